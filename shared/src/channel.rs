@@ -1,0 +1,188 @@
+//! A channel: one shop on one Mirakl marketplace, as its definition document says.
+//!
+//! The document holds only what acknowledging needs. How an order becomes a Prima order stands in a document of its own
+//! ([`crate::order::rules`]), so that a mistake there can never stop acceptance.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// How far a flow of a channel goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Does nothing.
+    #[default]
+    Off,
+    /// Does everything but write, and shows what it would send.
+    Observe,
+    /// Works.
+    Live,
+}
+
+/// A channel's definition document. Unknown fields are refused: a misspelt setting must not be ignored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Channel {
+    /// Short name, used in keys, metrics and commands: small letters, digits and `-`.
+    pub id: String,
+    /// For people.
+    #[serde(default)]
+    pub name: String,
+    /// `https://<instance>.mirakl.net` or the marketplace's own domain, without `/api`.
+    pub base_url: String,
+    /// `shop_id`; left out, Mirakl takes the key's default shop.
+    #[serde(default)]
+    pub shop_id: Option<i64>,
+    /// The orders flow: `off`, `observe` or `live`.
+    #[serde(default)]
+    pub orders: Mode,
+    /// Orders created before this moment that somebody else had accepted were keyed by hand: they are never created in
+    /// Prima, unless an operator adopts them one by one.
+    pub take_over_from: Timestamp,
+    /// Minutes that the marketplace gives to accept an order. At least four listing intervals.
+    pub acceptance_window_minutes: u32,
+    /// Minutes left of the window at which a waiting order becomes an alert; a quarter of the window by default.
+    #[serde(default)]
+    pub warn_minutes_left: Option<u32>,
+    /// Minutes between listings: 1; 15 where the key is under Mirakl's "External Partner" limits.
+    #[serde(default = "one")]
+    pub listing_interval_minutes: u32,
+    /// Orders accepted at once. 1 to 32.
+    #[serde(default = "eight")]
+    pub concurrent_accepts: usize,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn eight() -> usize {
+    8
+}
+
+/// What is wrong with one field of a document.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct FieldError {
+    /// The field's path: `acceptance_window_minutes`.
+    pub field: String,
+    /// What is wrong, and what would be right.
+    pub problem: String,
+}
+
+impl FieldError {
+    /// An error of `field`.
+    pub fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { field: field.into(), problem: problem.into() }
+    }
+}
+
+impl Channel {
+    /// Everything that is wrong with the definition, one entry a field; empty when it is fit for use.
+    #[must_use]
+    pub fn problems(&self) -> Vec<FieldError> {
+        let mut problems = Vec::new();
+        let mut require = |holds: bool, field: &str, problem: &str| {
+            if !holds {
+                problems.push(FieldError::new(field, problem));
+            }
+        };
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        require(
+            (1..=40).contains(&self.id.len()) && self.id.chars().all(plain),
+            "id",
+            "takes 1 to 40 small letters, digits and '-', such as \"outfitter-uk\"",
+        );
+        require(
+            usable_base_url(&self.base_url),
+            "base_url",
+            "takes the marketplace's https address without a path, such as \"https://example.mirakl.net\"",
+        );
+        require(
+            (1..=60).contains(&self.listing_interval_minutes),
+            "listing_interval_minutes",
+            "takes 1 to 60: 1, or 15 under Mirakl's \"External Partner\" limits",
+        );
+        require(
+            u64::from(self.acceptance_window_minutes) >= 4 * u64::from(self.listing_interval_minutes),
+            "acceptance_window_minutes",
+            "is shorter than four listing intervals: ask the marketplace for its acceptance window, or list more often",
+        );
+        require(
+            self.warn_minutes_left.is_none_or(|left| left < self.acceptance_window_minutes),
+            "warn_minutes_left",
+            "must be less than acceptance_window_minutes",
+        );
+        require((1..=32).contains(&self.concurrent_accepts), "concurrent_accepts", "takes 1 to 32");
+        problems
+    }
+
+    /// The acceptance window.
+    #[must_use]
+    pub fn acceptance_window(&self) -> Duration {
+        Duration::from_secs(60 * u64::from(self.acceptance_window_minutes))
+    }
+
+    /// The time left at which a waiting order becomes an alert.
+    #[must_use]
+    pub fn warn_when_left(&self) -> Duration {
+        Duration::from_secs(60 * u64::from(self.warn_minutes_left.unwrap_or(self.acceptance_window_minutes / 4)))
+    }
+}
+
+/// HTTPS without path, query or user; plain HTTP only to this very machine, where the simulators live.
+fn usable_base_url(text: &str) -> bool {
+    let Ok(url) = Url::parse(text) else { return false };
+    let local = matches!(url.host(), Some(url::Host::Ipv4(address)) if address.is_loopback());
+    (url.scheme() == "https" || (url.scheme() == "http" && local))
+        && url.has_host()
+        && matches!(url.path(), "" | "/")
+        && url.query().is_none()
+        && url.username().is_empty()
+        && url.password().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use super::*;
+
+    fn sound() -> Channel {
+        serde_json::from_str(
+            r#"{"id":"outfitter-uk","base_url":"https://outfitter.mirakl.net","shop_id":2001,"orders":"live",
+                "take_over_from":"2026-11-01T00:00:00Z","acceptance_window_minutes":1440}"#,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_sound_definition_has_no_problems_and_sane_defaults() {
+        let channel = sound();
+        assert_eq!(channel.problems(), []);
+        assert_eq!((channel.listing_interval_minutes, channel.concurrent_accepts), (1, 8));
+        assert_eq!(channel.warn_when_left(), Duration::from_secs(360 * 60));
+    }
+
+    #[test]
+    fn each_wrong_field_is_named() {
+        let wrong = Channel {
+            id: "Outfitter UK".into(),
+            base_url: "http://outfitter.mirakl.net/api".into(),
+            acceptance_window_minutes: 30,
+            listing_interval_minutes: 15,
+            warn_minutes_left: Some(30),
+            concurrent_accepts: 0,
+            ..sound()
+        };
+        let fields: Vec<_> = wrong.problems().into_iter().map(|problem| problem.field).collect();
+        assert_eq!(fields, ["id", "base_url", "acceptance_window_minutes", "warn_minutes_left", "concurrent_accepts"]);
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_refused() {
+        assert!(serde_json::from_str::<Channel>(r#"{"id":"a","base_url":"https://a.b","take_over_from":"2026-11-01T00:00:00Z","acceptance_window_minutes":9,"ordres":"live"}"#).is_err());
+    }
+}

@@ -1,0 +1,81 @@
+//! Business events, on the one EventBridge bus. Those that need a person reach the alerts topic at once.
+
+use serde::Serialize;
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// The detail type: `OrderException`, `AcceptanceWindowNearlyOver`, `KeyRefused`.
+    #[serde(skip)]
+    pub kind: EventKind,
+    /// The channel's id, where there is one.
+    pub channel: Option<String>,
+    /// Mirakl's order id, where there is one.
+    pub order: Option<String>,
+    /// Somebody has to act: a rule sends it to the alerts topic.
+    pub needs_person: bool,
+    /// `warning` or `critical`.
+    pub severity: Severity,
+    /// What is the matter, without any of a customer's data.
+    pub reason: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// The kinds of event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EventKind {
+    /// An order became an exception: exactly one per order that fails.
+    OrderException,
+    /// An order still waits for acceptance and its window is nearly over.
+    AcceptanceWindowNearlyOver,
+    /// Mirakl refused or cancelled an order because its window passed.
+    AcceptanceWindowMissed,
+    /// Mirakl refused the channel's API key.
+    KeyRefused,
+    /// Prima does not answer: firm orders wait.
+    PrimaIntakeClosed,
+    /// Prima answers again: orders flow.
+    PrimaIntakeOpened,
+    /// A state, type or code that this version does not know.
+    UnknownValue,
+}
+
+impl EventKind {
+    /// The detail type on the bus.
+    #[must_use]
+    pub fn detail_type(self) -> &'static str {
+        match self {
+            Self::OrderException => "OrderException",
+            Self::AcceptanceWindowNearlyOver => "AcceptanceWindowNearlyOver",
+            Self::AcceptanceWindowMissed => "AcceptanceWindowMissed",
+            Self::KeyRefused => "KeyRefused",
+            Self::PrimaIntakeClosed => "PrimaIntakeClosed",
+            Self::PrimaIntakeOpened => "PrimaIntakeOpened",
+            Self::UnknownValue => "UnknownValue",
+        }
+    }
+}
+
+/// How urgent an event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// For information.
+    Info,
+    /// Within the working day.
+    Warning,
+    /// Now.
+    Critical,
+}
+
+/// Publishing failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the event bus did not take the events: {0}")]
+pub struct EventError(pub String);
+
+/// The bus.
+pub trait EventBus {
+    /// Publishes events, all or an error.
+    async fn publish(&self, events: &[Event]) -> Result<(), EventError>;
+}

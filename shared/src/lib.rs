@@ -1,0 +1,19 @@
+//! The connector's own words: what an order, a channel and an exception are, the rules that hold for them, the clients of
+//! Mirakl and Prima, and what is remembered between runs.
+//!
+//! Dependencies point one way: functions use this crate; the rules in it (`order`, `channel`, `installation`, `carrier` and
+//! the like) know neither AWS nor HTTP. Whatever talks to the outside stands behind a small trait, because the fault
+//! simulation is a second implementation of each: [`mirakl::MiraklOrders`], [`prima::PrimaOrders`], [`state::Store`],
+//! [`queue::OrderQueue`], [`events::EventBus`], [`clock::Clock`].
+#![expect(async_fn_in_trait, reason = "handlers run on one thread; no future here has to be Send")]
+
+pub mod amount;
+pub mod channel;
+pub mod clock;
+pub mod events;
+pub mod installation;
+pub mod mirakl;
+pub mod order;
+pub mod prima;
+pub mod queue;
+pub mod state;

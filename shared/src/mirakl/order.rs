@@ -1,0 +1,424 @@
+//! An order as OR11 lists it. Only ids, states, quantities and money are required; whatever else Mirakl promises has been
+//! seen absent or null, even in its own examples (Mirakl seller API, "Schema against reality").
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::amount::Amount;
+
+/// `order_state`. New values may appear at any time: they are kept as [`OrderState::Other`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum OrderState {
+    /// Held by the operator before the seller may accept it.
+    Staging,
+    /// Waits for the seller's decision, within the acceptance window.
+    WaitingAcceptance,
+    /// Accepted; the customer is to be debited.
+    WaitingDebit,
+    /// Accepted; the debit was asked for.
+    WaitingDebitPayment,
+    /// Paid, addresses known: firm.
+    Shipping,
+    /// Shipped.
+    Shipped,
+    /// Waits at a pick-up point.
+    ToCollect,
+    /// Received by the customer.
+    Received,
+    /// Closed.
+    Closed,
+    /// Refused, by the seller or because the window passed.
+    Refused,
+    /// Cancelled.
+    Canceled,
+    /// A state this version does not know.
+    Other(String),
+}
+
+impl OrderState {
+    /// Mirakl's code.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Staging => "STAGING",
+            Self::WaitingAcceptance => "WAITING_ACCEPTANCE",
+            Self::WaitingDebit => "WAITING_DEBIT",
+            Self::WaitingDebitPayment => "WAITING_DEBIT_PAYMENT",
+            Self::Shipping => "SHIPPING",
+            Self::Shipped => "SHIPPED",
+            Self::ToCollect => "TO_COLLECT",
+            Self::Received => "RECEIVED",
+            Self::Closed => "CLOSED",
+            Self::Refused => "REFUSED",
+            Self::Canceled => "CANCELED",
+            Self::Other(code) => code,
+        }
+    }
+
+    /// Reads Mirakl's code; never fails.
+    #[must_use]
+    pub fn from_code(code: &str) -> Self {
+        match code {
+            "STAGING" => Self::Staging,
+            "WAITING_ACCEPTANCE" => Self::WaitingAcceptance,
+            "WAITING_DEBIT" => Self::WaitingDebit,
+            "WAITING_DEBIT_PAYMENT" => Self::WaitingDebitPayment,
+            "SHIPPING" => Self::Shipping,
+            "SHIPPED" => Self::Shipped,
+            "TO_COLLECT" => Self::ToCollect,
+            "RECEIVED" => Self::Received,
+            "CLOSED" => Self::Closed,
+            "REFUSED" => Self::Refused,
+            "CANCELED" => Self::Canceled,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
+    /// The order has left, or was closed after it had left.
+    #[must_use]
+    pub fn is_shipped_or_later(&self) -> bool {
+        matches!(self, Self::Shipped | Self::ToCollect | Self::Received | Self::Closed)
+    }
+}
+
+impl fmt::Display for OrderState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.code())
+    }
+}
+
+impl Serialize for OrderState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for OrderState {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::from_code(&std::borrow::Cow::<'de, str>::deserialize(deserializer)?))
+    }
+}
+
+/// An order, as far as the connector needs it.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Order {
+    /// `order_id`: `<commercial_id>-A`; one shop's part of what the customer ordered.
+    pub order_id: String,
+    /// `commercial_id`: the customer's order number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commercial_id: Option<String>,
+    /// `order_state`.
+    pub order_state: OrderState,
+    /// `order_state_reason_code`: `ACCEPTANCE_TIMEOUT` where the window passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_state_reason_code: Option<String>,
+    /// `created_date`.
+    #[serde(default, with = "super::wire::date", skip_serializing_if = "Option::is_none")]
+    pub created_date: Option<Timestamp>,
+    /// `last_updated_date`: the order's version.
+    #[serde(default, with = "super::wire::date", skip_serializing_if = "Option::is_none")]
+    pub last_updated_date: Option<Timestamp>,
+    /// `acceptance_decision_date`: null where the marketplace accepts for the seller.
+    #[serde(default, with = "super::wire::date", skip_serializing_if = "Option::is_none")]
+    pub acceptance_decision_date: Option<Timestamp>,
+    /// `shipping_deadline`: ship by.
+    #[serde(default, with = "super::wire::date", skip_serializing_if = "Option::is_none")]
+    pub shipping_deadline: Option<Timestamp>,
+    /// `currency_iso_code`, of every amount of the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency_iso_code: Option<String>,
+    /// `order_tax_mode`: `TAX_INCLUDED` or `TAX_EXCLUDED`; absent means included, as on platforms older than the field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_tax_mode: Option<String>,
+    /// `price`: goods, net of cancelations, without shipping.
+    #[serde(default)]
+    pub price: Option<Amount>,
+    /// `shipping_price`.
+    #[serde(default)]
+    pub shipping_price: Option<Amount>,
+    /// `total_price`.
+    #[serde(default)]
+    pub total_price: Option<Amount>,
+    /// `shipping_type_code`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipping_type_code: Option<String>,
+    /// `shipping_type_label`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipping_type_label: Option<String>,
+    /// `shipping_zone_code`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipping_zone_code: Option<String>,
+    /// `shipping_pudo_id`: the pick-up point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipping_pudo_id: Option<String>,
+    /// `transaction_number`: the payment's number at the marketplace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction_number: Option<String>,
+    /// `payment_type`.
+    #[serde(default, alias = "paymentType", skip_serializing_if = "Option::is_none")]
+    pub payment_type: Option<String>,
+    /// `customer_debited_date`.
+    #[serde(default, with = "super::wire::date", skip_serializing_if = "Option::is_none")]
+    pub customer_debited_date: Option<Timestamp>,
+    /// `has_customer_message`.
+    #[serde(default)]
+    pub has_customer_message: Option<bool>,
+    /// `can_shop_ship`: false where the operator fulfils the order.
+    #[serde(default)]
+    pub can_shop_ship: Option<bool>,
+    /// `channel`: the sales channel within the marketplace; often null.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<SalesChannel>,
+    /// `references`: the customer's and the seller's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub references: Option<References>,
+    /// `customer`: absent or sparse before acceptance and debit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<Customer>,
+    /// `customer_notification_email`: an anonymised relay address, or empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_notification_email: Option<String>,
+    /// `order_additional_fields`: the operator's own fields.
+    #[serde(default, deserialize_with = "super::wire::null_as_default")]
+    pub order_additional_fields: Vec<AdditionalField>,
+    /// `order_lines`.
+    pub order_lines: Vec<OrderLine>,
+}
+
+/// `channel`.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct SalesChannel {
+    /// `code`.
+    pub code: String,
+    /// `label`.
+    #[serde(default)]
+    pub label: Option<String>,
+}
+
+/// `references`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct References {
+    /// `order_reference_for_customer`.
+    #[serde(default)]
+    pub order_reference_for_customer: Option<String>,
+    /// `order_reference_for_seller`: Prima's order number, once OR04 wrote it.
+    #[serde(default)]
+    pub order_reference_for_seller: Option<String>,
+}
+
+/// `customer`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Customer {
+    /// `civility`: "Mr", "Mrs", a label or null.
+    #[serde(default)]
+    pub civility: Option<String>,
+    /// `customer_id`: the operator's.
+    #[serde(default)]
+    pub customer_id: Option<String>,
+    /// `firstname`.
+    #[serde(default)]
+    pub firstname: Option<String>,
+    /// `lastname`.
+    #[serde(default)]
+    pub lastname: Option<String>,
+    /// `organization`: the company, on a business order.
+    #[serde(default)]
+    pub organization: Option<Organization>,
+    /// `billing_address`.
+    #[serde(default)]
+    pub billing_address: Option<Address>,
+    /// `shipping_address`.
+    #[serde(default)]
+    pub shipping_address: Option<Address>,
+}
+
+/// `customer.organization`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Organization {
+    /// `organization_id`.
+    #[serde(default)]
+    pub organization_id: Option<String>,
+    /// `name`.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// `tax_identification_number`.
+    #[serde(default)]
+    pub tax_identification_number: Option<String>,
+    /// `identification_number`.
+    #[serde(default)]
+    pub identification_number: Option<String>,
+}
+
+/// A billing or shipping address.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Address {
+    /// `civility`.
+    #[serde(default)]
+    pub civility: Option<String>,
+    /// `firstname`.
+    #[serde(default)]
+    pub firstname: Option<String>,
+    /// `lastname`.
+    #[serde(default)]
+    pub lastname: Option<String>,
+    /// `company`.
+    #[serde(default)]
+    pub company: Option<String>,
+    /// `company_2`.
+    #[serde(default)]
+    pub company_2: Option<String>,
+    /// `street_1`.
+    #[serde(default)]
+    pub street_1: Option<String>,
+    /// `street_2`.
+    #[serde(default)]
+    pub street_2: Option<String>,
+    /// `zip_code`.
+    #[serde(default)]
+    pub zip_code: Option<String>,
+    /// `city`.
+    #[serde(default)]
+    pub city: Option<String>,
+    /// `state`: county or region.
+    #[serde(default)]
+    pub state: Option<String>,
+    /// `country`: a free label, "France (métropolitaine)".
+    #[serde(default)]
+    pub country: Option<String>,
+    /// `country_iso_code`: alpha-3, may be null.
+    #[serde(default)]
+    pub country_iso_code: Option<String>,
+    /// `phone`.
+    #[serde(default)]
+    pub phone: Option<String>,
+    /// `phone_secondary`.
+    #[serde(default)]
+    pub phone_secondary: Option<String>,
+    /// `additional_info`: of a shipping address.
+    #[serde(default)]
+    pub additional_info: Option<String>,
+    /// `internal_additional_info`.
+    #[serde(default)]
+    pub internal_additional_info: Option<String>,
+}
+
+/// An operator's own field on an order or a line.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct AdditionalField {
+    /// `code`.
+    pub code: String,
+    /// `type`: STRING, DATE, NUMERIC, BOOLEAN, LINK, REGEX, TEXTAREA, LIST, MULTIPLE_VALUES_LIST.
+    #[serde(default, rename = "type")]
+    pub kind: Option<String>,
+    /// `value`: one string, or several; a number or a boolean as its text.
+    #[serde(default, deserialize_with = "super::wire::text_or_texts")]
+    pub value: Vec<String>,
+}
+
+/// One line of an order.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct OrderLine {
+    /// `order_line_id`: the line's identity; the same SKU may be on two lines.
+    pub order_line_id: String,
+    /// `order_line_state`.
+    #[serde(default)]
+    pub order_line_state: Option<OrderState>,
+    /// `offer_sku`: the seller's own SKU.
+    #[serde(default)]
+    pub offer_sku: Option<String>,
+    /// `product_title`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product_title: Option<String>,
+    /// `quantity`: net of cancelations.
+    pub quantity: u32,
+    /// `price`: of the whole line, net of cancelations, without shipping.
+    pub price: Amount,
+    /// `price_unit`: of one piece.
+    #[serde(default)]
+    pub price_unit: Option<Amount>,
+    /// `shipping_price`: the line's share.
+    #[serde(default)]
+    pub shipping_price: Option<Amount>,
+    /// `total_price`.
+    #[serde(default)]
+    pub total_price: Option<Amount>,
+    /// `taxes`, on the goods.
+    #[serde(default, deserialize_with = "super::wire::null_as_default")]
+    pub taxes: Vec<Tax>,
+    /// `shipping_taxes`.
+    #[serde(default, deserialize_with = "super::wire::null_as_default")]
+    pub shipping_taxes: Vec<Tax>,
+    /// `promotions`: what the marketplace took off, already in the price.
+    #[serde(default, deserialize_with = "super::wire::promotions")]
+    pub promotions: Vec<Promotion>,
+    /// `cancelations`: already deducted from quantity and amounts.
+    #[serde(default, deserialize_with = "super::wire::null_as_default")]
+    pub cancelations: Vec<Cancelation>,
+    /// `order_line_additional_fields`.
+    #[serde(default, deserialize_with = "super::wire::null_as_default")]
+    pub order_line_additional_fields: Vec<AdditionalField>,
+}
+
+impl OrderLine {
+    /// Still to be delivered: not refused or cancelled as a whole, and with a quantity left.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.quantity > 0 && !matches!(self.order_line_state, Some(OrderState::Refused | OrderState::Canceled))
+    }
+}
+
+/// A tax on an amount.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Tax {
+    /// `code`.
+    #[serde(default)]
+    pub code: Option<String>,
+    /// `amount`.
+    pub amount: Amount,
+}
+
+/// A promotion that was applied to a line.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Promotion {
+    /// `promotion_id` or `id`.
+    #[serde(default, alias = "promotion_id")]
+    pub id: Option<String>,
+    /// `deduced_amount`.
+    #[serde(default)]
+    pub deduced_amount: Option<Amount>,
+}
+
+/// A cancelation of a part of a line.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Cancelation {
+    /// `id`.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// `quantity`: may be null although an amount was cancelled.
+    #[serde(default)]
+    pub quantity: Option<u32>,
+    /// `amount`.
+    #[serde(default)]
+    pub amount: Option<Amount>,
+}
+
+impl Order {
+    /// The lines that are still to be delivered.
+    pub fn live_lines(&self) -> impl Iterator<Item = &OrderLine> {
+        self.order_lines.iter().filter(|line| line.is_live())
+    }
+
+    /// Prima's order number as Mirakl holds it, where it holds one.
+    #[must_use]
+    pub fn seller_reference(&self) -> Option<&str> {
+        self.references.as_ref()?.order_reference_for_seller.as_deref().filter(|reference| !reference.is_empty())
+    }
+
+    /// The ids of all lines.
+    #[must_use]
+    pub fn line_ids(&self) -> Vec<String> {
+        self.order_lines.iter().map(|line| line.order_line_id.clone()).collect()
+    }
+}

@@ -1,0 +1,394 @@
+//! The row that carries an order's life. It is the truth: messages, events and the dead-letter queue are views of it.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::events::Severity;
+use crate::mirakl::{Order, OrderState};
+
+/// An order's identity: the channel and Mirakl's order id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct OrderKey {
+    /// The channel's id.
+    pub channel: String,
+    /// Mirakl's order id.
+    pub order_id: String,
+}
+
+impl OrderKey {
+    /// The key of `order_id` on `channel`.
+    pub fn new(channel: impl Into<String>, order_id: impl Into<String>) -> Self {
+        Self { channel: channel.into(), order_id: order_id.into() }
+    }
+}
+
+impl fmt::Display for OrderKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}#{}", self.channel, self.order_id)
+    }
+}
+
+/// Where an order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Listed by Mirakl; not accepted yet.
+    Seen,
+    /// Accepted: by us, or by the marketplace itself.
+    Acknowledged,
+    /// Accepted; the customer is being debited.
+    AwaitingPayment,
+    /// Paid and complete; waits as a row until Prima takes orders.
+    Firm,
+    /// In the `orders` queue.
+    Queued,
+    /// A holder of the lease is creating it in Prima.
+    Creating,
+    /// `NewOrder` was sent and nobody knows whether it had its effect.
+    InDoubt,
+    /// In Prima, exactly once.
+    Created,
+    /// Cancelled in Mirakl after creation; being cancelled in Prima.
+    Cancelling,
+    /// Cancelled, before creation or in Prima too.
+    Cancelled,
+    /// Refused.
+    Refused,
+    /// Needs a person: [`OrderRow::exception`] says why and what to do.
+    Exception,
+    /// Older than the channel's take-over and accepted by somebody else: keyed by hand.
+    KeyedByHand,
+}
+
+impl Stage {
+    /// All stages, in the order of an order's life.
+    pub const ALL: [Self; 13] = [
+        Self::Seen,
+        Self::Acknowledged,
+        Self::AwaitingPayment,
+        Self::Firm,
+        Self::Queued,
+        Self::Creating,
+        Self::InDoubt,
+        Self::Created,
+        Self::Cancelling,
+        Self::Cancelled,
+        Self::Refused,
+        Self::Exception,
+        Self::KeyedByHand,
+    ];
+
+    /// The name in the index, metrics and commands.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Seen => "seen",
+            Self::Acknowledged => "acknowledged",
+            Self::AwaitingPayment => "awaiting-payment",
+            Self::Firm => "firm",
+            Self::Queued => "queued",
+            Self::Creating => "creating",
+            Self::InDoubt => "in-doubt",
+            Self::Created => "created",
+            Self::Cancelling => "cancelling",
+            Self::Cancelled => "cancelled",
+            Self::Refused => "refused",
+            Self::Exception => "exception",
+            Self::KeyedByHand => "keyed-by-hand",
+        }
+    }
+
+    /// Nothing further happens to the order before it is in Prima, or ever.
+    #[must_use]
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Created | Self::Cancelled | Self::Refused | Self::Exception | Self::KeyedByHand)
+    }
+}
+
+/// The right to create one order, for a time.
+///
+/// For `NewOrder` correctness does rest on it, since Prima can neither fence nor be relied on to de-duplicate: it outlasts
+/// the function's hard timeout plus the skew of clocks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Who holds it: unique per invocation and message.
+    pub owner: String,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// What is known of a `NewOrder` that was sent. Written before it is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// When the latest one was about to be sent.
+    pub at: Timestamp,
+    /// How many were sent, this one included.
+    pub count: u32,
+    /// The questions since then, all after Prima's longest execution, that found no such order.
+    #[serde(default)]
+    pub absences: u32,
+    /// When the latest of these questions was asked.
+    #[serde(default)]
+    pub asked_at: Option<Timestamp>,
+}
+
+/// A line as the row remembers it: no prices, nothing of the customer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowLine {
+    /// Mirakl's `order_line_id`.
+    pub order_line_id: String,
+    /// The offer's SKU.
+    pub offer_sku: String,
+    /// Pieces, net of cancelations and refusals.
+    pub quantity: u32,
+}
+
+/// The kinds of exception, each with an owner in the operating handbook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExceptionKind {
+    /// A line's SKU is unknown or ambiguous.
+    UnknownSku,
+    /// The order cannot be written as a Prima order by the channel's rules.
+    Unmappable,
+    /// The channel's order rules are missing or wrong.
+    RulesMissing,
+    /// Prima read the order and refused it.
+    RejectedByPrima,
+    /// The order number is already reserved for another order.
+    NumberTaken,
+    /// Prima holds the order number, and we never sent it.
+    FoundInPrima,
+    /// Cancelled in Mirakl after creation, and Prima could not cancel it.
+    CancelledAfterCreation,
+    /// Cancelled in Mirakl after the goods had left.
+    CancelledAfterDespatch,
+    /// A line was cancelled in Mirakl after creation.
+    LineCancelledAfterCreation,
+    /// Shipped in Mirakl by a person, and not in Prima.
+    ShippedOutsidePrima,
+    /// Mirakl lists the order in a way that cannot be read.
+    Unreadable,
+    /// Prima keeps answering something that cannot be understood.
+    PrimaUnclear,
+}
+
+impl ExceptionKind {
+    /// The name in attributes, metrics and the handbook.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UnknownSku => "unknown-sku",
+            Self::Unmappable => "unmappable",
+            Self::RulesMissing => "rules-missing",
+            Self::RejectedByPrima => "rejected-by-prima",
+            Self::NumberTaken => "number-taken",
+            Self::FoundInPrima => "found-in-prima",
+            Self::CancelledAfterCreation => "cancelled-after-creation",
+            Self::CancelledAfterDespatch => "cancelled-after-despatch",
+            Self::LineCancelledAfterCreation => "line-cancelled-after-creation",
+            Self::ShippedOutsidePrima => "shipped-outside-prima",
+            Self::Unreadable => "unreadable",
+            Self::PrimaUnclear => "prima-unclear",
+        }
+    }
+
+    /// How urgent it is.
+    #[must_use]
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::CancelledAfterDespatch => Severity::Critical,
+            _ => Severity::Warning,
+        }
+    }
+}
+
+/// Why an order needs a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExceptionRecord {
+    /// What kind.
+    pub kind: ExceptionKind,
+    /// Why, without any of the customer's data.
+    pub reason: String,
+    /// What to do.
+    pub remedy: String,
+    /// When it arose.
+    pub first_seen: Timestamp,
+    /// When its message and event were sent; until then the next poll sends them.
+    #[serde(default)]
+    pub announced_at: Option<Timestamp>,
+}
+
+/// One step of an order's life, for "where is order X?".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// When.
+    pub at: Timestamp,
+    /// Into which stage.
+    pub stage: Stage,
+    /// Why, in a few words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+
+/// All that is remembered of an order: references, stages and times; no name, address or price.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderRow {
+    /// Whose row it is.
+    pub key: OrderKey,
+    /// The row's version, as it was read; 0 for a row that is new. The store raises it at each save.
+    #[serde(skip)]
+    pub version: u64,
+    /// Where the order stands.
+    pub stage: Stage,
+    /// Since when.
+    pub since: Timestamp,
+    /// Mirakl's state, as last listed.
+    pub mirakl_state: OrderState,
+    /// Mirakl's `last_updated_date`, as last listed: the version of what we know. Older messages are dropped.
+    #[serde(default)]
+    pub mirakl_updated: Option<Timestamp>,
+    /// Mirakl's `created_date`.
+    #[serde(default)]
+    pub mirakl_created: Option<Timestamp>,
+    /// Ship by.
+    #[serde(default)]
+    pub shipping_deadline: Option<Timestamp>,
+    /// When it was first listed.
+    pub seen_at: Timestamp,
+    /// When we accepted it; `None` where the marketplace or a person did.
+    #[serde(default)]
+    pub acknowledged_at: Option<Timestamp>,
+    /// An operator adopted it although it is older than the take-over, or asked for another try.
+    #[serde(default)]
+    pub adopted: bool,
+    /// Prima's order number, once reserved.
+    #[serde(default)]
+    pub order_number: Option<String>,
+    /// Who may create it now.
+    #[serde(default)]
+    pub lease: Option<Lease>,
+    /// What is known of the `NewOrder` that was sent.
+    #[serde(default)]
+    pub attempt: Option<Attempt>,
+    /// When it was created in Prima, as far as we know.
+    #[serde(default)]
+    pub created_at: Option<Timestamp>,
+    /// When Mirakl took Prima's number as its reference.
+    #[serde(default)]
+    pub referenced_at: Option<Timestamp>,
+    /// Mirakl cancelled the order while it was not ours to move.
+    #[serde(default)]
+    pub cancel_requested: Option<Timestamp>,
+    /// Answers in a row that could not be understood.
+    #[serde(default)]
+    pub unclear_answers: u32,
+    /// The lines as listed; those of the Prima order once it is created.
+    #[serde(default)]
+    pub lines: Vec<RowLine>,
+    /// Why it needs a person.
+    #[serde(default)]
+    pub exception: Option<ExceptionRecord>,
+    /// The latest steps, oldest first.
+    #[serde(default)]
+    pub history: Vec<Step>,
+}
+
+/// Steps kept of an order's life: the first few and the latest.
+const HISTORY: usize = 40;
+
+impl OrderRow {
+    /// The row of an order that is listed for the first time.
+    #[must_use]
+    pub fn first_seen(channel: &str, order: &Order, now: Timestamp) -> Self {
+        let mut row = Self {
+            key: OrderKey::new(channel, &order.order_id),
+            version: 0,
+            stage: Stage::Seen,
+            since: now,
+            mirakl_state: order.order_state.clone(),
+            mirakl_updated: None,
+            mirakl_created: order.created_date,
+            shipping_deadline: None,
+            seen_at: now,
+            acknowledged_at: None,
+            adopted: false,
+            order_number: None,
+            lease: None,
+            attempt: None,
+            created_at: None,
+            referenced_at: None,
+            cancel_requested: None,
+            unclear_answers: 0,
+            lines: Vec::new(),
+            exception: None,
+            history: vec![Step { at: now, stage: Stage::Seen, note: String::new() }],
+        };
+        row.note_listing(order);
+        row
+    }
+
+    /// Takes over what Mirakl lists: state, version, deadline; and the lines, until they are those of a Prima order.
+    pub fn note_listing(&mut self, order: &Order) {
+        self.mirakl_state = order.order_state.clone();
+        self.mirakl_updated = order.last_updated_date.or(self.mirakl_updated);
+        self.mirakl_created = order.created_date.or(self.mirakl_created);
+        self.shipping_deadline = order.shipping_deadline.or(self.shipping_deadline);
+        if self.created_at.is_none() {
+            self.lines = lines_of(order);
+        }
+    }
+
+    /// Moves the order to `stage`, with a note for its history.
+    pub fn enter(&mut self, stage: Stage, now: Timestamp, note: impl Into<String>) {
+        self.stage = stage;
+        self.since = now;
+        if stage != Stage::Creating {
+            self.lease = None;
+        }
+        if stage != Stage::Exception {
+            self.exception = None;
+        }
+        if self.history.len() >= HISTORY {
+            self.history.remove(HISTORY / 4);
+        }
+        self.history.push(Step { at: now, stage, note: note.into() });
+    }
+
+    /// Makes it an exception.
+    pub fn fail(&mut self, kind: ExceptionKind, reason: impl Into<String>, remedy: impl Into<String>, now: Timestamp) {
+        let reason = reason.into();
+        self.enter(Stage::Exception, now, format!("{}: {reason}", kind.name()));
+        self.exception = Some(ExceptionRecord { kind, reason, remedy: remedy.into(), first_seen: now, announced_at: None });
+    }
+
+    /// The name under which the index lists the row: its stage, or the part of it that a sweep has to find.
+    #[must_use]
+    pub fn index_state(&self) -> &'static str {
+        match (self.stage, &self.exception) {
+            (Stage::Created, _) if self.referenced_at.is_none() => REFERENCE_PENDING,
+            (Stage::Exception, Some(exception)) if exception.announced_at.is_none() => EXCEPTION_UNANNOUNCED,
+            (stage, _) => stage.name(),
+        }
+    }
+}
+
+/// The index's name for orders in Prima whose number Mirakl does not hold yet.
+pub const REFERENCE_PENDING: &str = "created-reference-pending";
+/// The index's name for exceptions whose message and event are still to be sent.
+pub const EXCEPTION_UNANNOUNCED: &str = "exception-unannounced";
+
+/// The lines of an order that are still to be delivered.
+#[must_use]
+pub fn lines_of(order: &Order) -> Vec<RowLine> {
+    order
+        .live_lines()
+        .map(|line| RowLine {
+            order_line_id: line.order_line_id.clone(),
+            offer_sku: line.offer_sku.clone().unwrap_or_default(),
+            quantity: line.quantity,
+        })
+        .collect()
+}

@@ -1,0 +1,28 @@
+//! Prima's web service, as the connector uses it.
+
+pub mod error;
+pub mod order;
+
+pub use error::{Outcome, PrimaError};
+pub use order::{PrimaOrder, PrimaOrderStatus};
+
+/// The order documents of one Prima installation.
+///
+/// Every call obeys the time budget that the implementation was given. None is repeated by the implementation: of
+/// `NewOrder` nobody knows whether Prima de-duplicates, and the flow decides about the others.
+pub trait PrimaOrders {
+    /// `OrderStatus`. Safe to repeat.
+    ///
+    /// An order that Prima does not know is `Ok(None)`; only the configured "unknown order" text counts as that, any other
+    /// `RequestStatus="ERROR"` is an error with [`Outcome::Refused`].
+    async fn order_status(&self, order_number: &str) -> Result<Option<PrimaOrderStatus>, PrimaError>;
+
+    /// `NewOrder`. Ask first: a repeat may make a second order.
+    ///
+    /// # Errors
+    /// [`Outcome::Refused`] only where Prima read the order and answered `RequestStatus="ERROR"`.
+    async fn new_order(&self, order: &PrimaOrder) -> Result<(), PrimaError>;
+
+    /// `CancelOrder` (assumed; a capability that a site may lack). Ask first.
+    async fn cancel_order(&self, order_number: &str, narrative: &str) -> Result<(), PrimaError>;
+}

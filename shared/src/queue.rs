@@ -1,0 +1,68 @@
+//! The `orders` queue and its dead-letter queue.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::mirakl::Order;
+
+/// What a message of the `orders` queue asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderTask {
+    /// Create the sales order in Prima. Carries the order, customer included, because reading it again would cost one of
+    /// Mirakl's listings: this message and its dead-letter copy are the only places that hold a customer's data.
+    Create {
+        /// The firm order.
+        order: Box<Order>,
+    },
+    /// Cancel the sales order in Prima: the whole Mirakl order was cancelled after we had created it.
+    Cancel,
+}
+
+/// The body of a message of the `orders` queue, as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderMessage {
+    /// The channel's id.
+    pub channel: String,
+    /// Mirakl's order id.
+    pub order_id: String,
+    /// What is to be done.
+    pub task: OrderTask,
+}
+
+/// An exception as it is shown in the dead-letter queue; its row says the same and is the truth.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExceptionMessage {
+    /// The channel's id.
+    pub channel: String,
+    /// Mirakl's order id.
+    pub order: String,
+    /// What kind of exception: `unknown-sku`, `rejected-by-prima`.
+    pub kind: String,
+    /// Why, without any of the customer's data.
+    pub reason: String,
+    /// What the person who reads this is to do.
+    pub remedy: String,
+    /// When it was first seen, ISO 8601.
+    pub first_seen: String,
+}
+
+/// Sending failed, for these messages; the others were sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct QueueError {
+    /// What went wrong, without any content of a message.
+    pub message: String,
+    /// The indexes, in the call's list, of the messages that may not have been sent.
+    pub failed: Vec<usize>,
+}
+
+/// The queues, as handlers write them.
+pub trait OrderQueue {
+    /// Sends messages to the `orders` queue, each visible after `delay` (at most 15 minutes).
+    async fn send(&self, messages: &[OrderMessage], delay: Duration) -> Result<(), QueueError>;
+
+    /// Puts exceptions where a person looks: the dead-letter queue, with readable attributes.
+    async fn send_exceptions(&self, exceptions: &[ExceptionMessage]) -> Result<(), QueueError>;
+}

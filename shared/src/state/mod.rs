@@ -1,0 +1,122 @@
+//! What is remembered between runs. Every change is a compare-and-swap on a version, so that a crash, a repeat or a second
+//! writer can do no harm; nothing here is the only copy of a fact.
+
+pub mod memory;
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::order::row::{Lease, OrderKey, OrderRow};
+
+/// Why the store did not do as it was told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else changed the record since it was read: read again.
+    #[error("{0} was changed by another run")]
+    Conflict(String),
+    /// The store cannot be reached, throttles, or did not answer; a write may have had its effect.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// A record cannot be read.
+    #[error("{record} cannot be read: {problem}")]
+    Unreadable {
+        /// Which.
+        record: String,
+        /// Why.
+        problem: String,
+    },
+}
+
+/// Whose an order number is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reservation {
+    /// Ours, from now on or already.
+    Ours,
+    /// Another order's.
+    HeldBy(OrderKey),
+}
+
+/// What a channel's poller remembers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PollState {
+    /// As it was read; 0 when new.
+    #[serde(skip)]
+    pub version: u64,
+    /// Keeps pollers of one channel from overlapping. Saves work; correctness never rests on it.
+    #[serde(default)]
+    pub lease: Option<Lease>,
+    /// Mirakl's own `last_updated_date` up to which everything was listed and recorded.
+    #[serde(default)]
+    pub watermark: Option<Timestamp>,
+    /// When the latest listing was begun.
+    #[serde(default)]
+    pub listed_at: Option<Timestamp>,
+    /// Listings since the latest complete one by state alone.
+    #[serde(default)]
+    pub windows_since_full: u32,
+    /// The next listing is to be by state alone: something was left behind.
+    #[serde(default)]
+    pub full_wanted: bool,
+    /// When references were last written (OR04: once a minute).
+    #[serde(default)]
+    pub references_at: Option<Timestamp>,
+    /// The key was refused since then, and that was said once.
+    #[serde(default)]
+    pub key_refused_since: Option<Timestamp>,
+    /// Orders whose nearly-over window was announced already.
+    #[serde(default)]
+    pub warned_orders: Vec<String>,
+}
+
+/// Whether Prima takes orders: the breaker of the whole installation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrimaIntake {
+    /// As it was read; 0 when new.
+    #[serde(skip)]
+    pub version: u64,
+    /// Transport failures in a row.
+    #[serde(default)]
+    pub failures: u32,
+    /// Since when intake is closed; `None` while it is open.
+    #[serde(default)]
+    pub closed_since: Option<Timestamp>,
+    /// When the next order may be sent as a probe.
+    #[serde(default)]
+    pub next_probe: Option<Timestamp>,
+}
+
+/// The store. One implementation in memory, one on DynamoDB; both pass the same contract tests.
+pub trait Store {
+    /// A row, strongly consistent.
+    async fn load_order(&self, key: &OrderKey) -> Result<Option<OrderRow>, StoreError>;
+
+    /// Rows, strongly consistent; absent ones are absent from the answer. Any number of keys.
+    async fn load_orders(&self, keys: &[OrderKey]) -> Result<HashMap<OrderKey, OrderRow>, StoreError>;
+
+    /// Saves `row` where the stored version still is `row.version` (0: where there is none), and raises `row.version`.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when it is not; `row.version` is then unchanged.
+    async fn save_order(&self, row: &mut OrderRow) -> Result<(), StoreError>;
+
+    /// Keys of a channel's orders in an index state ([`OrderRow::index_state`]), oldest first, at most `limit`. The index
+    /// lags: for sweeps and display only.
+    async fn orders_in(&self, channel: &str, index_state: &str, limit: usize) -> Result<Vec<OrderKey>, StoreError>;
+
+    /// Reserves Prima's order number for an order; whole, uncut, for ever.
+    async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError>;
+
+    /// A channel's poll state; a new one where there is none.
+    async fn load_poll(&self, channel: &str) -> Result<PollState, StoreError>;
+
+    /// Saves it as [`Store::save_order`] does.
+    async fn save_poll(&self, channel: &str, poll: &mut PollState) -> Result<(), StoreError>;
+
+    /// Prima's intake; open where nothing is recorded.
+    async fn load_intake(&self) -> Result<PrimaIntake, StoreError>;
+
+    /// Saves it as [`Store::save_order`] does.
+    async fn save_intake(&self, intake: &mut PrimaIntake) -> Result<(), StoreError>;
+}
