@@ -79,3 +79,9 @@ pub trait EventBus {
     /// Publishes events, all or an error.
     async fn publish(&self, events: &[Event]) -> Result<(), EventError>;
 }
+
+impl<T: EventBus> EventBus for &T {
+    async fn publish(&self, events: &[Event]) -> Result<(), EventError> {
+        (**self).publish(events).await
+    }
+}

@@ -8,12 +8,23 @@
 #![expect(async_fn_in_trait, reason = "handlers run on one thread; no future here has to be Send")]
 
 pub mod amount;
+pub mod aws;
+pub mod batch;
 pub mod channel;
+pub mod channels;
 pub mod clock;
+pub mod eventbridge;
 pub mod events;
+pub mod exceptions;
+pub mod http;
 pub mod installation;
+pub mod intake;
 pub mod mirakl;
 pub mod order;
 pub mod prima;
 pub mod queue;
+pub mod secrets;
+pub mod settings;
+pub mod sqs;
 pub mod state;
+pub mod telemetry;

@@ -66,3 +66,13 @@ pub trait OrderQueue {
     /// Puts exceptions where a person looks: the dead-letter queue, with readable attributes.
     async fn send_exceptions(&self, exceptions: &[ExceptionMessage]) -> Result<(), QueueError>;
 }
+
+impl<T: OrderQueue> OrderQueue for &T {
+    async fn send(&self, messages: &[OrderMessage], delay: Duration) -> Result<(), QueueError> {
+        (**self).send(messages, delay).await
+    }
+
+    async fn send_exceptions(&self, exceptions: &[ExceptionMessage]) -> Result<(), QueueError> {
+        (**self).send_exceptions(exceptions).await
+    }
+}

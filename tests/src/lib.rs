@@ -1,1 +1,3 @@
-//! Being built.
+//! What the whole-system tests share: the fault simulation's world.
+
+pub mod simulation;

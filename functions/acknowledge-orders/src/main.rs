@@ -1,2 +1,18 @@
-//! Being built.
-fn main() {}
+//! The Lambda function `acknowledge-orders`.
+
+use acknowledge_orders::handler::Function;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use shared::settings::Settings;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let settings = Settings::of_process();
+    shared::telemetry::start(&settings);
+    let function = Function::from_settings(&settings)?;
+    let function = &function;
+    // The schedule's event says nothing that matters.
+    lambda_runtime::run(service_fn(|event: LambdaEvent<serde::de::IgnoredAny>| async move {
+        function.run(&event.context.request_id, event.context.deadline()).await
+    }))
+    .await
+}

@@ -1,1 +1,190 @@
-//! Being built.
+//! `create-prima-orders`: each firm order becomes one sales order in Prima, or one exception for a person.
+//!
+//! Guarantee: exactly once in effect. Messages may come twice, late or out of order; the row decides. Prima has no
+//! idempotency keys, so `NewOrder` is preceded by an order number reserved for this order, a lease that outlasts the function, a note in the
+//! row that it is about to be sent, and the question whether Prima knows the number already.
+//!
+//! On a crash: before that note, nothing was sent, and the next holder of the lease starts anew. After it, the order is in
+//! doubt: the next holder waits longer than Prima's longest execution, asks twice, and only then sends again. After
+//! `NewOrder` was answered and before that was recorded, the question finds the order. The lease is what keeps two
+//! deliveries of one message from sending at once: for `NewOrder` correctness does rest on it.
+#![expect(async_fn_in_trait, reason = "handlers run on one thread; no future here has to be Send")]
+
+mod cancel;
+mod create;
+pub mod handler;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use shared::clock::{Clock, after};
+use shared::events::EventBus;
+use shared::exceptions::announce;
+use shared::installation::PrimaManners;
+use shared::order::row::{ExceptionKind, OrderKey, OrderRow};
+use shared::order::rules::{OrderRules, SkuOverride};
+use shared::prima::{Outcome, PrimaError, PrimaOrders};
+use shared::queue::{OrderMessage, OrderQueue, OrderTask};
+use shared::state::{Store, StoreError};
+
+/// How a channel's orders become Prima orders.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The channel's name, for people.
+    pub channel_name: String,
+    /// Its rules.
+    pub order_rules: OrderRules,
+    /// Its exceptions from the SKU template, by the offer's SKU.
+    pub sku_overrides: HashMap<String, SkuOverride>,
+}
+
+/// Where a channel's rules are read.
+pub trait Rulebook {
+    /// The rules of a channel, with the overrides of these SKUs.
+    ///
+    /// # Errors
+    /// What is wrong with them, for a person; or that they cannot be read now.
+    async fn rules(&self, channel: &str, skus: &[&str]) -> Result<Rules, RulesProblem>;
+}
+
+/// Why there are no rules.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RulesProblem {
+    /// They are not there, or wrong: a person has to act.
+    #[error("{0}")]
+    Wrong(String),
+    /// They could not be read now.
+    #[error("the order rules cannot be read now: {0}")]
+    Unavailable(String),
+}
+
+/// What the function works with.
+#[derive(Debug)]
+pub struct Ports<P, S, Q, E, C, R> {
+    /// Prima.
+    pub prima: P,
+    /// Rows and Prima's intake.
+    pub store: S,
+    /// The `orders` queue and its dead-letter queue.
+    pub queue: Q,
+    /// The event bus.
+    pub events: E,
+    /// Time.
+    pub clock: C,
+    /// Each channel's rules.
+    pub rulebook: R,
+    /// How patient to be with Prima, and what it can do.
+    pub manners: PrimaManners,
+}
+
+/// One invocation.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Unique.
+    pub id: String,
+    /// When Lambda ends the function, whatever it does.
+    pub hard_deadline: Timestamp,
+    /// How much the clocks of two functions may differ, and then some.
+    pub clock_skew: Duration,
+}
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// Done with, whatever came of the order: the row knows.
+    Done(&'static str),
+    /// Back to the queue, and after a few receives, whole, to the dead-letter queue.
+    Return(&'static str),
+}
+
+impl<P, S, Q, E, C, R> Ports<P, S, Q, E, C, R>
+where
+    P: PrimaOrders,
+    S: Store,
+    Q: OrderQueue,
+    E: EventBus,
+    C: Clock,
+    R: Rulebook,
+{
+    /// Works off one message. `message_id` makes the lease's owner unique within the run.
+    pub async fn handle(&self, message_id: &str, body: &str, run: &Run) -> Disposition {
+        let message: OrderMessage = match serde_json::from_str(body) {
+            Ok(message) => message,
+            Err(problem) => {
+                // The position only: the body may hold a customer's data.
+                tracing::error!(
+                    message_id,
+                    line = problem.line(),
+                    column = problem.column(),
+                    category = ?problem.classify(),
+                    "a message cannot be read as an order message; it goes, whole, to the dead-letter queue"
+                );
+                return Disposition::Return("unreadable");
+            }
+        };
+        if message.order_id.is_empty() || message.channel.is_empty() {
+            tracing::error!(message_id, "a message names no order or no channel; it goes, whole, to the dead-letter queue");
+            return Disposition::Return("unreadable");
+        }
+        self.work(message_id, message, run).await
+    }
+
+    /// Works off one message that could be read.
+    pub async fn work(&self, message_id: &str, message: OrderMessage, run: &Run) -> Disposition {
+        let key = OrderKey::new(&message.channel, &message.order_id);
+        let disposition = match &message.task {
+            OrderTask::Create { order } => self.create(message_id, &key, order, &message, run).await,
+            OrderTask::Cancel => self.cancel(&key, &message, run).await,
+        };
+        tracing::info!(channel = %key.channel, order = %key.order_id, outcome = ?disposition, "worked off");
+        disposition
+    }
+
+    /// Makes the order an exception, and tells a person.
+    async fn fail(&self, mut row: OrderRow, kind: ExceptionKind, reason: impl Into<String>, remedy: impl Into<String>) -> Disposition {
+        let now = self.clock.now();
+        row.fail(kind, reason, remedy, now);
+        match self.store.save_order(&mut row).await {
+            Ok(()) => {
+                announce(&self.store, &self.queue, &self.events, &mut row, now).await;
+                Disposition::Done("exception")
+            }
+            Err(problem) => unsaved(&row, &problem),
+        }
+    }
+
+    /// Sends a copy of the message, to come back after `delay`: unlike a return it costs no receive.
+    async fn again(&self, message: &OrderMessage, delay: Duration) -> Disposition {
+        match self.queue.send(std::slice::from_ref(message), delay.min(Duration::from_secs(900))).await {
+            Ok(()) => Disposition::Done("again later"),
+            Err(_) => Disposition::Return("queue unavailable"),
+        }
+    }
+
+    /// Notes whether Prima answered at all: the breaker listens to the transport, not to what was said.
+    async fn note_answer<T>(&self, answer: &Result<T, PrimaError>) {
+        let now = self.clock.now();
+        match answer {
+            Err(problem) if problem.outcome != Outcome::Refused => {
+                shared::intake::failed(&self.store, &self.events, &self.manners, &problem.to_string(), now).await;
+            }
+            _ => shared::intake::answered(&self.store, &self.events, now).await,
+        }
+    }
+
+    /// Whether a call that waits `answer_timeout` would end in time.
+    fn has_time_for(&self, calls: u32, run: &Run) -> bool {
+        let needed = self.manners.answer_timeout() * calls + Duration::from_secs(10);
+        after(self.clock.now(), needed) <= run.hard_deadline
+    }
+}
+
+/// A row that could not be saved is left to the next delivery, or to the poller's sweep.
+fn unsaved(row: &OrderRow, problem: &StoreError) -> Disposition {
+    tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, %problem, "the row could not be saved; the sweep takes the order up again");
+    match problem {
+        StoreError::Conflict(_) => Disposition::Done("moved by another run"),
+        StoreError::Unavailable(_) | StoreError::Unreadable { .. } => Disposition::Return("store unavailable"),
+    }
+}

@@ -1,2 +1,53 @@
-//! Being built.
-fn main() {}
+//! The operator command. Each command answers with a text, or with an error that names the thing and the remedy.
+//!
+//! It ends with 0, with 1 where something failed, and with 2 where what was given is not fit for use: nothing was stored then.
+
+mod arguments;
+mod check;
+mod dead_letters;
+mod documents;
+mod exceptions;
+mod keys;
+mod orders;
+mod place;
+mod status;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use jiff::Timestamp;
+
+use crate::arguments::{Arguments, Command, DeadLettersCommand};
+use crate::documents::Refused;
+use crate::place::Connector;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments).await {
+        Ok(answer) => {
+            println!("{}", answer.trim_end());
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            eprintln!("{problem:#}");
+            if problem.is::<Refused>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<String> {
+    let connector = Connector::reach(arguments.place, Timestamp::now()).await?;
+    match arguments.command {
+        Command::Installation(command) => documents::installation(&connector, command).await,
+        Command::Channels(command) => documents::channels(&connector, command).await,
+        Command::Rules(command) => documents::rules(&connector, command).await,
+        Command::Skus(command) => documents::skus(&connector, command).await,
+        Command::Orders(command) => orders::run(&connector, command).await,
+        Command::Exceptions(command) => exceptions::run(&connector, command).await,
+        Command::DeadLetters(DeadLettersCommand::List) => dead_letters::list(&connector).await,
+        Command::Status => status::show(&connector).await,
+        Command::Check { channel } => check::run(&connector, &channel).await,
+    }
+}

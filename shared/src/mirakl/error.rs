@@ -61,7 +61,9 @@ impl MiraklError {
     /// The order is not in the state that the operation needs; for OR21: see the next listing.
     #[must_use]
     pub fn is_invalid_state(&self) -> bool {
-        self.code.as_deref() == Some("ORDER_INVALID_STATE") || self.message.contains("ORDER_INVALID_STATE")
+        // Where the code sits in the body is not documented, so Mirakl's sentence for it counts as well.
+        self.code.as_deref() == Some("ORDER_INVALID_STATE")
+            || ["ORDER_INVALID_STATE", "not in the expected state"].iter().any(|words| self.message.contains(words))
     }
 
     /// The kind of failure, for metrics: one of `key`, `rate`, `server`, `refused`, `lost`, `unsent`.

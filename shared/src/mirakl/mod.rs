@@ -1,7 +1,17 @@
 //! The Mirakl seller API, as the connector uses it. Operations come in families: [`MiraklOrders`] is that of orders.
 
+pub mod call;
+mod caller;
+pub mod client;
 pub mod error;
+pub mod keys;
 pub mod order;
+mod page;
+pub mod paging;
+pub mod platform;
+mod problem;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use jiff::Timestamp;

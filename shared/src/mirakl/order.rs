@@ -105,14 +105,15 @@ impl<'de> Deserialize<'de> for OrderState {
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Order {
     /// `order_id`: `<commercial_id>-A`; one shop's part of what the customer ordered.
+    #[serde(deserialize_with = "super::wire::id")]
     pub order_id: String,
     /// `commercial_id`: the customer's order number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
     pub commercial_id: Option<String>,
     /// `order_state`.
     pub order_state: OrderState,
     /// `order_state_reason_code`: `ACCEPTANCE_TIMEOUT` where the window passed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
     pub order_state_reason_code: Option<String>,
     /// `created_date`.
     #[serde(default, with = "super::wire::date", skip_serializing_if = "Option::is_none")]
@@ -127,10 +128,10 @@ pub struct Order {
     #[serde(default, with = "super::wire::date", skip_serializing_if = "Option::is_none")]
     pub shipping_deadline: Option<Timestamp>,
     /// `currency_iso_code`, of every amount of the order.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
     pub currency_iso_code: Option<String>,
     /// `order_tax_mode`: `TAX_INCLUDED` or `TAX_EXCLUDED`; absent means included, as on platforms older than the field.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
     pub order_tax_mode: Option<String>,
     /// `price`: goods, net of cancelations, without shipping.
     #[serde(default)]
@@ -142,22 +143,22 @@ pub struct Order {
     #[serde(default)]
     pub total_price: Option<Amount>,
     /// `shipping_type_code`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
     pub shipping_type_code: Option<String>,
     /// `shipping_type_label`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
     pub shipping_type_label: Option<String>,
     /// `shipping_zone_code`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
     pub shipping_zone_code: Option<String>,
     /// `shipping_pudo_id`: the pick-up point.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
     pub shipping_pudo_id: Option<String>,
     /// `transaction_number`: the payment's number at the marketplace.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
     pub transaction_number: Option<String>,
-    /// `payment_type`.
-    #[serde(default, alias = "paymentType", skip_serializing_if = "Option::is_none")]
+    /// `payment_type`; on platforms that have only its older spelling, `paymentType`. Both may stand side by side.
+    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
     pub payment_type: Option<String>,
     /// `customer_debited_date`.
     #[serde(default, with = "super::wire::date", skip_serializing_if = "Option::is_none")]
@@ -169,7 +170,7 @@ pub struct Order {
     #[serde(default)]
     pub can_shop_ship: Option<bool>,
     /// `channel`: the sales channel within the marketplace; often null.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::wire::sales_channel", skip_serializing_if = "Option::is_none")]
     pub channel: Option<SalesChannel>,
     /// `references`: the customer's and the seller's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -178,7 +179,7 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer: Option<Customer>,
     /// `customer_notification_email`: an anonymised relay address, or empty.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
     pub customer_notification_email: Option<String>,
     /// `order_additional_fields`: the operator's own fields.
     #[serde(default, deserialize_with = "super::wire::null_as_default")]
@@ -193,7 +194,7 @@ pub struct SalesChannel {
     /// `code`.
     pub code: String,
     /// `label`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub label: Option<String>,
 }
 
@@ -201,10 +202,10 @@ pub struct SalesChannel {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 pub struct References {
     /// `order_reference_for_customer`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub order_reference_for_customer: Option<String>,
     /// `order_reference_for_seller`: Prima's order number, once OR04 wrote it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub order_reference_for_seller: Option<String>,
 }
 
@@ -212,16 +213,16 @@ pub struct References {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Customer {
     /// `civility`: "Mr", "Mrs", a label or null.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub civility: Option<String>,
     /// `customer_id`: the operator's.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub customer_id: Option<String>,
     /// `firstname`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub firstname: Option<String>,
     /// `lastname`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub lastname: Option<String>,
     /// `organization`: the company, on a business order.
     #[serde(default)]
@@ -238,16 +239,16 @@ pub struct Customer {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Organization {
     /// `organization_id`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub organization_id: Option<String>,
     /// `name`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub name: Option<String>,
     /// `tax_identification_number`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub tax_identification_number: Option<String>,
     /// `identification_number`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub identification_number: Option<String>,
 }
 
@@ -255,52 +256,52 @@ pub struct Organization {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Address {
     /// `civility`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub civility: Option<String>,
     /// `firstname`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub firstname: Option<String>,
     /// `lastname`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub lastname: Option<String>,
     /// `company`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub company: Option<String>,
     /// `company_2`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub company_2: Option<String>,
     /// `street_1`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub street_1: Option<String>,
     /// `street_2`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub street_2: Option<String>,
     /// `zip_code`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub zip_code: Option<String>,
     /// `city`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub city: Option<String>,
     /// `state`: county or region.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub state: Option<String>,
     /// `country`: a free label, "France (métropolitaine)".
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub country: Option<String>,
     /// `country_iso_code`: alpha-3, may be null.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub country_iso_code: Option<String>,
     /// `phone`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub phone: Option<String>,
     /// `phone_secondary`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub phone_secondary: Option<String>,
     /// `additional_info`: of a shipping address.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub additional_info: Option<String>,
     /// `internal_additional_info`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub internal_additional_info: Option<String>,
 }
 
@@ -310,7 +311,7 @@ pub struct AdditionalField {
     /// `code`.
     pub code: String,
     /// `type`: STRING, DATE, NUMERIC, BOOLEAN, LINK, REGEX, TEXTAREA, LIST, MULTIPLE_VALUES_LIST.
-    #[serde(default, rename = "type")]
+    #[serde(default, deserialize_with = "super::wire::text", rename = "type")]
     pub kind: Option<String>,
     /// `value`: one string, or several; a number or a boolean as its text.
     #[serde(default, deserialize_with = "super::wire::text_or_texts")]
@@ -321,17 +322,19 @@ pub struct AdditionalField {
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct OrderLine {
     /// `order_line_id`: the line's identity; the same SKU may be on two lines.
+    #[serde(deserialize_with = "super::wire::id")]
     pub order_line_id: String,
     /// `order_line_state`.
     #[serde(default)]
     pub order_line_state: Option<OrderState>,
     /// `offer_sku`: the seller's own SKU.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub offer_sku: Option<String>,
     /// `product_title`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
     pub product_title: Option<String>,
     /// `quantity`: net of cancelations.
+    #[serde(deserialize_with = "super::wire::whole")]
     pub quantity: u32,
     /// `price`: of the whole line, net of cancelations, without shipping.
     pub price: Amount,
@@ -373,7 +376,7 @@ impl OrderLine {
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Tax {
     /// `code`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub code: Option<String>,
     /// `amount`.
     pub amount: Amount,
@@ -382,8 +385,8 @@ pub struct Tax {
 /// A promotion that was applied to a line.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Promotion {
-    /// `promotion_id` or `id`.
-    #[serde(default, alias = "promotion_id")]
+    /// `id`.
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub id: Option<String>,
     /// `deduced_amount`.
     #[serde(default)]
@@ -394,10 +397,10 @@ pub struct Promotion {
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Cancelation {
     /// `id`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::text")]
     pub id: Option<String>,
     /// `quantity`: may be null although an amount was cancelled.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::wire::optional_whole")]
     pub quantity: Option<u32>,
     /// `amount`.
     #[serde(default)]

@@ -1,11 +1,14 @@
 //! How Mirakl writes dates, lists and values, in all the forms that have been seen.
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use rust_decimal::Decimal;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::order::Promotion;
+use super::order::{Promotion, SalesChannel};
 
 /// ISO 8601, with and without milliseconds, with `Z` or an offset of hours alone.
 pub(super) mod date {
@@ -29,8 +32,63 @@ pub(super) mod date {
     }
 }
 
+/// Reads a moment. One without a zone is UTC, as every date of Mirakl's is; a day is its midnight.
 fn parse_date(text: &str) -> Result<Timestamp, String> {
-    text.parse::<Timestamp>().map_err(|problem| format!("'{text}' is not an ISO 8601 date-time with a zone: {problem}"))
+    let text = text.trim();
+    let has_zone = text.get(10..).is_some_and(|time| time.contains(['Z', 'z', '+', '-']));
+    let moment = if has_zone {
+        text.parse::<Timestamp>()
+    } else {
+        text.parse::<DateTime>().and_then(|moment| moment.to_zoned(TimeZone::UTC)).map(|moment| moment.timestamp())
+    };
+    moment.map_err(|problem| format!("'{text}' is not an ISO 8601 date-time: {problem}"))
+}
+
+/// An id: a text, or a bare number, which is taken as its digits.
+pub(super) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    text(deserializer)?.ok_or_else(|| D::Error::custom("an id is null"))
+}
+
+/// A text, a number or a boolean as its text, or null.
+pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let raw = <&RawValue>::deserialize(deserializer)?.get();
+    match raw.as_bytes().first() {
+        Some(b'"') => serde_json::from_str(raw).map(Some).map_err(D::Error::custom),
+        Some(b'{' | b'[') => Err(D::Error::custom("a list or an object where a text belongs")),
+        _ => Ok((raw != "null").then(|| raw.to_owned())),
+    }
+}
+
+/// A count: a whole number, quoted or not, of whatever scale.
+pub(super) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    optional_whole(deserializer)?.ok_or_else(|| D::Error::custom("a quantity is null or empty"))
+}
+
+/// A count, or null.
+pub(super) fn optional_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let raw = <&RawValue>::deserialize(deserializer)?.get();
+    let digits = raw.trim_matches('"').trim();
+    if matches!(digits, "" | "null") {
+        return Ok(None);
+    }
+    let number = Decimal::from_str_exact(digits).or_else(|_| Decimal::from_scientific(digits)).map_err(D::Error::custom)?;
+    if number != number.trunc() {
+        return Err(D::Error::custom("a quantity is not whole"));
+    }
+    u32::try_from(number.trunc()).map(Some).map_err(D::Error::custom)
+}
+
+/// The sales channel: null, or an object whose fields may be null.
+pub(super) fn sales_channel<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SalesChannel>, D::Error> {
+    #[derive(Deserialize)]
+    struct OnWire {
+        #[serde(default, deserialize_with = "text")]
+        code: Option<String>,
+        #[serde(default, deserialize_with = "text")]
+        label: Option<String>,
+    }
+    let channel = Option::<OnWire>::deserialize(deserializer)?;
+    Ok(channel.and_then(|OnWire { code, label }| Some(SalesChannel { code: code?, label })))
 }
 
 /// A list that may be null.

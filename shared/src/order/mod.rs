@@ -1,5 +1,8 @@
 //! An order's life with us.
 
+pub mod life;
+pub mod mapping;
 pub mod row;
+pub mod rules;
 
 pub use row::{ExceptionKind, ExceptionRecord, OrderKey, OrderRow, Stage};

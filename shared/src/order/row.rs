@@ -50,6 +50,8 @@ pub enum Stage {
     InDoubt,
     /// In Prima, exactly once.
     Created,
+    /// Shipped in Mirakl, by whomever.
+    Shipped,
     /// Cancelled in Mirakl after creation; being cancelled in Prima.
     Cancelling,
     /// Cancelled, before creation or in Prima too.
@@ -64,7 +66,7 @@ pub enum Stage {
 
 impl Stage {
     /// All stages, in the order of an order's life.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Seen,
         Self::Acknowledged,
         Self::AwaitingPayment,
@@ -73,6 +75,7 @@ impl Stage {
         Self::Creating,
         Self::InDoubt,
         Self::Created,
+        Self::Shipped,
         Self::Cancelling,
         Self::Cancelled,
         Self::Refused,
@@ -92,6 +95,7 @@ impl Stage {
             Self::Creating => "creating",
             Self::InDoubt => "in-doubt",
             Self::Created => "created",
+            Self::Shipped => "shipped",
             Self::Cancelling => "cancelling",
             Self::Cancelled => "cancelled",
             Self::Refused => "refused",
@@ -103,7 +107,7 @@ impl Stage {
     /// Nothing further happens to the order before it is in Prima, or ever.
     #[must_use]
     pub fn is_settled(self) -> bool {
-        matches!(self, Self::Created | Self::Cancelled | Self::Refused | Self::Exception | Self::KeyedByHand)
+        matches!(self, Self::Created | Self::Shipped | Self::Cancelled | Self::Refused | Self::Exception | Self::KeyedByHand)
     }
 }
 
@@ -169,6 +173,8 @@ pub enum ExceptionKind {
     LineCancelledAfterCreation,
     /// Shipped in Mirakl by a person, and not in Prima.
     ShippedOutsidePrima,
+    /// The marketplace's operator ships the order itself (`can_shop_ship` is false).
+    ShippedByOperator,
     /// Mirakl lists the order in a way that cannot be read.
     Unreadable,
     /// Prima keeps answering something that cannot be understood.
@@ -190,9 +196,16 @@ impl ExceptionKind {
             Self::CancelledAfterDespatch => "cancelled-after-despatch",
             Self::LineCancelledAfterCreation => "line-cancelled-after-creation",
             Self::ShippedOutsidePrima => "shipped-outside-prima",
+            Self::ShippedByOperator => "shipped-by-operator",
             Self::Unreadable => "unreadable",
             Self::PrimaUnclear => "prima-unclear",
         }
+    }
+
+    /// Found by the poller in a listing; all others by the function that creates orders.
+    #[must_use]
+    pub fn is_found_by_poller(self) -> bool {
+        matches!(self, Self::LineCancelledAfterCreation | Self::ShippedOutsidePrima | Self::ShippedByOperator)
     }
 
     /// How urgent it is.
@@ -330,13 +343,13 @@ impl OrderRow {
         row
     }
 
-    /// Takes over what Mirakl lists: state, version, deadline; and the lines, until they are those of a Prima order.
+    /// Takes over what Mirakl lists: state, version, deadline; and the lines, until they are those that were sent to Prima.
     pub fn note_listing(&mut self, order: &Order) {
         self.mirakl_state = order.order_state.clone();
         self.mirakl_updated = order.last_updated_date.or(self.mirakl_updated);
         self.mirakl_created = order.created_date.or(self.mirakl_created);
         self.shipping_deadline = order.shipping_deadline.or(self.shipping_deadline);
-        if self.created_at.is_none() {
+        if self.attempt.is_none() && self.created_at.is_none() {
             self.lines = lines_of(order);
         }
     }

@@ -1,8 +1,19 @@
 //! Prima's web service, as the connector uses it.
 
+pub mod address;
+pub mod assumed;
+pub mod client;
+pub mod documents;
 pub mod error;
 pub mod order;
+mod redact;
+pub mod soap;
+#[cfg(test)]
+pub(crate) mod test_support;
+pub mod wsdl;
+pub mod xml;
 
+pub use client::PrimaClient;
 pub use error::{Outcome, PrimaError};
 pub use order::{PrimaOrder, PrimaOrderStatus};
 

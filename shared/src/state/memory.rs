@@ -106,3 +106,13 @@ impl Store for MemoryStore {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_store_in_memory_keeps_the_stores_promises() {
+        assert_eq!(super::super::contract::check(&MemoryStore::default(), "memory").await, Ok(()));
+    }
+}

@@ -1,6 +1,8 @@
 //! What is remembered between runs. Every change is a compare-and-swap on a version, so that a crash, a repeat or a second
 //! writer can do no harm; nothing here is the only copy of a fact.
 
+pub mod contract;
+pub mod dynamodb;
 pub mod memory;
 
 use std::collections::HashMap;
@@ -119,4 +121,42 @@ pub trait Store {
 
     /// Saves it as [`Store::save_order`] does.
     async fn save_intake(&self, intake: &mut PrimaIntake) -> Result<(), StoreError>;
+}
+
+impl<T: Store> Store for &T {
+    async fn load_order(&self, key: &OrderKey) -> Result<Option<OrderRow>, StoreError> {
+        (**self).load_order(key).await
+    }
+
+    async fn load_orders(&self, keys: &[OrderKey]) -> Result<HashMap<OrderKey, OrderRow>, StoreError> {
+        (**self).load_orders(keys).await
+    }
+
+    async fn save_order(&self, row: &mut OrderRow) -> Result<(), StoreError> {
+        (**self).save_order(row).await
+    }
+
+    async fn orders_in(&self, channel: &str, index_state: &str, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
+        (**self).orders_in(channel, index_state, limit).await
+    }
+
+    async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError> {
+        (**self).reserve_number(number, key).await
+    }
+
+    async fn load_poll(&self, channel: &str) -> Result<PollState, StoreError> {
+        (**self).load_poll(channel).await
+    }
+
+    async fn save_poll(&self, channel: &str, poll: &mut PollState) -> Result<(), StoreError> {
+        (**self).save_poll(channel, poll).await
+    }
+
+    async fn load_intake(&self) -> Result<PrimaIntake, StoreError> {
+        (**self).load_intake().await
+    }
+
+    async fn save_intake(&self, intake: &mut PrimaIntake) -> Result<(), StoreError> {
+        (**self).save_intake(intake).await
+    }
 }

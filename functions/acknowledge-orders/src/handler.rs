@@ -1,0 +1,123 @@
+//! The real ports, and one invocation.
+
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use lambda_runtime::Error;
+use shared::channels::Documents;
+use shared::clock::{Clock, SystemClock};
+use shared::eventbridge::EventBridgeBus;
+use shared::mirakl::client::HttpDirectory;
+use shared::secrets::SecretsManagerKeys;
+use shared::settings::{self, Settings};
+use shared::sqs::SqsQueue;
+use shared::state::dynamodb::DynamoDbStore;
+use shared::telemetry::Measures;
+
+use crate::{ChannelReport, Ports, Run};
+
+type RealPorts = Ports<HttpDirectory<SecretsManagerKeys, SystemClock>, DynamoDbStore, SqsQueue, EventBridgeBus, SystemClock>;
+
+/// The function, wired to AWS and Mirakl.
+#[derive(Debug)]
+pub struct Function {
+    documents: Documents,
+    ports: RealPorts,
+}
+
+impl Function {
+    /// Wires it from the environment. Calls nothing.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or malformed.
+    pub fn from_settings(settings: &Settings<'_>) -> Result<Self, Error> {
+        let config = shared::aws::function_config(settings)?;
+        let database = aws_sdk_dynamodb::Client::new(&config);
+        let channels_table = settings.text(settings::CHANNELS_TABLE)?;
+        let keys = SecretsManagerKeys::new(aws_sdk_secretsmanager::Client::new(&config), settings.text(settings::SECRET_PREFIX)?);
+        Ok(Self {
+            // Order rules are none of this function's business: it has no table for them.
+            documents: Documents::new(database.clone(), channels_table.clone(), ""),
+            ports: Ports {
+                directory: HttpDirectory::new(keys, SystemClock),
+                store: DynamoDbStore::new(database, settings.text(settings::ORDERS_TABLE)?, channels_table, settings.row_retention()?),
+                queue: SqsQueue::new(
+                    aws_sdk_sqs::Client::new(&config),
+                    settings.text(settings::ORDERS_QUEUE_URL)?,
+                    settings.text(settings::DEAD_LETTER_QUEUE_URL)?,
+                ),
+                events: EventBridgeBus::new(aws_sdk_eventbridge::Client::new(&config), settings.text(settings::EVENT_BUS_NAME)?),
+                clock: SystemClock,
+            },
+        })
+    }
+
+    /// One minute of all channels.
+    ///
+    /// # Errors
+    /// The channels' definitions cannot be read, and this process never read them before. A channel's own trouble is none:
+    /// its measures tell.
+    pub async fn run(&self, request_id: &str, deadline: SystemTime) -> Result<Summary, Error> {
+        let hard_deadline = Timestamp::try_from(deadline)?;
+        let list = self.documents.channels().await?;
+        for (channel, problem) in &list.unusable {
+            tracing::error!(channel, problem, "the channel's definition cannot be used; its last good version goes on, if this process knows one");
+        }
+        let run = Run { id: request_id.to_owned(), hard_deadline };
+        let reports = self.ports.poll_all(&list.channels, &run).await;
+        let now = self.ports.clock.now();
+        let mut whole = Measures::of_function("acknowledge-orders");
+        whole.count("RunsCompleted", 1).count("ChannelsUnusable", list.unusable.len());
+        for report in &reports {
+            measures(report).print(now);
+            tracing::info!(
+                channel = %report.channel,
+                skipped = report.skipped.unwrap_or(""),
+                completed = report.completed,
+                listed = report.listed,
+                waiting = report.waiting,
+                acknowledged = report.acknowledged,
+                queued = report.queued,
+                referenced = report.referenced,
+                "polled"
+            );
+        }
+        whole.print(now);
+        Ok(Summary { channels: reports.len(), acknowledged: reports.iter().map(|report| report.acknowledged).sum() })
+    }
+}
+
+/// What an invocation answers: for whoever invokes it by hand.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct Summary {
+    /// Channels polled.
+    pub channels: usize,
+    /// Orders accepted.
+    pub acknowledged: usize,
+}
+
+/// A channel's measures, under the names that alarms and dashboards know.
+fn measures(report: &ChannelReport) -> Measures {
+    let mut measures = Measures::of_channel("acknowledge-orders", &report.channel);
+    if report.skipped.is_some() {
+        measures.count("PollsSkipped", 1);
+        return measures;
+    }
+    measures
+        .count("PollsCompleted", usize::from(report.completed))
+        .count("OrdersSeen", report.listed)
+        .count("OrdersWaiting", report.waiting)
+        .count("OrdersAcknowledged", report.acknowledged)
+        .count("OrdersQueued", report.queued)
+        .count("ReferencesWritten", report.referenced)
+        .count("Listings", report.pages)
+        .count("Failures", usize::try_from(report.counts.values().sum::<u64>()).unwrap_or(usize::MAX))
+        .seconds("OldestUnacknowledgedSeconds", report.oldest_unacknowledged.as_secs_f64());
+    for &seconds in &report.seconds_to_acknowledge {
+        measures.seconds("AcknowledgementSeconds", seconds);
+    }
+    for (kind, count) in &report.counts {
+        tracing::warn!(channel = %report.channel, kind, count, "failures of this poll");
+    }
+    measures
+}

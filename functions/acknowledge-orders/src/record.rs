@@ -1,0 +1,255 @@
+//! After acceptance: rows follow the listing, and firm orders go to the queue.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt};
+use jiff::Timestamp;
+use shared::channel::{Channel, Mode};
+use shared::clock::{Clock, before};
+use shared::events::{Event, EventBus, EventKind, Severity};
+use shared::mirakl::{MiraklDirectory, Order, OrderState};
+use shared::order::life::{Circumstances, Next, on_listing};
+use shared::order::row::{OrderKey, OrderRow, Stage};
+use shared::queue::{OrderMessage, OrderQueue, OrderTask};
+use shared::state::{PrimaIntake, Store, StoreError};
+
+use crate::listing::{Listing, list_by_id};
+use crate::report::ChannelReport;
+use crate::{Ports, Run};
+
+/// Rows saved at once.
+const CONCURRENT_SAVES: usize = 16;
+
+/// A saved row's follow-up.
+enum Saved {
+    Quiet,
+    Create(OrderMessage),
+    Cancel(OrderMessage),
+    WindowMissed(String, String),
+    Failed,
+}
+
+impl<D, S, Q, E, C> Ports<D, S, Q, E, C>
+where
+    D: MiraklDirectory,
+    S: Store,
+    Q: OrderQueue,
+    E: EventBus,
+    C: Clock,
+{
+    /// Brings rows up to what was listed; true when nothing was left behind.
+    #[expect(clippy::too_many_arguments, reason = "one run's facts, each used once")]
+    pub(crate) async fn record(
+        &self,
+        client: &D::Client,
+        channel: &Channel,
+        listing: &Listing,
+        accepted: &[String],
+        full: bool,
+        run: &Run,
+        report: &mut ChannelReport,
+    ) -> bool {
+        let stop_at = before(run.hard_deadline, Duration::from_secs(8));
+        let mut clean = self.record_orders(channel, &listing.orders, accepted, stop_at, report).await;
+        self.report_unreadable(channel, listing, report).await;
+        if full && listing.complete && channel.orders == Mode::Live {
+            let absent = self.absent_orders(channel, listing).await;
+            if !absent.is_empty() {
+                let found = list_by_id(client, absent).await;
+                report.listed_by_id = found.orders.len();
+                clean &= found.problem.is_none() && self.record_orders(channel, &found.orders, &[], stop_at, report).await;
+            }
+            clean &= self.resend_stuck_cancellations(channel).await;
+        }
+        clean
+    }
+
+    async fn record_orders(
+        &self,
+        channel: &Channel,
+        orders: &[Order],
+        accepted: &[String],
+        stop_at: Timestamp,
+        report: &mut ChannelReport,
+    ) -> bool {
+        if orders.is_empty() {
+            return true;
+        }
+        let keys: Vec<_> = orders.iter().map(|order| OrderKey::new(&channel.id, &order.order_id)).collect();
+        let rows = match self.store.load_orders(&keys).await {
+            Ok(rows) => rows,
+            Err(problem) => {
+                tracing::warn!(channel = %channel.id, %problem, "rows cannot be read; the orders are safe, and the next listing repeats them");
+                report.count("store_failures");
+                return false;
+            }
+        };
+        if channel.orders == Mode::Observe {
+            return self.observe(channel, orders, &rows).await;
+        }
+        let intake = self.store.load_intake().await.unwrap_or_default();
+        let plans = self.plan(channel, orders, accepted, &rows, &intake);
+        let saved: Vec<Saved> = stream::iter(plans)
+            .map(|(row, order, next, at)| async move {
+                if self.clock.now() > stop_at { Saved::Failed } else { self.save(channel, row, order, next, at).await }
+            })
+            .buffer_unordered(CONCURRENT_SAVES)
+            .collect()
+            .await;
+        self.follow_up(channel, saved, report).await
+    }
+
+    /// What is to be saved, oldest order first. While intake is closed one order at most is queued, as a probe.
+    fn plan<'o>(
+        &self,
+        channel: &Channel,
+        orders: &'o [Order],
+        accepted: &[String],
+        rows: &HashMap<OrderKey, OrderRow>,
+        intake: &PrimaIntake,
+    ) -> Vec<(OrderRow, &'o Order, Next, Circumstances)> {
+        let now = self.clock.now();
+        let mut may_queue = if intake.closed_since.is_none() { usize::MAX } else { usize::from(intake.probe_due(now)) };
+        let mut plans = Vec::new();
+        for order in orders {
+            let at = Circumstances { accepted: accepted.contains(&order.order_id), intake_open: may_queue > 0, now };
+            let known = rows.get(&OrderKey::new(&channel.id, &order.order_id));
+            if let Some((row, next)) = on_listing(known, order, channel, at) {
+                if next == Next::Create {
+                    may_queue -= 1;
+                }
+                plans.push((row, order, next, at));
+            }
+        }
+        plans
+    }
+
+    async fn save(&self, channel: &Channel, mut row: OrderRow, order: &Order, mut next: Next, at: Circumstances) -> Saved {
+        for _try in 0..3 {
+            match self.store.save_order(&mut row).await {
+                Ok(()) => return follow_up_of(&row, order, next),
+                Err(StoreError::Conflict(_)) => {
+                    // Somebody moved it meanwhile: decide again from what it is now.
+                    let Ok(current) = self.store.load_order(&row.key).await else { return Saved::Failed };
+                    match on_listing(current.as_ref(), order, channel, at) {
+                        None => return Saved::Quiet,
+                        Some(plan) => (row, next) = plan,
+                    }
+                }
+                Err(problem) => {
+                    tracing::warn!(channel = %channel.id, order = %order.order_id, %problem, "a row could not be saved; the next listing repeats it");
+                    return Saved::Failed;
+                }
+            }
+        }
+        Saved::Failed
+    }
+
+    async fn follow_up(&self, channel: &Channel, saved: Vec<Saved>, report: &mut ChannelReport) -> bool {
+        let mut clean = true;
+        let mut messages = Vec::new();
+        for one in saved {
+            match one {
+                Saved::Quiet => report.recorded += 1,
+                Saved::Create(message) | Saved::Cancel(message) => {
+                    report.recorded += 1;
+                    messages.push(message);
+                }
+                Saved::WindowMissed(order_id, reason) => {
+                    report.count("windows_missed");
+                    self.tell_of_missed_window(channel, order_id, reason).await;
+                }
+                Saved::Failed => {
+                    report.count("store_failures");
+                    clean = false;
+                }
+            }
+        }
+        report.queued += messages.len();
+        clean & self.send(channel, &messages).await
+    }
+
+    /// Sends messages; the rows of those that may not have been sent wait for the next listing instead of being taken for
+    /// stuck much later.
+    pub(crate) async fn send(&self, channel: &Channel, messages: &[OrderMessage]) -> bool {
+        if messages.is_empty() {
+            return true;
+        }
+        let Err(problem) = self.queue.send(messages, Duration::ZERO).await else { return true };
+        tracing::warn!(channel = %channel.id, %problem, failed = problem.failed.len(), "orders could not be queued; the next listing queues them");
+        for message in problem.failed.iter().filter_map(|&index| messages.get(index)) {
+            let key = OrderKey::new(&message.channel, &message.order_id);
+            if let Ok(Some(mut row)) = self.store.load_order(&key).await
+                && row.stage == Stage::Queued
+            {
+                row.enter(Stage::Firm, self.clock.now(), "could not be queued");
+                // A conflict means that the message did arrive and is being worked off.
+                let _unsaved = self.store.save_order(&mut row).await;
+            }
+        }
+        false
+    }
+
+    async fn tell_of_missed_window(&self, channel: &Channel, order_id: String, reason: String) {
+        let event = Event {
+            kind: EventKind::AcceptanceWindowMissed,
+            channel: Some(channel.id.clone()),
+            order: Some(order_id),
+            needs_person: true,
+            severity: Severity::Critical,
+            reason: format!("Mirakl refused the order because its acceptance window passed ({reason})"),
+            remedy: "An incident: look at this channel's failures before the deadline, and tell the marketplace why.".to_owned(),
+        };
+        if let Err(problem) = self.events.publish(&[event]).await {
+            tracing::error!(channel = %channel.id, %problem, "an acceptance window was missed, and that could not be said on the bus");
+        }
+    }
+
+    /// Shows what would be done. Only orders whose Prima number Mirakl holds get a row: so memory is rebuilt after a loss.
+    async fn observe(&self, channel: &Channel, orders: &[Order], rows: &HashMap<OrderKey, OrderRow>) -> bool {
+        let now = self.clock.now();
+        let mut clean = true;
+        for order in orders {
+            let known = rows.contains_key(&OrderKey::new(&channel.id, &order.order_id));
+            if known {
+                continue;
+            }
+            if let Some(number) = order.seller_reference() {
+                let mut row = OrderRow::first_seen(&channel.id, order, now);
+                row.order_number = Some(number.to_owned());
+                row.created_at = Some(now);
+                row.referenced_at = Some(now);
+                row.enter(Stage::Created, now, "rebuilt from the reference that Mirakl holds");
+                clean &= self.store.save_order(&mut row).await.is_ok();
+            } else if order.order_state == OrderState::Shipping && order.created_date.is_none_or(|created| created >= channel.take_over_from) {
+                tracing::info!(channel = %channel.id, order = %order.order_id, lines = order.order_lines.len(), "observing: would queue for Prima");
+            }
+        }
+        clean
+    }
+
+    async fn report_unreadable(&self, channel: &Channel, listing: &Listing, report: &mut ChannelReport) {
+        for order in &listing.unreadable {
+            report.count("unreadable_orders");
+            tracing::error!(
+                channel = %channel.id,
+                order = order.order_id.as_deref().unwrap_or("unknown"),
+                problem = %order.problem,
+                "Mirakl lists an order that cannot be read; it is accepted where possible, and not created in Prima"
+            );
+        }
+    }
+}
+
+fn follow_up_of(row: &OrderRow, order: &Order, next: Next) -> Saved {
+    let message = |task| OrderMessage { channel: row.key.channel.clone(), order_id: row.key.order_id.clone(), task };
+    match next {
+        Next::Nothing => Saved::Quiet,
+        Next::Create => Saved::Create(message(OrderTask::Create { order: Box::new(order.clone()) })),
+        Next::Cancel => Saved::Cancel(message(OrderTask::Cancel)),
+        Next::WindowMissed => {
+            Saved::WindowMissed(order.order_id.clone(), order.order_state_reason_code.clone().unwrap_or_default())
+        }
+    }
+}

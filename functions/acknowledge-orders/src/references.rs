@@ -1,0 +1,79 @@
+//! Writing Prima's order numbers back: one OR04 a minute, up to 100 orders.
+
+use std::time::Duration;
+
+use shared::channel::Channel;
+use shared::clock::{Clock, after, before};
+use shared::events::EventBus;
+use shared::mirakl::{MiraklDirectory, MiraklOrders, SellerReference};
+use shared::order::row::{OrderRow, REFERENCE_PENDING};
+use shared::queue::OrderQueue;
+use shared::state::{PollState, Store};
+
+use crate::Ports;
+use crate::report::ChannelReport;
+
+/// Mirakl's limit for one OR04.
+const REFERENCES_PER_CALL: usize = 100;
+
+impl<D, S, Q, E, C> Ports<D, S, Q, E, C>
+where
+    D: MiraklDirectory,
+    S: Store,
+    Q: OrderQueue,
+    E: EventBus,
+    C: Clock,
+{
+    /// Tells Mirakl the numbers of orders that were created since. What fails is found pending again the next minute.
+    pub(crate) async fn write_references(&self, client: &D::Client, channel: &Channel, poll: &mut PollState, report: &mut ChannelReport) {
+        let now = self.clock.now();
+        // OR04: at most once a minute; runs come a minute apart, a little early or late.
+        if poll.references_at.is_some_and(|at| now < before(after(at, Duration::from_secs(60)), Duration::from_secs(15))) {
+            return;
+        }
+        let Ok(keys) = self.store.orders_in(&channel.id, REFERENCE_PENDING, REFERENCES_PER_CALL).await else { return };
+        if keys.is_empty() {
+            return;
+        }
+        let Ok(rows) = self.store.load_orders(&keys).await else { return };
+        // The index lags: the row itself says whether its reference is pending.
+        let pending: Vec<OrderRow> = rows.into_values().filter(|row| row.index_state() == REFERENCE_PENDING).collect();
+        let references: Vec<_> = pending
+            .iter()
+            .filter_map(|row| {
+                let reference = row.order_number.clone()?;
+                Some(SellerReference { order_id: row.key.order_id.clone(), reference })
+            })
+            .collect();
+        if references.is_empty() {
+            return;
+        }
+        poll.references_at = Some(now);
+        let answers = match client.write_references(&references).await {
+            Ok(answers) => answers,
+            Err(problem) => {
+                tracing::warn!(channel = %channel.id, %problem, "references could not be written; the next minute tries again");
+                report.note_failure(&problem);
+                return;
+            }
+        };
+        for mut row in pending {
+            let Some(answer) = answers.iter().find(|answer| answer.order_id == row.key.order_id) else { continue };
+            match &answer.refused {
+                None => {
+                    row.referenced_at = Some(now);
+                    report.referenced += 1;
+                }
+                Some(reason) => {
+                    tracing::warn!(channel = %channel.id, order = %row.key.order_id, reason, "Mirakl refuses the reference; it is tried again after the others");
+                    report.count("references_refused");
+                    // To the end of the line, so that it cannot keep others from their turn.
+                    row.since = now;
+                }
+            }
+            if let Err(problem) = self.store.save_order(&mut row).await {
+                tracing::warn!(channel = %channel.id, order = %row.key.order_id, %problem, "a written reference could not be recorded; it is written again");
+            }
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! Creating one order, exactly once.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use shared::clock::{Clock, after};
+use shared::events::EventBus;
+use shared::intake::{Admission, admit};
+use shared::mirakl::Order;
+use shared::order::mapping::{MappingChannel, map_order, order_number};
+use shared::order::row::{Attempt, ExceptionKind, Lease, OrderKey, OrderRow, Stage, lines_of};
+use shared::prima::{Outcome, PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
+use shared::queue::{OrderMessage, OrderQueue, OrderTask};
+use shared::state::{Reservation, Store, StoreError};
+
+use crate::{Disposition, Ports, Rulebook, Rules, RulesProblem, Run, unsaved};
+
+/// Answers in a row that cannot be understood before a person is asked.
+const UNCLEAR_ANSWERS: u32 = 5;
+
+/// `NewOrder` goes out this soon after the row said so, or not at all: what makes "longer than Prima's longest execution"
+/// countable from the row.
+const SENT_WITHIN: Duration = Duration::from_secs(10);
+
+/// Everything about the order at hand.
+struct Work<'w> {
+    message_id: &'w str,
+    message: &'w OrderMessage,
+    order: &'w Order,
+    run: &'w Run,
+}
+
+impl<P, S, Q, E, C, R> Ports<P, S, Q, E, C, R>
+where
+    P: PrimaOrders,
+    S: Store,
+    Q: OrderQueue,
+    E: EventBus,
+    C: Clock,
+    R: Rulebook,
+{
+    pub(crate) async fn create(&self, message_id: &str, key: &OrderKey, order: &Order, message: &OrderMessage, run: &Run) -> Disposition {
+        let work = Work { message_id, message, order, run };
+        if !self.has_time_for(3, run) {
+            return self.again(message, Duration::ZERO).await;
+        }
+        let row = match self.claim(key, &work).await {
+            Claim::Ours(row) => *row,
+            Claim::Settled(disposition) => return disposition,
+        };
+        if admit(&self.store, &self.manners, self.clock.now()).await == Admission::Closed {
+            return self.back_to_its_row(row, &work).await;
+        }
+        self.create_claimed(row, &work).await
+    }
+
+    /// Takes the order's lease, where the message is not out of date and the order is to be created at all.
+    async fn claim(&self, key: &OrderKey, work: &Work<'_>) -> Claim {
+        for _try in 0..3 {
+            let now = self.clock.now();
+            let mut row = match self.store.load_order(key).await {
+                Ok(Some(row)) => row,
+                // A wiped table: the poller writes the row anew, and sends the order again.
+                Ok(None) => return Claim::Settled(Disposition::Done("unknown order")),
+                Err(_) => return Claim::Settled(Disposition::Return("store unavailable")),
+            };
+            if work.order.last_updated_date < row.mirakl_updated {
+                return Claim::Settled(Disposition::Done("older than its row"));
+            }
+            match row.stage {
+                Stage::Firm | Stage::Queued | Stage::InDoubt => {}
+                Stage::Creating if row.lease.as_ref().is_none_or(|lease| after(lease.until, work.run.clock_skew) < now) => {}
+                Stage::Creating => return Claim::Settled(Disposition::Done("in other hands")),
+                _ => return Claim::Settled(Disposition::Done("already settled")),
+            }
+            if row.cancel_requested.is_some() && row.attempt.is_none() {
+                row.enter(Stage::Cancelled, now, "cancelled in Mirakl before it was sent to Prima");
+                return Claim::Settled(self.settle(row, "cancelled").await);
+            }
+            if let Some(wait) = self.too_early_to_ask(&row, now, work.run.clock_skew) {
+                return Claim::Settled(self.again(work.message, wait).await);
+            }
+            row.enter(Stage::Creating, now, "");
+            row.lease = Some(Lease {
+                owner: format!("{}/{}", work.run.id, work.message_id),
+                until: after(work.run.hard_deadline, work.run.clock_skew),
+            });
+            match self.store.save_order(&mut row).await {
+                Ok(()) => return Claim::Ours(Box::new(row)),
+                Err(StoreError::Conflict(_)) => {}
+                Err(problem) => return Claim::Settled(unsaved(&row, &problem)),
+            }
+        }
+        Claim::Settled(self.again(work.message, Duration::from_secs(30)).await)
+    }
+
+    /// How long to wait before a question can tell anything of a `NewOrder` whose outcome is unknown: until Prima can no
+    /// longer be executing it, however late it was sent and whosever clock noted that; and between two questions.
+    fn too_early_to_ask(&self, row: &OrderRow, now: Timestamp, clock_skew: Duration) -> Option<Duration> {
+        let attempt = row.attempt.as_ref()?;
+        let from_attempt = after(attempt.at, self.manners.longest_execution() + SENT_WITHIN + clock_skew);
+        let from_question = attempt.asked_at.map(|asked| after(asked, self.manners.second_question()));
+        let not_before = from_question.map_or(from_attempt, |question| question.max(from_attempt));
+        (now < not_before).then(|| not_before.duration_since(now).unsigned_abs())
+    }
+
+    async fn create_claimed(&self, mut row: OrderRow, work: &Work<'_>) -> Disposition {
+        let skus: Vec<&str> = work.order.live_lines().filter_map(|line| line.offer_sku.as_deref()).collect();
+        let rules = match self.rulebook.rules(&row.key.channel, &skus).await {
+            Ok(rules) => rules,
+            Err(RulesProblem::Unavailable(_)) => return self.later(row, work, Duration::from_secs(30)).await,
+            Err(RulesProblem::Wrong(problem)) if row.attempt.is_none() => {
+                let remedy = format!("Mend them: prima-mirakl rules put {} FILE. Then retry the order.", row.key.channel);
+                return self.fail(row, ExceptionKind::RulesMissing, problem, remedy).await;
+            }
+            Err(RulesProblem::Wrong(_)) => return self.later(row, work, Duration::from_secs(300)).await,
+        };
+        let number = match &row.order_number {
+            Some(number) => number.clone(),
+            None => match order_number(&work.order.order_id, work.order.commercial_id.as_deref(), &rules.order_rules) {
+                Ok(number) => number,
+                Err(failure) => return self.fail(row, failure.kind, failure.reason, failure.remedy).await,
+            },
+        };
+        if work.order.live_lines().next().is_none() && row.attempt.is_none() {
+            row.enter(Stage::Cancelled, self.clock.now(), "no line is left to deliver");
+            return self.settle(row, "nothing left to create").await;
+        }
+        match self.store.reserve_number(&number, &row.key).await {
+            Ok(Reservation::Ours) => row.order_number = Some(number.clone()),
+            Ok(Reservation::HeldBy(other)) => {
+                let reason = format!("Prima's order number {number} is already reserved for order {} of channel {}", other.order_id, other.channel);
+                let remedy = "Make the channel's order_number template unique (a prefix per channel). Then retry the order.";
+                return self.fail(row, ExceptionKind::NumberTaken, reason, remedy).await;
+            }
+            Err(_) => return self.later(row, work, Duration::from_secs(30)).await,
+        }
+        self.ask_then_send(row, number, &rules, work).await
+    }
+
+    /// Asks Prima first, whatever we believe.
+    async fn ask_then_send(&self, mut row: OrderRow, number: String, rules: &Rules, work: &Work<'_>) -> Disposition {
+        let asked_at = self.clock.now();
+        let answer = self.prima.order_status(&number).await;
+        self.note_answer(&answer).await;
+        match answer {
+            Ok(Some(status)) if row.attempt.is_some() => self.created(row, status, work).await,
+            Ok(Some(status)) if work.order.seller_reference() == Some(number.as_str()) => {
+                row.referenced_at = Some(asked_at);
+                row.lines = lines_of(work.order);
+                self.created(row, status, work).await
+            }
+            Ok(Some(_)) => {
+                let reason = format!("Prima already holds an order {number}, and the connector never sent it");
+                let remedy = format!(
+                    "Look at {number} in Prima. If it is this order, keyed by hand: prima-mirakl exceptions settle {} {} --as created. If not, change the channel's order_number template and retry.",
+                    row.key.channel, row.key.order_id
+                );
+                self.fail(row, ExceptionKind::FoundInPrima, reason, remedy).await
+            }
+            Ok(None) => self.absent(row, asked_at, rules, work).await,
+            Err(problem) if problem.outcome == Outcome::Refused => {
+                row.unclear_answers += 1;
+                if row.unclear_answers < UNCLEAR_ANSWERS {
+                    let wait = Duration::from_secs(60 * u64::from(row.unclear_answers));
+                    return self.later(row, work, wait).await;
+                }
+                let reason = format!("Prima answers the question for order {number} with an error that is not its \"unknown order\": {}", problem.message);
+                let remedy = "If this text means that Prima does not know the order, add it to unknown_order_texts in the installation document. Then retry the order.";
+                row.unclear_answers = 0;
+                self.fail(row, ExceptionKind::PrimaUnclear, reason, remedy).await
+            }
+            Err(_) => self.later(row, work, Duration::from_secs(30)).await,
+        }
+    }
+
+    /// Prima does not know the number.
+    async fn absent(&self, mut row: OrderRow, asked_at: Timestamp, rules: &Rules, work: &Work<'_>) -> Disposition {
+        row.unclear_answers = 0;
+        if let Some(attempt) = &mut row.attempt {
+            attempt.absences += 1;
+            attempt.asked_at = Some(asked_at);
+            if attempt.absences < 2 {
+                return self.later(row, work, self.manners.second_question()).await;
+            }
+            if row.cancel_requested.is_some() {
+                row.enter(Stage::Cancelled, self.clock.now(), "cancelled in Mirakl; Prima never got it");
+                return self.settle(row, "cancelled").await;
+            }
+        }
+        let channel = MappingChannel { id: &row.key.channel, name: &rules.channel_name };
+        let document = match map_order(work.order, &channel, &rules.order_rules, &rules.sku_overrides) {
+            Ok(document) => document,
+            Err(failure) => return self.fail(row, failure.kind, failure.reason, failure.remedy).await,
+        };
+        if !self.has_time_for(2, work.run) {
+            return self.later(row, work, Duration::ZERO).await;
+        }
+        let before_attempt = row.clone();
+        let count = row.attempt.as_ref().map_or(0, |attempt| attempt.count) + 1;
+        row.lines = lines_of(work.order);
+        row.attempt = Some(Attempt { at: self.clock.now(), count, absences: 0, asked_at: None });
+        // This save reads the row again right before NewOrder: whatever changed it meanwhile, above all a cancellation,
+        // makes it fail.
+        match self.store.save_order(&mut row).await {
+            Ok(()) => self.send(row, before_attempt, document, work).await,
+            Err(StoreError::Conflict(_)) => self.changed_before_sending(before_attempt, work).await,
+            Err(problem) => unsaved(&row, &problem),
+        }
+    }
+
+    /// The row moved under us before anything was sent: give the lease back and let the message come again.
+    async fn changed_before_sending(&self, ours: OrderRow, work: &Work<'_>) -> Disposition {
+        match self.store.load_order(&ours.key).await {
+            Ok(Some(mut current)) if current.lease == ours.lease && current.stage == Stage::Creating => {
+                current.attempt.clone_from(&ours.attempt);
+                current.order_number.clone_from(&ours.order_number);
+                if current.cancel_requested.is_some() && current.attempt.is_none() {
+                    current.enter(Stage::Cancelled, self.clock.now(), "cancelled in Mirakl before it was sent to Prima");
+                    return self.settle(current, "cancelled").await;
+                }
+                self.later(current, work, Duration::ZERO).await
+            }
+            Ok(_) => Disposition::Done("moved by another run"),
+            Err(_) => Disposition::Return("store unavailable"),
+        }
+    }
+
+    async fn send(&self, row: OrderRow, before_attempt: OrderRow, document: PrimaOrder, work: &Work<'_>) -> Disposition {
+        let noted_at = row.attempt.as_ref().map_or(Timestamp::MIN, |attempt| attempt.at);
+        let answer = if self.clock.now() > after(noted_at, SENT_WITHIN) {
+            Err(PrimaError::not_sent("NewOrder", "recording the attempt took too long"))
+        } else {
+            let answer = self.prima.new_order(&document).await;
+            self.note_answer(&answer).await;
+            answer
+        };
+        match answer {
+            Ok(()) => self.created(row, PrimaOrderStatus::Open("new".to_owned()), work).await,
+            Err(problem) if problem.outcome == Outcome::Refused => self.refused(row, &document.order_number, &problem, work).await,
+            Err(problem) if problem.outcome == Outcome::NotSent => {
+                let mut row = row;
+                row.attempt = before_attempt.attempt;
+                self.later(row, work, Duration::from_secs(30)).await
+            }
+            Err(problem) => {
+                tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, %problem, "the outcome of NewOrder is unknown: the order is in doubt");
+                let wait = self.manners.longest_execution();
+                self.later(row, work, wait).await
+            }
+        }
+    }
+
+    /// Prima refused the order; or says so although an earlier sending of ours is there.
+    async fn refused(&self, mut row: OrderRow, number: &str, problem: &PrimaError, work: &Work<'_>) -> Disposition {
+        let answer = self.prima.order_status(number).await;
+        self.note_answer(&answer).await;
+        match answer {
+            Ok(Some(status)) => self.created(row, status, work).await,
+            Ok(None) => {
+                row.attempt = None;
+                let reason = format!("Prima refused the order: {}", problem.message);
+                let remedy = format!(
+                    "Mend what Prima names, in Prima or in the channel's order rules, then: prima-mirakl exceptions retry {} {}",
+                    row.key.channel, row.key.order_id
+                );
+                self.fail(row, ExceptionKind::RejectedByPrima, reason, remedy).await
+            }
+            Err(_) => {
+                let wait = self.manners.longest_execution();
+                self.later(row, work, wait).await
+            }
+        }
+    }
+
+    /// The order is in Prima.
+    async fn created(&self, ours: OrderRow, status: PrimaOrderStatus, work: &Work<'_>) -> Disposition {
+        let mut row = ours.clone();
+        for _try in 0..5 {
+            let now = self.clock.now();
+            row.created_at = Some(now);
+            row.unclear_answers = 0;
+            let cancelled_meanwhile = row.cancel_requested.is_some();
+            if cancelled_meanwhile {
+                row.enter(Stage::Cancelling, now, "in Prima, and cancelled in Mirakl meanwhile");
+            } else {
+                row.enter(Stage::Created, now, in_prima(&status));
+            }
+            match self.store.save_order(&mut row).await {
+                Ok(()) if cancelled_meanwhile => {
+                    let message = OrderMessage { task: OrderTask::Cancel, ..work.message.clone() };
+                    return self.again(&message, Duration::ZERO).await;
+                }
+                Ok(()) => return Disposition::Done("created"),
+                Err(StoreError::Conflict(_)) => match self.store.load_order(&ours.key).await {
+                    // The poller noted something, a cancellation perhaps; the lease is still ours, and so is the move.
+                    Ok(Some(current)) if current.stage == Stage::Creating && current.lease == ours.lease => {
+                        let lines = std::mem::take(&mut row.lines);
+                        row = OrderRow { attempt: ours.attempt.clone(), order_number: ours.order_number.clone(), referenced_at: ours.referenced_at, lines, ..current };
+                    }
+                    Ok(_) => return Disposition::Done("moved by another run"),
+                    Err(problem) => return unsaved(&row, &problem),
+                },
+                Err(problem) => return unsaved(&row, &problem),
+            }
+        }
+        // The lease ends by itself; the question then finds the order.
+        Disposition::Done("created, to be recorded by the sweep")
+    }
+
+    /// Prima's intake is closed: the order waits as a row, and the poller queues it again. One in doubt keeps its message.
+    async fn back_to_its_row(&self, mut row: OrderRow, work: &Work<'_>) -> Disposition {
+        if row.attempt.is_some() {
+            return self.later(row, work, self.manners.probe_interval()).await;
+        }
+        row.enter(Stage::Firm, self.clock.now(), "Prima does not answer; waits");
+        self.settle(row, "waits for Prima").await
+    }
+
+    /// Gives the lease back, and lets the message come again after `wait`.
+    async fn later(&self, mut row: OrderRow, work: &Work<'_>, wait: Duration) -> Disposition {
+        let now = self.clock.now();
+        let stage = if row.attempt.is_some() { Stage::InDoubt } else { Stage::Queued };
+        row.enter(stage, now, format!("again in {} s", wait.as_secs()));
+        match self.store.save_order(&mut row).await {
+            Ok(()) => self.again(work.message, wait).await,
+            Err(StoreError::Conflict(_)) => match self.store.load_order(&row.key).await {
+                // Noted by the poller meanwhile: once more on top of that.
+                Ok(Some(current)) if current.stage == Stage::Creating => {
+                    let mut merged = OrderRow { attempt: row.attempt, order_number: row.order_number, unclear_answers: row.unclear_answers, ..current };
+                    merged.enter(stage, now, format!("again in {} s", wait.as_secs()));
+                    match self.store.save_order(&mut merged).await {
+                        Ok(()) => self.again(work.message, wait).await,
+                        Err(problem) => unsaved(&merged, &problem),
+                    }
+                }
+                Ok(_) => Disposition::Done("moved by another run"),
+                Err(problem) => unsaved(&row, &problem),
+            },
+            Err(problem) => unsaved(&row, &problem),
+        }
+    }
+
+    async fn settle(&self, mut row: OrderRow, outcome: &'static str) -> Disposition {
+        match self.store.save_order(&mut row).await {
+            Ok(()) => Disposition::Done(outcome),
+            Err(problem) => unsaved(&row, &problem),
+        }
+    }
+}
+
+enum Claim {
+    Ours(Box<OrderRow>),
+    Settled(Disposition),
+}
+
+fn in_prima(status: &PrimaOrderStatus) -> String {
+    match status {
+        PrimaOrderStatus::Open(word) => format!("in Prima ({word})"),
+        PrimaOrderStatus::PartDespatched => "in Prima (part despatched)".to_owned(),
+        PrimaOrderStatus::Despatched => "in Prima (despatched)".to_owned(),
+        PrimaOrderStatus::Cancelled => "in Prima (cancelled there)".to_owned(),
+    }
+}

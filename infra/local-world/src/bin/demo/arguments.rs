@@ -1,0 +1,59 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+/// Watches orders go from a simulated Mirakl marketplace to a simulated Prima, through the connector's own compiled
+/// functions, deployed from template.yaml onto a local AWS. Nothing leaves this machine.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "cargo demo")]
+pub(crate) struct Arguments {
+    /// How many orders arrive, over both channels.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) orders: u32,
+    /// Seed of orders and faults: the same seed brings the same orders.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How badly the two systems behave.
+    #[arg(long, value_enum, default_value_t = Faults::Light)]
+    pub(crate) faults: Faults,
+    /// Minutes over which orders arrive; three quarters of a minute where it is left out.
+    #[arg(long)]
+    pub(crate) minutes: Option<u32>,
+    /// Also write the summary to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Leave everything running afterwards, to explore, until Ctrl-C.
+    #[arg(long)]
+    pub(crate) stay: bool,
+}
+
+impl Arguments {
+    /// The time over which orders arrive.
+    pub(crate) fn span(&self) -> Duration {
+        self.minutes.map_or(Duration::from_secs(45), |minutes| Duration::from_secs(60 * u64::from(minutes.max(1))))
+    }
+}
+
+/// How badly the two systems behave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Faults {
+    /// They answer promptly and rightly.
+    None,
+    /// Slow answers, a refused call now and then, a lost answer here and there.
+    Light,
+    /// All of it more often, broken connections, and Prima down for a while.
+    Heavy,
+}
+
+impl Faults {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Light => "light",
+            Self::Heavy => "heavy",
+        }
+    }
+}

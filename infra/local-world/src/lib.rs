@@ -1,0 +1,23 @@
+//! The whole connector on one machine: a local AWS, the deployed stack, and both simulated systems.
+//!
+//! [`World`] is all of it. [`LocalAws`] alone is an empty AWS; [`Deployment`] is the stack on it. Everything listens on
+//! loopback, lies under `target/`, and ends with the process that started it.
+
+mod deployment;
+mod handlers;
+mod local_aws;
+mod observation;
+pub mod paths;
+pub mod seed;
+mod servers;
+mod simulated;
+pub mod template;
+pub mod verdict;
+mod world;
+
+pub use deployment::{Deployment, Function, QueueDepths, QueuedMessage};
+pub use handlers::Build;
+pub use local_aws::{LocalAws, REGION};
+pub use observation::Observation;
+pub use simulated::Simulated;
+pub use world::{World, WorldOptions};

@@ -1,0 +1,198 @@
+//! What has to hold of `template.yaml`, whoever changes it. No AWS is needed.
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use serde_json::Value;
+
+/// Few calls to Prima at once, over all functions together.
+const PRIMA_CALLS_AT_ONCE: u64 = 4;
+/// Calls that one copy of a Prima-facing function makes at once: `concurrent_calls` of the installation document.
+const CALLS_IN_PROCESS: u64 = 2;
+
+async fn template() -> Value {
+    local_world::template::read().await.unwrap()
+}
+
+fn resources<'a>(template: &'a Value, kind: &str) -> Vec<(&'a String, &'a Value)> {
+    let all = template["Resources"].as_object().unwrap().iter();
+    all.filter(|(_, resource)| resource["Type"] == kind).map(|(name, resource)| (name, &resource["Properties"])).collect()
+}
+
+/// A number, or the default of the parameter that is referred to.
+fn number(template: &Value, value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| template["Parameters"][value["Ref"].as_str()?]["Default"].as_u64())
+}
+
+/// The logical id in `{"Fn::GetAtt": [id, "Arn"]}` or `{"Ref": id}`.
+fn refers_to(value: &Value) -> Option<&str> {
+    value["Ref"].as_str().or_else(|| value["Fn::GetAtt"][0].as_str())
+}
+
+fn sources<'a>(function: &'a Value, kind: &str) -> Vec<&'a Value> {
+    let events = function["Events"].as_object().into_iter().flatten();
+    events.filter(|(_, event)| event["Type"] == kind).map(|(_, event)| &event["Properties"]).collect()
+}
+
+/// Every value under a key of this name, anywhere.
+fn all_named<'a>(node: &'a Value, name: &str, found: &mut Vec<&'a Value>) {
+    match node {
+        Value::Object(object) => object.iter().for_each(|(key, value)| {
+            if key == name {
+                found.push(value);
+            }
+            all_named(value, name, found);
+        }),
+        Value::Array(values) => values.iter().for_each(|value| all_named(value, name, found)),
+        _ => {}
+    }
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    value.as_str().map_or_else(|| value.as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect(), |text| vec![text])
+}
+
+fn actions_of(function: &Value) -> Vec<&str> {
+    let mut found = Vec::new();
+    all_named(&function["Policies"], "Action", &mut found);
+    found.into_iter().flat_map(texts).collect()
+}
+
+#[tokio::test]
+async fn all_functions_together_make_few_calls_to_prima_at_once() {
+    let template = template().await;
+    let functions = resources(&template, "AWS::Serverless::Function");
+    let copies: u64 = functions
+        .iter()
+        .flat_map(|(_, function)| sources(function, "SQS"))
+        .map(|source| number(&template, &source["ScalingConfig"]["MaximumConcurrency"]).unwrap())
+        .sum();
+    assert!(copies > 0 && copies * CALLS_IN_PROCESS <= PRIMA_CALLS_AT_ONCE, "{copies} copies");
+    assert!(functions.iter().all(|(_, function)| function["ReservedConcurrentExecutions"].is_null()));
+}
+
+#[tokio::test]
+async fn no_policy_holds_a_wildcard_action_nor_a_wildcard_resource() {
+    let template = template().await;
+    let mut actions = Vec::new();
+    all_named(&template, "Action", &mut actions);
+    assert!(actions.len() >= 10);
+    for action in actions.into_iter().flat_map(texts) {
+        assert!(!action.contains('*') && action.contains(':'), "{action}");
+    }
+    for (name, function) in resources(&template, "AWS::Serverless::Function") {
+        let mut held = Vec::new();
+        all_named(&function["Policies"], "Resource", &mut held);
+        assert!(!held.is_empty() && held.iter().all(|resource| **resource != "*"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn acknowledging_can_reach_neither_the_maps_nor_another_secret_and_creating_no_secret_at_all() {
+    let template = template().await;
+    let function = |name: &str| &template["Resources"][name]["Properties"];
+    let acknowledge = function("AcknowledgeOrdersFunction");
+    assert!(!acknowledge["Policies"].to_string().contains("MapsTable"));
+    assert!(acknowledge["VpcConfig"].is_null(), "nothing that acknowledges has a route to Prima");
+    let mut secrets = Vec::new();
+    all_named(&acknowledge["Policies"], "Fn::Sub", &mut secrets);
+    let secrets: Vec<_> = secrets.into_iter().flat_map(texts).filter(|text| text.contains("secretsmanager")).collect();
+    assert!(secrets.len() == 1 && secrets[0].ends_with("secret:${AWS::StackName}/channels/*"), "{secrets:?}");
+    let create = function("CreatePrimaOrdersFunction");
+    assert!(actions_of(create).iter().all(|action| !action.starts_with("secretsmanager")));
+    for action in actions_of(acknowledge) {
+        assert!(!matches!(action, "sqs:ReceiveMessage" | "sqs:DeleteMessage" | "dynamodb:DeleteItem"), "{action}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_stays_hidden_for_six_times_its_functions_timeout() {
+    let template = template().await;
+    let mut checked = 0;
+    for (name, function) in resources(&template, "AWS::Serverless::Function") {
+        for source in sources(function, "SQS") {
+            let queue = &template["Resources"][refers_to(&source["Queue"]).unwrap()]["Properties"];
+            let hidden = number(&template, &queue["VisibilityTimeout"]).unwrap();
+            let timeout = number(&template, &function["Timeout"]).unwrap();
+            assert!(hidden >= 6 * timeout, "{name}: {hidden} s < 6 x {timeout} s");
+            assert_eq!(source["FunctionResponseTypes"], serde_json::json!(["ReportBatchItemFailures"]));
+            checked += 1;
+        }
+    }
+    assert!(checked > 0);
+}
+
+#[tokio::test]
+async fn every_queue_has_a_dead_letter_queue_or_is_one_and_an_alarm_watches_each() {
+    let template = template().await;
+    let alarms = resources(&template, "AWS::CloudWatch::Alarm");
+    let queues = resources(&template, "AWS::SQS::Queue");
+    assert!(queues.len() >= 3);
+    for (name, queue) in queues {
+        assert_eq!(queue["SqsManagedSseEnabled"], true, "{name} is encrypted");
+        assert_eq!(queue["MessageRetentionPeriod"], 1_209_600, "{name} keeps messages for 14 days");
+        let redrive = &queue["RedrivePolicy"];
+        if name.ends_with("DeadLetterQueue") {
+            assert!(redrive.is_null(), "{name}");
+            let watched = alarms.iter().any(|(_, alarm)| {
+                alarm["MetricName"] == "ApproximateNumberOfMessagesVisible" && alarm["Dimensions"].to_string().contains(name.as_str())
+            });
+            assert!(watched, "no alarm watches {name}");
+        } else {
+            let target = redrive["deadLetterTargetArn"]["Fn::GetAtt"][0].as_str();
+            let target = target.or_else(|| redrive["deadLetterTargetArn"]["Fn::GetAtt"].as_str()).unwrap();
+            assert!(template["Resources"][target].is_object(), "{name}");
+            assert!(redrive["maxReceiveCount"].as_u64().unwrap() >= 5, "{name}");
+        }
+        let refused = resources(&template, "AWS::SQS::QueuePolicy").into_iter().any(|(_, policy)| {
+            policy["Queues"].to_string().contains(&format!("\"{name}\"")) && policy.to_string().contains("aws:SecureTransport")
+        });
+        assert!(refused, "{name} takes plain HTTP");
+    }
+}
+
+#[tokio::test]
+async fn every_function_keeps_its_logs_for_a_set_time_and_never_repeats_a_failed_run_by_itself() {
+    let template = template().await;
+    for (name, function) in resources(&template, "AWS::Serverless::Function") {
+        let group = function["LoggingConfig"]["LogGroup"]["Ref"].as_str().unwrap_or_else(|| panic!("{name} has no log group"));
+        let group = &template["Resources"][group]["Properties"];
+        assert!(number(&template, &group["RetentionInDays"]).is_some(), "{name}");
+        for schedule in sources(function, "ScheduleV2") {
+            assert!(schedule["RetryPolicy"]["MaximumEventAgeInSeconds"].is_u64(), "{name}");
+            assert!(schedule["DeadLetterConfig"]["Arn"].is_object(), "{name}");
+            assert_eq!(function["EventInvokeConfig"]["MaximumRetryAttempts"], 0, "{name}");
+        }
+        let told = &function["Environment"]["Variables"]["FUNCTION_TIMEOUT_SECONDS"];
+        let timeout = number(&template, &function["Timeout"]);
+        assert_eq!(number(&template, told).or_else(|| told.as_str()?.parse().ok()), timeout, "{name} knows its own timeout");
+    }
+}
+
+#[tokio::test]
+async fn every_table_survives_accidents() {
+    let template = template().await;
+    let tables = resources(&template, "AWS::DynamoDB::Table");
+    assert_eq!(tables.len(), 3);
+    for (name, table) in tables {
+        assert_eq!(table["BillingMode"], "PAY_PER_REQUEST", "{name}");
+        assert_eq!(table["SSESpecification"]["SSEEnabled"], true, "{name}");
+        assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true, "{name}");
+        assert_eq!(template["Resources"][name]["DeletionPolicy"], "Retain", "{name}");
+        assert!(!table["DeletionProtectionEnabled"].is_null(), "{name}");
+    }
+    assert_eq!(template["Parameters"]["DeletionProtection"]["Default"], "true");
+}
+
+#[tokio::test]
+async fn what_needs_a_person_reaches_the_alerts_topic() {
+    let template = template().await;
+    let rules = resources(&template, "AWS::Events::Rule");
+    let rule = rules.iter().find(|(_, rule)| rule["EventPattern"]["detail"]["needs_person"] == serde_json::json!([true])).unwrap().1;
+    assert_eq!(rule["Targets"][0]["Arn"]["Ref"], "AlertsTopic");
+    assert!(!template["Resources"]["AlertsTopic"]["Properties"]["KmsMasterKeyId"].is_null());
+    for (name, alarm) in resources(&template, "AWS::CloudWatch::Alarm") {
+        assert_eq!(alarm["AlarmActions"][0]["Ref"], "AlertsTopic", "{name}");
+        assert!(!alarm["TreatMissingData"].is_null(), "{name}");
+    }
+    let heartbeats = resources(&template, "AWS::CloudWatch::Alarm");
+    assert!(heartbeats.iter().any(|(_, alarm)| alarm["TreatMissingData"] == "breaching"), "silence of the schedule is an alarm");
+}

@@ -1,0 +1,280 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs the Prima-Mirakl connector: channels and their keys, orders, exceptions.
+///
+/// It reaches the connector through AWS, with the credentials and region of the usual variables or profile. Which tables
+/// and queues are meant stands in the stack's outputs; each has an option and a variable, so that one file of variables
+/// serves every command of a shell.
+#[derive(Debug, Parser)]
+#[command(name = "prima-mirakl", version, propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where the connector is.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Where the connector is")]
+pub(crate) struct Place {
+    /// The orders table: output `OrdersTableName`.
+    #[arg(long, global = true, env = "ORDERS_TABLE", value_name = "NAME")]
+    pub(crate) orders_table: Option<String>,
+    /// The channels table: output `ChannelsTableName`.
+    #[arg(long, global = true, env = "CHANNELS_TABLE", value_name = "NAME")]
+    pub(crate) channels_table: Option<String>,
+    /// The maps table: output `MapsTableName`.
+    #[arg(long, global = true, env = "MAPS_TABLE", value_name = "NAME")]
+    pub(crate) maps_table: Option<String>,
+    /// The orders queue: output `OrdersQueueUrl`.
+    #[arg(long, global = true, env = "ORDERS_QUEUE_URL", value_name = "URL")]
+    pub(crate) orders_queue_url: Option<String>,
+    /// Its dead-letter queue: output `OrdersDeadLetterQueueUrl`.
+    #[arg(long, global = true, env = "DEAD_LETTER_QUEUE_URL", value_name = "URL")]
+    pub(crate) dead_letter_queue_url: Option<String>,
+    /// What stands before a channel's id in its secret's name: output `SecretPrefix`.
+    #[arg(long, global = true, env = "SECRET_PREFIX", value_name = "PREFIX")]
+    pub(crate) secret_prefix: Option<String>,
+    /// Another address than AWS's own, for a local AWS.
+    #[arg(long, global = true, env = "AWS_ENDPOINT_URL", value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// Who you are, for histories; your user name where it is left out.
+    #[arg(long, global = true, env = "PRIMA_MIRAKL_AUTHOR", value_name = "NAME")]
+    pub(crate) author: Option<String>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The installation document: how Prima is reached and how long it may take.
+    #[command(subcommand)]
+    Installation(InstallationCommand),
+    /// Channel definitions and API keys.
+    #[command(subcommand)]
+    Channels(ChannelsCommand),
+    /// A channel's order rules: how its orders become Prima's.
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// A channel's overrides for single SKUs.
+    #[command(subcommand)]
+    Skus(SkusCommand),
+    /// "Where is order X?"
+    #[command(subcommand)]
+    Orders(OrdersCommand),
+    /// Orders that need a person.
+    #[command(subcommand)]
+    Exceptions(ExceptionsCommand),
+    /// The dead-letter queue.
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
+    /// Everything at a glance: orders by stage, queues, whether Prima takes orders.
+    Status,
+    /// Tries a channel's connections: marketplace, key, shop, order rules, Prima's web service.
+    Check {
+        /// The channel's id.
+        channel: String,
+    },
+}
+
+/// `installation`
+#[derive(Debug, Subcommand)]
+pub(crate) enum InstallationCommand {
+    /// Validates and stores a document.
+    Put {
+        /// The document, JSON.
+        file: PathBuf,
+    },
+    /// Shows the stored document.
+    Show,
+    /// Shows who changed it when.
+    History,
+}
+
+/// `channels`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ChannelsCommand {
+    /// Validates and stores definitions: all of the files, or none.
+    Put {
+        /// The definitions, JSON, one channel a file.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Lists all channels.
+    List,
+    /// Shows a channel's definition.
+    Show {
+        /// The channel's id.
+        channel: String,
+    },
+    /// Shows who changed a definition when, and every version.
+    History {
+        /// The channel's id.
+        channel: String,
+    },
+    /// Stores the channel's API key, read from standard input, in Secrets Manager.
+    Key {
+        /// The channel's id.
+        channel: String,
+    },
+}
+
+/// `rules`
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// Validates and stores a channel's order rules.
+    Put {
+        /// The channel's id.
+        channel: String,
+        /// The rules, JSON.
+        file: PathBuf,
+    },
+    /// Shows them.
+    Show {
+        /// The channel's id.
+        channel: String,
+    },
+    /// Shows who changed them when, and every version.
+    History {
+        /// The channel's id.
+        channel: String,
+    },
+}
+
+/// `skus`
+#[derive(Debug, Subcommand)]
+pub(crate) enum SkusCommand {
+    /// Validates and stores overrides.
+    Put {
+        /// The channel's id.
+        channel: String,
+        /// JSON: one object, from offer SKU to override.
+        file: PathBuf,
+    },
+    /// Shows the override of one SKU.
+    Show {
+        /// The channel's id.
+        channel: String,
+        /// The offer's SKU.
+        sku: String,
+    },
+}
+
+/// `orders`
+#[derive(Debug, Subcommand)]
+pub(crate) enum OrdersCommand {
+    /// Shows where an order stands, and its history.
+    Show {
+        /// The channel's id.
+        channel: String,
+        /// Mirakl's order id, or Prima's order number.
+        order: String,
+    },
+    /// Lists a channel's orders, oldest first.
+    List {
+        /// The channel's id.
+        channel: String,
+        /// Only this stage, such as `firm`; all that are not finished where it is left out.
+        #[arg(long)]
+        stage: Option<String>,
+        /// At most so many of each stage.
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Has an order created in Prima that was taken for keyed by hand.
+    Adopt {
+        /// The channel's id.
+        channel: String,
+        /// Mirakl's order id.
+        order: String,
+    },
+}
+
+/// `exceptions`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExceptionsCommand {
+    /// Lists them, oldest first, with reason and remedy.
+    List {
+        /// Only this channel's.
+        #[arg(long)]
+        channel: Option<String>,
+    },
+    /// Tries an order again, once its cause is removed.
+    Retry {
+        /// The channel's id.
+        channel: String,
+        /// Mirakl's order id.
+        order: String,
+    },
+    /// Records that a person settled an order outside the connector: nothing more is done for it.
+    Settle {
+        /// The channel's id.
+        channel: String,
+        /// Mirakl's order id.
+        order: String,
+        /// How it ended.
+        #[arg(long = "as", value_enum)]
+        outcome: Settlement,
+        /// What was done. Nothing of the customer: this is kept in the order's history.
+        #[arg(long)]
+        note: String,
+    },
+}
+
+/// How a person settled an exception.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Settlement {
+    /// The order is in Prima under its reserved number, and Mirakl may have that as its reference.
+    Created,
+    /// The order is cancelled on both sides.
+    Cancelled,
+    /// Somebody keyed it, under a number of their own.
+    KeyedByHand,
+}
+
+/// `dead-letters`
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLettersCommand {
+    /// Lists what is in the dead-letter queue, without any content.
+    List,
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_commands_of_the_handbook_are_understood() {
+        for line in [
+            "installation put installation.json",
+            "channels put a.json b.json --author Ann",
+            "channels key outfitter-uk --secret-prefix prima-mirakl/channels/",
+            "rules put outfitter-uk rules.json",
+            "skus put outfitter-uk skus.json",
+            "orders show outfitter-uk W-1-A",
+            "orders list outfitter-uk --stage firm --limit 5",
+            "orders adopt outfitter-uk W-1-A",
+            "exceptions list --channel outfitter-uk",
+            "exceptions retry outfitter-uk W-1-A",
+            "exceptions settle outfitter-uk W-1-A --as keyed-by-hand --note done",
+            "dead-letters list",
+            "status --orders-table orders",
+            "check outfitter-uk",
+        ] {
+            let words = std::iter::once("prima-mirakl").chain(line.split(' '));
+            Arguments::try_parse_from(words).unwrap();
+        }
+    }
+}

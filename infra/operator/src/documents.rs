@@ -1,0 +1,267 @@
+//! The documents: validated, stored with author and time, shown.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use shared::channel::{Channel, FieldError, Mode};
+use shared::channels::{DocumentKey, Documents, RESERVED_IDS, StoredDocument};
+use shared::installation::Installation;
+use shared::order::rules::{OrderRules, SkuOverride};
+
+use crate::arguments::{ChannelsCommand, InstallationCommand, RulesCommand, SkusCommand};
+use crate::keys;
+use crate::place::Connector;
+use crate::table::{moment_or_dash, table};
+
+/// What was given is not fit for use: one line for each wrong field.
+#[derive(Debug)]
+pub(crate) struct Refused(Vec<String>);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.0 {
+            writeln!(formatter, "{line}")?;
+        }
+        formatter.write_str("Nothing was stored.")
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// `installation`
+pub(crate) async fn installation(connector: &Connector, command: InstallationCommand) -> Result<String> {
+    let documents = connector.documents()?;
+    let key = DocumentKey::Installation;
+    match command {
+        InstallationCommand::Put { file } => {
+            let document = read::<Installation>(&file, Installation::problems)?;
+            put(connector, &documents, &key, &document).await
+        }
+        InstallationCommand::Show => show(&documents, &key, "`prima-mirakl installation put FILE`", connector.now).await,
+        InstallationCommand::History => history(&documents, &key, connector.now).await,
+    }
+}
+
+/// `channels`
+pub(crate) async fn channels(connector: &Connector, command: ChannelsCommand) -> Result<String> {
+    let documents = connector.documents()?;
+    match command {
+        ChannelsCommand::Put { files } => {
+            let mut wrong = Vec::new();
+            let mut definitions = Vec::new();
+            for file in &files {
+                match read::<Channel>(file, channel_problems) {
+                    Ok(channel) => definitions.push(channel),
+                    Err(error) => match error.downcast::<Refused>() {
+                        Ok(refused) => wrong.extend(refused.0),
+                        Err(other) => return Err(other),
+                    },
+                }
+            }
+            let mut seen = BTreeSet::new();
+            let twice = definitions.iter().filter(|channel| !seen.insert(channel.id.as_str()));
+            wrong.extend(twice.map(|channel| format!("id: {} is given twice", channel.id)));
+            if !wrong.is_empty() {
+                return Err(Refused(wrong).into());
+            }
+            let mut answers = Vec::new();
+            for channel in &definitions {
+                answers.push(put(connector, &documents, &DocumentKey::Channel(channel.id.clone()), channel).await?);
+            }
+            answers.push("Functions use a new definition within a minute.".to_owned());
+            Ok(answers.join("\n"))
+        }
+        ChannelsCommand::List => list(&documents).await,
+        ChannelsCommand::Show { channel } => {
+            show(&documents, &DocumentKey::Channel(channel), "`prima-mirakl channels put FILE`", connector.now).await
+        }
+        ChannelsCommand::History { channel } => history(&documents, &DocumentKey::Channel(channel), connector.now).await,
+        ChannelsCommand::Key { channel } => keys::put(connector, &channel).await,
+    }
+}
+
+/// `rules`
+pub(crate) async fn rules(connector: &Connector, command: RulesCommand) -> Result<String> {
+    let documents = connector.documents()?;
+    match command {
+        RulesCommand::Put { channel, file } => {
+            let rules = read::<OrderRules>(&file, OrderRules::problems)?;
+            connector.channel(&channel).await?;
+            put(connector, &documents, &DocumentKey::OrderRules(channel), &rules).await
+        }
+        RulesCommand::Show { channel } => {
+            let remedy = format!("`prima-mirakl rules put {channel} FILE`");
+            show(&documents, &DocumentKey::OrderRules(channel), &remedy, connector.now).await
+        }
+        RulesCommand::History { channel } => history(&documents, &DocumentKey::OrderRules(channel), connector.now).await,
+    }
+}
+
+/// `skus`
+pub(crate) async fn skus(connector: &Connector, command: SkusCommand) -> Result<String> {
+    let documents = connector.documents()?;
+    match command {
+        SkusCommand::Put { channel, file } => {
+            let overrides = read::<BTreeMap<String, SkuOverride>>(&file, sku_problems)?;
+            connector.channel(&channel).await?;
+            for (sku, value) in &overrides {
+                let key = DocumentKey::SkuOverride { channel: channel.clone(), sku: sku.clone() };
+                put(connector, &documents, &key, value).await?;
+            }
+            Ok(format!("Stored the overrides of {} SKUs on channel {channel}.", overrides.len()))
+        }
+        SkusCommand::Show { channel, sku } => {
+            let remedy = format!("`prima-mirakl skus put {channel} FILE`, where it needs one");
+            show(&documents, &DocumentKey::SkuOverride { channel, sku }, &remedy, connector.now).await
+        }
+    }
+}
+
+fn channel_problems(channel: &Channel) -> Vec<FieldError> {
+    let mut problems = channel.problems();
+    if RESERVED_IDS.contains(&channel.id.as_str()) {
+        problems.push(FieldError::new("id", format!("'{}' is reserved: choose another, such as the marketplace's name", channel.id)));
+    }
+    problems
+}
+
+fn sku_problems(overrides: &BTreeMap<String, SkuOverride>) -> Vec<FieldError> {
+    let problem = |(sku, value): (&String, &SkuOverride)| {
+        let empty = sku.trim().is_empty().then_some("stands under an empty SKU: each override stands under its offer's SKU");
+        empty.or_else(|| value.problem()).map(|problem| FieldError::new(format!("\"{sku}\""), problem))
+    };
+    overrides.iter().filter_map(problem).collect()
+}
+
+/// Reads a file; [`Refused`] where it is not of its type or has problems.
+fn read<T: DeserializeOwned>(file: &Path, problems: impl Fn(&T) -> Vec<FieldError>) -> Result<T> {
+    let name = file.display();
+    let text = fs::read_to_string(file).with_context(|| format!("{name} cannot be read: check the path"))?;
+    parse(&text, problems).map_err(|lines| Refused(lines.iter().map(|line| format!("{name}: {line}")).collect()).into())
+}
+
+fn parse<T: DeserializeOwned>(text: &str, problems: impl Fn(&T) -> Vec<FieldError>) -> Result<T, Vec<String>> {
+    let document: T = serde_json::from_str(text).map_err(|problem| vec![problem.to_string()])?;
+    match problems(&document) {
+        problems if problems.is_empty() => Ok(document),
+        problems => Err(problems.iter().map(ToString::to_string).collect()),
+    }
+}
+
+async fn put<T: Serialize>(connector: &Connector, documents: &Documents, key: &DocumentKey, document: &T) -> Result<String> {
+    let version = documents.put(key, document, &connector.author, connector.now).await?;
+    Ok(format!("Stored {key}, version {version}."))
+}
+
+async fn show(documents: &Documents, key: &DocumentKey, remedy: &str, now: Timestamp) -> Result<String> {
+    let stored = documents.stored(key).await?.ok_or_else(|| anyhow!("there is none of {key}: store it with {remedy}"))?;
+    Ok(format!("{}\n{}", heading(key, &stored, now), pretty(&stored.text)))
+}
+
+async fn history(documents: &Documents, key: &DocumentKey, now: Timestamp) -> Result<String> {
+    let versions = documents.history(key).await?;
+    if versions.is_empty() {
+        return Err(anyhow!("nothing was ever stored as {key}: check the channel's id with `prima-mirakl channels list`"));
+    }
+    Ok(render_history(key, &versions, now))
+}
+
+fn render_history(key: &DocumentKey, versions: &[StoredDocument], now: Timestamp) -> String {
+    let sections = versions.iter().enumerate().map(|(index, version)| {
+        let before = index.checked_sub(1).and_then(|before| versions.get(before)).map_or("", |before| before.text.as_str());
+        format!("{}\n{}", heading(key, version, now), changes(before, &version.text).join("\n"))
+    });
+    sections.collect::<Vec<_>>().join("\n\n")
+}
+
+/// The lines that differ from one version to the next: removed ones with `-`, added ones with `+`.
+fn changes(before: &str, after: &str) -> Vec<String> {
+    let lines = |text: &str| -> Vec<String> { if text.is_empty() { Vec::new() } else { pretty(text).lines().map(bare).collect() } };
+    let (before, after) = (lines(before), lines(after));
+    let removed = before.iter().filter(|line| !after.contains(line)).map(|line| format!("- {line}"));
+    let added = after.iter().filter(|line| !before.contains(line)).map(|line| format!("+ {line}"));
+    removed.chain(added).collect()
+}
+
+/// A line without the comma that only says whether another follows.
+fn bare(line: &str) -> String {
+    line.trim_end_matches(',').to_owned()
+}
+
+fn heading(key: &DocumentKey, stored: &StoredDocument, now: Timestamp) -> String {
+    format!("# {key}: version {}, by {}, {}", stored.version, stored.author, moment_or_dash(stored.at, now))
+}
+
+fn pretty(text: &str) -> String {
+    let value = serde_json::from_str::<serde_json::Value>(text);
+    value.and_then(|value| serde_json::to_string_pretty(&value)).unwrap_or_else(|_| text.to_owned())
+}
+
+async fn list(documents: &Documents) -> Result<String> {
+    let list = documents.channels().await?;
+    if list.channels.is_empty() && list.unusable.is_empty() {
+        return Ok("There are no channels yet: define one with `prima-mirakl channels put FILE`.".to_owned());
+    }
+    let mut table = table(&["channel", "orders", "marketplace", "shop", "window", "listed every", "take-over from"]);
+    for channel in &list.channels {
+        table.add_row([
+            channel.id.clone(),
+            mode(channel.orders).to_owned(),
+            channel.base_url.clone(),
+            channel.shop_id.map_or_else(|| "the key's".to_owned(), |shop| shop.to_string()),
+            format!("{} min", channel.acceptance_window_minutes),
+            format!("{} min", channel.listing_interval_minutes),
+            format!("{:.0}", channel.take_over_from),
+        ]);
+    }
+    let unusable = list.unusable.iter().map(|(id, problem)| format!("\n{id} cannot be used: {problem}"));
+    Ok(std::iter::once(table.to_string()).chain(unusable).collect())
+}
+
+/// The word of a mode.
+pub(crate) fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Off => "off",
+        Mode::Observe => "observe",
+        Mode::Live => "live",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use super::*;
+
+    const SOUND: &str = r#"{"id":"outfitter-uk","base_url":"https://outfitter.mirakl.net","orders":"live",
+        "take_over_from":"2026-11-01T00:00:00Z","acceptance_window_minutes":1440}"#;
+
+    #[test]
+    fn each_wrong_field_is_a_line_of_its_own() {
+        assert!(parse::<Channel>(SOUND, channel_problems).is_ok());
+        let wrong = SOUND.replace("1440", "1").replace("https://", "ftp://");
+        let lines = parse::<Channel>(&wrong, channel_problems).unwrap_err();
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].starts_with("base_url: ") && lines[1].starts_with("acceptance_window_minutes: "), "{lines:?}");
+        let misspelt = parse::<Channel>(&SOUND.replace("\"orders\"", "\"ordres\""), channel_problems).unwrap_err();
+        assert!(misspelt[0].contains("unknown field `ordres`") && misspelt[0].contains("line 1"), "{misspelt:?}");
+        let reserved = parse::<Channel>(&SOUND.replace("outfitter-uk", "installation"), channel_problems).unwrap_err();
+        assert!(reserved[0].contains("reserved"), "{reserved:?}");
+        let refused = Refused(lines).to_string();
+        assert!(refused.lines().count() == 3 && refused.ends_with("Nothing was stored."));
+    }
+
+    #[test]
+    fn a_history_shows_who_changed_what() {
+        let version = |version, text: &str| StoredDocument { version, author: "Ann".to_owned(), at: None, text: text.to_owned() };
+        let versions = [version(1, r#"{"a":1,"b":2}"#), version(2, r#"{"a":1,"b":3}"#)];
+        let shown = render_history(&DocumentKey::Channel("c".to_owned()), &versions, Timestamp::UNIX_EPOCH);
+        assert!(shown.contains("# the definition of channel c: version 2, by Ann"), "{shown}");
+        assert!(shown.ends_with("-   \"b\": 2\n+   \"b\": 3"), "{shown}");
+    }
+}

@@ -1,0 +1,190 @@
+//! Orders that need a person.
+
+use anyhow::{Result, anyhow};
+use jiff::Timestamp;
+use shared::order::row::{ExceptionKind, OrderRow, Stage};
+use shared::state::Store;
+use shared::state::dynamodb::DynamoDbStore;
+
+use crate::arguments::{ExceptionsCommand, Settlement};
+use crate::dead_letters::DeadLetters;
+use crate::orders::{change, index_states, want_full_listing};
+use crate::place::Connector;
+use crate::table::{age, table};
+
+/// Exceptions listed of one channel.
+const LISTED: usize = 500;
+
+/// `exceptions`
+pub(crate) async fn run(connector: &Connector, command: ExceptionsCommand) -> Result<String> {
+    let store = connector.store()?;
+    match command {
+        ExceptionsCommand::List { channel } => {
+            let channels = match channel {
+                Some(channel) => vec![connector.channel(&channel).await?.id],
+                None => connector.documents()?.channels().await?.channels.into_iter().map(|channel| channel.id).collect(),
+            };
+            let mut rows = Vec::new();
+            for channel in &channels {
+                rows.extend(exceptions_of(&store, channel).await?);
+            }
+            rows.sort_by_key(|row| row.since);
+            Ok(render(&rows, connector.now))
+        }
+        ExceptionsCommand::Retry { channel, order } => {
+            let note = format!("another try, by {}", connector.author);
+            let dead_letters = DeadLetters::of(connector)?;
+            change(&store, &channel, &order, |row| retry(row, &note, connector.now)).await?;
+            want_full_listing(&store, &channel).await?;
+            let removed = dead_letters.remove(&channel, &order).await;
+            Ok(format!("Order {order} of channel {channel} is tried again with the next listing. {}", removal(removed)))
+        }
+        ExceptionsCommand::Settle { channel, order, outcome, note } => {
+            let note = format!("settled by {}: {note}", connector.author);
+            let dead_letters = DeadLetters::of(connector)?;
+            let row = change(&store, &channel, &order, |row| settle(row, outcome, &note, connector.now)).await?;
+            let removed = dead_letters.remove(&channel, &order).await;
+            Ok(format!("Order {order} of channel {channel} is {}. {}", row.stage.name(), removal(removed)))
+        }
+    }
+}
+
+/// The row is the truth and is changed by now: what is left in the queue is only untidy.
+fn removal(removed: Result<usize>) -> String {
+    match removed {
+        Ok(0) => "The dead-letter queue held no message of it.".to_owned(),
+        Ok(count) => format!("Removed from the dead-letter queue: {count}."),
+        Err(problem) => format!("Its message is still in the dead-letter queue ({problem:#}): delete it there, or leave it to expire."),
+    }
+}
+
+/// A channel's exceptions.
+async fn exceptions_of(store: &DynamoDbStore, channel: &str) -> Result<Vec<OrderRow>> {
+    let mut keys = Vec::new();
+    for state in index_states(Stage::Exception) {
+        keys.extend(store.orders_in(channel, state, LISTED).await?);
+    }
+    Ok(store.load_orders(&keys).await?.into_values().filter(|row| row.stage == Stage::Exception).collect())
+}
+
+fn render(rows: &[OrderRow], now: Timestamp) -> String {
+    if rows.is_empty() {
+        return "No order needs a person.".to_owned();
+    }
+    let mut table = table(&["channel", "order", "kind", "for", "reason", "remedy"]);
+    for row in rows {
+        let exception = row.exception.as_ref();
+        table.add_row([
+            row.key.channel.clone(),
+            row.key.order_id.clone(),
+            exception.map(|exception| exception.kind.name().to_owned()).unwrap_or_default(),
+            age(exception.map_or(row.since, |exception| exception.first_seen), now),
+            exception.map(|exception| exception.reason.clone()).unwrap_or_default(),
+            exception.map(|exception| exception.remedy.clone()).unwrap_or_default(),
+        ]);
+    }
+    format!("{table}\nOnce a cause is removed: prima-mirakl exceptions retry CHANNEL ORDER")
+}
+
+/// Puts the order back among the firm ones. It is asked for in Prima before anything is sent, as ever.
+fn retry(row: &mut OrderRow, note: &str, now: Timestamp) -> Result<()> {
+    let order = row.key.order_id.clone();
+    let kind = match (&row.stage, &row.exception) {
+        (Stage::Exception, Some(exception)) => exception.kind,
+        (stage, _) => return Err(anyhow!("order {order} is {}, no exception: there is nothing to retry", stage.name())),
+    };
+    if row.created_at.is_some() || is_after_creation(kind) {
+        let channel = &row.key.channel;
+        return Err(anyhow!(
+            "order {order} is an exception of kind {}: creating it again cannot help. Do as its remedy says, then record it: \
+             prima-mirakl exceptions settle {channel} {order} --as created|cancelled|keyed-by-hand --note TEXT",
+            kind.name()
+        ));
+    }
+    row.adopted = true;
+    row.unclear_answers = 0;
+    row.enter(Stage::Firm, now, note);
+    Ok(())
+}
+
+/// The order is in Prima, or has left: what is wrong is not its creation.
+fn is_after_creation(kind: ExceptionKind) -> bool {
+    matches!(
+        kind,
+        ExceptionKind::CancelledAfterCreation
+            | ExceptionKind::CancelledAfterDespatch
+            | ExceptionKind::LineCancelledAfterCreation
+            | ExceptionKind::ShippedOutsidePrima
+    )
+}
+
+fn settle(row: &mut OrderRow, outcome: Settlement, note: &str, now: Timestamp) -> Result<()> {
+    let order = row.key.order_id.clone();
+    if row.stage != Stage::Exception {
+        return Err(anyhow!("order {order} is {}, no exception: there is nothing to settle", row.stage.name()));
+    }
+    let stage = match outcome {
+        Settlement::Created if row.order_number.is_none() => {
+            return Err(anyhow!(
+                "no number was reserved for order {order}, so it cannot be in Prima under it: settle it --as keyed-by-hand"
+            ));
+        }
+        Settlement::Created => {
+            row.created_at = row.created_at.or(Some(now));
+            Stage::Created
+        }
+        Settlement::Cancelled => Stage::Cancelled,
+        Settlement::KeyedByHand => Stage::KeyedByHand,
+    };
+    row.enter(stage, now, note);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use super::*;
+    use crate::orders::tests::{now, row};
+
+    fn failed(kind: ExceptionKind) -> OrderRow {
+        let mut row = row();
+        row.fail(kind, "why it failed", "what to do", now());
+        row.unclear_answers = 3;
+        row
+    }
+
+    #[test]
+    fn a_retried_order_is_firm_again_and_no_longer_an_exception() {
+        let mut row = failed(ExceptionKind::UnknownSku);
+        retry(&mut row, "another try, by Ann", now()).unwrap();
+        assert_eq!((row.stage, row.adopted, row.unclear_answers), (Stage::Firm, true, 0));
+        assert_eq!(row.exception, None);
+        assert!(retry(&mut row, "", now()).unwrap_err().to_string().contains("is firm, no exception"));
+    }
+
+    #[test]
+    fn what_is_in_prima_is_settled_and_not_created_again() {
+        let mut cancelled = failed(ExceptionKind::CancelledAfterCreation);
+        let refused = retry(&mut cancelled, "", now()).unwrap_err().to_string();
+        assert!(refused.contains("exceptions settle outfitter-uk W-1-A"), "{refused}");
+        settle(&mut cancelled, Settlement::Cancelled, "settled by Ann: cancelled in Prima too", now()).unwrap();
+        assert_eq!(cancelled.stage, Stage::Cancelled);
+
+        let mut created = failed(ExceptionKind::PrimaUnclear);
+        created.created_at = Some(now());
+        assert!(retry(&mut created, "", now()).is_err());
+        assert!(settle(&mut created, Settlement::Created, "", now()).unwrap_err().to_string().contains("no number was reserved"));
+        created.order_number = Some("OUT-1".to_owned());
+        settle(&mut created, Settlement::Created, "", now()).unwrap();
+        assert_eq!(created.index_state(), "created-reference-pending", "Mirakl still is to get the number");
+    }
+
+    #[test]
+    fn the_list_has_reason_and_remedy() {
+        assert_eq!(render(&[], now()), "No order needs a person.");
+        let shown = render(&[failed(ExceptionKind::NumberTaken)], now());
+        for expected in ["outfitter-uk", "W-1-A", "number-taken", "why it failed", "what to do"] {
+            assert!(shown.contains(expected), "{expected} is missing in\n{shown}");
+        }
+    }
+}

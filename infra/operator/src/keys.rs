@@ -1,0 +1,73 @@
+//! A channel's API key: from standard input into Secrets Manager, and nowhere else.
+
+use std::io::{IsTerminal, Read};
+
+use anyhow::{Result, anyhow};
+use aws_sdk_secretsmanager::operation::create_secret::CreateSecretError;
+use shared::aws::code_of;
+
+use crate::place::Connector;
+
+/// The longest key that is believed to be one.
+const LONGEST: u64 = 1000;
+
+/// Stores the key that stands on standard input as `channel`'s.
+pub(crate) async fn put(connector: &Connector, channel: &str) -> Result<String> {
+    let prefix = connector.secret_prefix()?;
+    connector.channel(channel).await?;
+    let key = read(channel)?;
+    let name = format!("{prefix}{channel}");
+    let secret = serde_json::json!({ "api_key": key }).to_string();
+    let client = aws_sdk_secretsmanager::Client::new(&connector.config);
+    let description = format!("API key of the Mirakl channel {channel}");
+    match client.create_secret().name(&name).description(description).secret_string(&secret).send().await {
+        Ok(_) => Ok(format!("Stored the key of channel {channel} in the new secret {name}.")),
+        Err(error) if matches!(error.as_service_error(), Some(CreateSecretError::ResourceExistsException(_))) => {
+            let replaced = client.put_secret_value().secret_id(&name).secret_string(&secret).send().await;
+            replaced.map_err(|error| refused(&name, &code_of(&error)))?;
+            Ok(format!(
+                "Replaced the key of channel {channel} in the secret {name}. Functions use it within five minutes, or as soon as the old one is refused."
+            ))
+        }
+        Err(error) => Err(refused(&name, &code_of(&error))),
+    }
+}
+
+fn refused(name: &str, code: &str) -> anyhow::Error {
+    anyhow!("the secret {name} was not written ({code}): check that your role may create secrets and put their values")
+}
+
+fn read(channel: &str) -> Result<String> {
+    let mut input = std::io::stdin().lock();
+    if input.is_terminal() {
+        return Err(anyhow!(
+            "the key is read from standard input, so that it appears on no screen: prima-mirakl channels key {channel} < FILE, \
+             or from your password manager's command"
+        ));
+    }
+    let mut text = String::new();
+    input.by_ref().take(LONGEST + 1).read_to_string(&mut text).map_err(|_| anyhow!("standard input is no text: give the key alone"))?;
+    usable(&text).map(str::to_owned)
+}
+
+/// The key in what was read: alone, in one line.
+fn usable(text: &str) -> Result<&str> {
+    let key = text.trim();
+    let sound = !key.is_empty() && text.len() as u64 <= LONGEST && key.chars().all(|c| c.is_ascii_graphic());
+    // What was given may be a mistyped key: it is not shown.
+    sound.then_some(key).ok_or_else(|| anyhow!("standard input holds no API key: give the key alone, in one line, without quotes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_stands_alone_and_is_never_shown_in_an_error() {
+        assert_eq!(usable(" 0f-3a\n").ok(), Some("0f-3a"));
+        for wrong in ["", "\n", "one two", "one\ntwo", "k\u{e9}y", &"k".repeat(1001)] {
+            let error = usable(wrong).map(str::to_owned).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(error.starts_with("standard input holds no API key"), "{wrong}");
+        }
+    }
+}

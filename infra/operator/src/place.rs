@@ -1,0 +1,102 @@
+//! Reaching the connector: clients for the tables, queues and secrets that the command line names.
+
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use aws_config::SdkConfig;
+use jiff::Timestamp;
+use shared::aws::operator_config;
+use shared::channel::Channel;
+use shared::channels::Documents;
+use shared::settings::{self, ROW_RETENTION_DAYS, Settings};
+use shared::state::dynamodb::DynamoDbStore;
+
+use crate::arguments::Place;
+
+/// The connector, as one command sees it.
+pub(crate) struct Connector {
+    pub(crate) config: SdkConfig,
+    pub(crate) now: Timestamp,
+    /// Who gives the command.
+    pub(crate) author: String,
+    place: Place,
+    retention: Duration,
+}
+
+impl Connector {
+    /// Reads credentials and region; reaches nothing yet.
+    pub(crate) async fn reach(place: Place, now: Timestamp) -> Result<Self> {
+        let settings = Settings::of_process();
+        let config = operator_config(place.endpoint_url.clone(), &settings).await;
+        if config.region().is_none() {
+            return Err(anyhow!("no AWS region is set: set AWS_REGION, or choose a profile with AWS_PROFILE"));
+        }
+        let author = place.author.clone().or_else(|| settings.optional("USER")).or_else(|| settings.optional("USERNAME"));
+        let days = settings.parsed(ROW_RETENTION_DAYS, 400_u32, "a whole number of days")?;
+        let retention = Duration::from_secs(u64::from(days) * 86_400);
+        Ok(Self { config, now, author: author.unwrap_or_else(|| "an operator".to_owned()), place, retention })
+    }
+
+    /// The orders' rows.
+    pub(crate) fn store(&self) -> Result<DynamoDbStore> {
+        let orders = named(self.place.orders_table.as_ref(), "orders-table", settings::ORDERS_TABLE)?;
+        let channels = named(self.place.channels_table.as_ref(), "channels-table", settings::CHANNELS_TABLE)?;
+        Ok(DynamoDbStore::new(aws_sdk_dynamodb::Client::new(&self.config), orders, channels, self.retention))
+    }
+
+    /// The documents.
+    pub(crate) fn documents(&self) -> Result<Documents> {
+        let channels = named(self.place.channels_table.as_ref(), "channels-table", settings::CHANNELS_TABLE)?;
+        let maps = named(self.place.maps_table.as_ref(), "maps-table", settings::MAPS_TABLE)?;
+        Ok(Documents::new(aws_sdk_dynamodb::Client::new(&self.config), channels, maps))
+    }
+
+    pub(crate) fn orders_queue_url(&self) -> Result<String> {
+        named(self.place.orders_queue_url.as_ref(), "orders-queue-url", settings::ORDERS_QUEUE_URL)
+    }
+
+    pub(crate) fn dead_letter_queue_url(&self) -> Result<String> {
+        named(self.place.dead_letter_queue_url.as_ref(), "dead-letter-queue-url", settings::DEAD_LETTER_QUEUE_URL)
+    }
+
+    pub(crate) fn secret_prefix(&self) -> Result<String> {
+        named(self.place.secret_prefix.as_ref(), "secret-prefix", settings::SECRET_PREFIX)
+    }
+
+    /// A channel that is defined.
+    pub(crate) async fn channel(&self, id: &str) -> Result<Channel> {
+        let list = self.documents()?.channels().await?;
+        if let Some((_, problem)) = list.unusable.iter().find(|(unusable, _)| unusable == id) {
+            return Err(anyhow!("the definition of channel {id} cannot be used: {problem}"));
+        }
+        let known: Vec<&str> = list.channels.iter().map(|channel| channel.id.as_str()).collect();
+        list.channels.iter().find(|channel| channel.id == id).cloned().ok_or_else(|| unknown_channel(id, &known))
+    }
+}
+
+fn unknown_channel(id: &str, known: &[&str]) -> anyhow::Error {
+    match known {
+        [] => anyhow!("there is no channel {id}, nor any other: define one with `prima-mirakl channels put FILE`"),
+        known => anyhow!("there is no channel {id}: there is {}", known.join(", ")),
+    }
+}
+
+fn named(value: Option<&String>, option: &str, variable: &str) -> Result<String> {
+    value.cloned().filter(|value| !value.trim().is_empty()).ok_or_else(|| {
+        anyhow!("--{option} is missing: give it, or set {variable}; the stack's outputs name it (aws cloudformation describe-stacks)")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named_with_where_to_find_it() {
+        let error = named(None, "orders-table", "ORDERS_TABLE").unwrap_err().to_string();
+        assert!(error.starts_with("--orders-table is missing: give it, or set ORDERS_TABLE"), "{error}");
+        assert!(named(Some(&" ".to_owned()), "a", "A").is_err());
+        assert_eq!(unknown_channel("c", &["a", "b"]).to_string(), "there is no channel c: there is a, b");
+    }
+}

@@ -1,0 +1,125 @@
+//! Everything at a glance.
+
+use anyhow::{Result, anyhow};
+use aws_sdk_sqs::types::QueueAttributeName;
+use jiff::Timestamp;
+use shared::aws::code_of;
+use shared::channel::Channel;
+use shared::order::row::Stage;
+use shared::state::dynamodb::DynamoDbStore;
+use shared::state::{PollState, PrimaIntake, Store};
+
+use crate::documents::mode;
+use crate::orders::index_states;
+use crate::place::Connector;
+use crate::table::{age, table};
+
+/// `status`
+pub(crate) async fn show(connector: &Connector) -> Result<String> {
+    let store = connector.store()?;
+    let list = connector.documents()?.channels().await?;
+    let mut channels = table(&["channel", "orders", "latest listing", "listed up to", "remarks"]);
+    let mut orders = table(&["channel", "stage", "orders", "oldest for"]);
+    for channel in &list.channels {
+        let poll = store.load_poll(&channel.id).await?;
+        channels.add_row(channel_row(channel, &poll, connector.now));
+        for stage in Stage::ALL {
+            if let Some((count, oldest)) = counted(&store, &channel.id, stage).await? {
+                let oldest = oldest.map_or_else(|| "-".to_owned(), |since| age(since, connector.now));
+                orders.add_row([channel.id.clone(), stage.name().to_owned(), count.to_string(), oldest]);
+            }
+        }
+    }
+    for (id, problem) in &list.unusable {
+        channels.add_row([id.as_str(), "unusable", "-", "-", problem]);
+    }
+    let mut queues = table(&["queue", "waiting", "in work", "delayed"]);
+    for (name, url) in [("orders", connector.orders_queue_url()?), ("dead letters", connector.dead_letter_queue_url()?)] {
+        let depths = depths(connector, name, &url).await?;
+        queues.add_row(std::iter::once(name.to_owned()).chain(depths));
+    }
+    let intake = store.load_intake().await?;
+    let orders = if orders.is_empty() { "No orders yet.".to_owned() } else { orders.to_string() };
+    Ok(format!("{channels}\n{orders}\n{queues}\n{}", intake_line(&intake, connector.now)))
+}
+
+/// How many orders are in a stage, and since when the oldest is; `None` for no orders.
+async fn counted(store: &DynamoDbStore, channel: &str, stage: Stage) -> Result<Option<(usize, Option<Timestamp>)>> {
+    let mut count = 0;
+    let mut oldest: Option<Timestamp> = None;
+    for state in index_states(stage) {
+        count += store.count_in(channel, state).await?;
+        let first = store.index_entries(channel, state, 1).await?.first().map(|(_, since)| *since);
+        oldest = oldest.into_iter().chain(first).min();
+    }
+    Ok((count > 0).then_some((count, oldest)))
+}
+
+fn channel_row(channel: &Channel, poll: &PollState, now: Timestamp) -> [String; 5] {
+    let ago = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), |at| format!("{} ago", age(at, now)));
+    let mut remarks = Vec::new();
+    if let Some(since) = poll.key_refused_since {
+        remarks.push(format!(
+            "Mirakl refuses the key since {} (store a new one: prima-mirakl channels key {})",
+            age(since, now),
+            channel.id
+        ));
+    }
+    if poll.full_wanted {
+        remarks.push("the next listing looks at all open orders".to_owned());
+    }
+    [channel.id.clone(), mode(channel.orders).to_owned(), ago(poll.listed_at), ago(poll.watermark), remarks.join("; ")]
+}
+
+fn intake_line(intake: &PrimaIntake, now: Timestamp) -> String {
+    match intake.closed_since {
+        None if intake.failures == 0 => "Prima takes orders.".to_owned(),
+        None => format!("Prima takes orders; the latest {} calls failed.", intake.failures),
+        Some(since) => {
+            let probe = intake.next_probe.map_or_else(|| "now".to_owned(), |at| age(at, now));
+            format!(
+                "Prima does not answer since {}: firm orders wait; next probe: {probe}. They flow by themselves once it answers.",
+                age(since, now)
+            )
+        }
+    }
+}
+
+/// Messages waiting, in work, delayed.
+async fn depths(connector: &Connector, name: &str, url: &str) -> Result<[String; 3]> {
+    let wanted = [
+        QueueAttributeName::ApproximateNumberOfMessages,
+        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+    ];
+    let client = aws_sdk_sqs::Client::new(&connector.config);
+    let request = client.get_queue_attributes().queue_url(url).set_attribute_names(Some(wanted.to_vec()));
+    let answer =
+        request.send().await.map_err(|error| anyhow!("the queue of {name} cannot be asked ({}): check its URL", code_of(&error)))?;
+    Ok(wanted.map(|name| answer.attributes().and_then(|found| found.get(&name)).cloned().unwrap_or_else(|| "-".to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use super::*;
+
+    #[test]
+    fn intake_and_poll_read_as_sentences() {
+        let now: Timestamp = "2026-11-20T09:00:00Z".parse().unwrap();
+        assert_eq!(intake_line(&PrimaIntake::default(), now), "Prima takes orders.");
+        let earlier = "2026-11-20T08:50:00Z".parse().ok();
+        let closed = PrimaIntake { failures: 4, closed_since: earlier, next_probe: "2026-11-20T09:00:30Z".parse().ok(), version: 1 };
+        let line = intake_line(&closed, now);
+        assert!(line.starts_with("Prima does not answer since 10 min 0 s") && line.contains("in 30 s"), "{line}");
+
+        let channel: Channel = serde_json::from_str(
+            r#"{"id":"c","base_url":"https://c.mirakl.net","take_over_from":"2026-11-01T00:00:00Z","acceptance_window_minutes":60}"#,
+        )
+        .unwrap();
+        let poll = PollState { listed_at: earlier, key_refused_since: earlier, ..PollState::default() };
+        let row = channel_row(&channel, &poll, now);
+        assert_eq!(row[..4], ["c", "off", "10 min 0 s ago", "never"]);
+        assert!(row[4].contains("prima-mirakl channels key c"), "{}", row[4]);
+    }
+}

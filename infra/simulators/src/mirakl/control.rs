@@ -1,0 +1,124 @@
+//! The control API under `/simulator/`: what a demonstration or a test looks at and meddles with. It shows no addresses.
+
+use std::sync::{Arc, PoisonError};
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::generate::OrderWish;
+use super::http::Simulator;
+use super::model::{Cause, Marketplace, Settings};
+use crate::misbehaviour::Plan;
+
+pub(super) fn routes() -> Router<Arc<Simulator>> {
+    Router::new()
+        .route("/simulator/state", get(state))
+        .route("/simulator/calls", get(calls))
+        .route("/simulator/orders", post(bring))
+        .route("/simulator/orders/{order_id}/cancel", post(cancel))
+        .route("/simulator/orders/{order_id}/ship", post(ship))
+        .route("/simulator/orders/{order_id}/refuse-payment", post(refuse_payment))
+        .route("/simulator/orders/{order_id}/lines/{line_id}/cancel", post(cancel_line))
+        .route("/simulator/misbehaviour", get(misbehaviour).put(set_misbehaviour))
+        .route("/simulator/settings", get(settings).put(set_settings))
+}
+
+async fn state(State(simulator): State<Arc<Simulator>>) -> Json<Value> {
+    let mut marketplace = simulator.marketplace();
+    marketplace.advance(Timestamp::now());
+    let orders: Vec<Value> = marketplace
+        .orders()
+        .map(|order| {
+            let lines: Vec<Value> = order
+                .lines
+                .iter()
+                .map(|line| {
+                    json!({"order_line_id": line.order_line_id, "offer_sku": line.offer_sku, "quantity": line.quantity,
+                        "ordered_quantity": line.ordered_quantity(), "state": line.state.code()})
+                })
+                .collect();
+            json!({
+                "order_id": order.order_id, "shop_id": order.shop_id, "state": order.state.code(), "state_reason": order.cause.map(Cause::code),
+                "created_at": order.created, "accepted_at": order.accepted_at, "accept_calls": order.accept_calls,
+                "reference_for_seller": order.reference_for_seller, "reference_writes": order.reference_writes, "lines": lines,
+            })
+        })
+        .collect();
+    Json(json!({"orders": orders}))
+}
+
+async fn calls(State(simulator): State<Arc<Simulator>>) -> Json<Value> {
+    Json(json!(*simulator.calls.lock().unwrap_or_else(PoisonError::into_inner)))
+}
+
+#[derive(Deserialize)]
+struct Bring {
+    #[serde(alias = "shop")]
+    shop_id: i64,
+    count: usize,
+    seed: Option<u64>,
+    #[serde(flatten)]
+    wish: OrderWish,
+}
+
+async fn bring(State(simulator): State<Arc<Simulator>>, Json(request): Json<Bring>) -> Result<Json<Value>, StatusCode> {
+    let Bring { shop_id, count, seed, wish } = request;
+    let order_ids = simulator.bring(shop_id, count, seed, wish, Timestamp::now()).ok_or(StatusCode::NOT_FOUND)?;
+    Ok(Json(json!({"order_ids": order_ids})))
+}
+
+async fn cancel(State(simulator): State<Arc<Simulator>>, Path(order_id): Path<String>) -> StatusCode {
+    done(&simulator, |marketplace, now| marketplace.cancel(&order_id, now))
+}
+
+async fn ship(State(simulator): State<Arc<Simulator>>, Path(order_id): Path<String>) -> StatusCode {
+    done(&simulator, |marketplace, now| marketplace.ship(&order_id, now))
+}
+
+async fn refuse_payment(State(simulator): State<Arc<Simulator>>, Path(order_id): Path<String>) -> StatusCode {
+    done(&simulator, |marketplace, now| marketplace.refuse_payment(&order_id, now))
+}
+
+#[derive(Deserialize)]
+struct Pieces {
+    quantity: u32,
+}
+
+async fn cancel_line(
+    State(simulator): State<Arc<Simulator>>,
+    Path((order_id, line_id)): Path<(String, String)>,
+    Json(pieces): Json<Pieces>,
+) -> StatusCode {
+    done(&simulator, |marketplace, now| marketplace.cancel_line(&order_id, &line_id, pieces.quantity, now))
+}
+
+/// 409 where the state of things does not allow it.
+fn done(simulator: &Simulator, act: impl FnOnce(&mut Marketplace, Timestamp) -> bool) -> StatusCode {
+    let now = Timestamp::now();
+    let mut marketplace = simulator.marketplace();
+    marketplace.advance(now);
+    if act(&mut marketplace, now) { StatusCode::NO_CONTENT } else { StatusCode::CONFLICT }
+}
+
+async fn misbehaviour(State(simulator): State<Arc<Simulator>>) -> Json<Plan> {
+    Json(simulator.misbehaviour.plan())
+}
+
+async fn set_misbehaviour(State(simulator): State<Arc<Simulator>>, Json(plan): Json<Plan>) -> StatusCode {
+    simulator.misbehaviour.set(plan);
+    StatusCode::NO_CONTENT
+}
+
+async fn settings(State(simulator): State<Arc<Simulator>>) -> Json<Settings> {
+    Json(simulator.marketplace().settings().clone())
+}
+
+async fn set_settings(State(simulator): State<Arc<Simulator>>, Json(settings): Json<Settings>) -> StatusCode {
+    simulator.marketplace().set_settings(settings);
+    StatusCode::NO_CONTENT
+}

@@ -1,0 +1,18 @@
+//! A stateful simulator of the Mirakl seller API.
+//!
+//! [`model`] is a marketplace without network or JSON, fast enough for a simulation of its own; [`http`] puts the seller API in
+//! front of it, with its limits, its error shapes and its oddities.
+
+mod control;
+mod generate;
+pub mod http;
+mod limits;
+pub mod model;
+mod operations;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub use generate::{OrderWish, generate_order};
+pub use http::{Config, Shop, Simulator, serve};
+pub use model::{Marketplace, Order, OrderLine, Settings, ShopProfile, State};

@@ -1,0 +1,75 @@
+//! How a marketplace is run.
+
+use serde::{Deserialize, Serialize};
+
+/// How the marketplace is run. Times are in seconds of whatever clock moves it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Seconds that a new order stays in STAGING, while the operator checks for fraud; 0 for none.
+    pub staging_seconds: u64,
+    /// Seconds that a seller has to accept an order.
+    pub acceptance_window_seconds: u64,
+    /// Seconds from the acceptance to asking for the debit.
+    pub debit_seconds: u64,
+    /// Seconds from there to the payment; absent: as many again.
+    pub payment_seconds: Option<u64>,
+    /// Seconds from shipped to RECEIVED, and from there to CLOSED; absent: it stays shipped.
+    pub received_seconds: Option<u64>,
+    /// Orders are accepted for the seller; `acceptance_decision_date` is then null. A shop may differ.
+    pub automatic_acceptance: bool,
+    /// Addresses are shown before the payment.
+    pub addresses_before_payment: bool,
+    /// Some of an order's lines may be refused and the rest accepted.
+    pub partial_acceptance: bool,
+    /// Seconds subtracted from `start_update_date`, so that a listing repeats orders.
+    pub update_delta_seconds: u64,
+    /// Seconds in which a shop may begin two listings (OR11 from offset 0) and write references once (OR04); 0: no limit.
+    pub call_interval_seconds: u64,
+    /// How many listings a shop may begin in that time.
+    pub listings_per_interval: usize,
+    /// Answers have the sparse shapes of an old platform: no `total_count`, `channel: null`, `promotions: {}`, no addresses
+    /// where they are null, fields left out that the schema requires.
+    pub old_shapes: bool,
+    /// The code under which orders that wait for the payment are shown: a state that is in no documentation.
+    pub unknown_state: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            staging_seconds: 0,
+            acceptance_window_seconds: 24 * 60 * 60,
+            debit_seconds: 4,
+            payment_seconds: None,
+            received_seconds: None,
+            automatic_acceptance: false,
+            addresses_before_payment: false,
+            partial_acceptance: true,
+            update_delta_seconds: 30,
+            call_interval_seconds: 60,
+            listings_per_interval: 2,
+            old_shapes: false,
+            unknown_state: None,
+        }
+    }
+}
+
+/// A shop, as far as its orders differ from those of others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShopProfile {
+    /// `shop_id`.
+    pub shop_id: i64,
+    /// The currency of its orders: `GBP`.
+    pub currency: String,
+    /// `TAX_INCLUDED`; else `TAX_EXCLUDED`.
+    #[serde(default = "yes")]
+    pub tax_included: bool,
+    /// Whether its orders are accepted for it; absent: as the marketplace's settings say.
+    #[serde(default)]
+    pub automatic_acceptance: Option<bool>,
+}
+
+fn yes() -> bool {
+    true
+}

@@ -1,0 +1,278 @@
+//! The operations of the seller API: who may call, what is refused, what is answered.
+
+use axum::http::StatusCode;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::http::{Shop, Simulator};
+use super::model::{Decision, Filter, Refusal, ShopProfile, State};
+use super::wire;
+
+/// What an operation answers, before anything goes wrong with it on purpose.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    /// JSON.
+    pub(super) body: Option<String>,
+    pub(super) headers: Vec<(&'static str, String)>,
+}
+
+impl Answer {
+    fn ok(body: &impl Serialize) -> Self {
+        match serde_json::to_string(body) {
+            Ok(text) => Self { status: StatusCode::OK, body: Some(text), headers: Vec::new() },
+            Err(problem) => Self::server_error(StatusCode::INTERNAL_SERVER_ERROR, &problem.to_string()),
+        }
+    }
+
+    pub(super) fn empty(status: StatusCode) -> Self {
+        Self { status, body: None, headers: Vec::new() }
+    }
+
+    fn with(status: StatusCode, body: &Value) -> Self {
+        Self { status, body: Some(body.to_string()), headers: Vec::new() }
+    }
+
+    fn bad(message: &str) -> Self {
+        Self::with(StatusCode::BAD_REQUEST, &json!({"status": 400, "message": message}))
+    }
+
+    fn bad_field(field: &str) -> Self {
+        Self::bad(&format!("Error with field {field}. Please check the field datatype."))
+    }
+
+    fn limit_exceeded(parameter: &str) -> Self {
+        Self::bad(&format!("The limit of 100 is exceeded for the parameter : {parameter}"))
+    }
+
+    pub(super) fn not_found() -> Self {
+        Self::with(StatusCode::NOT_FOUND, &json!({"status": 404, "message": "Not Found"}))
+    }
+
+    /// Mirakl documents the header, in seconds, but no body.
+    pub(super) fn too_many(retry_after: Option<u64>) -> Self {
+        let headers = retry_after.map(|seconds| vec![("retry-after", seconds.to_string())]).unwrap_or_default();
+        Self { headers, ..Self::with(StatusCode::TOO_MANY_REQUESTS, &json!({"status": 429, "message": "Too Many Requests"})) }
+    }
+
+    pub(super) fn server_error(status: StatusCode, description: &str) -> Self {
+        let error = status.canonical_reason().unwrap_or("Server Error");
+        let body = json!({"status": status.as_u16(), "message": error, "error": error, "errorDescription": description});
+        Self::with(status, &body)
+    }
+
+    fn unauthorised() -> Self {
+        let body = json!({"code": 401, "message": "Unauthorized, you are not allowed to perform this operation"});
+        Self::with(StatusCode::UNAUTHORIZED, &body)
+    }
+
+    fn refused(refusal: &Refusal) -> Self {
+        let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
+        Self::with(status, &json!({"status": refusal.status, "code": refusal.code, "message": refusal.message}))
+    }
+}
+
+/// The operation behind a method and a path: Mirakl's name and the order in the path.
+pub(super) fn operation(method: &str, path: &str) -> Option<(&'static str, Option<String>)> {
+    let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+    match (method, segments.as_slice()) {
+        ("GET", ["api", "version"]) => Some(("V01", None)),
+        ("GET", ["api", "account"]) => Some(("A01", None)),
+        ("GET", ["api", "platform", "configuration"]) => Some(("PC01", None)),
+        ("GET", ["api", "orders"]) => Some(("OR11", None)),
+        ("PUT", ["api", "orders"]) => Some(("OR04", None)),
+        ("PUT", ["api", "orders", order_id, "accept"]) => {
+            // An order id may hold any character: it is one segment of the path, escaped.
+            let decoded = url::form_urlencoded::parse(order_id.replace('+', "%2B").as_bytes()).next()?.0.into_owned();
+            Some(("OR21", Some(decoded)))
+        }
+        _ => None,
+    }
+}
+
+/// A request, as far as operations read it.
+pub(super) struct Asked<'a> {
+    pub(super) authorization: Option<&'a str>,
+    pub(super) query: Vec<(String, String)>,
+    pub(super) body: &'a str,
+    pub(super) url: &'a str,
+}
+
+impl Asked<'_> {
+    fn value(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
+    fn parsed<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, Answer> {
+        self.value(name).map(|text| text.parse().map_err(|_| Answer::bad_field(name))).transpose()
+    }
+
+    /// Values separated by commas, at most 100.
+    fn several(&self, name: &str) -> Result<Option<Vec<String>>, Answer> {
+        let values: Option<Vec<String>> = self.value(name).map(|text| text.split(',').map(str::to_owned).collect());
+        if values.as_ref().is_some_and(|values| values.len() > 100) {
+            return Err(Answer::limit_exceeded(name));
+        }
+        Ok(values)
+    }
+}
+
+/// Carries out an operation.
+pub(super) fn answer(simulator: &Simulator, name: &str, order_id: Option<&str>, asked: &Asked<'_>, now: Timestamp) -> Answer {
+    simulator.marketplace().advance(now);
+    if name == "V01" {
+        return Answer::empty(StatusCode::NO_CONTENT);
+    }
+    let shop = match authorised(&simulator.shops, asked) {
+        Ok(shop) => &shop.profile,
+        Err(refused) => return refused,
+    };
+    let answer = match name {
+        "A01" => Ok(Answer::ok(&wire::platform::account(shop, now))),
+        "PC01" => Ok(Answer::ok(&wire::platform::platform(simulator.marketplace().settings(), shop))),
+        "OR11" => list(simulator, shop, asked, now),
+        "OR04" => write_references(simulator, shop, asked, now),
+        "OR21" => accept(simulator, shop, order_id.unwrap_or_default(), asked, now),
+        _ => Ok(Answer::not_found()),
+    };
+    answer.unwrap_or_else(|refused| refused)
+}
+
+/// The shop of the key: the raw key, without "Bearer". A key of several shops opens the first of them, or that of `shop_id`.
+fn authorised<'s>(shops: &'s [Shop], asked: &Asked<'_>) -> Result<&'s Shop, Answer> {
+    let key = asked.authorization.ok_or_else(Answer::unauthorised)?;
+    let wanted: Option<i64> = asked.parsed("shop_id")?;
+    let mut own = shops.iter().filter(|shop| shop.api_key == key);
+    own.find(|shop| wanted.is_none_or(|id| id == shop.profile.shop_id)).ok_or_else(Answer::unauthorised)
+}
+
+fn filter(asked: &Asked<'_>, shop: &ShopProfile) -> Result<Filter, Answer> {
+    // What is not simulated is said, rather than answered with orders that were not asked for.
+    let foreign_mode = asked.value("order_tax_mode").is_some_and(|mode| mode != wire::order::tax_mode(shop.tax_included));
+    let unknown = ["channel_codes", "only_null_channel", "payment_workflow", "has_incident", "fulfillment_center_code"];
+    if let Some(name) = unknown.into_iter().find(|name| asked.value(name).is_some()).or(foreign_mode.then_some("order_tax_mode")) {
+        return Err(Answer::server_error(StatusCode::NOT_IMPLEMENTED, &format!("{name} is not simulated")));
+    }
+    let states = asked.several("order_state_codes")?.map(|codes| {
+        let states = codes.iter().map(|code| match code.as_str() {
+            // Still known, and nothing is in them any more.
+            "WAITING_REFUND" | "WAITING_REFUND_PAYMENT" => Ok(None),
+            code => State::of_code(code).map(Some).ok_or_else(|| Answer::bad_field("order_state_codes")),
+        });
+        states.collect::<Result<Vec<_>, _>>().map(|states| states.into_iter().flatten().collect())
+    });
+    Ok(Filter {
+        states: states.transpose()?,
+        order_ids: asked.several("order_ids")?,
+        seller_references: asked.several("order_references_for_seller")?,
+        customer_references: asked.several("order_references_for_customer")?,
+        updated_from: asked.parsed("start_update_date")?,
+        updated_to: asked.parsed("end_update_date")?,
+        created_from: asked.parsed("start_date")?,
+        created_to: asked.parsed("end_date")?,
+        customer_debited: asked.parsed("customer_debited")?,
+    })
+}
+
+fn list(simulator: &Simulator, shop: &ShopProfile, asked: &Asked<'_>, now: Timestamp) -> Result<Answer, Answer> {
+    let max = asked.parsed("max")?.unwrap_or(10);
+    let offset = asked.parsed("offset")?.unwrap_or(0);
+    if max > 100 {
+        return Err(Answer::limit_exceeded("max"));
+    }
+    let mut filter = filter(asked, shop)?;
+    let marketplace = simulator.marketplace();
+    let settings = marketplace.settings();
+    if offset == 0 {
+        let limits = (settings.listings_per_interval, settings.call_interval_seconds);
+        simulator.limits.begin("OR11", shop.shop_id, limits.0, limits.1, now).map_err(|wait| Answer::too_many(Some(wait)))?;
+    }
+    if let (Some(states), Some(_)) = (&mut filter.states, &settings.unknown_state) {
+        // These orders are in a state that has another code, which no caller asks for.
+        states.retain(|state| *state != State::WaitingDebitPayment);
+    }
+    let page = marketplace.list_orders(shop.shop_id, &filter, offset, max);
+    let orders = page.orders.iter().map(|order| wire::order::order(order, settings)).collect();
+    let listing = wire::order::Listing { orders, total_count: (!settings.old_shapes).then_some(page.total) };
+    let mut answer = Answer::ok(&listing);
+    answer.headers.extend(links(asked, offset, max, page.total).map(|links| ("link", links)));
+    Ok(answer)
+}
+
+/// The `Link` header to the pages before and after.
+fn links(asked: &Asked<'_>, offset: usize, max: usize, total: usize) -> Option<String> {
+    let base = asked.url.split('?').next().unwrap_or_default();
+    let link = |offset: usize, relation: &str| {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(asked.query.iter().filter(|(name, _)| name != "offset" && name != "max"));
+        query.append_pair("max", &max.to_string()).append_pair("offset", &offset.to_string());
+        format!("<{base}?{}>; rel=\"{relation}\"", query.finish())
+    };
+    let previous = (offset > 0).then(|| link(offset.saturating_sub(max), "previous"));
+    let next = (max > 0 && offset + max < total).then(|| link(offset + max, "next"));
+    let links: Vec<String> = previous.into_iter().chain(next).collect();
+    (!links.is_empty()).then(|| links.join(", "))
+}
+
+#[derive(Deserialize)]
+struct Decisions {
+    order_lines: Vec<Option<DecisionIn>>,
+}
+
+#[derive(Deserialize)]
+struct DecisionIn {
+    accepted: bool,
+    id: String,
+}
+
+fn accept(simulator: &Simulator, shop: &ShopProfile, order_id: &str, asked: &Asked<'_>, now: Timestamp) -> Result<Answer, Answer> {
+    let Decisions { order_lines } = serde_json::from_str(asked.body).map_err(|_| Answer::bad_field("order_lines"))?;
+    let lines: Option<Vec<DecisionIn>> = order_lines.into_iter().collect();
+    let Some(lines) = lines else {
+        let body = json!({"status": 400, "code": "ORDER_LINE_NULL_ELEMENT", "message": "An order line is null"});
+        return Err(Answer::with(StatusCode::BAD_REQUEST, &body));
+    };
+    let decisions: Vec<_> = lines.iter().map(|line| Decision { order_line_id: &line.id, accepted: line.accepted }).collect();
+    simulator.marketplace().accept(shop.shop_id, order_id, &decisions, now).map_err(|refusal| Answer::refused(&refusal))?;
+    Ok(Answer::empty(StatusCode::NO_CONTENT))
+}
+
+#[derive(Deserialize)]
+struct Updates {
+    orders: Vec<Update>,
+}
+
+#[derive(Deserialize)]
+struct Update {
+    order_id: String,
+    #[serde(default)]
+    references: Option<UpdateReferences>,
+}
+
+#[derive(Deserialize)]
+struct UpdateReferences {
+    #[serde(default)]
+    order_reference_for_seller: Option<String>,
+}
+
+fn write_references(simulator: &Simulator, shop: &ShopProfile, asked: &Asked<'_>, now: Timestamp) -> Result<Answer, Answer> {
+    let Updates { orders } = serde_json::from_str(asked.body).map_err(|_| Answer::bad_field("orders"))?;
+    if orders.len() > 100 {
+        return Err(Answer::limit_exceeded("orders"));
+    }
+    let mut marketplace = simulator.marketplace();
+    let interval = marketplace.settings().call_interval_seconds;
+    simulator.limits.begin("OR04", shop.shop_id, 1, interval, now).map_err(|wait| Answer::too_many(Some(wait)))?;
+    let updated = orders.into_iter().map(|update| {
+        let reference = update.references.and_then(|references| references.order_reference_for_seller).unwrap_or_default();
+        match marketplace.write_reference(shop.shop_id, &update.order_id, &reference, now) {
+            Ok(()) => json!({"order_id": update.order_id, "updated": {"references": {"order_reference_for_seller": reference}}}),
+            Err(Refusal { code, field, message, .. }) => {
+                json!({"order_id": update.order_id, "errors": [{"code": code, "field": field, "message": message}]})
+            }
+        }
+    });
+    let updated: Vec<Value> = updated.collect();
+    Ok(Answer::ok(&json!({"updated_orders": updated})))
+}

@@ -1,0 +1,206 @@
+//! The documents inside the envelope: requests as Prima reads them, answers as it writes them.
+
+use std::str::FromStr;
+
+use rust_decimal::Decimal;
+
+use super::order::{Attributes, NewOrder, NewOrderCharge, NewOrderLine, NewOrderPayment, Refusal};
+use super::settings::{ElementCase, Encoding};
+use super::text::{escaped, mangled, referenced};
+use super::xml::{Element, parse};
+
+/// A request document.
+#[derive(Debug)]
+pub(super) enum Request {
+    OrderStatus {
+        number: String,
+    },
+    /// `NewOrder` or `MultiNewOrder`; an order that cannot be read refuses the document.
+    NewOrders(Result<Vec<NewOrder>, Refusal>),
+    CancelOrder {
+        number: String,
+        narrative: String,
+    },
+    /// Any other request type, or no readable document.
+    Refused(Refusal),
+}
+
+/// A request document and what it calls itself.
+#[derive(Debug)]
+pub(super) struct ReadRequest {
+    /// The `RequestType` as sent; empty if the document cannot be read.
+    pub(super) request_type: String,
+    pub(super) request: Request,
+}
+
+impl ReadRequest {
+    fn refused(request_type: &str, text: impl Into<String>) -> Self {
+        Self { request_type: request_type.to_owned(), request: Request::Refused(Refusal::new(text)) }
+    }
+
+    /// The name under which misbehaviour and calls know the request.
+    pub(super) fn operation(&self) -> &'static str {
+        match &self.request {
+            Request::OrderStatus { .. } => "OrderStatus",
+            Request::NewOrders(_) => "NewOrder",
+            Request::CancelOrder { .. } => "CancelOrder",
+            Request::Refused(_) => "Unknown",
+        }
+    }
+
+    /// The order numbers that the request names.
+    pub(super) fn order_numbers(&self) -> Vec<String> {
+        match &self.request {
+            Request::OrderStatus { number } | Request::CancelOrder { number, .. } => vec![number.clone()],
+            Request::NewOrders(Ok(orders)) => orders.iter().map(|order| order.order_number.clone()).collect(),
+            Request::NewOrders(Err(_)) | Request::Refused(_) => Vec::new(),
+        }
+    }
+}
+
+/// Reads a request document.
+pub(super) fn read(document: &str) -> ReadRequest {
+    let root = match parse(mangled(document).trim_start_matches('\u{FEFF}')) {
+        Ok(root) => root,
+        Err(what) => return ReadRequest::refused("", format!("The request cannot be parsed: {what}")),
+    };
+    if root.name != "Request" {
+        return ReadRequest::refused("", "The root element must be Request");
+    }
+    let request_type = root.attribute("RequestType").unwrap_or_default().to_owned();
+    if let Some(other) = root.children.iter().find(|child| child.name != "Data") {
+        return ReadRequest::refused(&request_type, format!("Unknown element {} in Request", other.name));
+    }
+    let [first, further @ ..] = &root.children[..] else { return ReadRequest::refused(&request_type, "The request has no Data") };
+    let value = |name: &str| first.attribute(name).unwrap_or_default().to_owned();
+    let request = match request_type.as_str() {
+        "OrderStatus" | "CancelOrder" | "NewOrder" if !further.is_empty() => {
+            Request::Refused(Refusal::new("The request has more than one Data"))
+        }
+        "OrderStatus" => Request::OrderStatus { number: value("OrderNumber") },
+        "CancelOrder" => Request::CancelOrder { number: value("OrderNumber"), narrative: value("Narrative") },
+        "NewOrder" | "MultiNewOrder" => Request::NewOrders(root.children.iter().map(read_order).collect()),
+        "" => Request::Refused(Refusal::new("RequestType is missing")),
+        other => Request::Refused(Refusal::new(format!("Unknown request type: {other}"))),
+    };
+    ReadRequest { request_type, request }
+}
+
+fn read_order(data: &Element) -> Result<NewOrder, Refusal> {
+    let attributes = attributes_of(data);
+    let text = |name: &str| attributes.get(name).cloned().unwrap_or_default();
+    let mut order = NewOrder {
+        order_number: text("OrderNumber"),
+        third_party_id: text("TPGUID"),
+        hold: (text("HoldOrder") == "Yes").then(|| text("HoldOrderNarrative")),
+        ..NewOrder::default()
+    };
+    order.attributes = attributes;
+    for (index, child) in data.children.iter().enumerate() {
+        let once = !data.children[..index].iter().any(|earlier| earlier.name == child.name);
+        match child.name.as_str() {
+            "OrderHeaderData" if once => order.header = attributes_of(child),
+            "OrderInvoiceData" if once => order.invoice = attributes_of(child),
+            "OrderHeaderData" | "OrderInvoiceData" => return Err(Refusal::new(format!("{} appears twice", child.name))),
+            "OrderLineData" => order.lines.push(read_line(child)?),
+            "OrderChargeData" => order.charges.push(NewOrderCharge {
+                code: child.attribute("Charge").unwrap_or_default().to_owned(),
+                value: money(child, "ChargeValue", "OrderChargeData")?,
+                attributes: attributes_of(child),
+            }),
+            "OrderPaymentData" => order.payments.push(NewOrderPayment {
+                method: child.attribute("PayMethod").unwrap_or_default().to_owned(),
+                amount: money(child, "TranAmount", "OrderPaymentData")?,
+                attributes: attributes_of(child),
+            }),
+            other => return Err(Refusal::new(format!("Unknown element {other} in Data"))),
+        }
+        if !child.children.is_empty() {
+            return Err(Refusal::new(format!("{} must be empty", child.name)));
+        }
+    }
+    Ok(order)
+}
+
+fn read_line(line: &Element) -> Result<NewOrderLine, Refusal> {
+    let text = |name: &str| line.attribute(name).unwrap_or_default().to_owned();
+    let number = whole(&text("OrderLine")).filter(|number| *number > 0).ok_or_else(|| Refusal::new("OrderLine is missing or not valid"))?;
+    let place = format!("OrderLine {number}");
+    Ok(NewOrderLine {
+        number,
+        product: text("Product"),
+        matrix: [text("MtrxCode1"), text("MtrxCode2"), text("MtrxCode3"), text("MtrxCode4")],
+        quantity: whole(&text("Quantity")).ok_or_else(|| Refusal::new(format!("{place}: Quantity is not valid")))?,
+        price: money(line, "Price", &place)?,
+        reference: text("LineReference"),
+        attributes: attributes_of(line),
+    })
+}
+
+fn attributes_of(element: &Element) -> Attributes {
+    element.attributes.iter().cloned().collect()
+}
+
+/// A whole number in plain digits.
+fn whole(text: &str) -> Option<u32> {
+    text.bytes().all(|digit| digit.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// An amount in plain digits with at most one point.
+fn money(element: &Element, name: &str, place: &str) -> Result<Decimal, Refusal> {
+    let refusal = || Refusal::new(format!("{place}: {name} is not valid"));
+    let text = element.attribute(name).unwrap_or_default();
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let plain = |part: &str| !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit());
+    if !plain(whole) || !plain(fraction) {
+        return Err(refusal());
+    }
+    Decimal::from_str(text).map_err(|_| refusal())
+}
+
+/// How the next response document is written.
+#[derive(Clone, Debug)]
+pub(super) struct Manner {
+    pub(super) root: String,
+    pub(super) case: ElementCase,
+    pub(super) encoding: Encoding,
+}
+
+impl Manner {
+    /// An element's name in the manner's case.
+    fn element(&self, name: &str) -> String {
+        match self.case {
+            ElementCase::Documented | ElementCase::Mixed => name.to_owned(),
+            ElementCase::Lower => name.to_lowercase(),
+            ElementCase::Upper => name.to_uppercase(),
+        }
+    }
+}
+
+/// The answer to a request that was carried out: one empty element per list of attributes.
+pub(super) fn accepted(request_type: &str, elements: &[(&str, Vec<(&str, &str)>)], manner: &Manner) -> String {
+    let mut content = String::new();
+    for (name, attributes) in elements {
+        content.push('<');
+        content.push_str(&manner.element(name));
+        for (name, value) in attributes {
+            content.push_str(&format!(" {name}=\"{}\"", escaped(value)));
+        }
+        content.push_str("/>");
+    }
+    document(&format!("RequestType=\"{}\" RequestStatus=\"OK\" RequestError=\"\"", escaped(request_type)), &content, manner)
+}
+
+/// The answer to a request that was refused.
+pub(super) fn refused(request_type: &str, refusal: &Refusal, manner: &Manner) -> String {
+    let attributes =
+        format!("RequestType=\"{}\" RequestStatus=\"ERROR\" RequestError=\"{}\"", escaped(request_type), escaped(&refusal.text));
+    document(&attributes, "", manner)
+}
+
+fn document(attributes: &str, content: &str, manner: &Manner) -> String {
+    let root = &manner.root;
+    let document = format!("<?xml version=\"1.0\" encoding=\"{}\"?>\n<{root} {attributes}>{content}</{root}>\n", manner.encoding.name());
+    referenced(&document, manner.encoding)
+}

@@ -1,0 +1,404 @@
+//! The Web Services Adapter in front of an installation: SOAP over HTTP, with the oddities of the real one.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request as HttpRequest, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+
+use super::calls::{Call, Calls};
+use super::documents::{self, Manner, ReadRequest, Request};
+use super::model::Installation;
+use super::order::Refusal;
+use super::queue::Workers;
+use super::settings::{ElementCase, Settings};
+use super::soap::{self, Fault};
+use super::{control, text, wsdl};
+use crate::misbehaviour::{self, Misbehaviour, Plan};
+use crate::recording::{Exchange, Recorder};
+
+/// How a simulator starts.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// The installation and its adapter.
+    pub settings: Settings,
+    /// What goes wrong.
+    pub misbehaviour: Plan,
+}
+
+/// A running simulator, shared by the calls it answers and by a test in the same process.
+#[derive(Debug)]
+pub struct Simulator {
+    settings: RwLock<Arc<Settings>>,
+    installation: Mutex<Installation>,
+    pub(super) misbehaviour: Misbehaviour,
+    pub(super) calls: Calls,
+    pub(super) workers: Arc<Workers>,
+    recorder: Option<Recorder>,
+}
+
+/// Serves until `shutdown` completes.
+///
+/// # Errors
+/// The listener fails.
+pub async fn serve(config: Config, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+    Arc::new(Simulator::new(config)).serve(listener, shutdown).await
+}
+
+/// What became of a call: the record's outcome and text, and the answer.
+struct Ended {
+    outcome: &'static str,
+    text: Option<String>,
+    response: Response,
+}
+
+impl Simulator {
+    /// A simulator without orders.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            installation: Mutex::new(Installation::new(config.settings.orders.clone())),
+            settings: RwLock::new(Arc::new(config.settings)),
+            misbehaviour: Misbehaviour::new(config.misbehaviour),
+            calls: Calls::default(),
+            workers: Arc::default(),
+            recorder: None,
+        }
+    }
+
+    /// Records every SOAP call from now on, customers' data included: for invented customers only.
+    #[must_use]
+    pub fn recording(mut self, recorder: Recorder) -> Self {
+        self.recorder = Some(recorder);
+        self
+    }
+
+    /// Serves until `shutdown` completes; the caller keeps its own handle to look at the installation meanwhile.
+    ///
+    /// # Errors
+    /// The listener fails.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+        axum::serve(listener, self.router()).with_graceful_shutdown(shutdown).await
+    }
+
+    /// The service and the control API under `/simulator/`.
+    pub fn router(self: Arc<Self>) -> Router {
+        control::routes().fallback(adapter).with_state(self)
+    }
+
+    /// The installation, for looking and moving orders.
+    pub fn installation(&self) -> MutexGuard<'_, Installation> {
+        self.installation.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The settings as they stand.
+    #[must_use]
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces the settings for the calls that come from now on.
+    pub fn set_settings(&self, settings: Settings) {
+        self.installation().set_rules(settings.orders.clone());
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    /// The misbehaviour, to be changed while the simulator runs.
+    #[must_use]
+    pub fn misbehaviour(&self) -> &Misbehaviour {
+        &self.misbehaviour
+    }
+
+    /// Forgets every order and call.
+    pub(super) fn reset(&self) {
+        *self.installation() = Installation::new(self.settings().orders.clone());
+        self.calls.forget();
+    }
+
+    /// Takes one late effect from those that remain; none if effects are in time.
+    fn late_effect(&self) -> Option<SignedDuration> {
+        let mut guard = self.settings.write().unwrap_or_else(PoisonError::into_inner);
+        let delay = i64::try_from(guard.effect_delay_ms).ok().filter(|delay| *delay > 0)?;
+        if let Some(remaining) = guard.late_effects_remaining {
+            let settings = Arc::make_mut(&mut guard);
+            settings.late_effects_remaining = Some(remaining.checked_sub(1)?);
+        }
+        Some(SignedDuration::from_millis(delay))
+    }
+
+    async fn call(&self, headers: &HeaderMap, body: Body) -> Response {
+        let sequence = self.calls.begin();
+        let at = Timestamp::now();
+        let begun = Instant::now();
+        let settings = self.settings();
+        let mut operation = "Unknown";
+        let mut order_numbers = Vec::new();
+        let body = to_bytes(body, settings.largest_request).await;
+        let sent = body.as_ref().ok().filter(|_| self.recorder.is_some()).cloned();
+        let ended = match self.receive(headers, body.ok(), &settings).await {
+            Ok((place, envelope, request)) => {
+                operation = request.operation();
+                order_numbers = request.order_numbers();
+                let ended = self.carry_out(envelope, request, sequence, &settings).await;
+                drop(place);
+                ended
+            }
+            Err(fault) => {
+                // An outage has no envelopes either.
+                if self.misbehaviour.plan().outage && self.misbehaviour.decide(operation).is_some() {
+                    Ended { outcome: "broken_connection", text: None, response: misbehaviour::broken() }
+                } else {
+                    faulted(&fault, StatusCode::INTERNAL_SERVER_ERROR, sequence, &settings)
+                }
+            }
+        };
+        let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (outcome, text) = (ended.outcome.to_owned(), ended.text);
+        self.calls.end(Call { sequence, at, milliseconds, operation: operation.to_owned(), order_numbers, outcome, text });
+        match (&self.recorder, sent) {
+            (Some(recorder), Some(sent)) => {
+                record(recorder, at, headers, &service_path(&settings), &sent, ended.outcome, ended.response).await
+            }
+            _ => ended.response,
+        }
+    }
+
+    /// Reads a request as far as its document, once there is a place for it.
+    async fn receive(
+        &self,
+        headers: &HeaderMap,
+        body: Option<Bytes>,
+        settings: &Settings,
+    ) -> Result<(super::queue::Place, &'static str, ReadRequest), Fault> {
+        let body = body.ok_or_else(|| Fault::client("The request is too large or did not arrive in full."))?;
+        if settings.disabled {
+            return Err(Fault::disabled());
+        }
+        let place = self.workers.place(settings.concurrent_calls, settings.waiting_calls).await;
+        let place = place.ok_or_else(|| Fault::server("No server is available to carry out the request."))?;
+        let content_type = header_text(headers, &header::CONTENT_TYPE).unwrap_or_default();
+        if !content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/xml")) {
+            return Err(Fault::client("The content type must be text/xml."));
+        }
+        let action = headers.get("soapaction").ok_or_else(|| Fault::client("The SOAPAction header is missing."))?;
+        let action = action.to_str().unwrap_or("?").trim();
+        let action = action.strip_prefix('"').and_then(|action| action.strip_suffix('"')).unwrap_or(action);
+        if action != settings.soap_action {
+            return Err(Fault::client("The SOAPAction header names no operation of the service."));
+        }
+        let message =
+            text::decode(&body, content_type).map_err(|what| Fault::client(format!("Unable to decode the SOAP message: {what}.")))?;
+        let call = soap::read(&message, settings)?;
+        Ok((place, call.operation, documents::read(&call.document)))
+    }
+
+    async fn carry_out(&self, envelope: &str, request: ReadRequest, sequence: u64, settings: &Settings) -> Ended {
+        use crate::misbehaviour::Fault as Trouble;
+        tokio::time::sleep(self.misbehaviour.latency()).await;
+        let trouble = self.misbehaviour.decide(request.operation());
+        let kind = trouble.as_ref().map(Trouble::kind);
+        let without_effect = match trouble {
+            Some(Trouble::BrokenConnection) => Some(misbehaviour::broken()),
+            Some(Trouble::TooManyRequests { retry_after }) => Some(too_many_requests(retry_after)),
+            Some(Trouble::HtmlErrorPage { status }) => Some(html_page(status_code(status))),
+            Some(Trouble::ServerError { status }) => {
+                let fault = Fault::server("The server ended before it had answered.");
+                Some(faulted(&fault, status_code(status), sequence, settings).response)
+            }
+            _ => None,
+        };
+        if let (Some(response), Some(outcome)) = (without_effect, kind) {
+            return Ended { outcome, text: None, response };
+        }
+        if matches!(request.request, Request::NewOrders(Ok(_)) | Request::CancelOrder { .. })
+            && let Some(delay) = self.late_effect()
+        {
+            self.submit(request.request, Timestamp::now() + delay);
+            return Ended { outcome: "late_effect", text: None, response: misbehaviour::broken() };
+        }
+        let (document, refusal) = self.perform(request, &manner(settings, sequence));
+        tokio::time::sleep(Duration::from_millis(settings.answer_after_effect_ms)).await;
+        let answer = Bytes::from(text::encode(&soap::answer(envelope, &document, settings), settings.encoding));
+        let text = refusal.map(|refusal| refusal.text);
+        let content_type = content_type(settings);
+        let response = match trouble {
+            Some(Trouble::CutAnswer) => misbehaviour::cut(answer, StatusCode::OK, &content_type),
+            Some(Trouble::LostAnswer) => misbehaviour::broken(),
+            Some(Trouble::Delay { ms }) => {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                ([(header::CONTENT_TYPE, content_type)], answer).into_response()
+            }
+            _ => ([(header::CONTENT_TYPE, content_type)], answer).into_response(),
+        };
+        Ended { outcome: kind.unwrap_or(if text.is_some() { "ERROR" } else { "OK" }), text, response }
+    }
+
+    /// The effect of a request and the document that answers it.
+    fn perform(&self, request: ReadRequest, manner: &Manner) -> (String, Option<Refusal>) {
+        let now = Timestamp::now();
+        let ReadRequest { request_type, request } = request;
+        let done = |result: Result<(), Refusal>| result.map(|()| documents::accepted(&request_type, &[], manner));
+        let result = match request {
+            Request::OrderStatus { number } => self.installation().order_status(&number, now).map(|answer| {
+                let data = [("OrderNumber", number.as_str()), ("OrderStatus", answer.status.as_str())];
+                documents::accepted(&request_type, &[("Data", data.to_vec())], manner)
+            }),
+            Request::NewOrders(orders) => done(orders.and_then(|orders| self.installation().new_orders(orders, now))),
+            Request::CancelOrder { number, narrative } => done(self.installation().cancel_order(&number, &narrative, now)),
+            Request::Refused(refusal) => Err(refusal),
+        };
+        match result {
+            Ok(document) => (document, None),
+            Err(refusal) => (documents::refused(&request_type, &refusal, manner), Some(refusal)),
+        }
+    }
+
+    fn submit(&self, request: Request, apply_at: Timestamp) {
+        let mut installation = self.installation();
+        match request {
+            Request::NewOrders(Ok(orders)) => orders.into_iter().for_each(|order| installation.submit(order, apply_at)),
+            Request::CancelOrder { number, narrative } => installation.submit_cancellation(&number, &narrative, apply_at),
+            Request::NewOrders(Err(_)) | Request::OrderStatus { .. } | Request::Refused(_) => {}
+        }
+    }
+
+    async fn describe(&self, query: Option<&str>, headers: &HeaderMap) -> Response {
+        use crate::misbehaviour::Fault as Trouble;
+        let settings = self.settings();
+        tokio::time::sleep(self.misbehaviour.latency()).await;
+        let target = query.is_some_and(|query| {
+            query.split('&').any(|pair| pair == format!("targetURI={}", wsdl::TARGET) || pair == "targetURI=urn%3Aomlink")
+        });
+        if !target {
+            return html_page(StatusCode::NOT_FOUND);
+        }
+        let host = header_text(headers, &header::HOST).unwrap_or("localhost");
+        let address = format!("http://{host}{}", service_path(&settings));
+        let document = Bytes::from(text::encode(&wsdl::render(&settings, &address), settings.encoding));
+        let whole = ([(header::CONTENT_TYPE, content_type(&settings))], document.clone()).into_response();
+        match self.misbehaviour.decide("WSDL") {
+            None => whole,
+            Some(Trouble::Delay { ms }) => {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                whole
+            }
+            Some(Trouble::TooManyRequests { retry_after }) => too_many_requests(retry_after),
+            Some(Trouble::ServerError { status } | Trouble::HtmlErrorPage { status }) => html_page(status_code(status)),
+            Some(Trouble::BrokenConnection | Trouble::LostAnswer) => misbehaviour::broken(),
+            Some(Trouble::CutAnswer) => misbehaviour::cut(document, StatusCode::OK, &content_type(&settings)),
+        }
+    }
+}
+
+async fn adapter(State(simulator): State<Arc<Simulator>>, request: HttpRequest) -> Response {
+    let service = service_path(&simulator.settings());
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path();
+    if path == format!("{service}/wsdl") && parts.method == Method::GET {
+        return simulator.describe(parts.uri.query(), &parts.headers).await;
+    }
+    if path != service {
+        return html_page(StatusCode::NOT_FOUND);
+    }
+    if parts.method != Method::POST {
+        return html_page(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    // A task of its own: Prima goes on with a request whose caller has hung up.
+    let call = tokio::spawn(async move { simulator.call(&parts.headers, body).await });
+    call.await.unwrap_or_else(|_| html_page(StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+/// Records an exchange and hands its answer on; of a connection that broke there is no answer to record.
+async fn record(
+    recorder: &Recorder,
+    at: Timestamp,
+    headers: &HeaderMap,
+    path: &str,
+    sent: &Bytes,
+    outcome: &str,
+    response: Response,
+) -> Response {
+    let content_type = |headers: &HeaderMap| header_text(headers, &header::CONTENT_TYPE).unwrap_or_default().to_owned();
+    let host = header_text(headers, &header::HOST).unwrap_or("localhost");
+    let named: Vec<(String, String)> =
+        headers.iter().map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect();
+    let readable = |bytes: &Bytes, content_type: &str| {
+        text::decode(bytes, content_type).unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned())
+    };
+    let (parts, body) = response.into_parts();
+    let answered_type = content_type(&parts.headers);
+    let (status, answer, response) = if matches!(outcome, "broken_connection" | "lost_answer" | "cut_answer" | "late_effect") {
+        (0, String::new(), Response::from_parts(parts, body))
+    } else {
+        // The answer was made whole in memory, so reading it cannot fail.
+        let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+        (parts.status.as_u16(), readable(&body, &answered_type), Response::from_parts(parts, Body::from(body)))
+    };
+    recorder.record(&Exchange {
+        at,
+        method: "POST",
+        url: &format!("http://{host}{path}"),
+        headers: &named,
+        request_body: &readable(sent, &content_type(headers)),
+        status,
+        content_type: &answered_type,
+        response_body: &answer,
+        fault: (!matches!(outcome, "OK" | "ERROR" | "Fault")).then_some(outcome),
+    });
+    response
+}
+
+fn service_path(settings: &Settings) -> String {
+    format!("/wsa{0}/wsa{0}", settings.environment)
+}
+
+fn faulted(fault: &Fault, status: StatusCode, sequence: u64, settings: &Settings) -> Ended {
+    let document = fault.render(&format!("simulated-{sequence:08}"), settings);
+    let body = text::encode(&document, settings.encoding);
+    let response = (status, [(header::CONTENT_TYPE, content_type(settings))], body).into_response();
+    Ended { outcome: "Fault", text: Some(fault.message.clone()), response }
+}
+
+fn manner(settings: &Settings, sequence: u64) -> Manner {
+    let turn = usize::try_from(sequence).unwrap_or(0);
+    let roots = &settings.response_roots;
+    let root = if roots.is_empty() { "Response".to_owned() } else { roots[turn % roots.len()].clone() };
+    let case = match settings.element_case {
+        ElementCase::Mixed => [ElementCase::Documented, ElementCase::Lower, ElementCase::Upper][turn % 3],
+        fixed => fixed,
+    };
+    Manner { root, case, encoding: settings.encoding }
+}
+
+fn content_type(settings: &Settings) -> String {
+    format!("text/xml; charset={}", settings.encoding.name())
+}
+
+fn header_text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn status_code(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn too_many_requests(retry_after: Option<u32>) -> Response {
+    let mut response = html_page(StatusCode::TOO_MANY_REQUESTS);
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+fn html_page(status: StatusCode) -> Response {
+    let page = format!("<!DOCTYPE html>\n<html><head><title>{status}</title></head><body><h1>{status}</h1><hr></body></html>\n");
+    (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
+}

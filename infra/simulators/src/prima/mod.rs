@@ -1,0 +1,26 @@
+//! A stateful simulator of Prima's SOAP web service.
+//!
+//! Two layers: [`model`] is an installation without network or XML, cheap enough to live through a million orders in
+//! process; [`http`] puts the Progress `OpenEdge` Web Services Adapter in front of it, oddities included.
+
+mod calls;
+mod control;
+mod documents;
+pub mod http;
+pub mod model;
+pub mod order;
+mod queue;
+pub mod settings;
+mod soap;
+mod text;
+mod validation;
+mod wsdl;
+mod xml;
+
+#[cfg(test)]
+mod tests;
+
+pub use http::{Config, Simulator, serve};
+pub use model::{Installation, OrderStatusAnswer};
+pub use order::{Attributes, NewOrder, NewOrderCharge, NewOrderLine, NewOrderPayment, Refusal, Stage, StoredOrder};
+pub use settings::{Catalogue, OrderRules, RepeatedNumber, Settings, Sku};

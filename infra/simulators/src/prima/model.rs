@@ -1,0 +1,356 @@
+//! A Prima installation without network or XML.
+//!
+//! Every method takes the time as `now` and is synchronous, so that a test may move the clock as it likes. Effects that were
+//! submitted for later land before anything else is looked at.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::order::{NewOrder, Refusal, Stage, StoredOrder};
+use super::settings::{KnownSkus, OrderRules, RepeatedNumber};
+use super::validation::{check_order, check_order_number};
+
+/// What `OrderStatus` answers of an order that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderStatusAnswer {
+    /// The `OrderStatus` attribute.
+    pub status: String,
+}
+
+/// How often things happened to an installation, in total.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Orders made, repeated ones included.
+    pub orders: u64,
+    /// Orders made although Prima already had their `OrderNumber` or `TPGUID`.
+    pub repeated: u64,
+    /// Orders cancelled.
+    pub cancelled: u64,
+    /// `NewOrder` and `CancelOrder` that were refused, late ones included.
+    pub refused: u64,
+    /// Effects that landed after their caller had gone.
+    pub late: u64,
+}
+
+/// A change that lands later.
+#[derive(Clone, Debug)]
+enum Effect {
+    New(Box<NewOrder>),
+    Cancel { number: String, narrative: String },
+}
+
+/// One Prima installation and its orders.
+#[derive(Debug)]
+pub struct Installation {
+    rules: OrderRules,
+    skus: KnownSkus,
+    next_id: u64,
+    orders: BTreeMap<u64, StoredOrder>,
+    by_number: HashMap<String, Vec<u64>>,
+    by_third_party_id: HashMap<String, Vec<u64>>,
+    /// By the time they land and, within it, the order they were submitted in.
+    pending: BTreeMap<(Timestamp, u64), Effect>,
+    next_effect: u64,
+    totals: Totals,
+}
+
+impl Installation {
+    /// An installation without orders.
+    #[must_use]
+    pub fn new(rules: OrderRules) -> Self {
+        Self {
+            skus: KnownSkus::new(&rules.catalogue),
+            rules,
+            next_id: 1,
+            orders: BTreeMap::new(),
+            by_number: HashMap::new(),
+            by_third_party_id: HashMap::new(),
+            pending: BTreeMap::new(),
+            next_effect: 0,
+            totals: Totals::default(),
+        }
+    }
+
+    /// Replaces the rules for everything that comes from now on.
+    pub fn set_rules(&mut self, rules: OrderRules) {
+        self.skus = KnownSkus::new(&rules.catalogue);
+        self.rules = rules;
+    }
+
+    /// `NewOrder`: takes the order in, on hold if it says so.
+    ///
+    /// # Errors
+    /// The order is not valid, or is a repeat and the installation refuses those.
+    pub fn new_order(&mut self, order: NewOrder, now: Timestamp) -> Result<(), Refusal> {
+        self.land(now);
+        self.take_in(order, now)
+    }
+
+    /// `MultiNewOrder`: takes all orders in, or none if one of them is not valid (assumed).
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub fn new_orders(&mut self, orders: Vec<NewOrder>, now: Timestamp) -> Result<(), Refusal> {
+        self.land(now);
+        for order in &orders {
+            self.check(order)?;
+        }
+        orders.into_iter().try_for_each(|order| self.take_in(order, now))
+    }
+
+    /// `NewOrder` whose effect, or refusal, comes at `apply_at`: the caller has long stopped waiting by then.
+    pub fn submit(&mut self, order: NewOrder, apply_at: Timestamp) {
+        self.submit_effect(Effect::New(Box::new(order)), apply_at);
+    }
+
+    /// `CancelOrder` whose effect, or refusal, comes at `apply_at`.
+    pub fn submit_cancellation(&mut self, number: &str, narrative: &str, apply_at: Timestamp) {
+        self.submit_effect(Effect::Cancel { number: number.to_owned(), narrative: narrative.to_owned() }, apply_at);
+    }
+
+    /// `OrderStatus`. Of several orders with one number, the first.
+    ///
+    /// # Errors
+    /// Prima does not know the order.
+    pub fn order_status(&mut self, number: &str, now: Timestamp) -> Result<OrderStatusAnswer, Refusal> {
+        self.land(now);
+        let order = self.first(number)?;
+        Ok(OrderStatusAnswer { status: order.status().to_owned() })
+    }
+
+    /// `CancelOrder` (assumed). Of several orders with one number, the first that is not cancelled.
+    ///
+    /// # Errors
+    /// The installation has no such request, does not know the order, or has cancelled or despatched it, even in part.
+    pub fn cancel_order(&mut self, number: &str, narrative: &str, now: Timestamp) -> Result<(), Refusal> {
+        self.land(now);
+        self.cancel_by_request(number, narrative, now)
+    }
+
+    /// Moves an order on, as a person or the warehouse does.
+    ///
+    /// # Errors
+    /// Prima does not know the order; it is on hold and goods would have to move; it is cancelled or despatched; or goods
+    /// have left and it would go back.
+    pub fn move_to(&mut self, number: &str, stage: Stage, now: Timestamp) -> Result<(), Refusal> {
+        self.land(now);
+        let order = self.first_mut(number)?;
+        let from = order.stage.as_str().to_owned();
+        let refused = match (&order.stage, &stage) {
+            (Stage::Despatched | Stage::Cancelled, _) => true,
+            (Stage::PartDespatched, to) => !matches!(to, Stage::Despatched),
+            (_, Stage::Allocated | Stage::Picking | Stage::PartDespatched | Stage::Despatched) => order.hold.is_some(),
+            _ => false,
+        };
+        if refused {
+            return Err(Refusal::new(format!("Order {number} cannot go from {from} to {}", stage.as_str())));
+        }
+        if stage == Stage::Cancelled {
+            return self.cancel(number, "Cancelled by hand", now);
+        }
+        order.stage = stage;
+        order.changed_at = now;
+        Ok(())
+    }
+
+    /// Puts an open order on hold, as a person does.
+    ///
+    /// # Errors
+    /// Prima does not know the order, or it is open no longer.
+    pub fn hold(&mut self, number: &str, narrative: &str, now: Timestamp) -> Result<(), Refusal> {
+        self.set_hold(number, Some(narrative.to_owned()), now)
+    }
+
+    /// Releases an open order from hold, as a person does.
+    ///
+    /// # Errors
+    /// Prima does not know the order, or it is open no longer.
+    pub fn release(&mut self, number: &str, now: Timestamp) -> Result<(), Refusal> {
+        self.set_hold(number, None, now)
+    }
+
+    /// All orders with a number, oldest first: more than one where it was repeated.
+    #[must_use]
+    pub fn orders_by_number(&self, number: &str) -> Vec<&StoredOrder> {
+        self.by_ids(self.by_number.get(number))
+    }
+
+    /// All orders with a `TPGUID`, oldest first.
+    #[must_use]
+    pub fn orders_by_third_party_id(&self, id: &str) -> Vec<&StoredOrder> {
+        self.by_ids(self.by_third_party_id.get(id))
+    }
+
+    /// Every order, oldest first.
+    pub fn orders(&self) -> impl Iterator<Item = &StoredOrder> {
+        self.orders.values()
+    }
+
+    /// The number of orders that the installation has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// Whether the installation has no order.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.orders.is_empty()
+    }
+
+    /// The number of effects that are still to land.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// When the next effect lands; none if none is to.
+    #[must_use]
+    pub fn next_effect_at(&self) -> Option<Timestamp> {
+        self.pending.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// How often things happened so far; forgetting orders takes nothing away.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// Drops all orders with a number, so that a long simulation keeps its memory; returns how many there were.
+    pub fn forget(&mut self, number: &str) -> usize {
+        let ids = self.by_number.remove(number).unwrap_or_default();
+        for id in &ids {
+            let Some(order) = self.orders.remove(id) else { continue };
+            let third_party_id = &order.order.third_party_id;
+            if let Some(others) = self.by_third_party_id.get_mut(third_party_id) {
+                others.retain(|other| other != id);
+                if others.is_empty() {
+                    self.by_third_party_id.remove(third_party_id);
+                }
+            }
+        }
+        ids.len()
+    }
+
+    /// Lets every effect land that is due.
+    pub fn land(&mut self, now: Timestamp) {
+        while let Some(entry) = self.pending.first_entry() {
+            let at = entry.key().0;
+            if at > now {
+                return;
+            }
+            self.totals.late += 1;
+            // Nobody is there to hear of a refusal; the total of refusals tells.
+            let _unheard = match entry.remove() {
+                Effect::New(order) => self.take_in(*order, at),
+                Effect::Cancel { number, narrative } => self.cancel_by_request(&number, &narrative, at),
+            };
+        }
+    }
+
+    fn submit_effect(&mut self, effect: Effect, apply_at: Timestamp) {
+        self.pending.insert((apply_at, self.next_effect), effect);
+        self.next_effect += 1;
+    }
+
+    fn is_repeated(&self, order: &NewOrder) -> bool {
+        self.by_number.contains_key(&order.order_number)
+            || (!order.third_party_id.is_empty() && self.by_third_party_id.contains_key(&order.third_party_id))
+    }
+
+    fn check(&mut self, order: &NewOrder) -> Result<(), Refusal> {
+        let mut result = check_order(order, &self.rules, &self.skus);
+        if result.is_ok() && self.rules.repeated_number == RepeatedNumber::Refused && self.is_repeated(order) {
+            result = Err(Refusal::new(format!("Order {} already exists", order.order_number)));
+        }
+        if result.is_err() {
+            self.totals.refused += 1;
+        }
+        result
+    }
+
+    fn take_in(&mut self, order: NewOrder, now: Timestamp) -> Result<(), Refusal> {
+        self.check(&order)?;
+        if self.is_repeated(&order) {
+            self.totals.repeated += 1;
+        }
+        let id = self.next_id;
+        self.next_id += 1;
+        self.totals.orders += 1;
+        self.by_number.entry(order.order_number.clone()).or_default().push(id);
+        if !order.third_party_id.is_empty() {
+            self.by_third_party_id.entry(order.third_party_id.clone()).or_default().push(id);
+        }
+        let hold = order.hold.clone();
+        let stored = StoredOrder { id, order, stage: Stage::Entered, hold, cancelled_because: None, entered_at: now, changed_at: now };
+        self.orders.insert(id, stored);
+        Ok(())
+    }
+
+    fn cancel_by_request(&mut self, number: &str, narrative: &str, now: Timestamp) -> Result<(), Refusal> {
+        if !self.rules.cancel_order {
+            self.totals.refused += 1;
+            return Err(Refusal::new("Unknown request type: CancelOrder"));
+        }
+        self.cancel(number, narrative, now)
+    }
+
+    fn cancel(&mut self, number: &str, narrative: &str, now: Timestamp) -> Result<(), Refusal> {
+        let result = self.try_cancel(number, narrative, now);
+        match result {
+            Ok(()) => self.totals.cancelled += 1,
+            Err(_) => self.totals.refused += 1,
+        }
+        result
+    }
+
+    fn try_cancel(&mut self, number: &str, narrative: &str, now: Timestamp) -> Result<(), Refusal> {
+        let unknown = self.unknown_order();
+        check_order_number(number, &self.rules)?;
+        let ids = self.by_number.get(number).cloned().unwrap_or_default();
+        let standing = ids.iter().find(|id| self.orders.get(id).is_some_and(|order| order.stage != Stage::Cancelled));
+        let Some(order) = standing.or(ids.first()).and_then(|id| self.orders.get_mut(id)) else { return Err(unknown) };
+        match order.stage {
+            Stage::Cancelled => Err(Refusal::new(format!("Order {number} is already cancelled"))),
+            Stage::PartDespatched | Stage::Despatched => Err(Refusal::new(format!("Order {number} is already despatched"))),
+            _ => {
+                order.stage = Stage::Cancelled;
+                order.cancelled_because = Some(narrative.to_owned());
+                order.changed_at = now;
+                Ok(())
+            }
+        }
+    }
+
+    fn set_hold(&mut self, number: &str, hold: Option<String>, now: Timestamp) -> Result<(), Refusal> {
+        self.land(now);
+        let order = self.first_mut(number)?;
+        if !order.stage.is_open() {
+            return Err(Refusal::new(format!("Order {number} is {}", order.stage.as_str())));
+        }
+        order.hold = hold;
+        order.changed_at = now;
+        Ok(())
+    }
+
+    fn unknown_order(&self) -> Refusal {
+        Refusal::new(self.rules.unknown_order_text.clone())
+    }
+
+    fn first(&self, number: &str) -> Result<&StoredOrder, Refusal> {
+        let id = self.by_number.get(number).and_then(|ids| ids.first());
+        id.and_then(|id| self.orders.get(id)).ok_or_else(|| self.unknown_order())
+    }
+
+    fn first_mut(&mut self, number: &str) -> Result<&mut StoredOrder, Refusal> {
+        let unknown = self.unknown_order();
+        let id = self.by_number.get(number).and_then(|ids| ids.first());
+        id.and_then(|id| self.orders.get_mut(id)).ok_or(unknown)
+    }
+
+    fn by_ids(&self, ids: Option<&Vec<u64>>) -> Vec<&StoredOrder> {
+        ids.into_iter().flatten().filter_map(|id| self.orders.get(id)).collect()
+    }
+}

@@ -1,0 +1,56 @@
+//! Telling a person of an exception: once in the dead-letter queue, once on the bus. The row is the exception; these are
+//! its views.
+
+use jiff::Timestamp;
+
+use crate::events::{Event, EventBus, EventKind};
+use crate::order::row::{ExceptionRecord, OrderKey, OrderRow};
+use crate::queue::{ExceptionMessage, OrderQueue};
+use crate::state::{Store, StoreError};
+
+/// Sends the message and the event of a row's exception, then records that they were sent.
+///
+/// At least once: after a crash between sending and recording, the next sweep of the poller sends them again. A row whose
+/// exception was announced or resolved meanwhile is left alone. Failures are logged and left to that sweep.
+pub async fn announce(store: &impl Store, queue: &impl OrderQueue, events: &impl EventBus, row: &mut OrderRow, now: Timestamp) {
+    let Some(exception) = row.exception.clone().filter(|exception| exception.announced_at.is_none()) else { return };
+    if let Err(problem) = queue.send_exceptions(&[message(&row.key, &exception)]).await {
+        tracing::warn!(order = %row.key.order_id, channel = %row.key.channel, %problem, "the exception's message could not be sent; the next poll sends it");
+        return;
+    }
+    let event = Event {
+        kind: EventKind::OrderException,
+        channel: Some(row.key.channel.clone()),
+        order: Some(row.key.order_id.clone()),
+        needs_person: true,
+        severity: exception.kind.severity(),
+        reason: format!("{}: {}", exception.kind.name(), exception.reason),
+        remedy: exception.remedy.clone(),
+    };
+    if let Err(problem) = events.publish(&[event]).await {
+        tracing::warn!(order = %row.key.order_id, channel = %row.key.channel, %problem, "the exception's event could not be sent; the next poll sends it");
+        return;
+    }
+    if let Some(exception) = &mut row.exception {
+        exception.announced_at = Some(now);
+    }
+    match store.save_order(row).await {
+        Ok(()) | Err(StoreError::Conflict(_)) => {}
+        Err(problem) => {
+            tracing::warn!(order = %row.key.order_id, channel = %row.key.channel, %problem, "the exception was announced, but that could not be recorded")
+        }
+    }
+}
+
+/// The message of an exception.
+#[must_use]
+pub fn message(key: &OrderKey, exception: &ExceptionRecord) -> ExceptionMessage {
+    ExceptionMessage {
+        channel: key.channel.clone(),
+        order: key.order_id.clone(),
+        kind: exception.kind.name().to_owned(),
+        reason: exception.reason.clone(),
+        remedy: exception.remedy.clone(),
+        first_seen: exception.first_seen.to_string(),
+    }
+}

@@ -1,0 +1,198 @@
+//! Making calls: time budget, repeats, limits, errors (Mirakl seller API, "Transport, authentication, conventions").
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, StatusCode, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+
+use super::call::Call;
+use super::error::MiraklError;
+use super::keys::ApiKeys;
+use super::problem::error_of;
+use crate::clock::{Clock, after};
+use crate::http::{Jitter, Unread, backoff, causes, read_beginning, read_limited};
+
+/// The largest answer that is read. A page of 100 orders has about 0.8 MB.
+pub(super) const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
+/// As much as is read of an answer that is no success, for its message.
+const LARGEST_REFUSAL: usize = 64 * 1024;
+/// One try waits this long at most.
+const TRY_TIMEOUT: Duration = Duration::from_secs(20);
+/// A try is not begun with less time left than this.
+const LEAST_TIME: Duration = Duration::from_millis(500);
+/// Tries of one call that may fail. Being told to wait is no failure: that ends with the time budget.
+const TRIES: u32 = 4;
+/// The first wait between tries; doubled each time, and spread.
+const FIRST_WAIT: Duration = Duration::from_millis(400);
+/// The first wait after a 429 that does not say how long.
+const RATE_WAIT: Duration = Duration::from_secs(5);
+/// No longer `Retry-After` is believed.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Makes the calls of one channel, until a deadline.
+#[derive(Debug)]
+pub struct Caller<K, C> {
+    pub(super) http: Client,
+    pub(super) base: Url,
+    pub(super) shop_id: Option<i64>,
+    pub(super) channel_id: String,
+    pub(super) keys: Arc<K>,
+    pub(super) clock: C,
+    pub(super) jitter: Arc<Jitter>,
+    pub(super) deadline: Timestamp,
+}
+
+/// How one try ended.
+enum Try {
+    Answered(Vec<u8>),
+    /// Another try may end better, where the call's class allows it; no sooner than what the error asks for.
+    Again(MiraklError),
+    Failed(MiraklError),
+}
+
+impl<K: ApiKeys, C: Clock> Caller<K, C> {
+    /// Makes a call, and repeats it within the deadline where its repeat class allows that. Answers the body of a success.
+    ///
+    /// # Errors
+    /// The last try's.
+    pub async fn send(&self, call: &Call) -> Result<Vec<u8>, MiraklError> {
+        let url = self.url(call)?;
+        let mut key = if call.with_key { Some(self.key(call, false).await?) } else { None };
+        let mut key_was_read_again = false;
+        let (mut round, mut failures) = (0, 0);
+        loop {
+            let problem = match self.send_once(call, url.clone(), key.as_ref()).await {
+                Try::Answered(body) => return Ok(body),
+                Try::Failed(problem) if problem.status == Some(401) && key.is_some() && !key_was_read_again => {
+                    // The key may have been replaced since it was read: once more with what is stored now. A 401 had no
+                    // effect, so that this is right for every class.
+                    key_was_read_again = true;
+                    match self.key(call, true).await {
+                        Ok(stored) if key.as_ref().map(ExposeSecret::expose_secret) != Some(stored.expose_secret()) => key = Some(stored),
+                        Ok(_) => return Err(problem),
+                        Err(unread) => {
+                            let message = format!("{}; and the key cannot be read again: {}", problem.message, unread.message);
+                            return Err(MiraklError { message, ..problem });
+                        }
+                    }
+                    continue;
+                }
+                Try::Failed(problem) => return Err(problem),
+                Try::Again(problem) if call.repeat.allows_after(&problem) => problem,
+                Try::Again(problem) => return Err(problem),
+            };
+            let told_to_wait = problem.status == Some(429);
+            failures += u32::from(!told_to_wait);
+            let pause = match problem.retry_after {
+                // A little later than asked, and not all at once.
+                Some(asked) => asked + self.jitter.spread(FIRST_WAIT),
+                None => self.jitter.spread(backoff(if told_to_wait { RATE_WAIT } else { FIRST_WAIT }, round)),
+            };
+            if failures >= TRIES || after(self.clock.now(), pause + LEAST_TIME) > self.deadline {
+                return Err(problem);
+            }
+            round += 1;
+            tracing::debug!(channel = %self.channel_id, %problem, pause_ms = pause.as_millis(), "trying again");
+            self.clock.sleep(pause).await;
+        }
+    }
+
+    /// Makes a call whose answer is one JSON document.
+    ///
+    /// # Errors
+    /// The last try's; or the answer has another form, of which nothing is quoted.
+    pub async fn read<T: DeserializeOwned>(&self, call: &Call) -> Result<T, MiraklError> {
+        let body = self.send(call).await?;
+        serde_json::from_slice(&body).map_err(|problem| {
+            let place = format!("line {}, column {}", problem.line(), problem.column());
+            MiraklError::unknown(call.operation, format!("the answer cannot be read ({:?} error at {place})", problem.classify()))
+        })
+    }
+
+    /// The key, while there is time for reading it.
+    async fn key(&self, call: &Call, refresh: bool) -> Result<SecretString, MiraklError> {
+        match tokio::time::timeout(self.time_left(), self.keys.api_key(&self.channel_id, refresh)).await {
+            Ok(key) => key.map_err(|problem| MiraklError::not_sent(call.operation, problem)),
+            Err(_) => Err(MiraklError::not_sent(call.operation, "the API key could not be read in time")),
+        }
+    }
+
+    /// Until the deadline, none if it has passed.
+    fn time_left(&self) -> Duration {
+        Duration::try_from(self.deadline.duration_since(self.clock.now())).unwrap_or_default()
+    }
+
+    fn url(&self, call: &Call) -> Result<Url, MiraklError> {
+        let unfit = |problem: &str| Err(MiraklError::not_sent(call.operation, problem));
+        // The URL's own rules would take these segments away, and make it another operation's.
+        if call.path.iter().any(|segment| matches!(segment.as_str(), "" | "." | "..")) {
+            return unfit("an id that no path can carry");
+        }
+        let mut url = self.base.clone();
+        match url.path_segments_mut() {
+            Ok(mut segments) => segments.pop_if_empty().extend(&call.path),
+            Err(()) => return unfit("the channel's base_url cannot carry a path"),
+        };
+        let shop_id = self.shop_id.map(|id| ("shop_id", id.to_string()));
+        let parameters: Vec<_> = call.query.iter().cloned().chain(shop_id).collect();
+        if !parameters.is_empty() {
+            url.query_pairs_mut().extend_pairs(parameters);
+        }
+        Ok(url)
+    }
+
+    async fn send_once(&self, call: &Call, url: Url, key: Option<&SecretString>) -> Try {
+        let left = self.time_left();
+        if left < LEAST_TIME {
+            return Try::Failed(MiraklError::not_sent(call.operation, "too little time is left in this invocation"));
+        }
+        let mut request = self.http.request(call.method.clone(), url).timeout(left.min(TRY_TIMEOUT)).header(ACCEPT, "application/json, */*;q=0.5");
+        if let Some(key) = key {
+            let Ok(mut authorization) = HeaderValue::from_str(key.expose_secret()) else {
+                let problem = "the stored API key has characters that no header can carry: store it again";
+                return Try::Failed(MiraklError::not_sent(call.operation, problem));
+            };
+            authorization.set_sensitive(true);
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        if let Some(body) = &call.body {
+            request = request.header(CONTENT_TYPE, &body.content_type).body(body.bytes.clone());
+        }
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(problem) if problem.is_builder() => return Try::Failed(MiraklError::not_sent(call.operation, causes(&problem))),
+            Err(problem) if problem.is_connect() => return Try::Again(MiraklError::not_sent(call.operation, causes(&problem))),
+            Err(problem) => return Try::Again(MiraklError::unknown(call.operation, causes(&problem))),
+        };
+        let status = response.status();
+        if status.is_success() {
+            return match read_limited(response, LARGEST_ANSWER).await {
+                Ok(body) => Try::Answered(body),
+                Err(Unread::Cut(problem)) => Try::Again(MiraklError::unknown(call.operation, problem)),
+                Err(Unread::TooLarge) => {
+                    Try::Failed(MiraklError::unknown(call.operation, format!("the answer is larger than {LARGEST_ANSWER} bytes")))
+                }
+            };
+        }
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| self.retry_after(value));
+        // The status says it; of the text, as much as there is.
+        let (body, _) = read_beginning(response, LARGEST_REFUSAL).await;
+        let problem = error_of(call.operation, status, &body, retry_after);
+        let passing = status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
+        if passing { Try::Again(problem) } else { Try::Failed(problem) }
+    }
+
+    /// `Retry-After`: seconds, or an HTTP date.
+    fn retry_after(&self, value: &HeaderValue) -> Option<Duration> {
+        let text = value.to_str().ok()?.trim();
+        if let Ok(seconds) = text.parse::<u64>() {
+            return Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER));
+        }
+        let at = Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()?;
+        Some(Duration::try_from(at.duration_since(self.clock.now())).unwrap_or_default().min(LONGEST_RETRY_AFTER))
+    }
+}

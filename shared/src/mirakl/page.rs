@@ -1,0 +1,88 @@
+//! Reading a page of OR11 order by order, so that one odd order takes nothing from its neighbours.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::order::Order;
+use super::{Acceptable, MiraklError, OrderPage, OrderState, UnreadableOrder};
+
+#[derive(Deserialize)]
+struct Page<'b> {
+    #[serde(borrow)]
+    orders: Vec<&'b RawValue>,
+    #[serde(default)]
+    total_count: Option<u64>,
+}
+
+/// What accepting an order takes, where the rest of it cannot be read.
+#[derive(Deserialize)]
+struct Salvage {
+    #[serde(deserialize_with = "super::wire::id")]
+    order_id: String,
+    order_state: OrderState,
+    order_lines: Vec<SalvageLine>,
+}
+
+#[derive(Deserialize)]
+struct SalvageLine {
+    #[serde(deserialize_with = "super::wire::id")]
+    order_line_id: String,
+}
+
+#[derive(Deserialize)]
+struct OnlyId {
+    #[serde(deserialize_with = "super::wire::id")]
+    order_id: String,
+}
+
+/// Reads a page.
+///
+/// # Errors
+/// The page itself is none; nothing of it is quoted.
+pub(super) fn read(body: &[u8]) -> Result<OrderPage, MiraklError> {
+    let page: Page<'_> = serde_json::from_slice(body).map_err(|problem| {
+        MiraklError::unknown("OR11", format!("the answer is no page of orders (line {}, column {})", problem.line(), problem.column()))
+    })?;
+    let mut orders = Vec::with_capacity(page.orders.len());
+    let mut unreadable = Vec::new();
+    for raw in &page.orders {
+        match serde_json::from_str::<Order>(raw.get()) {
+            Ok(mut order) => {
+                order.payment_type = order.payment_type.or_else(|| older_payment_type(raw.get()));
+                orders.push(order);
+            }
+            Err(problem) => unreadable.push(salvage(raw.get(), &problem)),
+        }
+    }
+    Ok(OrderPage { orders, unreadable, length: page.orders.len(), total_count: page.total_count })
+}
+
+/// `paymentType`, the spelling of platforms older than `payment_type`. Newer ones send both, so it can be no alias: an
+/// alias beside its own name counts as a field sent twice.
+fn older_payment_type(raw: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Older {
+        #[serde(default, rename = "paymentType")]
+        payment_type: Option<String>,
+    }
+    serde_json::from_str::<Older>(raw).ok()?.payment_type
+}
+
+fn salvage(raw: &str, problem: &serde_json::Error) -> UnreadableOrder {
+    // The position within the order, because the text of the problem may quote it.
+    let problem = format!("{:?} error at line {}, column {} of the order", problem.classify(), problem.line(), problem.column());
+    match serde_json::from_str::<Salvage>(raw) {
+        Ok(salvage) => UnreadableOrder {
+            order_id: Some(salvage.order_id),
+            acceptable: Some(Acceptable {
+                state: salvage.order_state,
+                order_line_ids: salvage.order_lines.into_iter().map(|line| line.order_line_id).collect(),
+            }),
+            problem,
+        },
+        Err(_) => {
+            let order_id = serde_json::from_str::<OnlyId>(raw).ok().map(|only| only.order_id);
+            UnreadableOrder { order_id, acceptable: None, problem }
+        }
+    }
+}

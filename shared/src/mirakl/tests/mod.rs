@@ -1,0 +1,7 @@
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod client;
+mod conformance;
+mod server;
+mod sending;
+mod wire;

@@ -1,0 +1,347 @@
+//! What a listing of Mirakl's makes of an order's row: pure rules, no clock, no store.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::row::{ExceptionKind, OrderRow, Stage, lines_of};
+use crate::channel::Channel;
+use crate::clock::before;
+use crate::mirakl::{Order, OrderState};
+
+/// A message that should have been worked off by then is taken for lost and sent again. Longer than any delay we ask for.
+pub const QUEUED_IS_STUCK: Duration = Duration::from_secs(20 * 60);
+/// A lease that ended this long ago has no living holder, whatever the clocks.
+pub const LEASE_IS_DEAD: Duration = Duration::from_secs(60);
+
+/// What is to follow once the row is saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing.
+    Nothing,
+    /// Send the order to the `orders` queue, to be created.
+    Create,
+    /// Send it there to be cancelled in Prima.
+    Cancel,
+    /// Say that the acceptance window was missed.
+    WindowMissed,
+}
+
+/// What the poller knows besides the order itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances {
+    /// We accepted the order in this very run.
+    pub accepted: bool,
+    /// Prima takes orders; else firm ones wait as rows.
+    pub intake_open: bool,
+    /// The present moment.
+    pub now: Timestamp,
+}
+
+/// The row as a listing leaves it, and what is to follow; `None` when there is nothing to record.
+#[must_use]
+pub fn on_listing(known: Option<&OrderRow>, order: &Order, channel: &Channel, at: Circumstances) -> Option<(OrderRow, Next)> {
+    let mut row = match known {
+        Some(row) => row.clone(),
+        None if is_history(order) => return None,
+        None => OrderRow::first_seen(&channel.id, order, at.now),
+    };
+    let newer = order.last_updated_date > row.mirakl_updated;
+    row.note_listing(order);
+    if at.accepted && row.acknowledged_at.is_none() {
+        row.acknowledged_at = Some(at.now);
+    }
+    if known.is_none()
+        && was_accepted_by_somebody_else(order, &row)
+        && order.created_date.is_some_and(|created| created < channel.take_over_from)
+    {
+        row.order_number = order.seller_reference().map(str::to_owned);
+        row.enter(Stage::KeyedByHand, at.now, "older than the take-over and accepted by somebody else");
+        return Some((row, Next::Nothing));
+    }
+    let next = match &order.order_state {
+        OrderState::Staging => Next::Nothing,
+        OrderState::WaitingAcceptance => waiting(&mut row, at),
+        OrderState::WaitingDebit | OrderState::WaitingDebitPayment => {
+            if matches!(row.stage, Stage::Seen | Stage::Acknowledged) {
+                row.enter(Stage::AwaitingPayment, at.now, "accepted; the customer is being debited");
+            }
+            Next::Nothing
+        }
+        OrderState::Shipping => firm(&mut row, order, newer, at),
+        OrderState::Canceled => cancelled(&mut row, at),
+        OrderState::Refused if matches!(row.stage, Stage::Seen | Stage::Acknowledged) => refused(&mut row, order, at),
+        OrderState::Refused => cancelled(&mut row, at),
+        state if state.is_shipped_or_later() => shipped(&mut row, at),
+        _ => Next::Nothing,
+    };
+    let changed = known.is_none_or(|before| *before != row) || next != Next::Nothing;
+    changed.then_some((row, next))
+}
+
+/// Over before we ever heard of it: no row is owed.
+fn is_history(order: &Order) -> bool {
+    matches!(order.order_state, OrderState::Canceled | OrderState::Refused) || order.order_state.is_shipped_or_later()
+}
+
+fn was_accepted_by_somebody_else(order: &Order, row: &OrderRow) -> bool {
+    row.acknowledged_at.is_none() && !matches!(order.order_state, OrderState::Staging | OrderState::WaitingAcceptance)
+}
+
+fn waiting(row: &mut OrderRow, at: Circumstances) -> Next {
+    if at.accepted && row.stage == Stage::Seen {
+        row.enter(Stage::Acknowledged, at.now, "accepted by the connector");
+    }
+    Next::Nothing
+}
+
+fn firm(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Next {
+    let stuck = row.since < before(at.now, QUEUED_IS_STUCK);
+    match row.stage {
+        Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm => {
+            if order.can_shop_ship == Some(false) {
+                row.fail(
+                    ExceptionKind::ShippedByOperator,
+                    "Mirakl says that the shop cannot ship this order (can_shop_ship is false): the marketplace fulfils it",
+                    "Nothing has to be shipped. If the marketplace made a mistake, have it corrected there and retry the order.",
+                    at.now,
+                );
+                Next::Nothing
+            } else if at.intake_open {
+                row.enter(Stage::Queued, at.now, "paid and complete");
+                Next::Create
+            } else {
+                if row.stage != Stage::Firm {
+                    row.enter(Stage::Firm, at.now, "paid and complete; waits until Prima takes orders");
+                }
+                Next::Nothing
+            }
+        }
+        // A newer version overtakes the message under way, which is dropped as older than its row.
+        Stage::Queued if newer || stuck => {
+            row.enter(Stage::Queued, at.now, if newer { "changed in Mirakl: sent again" } else { "not worked off: sent again" });
+            Next::Create
+        }
+        Stage::InDoubt if newer || stuck => {
+            row.since = at.now;
+            Next::Create
+        }
+        // Its holder is gone. Only the next holder moves it out of this stage; what was sent stands in the row.
+        Stage::Creating if row.lease.as_ref().is_some_and(|lease| lease.until < before(at.now, LEASE_IS_DEAD)) => Next::Create,
+        Stage::Created => {
+            let listed = lines_of(order);
+            if listed != row.lines {
+                let fewer = row
+                    .lines
+                    .iter()
+                    .filter_map(|line| {
+                        let left = listed.iter().find(|other| other.order_line_id == line.order_line_id).map_or(0, |other| other.quantity);
+                        (left < line.quantity).then(|| format!("line {}: {} of {} left", line.order_line_id, left, line.quantity))
+                    })
+                    .collect::<Vec<_>>()
+                    .join("; ");
+                let number = row.order_number.clone().unwrap_or_default();
+                row.lines = listed;
+                row.fail(
+                    ExceptionKind::LineCancelledAfterCreation,
+                    format!("Mirakl cancelled a part of the order after it was created in Prima as {number} ({fewer})"),
+                    format!("Reduce order {number} in Prima to what is left, then settle the exception: prima-mirakl exceptions settle CHANNEL ORDER."),
+                    at.now,
+                );
+            }
+            Next::Nothing
+        }
+        _ => Next::Nothing,
+    }
+}
+
+fn cancelled(row: &mut OrderRow, at: Circumstances) -> Next {
+    match row.stage {
+        Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued => {
+            row.enter(Stage::Cancelled, at.now, "cancelled in Mirakl before it was created in Prima");
+            Next::Nothing
+        }
+        Stage::Creating | Stage::InDoubt => {
+            row.cancel_requested.get_or_insert(at.now);
+            Next::Nothing
+        }
+        Stage::Created => {
+            row.enter(Stage::Cancelling, at.now, "cancelled in Mirakl after it was created in Prima");
+            Next::Cancel
+        }
+        Stage::Exception if row.created_at.is_some() => {
+            let is_about_lines =
+                row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::LineCancelledAfterCreation);
+            if is_about_lines {
+                row.enter(Stage::Cancelling, at.now, "cancelled in Mirakl as a whole");
+                return Next::Cancel;
+            }
+            Next::Nothing
+        }
+        Stage::Exception if row.attempt.is_none() => {
+            row.enter(Stage::Cancelled, at.now, "cancelled in Mirakl; the exception has no object any more");
+            Next::Nothing
+        }
+        Stage::Exception => {
+            row.cancel_requested.get_or_insert(at.now);
+            Next::Nothing
+        }
+        Stage::Shipped | Stage::Cancelling | Stage::Cancelled | Stage::Refused | Stage::KeyedByHand => Next::Nothing,
+    }
+}
+
+fn refused(row: &mut OrderRow, order: &Order, at: Circumstances) -> Next {
+    let reason = order.order_state_reason_code.as_deref().unwrap_or("no reason given");
+    row.enter(Stage::Refused, at.now, format!("refused in Mirakl: {reason}"));
+    if reason == "ACCEPTANCE_TIMEOUT" { Next::WindowMissed } else { Next::Nothing }
+}
+
+fn shipped(row: &mut OrderRow, at: Circumstances) -> Next {
+    match row.stage {
+        Stage::Created => row.enter(Stage::Shipped, at.now, "shipped in Mirakl"),
+        Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued => row.fail(
+            ExceptionKind::ShippedOutsidePrima,
+            "the order is shipped in Mirakl, but was never created in Prima",
+            "Find out who shipped it. Key it into Prima for the books if goods have left, then settle the exception: prima-mirakl exceptions settle CHANNEL ORDER.",
+            at.now,
+        ),
+        _ => {}
+    }
+    Next::Nothing
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use super::*;
+    use crate::clock::after;
+    use crate::order::row::{Attempt, Lease};
+
+    fn channel() -> Channel {
+        serde_json::from_str(
+            r#"{"id":"uk","base_url":"https://uk.mirakl.net","orders":"live","take_over_from":"2026-11-02T00:00:00Z","acceptance_window_minutes":1440}"#,
+        )
+        .unwrap()
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-10T12:00:00Z".parse().unwrap()
+    }
+
+    fn order(state: &str, quantity: u32) -> Order {
+        let text = format!(
+            r#"{{"order_id":"C1-A","order_state":"{state}","created_date":"2026-11-10T11:00:00Z","last_updated_date":"2026-11-10T11:30:00Z",
+                "order_lines":[{{"order_line_id":"C1-A-1","offer_sku":"W1-NAV-12","quantity":{quantity},"price":20.00}}]}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn at(intake_open: bool) -> Circumstances {
+        Circumstances { accepted: false, intake_open, now: now() }
+    }
+
+    fn row_in(stage: Stage) -> OrderRow {
+        let mut row = OrderRow::first_seen("uk", &order("SHIPPING", 2), now());
+        row.version = 1;
+        if matches!(stage, Stage::Created | Stage::Cancelling) {
+            row.created_at = Some(now());
+            row.order_number = Some("UK-C1-A".into());
+        }
+        row.enter(stage, now(), "");
+        row
+    }
+
+    fn outcome(known: Option<&OrderRow>, order: &Order, at: Circumstances) -> (Stage, Next) {
+        let (row, next) = on_listing(known, order, &channel(), at).unwrap();
+        (row.stage, next)
+    }
+
+    #[test]
+    fn a_waiting_order_that_we_accepted_is_acknowledged() {
+        let accepted = Circumstances { accepted: true, ..at(true) };
+        let (row, next) = on_listing(None, &order("WAITING_ACCEPTANCE", 2), &channel(), accepted).unwrap();
+        assert_eq!((row.stage, row.acknowledged_at, next), (Stage::Acknowledged, Some(now()), Next::Nothing));
+        assert_eq!(outcome(None, &order("WAITING_ACCEPTANCE", 2), at(true)), (Stage::Seen, Next::Nothing));
+    }
+
+    #[test]
+    fn a_firm_order_is_queued_once_and_waits_as_a_row_while_intake_is_closed() {
+        assert_eq!(outcome(None, &order("SHIPPING", 2), at(true)), (Stage::Queued, Next::Create));
+        assert_eq!(outcome(None, &order("SHIPPING", 2), at(false)), (Stage::Firm, Next::Nothing));
+        assert_eq!(outcome(Some(&row_in(Stage::Firm)), &order("SHIPPING", 2), at(true)), (Stage::Queued, Next::Create));
+        assert_eq!(on_listing(Some(&row_in(Stage::Queued)), &order("SHIPPING", 2), &channel(), at(true)), None);
+    }
+
+    #[test]
+    fn what_is_stuck_or_changed_is_sent_again() {
+        let mut stuck = row_in(Stage::Queued);
+        stuck.since = before(now(), QUEUED_IS_STUCK + Duration::from_secs(1));
+        assert_eq!(outcome(Some(&stuck), &order("SHIPPING", 2), at(true)).1, Next::Create);
+        let mut changed = order("SHIPPING", 1);
+        changed.last_updated_date = Some(now());
+        assert_eq!(outcome(Some(&row_in(Stage::Queued)), &changed, at(true)).1, Next::Create);
+    }
+
+    #[test]
+    fn only_a_dead_holder_loses_an_order_in_creation() {
+        let mut row = row_in(Stage::Creating);
+        row.lease = Some(Lease { owner: "a".into(), until: now() });
+        assert_eq!(on_listing(Some(&row), &order("SHIPPING", 2), &channel(), at(true)), None);
+        row.lease = Some(Lease { owner: "a".into(), until: before(now(), LEASE_IS_DEAD + Duration::from_secs(1)) });
+        assert_eq!(outcome(Some(&row), &order("SHIPPING", 2), at(true)), (Stage::Creating, Next::Create));
+    }
+
+    #[test]
+    fn an_order_older_than_the_take_over_is_left_to_those_who_keyed_it_unless_we_accepted_it() {
+        let mut old = order("SHIPPING", 2);
+        old.created_date = Some("2026-11-01T00:00:00Z".parse().unwrap());
+        assert_eq!(outcome(None, &old, at(true)), (Stage::KeyedByHand, Next::Nothing));
+        let ours = row_in(Stage::Acknowledged);
+        assert_eq!(outcome(Some(&ours), &old, at(true)), (Stage::Queued, Next::Create));
+        let mut waiting = old.clone();
+        waiting.order_state = OrderState::WaitingAcceptance;
+        assert_eq!(outcome(None, &waiting, Circumstances { accepted: true, ..at(true) }).0, Stage::Acknowledged);
+    }
+
+    #[test]
+    fn a_cancellation_is_marked_or_carried_out_at_every_stage() {
+        let cancelled = order("CANCELED", 0);
+        for stage in [Stage::Seen, Stage::Acknowledged, Stage::AwaitingPayment, Stage::Firm, Stage::Queued] {
+            assert_eq!(outcome(Some(&row_in(stage)), &cancelled, at(true)), (Stage::Cancelled, Next::Nothing), "{stage:?}");
+        }
+        for stage in [Stage::Creating, Stage::InDoubt] {
+            let (row, _) = on_listing(Some(&row_in(stage)), &cancelled, &channel(), at(true)).unwrap();
+            assert_eq!((row.stage, row.cancel_requested), (stage, Some(now())));
+        }
+        assert_eq!(outcome(Some(&row_in(Stage::Created)), &cancelled, at(true)), (Stage::Cancelling, Next::Cancel));
+        assert_eq!(on_listing(None, &cancelled, &channel(), at(true)), None, "no row is owed to what was over before");
+    }
+
+    #[test]
+    fn a_line_that_shrinks_after_creation_is_an_exception_once() {
+        let mut row = row_in(Stage::Created);
+        row.referenced_at = Some(now());
+        let shrunk = order("SHIPPING", 1);
+        let (row, next) = on_listing(Some(&row), &shrunk, &channel(), at(true)).unwrap();
+        assert_eq!((row.stage, next), (Stage::Exception, Next::Nothing));
+        assert!(row.exception.as_ref().unwrap().reason.contains("C1-A-1: 1 of 2 left"));
+        assert_eq!(on_listing(Some(&row), &shrunk, &channel(), at(true)), None);
+    }
+
+    #[test]
+    fn a_missed_window_is_told_of() {
+        let mut refused = order("REFUSED", 2);
+        refused.order_state_reason_code = Some("ACCEPTANCE_TIMEOUT".into());
+        assert_eq!(outcome(Some(&row_in(Stage::Seen)), &refused, at(true)), (Stage::Refused, Next::WindowMissed));
+    }
+
+    #[test]
+    fn the_lines_that_were_sent_stay_those_of_the_row() {
+        let mut row = row_in(Stage::InDoubt);
+        row.attempt = Some(Attempt { at: now(), count: 1, absences: 0, asked_at: None });
+        let mut shrunk = order("SHIPPING", 1);
+        shrunk.last_updated_date = Some(after(now(), Duration::from_secs(60)));
+        let (row, next) = on_listing(Some(&row), &shrunk, &channel(), at(true)).unwrap();
+        assert_eq!((row.lines[0].quantity, next), (2, Next::Create));
+    }
+}

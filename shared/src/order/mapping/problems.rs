@@ -1,0 +1,84 @@
+//! All that keeps one order from being mapped, gathered so that a person sees it at once.
+
+use super::MappingFailure;
+use crate::order::ExceptionKind;
+
+/// Problems that a person is shown of one order. More than these are counted.
+const SHOWN: usize = 9;
+
+/// What is in the way of one order.
+#[derive(Debug, Default)]
+pub(super) struct Problems {
+    entries: Vec<(String, String)>,
+    unknown_sku: bool,
+    nothing_to_create: bool,
+}
+
+impl Problems {
+    /// `reason` and `remedy` never contain anything of the customer's: lengths and names of fields, not their texts.
+    pub(super) fn add(&mut self, reason: impl Into<String>, remedy: impl Into<String>) {
+        let entry = (reason.into(), remedy.into());
+        if !self.entries.contains(&entry) {
+            self.entries.push(entry);
+        }
+    }
+
+    pub(super) fn add_sku(&mut self, reason: impl Into<String>, remedy: impl Into<String>) {
+        self.unknown_sku = true;
+        self.add(reason, remedy);
+    }
+
+    pub(super) fn nothing_to_create(&mut self) {
+        self.nothing_to_create = true;
+        self.add(
+            "no line of the order is left to deliver: all are cancelled or refused",
+            "Nothing has to be created. Mark the exception as done once Mirakl shows the order as cancelled.",
+        );
+    }
+
+    /// `text`, if it has at most `most` characters. It is never cut.
+    pub(super) fn fit(&mut self, what: &str, text: String, most: usize, setting: &str) -> String {
+        let length = text.chars().count();
+        if length > most {
+            self.too_long(what, length, most, setting);
+        }
+        text
+    }
+
+    pub(super) fn too_long(&mut self, what: &str, length: usize, most: usize, setting: &str) {
+        self.add(
+            format!("{what} has {length} characters, at most {most}"),
+            format!("Key the order into Prima by hand; if Prima takes more, raise {setting} in the order rules and retry."),
+        );
+    }
+
+    /// Takes over what another list has gathered.
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.unknown_sku |= other.unknown_sku;
+        self.nothing_to_create |= other.nothing_to_create;
+        self.entries.extend(other.entries);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// One failure of them all; `Ok` if there is none.
+    pub(super) fn into_result(self) -> Result<(), MappingFailure> {
+        if self.entries.is_empty() {
+            return Ok(());
+        }
+        let mut reasons: Vec<String> = self.entries.iter().take(SHOWN).map(|(reason, _)| reason.clone()).collect();
+        if self.entries.len() > SHOWN {
+            reasons.push(format!("and {} more", self.entries.len() - SHOWN));
+        }
+        let mut remedies: Vec<&str> = Vec::new();
+        for (_, remedy) in self.entries.iter().take(SHOWN) {
+            if !remedies.contains(&remedy.as_str()) {
+                remedies.push(remedy);
+            }
+        }
+        let kind = if self.unknown_sku { ExceptionKind::UnknownSku } else { ExceptionKind::Unmappable };
+        Err(MappingFailure { kind, reason: reasons.join("\n"), remedy: remedies.join("\n"), nothing_to_create: self.nothing_to_create })
+    }
+}

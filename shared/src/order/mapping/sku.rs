@@ -1,0 +1,201 @@
+//! From an offer's SKU to a Prima product and its matrix codes.
+
+use std::collections::HashMap;
+
+use super::problems::Problems;
+use crate::order::rules::sku::{Element, Part, parse_pattern};
+use crate::order::rules::{SkuOverride, SkuRules};
+
+/// A SKU longer than this is not read: Mirakl takes 40 characters.
+const LONGEST: usize = 100;
+
+/// A product with its matrix codes; an unused one is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct PrimaSku {
+    pub(super) product: String,
+    pub(super) matrix_codes: [String; 4],
+}
+
+/// What `sku` means; a problem of the line `line_id` if it means nothing, or more than one thing.
+pub(super) fn resolve(
+    problems: &mut Problems,
+    line_id: &str,
+    sku: Option<&str>,
+    rules: &SkuRules,
+    overrides: &HashMap<String, SkuOverride>,
+) -> Option<PrimaSku> {
+    let Some(raw) = sku.filter(|sku| !sku.trim().is_empty()) else {
+        problems.add_sku(
+            format!("line {line_id} has no SKU"),
+            "Ask the marketplace which offer was sold, and key the order into Prima by hand.",
+        );
+        return None;
+    };
+    if let Some(known) = overrides.get(raw).or_else(|| overrides.get(raw.trim())) {
+        if let Some(problem) = known.problem() {
+            problems.add_sku(format!("line {line_id}: the override of SKU {raw} {problem}"), "Correct the override and retry the order.");
+            return None;
+        }
+        let mut codes = known.matrix_codes.iter().cloned();
+        return Some(PrimaSku { product: known.product.clone(), matrix_codes: std::array::from_fn(|_| codes.next().unwrap_or_default()) });
+    }
+    let sku = if rules.capitals { raw.trim().to_uppercase() } else { raw.trim().to_owned() };
+    match &readings(&sku, rules)[..] {
+        [one] => Some(one.clone()),
+        [] => {
+            problems.add_sku(
+                format!("line {line_id}: SKU {raw} is unknown: it has none of the forms {}", rules.patterns.join(", ")),
+                format!("Correct the offer's SKU in Mirakl, or add an override of {raw} that names Prima's product and matrix codes; then retry the order."),
+            );
+            None
+        }
+        [first, second, ..] => {
+            problems.add_sku(
+                format!("line {line_id}: SKU {raw} is ambiguous: it may be {} or {}", shown(first), shown(second)),
+                format!("Add an override of {raw} that names the right product and matrix codes, then retry the order."),
+            );
+            None
+        }
+    }
+}
+
+fn shown(sku: &PrimaSku) -> String {
+    let codes = sku.matrix_codes.iter().filter(|code| !code.is_empty()).cloned().collect::<Vec<_>>();
+    if codes.is_empty() { sku.product.clone() } else { format!("{} ({})", sku.product, codes.join(", ")) }
+}
+
+/// The different results of all forms; at most two, as a second one settles that the SKU is ambiguous.
+fn readings(sku: &str, rules: &SkuRules) -> Vec<PrimaSku> {
+    let mut found = Vec::new();
+    if sku.len() > LONGEST || sku.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return found;
+    }
+    for pattern in &rules.patterns {
+        let Ok(elements) = parse_pattern(pattern) else { continue };
+        let separators: Vec<&str> = elements
+            .iter()
+            .skip(1)
+            .filter_map(|element| match element {
+                Element::Literal(text) => Some(text.as_str()),
+                Element::Field { .. } => None,
+            })
+            .collect();
+        read(sku, &elements, &separators, PrimaSku::default(), &mut found);
+    }
+    found
+}
+
+fn read(rest: &str, elements: &[Element], separators: &[&str], so_far: PrimaSku, found: &mut Vec<PrimaSku>) {
+    if found.len() > 1 {
+        return;
+    }
+    let Some((element, following)) = elements.split_first() else {
+        if rest.is_empty() && !found.contains(&so_far) {
+            found.push(so_far);
+        }
+        return;
+    };
+    match element {
+        Element::Literal(text) => {
+            if let Some(rest) = rest.strip_prefix(text.as_str()) {
+                read(rest, following, separators, so_far, found);
+            }
+        }
+        Element::Field { part, width, any } => {
+            for (end, _) in rest.char_indices().skip(1).chain([(rest.len(), ' ')]) {
+                let (taken, rest) = rest.split_at(end);
+                let fits = match width {
+                    Some(width) => taken.chars().count() == *width,
+                    None => !taken.is_empty() && (*any || !separators.iter().any(|separator| taken.contains(separator))),
+                };
+                if !fits {
+                    continue;
+                }
+                let mut next = so_far.clone();
+                match part {
+                    Part::Product => next.product = taken.to_owned(),
+                    Part::Matrix(index) => next.matrix_codes[*index] = taken.to_owned(),
+                    Part::Ignore => {}
+                }
+                read(rest, following, separators, next, found);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use super::*;
+    use crate::order::ExceptionKind;
+
+    fn with(patterns: &[&str]) -> SkuRules {
+        SkuRules { patterns: patterns.iter().map(|pattern| (*pattern).to_owned()).collect(), capitals: false }
+    }
+
+    fn resolved(sku: &str, rules: &SkuRules) -> Result<(String, Vec<String>), super::super::MappingFailure> {
+        let mut problems = Problems::default();
+        let result = resolve(&mut problems, "1", Some(sku), rules, &HashMap::new());
+        problems.into_result()?;
+        let sku = result.unwrap();
+        Ok((sku.product, sku.matrix_codes.into_iter().filter(|code| !code.is_empty()).collect()))
+    }
+
+    fn codes(product: &str, codes: &[&str]) -> (String, Vec<String>) {
+        (product.to_owned(), codes.iter().map(|code| (*code).to_owned()).collect())
+    }
+
+    #[test]
+    fn by_default_separators_part_a_product_its_colour_and_its_size() {
+        assert_eq!(resolved("W1042-NAV-12", &SkuRules::default()).unwrap(), codes("W1042", &["NAV", "12"]));
+    }
+
+    #[test]
+    fn fixed_widths_prefixes_and_ignored_parts_are_read() {
+        assert_eq!(resolved("W1042NAV12", &with(&["{product:5}{matrix1:3}{matrix2}"])).unwrap(), codes("W1042", &["NAV", "12"]));
+        assert_eq!(resolved("W10420NAV12", &with(&["{product}{matrix1:3}{matrix2:2}"])).unwrap(), codes("W10420", &["NAV", "12"]));
+        assert_eq!(resolved("MK-W1042_AW26", &with(&["MK-{product}_{ignore}"])).unwrap(), codes("W1042", &[]));
+        assert_eq!(resolved("W-10-42-NAV-12", &with(&["{product*}-{matrix1}-{matrix2}"])).unwrap(), codes("W-10-42", &["NAV", "12"]));
+        assert_eq!(resolved("w1-nav-é", &SkuRules { capitals: true, ..SkuRules::default() }).unwrap(), codes("W1", &["NAV", "É"]));
+    }
+
+    #[test]
+    fn alternatives_are_tried_and_the_same_result_twice_is_one() {
+        let rules = with(&["{product}-{matrix1}-{matrix2}", "{product}-{matrix1}", "{product}"]);
+        assert_eq!(resolved("W1042-NAV", &rules).unwrap(), codes("W1042", &["NAV"]));
+        assert_eq!(resolved("W1042", &rules).unwrap(), codes("W1042", &[]));
+        let same = with(&["{product}-{matrix1}", "{product:5}-{matrix1}"]);
+        assert_eq!(resolved("W1042-NAV", &same).unwrap(), codes("W1042", &["NAV"]));
+    }
+
+    #[test]
+    fn an_unknown_and_an_ambiguous_sku_say_so_with_a_remedy() {
+        for sku in ["W1042", "W1042-NAV-12-L", "W1042--12", "W1042 NAV 12", "-", &"W".repeat(200)] {
+            let failure = resolved(sku, &SkuRules::default()).unwrap_err();
+            assert_eq!(failure.kind, ExceptionKind::UnknownSku);
+            assert!(failure.reason.contains("is unknown") && failure.remedy.contains("override"), "{failure:?}");
+        }
+        let failure = resolved("W1042-NAV", &with(&["{product}-{matrix1}", "{product*}"])).unwrap_err();
+        assert_eq!(failure.kind, ExceptionKind::UnknownSku);
+        assert_eq!(failure.reason, "line 1: SKU W1042-NAV is ambiguous: it may be W1042 (NAV) or W1042-NAV");
+    }
+
+    #[test]
+    fn an_override_comes_first_and_a_missing_sku_is_a_problem() {
+        let overrides = HashMap::from([
+            ("ODD 1".to_owned(), SkuOverride { product: "W1".into(), matrix_codes: vec!["RED".into()] }),
+            ("W1-A-1".to_owned(), SkuOverride { product: "X9".into(), matrix_codes: vec![] }),
+            ("BAD".to_owned(), SkuOverride::default()),
+        ]);
+        let mut problems = Problems::default();
+        let rules = SkuRules::default();
+        let odd = resolve(&mut problems, "1", Some("ODD 1"), &rules, &overrides).unwrap();
+        assert_eq!((odd.product.as_str(), odd.matrix_codes[0].as_str(), odd.matrix_codes[1].as_str()), ("W1", "RED", ""));
+        assert_eq!(resolve(&mut problems, "1", Some("W1-A-1"), &rules, &overrides).unwrap().product, "X9");
+        assert!(problems.is_empty());
+        assert_eq!(resolve(&mut problems, "1", Some("BAD"), &rules, &overrides), None);
+        assert_eq!(resolve(&mut problems, "2", None, &rules, &overrides), None);
+        let failure = problems.into_result().unwrap_err();
+        assert_eq!(failure.reason, "line 1: the override of SKU BAD names no product\nline 2 has no SKU");
+    }
+}

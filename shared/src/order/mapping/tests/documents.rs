@@ -1,0 +1,141 @@
+//! The rules document itself, and numbers and ids.
+
+use super::*;
+use crate::order::ExceptionKind;
+use crate::order::rules::Template;
+
+const SEED: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/seed/order-rules.json"));
+
+#[test]
+fn the_seed_is_sound_and_maps_an_order() {
+    let seed: OrderRules = serde_json::from_str(SEED).unwrap();
+    let order = mapped(&uk(), &seed).unwrap();
+    assert_eq!((order.charges[0].code.as_str(), order.header.source_media.as_str()), ("DEL", "MIRAKL"));
+    assert_eq!(serde_json::from_str::<OrderRules>(&serde_json::to_string(&seed).unwrap()).unwrap(), seed);
+}
+
+#[test]
+fn the_price_has_no_default_and_a_misspelt_setting_is_refused() {
+    assert!(serde_json::from_str::<OrderRules>("{}").is_err());
+    let least: OrderRules = serde_json::from_str(r#"{"price":"unit"}"#).unwrap();
+    assert_eq!(least, OrderRules::new(PriceMeaning::Unit));
+    assert_eq!(least.problems(), []);
+    for wrong in [r#"{"price":"line","holdz":[]}"#, r#"{"price":"line","address":{"line_lenght":9}}"#, r#"{"price":"gross"}"#] {
+        assert!(serde_json::from_str::<OrderRules>(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn each_wrong_setting_is_named() {
+    let cases = [
+        (r#"{"price":"line","order_number":"{commercial_id}"}"#, "order_number"),
+        (r#"{"price":"line","order_number":"{orderid}{order_id}"}"#, "order_number"),
+        (r#"{"price":"line","order_number_length":0}"#, "order_number_length"),
+        (r#"{"price":"line","order_number_replace":{"_":"/"}}"#, "order_number_replace"),
+        (r#"{"price":"line","third_party_id":"X"}"#, "third_party_id"),
+        (r#"{"price":"line","attribution":{"source_media":"{shop}"}}"#, "attribution.source_media"),
+        (r#"{"price":"line","header":{"order_date_zone":"London"}}"#, "header.order_date_zone"),
+        (r#"{"price":"line","sku":{"patterns":[]}}"#, "sku.patterns"),
+        (r#"{"price":"line","sku":{"patterns":["{product}{matrix1}"]}}"#, "sku.patterns[0]"),
+        (
+            r#"{"price":"line","address":{"parts":["street_1","street_1","company","company_2","street_2","additional_info","city"]}}"#,
+            "address.parts",
+        ),
+        (r#"{"price":"line","address":{"parts":["company","company_2","street_1","street_2","city"]}}"#, "address.parts"),
+        (r#"{"price":"line","address":{"city_line":7}}"#, "address.city_line"),
+        (r#"{"price":"line","address":{"abbreviations":{"Street":""}}}"#, "address.abbreviations"),
+        (r#"{"price":"line","address":{"country":{"form":"table"}}}"#, "address.country.codes"),
+        (r#"{"price":"line","address":{"country":{"labels":{"Home":"UK"}}}}"#, "address.country.labels"),
+        (r#"{"price":"line","contact":{"email":{"fixed":"nobody"}}}"#, "contact.email"),
+        (r#"{"price":"line","contact":{"pick_up_point_text":"Shop"}}"#, "contact.pick_up_point_text"),
+        (r#"{"price":"line","amounts":{"decimals":9}}"#, "amounts.decimals"),
+        (r#"{"price":"line","amounts":{"currencies":{"gbp":"GBP"}}}"#, "amounts.currencies"),
+        (
+            r#"{"price":"unit","amounts":{"inexact_unit_price":{"rounding_charge":{"code":""}}}}"#,
+            "amounts.inexact_unit_price.rounding_charge.code",
+        ),
+        (r#"{"price":"line","payment":{"method":""}}"#, "payment.method"),
+        (r#"{"price":"line","payment":{"transaction_id":"{tx}"}}"#, "payment.transaction_id"),
+        (r#"{"price":"line","notes":{"line_fields":[{"code":""}]}}"#, "notes.line_fields"),
+        (r#"{"price":"line","holds":[{"when":"always","narrative":""}]}"#, "holds[0].narrative"),
+        (r#"{"price":"line","holds":[{"when":{"country_in":["UK"]},"narrative":"x"}]}"#, "holds[0].when.country_in"),
+    ];
+    for (document, field) in cases {
+        let rules: OrderRules = serde_json::from_str(document).unwrap();
+        let fields: Vec<_> = rules.problems().into_iter().map(|problem| problem.field).collect();
+        assert_eq!(fields, [field], "{document}");
+    }
+}
+
+#[test]
+fn the_order_number_is_whole_or_a_problem() {
+    let mut rules = rules();
+    let number = |order_id: &str, rules: &OrderRules| order_number(order_id, Some("C1"), rules);
+    assert_eq!(number("MK-10042-A", &rules).unwrap(), "MK-10042-A");
+    assert_eq!(number(&"7".repeat(20), &rules).unwrap().len(), 20);
+    let long = number(&"7".repeat(21), &rules).unwrap_err();
+    assert!(long.reason.contains("21 characters, at most 20") && !long.remedy.is_empty());
+    assert_eq!(long.kind, ExceptionKind::Unmappable);
+    assert!(number("A_1", &rules).unwrap_err().reason.contains("'_'"));
+    assert!(number("é1", &rules).is_err() && number("", &rules).is_err());
+    rules.order_number_replace.insert("_".into(), "-".into());
+    rules.order_number = Template::new("M{commercial_id}-{order_id}");
+    assert_eq!(number("A_1", &rules).unwrap(), "MC1-A-1");
+    assert!(order_number("A_1", None, &rules).unwrap_err().reason.contains("commercial_id"));
+}
+
+#[test]
+fn the_third_party_id_and_the_attribution_follow_their_templates() {
+    let order = with(|_, _| {}).unwrap();
+    assert_eq!(
+        (order.third_party_id.as_str(), order.order_channel.as_str(), order.customer_reference.as_str()),
+        ("MK-10042-A", "outfitter-uk", "MK-10042-A")
+    );
+    assert_eq!((order.customer.as_str(), order.header.source_media.as_str()), ("", ""));
+    let order = with(|_, rules| {
+        rules.third_party_id = Template::new("{order_id}/{commercial_id}");
+        rules.customer_account = "MKTPLACE".into();
+        rules.customer_definition = "WEB".into();
+        rules.attribution.order_channel = Template::new("{channel_name}");
+        rules.attribution.source_media = Template::new("{marketplace_channel}");
+        rules.attribution.order_category = Template::new("CAT");
+        rules.attribution.customer_reference = Template::new("{commercial_id}");
+    })
+    .unwrap();
+    assert_eq!((order.third_party_id.as_str(), order.order_channel.as_str()), ("MK-10042-A/MK-10042", "Outfitter UK"));
+    assert_eq!((order.header.source_media.as_str(), order.header.order_category.as_str()), ("UK", "CAT"));
+    assert_eq!(
+        (order.customer_reference.as_str(), order.customer.as_str(), order.customer_definition.as_str()),
+        ("MK-10042", "MKTPLACE", "WEB")
+    );
+    assert_eq!(
+        reason(|_, rules| rules.attribution.length = 5),
+        "OrderChannel has 12 characters, at most 5\nCustomerRef has 10 characters, at most 5"
+    );
+    assert!(reason(|_, rules| rules.third_party_id_length = 5).contains("TPGUID has 10 characters"));
+}
+
+#[test]
+fn all_problems_come_at_once_and_a_sku_decides_the_kind() {
+    let failure = with(|order, _| {
+        line(order).offer_sku = Some("ODD".into());
+        shipping(order).zip_code = None;
+        shipping(order).country_iso_code = Some("ZZZ".into());
+        order.shipping_type_code = Some("DRONE".into());
+    })
+    .unwrap_err();
+    assert_eq!(failure.kind, ExceptionKind::UnknownSku);
+    assert_eq!(failure.reason.lines().count(), 4, "{}", failure.reason);
+    assert!(!failure.nothing_to_create);
+}
+
+#[test]
+fn a_reason_has_at_most_ten_lines() {
+    let failure = with(|order, _| {
+        order.order_lines =
+            (0..40).map(|n| OrderLine { order_line_id: n.to_string(), offer_sku: None, ..uk().order_lines[0].clone() }).collect();
+    })
+    .unwrap_err();
+    assert_eq!(failure.reason.lines().count(), 10);
+    assert!(failure.reason.contains("and 3") && failure.remedy.lines().count() == 1, "{failure:?}");
+}

@@ -1,0 +1,189 @@
+//! Laws that hold for any order: money and quantities are conserved, nothing is cut, references are unique.
+
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+
+use super::*;
+use crate::amount::Amount;
+use crate::mirakl::OrderState;
+use crate::mirakl::order::{Promotion, Tax};
+use crate::order::rules::{ExcludedTax, InexactUnitPrice, PromotionRule, TooLong};
+
+prop_compose! {
+    fn any_line()(
+        quantity in 0_u32..6,
+        pence in 0_i64..100_000,
+        shipping in proptest::option::of(0_i64..1_000),
+        tax in 0_i64..5_000,
+        shipping_tax in 0_i64..500,
+        promotion in proptest::option::of(1_i64..3_000),
+        dead in prop::bool::weighted(0.15),
+        scale in 2_u32..5,
+    ) -> OrderLine {
+        let money = |hundredths: i64| {
+            let mut amount = Decimal::new(hundredths, 2);
+            amount.rescale(scale);
+            Amount(amount)
+        };
+        let tax_of = |hundredths: i64| vec![Tax { code: None, amount: money(hundredths) }];
+        OrderLine {
+            quantity,
+            price: money(pence),
+            price_unit: None,
+            shipping_price: shipping.map(money),
+            taxes: tax_of(tax),
+            shipping_taxes: tax_of(shipping_tax),
+            promotions: promotion.map(|value| Promotion { id: Some("P".into()), deduced_amount: Some(money(value)) }).into_iter().collect(),
+            order_line_state: Some(if dead { OrderState::Refused } else { OrderState::Shipping }),
+            ..uk().order_lines[0].clone()
+        }
+    }
+}
+
+fn any_order() -> impl Strategy<Value = Order> {
+    (proptest::collection::vec(any_line(), 1..7), any::<bool>()).prop_map(|(lines, excluded)| {
+        let mut order = uk();
+        order.order_lines = lines;
+        for (number, line) in order.order_lines.iter_mut().enumerate() {
+            line.order_line_id = format!("L-{number}");
+        }
+        order.order_tax_mode = Some(if excluded { "TAX_EXCLUDED" } else { "TAX_INCLUDED" }.into());
+        let live: Vec<_> = order.live_lines().cloned().collect();
+        let goods: Decimal = live.iter().map(|line| line.price.0).sum();
+        let shipping: Decimal = live.iter().filter_map(|line| line.shipping_price).map(|amount| amount.0).sum();
+        (order.price, order.shipping_price, order.total_price) =
+            (Some(goods.into()), Some(shipping.into()), Some((goods + shipping).into()));
+        order
+    })
+}
+
+fn any_rules() -> impl Strategy<Value = OrderRules> {
+    any::<(bool, bool, bool, bool)>().prop_map(|(unit, add_taxes, gross, rounding)| {
+        let mut rules = rules();
+        if unit {
+            rules.price = PriceMeaning::Unit;
+        }
+        if add_taxes {
+            rules.amounts.excluded_tax = ExcludedTax::AddTaxes;
+        }
+        if gross {
+            rules.amounts.promotions = PromotionRule::Gross { code: String::new() };
+        }
+        if rounding {
+            rules.amounts.inexact_unit_price = InexactUnitPrice::RoundingCharge { code: "RND".into() };
+        }
+        rules
+    })
+}
+
+/// What Prima will reckon for an order, by the meaning of its documents.
+fn worth_in_prima(order: &PrimaOrder, price: PriceMeaning) -> Decimal {
+    let lines: Decimal = order
+        .lines
+        .iter()
+        .map(|line| {
+            let pieces = if price == PriceMeaning::Unit { Decimal::from(line.quantity) } else { Decimal::ONE };
+            line.price * pieces - line.promotion_value.unwrap_or_default()
+        })
+        .sum();
+    lines + order.charges.iter().map(|charge| charge.value).sum::<Decimal>()
+}
+
+/// Words as a comparison sees them: without the joints.
+fn words(text: &str) -> Vec<String> {
+    text.split(|c: char| c.is_whitespace() || c.is_control())
+        .map(|word| word.trim_matches(',').to_owned())
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn money_quantities_and_references_are_conserved(order in any_order(), rules in any_rules()) {
+        let live: Vec<_> = order.live_lines().collect();
+        let result = mapped(&order, &rules);
+        let prima = match result {
+            Ok(prima) => prima,
+            Err(failure) => {
+                let inexact = failure.reason.lines().all(|line| line.contains("no price of one piece"));
+                let may_be_inexact = rules.price == PriceMeaning::Unit && rules.amounts.inexact_unit_price == InexactUnitPrice::Exception;
+                prop_assert!(failure.nothing_to_create == live.is_empty() && (live.is_empty() || (inexact && may_be_inexact)), "{failure:?}");
+                return Ok(());
+            }
+        };
+        let taxes: Decimal =
+            live.iter().flat_map(|line| line.taxes.iter().chain(&line.shipping_taxes)).map(|tax| tax.amount.0).sum();
+        let excluded = order.order_tax_mode.as_deref() == Some("TAX_EXCLUDED");
+        let total = order.total_price.unwrap().0;
+        let paid = if excluded { total + taxes } else { total };
+        prop_assert_eq!(worth_in_prima(&prima, rules.price), if prima.vat_inclusive { paid } else { total });
+        prop_assert_eq!(prima.payments[0].amount, paid);
+        prop_assert!(prima.lines.iter().all(|line| line.price.scale() <= 2));
+        let sent: Vec<_> = prima.lines.iter().map(|line| (line.reference.clone(), line.quantity)).collect();
+        let owed: Vec<_> = live.iter().map(|line| (line.order_line_id.clone(), line.quantity)).collect();
+        prop_assert_eq!(&sent, &owed);
+        prop_assert_eq!(sent.iter().map(|(reference, _)| reference).collect::<HashSet<_>>().len(), sent.len());
+    }
+
+    #[test]
+    fn no_word_of_an_address_is_lost(
+        parts in proptest::array::uniform7(proptest::option::of("[A-Za-zéßŁ0-9,&'\\-\\n ]{0,60}")),
+        names in ("[A-Za-zé' ]{0,36}", "[A-Za-zé'\\-]{1,36}"),
+        wrap in any::<bool>(),
+        city_line in proptest::option::of(2_usize..=6),
+    ) {
+        let mut order = uk();
+        let [company, company_2, street_1, street_2, additional_info, city, state] = parts.clone();
+        let address = shipping(&mut order);
+        *address = Address { company, company_2, street_1, street_2, additional_info, city, state, ..address.clone() };
+        (address.firstname, address.lastname) = (Some(names.0.clone()), Some(names.1.clone()));
+        let mut rules = rules();
+        (rules.address.wrap, rules.address.city_line) = (wrap, city_line);
+        if let Ok(prima) = mapped(&order, &rules) {
+            let lines = &prima.delivery.address_lines;
+            prop_assert!(lines.iter().all(|line| line.chars().count() <= rules.address.line_length));
+            let sent: Vec<String> = lines.iter().flat_map(|line| words(line)).collect();
+            let owed: Vec<String> = parts.iter().flatten().flat_map(|part| words(part)).collect();
+            prop_assert_eq!(sent, owed);
+            prop_assert_eq!(words(&format!("{} {}", prima.delivery.forename, prima.delivery.surname)), words(&format!("{} {}", names.0, names.1)));
+        }
+    }
+
+    #[test]
+    fn abbreviating_changes_only_words_of_the_table(street in "([A-Za-z]{1,8}|Street|Road|Building)( ([A-Za-z]{1,8}|Street|ROAD|Building)){0,12}", length in 12_usize..40) {
+        let mut order = uk();
+        shipping(&mut order).street_1 = Some(street.clone());
+        let mut rules = rules();
+        (rules.address.line_length, rules.address.too_long) = (length, TooLong::Abbreviate);
+        let short = |word: &str| rules.address.abbreviations.iter().find(|(long, _)| long.eq_ignore_ascii_case(word)).map(|(_, short)| short.clone());
+        if let Ok(prima) = mapped(&order, &rules) {
+            let sent: Vec<String> = prima.delivery.address_lines.iter().flat_map(|line| words(line)).collect();
+            let owed = words(&street);
+            prop_assert!(owed.len() <= sent.len());
+            for (word, written) in owed.iter().zip(&sent) {
+                prop_assert!(word == written || short(word).as_ref() == Some(written), "{word} became {written}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_order_number_is_whole(order_id in "[A-Za-z0-9_/é\\-]{0,30}") {
+        let rules = rules();
+        if let Ok(number) = order_number(&order_id, None, &rules) {
+            prop_assert_eq!(number, order_id);
+        }
+    }
+
+    #[test]
+    fn a_rules_document_of_any_text_is_read_or_refused_without_a_panic(text in "\\PC{0,80}") {
+        let mut rules = rules();
+        rules.sku.patterns = vec![text.clone()];
+        rules.order_number = crate::order::rules::Template::new(text);
+        let _ = rules.problems();
+        let _ = map_order(&uk(), &CHANNEL, &rules, &HashMap::new());
+    }
+}

@@ -1,0 +1,304 @@
+//! A marketplace as a state machine: what Mirakl does with orders, typed, with the time handed in.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use shared::clock::after;
+use shared::mirakl::order::References;
+use shared::mirakl::{Acceptable, MiraklError, Order, OrderPage, OrderQuery, OrderState, ReferenceAnswer, SellerReference, UnreadableOrder};
+
+/// Something that happens to an order by itself, or by somebody other than the connector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Happening {
+    /// The marketplace releases it to the seller.
+    Unstage,
+    /// The acceptance window ends.
+    Deadline,
+    /// The customer has been debited.
+    Debit,
+    /// The whole order is cancelled.
+    Cancel,
+    /// One piece of its first live line is cancelled.
+    CancelPiece,
+    /// A person accepts it in the back office.
+    AcceptByPerson,
+    /// A person marks it as shipped in the back office.
+    Ship,
+    /// Something unimportant changes: only `last_updated_date` moves.
+    Touch,
+}
+
+/// One order of the marketplace, with all that is true of it.
+#[derive(Clone, Debug)]
+pub struct Sale {
+    /// The order, as it is now, customer included.
+    pub order: Order,
+    /// When the seller's time to accept ends.
+    pub deadline: Timestamp,
+    /// How long the debit takes after acceptance; `None`: it is never debited.
+    pub debit_after: Option<Duration>,
+    /// What happens how long after it became firm.
+    pub once_firm: Vec<(Duration, Happening)>,
+    /// It is listed in a shape that cannot be read.
+    pub unreadable: bool,
+    /// When the connector's OR21 had its effect.
+    pub accepted_by_connector: Option<Timestamp>,
+    /// When it was past acceptance, by whomever.
+    pub accepted_at: Option<Timestamp>,
+    /// When it became SHIPPING.
+    pub firm_at: Option<Timestamp>,
+    /// When it was cancelled or refused.
+    pub ended_at: Option<Timestamp>,
+    /// A part of it was cancelled after it was firm.
+    pub lost_pieces: bool,
+}
+
+impl Sale {
+    /// Prima's number, as the marketplace holds it.
+    #[must_use]
+    pub fn reference(&self) -> Option<&str> {
+        self.order.seller_reference()
+    }
+}
+
+/// One marketplace with one shop.
+#[derive(Debug)]
+pub struct Marketplace {
+    sales: Vec<Sale>,
+    by_id: HashMap<String, usize>,
+    agenda: BTreeMap<(Timestamp, u64), (usize, Happening)>,
+    happenings: u64,
+    /// `last_updated_date` has whole seconds.
+    pub whole_seconds: bool,
+    /// Writing a reference moves `last_updated_date`.
+    pub references_touch: bool,
+    /// Listings name their total.
+    pub counts: bool,
+}
+
+impl Marketplace {
+    /// One without orders.
+    #[must_use]
+    pub fn new(whole_seconds: bool, references_touch: bool, counts: bool) -> Self {
+        Self { sales: Vec::new(), by_id: HashMap::new(), agenda: BTreeMap::new(), happenings: 0, whole_seconds, references_touch, counts }
+    }
+
+    /// All orders, oldest first.
+    #[must_use]
+    pub fn sales(&self) -> &[Sale] {
+        &self.sales
+    }
+
+    /// One order.
+    #[must_use]
+    pub fn sale(&self, order_id: &str) -> Option<&Sale> {
+        self.by_id.get(order_id).map(|&index| &self.sales[index])
+    }
+
+    /// Takes a new order in.
+    pub fn place(&mut self, sale: Sale) {
+        let index = self.sales.len();
+        let created = sale.order.created_date.unwrap_or(Timestamp::MIN);
+        self.by_id.insert(sale.order.order_id.clone(), index);
+        let (state, deadline) = (sale.order.order_state.clone(), sale.deadline);
+        self.sales.push(sale);
+        match state {
+            OrderState::WaitingAcceptance => self.plan(index, deadline, Happening::Deadline),
+            OrderState::WaitingDebit | OrderState::WaitingDebitPayment => self.accepted(index, created),
+            OrderState::Shipping => self.firm(index, created),
+            _ => {}
+        }
+    }
+
+    /// Plans a happening for an order, at a time.
+    pub fn plan_for(&mut self, order_id: &str, at: Timestamp, happening: Happening) {
+        if let Some(&index) = self.by_id.get(order_id) {
+            self.plan(index, at, happening);
+        }
+    }
+
+    fn plan(&mut self, index: usize, at: Timestamp, happening: Happening) {
+        self.happenings += 1;
+        self.agenda.insert((at, self.happenings), (index, happening));
+    }
+
+    /// Lets everything happen that is due.
+    pub fn advance(&mut self, now: Timestamp) {
+        while let Some(entry) = self.agenda.first_entry() {
+            if entry.key().0 > now {
+                return;
+            }
+            let at = entry.key().0;
+            let (index, happening) = entry.remove();
+            self.happen(index, happening, at);
+        }
+    }
+
+    fn happen(&mut self, index: usize, happening: Happening, at: Timestamp) {
+        let state = self.sales[index].order.order_state.clone();
+        let before_despatch = matches!(
+            state,
+            OrderState::Staging | OrderState::WaitingAcceptance | OrderState::WaitingDebit | OrderState::WaitingDebitPayment | OrderState::Shipping
+        );
+        match happening {
+            Happening::Unstage if state == OrderState::Staging => {
+                self.enter(index, OrderState::WaitingAcceptance, at);
+                let deadline = self.sales[index].deadline;
+                self.plan(index, deadline, Happening::Deadline);
+            }
+            Happening::Deadline if state == OrderState::WaitingAcceptance => {
+                self.sales[index].order.order_state_reason_code = Some("ACCEPTANCE_TIMEOUT".to_owned());
+                self.end(index, OrderState::Refused, at);
+            }
+            Happening::Debit if matches!(state, OrderState::WaitingDebit | OrderState::WaitingDebitPayment) => self.firm(index, at),
+            Happening::Cancel if before_despatch => self.end(index, OrderState::Canceled, at),
+            Happening::CancelPiece if matches!(state, OrderState::WaitingDebit | OrderState::WaitingDebitPayment | OrderState::Shipping) => {
+                self.cancel_piece(index, at);
+            }
+            Happening::AcceptByPerson if state == OrderState::WaitingAcceptance => self.accepted(index, at),
+            Happening::Ship if state == OrderState::Shipping => self.enter(index, OrderState::Shipped, at),
+            Happening::Touch => self.touch(index, at),
+            _ => {}
+        }
+    }
+
+    fn cancel_piece(&mut self, index: usize, at: Timestamp) {
+        let sale = &mut self.sales[index];
+        let Some(line) = sale.order.order_lines.iter_mut().find(|line| line.is_live()) else { return };
+        let unit = line.price_unit.unwrap_or_default();
+        line.quantity -= 1;
+        line.price.0 -= unit.0;
+        if line.quantity == 0 {
+            line.order_line_state = Some(OrderState::Canceled);
+        }
+        sale.lost_pieces |= sale.firm_at.is_some();
+        if sale.order.live_lines().next().is_none() {
+            self.end(index, OrderState::Canceled, at);
+        } else {
+            self.touch(index, at);
+        }
+    }
+
+    fn end(&mut self, index: usize, state: OrderState, at: Timestamp) {
+        self.sales[index].ended_at = Some(at);
+        self.enter(index, state, at);
+    }
+
+    fn accepted(&mut self, index: usize, at: Timestamp) {
+        self.sales[index].accepted_at.get_or_insert(at);
+        match self.sales[index].debit_after {
+            Some(Duration::ZERO) => self.firm(index, at),
+            Some(wait) => {
+                self.enter(index, OrderState::WaitingDebitPayment, at);
+                self.plan(index, after(at, wait), Happening::Debit);
+            }
+            None => self.enter(index, OrderState::WaitingDebit, at),
+        }
+    }
+
+    fn firm(&mut self, index: usize, at: Timestamp) {
+        let sale = &mut self.sales[index];
+        sale.accepted_at.get_or_insert(at);
+        sale.firm_at = Some(at);
+        let later = std::mem::take(&mut sale.once_firm);
+        self.enter(index, OrderState::Shipping, at);
+        for (wait, happening) in later {
+            self.plan(index, after(at, wait), happening);
+        }
+    }
+
+    fn enter(&mut self, index: usize, state: OrderState, at: Timestamp) {
+        let order = &mut self.sales[index].order;
+        if matches!(state, OrderState::Canceled | OrderState::Refused) {
+            for line in &mut order.order_lines {
+                line.order_line_state = Some(state.clone());
+            }
+        }
+        order.order_state = state;
+        self.touch(index, at);
+    }
+
+    fn touch(&mut self, index: usize, at: Timestamp) {
+        let at = if self.whole_seconds { Timestamp::from_second(at.as_second()).unwrap_or(at) } else { at };
+        self.sales[index].order.last_updated_date = Some(at);
+    }
+
+    /// OR11.
+    #[must_use]
+    pub fn list(&self, query: &OrderQuery, offset: usize) -> OrderPage {
+        let matches = |sale: &&Sale| {
+            (query.states.is_empty() || query.states.contains(&sale.order.order_state))
+                && (query.order_ids.is_empty() || query.order_ids.contains(&sale.order.order_id))
+                && query.updated_from.is_none_or(|from| sale.order.last_updated_date >= Some(from))
+        };
+        let mut page = OrderPage::default();
+        let mut total = 0;
+        for sale in self.sales.iter().filter(matches) {
+            if total >= offset && page.length < 100 {
+                page.length += 1;
+                if sale.unreadable { page.unreadable.push(unreadable(sale)) } else { page.orders.push(shown(sale)) }
+            }
+            total += 1;
+        }
+        page.total_count = self.counts.then(|| u64::try_from(total).unwrap_or(u64::MAX));
+        page
+    }
+
+    /// OR21.
+    ///
+    /// # Errors
+    /// The order is unknown, not waiting, or the lines are not all of its lines.
+    pub fn accept(&mut self, order_id: &str, line_ids: &[String], now: Timestamp) -> Result<(), MiraklError> {
+        let Some(&index) = self.by_id.get(order_id) else {
+            return Err(MiraklError::refused("OR21", 404, None, "order not found"));
+        };
+        let sale = &mut self.sales[index];
+        if sale.order.order_state != OrderState::WaitingAcceptance {
+            return Err(MiraklError::refused("OR21", 400, Some("ORDER_INVALID_STATE"), "the order is not waiting for acceptance"));
+        }
+        if sale.order.order_lines.len() != line_ids.len() || !sale.order.order_lines.iter().all(|line| line_ids.contains(&line.order_line_id)) {
+            return Err(MiraklError::refused("OR21", 400, None, "all lines are to be decided in one call"));
+        }
+        sale.accepted_by_connector = Some(now);
+        self.accepted(index, now);
+        Ok(())
+    }
+
+    /// OR04.
+    pub fn write_references(&mut self, references: &[SellerReference], now: Timestamp) -> Vec<ReferenceAnswer> {
+        let mut answers = Vec::with_capacity(references.len());
+        for reference in references {
+            let refused = match self.by_id.get(&reference.order_id) {
+                Some(&index) => {
+                    self.sales[index].order.references =
+                        Some(References { order_reference_for_customer: None, order_reference_for_seller: Some(reference.reference.clone()) });
+                    if self.references_touch {
+                        self.touch(index, now);
+                    }
+                    None
+                }
+                None => Some("404: unknown order".to_owned()),
+            };
+            answers.push(ReferenceAnswer { order_id: reference.order_id.clone(), refused });
+        }
+        answers
+    }
+}
+
+/// As listed: the customer's address comes with SHIPPING.
+fn shown(sale: &Sale) -> Order {
+    let with_customer = matches!(sale.order.order_state, OrderState::Shipping | OrderState::Shipped);
+    if with_customer {
+        return sale.order.clone();
+    }
+    Order { customer: None, customer_notification_email: None, ..sale.order.clone() }
+}
+
+fn unreadable(sale: &Sale) -> UnreadableOrder {
+    UnreadableOrder {
+        order_id: Some(sale.order.order_id.clone()),
+        acceptable: Some(Acceptable { state: sale.order.order_state.clone(), order_line_ids: sale.order.line_ids() }),
+        problem: "the amount of a line is no number".to_owned(),
+    }
+}

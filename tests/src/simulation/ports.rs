@@ -1,0 +1,585 @@
+//! The handlers' ports, each a call into the world that may fail, lose its answer, come late, or kill its caller.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use create_prima_orders::{Rulebook, Rules, RulesProblem};
+use jiff::Timestamp;
+use shared::channel::Channel;
+use shared::clock::{Clock, after, before};
+use shared::events::{Event, EventBus, EventError, EventKind};
+use shared::mirakl::{MiraklDirectory, MiraklError, MiraklOrders, OrderPage, OrderQuery, ReferenceAnswer, SellerReference};
+use shared::order::row::{OrderKey, OrderRow};
+use shared::prima::{PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
+use shared::queue::{ExceptionMessage, OrderMessage, OrderQueue, QueueError};
+use shared::state::{PollState, PrimaIntake, Reservation, Store, StoreError};
+use tokio::sync::Notify;
+
+use super::plan::Moment;
+use super::privacy::is_personal;
+use super::sqs::Body;
+use super::world::{Fate, Kind, World};
+
+/// One invocation of a function: its clock, and its death.
+#[derive(Debug)]
+pub struct Invocation {
+    /// The world it lives in.
+    pub world: Rc<World>,
+    /// For the trace: `poll 12`, `work 7`.
+    pub name: String,
+    /// How far its clock is off, in milliseconds.
+    pub skew: i64,
+    /// The probability that it dies at a call.
+    pub crash: f64,
+    /// Told when it dies.
+    pub died: Notify,
+    /// Orders whose exception it told of, for the judge.
+    pub told: RefCell<Vec<OrderKey>>,
+    /// Its calls take longer than usual.
+    pub slow: Cell<bool>,
+}
+
+impl Invocation {
+    /// A call begins: it waits as long as calls take, and may be the caller's last.
+    async fn begin(&self, kind: Kind, channel: Option<usize>, about: impl FnOnce() -> String) -> Fate {
+        let world = &self.world;
+        let (number, fate) = world.fate(kind, channel, self.crash);
+        world.tell(|| {
+            let fate = if fate == Fate::Goes { String::new() } else { format!("  <<< {fate:?}") };
+            format!("#{number:<5} {:<9} {kind:?} {}{fate}", self.name, about())
+        });
+        let wait = self.latency(kind);
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        if fate == Fate::CrashBefore {
+            self.die().await;
+        }
+        fate
+    }
+
+    /// A call had its effect.
+    async fn end(&self, fate: Fate) {
+        if fate == Fate::CrashAfter {
+            self.die().await;
+        }
+    }
+
+    async fn die(&self) {
+        self.died.notify_one();
+        std::future::pending::<()>().await;
+    }
+
+    fn latency(&self, kind: Kind) -> Duration {
+        let world = &self.world;
+        if world.plan.scripted {
+            return match kind {
+                Kind::Ask | Kind::NewOrder | Kind::CancelOrder => Duration::from_millis(400),
+                Kind::List | Kind::Accept | Kind::Reference => Duration::from_millis(80),
+                _ => Duration::from_millis(4),
+            };
+        }
+        let dice = &world.dice;
+        let slow = !world.quiet.get() && (self.slow.get() || dice.chance(world.plan.profile.slow));
+        let milliseconds = match kind {
+            Kind::Ask | Kind::NewOrder | Kind::CancelOrder if slow => dice.between(2_000, 58_000),
+            Kind::Ask | Kind::NewOrder | Kind::CancelOrder => dice.between(100, 3_000),
+            Kind::List | Kind::Accept | Kind::Reference if slow => dice.between(500, 12_000),
+            Kind::List | Kind::Accept | Kind::Reference => dice.between(30, 400),
+            _ if slow => dice.between(20, 4_000),
+            _ => dice.between(0, 12).saturating_sub(6),
+        };
+        Duration::from_millis(milliseconds)
+    }
+
+    fn excuse(&self, key: &OrderKey) {
+        self.world.told.borrow_mut().entry(key.clone()).or_default().excused = true;
+    }
+
+    /// It died: what it told of may be told again.
+    pub fn excuse_all_told(&self) {
+        for key in self.told.borrow().iter() {
+            self.excuse(key);
+        }
+    }
+}
+
+/// All ports of one invocation.
+#[derive(Clone, Debug)]
+pub struct Port(pub Rc<Invocation>);
+
+impl Clock for Port {
+    fn now(&self) -> Timestamp {
+        let now = self.0.world.now();
+        Timestamp::from_millisecond(now.as_millisecond() + self.0.skew).unwrap_or(now)
+    }
+}
+
+fn unavailable() -> StoreError {
+    StoreError::Unavailable("throttled".to_owned())
+}
+
+impl Port {
+    async fn load(&self, about: impl FnOnce() -> String) -> Result<(), StoreError> {
+        let fate = self.0.begin(Kind::Load, None, about).await;
+        self.0.end(fate).await;
+        if fate == Fate::Goes { Ok(()) } else { Err(unavailable()) }
+    }
+}
+
+impl Store for Port {
+    async fn load_order(&self, key: &OrderKey) -> Result<Option<OrderRow>, StoreError> {
+        self.load(|| format!("row {key}")).await?;
+        self.0.world.store.load_order(key).await
+    }
+
+    async fn load_orders(&self, keys: &[OrderKey]) -> Result<HashMap<OrderKey, OrderRow>, StoreError> {
+        self.load(|| format!("{} rows", keys.len())).await?;
+        self.0.world.store.load_orders(keys).await
+    }
+
+    async fn save_order(&self, row: &mut OrderRow) -> Result<(), StoreError> {
+        let world = &self.0.world;
+        let fate = self.0.begin(Kind::Save, None, || describe(row)).await;
+        if fate == Fate::Fails {
+            self.excuse_announcement(row);
+            return Err(unavailable());
+        }
+        let version = row.version;
+        let saved = world.store.save_order(row).await;
+        match &saved {
+            Ok(()) => world.note_row(row),
+            Err(problem) => {
+                self.excuse_announcement(row);
+                world.tell(|| format!("       {:<9} {problem}", self.0.name));
+            }
+        }
+        self.0.end(fate).await;
+        if fate == Fate::AnswerLost {
+            row.version = version;
+            self.excuse_announcement(row);
+            return Err(unavailable());
+        }
+        saved
+    }
+
+    async fn orders_in(&self, channel: &str, index_state: &str, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
+        let world = &self.0.world;
+        let fate = self.0.begin(Kind::Index, None, || format!("{channel} {index_state}")).await;
+        self.0.end(fate).await;
+        if fate != Fate::Goes {
+            return Err(unavailable());
+        }
+        let mut keys = world.store.orders_in(channel, index_state, limit).await?;
+        let lag = if world.quiet.get() || world.plan.scripted { 0 } else { world.dice.between(0, world.plan.profile.index_lag) };
+        if lag > 0 {
+            let since = before(world.now(), Duration::from_secs(lag));
+            for (_, key, from, to) in world.index_changes.borrow().iter().rev().take_while(|(at, ..)| *at > since) {
+                if key.channel != channel {
+                    continue;
+                }
+                if *to == index_state {
+                    keys.retain(|other| other != key);
+                } else if *from == index_state && !keys.contains(key) {
+                    keys.push(key.clone());
+                }
+            }
+        }
+        Ok(keys)
+    }
+
+    async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError> {
+        let fate = self.0.begin(Kind::Reserve, None, || format!("{number} for {key}")).await;
+        if fate == Fate::Fails {
+            return Err(unavailable());
+        }
+        let reserved = self.0.world.store.reserve_number(number, key).await;
+        self.0.end(fate).await;
+        if fate == Fate::AnswerLost { Err(unavailable()) } else { reserved }
+    }
+
+    async fn load_poll(&self, channel: &str) -> Result<PollState, StoreError> {
+        self.load(|| format!("poll state {channel}")).await?;
+        self.0.world.store.load_poll(channel).await
+    }
+
+    async fn save_poll(&self, channel: &str, poll: &mut PollState) -> Result<(), StoreError> {
+        let fate = self.0.begin(Kind::Save, None, || format!("poll state {channel} watermark {:?}", poll.watermark)).await;
+        if fate == Fate::Fails {
+            return Err(unavailable());
+        }
+        let version = poll.version;
+        let saved = self.0.world.store.save_poll(channel, poll).await;
+        self.0.end(fate).await;
+        if fate == Fate::AnswerLost {
+            poll.version = version;
+            return Err(unavailable());
+        }
+        saved
+    }
+
+    async fn load_intake(&self) -> Result<PrimaIntake, StoreError> {
+        self.load(|| "intake".to_owned()).await?;
+        self.0.world.store.load_intake().await
+    }
+
+    async fn save_intake(&self, intake: &mut PrimaIntake) -> Result<(), StoreError> {
+        let world = &self.0.world;
+        let fate = self.0.begin(Kind::Save, None, || format!("intake {} failures, closed {:?}", intake.failures, intake.closed_since)).await;
+        if fate == Fate::Fails {
+            return Err(unavailable());
+        }
+        let (version, closed) = (intake.version, world.store.load_intake().await?.closed_since);
+        let saved = world.store.save_intake(intake).await;
+        if saved.is_ok() && closed.is_none() && intake.closed_since.is_some() {
+            world.closures.set(world.closures.get() + 1);
+        }
+        self.0.end(fate).await;
+        if fate == Fate::AnswerLost {
+            intake.version = version;
+            return Err(unavailable());
+        }
+        saved
+    }
+}
+
+impl Port {
+    /// An announcement that could not be recorded is made again.
+    fn excuse_announcement(&self, row: &OrderRow) {
+        if row.exception.as_ref().is_some_and(|exception| exception.announced_at.is_some()) {
+            self.0.excuse(&row.key);
+        }
+    }
+}
+
+fn describe(row: &OrderRow) -> String {
+    let note = row.history.last().map(|step| step.note.as_str()).unwrap_or_default();
+    format!(
+        "row {} v{} {} ({note}){}{}{}",
+        row.key,
+        row.version,
+        row.index_state(),
+        if row.cancel_requested.is_some() { " cancel requested" } else { "" },
+        row.attempt.as_ref().map(|attempt| format!(" attempt {} absences {}", attempt.count, attempt.absences)).unwrap_or_default(),
+        row.lease.as_ref().map(|lease| format!(" lease {}", lease.owner)).unwrap_or_default(),
+    )
+}
+
+impl OrderQueue for Port {
+    async fn send(&self, messages: &[OrderMessage], delay: Duration) -> Result<(), QueueError> {
+        let world = &self.0.world;
+        let fate = self
+            .0
+            .begin(Kind::Send, None, || {
+                let ids: Vec<_> = messages.iter().map(|message| message.order_id.as_str()).collect();
+                format!("{} in {delay:?}", ids.join(" "))
+            })
+            .await;
+        // A call may fail for some of its messages only.
+        let cut = match fate {
+            Fate::Fails if world.script.is_none() && messages.len() > 1 => world.dice.index(messages.len() + 1),
+            Fate::Fails => 0,
+            _ => messages.len(),
+        };
+        let visible_at = after(world.now(), delay);
+        {
+            let mut queue = world.queue.borrow_mut();
+            for message in &messages[..cut] {
+                let shuffle = world.dice.between(0, 1 << 20);
+                queue.send(Body::Order(Rc::new(message.clone())), visible_at, shuffle);
+            }
+        }
+        world.queue_moved.notify_one();
+        self.0.end(fate).await;
+        let failed: Vec<usize> = match fate {
+            Fate::Fails => (cut..messages.len()).collect(),
+            Fate::AnswerLost => (0..messages.len()).collect(),
+            _ => Vec::new(),
+        };
+        if failed.is_empty() { Ok(()) } else { Err(QueueError { message: "the queue did not answer".to_owned(), failed }) }
+    }
+
+    async fn send_exceptions(&self, exceptions: &[ExceptionMessage]) -> Result<(), QueueError> {
+        let world = &self.0.world;
+        let fate = self.0.begin(Kind::Send, None, || format!("{} exceptions", exceptions.len())).await;
+        for exception in exceptions {
+            let key = OrderKey::new(&exception.channel, &exception.order);
+            for text in [&exception.kind, &exception.reason, &exception.remedy] {
+                if is_personal(text) {
+                    world.violate(format!("the exception message of {key} holds a customer's data: {text}"));
+                }
+            }
+            if fate == Fate::Fails {
+                continue;
+            }
+            if fate != Fate::Goes {
+                self.0.excuse(&key);
+            }
+            world.told.borrow_mut().entry(key.clone()).or_default().messages += 1;
+            self.0.told.borrow_mut().push(key);
+        }
+        if fate != Fate::Fails {
+            world.queue.borrow_mut().exceptions.extend_from_slice(exceptions);
+        }
+        self.0.end(fate).await;
+        if matches!(fate, Fate::Fails | Fate::AnswerLost) {
+            return Err(QueueError { message: "the queue did not answer".to_owned(), failed: (0..exceptions.len()).collect() });
+        }
+        Ok(())
+    }
+}
+
+impl EventBus for Port {
+    async fn publish(&self, events: &[Event]) -> Result<(), EventError> {
+        let world = &self.0.world;
+        let fate = self
+            .0
+            .begin(Kind::Publish, None, || {
+                events.iter().map(|event| format!("{:?} {}: {}", event.kind, event.order.as_deref().unwrap_or("-"), event.reason)).collect::<Vec<_>>().join("; ")
+            })
+            .await;
+        for event in events {
+            if is_personal(&event.reason) || is_personal(&event.remedy) {
+                world.violate(format!("an event holds a customer's data: {event:?}"));
+            }
+            let key = event.channel.as_ref().zip(event.order.as_ref()).map(|(channel, order)| OrderKey::new(channel, order));
+            if let (EventKind::OrderException, Some(key)) = (event.kind, key) {
+                if fate != Fate::Goes {
+                    self.0.excuse(&key);
+                }
+                if fate != Fate::Fails {
+                    world.told.borrow_mut().entry(key.clone()).or_default().events += 1;
+                    self.0.told.borrow_mut().push(key);
+                }
+            } else if fate != Fate::Fails {
+                world.events.borrow_mut().push(event.clone());
+            }
+        }
+        self.0.end(fate).await;
+        if matches!(fate, Fate::Fails | Fate::AnswerLost) { Err(EventError("no answer".to_owned())) } else { Ok(()) }
+    }
+}
+
+/// One channel's Mirakl.
+#[derive(Clone, Debug)]
+pub struct Client {
+    port: Port,
+    channel: String,
+    index: usize,
+    deadline: Timestamp,
+}
+
+impl MiraklDirectory for Port {
+    type Client = Client;
+
+    async fn client(&self, channel: &Channel, deadline: Timestamp) -> Result<Client, MiraklError> {
+        let index = self.0.world.plan.channel_index(&channel.id).unwrap_or_default();
+        let fate = self.0.begin(Kind::Key, Some(index), || channel.id.clone()).await;
+        self.0.end(fate).await;
+        if fate != Fate::Goes {
+            return Err(MiraklError::not_sent("OR11", "the API key cannot be read"));
+        }
+        Ok(Client { port: self.clone(), channel: channel.id.clone(), index, deadline })
+    }
+}
+
+impl Client {
+    async fn begin(&self, kind: Kind, operation: &'static str, about: impl FnOnce() -> String) -> Result<Fate, MiraklError> {
+        let world = &self.port.0.world;
+        let fate = self.port.0.begin(kind, Some(self.index), about).await;
+        // The client keeps to its deadline, by its own clock.
+        if self.port.now() > self.deadline {
+            return Err(MiraklError::not_sent(operation, "no time left"));
+        }
+        if world.plan.key_refused.get(self.index).is_some_and(|windows| windows.holds(Moment::from(world.passed()))) && !world.quiet.get() {
+            return Err(MiraklError::refused(operation, 401, None, "unauthorised"));
+        }
+        match fate {
+            Fate::Fails if world.script.is_some() => Err(MiraklError { status: Some(503), ..MiraklError::unknown(operation, "service unavailable") }),
+            Fate::Fails => Err(match world.dice.index(4) {
+                0 => MiraklError::refused(operation, 429, None, "too many requests"),
+                1 => MiraklError::not_sent(operation, "connection refused"),
+                2 => MiraklError::unknown(operation, "timed out"),
+                _ => MiraklError { status: Some(503), ..MiraklError::unknown(operation, "service unavailable") },
+            }),
+            other => Ok(other),
+        }
+    }
+
+    async fn end<T>(&self, fate: Fate, operation: &'static str, answer: Result<T, MiraklError>) -> Result<T, MiraklError> {
+        self.port.0.end(fate).await;
+        if fate == Fate::AnswerLost { Err(MiraklError::unknown(operation, "the connection broke")) } else { answer }
+    }
+}
+
+impl MiraklOrders for Client {
+    async fn list_orders(&self, query: &OrderQuery, offset: usize) -> Result<OrderPage, MiraklError> {
+        let world = &self.port.0.world;
+        let fate = self
+            .begin(Kind::List, "OR11", || {
+                format!("{} {} states, {} ids, from {:?}, offset {offset}", self.channel, query.states.len(), query.order_ids.len(), query.updated_from)
+            })
+            .await?;
+        if offset == 0 && query.order_ids.is_empty() {
+            let now = world.now();
+            if let Some(listings) = world.listings.borrow_mut().get_mut(self.index) {
+                listings.push(now);
+            }
+        }
+        let page = world.shop(&self.channel, |shop| shop.list(query, offset)).unwrap_or_default();
+        self.end(fate, "OR11", Ok(page)).await
+    }
+
+    async fn accept_order(&self, order_id: &str, order_line_ids: &[String]) -> Result<(), MiraklError> {
+        let fate = self.begin(Kind::Accept, "OR21", || format!("{} {order_id}", self.channel)).await?;
+        let now = self.port.0.world.now();
+        let answer = self.port.0.world.shop(&self.channel, |shop| shop.accept(order_id, order_line_ids, now)).unwrap_or(Ok(()));
+        self.end(fate, "OR21", answer).await
+    }
+
+    async fn write_references(&self, references: &[SellerReference]) -> Result<Vec<ReferenceAnswer>, MiraklError> {
+        let fate = self
+            .begin(Kind::Reference, "OR04", || {
+                let ids: Vec<_> = references.iter().map(|reference| reference.order_id.as_str()).collect();
+                format!("{} {}", self.channel, ids.join(" "))
+            })
+            .await?;
+        let now = self.port.0.world.now();
+        let answers = self.port.0.world.shop(&self.channel, |shop| shop.write_references(references, now)).unwrap_or_default();
+        self.end(fate, "OR04", Ok(answers)).await
+    }
+}
+
+impl PrimaOrders for Port {
+    async fn order_status(&self, order_number: &str) -> Result<Option<PrimaOrderStatus>, PrimaError> {
+        let world = &self.0.world;
+        let fate = self.0.begin(Kind::Ask, None, || order_number.to_owned()).await;
+        self.0.end(fate).await;
+        if fate != Fate::Goes {
+            return Err(self.no_answer("OrderStatus").await);
+        }
+        let faults = !world.quiet.get() && !world.plan.scripted;
+        if faults && world.dice.chance(world.plan.profile.prima_unclear) {
+            world.faults.set(world.faults.get() + 1);
+            return Err(PrimaError::refused("OrderStatus", "The database is being saved"));
+        }
+        let status = world.office.borrow_mut().status(order_number, world.now());
+        world.tell(|| format!("       {:<9} Prima says {status:?}", self.0.name));
+        Ok(status)
+    }
+
+    async fn new_order(&self, order: &PrimaOrder) -> Result<(), PrimaError> {
+        let world = &self.0.world;
+        self.judge_sending(order);
+        let fate = self.0.begin(Kind::NewOrder, None, || order.order_number.clone()).await;
+        let faults = !world.quiet.get() && world.script.is_none() && !world.plan.scripted;
+        // What is lost, or outlives its caller, may have its effect much later: up to Prima's longest execution.
+        let late = match fate {
+            Fate::AnswerLost | Fate::CrashAfter => world.script.is_some() || world.dice.chance(0.6),
+            Fate::Goes => faults && world.dice.chance(world.plan.profile.prima_late),
+            Fate::Fails | Fate::CrashBefore => false,
+        };
+        if late {
+            let longest = world.plan.manners.longest_execution_seconds;
+            let wait = if world.script.is_some() { u64::from(longest) - 1 } else { world.dice.between(0, u64::from(longest) - 1) };
+            world.office.borrow_mut().submit(order, after(world.now(), Duration::from_secs(wait)));
+            world.faults.set(world.faults.get() + 1);
+            world.tell(|| format!("       {:<9} NewOrder {} has its effect in {wait} s", self.0.name, order.order_number));
+            self.0.end(fate).await;
+            return Err(self.lost_answer("NewOrder").await);
+        }
+        if fate == Fate::Fails {
+            return Err(self.no_answer("NewOrder").await);
+        }
+        let answer = world.office.borrow_mut().new_order(order, world.now());
+        self.0.end(fate).await;
+        if fate == Fate::AnswerLost {
+            return Err(self.lost_answer("NewOrder").await);
+        }
+        answer.map_err(|words| PrimaError::refused("NewOrder", words))
+    }
+
+    async fn cancel_order(&self, order_number: &str, _narrative: &str) -> Result<(), PrimaError> {
+        let world = &self.0.world;
+        let fate = self.0.begin(Kind::CancelOrder, None, || order_number.to_owned()).await;
+        if fate == Fate::Fails {
+            return Err(self.no_answer("CancelOrder").await);
+        }
+        if fate == Fate::AnswerLost && world.script.is_none() && world.dice.chance(0.4) {
+            let wait = world.dice.seconds(0, 240);
+            world.office.borrow_mut().submit_cancellation(order_number, after(world.now(), wait));
+            return Err(self.lost_answer("CancelOrder").await);
+        }
+        let answer = world.office.borrow_mut().cancel_order(order_number, world.now());
+        self.0.end(fate).await;
+        if fate == Fate::AnswerLost {
+            return Err(self.lost_answer("CancelOrder").await);
+        }
+        answer.map_err(|words| PrimaError::refused("CancelOrder", words))
+    }
+}
+
+impl Port {
+    /// Nothing came of it: either nothing was sent, or nobody knows.
+    async fn no_answer(&self, document: &'static str) -> PrimaError {
+        if self.0.world.script.is_none() && self.0.world.dice.chance(0.5) {
+            return PrimaError::not_sent(document, "connection refused");
+        }
+        self.lost_answer(document).await
+    }
+
+    async fn lost_answer(&self, document: &'static str) -> PrimaError {
+        if self.0.world.script.is_some() || self.0.world.dice.chance(0.5) {
+            tokio::time::sleep(self.0.world.plan.manners.answer_timeout()).await;
+        }
+        PrimaError::unknown(document, "no answer")
+    }
+
+    /// Right before `NewOrder`: the row must allow it.
+    fn judge_sending(&self, order: &PrimaOrder) {
+        let world = &self.0.world;
+        let key = OrderKey::new(&order.order_channel, &order.customer_reference);
+        let notes = world.notes.borrow();
+        let problem = match notes.get(&key) {
+            None => world.wiped_at.get().is_none().then_some("its row was never saved"),
+            Some(note) => match (note.attempt, note.cancel_known) {
+                (None, _) => Some("no attempt stands in its row"),
+                (Some((attempt, _)), Some(cancel)) if cancel < attempt => Some("its row said that it is cancelled"),
+                _ => None,
+            },
+        };
+        drop(notes);
+        if let Some(problem) = problem {
+            world.violate(format!("NewOrder of {key} was sent although {problem}"));
+        }
+    }
+}
+
+/// The channels' rules, prepared once.
+#[derive(Clone)]
+pub struct Book {
+    /// Whose invocation reads it.
+    pub port: Port,
+    /// The rules of each channel.
+    pub rules: Rc<HashMap<String, Rules>>,
+}
+
+impl fmt::Debug for Book {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Book")
+    }
+}
+
+impl Rulebook for Book {
+    async fn rules(&self, channel: &str) -> Result<Rules, RulesProblem> {
+        let fate = self.port.0.begin(Kind::Rules, None, || channel.to_owned()).await;
+        self.port.0.end(fate).await;
+        if fate != Fate::Goes {
+            return Err(RulesProblem::Unavailable("throttled".to_owned()));
+        }
+        self.rules.get(channel).cloned().ok_or_else(|| RulesProblem::Wrong("there are none".to_owned()))
+    }
+}

@@ -1,0 +1,334 @@
+//! Everything that the handlers of one run share: time, chance, the two systems, what is remembered, and the judge's notes.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use shared::channel::Channel;
+use shared::events::Event;
+use shared::order::row::{OrderKey, OrderRow, Stage};
+use shared::state::memory::MemoryStore;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::dice::Dice;
+use super::marketplace::Marketplace;
+use super::office::Office;
+use super::plan::{Moment, Plan};
+use super::sqs::Sqs;
+
+/// What a call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Reading rows, poll state or Prima's intake.
+    Load,
+    /// Saving a row, a poll state or Prima's intake.
+    Save,
+    /// Asking the index.
+    Index,
+    /// Reserving a number.
+    Reserve,
+    /// Sending to a queue.
+    Send,
+    /// Publishing events.
+    Publish,
+    /// Reading an API key.
+    Key,
+    /// OR11.
+    List,
+    /// OR21.
+    Accept,
+    /// OR04.
+    Reference,
+    /// Reading a channel's rules.
+    Rules,
+    /// `OrderStatus`.
+    Ask,
+    /// `NewOrder`.
+    NewOrder,
+    /// `CancelOrder`.
+    CancelOrder,
+}
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It goes well.
+    Goes,
+    /// It fails and has no effect.
+    Fails,
+    /// It has its effect, and the answer is lost.
+    AnswerLost,
+    /// The caller dies before it has its effect.
+    CrashBefore,
+    /// The caller dies after it had its effect.
+    CrashAfter,
+}
+
+/// In the exhaustive sweep: one effect of the whole run meets this fate, and no other meets any.
+#[derive(Clone, Copy, Debug)]
+pub struct Script {
+    /// The effect's number, from 0.
+    pub at: u64,
+    /// What becomes of it.
+    pub fate: Fate,
+}
+
+/// What the judge notes of a row at each save.
+#[derive(Clone, Debug)]
+pub struct RowNote {
+    /// Its index state.
+    pub index_state: &'static str,
+    /// Its stage.
+    pub stage: Stage,
+    /// The save that first held the cancellation.
+    pub cancel_known: Option<u64>,
+    /// The save that held the latest attempt, and that attempt.
+    pub attempt: Option<(u64, Timestamp)>,
+    /// Since when its exception stands.
+    pub exception: Option<Timestamp>,
+}
+
+/// What the judge notes of telling people of an order.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// Times that it became an exception.
+    pub exceptions: u32,
+    /// `OrderException` events on the bus.
+    pub events: u32,
+    /// Messages in the dead-letter queue.
+    pub messages: u32,
+    /// Something went wrong around telling: it may be told twice.
+    pub excused: bool,
+}
+
+/// The whole world of one run.
+#[derive(Debug)]
+pub struct World {
+    /// What is to happen.
+    pub plan: Plan,
+    /// Chance.
+    pub dice: Dice,
+    started: Instant,
+    /// No more faults.
+    pub quiet: Cell<bool>,
+    /// Calls of all handlers so far.
+    pub effects: Cell<u64>,
+    /// Faults so far.
+    pub faults: Cell<u64>,
+    /// The one effect to be spoilt.
+    pub script: Option<Script>,
+    /// Rows, poll states, intake, reserved numbers.
+    pub store: MemoryStore,
+    saves: Cell<u64>,
+    /// The judge's notes of rows.
+    pub notes: RefCell<HashMap<OrderKey, RowNote>>,
+    /// Latest changes of the index, for its lag.
+    pub index_changes: RefCell<VecDeque<(Timestamp, OrderKey, &'static str, &'static str)>>,
+    /// The queue.
+    pub queue: RefCell<Sqs>,
+    /// The queue has something new.
+    pub queue_moved: Notify,
+    /// The judge's notes of exceptions told.
+    pub told: RefCell<HashMap<OrderKey, Told>>,
+    /// Events other than exceptions, counted by kind and order.
+    pub events: RefCell<Vec<Event>>,
+    /// Times that intake was closed in the store.
+    pub closures: Cell<u32>,
+    /// The marketplaces, in the channels' order.
+    pub shops: RefCell<Vec<Marketplace>>,
+    /// When each channel was listed: first pages only.
+    pub listings: RefCell<Vec<Vec<Timestamp>>>,
+    /// Prima.
+    pub office: RefCell<Office>,
+    /// The channels' documents, as loaded now.
+    pub channels: RefCell<Rc<Vec<Channel>>>,
+    /// Consumers at work.
+    pub consumers: Cell<u32>,
+    /// Invocations so far.
+    pub invocations: Cell<u64>,
+    /// When the table was wiped.
+    pub wiped_at: Cell<Option<Timestamp>>,
+    /// What may not be, and was.
+    pub violations: RefCell<Vec<String>>,
+    /// The trace, where one is wanted.
+    pub trace: RefCell<Option<Vec<String>>>,
+}
+
+/// The beginning of every run.
+#[must_use]
+pub fn beginning() -> Timestamp {
+    // 2026-11-10T06:00:00Z, a Tuesday.
+    Timestamp::from_second(1_794_290_400).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+impl World {
+    /// A world at its beginning; call inside a paused runtime.
+    #[must_use]
+    pub fn new(mut plan: Plan, script: Option<Script>, traced: bool) -> Self {
+        let shops = std::mem::take(&mut plan.marketplaces);
+        let channels = plan.channels.clone();
+        let office = Office { cancels: plan.manners.cancel_order, ..Office::default() };
+        Self {
+            dice: Dice::new(plan.seed ^ 0x005e_ed0f_face),
+            started: Instant::now(),
+            quiet: Cell::new(false),
+            effects: Cell::new(0),
+            faults: Cell::new(0),
+            script,
+            store: MemoryStore::default(),
+            saves: Cell::new(0),
+            notes: RefCell::default(),
+            index_changes: RefCell::default(),
+            queue: RefCell::default(),
+            queue_moved: Notify::new(),
+            told: RefCell::default(),
+            events: RefCell::default(),
+            closures: Cell::new(0),
+            listings: RefCell::new(vec![Vec::new(); shops.len()]),
+            shops: RefCell::new(shops),
+            office: RefCell::new(office),
+            channels: RefCell::new(Rc::new(channels)),
+            consumers: Cell::new(0),
+            invocations: Cell::new(0),
+            wiped_at: Cell::new(None),
+            violations: RefCell::default(),
+            trace: RefCell::new(traced.then(Vec::new)),
+            plan,
+        }
+    }
+
+    /// The true time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        let passed = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        Timestamp::from_millisecond(beginning().as_millisecond() + passed).unwrap_or(Timestamp::MAX)
+    }
+
+    /// The true time since the beginning.
+    #[must_use]
+    pub fn passed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Writes a line of the trace, where one is wanted.
+    pub fn tell(&self, line: impl FnOnce() -> String) {
+        if let Some(trace) = self.trace.borrow_mut().as_mut() {
+            let lines = super::privacy::lines();
+            let passed = self.started.elapsed();
+            let stamp = format!("{:>9.3}", passed.as_secs_f64());
+            trace.extend(lines.into_iter().map(|line| format!("{stamp}        log:{line}")));
+            trace.push(format!("{stamp} {}", line()));
+        }
+    }
+
+    /// Notes what may not be.
+    pub fn violate(&self, what: String) {
+        self.tell(|| format!("VIOLATION {what}"));
+        self.violations.borrow_mut().push(what);
+    }
+
+    /// The marketplace of a channel, everything that is due having happened.
+    pub fn shop<T>(&self, channel: &str, work: impl FnOnce(&mut Marketplace) -> T) -> Option<T> {
+        let index = self.plan.channel_index(channel)?;
+        let now = self.now();
+        let mut shops = self.shops.borrow_mut();
+        let shop = shops.get_mut(index)?;
+        shop.advance(now);
+        Some(work(shop))
+    }
+
+    /// Draws what becomes of a call.
+    #[must_use]
+    pub fn fate(&self, kind: Kind, channel: Option<usize>, crash: f64) -> (u64, Fate) {
+        let number = self.effects.get();
+        self.effects.set(number + 1);
+        if let Some(script) = self.script {
+            let fate = if script.at == number { script.fate } else { Fate::Goes };
+            return (number, fate);
+        }
+        if self.quiet.get() || self.plan.scripted {
+            return (number, Fate::Goes);
+        }
+        let profile = &self.plan.profile;
+        let moment = Moment::from(self.passed());
+        let (fails, lost) = match kind {
+            Kind::Load | Kind::Index | Kind::Rules => (profile.store_fails, 0.0),
+            Kind::Save | Kind::Reserve => (profile.store_fails, profile.store_lost),
+            Kind::Send => (profile.queue_fails, profile.queue_lost),
+            Kind::Publish => (profile.bus_fails, profile.bus_lost),
+            Kind::Key => (profile.store_fails / 4.0, 0.0),
+            Kind::List => (profile.mirakl_fails, 0.0),
+            Kind::Accept | Kind::Reference => (profile.mirakl_fails, profile.mirakl_lost),
+            Kind::Ask => (profile.prima_fails, 0.0),
+            Kind::NewOrder | Kind::CancelOrder => (profile.prima_fails, profile.prima_lost),
+        };
+        let down = match kind {
+            Kind::Load | Kind::Save | Kind::Index | Kind::Reserve | Kind::Rules => self.plan.store_down.holds(moment),
+            Kind::Send => self.plan.queue_down.holds(moment),
+            Kind::Publish => self.plan.bus_down.holds(moment),
+            Kind::Key | Kind::List | Kind::Accept | Kind::Reference => {
+                channel.and_then(|channel| self.plan.mirakl_down.get(channel)).is_some_and(|windows| windows.holds(moment))
+            }
+            Kind::Ask | Kind::NewOrder | Kind::CancelOrder => self.plan.prima_down.holds(moment),
+        };
+        let dice = &self.dice;
+        let fate = if dice.chance(crash) {
+            if dice.chance(0.5) { Fate::CrashBefore } else { Fate::CrashAfter }
+        } else if down {
+            if lost > 0.0 && dice.chance(0.1) { Fate::AnswerLost } else { Fate::Fails }
+        } else if dice.chance(fails) {
+            Fate::Fails
+        } else if dice.chance(lost) {
+            Fate::AnswerLost
+        } else {
+            Fate::Goes
+        };
+        if fate != Fate::Goes {
+            self.faults.set(self.faults.get() + 1);
+        }
+        (number, fate)
+    }
+
+    /// Notes a row that was saved.
+    pub fn note_row(&self, row: &OrderRow) {
+        let save = self.saves.get() + 1;
+        self.saves.set(save);
+        let mut notes = self.notes.borrow_mut();
+        let index_state = row.index_state();
+        let now = self.now();
+        let note = notes.entry(row.key.clone()).or_insert_with(|| RowNote {
+            index_state: "",
+            stage: row.stage,
+            cancel_known: None,
+            attempt: None,
+            exception: None,
+        });
+        if note.index_state != index_state {
+            let mut changes = self.index_changes.borrow_mut();
+            changes.push_back((now, row.key.clone(), note.index_state, index_state));
+            if changes.len() > 64 {
+                changes.pop_front();
+            }
+        }
+        note.index_state = index_state;
+        note.stage = row.stage;
+        if row.cancel_requested.is_some() || matches!(row.stage, Stage::Cancelled | Stage::Cancelling) {
+            note.cancel_known.get_or_insert(save);
+        } else {
+            note.cancel_known = None;
+        }
+        match &row.attempt {
+            Some(attempt) if note.attempt.is_none_or(|(_, at)| at != attempt.at) => note.attempt = Some((save, attempt.at)),
+            Some(_) => {}
+            None => note.attempt = None,
+        }
+        let exception = row.exception.as_ref().map(|exception| exception.first_seen);
+        if exception.is_some() && exception != note.exception {
+            self.told.borrow_mut().entry(row.key.clone()).or_default().exceptions += 1;
+        }
+        note.exception = exception;
+    }
+}
