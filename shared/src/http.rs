@@ -121,6 +121,6 @@ mod tests {
     #[test]
     fn waits_double_up_to_half_a_minute() {
         let waits: Vec<_> = [0, 1, 2, 40].map(|round| backoff(Duration::from_millis(400), round).as_millis()).into();
-        assert_eq!(waits, [400, 800, 1600, 26_214_400.min(30_000)]);
+        assert_eq!(waits, [400, 800, 1600, 30_000]);
     }
 }

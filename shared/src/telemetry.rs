@@ -61,7 +61,7 @@ impl Measures {
         Self { function: function.to_owned(), channel: None, values: Vec::new() }
     }
 
-    /// Measures of `function` for one channel: their dimension is `channel`, the function stands beside it.
+    /// Measures of `function` for one channel: under the dimension `channel`, and under `function` beside it.
     #[must_use]
     pub fn of_channel(function: &str, channel: &str) -> Self {
         Self { channel: Some(channel.to_owned()), ..Self::of_function(function) }
@@ -122,7 +122,8 @@ impl Measures {
             let value = if let [single] = values { number(*single) } else { values.iter().copied().map(number).collect() };
             line.insert(measure.name.to_owned(), value);
         }
-        let dimension = if self.channel.is_some() { "channel" } else { "function" };
+        // A channel's measures count for the whole function too, so that one alarm can watch all channels.
+        let dimensions = if self.channel.is_some() { json!([["channel"], ["function"]]) } else { json!([["function"]]) };
         line.insert("function".to_owned(), json!(self.function));
         if let Some(channel) = &self.channel {
             line.insert("channel".to_owned(), json!(channel));
@@ -131,7 +132,7 @@ impl Measures {
             "_aws".to_owned(),
             json!({
                 "Timestamp": now.as_millisecond(),
-                "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [[dimension]], "Metrics": definitions}],
+                "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": dimensions, "Metrics": definitions}],
             }),
         );
         Value::Object(line).to_string()
@@ -170,7 +171,7 @@ mod tests {
         assert_eq!(lines.len(), 1);
         let expected = json!({
             "_aws": {"Timestamp": 1_790_000_000_123_i64, "CloudWatchMetrics": [{
-                "Namespace": "PrimaMirakl", "Dimensions": [["channel"]],
+                "Namespace": "PrimaMirakl", "Dimensions": [["channel"], ["function"]],
                 "Metrics": [{"Name": "orders_seen", "Unit": "Count"}, {"Name": "oldest_unacknowledged_age", "Unit": "Seconds"},
                     {"Name": "run", "Unit": "Milliseconds"}, {"Name": "time_to_acknowledge", "Unit": "Seconds"}],
             }]},

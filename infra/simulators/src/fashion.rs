@@ -106,7 +106,8 @@ const EUROPEAN: Names = (
     ["Montpellier", "Köln", "Łódź", "Århus", "Málaga", "Liège"],
 );
 
-const COMPANIES: [&str; 4] = ["Häberle & Sons Ltd", "Ateliers Réunis \"Chic\" S.à r.l.", "O'Malley <Interiors> plc", "Łódź Design Sp. z o.o."];
+const COMPANIES: [&str; 4] =
+    ["Häberle & Sons Ltd", "Ateliers Réunis \"Chic\" S.à r.l.", "O'Malley <Interiors> plc", "Łódź Design Sp. z o.o."];
 
 /// A customer of a British or a continental shop.
 pub fn person(rng: &mut impl Rng, british: bool) -> Person {

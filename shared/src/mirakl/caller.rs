@@ -150,7 +150,8 @@ impl<K: ApiKeys, C: Clock> Caller<K, C> {
         if left < LEAST_TIME {
             return Try::Failed(MiraklError::not_sent(call.operation, "too little time is left in this invocation"));
         }
-        let mut request = self.http.request(call.method.clone(), url).timeout(left.min(TRY_TIMEOUT)).header(ACCEPT, "application/json, */*;q=0.5");
+        let mut request =
+            self.http.request(call.method.clone(), url).timeout(left.min(TRY_TIMEOUT)).header(ACCEPT, "application/json, */*;q=0.5");
         if let Some(key) = key {
             let Ok(mut authorization) = HeaderValue::from_str(key.expose_secret()) else {
                 let problem = "the stored API key has characters that no header can carry: store it again";

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::call::{Call, Caller, Repeat};
 pub use super::keys::ApiKeys;
 use super::platform::{Account, PlatformConfiguration};
-use super::{MiraklDirectory, MiraklError, MiraklOrders, OrderPage, OrderQuery, ReferenceAnswer, SellerReference, page};
 use super::wire::{null_as_default, text};
+use super::{MiraklDirectory, MiraklError, MiraklOrders, OrderPage, OrderQuery, ReferenceAnswer, SellerReference, page};
 use crate::channel::Channel;
 use crate::clock::Clock;
 use crate::http::{Jitter, builder};
@@ -47,9 +47,8 @@ impl<K: ApiKeys, C: Clock + Clone> HttpDirectory<K, C> {
         if let Some(http) = self.http.get() {
             return Ok(http.clone());
         }
-        let http = builder()
-            .build()
-            .map_err(|problem| MiraklError::not_sent("connect", format!("no HTTP client can be made: {problem}")))?;
+        let http =
+            builder().build().map_err(|problem| MiraklError::not_sent("connect", format!("no HTTP client can be made: {problem}")))?;
         Ok(self.http.get_or_init(|| http).clone())
     }
 
@@ -89,7 +88,7 @@ impl<K: ApiKeys, C: Clock + Clone> MiraklDirectory for HttpDirectory<K, C> {
 /// One channel's operations.
 #[derive(Debug)]
 pub struct MiraklClient<K, C> {
-    caller: Caller<K, C>,
+    pub(super) caller: Caller<K, C>,
 }
 
 #[derive(Serialize)]

@@ -6,6 +6,7 @@ pub mod client;
 pub mod error;
 pub mod keys;
 pub mod order;
+mod order_state;
 mod page;
 pub mod paging;
 pub mod platform;

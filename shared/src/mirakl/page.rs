@@ -46,6 +46,11 @@ pub(super) fn read(body: &[u8]) -> Result<OrderPage, MiraklError> {
     let mut orders = Vec::with_capacity(page.orders.len());
     let mut unreadable = Vec::new();
     for raw in &page.orders {
+        if !raw.get().starts_with('{') {
+            // Not left to the parser: it would take a list's entries for the fields in their order.
+            unreadable.push(UnreadableOrder { order_id: None, acceptable: None, problem: "it is no JSON object".to_owned() });
+            continue;
+        }
         match serde_json::from_str::<Order>(raw.get()) {
             Ok(mut order) => {
                 order.payment_type = order.payment_type.or_else(|| older_payment_type(raw.get()));

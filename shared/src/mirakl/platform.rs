@@ -49,7 +49,7 @@ pub struct Features {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct OrderWorkflows {
-    /// `order_acceptance`: AUTOMATIC, NOT_AUTOMATIC or BOTH.
+    /// `order_acceptance`: `AUTOMATIC`, `NOT_AUTOMATIC` or `BOTH`.
     pub order_acceptance: Option<String>,
     /// `shipping_and_billing_details_before_acceptance`.
     pub shipping_and_billing_details_before_acceptance: Option<bool>,

@@ -32,13 +32,13 @@ struct Body<'b> {
 /// The error of an answer that is no success.
 pub(super) fn error_of(operation: &'static str, status: StatusCode, body: &[u8], retry_after: Option<Duration>) -> MiraklError {
     let text = String::from_utf8_lossy(body);
-    let (code, message, field) = match serde_json::from_str::<Body<'_>>(&text) {
-        Ok(body) => read(&body),
-        Err(_) => match serde_json::from_str::<Vec<Body<'_>>>(&text) {
-            Ok(errors) => read_all(&Body::default(), &errors),
-            Err(_) => (None, plain(&text), None),
-        },
+    // By its first sign: to the reader, a list of texts would be a body as well, its fields in their order.
+    let told = match text.trim_start().as_bytes().first() {
+        Some(b'[') => serde_json::from_str::<Vec<Body<'_>>>(&text).map(|errors| read_all(&Body::default(), &errors)).ok(),
+        Some(b'{') => serde_json::from_str::<Body<'_>>(&text).map(|body| read(&body)).ok(),
+        _ => None,
     };
+    let (code, message, field) = told.unwrap_or_else(|| (None, plain(&text), None));
     // After a server error, or a 408, nobody knows how far the request came.
     let open = status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT;
     let outcome = if open { Outcome::Unknown } else { Outcome::Refused };

@@ -7,9 +7,7 @@ use rand::{Rng, RngExt as _};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
-use super::model::{
-    AdditionalField, Address, Customer, FieldValue, Order, OrderLine, Organization, Promotion, ShopProfile, State, Tax,
-};
+use super::model::{AdditionalField, Address, Customer, FieldValue, Order, OrderLine, Organization, Promotion, ShopProfile, State, Tax};
 use crate::fashion::{CatalogueSku, Person, person};
 
 /// What orders are to be like, besides chance. Shares are from 0 (none) to 1 (all).
@@ -48,7 +46,9 @@ pub fn generate_order(
     let mut lines: Vec<OrderLine> = Vec::with_capacity(count);
     for index in 1..=count {
         let (offer_sku, offer_id) = match lines.first() {
-            _ if unknown && index == 1 => (format!("NOSUCH-{}-00", rng.random_range(100..1000)), 9_900_000 + i64::from(rng.random::<u16>())),
+            _ if unknown && index == 1 => {
+                (format!("NOSUCH-{}-00", rng.random_range(100..1000)), 9_900_000 + i64::from(rng.random::<u16>()))
+            }
             // The same offer on two lines now and then: lines are told apart by their ids alone.
             Some(first) if share(rng, 0.1) => (first.offer_sku.clone(), first.offer_id),
             _ => offer(rng, catalogue),
@@ -77,7 +77,7 @@ pub fn generate_order(
         currency: shop.currency.clone(),
         tax_included: shop.tax_included,
         payment_workflow: "PAY_ON_ACCEPTANCE",
-        payment_type: *["CARD", "PAYPAL", "KLARNA"].choose(rng).unwrap_or(&"CARD"),
+        payment_type: ["CARD", "PAYPAL", "KLARNA"].choose(rng).unwrap_or(&"CARD"),
         automatic_acceptance: shop.automatic_acceptance,
         payment_fails: share(rng, wish.payment_fails_share),
         channel,

@@ -169,7 +169,8 @@ async fn api(State(simulator): State<Arc<Simulator>>, request: Request) -> Respo
     let outcome = kind.map_or_else(|| answer.status.as_u16().to_string(), str::to_owned);
     *simulator.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(format!("{name} {outcome}")).or_default() += 1;
     if let Some(recorder) = &simulator.recorder {
-        let header = |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let header =
+            |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned());
         let headers: Vec<(String, String)> = parts.headers.iter().map(header).collect();
         // A delayed answer is whole. An old platform's answer is not what the seller API promises today.
         let told = kind.filter(|_| !matches!(fault, Some(Fault::Delay { .. })));

@@ -2,6 +2,6 @@
 
 mod client;
 mod conformance;
-mod server;
 mod sending;
+mod server;
 mod wire;

@@ -1,1 +1,193 @@
+//! Sparse, old and odd orders, and every form of dates, amounts, quantities and values.
 
+use jiff::Timestamp;
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+
+use crate::mirakl::order::{AdditionalField, Cancelation};
+use crate::mirakl::{Order, OrderPage, OrderState, page};
+
+fn read(orders: &str) -> OrderPage {
+    page::read(format!(r#"{{"orders":[{orders}]}}"#).as_bytes()).unwrap()
+}
+
+fn read_one(order: &str) -> Order {
+    let mut page = read(order);
+    assert_eq!((page.unreadable.as_slice(), page.length), ([].as_slice(), 1), "{order}");
+    page.orders.remove(0)
+}
+
+/// An order with `fields` and one line with `line_fields`, each beginning with a comma.
+fn order_with(fields: &str, line_fields: &str) -> Order {
+    read_one(&format!(
+        r#"{{"order_id":"A-1","order_state":"SHIPPING"{fields},"order_lines":[{{"order_line_id":"A-1-1","quantity":1,"price":9{line_fields}}}]}}"#
+    ))
+}
+
+fn created(text: &str) -> Option<Timestamp> {
+    order_with(&format!(r#","created_date":"{text}""#), "").created_date
+}
+
+#[test]
+fn ids_states_quantities_and_money_are_enough() {
+    let order = order_with("", "");
+    assert_eq!((order.order_id.as_str(), &order.order_state), ("A-1", &OrderState::Shipping));
+    assert_eq!((order.order_lines[0].quantity, order.order_lines[0].price.to_string()), (1, "9".to_owned()));
+    assert!(order.customer.is_none() && order.total_price.is_none() && order.created_date.is_none());
+}
+
+#[test]
+fn nulls_are_as_good_as_absent() {
+    let nulls = order_with(
+        r#","commercial_id":null,"channel":null,"references":null,"customer":null,"created_date":null,"price":null,"payment_type":null,
+            "order_additional_fields":null,"promotions":{},"can_shop_ship":null,"customer_notification_email":null,"order_tax_mode":null"#,
+        r#","offer_sku":null,"order_line_state":null,"taxes":null,"shipping_taxes":null,"promotions":null,"cancelations":null,
+            "order_line_additional_fields":null,"price_unit":null,"product_title":null"#,
+    );
+    assert_eq!(nulls, order_with("", ""));
+    for empty in [r#","channel":{}"#, r#","channel":{"code":null,"label":null}"#, r#","created_date":"""#] {
+        assert_eq!(order_with(empty, ""), order_with("", ""), "{empty}");
+    }
+    let sparse = order_with(r#","customer":{"customer_id":"c@x","billing_address":null,"shipping_address":{"country_iso_code":null}}"#, "");
+    assert!(sparse.customer.unwrap().billing_address.is_none());
+}
+
+#[test]
+fn both_spellings_of_the_payment_type_may_stand_side_by_side() {
+    assert_eq!(order_with(r#","paymentType":"OLD","payment_type":"CARD""#, "").payment_type.as_deref(), Some("CARD"));
+    assert_eq!(order_with(r#","paymentType":"OLD""#, "").payment_type.as_deref(), Some("OLD"));
+    assert_eq!(order_with(r#","paymentType":null,"payment_type":null"#, "").payment_type, None);
+}
+
+#[test]
+fn dates_have_many_forms() {
+    let same = [
+        "2021-08-04T15:13:31Z",
+        "2021-08-04T15:13:31.000Z",
+        "2021-08-04T16:13:31+01",
+        "2021-08-04T16:13:31+0100",
+        "2021-08-04T10:13:31-05:00",
+        "2021-08-04T15:13:31",
+        " 2021-08-04T15:13:31Z",
+    ];
+    for text in same {
+        assert_eq!(created(text), Some("2021-08-04T15:13:31Z".parse().unwrap()), "{text}");
+    }
+    assert_eq!(created("2021-08-04"), Some("2021-08-04T00:00:00Z".parse().unwrap()));
+    for none in ["yesterday", "2021-13-04T15:13:31Z", "2021-08-04T15:13:31+99"] {
+        let page = read(&format!(r#"{{"order_id":"A","order_state":"SHIPPING","created_date":"{none}","order_lines":[]}}"#));
+        assert_eq!(page.unreadable.len(), 1, "{none}");
+    }
+}
+
+#[test]
+fn unknown_values_are_kept() {
+    let order = order_with(r#","order_tax_mode":"TAX_ON_TUESDAYS""#, r#","order_line_state":"INCIDENT_OPEN""#);
+    assert_eq!(order.order_tax_mode.as_deref(), Some("TAX_ON_TUESDAYS"));
+    assert_eq!(order.order_lines[0].order_line_state, Some(OrderState::Other("INCIDENT_OPEN".to_owned())));
+}
+
+#[test]
+fn quantities_and_ids_may_be_quoted_or_not() {
+    let order = read_one(
+        r#"{"order_id":1001,"order_state":"SHIPPING","order_lines":[{"order_line_id":139,"quantity":"2","price":"20.0000",
+            "offer_sku":4711,"cancelations":[{"id":"c","quantity":null,"amount":1},{"id":"d","quantity":"3.0"}]}]}"#,
+    );
+    let line = &order.order_lines[0];
+    assert_eq!((order.order_id.as_str(), line.order_line_id.as_str(), line.quantity), ("1001", "139", 2));
+    assert_eq!((line.price.to_string(), line.offer_sku.as_deref()), ("20.0000".to_owned(), Some("4711")));
+    let quantities: Vec<_> = line.cancelations.iter().map(|Cancelation { quantity, .. }| *quantity).collect();
+    assert_eq!(quantities, [None, Some(3)]);
+    for wrong in ["1.5", "-1", "null", "\"\"", "\"two\"", "4294967296", "true"] {
+        let order =
+            format!(r#"{{"order_id":"A","order_state":"SHIPPING","order_lines":[{{"order_line_id":"1","quantity":{wrong},"price":1}}]}}"#);
+        assert_eq!(read(&order).unreadable.len(), 1, "{wrong}");
+    }
+}
+
+#[test]
+fn a_line_s_promotions_are_a_list_or_nothing() {
+    assert!(order_with("", r#","promotions":{}"#).order_lines[0].promotions.is_empty());
+    let order = order_with("", r#","promotions":[{"id":"P1","deduced_amount":5.5,"configuration":{"type":"ALL"}},{}]"#);
+    assert_eq!(order.order_lines[0].promotions[0].deduced_amount.unwrap().to_string(), "5.5");
+}
+
+#[test]
+fn an_odd_order_takes_no_neighbour_along_and_can_still_be_accepted() {
+    let good = r#"{"order_id":"G","order_state":"SHIPPING","order_lines":[]}"#;
+    let page = read(&[
+        good,
+        r#"{"order_id":"B","order_state":"WAITING_ACCEPTANCE","customer":"Jane Roe","order_lines":[{"order_line_id":"B-1"},{"order_line_id":2}]}"#,
+        r#"{"order_id":"C","order_state":"WAITING_ACCEPTANCE"}"#,
+        r#"["Jane Roe"]"#,
+        good,
+    ].join(","));
+    assert_eq!((page.orders.len(), page.unreadable.len(), page.length, page.total_count), (2, 3, 5, None));
+    let acceptable = page.unreadable[0].acceptable.as_ref().unwrap();
+    assert_eq!(
+        (&acceptable.state, acceptable.order_line_ids.as_slice()),
+        (&OrderState::WaitingAcceptance, ["B-1", "2"].map(str::to_owned).as_slice())
+    );
+    assert_eq!((page.unreadable[1].order_id.as_deref(), &page.unreadable[1].acceptable), (Some("C"), &None));
+    assert_eq!(page.unreadable[2].order_id, None);
+    assert!(!format!("{:?}", page.unreadable).contains("Jane"));
+}
+
+#[test]
+fn what_is_no_page_is_an_error() {
+    for body in ["", "{}", "[]", r#"{"orders":null}"#, r#"{"orders":[{"order_id":"A""#, "<html></html>"] {
+        assert!(page::read(body.as_bytes()).is_err(), "{body}");
+    }
+}
+
+#[test]
+fn an_order_survives_being_written_and_read_again() {
+    let order = order_with(
+        r#","created_date":"2021-08-04T16:13:31.5+01","channel":{"code":"UK","label":null},"paymentType":"CARD","price":"20.00",
+            "order_additional_fields":[{"code":"a","value":["x","y"]},{"code":"b","type":"NUMERIC","value":4.50}]"#,
+        r#","promotions":[{"id":"P1","deduced_amount":1}],"cancelations":[{"quantity":1}]"#,
+    );
+    let written = serde_json::to_string(&order).unwrap();
+    assert_eq!(serde_json::from_str::<Order>(&written).unwrap(), order);
+}
+
+proptest! {
+    #[test]
+    fn every_moment_is_read_in_every_form(second in 0_i64..4_000_000_000, millisecond in 0_i64..1000, hours in -12_i64..=14) {
+        let moment = Timestamp::from_millisecond(second * 1000 + millisecond).unwrap();
+        let whole = Timestamp::from_second(second).unwrap();
+        prop_assert_eq!(created(&moment.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()), Some(moment));
+        prop_assert_eq!(created(&whole.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()), Some(whole));
+        let local = Timestamp::from_second(second + hours * 3600).unwrap().strftime("%Y-%m-%dT%H:%M:%S").to_string();
+        prop_assert_eq!(created(&format!("{local}{}{:02}", if hours < 0 { '-' } else { '+' }, hours.abs())), Some(whole));
+    }
+
+    #[test]
+    fn amounts_keep_every_digit(units in -999_999_999_999_i64..=999_999_999_999, scale in 0_u32..=8, quoted: bool) {
+        let amount = Decimal::new(units, scale);
+        let text = if quoted { format!("\"{amount}\"") } else { amount.to_string() };
+        let order = order_with(&format!(r#","total_price":{text}"#), "");
+        prop_assert_eq!(order.total_price.unwrap().to_string(), amount.to_string());
+    }
+
+    #[test]
+    fn additional_fields_of_any_type_become_texts(texts in proptest::collection::vec(".{0,12}", 0..4), number in any::<i64>(), yes: bool) {
+        let fields = serde_json::json!([
+            {"code": "list", "type": "MULTIPLE_VALUES_LIST", "value": texts}, {"code": "text", "value": texts.concat()},
+            {"code": "number", "type": "NUMERIC", "value": number}, {"code": "boolean", "value": yes},
+            {"code": "null", "value": null}, {"code": "absent"},
+        ]);
+        let order = order_with(&format!(r#","order_additional_fields":{fields}"#), "");
+        let values: Vec<_> = order.order_additional_fields.into_iter().map(|AdditionalField { value, .. }| value).collect();
+        prop_assert_eq!(values, vec![texts.clone(), vec![texts.concat()], vec![number.to_string()], vec![yes.to_string()], vec![], vec![]]);
+    }
+
+    #[test]
+    fn nothing_makes_the_reader_panic(body in ".{0,200}", value in proptest::sample::select(vec!["{}", "[]", "\"\"", "1e999", "null", "\"é\"", "[[]]"])) {
+        drop(page::read(body.as_bytes()));
+        let field = |name: &str| format!(r#"{{"order_id":"A","order_state":"SHIPPING","{name}":{value},"order_lines":[]}}"#);
+        for name in ["created_date", "price", "channel", "customer", "references", "order_additional_fields", "payment_type"] {
+            prop_assert_eq!(page::read(format!(r#"{{"orders":[{}]}}"#, field(name)).as_bytes()).unwrap().length, 1);
+        }
+    }
+}

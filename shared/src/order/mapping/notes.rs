@@ -72,7 +72,8 @@ pub(super) fn pick_up_point(order: &Order, rules: &OrderRules) -> Option<String>
 /// The organisation of a business order.
 pub(super) fn business(order: &Order) -> Option<&Organization> {
     let organization = order.customer.as_ref()?.organization.as_ref()?;
-    (!describe(organization).is_empty()).then_some(organization)
+    let has_id = !clean_or_empty(organization.organization_id.as_ref()).is_empty();
+    (has_id || !describe(organization).is_empty()).then_some(organization)
 }
 
 fn describe(organization: &Organization) -> String {

@@ -70,17 +70,18 @@ fn readings(sku: &str, rules: &SkuRules) -> Vec<PrimaSku> {
     if sku.len() > LONGEST || sku.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return found;
     }
-    for pattern in &rules.patterns {
-        let Ok(elements) = parse_pattern(pattern) else { continue };
-        let separators: Vec<&str> = elements
-            .iter()
-            .skip(1)
-            .filter_map(|element| match element {
-                Element::Literal(text) => Some(text.as_str()),
-                Element::Field { .. } => None,
-            })
-            .collect();
-        read(sku, &elements, &separators, PrimaSku::default(), &mut found);
+    let forms: Vec<Vec<Element>> = rules.patterns.iter().filter_map(|pattern| parse_pattern(pattern).ok()).collect();
+    // Of all forms: with `{product}-{matrix1}` beside `{product}`, a SKU with a separator fits the first one only.
+    let separators: Vec<&str> = forms
+        .iter()
+        .flat_map(|form| form.iter().skip(1))
+        .filter_map(|element| match element {
+            Element::Literal(text) => Some(text.as_str()),
+            Element::Field { .. } => None,
+        })
+        .collect();
+    for form in &forms {
+        read(sku, form, &separators, PrimaSku::default(), &mut found);
     }
     found
 }

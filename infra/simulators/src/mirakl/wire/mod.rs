@@ -1,5 +1,7 @@
 //! What the seller API writes.
 
+mod customer;
+mod line;
 pub(super) mod order;
 pub(super) mod platform;
 
@@ -8,6 +10,9 @@ use rust_decimal::Decimal;
 use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+
+/// Left out where none, and null where none within.
+type Sparse<T> = Option<Option<T>>;
 
 /// How many digits an order's amounts have: Mirakl writes `20.0000`, `0.00`, `49` and `5.5`.
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,7 @@ use super::order::tax_mode;
 use super::{instant, moment};
 
 /// A01.
-pub(crate) fn account(shop: &ShopProfile, now: Timestamp) -> Value {
+pub(in crate::mirakl) fn account(shop: &ShopProfile, now: Timestamp) -> Value {
     json!({
         "shop_id": shop.shop_id, "shop_name": format!("Shop {}", shop.shop_id), "shop_state": "OPEN", "currency_iso_code": shop.currency,
         "billing_info": {}, "channels": [], "date_created": instant(now), "last_updated_date": moment(now), "domains": ["PRODUCT"],
@@ -21,7 +21,7 @@ pub(crate) fn account(shop: &ShopProfile, now: Timestamp) -> Value {
 }
 
 /// PC01.
-pub(crate) fn platform(settings: &Settings, shop: &ShopProfile) -> Value {
+pub(in crate::mirakl) fn platform(settings: &Settings, shop: &ShopProfile) -> Value {
     json!({
         "platform_name": "Simulated marketplace", "tenant_name": "simulated", "timezone": "Europe/London",
         "features": {

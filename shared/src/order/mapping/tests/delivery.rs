@@ -167,11 +167,18 @@ fn a_business_order_is_flagged_and_described() {
     let silent = silent.unwrap();
     assert!(!silent.header.business && silent.header.special_instructions.is_empty());
     assert!(!with(|_, _| {}).unwrap().header.business);
+    let by_id = with(|order, _| {
+        customer(order).organization = Some(Organization { organization_id: Some("O-7".into()), ..Organization::default() });
+    });
+    assert!(by_id.unwrap().header.business);
 }
+
+/// What makes the order one that a rule means.
+type Change = fn(&mut Order);
 
 #[test]
 fn hold_rules_each_hold_what_they_name_and_nothing_else() {
-    let whens: Vec<(HoldWhen, fn(&mut Order))> = vec![
+    let whens: [(HoldWhen, Change); 7] = [
         (HoldWhen::TotalAbove { amount: Amount(38.into()), currency: "GBP".into() }, |_| {}),
         (HoldWhen::CustomerMessage, |order| order.has_customer_message = Some(true)),
         (HoldWhen::CountryIn(vec!["FRA".into()]), |order| shipping(order).country_iso_code = Some("FRA".into())),

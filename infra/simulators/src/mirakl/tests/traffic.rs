@@ -1,0 +1,70 @@
+//! Traffic of every operation, recorded for a check against Mirakl's own description of its API.
+
+use std::path::{Path, PathBuf};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::SHOP;
+use super::seller_api::Running;
+
+fn lines(path: &Path) -> Vec<Value> {
+    std::fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The recording stays at `MIRAKL_TRAFFIC`, if that is set, for whoever holds it against the published document.
+fn recording() -> PathBuf {
+    std::env::var_os("MIRAKL_TRAFFIC")
+        .map_or_else(|| std::env::temp_dir().join(format!("mirakl-traffic-{}.jsonl", std::process::id())), PathBuf::from)
+}
+
+#[tokio::test]
+async fn every_operation_is_recorded_without_a_key() {
+    let path = recording();
+    let running = Running::start(json!({"payment_seconds": 1}), Some(&path)).await;
+    for path in ["/api/version", "/api/account", "/api/platform/configuration"] {
+        assert!(running.get(path).await.status.is_success());
+    }
+    assert_eq!(running.try_call(Method::GET, "/api/account", None, None).await.unwrap().status, 401);
+    let ids = running.bring(json!({"shop_id": SHOP, "count": 100, "unknown_sku_share": 0.1, "payment_fails_share": 0.1})).await;
+    running.bring(json!({"shop_id": 2002, "count": 100, "seed": 9})).await;
+    for id in &ids[..60] {
+        assert_eq!(running.accept(id).await.status, 204);
+    }
+    for id in &ids[5..20] {
+        running.call(Method::POST, &format!("/simulator/orders/{id}/lines/{id}-1/cancel"), Some(json!({"quantity": 1}))).await;
+    }
+    for id in &ids[20..25] {
+        running.call(Method::POST, &format!("/simulator/orders/{id}/cancel"), None).await;
+    }
+    // Until the first order is paid: the time of the payment is the simulator's own.
+    while running.get("/simulator/state").await.json["orders"][0]["state"] != "SHIPPING" {}
+    running.call(Method::POST, &format!("/simulator/orders/{}/ship", ids[0]), None).await;
+    running.accept(&ids[0]).await;
+    let reference = |id: &str, reference: &str| json!({"order_id": id, "references": {"order_reference_for_seller": reference}});
+    let references = json!({"orders": [reference(&ids[0], "MK-1"), reference("NONE-A", "MK-2"), reference(&ids[1], " ")]});
+    running.call(Method::PUT, "/api/orders", Some(references)).await;
+    running.call(Method::PUT, "/api/orders/NONE-A/accept", Some(json!({"order_lines": [{"accepted": true, "id": "1"}]}))).await;
+    for offset in [0, 50, 90] {
+        running.get(&format!("/api/orders?max=50&offset={offset}&start_update_date=2026-01-01T00:00:00Z&sort=dateCreated&order=asc")).await;
+    }
+    running.try_call(Method::GET, "/api/orders?max=100", Some("key-fr"), None).await.unwrap();
+    running.misbehave("OR21", json!({"kind": "lost_answer"})).await;
+    let body = json!({"order_lines": [{"accepted": true, "id": format!("{}-1", ids[99])}]});
+    assert!(running.try_call(Method::PUT, &format!("/api/orders/{}/accept", ids[99]), Some("key-uk"), Some(body)).await.is_err());
+    running.misbehave("OR11", json!({"kind": "html_error_page", "status": 502})).await;
+    running.get("/api/orders").await;
+    running.misbehave("OR11", json!({"kind": "server_error", "status": 503})).await;
+    running.get("/api/orders").await;
+    drop(running);
+
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(!text.contains("key-uk") && !text.contains("key-fr"));
+    let entries = lines(&path);
+    let faults: Vec<&str> = entries.iter().filter_map(|entry| entry["_fault"].as_str()).collect();
+    assert_eq!(faults, ["lost_answer", "html_error_page", "server_error"]);
+    assert!(entries.iter().all(|entry| entry["request"]["url"].as_str().unwrap().starts_with("http://127.0.0.1")));
+    if std::env::var_os("MIRAKL_TRAFFIC").is_none() {
+        std::fs::remove_file(&path).unwrap();
+    }
+}
