@@ -61,7 +61,11 @@ impl Function {
         let hard_deadline = Timestamp::try_from(deadline)?;
         let list = self.documents.channels().await?;
         for (channel, problem) in &list.unusable {
-            tracing::error!(channel, problem, "the channel's definition cannot be used; its last good version goes on, if this process knows one");
+            tracing::error!(
+                channel,
+                problem,
+                "the channel's definition cannot be used; its last good version goes on, if this process knows one"
+            );
         }
         let run = Run { id: request_id.to_owned(), hard_deadline };
         let reports = self.ports.poll_all(&list.channels, &run).await;

@@ -71,11 +71,7 @@ where
 {
     /// Polls all channels at once; none can hold up, or fail, another.
     pub async fn poll_all(&self, channels: &[Channel], run: &Run) -> Vec<ChannelReport> {
-        stream::iter(channels)
-            .map(|channel| self.poll_isolated(channel, run))
-            .buffer_unordered(channels.len().max(1))
-            .collect()
-            .await
+        stream::iter(channels).map(|channel| self.poll_isolated(channel, run)).buffer_unordered(channels.len().max(1)).collect().await
     }
 
     async fn poll_isolated(&self, channel: &Channel, run: &Run) -> ChannelReport {
@@ -177,7 +173,14 @@ where
     }
 
     /// An order that still waits although its window is nearly over is said so: once as a warning, once as critical.
-    async fn warn_of_windows(&self, channel: &Channel, listing: &Listing, accepted: &[String], poll: &mut PollState, report: &mut ChannelReport) {
+    async fn warn_of_windows(
+        &self,
+        channel: &Channel,
+        listing: &Listing,
+        accepted: &[String],
+        poll: &mut PollState,
+        report: &mut ChannelReport,
+    ) {
         let now = self.clock.now();
         let mut events = Vec::new();
         let mut still_waiting = Vec::new();
@@ -200,7 +203,9 @@ where
                         needs_person: true,
                         severity,
                         reason: format!("the order is not accepted and its window ends in {} minutes", left.as_secs() / 60),
-                        remedy: "Accept it by hand in Mirakl's back office now, then look at the connector's latest failures for this channel.".to_owned(),
+                        remedy:
+                            "Accept it by hand in Mirakl's back office now, then look at the connector's latest failures for this channel."
+                                .to_owned(),
                     });
                 }
                 still_waiting.push(marked);
@@ -220,7 +225,14 @@ where
     }
 
     /// A refused key is said once, until it works again.
-    async fn note_failure(&self, channel: &Channel, poll: &mut PollState, report: &mut ChannelReport, problem: &MiraklError, now: Timestamp) {
+    async fn note_failure(
+        &self,
+        channel: &Channel,
+        poll: &mut PollState,
+        report: &mut ChannelReport,
+        problem: &MiraklError,
+        now: Timestamp,
+    ) {
         tracing::warn!(channel = %channel.id, %problem, "the listing is incomplete");
         report.note_failure(problem);
         if !problem.is_key_refused() || poll.key_refused_since.is_some() {
@@ -237,7 +249,9 @@ where
         };
         match self.events.publish(&[event]).await {
             Ok(()) => poll.key_refused_since = Some(now),
-            Err(problem) => tracing::error!(channel = %channel.id, %problem, "the API key is refused, and that could not be said on the bus"),
+            Err(problem) => {
+                tracing::error!(channel = %channel.id, %problem, "the API key is refused, and that could not be said on the bus")
+            }
         }
     }
 

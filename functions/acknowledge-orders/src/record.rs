@@ -222,7 +222,9 @@ where
                 row.referenced_at = Some(now);
                 row.enter(Stage::Created, now, "rebuilt from the reference that Mirakl holds");
                 clean &= self.store.save_order(&mut row).await.is_ok();
-            } else if order.order_state == OrderState::Shipping && order.created_date.is_none_or(|created| created >= channel.take_over_from) {
+            } else if order.order_state == OrderState::Shipping
+                && order.created_date.is_none_or(|created| created >= channel.take_over_from)
+            {
                 tracing::info!(channel = %channel.id, order = %order.order_id, lines = order.order_lines.len(), "observing: would queue for Prima");
             }
         }
@@ -248,8 +250,6 @@ fn follow_up_of(row: &OrderRow, order: &Order, next: Next) -> Saved {
         Next::Nothing => Saved::Quiet,
         Next::Create => Saved::Create(message(OrderTask::Create { order: Box::new(order.clone()) })),
         Next::Cancel => Saved::Cancel(message(OrderTask::Cancel)),
-        Next::WindowMissed => {
-            Saved::WindowMissed(order.order_id.clone(), order.order_state_reason_code.clone().unwrap_or_default())
-        }
+        Next::WindowMissed => Saved::WindowMissed(order.order_id.clone(), order.order_state_reason_code.clone().unwrap_or_default()),
     }
 }

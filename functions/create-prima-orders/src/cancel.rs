@@ -58,7 +58,9 @@ where
         match answer {
             Ok(()) => self.cancelled(row, "cancelled in Prima").await,
             Err(problem) if problem.outcome == Outcome::Refused => match self.prima.order_status(&number).await {
-                Ok(Some(PrimaOrderStatus::Open(_))) => self.by_hand(row, &number, &format!("Prima refused to cancel it: {}", problem.message)).await,
+                Ok(Some(PrimaOrderStatus::Open(_))) => {
+                    self.by_hand(row, &number, &format!("Prima refused to cancel it: {}", problem.message)).await
+                }
                 Ok(status) => self.as_prima_says(row, &number, status).await,
                 Err(_) => self.again(message, Duration::from_secs(60)).await,
             },
@@ -82,7 +84,9 @@ where
 
     async fn by_hand(&self, row: OrderRow, number: &str, why: &str) -> Disposition {
         let reason = format!("Mirakl cancelled the order after it was created in Prima as {number}; {why}");
-        let remedy = format!("Cancel order {number} in Prima by hand before it is picked, then settle the exception: prima-mirakl exceptions settle CHANNEL ORDER.");
+        let remedy = format!(
+            "Cancel order {number} in Prima by hand before it is picked, then settle the exception: prima-mirakl exceptions settle CHANNEL ORDER."
+        );
         self.fail(row, ExceptionKind::CancelledAfterCreation, reason, remedy).await
     }
 

@@ -129,7 +129,8 @@ where
         match self.store.reserve_number(&number, &row.key).await {
             Ok(Reservation::Ours) => row.order_number = Some(number.clone()),
             Ok(Reservation::HeldBy(other)) => {
-                let reason = format!("Prima's order number {number} is already reserved for order {} of channel {}", other.order_id, other.channel);
+                let reason =
+                    format!("Prima's order number {number} is already reserved for order {} of channel {}", other.order_id, other.channel);
                 let remedy = "Make the channel's order_number template unique (a prefix per channel). Then retry the order.";
                 return self.fail(row, ExceptionKind::NumberTaken, reason, remedy).await;
             }
@@ -165,7 +166,10 @@ where
                     let wait = Duration::from_secs(60 * u64::from(row.unclear_answers));
                     return self.later(row, work, wait).await;
                 }
-                let reason = format!("Prima answers the question for order {number} with an error that is not its \"unknown order\": {}", problem.message);
+                let reason = format!(
+                    "Prima answers the question for order {number} with an error that is not its \"unknown order\": {}",
+                    problem.message
+                );
                 let remedy = "If this text means that Prima does not know the order, add it to unknown_order_texts in the installation document. Then retry the order.";
                 row.unclear_answers = 0;
                 self.fail(row, ExceptionKind::PrimaUnclear, reason, remedy).await
@@ -193,6 +197,12 @@ where
             Ok(document) => document,
             Err(failure) => return self.fail(row, failure.kind, failure.reason, failure.remedy).await,
         };
+        let unwritable = shared::prima::documents::unwritable(&document);
+        if !unwritable.is_empty() {
+            let problems: Vec<_> = unwritable.iter().map(ToString::to_string).collect();
+            let remedy = "Have the marketplace correct the order, or cancel it there; then retry.";
+            return self.fail(row, ExceptionKind::Unmappable, problems.join("; "), remedy).await;
+        }
         if !self.has_time_for(2, work.run) {
             return self.later(row, work, Duration::ZERO).await;
         }
@@ -296,7 +306,13 @@ where
                     // The poller noted something, a cancellation perhaps; the lease is still ours, and so is the move.
                     Ok(Some(current)) if current.stage == Stage::Creating && current.lease == ours.lease => {
                         let lines = std::mem::take(&mut row.lines);
-                        row = OrderRow { attempt: ours.attempt.clone(), order_number: ours.order_number.clone(), referenced_at: ours.referenced_at, lines, ..current };
+                        row = OrderRow {
+                            attempt: ours.attempt.clone(),
+                            order_number: ours.order_number.clone(),
+                            referenced_at: ours.referenced_at,
+                            lines,
+                            ..current
+                        };
                     }
                     Ok(_) => return Disposition::Done("moved by another run"),
                     Err(problem) => return unsaved(&row, &problem),
@@ -327,7 +343,8 @@ where
             Err(StoreError::Conflict(_)) => match self.store.load_order(&row.key).await {
                 // Noted by the poller meanwhile: once more on top of that.
                 Ok(Some(current)) if current.stage == Stage::Creating => {
-                    let mut merged = OrderRow { attempt: row.attempt, order_number: row.order_number, unclear_answers: row.unclear_answers, ..current };
+                    let mut merged =
+                        OrderRow { attempt: row.attempt, order_number: row.order_number, unclear_answers: row.unclear_answers, ..current };
                     merged.enter(stage, now, format!("again in {} s", wait.as_secs()));
                     match self.store.save_order(&mut merged).await {
                         Ok(()) => self.again(work.message, wait).await,

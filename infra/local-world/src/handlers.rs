@@ -28,12 +28,21 @@ pub(crate) async fn build(build: Build) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(paths::workspace()).args(["build", "--quiet", "--locked"]);
-    for (_, binary) in FUNCTIONS {
-        command.args(["--package", binary]);
+    match build {
+        // The whole workspace's features, as the command that runs us was built with: nothing is compiled a second time.
+        Build::Development => {
+            command.arg("--workspace");
+        }
+        // Each binary's own features, and no more: as deployed.
+        Build::Release => {
+            command.arg("--release");
+            for package in FUNCTIONS.map(|(_, binary)| binary).into_iter().chain(["operator"]) {
+                command.args(["--package", package]);
+            }
+        }
     }
-    command.args(["--package", "operator"]);
-    if build == Build::Release {
-        command.arg("--release");
+    for binary in FUNCTIONS.map(|(_, binary)| binary).into_iter().chain([OPERATOR]) {
+        command.args(["--bin", binary]);
     }
     if !command.status().await.context("cargo could not be run")?.success() {
         bail!("the functions do not compile: see above");

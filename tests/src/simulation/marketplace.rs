@@ -6,7 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use shared::clock::after;
 use shared::mirakl::order::References;
-use shared::mirakl::{Acceptable, MiraklError, Order, OrderPage, OrderQuery, OrderState, ReferenceAnswer, SellerReference, UnreadableOrder};
+use shared::mirakl::{
+    Acceptable, MiraklError, Order, OrderPage, OrderQuery, OrderState, ReferenceAnswer, SellerReference, UnreadableOrder,
+};
 
 /// Something that happens to an order by itself, or by somebody other than the connector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,6 +57,29 @@ pub struct Sale {
 }
 
 impl Sale {
+    /// A new one.
+    #[must_use]
+    pub fn new(
+        order: Order,
+        deadline: Timestamp,
+        debit_after: Option<Duration>,
+        once_firm: Vec<(Duration, Happening)>,
+        unreadable: bool,
+    ) -> Self {
+        Self {
+            order,
+            deadline,
+            debit_after,
+            once_firm,
+            unreadable,
+            accepted_by_connector: None,
+            accepted_at: None,
+            firm_at: None,
+            ended_at: None,
+            lost_pieces: false,
+        }
+    }
+
     /// Prima's number, as the marketplace holds it.
     #[must_use]
     pub fn reference(&self) -> Option<&str> {
@@ -139,7 +164,11 @@ impl Marketplace {
         let state = self.sales[index].order.order_state.clone();
         let before_despatch = matches!(
             state,
-            OrderState::Staging | OrderState::WaitingAcceptance | OrderState::WaitingDebit | OrderState::WaitingDebitPayment | OrderState::Shipping
+            OrderState::Staging
+                | OrderState::WaitingAcceptance
+                | OrderState::WaitingDebit
+                | OrderState::WaitingDebitPayment
+                | OrderState::Shipping
         );
         match happening {
             Happening::Unstage if state == OrderState::Staging => {
@@ -153,7 +182,9 @@ impl Marketplace {
             }
             Happening::Debit if matches!(state, OrderState::WaitingDebit | OrderState::WaitingDebitPayment) => self.firm(index, at),
             Happening::Cancel if before_despatch => self.end(index, OrderState::Canceled, at),
-            Happening::CancelPiece if matches!(state, OrderState::WaitingDebit | OrderState::WaitingDebitPayment | OrderState::Shipping) => {
+            Happening::CancelPiece
+                if matches!(state, OrderState::WaitingDebit | OrderState::WaitingDebitPayment | OrderState::Shipping) =>
+            {
                 self.cancel_piece(index, at);
             }
             Happening::AcceptByPerson if state == OrderState::WaitingAcceptance => self.accepted(index, at),
@@ -186,6 +217,10 @@ impl Marketplace {
     }
 
     fn accepted(&mut self, index: usize, at: Timestamp) {
+        let order = &mut self.sales[index].order;
+        if order.order_state == OrderState::WaitingAcceptance {
+            order.acceptance_decision_date = Some(at);
+        }
         self.sales[index].accepted_at.get_or_insert(at);
         match self.sales[index].debit_after {
             Some(Duration::ZERO) => self.firm(index, at),
@@ -257,7 +292,9 @@ impl Marketplace {
         if sale.order.order_state != OrderState::WaitingAcceptance {
             return Err(MiraklError::refused("OR21", 400, Some("ORDER_INVALID_STATE"), "the order is not waiting for acceptance"));
         }
-        if sale.order.order_lines.len() != line_ids.len() || !sale.order.order_lines.iter().all(|line| line_ids.contains(&line.order_line_id)) {
+        if sale.order.order_lines.len() != line_ids.len()
+            || !sale.order.order_lines.iter().all(|line| line_ids.contains(&line.order_line_id))
+        {
             return Err(MiraklError::refused("OR21", 400, None, "all lines are to be decided in one call"));
         }
         sale.accepted_by_connector = Some(now);
@@ -271,8 +308,10 @@ impl Marketplace {
         for reference in references {
             let refused = match self.by_id.get(&reference.order_id) {
                 Some(&index) => {
-                    self.sales[index].order.references =
-                        Some(References { order_reference_for_customer: None, order_reference_for_seller: Some(reference.reference.clone()) });
+                    self.sales[index].order.references = Some(References {
+                        order_reference_for_customer: None,
+                        order_reference_for_seller: Some(reference.reference.clone()),
+                    });
                     if self.references_touch {
                         self.touch(index, now);
                     }

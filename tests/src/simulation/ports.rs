@@ -228,7 +228,8 @@ impl Store for Port {
 
     async fn save_intake(&self, intake: &mut PrimaIntake) -> Result<(), StoreError> {
         let world = &self.0.world;
-        let fate = self.0.begin(Kind::Save, None, || format!("intake {} failures, closed {:?}", intake.failures, intake.closed_since)).await;
+        let fate =
+            self.0.begin(Kind::Save, None, || format!("intake {} failures, closed {:?}", intake.failures, intake.closed_since)).await;
         if fate == Fate::Fails {
             return Err(unavailable());
         }
@@ -338,7 +339,11 @@ impl EventBus for Port {
         let fate = self
             .0
             .begin(Kind::Publish, None, || {
-                events.iter().map(|event| format!("{:?} {}: {}", event.kind, event.order.as_deref().unwrap_or("-"), event.reason)).collect::<Vec<_>>().join("; ")
+                events
+                    .iter()
+                    .map(|event| format!("{:?} {}: {}", event.kind, event.order.as_deref().unwrap_or("-"), event.reason))
+                    .collect::<Vec<_>>()
+                    .join("; ")
             })
             .await;
         for event in events {
@@ -398,7 +403,9 @@ impl Client {
             return Err(MiraklError::refused(operation, 401, None, "unauthorised"));
         }
         match fate {
-            Fate::Fails if world.script.is_some() => Err(MiraklError { status: Some(503), ..MiraklError::unknown(operation, "service unavailable") }),
+            Fate::Fails if world.script.is_some() => {
+                Err(MiraklError { status: Some(503), ..MiraklError::unknown(operation, "service unavailable") })
+            }
             Fate::Fails => Err(match world.dice.index(4) {
                 0 => MiraklError::refused(operation, 429, None, "too many requests"),
                 1 => MiraklError::not_sent(operation, "connection refused"),
@@ -420,7 +427,13 @@ impl MiraklOrders for Client {
         let world = &self.port.0.world;
         let fate = self
             .begin(Kind::List, "OR11", || {
-                format!("{} {} states, {} ids, from {:?}, offset {offset}", self.channel, query.states.len(), query.order_ids.len(), query.updated_from)
+                format!(
+                    "{} {} states, {} ids, from {:?}, offset {offset}",
+                    self.channel,
+                    query.states.len(),
+                    query.order_ids.len(),
+                    query.updated_from
+                )
             })
             .await?;
         if offset == 0 && query.order_ids.is_empty() {
@@ -574,7 +587,7 @@ impl fmt::Debug for Book {
 }
 
 impl Rulebook for Book {
-    async fn rules(&self, channel: &str) -> Result<Rules, RulesProblem> {
+    async fn rules(&self, channel: &str, _skus: &[&str]) -> Result<Rules, RulesProblem> {
         let fate = self.port.0.begin(Kind::Rules, None, || channel.to_owned()).await;
         self.port.0.end(fate).await;
         if fate != Fate::Goes {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use shared::channel::Channel;
 use shared::events::Event;
-use shared::order::row::{OrderKey, OrderRow, Stage};
+use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::state::memory::MemoryStore;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -87,8 +87,10 @@ pub struct RowNote {
     pub cancel_known: Option<u64>,
     /// The save that held the latest attempt, and that attempt.
     pub attempt: Option<(u64, Timestamp)>,
-    /// Since when its exception stands.
-    pub exception: Option<Timestamp>,
+    /// Since when its exception stands, and its kind.
+    pub exception: Option<(Timestamp, ExceptionKind)>,
+    /// An operator adopted it.
+    pub adopted: bool,
 }
 
 /// What the judge notes of telling people of an order.
@@ -170,7 +172,8 @@ impl World {
     pub fn new(mut plan: Plan, script: Option<Script>, traced: bool) -> Self {
         let shops = std::mem::take(&mut plan.marketplaces);
         let channels = plan.channels.clone();
-        let office = Office { cancels: plan.manners.cancel_order, ..Office::default() };
+        let mut office = Office::default();
+        office.cancels = plan.manners.cancel_order;
         Self {
             dice: Dice::new(plan.seed ^ 0x005e_ed0f_face),
             started: Instant::now(),
@@ -305,7 +308,9 @@ impl World {
             cancel_known: None,
             attempt: None,
             exception: None,
+            adopted: false,
         });
+        note.adopted = row.adopted;
         if note.index_state != index_state {
             let mut changes = self.index_changes.borrow_mut();
             changes.push_back((now, row.key.clone(), note.index_state, index_state));
@@ -325,7 +330,7 @@ impl World {
             Some(_) => {}
             None => note.attempt = None,
         }
-        let exception = row.exception.as_ref().map(|exception| exception.first_seen);
+        let exception = row.exception.as_ref().map(|exception| (exception.first_seen, exception.kind));
         if exception.is_some() && exception != note.exception {
             self.told.borrow_mut().entry(row.key.clone()).or_default().exceptions += 1;
         }

@@ -1,0 +1,178 @@
+//! What happens on every day.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use local_world::Function;
+use serde_json::{Value, json};
+
+use crate::{in_prima, mirakl_orders, options, poll_until, prima_orders, stage, text, the_order, uk, world};
+
+#[tokio::test]
+async fn a_happy_day_with_one_unknown_sku_ends_with_everything_in_prima_and_one_exception() {
+    let world = world(options("happy-day")).await;
+    for channel in world.channels().to_vec() {
+        world.bring_orders(&channel, 8, false).await.unwrap();
+    }
+    world.bring_orders(&uk(&world), 1, true).await.unwrap();
+    let summary = world.settle(Duration::from_secs(120)).await.unwrap();
+    assert!(summary.is_sound(), "{summary:?}");
+    assert_eq!(prima_orders(&world).await.len(), 16);
+
+    // Exactly one person-sized exception, in the dead-letter queue with words that a person can read, and one alert.
+    let exceptions = world.deployment().exceptions().await.unwrap();
+    assert_eq!(exceptions.len(), 1, "{exceptions:?}");
+    for attribute in ["channel", "order", "kind", "reason", "remedy", "first_seen"] {
+        assert!(!exceptions[0].attributes[attribute].is_empty(), "{attribute} is empty");
+    }
+    assert!(exceptions[0].attributes["reason"].contains("NOSUCH"), "{:?}", exceptions[0]);
+    let alerts = world.deployment().alerts().await.unwrap();
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    assert_eq!(alerts[0]["detail-type"], "OrderException");
+
+    // Mirakl learns Prima's numbers, a hundred at a time, once a minute.
+    let excepted = exceptions[0].attributes["order"].clone();
+    poll_until(&world, "every created order has its reference", Duration::from_secs(150), async || {
+        mirakl_orders(&world).await.iter().all(|order| text(order, "order_id") == excepted || !order["reference_for_seller"].is_null())
+    })
+    .await;
+
+    // The channel's attribution, and nothing of a customer outside Prima.
+    let mut secrets = BTreeSet::new();
+    for order in prima_orders(&world).await {
+        let whole = world.prima().get(&format!("orders/{}", text(&order, "number"))).await.unwrap();
+        let written = whole.to_string();
+        assert!(written.contains("outfitter-uk") || written.contains("modehaus-eu"), "no attribution: {written}");
+        collect(&whole, &mut secrets);
+    }
+    assert!(secrets.len() > 20, "the simulated customers have addresses: {secrets:?}");
+    let mut public: Vec<String> = world.deployment().rows().await.unwrap().iter().map(Value::to_string).collect();
+    public.extend(alerts.iter().map(Value::to_string));
+    public.extend(exceptions.iter().map(|message| format!("{} {:?}", message.body, message.attributes)));
+    for function in [Function::AcknowledgeOrders, Function::CreatePrimaOrders] {
+        public.extend(world.deployment().function_logs(function).await.unwrap());
+    }
+    public.extend(world.channels().iter().map(|channel| channel.id.clone()));
+    let keys: Vec<String> = world.channels().iter().map(|channel| channel.api_key.clone()).collect();
+    for line in &public {
+        for secret in secrets.iter().chain(&keys) {
+            assert!(!line.contains(secret.as_str()), "'{secret}' stands in: {line}");
+        }
+    }
+}
+
+/// Texts by which a customer could be known: street, surname, e-mail, telephone.
+fn collect(value: &Value, secrets: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let personal =
+                    ["AddrLine1", "CustomerEmail", "CustomerPhone", "CustomerMobile", "CustomerSurname"].contains(&name.as_str());
+                match value.as_str() {
+                    Some(text) if personal && text.len() > 6 => drop(secrets.insert(text.to_owned())),
+                    _ => collect(value, secrets),
+                }
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect(value, secrets)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_orders_over_two_channels_are_each_created_once() {
+    let world = world(options("thousand")).await;
+    for channel in world.channels().to_vec() {
+        world.bring_orders(&channel, 500, false).await.unwrap();
+    }
+    let summary = world.settle(Duration::from_secs(400)).await.unwrap();
+    assert!(summary.is_sound(), "{summary:?}");
+    assert_eq!(prima_orders(&world).await.len(), 1000);
+    let most_calls = mirakl_orders(&world).await.iter().filter_map(|order| order["accept_calls"].as_u64()).max();
+    assert_eq!(most_calls, Some(1), "each order is accepted by one call");
+}
+
+#[tokio::test]
+async fn an_order_cancelled_before_it_is_paid_never_reaches_prima() {
+    let mut options = options("cancel-early");
+    options.mirakl = json!({"settings": {"debit_seconds": 600}});
+    let world = world(options).await;
+    world.bring_orders(&uk(&world), 1, false).await.unwrap();
+    let order_id = the_order(&world).await;
+    poll_until(&world, "accepted", Duration::from_secs(20), async || stage(&world, &order_id).await == "awaiting-payment").await;
+    world.mirakl().post(&format!("orders/{order_id}/cancel"), &json!({})).await.unwrap();
+    poll_until(&world, "closed", Duration::from_secs(30), async || stage(&world, &order_id).await == "cancelled").await;
+    assert_eq!(prima_orders(&world).await.len(), 0);
+    assert_eq!(world.deployment().exceptions().await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn an_order_cancelled_after_creation_is_cancelled_in_prima_and_a_cancelled_line_is_an_exception() {
+    let world = world(options("cancel-late")).await;
+    world.bring_orders(&uk(&world), 1, false).await.unwrap();
+    let order_id = the_order(&world).await;
+    world.settle(Duration::from_secs(60)).await.unwrap();
+    world.mirakl().post(&format!("orders/{order_id}/cancel"), &json!({})).await.unwrap();
+    poll_until(&world, "cancelled in Prima too", Duration::from_secs(60), async || {
+        in_prima(&world, &order_id).await.iter().all(|order| text(order, "status") == "Cancelled")
+    })
+    .await;
+    assert_eq!(in_prima(&world, &order_id).await.len(), 1);
+
+    world.bring_orders(&uk(&world), 6, false).await.unwrap();
+    world.settle(Duration::from_secs(60)).await.unwrap();
+    let orders = mirakl_orders(&world).await;
+    let (partial, line) = orders
+        .iter()
+        .filter(|order| text(order, "state") == "SHIPPING")
+        .find_map(|order| Some((text(order, "order_id").to_owned(), order["lines"].as_array().filter(|lines| lines.len() > 1)?[0].clone())))
+        .unwrap_or_else(|| panic!("no order of several lines in {orders:?}"));
+    let path = format!("orders/{partial}/lines/{}/cancel", text(&line, "order_line_id"));
+    world.mirakl().post(&path, &json!({"quantity": line["quantity"]})).await.unwrap();
+    poll_until(&world, "an exception", Duration::from_secs(30), async || !world.deployment().exceptions().await.unwrap().is_empty()).await;
+    let exceptions = world.deployment().exceptions().await.unwrap();
+    assert_eq!(exceptions.len(), 1);
+    assert_eq!(exceptions[0].attributes["kind"], "line-cancelled-after-creation");
+    assert_eq!(exceptions[0].attributes["order"], partial);
+}
+
+#[tokio::test]
+async fn an_operator_mends_the_cause_and_retries_the_exception() {
+    let world = world(options("retry")).await;
+    world.bring_orders(&uk(&world), 1, true).await.unwrap();
+    let order_id = the_order(&world).await;
+    world.settle(Duration::from_secs(60)).await.unwrap();
+    assert_eq!(prima_orders(&world).await.len(), 0);
+
+    let known = simulators::fashion::catalogue(1, 1)[0].clone();
+    let overrides = world.deployment().aws().directory().join("skus.json");
+    let mended = json!({"NOSUCH-XXX-00": {"product": known.product, "matrix_codes": [known.colour, known.size]}});
+    let unknown: Vec<String> = mirakl_orders(&world).await[0]["lines"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|line| text(line, "offer_sku").to_owned())
+        .filter(|sku| sku.starts_with("NOSUCH"))
+        .collect();
+    let mended: serde_json::Map<_, _> = unknown.into_iter().map(|sku| (sku, mended["NOSUCH-XXX-00"].clone())).collect();
+    std::fs::write(&overrides, Value::Object(mended).to_string()).unwrap();
+    let operator = async |arguments: &[&str]| world.deployment().operator(arguments, "").await.unwrap();
+    operator(&["skus", "put", "outfitter-uk", &overrides.to_string_lossy()]).await;
+    operator(&["exceptions", "retry", "outfitter-uk", &order_id]).await;
+    // Overrides are read with a cache of a minute: the retry may meet the old ones once.
+    poll_until(&world, "created, or an exception again", Duration::from_secs(60), async || {
+        ["created", "exception"].contains(&stage(&world, &order_id).await.as_str())
+    })
+    .await;
+    if stage(&world, &order_id).await == "exception" {
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        operator(&["exceptions", "retry", "outfitter-uk", &order_id]).await;
+    }
+    poll_until(&world, "created", Duration::from_secs(60), async || in_prima(&world, &order_id).await.len() == 1).await;
+    poll_until(&world, "gone from the dead-letter queue", Duration::from_secs(60), async || {
+        world.deployment().exceptions().await.unwrap().is_empty()
+    })
+    .await;
+    let shown = operator(&["orders", "show", "outfitter-uk", &order_id]).await;
+    assert!(shown.contains("exception") && shown.contains("created"), "{shown}");
+}

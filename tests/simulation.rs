@@ -1,0 +1,123 @@
+//! The fault simulation. `SIMULATION_SEEDS=n` runs n seeds (2,000 by default; CI runs 10,000), `SIMULATION_FROM=n` begins
+//! at another than the first, `SIMULATION_SEED=n` runs one and prints its trace.
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Mutex;
+use std::time::Instant;
+
+use system_tests::simulation::run::FAULTS;
+use system_tests::simulation::{Outcome, Plan, run};
+
+/// Seeds that once found something.
+const REGRESSIONS: [u64; 0] = [];
+/// Threads that share the seeds.
+const THREADS: usize = 2;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+#[derive(Debug, Default)]
+struct Sums {
+    seeds: u64,
+    orders: usize,
+    faults: u64,
+    effects: u64,
+    created: usize,
+    virtual_seconds: u64,
+    fewest_faults: u64,
+    fewest_orders: usize,
+}
+
+#[test]
+fn no_seed_breaks_a_promise() {
+    if let Some(seed) = number("SIMULATION_SEED") {
+        let outcome = run(Plan::drawn(seed), None, true);
+        show(&outcome);
+        assert_eq!(outcome.violations, Vec::<String>::new(), "seed {seed}");
+        return;
+    }
+    let first = number("SIMULATION_FROM").unwrap_or(1);
+    let count = number("SIMULATION_SEEDS").unwrap_or(2_000);
+    let seeds: Vec<u64> = REGRESSIONS.into_iter().chain(first..first + count).collect();
+    let started = Instant::now();
+    let next = AtomicU64::new(0);
+    let failed: Mutex<Vec<Outcome>> = Mutex::default();
+    let sums: Mutex<Sums> = Mutex::new(Sums { fewest_faults: u64::MAX, fewest_orders: usize::MAX, ..Sums::default() });
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                loop {
+                    let place = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap();
+                    let Some(&seed) = seeds.get(place) else { return };
+                    let outcome = run(Plan::drawn(seed), None, false);
+                    let mut sums = sums.lock().unwrap();
+                    sums.seeds += 1;
+                    sums.orders += outcome.orders;
+                    sums.faults += outcome.faults;
+                    sums.effects += outcome.effects;
+                    sums.created += outcome.created;
+                    sums.virtual_seconds += outcome.lasted.as_secs();
+                    if outcome.violations.is_empty() {
+                        sums.fewest_faults = sums.fewest_faults.min(outcome.faults);
+                        sums.fewest_orders = sums.fewest_orders.min(outcome.orders);
+                    } else {
+                        let mut failed = failed.lock().unwrap();
+                        failed.push(outcome);
+                        if failed.len() >= 20 {
+                            next.store(u64::MAX / 2, Ordering::Relaxed);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let sums = sums.into_inner().unwrap();
+    let seconds = started.elapsed().as_secs_f64();
+    println!(
+        "{} seeds in {seconds:.1} s ({:.1} ms a seed and core): {} orders, {} faults, {} calls, {} created, {} virtual hours",
+        sums.seeds,
+        seconds * 1000.0 * THREADS as f64 / sums.seeds as f64,
+        sums.orders,
+        sums.faults,
+        sums.effects,
+        sums.created,
+        sums.virtual_seconds / 3600
+    );
+    let mut failed = failed.into_inner().unwrap();
+    failed.sort_by_key(|outcome| outcome.seed);
+    for outcome in &failed {
+        println!("seed {} fails: {}", outcome.seed, outcome.violations.join("\n    "));
+    }
+    if let Some(first) = failed.first() {
+        panic!("{} of {} seeds fail, seed {} first; with its trace: SIMULATION_SEED={}", failed.len(), sums.seeds, first.seed, first.seed);
+    }
+    assert!(sums.fewest_faults >= FAULTS, "every seed has {FAULTS} faults or more, one had {}", sums.fewest_faults);
+    assert!(sums.fewest_orders >= 100, "every seed has 100 orders or more, one had {}", sums.fewest_orders);
+}
+
+#[test]
+fn a_seed_is_always_the_same_run() {
+    for seed in [3, 17, 40] {
+        let (one, other) = (run(Plan::drawn(seed), None, true), run(Plan::drawn(seed), None, true));
+        let differs = one.trace.iter().zip(&other.trace).position(|(one, other)| one != other);
+        if let Some(line) = differs {
+            panic!("seed {seed} differs from line {line} on:\n{}\n{}", one.trace[line], other.trace[line]);
+        }
+        assert_eq!(one.trace.len(), other.trace.len(), "seed {seed}");
+    }
+}
+
+fn show(outcome: &Outcome) {
+    for line in &outcome.trace {
+        println!("{line}");
+    }
+    println!(
+        "seed {}: {} orders, {} created, {} calls, {} faults, {:?}",
+        outcome.seed, outcome.orders, outcome.created, outcome.effects, outcome.faults, outcome.lasted
+    );
+    for violation in &outcome.violations {
+        println!("VIOLATION {violation}");
+    }
+}

@@ -1,0 +1,109 @@
+//! Orders with customers whose every word can be recognised.
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use shared::amount::Amount;
+use shared::mirakl::order::{Address, Customer, OrderLine};
+use shared::mirakl::{Order, OrderState};
+
+use super::dice::Dice;
+use super::office::UNKNOWN_PRODUCT;
+
+/// What is ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goods {
+    /// What Prima sells.
+    Ordinary,
+    /// A SKU that means nothing.
+    UnknownSku,
+    /// A SKU that means something that Prima does not know.
+    UnknownToPrima,
+}
+
+/// An order of one to three lines.
+#[must_use]
+pub fn order(id: &str, state: OrderState, created: Timestamp, goods: Goods, dice: &Dice) -> Order {
+    let lines: Vec<OrderLine> = (1..=dice.between(1, 3))
+        .map(|number| {
+            let sku = match (goods, number) {
+                (Goods::UnknownSku, 1) => "nobodyknowsthis".to_owned(),
+                (Goods::UnknownToPrima, 1) => format!("{UNKNOWN_PRODUCT}-NAV-12"),
+                _ => format!("ST{}-NAV-{}", dice.between(100, 140), dice.between(6, 18)),
+            };
+            line(id, number, sku, u32::try_from(dice.between(1, 3)).unwrap_or(1))
+        })
+        .collect();
+    Order {
+        order_id: id.to_owned(),
+        commercial_id: Some(id.rsplit_once('-').map_or(id, |(basket, _)| basket).to_owned()),
+        order_state: state,
+        order_state_reason_code: None,
+        created_date: Some(created),
+        last_updated_date: Some(created),
+        acceptance_decision_date: None,
+        shipping_deadline: None,
+        currency_iso_code: Some("GBP".to_owned()),
+        order_tax_mode: Some("TAX_INCLUDED".to_owned()),
+        price: None,
+        shipping_price: Some(Amount::ZERO),
+        total_price: None,
+        shipping_type_code: Some("STD".to_owned()),
+        shipping_type_label: None,
+        shipping_zone_code: None,
+        shipping_pudo_id: None,
+        transaction_number: Some(format!("T-{id}")),
+        payment_type: None,
+        customer_debited_date: None,
+        has_customer_message: Some(false),
+        can_shop_ship: None,
+        channel: None,
+        references: None,
+        customer: Some(customer()),
+        customer_notification_email: Some("relay-zzyx@marketplace.example".to_owned()),
+        order_additional_fields: Vec::new(),
+        order_lines: lines,
+    }
+}
+
+fn line(id: &str, number: u64, sku: String, quantity: u32) -> OrderLine {
+    let unit = Decimal::new(1995, 2);
+    OrderLine {
+        order_line_id: format!("{id}-{number}"),
+        order_line_state: None,
+        offer_sku: Some(sku),
+        product_title: None,
+        quantity,
+        price: Amount(unit * Decimal::from(quantity)),
+        price_unit: Some(Amount(unit)),
+        shipping_price: Some(Amount::ZERO),
+        total_price: None,
+        taxes: Vec::new(),
+        shipping_taxes: Vec::new(),
+        promotions: Vec::new(),
+        cancelations: Vec::new(),
+        order_line_additional_fields: Vec::new(),
+    }
+}
+
+fn customer() -> Customer {
+    let address = Address {
+        firstname: Some("Wilmazzyx".to_owned()),
+        lastname: Some("Zzyxington".to_owned()),
+        street_1: Some("4 Zzyx Lane".to_owned()),
+        zip_code: Some("ZZYX 1AA".to_owned()),
+        city: Some("Zzyxham".to_owned()),
+        country: Some("United Kingdom".to_owned()),
+        country_iso_code: Some("GBR".to_owned()),
+        phone: Some("+44 7700900123".to_owned()),
+        ..Address::default()
+    };
+    Customer {
+        civility: None,
+        customer_id: Some("zzyx-771".to_owned()),
+        firstname: Some("Wilmazzyx".to_owned()),
+        lastname: Some("Zzyxington".to_owned()),
+        organization: None,
+        billing_address: Some(address.clone()),
+        shipping_address: Some(address),
+    }
+}

@@ -1,0 +1,294 @@
+//! The judge: what must be true at the end, by what the two systems themselves hold.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use shared::clock::after;
+use shared::events::EventKind;
+use shared::mirakl::OrderState;
+use shared::order::row::{EXCEPTION_UNANNOUNCED, ExceptionKind, OrderKey, REFERENCE_PENDING, Stage, lines_of};
+
+use super::goods::{Goods, order};
+use super::marketplace::Sale;
+use super::office::{Entered, Progress};
+use super::plan::{CHANNELS, Truth, WINDOW};
+use super::privacy::{heard, is_personal};
+use super::world::{RowNote, World};
+
+/// An order without any peculiarity.
+#[must_use]
+pub fn ordinary_sale(world: &World, id: &str, created: Timestamp) -> Sale {
+    let order = order(id, OrderState::WaitingAcceptance, created, Goods::Ordinary, &world.dice);
+    Sale::new(order, after(created, Duration::from_secs(u64::from(WINDOW) * 60)), Some(Duration::ZERO), Vec::new(), false)
+}
+
+type Copies<'o> = HashMap<(&'o str, &'o str), Vec<&'o Entered>>;
+
+fn copies(orders: &[Entered]) -> Copies<'_> {
+    let mut copies: Copies<'_> = HashMap::new();
+    for order in orders.iter().filter(|order| !order.channel.is_empty()) {
+        copies.entry((order.channel.as_str(), order.order_id.as_str())).or_default().push(order);
+    }
+    copies
+}
+
+/// Whether these orders are in Prima.
+#[must_use]
+pub fn are_in_prima(world: &World, orders: &[(usize, String)]) -> bool {
+    let office = world.office.borrow();
+    let copies = copies(office.orders());
+    orders.iter().all(|(channel, id)| copies.contains_key(&(CHANNELS[*channel], id.as_str())))
+}
+
+/// What is not as it must be in the end, and may still become so.
+#[must_use]
+pub fn open_ends(world: &World) -> Vec<String> {
+    let now = world.now();
+    let mut ends = Vec::new();
+    let mut office = world.office.borrow_mut();
+    office.land(now);
+    if office.is_busy() {
+        ends.push("Prima is still at work".to_owned());
+        return ends;
+    }
+    let copies = copies(office.orders());
+    let mut shops = world.shops.borrow_mut();
+    let notes = world.notes.borrow();
+    for (channel, shop) in CHANNELS.iter().zip(shops.iter_mut()) {
+        shop.advance(now);
+        for sale in shop.sales() {
+            let key = OrderKey::new(*channel, &sale.order.order_id);
+            let copies = copies.get(&(*channel, sale.order.order_id.as_str())).map_or(&[][..], Vec::as_slice);
+            let case = Case { world, sale, copies, note: notes.get(&key), truth: world.plan.truth(&key), key };
+            if let Some(end) = case.open_end() {
+                ends.push(format!(
+                    "{} ({} in Mirakl, {} in Prima, row {}): {end}",
+                    case.key,
+                    sale.order.order_state,
+                    copies.len(),
+                    case.note.map_or("absent", |note| note.index_state)
+                ));
+            }
+        }
+    }
+    ends
+}
+
+struct Case<'c> {
+    world: &'c World,
+    sale: &'c Sale,
+    copies: &'c [&'c Entered],
+    note: Option<&'c RowNote>,
+    truth: Truth,
+    key: OrderKey,
+}
+
+impl Case<'_> {
+    fn stage(&self) -> Option<Stage> {
+        self.note.map(|note| note.stage)
+    }
+
+    fn wiped(&self) -> bool {
+        self.world.wiped_at.get().is_some()
+    }
+
+    fn open_end(&self) -> Option<String> {
+        if let Some(note) = self.note
+            && (note.index_state == EXCEPTION_UNANNOUNCED || note.index_state == REFERENCE_PENDING)
+        {
+            return Some("is still to be told".to_owned());
+        }
+        match &self.sale.order.order_state {
+            OrderState::WaitingAcceptance => Some("is not accepted".to_owned()),
+            OrderState::Staging => None,
+            OrderState::WaitingDebit | OrderState::WaitingDebitPayment => {
+                let known = matches!(self.stage(), Some(Stage::AwaitingPayment | Stage::KeyedByHand | Stage::Exception));
+                // An operator who adopts one that is not paid yet leaves it among the firm ones.
+                let adopted = self.note.is_some_and(|note| note.adopted && note.stage == Stage::Firm);
+                (!known && !adopted).then(|| "its wait for payment is not recorded".to_owned())
+            }
+            OrderState::Canceled | OrderState::Refused => self.ended(),
+            _ => self.firm(),
+        }
+    }
+
+    fn ended(&self) -> Option<String> {
+        let stands = self.copies.iter().any(|copy| copy.progress != Progress::Cancelled);
+        match self.stage() {
+            None if !stands || self.wiped() => None,
+            Some(Stage::Exception) => self.exception(),
+            Some(Stage::Cancelled | Stage::Refused) if !stands => None,
+            // Over before it was looked at again: no row moves for what ended.
+            Some(Stage::KeyedByHand) if !stands || self.wiped() => None,
+            Some(Stage::Shipped) if self.wiped() => None,
+            _ => Some(if stands { "is cancelled, and stands in Prima".to_owned() } else { "is cancelled, and its row is open".to_owned() }),
+        }
+    }
+
+    fn firm(&self) -> Option<String> {
+        if self.truth.keyed_by_hand {
+            return (!matches!(self.stage(), None | Some(Stage::KeyedByHand)))
+                .then(|| "was keyed by hand, and its row says otherwise".to_owned());
+        }
+        let Some(copy) = self.copies.first() else {
+            return match self.stage() {
+                Some(Stage::Exception) => self.exception(),
+                None if self.truth.shipped_by_person => None,
+                _ => Some("is firm, and neither in Prima nor an exception".to_owned()),
+            };
+        };
+        if copy.progress == Progress::Cancelled {
+            return Some("is firm, and cancelled in Prima".to_owned());
+        }
+        let exception = match self.stage() {
+            Some(Stage::Exception) => Some(self.exception()),
+            Some(Stage::Created | Stage::Shipped) => None,
+            // Shipped before anybody looked again after the table was wiped.
+            None if self.wiped() && self.sale.order.order_state != OrderState::Shipping => Some(None),
+            _ => return Some("is in Prima, and its row does not say so".to_owned()),
+        };
+        let listed: Vec<_> = lines_of(&self.sale.order).into_iter().map(|line| (line.order_line_id, line.quantity)).collect();
+        match exception {
+            Some(end) => {
+                // Once a person links it, the number goes out; until then nobody knows whose it is.
+                let is_ours = self.note.and_then(|note| note.exception).is_none_or(|(_, kind)| kind != ExceptionKind::FoundInPrima);
+                end.or_else(|| (is_ours && self.note.is_some()).then(|| self.reference(copy)).flatten())
+            }
+            None if listed != copy.lines => Some(format!("Prima has {:?}, Mirakl {listed:?}", copy.lines)),
+            None => self.reference(copy),
+        }
+    }
+
+    fn reference(&self, copy: &Entered) -> Option<String> {
+        (self.sale.reference() != Some(copy.number.as_str())).then(|| "Mirakl does not hold its number".to_owned())
+    }
+
+    /// An exception must have been told, and for a reason.
+    fn exception(&self) -> Option<String> {
+        let told = self.world.told.borrow();
+        let told = told.get(&self.key).cloned().unwrap_or_default();
+        if told.messages == 0 || told.events == 0 {
+            return Some(format!("is an exception that nobody was told of ({told:?})"));
+        }
+        let kind = self.note.and_then(|note| note.exception).map(|(_, kind)| kind)?;
+        let ended = self.sale.ended_at.is_some();
+        let justified = match kind {
+            ExceptionKind::UnknownSku => self.truth.unknown_sku,
+            ExceptionKind::RejectedByPrima => self.truth.refused_by_prima,
+            ExceptionKind::NumberTaken => self.truth.shares_number,
+            ExceptionKind::FoundInPrima => self.truth.number_in_use || (self.wiped() && !self.copies.is_empty()),
+            ExceptionKind::CancelledAfterCreation | ExceptionKind::CancelledAfterDespatch => ended && !self.copies.is_empty(),
+            ExceptionKind::LineCancelledAfterCreation => self.sale.lost_pieces && !self.copies.is_empty(),
+            ExceptionKind::ShippedOutsidePrima => self.truth.shipped_by_person,
+            ExceptionKind::ShippedByOperator => self.truth.operator_ships,
+            ExceptionKind::Unreadable => self.truth.unreadable,
+            ExceptionKind::PrimaUnclear => self.world.plan.profile.prima_unclear > 0.0,
+            ExceptionKind::Unmappable | ExceptionKind::RulesMissing => false,
+        };
+        (!justified).then(|| format!("is an exception without cause: {}", kind.name()))
+    }
+}
+
+/// What can only be said at the end, and what may never have happened.
+pub async fn close(world: &World, quiet_at: Timestamp, fresh: &[(usize, String)]) {
+    let mut wrong = Vec::new();
+    never_twice(world, &mut wrong);
+    acknowledged(world, fresh, &mut wrong);
+    told_once(world, &mut wrong);
+    rhythm(world, quiet_at, &mut wrong);
+    for row in world.store.rows() {
+        let text = serde_json::to_string(&row).unwrap_or_default();
+        if is_personal(&text) {
+            wrong.push(format!("the row of {} holds a customer's data: {text}", row.key));
+        }
+    }
+    let (leaks, panics) = heard();
+    wrong.extend(leaks.into_iter().map(|line| format!("a log line holds a customer's data: {line}")));
+    if panics > 0 {
+        wrong.push(format!("{panics} panics"));
+    }
+    for what in wrong {
+        world.violate(what);
+    }
+}
+
+fn never_twice(world: &World, wrong: &mut Vec<String>) {
+    let office = world.office.borrow();
+    let copies = copies(office.orders());
+    let mut owners: HashMap<&str, (&str, &str)> = HashMap::new();
+    for (owner, copies) in &copies {
+        if copies.len() > 1 {
+            wrong.push(format!("{}#{} is in Prima {} times", owner.0, owner.1, copies.len()));
+        }
+        for copy in copies {
+            if copy.number != copy.order_id {
+                wrong.push(format!("{}#{} is in Prima under the number {}", owner.0, owner.1, copy.number));
+            }
+            if *owners.entry(copy.number.as_str()).or_insert(*owner) != *owner {
+                wrong.push(format!("Prima's number {} is used for two orders", copy.number));
+            }
+        }
+        let truth = world.plan.truth(&OrderKey::new(owner.0, owner.1));
+        if truth.keyed_by_hand {
+            wrong.push(format!("{}#{} was keyed by hand, and is created", owner.0, owner.1));
+        }
+        if truth.operator_ships {
+            wrong.push(format!("{}#{} is shipped by the marketplace, and is created", owner.0, owner.1));
+        }
+    }
+}
+
+fn acknowledged(world: &World, fresh: &[(usize, String)], wrong: &mut Vec<String>) {
+    let shops = world.shops.borrow();
+    for (channel, shop) in CHANNELS.iter().zip(shops.iter()) {
+        for sale in shop.sales() {
+            if sale.order.order_state_reason_code.as_deref() == Some("ACCEPTANCE_TIMEOUT") {
+                wrong.push(format!("{channel}#{} was not acknowledged before its deadline", sale.order.order_id));
+            }
+        }
+    }
+    let office = world.office.borrow();
+    for (channel, id) in fresh {
+        let Some(sale) = shops.get(*channel).and_then(|shop| shop.sale(id)) else { continue };
+        let interval = u64::from(world.plan.channels[*channel].listing_interval_minutes);
+        let created = sale.order.created_date.unwrap_or(Timestamp::MIN);
+        let late = |at: Option<Timestamp>, minutes: u64| at.is_none_or(|at| at > after(created, Duration::from_secs(60 * minutes)));
+        if late(sale.accepted_by_connector, interval + 1) {
+            wrong.push(format!("{id} arrived in a quiet world and was acknowledged at {:?}, too late", sale.accepted_by_connector));
+        }
+        let entered = office.orders().iter().find(|order| &order.order_id == id).map(|order| order.at);
+        if late(entered, 2 * interval + 15) {
+            wrong.push(format!("{id} arrived in a quiet world and was created at {entered:?}, too late"));
+        }
+    }
+}
+
+fn told_once(world: &World, wrong: &mut Vec<String>) {
+    for (key, told) in world.told.borrow().iter() {
+        if !told.excused && (told.events > told.exceptions || told.messages > told.exceptions) {
+            wrong.push(format!("the exception of {key} was told more than once: {told:?}"));
+        }
+    }
+    let events = world.events.borrow();
+    let closed = events.iter().filter(|event| event.kind == EventKind::PrimaIntakeClosed).count();
+    if closed > usize::try_from(world.closures.get()).unwrap_or(usize::MAX) {
+        wrong.push(format!("{closed} alarms of a closed intake, which closed {} times", world.closures.get()));
+    }
+}
+
+/// In a quiet world each channel keeps to its rhythm.
+fn rhythm(world: &World, quiet_at: Timestamp, wrong: &mut Vec<String>) {
+    let from = after(quiet_at, Duration::from_secs(180));
+    for (channel, listings) in world.plan.channels.iter().zip(world.listings.borrow().iter()) {
+        for pair in listings.windows(2).filter(|pair| pair[0] > from) {
+            let gap = pair[1].duration_since(pair[0]).as_secs();
+            let interval = i64::from(channel.listing_interval_minutes) * 60;
+            // A listing that shrank is repeated at once.
+            if gap > 20 && gap < interval - 20 {
+                wrong.push(format!("{} was listed again after {gap} s", channel.id));
+                return;
+            }
+        }
+    }
+}

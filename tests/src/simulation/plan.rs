@@ -1,0 +1,447 @@
+//! What is to happen in a run: drawn from its seed, or written down for the exhaustive sweep.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use shared::channel::Channel;
+use shared::clock::{after, before};
+use shared::installation::PrimaManners;
+use shared::mirakl::OrderState;
+use shared::order::row::OrderKey;
+
+use super::dice::Dice;
+use super::goods::{Goods, order};
+use super::marketplace::{Happening, Marketplace, Sale};
+use super::world::beginning;
+
+/// A moment of a run, in milliseconds since its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub u64);
+
+impl From<Duration> for Moment {
+    fn from(passed: Duration) -> Self {
+        Self(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// Spans of time, such as outages.
+#[derive(Clone, Debug, Default)]
+pub struct Windows(pub Vec<(Moment, Moment)>);
+
+impl Windows {
+    /// Whether a moment lies in one of them.
+    #[must_use]
+    pub fn holds(&self, moment: Moment) -> bool {
+        self.0.iter().any(|(from, to)| (*from..*to).contains(&moment))
+    }
+
+    fn drawn(dice: &Dice, most: u64, until: u64, longest_minutes: u64) -> Self {
+        let windows = (0..dice.between(0, most)).map(|_| {
+            let from = dice.between(0, until);
+            (Moment(from), Moment(from + dice.between(1, longest_minutes * 60) * 1000))
+        });
+        Self(windows.collect())
+    }
+}
+
+/// How often which fault happens, as probabilities of one call.
+#[derive(Clone, Debug, Default)]
+pub struct Profile {
+    /// The store throttles.
+    pub store_fails: f64,
+    /// A save had its effect, and its answer is lost.
+    pub store_lost: f64,
+    /// Seconds that the index lags behind at most.
+    pub index_lag: u64,
+    /// The queue takes none, or not all.
+    pub queue_fails: f64,
+    /// The queue took all, and its answer is lost.
+    pub queue_lost: f64,
+    /// The bus takes nothing.
+    pub bus_fails: f64,
+    /// The bus took it, and its answer is lost.
+    pub bus_lost: f64,
+    /// Mirakl fails.
+    pub mirakl_fails: f64,
+    /// Mirakl did it, and its answer is lost.
+    pub mirakl_lost: f64,
+    /// Prima cannot be reached.
+    pub prima_fails: f64,
+    /// Prima did it, or will, and its answer is lost.
+    pub prima_lost: f64,
+    /// Prima does it later than anybody waits.
+    pub prima_late: f64,
+    /// Prima answers a question with an error of its own.
+    pub prima_unclear: f64,
+    /// The poller dies at a call.
+    pub crash_poller: f64,
+    /// The creator dies at a call.
+    pub crash_creator: f64,
+    /// A message is delivered although somebody holds it.
+    pub delivered_twice: f64,
+    /// Two pollers start in one minute.
+    pub polled_twice: f64,
+    /// A call takes much longer than usual.
+    pub slow: f64,
+    /// Clocks are off by this many milliseconds at most.
+    pub skew: u64,
+}
+
+impl Profile {
+    fn drawn(dice: &Dice) -> Self {
+        let level = |high: f64| match dice.between(0, 9) {
+            0..=2 => 0.0,
+            3..=5 => high / 12.0,
+            6..=8 => high / 4.0,
+            _ => high,
+        };
+        Self {
+            store_fails: level(0.12),
+            store_lost: level(0.08),
+            index_lag: dice.between(0, 6),
+            queue_fails: level(0.3),
+            queue_lost: level(0.2),
+            bus_fails: level(0.4),
+            bus_lost: level(0.3),
+            mirakl_fails: level(0.25),
+            mirakl_lost: level(0.3),
+            prima_fails: level(0.4),
+            prima_lost: level(0.4),
+            prima_late: level(0.3),
+            prima_unclear: level(0.15),
+            crash_poller: level(0.02),
+            crash_creator: level(0.08),
+            delivered_twice: level(0.3),
+            polled_twice: level(0.3),
+            slow: level(0.06),
+            skew: dice.between(0, 10_000),
+        }
+    }
+}
+
+/// What is so of an order from the beginning, for the judge.
+#[derive(Clone, Debug, Default)]
+pub struct Truth {
+    /// Accepted by a person before the take-over, and keyed into Prima by hand.
+    pub keyed_by_hand: bool,
+    /// A SKU of it means nothing.
+    pub unknown_sku: bool,
+    /// Prima does not know its product.
+    pub refused_by_prima: bool,
+    /// Another order has the same number.
+    pub shares_number: bool,
+    /// Somebody keyed another order under its number.
+    pub number_in_use: bool,
+    /// The marketplace ships it.
+    pub operator_ships: bool,
+    /// It cannot be read.
+    pub unreadable: bool,
+    /// A person may mark it as shipped.
+    pub shipped_by_person: bool,
+}
+
+/// What an operator does after the table was wiped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wipe {
+    /// Nothing: it goes unnoticed. Happens only while nothing is being created.
+    Unnoticed(Moment),
+    /// All channels observe, with the take-over at the moment of the wipe; they go live again after a while.
+    Observed(Moment, Moment),
+}
+
+/// An order that arrives during a run.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// When.
+    pub at: Moment,
+    /// Into which marketplace.
+    pub channel: usize,
+    /// The order.
+    pub sale: Sale,
+    /// What happens to it at fixed times after its arrival.
+    pub happenings: Vec<(Duration, Happening)>,
+}
+
+/// The whole plan.
+#[derive(Debug)]
+pub struct Plan {
+    /// Its seed.
+    pub seed: u64,
+    /// It is the exhaustive sweep's: no chance in it.
+    pub scripted: bool,
+    /// The channels' documents.
+    pub channels: Vec<Channel>,
+    /// The marketplaces with the orders of before; taken by the world.
+    pub marketplaces: Vec<Marketplace>,
+    /// The orders that arrive, by time.
+    pub arrivals: Vec<Arrival>,
+    /// What is so of each order.
+    pub truths: HashMap<OrderKey, Truth>,
+    /// Numbers that people keyed into Prima before.
+    pub hand_keyed: Vec<String>,
+    /// Prima's manners.
+    pub manners: PrimaManners,
+    /// How often what goes wrong.
+    pub profile: Profile,
+    /// Outages.
+    pub store_down: Windows,
+    /// Outages of the queue.
+    pub queue_down: Windows,
+    /// Outages of the bus.
+    pub bus_down: Windows,
+    /// Outages of each marketplace.
+    pub mirakl_down: Vec<Windows>,
+    /// Times at which each key is refused.
+    pub key_refused: Vec<Windows>,
+    /// Outages of Prima.
+    pub prima_down: Windows,
+    /// The wiped table.
+    pub wipe: Option<Wipe>,
+    /// From when on the world may fall quiet.
+    pub quiet_from: Moment,
+    /// When the first minute begins, in milliseconds: schedules do not start on the full minute.
+    pub first_poll: u64,
+}
+
+impl Plan {
+    /// The place of a channel.
+    #[must_use]
+    pub fn channel_index(&self, id: &str) -> Option<usize> {
+        self.channels.iter().position(|channel| channel.id == id)
+    }
+
+    /// What is so of an order.
+    #[must_use]
+    pub fn truth(&self, key: &OrderKey) -> Truth {
+        self.truths.get(key).cloned().unwrap_or_default()
+    }
+
+    /// Draws the plan of a seed.
+    #[must_use]
+    pub fn drawn(seed: u64) -> Self {
+        let dice = Dice::new(seed);
+        Draw::new(seed, &dice).plan()
+    }
+}
+
+/// A channel of the simulation.
+#[must_use]
+pub fn channel(id: &str, interval: u32, take_over_from: Timestamp) -> Channel {
+    Channel {
+        id: id.to_owned(),
+        name: id.to_owned(),
+        base_url: format!("https://{id}.mirakl.net"),
+        shop_id: Some(2001),
+        orders: shared::channel::Mode::Live,
+        take_over_from,
+        acceptance_window_minutes: WINDOW,
+        warn_minutes_left: None,
+        listing_interval_minutes: interval,
+        concurrent_accepts: 8,
+    }
+}
+
+/// The channels' ids.
+pub const CHANNELS: [&str; 2] = ["harbour-uk", "modehaus-eu"];
+/// The acceptance window, in minutes: long against every outage drawn below.
+pub const WINDOW: u32 = 300;
+
+struct Draw<'d> {
+    dice: &'d Dice,
+    plan: Plan,
+    auto: bool,
+    burst: bool,
+    placing: u64,
+    used: HashSet<String>,
+}
+
+impl<'d> Draw<'d> {
+    fn new(seed: u64, dice: &'d Dice) -> Self {
+        let start = beginning();
+        let minutes = dice.between(40, 110);
+        let taken_over = dice.chance(0.35);
+        let take_over_from = if taken_over { before(start, Duration::from_secs(3600)) } else { before(start, Duration::from_secs(86_400)) };
+        let auto = dice.chance(0.35);
+        let interval = if dice.chance(0.2) { 15 } else { 1 };
+        let whole_seconds = dice.chance(0.6);
+        let market = || Marketplace::new(whole_seconds, dice.chance(0.5), dice.chance(0.7));
+        let until = minutes * 60_000;
+        let wipe = dice.chance(0.12).then(|| {
+            let at = dice.between(until / 4, until);
+            if dice.chance(0.5) { Wipe::Unnoticed(Moment(at)) } else { Wipe::Observed(Moment(at), Moment(at + 25 * 60_000)) }
+        });
+        let after_wipe = match wipe {
+            Some(Wipe::Observed(_, live)) => live.0 + 20 * 60_000,
+            _ => 0,
+        };
+        let plan = Plan {
+            seed,
+            scripted: false,
+            channels: vec![channel(CHANNELS[0], 1, take_over_from), channel(CHANNELS[1], interval, take_over_from)],
+            marketplaces: vec![market(), market()],
+            arrivals: Vec::new(),
+            truths: HashMap::new(),
+            hand_keyed: Vec::new(),
+            manners: PrimaManners { cancel_order: dice.chance(0.7), ..PrimaManners::default() },
+            profile: Profile::drawn(dice),
+            store_down: Windows::drawn(dice, 1, until, 12),
+            queue_down: Windows::drawn(dice, 1, until, 12),
+            bus_down: Windows::drawn(dice, 1, until, 25),
+            mirakl_down: (0..2).map(|_| Windows::drawn(dice, 2, until, 25)).collect(),
+            key_refused: (0..2).map(|_| if dice.chance(0.1) { Windows::drawn(dice, 1, until, 10) } else { Windows::default() }).collect(),
+            prima_down: Windows::drawn(dice, 2, until, if dice.chance(0.2) { 120 } else { 25 }),
+            wipe,
+            quiet_from: Moment((until + 15 * 60_000).max(after_wipe)),
+            first_poll: dice.between(0, 59_999),
+        };
+        Self { dice, plan, auto, burst: dice.chance(0.04), placing: until, used: HashSet::new() }
+    }
+
+    fn plan(mut self) -> Plan {
+        let taken_over = self.plan.channels[0].take_over_from > before(beginning(), Duration::from_secs(7200));
+        if taken_over {
+            self.orders_of_before();
+        }
+        let count = self.dice.between(100, 122);
+        for number in 0..count {
+            self.arrival(number);
+        }
+        if self.dice.chance(0.3) {
+            self.shared_number();
+        }
+        self.plan.arrivals.sort_by_key(|arrival| arrival.at);
+        self.plan
+    }
+
+    fn state_of_new(&self, channel: usize) -> OrderState {
+        match (self.auto && channel == 1, self.dice.between(0, 9)) {
+            (true, 0..=6) => OrderState::Shipping,
+            (true, _) => OrderState::WaitingDebitPayment,
+            (false, 0) => OrderState::Staging,
+            (false, _) => OrderState::WaitingAcceptance,
+        }
+    }
+
+    fn arrival(&mut self, number: u64) {
+        let dice = self.dice;
+        let channel = dice.index(2);
+        let at = if self.burst { dice.between(0, 30_000) } else { dice.between(0, self.placing) };
+        let channel = if self.burst { 0 } else { channel };
+        // Every tenth order is the second parcel of the one before: the same basket, another suffix.
+        let suffix = if number % 10 == 9 { "B" } else { "A" };
+        let base = if suffix == "B" { number - 1 } else { number };
+        let id = format!("MKP{channel}{:09}-{suffix}", 100_000_000 + self.plan.seed % 1000 * 1000 + base);
+        if !self.used.insert(id.clone()) {
+            return;
+        }
+        let state = self.state_of_new(channel);
+        self.add(channel, id, Moment(at), state);
+    }
+
+    fn add(&mut self, channel: usize, id: String, at: Moment, state: OrderState) {
+        let dice = self.dice;
+        let created = after(beginning(), Duration::from_millis(at.0));
+        let key = OrderKey::new(CHANNELS[channel], &id);
+        let mut truth = Truth::default();
+        let mut happenings = Vec::new();
+        let mut once_firm = Vec::new();
+        let mut debit_after = Some(if dice.chance(0.6) { Duration::ZERO } else { dice.seconds(5, 1500) });
+        if state == OrderState::Staging {
+            happenings.push((dice.seconds(10, 900), Happening::Unstage));
+        }
+        match dice.between(0, 99) {
+            0..=7 => happenings.push((dice.seconds(0, 1800), Happening::Cancel)),
+            8..=15 => once_firm.push((dice.seconds(0, 90), Happening::Cancel)),
+            16..=22 => once_firm.push((dice.seconds(60, 2400), Happening::Cancel)),
+            23..=28 => once_firm.push((dice.seconds(0, 1200), Happening::CancelPiece)),
+            29..=30 => {
+                once_firm.push((dice.seconds(0, 600), Happening::CancelPiece));
+                once_firm.push((dice.seconds(300, 1800), Happening::Cancel));
+            }
+            31..=33 => truth.unknown_sku = true,
+            34..=36 => truth.refused_by_prima = true,
+            37 => truth.number_in_use = true,
+            38 => truth.operator_ships = true,
+            39 => truth.unreadable = dice.chance(0.3),
+            40 => {
+                debit_after = None;
+                happenings.push((dice.seconds(600, 5000), Happening::Cancel));
+            }
+            41 => {
+                truth.shipped_by_person = true;
+                once_firm.push((dice.seconds(0, 600), Happening::Ship));
+            }
+            42 => happenings.push((dice.seconds(0, 300), Happening::AcceptByPerson)),
+            43..=50 => once_firm.push((dice.seconds(0, 900), Happening::Touch)),
+            51..=52 => happenings.push((dice.seconds(0, 300), Happening::CancelPiece)),
+            _ => {}
+        }
+        let goods = if truth.unknown_sku {
+            Goods::UnknownSku
+        } else if truth.refused_by_prima {
+            Goods::UnknownToPrima
+        } else {
+            Goods::Ordinary
+        };
+        let mut order = order(&id, state, created, goods, dice);
+        if truth.operator_ships {
+            order.can_shop_ship = Some(false);
+        }
+        if truth.number_in_use {
+            self.plan.hand_keyed.push(id);
+        }
+        let sale = Sale::new(order, after(created, Duration::from_secs(u64::from(WINDOW) * 60)), debit_after, once_firm, truth.unreadable);
+        self.plan.truths.insert(key, truth);
+        self.plan.arrivals.push(Arrival { at, channel, sale, happenings });
+    }
+
+    /// One order id on both marketplaces, so that one number is wanted twice, at nearly the same time.
+    fn shared_number(&mut self) {
+        let id = "MKPX99999-A".to_owned();
+        let at = self.dice.between(0, self.placing);
+        for channel in 0..2 {
+            let key = OrderKey::new(CHANNELS[channel], &id);
+            let at = Moment(at + self.dice.between(0, 20_000));
+            let created = after(beginning(), Duration::from_millis(at.0));
+            let order = order(&id, OrderState::WaitingAcceptance, created, Goods::Ordinary, self.dice);
+            let sale =
+                Sale::new(order, after(created, Duration::from_secs(u64::from(WINDOW) * 60)), Some(Duration::ZERO), Vec::new(), false);
+            self.plan.truths.insert(key, Truth { shares_number: true, ..Truth::default() });
+            self.plan.arrivals.push(Arrival { at, channel, sale, happenings: Vec::new() });
+        }
+    }
+
+    /// Orders that were there before the connector.
+    fn orders_of_before(&mut self) {
+        let dice = self.dice;
+        let start = beginning();
+        for number in 0..dice.between(5, 30) {
+            let channel = dice.index(2);
+            let id = format!("MKP{channel}{:09}-A", 50_000_000 + number);
+            let old = dice.chance(0.6);
+            let age = if old { dice.seconds(3700, 10_000) } else { dice.seconds(100, 3500) };
+            let created = before(start, age);
+            let key = OrderKey::new(CHANNELS[channel], &id);
+            let (state, keyed) = match dice.between(0, 3) {
+                0 => (OrderState::WaitingAcceptance, false),
+                1 if old => (OrderState::WaitingDebitPayment, true),
+                _ => (OrderState::Shipping, old),
+            };
+            let mut order = order(&id, state.clone(), created, Goods::Ordinary, dice);
+            if state != OrderState::WaitingAcceptance && !self.auto {
+                order.acceptance_decision_date = Some(after(created, Duration::from_secs(60)));
+            }
+            let debit = Some(dice.seconds(10_000, 14_000));
+            let mut sale = Sale::new(order, after(created, Duration::from_secs(u64::from(WINDOW) * 60)), debit, Vec::new(), false);
+            if state == OrderState::WaitingAcceptance {
+                sale.debit_after = Some(Duration::from_secs(dice.between(0, 1) * 120));
+            }
+            if keyed {
+                self.plan.hand_keyed.push(format!("HAND-{number}"));
+            }
+            self.plan.truths.insert(key, Truth { keyed_by_hand: keyed, ..Truth::default() });
+            self.plan.marketplaces[channel].place(sale);
+        }
+    }
+}

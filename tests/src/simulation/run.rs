@@ -1,0 +1,506 @@
+//! One run: the schedule, the queue's consumers, the marketplace's customers, Prima's warehouse and the operator, each a
+//! task on virtual time.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use create_prima_orders::{Disposition, Rules};
+use futures_util::FutureExt as _;
+use futures_util::stream::{self, StreamExt as _};
+use jiff::Timestamp;
+use shared::channel::Mode;
+use shared::clock::after;
+use shared::order::row::{OrderRow, Stage};
+use shared::order::rules::OrderRules;
+use shared::state::Store as _;
+use tokio::sync::Notify;
+
+use super::judge;
+use super::marketplace::Happening;
+use super::office::Progress;
+use super::plan::{Arrival, CHANNELS, Moment, Plan, Wipe};
+use super::ports::{Book, Invocation, Port};
+use super::privacy;
+use super::sqs::{Body, Delivery};
+use super::world::{Script, World, beginning};
+
+/// The poller's timeout (template: `Timeout`).
+const POLLER_TIMEOUT: Duration = Duration::from_secs(55);
+/// The creator's timeout (template: `CreateTimeoutSeconds`).
+const CREATOR_TIMEOUT: Duration = Duration::from_secs(300);
+/// Six times the creator's timeout.
+const VISIBILITY: Duration = Duration::from_secs(1800);
+/// How much the clocks of two functions may differ, and then some (the function's own constant).
+const CLOCK_SKEW: Duration = Duration::from_secs(30);
+/// Faults that every drawn run has at least.
+pub const FAULTS: u64 = 50;
+/// How long a quiet world may take to settle.
+const SETTLING: Duration = Duration::from_secs(6 * 3600);
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Its seed.
+    pub seed: u64,
+    /// What may not be, and was.
+    pub violations: Vec<String>,
+    /// The trace, where one was wanted.
+    pub trace: Vec<String>,
+    /// Calls of all handlers.
+    pub effects: u64,
+    /// Faults that were injected.
+    pub faults: u64,
+    /// Orders of both marketplaces.
+    pub orders: usize,
+    /// Orders in Prima at the end.
+    pub created: usize,
+    /// Virtual time.
+    pub lasted: Duration,
+}
+
+/// Runs a plan to its end, and judges.
+#[must_use]
+pub fn run(plan: Plan, script: Option<Script>, traced: bool) -> Outcome {
+    privacy::listen();
+    privacy::begin(traced);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let seed = plan.seed;
+    let Ok(runtime) = runtime else {
+        return Outcome {
+            seed,
+            violations: vec!["no runtime".to_owned()],
+            trace: Vec::new(),
+            effects: 0,
+            faults: 0,
+            orders: 0,
+            created: 0,
+            lasted: Duration::ZERO,
+        };
+    };
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, live(plan, script, traced))
+}
+
+async fn live(mut plan: Plan, script: Option<Script>, traced: bool) -> Outcome {
+    let arrivals = std::mem::take(&mut plan.arrivals);
+    let hand_keyed = std::mem::take(&mut plan.hand_keyed);
+    let world = Rc::new(World::new(plan, script, traced));
+    for number in &hand_keyed {
+        world.office.borrow_mut().key_by_hand(number, beginning());
+    }
+    tokio::task::spawn_local(arrive(Rc::clone(&world), arrivals));
+    tokio::task::spawn_local(schedule(Rc::clone(&world)));
+    tokio::task::spawn_local(consume(Rc::clone(&world)));
+    tokio::task::spawn_local(warehouse(Rc::clone(&world)));
+    tokio::task::spawn_local(operator(Rc::clone(&world)));
+
+    let quiet_at = until_quiet(&world).await;
+    let fresh = fresh_orders(&world);
+    let give_up = after(quiet_at, SETTLING);
+    let mut open = Vec::new();
+    loop {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let now = world.now();
+        if now >= after(quiet_at, Duration::from_secs(900)) && world.queue.borrow().is_empty() && world.consumers.get() == 0 {
+            open = judge::open_ends(&world);
+            if open.is_empty() && judge::are_in_prima(&world, &fresh) {
+                break;
+            }
+        }
+        if now > give_up {
+            open = judge::open_ends(&world);
+            if !world.queue.borrow().is_empty() {
+                open.push(format!("{} messages are still in the queue", world.queue.borrow().len()));
+            }
+            break;
+        }
+        // A lost order is lost: no need to wait for more.
+        if !world.violations.borrow().is_empty() {
+            break;
+        }
+    }
+    for end in open {
+        world.violate(format!("not settled: {end}"));
+    }
+    judge::close(&world, quiet_at, &fresh).await;
+    world.tell(|| "end".to_owned());
+    let shops = world.shops.borrow();
+    Outcome {
+        seed: world.plan.seed,
+        violations: world.violations.borrow().clone(),
+        trace: world.trace.borrow_mut().take().unwrap_or_default(),
+        effects: world.effects.get(),
+        faults: world.faults.get(),
+        orders: shops.iter().map(|shop| shop.sales().len()).sum(),
+        created: world.office.borrow().orders().iter().filter(|order| order.progress != Progress::Cancelled).count(),
+        lasted: world.passed(),
+    }
+}
+
+async fn until_quiet(world: &World) -> Timestamp {
+    let planned = Duration::from_millis(world.plan.quiet_from.0);
+    tokio::time::sleep(planned).await;
+    while !world.plan.scripted && world.faults.get() < FAULTS && world.passed() < planned + Duration::from_secs(7200) {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    world.quiet.set(true);
+    world.tell(|| format!("the world is quiet, after {} faults", world.faults.get()));
+    world.now()
+}
+
+/// Orders that arrive in a quiet world, a little later: all is as it should be for them.
+fn fresh_orders(world: &Rc<World>) -> Vec<(usize, String)> {
+    if world.plan.scripted {
+        return Vec::new();
+    }
+    let mut fresh = Vec::new();
+    let arrivals = (0..4_u64)
+        .map(|number| {
+            let channel = usize::from(number % 2 == 1);
+            let at = Moment(Moment::from(world.passed()).0 + 420_000 + number * 7_000);
+            let created = after(beginning(), Duration::from_millis(at.0));
+            let id = format!("MKP{channel}FRESH{number}-A");
+            fresh.push((channel, id.clone()));
+            let sale = judge::ordinary_sale(world, &id, created);
+            Arrival { at, channel, sale, happenings: Vec::new() }
+        })
+        .collect();
+    tokio::task::spawn_local(arrive(Rc::clone(world), arrivals));
+    fresh
+}
+
+async fn arrive(world: Rc<World>, arrivals: Vec<Arrival>) {
+    for arrival in arrivals {
+        let passed = Moment::from(world.passed());
+        tokio::time::sleep(Duration::from_millis(arrival.at.0.saturating_sub(passed.0))).await;
+        let now = world.now();
+        let id = arrival.sale.order.order_id.clone();
+        world.tell(|| format!("arrives {} {id} {}", CHANNELS[arrival.channel], arrival.sale.order.order_state));
+        let mut shops = world.shops.borrow_mut();
+        let Some(shop) = shops.get_mut(arrival.channel) else { continue };
+        shop.advance(now);
+        shop.place(arrival.sale);
+        for (wait, happening) in arrival.happenings {
+            shop.plan_for(&id, after(now, wait), happening);
+        }
+    }
+}
+
+async fn schedule(world: Rc<World>) {
+    tokio::time::sleep(Duration::from_millis(world.plan.first_poll)).await;
+    let mut minute = 0_u64;
+    loop {
+        let due = Duration::from_millis(world.plan.first_poll + minute * 60_000);
+        minute += 1;
+        let late = if world.plan.scripted { Duration::ZERO } else { Duration::from_millis(world.dice.between(0, 2_500)) };
+        tokio::time::sleep((due + late).saturating_sub(world.passed())).await;
+        tokio::task::spawn_local(poll(Rc::clone(&world)));
+        if !world.quiet.get() && !world.plan.scripted && world.dice.chance(world.plan.profile.polled_twice) {
+            world.faults.set(world.faults.get() + 1);
+            let soon = Duration::from_millis(world.dice.between(0, 20_000));
+            let world = Rc::clone(&world);
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(soon).await;
+                poll(world).await;
+            });
+        }
+    }
+}
+
+fn invocation(world: &Rc<World>, what: &str, crash: f64) -> Rc<Invocation> {
+    let number = world.invocations.get() + 1;
+    world.invocations.set(number);
+    let skew = world.plan.profile.skew;
+    let faults = !world.quiet.get() && !world.plan.scripted;
+    Rc::new(Invocation {
+        world: Rc::clone(world),
+        name: format!("{what} {number}"),
+        skew: i64::try_from(world.dice.between(0, 2 * skew)).unwrap_or(0) - i64::try_from(skew).unwrap_or(0),
+        crash,
+        died: Notify::new(),
+        told: Vec::new().into(),
+        slow: (faults && world.dice.chance(world.plan.profile.slow)).into(),
+    })
+}
+
+/// Lets a function work until it is done, dies, or is ended by its hard timeout.
+async fn supervise<T>(invocation: &Invocation, timeout: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let ended = tokio::select! {
+        biased;
+        () = invocation.died.notified() => "dies",
+        () = tokio::time::sleep(timeout) => "is ended by its timeout",
+        done = work => return Some(done),
+    };
+    invocation.world.tell(|| format!("       {:<9} {ended}", invocation.name));
+    invocation.excuse_all_told();
+    None
+}
+
+async fn poll(world: Rc<World>) {
+    let invocation = invocation(&world, "poll", world.plan.profile.crash_poller);
+    let port = Port(Rc::clone(&invocation));
+    let ports =
+        acknowledge_orders::Ports { directory: port.clone(), store: port.clone(), queue: port.clone(), events: port.clone(), clock: port };
+    let run = acknowledge_orders::Run { id: invocation.name.clone(), hard_deadline: after(world.now(), POLLER_TIMEOUT) };
+    let channels = Rc::clone(&world.channels.borrow());
+    let reports = supervise(&invocation, POLLER_TIMEOUT, ports.poll_all(&channels, &run)).await;
+    for report in reports.unwrap_or_default() {
+        if report.counts.contains_key("poll_failed_panic") {
+            world.violate(format!("the poll of {} panicked", report.channel));
+        }
+    }
+}
+
+async fn consume(world: Rc<World>) {
+    let rules = rules();
+    if !world.plan.scripted && world.dice.chance(0.03) {
+        let text = r#"{"channel":"harbour-uk","order_id":""#.to_owned();
+        world.queue.borrow_mut().send(Body::Poison(text), world.now(), 0);
+    }
+    loop {
+        let now = world.now();
+        let next = world.queue.borrow().next_visible();
+        match next {
+            Some(next) if next <= now && world.consumers.get() < 2 => {
+                let faults = !world.quiet.get() && !world.plan.scripted;
+                let most = if world.plan.scripted { 10 } else { usize::try_from(world.dice.between(1, 10)).unwrap_or(1) };
+                let deliveries = world
+                    .queue
+                    .borrow_mut()
+                    .receive(now, most, VISIBILITY, || faults && world.dice.chance(world.plan.profile.delivered_twice / 3.0));
+                if !deliveries.is_empty() {
+                    world.consumers.set(world.consumers.get() + 1);
+                    tokio::task::spawn_local(create(Rc::clone(&world), rules.clone(), deliveries));
+                }
+            }
+            Some(next) if next > now => {
+                let wait = next.duration_since(now).unsigned_abs();
+                tokio::select! {
+                    biased;
+                    () = world.queue_moved.notified() => {}
+                    () = tokio::time::sleep(wait) => {}
+                }
+            }
+            _ => world.queue_moved.notified().await,
+        }
+    }
+}
+
+/// One batch.
+async fn create(world: Rc<World>, rules: Rc<HashMap<String, Rules>>, deliveries: Vec<Delivery>) {
+    let invocation = invocation(&world, "create", world.plan.profile.crash_creator);
+    let port = Port(Rc::clone(&invocation));
+    let ports = create_prima_orders::Ports {
+        prima: port.clone(),
+        store: port.clone(),
+        queue: port.clone(),
+        events: port.clone(),
+        clock: port.clone(),
+        rulebook: Book { port, rules },
+        manners: world.plan.manners.clone(),
+    };
+    let run = create_prima_orders::Run {
+        id: invocation.name.clone(),
+        hard_deadline: after(world.now(), CREATOR_TIMEOUT),
+        clock_skew: CLOCK_SKEW,
+    };
+    let (ports, run, whole) = (&ports, &run, &world);
+    let work = stream::iter(deliveries)
+        .map(|delivery| async move {
+            let id = delivery.id.to_string();
+            let handled = AssertUnwindSafe(async {
+                match delivery.body {
+                    Body::Order(message) => ports.work(&id, (*message).clone(), run).await,
+                    Body::Poison(text) => ports.handle(&id, &text, run).await,
+                }
+            });
+            match handled.catch_unwind().await {
+                Ok(disposition) => (delivery.id, matches!(disposition, Disposition::Done(_))),
+                Err(_panic) => {
+                    whole.violate("the creator panicked".to_owned());
+                    (delivery.id, false)
+                }
+            }
+        })
+        .buffer_unordered(2)
+        .collect::<Vec<_>>();
+    if let Some(done) = supervise(&invocation, CREATOR_TIMEOUT, work).await {
+        let mut queue = world.queue.borrow_mut();
+        for (id, _) in done.into_iter().filter(|(_, done)| *done) {
+            queue.delete(id);
+        }
+    }
+    world.consumers.set(world.consumers.get() - 1);
+    world.queue_moved.notify_one();
+}
+
+/// Prima's people: goods leave, and the marketplace hears of it.
+async fn warehouse(world: Rc<World>) {
+    if world.plan.scripted {
+        return;
+    }
+    loop {
+        tokio::time::sleep(Duration::from_secs(240)).await;
+        if world.quiet.get() {
+            return;
+        }
+        let now = world.now();
+        let mut leaving = Vec::new();
+        {
+            let mut office = world.office.borrow_mut();
+            office.land(now);
+            for index in 0..office.orders().len() {
+                let order = &office.orders()[index];
+                let old = order.at < shared::clock::before(now, Duration::from_secs(300));
+                if !old || order.channel.is_empty() || order.progress != Progress::Open || !world.dice.chance(0.12) {
+                    continue;
+                }
+                leaving.push((order.channel.clone(), order.order_id.clone()));
+                office.despatch(index);
+            }
+        }
+        for (channel, order_id) in leaving {
+            world.tell(|| format!("despatched {channel} {order_id}"));
+            let at = after(now, world.dice.seconds(0, 120));
+            world.shop(&channel, |shop| shop.plan_for(&order_id, at, Happening::Ship));
+        }
+    }
+}
+
+/// The table is wiped, and somebody may notice.
+async fn operator(world: Rc<World>) {
+    let Some(wipe) = world.plan.wipe else { return };
+    match wipe {
+        Wipe::Unnoticed(at) => {
+            tokio::time::sleep(Duration::from_millis(at.0)).await;
+            while !nothing_is_under_way(&world) {
+                if world.quiet.get() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(3_700)).await;
+            }
+            wipe_table(&world);
+        }
+        Wipe::Observed(at, live) => {
+            tokio::time::sleep(Duration::from_millis(at.0)).await;
+            wipe_table(&world);
+            set_mode(&world, Mode::Observe, Some(world.now()));
+            tokio::time::sleep(Duration::from_millis(live.0 - at.0)).await;
+            while world.office.borrow().is_busy() || !was_rebuilt(&world) {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+            }
+            set_mode(&world, Mode::Live, None);
+            loop {
+                tokio::time::sleep(Duration::from_secs(300)).await;
+                adopt_what_is_ours(&world).await;
+            }
+        }
+    }
+}
+
+/// Every order whose number Mirakl holds has its row again: the operator waits for that before going live.
+fn was_rebuilt(world: &World) -> bool {
+    let notes = world.notes.borrow();
+    CHANNELS.iter().all(|channel| {
+        world
+            .shop(channel, |shop| {
+                shop.sales().iter().all(|sale| {
+                    sale.reference().is_none()
+                        || sale.unreadable
+                        || sale.order.order_state != shared::mirakl::OrderState::Shipping
+                        || notes.contains_key(&shared::order::OrderKey::new(*channel, &sale.order.order_id))
+                })
+            })
+            .unwrap_or(true)
+    })
+}
+
+fn nothing_is_under_way(world: &World) -> bool {
+    let mut office = world.office.borrow_mut();
+    office.land(world.now());
+    let notes = world.notes.borrow();
+    !office.is_busy() && world.consumers.get() == 0 && !notes.values().any(|note| matches!(note.stage, Stage::Creating | Stage::InDoubt))
+}
+
+fn wipe_table(world: &World) {
+    world.tell(|| "the table is wiped".to_owned());
+    world.store.wipe();
+    world.notes.borrow_mut().clear();
+    world.index_changes.borrow_mut().clear();
+    world.wiped_at.set(Some(world.now()));
+    for told in world.told.borrow_mut().values_mut() {
+        told.excused = true;
+    }
+}
+
+fn set_mode(world: &World, mode: Mode, take_over_from: Option<Timestamp>) {
+    let mut channels = (**world.channels.borrow()).clone();
+    for channel in &mut channels {
+        channel.orders = mode;
+        if let Some(moment) = take_over_from {
+            channel.take_over_from = moment;
+        }
+    }
+    world.tell(|| format!("all channels are set to {mode:?}"));
+    *world.channels.borrow_mut() = Rc::new(channels);
+}
+
+/// What an operator does with orders that are taken for keyed by hand and were not: looks into Prima, and adopts those that
+/// are not there. Those that are, are linked.
+async fn adopt_what_is_ours(world: &World) {
+    let waiting: Vec<_> = {
+        let notes = world.notes.borrow();
+        notes
+            .iter()
+            .filter(|(key, note)| note.stage == Stage::KeyedByHand && !world.plan.truth(key).keyed_by_hand)
+            .map(|(key, _)| key.clone())
+            .collect()
+    };
+    for key in waiting {
+        let Ok(Some(mut row)) = world.store.load_order(&key).await else { continue };
+        let in_prima = world.office.borrow().orders().iter().any(|order| order.channel == key.channel && order.order_id == key.order_id);
+        let now = world.now();
+        if in_prima {
+            link(&mut row, now);
+        } else {
+            row.adopted = true;
+            row.enter(Stage::Firm, now, "adopted by an operator");
+        }
+        if world.store.save_order(&mut row).await.is_ok() {
+            world.tell(|| format!("the operator decides {key}: {}", row.stage.name()));
+            world.note_row(&row);
+        }
+    }
+}
+
+fn link(row: &mut OrderRow, now: Timestamp) {
+    row.order_number = Some(row.key.order_id.clone());
+    row.created_at = Some(now);
+    row.enter(Stage::Created, now, "linked by an operator");
+}
+
+thread_local! {
+    static RULES: OnceLock<Rc<HashMap<String, Rules>>> = const { OnceLock::new() };
+}
+
+fn rules() -> Rc<HashMap<String, Rules>> {
+    RULES.with(|rules| {
+        Rc::clone(rules.get_or_init(|| {
+            let mut order_rules = OrderRules::new(shared::order::rules::PriceMeaning::Unit);
+            order_rules.amounts.currencies.insert("GBP".to_owned(), "GBP".to_owned());
+            Rc::new(
+                CHANNELS
+                    .iter()
+                    .map(|channel| {
+                        let rules =
+                            Rules { channel_name: (*channel).to_owned(), order_rules: order_rules.clone(), sku_overrides: HashMap::new() };
+                        ((*channel).to_owned(), rules)
+                    })
+                    .collect(),
+            )
+        }))
+    })
+}
