@@ -2,8 +2,8 @@
 //! at another than the first, `SIMULATION_SEED=n` runs one and prints its trace.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use system_tests::simulation::run::FAULTS;

@@ -9,7 +9,8 @@ mod usual;
 
 use std::time::{Duration, Instant};
 
-use local_world::{SeedChannel, World, WorldOptions};
+use local_world::seed::SeedChannel;
+use local_world::{World, WorldOptions};
 use serde_json::Value;
 
 /// A world with nothing in it yet.

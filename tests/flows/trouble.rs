@@ -50,7 +50,9 @@ async fn lost_answers_of_both_systems_lose_and_double_nothing() {
 
 #[tokio::test]
 async fn two_pollers_at_once_and_messages_delivered_again_create_each_order_once() {
-    let world = world(options("twice")).await;
+    let mut options = options("twice");
+    options.mirakl = json!({"settings": {"call_interval_seconds": 0}});
+    let world = world(options).await;
     world.bring_orders(&uk(&world), 5, false).await.unwrap();
     for _ in 0..4 {
         let (one, other) = tokio::join!(world.deployment().tick(), world.deployment().tick());

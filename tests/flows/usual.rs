@@ -80,14 +80,20 @@ fn collect(value: &Value, secrets: &mut BTreeSet<String>) {
 }
 
 #[tokio::test]
-async fn a_thousand_orders_over_two_channels_are_each_created_once() {
+async fn a_thousand_orders_over_two_channels_are_each_created_once_or_excepted_with_a_reason() {
     let world = world(options("thousand")).await;
     for channel in world.channels().to_vec() {
         world.bring_orders(&channel, 500, false).await.unwrap();
     }
     let summary = world.settle(Duration::from_secs(400)).await.unwrap();
     assert!(summary.is_sound(), "{summary:?}");
-    assert_eq!(prima_orders(&world).await.len(), 1000);
+    // One address in a hundred is longer than Prima's six lines: nothing is cut, a person decides.
+    let exceptions = world.deployment().exceptions().await.unwrap();
+    assert_eq!(prima_orders(&world).await.len() + exceptions.len(), 1000);
+    assert!(exceptions.len() < 50, "{} exceptions", exceptions.len());
+    for exception in &exceptions {
+        assert!(exception.attributes["reason"].contains("Prima has room for 6"), "{exception:?}");
+    }
     let most_calls = mirakl_orders(&world).await.iter().filter_map(|order| order["accept_calls"].as_u64()).max();
     assert_eq!(most_calls, Some(1), "each order is accepted by one call");
 }

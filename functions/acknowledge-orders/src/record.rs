@@ -117,7 +117,8 @@ where
             let known = rows.get(&OrderKey::new(&channel.id, &order.order_id));
             if let Some((row, next)) = on_listing(known, order, channel, at) {
                 if next == Next::Create {
-                    may_queue -= 1;
+                    // What is sent again because it is stuck goes out even while intake is closed: its row stays where it is.
+                    may_queue = may_queue.saturating_sub(1);
                 }
                 plans.push((row, order, next, at));
             }

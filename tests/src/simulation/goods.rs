@@ -33,6 +33,7 @@ pub fn order(id: &str, state: OrderState, created: Timestamp, goods: Goods, dice
             line(id, number, sku, u32::try_from(dice.between(1, 3)).unwrap_or(1))
         })
         .collect();
+    let total = Amount(lines.iter().map(|line| line.price.0).sum());
     Order {
         order_id: id.to_owned(),
         commercial_id: Some(id.rsplit_once('-').map_or(id, |(basket, _)| basket).to_owned()),
@@ -44,9 +45,9 @@ pub fn order(id: &str, state: OrderState, created: Timestamp, goods: Goods, dice
         shipping_deadline: None,
         currency_iso_code: Some("GBP".to_owned()),
         order_tax_mode: Some("TAX_INCLUDED".to_owned()),
-        price: None,
+        price: Some(total),
         shipping_price: Some(Amount::ZERO),
-        total_price: None,
+        total_price: Some(total),
         shipping_type_code: Some("STD".to_owned()),
         shipping_type_label: None,
         shipping_zone_code: None,
@@ -67,16 +68,17 @@ pub fn order(id: &str, state: OrderState, created: Timestamp, goods: Goods, dice
 
 fn line(id: &str, number: u64, sku: String, quantity: u32) -> OrderLine {
     let unit = Decimal::new(1995, 2);
+    let price = Amount(unit * Decimal::from(quantity));
     OrderLine {
         order_line_id: format!("{id}-{number}"),
         order_line_state: None,
         offer_sku: Some(sku),
         product_title: None,
         quantity,
-        price: Amount(unit * Decimal::from(quantity)),
+        price,
         price_unit: Some(Amount(unit)),
         shipping_price: Some(Amount::ZERO),
-        total_price: None,
+        total_price: Some(price),
         taxes: Vec::new(),
         shipping_taxes: Vec::new(),
         promotions: Vec::new(),

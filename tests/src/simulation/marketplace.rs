@@ -200,6 +200,9 @@ impl Marketplace {
         let unit = line.price_unit.unwrap_or_default();
         line.quantity -= 1;
         line.price.0 -= unit.0;
+        for total in [&mut line.total_price, &mut sale.order.price, &mut sale.order.total_price].into_iter().flatten() {
+            total.0 -= unit.0;
+        }
         if line.quantity == 0 {
             line.order_line_state = Some(OrderState::Canceled);
         }
