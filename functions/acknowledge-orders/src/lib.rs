@@ -130,7 +130,7 @@ where
         self.warn_of_windows(channel, &listing, &accepted, &mut poll.state, &mut report).await;
         let recorded = self.record(&client, channel, &listing, &accepted, full, run, &mut report).await;
         if channel.orders == Mode::Live {
-            self.write_references(&client, channel, &mut poll.state, &mut report).await;
+            self.write_references(&client, channel, &mut poll.state, full, &mut report).await;
             self.announce_exceptions(channel, &mut report).await;
         }
         poll.advance(&listing, &accepted, full, recorded);

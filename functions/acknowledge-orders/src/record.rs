@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use shared::channel::{Channel, Mode};
 use shared::clock::{Clock, before};
 use shared::events::{Event, EventBus, EventKind, Severity};
-use shared::mirakl::{MiraklDirectory, Order, OrderState};
+use shared::mirakl::{MiraklDirectory, Order, OrderState, UnreadableOrder};
 use shared::order::life::{Circumstances, Next, on_listing};
-use shared::order::row::{OrderKey, OrderRow, Stage};
+use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::queue::{OrderMessage, OrderQueue, OrderTask};
 use shared::state::{PrimaIntake, Store, StoreError};
 
@@ -52,7 +52,7 @@ where
     ) -> bool {
         let stop_at = before(run.hard_deadline, Duration::from_secs(8));
         let mut clean = self.record_orders(channel, &listing.orders, accepted, stop_at, report).await;
-        self.report_unreadable(channel, listing, report).await;
+        clean &= self.record_unreadable(channel, listing, report).await;
         if full && listing.complete && channel.orders == Mode::Live {
             let absent = self.absent_orders(channel, listing).await;
             if !absent.is_empty() {
@@ -232,7 +232,9 @@ where
         clean
     }
 
-    async fn report_unreadable(&self, channel: &Channel, listing: &Listing, report: &mut ChannelReport) {
+    /// An order that cannot be read cannot be created: once it is past acceptance, it is an exception.
+    async fn record_unreadable(&self, channel: &Channel, listing: &Listing, report: &mut ChannelReport) -> bool {
+        let mut clean = true;
         for order in &listing.unreadable {
             report.count("unreadable_orders");
             tracing::error!(
@@ -241,7 +243,34 @@ where
                 problem = %order.problem,
                 "Mirakl lists an order that cannot be read; it is accepted where possible, and not created in Prima"
             );
+            if channel.orders == Mode::Live {
+                clean &= self.record_unreadable_order(channel, order).await;
+            }
         }
+        clean
+    }
+
+    async fn record_unreadable_order(&self, channel: &Channel, order: &UnreadableOrder) -> bool {
+        let (Some(order_id), Some(acceptable)) = (&order.order_id, &order.acceptable) else { return true };
+        // Not firm yet, or over: nothing is to be created of it now.
+        if acceptable.state != OrderState::Shipping {
+            return true;
+        }
+        let key = OrderKey::new(&channel.id, order_id);
+        let now = self.clock.now();
+        let mut row = match self.store.load_order(&key).await {
+            Ok(Some(row)) if matches!(row.stage, Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm) => row,
+            Ok(Some(_)) => return true,
+            Ok(None) => OrderRow::unread(key, acceptable.state.clone(), now),
+            Err(_) => return false,
+        };
+        row.fail(
+            ExceptionKind::Unreadable,
+            format!("Mirakl lists the order in a way that cannot be read: {}", order.problem),
+            "Look at the order in Mirakl and key it into Prima by hand, or have the marketplace correct it: once it can be read, it goes on by itself.",
+            now,
+        );
+        self.store.save_order(&mut row).await.is_ok()
     }
 }
 

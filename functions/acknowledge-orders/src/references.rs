@@ -6,7 +6,7 @@ use shared::channel::Channel;
 use shared::clock::{Clock, after, before};
 use shared::events::EventBus;
 use shared::mirakl::{MiraklDirectory, MiraklOrders, SellerReference};
-use shared::order::row::{OrderRow, REFERENCE_PENDING};
+use shared::order::row::{ExceptionKind, OrderRow, REFERENCE_PENDING, Stage};
 use shared::queue::OrderQueue;
 use shared::state::{PollState, Store};
 
@@ -25,19 +25,33 @@ where
     C: Clock,
 {
     /// Tells Mirakl the numbers of orders that were created since. What fails is found pending again the next minute.
-    pub(crate) async fn write_references(&self, client: &D::Client, channel: &Channel, poll: &mut PollState, report: &mut ChannelReport) {
+    pub(crate) async fn write_references(
+        &self,
+        client: &D::Client,
+        channel: &Channel,
+        poll: &mut PollState,
+        full: bool,
+        report: &mut ChannelReport,
+    ) {
         let now = self.clock.now();
         // OR04: at most once a minute; runs come a minute apart, a little early or late.
         if poll.references_at.is_some_and(|at| now < before(after(at, Duration::from_secs(60)), Duration::from_secs(15))) {
             return;
         }
-        let Ok(keys) = self.store.orders_in(&channel.id, REFERENCE_PENDING, REFERENCES_PER_CALL).await else { return };
+        let Ok(mut keys) = self.store.orders_in(&channel.id, REFERENCE_PENDING, REFERENCES_PER_CALL).await else { return };
+        // A part may have been cancelled before its number was written: the row is an exception then, and the number is
+        // still owed. Exceptions are few; with the full listing is often enough.
+        if full && keys.len() < REFERENCES_PER_CALL {
+            let exceptions = self.store.orders_in(&channel.id, Stage::Exception.name(), REFERENCES_PER_CALL).await.unwrap_or_default();
+            keys.extend(exceptions);
+        }
         if keys.is_empty() {
             return;
         }
-        let Ok(rows) = self.store.load_orders(&keys).await else { return };
-        // The index lags: the row itself says whether its reference is pending.
-        let pending: Vec<OrderRow> = rows.into_values().filter(|row| row.index_state() == REFERENCE_PENDING).collect();
+        let Ok(mut rows) = self.store.load_orders(&keys).await else { return };
+        // The index lags: the row itself says whether its reference is pending. In the index's order, the oldest first.
+        let pending: Vec<OrderRow> =
+            keys.iter().filter_map(|key| rows.remove(key)).filter(owes_reference).take(REFERENCES_PER_CALL).collect();
         let references: Vec<_> = pending
             .iter()
             .filter_map(|row| {
@@ -76,4 +90,10 @@ where
             }
         }
     }
+}
+
+/// Prima has it under our number, and Mirakl does not hold that number yet.
+fn owes_reference(row: &OrderRow) -> bool {
+    let lost_a_part = row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::LineCancelledAfterCreation);
+    row.index_state() == REFERENCE_PENDING || (lost_a_part && row.referenced_at.is_none())
 }

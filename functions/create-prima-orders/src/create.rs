@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use shared::clock::{Clock, after};
 use shared::events::EventBus;
 use shared::intake::{Admission, admit};
-use shared::mirakl::Order;
+use shared::mirakl::{Order, OrderState};
 use shared::order::mapping::{MappingChannel, map_order, order_number};
 use shared::order::row::{Attempt, ExceptionKind, Lease, OrderKey, OrderRow, Stage, lines_of};
 use shared::prima::{Outcome, PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
@@ -21,6 +21,12 @@ const UNCLEAR_ANSWERS: u32 = 5;
 /// `NewOrder` goes out this soon after the row said so, or not at all: what makes "longer than Prima's longest execution"
 /// countable from the row.
 const SENT_WITHIN: Duration = Duration::from_secs(10);
+
+/// An order that Mirakl says is shipped is looked for in Prima, never sent there.
+const SHIPPED_ELSEWHERE: (&str, &str) = (
+    "the order is shipped in Mirakl, but was never created in Prima",
+    "Find out who shipped it. Key it into Prima for the books if goods have left, then settle the exception.",
+);
 
 /// Everything about the order at hand.
 struct Work<'w> {
@@ -191,6 +197,9 @@ where
                 row.enter(Stage::Cancelled, self.clock.now(), "cancelled in Mirakl; Prima never got it");
                 return self.settle(row, "cancelled").await;
             }
+        }
+        if work.order.order_state != OrderState::Shipping {
+            return self.fail(row, ExceptionKind::ShippedOutsidePrima, SHIPPED_ELSEWHERE.0, SHIPPED_ELSEWHERE.1).await;
         }
         let channel = MappingChannel { id: &row.key.channel, name: &rules.channel_name };
         let document = match map_order(work.order, &channel, &rules.order_rules, &rules.sku_overrides) {

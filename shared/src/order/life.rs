@@ -42,6 +42,8 @@ pub struct Circumstances {
 #[must_use]
 pub fn on_listing(known: Option<&OrderRow>, order: &Order, channel: &Channel, at: Circumstances) -> Option<(OrderRow, Next)> {
     let mut row = match known {
+        // Another run listed it later, and was quicker.
+        Some(row) if order.last_updated_date.is_some() && order.last_updated_date < row.mirakl_updated => return None,
         Some(row) => row.clone(),
         None if is_history(order) => return None,
         None => OrderRow::first_seen(&channel.id, order, at.now),
@@ -51,12 +53,9 @@ pub fn on_listing(known: Option<&OrderRow>, order: &Order, channel: &Channel, at
     if at.accepted && row.acknowledged_at.is_none() {
         row.acknowledged_at = Some(at.now);
     }
-    if known.is_none()
-        && was_accepted_by_somebody_else(order, &row)
-        && order.created_date.is_some_and(|created| created < channel.take_over_from)
-    {
+    if known.is_none() && was_accepted_before_take_over(order, &row, channel) {
         row.order_number = order.seller_reference().map(str::to_owned);
-        row.enter(Stage::KeyedByHand, at.now, "older than the take-over and accepted by somebody else");
+        row.enter(Stage::KeyedByHand, at.now, "accepted by somebody else before the take-over");
         return Some((row, Next::Nothing));
     }
     let next = match &order.order_state {
@@ -69,10 +68,10 @@ pub fn on_listing(known: Option<&OrderRow>, order: &Order, channel: &Channel, at
             Next::Nothing
         }
         OrderState::Shipping => firm(&mut row, order, newer, at),
-        OrderState::Canceled => cancelled(&mut row, at),
+        OrderState::Canceled => cancelled(&mut row, order, newer, at),
         OrderState::Refused if matches!(row.stage, Stage::Seen | Stage::Acknowledged) => refused(&mut row, order, at),
-        OrderState::Refused => cancelled(&mut row, at),
-        state if state.is_shipped_or_later() => shipped(&mut row, at),
+        OrderState::Refused => cancelled(&mut row, order, newer, at),
+        state if state.is_shipped_or_later() => shipped(&mut row, order, newer, at),
         _ => Next::Nothing,
     };
     let changed = known.is_none_or(|before| *before != row) || next != Next::Nothing;
@@ -84,8 +83,12 @@ fn is_history(order: &Order) -> bool {
     matches!(order.order_state, OrderState::Canceled | OrderState::Refused) || order.order_state.is_shipped_or_later()
 }
 
-fn was_accepted_by_somebody_else(order: &Order, row: &OrderRow) -> bool {
-    row.acknowledged_at.is_none() && !matches!(order.order_state, OrderState::Staging | OrderState::WaitingAcceptance)
+/// The moment of acceptance counts, where Mirakl tells it: an older order that still waited at the take-over was accepted by
+/// us, even if we crashed before its row was written. Where the marketplace accepts, only the creation tells.
+fn was_accepted_before_take_over(order: &Order, row: &OrderRow, channel: &Channel) -> bool {
+    let is_past_acceptance = !matches!(order.order_state, OrderState::Staging | OrderState::WaitingAcceptance);
+    let accepted = order.acceptance_decision_date.or(order.created_date);
+    row.acknowledged_at.is_none() && is_past_acceptance && accepted.is_some_and(|accepted| accepted < channel.take_over_from)
 }
 
 fn waiting(row: &mut OrderRow, at: Circumstances) -> Next {
@@ -95,8 +98,25 @@ fn waiting(row: &mut OrderRow, at: Circumstances) -> Next {
     Next::Nothing
 }
 
+/// What is being created has lost whoever drove it on: its message, or its holder. A newer version overtakes the message
+/// under way, which is dropped as older than its row.
+fn driven_on(row: &mut OrderRow, newer: bool, at: Circumstances) -> Next {
+    match row.stage {
+        Stage::InDoubt if newer || row.since < before(at.now, QUEUED_IS_STUCK) => {
+            row.since = at.now;
+            Next::Create
+        }
+        // Its holder is gone. Only the next holder moves it out of this stage; what was sent stands in the row.
+        Stage::Creating if row.lease.as_ref().is_some_and(|lease| lease.until < before(at.now, LEASE_IS_DEAD)) => Next::Create,
+        _ => Next::Nothing,
+    }
+}
+
 fn firm(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Next {
     let stuck = row.since < before(at.now, QUEUED_IS_STUCK);
+    if row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::Unreadable) {
+        row.enter(Stage::Seen, at.now, "can be read now");
+    }
     match row.stage {
         Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm => {
             if order.can_shop_ship == Some(false) {
@@ -122,48 +142,58 @@ fn firm(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Ne
             row.enter(Stage::Queued, at.now, if newer { "changed in Mirakl: sent again" } else { "not worked off: sent again" });
             Next::Create
         }
-        Stage::InDoubt if newer || stuck => {
-            row.since = at.now;
-            Next::Create
-        }
-        // Its holder is gone. Only the next holder moves it out of this stage; what was sent stands in the row.
-        Stage::Creating if row.lease.as_ref().is_some_and(|lease| lease.until < before(at.now, LEASE_IS_DEAD)) => Next::Create,
+        Stage::InDoubt | Stage::Creating => driven_on(row, newer, at),
         Stage::Created => {
-            let listed = lines_of(order);
-            if listed != row.lines {
-                let fewer = row
-                    .lines
-                    .iter()
-                    .filter_map(|line| {
-                        let left = listed.iter().find(|other| other.order_line_id == line.order_line_id).map_or(0, |other| other.quantity);
-                        (left < line.quantity).then(|| format!("line {}: {} of {} left", line.order_line_id, left, line.quantity))
-                    })
-                    .collect::<Vec<_>>()
-                    .join("; ");
-                let number = row.order_number.clone().unwrap_or_default();
-                row.lines = listed;
-                row.fail(
-                    ExceptionKind::LineCancelledAfterCreation,
-                    format!("Mirakl cancelled a part of the order after it was created in Prima as {number} ({fewer})"),
-                    format!("Reduce order {number} in Prima to what is left, then settle the exception: prima-mirakl exceptions settle CHANNEL ORDER."),
-                    at.now,
-                );
-            }
+            notice_cancelled_parts(row, order, at);
             Next::Nothing
         }
         _ => Next::Nothing,
     }
 }
 
-fn cancelled(row: &mut OrderRow, at: Circumstances) -> Next {
+/// Fewer pieces than Prima has been told of: a person has to reduce the order there.
+fn notice_cancelled_parts(row: &mut OrderRow, order: &Order, at: Circumstances) {
+    let listed = lines_of(order);
+    if listed != row.lines {
+        let fewer = row
+            .lines
+            .iter()
+            .filter_map(|line| {
+                let left = listed.iter().find(|other| other.order_line_id == line.order_line_id).map_or(0, |other| other.quantity);
+                (left < line.quantity).then(|| format!("line {}: {} of {} left", line.order_line_id, left, line.quantity))
+            })
+            .collect::<Vec<_>>()
+            .join("; ");
+        let number = row.order_number.clone().unwrap_or_default();
+        row.lines = listed;
+        row.fail(
+            ExceptionKind::LineCancelledAfterCreation,
+            format!("Mirakl cancelled a part of the order after it was created in Prima as {number} ({fewer})"),
+            format!(
+                "Reduce order {number} in Prima to what is left, then settle the exception: prima-mirakl exceptions settle CHANNEL ORDER."
+            ),
+            at.now,
+        );
+    }
+}
+
+fn cancelled(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Next {
     match row.stage {
+        // Our memory was lost: that Mirakl holds a number means that Prima has, or had, the order.
+        Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued if order.seller_reference().is_some() => {
+            row.order_number = order.seller_reference().map(str::to_owned);
+            row.created_at = Some(at.now);
+            row.enter(Stage::Cancelling, at.now, "cancelled in Mirakl, which holds its Prima number");
+            Next::Cancel
+        }
         Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued => {
             row.enter(Stage::Cancelled, at.now, "cancelled in Mirakl before it was created in Prima");
             Next::Nothing
         }
+        // Whoever creates it finds out whether Prima has it, and has it cancelled there then.
         Stage::Creating | Stage::InDoubt => {
             row.cancel_requested.get_or_insert(at.now);
-            Next::Nothing
+            driven_on(row, newer, at)
         }
         Stage::Created => {
             row.enter(Stage::Cancelling, at.now, "cancelled in Mirakl after it was created in Prima");
@@ -178,7 +208,8 @@ fn cancelled(row: &mut OrderRow, at: Circumstances) -> Next {
             }
             Next::Nothing
         }
-        Stage::Exception if row.attempt.is_none() => {
+        // What stands in Prima under its number may be this order all the same: that is for the person to see who looks into it.
+        Stage::Exception if row.attempt.is_none() && !is_found_in_prima(row) => {
             row.enter(Stage::Cancelled, at.now, "cancelled in Mirakl; the exception has no object any more");
             Next::Nothing
         }
@@ -190,15 +221,33 @@ fn cancelled(row: &mut OrderRow, at: Circumstances) -> Next {
     }
 }
 
+fn is_found_in_prima(row: &OrderRow) -> bool {
+    row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::FoundInPrima)
+}
+
 fn refused(row: &mut OrderRow, order: &Order, at: Circumstances) -> Next {
     let reason = order.order_state_reason_code.as_deref().unwrap_or("no reason given");
     row.enter(Stage::Refused, at.now, format!("refused in Mirakl: {reason}"));
     if reason == "ACCEPTANCE_TIMEOUT" { Next::WindowMissed } else { Next::Nothing }
 }
 
-fn shipped(row: &mut OrderRow, at: Circumstances) -> Next {
+fn shipped(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Next {
     match row.stage {
-        Stage::Created => row.enter(Stage::Shipped, at.now, "shipped in Mirakl"),
+        Stage::Created => {
+            // A part may have been cancelled and the rest shipped between two listings.
+            notice_cancelled_parts(row, order, at);
+            // While its reference is owed, it stays among the open ones.
+            if row.stage == Stage::Created && row.referenced_at.is_some() {
+                row.enter(Stage::Shipped, at.now, "shipped in Mirakl");
+            }
+        }
+        Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued if order.seller_reference().is_some() => {
+            row.order_number = order.seller_reference().map(str::to_owned);
+            row.referenced_at = Some(at.now);
+            row.enter(Stage::Shipped, at.now, "shipped in Mirakl, which holds its Prima number");
+        }
+        // Found in Prima by the next question, or an exception.
+        Stage::Creating | Stage::InDoubt => return driven_on(row, newer, at),
         Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued => row.fail(
             ExceptionKind::ShippedOutsidePrima,
             "the order is shipped in Mirakl, but was never created in Prima",

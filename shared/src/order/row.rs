@@ -316,14 +316,22 @@ impl OrderRow {
     /// The row of an order that is listed for the first time.
     #[must_use]
     pub fn first_seen(channel: &str, order: &Order, now: Timestamp) -> Self {
-        let mut row = Self {
-            key: OrderKey::new(channel, &order.order_id),
+        let mut row = Self::unread(OrderKey::new(channel, &order.order_id), order.order_state.clone(), now);
+        row.note_listing(order);
+        row
+    }
+
+    /// The row of an order of which nothing can be read but its id and state.
+    #[must_use]
+    pub fn unread(key: OrderKey, state: OrderState, now: Timestamp) -> Self {
+        Self {
+            key,
             version: 0,
             stage: Stage::Seen,
             since: now,
-            mirakl_state: order.order_state.clone(),
+            mirakl_state: state,
             mirakl_updated: None,
-            mirakl_created: order.created_date,
+            mirakl_created: None,
             shipping_deadline: None,
             seen_at: now,
             acknowledged_at: None,
@@ -338,9 +346,7 @@ impl OrderRow {
             lines: Vec::new(),
             exception: None,
             history: vec![Step { at: now, stage: Stage::Seen, note: String::new() }],
-        };
-        row.note_listing(order);
-        row
+        }
     }
 
     /// Takes over what Mirakl lists: state, version, deadline; and the lines, until they are those that were sent to Prima.

@@ -128,6 +128,7 @@ impl Marketplace {
         self.by_id.insert(sale.order.order_id.clone(), index);
         let (state, deadline) = (sale.order.order_state.clone(), sale.deadline);
         self.sales.push(sale);
+        self.touch(index, created);
         match state {
             OrderState::WaitingAcceptance => self.plan(index, deadline, Happening::Deadline),
             OrderState::WaitingDebit | OrderState::WaitingDebitPayment => self.accepted(index, created),

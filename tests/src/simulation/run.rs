@@ -248,6 +248,9 @@ async fn poll(world: Rc<World>) {
     let channels = Rc::clone(&world.channels.borrow());
     let reports = supervise(&invocation, POLLER_TIMEOUT, ports.poll_all(&channels, &run)).await;
     for report in reports.unwrap_or_default() {
+        if report.counts.contains_key("poll_failed_time") {
+            invocation.excuse_all_told();
+        }
         if report.counts.contains_key("poll_failed_panic") {
             world.violate(format!("the poll of {} panicked", report.channel));
         }
