@@ -250,8 +250,8 @@ fn shipped(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) ->
         Stage::Creating | Stage::InDoubt => return driven_on(row, newer, at),
         Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued => row.fail(
             ExceptionKind::ShippedOutsidePrima,
-            "the order is shipped in Mirakl, but was never created in Prima",
-            "Find out who shipped it. Key it into Prima for the books if goods have left, then settle the exception: prima-mirakl exceptions settle CHANNEL ORDER.",
+            "the order is shipped in Mirakl, and the connector knows of no Prima order for it",
+            "Find out who shipped it, and look for it in Prima. If it is not there and goods have left, key it in for the books. Then settle the exception: prima-mirakl exceptions settle CHANNEL ORDER.",
             at.now,
         ),
         _ => {}

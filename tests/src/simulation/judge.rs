@@ -157,8 +157,13 @@ impl Case<'_> {
         let listed: Vec<_> = lines_of(&self.sale.order).into_iter().map(|line| (line.order_line_id, line.quantity)).collect();
         match exception {
             Some(end) => {
-                // Once a person links it, the number goes out; until then nobody knows whose it is.
-                let is_ours = self.note.and_then(|note| note.exception).is_none_or(|(_, kind)| kind != ExceptionKind::FoundInPrima);
+                // Once a person settles it, the number goes out; until then nobody knows whose it is. The same where the order
+                // was shipped by somebody before memory of it was rebuilt: without a seller reference only a person can tell.
+                let is_ours = self.note.and_then(|note| note.exception).is_none_or(|(_, kind)| match kind {
+                    ExceptionKind::FoundInPrima => false,
+                    ExceptionKind::ShippedOutsidePrima => !self.wiped(),
+                    _ => true,
+                });
                 end.or_else(|| (is_ours && self.note.is_some()).then(|| self.reference(copy)).flatten())
             }
             // What was cancelled before the table was wiped stands in the dead-letter queue alone; no listing says what Prima was told.

@@ -400,8 +400,8 @@ impl<'d> Draw<'d> {
     fn shared_number(&mut self) {
         let id = "MKPX99999-A".to_owned();
         let at = self.dice.between(0, self.placing);
-        for channel in 0..2 {
-            let key = OrderKey::new(CHANNELS[channel], &id);
+        for (channel, name) in CHANNELS.into_iter().enumerate() {
+            let key = OrderKey::new(name, &id);
             let at = Moment(at + self.dice.between(0, 20_000));
             let created = after(beginning(), Duration::from_millis(at.0));
             let order = order(&id, OrderState::WaitingAcceptance, created, Goods::Ordinary, self.dice);
