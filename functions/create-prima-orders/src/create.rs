@@ -79,7 +79,7 @@ where
                 Stage::Creating => return Claim::Settled(Disposition::Done("in other hands")),
                 _ => return Claim::Settled(Disposition::Done("already settled")),
             }
-            if row.cancel_requested.is_some() && row.attempt.is_none() {
+            if row.cancel_requested.is_some() && never_sent(&row, work.order) {
                 row.enter(Stage::Cancelled, now, "cancelled in Mirakl before it was sent to Prima");
                 return Claim::Settled(self.settle(row, "cancelled").await);
             }
@@ -128,7 +128,7 @@ where
                 Err(failure) => return self.fail(row, failure.kind, failure.reason, failure.remedy).await,
             },
         };
-        if work.order.live_lines().next().is_none() && row.attempt.is_none() {
+        if work.order.live_lines().next().is_none() && never_sent(&row, work.order) {
             row.enter(Stage::Cancelled, self.clock.now(), "no line is left to deliver");
             return self.settle(row, "nothing left to create").await;
         }
@@ -193,10 +193,10 @@ where
             if attempt.absences < 2 {
                 return self.later(row, work, self.manners.second_question()).await;
             }
-            if row.cancel_requested.is_some() {
-                row.enter(Stage::Cancelled, self.clock.now(), "cancelled in Mirakl; Prima never got it");
-                return self.settle(row, "cancelled").await;
-            }
+        }
+        if row.cancel_requested.is_some() {
+            row.enter(Stage::Cancelled, self.clock.now(), "cancelled in Mirakl; Prima never got it");
+            return self.settle(row, "cancelled").await;
         }
         if work.order.order_state != OrderState::Shipping {
             return self.fail(row, ExceptionKind::ShippedOutsidePrima, SHIPPED_ELSEWHERE.0, SHIPPED_ELSEWHERE.1).await;
@@ -234,7 +234,7 @@ where
             Ok(Some(mut current)) if current.lease == ours.lease && current.stage == Stage::Creating => {
                 current.attempt.clone_from(&ours.attempt);
                 current.order_number.clone_from(&ours.order_number);
-                if current.cancel_requested.is_some() && current.attempt.is_none() {
+                if current.cancel_requested.is_some() && never_sent(&current, work.order) {
                     current.enter(Stage::Cancelled, self.clock.now(), "cancelled in Mirakl before it was sent to Prima");
                     return self.settle(current, "cancelled").await;
                 }
@@ -373,6 +373,12 @@ where
             Err(problem) => unsaved(&row, &problem),
         }
     }
+}
+
+/// Neither the row nor Mirakl knows of a Prima order. A row alone may have been rebuilt after a loss: where Mirakl holds a
+/// number of Prima's, Prima is asked.
+fn never_sent(row: &OrderRow, order: &Order) -> bool {
+    row.attempt.is_none() && order.seller_reference().is_none()
 }
 
 enum Claim {
