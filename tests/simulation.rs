@@ -10,7 +10,7 @@ use system_tests::simulation::run::FAULTS;
 use system_tests::simulation::{Outcome, Plan, run};
 
 /// Seeds that once found something.
-const REGRESSIONS: [u64; 0] = [];
+const REGRESSIONS: [u64; 4] = [384, 1152, 3264, 5788];
 /// Threads that share the seeds.
 const THREADS: usize = 2;
 
