@@ -143,7 +143,7 @@ async fn live(mut plan: Plan, script: Option<Script>, traced: bool) -> Outcome {
 async fn until_quiet(world: &World) -> Timestamp {
     let planned = Duration::from_millis(world.plan.quiet_from.0);
     tokio::time::sleep(planned).await;
-    while !world.plan.scripted && world.faults.get() < FAULTS && world.passed() < planned + Duration::from_secs(7200) {
+    while !world.plan.scripted && world.faults.get() < FAULTS && world.passed() < planned + Duration::from_secs(12 * 3600) {
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
     world.quiet.set(true);
