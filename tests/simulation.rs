@@ -26,7 +26,8 @@ struct Sums {
     effects: u64,
     created: usize,
     virtual_seconds: u64,
-    fewest_faults: u64,
+    /// With the seed that had them.
+    fewest_faults: (u64, u64),
     fewest_orders: usize,
 }
 
@@ -44,7 +45,7 @@ fn no_seed_breaks_a_promise() {
     let started = Instant::now();
     let next = AtomicU64::new(0);
     let failed: Mutex<Vec<Outcome>> = Mutex::default();
-    let sums: Mutex<Sums> = Mutex::new(Sums { fewest_faults: u64::MAX, fewest_orders: usize::MAX, ..Sums::default() });
+    let sums: Mutex<Sums> = Mutex::new(Sums { fewest_faults: (u64::MAX, 0), fewest_orders: usize::MAX, ..Sums::default() });
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
@@ -60,7 +61,7 @@ fn no_seed_breaks_a_promise() {
                     sums.created += outcome.created;
                     sums.virtual_seconds += outcome.lasted.as_secs();
                     if outcome.violations.is_empty() {
-                        sums.fewest_faults = sums.fewest_faults.min(outcome.faults);
+                        sums.fewest_faults = sums.fewest_faults.min((outcome.faults, outcome.seed));
                         sums.fewest_orders = sums.fewest_orders.min(outcome.orders);
                     } else {
                         let mut failed = failed.lock().unwrap();
@@ -93,7 +94,8 @@ fn no_seed_breaks_a_promise() {
     if let Some(first) = failed.first() {
         panic!("{} of {} seeds fail, seed {} first; with its trace: SIMULATION_SEED={}", failed.len(), sums.seeds, first.seed, first.seed);
     }
-    assert!(sums.fewest_faults >= FAULTS, "every seed has {FAULTS} faults or more, one had {}", sums.fewest_faults);
+    let (faults, seed) = sums.fewest_faults;
+    assert!(faults >= FAULTS, "every seed has {FAULTS} faults or more, seed {seed} had {faults}");
     assert!(sums.fewest_orders >= 100, "every seed has 100 orders or more, one had {}", sums.fewest_orders);
 }
 
