@@ -14,6 +14,7 @@ pub mod ports;
 pub mod privacy;
 pub mod run;
 pub mod sqs;
+pub mod sweep;
 pub mod world;
 
 pub use plan::Plan;

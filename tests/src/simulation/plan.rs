@@ -183,6 +183,8 @@ pub struct Plan {
     pub arrivals: Vec<Arrival>,
     /// What is so of each order.
     pub truths: HashMap<OrderKey, Truth>,
+    /// Orders that leave Prima's warehouse at a fixed time; where chance rules, the warehouse draws its own.
+    pub despatches: Vec<(Moment, OrderKey)>,
     /// Numbers that people keyed into Prima before.
     pub hand_keyed: Vec<String>,
     /// Prima's manners.
@@ -287,6 +289,7 @@ impl<'d> Draw<'d> {
             marketplaces: vec![market(), market()],
             arrivals: Vec::new(),
             truths: HashMap::new(),
+            despatches: Vec::new(),
             hand_keyed: Vec::new(),
             manners: PrimaManners { cancel_order: dice.chance(0.7), ..PrimaManners::default() },
             profile: Profile::drawn(dice),

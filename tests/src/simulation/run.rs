@@ -25,7 +25,7 @@ use super::plan::{Arrival, CHANNELS, Moment, Plan, Wipe};
 use super::ports::{Book, Invocation, Port};
 use super::privacy;
 use super::sqs::{Body, Delivery};
-use super::world::{Script, World, beginning};
+use super::world::{Kind, Script, World, beginning};
 
 /// The poller's timeout (template: `Timeout`).
 const POLLER_TIMEOUT: Duration = Duration::from_secs(55);
@@ -51,6 +51,8 @@ pub struct Outcome {
     pub trace: Vec<String>,
     /// Calls of all handlers.
     pub effects: u64,
+    /// The kind of each, where there was a script.
+    pub kinds: Vec<Kind>,
     /// Faults that were injected.
     pub faults: u64,
     /// Orders of both marketplaces.
@@ -74,6 +76,7 @@ pub fn run(plan: Plan, script: Option<Script>, traced: bool) -> Outcome {
             violations: vec!["no runtime".to_owned()],
             trace: Vec::new(),
             effects: 0,
+            kinds: Vec::new(),
             faults: 0,
             orders: 0,
             created: 0,
@@ -133,6 +136,7 @@ async fn live(mut plan: Plan, script: Option<Script>, traced: bool) -> Outcome {
         violations: world.violations.borrow().clone(),
         trace: world.trace.borrow_mut().take().unwrap_or_default(),
         effects: world.effects.get(),
+        kinds: world.kinds.borrow().clone(),
         faults: world.faults.get(),
         orders: shops.iter().map(|shop| shop.sales().len()).sum(),
         created: world.office.borrow().orders().iter().filter(|order| order.progress != Progress::Cancelled).count(),
@@ -343,6 +347,7 @@ async fn create(world: Rc<World>, rules: Rc<HashMap<String, Rules>>, deliveries:
 /// Prima's people: goods leave, and the marketplace hears of it.
 async fn warehouse(world: Rc<World>) {
     if world.plan.scripted {
+        despatch_as_planned(&world).await;
         return;
     }
     loop {
@@ -369,6 +374,19 @@ async fn warehouse(world: Rc<World>) {
             world.tell(|| format!("despatched {channel} {order_id}"));
             let at = after(now, world.dice.seconds(0, 120));
             world.shop(&channel, |shop| shop.plan_for(&order_id, at, Happening::Ship));
+        }
+    }
+}
+
+/// The goods of these orders leave at their time, where Prima has them by then; the marketplace does not hear of it.
+async fn despatch_as_planned(world: &World) {
+    for (at, key) in &world.plan.despatches {
+        tokio::time::sleep(Duration::from_millis(at.0).saturating_sub(world.passed())).await;
+        let mut office = world.office.borrow_mut();
+        office.land(world.now());
+        let place = office.orders().iter().position(|order| order.channel == key.channel && order.order_id == key.order_id);
+        if let Some(place) = place {
+            office.despatch(place);
         }
     }
 }

@@ -67,13 +67,39 @@ pub enum Fate {
     CrashAfter,
 }
 
-/// In the exhaustive sweep: one effect of the whole run meets this fate, and no other meets any.
-#[derive(Clone, Copy, Debug)]
+/// In the exhaustive sweep: these calls of the whole run meet these fates, and no other meets any.
+#[derive(Clone, Debug, Default)]
 pub struct Script {
-    /// The effect's number, from 0.
-    pub at: u64,
-    /// What becomes of it.
+    /// Calls by their number in the run, from 0.
+    pub spoilt: Vec<(u64, Fate)>,
+    /// Calls by their number among those of their kind.
+    pub habits: Vec<Habit>,
+}
+
+/// Calls of one kind that meet a fate, whenever they come.
+#[derive(Clone, Copy, Debug)]
+pub struct Habit {
+    /// Of which kind.
+    pub kind: Kind,
+    /// The first of them, from 0.
+    pub first: u64,
+    /// How many in a row.
+    pub count: u64,
+    /// What becomes of them.
     pub fate: Fate,
+}
+
+impl Script {
+    fn fate(&self, number: u64, kind: Kind, nth: u64) -> Fate {
+        let spoilt = self.spoilt.iter().find(|(at, _)| *at == number).map(|(_, fate)| *fate);
+        let habit = || {
+            self.habits
+                .iter()
+                .find(|habit| habit.kind == kind && (habit.first..habit.first + habit.count).contains(&nth))
+                .map(|habit| habit.fate)
+        };
+        spoilt.or_else(habit).unwrap_or(Fate::Goes)
+    }
 }
 
 /// What the judge notes of a row at each save.
@@ -120,8 +146,10 @@ pub struct World {
     pub effects: Cell<u64>,
     /// Faults so far.
     pub faults: Cell<u64>,
-    /// The one effect to be spoilt.
+    /// The calls to be spoilt, where chance has no say.
     pub script: Option<Script>,
+    /// The kind of every call so far, where there is a script.
+    pub kinds: RefCell<Vec<Kind>>,
     /// Rows, poll states, intake, reserved numbers.
     pub store: MemoryStore,
     saves: Cell<u64>,
@@ -181,6 +209,7 @@ impl World {
             effects: Cell::new(0),
             faults: Cell::new(0),
             script,
+            kinds: RefCell::default(),
             store: MemoryStore::default(),
             saves: Cell::new(0),
             notes: RefCell::default(),
@@ -248,8 +277,14 @@ impl World {
     pub fn fate(&self, kind: Kind, channel: Option<usize>, crash: f64) -> (u64, Fate) {
         let number = self.effects.get();
         self.effects.set(number + 1);
-        if let Some(script) = self.script {
-            let fate = if script.at == number { script.fate } else { Fate::Goes };
+        if let Some(script) = &self.script {
+            let mut kinds = self.kinds.borrow_mut();
+            let nth = kinds.iter().filter(|earlier| **earlier == kind).count();
+            kinds.push(kind);
+            let fate = script.fate(number, kind, u64::try_from(nth).unwrap_or(u64::MAX));
+            if fate != Fate::Goes {
+                self.faults.set(self.faults.get() + 1);
+            }
             return (number, fate);
         }
         if self.quiet.get() || self.plan.scripted {
