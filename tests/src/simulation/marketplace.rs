@@ -44,6 +44,8 @@ pub struct Sale {
     pub once_firm: Vec<(Duration, Happening)>,
     /// It is listed in a shape that cannot be read.
     pub unreadable: bool,
+    /// Since when it waits for acceptance, or waited.
+    pub waiting_since: Option<Timestamp>,
     /// When the connector's OR21 had its effect.
     pub accepted_by_connector: Option<Timestamp>,
     /// When it was past acceptance, by whomever.
@@ -72,6 +74,7 @@ impl Sale {
             debit_after,
             once_firm,
             unreadable,
+            waiting_since: None,
             accepted_by_connector: None,
             accepted_at: None,
             firm_at: None,
@@ -130,7 +133,10 @@ impl Marketplace {
         self.sales.push(sale);
         self.touch(index, created);
         match state {
-            OrderState::WaitingAcceptance => self.plan(index, deadline, Happening::Deadline),
+            OrderState::WaitingAcceptance => {
+                self.sales[index].waiting_since = Some(created);
+                self.plan(index, deadline, Happening::Deadline);
+            }
             OrderState::WaitingDebit | OrderState::WaitingDebitPayment => self.accepted(index, created),
             OrderState::Shipping => self.firm(index, created),
             _ => {}
@@ -174,6 +180,7 @@ impl Marketplace {
         match happening {
             Happening::Unstage if state == OrderState::Staging => {
                 self.enter(index, OrderState::WaitingAcceptance, at);
+                self.sales[index].waiting_since = Some(at);
                 let deadline = self.sales[index].deadline;
                 self.plan(index, deadline, Happening::Deadline);
             }

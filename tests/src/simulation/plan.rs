@@ -175,6 +175,8 @@ pub struct Plan {
     pub seed: u64,
     /// It is the exhaustive sweep's: no chance in it.
     pub scripted: bool,
+    /// Nothing goes wrong in it.
+    pub calm: bool,
     /// The channels' documents.
     pub channels: Vec<Channel>,
     /// The marketplaces with the orders of before; taken by the world.
@@ -222,6 +224,25 @@ impl Plan {
     #[must_use]
     pub fn truth(&self, key: &OrderKey) -> Truth {
         self.truths.get(key).cloned().unwrap_or_default()
+    }
+
+    /// The plan of a seed in a world where nothing goes wrong: for measuring.
+    #[must_use]
+    pub fn calm(seed: u64) -> Self {
+        let drawn = Self::drawn(seed);
+        let nowhere = || vec![Windows::default(); drawn.channels.len()];
+        Self {
+            calm: true,
+            profile: Profile::default(),
+            store_down: Windows::default(),
+            queue_down: Windows::default(),
+            bus_down: Windows::default(),
+            mirakl_down: nowhere(),
+            key_refused: nowhere(),
+            prima_down: Windows::default(),
+            wipe: None,
+            ..drawn
+        }
     }
 
     /// Draws the plan of a seed.
@@ -285,6 +306,7 @@ impl<'d> Draw<'d> {
         let plan = Plan {
             seed,
             scripted: false,
+            calm: false,
             channels: vec![channel(CHANNELS[0], 1, take_over_from), channel(CHANNELS[1], interval, take_over_from)],
             marketplaces: vec![market(), market()],
             arrivals: Vec::new(),

@@ -1,7 +1,7 @@
 //! One run: the schedule, the queue's consumers, the marketplace's customers, Prima's warehouse and the operator, each a
 //! task on virtual time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::OnceLock;
@@ -53,6 +53,11 @@ pub struct Outcome {
     pub effects: u64,
     /// The kind of each, where there was a script.
     pub kinds: Vec<Kind>,
+    /// How many of each kind.
+    pub calls: BTreeMap<Kind, u64>,
+    /// Seconds from the moment an order waited for acceptance until the connector had accepted it, on channels that are
+    /// listed every minute.
+    pub seconds_to_acknowledge: Vec<f64>,
     /// Faults that were injected.
     pub faults: u64,
     /// Orders of both marketplaces.
@@ -77,6 +82,8 @@ pub fn run(plan: Plan, script: Option<Script>, traced: bool) -> Outcome {
             trace: Vec::new(),
             effects: 0,
             kinds: Vec::new(),
+            calls: BTreeMap::new(),
+            seconds_to_acknowledge: Vec::new(),
             faults: 0,
             orders: 0,
             created: 0,
@@ -137,6 +144,8 @@ async fn live(mut plan: Plan, script: Option<Script>, traced: bool) -> Outcome {
         trace: world.trace.borrow_mut().take().unwrap_or_default(),
         effects: world.effects.get(),
         kinds: world.kinds.borrow().clone(),
+        calls: world.calls.borrow().clone(),
+        seconds_to_acknowledge: seconds_to_acknowledge(&world),
         faults: world.faults.get(),
         orders: shops.iter().map(|shop| shop.sales().len()).sum(),
         created: world.office.borrow().orders().iter().filter(|order| order.progress != Progress::Cancelled).count(),
@@ -144,10 +153,17 @@ async fn live(mut plan: Plan, script: Option<Script>, traced: bool) -> Outcome {
     }
 }
 
+fn seconds_to_acknowledge(world: &World) -> Vec<f64> {
+    let shops = world.shops.borrow();
+    let by_minute = world.plan.channels.iter().zip(shops.iter()).filter(|(channel, _)| channel.listing_interval_minutes == 1);
+    let accepted = by_minute.flat_map(|(_, shop)| shop.sales()).filter_map(|sale| sale.waiting_since.zip(sale.accepted_by_connector));
+    accepted.filter(|(since, _)| *since >= beginning()).map(|(since, at)| at.duration_since(since).as_secs_f64()).collect()
+}
+
 async fn until_quiet(world: &World) -> Timestamp {
     let planned = Duration::from_millis(world.plan.quiet_from.0);
     tokio::time::sleep(planned).await;
-    while !world.plan.scripted && world.faults.get() < FAULTS && world.passed() < planned + Duration::from_secs(12 * 3600) {
+    while !world.plan.calm && world.faults.get() < FAULTS && world.passed() < planned + Duration::from_secs(12 * 3600) {
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
     world.quiet.set(true);

@@ -87,6 +87,7 @@ pub fn plan() -> Plan {
     Plan {
         seed: 0,
         scripted: true,
+        calm: true,
         channels: vec![channel(CHANNELS[0], 1, take_over_from), channel(CHANNELS[1], 1, take_over_from)],
         marketplaces: vec![Marketplace::new(true, true, true), Marketplace::new(false, false, false)],
         arrivals: sweep.arrivals,

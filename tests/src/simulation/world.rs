@@ -1,7 +1,7 @@
 //! Everything that the handlers of one run share: time, chance, the two systems, what is remembered, and the judge's notes.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use super::plan::{Moment, Plan};
 use super::sqs::Sqs;
 
 /// What a call is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// Reading rows, poll state or Prima's intake.
     Load,
@@ -150,6 +150,8 @@ pub struct World {
     pub script: Option<Script>,
     /// The kind of every call so far, where there is a script.
     pub kinds: RefCell<Vec<Kind>>,
+    /// How many calls of each kind there were.
+    pub calls: RefCell<BTreeMap<Kind, u64>>,
     /// Rows, poll states, intake, reserved numbers.
     pub store: MemoryStore,
     saves: Cell<u64>,
@@ -210,6 +212,7 @@ impl World {
             faults: Cell::new(0),
             script,
             kinds: RefCell::default(),
+            calls: RefCell::default(),
             store: MemoryStore::default(),
             saves: Cell::new(0),
             notes: RefCell::default(),
@@ -277,6 +280,7 @@ impl World {
     pub fn fate(&self, kind: Kind, channel: Option<usize>, crash: f64) -> (u64, Fate) {
         let number = self.effects.get();
         self.effects.set(number + 1);
+        *self.calls.borrow_mut().entry(kind).or_default() += 1;
         if let Some(script) = &self.script {
             let mut kinds = self.kinds.borrow_mut();
             let nth = kinds.iter().filter(|earlier| **earlier == kind).count();
