@@ -1,6 +1,6 @@
 """One local AWS: starts it, answers requests about it, and ends it when its standard input ends.
 
-    python local_aws.py DIRECTORY
+    python local_aws.py DIRECTORY [ministack | moto]
 
 Requests and answers are one JSON object a line: {"id": 1, "do": "call", ...} and {"id": 1, "ok": ...} or {"id": 1, "error":
 "..."}. The first line out, without a request, is {"endpoint": "http://127.0.0.1:PORT"} or {"error": "..."}. Whatever ends the
@@ -58,10 +58,19 @@ def free_port():
         return probe.getsockname()[1]
 
 
+# What is run, and the address that answers once it is ready. Only ministack runs functions and deploys templates.
+SERVERS = {
+    "ministack": (lambda port: ["-m", "ministack"], "/_ministack/health"),
+    "moto": (lambda port: ["-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], "/moto-api/data.json"),
+}
+
+
 class LocalAws:
     """The server process and clients for it."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, kind="ministack"):
+        self.kind = kind
+        self.command, self.health = SERVERS[kind]
         self.directory = pathlib.Path(directory).absolute()
         self.directory.mkdir(parents=True, exist_ok=True)
         self.clients = {}
@@ -72,7 +81,7 @@ class LocalAws:
     def start(self):
         scratch = self.directory / "scratch"
         scratch.mkdir(exist_ok=True)
-        log = open(self.directory / "ministack.log", "ab")
+        log = open(self.directory / f"{self.kind}.log", "ab")
         # Another process may take the port between asking for it and using it: then once more.
         for _ in range(5):
             port = free_port()
@@ -92,19 +101,19 @@ class LocalAws:
             if os.environ.get("PRIMA_MIRAKL_LOCAL_AWS_LOG"):
                 environment["LOG_LEVEL"] = os.environ["PRIMA_MIRAKL_LOCAL_AWS_LOG"]
             self.server = subprocess.Popen(
-                [sys.executable, "-m", "ministack"],
+                [sys.executable, *self.command(port)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=scratch,
                 start_new_session=True,
             )
             deadline = time.monotonic() + 60
             while time.monotonic() < deadline and self.server.poll() is None:
                 try:
-                    with urllib.request.urlopen(self.endpoint + "/_ministack/health", timeout=2):
+                    with urllib.request.urlopen(self.endpoint + self.health, timeout=2):
                         return
                 except OSError:
                     time.sleep(0.05)
             self.stop()
-        raise RuntimeError(f"the local AWS did not start: see {self.directory / 'ministack.log'}")
+        raise RuntimeError(f"the local AWS did not start: see {self.directory / f'{self.kind}.log'}")
 
     def stop(self):
         """Ends the server with everything it started, functions included."""
@@ -180,7 +189,7 @@ def main():
     # Ctrl-C reaches the whole terminal group; the parent decides when to end, by closing the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    aws = LocalAws(sys.argv[1])
+    aws = LocalAws(*sys.argv[1:])
     try:
         try:
             aws.start()

@@ -17,7 +17,7 @@ mod world;
 
 pub use deployment::{Deployment, Function, QueueDepths, QueuedMessage};
 pub use handlers::Build;
-pub use local_aws::{LocalAws, REGION};
+pub use local_aws::{AwsServer, LocalAws, REGION};
 pub use observation::Observation;
 pub use simulated::Simulated;
 pub use world::{World, WorldOptions};

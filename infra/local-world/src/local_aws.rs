@@ -1,4 +1,5 @@
-//! A local AWS without containers: ministack in a Python environment of its own, on loopback, on a free port.
+//! A local AWS without containers: ministack (or moto, for a second opinion) in a Python environment of its own, on loopback,
+//! on a free port.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,26 @@ pub const REGION: &str = "eu-west-2";
 
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Result<Value>>>>>;
 
+/// Which program plays AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AwsServer {
+    /// ministack: runs functions and deploys the template; the local world and the flow tests live on it.
+    Ministack,
+    /// moto's web server: written by other people from the same documentation, for tests that ask both.
+    Moto,
+}
+
+impl AwsServer {
+    /// Its name, in logs and test results.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ministack => "ministack",
+            Self::Moto => "moto",
+        }
+    }
+}
+
 /// One local AWS, empty at start. It ends, with every function it runs, when this is dropped or when this process ends in
 /// whatever way: the Python process beneath it lives only as long as the pipe to it.
 #[derive(Debug)]
@@ -38,11 +59,20 @@ impl LocalAws {
     /// # Errors
     /// Says what is missing: Python 3.10, a package index, or a look into the log it names.
     pub async fn start() -> Result<Self> {
+        Self::start_server(AwsServer::Ministack).await
+    }
+
+    /// The same, played by the program of choice.
+    ///
+    /// # Errors
+    /// As [`LocalAws::start`].
+    pub async fn start_server(server: AwsServer) -> Result<Self> {
         let python = environment().await?;
         let directory = run_directory()?;
         let mut process = Command::new(python)
             .arg(paths::python_sources().join("local_aws.py"))
             .arg(&directory)
+            .arg(server.name())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -71,7 +101,7 @@ impl LocalAws {
         &self.endpoint
     }
 
-    /// Where its log lies (`ministack.log`).
+    /// Where its log lies (`ministack.log`, `moto.log`).
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory

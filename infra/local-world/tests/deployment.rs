@@ -38,3 +38,47 @@ async fn a_fresh_stack_polls_nothing_and_alerts_exactly_what_needs_a_person() {
     let reasons: Vec<_> = alerts.iter().map(|alert| alert["detail"]["reason"].clone()).collect();
     assert_eq!(reasons, ["for a person"]);
 }
+
+#[tokio::test]
+async fn the_smoke_command_tries_everything_leaves_nothing_behind_and_names_what_is_broken() {
+    let stack = deployed().await;
+    let smoke = async |more: &[&str]| {
+        let arguments: Vec<&str> = ["smoke", "--stack", "empty"].iter().chain(more).copied().collect();
+        stack.operator(&arguments, "").await
+    };
+    let told = smoke(&["--alert"]).await.unwrap();
+    for part in ["All 11 are ok", "written on a condition, read, removed", "sent, received, deleted", "that alerts", "no channel is on yet"]
+    {
+        assert!(words(&told).contains(part), "{part}: {told}");
+    }
+    for table in ["OrdersTableName", "ChannelsTableName", "MapsTableName"] {
+        let scan = json!({"TableName": stack.output(table).unwrap()});
+        assert_eq!(stack.aws().call("dynamodb", "scan", scan).await.unwrap()["Count"], 0, "{table} is left as it was");
+    }
+    assert_eq!(stack.queue_depths().await.unwrap(), QueueDepths::default());
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let mut alerts = Vec::new();
+    while alerts.is_empty() && Instant::now() < deadline {
+        alerts = stack.alerts().await.unwrap();
+    }
+    assert_eq!(alerts.len(), 1, "one alert reached whoever watches");
+
+    let call = async |service: &str, operation: &str, parameters: Value| stack.aws().call(service, operation, parameters).await.unwrap();
+    call("sqs", "delete_queue", json!({"QueueUrl": stack.output("UndeliveredDeadLetterQueueUrl").unwrap()})).await;
+    call("dynamodb", "update_table", json!({"TableName": stack.output("MapsTableName").unwrap(), "DeletionProtectionEnabled": false}))
+        .await;
+    call("dynamodb", "delete_table", json!({"TableName": stack.output("MapsTableName").unwrap()})).await;
+    let url = stack.output("OrdersQueueUrl").unwrap();
+    call("sqs", "set_queue_attributes", json!({"QueueUrl": url, "Attributes": {"RedrivePolicy": ""}})).await;
+    let told = format!("{:#}", smoke(&[]).await.unwrap_err());
+    for part in ["maps table failed", "ResourceNotFoundException", "undelivered queue failed", "orders queue failed", "3 of 11 failed"] {
+        assert!(words(&told).contains(part), "{part}: {told}");
+    }
+    let told = format!("{:#}", stack.operator(&["smoke", "--stack", "no-such-stack"], "").await.unwrap_err());
+    assert!(told.contains("the stack no-such-stack cannot be read") && told.contains("--stack"), "{told}");
+}
+
+/// What a table says, without its lines and columns.
+fn words(table: &str) -> String {
+    table.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)).collect::<Vec<_>>().join(" ")
+}

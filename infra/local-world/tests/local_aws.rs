@@ -1,7 +1,7 @@
 //! The local AWS itself: it starts, answers, and leaves nothing behind.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-use local_world::LocalAws;
+use local_world::{AwsServer, LocalAws};
 use serde_json::json;
 
 #[tokio::test]
@@ -20,4 +20,14 @@ async fn two_local_aws_run_side_by_side_and_each_ends_with_its_owner() {
     drop(one);
     assert!(std::net::TcpStream::connect(&address).is_err(), "{address} is still served");
     two.call("sqs", "list_queues", json!({})).await.unwrap();
+}
+
+#[tokio::test]
+async fn moto_runs_the_same_way() {
+    let moto = LocalAws::start_server(AwsServer::Moto).await.unwrap();
+    moto.call("sqs", "create_queue", json!({"QueueName": "only-here"})).await.unwrap();
+    assert!(moto.directory().join("moto.log").metadata().unwrap().len() > 0);
+    let address = moto.endpoint().trim_start_matches("http://").to_owned();
+    drop(moto);
+    assert!(std::net::TcpStream::connect(&address).is_err(), "{address} is still served");
 }

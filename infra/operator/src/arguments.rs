@@ -74,6 +74,18 @@ pub(crate) enum Command {
     DeadLetters(DeadLettersCommand),
     /// Everything at a glance: orders by stage, queues, whether Prima takes orders.
     Status,
+    /// Tries the deployed stack: tables, queues, bus and functions are there, and can be written, read and sent to.
+    ///
+    /// For a new installation, and after changes to permissions. What it writes is marked, stands apart from orders and
+    /// documents, and is removed again. Each thing is told as ok or failed, with the remedy.
+    Smoke {
+        /// The stack's name.
+        #[arg(long, default_value = "prima-mirakl")]
+        stack: String,
+        /// Also sends an alert, marked as a test, to everybody whom alerts reach: ask whether it arrived.
+        #[arg(long)]
+        alert: bool,
+    },
     /// Tries a channel's connections: marketplace, key, shop, order rules, Prima's web service.
     Check {
         /// The channel's id.
@@ -272,6 +284,7 @@ mod tests {
             "dead-letters list",
             "status --orders-table orders",
             "check outfitter-uk",
+            "smoke --stack prima-mirakl --alert",
         ] {
             let words = std::iter::once("prima-mirakl").chain(line.split(' '));
             Arguments::try_parse_from(words).unwrap();

@@ -10,6 +10,7 @@ mod exceptions;
 mod keys;
 mod orders;
 mod place;
+mod smoke;
 mod status;
 mod table;
 
@@ -48,6 +49,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<String> {
         Command::Exceptions(command) => exceptions::run(&connector, command).await,
         Command::DeadLetters(DeadLettersCommand::List) => dead_letters::list(&connector).await,
         Command::Status => status::show(&connector).await,
+        Command::Smoke { stack, alert } => smoke::run(&connector, &stack, alert).await,
         Command::Check { channel } => check::run(&connector, &channel).await,
     }
 }

@@ -35,10 +35,16 @@ struct OnlyId {
     order_id: String,
 }
 
-/// Reads a page.
-///
-/// # Errors
-/// The page itself is none; nothing of it is quoted.
+impl OrderPage {
+    /// Reads a page as Mirakl sends it (Mirakl seller API, OR11).
+    ///
+    /// # Errors
+    /// The page itself is none; nothing of it is quoted.
+    pub fn read(body: &[u8]) -> Result<Self, MiraklError> {
+        read(body)
+    }
+}
+
 pub(super) fn read(body: &[u8]) -> Result<OrderPage, MiraklError> {
     let page: Page<'_> = serde_json::from_slice(body).map_err(|problem| {
         MiraklError::unknown("OR11", format!("the answer is no page of orders (line {}, column {})", problem.line(), problem.column()))

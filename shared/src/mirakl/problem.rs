@@ -29,6 +29,14 @@ struct Body<'b> {
     errors: Option<&'b RawValue>,
 }
 
+impl MiraklError {
+    /// The error that an answer tells of which is no success, in whatever shape (Mirakl seller API, "Errors").
+    #[must_use]
+    pub fn of_answer(operation: &'static str, status: u16, body: &[u8]) -> Self {
+        error_of(operation, StatusCode::from_u16(status).unwrap_or_default(), body, None)
+    }
+}
+
 /// The error of an answer that is no success.
 pub(super) fn error_of(operation: &'static str, status: StatusCode, body: &[u8], retry_after: Option<Duration>) -> MiraklError {
     let text = String::from_utf8_lossy(body);

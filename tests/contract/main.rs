@@ -1,0 +1,94 @@
+//! The contracts of what the connector stands on (store, queue, bus, documents, keys), held against every implementation of
+//! each: memory, the fault simulation's models, and the real adapters on two AWSs written by different people (ministack and
+//! moto), both started here. Where an implementation deviates, [`places::DEVIATIONS`] says so and why: what is listed there
+//! must really deviate, and nothing else may.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
+mod bus;
+mod documents;
+mod places;
+mod queue;
+
+use std::time::Duration;
+
+use local_world::AwsServer;
+use shared::state::contract;
+use shared::state::dynamodb::DynamoDbStore;
+use shared::state::memory::MemoryStore;
+use shared::state::{Store as _, StoreError};
+
+use crate::places::{DEVIATIONS, Modelled, Server};
+
+/// A promise and what came of it: nothing, or in which way it is not kept.
+type Verdict = (&'static str, Result<(), String>);
+
+/// Prints every verdict, and fails where one is other than [`DEVIATIONS`] has it.
+fn judge(place: &str, contract: &str, verdicts: Vec<Verdict>) {
+    let mut surprises = Vec::new();
+    for (promise, outcome) in verdicts {
+        let listed = DEVIATIONS.iter().find(|deviation| deviation.place == place && deviation.promise == promise);
+        match (outcome, listed) {
+            (Ok(()), None) => println!("{place}: {contract}: {promise}: kept"),
+            (Err(found), Some(deviation)) => println!("{place}: {contract}: {promise}: deviates ({found}): {}", deviation.why),
+            (Err(found), None) => surprises.push(format!("{promise}: {found}")),
+            (Ok(()), Some(_)) => surprises.push(format!("{promise}: kept now, so remove it from the list of deviations")),
+        }
+    }
+    assert!(surprises.is_empty(), "{contract} on {place}:\n{}", surprises.join("\n"));
+}
+
+#[test]
+fn every_listed_deviation_is_from_a_promise_that_is_made() {
+    let promises: Vec<&str> = queue::PROMISES.iter().chain(&bus::PROMISES).copied().collect();
+    for deviation in DEVIATIONS {
+        assert!(promises.contains(&deviation.promise), "nobody promises '{}'", deviation.promise);
+        assert!(!deviation.why.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn memory_keeps_the_contract_of_the_store() {
+    assert_eq!(contract::check(&MemoryStore::default(), "memory").await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_models_of_the_fault_simulation_keep_the_contracts() {
+    let place = Modelled::PLACE;
+    assert_eq!(contract::check(&Modelled::new().port, "model").await, Ok(()), "the store of the fault simulation");
+    judge(place, "queue", queue::check(async || Modelled::new()).await);
+    judge(place, "bus", bus::check(async || Modelled::new()).await);
+}
+
+#[tokio::test]
+async fn ministack_keeps_the_contracts() {
+    keeps_the_contracts(AwsServer::Ministack).await;
+}
+
+#[tokio::test]
+async fn moto_keeps_the_contracts() {
+    keeps_the_contracts(AwsServer::Moto).await;
+}
+
+async fn keeps_the_contracts(kind: AwsServer) {
+    let server = Server::start(kind).await;
+    store(&server).await;
+    documents::check(&server).await;
+    documents::check_keys(&server).await;
+    judge(kind.name(), "queue", queue::check(async || server.queues().await).await);
+    judge(kind.name(), "bus", bus::check(async || server.bus().await).await);
+}
+
+async fn store(server: &Server) {
+    let (orders, channels) = (server.table("OrdersTable").await, server.table("ChannelsTable").await);
+    let client = aws_sdk_dynamodb::Client::new(&server.config);
+    let store = DynamoDbStore::new(client.clone(), orders, channels, Duration::from_secs(86_400));
+    assert_eq!(contract::check(&store, "run").await, Ok(()), "the store on {}", server.place());
+    assert_eq!(store.count_in("run-index", "seen").await, Ok(1));
+    assert_eq!(store.holder_of("run-numbers/0001").await.unwrap().unwrap().channel, "run-numbers");
+    assert_eq!(store.holder_of("no such number").await, Ok(None));
+
+    let nowhere = DynamoDbStore::new(client, "none", "none", Duration::ZERO);
+    let refused = nowhere.load_intake().await;
+    let Err(StoreError::Unavailable(problem)) = refused else { panic!("a table that is absent is unavailable, not {refused:?}") };
+    assert_eq!(problem, "reading installation: ResourceNotFoundException");
+}
