@@ -42,6 +42,17 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// All kinds.
+    pub const ALL: [Self; 7] = [
+        Self::OrderException,
+        Self::AcceptanceWindowNearlyOver,
+        Self::AcceptanceWindowMissed,
+        Self::KeyRefused,
+        Self::PrimaIntakeClosed,
+        Self::PrimaIntakeOpened,
+        Self::UnknownValue,
+    ];
+
     /// The detail type on the bus.
     #[must_use]
     pub fn detail_type(self) -> &'static str {

@@ -182,6 +182,23 @@ pub enum ExceptionKind {
 }
 
 impl ExceptionKind {
+    /// All kinds.
+    pub const ALL: [Self; 13] = [
+        Self::UnknownSku,
+        Self::Unmappable,
+        Self::RulesMissing,
+        Self::RejectedByPrima,
+        Self::NumberTaken,
+        Self::FoundInPrima,
+        Self::CancelledAfterCreation,
+        Self::CancelledAfterDespatch,
+        Self::LineCancelledAfterCreation,
+        Self::ShippedOutsidePrima,
+        Self::ShippedByOperator,
+        Self::Unreadable,
+        Self::PrimaUnclear,
+    ];
+
     /// The name in attributes, metrics and the handbook.
     #[must_use]
     pub fn name(self) -> &'static str {
