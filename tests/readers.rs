@@ -19,7 +19,7 @@ mod laws;
 use laws::{LAWS, Law};
 
 /// Mutations of each reader in a normal run.
-const MUTATIONS: u64 = 4_000;
+const MUTATIONS: u64 = 20_000;
 /// The longest input: about what a real page of orders has.
 const LONGEST: usize = 100_000;
 /// No reading of that takes longer, however busy the machine is.
@@ -101,7 +101,7 @@ fn mutate(dice: &mut ChaCha8Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
     for _ in 0..dice.random_range(1..=6) {
         let at = dice.random_range(0..=data.len());
         let end = (at + dice.random_range(0..=24)).min(data.len());
-        match dice.random_range(0..9) {
+        match dice.random_range(0..10) {
             0 => data.truncate(at),
             1 => drop(data.drain(at..end)),
             2 => data.insert(at, dice.random()),
@@ -121,6 +121,7 @@ fn mutate(dice: &mut ChaCha8Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
                 let piece = data[at..end].to_vec();
                 data.splice(at..at, piece.repeat(dice.random_range(1..=200)));
             }
+            8 => drop(data.splice(at..at, "x".repeat(dice.random_range(1..=3000)).bytes())),
             _ => {
                 let digits = dice.next_u64().to_string();
                 data.splice(at..end.min(at + 1), digits.bytes());

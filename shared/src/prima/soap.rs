@@ -97,7 +97,8 @@ pub fn read_answer(connection: &PrimaConnection, bytes: &[u8], content_type: Opt
     let part = body.child(result).or_else(|| body.children.iter().find_map(|wrapper| wrapper.child(result)));
     let Some(part) = part else {
         let found: Vec<_> = body.children.iter().flat_map(|wrapper| &wrapper.children).map(|part| part.name.as_str()).take(8).collect();
-        return Err(unreadable(format!("the answer has no part '{result}', but '{}': see prima.parts.result", found.join("', '"))));
+        let found = one_line(&found.join("', '"));
+        return Err(unreadable(format!("the answer has no part '{result}', but '{found}': see prima.parts.result")));
     };
     if part.text.trim().is_empty() {
         return Err(unreadable(format!("the answer's part '{result}' is empty")));

@@ -202,10 +202,22 @@ fn resolve(reference: &BytesRef<'_>) -> Result<String, XmlProblem> {
     }
 }
 
+/// The parser below splits at blanks and brackets only: what is no name, it would take for one.
+fn check_name(name: &str) -> Result<(), XmlProblem> {
+    let begins = |c: char| c.is_ascii_alphabetic() || matches!(c, '_' | ':') || !c.is_ascii();
+    let goes_on = |c: char| begins(c) || c.is_ascii_digit() || matches!(c, '-' | '.');
+    if name.starts_with(begins) && name.chars().all(goes_on) {
+        return Ok(());
+    }
+    Err(XmlProblem::new("has an element or attribute with a name that is none"))
+}
+
 fn read_start(start: &BytesStart<'_>) -> Result<Element, XmlProblem> {
+    check_name(start.name().as_ref())?;
     let mut element = Element { name: start.name().as_ref().to_owned(), ..Element::default() };
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|_| XmlProblem::new("has an attribute that is not well-formed"))?;
+        check_name(attribute.key.as_ref())?;
         let value = attribute
             .normalized_value(XmlVersion::Implicit1_0)
             .map_err(|_| XmlProblem::new("has an attribute with a reference that is refused"))?;

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use super::problems::Problems;
 use crate::order::rules::{Template, TooLong};
 
-/// Without control characters, and with single spaces: no word is lost.
+/// Without control characters and the two code points that no XML can hold, and with single spaces: no word is lost.
 pub(super) fn clean(text: &str) -> String {
-    text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    text.split(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}'))
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// A text that may be absent, clean; empty if absent.
@@ -70,4 +73,14 @@ pub(super) struct NoteLimit<'a> {
     pub(super) setting: &'static str,
     pub(super) too_long: TooLong,
     pub(super) abbreviations: &'a BTreeMap<String, String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clean;
+
+    #[test]
+    fn what_no_document_can_hold_separates_words() {
+        assert_eq!(clean(" a\u{0}b\u{FFFF}c\u{FFFE}\td "), "a b c d");
+    }
 }

@@ -99,6 +99,8 @@ fn anything_else_is_unreadable_and_says_why() {
         other => panic!("{other:?}"),
     };
     assert!(message(read("<a><other>x</other></a>")).contains("no part 'response', but 'other'"));
+    let long = "x".repeat(5000);
+    assert!(message(read(&format!("<a><{long}/></a>"))).chars().count() < 700, "somebody else's names are cut");
     assert!(message(read("<a><response> </response></a>")).contains("is empty"));
     let connection = connection("http://127.0.0.1:1/wsa");
     for page in ["<html><body>Bad Gateway</body></html>", "", "<html><br></html>", "<s:Envelope><s:Body><a><respon"] {

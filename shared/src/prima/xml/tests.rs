@@ -94,3 +94,13 @@ fn names_match_whatever_their_case_and_prefix() {
     assert_eq!((root.attribute("RequestStatus"), root.attribute("nil")), (Some("OK"), Some("true")));
     assert_eq!(root.children_called("Sku").count(), 2);
 }
+
+#[test]
+fn a_name_that_is_none_is_refused() {
+    for text in ["<a><</></a>", "<a <=\"1\"/>", "<1/>", "<a b!=\"1\"/>", "<-a/>"] {
+        assert!(read(text).is_err(), "{text}");
+    }
+    for text in ["<a-1.b:c _d=\"1\"/>", "<größe/>", "<_/>"] {
+        assert!(read(text).is_ok(), "{text}");
+    }
+}
