@@ -4,6 +4,7 @@
 //! A run is its seed: the plan is drawn from it, and so is every fault. At some point the world falls quiet; some time later
 //! everything must be as the design promises, judged by what the marketplaces and Prima themselves hold.
 
+pub mod compact;
 pub mod dice;
 pub mod goods;
 pub mod judge;
@@ -14,6 +15,7 @@ pub mod ports;
 pub mod privacy;
 pub mod run;
 pub mod sqs;
+pub mod sweep;
 pub mod world;
 
 pub use plan::Plan;
