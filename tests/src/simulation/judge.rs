@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use shared::clock::after;
 use shared::events::EventKind;
 use shared::mirakl::OrderState;
-use shared::state::Store as _;
 use shared::order::row::{EXCEPTION_UNANNOUNCED, ExceptionKind, OrderKey, REFERENCE_PENDING, Stage};
+use shared::state::Store as _;
 
 use super::goods::{Goods, order};
 use super::marketplace::Sale;

@@ -7,6 +7,7 @@
 pub mod compact;
 pub mod dice;
 pub mod goods;
+pub mod hunt;
 pub mod judge;
 pub mod marketplace;
 pub mod office;

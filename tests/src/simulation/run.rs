@@ -36,6 +36,10 @@ const VISIBILITY: Duration = Duration::from_secs(1800);
 const CLOCK_SKEW: Duration = Duration::from_secs(30);
 /// Faults that every drawn run has at least.
 pub const FAULTS: u64 = 50;
+/// A quiet world is not judged before.
+const SETTLED: Duration = Duration::from_secs(900);
+/// The same of a scripted run, where nothing but the script goes wrong.
+const SETTLED_SCRIPT: Duration = Duration::from_secs(180);
 /// How long a quiet world may take to settle.
 const SETTLING: Duration = Duration::from_secs(6 * 3600);
 
@@ -106,7 +110,10 @@ async fn live(mut plan: Plan, script: Option<Script>, traced: bool) -> Outcome {
     loop {
         tokio::time::sleep(Duration::from_secs(60)).await;
         let now = world.now();
-        if now >= after(quiet_at, Duration::from_secs(900)) && world.queue.borrow().is_empty() && world.consumers.get() == 0 {
+        if now >= after(quiet_at, if world.plan.scripted { SETTLED_SCRIPT } else { SETTLED })
+            && world.queue.borrow().is_empty()
+            && world.consumers.get() == 0
+        {
             open = judge::open_ends(&world);
             if open.is_empty() && judge::are_in_prima(&world, &fresh) {
                 break;
@@ -360,7 +367,8 @@ async fn create(world: Rc<World>, rules: Rc<HashMap<String, Rules>>, deliveries:
         is_done
     });
     if let Some(answer) = supervise(&invocation, CREATOR_TIMEOUT, work).await {
-        let again: Vec<String> = answer.map(|answer| answer.batch_item_failures).unwrap_or_default().into_iter().map(|one| one.item_identifier).collect();
+        let again: Vec<String> =
+            answer.map(|answer| answer.batch_item_failures).unwrap_or_default().into_iter().map(|one| one.item_identifier).collect();
         let mut queue = world.queue.borrow_mut();
         for id in done.borrow().iter().filter_map(|id| id.parse().ok()) {
             queue.note_done(id);
