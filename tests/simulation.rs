@@ -7,10 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use system_tests::simulation::run::FAULTS;
+use system_tests::simulation::sweep::{rehearse, sweep};
 use system_tests::simulation::{Outcome, Plan, run};
 
 /// Seeds that once found something.
 const REGRESSIONS: [u64; 4] = [384, 1152, 3264, 5788];
+/// Every so many calls, a crash comes twice.
+const PAIRS: usize = 5;
 /// Threads that share the seeds.
 const THREADS: usize = 2;
 
@@ -97,6 +100,36 @@ fn no_seed_breaks_a_promise() {
     let (faults, seed) = sums.fewest_faults;
     assert!(faults >= FAULTS, "every seed has {FAULTS} faults or more, seed {seed} had {faults}");
     assert!(sums.fewest_orders >= 100, "every seed has 100 orders or more, one had {}", sums.fewest_orders);
+}
+
+/// Every call of the compact run is struck once by each fate; `CRASH_AT=153:crash-after` runs one and prints its trace.
+#[test]
+fn no_crash_at_any_call_breaks_a_promise() {
+    if let Ok(script) = std::env::var("CRASH_AT") {
+        let script = if script == "none" { None } else { Some(script.parse().unwrap()) };
+        let outcome = rehearse(script, true);
+        show(&outcome);
+        assert_eq!(outcome.violations, Vec::<String>::new());
+        return;
+    }
+    let started = Instant::now();
+    let swept = sweep(PAIRS, 20);
+    println!(
+        "{} calls swept in {:.1} s: {} crashes, {} failures and lost answers, {} crashes at a call and again at its next attempt",
+        swept.calls,
+        started.elapsed().as_secs_f64(),
+        swept.crashes,
+        swept.failures,
+        swept.pairs
+    );
+    for broken in &swept.broken {
+        println!("{broken}");
+    }
+    if let Some(first) = swept.broken.first() {
+        let script = first.script.map_or("none".to_owned(), |script| script.to_string());
+        panic!("{} of the runs fail; the first with its trace: CRASH_AT={script}", swept.broken.len());
+    }
+    assert_eq!(swept.crashes, 2 * swept.calls + swept.new_orders, "each call once with a crash before it, once with one after it");
 }
 
 #[test]

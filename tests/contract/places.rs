@@ -263,6 +263,8 @@ impl Modelled {
             died: Notify::new(),
             told: RefCell::default(),
             slow: Cell::new(false),
+            polled: RefCell::default(),
+            store_or_queue_failed: Cell::new(false),
         };
         Self { port: Port(Rc::new(invocation)), heard: Cell::new(0) }
     }

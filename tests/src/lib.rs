@@ -1,4 +1,3 @@
-//! What the whole-system tests share: the fault simulation's world, and the bugs that prove it.
+//! What the whole-system tests share: the fault simulation's world.
 
-pub mod planted;
 pub mod simulation;

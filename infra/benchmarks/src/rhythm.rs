@@ -27,7 +27,7 @@ pub(crate) fn measure(quick: bool) -> Result<Vec<Row>> {
             bail!("seed {seed} of the calm world breaks a promise: {violation}");
         }
         seconds.extend(outcome.seconds_to_acknowledge);
-        for (kind, count) in outcome.calls {
+        for (kind, count) in outcome.tally {
             *calls.entry(kind).or_default() += count;
         }
         created += outcome.created;

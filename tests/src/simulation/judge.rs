@@ -7,13 +7,15 @@ use jiff::Timestamp;
 use shared::clock::after;
 use shared::events::EventKind;
 use shared::mirakl::OrderState;
-use shared::order::row::{EXCEPTION_UNANNOUNCED, ExceptionKind, OrderKey, REFERENCE_PENDING, Stage, lines_of};
+use shared::order::row::{EXCEPTION_UNANNOUNCED, ExceptionKind, OrderKey, REFERENCE_PENDING, Stage};
+use shared::state::Store as _;
 
 use super::goods::{Goods, order};
 use super::marketplace::Sale;
 use super::office::{Entered, Progress};
 use super::plan::{CHANNELS, Truth, WINDOW, Wipe};
 use super::privacy::{heard, is_personal};
+use super::sqs::Body;
 use super::world::{RowNote, World};
 
 /// An order without any peculiarity.
@@ -154,7 +156,7 @@ impl Case<'_> {
             None if self.wiped() && self.sale.order.order_state != OrderState::Shipping => Some(None),
             _ => return Some("is in Prima, and its row does not say so".to_owned()),
         };
-        let listed: Vec<_> = lines_of(&self.sale.order).into_iter().map(|line| (line.order_line_id, line.quantity)).collect();
+        let listed = self.listed();
         match exception {
             Some(end) => {
                 // Once a person settles it, the number goes out; until then nobody knows whose it is. The same where the order
@@ -170,6 +172,13 @@ impl Case<'_> {
             None if listed != copy.lines && !self.wiped() => Some(format!("Prima has {:?}, Mirakl {listed:?}", copy.lines)),
             None => self.reference(copy),
         }
+    }
+
+    /// The lines that are still to be delivered, as the marketplace has them.
+    fn listed(&self) -> Vec<(String, u32)> {
+        let lines = self.sale.order.order_lines.iter();
+        let live = lines.filter(|line| line.quantity > 0 && line.order_line_state != Some(OrderState::Canceled));
+        live.map(|line| (line.order_line_id.clone(), line.quantity)).collect()
     }
 
     fn reference(&self, copy: &Entered) -> Option<String> {
@@ -193,7 +202,9 @@ impl Case<'_> {
                 self.truth.number_in_use || (self.wiped() && (!self.copies.is_empty() || self.truth.shares_number))
             }
             ExceptionKind::CancelledAfterCreation | ExceptionKind::CancelledAfterDespatch => ended && !self.copies.is_empty(),
-            ExceptionKind::LineCancelledAfterCreation => self.sale.lost_pieces && !self.copies.is_empty(),
+            ExceptionKind::LineCancelledAfterCreation => {
+                self.sale.lost_pieces && self.copies.first().is_some_and(|copy| copy.lines != self.listed())
+            }
             ExceptionKind::ShippedOutsidePrima => self.truth.shipped_by_person || self.forgotten(),
             ExceptionKind::ShippedByOperator => self.truth.operator_ships,
             ExceptionKind::Unreadable => self.truth.unreadable,
@@ -211,6 +222,7 @@ pub async fn close(world: &World, quiet_at: Timestamp, fresh: &[(usize, String)]
     acknowledged(world, fresh, &mut wrong);
     told_once(world, &mut wrong);
     rhythm(world, quiet_at, &mut wrong);
+    left_behind(world, &mut wrong).await;
     for row in world.store.rows() {
         let text = serde_json::to_string(&row).unwrap_or_default();
         if is_personal(&text) {
@@ -239,8 +251,13 @@ fn never_twice(world: &World, wrong: &mut Vec<String>) {
             if copy.number != copy.order_id {
                 wrong.push(format!("{}#{} is in Prima under the number {}", owner.0, owner.1, copy.number));
             }
-            if *owners.entry(copy.number.as_str()).or_insert(*owner) != *owner {
+            let by_hand = office.orders().iter().any(|order| order.channel.is_empty() && order.number == copy.number);
+            if *owners.entry(copy.number.as_str()).or_insert(*owner) != *owner || by_hand {
                 wrong.push(format!("Prima's number {} is used for two orders", copy.number));
+            }
+            let firm_at = world.shop(owner.0, |shop| shop.sale(owner.1).and_then(|sale| sale.firm_at)).flatten();
+            if firm_at.is_none_or(|firm_at| copy.at < firm_at) {
+                wrong.push(format!("{}#{} was created before it was paid", owner.0, owner.1));
             }
         }
         let truth = world.plan.truth(&OrderKey::new(owner.0, owner.1));
@@ -250,6 +267,23 @@ fn never_twice(world: &World, wrong: &mut Vec<String>) {
         if truth.operator_ships {
             wrong.push(format!("{}#{} is shipped by the marketplace, and is created", owner.0, owner.1));
         }
+    }
+}
+
+/// What may not be left when all is settled: a closed intake, or a message that cannot be read and is nowhere.
+async fn left_behind(world: &World, wrong: &mut Vec<String>) {
+    if world.store.load_intake().await.is_ok_and(|intake| intake.closed_since.is_some()) {
+        wrong.push("Prima answers, and its intake is still closed".to_owned());
+    }
+    let queue = world.queue.borrow();
+    if queue.needless > 0 {
+        wrong.push(format!("{} messages came again although they were done with", queue.needless));
+    }
+    if let Some(poison) = world.poison.borrow().as_ref()
+        && queue.is_empty()
+        && !queue.dead.iter().any(|body| matches!(body, Body::Poison(text) if text == poison))
+    {
+        wrong.push("a message that cannot be read was lost instead of going to the dead-letter queue".to_owned());
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::clock::after;
-use shared::mirakl::order::References;
+use shared::mirakl::order::{Cancelation, References};
 use shared::mirakl::{
     Acceptable, MiraklError, Order, OrderPage, OrderQuery, OrderState, ReferenceAnswer, SellerReference, UnreadableOrder,
 };
@@ -207,6 +207,7 @@ impl Marketplace {
         let Some(line) = sale.order.order_lines.iter_mut().find(|line| line.is_live()) else { return };
         let unit = line.price_unit.unwrap_or_default();
         line.quantity -= 1;
+        line.cancelations.push(Cancelation { id: None, quantity: Some(1), amount: Some(unit) });
         line.price.0 -= unit.0;
         for total in [&mut line.total_price, &mut sale.order.price, &mut sale.order.total_price].into_iter().flatten() {
             total.0 -= unit.0;

@@ -4,8 +4,10 @@
 //! A run is its seed: the plan is drawn from it, and so is every fault. At some point the world falls quiet; some time later
 //! everything must be as the design promises, judged by what the marketplaces and Prima themselves hold.
 
+pub mod compact;
 pub mod dice;
 pub mod goods;
+pub mod hunt;
 pub mod judge;
 pub mod marketplace;
 pub mod office;

@@ -13,7 +13,7 @@ use shared::order::row::OrderKey;
 use super::dice::Dice;
 use super::goods::{Goods, order};
 use super::marketplace::{Happening, Marketplace, Sale};
-use super::world::beginning;
+use super::world::{Fate, Kind, beginning};
 
 /// A moment of a run, in milliseconds since its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -168,6 +168,17 @@ pub struct Arrival {
     pub happenings: Vec<(Duration, Happening)>,
 }
 
+/// Something that goes wrong once in a scripted run, whatever else does.
+#[derive(Clone, Debug)]
+pub struct Mishap {
+    /// The kind of call.
+    pub kind: Kind,
+    /// What the call's description begins with.
+    pub about: String,
+    /// What becomes of it.
+    pub fate: Fate,
+}
+
 /// The whole plan.
 #[derive(Debug)]
 pub struct Plan {
@@ -175,7 +186,7 @@ pub struct Plan {
     pub seed: u64,
     /// It is the exhaustive sweep's: no chance in it.
     pub scripted: bool,
-    /// Nothing goes wrong in it.
+    /// Nothing goes wrong in it by chance.
     pub calm: bool,
     /// The channels' documents.
     pub channels: Vec<Channel>,
@@ -185,8 +196,6 @@ pub struct Plan {
     pub arrivals: Vec<Arrival>,
     /// What is so of each order.
     pub truths: HashMap<OrderKey, Truth>,
-    /// Orders that leave Prima's warehouse at a fixed time; where chance rules, the warehouse draws its own.
-    pub despatches: Vec<(Moment, OrderKey)>,
     /// Numbers that people keyed into Prima before.
     pub hand_keyed: Vec<String>,
     /// Prima's manners.
@@ -207,6 +216,8 @@ pub struct Plan {
     pub prima_down: Windows,
     /// The wiped table.
     pub wipe: Option<Wipe>,
+    /// What goes wrong in a scripted run; taken by the world.
+    pub mishaps: Vec<Mishap>,
     /// From when on the world may fall quiet.
     pub quiet_from: Moment,
     /// When the first minute begins, in milliseconds: schedules do not start on the full minute.
@@ -311,7 +322,6 @@ impl<'d> Draw<'d> {
             marketplaces: vec![market(), market()],
             arrivals: Vec::new(),
             truths: HashMap::new(),
-            despatches: Vec::new(),
             hand_keyed: Vec::new(),
             manners: PrimaManners { cancel_order: dice.chance(0.7), ..PrimaManners::default() },
             profile: Profile::drawn(dice),
@@ -322,10 +332,11 @@ impl<'d> Draw<'d> {
             key_refused: (0..2).map(|_| if dice.chance(0.1) { Windows::drawn(dice, 1, until, 10) } else { Windows::default() }).collect(),
             prima_down: Windows::drawn(dice, 2, until, if dice.chance(0.2) { 120 } else { 25 }),
             wipe,
+            mishaps: Vec::new(),
             quiet_from: Moment((until + 15 * 60_000).max(after_wipe)),
             first_poll: dice.between(0, 59_999),
         };
-        Self { dice, plan, auto, burst: dice.chance(0.04), placing: until, used: HashSet::new() }
+        Self { dice, plan, auto, burst: dice.chance(0.08), placing: until, used: HashSet::new() }
     }
 
     fn plan(mut self) -> Plan {

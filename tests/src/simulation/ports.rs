@@ -1,7 +1,7 @@
 //! The handlers' ports, each a call into the world that may fail, lose its answer, come late, or kill its caller.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,17 +11,21 @@ use jiff::Timestamp;
 use shared::channel::Channel;
 use shared::clock::{Clock, after, before};
 use shared::events::{Event, EventBus, EventError, EventKind};
-use shared::mirakl::{MiraklDirectory, MiraklError, MiraklOrders, OrderPage, OrderQuery, ReferenceAnswer, SellerReference};
+use shared::mirakl::{MiraklDirectory, MiraklError, MiraklOrders, OrderPage, OrderQuery, OrderState, ReferenceAnswer, SellerReference};
 use shared::order::row::{OrderKey, OrderRow};
 use shared::prima::{PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
 use shared::queue::{ExceptionMessage, OrderMessage, OrderQueue, QueueError};
 use shared::state::{PollState, PrimaIntake, Reservation, Store, StoreError};
 use tokio::sync::Notify;
 
+use super::marketplace::Sale;
 use super::plan::Moment;
 use super::privacy::is_personal;
 use super::sqs::Body;
 use super::world::{Fate, Kind, World};
+
+/// How far a listing by window reaches back beyond the watermark (the function's own constant).
+const OVERLAP: Duration = Duration::from_secs(120);
 
 /// One invocation of a function: its clock, and its death.
 #[derive(Debug)]
@@ -40,17 +44,37 @@ pub struct Invocation {
     pub told: RefCell<Vec<OrderKey>>,
     /// Its calls take longer than usual.
     pub slow: Cell<bool>,
+    /// What it was shown of each marketplace, and did about it.
+    pub polled: RefCell<Vec<Polled>>,
+    /// A call to the store or the queue did not go well.
+    pub store_or_queue_failed: Cell<bool>,
+}
+
+/// What one poll was shown of a marketplace, and did about it.
+#[derive(Clone, Debug, Default)]
+pub struct Polled {
+    /// Each order of the minute's listing, and whether it waits for acceptance; as last shown.
+    pub waiting: HashMap<String, bool>,
+    /// Orders that it tried to accept.
+    pub tried: HashSet<String>,
+    /// A page of the minute's listing did not come.
+    pub incomplete: bool,
 }
 
 impl Invocation {
     /// A call begins: it waits as long as calls take, and may be the caller's last.
     async fn begin(&self, kind: Kind, channel: Option<usize>, about: impl FnOnce() -> String) -> Fate {
         let world = &self.world;
-        let (number, fate) = world.fate(kind, channel, self.crash);
+        let about = if world.describes_calls() { about() } else { String::new() };
+        let (number, fate) = world.fate(kind, channel, self.crash, &about);
         world.tell(|| {
             let fate = if fate == Fate::Goes { String::new() } else { format!("  <<< {fate:?}") };
-            format!("#{number:<5} {:<9} {kind:?} {}{fate}", self.name, about())
+            format!("#{number:<5} {:<9} {kind:?} {about}{fate}", self.name)
         });
+        let is_of_aws = matches!(kind, Kind::Load | Kind::Save | Kind::Index | Kind::Reserve | Kind::Send);
+        if is_of_aws && fate != Fate::Goes {
+            self.store_or_queue_failed.set(true);
+        }
         let wait = self.latency(kind);
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
@@ -212,7 +236,11 @@ impl Store for Port {
             return Err(unavailable());
         }
         let version = poll.version;
+        let before = self.0.world.store.load_poll(channel).await?.watermark;
         let saved = self.0.world.store.save_poll(channel, poll).await;
+        if saved.is_ok() && poll.watermark > before {
+            self.judge_watermark(channel, poll.watermark);
+        }
         self.0.end(fate).await;
         if fate == Fate::AnswerLost {
             poll.version = version;
@@ -281,7 +309,7 @@ impl OrderQueue for Port {
             .await;
         // A call may fail for some of its messages only.
         let cut = match fate {
-            Fate::Fails if world.script.is_none() && messages.len() > 1 => world.dice.index(messages.len() + 1),
+            Fate::Fails if !world.plan.scripted && messages.len() > 1 => world.dice.index(messages.len() + 1),
             Fate::Fails => 0,
             _ => messages.len(),
         };
@@ -403,7 +431,7 @@ impl Client {
             return Err(MiraklError::refused(operation, 401, None, "unauthorised"));
         }
         match fate {
-            Fate::Fails if world.script.is_some() => {
+            Fate::Fails if world.plan.scripted => {
                 Err(MiraklError { status: Some(503), ..MiraklError::unknown(operation, "service unavailable") })
             }
             Fate::Fails => Err(match world.dice.index(4) {
@@ -435,7 +463,13 @@ impl MiraklOrders for Client {
                     query.updated_from
                 )
             })
-            .await?;
+            .await;
+        if let Err(problem) = &fate
+            && query.order_ids.is_empty()
+        {
+            self.port.note_page(self.index, &self.channel, Err(problem));
+        }
+        let fate = fate?;
         if offset == 0 && query.order_ids.is_empty() {
             let now = world.now();
             if let Some(listings) = world.listings.borrow_mut().get_mut(self.index) {
@@ -443,10 +477,17 @@ impl MiraklOrders for Client {
             }
         }
         let page = world.shop(&self.channel, |shop| shop.list(query, offset)).unwrap_or_default();
-        self.end(fate, "OR11", Ok(page)).await
+        let answer = self.end(fate, "OR11", Ok(page)).await;
+        if query.order_ids.is_empty() {
+            self.port.note_page(self.index, &self.channel, answer.as_ref());
+        }
+        answer
     }
 
     async fn accept_order(&self, order_id: &str, order_line_ids: &[String]) -> Result<(), MiraklError> {
+        if let Some(polled) = self.port.0.polled.borrow_mut().get_mut(self.index) {
+            polled.tried.insert(order_id.to_owned());
+        }
         let fate = self.begin(Kind::Accept, "OR21", || format!("{} {order_id}", self.channel)).await?;
         let now = self.port.0.world.now();
         let answer = self.port.0.world.shop(&self.channel, |shop| shop.accept(order_id, order_line_ids, now)).unwrap_or(Ok(()));
@@ -488,16 +529,17 @@ impl PrimaOrders for Port {
         let world = &self.0.world;
         self.judge_sending(order);
         let fate = self.0.begin(Kind::NewOrder, None, || order.order_number.clone()).await;
-        let faults = !world.quiet.get() && world.script.is_none() && !world.plan.scripted;
+        let faults = !world.quiet.get() && !world.plan.scripted;
         // What is lost, or outlives its caller, may have its effect much later: up to Prima's longest execution.
         let late = match fate {
-            Fate::AnswerLost | Fate::CrashAfter => world.script.is_some() || world.dice.chance(0.6),
+            Fate::AnswerLost | Fate::CrashAfter if world.plan.scripted => world.script.is_none_or(|script| script.late),
+            Fate::AnswerLost | Fate::CrashAfter => world.dice.chance(0.6),
             Fate::Goes => faults && world.dice.chance(world.plan.profile.prima_late),
             Fate::Fails | Fate::CrashBefore => false,
         };
         if late {
             let longest = world.plan.manners.longest_execution_seconds;
-            let wait = if world.script.is_some() { u64::from(longest) - 1 } else { world.dice.between(0, u64::from(longest) - 1) };
+            let wait = if world.plan.scripted { u64::from(longest) - 1 } else { world.dice.between(0, u64::from(longest) - 1) };
             world.office.borrow_mut().submit(order, after(world.now(), Duration::from_secs(wait)));
             world.faults.set(world.faults.get() + 1);
             world.tell(|| format!("       {:<9} NewOrder {} has its effect in {wait} s", self.0.name, order.order_number));
@@ -521,7 +563,7 @@ impl PrimaOrders for Port {
         if fate == Fate::Fails {
             return Err(self.no_answer("CancelOrder").await);
         }
-        if fate == Fate::AnswerLost && world.script.is_none() && world.dice.chance(0.4) {
+        if fate == Fate::AnswerLost && !world.plan.scripted && world.dice.chance(0.4) {
             let wait = world.dice.seconds(0, 240);
             world.office.borrow_mut().submit_cancellation(order_number, after(world.now(), wait));
             return Err(self.lost_answer("CancelOrder").await);
@@ -538,17 +580,55 @@ impl PrimaOrders for Port {
 impl Port {
     /// Nothing came of it: either nothing was sent, or nobody knows.
     async fn no_answer(&self, document: &'static str) -> PrimaError {
-        if self.0.world.script.is_none() && self.0.world.dice.chance(0.5) {
+        if !self.0.world.plan.scripted && self.0.world.dice.chance(0.5) {
             return PrimaError::not_sent(document, "connection refused");
         }
         self.lost_answer(document).await
     }
 
     async fn lost_answer(&self, document: &'static str) -> PrimaError {
-        if self.0.world.script.is_some() || self.0.world.dice.chance(0.5) {
+        if self.0.world.plan.scripted || self.0.world.dice.chance(0.5) {
             tokio::time::sleep(self.0.world.plan.manners.answer_timeout()).await;
         }
         PrimaError::unknown(document, "no answer")
+    }
+
+    /// What a page of the minute's listing showed. All pages come before the first acceptance: accepting while paging by
+    /// offset skips orders.
+    fn note_page(&self, index: usize, channel: &str, page: Result<&OrderPage, &MiraklError>) {
+        let mut polled = self.0.polled.borrow_mut();
+        let Some(polled) = polled.get_mut(index) else { return };
+        let Ok(page) = page else {
+            polled.incomplete = true;
+            return;
+        };
+        if !polled.tried.is_empty() {
+            self.0.world.violate(format!("{channel} was paged on after orders of that listing had been accepted"));
+        }
+        let shown = page.orders.iter().map(|order| (Some(&order.order_id), order.order_state == OrderState::WaitingAcceptance));
+        let unreadable = page.unreadable.iter().map(|order| {
+            (order.order_id.as_ref(), order.acceptable.as_ref().is_some_and(|order| order.state == OrderState::WaitingAcceptance))
+        });
+        for (order_id, waits) in shown.chain(unreadable) {
+            polled.waiting.extend(order_id.map(|order_id| (order_id.clone(), waits)));
+        }
+    }
+
+    /// The watermark moved: no order that waits may lie behind it, or the next listing does not show it.
+    fn judge_watermark(&self, channel: &str, watermark: Option<Timestamp>) {
+        let world = &self.0.world;
+        let index = world.plan.channel_index(channel).unwrap_or_default();
+        if self.0.polled.borrow().get(index).is_some_and(|polled| polled.incomplete) {
+            world.violate(format!("the watermark of {channel} moved although the listing was incomplete"));
+        }
+        let next = watermark.map(|mark| before(mark, OVERLAP));
+        let passed = world.shop(channel, |shop| {
+            let behind = |sale: &&Sale| sale.order.order_state == OrderState::WaitingAcceptance && sale.order.last_updated_date < next;
+            shop.sales().iter().find(behind).map(|sale| sale.order.order_id.clone())
+        });
+        if let Some(order_id) = passed.flatten() {
+            world.violate(format!("the watermark of {channel} passed {order_id}, which still waits for acceptance"));
+        }
     }
 
     /// Right before `NewOrder`: the row must allow it.

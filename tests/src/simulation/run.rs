@@ -1,15 +1,14 @@
 //! One run: the schedule, the queue's consumers, the marketplace's customers, Prima's warehouse and the operator, each a
 //! task on virtual time.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
-use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use create_prima_orders::{Disposition, Rules};
-use futures_util::FutureExt as _;
-use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use shared::channel::Mode;
 use shared::clock::after;
@@ -22,10 +21,10 @@ use super::judge;
 use super::marketplace::Happening;
 use super::office::Progress;
 use super::plan::{Arrival, CHANNELS, Moment, Plan, Wipe};
-use super::ports::{Book, Invocation, Port};
+use super::ports::{Book, Invocation, Polled, Port};
 use super::privacy;
 use super::sqs::{Body, Delivery};
-use super::world::{Kind, Script, World, beginning};
+use super::world::{Call, Kind, Script, World, beginning};
 
 /// The poller's timeout (template: `Timeout`).
 const POLLER_TIMEOUT: Duration = Duration::from_secs(55);
@@ -37,6 +36,10 @@ const VISIBILITY: Duration = Duration::from_secs(1800);
 const CLOCK_SKEW: Duration = Duration::from_secs(30);
 /// Faults that every drawn run has at least.
 pub const FAULTS: u64 = 50;
+/// A quiet world is not judged before.
+const SETTLED: Duration = Duration::from_secs(900);
+/// The same of a scripted run, where nothing but the script goes wrong.
+const SETTLED_SCRIPT: Duration = Duration::from_secs(180);
 /// How long a quiet world may take to settle.
 const SETTLING: Duration = Duration::from_secs(6 * 3600);
 
@@ -51,10 +54,10 @@ pub struct Outcome {
     pub trace: Vec<String>,
     /// Calls of all handlers.
     pub effects: u64,
-    /// The kind of each, where there was a script.
-    pub kinds: Vec<Kind>,
-    /// How many of each kind.
-    pub calls: BTreeMap<Kind, u64>,
+    /// In a scripted run that no script spoils: these calls.
+    pub calls: Vec<Call>,
+    /// How many calls of each kind there were.
+    pub tally: BTreeMap<Kind, u64>,
     /// Seconds from the moment an order waited for acceptance until the connector had accepted it, on channels that are
     /// listed every minute.
     pub seconds_to_acknowledge: Vec<f64>,
@@ -81,8 +84,8 @@ pub fn run(plan: Plan, script: Option<Script>, traced: bool) -> Outcome {
             violations: vec!["no runtime".to_owned()],
             trace: Vec::new(),
             effects: 0,
-            kinds: Vec::new(),
-            calls: BTreeMap::new(),
+            calls: Vec::new(),
+            tally: BTreeMap::new(),
             seconds_to_acknowledge: Vec::new(),
             faults: 0,
             orders: 0,
@@ -114,7 +117,10 @@ async fn live(mut plan: Plan, script: Option<Script>, traced: bool) -> Outcome {
     loop {
         tokio::time::sleep(Duration::from_secs(60)).await;
         let now = world.now();
-        if now >= after(quiet_at, Duration::from_secs(900)) && world.queue.borrow().is_empty() && world.consumers.get() == 0 {
+        if now >= after(quiet_at, if world.plan.scripted { SETTLED_SCRIPT } else { SETTLED })
+            && world.queue.borrow().is_empty()
+            && world.consumers.get() == 0
+        {
             open = judge::open_ends(&world);
             if open.is_empty() && judge::are_in_prima(&world, &fresh) {
                 break;
@@ -143,8 +149,8 @@ async fn live(mut plan: Plan, script: Option<Script>, traced: bool) -> Outcome {
         violations: world.violations.borrow().clone(),
         trace: world.trace.borrow_mut().take().unwrap_or_default(),
         effects: world.effects.get(),
-        kinds: world.kinds.borrow().clone(),
-        calls: world.calls.borrow().clone(),
+        calls: world.calls.take(),
+        tally: world.tally.take(),
         seconds_to_acknowledge: seconds_to_acknowledge(&world),
         faults: world.faults.get(),
         orders: shops.iter().map(|shop| shop.sales().len()).sum(),
@@ -163,7 +169,11 @@ fn seconds_to_acknowledge(world: &World) -> Vec<f64> {
 async fn until_quiet(world: &World) -> Timestamp {
     let planned = Duration::from_millis(world.plan.quiet_from.0);
     tokio::time::sleep(planned).await;
-    while !world.plan.calm && world.faults.get() < FAULTS && world.passed() < planned + Duration::from_secs(12 * 3600) {
+    while !world.plan.scripted
+        && !world.plan.calm
+        && world.faults.get() < FAULTS
+        && world.passed() < planned + Duration::from_secs(12 * 3600)
+    {
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
     world.quiet.set(true);
@@ -243,16 +253,25 @@ fn invocation(world: &Rc<World>, what: &str, crash: f64) -> Rc<Invocation> {
         died: Notify::new(),
         told: Vec::new().into(),
         slow: (faults && world.dice.chance(world.plan.profile.slow)).into(),
+        polled: vec![Polled::default(); CHANNELS.len()].into(),
+        store_or_queue_failed: false.into(),
     })
 }
 
 /// Lets a function work until it is done, dies, or is ended by its hard timeout.
 async fn supervise<T>(invocation: &Invocation, timeout: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let alive = || invocation.world.alive.borrow_mut();
+    alive().insert(invocation.name.clone());
     let ended = tokio::select! {
         biased;
-        () = invocation.died.notified() => "dies",
-        () = tokio::time::sleep(timeout) => "is ended by its timeout",
-        done = work => return Some(done),
+        () = invocation.died.notified() => Err("dies"),
+        () = tokio::time::sleep(timeout) => Err("is ended by its timeout"),
+        done = work => Ok(done),
+    };
+    alive().remove(&invocation.name);
+    let ended = match ended {
+        Ok(done) => return Some(done),
+        Err(ended) => ended,
     };
     invocation.world.tell(|| format!("       {:<9} {ended}", invocation.name));
     invocation.excuse_all_told();
@@ -274,13 +293,26 @@ async fn poll(world: Rc<World>) {
         if report.counts.contains_key("poll_failed_panic") {
             world.violate(format!("the poll of {} panicked", report.channel));
         }
+        let index = world.plan.channel_index(&report.channel).unwrap_or_default();
+        let out_of_time = report.counts.contains_key("poll_failed_time");
+        let observing = channels.get(index).is_some_and(|channel| channel.orders == Mode::Observe);
+        if let Some(polled) = invocation.polled.borrow().get(index) {
+            if observing && !polled.tried.is_empty() {
+                world.violate(format!("orders of {} were accepted although it is only observed", report.channel));
+            }
+            let left = polled.waiting.iter().filter(|(order_id, waits)| **waits && !polled.tried.contains(*order_id)).count();
+            if left > 0 && !observing && !out_of_time {
+                world.violate(format!("{left} orders of {} were listed as waiting, and not accepted in that run", report.channel));
+            }
+        }
     }
 }
 
 async fn consume(world: Rc<World>) {
     let rules = rules();
-    if !world.plan.scripted && world.dice.chance(0.03) {
+    if !world.plan.scripted && world.dice.chance(0.08) {
         let text = r#"{"channel":"harbour-uk","order_id":""#.to_owned();
+        *world.poison.borrow_mut() = Some(text.clone());
         world.queue.borrow_mut().send(Body::Poison(text), world.now(), 0);
     }
     loop {
@@ -330,29 +362,38 @@ async fn create(world: Rc<World>, rules: Rc<HashMap<String, Rules>>, deliveries:
         hard_deadline: after(world.now(), CREATOR_TIMEOUT),
         clock_skew: CLOCK_SKEW,
     };
-    let (ports, run, whole) = (&ports, &run, &world);
-    let work = stream::iter(deliveries)
-        .map(|delivery| async move {
-            let id = delivery.id.to_string();
-            let handled = AssertUnwindSafe(async {
-                match delivery.body {
-                    Body::Order(message) => ports.work(&id, (*message).clone(), run).await,
-                    Body::Poison(text) => ports.handle(&id, &text, run).await,
+    let ids: Vec<u64> = deliveries.iter().map(|delivery| delivery.id).collect();
+    let batch = batch(&ids);
+    let bodies: HashMap<String, Body> = deliveries.into_iter().map(|delivery| (delivery.id.to_string(), delivery.body)).collect();
+    let (ports, run, bodies) = (&ports, &run, &bodies);
+    let done = RefCell::new(Vec::new());
+    let (noted, whole, invoked) = (&done, &world, &invocation);
+    let work = shared::batch::answer(batch, 2, |id, _body| async move {
+        let disposition = match bodies.get(&id) {
+            Some(Body::Order(message)) => {
+                let disposition = ports.work(&id, (**message).clone(), run).await;
+                if matches!(disposition, Disposition::Return(_)) && !invoked.store_or_queue_failed.get() {
+                    whole.violate(format!("a message was returned ({disposition:?}) although store and queue were well: a receive burnt"));
                 }
-            });
-            match handled.catch_unwind().await {
-                Ok(disposition) => (delivery.id, matches!(disposition, Disposition::Done(_))),
-                Err(_panic) => {
-                    whole.violate("the creator panicked".to_owned());
-                    (delivery.id, false)
-                }
+                disposition
             }
-        })
-        .buffer_unordered(2)
-        .collect::<Vec<_>>();
-    if let Some(done) = supervise(&invocation, CREATOR_TIMEOUT, work).await {
+            Some(Body::Poison(text)) => ports.handle(&id, text, run).await,
+            None => Disposition::Return("no such delivery"),
+        };
+        let is_done = matches!(disposition, Disposition::Done(_));
+        if is_done {
+            noted.borrow_mut().push(id);
+        }
+        is_done
+    });
+    if let Some(answer) = supervise(&invocation, CREATOR_TIMEOUT, work).await {
+        let again: Vec<String> =
+            answer.map(|answer| answer.batch_item_failures).unwrap_or_default().into_iter().map(|one| one.item_identifier).collect();
         let mut queue = world.queue.borrow_mut();
-        for (id, _) in done.into_iter().filter(|(_, done)| *done) {
+        for id in done.borrow().iter().filter_map(|id| id.parse().ok()) {
+            queue.note_done(id);
+        }
+        for id in ids.into_iter().filter(|id| !again.contains(&id.to_string())) {
             queue.delete(id);
         }
     }
@@ -360,10 +401,23 @@ async fn create(world: Rc<World>, rules: Rc<HashMap<String, Rules>>, deliveries:
     world.queue_moved.notify_one();
 }
 
+/// The event that Lambda would hand over; the bodies stay where they are.
+fn batch(ids: &[u64]) -> SqsEvent {
+    let mut event = SqsEvent::default();
+    event.records = ids
+        .iter()
+        .map(|id| {
+            let mut record = SqsMessage::default();
+            record.message_id = Some(id.to_string());
+            record
+        })
+        .collect();
+    event
+}
+
 /// Prima's people: goods leave, and the marketplace hears of it.
 async fn warehouse(world: Rc<World>) {
     if world.plan.scripted {
-        despatch_as_planned(&world).await;
         return;
     }
     loop {
@@ -390,19 +444,6 @@ async fn warehouse(world: Rc<World>) {
             world.tell(|| format!("despatched {channel} {order_id}"));
             let at = after(now, world.dice.seconds(0, 120));
             world.shop(&channel, |shop| shop.plan_for(&order_id, at, Happening::Ship));
-        }
-    }
-}
-
-/// The goods of these orders leave at their time, where Prima has them by then; the marketplace does not hear of it.
-async fn despatch_as_planned(world: &World) {
-    for (at, key) in &world.plan.despatches {
-        tokio::time::sleep(Duration::from_millis(at.0).saturating_sub(world.passed())).await;
-        let mut office = world.office.borrow_mut();
-        office.land(world.now());
-        let place = office.orders().iter().position(|order| order.channel == key.channel && order.order_id == key.order_id);
-        if let Some(place) = place {
-            office.despatch(place);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A standard queue with its dead-letter queue: at least once, in no order, with a visibility timeout and a receive count.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -38,6 +38,9 @@ pub struct Sqs {
     next_id: u64,
     next_place: u64,
     messages: BTreeMap<u64, Stored>,
+    done: BTreeSet<u64>,
+    /// Messages that came again although their consumer was done with them.
+    pub needless: u64,
     /// By when they are to be seen; a place that is no longer the message's own is skipped.
     visible: BTreeMap<(Timestamp, u64), u64>,
     places: BTreeMap<u64, (Timestamp, u64)>,
@@ -90,11 +93,17 @@ impl Sqs {
                 continue;
             }
             stored.receives += 1;
+            self.needless += u64::from(self.done.contains(&id));
             deliveries.push(Delivery { id, body: stored.body.clone() });
             let again = if twice() { after(now, Duration::from_millis(700)) } else { after(now, visibility) };
             self.show(id, again, 0);
         }
         deliveries
+    }
+
+    /// Notes that a consumer was done with a message.
+    pub fn note_done(&mut self, id: u64) {
+        self.done.insert(id);
     }
 
     /// Deletes a message.

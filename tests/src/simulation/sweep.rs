@@ -1,157 +1,160 @@
-//! The exhaustive sweep: a small world in which a few orders go through everything an order can go through, without chance.
-//! It is lived through once for each call that the handlers make, and each time that call is spoilt in another way: the
-//! caller dies just before its effect, or just after it; it fails; or it has its effect and the answer is lost.
+//! The exhaustive sweep: one compact run through every path, repeated once for each of its calls with a crash just before
+//! it, once with a crash just after it, and with a failure or a lost answer where the call has one.
 
-use std::collections::HashMap;
-use std::time::Duration;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use shared::clock::{after, before};
-use shared::installation::PrimaManners;
-use shared::mirakl::OrderState;
-use shared::order::row::OrderKey;
+use super::compact::compact;
+use super::run::{Outcome, run};
+use super::world::{Call, Fate, Kind, Script};
 
-use super::dice::Dice;
-use super::goods::{Goods, order};
-use super::marketplace::{Happening, Marketplace, Sale};
-use super::plan::{Arrival, CHANNELS, Moment, Plan, Profile, Truth, WINDOW, Windows, channel};
-use super::world::{Fate, Habit, Kind, Script, beginning};
+/// Threads that share the runs.
+const THREADS: usize = 2;
 
-/// Rough weather that a whole sweep lives through, beside the one call that it spoils.
+/// What the sweep did.
+#[derive(Clone, Debug, Default)]
+pub struct Swept {
+    /// Calls of the run that nothing spoils.
+    pub calls: usize,
+    /// `NewOrder` among them: a crash after it is tried twice, since its effect may come at once or late.
+    pub new_orders: usize,
+    /// Runs with one crash.
+    pub crashes: usize,
+    /// Runs with a failure or a lost answer.
+    pub failures: usize,
+    /// Runs with two crashes.
+    pub pairs: usize,
+    /// What broke a promise, in the order of the calls.
+    pub broken: Vec<Broken>,
+}
+
+/// A run that broke a promise.
 #[derive(Clone, Debug)]
-pub struct Weather {
-    /// For the report.
-    pub name: &'static str,
-    /// What goes wrong in it.
-    pub habits: Vec<Habit>,
+pub struct Broken {
+    /// What was done to it; `None`: nothing.
+    pub script: Option<Script>,
+    /// The call that met its fate.
+    pub call: Option<Call>,
+    /// The promises broken.
+    pub violations: Vec<String>,
 }
 
-/// The weathers of the sweep: fair; and those without which some paths are never walked.
-#[must_use]
-pub fn weathers() -> Vec<Weather> {
-    let habit = |kind, first, count, fate| Habit { kind, first, count, fate };
-    vec![
-        Weather { name: "fair", habits: Vec::new() },
-        Weather {
-            name: "the first NewOrder has its effect late, and its answer is lost",
-            habits: vec![habit(Kind::NewOrder, 0, 1, Fate::AnswerLost)],
-        },
-        Weather { name: "Prima does not answer for a while", habits: vec![habit(Kind::Ask, 0, 5, Fate::Fails)] },
-        Weather { name: "the answer of CancelOrder is lost", habits: vec![habit(Kind::CancelOrder, 0, 1, Fate::AnswerLost)] },
-        Weather { name: "the first answer of OR21 is lost", habits: vec![habit(Kind::Accept, 0, 1, Fate::AnswerLost)] },
-    ]
-}
-
-/// How a call of this kind can be spoilt. A reading has no effect, so that dying before and after it are the same.
-#[must_use]
-pub fn fates(kind: Kind) -> &'static [Fate] {
-    match kind {
-        Kind::Load | Kind::Index | Kind::Key | Kind::List | Kind::Rules | Kind::Ask => &[Fate::CrashBefore, Fate::Fails],
-        Kind::Save | Kind::Reserve | Kind::Send | Kind::Publish | Kind::Accept | Kind::Reference | Kind::NewOrder | Kind::CancelOrder => {
-            &[Fate::CrashBefore, Fate::CrashAfter, Fate::Fails, Fate::AnswerLost]
+impl fmt::Display for Broken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.script, &self.call) {
+            (Some(script), Some(call)) => write!(formatter, "{script} ({:?} {})", call.kind, call.about)?,
+            _ => formatter.write_str("the run that nothing spoils")?,
         }
+        write!(formatter, ": {}", self.violations.join("\n    "))
     }
 }
 
-/// The script in which, in this weather, these calls are spoilt.
+/// Runs the compact plan, spoilt or not.
 #[must_use]
-pub fn script(weather: &Weather, spoilt: &[(u64, Fate)]) -> Script {
-    Script { spoilt: spoilt.to_vec(), habits: weather.habits.clone() }
+pub fn rehearse(script: Option<Script>, traced: bool) -> Outcome {
+    run(compact(), script, traced)
 }
 
-/// The plan of the sweep: fifteen orders on two channels, one of each kind.
+/// Sweeps all calls. Every `pairs`-th crash is also tried twice: at a call and at its next attempt (0: none). Ends early
+/// after `enough` broken runs.
 #[must_use]
-pub fn plan() -> Plan {
-    let start = beginning();
-    let take_over_from = before(start, Duration::from_secs(86_400));
-    let mut sweep = Sweep { dice: Dice::new(1), arrivals: Vec::new(), truths: HashMap::new(), hand_keyed: Vec::new() };
-    let seconds = Duration::from_secs;
-    let truth = Truth::default;
+pub fn sweep(pairs: usize, enough: usize) -> Swept {
+    let clean = rehearse(None, false);
+    let calls = clean.calls;
+    let new_orders = calls.iter().filter(|call| call.kind == Kind::NewOrder).count();
+    let mut swept = Swept { calls: calls.len(), new_orders, ..Swept::default() };
+    if !clean.violations.is_empty() {
+        swept.broken.push(Broken { script: None, call: None, violations: clean.violations });
+        return swept;
+    }
+    let scripts: Vec<Script> = scripts(&calls, pairs);
+    let next = AtomicUsize::new(0);
+    let shared = Mutex::new(swept);
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                while let Some(&script) = scripts.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let violations = rehearse(Some(script), false).violations;
+                    let mut swept = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    match script.fate {
+                        _ if script.again => swept.pairs += 1,
+                        Fate::CrashBefore | Fate::CrashAfter => swept.crashes += 1,
+                        _ => swept.failures += 1,
+                    }
+                    if !violations.is_empty() {
+                        let call = usize::try_from(script.at).ok().and_then(|at| calls.get(at).cloned());
+                        swept.broken.push(Broken { script: Some(script), call, violations });
+                        if swept.broken.len() >= enough {
+                            next.store(scripts.len(), Ordering::Relaxed);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let mut swept = shared.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    swept.broken.sort_by_key(|broken| broken.script.map(|script| script.at));
+    swept
+}
 
-    sweep.waiting(0, "PLAIN", truth(), Some(Duration::ZERO), &[], &[]);
-    sweep.waiting(0, "UNPAID", truth(), Some(seconds(90)), &[], &[]);
-    sweep.waiting(0, "NOSKU", Truth { unknown_sku: true, ..truth() }, Some(Duration::ZERO), &[], &[]);
-    sweep.waiting(0, "REFUSED", Truth { refused_by_prima: true, ..truth() }, Some(Duration::ZERO), &[], &[]);
-    sweep.waiting(0, "EARLY", truth(), Some(seconds(900)), &[(seconds(170), Happening::Cancel)], &[]);
-    sweep.waiting(0, "LATE", truth(), Some(Duration::ZERO), &[], &[(seconds(200), Happening::Cancel)]);
-    sweep.waiting(0, "PIECE", truth(), Some(Duration::ZERO), &[], &[(seconds(200), Happening::CancelPiece)]);
-    sweep.waiting(0, "BYHAND", Truth { shipped_by_person: true, ..truth() }, Some(Duration::ZERO), &[], &[(seconds(1), Happening::Ship)]);
-    sweep.waiting(0, "MARKET", Truth { operator_ships: true, ..truth() }, Some(Duration::ZERO), &[], &[]);
-    sweep.waiting(0, "ODD", Truth { unreadable: true, ..truth() }, Some(Duration::ZERO), &[], &[]);
-    sweep.waiting(0, "TAKEN", Truth { number_in_use: true, ..truth() }, Some(Duration::ZERO), &[], &[]);
-    sweep.waiting(0, "GONE", truth(), Some(Duration::ZERO), &[], &[(seconds(420), Happening::Cancel)]);
-    sweep.waiting(0, "TWICE", Truth { shares_number: true, ..truth() }, Some(Duration::ZERO), &[], &[]);
-    sweep.waiting(1, "TWICE", Truth { shares_number: true, ..truth() }, Some(Duration::ZERO), &[], &[]);
-    sweep.place(1, "AUTO", OrderState::Shipping, truth(), Some(Duration::ZERO), &[], &[]);
-    sweep.place(1, "STAGED", OrderState::Staging, truth(), Some(Duration::ZERO), &[(seconds(70), Happening::Unstage)], &[]);
+fn scripts(calls: &[Call], pairs: usize) -> Vec<Script> {
+    let mut scripts = Vec::new();
+    for (at, call) in (0..).zip(calls) {
+        let script = |fate, late, again| Script { at, fate, late, again };
+        scripts.push(script(Fate::CrashBefore, false, false));
+        scripts.push(script(Fate::CrashAfter, false, false));
+        scripts.push(script(Fate::Fails, false, false));
+        let has_effect = !matches!(call.kind, Kind::Load | Kind::Index | Kind::Rules | Kind::Key | Kind::List | Kind::Ask);
+        if has_effect {
+            scripts.push(script(Fate::AnswerLost, false, false));
+        }
+        if call.kind == Kind::NewOrder {
+            scripts.push(script(Fate::CrashAfter, true, false));
+            scripts.push(script(Fate::AnswerLost, true, false));
+        }
+        if pairs > 0 && at % pairs as u64 == 0 {
+            scripts.push(script(Fate::CrashBefore, false, true));
+            scripts.push(script(Fate::CrashAfter, true, true));
+        }
+    }
+    scripts
+}
 
-    Plan {
-        seed: 0,
-        scripted: true,
-        calm: true,
-        channels: vec![channel(CHANNELS[0], 1, take_over_from), channel(CHANNELS[1], 1, take_over_from)],
-        marketplaces: vec![Marketplace::new(true, true, true), Marketplace::new(false, false, false)],
-        arrivals: sweep.arrivals,
-        truths: sweep.truths,
-        despatches: vec![(Moment(360_000), OrderKey::new(CHANNELS[0], "GONE-A"))],
-        hand_keyed: sweep.hand_keyed,
-        manners: PrimaManners { cancel_order: true, ..PrimaManners::default() },
-        profile: Profile::default(),
-        store_down: Windows::default(),
-        queue_down: Windows::default(),
-        bus_down: Windows::default(),
-        mirakl_down: vec![Windows::default(), Windows::default()],
-        key_refused: vec![Windows::default(), Windows::default()],
-        prima_down: Windows::default(),
-        wipe: None,
-        quiet_from: Moment(900_000),
-        first_poll: 5_000,
+const FATES: [(Fate, &str); 5] = [
+    (Fate::Goes, "goes"),
+    (Fate::Fails, "fails"),
+    (Fate::AnswerLost, "answer-lost"),
+    (Fate::CrashBefore, "crash-before"),
+    (Fate::CrashAfter, "crash-after"),
+];
+
+impl fmt::Display for Script {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fate = FATES.iter().find(|(fate, _)| *fate == self.fate).map_or("", |(_, name)| name);
+        let flag = |set: bool, name: &'static str| if set { name } else { "" };
+        write!(formatter, "{}:{fate}{}{}", self.at, flag(self.late, ":late"), flag(self.again, ":again"))
     }
 }
 
-struct Sweep {
-    dice: Dice,
-    arrivals: Vec<Arrival>,
-    truths: HashMap<OrderKey, Truth>,
-    hand_keyed: Vec<String>,
-}
+impl FromStr for Script {
+    type Err = String;
 
-type Later = [(Duration, Happening)];
-
-impl Sweep {
-    fn waiting(&mut self, channel: usize, name: &str, truth: Truth, debit_after: Option<Duration>, later: &Later, once_firm: &Later) {
-        self.place(channel, name, OrderState::WaitingAcceptance, truth, debit_after, later, once_firm);
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "one order in one line")]
-    fn place(
-        &mut self,
-        channel: usize,
-        name: &str,
-        state: OrderState,
-        truth: Truth,
-        debit_after: Option<Duration>,
-        later: &Later,
-        once_firm: &Later,
-    ) {
-        let id = format!("{name}-A");
-        // One a second, so that each has a time of its own.
-        let at = Moment(1_000 * u64::try_from(self.arrivals.len()).unwrap_or_default());
-        let created = after(beginning(), Duration::from_millis(at.0));
-        let goods = match &truth {
-            Truth { unknown_sku: true, .. } => Goods::UnknownSku,
-            Truth { refused_by_prima: true, .. } => Goods::UnknownToPrima,
-            _ => Goods::Ordinary,
-        };
-        let mut order = order(&id, state, created, goods, &self.dice);
-        if truth.operator_ships {
-            order.can_shop_ship = Some(false);
+    /// `153:crash-after`, `153:answer-lost:late`, `153:crash-before:again`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts = text.split(':');
+        let at = parts.next().and_then(|part| part.parse().ok()).ok_or("begins with the number of a call")?;
+        let name = parts.next().unwrap_or_default();
+        let (fate, _) = FATES.into_iter().find(|(_, known)| *known == name).ok_or(format!("{name:?} is no fate of a call"))?;
+        let mut script = Self { at, fate, late: false, again: false };
+        for part in parts {
+            match part {
+                "late" => script.late = true,
+                "again" => script.again = true,
+                _ => return Err(format!("{part:?} is neither late nor again")),
+            }
         }
-        if truth.number_in_use {
-            self.hand_keyed.push(id.clone());
-        }
-        let deadline = after(created, Duration::from_secs(u64::from(WINDOW) * 60));
-        let sale = Sale::new(order, deadline, debit_after, once_firm.to_vec(), truth.unreadable);
-        self.truths.insert(OrderKey::new(CHANNELS[channel], &id), truth);
-        self.arrivals.push(Arrival { at, channel, sale, happenings: later.to_vec() });
+        Ok(script)
     }
 }

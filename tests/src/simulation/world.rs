@@ -1,7 +1,7 @@
 //! Everything that the handlers of one run share: time, chance, the two systems, what is remembered, and the judge's notes.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::dice::Dice;
 use super::marketplace::Marketplace;
 use super::office::Office;
-use super::plan::{Moment, Plan};
+use super::plan::{Mishap, Moment, Plan};
 use super::sqs::Sqs;
 
 /// What a call is for.
@@ -67,38 +67,32 @@ pub enum Fate {
     CrashAfter,
 }
 
-/// In the exhaustive sweep: these calls of the whole run meet these fates, and no other meets any.
-#[derive(Clone, Debug, Default)]
+/// In the exhaustive sweep: one call of the whole run meets this fate, and no other meets any but the plan's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Script {
-    /// Calls by their number in the run, from 0.
-    pub spoilt: Vec<(u64, Fate)>,
-    /// Calls by their number among those of their kind.
-    pub habits: Vec<Habit>,
-}
-
-/// Calls of one kind that meet a fate, whenever they come.
-#[derive(Clone, Copy, Debug)]
-pub struct Habit {
-    /// Of which kind.
-    pub kind: Kind,
-    /// The first of them, from 0.
-    pub first: u64,
-    /// How many in a row.
-    pub count: u64,
-    /// What becomes of them.
+    /// The call's number, from 0.
+    pub at: u64,
+    /// What becomes of it.
     pub fate: Fate,
+    /// A `NewOrder` whose answer nobody hears has its effect as late as Prima can be, else at once.
+    pub late: bool,
+    /// The next call of the same kind for the same thing meets the same fate.
+    pub again: bool,
 }
 
-impl Script {
-    fn fate(&self, number: u64, kind: Kind, nth: u64) -> Fate {
-        let spoilt = self.spoilt.iter().find(|(at, _)| *at == number).map(|(_, fate)| *fate);
-        let habit = || {
-            self.habits
-                .iter()
-                .find(|habit| habit.kind == kind && (habit.first..habit.first + habit.count).contains(&nth))
-                .map(|habit| habit.fate)
-        };
-        spoilt.or_else(habit).unwrap_or(Fate::Goes)
+/// A call as the sweep names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// What it is for.
+    pub kind: Kind,
+    /// Of what.
+    pub about: String,
+}
+
+impl Call {
+    /// The thing itself, without its version or state: the first two words.
+    fn thing(&self) -> String {
+        self.about.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -117,6 +111,8 @@ pub struct RowNote {
     pub exception: Option<(Timestamp, ExceptionKind)>,
     /// An operator adopted it.
     pub adopted: bool,
+    /// Who holds the right to create it.
+    pub holder: Option<String>,
 }
 
 /// What the judge notes of telling people of an order.
@@ -146,12 +142,16 @@ pub struct World {
     pub effects: Cell<u64>,
     /// Faults so far.
     pub faults: Cell<u64>,
-    /// The calls to be spoilt, where chance has no say.
+    /// The one call to be spoilt.
     pub script: Option<Script>,
-    /// The kind of every call so far, where there is a script.
-    pub kinds: RefCell<Vec<Kind>>,
+    /// The call that was spoilt, until it met its fate again.
+    struck: RefCell<Option<Call>>,
+    /// What the scripted plan itself lets go wrong, and has not yet.
+    mishaps: RefCell<Vec<Mishap>>,
+    /// In a scripted run: all calls.
+    pub calls: RefCell<Vec<Call>>,
     /// How many calls of each kind there were.
-    pub calls: RefCell<BTreeMap<Kind, u64>>,
+    pub tally: RefCell<BTreeMap<Kind, u64>>,
     /// Rows, poll states, intake, reserved numbers.
     pub store: MemoryStore,
     saves: Cell<u64>,
@@ -181,6 +181,10 @@ pub struct World {
     pub consumers: Cell<u32>,
     /// Invocations so far.
     pub invocations: Cell<u64>,
+    /// Those that are still at work.
+    pub alive: RefCell<HashSet<String>>,
+    /// The message that is none.
+    pub poison: RefCell<Option<String>>,
     /// When the table was wiped.
     pub wiped_at: Cell<Option<Timestamp>>,
     /// What may not be, and was.
@@ -201,6 +205,7 @@ impl World {
     #[must_use]
     pub fn new(mut plan: Plan, script: Option<Script>, traced: bool) -> Self {
         let shops = std::mem::take(&mut plan.marketplaces);
+        let mishaps = std::mem::take(&mut plan.mishaps);
         let channels = plan.channels.clone();
         let mut office = Office::default();
         office.cancels = plan.manners.cancel_order;
@@ -211,8 +216,10 @@ impl World {
             effects: Cell::new(0),
             faults: Cell::new(0),
             script,
-            kinds: RefCell::default(),
+            struck: RefCell::default(),
+            mishaps: RefCell::new(mishaps),
             calls: RefCell::default(),
+            tally: RefCell::default(),
             store: MemoryStore::default(),
             saves: Cell::new(0),
             notes: RefCell::default(),
@@ -228,6 +235,8 @@ impl World {
             channels: RefCell::new(Rc::new(channels)),
             consumers: Cell::new(0),
             invocations: Cell::new(0),
+            alive: RefCell::default(),
+            poison: RefCell::default(),
             wiped_at: Cell::new(None),
             violations: RefCell::default(),
             trace: RefCell::new(traced.then(Vec::new)),
@@ -275,23 +284,56 @@ impl World {
         Some(work(shop))
     }
 
+    /// Whether calls are to be described: for a trace, or for the sweep.
+    #[must_use]
+    pub fn describes_calls(&self) -> bool {
+        self.plan.scripted || self.trace.borrow().is_some()
+    }
+
+    /// What the script has for a call.
+    fn scripted_fate(&self, number: u64, kind: Kind, about: &str) -> Fate {
+        let call = Call { kind, about: about.to_owned() };
+        let fate = self.fate_by_script(number, &call);
+        if fate != Fate::Goes {
+            self.faults.set(self.faults.get() + 1);
+        }
+        if self.script.is_none() {
+            self.calls.borrow_mut().push(call);
+        }
+        fate
+    }
+
+    fn fate_by_script(&self, number: u64, call: &Call) -> Fate {
+        if let Some(script) = self.script {
+            let mut struck = self.struck.borrow_mut();
+            if script.at == number {
+                *struck = script.again.then(|| call.clone());
+                return script.fate;
+            }
+            if struck.as_ref().is_some_and(|first| first.kind == call.kind && first.thing() == call.thing()) {
+                *struck = None;
+                return script.fate;
+            }
+        }
+        let is_of_prima = matches!(call.kind, Kind::Ask | Kind::NewOrder | Kind::CancelOrder);
+        if is_of_prima && self.plan.prima_down.holds(Moment::from(self.passed())) {
+            return Fate::Fails;
+        }
+        let mut mishaps = self.mishaps.borrow_mut();
+        let place = mishaps.iter().position(|mishap| mishap.kind == call.kind && call.about.starts_with(&mishap.about));
+        place.map_or(Fate::Goes, |place| mishaps.remove(place).fate)
+    }
+
     /// Draws what becomes of a call.
     #[must_use]
-    pub fn fate(&self, kind: Kind, channel: Option<usize>, crash: f64) -> (u64, Fate) {
+    pub fn fate(&self, kind: Kind, channel: Option<usize>, crash: f64, about: &str) -> (u64, Fate) {
         let number = self.effects.get();
         self.effects.set(number + 1);
-        *self.calls.borrow_mut().entry(kind).or_default() += 1;
-        if let Some(script) = &self.script {
-            let mut kinds = self.kinds.borrow_mut();
-            let nth = kinds.iter().filter(|earlier| **earlier == kind).count();
-            kinds.push(kind);
-            let fate = script.fate(number, kind, u64::try_from(nth).unwrap_or(u64::MAX));
-            if fate != Fate::Goes {
-                self.faults.set(self.faults.get() + 1);
-            }
-            return (number, fate);
+        *self.tally.borrow_mut().entry(kind).or_default() += 1;
+        if self.plan.scripted {
+            return (number, self.scripted_fate(number, kind, about));
         }
-        if self.quiet.get() || self.plan.scripted {
+        if self.quiet.get() {
             return (number, Fate::Goes);
         }
         let profile = &self.plan.profile;
@@ -348,8 +390,17 @@ impl World {
             attempt: None,
             exception: None,
             adopted: false,
+            holder: None,
         });
         note.adopted = row.adopted;
+        let holder = row.lease.as_ref().map(|lease| lease.owner.clone());
+        if let (Some(before), Some(after)) = (&note.holder, &holder)
+            && before != after
+            && before.split_once('/').is_some_and(|(invocation, _)| self.alive.borrow().contains(invocation))
+        {
+            self.violate(format!("the lease of {} was taken by {after} while its holder {before} was at work", row.key));
+        }
+        note.holder = holder;
         if note.index_state != index_state {
             let mut changes = self.index_changes.borrow_mut();
             changes.push_back((now, row.key.clone(), note.index_state, index_state));
@@ -359,10 +410,9 @@ impl World {
         }
         note.index_state = index_state;
         note.stage = row.stage;
+        // Once cancelled, always cancelled: what a later save forgets, the judge does not.
         if row.cancel_requested.is_some() || matches!(row.stage, Stage::Cancelled | Stage::Cancelling) {
             note.cancel_known.get_or_insert(save);
-        } else {
-            note.cancel_known = None;
         }
         match &row.attempt {
             Some(attempt) if note.attempt.is_none_or(|(_, at)| at != attempt.at) => note.attempt = Some((save, attempt.at)),

@@ -1,0 +1,178 @@
+//! Bugs of `acknowledge-orders`.
+
+use crate::bugs::{Bug, Edit};
+
+const LIB: &str = "functions/acknowledge-orders/src/lib.rs";
+const LISTING: &str = "functions/acknowledge-orders/src/listing.rs";
+const RECORD: &str = "functions/acknowledge-orders/src/record.rs";
+const REFERENCES: &str = "functions/acknowledge-orders/src/references.rs";
+const SWEEP: &str = "functions/acknowledge-orders/src/sweep.rs";
+
+pub(crate) const BUGS: &[Bug] = &[
+    Bug {
+        name: "store-before-accepting",
+        why: "A call to the store stands between the listing and accepting: what is wrong with it keeps orders from being accepted.",
+        edits: &[Edit {
+            file: LIB,
+            find: "        let accepted = self.accept_waiting(&client, channel, &listing, &mut report).await;\n",
+            replace: "        let known = self.store.load_intake().await.is_ok();
+        let accepted = if known { self.accept_waiting(&client, channel, &listing, &mut report).await } else { Vec::new() };\n",
+        }],
+    },
+    Bug {
+        name: "accepting-while-paging",
+        why: "Each page's orders are accepted before the next page is read.",
+        edits: &[Edit {
+            file: LISTING,
+            find: "        let (length, total) = (page.length, page.total_count);\n",
+            replace: "        let (length, total) = (page.length, page.total_count);
+        for order in page.orders.iter().filter(|order| order.order_state == OrderState::WaitingAcceptance) {
+            let _accepted = client.accept_order(&order.order_id, &order.line_ids()).await;
+        }\n",
+        }],
+    },
+    Bug {
+        name: "only-the-first-line-accepted",
+        why: "OR21 decides on one line only.",
+        edits: &[Edit {
+            file: LISTING,
+            find: "            line_ids: order.line_ids(),\n",
+            replace: "            line_ids: order.line_ids().into_iter().take(1).collect(),\n",
+        }],
+    },
+    Bug {
+        name: "accepting-while-observing",
+        why: "A channel that is only observed has its orders accepted.",
+        edits: &[Edit { file: LIB, find: "        if channel.orders == Mode::Observe {\n            for order in &waiting {", replace: "        if channel.orders == Mode::Off {\n            for order in &waiting {" }],
+    },
+    Bug {
+        name: "watermark-passes-waiting-order",
+        why: "The watermark moves past an order that could not be accepted.",
+        edits: &[Edit {
+            file: LISTING,
+            find: "            (Some(latest), Some(waiting)) => Some(latest.min(waiting)),\n",
+            replace: "            (Some(latest), Some(_)) => Some(latest),\n",
+        }],
+    },
+    Bug {
+        name: "watermark-moves-on-incomplete-listing",
+        why: "The watermark moves although a page of the listing did not come.",
+        edits: &[Edit { file: LIB, find: "        let clean = listing.complete && recorded;\n", replace: "        let clean = recorded;\n" }],
+    },
+    Bug {
+        name: "shrunken-page-not-noticed",
+        why: "An order that leaves the listing while it is paged takes another one's place, and nobody looks again.",
+        edits: &[Edit {
+            file: LISTING,
+            find: "            && !page_begins_with(&page, previous)\n",
+            replace: "            && page_begins_with(&page, \"\") && !page_begins_with(&page, previous)\n",
+        }],
+    },
+    Bug {
+        name: "message-sent-before-its-row",
+        why: "Two writes swapped: the message goes out before the row that it is about is saved.",
+        edits: &[Edit {
+            file: RECORD,
+            find: "        for _try in 0..3 {\n            match self.store.save_order(&mut row).await {\n                Ok(()) => return follow_up_of(&row, order, next),\n",
+            replace: "        if let Saved::Create(message) = follow_up_of(&row, order, next) {
+            self.send(channel, &[message]).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            next = Next::Nothing;
+        }
+        for _try in 0..3 {\n            match self.store.save_order(&mut row).await {\n                Ok(()) => return follow_up_of(&row, order, next),\n",
+        }],
+    },
+    Bug {
+        name: "conflict-overwritten-by-poller",
+        why: "A dropped condition: a row that somebody else moved meanwhile is overwritten with what the poller had decided.",
+        edits: &[Edit {
+            file: RECORD,
+            find: "                    match on_listing(current.as_ref(), order, channel, at) {
+                        None => return Saved::Quiet,
+                        Some(plan) => (row, next) = plan,
+                    }\n",
+            replace: "                    row.version = current.map_or(0, |current| current.version);\n",
+        }],
+    },
+    Bug {
+        name: "unsent-messages-forgotten",
+        why: "Messages that the queue did not take are taken for sent.",
+        edits: &[
+            Edit {
+                file: RECORD,
+                find: "                row.enter(Stage::Firm, self.clock.now(), \"could not be queued\");\n",
+                replace: "                row.enter(Stage::Queued, self.clock.now(), \"could not be queued\");\n",
+            },
+            Edit { file: RECORD, find: "            }\n        }\n        false\n    }\n", replace: "            }\n        }\n        true\n    }\n" },
+        ],
+    },
+    Bug {
+        name: "probe-floods-closed-intake",
+        why: "While Prima is down every firm order is queued, not one as a probe, and each comes back again.",
+        edits: &[Edit {
+            file: RECORD,
+            find: "if intake.closed_since.is_none() { usize::MAX } else { usize::from(intake.probe_due(now)) };",
+            replace: "if intake.closed_since.is_none() { usize::MAX } else { 0 };",
+        }],
+    },
+    Bug {
+        name: "references-written-though-refused",
+        why: "References count as written although OR04 failed.",
+        edits: &[Edit {
+            file: REFERENCES,
+            find: "                report.note_failure(&problem);\n                return;\n            }\n        };\n",
+            replace: "                report.note_failure(&problem);
+                let answer = |row: &OrderRow| shared::mirakl::ReferenceAnswer { order_id: row.key.order_id.clone(), refused: None };
+                pending.iter().map(answer).collect()\n            }\n        };\n",
+        }],
+    },
+    Bug {
+        name: "vanished-orders-not-asked-for",
+        why: "Orders of ours that the listing no longer shows are never read by their ids.",
+        edits: &[Edit { file: RECORD, find: "            if !absent.is_empty() {\n", replace: "            if absent.len() > IDS_AT_ONCE {\n" }, Edit { file: RECORD, find: "/// Rows saved at once.\n", replace: "const IDS_AT_ONCE: usize = 1000;\n/// Rows saved at once.\n" }],
+    },
+    Bug {
+        name: "stuck-cancellations-not-sent-again",
+        why: "A cancellation whose message was lost is never sent again.",
+        edits: &[Edit {
+            file: SWEEP,
+            find: "            if row.stage == Stage::Cancelling && row.since < before(now, QUEUED_IS_STUCK) {\n",
+            replace: "            if row.stage == Stage::Cancelled && row.since < before(now, QUEUED_IS_STUCK) {\n",
+        }],
+    },
+    Bug {
+        name: "unannounced-exceptions-not-swept",
+        why: "An exception whose announcement a crash cut off is never told.",
+        edits: &[Edit { file: SWEEP, find: "            if is_due {\n                announce", replace: "            if is_due && exception_is_old(&row, now) {\n                announce" }, Edit {
+            file: SWEEP,
+            find: "/// A younger exception of",
+            replace: "fn exception_is_old(row: &OrderRow, now: Timestamp) -> bool {
+    row.since < before(now, SHOWN_FOR)
+}
+
+/// A younger exception of",
+        }],
+    },
+    Bug {
+        name: "exception-told-by-both",
+        why: "The poller announces an exception that its finder is just announcing: it is told twice.",
+        edits: &[Edit { file: SWEEP, find: "const GRACE: Duration = Duration::from_secs(120);", replace: "const GRACE: Duration = Duration::ZERO;" }],
+    },
+    Bug {
+        name: "exception-shown-again-each-minute",
+        why: "An unresolved exception is shown again every minute instead of before its message expires.",
+        edits: &[Edit {
+            file: SWEEP,
+            find: "const SHOWN_FOR: Duration = Duration::from_secs(13 * 24 * 60 * 60);",
+            replace: "const SHOWN_FOR: Duration = Duration::from_secs(60);",
+        }],
+    },
+    Bug {
+        name: "poll-lease-kept",
+        why: "The poller keeps its turn: the next minute finds another run at it until the lease ends, and with a longer lease for ever.",
+        edits: &[
+            Edit { file: LIB, find: "        poll.state.lease = None;\n", replace: "" },
+            Edit { file: LIB, find: "until: run.hard_deadline });", replace: "until: after(run.hard_deadline, Duration::from_secs(600)) });" },
+        ],
+    },
+];

@@ -1,0 +1,242 @@
+//! Bugs of `create-prima-orders`.
+
+use crate::bugs::{Bug, Edit};
+
+const LIB: &str = "functions/create-prima-orders/src/lib.rs";
+const CREATE: &str = "functions/create-prima-orders/src/create.rs";
+const CANCEL: &str = "functions/create-prima-orders/src/cancel.rs";
+
+pub(crate) const BUGS: &[Bug] = &[
+    Bug {
+        name: "sent-before-noted",
+        why: "Two writes swapped: NewOrder goes out before the row says that it is about to.",
+        edits: &[Edit {
+            file: CREATE,
+            find: "        match self.store.save_order(&mut row).await {
+            Ok(()) => self.send(row, before_attempt, document, work).await,\n",
+            replace: "        let mut unsaved_row = row.clone();
+        if self.prima.new_order(&document).await.is_ok() && self.store.save_order(&mut unsaved_row).await.is_ok() {
+            return self.created(unsaved_row, PrimaOrderStatus::Open(\"new\".to_owned()), work).await;
+        }
+        match self.store.save_order(&mut row).await {
+            Ok(()) => self.send(row, before_attempt, document, work).await,\n",
+        }],
+    },
+    Bug {
+        name: "row-not-read-again-before-sending",
+        why: "A dropped condition: NewOrder goes out although the row changed meanwhile, by a cancellation perhaps.",
+        edits: &[Edit {
+            file: CREATE,
+            find: "            Err(StoreError::Conflict(_)) => self.changed_before_sending(before_attempt, work).await,\n",
+            replace: "            Err(StoreError::Conflict(_)) => {
+                row.version = self.store.load_order(&row.key).await.ok().flatten().map_or(0, |current| current.version);
+                match self.store.save_order(&mut row).await {
+                    Ok(()) => self.send(row, before_attempt, document, work).await,
+                    Err(problem) => unsaved(&row, &problem),
+                }
+            }\n",
+        }],
+    },
+    Bug {
+        name: "cancellation-overlooked-before-sending",
+        why: "A cancellation that came before the first NewOrder is overlooked in the row.",
+        edits: &[
+            Edit {
+                file: CREATE,
+                find: "            if row.cancel_requested.is_some() && never_sent(&row, work.order) {\n                row.enter",
+                replace: "            if row.cancel_requested.is_some() && row.attempt.is_some() {\n                row.enter",
+            },
+            Edit {
+                file: CREATE,
+                find: "        if row.cancel_requested.is_some() {\n            row.enter(Stage::Cancelled, self.clock.now(), \"cancelled in Mirakl; Prima never got it\");",
+                replace: "        if row.cancel_requested.is_some() && work.order.order_state != OrderState::Shipping {\n            row.enter(Stage::Cancelled, self.clock.now(), \"cancelled in Mirakl; Prima never got it\");",
+            },
+        ],
+    },
+    Bug {
+        name: "not-asked-first",
+        why: "A first NewOrder goes out without asking whether Prima holds the number already.",
+        edits: &[Edit {
+            file: CREATE,
+            find: "        let asked_at = self.clock.now();\n        let answer",
+            replace: "        let asked_at = self.clock.now();
+        if row.attempt.is_none() {
+            return self.absent(row, asked_at, rules, work).await;
+        }\n        let answer",
+        }],
+    },
+    Bug {
+        name: "in-doubt-sent-again-without-asking",
+        why: "An order in doubt is sent again without asking.",
+        edits: &[Edit {
+            file: CREATE,
+            find: "        let asked_at = self.clock.now();\n        let answer",
+            replace: "        let asked_at = self.clock.now();
+        if let Some(attempt) = &mut row.attempt {
+            attempt.absences = 2;
+            return self.absent(row, asked_at, rules, work).await;
+        }\n        let answer",
+        }],
+    },
+    Bug {
+        name: "in-doubt-taken-for-failed",
+        why: "A NewOrder whose answer was lost counts as not sent.",
+        edits: &[Edit {
+            file: CREATE,
+            find: "            Err(problem) if problem.outcome == Outcome::NotSent => {\n                let mut row = row;",
+            replace: "            Err(problem) if problem.outcome != Outcome::Refused => {\n                let mut row = row;",
+        }],
+    },
+    Bug {
+        name: "asked-too-early",
+        why: "An order in doubt is asked for while Prima may still be executing it.",
+        edits: &[Edit {
+            file: CREATE,
+            find: "        let from_attempt = after(attempt.at, self.manners.longest_execution() + SENT_WITHIN + clock_skew);\n",
+            replace: "        let from_attempt = after(attempt.at, SENT_WITHIN + clock_skew);\n",
+        }],
+    },
+    Bug {
+        name: "sent-long-after-the-note",
+        why: "NewOrder goes out however long ago the row said so: its effect may come after the questions.",
+        edits: &[Edit {
+            file: CREATE,
+            find: "const SENT_WITHIN: Duration = Duration::from_secs(10);",
+            replace: "const SENT_WITHIN: Duration = Duration::from_secs(0);",
+        }, Edit {
+            file: CREATE,
+            find: "        let answer = if self.clock.now() > after(noted_at, SENT_WITHIN) {",
+            replace: "        let answer = if self.clock.now() > after(noted_at, SENT_WITHIN + Duration::from_secs(3600)) {",
+        }],
+    },
+    Bug {
+        name: "any-error-means-unknown-order",
+        why: "Whatever Prima answers to the question with an error counts as \"unknown order\".",
+        edits: &[Edit {
+            file: CREATE,
+            find: "            Ok(None) => self.absent(row, asked_at, rules, work).await,\n            Err(problem) if problem.outcome == Outcome::Refused => {\n                row.unclear",
+            replace: "            Ok(None) => self.absent(row, asked_at, rules, work).await,
+            Err(problem) if problem.outcome == Outcome::Refused && row.unclear_answers == 0 => self.absent(row, asked_at, rules, work).await,
+            Err(problem) if problem.outcome == Outcome::Refused => {\n                row.unclear",
+        }],
+    },
+    Bug {
+        name: "lease-too-short",
+        why: "The lease ends before the function that holds it must have ended.",
+        edits: &[Edit {
+            file: CREATE,
+            find: "                until: after(work.run.hard_deadline, work.run.clock_skew),\n",
+            replace: "                until: after(now, Duration::from_secs(20)),\n",
+        }],
+    },
+    Bug {
+        name: "lease-not-looked-at",
+        why: "Whoever gets the message takes the order over, whoever holds it.",
+        edits: &[Edit {
+            file: CREATE,
+            find: "                Stage::Creating if row.lease.as_ref().is_none_or(|lease| after(lease.until, work.run.clock_skew) < now) => {}\n",
+            replace: "                Stage::Creating if row.lease.is_some() => {}\n",
+        }],
+    },
+    Bug {
+        name: "dead-lease-honoured",
+        why: "The lease of a function that died holds for ever.",
+        edits: &[Edit {
+            file: CREATE,
+            find: "                Stage::Creating if row.lease.as_ref().is_none_or(|lease| after(lease.until, work.run.clock_skew) < now) => {}\n",
+            replace: "                Stage::Creating if row.lease.is_none() => {}\n",
+        }],
+    },
+    Bug {
+        name: "number-taken-from-another-order",
+        why: "A number that is reserved for another order is used all the same.",
+        edits: &[Edit {
+            file: CREATE,
+            find: "            Ok(Reservation::HeldBy(other)) => {\n",
+            replace: "            Ok(Reservation::HeldBy(_)) if row.attempt.is_none() => row.order_number = Some(number.clone()),
+            Ok(Reservation::HeldBy(other)) => {\n",
+        }],
+    },
+    Bug {
+        name: "outdated-message-worked-off",
+        why: "A message that is older than its row is worked off: what changed since is created as it was.",
+        edits: &[Edit {
+            file: CREATE,
+            find: "            if work.order.last_updated_date < row.mirakl_updated {\n",
+            replace: "            if work.order.last_updated_date < row.mirakl_created {\n",
+        }],
+    },
+    Bug {
+        name: "cancellation-lost-on-creation",
+        why: "A dropped condition: recording the creation overwrites the cancellation that the poller noted meanwhile.",
+        edits: &[Edit {
+            file: CREATE,
+            find: "                            attempt: ours.attempt.clone(),
+                            order_number: ours.order_number.clone(),
+                            referenced_at: ours.referenced_at,
+                            lines,
+                            ..current\n",
+            replace: "                            version: current.version,
+                            lines,
+                            ..ours.clone()\n",
+        }],
+    },
+    Bug {
+        name: "breaker-burns-retries",
+        why: "While Prima's intake is closed messages are returned to the queue, and end in the dead-letter queue.",
+        edits: &[Edit {
+            file: CREATE,
+            find: "            return self.back_to_its_row(row, &work).await;\n",
+            replace: "            return Disposition::Return(\"intake closed\");\n",
+        }],
+    },
+    Bug {
+        name: "exception-announced-unsaved",
+        why: "An exception is announced although its row was not saved.",
+        edits: &[Edit {
+            file: LIB,
+            find: "            Err(problem) => unsaved(&row, &problem),\n        }\n    }\n\n    /// Sends a copy",
+            replace: "            Err(problem) => {
+                announce(&self.store, &self.queue, &self.events, &mut row, now).await;
+                unsaved(&row, &problem)
+            }\n        }\n    }\n\n    /// Sends a copy",
+        }],
+    },
+    Bug {
+        name: "name-in-log-line",
+        why: "A log line holds the customer's name.",
+        edits: &[Edit {
+            file: CREATE,
+            find: "        let row = match self.claim(key, &work).await {\n",
+            replace: "        tracing::debug!(order = %key.order_id, customer = ?order.customer.as_ref().and_then(|customer| customer.lastname.as_ref()), \"begins\");
+        let row = match self.claim(key, &work).await {\n",
+        }],
+    },
+    Bug {
+        name: "address-in-exception",
+        why: "The reason of an exception holds the customer's e-mail address.",
+        edits: &[Edit {
+            file: CREATE,
+            find: "                let reason = format!(\"Prima refused the order: {}\", problem.message);\n",
+            replace: "                let reason = format!(\"Prima refused the order of {:?}: {}\", work.order.customer_notification_email, problem.message);\n",
+        }],
+    },
+    Bug {
+        name: "cancelled-without-asking",
+        why: "An order that Prima could not be told to cancel counts as cancelled.",
+        edits: &[Edit {
+            file: CANCEL,
+            find: "            // The next question tells whether it had its effect.\n            Err(_) => self.again(message, Duration::from_secs(60)).await,\n",
+            replace: "            Err(_) => self.cancelled(row, \"cancelled in Prima\").await,\n",
+        }],
+    },
+    Bug {
+        name: "despatched-taken-for-cancelled",
+        why: "An order whose goods have left counts as cancelled when Mirakl cancels it.",
+        edits: &[Edit {
+            file: CANCEL,
+            find: "            Some(PrimaOrderStatus::Cancelled) => self.cancelled",
+            replace: "            Some(PrimaOrderStatus::Cancelled | PrimaOrderStatus::Despatched) => self.cancelled",
+        }],
+    },
+];

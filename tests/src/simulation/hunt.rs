@@ -1,0 +1,78 @@
+//! Looks for a broken promise, the quickest ways first, and ends at the first it finds.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use super::plan::Plan;
+use super::run::run;
+use super::sweep::sweep;
+
+/// Threads that share the seeds.
+const THREADS: usize = 2;
+/// Seeds that come before the crash sweep.
+const QUICK: u64 = 250;
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hunt {
+    /// The seed or crash that shows it, as the simulation takes it: `SIMULATION_SEED=17`, `CRASH_AT=153:crash-after`.
+    pub shown_by: Option<String>,
+    /// The first promise that it breaks.
+    pub violation: String,
+    /// Seeds run.
+    pub seeds: u64,
+    /// Runs of the crash sweep.
+    pub swept: usize,
+}
+
+/// Hunts through the crash sweep and the seeds from 1 to `seeds`.
+#[must_use]
+pub fn hunt(seeds: u64) -> Hunt {
+    let mut hunt = Hunt { shown_by: None, violation: String::new(), seeds: 0, swept: 0 };
+    if hunt.through_seeds(1, seeds.min(QUICK)) {
+        return hunt;
+    }
+    let swept = sweep(0, 1);
+    hunt.swept = 1 + swept.crashes + swept.failures;
+    if let Some(broken) = swept.broken.into_iter().next() {
+        hunt.shown_by = Some(format!("CRASH_AT={}", broken.script.map_or("none".to_owned(), |script| script.to_string())));
+        hunt.violation = broken.violations.into_iter().next().unwrap_or_default();
+        return hunt;
+    }
+    hunt.through_seeds(QUICK + 1, seeds);
+    hunt
+}
+
+impl Hunt {
+    /// True if one of them breaks a promise: the lowest that was run.
+    fn through_seeds(&mut self, first: u64, last: u64) -> bool {
+        let next = AtomicU64::new(first);
+        let found: Mutex<Option<(u64, String)>> = Mutex::default();
+        std::thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    loop {
+                        let seed = next.fetch_add(1, Ordering::Relaxed);
+                        if seed > last || found.lock().is_ok_and(|found| found.is_some()) {
+                            return;
+                        }
+                        let Some(violation) = run(Plan::drawn(seed), None, false).violations.into_iter().next() else { continue };
+                        let mut found = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                        if found.as_ref().is_none_or(|(other, _)| seed < *other) {
+                            *found = Some((seed, violation));
+                        }
+                    }
+                });
+            }
+        });
+        self.seeds += (next.into_inner().saturating_sub(1)).min(last).saturating_sub(first - 1);
+        let found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some((seed, violation)) = found {
+            self.shown_by = Some(format!("SIMULATION_SEED={seed}"));
+            self.violation = violation;
+        }
+        self.shown_by.is_some()
+    }
+}
