@@ -34,7 +34,7 @@ const KEPT_IN_TROUBLE: Duration = Duration::from_secs(10);
 /// Entries in the cache at most; SKU overrides could be very many.
 const CACHED: usize = 20_000;
 /// Names that keys use themselves: no channel may have them as its id.
-pub const RESERVED_IDS: [&str; 2] = ["channels", "installation"];
+pub const RESERVED_IDS: [&str; 3] = ["channels", "installation", crate::channel_copy::COPY_ID];
 
 /// Which document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

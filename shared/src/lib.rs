@@ -11,6 +11,7 @@ pub mod amount;
 pub mod aws;
 pub mod batch;
 pub mod channel;
+pub mod channel_copy;
 pub mod channels;
 pub mod clock;
 pub mod eventbridge;

@@ -32,6 +32,34 @@ async fn prima_down_delays_no_acknowledgement_and_everything_flows_once_it_is_ba
 }
 
 #[tokio::test]
+async fn a_function_that_starts_while_the_tables_fail_accepts_orders_all_the_same() {
+    use acknowledge_orders::handler::Function;
+    use shared::settings::Settings;
+
+    let world = world(options("no-tables")).await;
+    for channel in world.channels().to_vec() {
+        world.bring_orders(&channel, 3, false).await.unwrap();
+    }
+    // The real function, started anew, and DynamoDB refuses everything.
+    let mut environment = world.deployment().operator_environment().unwrap();
+    environment.retain(|(name, _)| !name.ends_with("_TABLE"));
+    environment.push(("EVENT_BUS_NAME", world.deployment().output("EventBusName").unwrap().to_owned()));
+    environment.extend(["ORDERS_TABLE", "CHANNELS_TABLE", "MAPS_TABLE"].map(|name| (name, "is-not-there".to_owned())));
+    let settings = Settings::from_lookup(|wanted| environment.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone()));
+    let function = Function::from_settings(&settings).unwrap();
+    let deadline = std::time::SystemTime::now() + Duration::from_secs(55);
+    let summary = function.run("cold start", deadline).await.unwrap();
+    assert_eq!((summary.channels, summary.acknowledged), (2, 6));
+    let orders = mirakl_orders(&world).await;
+    assert!(orders.iter().all(|order| !order["accepted_at"].is_null()), "{orders:?}");
+
+    // Once the tables are back, all goes its way.
+    let summary = world.settle(Duration::from_secs(120)).await.unwrap();
+    assert!(summary.is_sound(), "{summary:?}");
+    assert_eq!(prima_orders(&world).await.len(), 6);
+}
+
+#[tokio::test]
 async fn lost_answers_of_both_systems_lose_and_double_nothing() {
     let world = world(options("lost-answers")).await;
     let lost = |operation: &str, remaining: u32| json!({"operation": operation, "fault": {"kind": "lost_answer"}, "chance": 1.0, "remaining": remaining});

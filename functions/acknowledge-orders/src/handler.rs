@@ -4,7 +4,8 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 use lambda_runtime::Error;
-use shared::channels::Documents;
+use shared::channel_copy::ChannelCopy;
+use shared::channels::{ChannelList, Documents};
 use shared::clock::{Clock, SystemClock};
 use shared::eventbridge::EventBridgeBus;
 use shared::mirakl::client::HttpDirectory;
@@ -22,6 +23,7 @@ type RealPorts = Ports<HttpDirectory<SecretsManagerKeys, SystemClock>, DynamoDbS
 #[derive(Debug)]
 pub struct Function {
     documents: Documents,
+    copy: ChannelCopy,
     ports: RealPorts,
 }
 
@@ -34,10 +36,13 @@ impl Function {
         let config = shared::aws::function_config(settings)?;
         let database = aws_sdk_dynamodb::Client::new(&config);
         let channels_table = settings.text(settings::CHANNELS_TABLE)?;
-        let keys = SecretsManagerKeys::new(aws_sdk_secretsmanager::Client::new(&config), settings.text(settings::SECRET_PREFIX)?);
+        let (secrets, prefix) = (aws_sdk_secretsmanager::Client::new(&config), settings.text(settings::SECRET_PREFIX)?);
+        let copy = ChannelCopy::new(secrets.clone(), &prefix);
+        let keys = SecretsManagerKeys::new(secrets, prefix);
         Ok(Self {
             // Order rules are none of this function's business: it has no table for them.
             documents: Documents::new(database.clone(), channels_table.clone(), ""),
+            copy,
             ports: Ports {
                 directory: HttpDirectory::new(keys, SystemClock),
                 store: DynamoDbStore::new(database, settings.text(settings::ORDERS_TABLE)?, channels_table, settings.row_retention()?),
@@ -55,11 +60,11 @@ impl Function {
     /// One minute of all channels.
     ///
     /// # Errors
-    /// The channels' definitions cannot be read, and this process never read them before. A channel's own trouble is none:
-    /// its measures tell.
+    /// The channels' definitions can be read neither from the table nor from their copy, and this process never read them
+    /// before. A channel's own trouble is none: its measures tell.
     pub async fn run(&self, request_id: &str, deadline: SystemTime) -> Result<Summary, Error> {
         let hard_deadline = Timestamp::try_from(deadline)?;
-        let list = self.documents.channels().await?;
+        let list = self.channels().await?;
         for (channel, problem) in &list.unusable {
             tracing::error!(
                 channel,
@@ -88,6 +93,24 @@ impl Function {
         }
         whole.print(now);
         Ok(Summary { channels: reports.len(), acknowledged: reports.iter().map(|report| report.acknowledged).sum() })
+    }
+}
+
+impl Function {
+    /// The channels, from the table; from their copy where this process starts while DynamoDB fails: orders are accepted all
+    /// the same.
+    async fn channels(&self) -> Result<ChannelList, Error> {
+        let problem = match self.documents.channels().await {
+            Ok(list) => return Ok(list),
+            Err(problem) => problem,
+        };
+        match self.copy.read().await {
+            Ok(channels) => {
+                tracing::error!(%problem, channels = channels.len(), "the channels table cannot be read: going on with the copy of its definitions");
+                Ok(ChannelList { channels, unusable: Vec::new() })
+            }
+            Err(no_copy) => Err(format!("{problem}; and {no_copy}").into()),
+        }
     }
 }
 
