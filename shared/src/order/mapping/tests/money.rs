@@ -225,3 +225,16 @@ fn a_line_reference_is_mirakls_line_id_whole_and_once() {
     );
     assert!(reason(|order, _| line(order).order_line_id = "MK-10042-A-2".into()).contains("two lines have the reference"));
 }
+
+#[test]
+fn a_line_that_costs_nothing_is_an_order_line_like_any_other() {
+    let mapped = with(|order, _| {
+        order.order_lines[1].price = Amount::ZERO;
+        order.order_lines[1].price_unit = Some(Amount::ZERO);
+        order.order_lines[1].total_price = None;
+        order.price = Some(Amount(Decimal::new(2500, 2)));
+        order.total_price = None;
+    })
+    .unwrap();
+    assert_eq!(mapped.lines.iter().map(|line| line.price).collect::<Vec<_>>(), [Decimal::new(2500, 2), Decimal::ZERO]);
+}
