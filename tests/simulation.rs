@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use system_tests::simulation::run::FAULTS;
-use system_tests::simulation::sweep::{rehearse, sweep};
+use system_tests::simulation::sweep::{Scope, rehearse, sweep};
 use system_tests::simulation::{Outcome, Plan, run};
 
 /// Seeds that once found something.
 const REGRESSIONS: [u64; 4] = [384, 1152, 3264, 5788];
 /// Every so many calls, a crash comes twice.
-const PAIRS: usize = 5;
+const PAIRS: usize = 10;
 /// Threads that share the seeds.
 const THREADS: usize = 2;
 
@@ -113,7 +113,7 @@ fn no_crash_at_any_call_breaks_a_promise() {
         return;
     }
     let started = Instant::now();
-    let swept = sweep(PAIRS, 20);
+    let swept = sweep(Scope::Calls { pairs: PAIRS }, 20);
     println!(
         "{} calls swept in {:.1} s: {} crashes, {} failures and lost answers, {} crashes at a call and again at its next attempt",
         swept.calls,

@@ -60,15 +60,6 @@ pub(crate) const BUGS: &[Bug] = &[
         edits: &[Edit { file: LIB, find: "        let clean = listing.complete && recorded;\n", replace: "        let clean = recorded;\n" }],
     },
     Bug {
-        name: "shrunken-page-not-noticed",
-        why: "An order that leaves the listing while it is paged takes another one's place, and nobody looks again.",
-        edits: &[Edit {
-            file: LISTING,
-            find: "            && !page_begins_with(&page, previous)\n",
-            replace: "            && page_begins_with(&page, \"\") && !page_begins_with(&page, previous)\n",
-        }],
-    },
-    Bug {
         name: "message-sent-before-its-row",
         why: "Two writes swapped: the message goes out before the row that it is about is saved.",
         edits: &[Edit {
@@ -152,11 +143,6 @@ pub(crate) const BUGS: &[Bug] = &[
 
 /// A younger exception of",
         }],
-    },
-    Bug {
-        name: "exception-told-by-both",
-        why: "The poller announces an exception that its finder is just announcing: it is told twice.",
-        edits: &[Edit { file: SWEEP, find: "const GRACE: Duration = Duration::from_secs(120);", replace: "const GRACE: Duration = Duration::ZERO;" }],
     },
     Bug {
         name: "exception-shown-again-each-minute",

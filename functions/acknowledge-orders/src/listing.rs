@@ -49,8 +49,16 @@ impl Listing {
         waiting
     }
 
-    /// The latest `last_updated_date` that everything is known up to; never past an order that still waits.
+    /// The latest `last_updated_date` that everything is known up to; never past an order that still waits. `None` while
+    /// one waits that cannot be read: nothing tells its date.
     pub(crate) fn watermark(&self, accepted: &[String]) -> Option<Timestamp> {
+        let waits_unread = self.unreadable.iter().any(|order| {
+            order.acceptable.as_ref().is_some_and(|acceptable| acceptable.state == OrderState::WaitingAcceptance)
+                && !order.order_id.as_ref().is_some_and(|order_id| accepted.contains(order_id))
+        });
+        if waits_unread {
+            return None;
+        }
         let latest = self.orders.iter().filter_map(|order| order.last_updated_date).max();
         let still_waiting = self
             .orders
@@ -162,4 +170,37 @@ async fn pages(client: &impl MiraklOrders, query: &OrderQuery, gathered: &mut Ga
 /// An unreadable order at the joint cannot be compared: it counts as in its place.
 fn page_begins_with(page: &OrderPage, order_id: &str) -> bool {
     page.orders.first().is_some_and(|order| order.order_id == order_id) || !page.unreadable.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use super::*;
+    use shared::mirakl::Acceptable;
+
+    fn order(id: &str, state: &str, updated: &str) -> Order {
+        let text = format!(r#"{{"order_id":"{id}","order_state":"{state}","last_updated_date":"{updated}","order_lines":[]}}"#);
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn the_watermark_passes_no_order_that_waits_readable_or_not() {
+        let early = "2026-11-10T10:00:00Z";
+        let late = "2026-11-10T11:00:00Z";
+        let mut listing =
+            Listing { orders: vec![order("W-A", "WAITING_ACCEPTANCE", early), order("S-A", "SHIPPING", late)], ..Listing::default() };
+        let accepted = ["W-A".to_owned()];
+        assert_eq!(listing.watermark(&[]), early.parse().ok());
+        assert_eq!(listing.watermark(&accepted), late.parse().ok());
+
+        let acceptable = Acceptable { state: OrderState::WaitingAcceptance, order_line_ids: vec!["U-A-1".to_owned()] };
+        let unread = UnreadableOrder {
+            order_id: Some("U-A".to_owned()),
+            acceptable: Some(acceptable),
+            problem: "an amount is no number".to_owned(),
+        };
+        listing.unreadable.push(unread);
+        assert_eq!(listing.watermark(&accepted), None);
+        assert_eq!(listing.watermark(&["W-A".to_owned(), "U-A".to_owned()]), late.parse().ok());
+    }
 }

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
 use super::run::run;
-use super::sweep::sweep;
+use super::sweep::{Scope, sweep};
 
 /// Threads that share the seeds.
 const THREADS: usize = 2;
 /// Seeds that come before the crash sweep.
-const QUICK: u64 = 250;
+const QUICK: u64 = 100;
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub fn hunt(seeds: u64) -> Hunt {
     if hunt.through_seeds(1, seeds.min(QUICK)) {
         return hunt;
     }
-    let swept = sweep(0, 1);
+    let swept = sweep(Scope::Effects, 1);
     hunt.swept = 1 + swept.crashes + swept.failures;
     if let Some(broken) = swept.broken.into_iter().next() {
         hunt.shown_by = Some(format!("CRASH_AT={}", broken.script.map_or("none".to_owned(), |script| script.to_string())));

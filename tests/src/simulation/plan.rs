@@ -336,7 +336,12 @@ impl<'d> Draw<'d> {
             quiet_from: Moment((until + 15 * 60_000).max(after_wipe)),
             first_poll: dice.between(0, 59_999),
         };
-        Self { dice, plan, auto, burst: dice.chance(0.08), placing: until, used: HashSet::new() }
+        let mut draw = Self { dice, plan, auto, burst: dice.chance(0.08), placing: until, used: HashSet::new() };
+        // More orders than a page holds come with a marketplace that labours: a later page fails, not only the first.
+        if draw.burst {
+            draw.plan.profile.mirakl_fails = draw.plan.profile.mirakl_fails.max(0.15);
+        }
+        draw
     }
 
     fn plan(mut self) -> Plan {

@@ -347,7 +347,12 @@ impl OrderQueue for Port {
             if fate != Fate::Goes {
                 self.0.excuse(&key);
             }
-            world.told.borrow_mut().entry(key.clone()).or_default().messages += 1;
+            let mut told = world.told.borrow_mut();
+            let told = told.entry(key.clone()).or_default();
+            told.messages += 1;
+            if told.exceptions == 0 {
+                world.violate(format!("people were told of an exception of {key} before its row said so"));
+            }
             self.0.told.borrow_mut().push(key);
         }
         if fate != Fate::Fails {

@@ -57,10 +57,21 @@ pub fn rehearse(script: Option<Script>, traced: bool) -> Outcome {
     run(compact(), script, traced)
 }
 
-/// Sweeps all calls. Every `pairs`-th crash is also tried twice: at a call and at its next attempt (0: none). Ends early
-/// after `enough` broken runs.
+/// How much is swept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The calls that have an effect.
+    Effects,
+    /// Every call, reading ones too; and every so many, a crash at the call and again at its next attempt.
+    Calls {
+        /// How many calls lie between two such pairs.
+        pairs: usize,
+    },
+}
+
+/// Sweeps the compact run. Ends early after `enough` broken runs.
 #[must_use]
-pub fn sweep(pairs: usize, enough: usize) -> Swept {
+pub fn sweep(scope: Scope, enough: usize) -> Swept {
     let clean = rehearse(None, false);
     let calls = clean.calls;
     let new_orders = calls.iter().filter(|call| call.kind == Kind::NewOrder).count();
@@ -69,7 +80,7 @@ pub fn sweep(pairs: usize, enough: usize) -> Swept {
         swept.broken.push(Broken { script: None, call: None, violations: clean.violations });
         return swept;
     }
-    let scripts: Vec<Script> = scripts(&calls, pairs);
+    let scripts: Vec<Script> = scripts(&calls, scope);
     let next = AtomicUsize::new(0);
     let shared = Mutex::new(swept);
     std::thread::scope(|scope| {
@@ -99,14 +110,17 @@ pub fn sweep(pairs: usize, enough: usize) -> Swept {
     swept
 }
 
-fn scripts(calls: &[Call], pairs: usize) -> Vec<Script> {
+fn scripts(calls: &[Call], scope: Scope) -> Vec<Script> {
     let mut scripts = Vec::new();
     for (at, call) in (0..).zip(calls) {
         let script = |fate, late, again| Script { at, fate, late, again };
+        let has_effect = !matches!(call.kind, Kind::Load | Kind::Index | Kind::Rules | Kind::Key | Kind::List | Kind::Ask);
+        if scope == Scope::Effects && !has_effect {
+            continue;
+        }
         scripts.push(script(Fate::CrashBefore, false, false));
         scripts.push(script(Fate::CrashAfter, false, false));
         scripts.push(script(Fate::Fails, false, false));
-        let has_effect = !matches!(call.kind, Kind::Load | Kind::Index | Kind::Rules | Kind::Key | Kind::List | Kind::Ask);
         if has_effect {
             scripts.push(script(Fate::AnswerLost, false, false));
         }
@@ -114,7 +128,9 @@ fn scripts(calls: &[Call], pairs: usize) -> Vec<Script> {
             scripts.push(script(Fate::CrashAfter, true, false));
             scripts.push(script(Fate::AnswerLost, true, false));
         }
-        if pairs > 0 && at % pairs as u64 == 0 {
+        if let Scope::Calls { pairs } = scope
+            && at % (pairs.max(1) as u64) == 0
+        {
             scripts.push(script(Fate::CrashBefore, false, true));
             scripts.push(script(Fate::CrashAfter, true, true));
         }

@@ -113,6 +113,10 @@ pub struct RowNote {
     pub adopted: bool,
     /// Who holds the right to create it.
     pub holder: Option<String>,
+    /// Mirakl's version of what it knows.
+    pub updated: Option<Timestamp>,
+    /// Pieces that were left to deliver, until the first attempt.
+    pub pieces: u32,
 }
 
 /// What the judge notes of telling people of an order.
@@ -376,6 +380,20 @@ impl World {
         (number, fate)
     }
 
+    /// What is noted right before the first `NewOrder` may not be more than the row knew to be left. Where Mirakl's times
+    /// have whole seconds, two versions of one second cannot be told apart.
+    fn judge_pieces(&self, row: &OrderRow, note: &mut RowNote) {
+        let pieces = row.lines.iter().map(|line| line.quantity).sum();
+        let to_the_millisecond = || {
+            let shop = self.plan.channel_index(&row.key.channel);
+            shop.is_some_and(|shop| self.shops.borrow().get(shop).is_some_and(|shop| !shop.whole_seconds))
+        };
+        if row.attempt.is_some() && note.attempt.is_none() && note.pieces > 0 && pieces > note.pieces && to_the_millisecond() {
+            self.violate(format!("{} is about to be sent with {pieces} pieces, and its row knew that {} are left", row.key, note.pieces));
+        }
+        note.pieces = pieces;
+    }
+
     /// Notes a row that was saved.
     pub fn note_row(&self, row: &OrderRow) {
         let save = self.saves.get() + 1;
@@ -391,7 +409,14 @@ impl World {
             exception: None,
             adopted: false,
             holder: None,
+            updated: None,
+            pieces: 0,
         });
+        if row.mirakl_updated < note.updated {
+            self.violate(format!("the row of {} was turned back to an older listing", row.key));
+        }
+        note.updated = row.mirakl_updated;
+        self.judge_pieces(row, note);
         note.adopted = row.adopted;
         let holder = row.lease.as_ref().map(|lease| lease.owner.clone());
         if let (Some(before), Some(after)) = (&note.holder, &holder)
