@@ -74,39 +74,6 @@ pub(crate) const BUGS: &[Bug] = &[
         }],
     },
     Bug {
-        name: "conflict-overwritten-by-poller",
-        why: "A dropped condition: a row that somebody else moved meanwhile is overwritten with what the poller had decided.",
-        edits: &[Edit {
-            file: RECORD,
-            find: "                    match on_listing(current.as_ref(), order, channel, at) {
-                        None => return Saved::Quiet,
-                        Some(plan) => (row, next) = plan,
-                    }\n",
-            replace: "                    row.version = current.map_or(0, |current| current.version);\n",
-        }],
-    },
-    Bug {
-        name: "unsent-messages-forgotten",
-        why: "Messages that the queue did not take are taken for sent.",
-        edits: &[
-            Edit {
-                file: RECORD,
-                find: "                row.enter(Stage::Firm, self.clock.now(), \"could not be queued\");\n",
-                replace: "                row.enter(Stage::Queued, self.clock.now(), \"could not be queued\");\n",
-            },
-            Edit { file: RECORD, find: "            }\n        }\n        false\n    }\n", replace: "            }\n        }\n        true\n    }\n" },
-        ],
-    },
-    Bug {
-        name: "probe-floods-closed-intake",
-        why: "While Prima is down every firm order is queued, not one as a probe, and each comes back again.",
-        edits: &[Edit {
-            file: RECORD,
-            find: "if intake.closed_since.is_none() { usize::MAX } else { usize::from(intake.probe_due(now)) };",
-            replace: "if intake.closed_since.is_none() { usize::MAX } else { 0 };",
-        }],
-    },
-    Bug {
         name: "references-written-though-refused",
         why: "References count as written although OR04 failed.",
         edits: &[Edit {
@@ -115,20 +82,6 @@ pub(crate) const BUGS: &[Bug] = &[
             replace: "                report.note_failure(&problem);
                 let answer = |row: &OrderRow| shared::mirakl::ReferenceAnswer { order_id: row.key.order_id.clone(), refused: None };
                 pending.iter().map(answer).collect()\n            }\n        };\n",
-        }],
-    },
-    Bug {
-        name: "vanished-orders-not-asked-for",
-        why: "Orders of ours that the listing no longer shows are never read by their ids.",
-        edits: &[Edit { file: RECORD, find: "            if !absent.is_empty() {\n", replace: "            if absent.len() > IDS_AT_ONCE {\n" }, Edit { file: RECORD, find: "/// Rows saved at once.\n", replace: "const IDS_AT_ONCE: usize = 1000;\n/// Rows saved at once.\n" }],
-    },
-    Bug {
-        name: "stuck-cancellations-not-sent-again",
-        why: "A cancellation whose message was lost is never sent again.",
-        edits: &[Edit {
-            file: SWEEP,
-            find: "            if row.stage == Stage::Cancelling && row.since < before(now, QUEUED_IS_STUCK) {\n",
-            replace: "            if row.stage == Stage::Cancelled && row.since < before(now, QUEUED_IS_STUCK) {\n",
         }],
     },
     Bug {
@@ -143,22 +96,5 @@ pub(crate) const BUGS: &[Bug] = &[
 
 /// A younger exception of",
         }],
-    },
-    Bug {
-        name: "exception-shown-again-each-minute",
-        why: "An unresolved exception is shown again every minute instead of before its message expires.",
-        edits: &[Edit {
-            file: SWEEP,
-            find: "const SHOWN_FOR: Duration = Duration::from_secs(13 * 24 * 60 * 60);",
-            replace: "const SHOWN_FOR: Duration = Duration::from_secs(60);",
-        }],
-    },
-    Bug {
-        name: "poll-lease-kept",
-        why: "The poller keeps its turn: the next minute finds another run at it until the lease ends, and with a longer lease for ever.",
-        edits: &[
-            Edit { file: LIB, find: "        poll.state.lease = None;\n", replace: "" },
-            Edit { file: LIB, find: "until: run.hard_deadline });", replace: "until: after(run.hard_deadline, Duration::from_secs(600)) });" },
-        ],
     },
 ];

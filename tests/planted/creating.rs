@@ -4,7 +4,6 @@ use crate::bugs::{Bug, Edit};
 
 const LIB: &str = "functions/create-prima-orders/src/lib.rs";
 const CREATE: &str = "functions/create-prima-orders/src/create.rs";
-const CANCEL: &str = "functions/create-prima-orders/src/cancel.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
     Bug {
@@ -36,22 +35,6 @@ pub(crate) const BUGS: &[Bug] = &[
                 }
             }\n",
         }],
-    },
-    Bug {
-        name: "cancellation-overlooked-before-sending",
-        why: "A cancellation that came before the first NewOrder is overlooked in the row.",
-        edits: &[
-            Edit {
-                file: CREATE,
-                find: "            if row.cancel_requested.is_some() && never_sent(&row, work.order) {\n                row.enter",
-                replace: "            if row.cancel_requested.is_some() && row.attempt.is_some() {\n                row.enter",
-            },
-            Edit {
-                file: CREATE,
-                find: "        if row.cancel_requested.is_some() {\n            row.enter(Stage::Cancelled, self.clock.now(), \"cancelled in Mirakl; Prima never got it\");",
-                replace: "        if row.cancel_requested.is_some() && work.order.order_state != OrderState::Shipping {\n            row.enter(Stage::Cancelled, self.clock.now(), \"cancelled in Mirakl; Prima never got it\");",
-            },
-        ],
     },
     Bug {
         name: "not-asked-first",
@@ -88,28 +71,6 @@ pub(crate) const BUGS: &[Bug] = &[
         }],
     },
     Bug {
-        name: "asked-too-early",
-        why: "An order in doubt is asked for while Prima may still be executing it.",
-        edits: &[Edit {
-            file: CREATE,
-            find: "        let from_attempt = after(attempt.at, self.manners.longest_execution() + SENT_WITHIN + clock_skew);\n",
-            replace: "        let from_attempt = after(attempt.at, SENT_WITHIN + clock_skew);\n",
-        }],
-    },
-    Bug {
-        name: "sent-long-after-the-note",
-        why: "NewOrder goes out however long ago the row said so: its effect may come after the questions.",
-        edits: &[Edit {
-            file: CREATE,
-            find: "const SENT_WITHIN: Duration = Duration::from_secs(10);",
-            replace: "const SENT_WITHIN: Duration = Duration::from_secs(0);",
-        }, Edit {
-            file: CREATE,
-            find: "        let answer = if self.clock.now() > after(noted_at, SENT_WITHIN) {",
-            replace: "        let answer = if self.clock.now() > after(noted_at, SENT_WITHIN + Duration::from_secs(3600)) {",
-        }],
-    },
-    Bug {
         name: "any-error-means-unknown-order",
         why: "Whatever Prima answers to the question with an error counts as \"unknown order\".",
         edits: &[Edit {
@@ -127,15 +88,6 @@ pub(crate) const BUGS: &[Bug] = &[
             file: CREATE,
             find: "                until: after(work.run.hard_deadline, work.run.clock_skew),\n",
             replace: "                until: after(now, Duration::from_secs(20)),\n",
-        }],
-    },
-    Bug {
-        name: "lease-not-looked-at",
-        why: "Whoever gets the message takes the order over, whoever holds it.",
-        edits: &[Edit {
-            file: CREATE,
-            find: "                Stage::Creating if row.lease.as_ref().is_none_or(|lease| after(lease.until, work.run.clock_skew) < now) => {}\n",
-            replace: "                Stage::Creating if row.lease.is_some() => {}\n",
         }],
     },
     Bug {
@@ -167,21 +119,6 @@ pub(crate) const BUGS: &[Bug] = &[
         }],
     },
     Bug {
-        name: "cancellation-lost-on-creation",
-        why: "A dropped condition: recording the creation overwrites the cancellation that the poller noted meanwhile.",
-        edits: &[Edit {
-            file: CREATE,
-            find: "                            attempt: ours.attempt.clone(),
-                            order_number: ours.order_number.clone(),
-                            referenced_at: ours.referenced_at,
-                            lines,
-                            ..current\n",
-            replace: "                            version: current.version,
-                            lines,
-                            ..ours.clone()\n",
-        }],
-    },
-    Bug {
         name: "breaker-burns-retries",
         why: "While Prima's intake is closed messages are returned to the queue, and end in the dead-letter queue.",
         edits: &[Edit {
@@ -210,33 +147,6 @@ pub(crate) const BUGS: &[Bug] = &[
             find: "        let row = match self.claim(key, &work).await {\n",
             replace: "        tracing::debug!(order = %key.order_id, customer = ?order.customer.as_ref().and_then(|customer| customer.lastname.as_ref()), \"begins\");
         let row = match self.claim(key, &work).await {\n",
-        }],
-    },
-    Bug {
-        name: "address-in-exception",
-        why: "The reason of an exception holds the customer's e-mail address.",
-        edits: &[Edit {
-            file: CREATE,
-            find: "                let reason = format!(\"Prima refused the order: {}\", problem.message);\n",
-            replace: "                let reason = format!(\"Prima refused the order of {:?}: {}\", work.order.customer_notification_email, problem.message);\n",
-        }],
-    },
-    Bug {
-        name: "cancelled-without-asking",
-        why: "An order that Prima could not be told to cancel counts as cancelled.",
-        edits: &[Edit {
-            file: CANCEL,
-            find: "            // The next question tells whether it had its effect.\n            Err(_) => self.again(message, Duration::from_secs(60)).await,\n",
-            replace: "            Err(_) => self.cancelled(row, \"cancelled in Prima\").await,\n",
-        }],
-    },
-    Bug {
-        name: "despatched-taken-for-cancelled",
-        why: "An order whose goods have left counts as cancelled when Mirakl cancels it.",
-        edits: &[Edit {
-            file: CANCEL,
-            find: "            Some(PrimaOrderStatus::Cancelled) => self.cancelled",
-            replace: "            Some(PrimaOrderStatus::Cancelled | PrimaOrderStatus::Despatched) => self.cancelled",
         }],
     },
 ];

@@ -37,24 +37,6 @@ pub(crate) const BUGS: &[Bug] = &[
         }],
     },
     Bug {
-        name: "stuck-orders-not-queued-again",
-        why: "An order whose message was lost stays queued for ever.",
-        edits: &[Edit {
-            file: LIFE,
-            find: "        Stage::Queued if newer || stuck => {\n",
-            replace: "        Stage::Queued if newer && stuck => {\n",
-        }],
-    },
-    Bug {
-        name: "abandoned-creations-not-driven-on",
-        why: "An order whose creator died is never taken up again.",
-        edits: &[Edit {
-            file: LIFE,
-            find: "        Stage::Creating if row.lease.as_ref().is_some_and(|lease| lease.until < before(at.now, LEASE_IS_DEAD)) => Next::Create,\n",
-            replace: "        Stage::Creating if row.lease.is_none() => Next::Create,\n",
-        }],
-    },
-    Bug {
         name: "cancelled-after-creation-ignored",
         why: "What Mirakl cancels after it was created stays in Prima.",
         edits: &[Edit {
@@ -64,39 +46,12 @@ pub(crate) const BUGS: &[Bug] = &[
         }],
     },
     Bug {
-        name: "cancellation-in-doubt-forgotten",
-        why: "What Mirakl cancels while it is being created is created, and nobody is told.",
-        edits: &[Edit {
-            file: LIFE,
-            find: "        Stage::Creating | Stage::InDoubt => {\n            row.cancel_requested.get_or_insert(at.now);\n",
-            replace: "        Stage::Creating | Stage::InDoubt => {\n",
-        }],
-    },
-    Bug {
-        name: "cancelled-part-overlooked",
-        why: "A part that Mirakl cancels after the creation is not noticed.",
-        edits: &[Edit {
-            file: LIFE,
-            find: "    let listed = lines_of(order);\n    if listed != row.lines {\n",
-            replace: "    let listed = lines_of(order);\n    if listed.len() > row.lines.len() {\n",
-        }],
-    },
-    Bug {
         name: "cancelled-pieces-created",
         why: "A line of which a part was cancelled before the creation is created in full.",
         edits: &[Edit {
             file: MAPPING,
             find: "                quantity: line.quantity,\n",
             replace: "                quantity: line.quantity + line.cancelations.iter().filter_map(|part| part.quantity).sum::<u32>(),\n",
-        }],
-    },
-    Bug {
-        name: "marketplace-ships-and-we-too",
-        why: "An order that the marketplace ships itself is created.",
-        edits: &[Edit {
-            file: LIFE,
-            find: "            if order.can_shop_ship == Some(false) {\n",
-            replace: "            if order.can_shop_ship.is_none() && at.now < row.seen_at {\n",
         }],
     },
     Bug {
@@ -115,24 +70,6 @@ pub(crate) const BUGS: &[Bug] = &[
             file: INTAKE,
             find: "        self.closed_since.is_some() && self.next_probe.is_none_or(|next| now >= next)\n",
             replace: "        self.closed_since.is_some() && self.next_probe.is_none() && now > Timestamp::MIN\n",
-        }],
-    },
-    Bug {
-        name: "intake-not-opened-by-an-answer",
-        why: "An answer of Prima's does not open its intake: orders trickle as probes.",
-        edits: &[Edit {
-            file: INTAKE,
-            find: "    let closed_since = intake.closed_since.take();\n",
-            replace: "    let closed_since = intake.closed_since;\n",
-        }],
-    },
-    Bug {
-        name: "closed-intake-told-each-time",
-        why: "Every further failure tells again that Prima's intake is closed.",
-        edits: &[Edit {
-            file: INTAKE,
-            find: "        let closes = intake.closed_since.is_none() && intake.failures >= manners.failures_until_closed;\n",
-            replace: "        let closes = intake.failures >= manners.failures_until_closed;\n",
         }],
     },
     Bug {
