@@ -10,8 +10,12 @@ use system_tests::simulation::run::FAULTS;
 use system_tests::simulation::sweep::{Scope, rehearse, sweep};
 use system_tests::simulation::{Outcome, Plan, run};
 
+/// A third of the simulation is short-lived orders and rows.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Seeds that once found something.
-const REGRESSIONS: [u64; 4] = [384, 1152, 3264, 5788];
+const REGRESSIONS: [u64; 5] = [384, 1065, 1152, 3264, 5788];
 /// Every so many calls, a crash comes twice.
 const PAIRS: usize = 10;
 /// Threads that share the seeds.

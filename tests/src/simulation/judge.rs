@@ -164,6 +164,8 @@ impl Case<'_> {
                 let is_ours = self.note.and_then(|note| note.exception).is_none_or(|(_, kind)| match kind {
                     ExceptionKind::FoundInPrima => false,
                     ExceptionKind::ShippedOutsidePrima => !self.wiped(),
+                    // With the table went the reservation, and the other order that wants the number had it first this time.
+                    ExceptionKind::NumberTaken => !(self.wiped() && self.truth.shares_number),
                     _ => true,
                 });
                 end.or_else(|| (is_ours && self.note.is_some()).then(|| self.reference(copy)).flatten())
