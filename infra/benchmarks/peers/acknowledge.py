@@ -1,6 +1,6 @@
-"""The peer of acknowledge-orders: lists what waits (OR11) and accepts each order (OR21), eight at a time.
+"""The peer of acknowledge-orders: lists what waits (OR11) and accepts each order (OR21).
 
-    python acknowledge.py BASE_URL API_KEY SHOP_ID
+    python acknowledge.py BASE_URL API_KEY SHOP_ID THREADS
 
 A straightforward script, with pooled connections and threads; it keeps no rows, asks nobody and repairs nothing.
 """
@@ -14,7 +14,8 @@ import urllib3
 
 def main():
     base, key, shop = sys.argv[1:4]
-    http = urllib3.PoolManager(maxsize=8, retries=False)
+    threads = int(sys.argv[4])
+    http = urllib3.PoolManager(maxsize=threads, retries=False)
     headers = {"Authorization": key, "Accept": "application/json"}
     waiting, offset = [], 0
     while True:
@@ -33,9 +34,16 @@ def main():
         )
         return answer.status
 
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
         statuses = list(pool.map(accept, waiting))
-    print(json.dumps({"accepted": statuses.count(204), "refused": len(statuses) - statuses.count(204)}))
+    accepted = statuses.count(204)
+    print(json.dumps({"accepted": accepted, "refused": len(statuses) - accepted, "highest_memory_kib": highest_memory()}))
+
+
+def highest_memory():
+    """VmHWM, as it is read of ours."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
 
 
 main()

@@ -4,19 +4,39 @@
 //! the one table; to add one, write a module and name it in [`BENCHMARKS`].
 
 mod acknowledging;
+mod calls;
 mod rhythm;
 mod row;
 mod start;
 
 use std::path::PathBuf;
+use std::pin::Pin;
 
 use anyhow::{Result, bail};
 use clap::Parser;
 
 use row::Row;
 
-/// The benchmarks, in the table's order.
-const BENCHMARKS: [&str; 3] = ["acknowledging", "rhythm", "start"];
+/// What a benchmark answers, once it has measured.
+type Measuring = Pin<Box<dyn Future<Output = Result<Vec<Row>>>>>;
+
+/// A benchmark: its name on the command line, and what measures it; told whether to be quick.
+struct Benchmark {
+    name: &'static str,
+    measure: fn(bool) -> Measuring,
+}
+
+/// The benchmarks, in the table's order: the one place to add another.
+const BENCHMARKS: [Benchmark; 4] = [
+    Benchmark { name: "acknowledging", measure: |quick| Box::pin(acknowledging::measure(quick)) },
+    Benchmark { name: "calls", measure: |quick| Box::pin(calls::measure(quick)) },
+    // On a thread of its own: the simulation has its own runtime.
+    Benchmark {
+        name: "rhythm",
+        measure: |quick| Box::pin(async move { tokio::task::spawn_blocking(move || rhythm::measure(quick)).await? }),
+    },
+    Benchmark { name: "start", measure: |quick| Box::pin(start::measure(quick)) },
+];
 
 /// Measures the connector and prints one table of ratios.
 #[derive(Clone, Debug, Parser)]
@@ -25,7 +45,7 @@ struct Arguments {
     /// Also write the table to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Only this benchmark: acknowledging, rhythm or start. May be given more than once.
+    /// Only this benchmark: acknowledging, calls, rhythm or start. May be given more than once.
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     /// With the quickly built functions and few repetitions: to try the benchmarks themselves. Its figures say nothing of
@@ -37,20 +57,15 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    if let Some(unknown) = arguments.only.iter().find(|name| !BENCHMARKS.contains(&name.as_str())) {
-        bail!("there is no benchmark {unknown}: {}", BENCHMARKS.join(", "));
+    let names = BENCHMARKS.map(|benchmark| benchmark.name);
+    if let Some(unknown) = arguments.only.iter().find(|name| !names.contains(&name.as_str())) {
+        bail!("there is no benchmark {unknown}: {}", names.join(", "));
     }
-    let wanted = |name: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == name);
     let mut rows: Vec<Row> = Vec::new();
-    if wanted("acknowledging") {
-        rows.extend(acknowledging::measure(arguments.quick).await?);
-    }
-    if wanted("rhythm") {
-        // On a thread of its own: the simulation has its own runtime.
-        rows.extend(tokio::task::spawn_blocking(move || rhythm::measure(arguments.quick)).await??);
-    }
-    if wanted("start") {
-        rows.extend(start::measure(arguments.quick).await?);
+    for benchmark in BENCHMARKS {
+        if arguments.only.is_empty() || arguments.only.iter().any(|only| only == benchmark.name) {
+            rows.extend((benchmark.measure)(arguments.quick).await?);
+        }
     }
     row::print(&rows);
     if let Some(path) = &arguments.json {

@@ -46,8 +46,8 @@ pub(crate) struct Row {
     pub(crate) what: String,
     /// Of what unit.
     pub(crate) unit: &'static str,
-    /// Ours.
-    pub(crate) ours: Figure,
+    /// Ours; `None` where it cannot be measured on this machine: the note says why.
+    pub(crate) ours: Option<Figure>,
     /// The least it could be.
     pub(crate) bound: Option<Figure>,
     /// Somebody else's.
@@ -59,12 +59,14 @@ pub(crate) struct Row {
 impl Row {
     /// Ours by the bound: 1 is perfect.
     fn to_bound(&self) -> Option<f64> {
-        self.bound.as_ref().filter(|bound| bound.median > 0.0).map(|bound| self.ours.median / bound.median)
+        let bound = self.bound.as_ref().filter(|bound| bound.median > 0.0)?;
+        Some(self.ours.as_ref()?.median / bound.median)
     }
 
     /// The peer's by ours: how many times better.
     fn to_peer(&self) -> Option<f64> {
-        self.peer.as_ref().filter(|_| self.ours.median > 0.0).map(|peer| peer.median / self.ours.median)
+        let ours = self.ours.as_ref().filter(|ours| ours.median > 0.0)?;
+        Some(self.peer.as_ref()?.median / ours.median)
     }
 }
 
@@ -81,7 +83,7 @@ pub(crate) fn print(rows: &[Row]) {
         let ratio = |ratio: Option<f64>| ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
         table.add_row([
             row.what.clone(),
-            cell(&row.ours),
+            row.ours.as_ref().map_or_else(|| "not measured".to_owned(), cell),
             row.bound.as_ref().map_or_else(|| "-".to_owned(), cell),
             row.peer.as_ref().map_or_else(|| "-".to_owned(), cell),
             ratio(row.to_bound()),

@@ -26,15 +26,25 @@ struct Subject {
     mebibytes: Vec<f64>,
 }
 
+/// What the handler that does nothing takes of memory at its first request, in MiB: nothing on this runtime takes less.
+pub(crate) async fn least_memory(quick: bool) -> Result<f64> {
+    build(quick).await?;
+    Ok(start(&compiled(quick).join(HELLO), &[], None).await?.1)
+}
+
+fn compiled(quick: bool) -> PathBuf {
+    local_world::paths::target().join(if quick { "debug" } else { "release" })
+}
+
 /// Measures.
 pub(crate) async fn measure(quick: bool) -> Result<Vec<Row>> {
     build(quick).await?;
-    let directory = local_world::paths::target().join(if quick { "debug" } else { "release" });
+    let directory = compiled(quick);
     let subject = |name, program, arguments| Subject { name, program, arguments, milliseconds: Vec::new(), mebibytes: Vec::new() };
     let peer = local_world::paths::workspace().join("infra/benchmarks/peers/handler.py");
     // The local AWS brings the environment with boto3, where nothing else has yet.
     drop(local_world::LocalAws::start().await?);
-    let mut subjects = vec![subject(HELLO, directory.join(HELLO), vec![]), subject("python", python(), vec![peer.clone()])];
+    let mut subjects = vec![subject(HELLO, directory.join(HELLO), vec![]), subject("python", python(), vec![peer])];
     subjects.extend(FUNCTIONS.map(|name| subject(name, directory.join(name), vec![])));
     let rounds = if quick { 5 } else { 30 };
     println!("Starting each of {} programs {rounds} times, in turn", subjects.len());
@@ -52,7 +62,7 @@ pub(crate) async fn measure(quick: bool) -> Result<Vec<Row>> {
         rows.push(Row {
             what: format!("{}: process start to first request", ours.name),
             unit: "ms",
-            ours: Figure::of(ours.milliseconds.clone(), of)?,
+            ours: Some(Figure::of(ours.milliseconds.clone(), of)?),
             bound: Some(Figure::of(hello.milliseconds.clone(), "handler that does nothing")?),
             peer: Some(Figure::of(python.milliseconds.clone(), "Python, boto3, urllib3")?),
             note: format!("median of {rounds}, in turn with the others"),
@@ -60,7 +70,7 @@ pub(crate) async fn measure(quick: bool) -> Result<Vec<Row>> {
         rows.push(Row {
             what: format!("{}: memory at its first request", ours.name),
             unit: "MiB",
-            ours: Figure::of(ours.mebibytes.clone(), of)?,
+            ours: Some(Figure::of(ours.mebibytes.clone(), of)?),
             bound: Some(Figure::of(hello.mebibytes.clone(), "")?),
             peer: Some(Figure::of(python.mebibytes.clone(), "")?),
             note: "most that was ever resident (VmHWM)".to_owned(),
@@ -72,7 +82,7 @@ pub(crate) async fn measure(quick: bool) -> Result<Vec<Row>> {
         rows.push(Row {
             what: format!("{}: zipped size", ours.name),
             unit: "MB",
-            ours: Figure::one(zipped(std::slice::from_ref(&ours.program)).await?, of),
+            ours: Some(Figure::one(zipped(std::slice::from_ref(&ours.program)).await?, of)),
             bound: Some(Figure::one(smallest, "")),
             peer: Some(Figure::one(bundle, "boto3, botocore, urllib3")),
             note: "what Lambda fetches; its managed Python runtime has boto3 already".to_owned(),
@@ -192,13 +202,16 @@ fn python_packages() -> Result<Vec<PathBuf>> {
     Ok(["boto3", "botocore", "urllib3", "s3transfer", "jmespath", "dateutil"].map(|name| packages.join(name)).into())
 }
 
-/// How large files and directories are, zipped, in MB.
+/// How large files and directories are, zipped, in MB. Without what Python compiled here: a bundle needs none of it, and it
+/// would flatter us.
 async fn zipped(paths: &[PathBuf]) -> Result<f64> {
     let script = "import os, sys, tempfile, zipfile\n\
         with tempfile.TemporaryFile() as file:\n\
         \x20   with zipfile.ZipFile(file, 'w', zipfile.ZIP_DEFLATED, compresslevel=9) as archive:\n\
         \x20       for top in sys.argv[1:]:\n\
         \x20           for path, _, names in os.walk(top) if os.path.isdir(top) else [(os.path.dirname(top), [], [os.path.basename(top)])]:\n\
+        \x20               if os.path.basename(path) == '__pycache__':\n\
+        \x20                   continue\n\
         \x20               for name in names:\n\
         \x20                   archive.write(os.path.join(path, name))\n\
         \x20   print(file.seek(0, 2))\n";
@@ -213,7 +226,15 @@ async fn instructions(hello: &Subject, ours: &[Subject], of: &str) -> Result<Vec
     let has_valgrind = Command::new("valgrind").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().await;
     if !has_valgrind.is_ok_and(|status| status.success()) {
         println!("valgrind is not installed: no instructions are counted");
-        return Ok(Vec::new());
+        let missing = ours.iter().map(|ours| Row {
+            what: format!("{}: instructions to the first request", ours.name),
+            unit: "million",
+            ours: None,
+            bound: None,
+            peer: None,
+            note: "valgrind is not installed".to_owned(),
+        });
+        return Ok(missing.collect());
     }
     println!("Counting instructions with valgrind");
     let bound = count(&hello.program).await?;
@@ -222,7 +243,7 @@ async fn instructions(hello: &Subject, ours: &[Subject], of: &str) -> Result<Vec
         rows.push(Row {
             what: format!("{}: instructions to the first request", ours.name),
             unit: "million",
-            ours: Figure::one(count(&ours.program).await?, of),
+            ours: Some(Figure::one(count(&ours.program).await?, of)),
             bound: Some(Figure::one(bound, "handler that does nothing")),
             peer: None,
             note: "callgrind; repeatable within a few thousandths".to_owned(),

@@ -67,8 +67,34 @@ pub struct Outcome {
     pub orders: usize,
     /// Orders in Prima at the end.
     pub created: usize,
+    /// What the connector brought about, by what both systems hold at the end.
+    pub achieved: Achieved,
     /// Virtual time.
     pub lasted: Duration,
+}
+
+/// What the connector brought about, as both systems hold it: however many calls that took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Achieved {
+    /// Orders that it accepted.
+    pub accepted: usize,
+    /// Orders that it entered in Prima, whatever became of them there; without what people keyed.
+    pub entered: usize,
+    /// Those of them that were cancelled there.
+    pub cancelled: usize,
+}
+
+impl Achieved {
+    fn of(world: &World) -> Self {
+        let shops = world.shops.borrow();
+        let office = world.office.borrow();
+        let entered = || office.orders().iter().filter(|order| !order.channel.is_empty());
+        Self {
+            accepted: shops.iter().flat_map(|shop| shop.sales()).filter(|sale| sale.accepted_by_connector.is_some()).count(),
+            entered: entered().count(),
+            cancelled: entered().filter(|order| order.progress == Progress::Cancelled).count(),
+        }
+    }
 }
 
 /// Runs a plan to its end, and judges.
@@ -90,6 +116,7 @@ pub fn run(plan: Plan, script: Option<Script>, traced: bool) -> Outcome {
             faults: 0,
             orders: 0,
             created: 0,
+            achieved: Achieved::default(),
             lasted: Duration::ZERO,
         };
     };
@@ -155,6 +182,7 @@ async fn live(mut plan: Plan, script: Option<Script>, traced: bool) -> Outcome {
         faults: world.faults.get(),
         orders: shops.iter().map(|shop| shop.sales().len()).sum(),
         created: world.office.borrow().orders().iter().filter(|order| order.progress != Progress::Cancelled).count(),
+        achieved: Achieved::of(&world),
         lasted: world.passed(),
     }
 }
