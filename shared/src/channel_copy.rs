@@ -3,10 +3,10 @@
 //! the table cannot be.
 
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::operation::create_secret::CreateSecretError;
 
 use crate::aws::code_of;
 use crate::channel::Channel;
+use crate::secrets;
 
 /// What stands after the prefix in the secret's name; no channel may have it as its id.
 pub const COPY_ID: &str = "definitions";
@@ -41,21 +41,9 @@ impl ChannelCopy {
     /// It cannot be written: what to check.
     pub async fn write(&self, channels: &[Channel]) -> Result<(), String> {
         let text = serde_json::to_string(channels).map_err(|problem| problem.to_string())?;
-        let refused = |code: String| {
-            format!(
-                "the copy of the channels' definitions was not written to the secret {} ({code}): check that your role may create secrets and put their values, then repeat the command",
-                self.name
-            )
-        };
         let description = "Copy of the Mirakl channels' definitions, read only while the channels table cannot be";
-        match self.client.create_secret().name(&self.name).description(description).secret_string(&text).send().await {
-            Ok(_) => Ok(()),
-            Err(error) if matches!(error.as_service_error(), Some(CreateSecretError::ResourceExistsException(_))) => {
-                let replaced = self.client.put_secret_value().secret_id(&self.name).secret_string(&text).send().await;
-                replaced.map(drop).map_err(|error| refused(code_of(&error)))
-            }
-            Err(error) => Err(refused(code_of(&error))),
-        }
+        let written = secrets::write(&self.client, &self.name, description, &text).await;
+        written.map(drop).map_err(|problem| format!("the copy of the channels' definitions: {problem}, then repeat the command"))
     }
 }
 

@@ -1,11 +1,12 @@
 //! API keys in Secrets Manager: one secret a channel, `{"api_key":"..."}`. Read at first use, kept in memory for a few
-//! minutes, never anywhere else.
+//! minutes, never anywhere else. And how a secret is written.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::operation::create_secret::CreateSecretError;
 use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -84,6 +85,23 @@ impl SecretsManagerKeys {
 impl ApiKeys for SecretsManagerKeys {
     async fn api_key(&self, channel_id: &str, refresh: bool) -> Result<SecretString, String> {
         self.key(channel_id, refresh).await
+    }
+}
+
+/// Writes a secret; a new one where there is none of that name. True where it is new.
+///
+/// # Errors
+/// It was not written: what to check; nothing of its content.
+pub async fn write(client: &Client, name: &str, description: &str, secret: &str) -> Result<bool, String> {
+    let refused =
+        |code: String| format!("the secret {name} was not written ({code}): check that your role may create secrets and put their values");
+    match client.create_secret().name(name).description(description).secret_string(secret).send().await {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.as_service_error(), Some(CreateSecretError::ResourceExistsException(_))) => {
+            let replaced = client.put_secret_value().secret_id(name).secret_string(secret).send().await;
+            replaced.map(|_| false).map_err(|error| refused(code_of(&error)))
+        }
+        Err(error) => Err(refused(code_of(&error))),
     }
 }
 

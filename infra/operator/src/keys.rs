@@ -3,8 +3,7 @@
 use std::io::{IsTerminal, Read};
 
 use anyhow::{Result, anyhow};
-use aws_sdk_secretsmanager::operation::create_secret::CreateSecretError;
-use shared::aws::code_of;
+use shared::secrets;
 
 use crate::place::Connector;
 
@@ -20,21 +19,14 @@ pub(crate) async fn put(connector: &Connector, channel: &str) -> Result<String> 
     let secret = serde_json::json!({ "api_key": key }).to_string();
     let client = aws_sdk_secretsmanager::Client::new(&connector.config);
     let description = format!("API key of the Mirakl channel {channel}");
-    match client.create_secret().name(&name).description(description).secret_string(&secret).send().await {
-        Ok(_) => Ok(format!("Stored the key of channel {channel} in the new secret {name}.")),
-        Err(error) if matches!(error.as_service_error(), Some(CreateSecretError::ResourceExistsException(_))) => {
-            let replaced = client.put_secret_value().secret_id(&name).secret_string(&secret).send().await;
-            replaced.map_err(|error| refused(&name, &code_of(&error)))?;
-            Ok(format!(
-                "Replaced the key of channel {channel} in the secret {name}. Functions use it within five minutes, or as soon as the old one is refused."
-            ))
-        }
-        Err(error) => Err(refused(&name, &code_of(&error))),
-    }
-}
-
-fn refused(name: &str, code: &str) -> anyhow::Error {
-    anyhow!("the secret {name} was not written ({code}): check that your role may create secrets and put their values")
+    let is_new = secrets::write(&client, &name, &description, &secret).await.map_err(anyhow::Error::msg)?;
+    Ok(if is_new {
+        format!("Stored the key of channel {channel} in the new secret {name}.")
+    } else {
+        format!(
+            "Replaced the key of channel {channel} in the secret {name}. Functions use it within five minutes, or as soon as the old one is refused."
+        )
+    })
 }
 
 fn read(channel: &str) -> Result<String> {
