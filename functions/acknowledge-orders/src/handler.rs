@@ -94,9 +94,7 @@ impl Function {
         whole.print(now);
         Ok(Summary { channels: reports.len(), acknowledged: reports.iter().map(|report| report.acknowledged).sum() })
     }
-}
 
-impl Function {
     /// The channels, from the table; from their copy where this process starts while DynamoDB fails: orders are accepted all
     /// the same.
     async fn channels(&self) -> Result<ChannelList, Error> {

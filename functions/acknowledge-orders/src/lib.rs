@@ -35,7 +35,7 @@ const PATIENCE_WITH_MEMORY: Duration = Duration::from_secs(3);
 /// Listings by window between two by state alone.
 const WINDOWS_BETWEEN_FULL: u32 = 4;
 /// How far a window reaches back beyond the watermark.
-const OVERLAP: Duration = Duration::from_secs(120);
+pub const OVERLAP: Duration = Duration::from_secs(120);
 
 /// What the poller works with.
 #[derive(Debug)]

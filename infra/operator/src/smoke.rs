@@ -64,10 +64,7 @@ impl Stack {
         let outputs =
             stack.outputs().iter().filter_map(|output| Some((output.output_key()?.to_owned(), output.output_value()?.to_owned())));
         let status = stack.stack_status().map_or("unknown", |status| status.as_str()).to_owned();
-        let result = match status.as_str() {
-            "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" => Ok(status),
-            _ => Err(trouble(status, "deploy again, and look at the stack's events in CloudFormation")),
-        };
+        let result = deployed(&status).map(|()| status.clone());
         let parts = client.describe_stack_resources().stack_name(name).send().await;
         let parts = parts.map(|answer| answer.stack_resources.unwrap_or_default()).map_err(|error| {
             anyhow!("the stack's resources cannot be listed ({}): cloudformation:DescribeStackResources is needed", code_of(&error))
@@ -242,10 +239,18 @@ fn function(stack: &Stack, output: &str) -> Result<String, Trouble> {
     let name = stack.output(output)?;
     let part = stack.parts.iter().find(|part| part.physical_resource_id() == Some(name));
     let status = part.and_then(|part| part.resource_status()).map_or("not part of the stack", |status| status.as_str());
-    match status {
-        "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" => Ok(format!("{name} is deployed")),
-        _ => Err(trouble(format!("{name}: {status}"), "deploy again, and look at the stack's events in CloudFormation")),
+    match deployed(status) {
+        Ok(()) => Ok(format!("{name} is deployed")),
+        Err(found) => Err(Trouble { problem: format!("{name}: {status}"), ..found }),
     }
+}
+
+/// Whether CloudFormation was through with it.
+fn deployed(status: &str) -> Result<(), Trouble> {
+    if matches!(status, "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE") {
+        return Ok(());
+    }
+    Err(trouble(status, "deploy again, and look at the stack's events in CloudFormation"))
 }
 
 /// Each channel that is on was listed lately: the schedule, the function, its rights, the key and the marketplace all work.

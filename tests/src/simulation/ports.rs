@@ -6,6 +6,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
+use acknowledge_orders::OVERLAP;
 use create_prima_orders::{Rulebook, Rules, RulesProblem};
 use jiff::Timestamp;
 use shared::channel::Channel;
@@ -23,9 +24,6 @@ use super::plan::Moment;
 use super::privacy::is_personal;
 use super::sqs::Body;
 use super::world::{Fate, Kind, World};
-
-/// How far a listing by window reaches back beyond the watermark (the function's own constant).
-const OVERLAP: Duration = Duration::from_secs(120);
 
 /// One invocation of a function: its clock, and its death.
 #[derive(Debug)]
