@@ -10,8 +10,8 @@ use local_world::seed::SeedChannel;
 use local_world::{Build, World, WorldOptions};
 use serde_json::{Value, json};
 
-use crate::row::{Figure, Row};
-use crate::start::{highest_memory, least_memory, python};
+use crate::row::{Figure, Row, mark};
+use crate::start::{highest_memory, least_memory};
 
 const ORDERS: u32 = 1_000;
 const LATENCY: f64 = 0.05;
@@ -21,13 +21,13 @@ const PAGE: u32 = 100;
 const AT_ONCE: u32 = 8;
 
 /// Measures.
-pub(crate) async fn measure(quick: bool) -> Result<Vec<Row>> {
-    let least = least_memory(quick).await?;
-    let rounds = if quick { 1 } else { 3 };
+pub(crate) async fn measure(build: Build) -> Result<Vec<Row>> {
+    let least = least_memory(build).await?;
+    let rounds = if build == Build::Development { 1 } else { 3 };
     let (mut ours, mut peer, mut memory, mut peer_memory) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut calls, mut peer_calls) = (0, 0);
     for round in 1..=rounds {
-        let world = world(quick).await?;
+        let world = world(build).await?;
         let [our_channel, peer_channel] = world.channels() else { bail!("the local world has not two channels") };
         println!("Round {round} of {rounds}: {ORDERS} orders wait; the deployed function acknowledges them");
         world.bring_orders(our_channel, ORDERS, false).await?;
@@ -43,12 +43,12 @@ pub(crate) async fn measure(quick: bool) -> Result<Vec<Row>> {
         peer_memory.push(mebibytes);
     }
     println!("The Python peer once more, one call after the other (about a minute)");
-    let world = world(quick).await?;
+    let world = world(build).await?;
     let one = world.channels().first().context("the local world has no channel")?.clone();
     let (in_a_row, _) = run_peer(&world, &one, 1).await?;
 
     let bound = LATENCY * f64::from(ORDERS.div_ceil(PAGE)) + LATENCY * f64::from(ORDERS.div_ceil(AT_ONCE));
-    let of = if quick { "quick build: says nothing" } else { "" };
+    let of = mark(build);
     let row = |peer, note: String| -> Result<Row> {
         Ok(Row {
             what: format!("acknowledging {ORDERS} waiting orders, 50 ms a call"),
@@ -79,10 +79,10 @@ pub(crate) async fn measure(quick: bool) -> Result<Vec<Row>> {
     ])
 }
 
-async fn world(quick: bool) -> Result<World> {
+async fn world(build: Build) -> Result<World> {
     let options = WorldOptions {
         stack: "benchmark".to_owned(),
-        build: if quick { Build::Development } else { Build::Release },
+        build,
         mirakl: json!({"misbehaviour": {"latency_ms": [50, 50]}}),
         ..WorldOptions::default()
     };
@@ -101,7 +101,7 @@ fn recording(world: &World) -> std::path::PathBuf {
 /// The peer on a thousand orders of its own: how long it took, and the most memory it had, in MiB.
 async fn run_peer(world: &World, channel: &SeedChannel, threads: u32) -> Result<(Took, f64)> {
     world.bring_orders(channel, ORDERS, false).await?;
-    let peer = tokio::process::Command::new(python())
+    let peer = tokio::process::Command::new(local_world::python().await?)
         .arg(local_world::paths::workspace().join("infra/benchmarks/peers/acknowledge.py"))
         .args([world.mirakl().url(), &channel.api_key, &channel.shop_id.to_string(), &threads.to_string()])
         .output()

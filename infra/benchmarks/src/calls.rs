@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use local_world::{Build, World, WorldOptions};
 use serde_json::Value;
 
-use crate::row::{Figure, Row};
+use crate::row::{Figure, Row, mark};
 
 /// Orders of each channel: a full page, a full OR04.
 const ORDERS: u32 = 100;
@@ -24,12 +24,8 @@ const LOOK: Duration = Duration::from_millis(200);
 type Calls = BTreeMap<String, u64>;
 
 /// Measures.
-pub(crate) async fn measure(quick: bool) -> Result<Vec<Row>> {
-    let options = WorldOptions {
-        stack: "benchmark-calls".to_owned(),
-        build: if quick { Build::Development } else { Build::Release },
-        ..WorldOptions::default()
-    };
+pub(crate) async fn measure(build: Build) -> Result<Vec<Row>> {
+    let options = WorldOptions { stack: "benchmark-calls".to_owned(), build, ..WorldOptions::default() };
     let world = World::start(&options, |step| println!("{step}")).await?;
     for channel in world.channels() {
         world.bring_orders(channel, ORDERS, false).await?;
@@ -49,7 +45,7 @@ pub(crate) async fn measure(quick: bool) -> Result<Vec<Row>> {
     let least_listings = shops * 2 * u64::from(ORDERS.div_ceil(100));
     let least = orders + 2 * entered + shops * u64::from(ORDERS.div_ceil(100));
     let detail = made.iter().map(|(operation, count)| format!("{operation} {count}")).collect::<Vec<_>>().join(", ");
-    let of = if quick { "quick build" } else { "" };
+    let of = mark(build);
     let per_order = |calls: u64| calls as f64 / orders as f64;
     Ok(vec![
         Row {

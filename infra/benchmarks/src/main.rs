@@ -14,28 +14,29 @@ use std::pin::Pin;
 
 use anyhow::{Result, bail};
 use clap::Parser;
+use local_world::Build;
 
 use row::Row;
 
 /// What a benchmark answers, once it has measured.
 type Measuring = Pin<Box<dyn Future<Output = Result<Vec<Row>>>>>;
 
-/// A benchmark: its name on the command line, and what measures it; told whether to be quick.
+/// A benchmark: its name on the command line, and what measures functions of this build; the quick one with few repetitions.
 struct Benchmark {
     name: &'static str,
-    measure: fn(bool) -> Measuring,
+    measure: fn(Build) -> Measuring,
 }
 
 /// The benchmarks, in the table's order: the one place to add another.
 const BENCHMARKS: [Benchmark; 4] = [
-    Benchmark { name: "acknowledging", measure: |quick| Box::pin(acknowledging::measure(quick)) },
-    Benchmark { name: "calls", measure: |quick| Box::pin(calls::measure(quick)) },
+    Benchmark { name: "acknowledging", measure: |build| Box::pin(acknowledging::measure(build)) },
+    Benchmark { name: "calls", measure: |build| Box::pin(calls::measure(build)) },
     // On a thread of its own: the simulation has its own runtime.
     Benchmark {
         name: "rhythm",
-        measure: |quick| Box::pin(async move { tokio::task::spawn_blocking(move || rhythm::measure(quick)).await? }),
+        measure: |build| Box::pin(async move { tokio::task::spawn_blocking(move || rhythm::measure(build)).await? }),
     },
-    Benchmark { name: "start", measure: |quick| Box::pin(start::measure(quick)) },
+    Benchmark { name: "start", measure: |build| Box::pin(start::measure(build)) },
 ];
 
 /// Measures the connector and prints one table of ratios.
@@ -61,10 +62,11 @@ async fn main() -> Result<()> {
     if let Some(unknown) = arguments.only.iter().find(|name| !names.contains(&name.as_str())) {
         bail!("there is no benchmark {unknown}: {}", names.join(", "));
     }
+    let build = if arguments.quick { Build::Development } else { Build::Release };
     let mut rows: Vec<Row> = Vec::new();
     for benchmark in BENCHMARKS {
         if arguments.only.is_empty() || arguments.only.iter().any(|only| only == benchmark.name) {
-            rows.extend((benchmark.measure)(arguments.quick).await?);
+            rows.extend((benchmark.measure)(build).await?);
         }
     }
     row::print(&rows);

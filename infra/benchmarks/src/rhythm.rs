@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
+use local_world::Build;
 use system_tests::simulation::world::Kind;
 use system_tests::simulation::{Plan, run};
 
@@ -17,8 +18,8 @@ const REFERENCES: f64 = 100.0;
 const ASK_AND_SEND: usize = 2;
 
 /// Measures.
-pub(crate) fn measure(quick: bool) -> Result<Vec<Row>> {
-    let seeds = if quick { 10 } else { 100 };
+pub(crate) fn measure(build: Build) -> Result<Vec<Row>> {
+    let seeds = if build == Build::Development { 10 } else { 100 };
     println!("Living through {seeds} calm simulated worlds");
     let mut seconds = Vec::new();
     let mut calls: BTreeMap<Kind, u64> = BTreeMap::new();

@@ -4,7 +4,16 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use comfy_table::{ContentArrangement, Table};
+use local_world::Build;
 use serde::Serialize;
+
+/// What stands beside a figure of this build.
+pub(crate) fn mark(build: Build) -> &'static str {
+    match build {
+        Build::Development => "quick build: says nothing",
+        Build::Release => "",
+    }
+}
 
 /// A measured figure: the median of what was measured, with the least and the most.
 #[derive(Clone, Debug, Serialize)]

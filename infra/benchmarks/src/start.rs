@@ -5,14 +5,13 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use local_world::{Build, compile_functions, compile_program};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
-use crate::row::{Figure, Row};
+use crate::row::{Figure, Row, mark};
 
-/// The functions that are started.
-const FUNCTIONS: [&str; 2] = ["acknowledge-orders", "create-prima-orders"];
 const HELLO: &str = "hello-handler";
 /// How long a start may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -27,26 +26,21 @@ struct Subject {
 }
 
 /// What the handler that does nothing takes of memory at its first request, in MiB: nothing on this runtime takes less.
-pub(crate) async fn least_memory(quick: bool) -> Result<f64> {
-    build(quick).await?;
-    Ok(start(&compiled(quick).join(HELLO), &[], None).await?.1)
-}
-
-fn compiled(quick: bool) -> PathBuf {
-    local_world::paths::target().join(if quick { "debug" } else { "release" })
+pub(crate) async fn least_memory(build: Build) -> Result<f64> {
+    Ok(start(&compile_program(build, HELLO).await?, &[], None).await?.1)
 }
 
 /// Measures.
-pub(crate) async fn measure(quick: bool) -> Result<Vec<Row>> {
-    build(quick).await?;
-    let directory = compiled(quick);
+pub(crate) async fn measure(build: Build) -> Result<Vec<Row>> {
+    println!("Compiling the functions{}", if build == Build::Release { " as they are deployed (the first time: minutes)" } else { "" });
+    let functions = compile_functions(build).await?;
     let subject = |name, program, arguments| Subject { name, program, arguments, milliseconds: Vec::new(), mebibytes: Vec::new() };
     let peer = local_world::paths::workspace().join("infra/benchmarks/peers/handler.py");
-    // The local AWS brings the environment with boto3, where nothing else has yet.
-    drop(local_world::LocalAws::start().await?);
-    let mut subjects = vec![subject(HELLO, directory.join(HELLO), vec![]), subject("python", python(), vec![peer])];
-    subjects.extend(FUNCTIONS.map(|name| subject(name, directory.join(name), vec![])));
-    let rounds = if quick { 5 } else { 30 };
+    let interpreter = local_world::python().await?;
+    let mut subjects =
+        vec![subject(HELLO, compile_program(build, HELLO).await?, vec![]), subject("python", interpreter.clone(), vec![peer])];
+    subjects.extend(functions.into_iter().map(|(name, program)| subject(name, program, vec![])));
+    let rounds = if build == Build::Development { 5 } else { 30 };
     println!("Starting each of {} programs {rounds} times, in turn", subjects.len());
     for _ in 0..rounds {
         for subject in &mut subjects {
@@ -56,7 +50,7 @@ pub(crate) async fn measure(quick: bool) -> Result<Vec<Row>> {
         }
     }
     let [hello, python, ours @ ..] = &subjects[..] else { bail!("there is nothing to start") };
-    let of = if quick { "quick build: says nothing" } else { "" };
+    let of = mark(build);
     let mut rows = Vec::new();
     for ours in ours {
         rows.push(Row {
@@ -76,13 +70,13 @@ pub(crate) async fn measure(quick: bool) -> Result<Vec<Row>> {
             note: "most that was ever resident (VmHWM)".to_owned(),
         });
     }
-    let bundle = zipped(&python_packages()?).await?;
-    let smallest = zipped(std::slice::from_ref(&hello.program)).await?;
+    let bundle = zipped(&interpreter, &python_packages(&interpreter)?).await?;
+    let smallest = zipped(&interpreter, std::slice::from_ref(&hello.program)).await?;
     for ours in ours {
         rows.push(Row {
             what: format!("{}: zipped size", ours.name),
             unit: "MB",
-            ours: Some(Figure::one(zipped(std::slice::from_ref(&ours.program)).await?, of)),
+            ours: Some(Figure::one(zipped(&interpreter, std::slice::from_ref(&ours.program)).await?, of)),
             bound: Some(Figure::one(smallest, "")),
             peer: Some(Figure::one(bundle, "boto3, botocore, urllib3")),
             note: "what Lambda fetches; its managed Python runtime has boto3 already".to_owned(),
@@ -90,33 +84,6 @@ pub(crate) async fn measure(quick: bool) -> Result<Vec<Row>> {
     }
     rows.extend(instructions(hello, ours, of).await?);
     Ok(rows)
-}
-
-async fn build(quick: bool) -> Result<()> {
-    println!("Compiling the functions{}", if quick { "" } else { " as they are deployed (the first time: minutes)" });
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(local_world::paths::workspace()).args(["build", "--quiet", "--locked"]);
-    if quick {
-        command.arg("--workspace");
-        for binary in FUNCTIONS.into_iter().chain([HELLO]) {
-            command.args(["--bin", binary]);
-        }
-    } else {
-        // Each binary's own features, and no more: as deployed.
-        command.arg("--release");
-        for package in FUNCTIONS.into_iter().chain([HELLO]) {
-            command.args(["--package", package]);
-        }
-    }
-    if !command.status().await?.success() {
-        bail!("the functions do not compile: see above");
-    }
-    Ok(())
-}
-
-/// The Python of the local AWS's environment.
-pub(crate) fn python() -> PathBuf {
-    local_world::paths::target().join("local-aws/venv/bin/python")
 }
 
 /// Starts a program as Lambda does, and answers when it asked for work first, and how much memory it had then. `before`
@@ -195,8 +162,9 @@ pub(crate) fn highest_memory(process: &Path) -> Option<f64> {
 }
 
 /// What a Python bundle with the same clients holds.
-fn python_packages() -> Result<Vec<PathBuf>> {
-    let library = local_world::paths::target().join("local-aws/venv/lib");
+fn python_packages(interpreter: &Path) -> Result<Vec<PathBuf>> {
+    let environment = interpreter.parent().and_then(Path::parent).context("the Python environment has no place")?;
+    let library = environment.join("lib");
     let version = std::fs::read_dir(&library)?.flatten().next().context("the Python environment is empty")?;
     let packages = version.path().join("site-packages");
     Ok(["boto3", "botocore", "urllib3", "s3transfer", "jmespath", "dateutil"].map(|name| packages.join(name)).into())
@@ -204,7 +172,7 @@ fn python_packages() -> Result<Vec<PathBuf>> {
 
 /// How large files and directories are, zipped, in MB. Without what Python compiled here: a bundle needs none of it, and it
 /// would flatter us.
-async fn zipped(paths: &[PathBuf]) -> Result<f64> {
+async fn zipped(interpreter: &Path, paths: &[PathBuf]) -> Result<f64> {
     let script = "import os, sys, tempfile, zipfile\n\
         with tempfile.TemporaryFile() as file:\n\
         \x20   with zipfile.ZipFile(file, 'w', zipfile.ZIP_DEFLATED, compresslevel=9) as archive:\n\
@@ -215,7 +183,7 @@ async fn zipped(paths: &[PathBuf]) -> Result<f64> {
         \x20               for name in names:\n\
         \x20                   archive.write(os.path.join(path, name))\n\
         \x20   print(file.seek(0, 2))\n";
-    let output = Command::new(python()).args(["-c", script]).args(paths).output().await?;
+    let output = Command::new(interpreter).args(["-c", script]).args(paths).output().await?;
     let bytes: f64 =
         String::from_utf8_lossy(&output.stdout).trim().parse().with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
     Ok(bytes / 1e6)

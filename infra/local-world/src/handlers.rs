@@ -25,6 +25,32 @@ pub enum Build {
 
 /// Compiles functions and operator command; what is up to date costs nothing.
 pub(crate) async fn build(build: Build) -> Result<()> {
+    compile_functions(build).await?;
+    compile(build, &[("operator", OPERATOR)]).await
+}
+
+/// Compiles the functions, as they are deployed or quickly; what is up to date costs nothing. Answers the name of each, and
+/// where it lies.
+///
+/// # Errors
+/// They do not compile; the compiler's own words stand above.
+pub async fn compile_functions(build: Build) -> Result<Vec<(&'static str, PathBuf)>> {
+    let names = FUNCTIONS.map(|(_, name)| name);
+    compile(build, &names.map(|name| (name, name))).await?;
+    Ok(names.into_iter().map(|name| (name, binary(build, name))).collect())
+}
+
+/// Compiles another program of the workspace whose package and binary have one name; answers where it lies.
+///
+/// # Errors
+/// As [`compile_functions`].
+pub async fn compile_program(build: Build, name: &str) -> Result<PathBuf> {
+    compile(build, &[(name, name)]).await?;
+    Ok(binary(build, name))
+}
+
+/// Compiles binaries of packages.
+async fn compile(build: Build, programs: &[(&str, &str)]) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(paths::workspace()).args(["build", "--quiet", "--locked"]);
@@ -33,19 +59,20 @@ pub(crate) async fn build(build: Build) -> Result<()> {
         Build::Development => {
             command.arg("--workspace");
         }
-        // Each binary's own features, and no more: as deployed.
+        // The features of these alone, as deployed; whoever wants the functions compiles the same ones, and they are built once.
         Build::Release => {
             command.arg("--release");
-            for package in FUNCTIONS.map(|(_, binary)| binary).into_iter().chain(["operator"]) {
+            for (package, _) in programs {
                 command.args(["--package", package]);
             }
         }
     }
-    for binary in FUNCTIONS.map(|(_, binary)| binary).into_iter().chain([OPERATOR]) {
+    for (_, binary) in programs {
         command.args(["--bin", binary]);
     }
     if !command.status().await.context("cargo could not be run")?.success() {
-        bail!("the functions do not compile: see above");
+        let names: Vec<&str> = programs.iter().map(|(_, binary)| *binary).collect();
+        bail!("{} cannot be compiled: see above", names.join(", "));
     }
     Ok(())
 }

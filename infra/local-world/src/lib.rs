@@ -16,8 +16,8 @@ pub mod verdict;
 mod world;
 
 pub use deployment::{Deployment, Function, QueueDepths, QueuedMessage};
-pub use handlers::Build;
-pub use local_aws::{AwsServer, LocalAws, REGION};
+pub use handlers::{Build, compile_functions, compile_program};
+pub use local_aws::{AwsServer, LocalAws, REGION, environment as python};
 pub use observation::Observation;
 pub use simulated::Simulated;
 pub use world::{World, WorldOptions};

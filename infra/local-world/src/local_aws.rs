@@ -166,7 +166,10 @@ async fn deliver(mut answers: Lines<BufReader<ChildStdout>>, waiting: Waiting) {
 }
 
 /// The Python of the environment under `target/local-aws`, made where it is absent or outdated.
-pub(crate) async fn environment() -> Result<PathBuf> {
+///
+/// # Errors
+/// What is missing: Python, or a package index.
+pub async fn environment() -> Result<PathBuf> {
     let directory = paths::target().join("local-aws");
     let status = Command::new("python3")
         .arg(paths::python_sources().join("environment.py"))
