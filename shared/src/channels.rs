@@ -7,6 +7,9 @@
 //! | channels | `installation` | `definition` | the installation document |
 //! | maps | `<channel>` | `order-rules` | how its orders become Prima's |
 //! | maps | `<channel>` | `sku#<SKU>` | an override for one SKU |
+//! | maps | `<channel>` | `despatch-rules` | how its despatches are told |
+//! | maps | `<channel>` | `carriers` | its carrier map |
+//! | maps | `<channel>` | `platform` | what the marketplace demands of a shipment, as last read |
 //! | either | `history#<pk>#<sk>` | `<version, ten digits>` | each version, with author and time |
 
 use std::collections::HashMap;
@@ -45,6 +48,12 @@ pub enum DocumentKey {
     Channel(String),
     /// A channel's order rules.
     OrderRules(String),
+    /// A channel's despatch rules.
+    DespatchRules(String),
+    /// A channel's carrier map.
+    CarrierMap(String),
+    /// What a channel's marketplace demands of a shipment.
+    Platform(String),
     /// A channel's override for one SKU.
     SkuOverride {
         /// The channel.
@@ -60,6 +69,9 @@ impl DocumentKey {
             Self::Installation => ("installation".to_owned(), "definition".to_owned()),
             Self::Channel(id) => ("channels".to_owned(), id.clone()),
             Self::OrderRules(channel) => (channel.clone(), "order-rules".to_owned()),
+            Self::DespatchRules(channel) => (channel.clone(), "despatch-rules".to_owned()),
+            Self::CarrierMap(channel) => (channel.clone(), "carriers".to_owned()),
+            Self::Platform(channel) => (channel.clone(), "platform".to_owned()),
             Self::SkuOverride { channel, sku } => (channel.clone(), format!("sku#{sku}")),
         }
     }
@@ -71,6 +83,9 @@ impl std::fmt::Display for DocumentKey {
             Self::Installation => formatter.write_str("the installation document"),
             Self::Channel(id) => write!(formatter, "the definition of channel {id}"),
             Self::OrderRules(channel) => write!(formatter, "the order rules of channel {channel}"),
+            Self::DespatchRules(channel) => write!(formatter, "the despatch rules of channel {channel}"),
+            Self::CarrierMap(channel) => write!(formatter, "the carrier map of channel {channel}"),
+            Self::Platform(channel) => write!(formatter, "what the marketplace of channel {channel} demands"),
             Self::SkuOverride { channel, sku } => write!(formatter, "the override of SKU {sku} on channel {channel}"),
         }
     }
@@ -242,6 +257,38 @@ impl Documents {
         }
     }
 
+    /// A document in its type, past the cache, which takes it in; `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`Documents::stored`]; or it does not have the type's shape.
+    pub async fn read_anew<T: DeserializeOwned>(&self, key: &DocumentKey) -> Result<Option<T>, StoreError> {
+        let stored = self.single.settle(key.clone(), Ok(self.stored(key).await?), &key.to_string())?;
+        stored.map(|document| document.read(key)).transpose()
+    }
+
+    /// Stores what was read elsewhere, whatever stood there before, without a history.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn keep<T: Serialize>(&self, key: &DocumentKey, document: &T, author: &str, now: Timestamp) -> Result<(), StoreError> {
+        let unwritable = |problem: String| StoreError::Unreadable { record: key.to_string(), problem };
+        let body = serde_json::to_string(document).map_err(|problem| unwritable(problem.to_string()))?;
+        let (pk, sk) = key.keys();
+        let request = self
+            .client
+            .put_item()
+            .table_name(self.table(key))
+            .item("pk", text(pk))
+            .item("sk", text(sk))
+            .item("document", text(&body))
+            .item("version", AttributeValue::N("1".to_owned()))
+            .item("author", text(author))
+            .item("at", text(now.to_string()));
+        request.send().await.map_err(|error| unavailable("writing", key, &code_of(&error)))?;
+        let stored = StoredDocument { version: 1, author: author.to_owned(), at: Some(now), text: body };
+        self.single.settle(key.clone(), Ok(Some(stored)), &key.to_string()).map(drop)
+    }
+
     async fn read_channels(&self) -> Result<ChannelList, StoreError> {
         let mut list = ChannelList::default();
         for item in self.query(&self.channels_table, "channels").await? {
@@ -280,7 +327,11 @@ impl Documents {
     fn table(&self, key: &DocumentKey) -> &str {
         match key {
             DocumentKey::Installation | DocumentKey::Channel(_) => &self.channels_table,
-            DocumentKey::OrderRules(_) | DocumentKey::SkuOverride { .. } => &self.maps_table,
+            DocumentKey::OrderRules(_)
+            | DocumentKey::DespatchRules(_)
+            | DocumentKey::CarrierMap(_)
+            | DocumentKey::Platform(_)
+            | DocumentKey::SkuOverride { .. } => &self.maps_table,
         }
     }
 }

@@ -39,11 +39,19 @@ pub enum EventKind {
     PrimaIntakeOpened,
     /// A state, type or code that this version does not know.
     UnknownValue,
+    /// A despatch cannot be told to Mirakl, or not as it is.
+    DespatchException,
+    /// Nobody has resolved a despatch exception: told again with its age.
+    DespatchReminder,
+    /// An order's ship-by deadline is near and it is not confirmed.
+    ShipByDeadlineNear,
+    /// A despatch file, or lines of it, could not be used.
+    DespatchFileRefused,
 }
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::OrderException,
         Self::AcceptanceWindowNearlyOver,
         Self::AcceptanceWindowMissed,
@@ -51,6 +59,10 @@ impl EventKind {
         Self::PrimaIntakeClosed,
         Self::PrimaIntakeOpened,
         Self::UnknownValue,
+        Self::DespatchException,
+        Self::DespatchReminder,
+        Self::ShipByDeadlineNear,
+        Self::DespatchFileRefused,
     ];
 
     /// The detail type on the bus.
@@ -64,6 +76,10 @@ impl EventKind {
             Self::PrimaIntakeClosed => "PrimaIntakeClosed",
             Self::PrimaIntakeOpened => "PrimaIntakeOpened",
             Self::UnknownValue => "UnknownValue",
+            Self::DespatchException => "DespatchException",
+            Self::DespatchReminder => "DespatchReminder",
+            Self::ShipByDeadlineNear => "ShipByDeadlineNear",
+            Self::DespatchFileRefused => "DespatchFileRefused",
         }
     }
 }

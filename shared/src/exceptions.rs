@@ -19,7 +19,7 @@ pub async fn announce(store: &impl Store, queue: &impl OrderQueue, events: &impl
         return;
     }
     let event = Event {
-        kind: EventKind::OrderException,
+        kind: if exception.kind.is_of_despatch() { EventKind::DespatchException } else { EventKind::OrderException },
         channel: Some(row.key.channel.clone()),
         order: Some(row.key.order_id.clone()),
         needs_person: true,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use crate::channel::FieldError;
+use crate::despatch::rhythm::DespatchSettings;
 use crate::prima::address::is_public;
 
 /// The installation's document. Unknown fields are refused: a misspelt setting must not be ignored.
@@ -18,6 +19,9 @@ pub struct Installation {
     /// How patient the connector is with Prima, and what the site's Prima can do.
     #[serde(default)]
     pub manners: PrimaManners,
+    /// How despatches are collected.
+    #[serde(default)]
+    pub despatch: DespatchSettings,
 }
 
 impl Installation {
@@ -26,6 +30,7 @@ impl Installation {
     pub fn problems(&self) -> Vec<FieldError> {
         let mut problems = self.prima.problems();
         problems.extend(self.manners.problems());
+        problems.extend(self.despatch.problems());
         problems
     }
 }
@@ -111,8 +116,8 @@ pub struct PrimaConnection {
     /// Seconds to wait for a connection. 1 to 30; never more than half of the time for the answer.
     #[serde(default = "five")]
     pub connect_timeout_seconds: u32,
-    /// Requests under way at once in one process. 1 to 8.
-    #[serde(default = "two")]
+    /// Requests under way at once in one process of `create-prima-orders`. 1 to 8.
+    #[serde(default = "one")]
     pub concurrent_calls: usize,
 }
 
@@ -145,8 +150,8 @@ fn five() -> u32 {
     5
 }
 
-fn two() -> usize {
-    2
+fn one() -> usize {
+    1
 }
 
 impl PrimaConnection {
@@ -375,7 +380,7 @@ mod tests {
         let installation = sound();
         assert_eq!(installation.problems(), []);
         let prima = &installation.prima;
-        assert_eq!((prima.called_operation(), prima.encoding, prima.concurrent_calls), ("wsomhandler", WireEncoding::Latin1, 2));
+        assert_eq!((prima.called_operation(), prima.encoding, prima.concurrent_calls), ("wsomhandler", WireEncoding::Latin1, 1));
         assert_eq!(prima.new_order_request, NewOrderRequest::MultiNewOrder);
         assert_eq!(installation.manners, PrimaManners::default());
         let text = serde_json::to_string(&installation).unwrap();

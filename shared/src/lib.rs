@@ -14,6 +14,7 @@ pub mod channel;
 pub mod channel_copy;
 pub mod channels;
 pub mod clock;
+pub mod despatch;
 pub mod eventbridge;
 pub mod events;
 pub mod exceptions;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::mirakl::Order;
 
-/// What a message of the `orders` queue asks for.
+/// What a message of the `orders` queue, or of the `dispatches` queue, asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderTask {
@@ -18,6 +18,8 @@ pub enum OrderTask {
     },
     /// Cancel the sales order in Prima: the whole Mirakl order was cancelled after we had created it.
     Cancel,
+    /// Of the `dispatches` queue: tell Mirakl what has left.
+    Despatch,
 }
 
 /// The body of a message of the `orders` queue, as JSON.
@@ -74,5 +76,34 @@ impl<T: OrderQueue> OrderQueue for &T {
 
     async fn send_exceptions(&self, exceptions: &[ExceptionMessage]) -> Result<(), QueueError> {
         (**self).send_exceptions(exceptions).await
+    }
+}
+
+/// An exception's message as it stands in the dead-letter queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownException {
+    /// What it says.
+    pub exception: ExceptionMessage,
+    /// What names it when it is taken away.
+    pub handle: String,
+}
+
+/// The dead-letter queue, as whoever keeps it tidy sees it: the row is the exception, and a message whose row has moved on only
+/// misleads.
+pub trait ShownExceptions {
+    /// Some of the exceptions that are shown. They are out of others' sight for a few seconds.
+    async fn shown(&self) -> Result<Vec<ShownException>, QueueError>;
+
+    /// Takes one away.
+    async fn withdraw(&self, shown: &ShownException) -> Result<(), QueueError>;
+}
+
+impl<T: ShownExceptions> ShownExceptions for &T {
+    async fn shown(&self) -> Result<Vec<ShownException>, QueueError> {
+        (**self).shown().await
+    }
+
+    async fn withdraw(&self, shown: &ShownException) -> Result<(), QueueError> {
+        (**self).withdraw(shown).await
     }
 }

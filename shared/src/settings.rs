@@ -12,6 +12,12 @@ pub const MAPS_TABLE: &str = "MAPS_TABLE";
 pub const ORDERS_QUEUE_URL: &str = "ORDERS_QUEUE_URL";
 /// The `orders` queue's dead-letter queue, where exceptions are shown.
 pub const DEAD_LETTER_QUEUE_URL: &str = "DEAD_LETTER_QUEUE_URL";
+/// The `dispatches` queue.
+pub const DISPATCHES_QUEUE_URL: &str = "DISPATCHES_QUEUE_URL";
+/// The `dispatches` queue's dead-letter queue, where despatch exceptions are shown.
+pub const DISPATCHES_DEAD_LETTER_QUEUE_URL: &str = "DISPATCHES_DEAD_LETTER_QUEUE_URL";
+/// The bucket in which despatch files are dropped.
+pub const DESPATCH_FILES_BUCKET: &str = "DESPATCH_FILES_BUCKET";
 /// The bus of business events.
 pub const EVENT_BUS_NAME: &str = "EVENT_BUS_NAME";
 /// What stands before a channel's id in the name of its secret: `prima-mirakl/channels/`.

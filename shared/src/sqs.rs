@@ -7,7 +7,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 
 use crate::aws::code_of;
-use crate::queue::{ExceptionMessage, OrderMessage, OrderQueue, QueueError};
+use crate::queue::{ExceptionMessage, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions};
 
 /// Entries in one `SendMessageBatch`: SQS's limit.
 const BATCH: usize = 10;
@@ -94,6 +94,43 @@ impl OrderQueue for SqsQueue {
             })
             .collect();
         self.send_all(&self.dead_letter_url, outgoing?, Duration::ZERO).await
+    }
+}
+
+/// Receives while the dead-letter queue is kept tidy: at most so many messages, ten at a time.
+const LOOKED_AT: usize = 50;
+/// Seconds for which a message that is looked at is out of others' sight.
+const OUT_OF_SIGHT: i32 = 5;
+
+impl ShownExceptions for SqsQueue {
+    async fn shown(&self) -> Result<Vec<ShownException>, QueueError> {
+        let mut found = Vec::new();
+        let mut looked_at = 0;
+        while looked_at < LOOKED_AT {
+            let request = self.client.receive_message().queue_url(&self.dead_letter_url).max_number_of_messages(10);
+            let answer = request.visibility_timeout(OUT_OF_SIGHT).send().await.map_err(|error| QueueError {
+                message: format!("the dead-letter queue cannot be read: {}", code_of(&error)),
+                failed: Vec::new(),
+            })?;
+            if answer.messages().is_empty() {
+                break;
+            }
+            looked_at += answer.messages().len();
+            // Messages that no function could work off stand there too: those are none of ours to take away.
+            found.extend(answer.messages().iter().filter_map(|message| {
+                let exception = serde_json::from_str(message.body()?).ok()?;
+                Some(ShownException { exception, handle: message.receipt_handle()?.to_owned() })
+            }));
+        }
+        Ok(found)
+    }
+
+    async fn withdraw(&self, shown: &ShownException) -> Result<(), QueueError> {
+        let request = self.client.delete_message().queue_url(&self.dead_letter_url).receipt_handle(&shown.handle);
+        request.send().await.map(drop).map_err(|error| QueueError {
+            message: format!("a message of the dead-letter queue cannot be deleted: {}", code_of(&error)),
+            failed: Vec::new(),
+        })
     }
 }
 

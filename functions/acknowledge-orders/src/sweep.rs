@@ -11,7 +11,7 @@ use shared::events::EventBus;
 use shared::exceptions::{announce, message};
 use shared::mirakl::MiraklDirectory;
 use shared::order::life::QUEUED_IS_STUCK;
-use shared::order::row::{EXCEPTION_UNANNOUNCED, OrderRow, REFERENCE_PENDING, Stage};
+use shared::order::row::{DESPATCH_EXCEPTION, EXCEPTION_UNANNOUNCED, OrderRow, REFERENCE_PENDING, Stage};
 use shared::queue::{OrderMessage, OrderQueue, OrderTask};
 use shared::state::Store;
 
@@ -60,6 +60,10 @@ where
             Stage::InDoubt.name(),
             REFERENCE_PENDING,
             Stage::Created.name(),
+            Stage::Despatched.name(),
+            Stage::PartDespatched.name(),
+            // A person may have shipped it in Mirakl's back office.
+            DESPATCH_EXCEPTION,
         ];
         let mut absent = Vec::new();
         for state in open {

@@ -8,7 +8,7 @@ use shared::events::EventBus;
 use shared::intake::{Admission, admit};
 use shared::mirakl::{Order, OrderState};
 use shared::order::mapping::{MappingChannel, map_order, order_number};
-use shared::order::row::{Attempt, ExceptionKind, Lease, OrderKey, OrderRow, Stage, lines_of};
+use shared::order::row::{Attempt, ExceptionKind, Lease, OrderKey, OrderRow, Stage};
 use shared::prima::{Outcome, PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
 use shared::queue::{OrderMessage, OrderQueue, OrderTask};
 use shared::state::{Reservation, Store, StoreError};
@@ -154,7 +154,7 @@ where
             Ok(Some(status)) if row.attempt.is_some() => self.created(row, status, work).await,
             Ok(Some(status)) if work.order.seller_reference() == Some(number.as_str()) => {
                 row.referenced_at = Some(asked_at);
-                row.lines = lines_of(work.order);
+                row.note_sent_lines(work.order);
                 self.created(row, status, work).await
             }
             Ok(Some(_)) => {
@@ -217,7 +217,7 @@ where
         }
         let before_attempt = row.clone();
         let count = row.attempt.as_ref().map_or(0, |attempt| attempt.count) + 1;
-        row.lines = lines_of(work.order);
+        row.note_sent_lines(work.order);
         row.attempt = Some(Attempt { at: self.clock.now(), count, absences: 0, asked_at: None });
         // This save reads the row again right before NewOrder: whatever changed it meanwhile, above all a cancellation,
         // makes it fail.
@@ -314,12 +314,13 @@ where
                 Err(StoreError::Conflict(_)) => match self.store.load_order(&ours.key).await {
                     // The poller noted something, a cancellation perhaps; the lease is still ours, and so is the move.
                     Ok(Some(current)) if current.stage == Stage::Creating && current.lease == ours.lease => {
-                        let lines = std::mem::take(&mut row.lines);
+                        let (lines, prima_lines) = (std::mem::take(&mut row.lines), std::mem::take(&mut row.prima_lines));
                         row = OrderRow {
                             attempt: ours.attempt.clone(),
                             order_number: ours.order_number.clone(),
                             referenced_at: ours.referenced_at,
                             lines,
+                            prima_lines,
                             ..current
                         };
                     }

@@ -136,6 +136,10 @@ where
         let disposition = match &message.task {
             OrderTask::Create { order } => self.create(message_id, &key, order, &message, run).await,
             OrderTask::Cancel => self.cancel(&key, &message, run).await,
+            OrderTask::Despatch => {
+                tracing::error!(message_id, "a message is for another queue; it goes, whole, to the dead-letter queue");
+                Disposition::Return("unreadable")
+            }
         };
         tracing::info!(channel = %key.channel, order = %key.order_id, outcome = ?disposition, "worked off");
         disposition

@@ -49,13 +49,17 @@ pub struct QueuedMessage {
     pub attributes: BTreeMap<String, String>,
 }
 
-/// One of the two functions.
+/// One of the functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Function {
     /// `acknowledge-orders`.
     AcknowledgeOrders,
     /// `create-prima-orders`.
     CreatePrimaOrders,
+    /// `collect-dispatches`.
+    CollectDispatches,
+    /// `update-dispatches`.
+    UpdateDispatches,
 }
 
 impl Function {
@@ -63,6 +67,8 @@ impl Function {
         match self {
             Self::AcknowledgeOrders => "AcknowledgeOrders",
             Self::CreatePrimaOrders => "CreatePrimaOrders",
+            Self::CollectDispatches => "CollectDispatches",
+            Self::UpdateDispatches => "UpdateDispatches",
         }
     }
 }
@@ -143,13 +149,24 @@ impl Deployment {
     /// # Errors
     /// The function failed: its own error.
     pub async fn tick(&self) -> Result<Value> {
-        let event = json!({
+        self.invoke(Function::AcknowledgeOrders, &self.scheduled("acknowledge-orders")).await
+    }
+
+    /// Runs `collect-dispatches` as the schedule does, and waits for its end.
+    ///
+    /// # Errors
+    /// The function failed: its own error.
+    pub async fn collect(&self) -> Result<Value> {
+        self.invoke(Function::CollectDispatches, &self.scheduled("collect-dispatches")).await
+    }
+
+    fn scheduled(&self, name: &str) -> Value {
+        json!({
             "version": "0", "id": format!("tick-{}", Timestamp::now()), "detail-type": "Scheduled Event",
             "source": "aws.scheduler", "account": "000000000000", "time": Timestamp::now().to_string(), "region": REGION,
-            "resources": [format!("arn:aws:scheduler:{REGION}:000000000000:schedule/default/{}-acknowledge-orders", self.stack)],
+            "resources": [format!("arn:aws:scheduler:{REGION}:000000000000:schedule/default/{}-{name}", self.stack)],
             "detail": "{}",
-        });
-        self.invoke(Function::AcknowledgeOrders, &event).await
+        })
     }
 
     /// Runs a function with any event and waits for its answer.
@@ -172,8 +189,20 @@ impl Deployment {
     /// # Errors
     /// The local AWS does not answer.
     pub async fn queue_depths(&self) -> Result<QueueDepths> {
-        let orders = self.queue_attributes("OrdersQueueUrl").await?;
-        let exceptions = self.queue_attributes("OrdersDeadLetterQueueUrl").await?;
+        self.depths_of("OrdersQueueUrl", "OrdersDeadLetterQueueUrl").await
+    }
+
+    /// What stands in the queues of despatches now.
+    ///
+    /// # Errors
+    /// The local AWS does not answer.
+    pub async fn despatch_queue_depths(&self) -> Result<QueueDepths> {
+        self.depths_of("DispatchesQueueUrl", "DispatchesDeadLetterQueueUrl").await
+    }
+
+    async fn depths_of(&self, queue: &str, dead_letters: &str) -> Result<QueueDepths> {
+        let orders = self.queue_attributes(queue).await?;
+        let exceptions = self.queue_attributes(dead_letters).await?;
         let number = |attributes: &Value, name: &str| attributes[name].as_str().and_then(|text| text.parse().ok()).unwrap_or(0);
         Ok(QueueDepths {
             waiting: number(&orders, "ApproximateNumberOfMessages"),
@@ -194,6 +223,33 @@ impl Deployment {
     /// The local AWS does not answer.
     pub async fn exceptions(&self) -> Result<Vec<QueuedMessage>> {
         self.peek(self.output("OrdersDeadLetterQueueUrl")?).await
+    }
+
+    /// The messages in the despatches' dead-letter queue. They stay there.
+    ///
+    /// # Errors
+    /// The local AWS does not answer.
+    pub async fn despatch_exceptions(&self) -> Result<Vec<QueuedMessage>> {
+        self.peek(self.output("DispatchesDeadLetterQueueUrl")?).await
+    }
+
+    /// Drops a despatch file, as a site's warehouse does.
+    ///
+    /// # Errors
+    /// The local AWS does not take it.
+    pub async fn drop_despatch_file(&self, name: &str, text: &str) -> Result<()> {
+        let request = json!({"Bucket": self.output("DespatchFilesBucketName")?, "Key": format!("incoming/{name}"), "Body": text});
+        self.aws.call("s3", "put_object", request).await.map(drop)
+    }
+
+    /// The names in the bucket of despatch files.
+    ///
+    /// # Errors
+    /// The local AWS does not answer.
+    pub async fn despatch_files(&self) -> Result<Vec<String>> {
+        let answer = self.aws.call("s3", "list_objects_v2", json!({"Bucket": self.output("DespatchFilesBucketName")?})).await?;
+        let objects = answer["Contents"].as_array().into_iter().flatten();
+        Ok(objects.filter_map(|object| object["Key"].as_str()).map(str::to_owned).collect())
     }
 
     /// The events that the alerts topic has sent so far, as they stood on the bus.
@@ -339,6 +395,8 @@ impl Deployment {
             ("MAPS_TABLE", "MapsTableName"),
             ("ORDERS_QUEUE_URL", "OrdersQueueUrl"),
             ("DEAD_LETTER_QUEUE_URL", "OrdersDeadLetterQueueUrl"),
+            ("DISPATCHES_QUEUE_URL", "DispatchesQueueUrl"),
+            ("DISPATCHES_DEAD_LETTER_QUEUE_URL", "DispatchesDeadLetterQueueUrl"),
             ("SECRET_PREFIX", "SecretPrefix"),
         ] {
             variables.push((variable, self.output(output)?.to_owned()));

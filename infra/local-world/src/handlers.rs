@@ -8,8 +8,12 @@ use tokio::process::Command;
 use crate::paths;
 
 /// The functions of the template by logical id, and the binary of each.
-pub(crate) const FUNCTIONS: [(&str, &str); 2] =
-    [("AcknowledgeOrdersFunction", "acknowledge-orders"), ("CreatePrimaOrdersFunction", "create-prima-orders")];
+pub(crate) const FUNCTIONS: [(&str, &str); 4] = [
+    ("AcknowledgeOrdersFunction", "acknowledge-orders"),
+    ("CreatePrimaOrdersFunction", "create-prima-orders"),
+    ("CollectDispatchesFunction", "collect-dispatches"),
+    ("UpdateDispatchesFunction", "update-dispatches"),
+];
 /// The operator command.
 pub(crate) const OPERATOR: &str = "prima-mirakl";
 

@@ -21,19 +21,23 @@ pub struct SeedChannel {
     pub currency: &'static str,
     /// `TAX_INCLUDED` or `TAX_EXCLUDED`.
     pub tax_mode: &'static str,
+    /// Its marketplace ships in parts.
+    pub multi_shipment: bool,
 }
 
-/// The two channels of the local world: one in pounds with taxes included, one in euros with taxes excluded.
+/// The two channels of the local world: one in pounds with taxes included, whose marketplace ships whole
+/// orders; one in euros with taxes excluded, whose marketplace ships in parts.
 #[must_use]
 pub fn channels() -> Vec<SeedChannel> {
-    let channel = |id: &str, shop_id, currency, tax_mode| SeedChannel {
+    let channel = |id: &str, shop_id, currency, tax_mode, multi_shipment| SeedChannel {
         id: id.to_owned(),
         shop_id,
         api_key: format!("local-key-of-{id}"),
         currency,
         tax_mode,
+        multi_shipment,
     };
-    vec![channel("outfitter-uk", 2001, "GBP", "TAX_INCLUDED"), channel("modehaus-eu", 3001, "EUR", "TAX_EXCLUDED")]
+    vec![channel("outfitter-uk", 2001, "GBP", "TAX_INCLUDED", false), channel("modehaus-eu", 3001, "EUR", "TAX_EXCLUDED", true)]
 }
 
 /// Stores installation, channels, order rules and keys through the operator command. `changes` are merged into the
@@ -55,7 +59,12 @@ pub(crate) async fn plant(
         deployment.operator(&["channels", "put", &definition], "").await?;
         let rules = seed.join(format!("rules/{id}.json"));
         deployment.operator(&["rules", "put", id, &rules.to_string_lossy()], "").await?;
+        let rules = seed.join(format!("despatch-rules/{id}.json"));
+        deployment.operator(&["despatch-rules", "put", id, &rules.to_string_lossy()], "").await?;
         deployment.operator(&["channels", "key", id], &channel.api_key).await?;
+        // After the key: the map is checked against the marketplace's own list.
+        let map = seed.join(format!("carriers/{id}.csv"));
+        deployment.operator(&["carriers", "import", id, &map.to_string_lossy()], "").await?;
     }
     Ok(())
 }

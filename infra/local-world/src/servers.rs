@@ -18,7 +18,7 @@ pub(crate) async fn mirakl(options: &WorldOptions, channels: &[SeedChannel], rec
         .iter()
         .map(|channel| {
             json!({"shop_id": channel.shop_id, "api_key": channel.api_key, "currency": channel.currency,
-                "tax_included": channel.tax_mode == "TAX_INCLUDED"})
+                "tax_included": channel.tax_mode == "TAX_INCLUDED", "multi_shipment": channel.multi_shipment})
         })
         .collect();
     let mut config = json!({

@@ -91,6 +91,8 @@ impl World {
                 "answer_timeout_seconds": 2, "longest_execution_seconds": 3, "second_question_seconds": 1,
                 "probe_interval_seconds": 2,
             },
+            // No interval is short enough here: whoever wants an order looked at again asks for it with `WorldOptions`.
+            "despatch": {"questions_per_minute": 1000, "concurrent_questions": 2, "hours": null},
         });
         seed::merge(&mut installation, &options.installation);
         let mut channel = json!({"base_url": mirakl.url()});
@@ -189,6 +191,7 @@ fn parameters(options: &WorldOptions) -> BTreeMap<String, String> {
         ("ScheduleState", if options.schedule { "ENABLED" } else { "DISABLED" }),
         ("CreateTimeoutSeconds", "30"),
         ("OrdersVisibilitySeconds", "30"),
+        ("DispatchesVisibilitySeconds", "30"),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value.to_owned()))

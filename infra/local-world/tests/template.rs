@@ -5,8 +5,10 @@ use serde_json::Value;
 
 /// Few calls to Prima at once, over all functions together.
 const PRIMA_CALLS_AT_ONCE: u64 = 4;
-/// Calls that one copy of a Prima-facing function makes at once: `concurrent_calls` of the installation document.
-const CALLS_IN_PROCESS: u64 = 2;
+/// Calls that one copy of `create-prima-orders` makes at once: `concurrent_calls` of the installation document.
+const CALLS_IN_PROCESS: u64 = 1;
+/// Calls that `collect-dispatches`, of which one copy runs at a time, makes at once: `despatch.concurrent_questions`.
+const QUESTIONS_IN_PROCESS: u64 = 2;
 
 async fn template() -> Value {
     local_world::template::read().await.unwrap()
@@ -60,12 +62,25 @@ fn actions_of(function: &Value) -> Vec<&str> {
 async fn all_functions_together_make_few_calls_to_prima_at_once() {
     let template = template().await;
     let functions = resources(&template, "AWS::Serverless::Function");
+    let faces_prima = |function: &Value| !function["VpcConfig"].is_null();
     let copies: u64 = functions
         .iter()
+        .filter(|(_, function)| faces_prima(function))
         .flat_map(|(_, function)| sources(function, "SQS"))
         .map(|source| number(&template, &source["ScalingConfig"]["MaximumConcurrency"]).unwrap())
         .sum();
-    assert!(copies > 0 && copies * CALLS_IN_PROCESS <= PRIMA_CALLS_AT_ONCE, "{copies} copies");
+    let scheduled = functions.iter().filter(|(_, function)| faces_prima(function) && !sources(function, "ScheduleV2").is_empty());
+    let questions: u64 = scheduled
+        .map(|(name, function)| {
+            assert!(number(&template, &function["Timeout"]).unwrap() < 60, "{name}: the next minute's run would be a second copy");
+            QUESTIONS_IN_PROCESS
+        })
+        .sum();
+    let calls = copies * CALLS_IN_PROCESS + questions;
+    assert!(copies > 0 && questions > 0 && calls <= PRIMA_CALLS_AT_ONCE, "{calls} calls");
+    let defaults: shared::installation::Installation = serde_json::from_str(include_str!("../../seed/installation.json")).unwrap();
+    assert_eq!(u64::try_from(defaults.prima.concurrent_calls).unwrap(), CALLS_IN_PROCESS);
+    assert_eq!(u64::try_from(defaults.despatch.concurrent_questions).unwrap(), QUESTIONS_IN_PROCESS);
     assert!(functions.iter().all(|(_, function)| function["ReservedConcurrentExecutions"].is_null()));
 }
 

@@ -37,6 +37,12 @@ pub(crate) struct Place {
     /// Its dead-letter queue: output `OrdersDeadLetterQueueUrl`.
     #[arg(long, global = true, env = "DEAD_LETTER_QUEUE_URL", value_name = "URL")]
     pub(crate) dead_letter_queue_url: Option<String>,
+    /// The dispatches queue: output `DispatchesQueueUrl`.
+    #[arg(long, global = true, env = "DISPATCHES_QUEUE_URL", value_name = "URL")]
+    pub(crate) dispatches_queue_url: Option<String>,
+    /// Its dead-letter queue: output `DispatchesDeadLetterQueueUrl`.
+    #[arg(long, global = true, env = "DISPATCHES_DEAD_LETTER_QUEUE_URL", value_name = "URL")]
+    pub(crate) dispatches_dead_letter_queue_url: Option<String>,
     /// What stands before a channel's id in its secret's name: output `SecretPrefix`.
     #[arg(long, global = true, env = "SECRET_PREFIX", value_name = "PREFIX")]
     pub(crate) secret_prefix: Option<String>,
@@ -63,6 +69,15 @@ pub(crate) enum Command {
     /// A channel's overrides for single SKUs.
     #[command(subcommand)]
     Skus(SkusCommand),
+    /// A channel's despatch rules: what becomes of short lines, when a part is shipped, when to warn.
+    #[command(subcommand)]
+    DespatchRules(DespatchRulesCommand),
+    /// A channel's carrier map: from Prima's descriptions to the marketplace's codes.
+    #[command(subcommand)]
+    Carriers(CarriersCommand),
+    /// What has left Prima and is not shipped in Mirakl, and what will not be sent.
+    #[command(subcommand)]
+    Despatches(DespatchesCommand),
     /// "Where is order X?"
     #[command(subcommand)]
     Orders(OrdersCommand),
@@ -176,6 +191,140 @@ pub(crate) enum SkusCommand {
     },
 }
 
+/// `despatch-rules`
+#[derive(Debug, Subcommand)]
+pub(crate) enum DespatchRulesCommand {
+    /// Validates and stores a channel's despatch rules.
+    Put {
+        /// The channel's id.
+        channel: String,
+        /// The rules, JSON.
+        file: PathBuf,
+    },
+    /// Shows them.
+    Show {
+        /// The channel's id.
+        channel: String,
+    },
+    /// Shows who changed them when, and every version.
+    History {
+        /// The channel's id.
+        channel: String,
+    },
+}
+
+/// `carriers`
+#[derive(Debug, Subcommand)]
+pub(crate) enum CarriersCommand {
+    /// Shows the map.
+    List {
+        /// The channel's id.
+        channel: String,
+    },
+    /// Adds an entry, or replaces the one about the same description.
+    Set {
+        /// The channel's id.
+        channel: String,
+        /// Prima's carrier description; a pattern where it holds `*`.
+        carrier: String,
+        /// Prima's service description; any service where it is left out.
+        #[arg(long)]
+        service: Option<String>,
+        /// The marketplace's carrier code, in exactly its spelling.
+        #[arg(long, required_unless_present = "name", conflicts_with = "name")]
+        code: Option<String>,
+        /// The name of a carrier that the marketplace does not list, where it takes such.
+        #[arg(long)]
+        name: Option<String>,
+        /// That carrier's tracking page, with {tracking_number} where the number goes.
+        #[arg(long, requires = "name")]
+        url: Option<String>,
+        /// Among patterns the highest counts.
+        #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+        priority: i32,
+    },
+    /// Removes an entry.
+    Remove {
+        /// The channel's id.
+        channel: String,
+        /// Prima's carrier description, as the entry has it.
+        carrier: String,
+        /// The service, as the entry has it.
+        #[arg(long)]
+        service: Option<String>,
+    },
+    /// Puts a whole map in place of what is there: CSV with the headings that `export` writes.
+    Import {
+        /// The channel's id.
+        channel: String,
+        /// The map, CSV.
+        file: PathBuf,
+    },
+    /// Prints the map as CSV.
+    Export {
+        /// The channel's id.
+        channel: String,
+    },
+    /// Shows who changed the map when, and every version.
+    History {
+        /// The channel's id.
+        channel: String,
+    },
+    /// Compares the map with the marketplace's list and with what was seen on despatches, with proposals.
+    Check {
+        /// The channel's id.
+        channel: String,
+    },
+}
+
+/// `despatches`
+#[derive(Debug, Subcommand)]
+pub(crate) enum DespatchesCommand {
+    /// Lists everything despatched in Prima and not shipped in Mirakl: age, time left, payout held back.
+    List {
+        /// Only this channel's.
+        #[arg(long)]
+        channel: Option<String>,
+    },
+    /// Lists orders that Prima holds for long, with its word for them and their deadline.
+    Waiting {
+        /// Only this channel's.
+        #[arg(long)]
+        channel: Option<String>,
+        /// In Prima for at least so many hours.
+        #[arg(long, default_value_t = 48)]
+        hours: u32,
+    },
+    /// Cancels or refunds pieces in Mirakl that will not be sent. Without --send it only shows what it would do.
+    Settle {
+        /// The channel's id.
+        channel: String,
+        /// Mirakl's order id.
+        order: String,
+        /// How.
+        #[arg(long, value_enum)]
+        how: SettleHow,
+        /// A line and its pieces: ID=PIECES. Left out: all that has not left Prima.
+        #[arg(long = "line", value_name = "ID=PIECES")]
+        lines: Vec<String>,
+        /// The marketplace's reason code; that of the despatch rules where it is left out.
+        #[arg(long)]
+        reason_code: Option<String>,
+        /// Do it.
+        #[arg(long)]
+        send: bool,
+    },
+}
+
+/// How pieces are settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SettleHow {
+    /// OR30.
+    Cancel,
+    /// OR28.
+    Refund,
+}
+
 /// `orders`
 #[derive(Debug, Subcommand)]
 pub(crate) enum OrdersCommand {
@@ -246,12 +395,14 @@ pub(crate) enum Settlement {
     Cancelled,
     /// Somebody keyed it, under a number of their own.
     KeyedByHand,
+    /// It is shipped in Mirakl, and nothing more is to be told.
+    Shipped,
 }
 
 /// `dead-letters`
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeadLettersCommand {
-    /// Lists what is in the dead-letter queue, without any content.
+    /// Lists what is in the dead-letter queues, without any content.
     List,
 }
 
@@ -282,6 +433,18 @@ mod tests {
             "exceptions retry outfitter-uk W-1-A",
             "exceptions settle outfitter-uk W-1-A --as keyed-by-hand --note done",
             "dead-letters list",
+            "despatch-rules put outfitter-uk rules.json",
+            "carriers list outfitter-uk",
+            "carriers set outfitter-uk DPD* --code DPD_UK --priority -2",
+            "carriers set outfitter-uk Van --service Own --name Ours --url https://v.example/{tracking_number}",
+            "carriers remove outfitter-uk Van --service Own",
+            "carriers import outfitter-uk map.csv",
+            "carriers export outfitter-uk",
+            "carriers check outfitter-uk",
+            "despatches list --channel outfitter-uk",
+            "despatches waiting --hours 24",
+            "despatches settle outfitter-uk W-1-A --how refund --line W-1-A-1=2 --reason-code OOS --send",
+            "exceptions settle outfitter-uk W-1-A --as shipped --note done",
             "status --orders-table orders",
             "check outfitter-uk",
             "smoke --stack prima-mirakl --alert",

@@ -17,7 +17,7 @@ const LOOKED_AT: usize = 1000;
 /// Seconds for which a message that is looked at is out of others' sight, unless it is put back before.
 const OUT_OF_SIGHT: i32 = 60;
 
-/// The dead-letter queue of the orders.
+/// A dead-letter queue.
 pub(crate) struct DeadLetters {
     client: Client,
     url: String,
@@ -47,9 +47,14 @@ struct Body {
 }
 
 impl DeadLetters {
-    /// The queue that the command line names.
+    /// The orders' queue that the command line names.
     pub(crate) fn of(connector: &Connector) -> Result<Self> {
         Ok(Self { client: Client::new(&connector.config), url: connector.dead_letter_queue_url()? })
+    }
+
+    /// The despatches'.
+    pub(crate) fn of_despatches(connector: &Connector) -> Result<Self> {
+        Ok(Self { client: Client::new(&connector.config), url: connector.dispatches_dead_letter_queue_url()? })
     }
 
     /// Deletes the messages of an order. Answers how many there were.
@@ -113,13 +118,14 @@ impl DeadLetters {
 /// `dead-letters list`
 pub(crate) async fn list(connector: &Connector) -> Result<String> {
     let mut letters = DeadLetters::of(connector)?.peek().await?;
+    letters.extend(DeadLetters::of_despatches(connector)?.peek().await?);
     letters.sort_by_key(|letter| letter.since);
     Ok(render(&letters, connector.now))
 }
 
 fn render(letters: &[Letter], now: Timestamp) -> String {
     if letters.is_empty() {
-        return "The dead-letter queue is empty.".to_owned();
+        return "The dead-letter queues are empty.".to_owned();
     }
     let mut table = table(&["channel", "order", "kind", "sent", "reason"]);
     for letter in letters {

@@ -12,10 +12,11 @@ use serde::de::DeserializeOwned;
 use shared::channel::{Channel, FieldError, Mode};
 use shared::channel_copy::ChannelCopy;
 use shared::channels::{DocumentKey, Documents, RESERVED_IDS, StoredDocument};
+use shared::despatch::rules::DespatchRules;
 use shared::installation::Installation;
 use shared::order::rules::{OrderRules, SkuOverride};
 
-use crate::arguments::{ChannelsCommand, InstallationCommand, RulesCommand, SkusCommand};
+use crate::arguments::{ChannelsCommand, DespatchRulesCommand, InstallationCommand, RulesCommand, SkusCommand};
 use crate::keys;
 use crate::place::Connector;
 use crate::table::{moment_or_dash, table};
@@ -23,6 +24,13 @@ use crate::table::{moment_or_dash, table};
 /// What was given is not fit for use: one line for each wrong field.
 #[derive(Debug)]
 pub(crate) struct Refused(Vec<String>);
+
+impl Refused {
+    /// One line for each wrong field.
+    pub(crate) fn of(lines: Vec<String>) -> Self {
+        Self(lines)
+    }
+}
 
 impl fmt::Display for Refused {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,6 +115,23 @@ pub(crate) async fn rules(connector: &Connector, command: RulesCommand) -> Resul
     }
 }
 
+/// `despatch-rules`
+pub(crate) async fn despatch_rules(connector: &Connector, command: DespatchRulesCommand) -> Result<String> {
+    let documents = connector.documents()?;
+    match command {
+        DespatchRulesCommand::Put { channel, file } => {
+            let rules = read::<DespatchRules>(&file, DespatchRules::problems)?;
+            connector.channel(&channel).await?;
+            put(connector, &documents, &DocumentKey::DespatchRules(channel), &rules).await
+        }
+        DespatchRulesCommand::Show { channel } => {
+            let remedy = format!("`prima-mirakl despatch-rules put {channel} FILE`; until then the defaults hold");
+            show(&documents, &DocumentKey::DespatchRules(channel), &remedy, connector.now).await
+        }
+        DespatchRulesCommand::History { channel } => history(&documents, &DocumentKey::DespatchRules(channel), connector.now).await,
+    }
+}
+
 /// `skus`
 pub(crate) async fn skus(connector: &Connector, command: SkusCommand) -> Result<String> {
     let documents = connector.documents()?;
@@ -168,7 +193,7 @@ async fn show(documents: &Documents, key: &DocumentKey, remedy: &str, now: Times
     Ok(format!("{}\n{}", heading(key, &stored, now), pretty(&stored.text)))
 }
 
-async fn history(documents: &Documents, key: &DocumentKey, now: Timestamp) -> Result<String> {
+pub(crate) async fn history(documents: &Documents, key: &DocumentKey, now: Timestamp) -> Result<String> {
     let versions = documents.history(key).await?;
     if versions.is_empty() {
         return Err(anyhow!("nothing was ever stored as {key}: check the channel's id with `prima-mirakl channels list`"));
@@ -212,11 +237,12 @@ async fn list(documents: &Documents) -> Result<String> {
     if list.channels.is_empty() && list.unusable.is_empty() {
         return Ok("There are no channels yet: define one with `prima-mirakl channels put FILE`.".to_owned());
     }
-    let mut table = table(&["channel", "orders", "marketplace", "shop", "window", "listed every", "take-over from"]);
+    let mut table = table(&["channel", "orders", "despatches", "marketplace", "shop", "window", "listed every", "take-over from"]);
     for channel in &list.channels {
         table.add_row([
             channel.id.clone(),
             mode(channel.orders).to_owned(),
+            mode(channel.despatches).to_owned(),
             channel.base_url.clone(),
             channel.shop_id.map_or_else(|| "the key's".to_owned(), |shop| shop.to_string()),
             format!("{} min", channel.acceptance_window_minutes),

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
-use shared::order::row::{ExceptionKind, OrderRow, Stage};
+use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::state::Store;
 use shared::state::dynamodb::DynamoDbStore;
 
@@ -33,6 +33,12 @@ pub(crate) async fn run(connector: &Connector, command: ExceptionsCommand) -> Re
         }
         ExceptionsCommand::Retry { channel, order } => {
             let note = format!("another try, by {}", connector.author);
+            if is_of_despatch(&store, &channel, &order).await? {
+                let dead_letters = DeadLetters::of_despatches(connector)?;
+                let answer = crate::despatches::retry(connector, &store, &channel, &order, &note).await?;
+                let removed = dead_letters.remove(&channel, &order).await;
+                return Ok(format!("{answer} {}", removal(removed)));
+            }
             let dead_letters = DeadLetters::of(connector)?;
             change(&store, &channel, &order, |row| retry(row, &note, connector.now)).await?;
             want_full_listing(&store, &channel).await?;
@@ -41,12 +47,22 @@ pub(crate) async fn run(connector: &Connector, command: ExceptionsCommand) -> Re
         }
         ExceptionsCommand::Settle { channel, order, outcome, note } => {
             let note = format!("settled by {}: {note}", connector.author);
-            let dead_letters = DeadLetters::of(connector)?;
+            let dead_letters = if is_of_despatch(&store, &channel, &order).await? {
+                DeadLetters::of_despatches(connector)?
+            } else {
+                DeadLetters::of(connector)?
+            };
             let row = change(&store, &channel, &order, |row| settle(row, outcome, &note, connector.now)).await?;
             let removed = dead_letters.remove(&channel, &order).await;
             Ok(format!("Order {order} of channel {channel} is {}. {}", row.stage.name(), removal(removed)))
         }
     }
+}
+
+/// Whether the order is an exception of its despatch.
+async fn is_of_despatch(store: &DynamoDbStore, channel: &str, order: &str) -> Result<bool> {
+    let row = store.load_order(&OrderKey::new(channel, order)).await?;
+    Ok(row.and_then(|row| row.exception).is_some_and(|exception| exception.kind.is_of_despatch()))
 }
 
 /// The row is the truth and is changed by now: what is left in the queue is only untidy.
@@ -134,6 +150,7 @@ fn settle(row: &mut OrderRow, outcome: Settlement, note: &str, now: Timestamp) -
             Stage::Created
         }
         Settlement::Cancelled => Stage::Cancelled,
+        Settlement::Shipped => Stage::Shipped,
         Settlement::KeyedByHand => Stage::KeyedByHand,
     };
     row.enter(stage, now, note);

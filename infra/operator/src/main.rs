@@ -3,8 +3,10 @@
 //! It ends with 0, with 1 where something failed, and with 2 where what was given is not fit for use: nothing was stored then.
 
 mod arguments;
+mod carriers;
 mod check;
 mod dead_letters;
+mod despatches;
 mod documents;
 mod exceptions;
 mod keys;
@@ -45,6 +47,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<String> {
         Command::Channels(command) => documents::channels(&connector, command).await,
         Command::Rules(command) => documents::rules(&connector, command).await,
         Command::Skus(command) => documents::skus(&connector, command).await,
+        Command::DespatchRules(command) => documents::despatch_rules(&connector, command).await,
+        Command::Carriers(command) => carriers::run(&connector, command).await,
+        Command::Despatches(command) => despatches::run(&connector, command).await,
         Command::Orders(command) => orders::run(&connector, command).await,
         Command::Exceptions(command) => exceptions::run(&connector, command).await,
         Command::DeadLetters(DeadLettersCommand::List) => dead_letters::list(&connector).await,

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
-use shared::order::row::{EXCEPTION_UNANNOUNCED, OrderKey, OrderRow, REFERENCE_PENDING, Stage};
+use shared::order::row::{DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED, EXCEPTION_UNANNOUNCED, OrderKey, OrderRow, REFERENCE_PENDING, Stage};
 use shared::state::dynamodb::DynamoDbStore;
 use shared::state::{Store, StoreError};
 
@@ -145,8 +145,9 @@ pub(crate) fn is_over(stage: Stage) -> bool {
 /// The index's names of a stage.
 pub(crate) fn index_states(stage: Stage) -> Vec<&'static str> {
     match stage {
+        // Orders that have left may owe their reference as well.
         Stage::Created => vec![REFERENCE_PENDING, stage.name()],
-        Stage::Exception => vec![EXCEPTION_UNANNOUNCED, stage.name()],
+        Stage::Exception => vec![EXCEPTION_UNANNOUNCED, stage.name(), DESPATCH_UNANNOUNCED, DESPATCH_EXCEPTION],
         other => vec![other.name()],
     }
 }
@@ -188,6 +189,19 @@ fn render(row: &OrderRow, now: Timestamp) -> String {
     }
     if let Some(requested) = row.cancel_requested {
         fact("cancelled in Mirakl", moment(requested, now));
+    }
+    if let Some(despatch) = &row.despatch {
+        let word = if despatch.prima_status.is_empty() { "?" } else { &despatch.prima_status };
+        fact("Prima says", format!("{word}, asked {}", moment_or_dash(despatch.asked_at, now)));
+        fact("looked at again", moment(despatch.due_at, now));
+        for parcel in &despatch.parcels {
+            let told = moment_or_dash(parcel.confirmed_at, now);
+            fact("parcel", format!("{}, {}, number {}; told to Mirakl: {told}", parcel.despatch, parcel.description(), parcel.consignment));
+        }
+        for settlement in &despatch.settlements {
+            let lines: Vec<String> = settlement.lines.iter().map(|line| format!("{} x {}", line.quantity, line.order_line_id)).collect();
+            fact(settlement.how.operation(), format!("{}; known to Mirakl: {}", lines.join(", "), moment_or_dash(settlement.confirmed_at, now)));
+        }
     }
     if row.adopted {
         fact("adopted", "by an operator".to_owned());

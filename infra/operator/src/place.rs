@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use shared::aws::operator_config;
 use shared::channel::Channel;
 use shared::channels::Documents;
+use shared::sqs::SqsQueue;
 use shared::settings::{self, ROW_RETENTION_DAYS, Settings};
 use shared::state::dynamodb::DynamoDbStore;
 
@@ -57,6 +58,24 @@ impl Connector {
 
     pub(crate) fn dead_letter_queue_url(&self) -> Result<String> {
         named(self.place.dead_letter_queue_url.as_ref(), "dead-letter-queue-url", settings::DEAD_LETTER_QUEUE_URL)
+    }
+
+    pub(crate) fn dispatches_queue_url(&self) -> Result<String> {
+        named(self.place.dispatches_queue_url.as_ref(), "dispatches-queue-url", settings::DISPATCHES_QUEUE_URL)
+    }
+
+    pub(crate) fn dispatches_dead_letter_queue_url(&self) -> Result<String> {
+        named(
+            self.place.dispatches_dead_letter_queue_url.as_ref(),
+            "dispatches-dead-letter-queue-url",
+            settings::DISPATCHES_DEAD_LETTER_QUEUE_URL,
+        )
+    }
+
+    /// The dispatches queue.
+    pub(crate) fn dispatches_queue(&self) -> Result<SqsQueue> {
+        let client = aws_sdk_sqs::Client::new(&self.config);
+        Ok(SqsQueue::new(client, self.dispatches_queue_url()?, self.dispatches_dead_letter_queue_url()?))
     }
 
     pub(crate) fn secret_prefix(&self) -> Result<String> {

@@ -34,7 +34,12 @@ pub(crate) async fn show(connector: &Connector) -> Result<String> {
         channels.add_row([id.as_str(), "unusable", "-", "-", problem]);
     }
     let mut queues = table(&["queue", "waiting", "in work", "delayed"]);
-    for (name, url) in [("orders", connector.orders_queue_url()?), ("dead letters", connector.dead_letter_queue_url()?)] {
+    for (name, url) in [
+        ("orders", connector.orders_queue_url()?),
+        ("dead letters of orders", connector.dead_letter_queue_url()?),
+        ("dispatches", connector.dispatches_queue_url()?),
+        ("dead letters of dispatches", connector.dispatches_dead_letter_queue_url()?),
+    ] {
         let depths = depths(connector, name, &url).await?;
         queues.add_row(std::iter::once(name.to_owned()).chain(depths));
     }
@@ -49,7 +54,11 @@ async fn counted(store: &DynamoDbStore, channel: &str, stage: Stage) -> Result<O
     let mut oldest: Option<Timestamp> = None;
     for state in index_states(stage) {
         count += store.count_in(channel, state).await?;
-        let first = store.index_entries(channel, state, 1).await?.first().map(|(_, since)| *since);
+        // Orders that are looked at when they are due stand in the index by that moment, not by their age.
+        if stage.is_in_prima() {
+            continue;
+        }
+        let first = store.index_entries(channel, state, None, 1).await?.first().map(|(_, since)| *since);
         oldest = oldest.into_iter().chain(first).min();
     }
     Ok((count > 0).then_some((count, oldest)))

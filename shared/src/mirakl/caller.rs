@@ -121,6 +121,11 @@ impl<K: ApiKeys, C: Clock> Caller<K, C> {
         }
     }
 
+    /// The present moment, by the caller's clock.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Until the deadline, none if it has passed.
     fn time_left(&self) -> Duration {
         Duration::try_from(self.deadline.duration_since(self.clock.now())).unwrap_or_default()

@@ -11,6 +11,8 @@ mod page;
 pub mod paging;
 pub mod platform;
 mod problem;
+pub mod shipping;
+mod shipping_client;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -19,6 +21,7 @@ use jiff::Timestamp;
 
 pub use error::{MiraklError, Outcome};
 pub use order::{Order, OrderState};
+pub(crate) use wire::null_as_default;
 
 /// What to list (Mirakl seller API, OR11). Everything that is set must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,4 +112,12 @@ pub trait MiraklDirectory {
     /// # Errors
     /// The key cannot be read, or the channel's base URL is not fit for use.
     async fn client(&self, channel: &crate::channel::Channel, deadline: Timestamp) -> Result<Self::Client, MiraklError>;
+}
+
+impl<T: MiraklDirectory> MiraklDirectory for &T {
+    type Client = T::Client;
+
+    async fn client(&self, channel: &crate::channel::Channel, deadline: Timestamp) -> Result<Self::Client, MiraklError> {
+        (**self).client(channel, deadline).await
+    }
 }

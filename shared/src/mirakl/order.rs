@@ -48,6 +48,9 @@ pub struct Order {
     /// `total_price`.
     #[serde(default)]
     pub total_price: Option<Amount>,
+    /// `total_commission`: what the marketplace keeps, its tax included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_commission: Option<Amount>,
     /// `shipping_type_code`.
     #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
     pub shipping_type_code: Option<String>,
@@ -265,6 +268,9 @@ pub struct OrderLine {
     /// `cancelations`: already deducted from quantity and amounts.
     #[serde(default, deserialize_with = "super::wire::null_as_default")]
     pub cancelations: Vec<Cancelation>,
+    /// `refunds`: not deducted from quantity and amounts.
+    #[serde(default, deserialize_with = "super::wire::null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub refunds: Vec<Refund>,
     /// `order_line_additional_fields`.
     #[serde(default, deserialize_with = "super::wire::null_as_default")]
     pub order_line_additional_fields: Vec<AdditionalField>,
@@ -311,6 +317,23 @@ pub struct Cancelation {
     /// `amount`.
     #[serde(default)]
     pub amount: Option<Amount>,
+}
+
+/// A refund on a line.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Refund {
+    /// `id`.
+    #[serde(default, deserialize_with = "super::wire::text")]
+    pub id: Option<String>,
+    /// `quantity`: for information; may be null or 0 although an amount was refunded.
+    #[serde(default, deserialize_with = "super::wire::optional_whole")]
+    pub quantity: Option<u32>,
+    /// `amount`: goods.
+    #[serde(default)]
+    pub amount: Option<Amount>,
+    /// `shipping_amount`.
+    #[serde(default)]
+    pub shipping_amount: Option<Amount>,
 }
 
 impl Order {

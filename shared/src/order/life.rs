@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::row::{ExceptionKind, OrderRow, Stage, lines_of};
 use crate::channel::Channel;
 use crate::clock::before;
+use crate::despatch::{Despatch, How};
 use crate::mirakl::{Order, OrderState};
 
 /// A message that should have been worked off by then is taken for lost and sent again. Longer than any delay we ask for.
@@ -143,7 +144,7 @@ fn firm(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Ne
             Next::Create
         }
         Stage::InDoubt | Stage::Creating => driven_on(row, newer, at),
-        Stage::Created => {
+        Stage::Created | Stage::Despatched | Stage::PartDespatched => {
             notice_cancelled_parts(row, order, at);
             Next::Nothing
         }
@@ -154,6 +155,10 @@ fn firm(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Ne
 /// Fewer pieces than Prima has been told of: a person has to reduce the order there.
 fn notice_cancelled_parts(row: &mut OrderRow, order: &Order, at: Circumstances) {
     let listed = lines_of(order);
+    // Pieces that we are having cancelled ourselves, because they will not leave: whoever sent that takes them off the row.
+    if row.despatch.as_ref().is_some_and(|despatch| despatch.open_settlement().is_some()) {
+        return;
+    }
     if listed != row.lines {
         let fewer = row
             .lines
@@ -195,14 +200,20 @@ fn cancelled(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) 
             row.cancel_requested.get_or_insert(at.now);
             driven_on(row, newer, at)
         }
-        Stage::Created => {
+        // Every piece of it was cancelled by us, because Prima had cancelled it: nothing is left to do there.
+        Stage::Despatched if row.despatch.as_ref().is_some_and(|despatch| is_cancelled_by_us(despatch)) => {
+            row.enter(Stage::Cancelled, at.now, "cancelled in Prima, and so in Mirakl");
+            Next::Nothing
+        }
+        Stage::Created | Stage::Despatched | Stage::PartDespatched => {
             row.enter(Stage::Cancelling, at.now, "cancelled in Mirakl after it was created in Prima");
             Next::Cancel
         }
         Stage::Exception if row.created_at.is_some() => {
-            let is_about_lines =
-                row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::LineCancelledAfterCreation);
-            if is_about_lines {
+            let in_prima_and_open = row.exception.as_ref().is_some_and(|exception| {
+                exception.kind == ExceptionKind::LineCancelledAfterCreation || exception.kind.is_of_despatch()
+            });
+            if in_prima_and_open {
                 row.enter(Stage::Cancelling, at.now, "cancelled in Mirakl as a whole");
                 return Next::Cancel;
             }
@@ -221,6 +232,10 @@ fn cancelled(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) 
     }
 }
 
+fn is_cancelled_by_us(despatch: &Despatch) -> bool {
+    despatch.ended_at.is_some() && despatch.parcels.is_empty() && despatch.settlements.iter().any(|settlement| settlement.how == How::Cancel)
+}
+
 fn is_found_in_prima(row: &OrderRow) -> bool {
     row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::FoundInPrima)
 }
@@ -233,13 +248,17 @@ fn refused(row: &mut OrderRow, order: &Order, at: Circumstances) -> Next {
 
 fn shipped(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Next {
     match row.stage {
-        Stage::Created => {
+        Stage::Created | Stage::Despatched | Stage::PartDespatched => {
             // A part may have been cancelled and the rest shipped between two listings.
             notice_cancelled_parts(row, order, at);
             // While its reference is owed, it stays among the open ones.
-            if row.stage == Stage::Created && row.referenced_at.is_some() {
+            if row.stage.is_in_prima() && row.referenced_at.is_some() {
                 row.enter(Stage::Shipped, at.now, "shipped in Mirakl");
             }
+        }
+        // A person shipped it in Mirakl's back office: that was the remedy.
+        Stage::Exception if row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_despatch()) => {
+            row.enter(Stage::Shipped, at.now, "shipped in Mirakl by a person");
         }
         Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued if order.seller_reference().is_some() => {
             row.order_number = order.seller_reference().map(str::to_owned);

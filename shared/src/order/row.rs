@@ -5,6 +5,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::amount::Amount;
+use crate::despatch::Despatch;
 use crate::events::Severity;
 use crate::mirakl::{Order, OrderState};
 
@@ -50,6 +52,10 @@ pub enum Stage {
     InDoubt,
     /// In Prima, exactly once.
     Created,
+    /// Something has left Prima, or will not leave, that Mirakl is still to be told of.
+    Despatched,
+    /// A part has left, and Mirakl knows all that it can know of it.
+    PartDespatched,
     /// Shipped in Mirakl, by whomever.
     Shipped,
     /// Cancelled in Mirakl after creation; being cancelled in Prima.
@@ -66,7 +72,7 @@ pub enum Stage {
 
 impl Stage {
     /// All stages, in the order of an order's life.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Seen,
         Self::Acknowledged,
         Self::AwaitingPayment,
@@ -75,6 +81,8 @@ impl Stage {
         Self::Creating,
         Self::InDoubt,
         Self::Created,
+        Self::Despatched,
+        Self::PartDespatched,
         Self::Shipped,
         Self::Cancelling,
         Self::Cancelled,
@@ -95,6 +103,8 @@ impl Stage {
             Self::Creating => "creating",
             Self::InDoubt => "in-doubt",
             Self::Created => "created",
+            Self::Despatched => "despatched",
+            Self::PartDespatched => "part-despatched",
             Self::Shipped => "shipped",
             Self::Cancelling => "cancelling",
             Self::Cancelled => "cancelled",
@@ -107,7 +117,13 @@ impl Stage {
     /// Nothing further happens to the order before it is in Prima, or ever.
     #[must_use]
     pub fn is_settled(self) -> bool {
-        matches!(self, Self::Created | Self::Shipped | Self::Cancelled | Self::Refused | Self::Exception | Self::KeyedByHand)
+        self.is_in_prima() || matches!(self, Self::Shipped | Self::Cancelled | Self::Refused | Self::Exception | Self::KeyedByHand)
+    }
+
+    /// In Prima, and neither shipped nor cancelled yet.
+    #[must_use]
+    pub fn is_in_prima(self) -> bool {
+        matches!(self, Self::Created | Self::Despatched | Self::PartDespatched)
     }
 }
 
@@ -179,11 +195,25 @@ pub enum ExceptionKind {
     Unreadable,
     /// Prima keeps answering something that cannot be understood.
     PrimaUnclear,
+    /// Prima's carrier description is in no entry of the carrier map, or in several.
+    UnmappedCarrier,
+    /// The carrier map leads to a carrier that the marketplace does not take.
+    CarrierNotListed,
+    /// A despatch has no tracking number where one is demanded.
+    TrackingMissing,
+    /// Mirakl refused a despatch.
+    DespatchRejected,
+    /// Prima's despatch cannot be understood.
+    DespatchUnclear,
+    /// Prima sent less than was ordered.
+    ShortShipment,
+    /// Prima cancelled the order, and Mirakl did not.
+    CancelledInPrima,
 }
 
 impl ExceptionKind {
     /// All kinds.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 20] = [
         Self::UnknownSku,
         Self::Unmappable,
         Self::RulesMissing,
@@ -197,6 +227,13 @@ impl ExceptionKind {
         Self::ShippedByOperator,
         Self::Unreadable,
         Self::PrimaUnclear,
+        Self::UnmappedCarrier,
+        Self::CarrierNotListed,
+        Self::TrackingMissing,
+        Self::DespatchRejected,
+        Self::DespatchUnclear,
+        Self::ShortShipment,
+        Self::CancelledInPrima,
     ];
 
     /// The name in attributes, metrics and the handbook.
@@ -216,7 +253,29 @@ impl ExceptionKind {
             Self::ShippedByOperator => "shipped-by-operator",
             Self::Unreadable => "unreadable",
             Self::PrimaUnclear => "prima-unclear",
+            Self::UnmappedCarrier => "unmapped-carrier",
+            Self::CarrierNotListed => "carrier-not-listed",
+            Self::TrackingMissing => "tracking-missing",
+            Self::DespatchRejected => "despatch-rejected",
+            Self::DespatchUnclear => "despatch-unclear",
+            Self::ShortShipment => "short-shipment",
+            Self::CancelledInPrima => "cancelled-in-prima",
         }
+    }
+
+    /// About a despatch: shown in the despatches' dead-letter queue, and looked after by `collect-dispatches`.
+    #[must_use]
+    pub fn is_of_despatch(self) -> bool {
+        matches!(
+            self,
+            Self::UnmappedCarrier
+                | Self::CarrierNotListed
+                | Self::TrackingMissing
+                | Self::DespatchRejected
+                | Self::DespatchUnclear
+                | Self::ShortShipment
+                | Self::CancelledInPrima
+        )
     }
 
     /// Found by the poller in a listing; all others by the function that creates orders.
@@ -249,6 +308,18 @@ pub struct ExceptionRecord {
     /// When its message and event were sent; until then the next poll sends them.
     #[serde(default)]
     pub announced_at: Option<Timestamp>,
+    /// When its event was last sent again because nobody had resolved it.
+    #[serde(default)]
+    pub reminded_at: Option<Timestamp>,
+}
+
+/// What an order pays out: its total less the marketplace's commission.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PayoutValue {
+    /// The amount.
+    pub amount: Amount,
+    /// Its currency.
+    pub currency: String,
 }
 
 /// One step of an order's life, for "where is order X?".
@@ -263,7 +334,7 @@ pub struct Step {
     pub note: String,
 }
 
-/// All that is remembered of an order: references, stages and times; no name, address or price.
+/// All that is remembered of an order: references, stages and times, and what it pays out; no name or address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderRow {
     /// Whose row it is.
@@ -318,6 +389,18 @@ pub struct OrderRow {
     /// The lines as listed; those of the Prima order once it is created.
     #[serde(default)]
     pub lines: Vec<RowLine>,
+    /// Mirakl's line ids in the order of Prima's line numbers, since the order was sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prima_lines: Vec<String>,
+    /// `shipping_type_code`: it may demand a tracking number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipping_type: Option<String>,
+    /// What it pays out: what a despatch that cannot be confirmed holds back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payout_value: Option<PayoutValue>,
+    /// What is known of its despatch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub despatch: Option<Box<Despatch>>,
     /// Why it needs a person.
     #[serde(default)]
     pub exception: Option<ExceptionRecord>,
@@ -361,6 +444,10 @@ impl OrderRow {
             cancel_requested: None,
             unclear_answers: 0,
             lines: Vec::new(),
+            prima_lines: Vec::new(),
+            shipping_type: None,
+            payout_value: None,
+            despatch: None,
             exception: None,
             history: vec![Step { at: now, stage: Stage::Seen, note: String::new() }],
         }
@@ -372,9 +459,28 @@ impl OrderRow {
         self.mirakl_updated = order.last_updated_date.or(self.mirakl_updated);
         self.mirakl_created = order.created_date.or(self.mirakl_created);
         self.shipping_deadline = order.shipping_deadline.or(self.shipping_deadline);
+        if order.shipping_type_code.is_some() {
+            self.shipping_type.clone_from(&order.shipping_type_code);
+        }
+        self.payout_value = payout_value(order).or_else(|| self.payout_value.take());
         if self.attempt.is_none() && self.created_at.is_none() {
             self.lines = lines_of(order);
         }
+    }
+
+    /// Takes over the lines that Prima is sent, or has: from here on they are those of the Prima order.
+    pub fn note_sent_lines(&mut self, order: &Order) {
+        self.lines = lines_of(order);
+        self.prima_lines = self.lines.iter().map(|line| line.order_line_id.clone()).collect();
+    }
+
+    /// Mirakl's line id behind a line number of Prima's.
+    #[must_use]
+    pub fn mirakl_line(&self, prima_line: u32) -> Option<&str> {
+        let index = usize::try_from(prima_line).ok()?.checked_sub(1)?;
+        // Rows that were found again after a wiped table know only their present lines.
+        let known = if self.prima_lines.is_empty() { self.lines.get(index).map(|line| &line.order_line_id) } else { self.prima_lines.get(index) };
+        known.map(String::as_str)
     }
 
     /// Moves the order to `stage`, with a note for its history.
@@ -397,16 +503,37 @@ impl OrderRow {
     pub fn fail(&mut self, kind: ExceptionKind, reason: impl Into<String>, remedy: impl Into<String>, now: Timestamp) {
         let reason = reason.into();
         self.enter(Stage::Exception, now, format!("{}: {reason}", kind.name()));
-        self.exception = Some(ExceptionRecord { kind, reason, remedy: remedy.into(), first_seen: now, announced_at: None });
+        self.exception = Some(ExceptionRecord { kind, reason, remedy: remedy.into(), first_seen: now, announced_at: None, reminded_at: None });
     }
 
     /// The name under which the index lists the row: its stage, or the part of it that a sweep has to find.
     #[must_use]
     pub fn index_state(&self) -> &'static str {
         match (self.stage, &self.exception) {
-            (Stage::Created, _) if self.referenced_at.is_none() => REFERENCE_PENDING,
-            (Stage::Exception, Some(exception)) if exception.announced_at.is_none() => EXCEPTION_UNANNOUNCED,
+            (stage, _) if self.owes_reference(stage) => REFERENCE_PENDING,
+            (Stage::Exception, Some(exception)) => match (exception.kind.is_of_despatch(), exception.announced_at.is_some()) {
+                (true, false) => DESPATCH_UNANNOUNCED,
+                (true, true) => DESPATCH_EXCEPTION,
+                (false, false) => EXCEPTION_UNANNOUNCED,
+                (false, true) => Stage::Exception.name(),
+            },
             (stage, _) => stage.name(),
+        }
+    }
+
+    /// In Prima under a number that Mirakl does not hold yet. One that a person shipped in Mirakl owes none.
+    fn owes_reference(&self, stage: Stage) -> bool {
+        let shipped_by_us = stage == Stage::Shipped && self.despatch.as_ref().is_some_and(|despatch| !despatch.parcels.is_empty());
+        self.referenced_at.is_none() && (stage.is_in_prima() || shipped_by_us)
+    }
+
+    /// The moment by which the index sorts: since when the row is in its state; for an order that is looked at again when it
+    /// is due, that moment.
+    #[must_use]
+    pub fn index_moment(&self) -> Timestamp {
+        match &self.despatch {
+            Some(despatch) if self.stage.is_in_prima() && self.index_state() != REFERENCE_PENDING => despatch.due_at,
+            _ => self.since,
         }
     }
 }
@@ -415,6 +542,17 @@ impl OrderRow {
 pub const REFERENCE_PENDING: &str = "created-reference-pending";
 /// The index's name for exceptions whose message and event are still to be sent.
 pub const EXCEPTION_UNANNOUNCED: &str = "exception-unannounced";
+
+/// The index's name for despatches that need a person and of which nobody was told yet.
+pub const DESPATCH_UNANNOUNCED: &str = "despatch-exception-unannounced";
+/// The index's name for despatches that need a person.
+pub const DESPATCH_EXCEPTION: &str = "despatch-exception";
+
+fn payout_value(order: &Order) -> Option<PayoutValue> {
+    let total = order.total_price?;
+    let commission = order.total_commission.unwrap_or_default();
+    Some(PayoutValue { amount: Amount(total.0 - commission.0), currency: order.currency_iso_code.clone()? })
+}
 
 /// The lines of an order that are still to be delivered.
 #[must_use]

@@ -16,10 +16,10 @@ use crate::installation::{Installation, PrimaConnection, PrimaManners, is_plain_
 use super::address::PrivateOnly;
 use super::documents::{self, DocumentProblem};
 use super::error::{Outcome, PrimaError};
-use super::order::{PrimaOrder, PrimaOrderStatus};
+use super::order::{PrimaOrder, PrimaOrderStatus, PrimaProgress};
 use super::soap::{self, SoapProblem};
 use super::xml::Element;
-use super::{PrimaOrders, assumed, redact, xml};
+use super::{PrimaDespatches, PrimaOrders, assumed, redact, xml};
 
 /// Bytes of an answer that are still read. An order's documents need a few thousand.
 const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
@@ -59,6 +59,16 @@ impl<C: Clock + Clone> PrimaClient<C> {
         let calls = Semaphore::new(connection.concurrent_calls);
         let shared = Shared { http, connection, manners: installation.manners.clone(), calls };
         Ok(Self { shared: Arc::new(shared), clock, deadline: Timestamp::MAX })
+    }
+
+    /// As [`Self::new`], for a caller that only asks: as many calls at once as the despatch settings allow.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn for_questions(installation: &Installation, clock: C) -> Result<Self, Vec<FieldError>> {
+        let mut installation = installation.clone();
+        installation.prima.concurrent_calls = installation.despatch.concurrent_questions;
+        Self::new(&installation, clock)
     }
 
     /// The same client for one invocation that must have ended at `deadline`: no answer is waited for past it, and no
@@ -144,16 +154,33 @@ enum Effect {
     Lasting,
 }
 
-impl<C: Clock + Clone> PrimaOrders for PrimaClient<C> {
-    async fn order_status(&self, order_number: &str) -> Result<Option<PrimaOrderStatus>, PrimaError> {
+impl<C: Clock + Clone> PrimaClient<C> {
+    /// `OrderStatus`: what `read` makes of the answer; none where Prima does not know the order.
+    async fn ask<T>(&self, order_number: &str, read: impl FnOnce(&Element) -> Result<T, DocumentProblem>) -> Result<Option<T>, PrimaError> {
         const DOCUMENT: &str = "OrderStatus";
         let connection = &self.shared.connection;
         let request = documents::order_status_request(order_number, connection.encoding);
         match self.call(Effect::None, DOCUMENT, request).await {
-            Ok(root) => documents::read_order_status(&root, order_number).map(Some).map_err(|problem| of_document(DOCUMENT, problem)),
+            Ok(root) => read(&root).map(Some).map_err(|problem| of_document(DOCUMENT, problem)),
             Err(PrimaError { outcome: Outcome::Refused, message, .. }) if connection.says_unknown_order(&message, order_number) => Ok(None),
             Err(problem) => Err(problem),
         }
+    }
+}
+
+impl<C: Clock + Clone> PrimaDespatches for PrimaClient<C> {
+    async fn order_progress(&self, order_number: &str) -> Result<Option<PrimaProgress>, PrimaError> {
+        self.ask(order_number, |root| {
+            let status = documents::read_order_status(root, order_number)?;
+            Ok(PrimaProgress { status, parcels: assumed::read_parcels(root)? })
+        })
+        .await
+    }
+}
+
+impl<C: Clock + Clone> PrimaOrders for PrimaClient<C> {
+    async fn order_status(&self, order_number: &str) -> Result<Option<PrimaOrderStatus>, PrimaError> {
+        self.ask(order_number, |root| documents::read_order_status(root, order_number)).await
     }
 
     async fn new_order(&self, order: &PrimaOrder) -> Result<(), PrimaError> {

@@ -15,7 +15,7 @@ pub mod xml;
 
 pub use client::PrimaClient;
 pub use error::{Outcome, PrimaError};
-pub use order::{PrimaOrder, PrimaOrderStatus};
+pub use order::{PrimaOrder, PrimaOrderStatus, PrimaProgress};
 
 /// The order documents of one Prima installation.
 ///
@@ -36,4 +36,13 @@ pub trait PrimaOrders {
 
     /// `CancelOrder` (assumed; a capability that a site may lack). Ask first.
     async fn cancel_order(&self, order_number: &str, narrative: &str) -> Result<(), PrimaError>;
+}
+
+/// What Prima tells of an order's despatch.
+pub trait PrimaDespatches {
+    /// `OrderStatus`, with the parcels that have left. Safe to repeat. `Ok(None)` as [`PrimaOrders::order_status`].
+    ///
+    /// # Errors
+    /// As there.
+    async fn order_progress(&self, order_number: &str) -> Result<Option<PrimaProgress>, PrimaError>;
 }

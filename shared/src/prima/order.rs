@@ -155,3 +155,57 @@ pub enum PrimaOrderStatus {
     /// `Cancelled`.
     Cancelled,
 }
+
+impl PrimaOrderStatus {
+    /// Prima's word.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Open(word) => word,
+            Self::PartDespatched => "Part Despatched",
+            Self::Despatched => "Despatched",
+            Self::Cancelled => "Cancelled",
+        }
+    }
+
+    /// Nothing more will leave.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Despatched | Self::Cancelled)
+    }
+}
+
+/// How far an order has come: its status, and its parcels where the site's `OrderStatus` tells of them (assumed).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrimaProgress {
+    /// `OrderStatus`.
+    pub status: PrimaOrderStatus,
+    /// `OrderDespatchData`, one each.
+    pub parcels: Vec<PrimaParcel>,
+}
+
+/// A parcel as Prima, or a despatch file, names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PrimaParcel {
+    /// `DespatchNumber`.
+    pub despatch: String,
+    /// `DespatchDate`.
+    pub despatched_on: Option<Date>,
+    /// `Carrier`.
+    pub carrier: String,
+    /// `CarrServ`.
+    pub service: String,
+    /// `ConsignmentNumber`; empty where there is none yet.
+    pub consignment: String,
+    /// What is in it; empty where nobody says.
+    pub lines: Vec<PrimaParcelLine>,
+}
+
+/// `DespatchLineData`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PrimaParcelLine {
+    /// `OrderLine`: Prima's line number, from 1.
+    pub order_line: u32,
+    /// `Quantity`.
+    pub quantity: u32,
+}

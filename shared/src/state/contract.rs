@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::{Reservation, Store, StoreError};
 use crate::clock::after;
 use crate::mirakl::Order;
+use crate::despatch::Despatch;
 use crate::order::row::{EXCEPTION_UNANNOUNCED, ExceptionKind, Lease, OrderKey, OrderRow, REFERENCE_PENDING, Stage};
 
 /// Fails with what was expected and what was found instead.
@@ -99,7 +100,17 @@ async fn the_index(store: &impl Store, channel: &str) -> Result<(), String> {
     rows[0].referenced_at = Some(moment(72));
     save(store, &mut rows[0]).await?;
     listed(store, channel, REFERENCE_PENDING, 10, &[]).await?;
-    listed(store, channel, "created", 10, &["late"]).await
+    listed(store, channel, "created", 10, &["late"]).await?;
+
+    // In Prima and looked at again when it is due: the index sorts by that.
+    rows[0].despatch = Some(Box::new(Despatch { due_at: moment(500), ..Despatch::default() }));
+    save(store, &mut rows[0]).await?;
+    for (until, expected) in [(moment(499), &[][..]), (moment(500), &["late"][..])] {
+        let due = store.orders_due(channel, "created", until, 10).await.map_err(said)?;
+        let due: Vec<&str> = due.iter().map(|key| key.order_id.as_str()).collect();
+        holds!(due == expected, "due by {until} are {expected:?}, not {due:?}");
+    }
+    Ok(())
 }
 
 async fn numbers(store: &impl Store, channel: &str) -> Result<(), String> {
@@ -114,6 +125,10 @@ async fn numbers(store: &impl Store, channel: &str) -> Result<(), String> {
     };
     let again = store.reserve_number(&number, &holder).await.map_err(said)?;
     holds!(again == Reservation::Ours, "a number stays its holder's, not {again:?}");
+    let found = store.holder_of(&number).await.map_err(said)?;
+    holds!(found.as_ref() == Some(&holder), "a number's holder is told, not {found:?}");
+    let free = store.holder_of(&format!("{channel}/none")).await.map_err(said)?;
+    holds!(free.is_none(), "a free number has no holder, not {free:?}");
     let longer = store.reserve_number(&format!("{number}0"), &holder).await.map_err(said)?;
     holds!(longer == Reservation::Ours, "numbers are compared whole");
     Ok(())

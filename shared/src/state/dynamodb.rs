@@ -6,6 +6,7 @@
 //! | orders | `number#<number>` | | whose an order number is |
 //! | channels | `<channel>` | `poll` | a channel's poll state |
 //! | channels | `installation` | `prima-intake` | whether Prima takes orders |
+//! | channels | `installation` | `collection` | what the collector of despatches remembers |
 //!
 //! A record is one JSON `document` beside what keys, conditions and the index need. Every write is conditional on `version`,
 //! and carries a mark of its own (`write`): where the answer to a write was lost and its repeat finds the condition broken by
@@ -24,7 +25,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{PollState, PrimaIntake, Reservation, Store, StoreError};
+use super::{CollectionState, PollState, PrimaIntake, Reservation, Store, StoreError};
 use crate::aws::code_of;
 use crate::clock::after;
 use crate::order::row::{OrderKey, OrderRow, REFERENCE_PENDING, Stage};
@@ -55,29 +56,24 @@ impl DynamoDbStore {
         Self { client, orders_table: orders_table.into(), channels_table: channels_table.into(), retention }
     }
 
-    /// Whose an order number is, without reserving it.
-    ///
-    /// # Errors
-    /// As [`Store::load_order`].
-    pub async fn holder_of(&self, number: &str) -> Result<Option<OrderKey>, StoreError> {
-        let record = number_key(number);
-        match self.get(&self.orders_table, &record, None).await? {
-            None => Ok(None),
-            Some(item) => holder(&item, &record).map(Some),
-        }
-    }
-
-    /// Orders in an index state and since when they are in it, oldest first, at most `limit`. The index lags.
+    /// Orders in an index state and their moments there ([`OrderRow::index_moment`]), oldest first, at most `limit`; with `until`
+    /// only those whose moment has come by then. The index lags.
     ///
     /// # Errors
     /// As [`Store::orders_in`].
-    pub async fn index_entries(&self, channel: &str, index_state: &str, limit: usize) -> Result<Vec<(OrderKey, Timestamp)>, StoreError> {
+    pub async fn index_entries(
+        &self,
+        channel: &str,
+        index_state: &str,
+        until: Option<Timestamp>,
+        limit: usize,
+    ) -> Result<Vec<(OrderKey, Timestamp)>, StoreError> {
         let mut entries = Vec::new();
         let mut start = None;
         while entries.len() < limit {
             let wanted = i32::try_from(limit - entries.len()).unwrap_or(i32::MAX);
-            let page = self
-                .index_query(channel, index_state)
+            let query = self.index_query(channel, index_state, until);
+            let page = query
                 .limit(wanted)
                 .set_exclusive_start_key(start)
                 .send()
@@ -103,7 +99,7 @@ impl DynamoDbStore {
         let mut start = None;
         loop {
             let page = self
-                .index_query(channel, index_state)
+                .index_query(channel, index_state, None)
                 .select(Select::Count)
                 .set_exclusive_start_key(start)
                 .send()
@@ -117,13 +113,24 @@ impl DynamoDbStore {
         }
     }
 
-    fn index_query(&self, channel: &str, index_state: &str) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {
-        self.client
+    fn index_query(
+        &self,
+        channel: &str,
+        index_state: &str,
+        until: Option<Timestamp>,
+    ) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {
+        let query = self
+            .client
             .query()
             .table_name(&self.orders_table)
             .index_name("by-state")
-            .key_condition_expression("channel_state = :state")
-            .expression_attribute_values(":state", text(channel_state(channel, index_state)))
+            .expression_attribute_values(":state", text(channel_state(channel, index_state)));
+        match until {
+            None => query.key_condition_expression("channel_state = :state"),
+            Some(until) => query
+                .key_condition_expression("channel_state = :state AND since <= :until")
+                .expression_attribute_values(":until", text(sortable(until))),
+        }
     }
 
     async fn get(&self, table: &str, pk: &str, sk: Option<&str>) -> Result<Option<Item>, StoreError> {
@@ -221,7 +228,19 @@ impl Store for DynamoDbStore {
     }
 
     async fn orders_in(&self, channel: &str, index_state: &str, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
-        Ok(self.index_entries(channel, index_state, limit).await?.into_iter().map(|(key, _)| key).collect())
+        Ok(self.index_entries(channel, index_state, None, limit).await?.into_iter().map(|(key, _)| key).collect())
+    }
+
+    async fn orders_due(&self, channel: &str, index_state: &str, until: Timestamp, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
+        Ok(self.index_entries(channel, index_state, Some(until), limit).await?.into_iter().map(|(key, _)| key).collect())
+    }
+
+    async fn holder_of(&self, number: &str) -> Result<Option<OrderKey>, StoreError> {
+        let record = number_key(number);
+        match self.get(&self.orders_table, &record, None).await? {
+            None => Ok(None),
+            Some(item) => holder(&item, &record).map(Some),
+        }
     }
 
     async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError> {
@@ -248,6 +267,19 @@ impl Store for DynamoDbStore {
     async fn save_poll(&self, channel: &str, poll: &mut PollState) -> Result<(), StoreError> {
         self.save_document(channel, "poll", poll, poll.version, &format!("poll state of {channel}")).await?;
         poll.version += 1;
+        Ok(())
+    }
+
+    async fn load_collection(&self) -> Result<CollectionState, StoreError> {
+        let (mut collection, version) = self.load_document::<CollectionState>("installation", "collection").await?;
+        collection.version = version;
+        Ok(collection)
+    }
+
+    async fn save_collection(&self, collection: &mut CollectionState) -> Result<(), StoreError> {
+        let what = "the collector's state";
+        self.save_document("installation", "collection", collection, collection.version, what).await?;
+        collection.version += 1;
         Ok(())
     }
 
@@ -300,7 +332,7 @@ fn item_of(row: &OrderRow, retention: Duration) -> Result<Item, StoreError> {
     let mut item = Item::from([
         ("pk".to_owned(), text(order_key(&row.key))),
         ("channel_state".to_owned(), text(channel_state(&row.key.channel, row.index_state()))),
-        ("since".to_owned(), text(sortable(row.since))),
+        ("since".to_owned(), text(sortable(row.index_moment()))),
         ("stage".to_owned(), text(row.stage.name())),
         ("document".to_owned(), text(to_json(row, "an order's row")?)),
     ]);

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use super::{PollState, PrimaIntake, Reservation, Store, StoreError};
+use super::{CollectionState, PollState, PrimaIntake, Reservation, Store, StoreError};
 use crate::order::row::{OrderKey, OrderRow};
 
 /// Everything in memory, for one thread.
@@ -21,6 +21,7 @@ struct Inner {
     numbers: HashMap<String, OrderKey>,
     polls: HashMap<String, PollState>,
     intake: PrimaIntake,
+    collection: CollectionState,
 }
 
 impl MemoryStore {
@@ -37,7 +38,7 @@ impl MemoryStore {
 }
 
 fn index_entry(row: &OrderRow) -> (String, &'static str, Timestamp, OrderKey) {
-    (row.key.channel.clone(), row.index_state(), row.since, row.key.clone())
+    (row.key.channel.clone(), row.index_state(), row.index_moment(), row.key.clone())
 }
 
 impl Store for MemoryStore {
@@ -72,6 +73,16 @@ impl Store for MemoryStore {
         Ok(of_channel.take(limit).map(|(_, _, _, key)| key.clone()).collect())
     }
 
+    async fn orders_due(&self, channel: &str, index_state: &str, until: Timestamp, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
+        let inner = self.inner.borrow();
+        let due = inner.index.iter().filter(|(c, state, moment, _)| c == channel && *state == index_state && *moment <= until);
+        Ok(due.take(limit).map(|(_, _, _, key)| key.clone()).collect())
+    }
+
+    async fn holder_of(&self, number: &str) -> Result<Option<OrderKey>, StoreError> {
+        Ok(self.inner.borrow().numbers.get(number).cloned())
+    }
+
     async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError> {
         let mut inner = self.inner.borrow_mut();
         let holder = inner.numbers.entry(number.to_owned()).or_insert_with(|| key.clone());
@@ -89,6 +100,20 @@ impl Store for MemoryStore {
         }
         poll.version += 1;
         inner.polls.insert(channel.to_owned(), poll.clone());
+        Ok(())
+    }
+
+    async fn load_collection(&self) -> Result<CollectionState, StoreError> {
+        Ok(self.inner.borrow().collection.clone())
+    }
+
+    async fn save_collection(&self, collection: &mut CollectionState) -> Result<(), StoreError> {
+        let mut inner = self.inner.borrow_mut();
+        if inner.collection.version != collection.version {
+            return Err(StoreError::Conflict("the collector's state".to_owned()));
+        }
+        collection.version += 1;
+        inner.collection = collection.clone();
         Ok(())
     }
 

@@ -89,6 +89,17 @@ pub struct PrimaIntake {
     pub next_probe: Option<Timestamp>,
 }
 
+/// What the collector of despatches remembers, for the whole installation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollectionState {
+    /// As it was read; 0 when new.
+    #[serde(skip)]
+    pub version: u64,
+    /// Status words of Prima's that this version does not know and that were reported.
+    #[serde(default)]
+    pub reported_words: Vec<String>,
+}
+
 /// The store. One implementation in memory, one on DynamoDB; both pass the same contract tests.
 pub trait Store {
     /// A row, strongly consistent.
@@ -107,6 +118,12 @@ pub trait Store {
     /// lags: for sweeps and display only.
     async fn orders_in(&self, channel: &str, index_state: &str, limit: usize) -> Result<Vec<OrderKey>, StoreError>;
 
+    /// As [`Store::orders_in`], only those whose moment ([`OrderRow::index_moment`]) has come by `until`.
+    async fn orders_due(&self, channel: &str, index_state: &str, until: Timestamp, limit: usize) -> Result<Vec<OrderKey>, StoreError>;
+
+    /// Whose an order number is, without reserving it.
+    async fn holder_of(&self, number: &str) -> Result<Option<OrderKey>, StoreError>;
+
     /// Reserves Prima's order number for an order; whole, uncut, for ever.
     async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError>;
 
@@ -115,6 +132,12 @@ pub trait Store {
 
     /// Saves it as [`Store::save_order`] does.
     async fn save_poll(&self, channel: &str, poll: &mut PollState) -> Result<(), StoreError>;
+
+    /// What the collector remembers; nothing where there is nothing.
+    async fn load_collection(&self) -> Result<CollectionState, StoreError>;
+
+    /// Saves it as [`Store::save_order`] does.
+    async fn save_collection(&self, collection: &mut CollectionState) -> Result<(), StoreError>;
 
     /// Prima's intake; open where nothing is recorded.
     async fn load_intake(&self) -> Result<PrimaIntake, StoreError>;
@@ -140,6 +163,14 @@ impl<T: Store> Store for &T {
         (**self).orders_in(channel, index_state, limit).await
     }
 
+    async fn orders_due(&self, channel: &str, index_state: &str, until: Timestamp, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
+        (**self).orders_due(channel, index_state, until, limit).await
+    }
+
+    async fn holder_of(&self, number: &str) -> Result<Option<OrderKey>, StoreError> {
+        (**self).holder_of(number).await
+    }
+
     async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError> {
         (**self).reserve_number(number, key).await
     }
@@ -150,6 +181,14 @@ impl<T: Store> Store for &T {
 
     async fn save_poll(&self, channel: &str, poll: &mut PollState) -> Result<(), StoreError> {
         (**self).save_poll(channel, poll).await
+    }
+
+    async fn load_collection(&self) -> Result<CollectionState, StoreError> {
+        (**self).load_collection().await
+    }
+
+    async fn save_collection(&self, collection: &mut CollectionState) -> Result<(), StoreError> {
+        (**self).save_collection(collection).await
     }
 
     async fn load_intake(&self) -> Result<PrimaIntake, StoreError> {

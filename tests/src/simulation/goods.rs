@@ -48,6 +48,7 @@ pub fn order(id: &str, state: OrderState, created: Timestamp, goods: Goods, dice
         price: Some(total),
         shipping_price: Some(Amount::ZERO),
         total_price: Some(total),
+        total_commission: None,
         shipping_type_code: Some("STD".to_owned()),
         shipping_type_label: None,
         shipping_zone_code: None,
@@ -83,6 +84,7 @@ fn line(id: &str, number: u64, sku: String, quantity: u32) -> OrderLine {
         shipping_taxes: Vec::new(),
         promotions: Vec::new(),
         cancelations: Vec::new(),
+        refunds: Vec::new(),
         order_line_additional_fields: Vec::new(),
     }
 }

@@ -211,7 +211,8 @@ impl Case<'_> {
             ExceptionKind::ShippedByOperator => self.truth.operator_ships,
             ExceptionKind::Unreadable => self.truth.unreadable,
             ExceptionKind::PrimaUnclear => self.world.plan.profile.prima_unclear > 0.0,
-            ExceptionKind::Unmappable | ExceptionKind::RulesMissing => false,
+            // Unmappable, without rules, or of a despatch: nothing of that kind is in the plan.
+            _ => false,
         };
         (!justified).then(|| format!("is an exception without cause: {}", kind.name()))
     }

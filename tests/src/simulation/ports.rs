@@ -16,7 +16,7 @@ use shared::mirakl::{MiraklDirectory, MiraklError, MiraklOrders, OrderPage, Orde
 use shared::order::row::{OrderKey, OrderRow};
 use shared::prima::{PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
 use shared::queue::{ExceptionMessage, OrderMessage, OrderQueue, QueueError};
-use shared::state::{PollState, PrimaIntake, Reservation, Store, StoreError};
+use shared::state::{CollectionState, PollState, PrimaIntake, Reservation, Store, StoreError};
 use tokio::sync::Notify;
 
 use super::marketplace::Sale;
@@ -211,6 +211,23 @@ impl Store for Port {
             }
         }
         Ok(keys)
+    }
+
+    // Despatches have a simulation of their own: nothing of theirs is called here.
+    async fn orders_due(&self, channel: &str, index_state: &str, until: Timestamp, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
+        self.0.world.store.orders_due(channel, index_state, until, limit).await
+    }
+
+    async fn holder_of(&self, number: &str) -> Result<Option<OrderKey>, StoreError> {
+        self.0.world.store.holder_of(number).await
+    }
+
+    async fn load_collection(&self) -> Result<CollectionState, StoreError> {
+        self.0.world.store.load_collection().await
+    }
+
+    async fn save_collection(&self, collection: &mut CollectionState) -> Result<(), StoreError> {
+        self.0.world.store.save_collection(collection).await
     }
 
     async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError> {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::generate::OrderWish;
 use super::http::Simulator;
-use super::model::{Cause, Marketplace, Settings};
+use super::model::{Cause, Marketplace, Order, Settings};
 use crate::misbehaviour::Plan;
 
 pub(super) fn routes() -> Router<Arc<Simulator>> {
@@ -39,17 +39,29 @@ async fn state(State(simulator): State<Arc<Simulator>>) -> Json<Value> {
                 .iter()
                 .map(|line| {
                     json!({"order_line_id": line.order_line_id, "offer_sku": line.offer_sku, "quantity": line.quantity,
-                        "ordered_quantity": line.ordered_quantity(), "state": line.state.code()})
+                        "ordered_quantity": line.ordered_quantity(), "state": line.state.code(), "shipped": line.shipped,
+                        "refunded": line.refunds.iter().map(|refund| refund.quantity).sum::<u32>(), "refunds": line.refunds.len()})
                 })
                 .collect();
             json!({
                 "order_id": order.order_id, "shop_id": order.shop_id, "state": order.state.code(), "state_reason": order.cause.map(Cause::code),
                 "created_at": order.created, "accepted_at": order.accepted_at, "accept_calls": order.accept_calls,
                 "reference_for_seller": order.reference_for_seller, "reference_writes": order.reference_writes, "lines": lines,
+                "shipping_deadline": order.shipping_deadline, "shipped_at": order.shipped_date, "tracking": order.tracking,
+                "tracking_writes": order.tracking_writes, "shipped_without_tracking": order.shipped_without_tracking,
+                "shipments": shipments(order),
             })
         })
         .collect();
     Json(json!({"orders": orders}))
+}
+
+fn shipments(order: &Order) -> Vec<Value> {
+    let shown = order.shipments.iter().map(|shipment| {
+        let lines: Vec<Value> = shipment.lines.iter().map(|(id, quantity)| json!({"order_line_id": id, "quantity": quantity})).collect();
+        json!({"id": shipment.id, "reference": shipment.invoice_reference, "created_at": shipment.created, "tracking": shipment.tracking, "lines": lines})
+    });
+    shown.collect()
 }
 
 async fn calls(State(simulator): State<Arc<Simulator>>) -> Json<Value> {

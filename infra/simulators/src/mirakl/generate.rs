@@ -97,6 +97,11 @@ pub fn generate_order(
         accepted_at: None,
         accept_calls: 0,
         reference_writes: 0,
+        tracking: None,
+        shipments: Vec::new(),
+        tracking_writes: 0,
+        tracked_after_shipping: 0,
+        shipped_without_tracking: false,
         due: None,
     }
 }
@@ -155,6 +160,8 @@ fn line(
             deduced_amount: off * Decimal::from(quantity),
         }),
         cancelations: Vec::new(),
+        refunds: Vec::new(),
+        shipped: 0,
     }
 }
 

@@ -9,10 +9,11 @@ pub mod http;
 mod limits;
 pub mod model;
 mod operations;
+mod shipping;
 #[cfg(test)]
 mod tests;
 mod wire;
 
 pub use generate::{OrderWish, generate_order};
 pub use http::{Config, Shop, Simulator, serve};
-pub use model::{Marketplace, Order, OrderLine, Settings, ShopProfile, State};
+pub use model::{Carrier, Marketplace, Order, OrderLine, Settings, Shipment, ShopProfile, State, Tracking};

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::http::{Shop, Simulator};
 use super::model::{Decision, Filter, Refusal, ShopProfile, State};
-use super::wire;
+use super::{shipping, wire};
 
 /// What an operation answers, before anything goes wrong with it on purpose.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    fn ok(body: &impl Serialize) -> Self {
+    pub(super) fn ok(body: &impl Serialize) -> Self {
         match serde_json::to_string(body) {
             Ok(text) => Self { status: StatusCode::OK, body: Some(text), headers: Vec::new() },
             Err(problem) => Self::server_error(StatusCode::INTERNAL_SERVER_ERROR, &problem.to_string()),
@@ -30,19 +30,19 @@ impl Answer {
         Self { status, body: None, headers: Vec::new() }
     }
 
-    fn with(status: StatusCode, body: &Value) -> Self {
+    pub(super) fn with(status: StatusCode, body: &Value) -> Self {
         Self { status, body: Some(body.to_string()), headers: Vec::new() }
     }
 
-    fn bad(message: &str) -> Self {
+    pub(super) fn bad(message: &str) -> Self {
         Self::with(StatusCode::BAD_REQUEST, &json!({"status": 400, "message": message}))
     }
 
-    fn bad_field(field: &str) -> Self {
+    pub(super) fn bad_field(field: &str) -> Self {
         Self::bad(&format!("Error with field {field}. Please check the field datatype."))
     }
 
-    fn limit_exceeded(parameter: &str) -> Self {
+    pub(super) fn limit_exceeded(parameter: &str) -> Self {
         Self::bad(&format!("The limit of 100 is exceeded for the parameter : {parameter}"))
     }
 
@@ -67,9 +67,14 @@ impl Answer {
         Self::with(StatusCode::UNAUTHORIZED, &body)
     }
 
-    fn refused(refusal: &Refusal) -> Self {
+    pub(super) fn refused(refusal: &Refusal) -> Self {
         let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
-        Self::with(status, &json!({"status": refusal.status, "code": refusal.code, "message": refusal.message}))
+        let body = if refusal.code.is_empty() {
+            json!({"status": refusal.status, "message": refusal.message})
+        } else {
+            json!({"status": refusal.status, "code": refusal.code, "message": refusal.message})
+        };
+        Self::with(status, &body)
     }
 }
 
@@ -82,10 +87,22 @@ pub(super) fn operation(method: &str, path: &str) -> Option<(&'static str, Optio
         ("GET", ["api", "platform", "configuration"]) => Some(("PC01", None)),
         ("GET", ["api", "orders"]) => Some(("OR11", None)),
         ("PUT", ["api", "orders"]) => Some(("OR04", None)),
-        ("PUT", ["api", "orders", order_id, "accept"]) => {
+        ("PUT", ["api", "orders", "cancel"]) => Some(("OR30", None)),
+        ("PUT", ["api", "orders", "refund"]) => Some(("OR28", None)),
+        ("GET", ["api", "shipping", "carriers"]) => Some(("SH21", None)),
+        ("GET", ["api", "shipping", "types"]) => Some(("SH12", None)),
+        ("POST", ["api", "shipments"]) => Some(("ST01", None)),
+        ("GET", ["api", "shipments"]) => Some(("ST11", None)),
+        ("PUT", ["api", "orders", order_id, what]) => {
+            let name = match *what {
+                "accept" => "OR21",
+                "tracking" => "OR23",
+                "ship" => "OR24",
+                _ => return None,
+            };
             // An order id may hold any character: it is one segment of the path, escaped.
             let decoded = url::form_urlencoded::parse(order_id.replace('+', "%2B").as_bytes()).next()?.0.into_owned();
-            Some(("OR21", Some(decoded)))
+            Some((name, Some(decoded)))
         }
         _ => None,
     }
@@ -100,11 +117,11 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    fn value(&self, name: &str) -> Option<&str> {
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
-    fn parsed<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, Answer> {
+    pub(super) fn parsed<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, Answer> {
         self.value(name).map(|text| text.parse().map_err(|_| Answer::bad_field(name))).transpose()
     }
 
@@ -134,6 +151,16 @@ pub(super) fn answer(simulator: &Simulator, name: &str, order_id: Option<&str>, 
         "OR11" => list(simulator, shop, asked, now),
         "OR04" => write_references(simulator, shop, asked, now),
         "OR21" => accept(simulator, shop, order_id.unwrap_or_default(), asked, now),
+        "SH12" => Ok(Answer::ok(&wire::shipping::shipping_types(simulator.marketplace().settings()))),
+        "SH21" => Ok(Answer::ok(&wire::shipping::carriers(simulator.marketplace().settings()))),
+        // Each platform has one family; the other is not there for its shops.
+        "OR23" | "OR24" if shop.multi_shipment => Err(Answer::bad("Bad Request")),
+        "ST01" if !shop.multi_shipment => Err(Answer::bad("Multi-shipment is not enabled")),
+        "OR23" => shipping::track(simulator, shop, order_id.unwrap_or_default(), asked, now),
+        "OR24" => shipping::ship(simulator, shop, order_id.unwrap_or_default(), now),
+        "OR28" | "OR30" => shipping::settle(simulator, shop, name, asked, now),
+        "ST01" => shipping::create(simulator, shop, asked, now),
+        "ST11" => shipping::list(simulator, shop, asked),
         _ => Ok(Answer::not_found()),
     };
     answer.unwrap_or_else(|refused| refused)

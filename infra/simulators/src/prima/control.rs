@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::http::Simulator;
 use super::order::{Refusal, Stage, StoredOrder};
 use super::settings::Settings;
+use super::warehouse::{Booking, Parcel, Round, RoundDone};
 use crate::misbehaviour::Plan;
 
 /// An answer that says why not.
@@ -24,6 +25,9 @@ pub(super) fn routes() -> Router<Arc<Simulator>> {
         .route("/simulator/orders/{number}", get(orders).delete(forget))
         .route("/simulator/orders/{number}/status", post(set_status))
         .route("/simulator/orders/{number}/release", post(release))
+        .route("/simulator/orders/{number}/despatch", post(despatch))
+        .route("/simulator/orders/{number}/close-short", post(close_short))
+        .route("/simulator/warehouse", post(warehouse))
         .route("/simulator/misbehaviour", get(misbehaviour).put(set_misbehaviour))
         .route("/simulator/settings", get(settings).put(change_settings))
         .route("/simulator/calls", get(calls))
@@ -47,6 +51,7 @@ struct ShownOrder<'a> {
     currency: Option<&'a str>,
     lines: Vec<ShownLine<'a>>,
     charges: Vec<Value>,
+    parcels: &'a [Parcel],
 }
 
 #[derive(Debug, Serialize)]
@@ -89,6 +94,7 @@ impl<'a> From<&'a StoredOrder> for ShownOrder<'a> {
                     reference: &line.reference,
                 })
                 .collect(),
+            parcels: &stored.parcels,
             charges: order.charges.iter().map(|charge| json!({"code": charge.code, "value": charge.value.to_string()})).collect(),
         }
     }
@@ -151,6 +157,23 @@ async fn set_status(
 async fn release(State(simulator): State<Arc<Simulator>>, Path(number): Path<String>) -> Answer<Vec<StoredOrder>> {
     simulator.installation().release(&number, Timestamp::now()).map_err(refused)?;
     orders(State(simulator), Path(number)).await
+}
+
+async fn despatch(
+    State(simulator): State<Arc<Simulator>>,
+    Path(number): Path<String>,
+    Json(booking): Json<Booking>,
+) -> Answer<Parcel> {
+    simulator.installation().book(&number, booking, Timestamp::now()).map(Json).map_err(refused)
+}
+
+async fn close_short(State(simulator): State<Arc<Simulator>>, Path(number): Path<String>) -> Answer<Vec<StoredOrder>> {
+    simulator.installation().close_short(&number, Timestamp::now()).map_err(refused)?;
+    orders(State(simulator), Path(number)).await
+}
+
+async fn warehouse(State(simulator): State<Arc<Simulator>>, Json(round): Json<Round>) -> Json<RoundDone> {
+    Json(simulator.installation().work_round(round, Timestamp::now()))
 }
 
 fn refused(refusal: Refusal) -> (StatusCode, Json<Refusal>) {

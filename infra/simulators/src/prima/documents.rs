@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use rust_decimal::Decimal;
 
+use super::model::OrderStatusAnswer;
 use super::order::{Attributes, NewOrder, NewOrderCharge, NewOrderLine, NewOrderPayment, Refusal};
 use super::settings::{ElementCase, Encoding};
 use super::text::{escaped, mangled, referenced};
@@ -178,18 +179,51 @@ impl Manner {
     }
 }
 
-/// The answer to a request that was carried out: one empty element per list of attributes.
-pub(super) fn accepted(request_type: &str, elements: &[(&str, Vec<(&str, &str)>)], manner: &Manner) -> String {
+/// The answer to a request that was carried out and says nothing more.
+pub(super) fn accepted(request_type: &str, manner: &Manner) -> String {
+    carried_out(request_type, "", manner)
+}
+
+/// The answer to `OrderStatus`: the status, and the parcels that have left (assumed).
+pub(super) fn progress(number: &str, answer: &OrderStatusAnswer, manner: &Manner) -> String {
     let mut content = String::new();
-    for (name, attributes) in elements {
-        content.push('<');
-        content.push_str(&manner.element(name));
-        for (name, value) in attributes {
-            content.push_str(&format!(" {name}=\"{}\"", escaped(value)));
+    open(&mut content, "Data", &[("OrderNumber", number), ("OrderStatus", &answer.status)], manner);
+    for parcel in &answer.parcels {
+        let date = parcel.at.strftime("%d/%m/%Y").to_string();
+        let attributes = [
+            ("DespatchNumber", parcel.despatch_number.as_str()),
+            ("DespatchDate", &date),
+            ("Carrier", &parcel.carrier),
+            ("CarrServ", &parcel.service),
+            ("ConsignmentNumber", &parcel.consignment),
+            ("TrackingURL", ""),
+        ];
+        open(&mut content, "OrderDespatchData", &attributes, manner);
+        for (line, pieces) in &parcel.lines {
+            open(&mut content, "DespatchLineData", &[("OrderLine", &line.to_string()), ("Quantity", &pieces.to_string())], manner);
+            close(&mut content, "DespatchLineData", manner);
         }
-        content.push_str("/>");
+        close(&mut content, "OrderDespatchData", manner);
     }
-    document(&format!("RequestType=\"{}\" RequestStatus=\"OK\" RequestError=\"\"", escaped(request_type)), &content, manner)
+    close(&mut content, "Data", manner);
+    carried_out("OrderStatus", &content, manner)
+}
+
+fn open(content: &mut String, name: &str, attributes: &[(&str, &str)], manner: &Manner) {
+    content.push('<');
+    content.push_str(&manner.element(name));
+    for (name, value) in attributes {
+        content.push_str(&format!(" {name}=\"{}\"", escaped(value)));
+    }
+    content.push('>');
+}
+
+fn close(content: &mut String, name: &str, manner: &Manner) {
+    content.push_str(&format!("</{}>", manner.element(name)));
+}
+
+fn carried_out(request_type: &str, content: &str, manner: &Manner) -> String {
+    document(&format!("RequestType=\"{}\" RequestStatus=\"OK\" RequestError=\"\"", escaped(request_type)), content, manner)
 }
 
 /// The answer to a request that was refused.

@@ -245,12 +245,11 @@ impl Simulator {
     fn perform(&self, request: ReadRequest, manner: &Manner) -> (String, Option<Refusal>) {
         let now = Timestamp::now();
         let ReadRequest { request_type, request } = request;
-        let done = |result: Result<(), Refusal>| result.map(|()| documents::accepted(&request_type, &[], manner));
+        let done = |result: Result<(), Refusal>| result.map(|()| documents::accepted(&request_type, manner));
         let result = match request {
-            Request::OrderStatus { number } => self.installation().order_status(&number, now).map(|answer| {
-                let data = [("OrderNumber", number.as_str()), ("OrderStatus", answer.status.as_str())];
-                documents::accepted(&request_type, &[("Data", data.to_vec())], manner)
-            }),
+            Request::OrderStatus { number } => {
+                self.installation().order_status(&number, now).map(|answer| documents::progress(&number, &answer, manner))
+            }
             Request::NewOrders(orders) => done(orders.and_then(|orders| self.installation().new_orders(orders, now))),
             Request::CancelOrder { number, narrative } => done(self.installation().cancel_order(&number, &narrative, now)),
             Request::Refused(refusal) => Err(refusal),

@@ -14,6 +14,7 @@ pub mod settings;
 mod soap;
 mod text;
 mod validation;
+mod warehouse;
 mod wsdl;
 mod xml;
 
@@ -22,5 +23,6 @@ mod tests;
 
 pub use http::{Config, Simulator, serve};
 pub use model::{Installation, OrderStatusAnswer};
+pub use warehouse::{Booking, Parcel, Round, RoundDone};
 pub use order::{Attributes, NewOrder, NewOrderCharge, NewOrderLine, NewOrderPayment, Refusal, Stage, StoredOrder};
 pub use settings::{Catalogue, OrderRules, RepeatedNumber, Settings, Sku};

@@ -11,12 +11,15 @@ use serde::Serialize;
 use super::order::{NewOrder, Refusal, Stage, StoredOrder};
 use super::settings::{KnownSkus, OrderRules, RepeatedNumber};
 use super::validation::{check_order, check_order_number};
+use super::warehouse::Parcel;
 
 /// What `OrderStatus` answers of an order that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderStatusAnswer {
     /// The `OrderStatus` attribute.
     pub status: String,
+    /// `OrderDespatchData`, where the installation answers it.
+    pub parcels: Vec<Parcel>,
 }
 
 /// How often things happened to an installation, in total.
@@ -54,6 +57,7 @@ pub struct Installation {
     pending: BTreeMap<(Timestamp, u64), Effect>,
     next_effect: u64,
     totals: Totals,
+    parcels: u64,
 }
 
 impl Installation {
@@ -70,6 +74,7 @@ impl Installation {
             pending: BTreeMap::new(),
             next_effect: 0,
             totals: Totals::default(),
+            parcels: 0,
         }
     }
 
@@ -117,7 +122,8 @@ impl Installation {
     pub fn order_status(&mut self, number: &str, now: Timestamp) -> Result<OrderStatusAnswer, Refusal> {
         self.land(now);
         let order = self.first(number)?;
-        Ok(OrderStatusAnswer { status: order.status().to_owned() })
+        let parcels = if self.rules.despatch_data { order.parcels.clone() } else { Vec::new() };
+        Ok(OrderStatusAnswer { status: order.status().to_owned(), parcels })
     }
 
     /// `CancelOrder` (assumed). Of several orders with one number, the first that is not cancelled.
@@ -250,6 +256,14 @@ impl Installation {
         }
     }
 
+    pub(super) fn parcels_booked(&self) -> u64 {
+        self.parcels
+    }
+
+    pub(super) fn count_parcel(&mut self) {
+        self.parcels += 1;
+    }
+
     fn submit_effect(&mut self, effect: Effect, apply_at: Timestamp) {
         self.pending.insert((apply_at, self.next_effect), effect);
         self.next_effect += 1;
@@ -284,7 +298,7 @@ impl Installation {
             self.by_third_party_id.entry(order.third_party_id.clone()).or_default().push(id);
         }
         let hold = order.hold.clone();
-        let stored = StoredOrder { id, order, stage: Stage::Entered, hold, cancelled_because: None, entered_at: now, changed_at: now };
+        let stored = StoredOrder { id, order, stage: Stage::Entered, hold, cancelled_because: None, entered_at: now, changed_at: now, parcels: Vec::new() };
         self.orders.insert(id, stored);
         Ok(())
     }
@@ -339,12 +353,12 @@ impl Installation {
         Refusal::new(self.rules.unknown_order_text.clone())
     }
 
-    fn first(&self, number: &str) -> Result<&StoredOrder, Refusal> {
+    pub(super) fn first(&self, number: &str) -> Result<&StoredOrder, Refusal> {
         let id = self.by_number.get(number).and_then(|ids| ids.first());
         id.and_then(|id| self.orders.get(id)).ok_or_else(|| self.unknown_order())
     }
 
-    fn first_mut(&mut self, number: &str) -> Result<&mut StoredOrder, Refusal> {
+    pub(super) fn first_mut(&mut self, number: &str) -> Result<&mut StoredOrder, Refusal> {
         let unknown = self.unknown_order();
         let id = self.by_number.get(number).and_then(|ids| ids.first());
         id.and_then(|id| self.orders.get_mut(id)).ok_or(unknown)

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::warehouse::Parcel;
+
 /// Attributes of one element, by Prima's names, with the values as they were sent.
 pub type Attributes = BTreeMap<String, String>;
 
@@ -174,9 +176,23 @@ pub struct StoredOrder {
     pub entered_at: Timestamp,
     /// When its stage or hold last changed.
     pub changed_at: Timestamp,
+    /// What has left.
+    #[serde(default)]
+    pub parcels: Vec<Parcel>,
 }
 
 impl StoredOrder {
+    /// What has not left: line numbers and pieces.
+    #[must_use]
+    pub fn left(&self) -> Vec<(u32, u32)> {
+        let gone = |number: u32| -> u32 {
+            let lines = self.parcels.iter().flat_map(|parcel| &parcel.lines);
+            lines.filter(|(line, _)| *line == number).map(|(_, pieces)| pieces).sum()
+        };
+        let left = self.order.lines.iter().map(|line| (line.number, line.quantity.saturating_sub(gone(line.number))));
+        left.filter(|(_, pieces)| *pieces > 0).collect()
+    }
+
     /// The `OrderStatus` attribute: `On Hold` while an open order is on hold, otherwise its stage.
     #[must_use]
     pub fn status(&self) -> &str {

@@ -155,6 +155,8 @@ pub struct OrderRules {
     pub repeated_number: RepeatedNumber,
     /// Whether the installation has `CancelOrder`.
     pub cancel_order: bool,
+    /// Whether `OrderStatus` answers parcels (assumed); sites where it does not write despatch files.
+    pub despatch_data: bool,
     /// The longest `OrderNumber`, in characters.
     pub longest_order_number: usize,
     /// The longest value of an attribute, in characters, by its name; of every other, [`Self::longest_text`].
@@ -189,6 +191,7 @@ impl Default for OrderRules {
             unknown_order_text: "Order not found".to_owned(),
             repeated_number: RepeatedNumber::Twice,
             cancel_order: true,
+            despatch_data: true,
             longest_order_number: 20,
             longest,
             longest_text: 255,

@@ -8,6 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::despatch::rhythm::DespatchSettings;
 use crate::clock::SystemClock;
 use crate::installation::WireEncoding;
 use crate::prima::test_support::{connection, order};
@@ -99,7 +100,7 @@ async fn read_request(stream: &mut TcpStream) -> Vec<u8> {
 
 fn installation(endpoint: &str) -> Installation {
     let manners = PrimaManners { answer_timeout_seconds: 1, cancel_order: true, ..PrimaManners::default() };
-    Installation { prima: connection(endpoint), manners }
+    Installation { prima: connection(endpoint), manners, despatch: DespatchSettings::default() }
 }
 
 fn client(endpoint: &str) -> PrimaClient<SystemClock> {

@@ -31,7 +31,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    fn new(code: &'static str, field: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(code: &'static str, field: &'static str, message: impl Into<String>) -> Self {
         Self { status: if code == "ORDER_NOT_FOUND" { 404 } else { 400 }, code, field, message: message.into() }
     }
 }
@@ -89,7 +89,7 @@ impl Marketplace {
         Ok(())
     }
 
-    fn number_of(&self, shop_id: i64, order_id: &str) -> Result<Number, Refusal> {
+    pub(super) fn number_of(&self, shop_id: i64, order_id: &str) -> Result<Number, Refusal> {
         let number = self.by_id.get(order_id).copied();
         number
             .filter(|number| self.orders.get(number).is_some_and(|order| order.shop_id == shop_id))

@@ -9,6 +9,7 @@ mod operator;
 mod order;
 mod pace;
 mod settings;
+mod shipping;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
@@ -22,6 +23,7 @@ pub use order::{
     AdditionalField, Address, Cancelation, Cause, Customer, FieldValue, Order, OrderLine, Organization, Promotion, State, Tax,
 };
 pub use settings::{Settings, ShopProfile};
+pub use shipping::{Carrier, LineSettlement, Refund, Shipment, Tracking};
 
 use pace::Pace;
 

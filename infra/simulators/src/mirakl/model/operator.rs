@@ -7,6 +7,9 @@ use super::Marketplace;
 use super::order::{Cancelation, Cause, Order, OrderLine, State, Tax};
 use super::pace::Pace;
 
+/// The operator's reason code for what a customer cancelled.
+const BY_CUSTOMER: &str = "CANCELED_BY_CUSTOMER";
+
 impl Marketplace {
     /// The operator cancels an order. False where it is too late for that, or there is no such order.
     pub fn cancel(&mut self, order_id: &str, now: Timestamp) -> bool {
@@ -23,7 +26,7 @@ impl Marketplace {
         }
         self.if_open(order_id, now, |order, _| {
             for line in order.lines.iter_mut().filter(|line| cancellable(line)) {
-                take_back(line, quantity, now);
+                take_back(line, quantity, now, BY_CUSTOMER);
             }
             if order.lines.iter().all(|line| matches!(line.state, State::Canceled | State::Refused)) {
                 cancel_all(order, Cause::CanceledByOperator, now);
@@ -60,7 +63,7 @@ impl Marketplace {
 /// Cancels what is left of an order.
 pub(super) fn cancel_all(order: &mut Order, cause: Cause, at: Timestamp) {
     for line in order.lines.iter_mut().filter(|line| line.quantity > 0 && line.state != State::Refused) {
-        take_back(line, line.quantity, at);
+        take_back(line, line.quantity, at, BY_CUSTOMER);
     }
     order.due = None;
     order.cause = Some(cause);
@@ -68,7 +71,7 @@ pub(super) fn cancel_all(order: &mut Order, cause: Cause, at: Timestamp) {
 }
 
 /// Takes pieces out of a line, with their share of all its amounts; the last piece takes what is left.
-fn take_back(line: &mut OrderLine, quantity: u32, at: Timestamp) {
+pub(super) fn take_back(line: &mut OrderLine, quantity: u32, at: Timestamp, reason_code: &str) {
     let (of, all) = (line.quantity, line.quantity == quantity);
     let share = |amount: Decimal| {
         if all || of == 0 {
@@ -96,7 +99,7 @@ fn take_back(line: &mut OrderLine, quantity: u32, at: Timestamp) {
         commission_fee: share(line.commission_fee),
         commission_tax: share(line.commission_tax),
         created: at,
-        reason_code: "CANCELED_BY_CUSTOMER",
+        reason_code: reason_code.to_owned(),
     };
     line.quantity -= quantity;
     line.shipping_price -= cancelation.shipping_amount;

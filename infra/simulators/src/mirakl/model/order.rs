@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::shipping::{Refund, Shipment, Tracking};
+
 /// `order_state` and `order_line_state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -136,7 +138,7 @@ pub struct Cancelation {
     pub commission_fee: Decimal,
     pub commission_tax: Decimal,
     pub created: Timestamp,
-    pub reason_code: &'static str,
+    pub reason_code: String,
 }
 
 /// A promotion that the marketplace applied to a line; the price is already net of it.
@@ -170,6 +172,9 @@ pub struct OrderLine {
     pub commission_tax: Decimal,
     pub promotion: Option<Promotion>,
     pub cancelations: Vec<Cancelation>,
+    pub refunds: Vec<Refund>,
+    /// Pieces that were shipped.
+    pub shipped: u32,
 }
 
 impl OrderLine {
@@ -311,6 +316,15 @@ pub struct Order {
     pub accept_calls: u32,
     /// For judgement: how often OR04 wrote its reference.
     pub reference_writes: u32,
+    /// Carrier and number of the whole order (OR23).
+    pub tracking: Option<Tracking>,
+    /// Its shipments in parts (ST01).
+    pub shipments: Vec<Shipment>,
+    /// For judgement: how often OR23 wrote its tracking, and of these, after it was shipped.
+    pub tracking_writes: u32,
+    pub tracked_after_shipping: u32,
+    /// For judgement: OR24 came before OR23.
+    pub shipped_without_tracking: bool,
     /// When the marketplace moves it on by itself.
     pub due: Option<Timestamp>,
 }

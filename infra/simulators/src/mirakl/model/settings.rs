@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::shipping::Carrier;
+
 /// How the marketplace is run. Times are in seconds of whatever clock moves it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -31,6 +33,14 @@ pub struct Settings {
     /// Answers have the sparse shapes of an old platform: no `total_count`, `channel: null`, `promotions: {}`, no addresses
     /// where they are null, fields left out that the schema requires.
     pub old_shapes: bool,
+    /// Its carriers (SH21).
+    pub carriers: Vec<Carrier>,
+    /// Only those are taken (PC01 `disable_seller_alternative_carrier`).
+    pub registered_carriers_only: bool,
+    /// Codes of the ways of shipping that demand a tracking number (SH12 `mandatory_tracking`): of `STD`, `EXP`, `PICKUP`.
+    pub mandatory_tracking: Vec<String>,
+    /// Sellers may cancel pieces of a paid order (OR30).
+    pub partial_cancelation: bool,
     /// The code under which orders that wait for the payment are shown: a state that is in no documentation.
     pub unknown_state: Option<String>,
 }
@@ -50,6 +60,10 @@ impl Default for Settings {
             call_interval_seconds: 60,
             listings_per_interval: 2,
             old_shapes: false,
+            carriers: Carrier::usual(),
+            registered_carriers_only: false,
+            mandatory_tracking: vec!["EXP".to_owned()],
+            partial_cancelation: true,
             unknown_state: None,
         }
     }
@@ -68,6 +82,9 @@ pub struct ShopProfile {
     /// Whether its orders are accepted for it; absent: as the marketplace's settings say.
     #[serde(default)]
     pub automatic_acceptance: Option<bool>,
+    /// Its marketplace ships in parts (ST01); else whole orders (OR23, OR24).
+    #[serde(default)]
+    pub multi_shipment: bool,
 }
 
 fn yes() -> bool {

@@ -25,7 +25,7 @@ fn after(seconds: i64) -> Timestamp {
 }
 
 fn shop() -> ShopProfile {
-    ShopProfile { shop_id: SHOP, currency: "GBP".to_owned(), tax_included: false, automatic_acceptance: None }
+    ShopProfile { shop_id: SHOP, currency: "GBP".to_owned(), tax_included: false, automatic_acceptance: None, multi_shipment: false }
 }
 
 fn skus() -> Vec<CatalogueSku> {

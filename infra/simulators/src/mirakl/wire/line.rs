@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::super::model::{Cancelation, Cause, Order, OrderLine, Settings, State, Tax};
+use super::super::model::{Cancelation, Cause, Order, OrderLine, Refund, Settings, State, Tax};
 use super::order::shown;
 use super::{Amount, Style, instant, moment};
 
@@ -61,7 +61,7 @@ pub(super) struct LineOut<'o> {
     promotions: Vec<PromotionOut<'o>>,
     quantity: u32,
     received_date: Option<String>,
-    refunds: [(); 0],
+    refunds: Vec<RefundOut<'o>>,
     shipped_date: Option<String>,
     shipping_price: Amount,
     shipping_price_additional_unit: Option<Amount>,
@@ -97,10 +97,27 @@ struct CancelationOut<'o> {
     created_date: String,
     id: &'o str,
     quantity: u32,
-    reason_code: &'static str,
+    reason_code: &'o str,
     shipping_amount: Amount,
     shipping_taxes: Vec<CancelledTax>,
     taxes: Vec<CancelledTax>,
+}
+
+#[derive(Serialize)]
+struct RefundOut<'o> {
+    amount: Amount,
+    commission_amount: Amount,
+    commission_tax_amount: Amount,
+    commission_taxes: [(); 0],
+    commission_total_amount: Amount,
+    created_date: String,
+    id: &'o str,
+    order_refund_id: &'o str,
+    quantity: u32,
+    reason_code: &'o str,
+    refund_state: &'static str,
+    shipping_amount: Amount,
+    state: &'static str,
 }
 
 #[derive(Serialize)]
@@ -150,7 +167,7 @@ pub(super) fn line<'o>(order: &'o Order, line: &'o OrderLine, index: usize, sett
         promotions: promotion(line, style).into_iter().collect(),
         quantity: line.quantity,
         received_date: None,
-        refunds: [],
+        refunds: line.refunds.iter().map(|one| refund(one, style)).collect(),
         shipped_date: order.shipped_date.map(moment),
         shipping_price: amount(line.shipping_price),
         shipping_price_additional_unit: None,
@@ -187,6 +204,25 @@ fn tax_out(tax: &Tax, style: Style, old: bool) -> TaxOut {
     TaxOut { amount: Amount(tax.amount, style), code: tax.code, rate: Amount(tax.rate, style), tax_calculation_rule }
 }
 
+fn refund(refund: &Refund, style: Style) -> RefundOut<'_> {
+    let amount = |amount| Amount(amount, style);
+    RefundOut {
+        amount: amount(refund.amount),
+        commission_amount: amount(Decimal::ZERO),
+        commission_tax_amount: amount(Decimal::ZERO),
+        commission_taxes: [],
+        commission_total_amount: amount(Decimal::ZERO),
+        created_date: moment(refund.created),
+        id: &refund.id,
+        order_refund_id: &refund.order_refund_id,
+        quantity: refund.quantity,
+        reason_code: &refund.reason_code,
+        refund_state: "WAITING_REFUND",
+        shipping_amount: amount(refund.shipping_amount),
+        state: "WAITING_REFUND",
+    }
+}
+
 fn cancelation(cancelation: &Cancelation, style: Style) -> CancelationOut<'_> {
     let amount = |amount| Amount(amount, style);
     let taxes = |taxes: &[Tax]| taxes.iter().map(|tax| CancelledTax { amount: amount(tax.amount), code: tax.code }).collect();
@@ -198,7 +234,7 @@ fn cancelation(cancelation: &Cancelation, style: Style) -> CancelationOut<'_> {
         created_date: moment(cancelation.created),
         id: &cancelation.id,
         quantity: cancelation.quantity,
-        reason_code: cancelation.reason_code,
+        reason_code: &cancelation.reason_code,
         shipping_amount: amount(cancelation.shipping_amount),
         shipping_taxes: taxes(&cancelation.shipping_taxes),
         taxes: taxes(&cancelation.taxes),

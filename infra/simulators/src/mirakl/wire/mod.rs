@@ -4,6 +4,7 @@ mod customer;
 mod line;
 pub(super) mod order;
 pub(super) mod platform;
+pub(super) mod shipping;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;

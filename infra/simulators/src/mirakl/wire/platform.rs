@@ -29,7 +29,7 @@ pub(in crate::mirakl) fn platform(settings: &Settings, shop: &ShopProfile) -> Va
                 "product_acceptance_by_channel": false, "product_data_validation_by_channel": false, "product_import_only_on_leaf": true},
             "circular_economy_data_collection": false, "competitive_pricing_tool": false,
             "direct_payment_customer_store": {"activated": false, "refund_cancel_authorized": false},
-            "disable_seller_alternative_carrier": false, "dropship": {}, "kyc_status_per_seller": false,
+            "disable_seller_alternative_carrier": settings.registered_carriers_only, "dropship": {}, "kyc_status_per_seller": false,
             "lead_time_to_ship_by_sellers_enabled": "DISABLED", "multi_currency": false, "multi_payout_psp_per_seller": false, "no_reply_needed": false,
             "offer_prices_decimals": "2", "operator_csv_delimiter": "SEMICOLON",
             "order_conditions": {"lead_time_to_ship": true, "maximum_order_quantity": false, "minimum_order_quantity": false, "package_order_quantity": false},
@@ -42,7 +42,7 @@ pub(in crate::mirakl) fn platform(settings: &Settings, shop: &ShopProfile) -> Va
                 "scheduled_pricing": false, "volume_discount": false, "volume_pricing": false},
             "product_data_validation_by_channel": false,
             "promotion": {"cart_promotion_campaign": false, "discount_campaign": false, "seller_promotion": false}, "returns": {},
-            "shipment": {"multi_part_item_shipment": false, "multi_shipment": false}, "shop_tax_options": {
+            "shipment": {"multi_part_item_shipment": false, "multi_shipment": shop.multi_shipment}, "shop_tax_options": {
                 "tax_identification_number": {"mandatory": false}},
             "tax_collection": {"activated": "DISABLED", "product_tax_code_mandatory": false, "tax_collection_by_operator": false},
             "tax_id_number": {"mandatory": false}, "warehouses": {"geolocation": false, "restricted_countries": []},

@@ -1,0 +1,142 @@
+//! Despatches that need a person: told, told again with age, taken up again when their carrier is mapped, and taken off the
+//! dead-letter queue once they are over.
+
+use std::time::Duration;
+
+use shared::channel::{Channel, Mode};
+use shared::clock::{Clock, after, before};
+use shared::despatch::book::{Book, Pages};
+use shared::despatch::plan::{Facts, Step, next_step};
+use shared::events::{Event, EventBus, EventKind};
+use shared::exceptions::{announce, message};
+use shared::order::row::{DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED, ExceptionKind, OrderKey, OrderRow, Stage};
+use shared::prima::PrimaDespatches;
+use shared::queue::{OrderQueue, ShownExceptions};
+use shared::state::Store;
+
+use crate::files::Inbox;
+use crate::report::Report;
+use crate::Ports;
+
+/// Exceptions of one channel looked at in one run.
+const LOOKED_AT: usize = 200;
+/// A younger exception is being announced by whoever found it.
+const GRACE: Duration = Duration::from_secs(60);
+/// The dead-letter queue keeps messages for 14 days: an unresolved exception is shown again before that.
+const SHOWN_FOR: Duration = Duration::from_secs(13 * 24 * 60 * 60);
+
+impl<P, S, Q, E, C, B, I> Ports<P, S, Q, E, C, B, I>
+where
+    P: PrimaDespatches,
+    S: Store,
+    Q: OrderQueue + ShownExceptions,
+    E: EventBus,
+    C: Clock,
+    B: Book,
+    I: Inbox,
+{
+    pub(crate) async fn look_after_exceptions(&self, channel: &Channel, pages: &Pages, report: &mut Report) {
+        if channel.despatches != Mode::Live {
+            return;
+        }
+        let now = self.clock.now();
+        for mut row in self.exceptions_in(channel, DESPATCH_UNANNOUNCED).await {
+            if row.exception.as_ref().is_some_and(|exception| exception.first_seen <= before(now, GRACE)) {
+                announce(&self.store, &self.queue, &self.events, &mut row, now).await;
+                report.count("exceptions_announced");
+            }
+        }
+        for row in self.exceptions_in(channel, DESPATCH_EXCEPTION).await {
+            if self.resume(&row, channel, pages, report).await {
+                continue;
+            }
+            self.remind(row, pages, report).await;
+        }
+    }
+
+    async fn exceptions_in(&self, channel: &Channel, state: &str) -> Vec<OrderRow> {
+        let keys = self.store.orders_in(&channel.id, state, LOOKED_AT).await.unwrap_or_default();
+        if keys.is_empty() {
+            return Vec::new();
+        }
+        let rows = self.store.load_orders(&keys).await.unwrap_or_default();
+        let mut rows: Vec<_> = rows.into_values().filter(|row| row.exception.is_some()).collect();
+        rows.sort_by(|one, other| (one.since, &one.key).cmp(&(other.since, &other.key)));
+        rows
+    }
+
+    /// A despatch that waited for its carrier goes on when the map has it. True where it did.
+    async fn resume(&self, row: &OrderRow, channel: &Channel, pages: &Pages, report: &mut Report) -> bool {
+        let waits_for_carrier = |kind| matches!(kind, ExceptionKind::UnmappedCarrier | ExceptionKind::CarrierNotListed);
+        let Some(platform) = &pages.platform else { return false };
+        if !pages.rules.resume_when_mapped || !row.exception.as_ref().is_some_and(|exception| waits_for_carrier(exception.kind)) {
+            return false;
+        }
+        let now = self.clock.now();
+        let facts = Facts { rules: &pages.rules, platform, carriers: &pages.carriers, now };
+        if matches!(next_step(row, &facts), Step::Fail(failure) if waits_for_carrier(failure.kind)) {
+            return false;
+        }
+        let mut row = row.clone();
+        row.enter(Stage::Despatched, now, "its carrier is mapped now");
+        row.despatch.get_or_insert_default().due_at = after(now, shared::order::life::QUEUED_IS_STUCK);
+        if self.store.save_order(&mut row).await.is_ok() {
+            report.resumed += 1;
+            self.send(&row, channel, report).await;
+        }
+        true
+    }
+
+    /// Nobody has resolved it for long: said again with its age; and its message is shown again before it expires.
+    async fn remind(&self, mut row: OrderRow, pages: &Pages, report: &mut Report) {
+        let now = self.clock.now();
+        let Some(exception) = row.exception.as_mut() else { return };
+        let told = exception.reminded_at.or(exception.announced_at).unwrap_or(exception.first_seen);
+        if told > before(now, pages.rules.remind_every()) {
+            return;
+        }
+        let hours = now.duration_since(exception.first_seen).as_hours();
+        let event = Event {
+            kind: EventKind::DespatchReminder,
+            channel: Some(row.key.channel.clone()),
+            order: Some(row.key.order_id.clone()),
+            needs_person: true,
+            severity: exception.kind.severity(),
+            reason: format!("unresolved for {hours} hours: {}: {}", exception.kind.name(), exception.reason),
+            remedy: exception.remedy.clone(),
+        };
+        exception.reminded_at = Some(now);
+        let shown = message(&row.key, exception);
+        let show_again = exception.announced_at.is_none_or(|at| at <= before(now, SHOWN_FOR));
+        if show_again {
+            exception.announced_at = Some(now);
+        }
+        // Recorded first: said twice is worse than said an interval later.
+        if self.store.save_order(&mut row).await.is_err() {
+            return;
+        }
+        report.reminded += 1;
+        if self.events.publish(&[event]).await.is_err() || (show_again && self.queue.send_exceptions(&[shown]).await.is_err()) {
+            tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, "an unresolved despatch could not be told again");
+        }
+    }
+
+    /// Takes off the dead-letter queue what is no exception any more: mended by itself, shipped by a person, settled.
+    pub(crate) async fn tidy(&self) {
+        let Ok(shown) = self.queue.shown().await else { return };
+        if shown.is_empty() {
+            return;
+        }
+        let keys: Vec<OrderKey> = shown.iter().map(|one| OrderKey::new(&one.exception.channel, &one.exception.order)).collect();
+        let Ok(rows) = self.store.load_orders(&keys).await else { return };
+        for (one, key) in shown.iter().zip(&keys) {
+            // An order without a row says nothing of its exception: a wiped table takes no message away.
+            let is_over = rows.get(key).is_some_and(|row| {
+                row.exception.as_ref().is_none_or(|exception| exception.first_seen.to_string() != one.exception.first_seen)
+            });
+            if is_over && self.queue.withdraw(one).await.is_err() {
+                tracing::warn!(channel = %key.channel, order = %key.order_id, "a message of an exception that is over could not be taken away");
+            }
+        }
+    }
+}

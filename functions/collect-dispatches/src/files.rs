@@ -1,0 +1,177 @@
+//! Despatch files: parcels that a site's warehouse drops as CSV, because its `OrderStatus` names none.
+
+use shared::channel::{Channel, Mode};
+use shared::clock::{Clock, after};
+use shared::despatch::book::Book;
+use shared::despatch::file;
+use shared::despatch::found::{Found, on_file};
+use shared::events::{Event, EventBus, EventKind, Severity};
+use shared::order::life::QUEUED_IS_STUCK;
+use shared::prima::PrimaDespatches;
+use shared::prima::order::PrimaParcel;
+use shared::queue::{OrderQueue, ShownExceptions};
+use shared::state::{Store, StoreError};
+
+use crate::report::Report;
+use crate::{Ports, looked_after};
+
+/// Where despatch files are dropped.
+pub trait Inbox {
+    /// The names of some files that wait, oldest first.
+    ///
+    /// # Errors
+    /// The place cannot be looked at.
+    async fn waiting(&self) -> Result<Vec<String>, String>;
+
+    /// A file's text.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    async fn read(&self, name: &str) -> Result<String, String>;
+
+    /// Puts a file away, so that it is not taken in again.
+    ///
+    /// # Errors
+    /// It cannot be moved: it is taken in again then, which does no harm.
+    async fn put_away(&self, name: &str, verdict: &Verdict) -> Result<(), String>;
+}
+
+/// What became of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All of it was taken over.
+    Done,
+    /// Some lines, or the whole of it, could not be used: one sentence each.
+    Refused(Vec<String>),
+}
+
+/// What became of one order's parcels.
+enum Taken {
+    Over,
+    Not(String),
+    Later,
+}
+
+impl<P, S, Q, E, C, B, I> Ports<P, S, Q, E, C, B, I>
+where
+    P: PrimaDespatches,
+    S: Store,
+    Q: OrderQueue + ShownExceptions,
+    E: EventBus,
+    C: Clock,
+    B: Book,
+    I: Inbox,
+{
+    /// Takes in the files that wait. Parcels are recorded once, however often a file names them.
+    pub(crate) async fn take_in_files(&self, channels: &[Channel], report: &mut Report) {
+        let Some(inbox) = &self.inbox else { return };
+        let names = match inbox.waiting().await {
+            Ok(names) => names,
+            Err(problem) => {
+                tracing::warn!(problem, "despatch files cannot be listed; the next run tries again");
+                report.count("files_unavailable");
+                return;
+            }
+        };
+        for name in names {
+            let text = match inbox.read(&name).await {
+                Ok(text) => text,
+                Err(problem) => {
+                    tracing::warn!(file = name, problem, "a despatch file cannot be read; the next run tries again");
+                    report.count("files_unavailable");
+                    continue;
+                }
+            };
+            let verdict = match self.take_in(&text, channels, report).await {
+                Ok(problems) if problems.is_empty() => Verdict::Done,
+                Ok(problems) => Verdict::Refused(problems),
+                Err(()) => continue,
+            };
+            report.files += 1;
+            if let Verdict::Refused(problems) = &verdict {
+                self.tell_of_refused(&name, problems).await;
+            }
+            if let Err(problem) = inbox.put_away(&name, &verdict).await {
+                tracing::warn!(file = name, problem, "a despatch file could not be put away; it is taken in again, which does no harm");
+            }
+        }
+    }
+
+    /// Answers what could not be used; an error where the store fails, so that the file waits.
+    async fn take_in(&self, text: &str, channels: &[Channel], report: &mut Report) -> Result<Vec<String>, ()> {
+        let read = match file::read(text) {
+            Ok(read) => read,
+            Err(problem) => return Ok(vec![problem]),
+        };
+        let mut problems: Vec<String> = read.problems.iter().map(|(line, problem)| format!("line {line}: {problem}")).collect();
+        for (number, parcels) in &read.orders {
+            match self.take_over_parcels(number, parcels, channels, report).await {
+                Taken::Over => {}
+                Taken::Not(problem) => problems.push(format!("order {number}: {problem}")),
+                Taken::Later => return Err(()),
+            }
+        }
+        Ok(problems)
+    }
+
+    async fn take_over_parcels(&self, number: &str, parcels: &[PrimaParcel], channels: &[Channel], report: &mut Report) -> Taken {
+        let key = match self.store.holder_of(number).await {
+            Ok(Some(key)) => key,
+            Ok(None) => return Taken::Not("the connector created no such order in Prima".to_owned()),
+            Err(_) => return Taken::Later,
+        };
+        let Some(channel) = channels.iter().find(|channel| channel.id == key.channel && channel.despatches == Mode::Live) else {
+            return Taken::Not(format!("the despatches of channel {} are not live", key.channel));
+        };
+        for _try in 0..4 {
+            let now = self.clock.now();
+            let mut row = match self.store.load_order(&key).await {
+                Ok(Some(row)) => row,
+                Ok(None) => return Taken::Not("its row is gone".to_owned()),
+                Err(_) => return Taken::Later,
+            };
+            let known = |parcel: &PrimaParcel| {
+                let parcels = row.despatch.as_ref().map(|despatch| despatch.parcels.as_slice()).unwrap_or_default();
+                parcels.iter().any(|known| known.despatch == parcel.despatch && known.consignment == parcel.consignment)
+            };
+            if parcels.iter().all(known) {
+                return Taken::Over;
+            }
+            if !looked_after(&row) {
+                return Taken::Not(format!("its order is {} already", row.stage.name()));
+            }
+            let found = on_file(&mut row, parcels, now);
+            row.despatch.get_or_insert_default().due_at = after(now, QUEUED_IS_STUCK);
+            match self.store.save_order(&mut row).await {
+                Ok(()) => {
+                    if found != Found::Nothing {
+                        self.follow_up(row, found, channel, report).await;
+                    }
+                    return Taken::Over;
+                }
+                Err(StoreError::Conflict(_)) => {}
+                Err(_) => return Taken::Later,
+            }
+        }
+        Taken::Later
+    }
+
+    async fn tell_of_refused(&self, name: &str, problems: &[String]) {
+        let shown: Vec<&str> = problems.iter().take(5).map(String::as_str).collect();
+        let more = problems.len().saturating_sub(shown.len());
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        let event = Event {
+            kind: EventKind::DespatchFileRefused,
+            channel: None,
+            order: None,
+            needs_person: true,
+            severity: Severity::Warning,
+            reason: format!("the despatch file {name} could not be used whole: {}{more}", shown.join("; ")),
+            remedy: "All other lines were taken over. Correct these and drop them as a new file; the refused file, with its reasons, stands under refused/ in the bucket."
+                .to_owned(),
+        };
+        if self.events.publish(&[event]).await.is_err() {
+            tracing::error!(file = name, problems = problems.len(), "a despatch file could not be used whole, and that could not be said on the bus");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The real ports, and one invocation.
+
+use std::sync::Mutex;
+use std::time::SystemTime;
+
+use aws_sdk_s3::primitives::ByteStream;
+use jiff::Timestamp;
+use lambda_runtime::Error;
+use shared::aws::code_of;
+use shared::channels::{DocumentKey, Documents};
+use shared::clock::{Clock, SystemClock};
+use shared::despatch::rhythm::Source;
+use shared::eventbridge::EventBridgeBus;
+use shared::installation::Installation;
+use shared::prima::PrimaClient;
+use shared::settings::{self, Settings};
+use shared::sqs::SqsQueue;
+use shared::state::dynamodb::DynamoDbStore;
+use shared::telemetry::Measures;
+
+use crate::files::{Inbox, Verdict};
+use crate::{Ports, Report, Run};
+
+/// Where files are dropped.
+const INCOMING: &str = "incoming/";
+/// Files taken in by one run.
+const FILES: i32 = 10;
+/// The largest file that is taken in: some 200,000 lines.
+const LARGEST_FILE: i64 = 16 * 1024 * 1024;
+
+/// The function, wired to AWS and Prima.
+#[derive(Debug)]
+pub struct Function {
+    documents: Documents,
+    store: DynamoDbStore,
+    queue: SqsQueue,
+    events: EventBridgeBus,
+    bucket: Bucket,
+    prima: Mutex<Option<(Installation, PrimaClient<SystemClock>)>>,
+}
+
+impl Function {
+    /// Wires it from the environment. Calls nothing.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or malformed.
+    pub fn from_settings(settings: &Settings<'_>) -> Result<Self, Error> {
+        let config = shared::aws::function_config(settings)?;
+        let database = aws_sdk_dynamodb::Client::new(&config);
+        let channels_table = settings.text(settings::CHANNELS_TABLE)?;
+        // A bucket's name in the path: the only form that every S3, a local one too, understands.
+        let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
+        Ok(Self {
+            documents: Documents::new(database.clone(), channels_table.clone(), settings.text(settings::MAPS_TABLE)?),
+            store: DynamoDbStore::new(database, settings.text(settings::ORDERS_TABLE)?, channels_table, settings.row_retention()?),
+            queue: SqsQueue::new(
+                aws_sdk_sqs::Client::new(&config),
+                settings.text(settings::DISPATCHES_QUEUE_URL)?,
+                settings.text(settings::DISPATCHES_DEAD_LETTER_QUEUE_URL)?,
+            ),
+            events: EventBridgeBus::new(aws_sdk_eventbridge::Client::new(&config), settings.text(settings::EVENT_BUS_NAME)?),
+            bucket: Bucket { client: aws_sdk_s3::Client::from_conf(s3), name: settings.text(settings::DESPATCH_FILES_BUCKET)? },
+            prima: Mutex::new(None),
+        })
+    }
+
+    /// One minute of all channels.
+    ///
+    /// # Errors
+    /// There is no usable installation document, or the channels cannot be read.
+    pub async fn run(&self, deadline: SystemTime) -> Result<Report, Error> {
+        let hard_deadline = Timestamp::try_from(deadline)?;
+        let (installation, client) = self.prima_now().await?;
+        let ports = Ports {
+            prima: client.until(hard_deadline),
+            store: &self.store,
+            queue: &self.queue,
+            events: &self.events,
+            clock: SystemClock,
+            book: &self.documents,
+            inbox: (installation.despatch.source == Source::File).then_some(&self.bucket),
+            settings: installation.despatch,
+            manners: installation.manners,
+        };
+        let report = ports.collect(&Run { hard_deadline }).await?;
+        measures(&report).print(SystemClock.now());
+        tracing::info!(
+            due = report.due,
+            postponed = report.postponed,
+            asked = report.asked,
+            queued = report.queued,
+            exceptions = report.exceptions,
+            resumed = report.resumed,
+            files = report.files,
+            "collected"
+        );
+        Ok(report)
+    }
+
+    /// The installation document, and the client made from it.
+    async fn prima_now(&self) -> Result<(Installation, PrimaClient<SystemClock>), Error> {
+        let installation: Installation = self.documents.read(&DocumentKey::Installation).await?.ok_or(
+            "there is no installation document: write one (infra/seed/installation.json shows how) and load it with prima-mirakl installation put FILE",
+        )?;
+        let mut cached = self.prima.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some((made_from, client)) = cached.as_ref()
+            && *made_from == installation
+        {
+            return Ok((installation, client.clone()));
+        }
+        let client = PrimaClient::for_questions(&installation, SystemClock).map_err(|problems| {
+            let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            format!("the installation document cannot be used: {}", problems.join("; "))
+        })?;
+        *cached = Some((installation.clone(), client.clone()));
+        Ok((installation, client))
+    }
+}
+
+fn measures(report: &Report) -> Measures {
+    let mut measures = Measures::of_function("collect-dispatches");
+    measures
+        .count("RunsCompleted", 1)
+        .count("OrdersDue", report.due)
+        .count("OrdersPostponed", report.postponed)
+        .count("QuestionsAsked", report.asked)
+        .count("DespatchesQueued", report.queued)
+        .count("DespatchExceptions", report.exceptions)
+        .count("DespatchesResumed", report.resumed)
+        .count("DeadlinesNear", report.warned)
+        .count("FilesTakenIn", report.files)
+        .count("Failures", report.counts.values().sum());
+    for (kind, count) in &report.counts {
+        tracing::warn!(kind, count, "failures of this run");
+    }
+    measures
+}
+
+/// The bucket of despatch files: `incoming/` is where they are dropped, `done/` and `refused/` where they end.
+#[derive(Debug)]
+struct Bucket {
+    client: aws_sdk_s3::Client,
+    name: String,
+}
+
+impl Inbox for &Bucket {
+    async fn waiting(&self) -> Result<Vec<String>, String> {
+        let request = self.client.list_objects_v2().bucket(&self.name).prefix(INCOMING).max_keys(FILES);
+        let answer = request.send().await.map_err(|error| format!("the bucket cannot be listed: {}", code_of(&error)))?;
+        let mut objects: Vec<_> = answer
+            .contents()
+            .iter()
+            .filter_map(|object| Some((object.last_modified().copied(), object.key()?.to_owned())))
+            .filter(|(_, key)| !key.ends_with('/'))
+            .collect();
+        objects.sort_by(|(one, a), (other, b)| one.map(|at| at.as_nanos()).cmp(&other.map(|at| at.as_nanos())).then_with(|| a.cmp(b)));
+        Ok(objects.into_iter().filter_map(|(_, key)| key.strip_prefix(INCOMING).map(str::to_owned)).collect())
+    }
+
+    async fn read(&self, name: &str) -> Result<String, String> {
+        let request = self.client.get_object().bucket(&self.name).key(format!("{INCOMING}{name}"));
+        let answer = request.send().await.map_err(|error| format!("the file cannot be read: {}", code_of(&error)))?;
+        if answer.content_length().is_some_and(|length| length > LARGEST_FILE) {
+            // Said by the reader of its text, as any other file that cannot be used.
+            return Ok(String::new());
+        }
+        let bytes = answer.body.collect().await.map_err(|_| "the file was cut short".to_owned())?.into_bytes();
+        // Warehouses write the Windows code page as often as UTF-8.
+        Ok(match std::str::from_utf8(&bytes) {
+            Ok(text) => text.to_owned(),
+            Err(_) => encoding_rs::WINDOWS_1252.decode(&bytes).0.into_owned(),
+        })
+    }
+
+    async fn put_away(&self, name: &str, verdict: &Verdict) -> Result<(), String> {
+        let source = format!("{INCOMING}{name}");
+        let place = match verdict {
+            Verdict::Done => "done/",
+            Verdict::Refused(_) => "refused/",
+        };
+        let escaped: String = url::form_urlencoded::byte_serialize(format!("{}/{source}", self.name).as_bytes()).collect();
+        let copy = self.client.copy_object().bucket(&self.name).key(format!("{place}{name}")).copy_source(escaped);
+        copy.send().await.map_err(|error| format!("the file cannot be copied: {}", code_of(&error)))?;
+        if let Verdict::Refused(problems) = verdict {
+            let reasons = self.client.put_object().bucket(&self.name).key(format!("{place}{name}.reasons.txt"));
+            let reasons = reasons.body(ByteStream::from(problems.join("\n").into_bytes()));
+            reasons.send().await.map_err(|error| format!("the reasons cannot be written: {}", code_of(&error)))?;
+        }
+        let delete = self.client.delete_object().bucket(&self.name).key(source);
+        delete.send().await.map(drop).map_err(|error| format!("the file cannot be deleted: {}", code_of(&error)))
+    }
+}

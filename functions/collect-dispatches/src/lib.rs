@@ -1,0 +1,439 @@
+//! `collect-dispatches`: asks Prima about every order that is there and not fully confirmed in Mirakl, records each parcel once,
+//! and queues what Mirakl has to be told.
+//!
+//! Guarantee: at least once. Each row says when it is due; a row that could not be asked for, saved or queued stays due and is
+//! taken up by the next run. Orders with the nearest deadline come first; how many questions a minute Prima bears is a setting.
+//!
+//! On a crash: before a row is saved, nothing was recorded and it is asked for again. After the row and before the message, the
+//! row says that something waits, and its message is sent again when it is due. After an exception's row and before its message,
+//! it is found unannounced.
+#![expect(async_fn_in_trait, reason = "handlers run on one thread; no future here has to be Send")]
+
+mod exceptions;
+mod files;
+pub mod handler;
+mod report;
+
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt};
+use jiff::Timestamp;
+use shared::channel::{Channel, Mode};
+use shared::clock::{Clock, after, before};
+use shared::despatch::book::Book;
+use shared::despatch::found::{Found, on_progress};
+use shared::despatch::rhythm::DespatchSettings;
+use shared::despatch::rules::DespatchRules;
+use shared::events::{Event, EventBus, EventKind, Severity};
+use shared::exceptions::announce;
+use shared::installation::PrimaManners;
+use shared::intake::{Admission, admit};
+use shared::order::life::QUEUED_IS_STUCK;
+use shared::order::row::{DESPATCH_EXCEPTION, ExceptionKind, OrderRow, REFERENCE_PENDING, Stage};
+use shared::prima::{Outcome, PrimaDespatches, PrimaError, PrimaOrderStatus, PrimaProgress};
+use shared::queue::{OrderMessage, OrderQueue, OrderTask, ShownExceptions};
+use shared::state::{Store, StoreError};
+
+pub use files::{Inbox, Verdict};
+pub use report::Report;
+
+/// Keys read of orders whose reference is owed: they are in the index by another moment.
+const PENDING: usize = 300;
+/// Answers in a row that cannot be understood before a person is asked.
+const UNCLEAR_ANSWERS: u32 = 3;
+/// Before a question that Prima did not answer is asked again.
+const UNANSWERED: Duration = Duration::from_secs(300);
+/// Between two questions for a despatch that waits for something in Prima to be mended.
+const MENDED_IN_PRIMA: Duration = Duration::from_secs(1800);
+
+/// What the function works with.
+#[derive(Debug)]
+pub struct Ports<P, S, Q, E, C, B, I> {
+    /// Prima.
+    pub prima: P,
+    /// Rows, Prima's intake.
+    pub store: S,
+    /// The `dispatches` queue and its dead-letter queue.
+    pub queue: Q,
+    /// The event bus.
+    pub events: E,
+    /// Time.
+    pub clock: C,
+    /// Each channel's documents.
+    pub book: B,
+    /// Despatch files; `None` where parcels come with `OrderStatus`.
+    pub inbox: Option<I>,
+    /// How Prima is asked.
+    pub settings: DespatchSettings,
+    /// How patient to be with Prima.
+    pub manners: PrimaManners,
+}
+
+/// One run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// When Lambda ends the function, whatever it does.
+    pub hard_deadline: Timestamp,
+}
+
+/// A row that is due, with its channel and rules.
+struct Due<'c> {
+    row: OrderRow,
+    channel: &'c Channel,
+    rules: DespatchRules,
+}
+
+impl<P, S, Q, E, C, B, I> Ports<P, S, Q, E, C, B, I>
+where
+    P: PrimaDespatches,
+    S: Store,
+    Q: OrderQueue + ShownExceptions,
+    E: EventBus,
+    C: Clock,
+    B: Book,
+    I: Inbox,
+{
+    /// One minute of all channels.
+    ///
+    /// # Errors
+    /// The channels cannot be read.
+    pub async fn collect(&self, run: &Run) -> Result<Report, String> {
+        let channels = self.book.channels().await.map_err(|problem| problem.to_string())?;
+        let mut report = Report::default();
+        self.take_in_files(&channels, &mut report).await;
+        let now = self.clock.now();
+        let mut due = Vec::new();
+        for channel in channels.iter().filter(|channel| channel.despatches != Mode::Off) {
+            let rules = match self.book.pages(&channel.id, false).await {
+                Ok(pages) => {
+                    self.look_after_exceptions(channel, &pages, &mut report).await;
+                    pages.rules
+                }
+                Err(problem) => {
+                    // Wrong documents stop no collecting; what they are needed for becomes an exception where it is told.
+                    tracing::error!(channel = %channel.id, %problem, "going on with default despatch rules");
+                    report.count("documents_unusable");
+                    DespatchRules::default()
+                }
+            };
+            let rows = self.due_rows(channel, now, &mut report).await;
+            due.extend(rows.into_iter().map(|row| Due { row, channel, rules: rules.clone() }));
+        }
+        // The nearest deadline first; orders without one last.
+        due.sort_by_key(|one| (one.row.shipping_deadline.unwrap_or(Timestamp::MAX), one.row.key.clone()));
+        report.due = due.len();
+        let limit = usize::try_from(self.settings.questions_per_minute).unwrap_or(usize::MAX);
+        if due.len() > limit {
+            report.postponed = due.len() - limit;
+            due.truncate(limit);
+        }
+        let reports: Vec<Report> =
+            stream::iter(due).map(|one| self.look_at(one, run)).buffer_unordered(self.settings.concurrent_questions).collect().await;
+        for one in reports {
+            report.add(one);
+        }
+        self.tidy().await;
+        Ok(report)
+    }
+
+    /// Rows of a channel that are due, as they stand now.
+    async fn due_rows(&self, channel: &Channel, now: Timestamp, report: &mut Report) -> Vec<OrderRow> {
+        // Twice as many as are asked for: the sort by deadline has something to choose from.
+        let limit = usize::try_from(self.settings.questions_per_minute).unwrap_or(usize::MAX).saturating_mul(2);
+        let mut keys = Vec::new();
+        for state in [Stage::Despatched.name(), Stage::Created.name(), Stage::PartDespatched.name()] {
+            match self.store.orders_due(&channel.id, state, now, limit).await {
+                Ok(found) => keys.extend(found),
+                Err(problem) => {
+                    tracing::warn!(channel = %channel.id, %problem, "due orders cannot be listed; the next run tries again");
+                    report.count("store_unavailable");
+                }
+            }
+        }
+        for state in [REFERENCE_PENDING, DESPATCH_EXCEPTION] {
+            keys.extend(self.store.orders_in(&channel.id, state, PENDING).await.unwrap_or_default());
+        }
+        match self.store.load_orders(&keys).await {
+            Ok(rows) => rows.into_values().filter(|row| is_due(row, now)).collect(),
+            Err(problem) => {
+                tracing::warn!(channel = %channel.id, %problem, "due orders cannot be read; the next run tries again");
+                report.count("store_unavailable");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Asks about one order, and records and queues what follows.
+    async fn look_at(&self, due: Due<'_>, run: &Run) -> Report {
+        let mut report = Report::default();
+        let Due { row, channel, rules } = due;
+        let ended = row.despatch.as_ref().is_some_and(|despatch| despatch.ended_at.is_some());
+        if row.stage == Stage::Despatched && ended {
+            // Nothing more comes from Prima; what waits was queued, and is not worked off.
+            self.queue_again(row, channel, &mut report).await;
+            return report;
+        }
+        let Some(number) = row.order_number.clone() else { return report };
+        let needed = self.manners.answer_timeout() + Duration::from_secs(5);
+        if after(self.clock.now(), needed) > run.hard_deadline {
+            report.postponed += 1;
+            return report;
+        }
+        if admit(&self.store, &self.manners, self.clock.now()).await == Admission::Closed {
+            report.postponed += 1;
+            return report;
+        }
+        report.asked += 1;
+        let answer = self.prima.order_progress(&number).await;
+        self.note_answer(&answer).await;
+        match answer {
+            Ok(Some(progress)) => self.take_over(row, &progress, channel, &rules, &mut report).await,
+            Ok(None) => {
+                let words = format!("Prima does not know order {number} any more");
+                self.unclear(row, &words, channel, &mut report).await;
+            }
+            Err(problem) if problem.outcome == Outcome::Refused => {
+                let words = format!("Prima answers the question for order {number} with: {}", problem.message);
+                self.unclear(row, &words, channel, &mut report).await;
+            }
+            Err(problem) => {
+                tracing::warn!(channel = %channel.id, order = %row.key.order_id, %problem, "no answer; asked again later");
+                report.count("prima_no_answer");
+                self.postpone(row, UNANSWERED, channel).await;
+            }
+        }
+        report
+    }
+
+    /// Records what Prima said; a row that changed meanwhile is read again, and the same said of it.
+    async fn take_over(&self, row: OrderRow, progress: &PrimaProgress, channel: &Channel, rules: &DespatchRules, report: &mut Report) {
+        self.report_unknown_word(&progress.status, &row, report).await;
+        let key = row.key.clone();
+        let mut before = row;
+        for _try in 0..4 {
+            let now = self.clock.now();
+            if !looked_after(&before) {
+                return;
+            }
+            let mut row = before.clone();
+            let mut found = on_progress(&mut row, progress, self.settings.source, now);
+            if before.stage == Stage::Exception && !has_news(&before, &row) {
+                // Nothing was mended in Prima: the exception stands as it was.
+                let asked_at = row.despatch.take();
+                row = before.clone();
+                row.despatch = asked_at;
+                found = Found::Nothing;
+            }
+            let warning = self.warn_of_deadline(&mut row, rules, now);
+            self.set_due(&mut row, rules, now);
+            if channel.despatches == Mode::Observe {
+                if found != Found::Nothing {
+                    tracing::info!(channel = %channel.id, order = %key.order_id, ?found, "observing: would record and queue");
+                }
+                self.postpone_observed(before, row.despatch.map(|despatch| despatch.due_at), now).await;
+                return;
+            }
+            if let Some(event) = &warning
+                && self.events.publish(std::slice::from_ref(event)).await.is_err()
+                && let Some(despatch) = row.despatch.as_mut()
+            {
+                despatch.warned_at = None;
+            }
+            match self.store.save_order(&mut row).await {
+                Ok(()) => {
+                    report.warned += usize::from(warning.is_some());
+                    self.follow_up(row, found, channel, report).await;
+                    return;
+                }
+                Err(StoreError::Conflict(_)) => match self.store.load_order(&key).await {
+                    Ok(Some(current)) => before = current,
+                    Ok(None) | Err(_) => return,
+                },
+                Err(problem) => {
+                    tracing::warn!(channel = %channel.id, order = %key.order_id, %problem, "what Prima said could not be recorded; it is asked again");
+                    report.count("store_unavailable");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn follow_up(&self, mut row: OrderRow, found: Found, channel: &Channel, report: &mut Report) {
+        match found {
+            Found::Nothing => {}
+            Found::Tell => {
+                report.found += row.despatch.as_ref().map_or(0, |despatch| despatch.unconfirmed().count());
+                self.send(&row, channel, report).await;
+            }
+            Found::Exception => {
+                report.exceptions += 1;
+                let now = self.clock.now();
+                announce(&self.store, &self.queue, &self.events, &mut row, now).await;
+            }
+        }
+    }
+
+    /// An answer that cannot be understood: a few in a row are a person's.
+    async fn unclear(&self, mut row: OrderRow, words: &str, channel: &Channel, report: &mut Report) {
+        let now = self.clock.now();
+        report.count("prima_unclear");
+        let despatch = row.despatch.get_or_insert_default();
+        despatch.unclear_answers += 1;
+        despatch.due_at = after(now, UNANSWERED);
+        let is_for_a_person = despatch.unclear_answers >= UNCLEAR_ANSWERS && row.stage != Stage::Exception;
+        if is_for_a_person {
+            despatch.unclear_answers = 0;
+            let remedy = "Look at the order in Prima. If goods have left, ship it by hand in Mirakl's back office; the connector notices. Else retry: prima-mirakl exceptions retry CHANNEL ORDER.";
+            row.fail(ExceptionKind::DespatchUnclear, words, remedy, now);
+        }
+        if channel.despatches == Mode::Observe {
+            return;
+        }
+        let saved = self.store.save_order(&mut row).await.is_ok();
+        if saved && is_for_a_person {
+            report.exceptions += 1;
+            announce(&self.store, &self.queue, &self.events, &mut row, now).await;
+        }
+    }
+
+    async fn postpone(&self, mut row: OrderRow, wait: Duration, channel: &Channel) {
+        if channel.despatches == Mode::Observe {
+            return;
+        }
+        row.despatch.get_or_insert_default().due_at = after(self.clock.now(), wait);
+        // Where another run was quicker, its word stands.
+        let _ = self.store.save_order(&mut row).await;
+    }
+
+    /// While observing, a row says nothing but when it is looked at again.
+    async fn postpone_observed(&self, mut row: OrderRow, due_at: Option<Timestamp>, now: Timestamp) {
+        row.despatch.get_or_insert_default().due_at = due_at.unwrap_or(now);
+        let _ = self.store.save_order(&mut row).await;
+    }
+
+    /// What waits is queued once more: its message was lost, or its holder died.
+    async fn queue_again(&self, mut row: OrderRow, channel: &Channel, report: &mut Report) {
+        row.despatch.get_or_insert_default().due_at = after(self.clock.now(), QUEUED_IS_STUCK);
+        if channel.despatches == Mode::Live && self.store.save_order(&mut row).await.is_ok() {
+            report.count("queued_again");
+            self.send(&row, channel, report).await;
+        }
+    }
+
+    async fn send(&self, row: &OrderRow, channel: &Channel, report: &mut Report) {
+        let message = OrderMessage { channel: channel.id.clone(), order_id: row.key.order_id.clone(), task: OrderTask::Despatch };
+        match self.queue.send(&[message], Duration::ZERO).await {
+            Ok(()) => report.queued += 1,
+            Err(problem) => {
+                tracing::warn!(channel = %channel.id, order = %row.key.order_id, %problem, "a despatch could not be queued; it is when it is due again");
+                report.count("queue_unavailable");
+            }
+        }
+    }
+
+    /// When the row is looked at next.
+    fn set_due(&self, row: &mut OrderRow, rules: &DespatchRules, now: Timestamp) {
+        let created_at = row.created_at.unwrap_or(row.since);
+        let (warn_at, stage) = (warn_at(row, rules), row.stage);
+        let Some(despatch) = row.despatch.as_mut() else { return };
+        let next_question = self.settings.next_question(now, created_at, warn_at.filter(|_| despatch.warned_at.is_none()));
+        despatch.due_at = match stage {
+            // Prima has no more to say of it; if it is still not told by then, its message was lost.
+            Stage::Despatched if despatch.ended_at.is_some() => after(now, QUEUED_IS_STUCK),
+            Stage::Exception => after(now, MENDED_IN_PRIMA),
+            Stage::PartDespatched => next_question.min(despatch.rest_until.filter(|until| *until > now).unwrap_or(next_question)),
+            _ => next_question,
+        };
+    }
+
+    /// The deadline is near and not everything is confirmed: said once.
+    fn warn_of_deadline(&self, row: &mut OrderRow, rules: &DespatchRules, now: Timestamp) -> Option<Event> {
+        let (deadline, warn_at) = (row.shipping_deadline?, warn_at(row, rules)?);
+        let despatch = row.despatch.as_mut()?;
+        if now < warn_at || despatch.warned_at.is_some() {
+            return None;
+        }
+        despatch.warned_at = Some(now);
+        let left = deadline.duration_since(now);
+        let time = if left.is_positive() { format!("in {} minutes", left.as_secs() / 60) } else { format!("{} minutes ago", -left.as_secs() / 60) };
+        let number = row.order_number.as_deref().unwrap_or_default();
+        Some(Event {
+            kind: EventKind::ShipByDeadlineNear,
+            channel: Some(row.key.channel.clone()),
+            order: Some(row.key.order_id.clone()),
+            needs_person: true,
+            severity: if left.is_positive() { Severity::Warning } else { Severity::Critical },
+            reason: format!("the ship-by deadline is {time}, Prima says {:?} of order {number}, and Mirakl is not told that it is shipped", despatch.prima_status),
+            remedy: "Have it sent, or agree with the customer: prima-mirakl despatches list shows all such orders; prima-mirakl despatches settle cancels or refunds what cannot be sent."
+                .to_owned(),
+        })
+    }
+
+    async fn report_unknown_word(&self, status: &PrimaOrderStatus, row: &OrderRow, report: &mut Report) {
+        let PrimaOrderStatus::Open(word) = status else { return };
+        if self.settings.knows_word(word) {
+            return;
+        }
+        report.count("unknown_status_word");
+        let Ok(mut state) = self.store.load_collection().await else { return };
+        if state.reported_words.iter().any(|known| known.eq_ignore_ascii_case(word)) {
+            return;
+        }
+        state.reported_words.push(word.clone());
+        let event = Event {
+            kind: EventKind::UnknownValue,
+            channel: Some(row.key.channel.clone()),
+            order: Some(row.key.order_id.clone()),
+            needs_person: true,
+            severity: Severity::Info,
+            reason: format!("Prima's order status {word:?} is not known; orders in it are taken for open"),
+            remedy: "If it means that the order is still open, add it to despatch.open_words in the installation document. If it means that goods have left or that the order is cancelled, say so to the connector's engineer: such orders are not told to Mirakl."
+                .to_owned(),
+        };
+        // Recorded first: told twice is worse than told by the next word.
+        if self.store.save_collection(&mut state).await.is_ok() && self.events.publish(&[event]).await.is_err() {
+            tracing::error!(word, "an unknown order status could not be told on the bus");
+        }
+    }
+
+    async fn note_answer<T>(&self, answer: &Result<T, PrimaError>) {
+        let now = self.clock.now();
+        match answer {
+            Err(problem) if problem.outcome != Outcome::Refused => {
+                shared::intake::failed(&self.store, &self.events, &self.manners, &problem.to_string(), now).await;
+            }
+            _ => shared::intake::answered(&self.store, &self.events, now).await,
+        }
+    }
+}
+
+/// Whether the collector has anything to do with a row.
+fn looked_after(row: &OrderRow) -> bool {
+    match &row.exception {
+        // What is mended in Prima shows in its next answer.
+        Some(exception) => matches!(
+            exception.kind,
+            ExceptionKind::TrackingMissing
+                | ExceptionKind::DespatchUnclear
+                | ExceptionKind::ShortShipment
+                | ExceptionKind::UnmappedCarrier
+                | ExceptionKind::CarrierNotListed
+        ),
+        None => row.stage.is_in_prima(),
+    }
+}
+
+fn is_due(row: &OrderRow, now: Timestamp) -> bool {
+    looked_after(row) && row.despatch.as_ref().is_none_or(|despatch| despatch.due_at <= now)
+}
+
+/// Prima says something else than before of what is waited for.
+fn has_news(before: &OrderRow, after: &OrderRow) -> bool {
+    let told = |row: &OrderRow| row.despatch.as_ref().map(|despatch| (despatch.parcels.clone(), despatch.ended_at.is_some()));
+    told(before) != told(after)
+}
+
+/// When it has to be said that the deadline is near.
+fn warn_at(row: &OrderRow, rules: &DespatchRules) -> Option<Timestamp> {
+    row.shipping_deadline.map(|deadline| before(deadline, rules.warn_before()))
+}

@@ -1,0 +1,52 @@
+//! What a run did, for its measures and its log line.
+
+use std::collections::BTreeMap;
+
+/// A run in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Orders that were due.
+    pub due: usize,
+    /// Due orders left to the next run: more than Prima's budget, out of time, or Prima does not answer.
+    pub postponed: usize,
+    /// Questions put to Prima.
+    pub asked: usize,
+    /// Parcels that wait for Mirakl, in orders that were looked at.
+    pub found: usize,
+    /// Messages queued.
+    pub queued: usize,
+    /// Orders that became exceptions.
+    pub exceptions: usize,
+    /// Despatches that waited for their carrier and went on by themselves.
+    pub resumed: usize,
+    /// Orders whose deadline is near, told.
+    pub warned: usize,
+    /// Exceptions told again.
+    pub reminded: usize,
+    /// Despatch files taken in.
+    pub files: usize,
+    /// Failures and oddities, by kind.
+    pub counts: BTreeMap<&'static str, usize>,
+}
+
+impl Report {
+    pub(crate) fn count(&mut self, what: &'static str) {
+        *self.counts.entry(what).or_default() += 1;
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.due += other.due;
+        self.postponed += other.postponed;
+        self.asked += other.asked;
+        self.found += other.found;
+        self.queued += other.queued;
+        self.exceptions += other.exceptions;
+        self.resumed += other.resumed;
+        self.warned += other.warned;
+        self.reminded += other.reminded;
+        self.files += other.files;
+        for (what, count) in other.counts {
+            *self.counts.entry(what).or_default() += count;
+        }
+    }
+}

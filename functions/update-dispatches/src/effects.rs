@@ -1,0 +1,371 @@
+//! The calls that change something in Mirakl, and finding out what came of them.
+
+use std::time::Duration;
+
+use shared::clock::{Clock, after};
+use shared::despatch::book::{Book, Pages};
+use shared::despatch::plan::{Facts, Failure, NewShipment, Step, Tracking, next_step};
+use shared::despatch::settlement::{ShortLine, amounts, had_its_effect, settled_lines};
+use shared::despatch::{How, Settlement, ShipmentAttempt};
+use shared::events::EventBus;
+use shared::mirakl::shipping::{MiraklShipping, SettlementRequest, ShipmentAnswer};
+use shared::mirakl::{MiraklDirectory, MiraklError, OrderState, Outcome};
+use shared::order::row::{ExceptionKind, OrderRow, Stage};
+use shared::queue::OrderQueue;
+use shared::state::{Store, StoreError};
+
+use crate::{AGAIN, End, PLATFORM_DOUBTED, Ports, Work, is_refusal};
+
+/// After this long nobody's call can still be on its way within Mirakl.
+const LONGEST_CALL: Duration = Duration::from_secs(60);
+
+impl<D, S, Q, E, C, B> Ports<D, S, Q, E, C, B>
+where
+    D: MiraklDirectory,
+    D::Client: MiraklShipping,
+    S: Store,
+    Q: OrderQueue,
+    E: EventBus,
+    C: Clock,
+    B: Book,
+{
+    /// OR23, then OR24. Both converge: after a lost answer they are simply sent again.
+    pub(crate) async fn ship(
+        &self,
+        row: &mut OrderRow,
+        tracking: &Tracking,
+        pages: &mut Pages,
+        work: &Work<'_, D::Client>,
+    ) -> Result<(), End> {
+        let order_id = row.key.order_id.clone();
+        if let Err(problem) = work.client.set_tracking(&order_id, tracking).await {
+            return self.after_refusal(row, problem, pages, work).await;
+        }
+        if let Err(problem) = work.client.ship_order(&order_id).await {
+            return self.after_refusal(row, problem, pages, work).await;
+        }
+        let (code, number) = (
+            tracking.carrier_code.as_ref().or(tracking.carrier_name.as_ref()).cloned().unwrap_or_default(),
+            tracking.tracking_number.clone().unwrap_or_default(),
+        );
+        self.confirm_all(row, &format!("told to Mirakl: {code} {number}")).await
+    }
+
+    /// ST01 for one parcel: noted first, by a write that only one holder can make.
+    pub(crate) async fn ship_parcel(
+        &self,
+        row: &mut OrderRow,
+        parcel: usize,
+        shipment: &NewShipment,
+        pages: &mut Pages,
+        work: &Work<'_, D::Client>,
+    ) -> Result<(), End> {
+        let now = self.clock.now();
+        let Some((despatch, consignment)) = row
+            .despatch
+            .as_ref()
+            .and_then(|despatch| despatch.parcels.get(parcel))
+            .map(|parcel| (parcel.despatch.clone(), parcel.consignment.clone()))
+        else {
+            return Err(End::Again(AGAIN));
+        };
+        let mut noted = row.clone();
+        noted.despatch.get_or_insert_default().attempt =
+            Some(ShipmentAttempt { despatch, consignment, at: now, until: work.run.hard_deadline });
+        self.note(row, noted).await?;
+        match work.client.create_shipment(shipment).await {
+            Ok(ShipmentAnswer::Created(id)) => self.confirm_attempt(row, &id).await,
+            Ok(ShipmentAnswer::Refused(message)) => {
+                self.forget_attempt(row).await?;
+                self.after_refusal(row, MiraklError::refused("ST01", 201, None, message), pages, work).await
+            }
+            Err(problem) if problem.outcome == Outcome::Unknown => Err(End::Again(AGAIN)),
+            Err(problem) => {
+                self.forget_attempt(row).await?;
+                self.after_refusal(row, problem, pages, work).await
+            }
+        }
+    }
+
+    /// OR30 or OR28, for what Mirakl lists now; noted first.
+    pub(crate) async fn settle(
+        &self,
+        row: &mut OrderRow,
+        how: How,
+        reason_code: &str,
+        short: &[ShortLine],
+        work: &Work<'_, D::Client>,
+    ) -> Result<(), End> {
+        let order = match work.client.order(&row.key.order_id).await {
+            Ok(Some(order)) => order,
+            Ok(None) => return Err(End::Again(AGAIN)),
+            Err(problem) => return Err(in_passing(row, &problem)),
+        };
+        if order.order_state.is_shipped_or_later() {
+            return self.confirm_all(row, "shipped in Mirakl by a person").await;
+        }
+        if order.order_state != OrderState::Shipping {
+            // Cancelled: the poller's next listing moves the row.
+            return Err(End::Done("no longer to be shipped"));
+        }
+        let lines = match amounts(&order, short, how) {
+            Ok(lines) => lines,
+            Err(problem) => {
+                row.despatch.get_or_insert_default().requested = None;
+                return Err(End::Fail(not_settled(row, how, &problem)));
+            }
+        };
+        let now = self.clock.now();
+        let mut noted = row.clone();
+        noted.despatch.get_or_insert_default().settlements.push(Settlement {
+            how,
+            lines: settled_lines(&order, short, how),
+            at: now,
+            until: work.run.hard_deadline,
+            confirmed_at: None,
+        });
+        self.note(row, noted).await?;
+        let request = SettlementRequest {
+            how,
+            order_id: row.key.order_id.clone(),
+            tax_mode: order.order_tax_mode.clone(),
+            currency: order.currency_iso_code.clone(),
+            reason_code: reason_code.to_owned(),
+            lines,
+        };
+        match work.client.settle(&request).await {
+            Ok(()) => self.confirm_settlement(row).await,
+            Err(problem) if problem.outcome == Outcome::Unknown => Err(End::Again(AGAIN)),
+            Err(problem) => {
+                self.record(row, |row| {
+                    row.despatch.get_or_insert_default().settlements.retain(|settlement| settlement.confirmed_at.is_some());
+                })
+                .await?;
+                if is_refusal(&problem) {
+                    row.despatch.get_or_insert_default().requested = None;
+                }
+                if is_refusal(&problem) { Err(End::Fail(not_settled(row, how, &problem.to_string()))) } else { Err(in_passing(row, &problem)) }
+            }
+        }
+    }
+
+    /// Whether what was sent before, and whose answer was lost, had its effect.
+    pub(crate) async fn resolve_attempts(&self, row: &mut OrderRow, pages: &Pages, work: &Work<'_, D::Client>) -> Result<(), End> {
+        let despatch = row.despatch.clone().unwrap_or_default();
+        if let Some(attempt) = &despatch.attempt {
+            self.wait_until(after(attempt.until, work.run.clock_skew + LONGEST_CALL))?;
+            let shipments = work.client.shipments(&row.key.order_id).await.map_err(|problem| in_passing(row, &problem))?;
+            match self.attempted(row, pages).and_then(|wanted| shipments.into_iter().find(|shipment| shipment.is(&wanted))) {
+                Some(found) => self.confirm_attempt(row, &found.id).await?,
+                None => self.forget_attempt(row).await?,
+            }
+        }
+        if let Some(settlement) = despatch.open_settlement() {
+            self.wait_until(after(settlement.until, work.run.clock_skew + LONGEST_CALL))?;
+            let order = work.client.order(&row.key.order_id).await.map_err(|problem| in_passing(row, &problem))?;
+            let Some(order) = order else { return Err(End::Again(AGAIN)) };
+            if had_its_effect(&order, settlement) {
+                self.confirm_settlement(row).await?;
+            } else {
+                self.record(row, |row| {
+                    row.despatch.get_or_insert_default().settlements.retain(|settlement| settlement.confirmed_at.is_some());
+                })
+                .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The shipment that the noted attempt would have made: what identifies it does not depend on carrier or lines.
+    fn attempted(&self, row: &OrderRow, pages: &Pages) -> Option<NewShipment> {
+        let attempt = row.despatch.as_ref()?.attempt.as_ref()?;
+        let mut only = row.clone();
+        let despatch = only.despatch.as_mut()?;
+        despatch.parcels.retain(|parcel| parcel.identity() == (attempt.despatch.as_str(), attempt.consignment.as_str()));
+        let platform = pages.platform.as_ref()?;
+        let facts = Facts { rules: &pages.rules, platform, carriers: &pages.carriers, now: self.clock.now() };
+        match next_step(&only, &facts) {
+            Step::ShipParcel { shipment, .. } => Some(shipment),
+            // The map changed meanwhile: despatch number and tracking number are enough.
+            _ => Some(NewShipment {
+                order_id: row.key.order_id.clone(),
+                lines: Vec::new(),
+                tracking: Tracking {
+                    tracking_number: pages.rules.tracking_number(&attempt.consignment).map(str::to_owned),
+                    ..Tracking::default()
+                },
+                reference: shared::despatch::plan::reference(&attempt.despatch),
+            }),
+        }
+    }
+
+    fn wait_until(&self, moment: jiff::Timestamp) -> Result<(), End> {
+        let now = self.clock.now();
+        if now < moment { Err(End::Again(moment.duration_since(now).unsigned_abs())) } else { Ok(()) }
+    }
+
+    /// Mirakl refused, or did not answer. What the order is now decides.
+    async fn after_refusal(
+        &self,
+        row: &mut OrderRow,
+        problem: MiraklError,
+        pages: &mut Pages,
+        work: &Work<'_, D::Client>,
+    ) -> Result<(), End> {
+        if !is_refusal(&problem) {
+            return Err(in_passing(row, &problem));
+        }
+        let order = match work.client.order(&row.key.order_id).await {
+            Ok(order) => order,
+            Err(unread) => return Err(in_passing(row, &unread)),
+        };
+        let Some(order) = order else { return Err(End::Fail(rejected(row, &problem, "Mirakl does not list the order any more"))) };
+        if order.order_state.is_shipped_or_later() {
+            // By us, with a lost answer, or by a person in the back office.
+            return self.confirm_all(row, "shipped in Mirakl already").await;
+        }
+        if order.order_state != OrderState::Shipping {
+            return Err(End::Done("no longer to be shipped"));
+        }
+        // The carrier may have been taken off the list since it was read.
+        let before = pages.platform.clone();
+        if self.is_doubted(pages) && self.need_platform(pages, work, PLATFORM_DOUBTED).await.is_ok() {
+            let carriers = |platform: &Option<shared::despatch::platform::Platform>| {
+                platform.as_ref().map(|platform| (platform.carriers.clone(), platform.multi_shipment, platform.registered_carriers_only))
+            };
+            if carriers(&before) != carriers(&pages.platform) {
+                return Ok(());
+            }
+        }
+        let state = if order.can_shop_ship == Some(false) { "; can_shop_ship is false: the marketplace ships it itself" } else { "" };
+        Err(End::Fail(rejected(row, &problem, state.trim_start_matches("; "))))
+    }
+
+    /// Every parcel is known to Mirakl.
+    async fn confirm_all(&self, row: &mut OrderRow, note: &str) -> Result<(), End> {
+        let now = self.clock.now();
+        let note = note.to_owned();
+        self.record(row, move |row| {
+            let despatch = row.despatch.get_or_insert_default();
+            despatch.attempt = None;
+            despatch.ended_at.get_or_insert(now);
+            for parcel in &mut despatch.parcels {
+                parcel.confirmed_at.get_or_insert(now);
+            }
+            if row.stage == Stage::Despatched {
+                row.enter(Stage::Shipped, now, note.clone());
+            }
+        })
+        .await?;
+        Err(End::Done("shipped"))
+    }
+
+    async fn confirm_attempt(&self, row: &mut OrderRow, shipment_id: &str) -> Result<(), End> {
+        let now = self.clock.now();
+        let Some(attempt) = row.despatch.as_ref().and_then(|despatch| despatch.attempt.clone()) else { return Ok(()) };
+        let id = shipment_id.to_owned();
+        self.record(row, move |row| {
+            let despatch = row.despatch.get_or_insert_default();
+            despatch.attempt = None;
+            let identity = (attempt.despatch.as_str(), attempt.consignment.as_str());
+            for parcel in despatch.parcels.iter_mut().filter(|parcel| parcel.identity() == identity) {
+                parcel.confirmed_at.get_or_insert(now);
+                parcel.shipment_id = Some(id.clone());
+            }
+        })
+        .await
+    }
+
+    async fn forget_attempt(&self, row: &mut OrderRow) -> Result<(), End> {
+        self.record(row, |row| row.despatch.get_or_insert_default().attempt = None).await
+    }
+
+    async fn confirm_settlement(&self, row: &mut OrderRow) -> Result<(), End> {
+        let now = self.clock.now();
+        self.record(row, move |row| {
+            let despatch = row.despatch.get_or_insert_default();
+            let Some(settlement) = despatch.settlements.iter_mut().find(|settlement| settlement.confirmed_at.is_none()) else { return };
+            settlement.confirmed_at = Some(now);
+            despatch.requested = None;
+            let (how, settled) = (settlement.how, settlement.lines.clone());
+            if how == How::Cancel {
+                // As Mirakl lists them from now on: less what is cancelled.
+                for line in &mut row.lines {
+                    let gone: u32 = settled.iter().filter(|one| one.order_line_id == line.order_line_id).map(|one| one.quantity).sum();
+                    line.quantity = line.quantity.saturating_sub(gone);
+                }
+                row.lines.retain(|line| line.quantity > 0);
+            }
+        })
+        .await
+    }
+
+    /// Saves a note that only one holder can make: where the row changed, nothing is sent.
+    async fn note(&self, row: &mut OrderRow, mut noted: OrderRow) -> Result<(), End> {
+        match self.store.save_order(&mut noted).await {
+            Ok(()) => {
+                *row = noted;
+                Ok(())
+            }
+            Err(StoreError::Conflict(_)) => Err(End::Again(Duration::from_secs(5))),
+            // The note may have been written: the next message finds out.
+            Err(_) => Err(End::Again(AGAIN)),
+        }
+    }
+
+    /// Records what is so, whatever else changed in the row meanwhile.
+    async fn record(&self, row: &mut OrderRow, change: impl Fn(&mut OrderRow)) -> Result<(), End> {
+        for _try in 0..5 {
+            let mut next = row.clone();
+            change(&mut next);
+            match self.store.save_order(&mut next).await {
+                Ok(()) => {
+                    *row = next;
+                    // Where the poller or a person moved it meanwhile, it is theirs.
+                    let goes_on = matches!(row.stage, Stage::Despatched | Stage::Shipped);
+                    return if goes_on { Ok(()) } else { Err(End::Done("moved by another run")) };
+                }
+                Err(StoreError::Conflict(_)) => match self.store.load_order(&row.key).await {
+                    Ok(Some(current)) => *row = current,
+                    Ok(None) => return Err(End::Done("its row is gone")),
+                    Err(_) => return Err(End::Again(AGAIN)),
+                },
+                Err(_) => return Err(End::Again(AGAIN)),
+            }
+        }
+        Err(End::Again(AGAIN))
+    }
+}
+
+fn in_passing(row: &OrderRow, problem: &MiraklError) -> End {
+    tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, %problem, "Mirakl cannot be told now; tried again");
+    End::Again(problem.retry_after.unwrap_or(AGAIN))
+}
+
+fn rejected(row: &OrderRow, problem: &MiraklError, more: &str) -> Failure {
+    let described: Vec<String> = row.despatch.iter().flat_map(|despatch| &despatch.parcels).map(|parcel| parcel.description()).collect();
+    let more = if more.is_empty() { String::new() } else { format!("; {more}") };
+    Failure {
+        kind: ExceptionKind::DespatchRejected,
+        reason: format!("Mirakl refuses the despatch by {}: {problem}{more}", described.join(", ")),
+        remedy: format!(
+            "Look at the order in Mirakl's back office and mend what it names, or ship it there by hand: the connector notices. Else: prima-mirakl exceptions retry {} {}.",
+            row.key.channel, row.key.order_id
+        ),
+    }
+}
+
+fn not_settled(row: &OrderRow, how: How, problem: &str) -> Failure {
+    let what = match how {
+        How::Cancel => "cancelled",
+        How::Refund => "refunded",
+    };
+    Failure {
+        kind: ExceptionKind::ShortShipment,
+        reason: format!("what Prima will not send could not be {what} in Mirakl ({}): {problem}", how.operation()),
+        remedy: format!(
+            "Settle it in Mirakl's back office, or the other way: prima-mirakl despatches settle {} {} --how cancel|refund. Then: prima-mirakl exceptions retry {} {}.",
+            row.key.channel, row.key.order_id, row.key.channel, row.key.order_id
+        ),
+    }
+}

@@ -1,0 +1,322 @@
+//! `update-dispatches`: tells Mirakl what has left Prima: OR23 and OR24 for a whole order, ST01 for a parcel where the marketplace
+//! ships in parts, OR30 or OR28 for what will not leave.
+//!
+//! Guarantee: each parcel is told exactly once in effect. OR23 and OR24 converge. ST01, OR28 and OR30 do not: before one is sent
+//! the row says so, by a write that only one holder can make; after a lost answer the order's shipments, cancelations or refunds
+//! are asked for, and nothing is sent again before nobody can be sending any more.
+//!
+//! On a crash: before that note, nothing was sent. After it, the next message asks. After the effect and before it was recorded,
+//! the question finds it. A message may be lost, late or doubled: the row decides, and `collect-dispatches` queues it again.
+
+mod effects;
+pub mod handler;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use shared::channel::{Channel, Mode};
+use shared::clock::{Clock, after, before};
+use shared::despatch::book::{Book, BookProblem, Pages};
+use shared::despatch::plan::{Facts, Failure, Step, next_step};
+use shared::despatch::platform::Platform;
+use shared::events::EventBus;
+use shared::exceptions::announce;
+use shared::mirakl::shipping::MiraklShipping;
+use shared::mirakl::{MiraklDirectory, MiraklError, Outcome};
+use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
+use shared::queue::{OrderMessage, OrderQueue, OrderTask};
+use shared::state::{Store, StoreError};
+
+/// What a marketplace demands is read again after this long; Mirakl allows it once a day.
+const PLATFORM_KEPT: Duration = Duration::from_secs(23 * 3600);
+/// A code was refused, and the list is older than this: it is read again at once.
+const PLATFORM_DOUBTED: Duration = Duration::from_secs(600);
+/// Steps of one order in one message.
+const STEPS: usize = 60;
+/// A message is not begun with less time left than this.
+const LEAST_TIME: Duration = Duration::from_secs(10);
+/// Before what failed in passing is tried again.
+const AGAIN: Duration = Duration::from_secs(60);
+
+/// What the function works with.
+#[derive(Debug)]
+pub struct Ports<D, S, Q, E, C, B> {
+    /// Hands out each channel's Mirakl client.
+    pub directory: D,
+    /// Rows.
+    pub store: S,
+    /// The `dispatches` queue and its dead-letter queue.
+    pub queue: Q,
+    /// The event bus.
+    pub events: E,
+    /// Time.
+    pub clock: C,
+    /// Each channel's documents.
+    pub book: B,
+}
+
+/// One invocation.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// When Lambda ends the function, whatever it does.
+    pub hard_deadline: Timestamp,
+    /// How much the clocks of two functions may differ, and then some.
+    pub clock_skew: Duration,
+}
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// Done with, whatever came of the order: the row knows.
+    Done(&'static str),
+    /// Back to the queue, and after a few receives, whole, to the dead-letter queue.
+    Return(&'static str),
+}
+
+/// Why a step ends the work on an order.
+enum End {
+    /// The message is done with.
+    Done(&'static str),
+    /// The message comes again after a while.
+    Again(Duration),
+    /// A person has to act.
+    Fail(Failure),
+}
+
+/// An order in work.
+struct Work<'w, M> {
+    client: M,
+    channel: &'w Channel,
+    run: &'w Run,
+}
+
+impl<D, S, Q, E, C, B> Ports<D, S, Q, E, C, B>
+where
+    D: MiraklDirectory,
+    D::Client: MiraklShipping,
+    S: Store,
+    Q: OrderQueue,
+    E: EventBus,
+    C: Clock,
+    B: Book,
+{
+    /// Works off one message.
+    pub async fn handle(&self, message_id: &str, body: &str, run: &Run) -> Disposition {
+        let message: OrderMessage = match serde_json::from_str(body) {
+            Ok(message) => message,
+            Err(problem) => {
+                tracing::error!(
+                    message_id,
+                    line = problem.line(),
+                    column = problem.column(),
+                    "a message cannot be read as a despatch message; it goes, whole, to the dead-letter queue"
+                );
+                return Disposition::Return("unreadable");
+            }
+        };
+        if message.order_id.is_empty() || message.channel.is_empty() || message.task != OrderTask::Despatch {
+            tracing::error!(message_id, "a message names no order or channel, or is for another queue; it goes, whole, to the dead-letter queue");
+            return Disposition::Return("unreadable");
+        }
+        self.work(message, run).await
+    }
+
+    /// Works off one message that could be read.
+    pub async fn work(&self, message: OrderMessage, run: &Run) -> Disposition {
+        let key = OrderKey::new(&message.channel, &message.order_id);
+        let disposition = self.tell(&key, &message, run).await;
+        tracing::info!(channel = %key.channel, order = %key.order_id, outcome = ?disposition, "worked off");
+        disposition
+    }
+
+    async fn tell(&self, key: &OrderKey, message: &OrderMessage, run: &Run) -> Disposition {
+        if after(self.clock.now(), LEAST_TIME) > run.hard_deadline {
+            return self.again(message, Duration::ZERO).await;
+        }
+        let row = match self.store.load_order(key).await {
+            Ok(Some(row)) if row.stage == Stage::Despatched => row,
+            Ok(_) => return Disposition::Done("nothing to tell"),
+            Err(_) => return Disposition::Return("store unavailable"),
+        };
+        let channel = match self.book.channels().await {
+            Ok(channels) => channels.into_iter().find(|channel| channel.id == key.channel),
+            Err(_) => return Disposition::Return("documents unavailable"),
+        };
+        let Some(channel) = channel.filter(|channel| channel.despatches != Mode::Off) else {
+            return Disposition::Done("despatches are off");
+        };
+        let deadline = before(run.hard_deadline, Duration::from_secs(3));
+        let client = match self.directory.client(&channel, deadline).await {
+            Ok(client) => client,
+            Err(problem) => return self.failed_in_passing(&problem, message).await,
+        };
+        let work = Work { client, channel: &channel, run };
+        let mut row = row;
+        match self.tell_all(&mut row, &work).await {
+            End::Done(what) => Disposition::Done(what),
+            End::Again(wait) => self.again(message, wait).await,
+            End::Fail(failure) => self.fail(row, failure).await,
+        }
+    }
+
+    /// Step by step, until nothing is left to tell.
+    async fn tell_all(&self, row: &mut OrderRow, work: &Work<'_, D::Client>) -> End {
+        let mut pages = match self.book.pages(&row.key.channel, false).await {
+            Ok(pages) => pages,
+            Err(problem) => return documents_end(row, &problem),
+        };
+        let mut read_anew = false;
+        if let Err(end) = self.need_platform(&mut pages, work, PLATFORM_KEPT).await {
+            return end;
+        }
+        for _step in 0..STEPS {
+            if after(self.clock.now(), LEAST_TIME) > work.run.hard_deadline {
+                return End::Again(Duration::ZERO);
+            }
+            if let Err(end) = self.resolve_attempts(row, &pages, work).await {
+                return end;
+            }
+            let Some(platform) = &pages.platform else { return End::Again(AGAIN) };
+            let facts = Facts { rules: &pages.rules, platform, carriers: &pages.carriers, now: self.clock.now() };
+            let step = next_step(row, &facts);
+            if work.channel.despatches == Mode::Observe {
+                tracing::info!(channel = %row.key.channel, order = %row.key.order_id, ?step, "observing: would do this");
+                return End::Done("observed");
+            }
+            let ended = match step {
+                Step::Rest(stage) => Err(self.rest(row, stage, None).await),
+                Step::Wait(until) => Err(self.rest(row, Stage::PartDespatched, Some(until.unwrap_or(Timestamp::MAX))).await),
+                Step::Ship(tracking) => self.ship(row, &tracking, &mut pages, work).await,
+                Step::ShipParcel { parcel, shipment } => self.ship_parcel(row, parcel, &shipment, &mut pages, work).await,
+                Step::Settle { how, reason_code, lines } => self.settle(row, how, &reason_code, &lines, work).await,
+                // The map may have been mended within the minute for which it is cached.
+                Step::Fail(_) if !read_anew => {
+                    read_anew = true;
+                    match self.book.pages(&row.key.channel, true).await {
+                        Ok(anew) => {
+                            pages = Pages { platform: anew.platform.or(pages.platform), ..anew };
+                            Ok(())
+                        }
+                        Err(problem) => Err(documents_end(row, &problem)),
+                    }
+                }
+                Step::Fail(failure) if failure.kind == ExceptionKind::CarrierNotListed && self.is_doubted(&pages) => {
+                    self.need_platform(&mut pages, work, PLATFORM_DOUBTED).await
+                }
+                Step::Fail(failure) => Err(End::Fail(failure)),
+            };
+            if let Err(end) = ended {
+                return end;
+            }
+        }
+        End::Again(AGAIN)
+    }
+
+    fn is_doubted(&self, pages: &Pages) -> bool {
+        pages.platform.as_ref().is_none_or(|platform| platform.read_at < before(self.clock.now(), PLATFORM_DOUBTED))
+    }
+
+    /// What the marketplace demands, no older than `kept`.
+    async fn need_platform(&self, pages: &mut Pages, work: &Work<'_, D::Client>, kept: Duration) -> Result<(), End> {
+        let now = self.clock.now();
+        if pages.platform.as_ref().is_some_and(|platform| platform.read_at >= before(now, kept)) {
+            return Ok(());
+        }
+        match work.client.platform().await {
+            Ok(platform) => {
+                let platform = Platform { read_at: now, ..platform };
+                if let Err(problem) = self.book.keep_platform(&work.channel.id, &platform).await {
+                    tracing::warn!(channel = %work.channel.id, %problem, "what the marketplace demands could not be kept; it is read again");
+                }
+                pages.platform = Some(platform);
+                Ok(())
+            }
+            // An old list is better than none.
+            Err(problem) if pages.platform.is_some() => {
+                tracing::warn!(channel = %work.channel.id, %problem, "what the marketplace demands could not be read again; going on with what is known");
+                if let Some(platform) = &mut pages.platform {
+                    platform.read_at = now;
+                }
+                Ok(())
+            }
+            Err(problem) => {
+                tracing::warn!(channel = %work.channel.id, %problem, "what the marketplace demands cannot be read");
+                Err(End::Again(AGAIN))
+            }
+        }
+    }
+
+    /// Nothing is left to tell for now.
+    async fn rest(&self, row: &mut OrderRow, stage: Stage, until: Option<Timestamp>) -> End {
+        let now = self.clock.now();
+        let note = match stage {
+            Stage::Shipped => "shipped in Mirakl",
+            Stage::Cancelled => "cancelled in Prima, and so in Mirakl",
+            Stage::PartDespatched if until.is_some() => "a part has left; the marketplace ships whole orders: the rest is waited for",
+            Stage::PartDespatched => "what has left is told to Mirakl; more is to come",
+            _ => "nothing to tell",
+        };
+        let mut next = row.clone();
+        next.enter(stage, now, note);
+        // The collector has set when it is looked at again.
+        next.despatch.get_or_insert_default().rest_until = until;
+        match self.store.save_order(&mut next).await {
+            Ok(()) => {
+                *row = next;
+                End::Done(if stage == Stage::PartDespatched { "part shipped" } else { "shipped" })
+            }
+            // The poller noted something: said of the row as it stands now.
+            Err(StoreError::Conflict(_)) => End::Again(Duration::ZERO),
+            Err(_) => End::Again(AGAIN),
+        }
+    }
+
+    /// Makes it an exception, and tells a person.
+    async fn fail(&self, row: OrderRow, failure: Failure) -> Disposition {
+        let now = self.clock.now();
+        let mut row = row;
+        row.fail(failure.kind, failure.reason, failure.remedy, now);
+        row.despatch.get_or_insert_default().due_at = after(now, Duration::from_secs(1800));
+        match self.store.save_order(&mut row).await {
+            Ok(()) => {
+                announce(&self.store, &self.queue, &self.events, &mut row, now).await;
+                Disposition::Done("exception")
+            }
+            Err(StoreError::Conflict(_)) => Disposition::Return("changed by another run"),
+            Err(_) => Disposition::Return("store unavailable"),
+        }
+    }
+
+    /// Sends a copy of the message, to come back after `wait`: unlike a return it costs no receive.
+    async fn again(&self, message: &OrderMessage, wait: Duration) -> Disposition {
+        match self.queue.send(std::slice::from_ref(message), wait.min(Duration::from_secs(900))).await {
+            Ok(()) => Disposition::Done("again later"),
+            Err(_) => Disposition::Return("queue unavailable"),
+        }
+    }
+
+    async fn failed_in_passing(&self, problem: &MiraklError, message: &OrderMessage) -> Disposition {
+        tracing::warn!(channel = %message.channel, order = %message.order_id, %problem, "Mirakl cannot be told now; tried again");
+        self.again(message, problem.retry_after.unwrap_or(AGAIN)).await
+    }
+}
+
+/// Wrong documents are a person's; unavailable ones come back.
+fn documents_end(row: &OrderRow, problem: &BookProblem) -> End {
+    match problem {
+        BookProblem::Wrong(problem) => End::Fail(Failure {
+            kind: ExceptionKind::CarrierNotListed,
+            reason: problem.clone(),
+            remedy: format!(
+                "Mend the document (prima-mirakl despatch-rules put, prima-mirakl carriers import). Then: prima-mirakl exceptions retry {} {}.",
+                row.key.channel, row.key.order_id
+            ),
+        }),
+        BookProblem::Unavailable(_) => End::Again(AGAIN),
+    }
+}
+
+/// Whether Mirakl read the call and refused it for what it says; not for its key, its rate or its own trouble.
+fn is_refusal(problem: &MiraklError) -> bool {
+    problem.outcome == Outcome::Refused && !problem.is_key_refused() && problem.status != Some(429)
+}

@@ -1,0 +1,190 @@
+//! A channel's carrier map: edited, imported, exported, checked against what the marketplace lists now.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use shared::channels::DocumentKey;
+use shared::clock::{SystemClock, after};
+use shared::despatch::carriers::{CarrierEntry, CarrierMap, Target, proposals};
+use shared::despatch::platform::Platform;
+use shared::mirakl::client::HttpDirectory;
+use shared::mirakl::shipping::MiraklShipping;
+use shared::order::row::{ExceptionKind, Stage};
+use shared::secrets::SecretsManagerKeys;
+use shared::state::Store;
+
+use crate::arguments::CarriersCommand;
+use crate::documents::{self, Refused};
+use crate::orders::index_states;
+use crate::place::Connector;
+use crate::table::table;
+
+/// How long the marketplace may take to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Orders whose descriptions are looked at, of each kind.
+const LOOKED_AT: usize = 500;
+
+/// `carriers`
+pub(crate) async fn run(connector: &Connector, command: CarriersCommand) -> Result<String> {
+    match command {
+        CarriersCommand::List { channel } => {
+            let map = read(connector, &channel).await?;
+            Ok(render(&map, &channel))
+        }
+        CarriersCommand::Set { channel, carrier, service, code, name, url, priority } => {
+            let entry = CarrierEntry { carrier, service, priority, code, name, url };
+            let mut map = read(connector, &channel).await?;
+            let replaced = map.set(entry);
+            let warning = unlisted(connector, &channel, &map).await;
+            put(connector, &channel, &map).await?;
+            let done = if replaced { "Replaced the entry" } else { "Added the entry" };
+            Ok(format!("{done}. Despatches that waited for it go on within two minutes.{warning}"))
+        }
+        CarriersCommand::Remove { channel, carrier, service } => {
+            let mut map = read(connector, &channel).await?;
+            let before = map.entries.len();
+            map.entries.retain(|entry| !entry.is_about(&carrier, service.as_deref()));
+            if map.entries.len() == before {
+                return Err(anyhow!("the map of channel {channel} has no such entry: `prima-mirakl carriers list {channel}` shows all"));
+            }
+            put(connector, &channel, &map).await?;
+            Ok("Removed the entry.".to_owned())
+        }
+        CarriersCommand::Import { channel, file } => {
+            let name = file.display();
+            let text = fs::read_to_string(&file).with_context(|| format!("{name} cannot be read: check the path"))?;
+            let map = CarrierMap::from_csv(&text)
+                .map_err(|problems| Refused::of(problems.iter().map(|problem| format!("{name}: {problem}")).collect()))?;
+            connector.channel(&channel).await?;
+            let warning = unlisted(connector, &channel, &map).await;
+            put(connector, &channel, &map).await?;
+            Ok(format!("Stored {} entries in place of what was there.{warning}", map.entries.len()))
+        }
+        CarriersCommand::Export { channel } => read(connector, &channel).await?.to_csv().map_err(anyhow::Error::msg),
+        CarriersCommand::History { channel } => {
+            documents::history(&connector.documents()?, &DocumentKey::CarrierMap(channel), connector.now).await
+        }
+        CarriersCommand::Check { channel } => check(connector, &channel).await,
+    }
+}
+
+async fn read(connector: &Connector, channel: &str) -> Result<CarrierMap> {
+    connector.channel(channel).await?;
+    Ok(connector.documents()?.read(&DocumentKey::CarrierMap(channel.to_owned())).await?.unwrap_or_default())
+}
+
+async fn put(connector: &Connector, channel: &str, map: &CarrierMap) -> Result<()> {
+    let problems = map.problems();
+    if !problems.is_empty() {
+        return Err(Refused::of(problems.iter().map(ToString::to_string).collect()).into());
+    }
+    let key = DocumentKey::CarrierMap(channel.to_owned());
+    connector.documents()?.put(&key, map, &connector.author, connector.now).await?;
+    Ok(())
+}
+
+fn render(map: &CarrierMap, channel: &str) -> String {
+    if map.entries.is_empty() {
+        return format!("The carrier map of channel {channel} is empty: `prima-mirakl carriers check {channel}` proposes entries.");
+    }
+    let mut table = table(&["Prima's carrier", "service", "priority", "carrier code", "or name", "page"]);
+    for entry in &map.entries {
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        let service = entry.service.clone().unwrap_or_else(|| "(any)".to_owned());
+        table.add_row([entry.carrier.clone(), service, entry.priority.to_string(), text(&entry.code), text(&entry.name), text(&entry.url)]);
+    }
+    table.to_string()
+}
+
+/// What the marketplace demands: asked now; where that fails, as last read.
+async fn platform(connector: &Connector, channel: &str) -> Result<(Platform, Option<String>)> {
+    let definition = connector.channel(channel).await?;
+    let keys = SecretsManagerKeys::new(aws_sdk_secretsmanager::Client::new(&connector.config), connector.secret_prefix()?);
+    let asked = match HttpDirectory::new(keys, SystemClock).client_of(&definition, after(connector.now, PATIENCE)) {
+        Ok(client) => client.platform().await,
+        Err(problem) => Err(problem),
+    };
+    match asked {
+        Ok(platform) => Ok((platform, None)),
+        Err(problem) => {
+            let kept: Option<Platform> = connector.documents()?.read(&DocumentKey::Platform(channel.to_owned())).await?;
+            let kept = kept.ok_or_else(|| anyhow!("the marketplace's carriers cannot be read ({problem}), and were never read before"))?;
+            let note = format!("The marketplace does not answer ({problem}): checked against its list of {:.0}.", kept.read_at);
+            Ok((kept, Some(note)))
+        }
+    }
+}
+
+/// A warning where the map leads to codes that the marketplace does not list. Stored all the same: it may list them tomorrow.
+async fn unlisted(connector: &Connector, channel: &str, map: &CarrierMap) -> String {
+    let Ok((platform, _)) = platform(connector, channel).await else { return String::new() };
+    let codes: BTreeSet<&str> =
+        map.entries.iter().filter_map(|entry| entry.code.as_deref()).filter(|code| platform.carrier(code).is_none()).collect();
+    if codes.is_empty() {
+        return String::new();
+    }
+    let codes: Vec<&str> = codes.into_iter().collect();
+    format!("\nThe marketplace does not list: {}. Despatches by them wait as exceptions.", codes.join(", "))
+}
+
+/// `carriers check`
+async fn check(connector: &Connector, channel: &str) -> Result<String> {
+    let map = read(connector, channel).await?;
+    let (platform, note) = platform(connector, channel).await?;
+    let mut findings = table(&["Prima's carrier", "service", "finding", "proposals"]);
+    for (carrier, service) in descriptions(connector, channel).await? {
+        let finding = match map.resolve(&carrier, &service) {
+            Ok(Target::Registered { code }) if platform.carrier(&code).is_some() => continue,
+            Ok(Target::Registered { code }) => format!("leads to {code}, which the marketplace does not list"),
+            Ok(Target::Unregistered { name, .. }) if platform.registered_carriers_only => {
+                format!("leads to {name} by name; the marketplace takes listed carriers alone")
+            }
+            Ok(Target::Unregistered { .. }) => continue,
+            Err(problem) => format!("seen on despatches and in no entry ({problem:?})"),
+        };
+        let proposed: Vec<String> = proposals(&carrier, &service, &platform).iter().map(|one| format!("{} ({})", one.code, one.label)).collect();
+        findings.add_row([carrier, service, finding, proposed.join(", ")]);
+    }
+    for entry in &map.entries {
+        if let Some(code) = entry.code.as_ref().filter(|code| platform.carrier(code).is_none()) {
+            let proposed: Vec<String> =
+                proposals(&entry.carrier, "", &platform).iter().map(|one| format!("{} ({})", one.code, one.label)).collect();
+            let service = entry.service.clone().unwrap_or_else(|| "(any)".to_owned());
+            findings.add_row([entry.carrier.clone(), service, format!("entry with {code}, which the marketplace does not list"), proposed.join(", ")]);
+        }
+    }
+    let mut listed = table(&["carrier code", "label", "standard code", "needs a number"]);
+    for carrier in &platform.carriers {
+        let needs = if carrier.needs_tracking_number() { "yes" } else { "no" };
+        listed.add_row([carrier.code.as_str(), &carrier.label, carrier.standard_code.as_deref().unwrap_or_default(), needs]);
+    }
+    let verdict = if findings.is_empty() {
+        "Every carrier that was seen on a despatch, and every entry, leads to something that the marketplace takes.".to_owned()
+    } else {
+        format!("{findings}\nMap one: prima-mirakl carriers set {channel} CARRIER [--service SERVICE] --code CODE")
+    };
+    let names = if platform.registered_carriers_only { "Only these are taken." } else { "Others are taken by name." };
+    let note = note.map(|note| format!("{note}\n")).unwrap_or_default();
+    Ok(format!("{note}{verdict}\n\nThe marketplace lists:\n{listed}\n{names}"))
+}
+
+/// Descriptions on the despatches of orders that are not over, and of late.
+async fn descriptions(connector: &Connector, channel: &str) -> Result<BTreeSet<(String, String)>> {
+    let store = connector.store()?;
+    let mut keys = Vec::new();
+    for stage in [Stage::Despatched, Stage::PartDespatched, Stage::Exception, Stage::Shipped] {
+        for state in index_states(stage) {
+            keys.extend(store.orders_in(channel, state, LOOKED_AT).await?);
+        }
+    }
+    let rows = store.load_orders(&keys).await?;
+    let parcels = rows.values().filter_map(|row| row.despatch.as_ref()).flat_map(|despatch| &despatch.parcels);
+    Ok(parcels.map(|parcel| (parcel.carrier.clone(), parcel.service.clone())).collect())
+}
+
+/// Exceptions that a change of the map may resolve.
+pub(crate) fn waits_for_carrier(kind: ExceptionKind) -> bool {
+    matches!(kind, ExceptionKind::UnmappedCarrier | ExceptionKind::CarrierNotListed)
+}

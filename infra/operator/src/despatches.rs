@@ -1,0 +1,317 @@
+//! What has left Prima and is not shipped in Mirakl, what Prima holds back, and what will not be sent at all.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use shared::channels::DocumentKey;
+use shared::clock::{SystemClock, after};
+use shared::despatch::plan::missing;
+use shared::despatch::rules::DespatchRules;
+use shared::despatch::settlement::{LineAmounts, ShortLine, amounts};
+use shared::despatch::{How, ParcelLine, RequestedSettlement};
+use shared::mirakl::client::HttpDirectory;
+use shared::mirakl::shipping::MiraklShipping;
+use shared::order::row::{OrderKey, OrderRow, Stage};
+use shared::queue::{OrderMessage, OrderQueue, OrderTask};
+use shared::secrets::SecretsManagerKeys;
+use shared::state::Store;
+use shared::state::dynamodb::DynamoDbStore;
+
+use crate::arguments::{DespatchesCommand, SettleHow};
+use crate::orders::{change, index_states};
+use crate::place::Connector;
+use crate::table::{age, table};
+
+/// How long the marketplace may take to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Orders listed of one channel and stage.
+const LISTED: usize = 2000;
+
+/// `despatches`
+pub(crate) async fn run(connector: &Connector, command: DespatchesCommand) -> Result<String> {
+    match command {
+        DespatchesCommand::List { channel } => {
+            let rows = rows_in(connector, channel.as_deref(), &[Stage::Despatched, Stage::PartDespatched, Stage::Exception]).await?;
+            let rows: Vec<OrderRow> = rows.into_iter().filter(is_unconfirmed).collect();
+            Ok(render_unconfirmed(&rows, connector.now))
+        }
+        DespatchesCommand::Waiting { channel, hours } => {
+            let rows = rows_in(connector, channel.as_deref(), &[Stage::Created, Stage::PartDespatched]).await?;
+            let long_ago = shared::clock::before(connector.now, Duration::from_secs(3600 * u64::from(hours)));
+            let mut rows: Vec<OrderRow> =
+                rows.into_iter().filter(|row| row.created_at.is_some_and(|created_at| created_at <= long_ago)).collect();
+            rows.sort_by_key(|row| row.shipping_deadline.unwrap_or(Timestamp::MAX));
+            Ok(render_waiting(&rows, hours, connector.now))
+        }
+        DespatchesCommand::Settle { channel, order, how, lines, reason_code, send } => {
+            settle(connector, &channel, &order, how, &lines, reason_code, send).await
+        }
+    }
+}
+
+async fn rows_in(connector: &Connector, channel: Option<&str>, stages: &[Stage]) -> Result<Vec<OrderRow>> {
+    let channels = match channel {
+        Some(channel) => vec![connector.channel(channel).await?.id],
+        None => connector.documents()?.channels().await?.channels.into_iter().map(|channel| channel.id).collect(),
+    };
+    let store = connector.store()?;
+    let mut rows = Vec::new();
+    for channel in channels {
+        let mut keys = Vec::new();
+        for state in stages.iter().flat_map(|stage| index_states(*stage)) {
+            keys.extend(store.orders_in(&channel, state, LISTED).await?);
+        }
+        rows.extend(store.load_orders(&keys).await?.into_values().filter(|row| stages.contains(&row.stage)));
+    }
+    Ok(rows)
+}
+
+/// Something has left, or will not leave, that Mirakl does not know of.
+fn is_unconfirmed(row: &OrderRow) -> bool {
+    let waits = row.despatch.as_ref().is_some_and(|despatch| despatch.unconfirmed().next().is_some() || despatch.ended_at.is_some());
+    waits && (row.stage != Stage::Exception || row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_despatch()))
+}
+
+fn render_unconfirmed(rows: &[OrderRow], now: Timestamp) -> String {
+    if rows.is_empty() {
+        return "Everything that has left Prima is shipped in Mirakl.".to_owned();
+    }
+    let mut rows: Vec<&OrderRow> = rows.iter().collect();
+    rows.sort_by_key(|row| row.shipping_deadline.unwrap_or(Timestamp::MAX));
+    let mut table = table(&["channel", "order", "Prima's number", "left", "ship by", "held back", "carrier", "why"]);
+    let mut held: BTreeMap<&str, Decimal> = BTreeMap::new();
+    for row in &rows {
+        let despatch = row.despatch.as_ref();
+        let first = despatch.and_then(|despatch| despatch.parcels.iter().map(|parcel| parcel.found_at).min());
+        let carriers: Vec<String> =
+            despatch.iter().flat_map(|despatch| despatch.unconfirmed()).map(shared::despatch::Parcel::description).collect();
+        let why = match &row.exception {
+            Some(exception) => format!("{}: {}", exception.kind.name(), exception.reason),
+            None if row.stage == Stage::PartDespatched => "waits for the rest".to_owned(),
+            None => "on its way to Mirakl".to_owned(),
+        };
+        if let Some(value) = &row.payout_value {
+            *held.entry(value.currency.as_str()).or_default() += value.amount.0;
+        }
+        table.add_row([
+            row.key.channel.clone(),
+            row.key.order_id.clone(),
+            row.order_number.clone().unwrap_or_default(),
+            first.map_or_else(|| "-".to_owned(), |at| format!("{} ago", age(at, now))),
+            deadline(row, now),
+            row.payout_value.as_ref().map_or_else(|| "?".to_owned(), |value| format!("{} {}", value.amount, value.currency)),
+            carriers.join("; "),
+            why,
+        ]);
+    }
+    let held: Vec<String> = held.iter().map(|(currency, amount)| format!("{amount} {currency}")).collect();
+    format!("{table}\n{} orders; payout held back: {}", rows.len(), held.join(", "))
+}
+
+fn deadline(row: &OrderRow, now: Timestamp) -> String {
+    match row.shipping_deadline {
+        None => "-".to_owned(),
+        Some(deadline) if deadline > now => age(deadline, now),
+        Some(deadline) => format!("{} AGO", age(deadline, now)),
+    }
+}
+
+fn render_waiting(rows: &[OrderRow], hours: u32, now: Timestamp) -> String {
+    if rows.is_empty() {
+        return format!("No order has waited in Prima for {hours} hours or more.");
+    }
+    let mut table = table(&["channel", "order", "Prima's number", "in Prima for", "Prima says", "asked", "ship by"]);
+    for row in rows {
+        let despatch = row.despatch.as_ref();
+        table.add_row([
+            row.key.channel.clone(),
+            row.key.order_id.clone(),
+            row.order_number.clone().unwrap_or_default(),
+            row.created_at.map_or_else(|| "-".to_owned(), |at| age(at, now)),
+            despatch.map(|despatch| despatch.prima_status.clone()).filter(|word| !word.is_empty()).unwrap_or_else(|| "?".to_owned()),
+            despatch.and_then(|despatch| despatch.asked_at).map_or_else(|| "never".to_owned(), |at| format!("{} ago", age(at, now))),
+            deadline(row, now),
+        ]);
+    }
+    format!(
+        "{table}\nWhat cannot be sent is cancelled or refunded with: prima-mirakl despatches settle CHANNEL ORDER --how cancel|refund"
+    )
+}
+
+/// `despatches settle`: shows what would be sent; with `--send`, asks `update-dispatches` to do it.
+async fn settle(
+    connector: &Connector,
+    channel: &str,
+    order: &str,
+    how: SettleHow,
+    lines: &[String],
+    reason_code: Option<String>,
+    send: bool,
+) -> Result<String> {
+    let how = match how {
+        SettleHow::Cancel => How::Cancel,
+        SettleHow::Refund => How::Refund,
+    };
+    let definition = connector.channel(channel).await?;
+    let store = connector.store()?;
+    let row = store
+        .load_order(&OrderKey::new(channel, order))
+        .await?
+        .ok_or_else(|| anyhow!("there is no order {order} on channel {channel}: check both with `prima-mirakl orders list {channel}`"))?;
+    let short = if lines.is_empty() { not_sent(&row) } else { lines.iter().map(|line| parse_line(line)).collect::<Result<_>>()? };
+    if short.is_empty() {
+        return Err(anyhow!("every piece of order {order} has left Prima: name what is to be settled with --line ID=PIECES"));
+    }
+    let rules: DespatchRules =
+        connector.documents()?.read(&DocumentKey::DespatchRules(channel.to_owned())).await?.unwrap_or_default();
+    let reason_code = reason_code.or_else(|| rules.reason_code(how).map(str::to_owned)).ok_or_else(|| {
+        anyhow!("the marketplace's reason code is needed: give it with --reason-code, or put it into the despatch rules of channel {channel}")
+    })?;
+    let keys = SecretsManagerKeys::new(aws_sdk_secretsmanager::Client::new(&connector.config), connector.secret_prefix()?);
+    let client = HttpDirectory::new(keys, SystemClock).client_of(&definition, after(connector.now, PATIENCE))?;
+    let listed = client.order(order).await?.ok_or_else(|| anyhow!("Mirakl does not list order {order}"))?;
+    let amounts = amounts(&listed, &short, how).map_err(anyhow::Error::msg)?;
+    let shown = render_amounts(&amounts, how, &reason_code, listed.currency_iso_code.as_deref().unwrap_or_default());
+    if !send {
+        return Ok(format!("{shown}\nNothing was sent. Give the same command with --send to do it."));
+    }
+    let (queue, by) = (connector.dispatches_queue()?, connector.author.clone());
+    let now = connector.now;
+    let requested = RequestedSettlement {
+        how,
+        reason_code,
+        lines: short.iter().map(|line| ParcelLine { order_line_id: line.order_line_id.clone(), quantity: line.quantity }).collect(),
+        by: by.clone(),
+    };
+    let row = change(&store, channel, order, |row| request(row, &requested, &by, now)).await?;
+    let message = OrderMessage { channel: channel.to_owned(), order_id: order.to_owned(), task: OrderTask::Despatch };
+    queue.send(&[message], Duration::ZERO).await?;
+    let number = row.order_number.unwrap_or_default();
+    Ok(format!(
+        "{shown}\nAsked for: it is sent within a minute, and what has left is shipped then. `prima-mirakl orders show {channel} {order}` tells. \
+         If Prima still holds these pieces, take them off order {number} there."
+    ))
+}
+
+fn request(row: &mut OrderRow, requested: &RequestedSettlement, by: &str, now: Timestamp) -> Result<()> {
+    let is_of_despatch = row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_despatch());
+    if !row.stage.is_in_prima() && !is_of_despatch {
+        return Err(anyhow!("order {} is {}: only what is in Prima and not shipped can be settled", row.key.order_id, row.stage.name()));
+    }
+    row.enter(Stage::Despatched, now, format!("{} asked for by {by}", requested.how.operation()));
+    let despatch = row.despatch.get_or_insert_default();
+    despatch.requested = Some(requested.clone());
+    despatch.due_at = after(now, shared::order::life::QUEUED_IS_STUCK);
+    Ok(())
+}
+
+/// Pieces that have not left.
+fn not_sent(row: &OrderRow) -> Vec<ShortLine> {
+    match &row.despatch {
+        Some(despatch) => missing(row, despatch),
+        None => row.lines.iter().map(|line| ShortLine { order_line_id: line.order_line_id.clone(), quantity: line.quantity }).collect(),
+    }
+}
+
+fn parse_line(text: &str) -> Result<ShortLine> {
+    let parsed = text.rsplit_once('=').and_then(|(id, pieces)| Some((id.trim(), pieces.trim().parse::<u32>().ok()?)));
+    match parsed {
+        Some((id, quantity)) if !id.is_empty() && quantity > 0 => Ok(ShortLine { order_line_id: id.to_owned(), quantity }),
+        _ => Err(anyhow!("--line takes ID=PIECES, such as W-1-A-1=2, not {text:?}")),
+    }
+}
+
+fn render_amounts(amounts: &[LineAmounts], how: How, reason_code: &str, currency: &str) -> String {
+    let mut table = table(&["line", "pieces", "goods", "shipping", "taxes", "currency"]);
+    for line in amounts {
+        let taxes: Decimal = line.taxes.iter().chain(&line.shipping_taxes).map(|tax| tax.amount.0).sum();
+        table.add_row([
+            line.order_line_id.clone(),
+            line.quantity.to_string(),
+            line.amount.to_string(),
+            line.shipping_amount.to_string(),
+            taxes.to_string(),
+            currency.to_owned(),
+        ]);
+    }
+    format!("{} with reason code {reason_code}:\n{table}", how.operation())
+}
+
+/// Puts a despatch exception back to work: to Mirakl at once where its carrier was the matter, else to the next question.
+pub(crate) async fn retry(connector: &Connector, store: &DynamoDbStore, channel: &str, order: &str, note: &str) -> Result<String> {
+    let now = connector.now;
+    let row = store.load_order(&OrderKey::new(channel, order)).await?;
+    let at_once = row.and_then(|row| row.exception).is_some_and(|exception| crate::carriers::waits_for_carrier(exception.kind));
+    change(store, channel, order, |row| {
+        let despatch = row.despatch.get_or_insert_default();
+        let part = despatch.parcels.iter().any(|parcel| parcel.confirmed_at.is_some());
+        let stage = if at_once { Stage::Despatched } else if part { Stage::PartDespatched } else { Stage::Created };
+        despatch.due_at = if at_once { after(now, shared::order::life::QUEUED_IS_STUCK) } else { now };
+        row.enter(stage, now, note);
+        Ok(())
+    })
+    .await?;
+    if !at_once {
+        return Ok(format!("Prima is asked about order {order} of channel {channel} within a minute, and Mirakl told."));
+    }
+    let message = OrderMessage { channel: channel.to_owned(), order_id: order.to_owned(), task: OrderTask::Despatch };
+    connector.dispatches_queue()?.send(&[message], Duration::ZERO).await?;
+    Ok(format!("Order {order} of channel {channel} is told to Mirakl again at once."))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use shared::despatch::{Despatch, Parcel};
+
+    use super::*;
+    use crate::orders::tests::{now, row};
+
+    fn despatched() -> OrderRow {
+        let mut row = row();
+        row.order_number = Some("OUT-1".into());
+        row.created_at = Some("2026-11-20T08:02:00Z".parse().unwrap());
+        row.shipping_deadline = Some("2026-11-20T08:30:00Z".parse().unwrap());
+        row.enter(Stage::Despatched, now(), "");
+        let line = ParcelLine { order_line_id: "W-1-A-1".into(), quantity: 1 };
+        let parcel = Parcel { despatch: "D1".into(), carrier: "DPD".into(), lines: vec![line], found_at: now(), ..Parcel::default() };
+        row.despatch = Some(Box::new(Despatch { parcels: vec![parcel], ..Despatch::default() }));
+        row
+    }
+
+    #[test]
+    fn what_looks_un_shipped_is_listed_with_time_left_and_value_held() {
+        let mut row = despatched();
+        row.payout_value =
+            Some(shared::order::row::PayoutValue { amount: shared::amount::Amount("41.50".parse().unwrap()), currency: "GBP".into() });
+        assert!(is_unconfirmed(&row));
+        let shown = render_unconfirmed(&[row], now());
+        for expected in ["OUT-1", "30 min 0 s AGO", "41.50 GBP", "DPD", "on its way to Mirakl", "1 orders; payout held back: 41.50 GBP"] {
+            assert!(shown.contains(expected), "{expected} is missing in\n{shown}");
+        }
+        assert!(!is_unconfirmed(&self::row()));
+    }
+
+    #[test]
+    fn what_has_not_left_is_what_is_settled_unless_lines_are_named() {
+        let short = not_sent(&despatched());
+        assert_eq!(short, [ShortLine { order_line_id: "W-1-A-1".into(), quantity: 1 }]);
+        assert_eq!(parse_line("A=B-1=2").unwrap(), ShortLine { order_line_id: "A=B-1".into(), quantity: 2 });
+        for wrong in ["A", "A=", "=2", "A=0", "A=two"] {
+            assert!(parse_line(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_in_prima_can_be_settled() {
+        let requested = RequestedSettlement { how: How::Cancel, reason_code: "OOS".into(), lines: Vec::new(), by: "Ann".into() };
+        let mut seen = row();
+        assert!(request(&mut seen, &requested, "Ann", now()).unwrap_err().to_string().contains("is seen"));
+        let mut row = despatched();
+        request(&mut row, &requested, "Ann", now()).unwrap();
+        assert_eq!(row.despatch.unwrap().requested.unwrap().by, "Ann");
+    }
+}

@@ -1,0 +1,134 @@
+//! Despatch files: parcels as CSV, for sites whose `OrderStatus` names none.
+//!
+//! One line per parcel and order line, with a heading line; the separator is a comma or a semicolon:
+//!
+//! ```csv
+//! order_number,despatch_number,despatch_date,carrier,service,consignment_number,order_line,quantity
+//! OUT-000123,D4711,23/11/2026,DPD NEXT DAY,,15501234567890,1,2
+//! ```
+//!
+//! `order_line` and `quantity` may both be empty: then nobody says what is in the parcel. Lines of one parcel stand together or
+//! apart; the same line twice in one file counts once.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+
+use crate::prima::order::{PrimaParcel, PrimaParcelLine};
+
+/// The headings, in any order.
+pub const HEADINGS: [&str; 8] =
+    ["order_number", "despatch_number", "despatch_date", "carrier", "service", "consignment_number", "order_line", "quantity"];
+/// Those that no file can do without.
+const NEEDED: [&str; 4] = ["order_number", "despatch_number", "carrier", "consignment_number"];
+
+/// A despatch file, read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DespatchFile {
+    /// Parcels by Prima's order number.
+    pub orders: BTreeMap<String, Vec<PrimaParcel>>,
+    /// Lines that cannot be used: their number in the file, and why. The others are used.
+    pub problems: Vec<(usize, String)>,
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// It has no usable heading line: nothing of it is used.
+pub fn read(text: &str) -> Result<DespatchFile, String> {
+    // With these, the reader would count lines wrongly.
+    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+    let heading = text.lines().find(|line| !line.trim().is_empty()).ok_or("the file is empty")?;
+    let separator = if heading.matches(';').count() > heading.matches(',').count() { b';' } else { b',' };
+    let mut reader = csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).flexible(true).from_reader(text.as_bytes());
+    let headings = reader.headers().map_err(|problem| problem.to_string())?.clone();
+    let column = |name: &str| headings.iter().position(|heading| heading.eq_ignore_ascii_case(name));
+    let missing: Vec<&str> = NEEDED.into_iter().filter(|name| column(name).is_none()).collect();
+    if !missing.is_empty() {
+        return Err(format!("the heading line lacks {}; it takes {}", missing.join(", "), HEADINGS.join(", ")));
+    }
+    let mut file = DespatchFile::default();
+    for record in reader.records() {
+        let record = match record {
+            Ok(record) => record,
+            Err(problem) => {
+                let line = problem.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or(0));
+                file.problems.push((line, "it is no line of CSV".to_owned()));
+                continue;
+            }
+        };
+        let line = record.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or(0));
+        let field = |name: &str| column(name).and_then(|index| record.get(index)).unwrap_or_default();
+        match read_line(&field) {
+            Ok((order, parcel)) => add(&mut file.orders, order, parcel),
+            Err(problem) => file.problems.push((line, problem)),
+        }
+    }
+    Ok(file)
+}
+
+fn read_line<'r>(field: &dyn Fn(&str) -> &'r str) -> Result<(String, PrimaParcel), String> {
+    let needed = |name: &str| match field(name) {
+        "" => Err(format!("{name} is empty")),
+        text => Ok(text.to_owned()),
+    };
+    let whole = |name: &str| field(name).parse::<u32>().ok().filter(|number| *number > 0).ok_or_else(|| format!("{name} is no whole number above 0"));
+    let lines = match (field("order_line"), field("quantity")) {
+        ("", "") => Vec::new(),
+        _ => vec![PrimaParcelLine { order_line: whole("order_line")?, quantity: whole("quantity")? }],
+    };
+    let despatched_on = match field("despatch_date") {
+        "" => None,
+        text => Some(Date::strptime("%d/%m/%Y", text).map_err(|_| "despatch_date is not dd/mm/yyyy".to_owned())?),
+    };
+    let parcel = PrimaParcel {
+        despatch: needed("despatch_number")?,
+        despatched_on,
+        carrier: field("carrier").to_owned(),
+        service: field("service").to_owned(),
+        consignment: field("consignment_number").to_owned(),
+        lines,
+    };
+    Ok((needed("order_number")?, parcel))
+}
+
+fn add(orders: &mut BTreeMap<String, Vec<PrimaParcel>>, order: String, parcel: PrimaParcel) {
+    let parcels = orders.entry(order).or_default();
+    let same = |known: &&mut PrimaParcel| known.despatch == parcel.despatch && known.consignment == parcel.consignment;
+    match parcels.iter_mut().find(same) {
+        Some(known) => {
+            for line in parcel.lines {
+                if !known.lines.iter().any(|other| other.order_line == line.order_line) {
+                    known.lines.push(line);
+                }
+            }
+        }
+        None => parcels.push(parcel),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use super::*;
+
+    #[test]
+    fn lines_of_one_parcel_come_together_and_wrong_ones_are_named() {
+        let text = "\u{feff}Order_Number;Despatch_Number;Despatch_Date;Carrier;Service;Consignment_Number;Order_Line;Quantity\r\n\
+            N1;D1;23/11/2026;DPD; NEXT DAY ;155;1;2\r\nN1;D1;;DPD;;155;2;1\r\nN1;D1;;DPD;;155;2;1\r\nN2;D2;;Evri;;H1;;\r\n\
+            N3;;;Evri;;H2;;\r\nN4;D4;2026-11-23;Evri;;H3;;\r\nN5;D5;;Evri;;H4;1;two\r\n";
+        let file = read(text).unwrap();
+        let first = &file.orders["N1"][0];
+        assert_eq!((first.service.as_str(), first.lines.len(), first.despatched_on), ("NEXT DAY", 2, Date::new(2026, 11, 23).ok()));
+        assert_eq!(file.orders["N2"][0].lines, []);
+        assert_eq!(file.orders.len(), 2);
+        let lines: Vec<_> = file.problems.iter().map(|(line, problem)| (*line, problem.split(' ').next().unwrap())).collect();
+        assert_eq!(lines, [(6, "despatch_number"), (7, "despatch_date"), (8, "quantity")]);
+    }
+
+    #[test]
+    fn a_file_without_its_headings_is_refused_whole() {
+        assert!(read("N1,D1,DPD,155\n").unwrap_err().contains("lacks order_number"));
+        assert_eq!(read(" \n").unwrap_err(), "the file is empty");
+    }
+}

@@ -1,0 +1,213 @@
+//! Despatch: from a parcel that left Prima's warehouse to a shipped order in Mirakl. Pure rules, no clock, no store.
+//!
+//! What is known of an order's despatch stands in its row ([`Despatch`]). [`found`] says what an answer of Prima's makes of
+//! it, [`plan`] what has to be told to Mirakl next, [`carriers`] under which code, [`settlement`] what is cancelled or refunded
+//! of what will not leave, [`rhythm`] when Prima is asked again.
+
+pub mod book;
+pub mod carriers;
+pub mod file;
+pub mod found;
+pub mod plan;
+pub mod platform;
+pub mod rhythm;
+pub mod rules;
+pub mod settlement;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+/// A parcel: (order, despatch, consignment). Recorded once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parcel {
+    /// Prima's `DespatchNumber`.
+    pub despatch: String,
+    /// Prima's `ConsignmentNumber`: the tracking number, as Prima has it; empty where there is none. Never made up.
+    pub consignment: String,
+    /// Prima's `Carrier`: its own description, never a marketplace's code.
+    pub carrier: String,
+    /// Prima's `CarrServ`.
+    pub service: String,
+    /// `DespatchDate`.
+    #[serde(default)]
+    pub despatched_on: Option<Date>,
+    /// What is in it; empty where Prima does not say.
+    #[serde(default)]
+    pub lines: Vec<ParcelLine>,
+    /// When it was first seen.
+    pub found_at: Timestamp,
+    /// When Mirakl took it.
+    #[serde(default)]
+    pub confirmed_at: Option<Timestamp>,
+    /// Mirakl's shipment id, where the platform ships in parts.
+    #[serde(default)]
+    pub shipment_id: Option<String>,
+}
+
+impl Parcel {
+    /// The parcel's name among those of its order.
+    #[must_use]
+    pub fn identity(&self) -> (&str, &str) {
+        (&self.despatch, &self.consignment)
+    }
+
+    /// Carrier and service, as a person reads them.
+    #[must_use]
+    pub fn description(&self) -> String {
+        [self.carrier.as_str(), self.service.as_str()].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" / ")
+    }
+}
+
+/// Pieces of one Mirakl order line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParcelLine {
+    /// Mirakl's `order_line_id`.
+    pub order_line_id: String,
+    /// Pieces.
+    pub quantity: u32,
+}
+
+/// How pieces that will not leave are settled with the customer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum How {
+    /// OR30: cancelled.
+    Cancel,
+    /// OR28: refunded, and said not to be shipped.
+    Refund,
+}
+
+impl How {
+    /// Mirakl's operation.
+    #[must_use]
+    pub fn operation(self) -> &'static str {
+        match self {
+            Self::Cancel => "OR30",
+            Self::Refund => "OR28",
+        }
+    }
+}
+
+/// A cancellation or refund of pieces. Written into the row before it is sent, because neither can be repeated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settlement {
+    /// How.
+    pub how: How,
+    /// What.
+    pub lines: Vec<SettledLine>,
+    /// When it was about to be sent.
+    pub at: Timestamp,
+    /// Until then whoever wrote this may still be sending it: nobody else asks or sends before.
+    pub until: Timestamp,
+    /// When Mirakl was known to have it.
+    #[serde(default)]
+    pub confirmed_at: Option<Timestamp>,
+}
+
+/// Pieces of a line that are settled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettledLine {
+    /// Mirakl's `order_line_id`.
+    pub order_line_id: String,
+    /// Pieces.
+    pub quantity: u32,
+    /// How many cancelations, or refunds, Mirakl listed on the line before: one more tells that ours had its effect.
+    pub entries_before: usize,
+}
+
+/// A settlement that an operator asked for: carried out before anything else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestedSettlement {
+    /// How.
+    pub how: How,
+    /// The marketplace's reason code.
+    pub reason_code: String,
+    /// What.
+    pub lines: Vec<ParcelLine>,
+    /// Who asked.
+    pub by: String,
+}
+
+/// A shipment that was about to be sent (ST01): it cannot be repeated without asking.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShipmentAttempt {
+    /// The parcel's despatch number.
+    pub despatch: String,
+    /// The parcel's consignment number.
+    pub consignment: String,
+    /// When it was about to be sent.
+    pub at: Timestamp,
+    /// Until then whoever wrote this may still be sending it.
+    pub until: Timestamp,
+}
+
+/// What is known of an order's despatch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Despatch {
+    /// When the order is looked at again: Prima is asked, or what waits is sent on once more.
+    pub due_at: Timestamp,
+    /// When Prima was last asked.
+    #[serde(default)]
+    pub asked_at: Option<Timestamp>,
+    /// Prima's latest word for it, as Prima writes it.
+    #[serde(default)]
+    pub prima_status: String,
+    /// Since when Prima has nothing more to send: everything has left, or the rest is cancelled.
+    #[serde(default)]
+    pub ended_at: Option<Timestamp>,
+    /// The parcels, in the order in which they were found.
+    #[serde(default)]
+    pub parcels: Vec<Parcel>,
+    /// What has left waits for the rest until then, on a marketplace that ships whole orders.
+    #[serde(default)]
+    pub rest_until: Option<Timestamp>,
+    /// What was cancelled or refunded because it will not leave.
+    #[serde(default)]
+    pub settlements: Vec<Settlement>,
+    /// What an operator asked to be cancelled or refunded.
+    #[serde(default)]
+    pub requested: Option<RequestedSettlement>,
+    /// The shipment that was about to be sent.
+    #[serde(default)]
+    pub attempt: Option<ShipmentAttempt>,
+    /// When it was said that the ship-by deadline is near.
+    #[serde(default)]
+    pub warned_at: Option<Timestamp>,
+    /// Answers in a row that said "despatched" without saying what or how.
+    #[serde(default)]
+    pub unclear_answers: u32,
+}
+
+impl Despatch {
+    /// Parcels that Mirakl does not know of yet.
+    pub fn unconfirmed(&self) -> impl Iterator<Item = &Parcel> {
+        self.parcels.iter().filter(|parcel| parcel.confirmed_at.is_none())
+    }
+
+    /// The settlement that is under way, if there is one.
+    #[must_use]
+    pub fn open_settlement(&self) -> Option<&Settlement> {
+        self.settlements.iter().find(|settlement| settlement.confirmed_at.is_none())
+    }
+
+    /// Pieces of a line that are refunded instead of shipped. Cancelled ones are taken off the line itself.
+    #[must_use]
+    pub fn refunded(&self, order_line_id: &str) -> u32 {
+        let refunds = self.settlements.iter().filter(|settlement| settlement.how == How::Refund && settlement.confirmed_at.is_some());
+        refunds.flat_map(|refund| &refund.lines).filter(|line| line.order_line_id == order_line_id).map(|line| line.quantity).sum()
+    }
+
+    /// Pieces of a line that are in parcels.
+    #[must_use]
+    pub fn in_parcels(&self, order_line_id: &str) -> u32 {
+        let lines = self.parcels.iter().flat_map(|parcel| &parcel.lines);
+        lines.filter(|line| line.order_line_id == order_line_id).map(|line| line.quantity).sum()
+    }
+
+    /// Some parcel does not say what is in it.
+    #[must_use]
+    pub fn has_parcel_without_lines(&self) -> bool {
+        self.parcels.iter().any(|parcel| parcel.lines.is_empty())
+    }
+}
