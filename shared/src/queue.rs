@@ -91,11 +91,15 @@ pub struct ShownException {
 /// The dead-letter queue, as whoever keeps it tidy sees it: the row is the exception, and a message whose row has moved on only
 /// misleads.
 pub trait ShownExceptions {
-    /// Some of the exceptions that are shown. They are out of others' sight for a few seconds.
+    /// Some of the exceptions that are shown. They are out of others' sight until each is withdrawn or put back; for a few
+    /// seconds at most.
     async fn shown(&self) -> Result<Vec<ShownException>, QueueError>;
 
     /// Takes one away.
     async fn withdraw(&self, shown: &ShownException) -> Result<(), QueueError>;
+
+    /// Lets others see one again.
+    async fn put_back(&self, shown: &ShownException);
 }
 
 impl<T: ShownExceptions> ShownExceptions for &T {
@@ -105,5 +109,9 @@ impl<T: ShownExceptions> ShownExceptions for &T {
 
     async fn withdraw(&self, shown: &ShownException) -> Result<(), QueueError> {
         (**self).withdraw(shown).await
+    }
+
+    async fn put_back(&self, shown: &ShownException) {
+        (**self).put_back(shown).await;
     }
 }

@@ -116,11 +116,14 @@ impl ShownExceptions for SqsQueue {
                 break;
             }
             looked_at += answer.messages().len();
-            // Messages that no function could work off stand there too: those are none of ours to take away.
-            found.extend(answer.messages().iter().filter_map(|message| {
-                let exception = serde_json::from_str(message.body()?).ok()?;
-                Some(ShownException { exception, handle: message.receipt_handle()?.to_owned() })
-            }));
+            for message in answer.messages() {
+                let handle = message.receipt_handle().unwrap_or_default().to_owned();
+                match message.body().and_then(|body| serde_json::from_str(body).ok()) {
+                    Some(exception) => found.push(ShownException { exception, handle }),
+                    // Messages that no function could work off stand there too: those are none of ours to take away.
+                    None => self.show_again(&handle).await,
+                }
+            }
         }
         Ok(found)
     }
@@ -131,6 +134,18 @@ impl ShownExceptions for SqsQueue {
             message: format!("a message of the dead-letter queue cannot be deleted: {}", code_of(&error)),
             failed: Vec::new(),
         })
+    }
+
+    async fn put_back(&self, shown: &ShownException) {
+        self.show_again(&shown.handle).await;
+    }
+}
+
+impl SqsQueue {
+    /// Where this fails the message comes back by itself.
+    async fn show_again(&self, handle: &str) {
+        let request = self.client.change_message_visibility().queue_url(&self.dead_letter_url).receipt_handle(handle);
+        let _ = request.visibility_timeout(0).send().await;
     }
 }
 

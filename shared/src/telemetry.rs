@@ -201,7 +201,10 @@ mod tests {
 
     #[test]
     fn no_level_makes_the_clients_below_talk() {
-        assert_eq!(filter("DEBUG"), "warn,shared=debug,acknowledge_orders=debug,create_prima_orders=debug,collect_dispatches=debug,update_dispatches=debug");
+        assert_eq!(
+            filter("DEBUG"),
+            "warn,shared=debug,acknowledge_orders=debug,create_prima_orders=debug,collect_dispatches=debug,update_dispatches=debug"
+        );
         assert_eq!(filter("aws_smithy_runtime=trace"), filter("info"));
         assert!(filter("error").starts_with("error,"));
     }

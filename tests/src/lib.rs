@@ -1,3 +1,4 @@
-//! What the whole-system tests share: the fault simulation's world.
+//! What the whole-system tests share: the fault simulations' worlds.
 
+pub mod despatches;
 pub mod simulation;

@@ -14,9 +14,9 @@ use shared::prima::PrimaDespatches;
 use shared::queue::{OrderQueue, ShownExceptions};
 use shared::state::Store;
 
+use crate::Ports;
 use crate::files::Inbox;
 use crate::report::Report;
-use crate::Ports;
 
 /// Exceptions of one channel looked at in one run.
 const LOOKED_AT: usize = 200;
@@ -128,13 +128,16 @@ where
             return;
         }
         let keys: Vec<OrderKey> = shown.iter().map(|one| OrderKey::new(&one.exception.channel, &one.exception.order)).collect();
-        let Ok(rows) = self.store.load_orders(&keys).await else { return };
+        // Where the rows cannot be read, nothing is over as far as anybody knows.
+        let rows = self.store.load_orders(&keys).await.unwrap_or_default();
         for (one, key) in shown.iter().zip(&keys) {
             // An order without a row says nothing of its exception: a wiped table takes no message away.
             let is_over = rows.get(key).is_some_and(|row| {
                 row.exception.as_ref().is_none_or(|exception| exception.first_seen.to_string() != one.exception.first_seen)
             });
-            if is_over && self.queue.withdraw(one).await.is_err() {
+            if !is_over {
+                self.queue.put_back(one).await;
+            } else if self.queue.withdraw(one).await.is_err() {
                 tracing::warn!(channel = %key.channel, order = %key.order_id, "a message of an exception that is over could not be taken away");
             }
         }

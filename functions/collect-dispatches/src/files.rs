@@ -171,7 +171,11 @@ where
                 .to_owned(),
         };
         if self.events.publish(&[event]).await.is_err() {
-            tracing::error!(file = name, problems = problems.len(), "a despatch file could not be used whole, and that could not be said on the bus");
+            tracing::error!(
+                file = name,
+                problems = problems.len(),
+                "a despatch file could not be used whole, and that could not be said on the bus"
+            );
         }
     }
 }

@@ -355,7 +355,11 @@ where
         }
         despatch.warned_at = Some(now);
         let left = deadline.duration_since(now);
-        let time = if left.is_positive() { format!("in {} minutes", left.as_secs() / 60) } else { format!("{} minutes ago", -left.as_secs() / 60) };
+        let time = if left.is_positive() {
+            format!("in {} minutes", left.as_secs() / 60)
+        } else {
+            format!("{} minutes ago", -left.as_secs() / 60)
+        };
         let number = row.order_number.as_deref().unwrap_or_default();
         Some(Event {
             kind: EventKind::ShipByDeadlineNear,

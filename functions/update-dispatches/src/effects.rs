@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use shared::clock::{Clock, after};
 use shared::despatch::book::{Book, Pages};
 use shared::despatch::plan::{Facts, Failure, NewShipment, Step, Tracking, next_step};
@@ -69,19 +70,19 @@ where
         else {
             return Err(End::Again(AGAIN));
         };
+        let attempt = ShipmentAttempt { despatch, consignment, at: now, until: work.run.hard_deadline };
         let mut noted = row.clone();
-        noted.despatch.get_or_insert_default().attempt =
-            Some(ShipmentAttempt { despatch, consignment, at: now, until: work.run.hard_deadline });
+        noted.despatch.get_or_insert_default().attempt = Some(attempt.clone());
         self.note(row, noted).await?;
         match work.client.create_shipment(shipment).await {
-            Ok(ShipmentAnswer::Created(id)) => self.confirm_attempt(row, &id).await,
+            Ok(ShipmentAnswer::Created(id)) => self.confirm_attempt(row, &attempt, &id).await,
             Ok(ShipmentAnswer::Refused(message)) => {
-                self.forget_attempt(row).await?;
+                self.forget_attempt(row, &attempt).await?;
                 self.after_refusal(row, MiraklError::refused("ST01", 201, None, message), pages, work).await
             }
             Err(problem) if problem.outcome == Outcome::Unknown => Err(End::Again(AGAIN)),
             Err(problem) => {
-                self.forget_attempt(row).await?;
+                self.forget_attempt(row, &attempt).await?;
                 self.after_refusal(row, problem, pages, work).await
             }
         }
@@ -134,17 +135,18 @@ where
             lines,
         };
         match work.client.settle(&request).await {
-            Ok(()) => self.confirm_settlement(row).await,
+            Ok(()) => self.confirm_settlement(row, now).await,
             Err(problem) if problem.outcome == Outcome::Unknown => Err(End::Again(AGAIN)),
             Err(problem) => {
-                self.record(row, |row| {
-                    row.despatch.get_or_insert_default().settlements.retain(|settlement| settlement.confirmed_at.is_some());
-                })
-                .await?;
+                self.forget_settlement(row, now).await?;
                 if is_refusal(&problem) {
                     row.despatch.get_or_insert_default().requested = None;
                 }
-                if is_refusal(&problem) { Err(End::Fail(not_settled(row, how, &problem.to_string()))) } else { Err(in_passing(row, &problem)) }
+                if is_refusal(&problem) {
+                    Err(End::Fail(not_settled(row, how, &problem.to_string())))
+                } else {
+                    Err(in_passing(row, &problem))
+                }
             }
         }
     }
@@ -156,8 +158,8 @@ where
             self.wait_until(after(attempt.until, work.run.clock_skew + LONGEST_CALL))?;
             let shipments = work.client.shipments(&row.key.order_id).await.map_err(|problem| in_passing(row, &problem))?;
             match self.attempted(row, pages).and_then(|wanted| shipments.into_iter().find(|shipment| shipment.is(&wanted))) {
-                Some(found) => self.confirm_attempt(row, &found.id).await?,
-                None => self.forget_attempt(row).await?,
+                Some(found) => self.confirm_attempt(row, attempt, &found.id).await?,
+                None => self.forget_attempt(row, attempt).await?,
             }
         }
         if let Some(settlement) = despatch.open_settlement() {
@@ -165,12 +167,9 @@ where
             let order = work.client.order(&row.key.order_id).await.map_err(|problem| in_passing(row, &problem))?;
             let Some(order) = order else { return Err(End::Again(AGAIN)) };
             if had_its_effect(&order, settlement) {
-                self.confirm_settlement(row).await?;
+                self.confirm_settlement(row, settlement.at).await?;
             } else {
-                self.record(row, |row| {
-                    row.despatch.get_or_insert_default().settlements.retain(|settlement| settlement.confirmed_at.is_some());
-                })
-                .await?;
+                self.forget_settlement(row, settlement.at).await?;
             }
         }
         Ok(())
@@ -199,7 +198,7 @@ where
         }
     }
 
-    fn wait_until(&self, moment: jiff::Timestamp) -> Result<(), End> {
+    fn wait_until(&self, moment: Timestamp) -> Result<(), End> {
         let now = self.clock.now();
         if now < moment { Err(End::Again(moment.duration_since(now).unsigned_abs())) } else { Ok(()) }
     }
@@ -255,36 +254,58 @@ where
             if row.stage == Stage::Despatched {
                 row.enter(Stage::Shipped, now, note.clone());
             }
+            true
         })
         .await?;
         Err(End::Done("shipped"))
     }
 
-    async fn confirm_attempt(&self, row: &mut OrderRow, shipment_id: &str) -> Result<(), End> {
+    async fn confirm_attempt(&self, row: &mut OrderRow, attempt: &ShipmentAttempt, shipment_id: &str) -> Result<(), End> {
         let now = self.clock.now();
-        let Some(attempt) = row.despatch.as_ref().and_then(|despatch| despatch.attempt.clone()) else { return Ok(()) };
-        let id = shipment_id.to_owned();
-        self.record(row, move |row| {
+        self.record(row, |row| {
             let despatch = row.despatch.get_or_insert_default();
-            despatch.attempt = None;
             let identity = (attempt.despatch.as_str(), attempt.consignment.as_str());
             for parcel in despatch.parcels.iter_mut().filter(|parcel| parcel.identity() == identity) {
                 parcel.confirmed_at.get_or_insert(now);
-                parcel.shipment_id = Some(id.clone());
+                parcel.shipment_id.get_or_insert_with(|| shipment_id.to_owned());
             }
+            // What is known to be so stays so, whoever holds the order now.
+            if despatch.attempt.as_ref() == Some(attempt) {
+                despatch.attempt = None;
+            }
+            true
         })
         .await
     }
 
-    async fn forget_attempt(&self, row: &mut OrderRow) -> Result<(), End> {
-        self.record(row, |row| row.despatch.get_or_insert_default().attempt = None).await
+    /// It had no effect. A note that another run has made since is not ours to take away: that run may be sending.
+    async fn forget_attempt(&self, row: &mut OrderRow, attempt: &ShipmentAttempt) -> Result<(), End> {
+        self.record(row, |row| {
+            let noted = &mut row.despatch.get_or_insert_default().attempt;
+            let is_ours = noted.as_ref() == Some(attempt);
+            *noted = noted.take().filter(|_| !is_ours);
+            is_ours
+        })
+        .await
     }
 
-    async fn confirm_settlement(&self, row: &mut OrderRow) -> Result<(), End> {
+    /// As [`Self::forget_attempt`]; a settlement is known by the moment of its note.
+    async fn forget_settlement(&self, row: &mut OrderRow, at: Timestamp) -> Result<(), End> {
+        self.record(row, |row| {
+            let settlements = &mut row.despatch.get_or_insert_default().settlements;
+            let before = settlements.len();
+            settlements.retain(|settlement| settlement.confirmed_at.is_some() || settlement.at != at);
+            settlements.len() < before
+        })
+        .await
+    }
+
+    async fn confirm_settlement(&self, row: &mut OrderRow, at: Timestamp) -> Result<(), End> {
         let now = self.clock.now();
-        self.record(row, move |row| {
+        self.record(row, |row| {
             let despatch = row.despatch.get_or_insert_default();
-            let Some(settlement) = despatch.settlements.iter_mut().find(|settlement| settlement.confirmed_at.is_none()) else { return };
+            let ours = despatch.settlements.iter_mut().find(|settlement| settlement.at == at && settlement.confirmed_at.is_none());
+            let Some(settlement) = ours else { return false };
             settlement.confirmed_at = Some(now);
             despatch.requested = None;
             let (how, settled) = (settlement.how, settlement.lines.clone());
@@ -296,6 +317,7 @@ where
                 }
                 row.lines.retain(|line| line.quantity > 0);
             }
+            true
         })
         .await
     }
@@ -313,11 +335,14 @@ where
         }
     }
 
-    /// Records what is so, whatever else changed in the row meanwhile.
-    async fn record(&self, row: &mut OrderRow, change: impl Fn(&mut OrderRow)) -> Result<(), End> {
+    /// Records what is so, whatever else changed in the row meanwhile. `change` answers whether what it is about still stands in
+    /// the row: where another run has taken it up since, the order is that run's.
+    async fn record(&self, row: &mut OrderRow, change: impl Fn(&mut OrderRow) -> bool) -> Result<(), End> {
         for _try in 0..5 {
             let mut next = row.clone();
-            change(&mut next);
+            if !change(&mut next) {
+                return Err(End::Done("taken up by another run"));
+            }
             match self.store.save_order(&mut next).await {
                 Ok(()) => {
                     *row = next;

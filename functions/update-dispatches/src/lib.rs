@@ -115,7 +115,10 @@ where
             }
         };
         if message.order_id.is_empty() || message.channel.is_empty() || message.task != OrderTask::Despatch {
-            tracing::error!(message_id, "a message names no order or channel, or is for another queue; it goes, whole, to the dead-letter queue");
+            tracing::error!(
+                message_id,
+                "a message names no order or channel, or is for another queue; it goes, whole, to the dead-letter queue"
+            );
             return Disposition::Return("unreadable");
         }
         self.work(message, run).await

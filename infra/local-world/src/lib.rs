@@ -4,6 +4,7 @@
 //! loopback, lies under `target/`, and ends with the process that started it.
 
 mod deployment;
+pub mod despatches;
 mod handlers;
 mod local_aws;
 mod observation;

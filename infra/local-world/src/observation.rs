@@ -130,7 +130,7 @@ pub(crate) fn of(
 
 /// The order that a message of the dead-letter queue names: in its attributes, in an exception's body, or in a body that
 /// was given up as it was.
-fn named(message: &QueuedMessage) -> Option<(String, String)> {
+pub(crate) fn named(message: &QueuedMessage) -> Option<(String, String)> {
     if let (Some(channel), Some(order)) = (message.attributes.get("channel"), message.attributes.get("order")) {
         return Some((channel.clone(), order.clone()));
     }

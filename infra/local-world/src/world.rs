@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use crate::deployment::Deployment;
+use crate::despatches::{self, DespatchSummary};
 use crate::handlers::Build;
 use crate::local_aws::LocalAws;
 use crate::observation::{self, Observation};
@@ -160,6 +161,44 @@ impl World {
     /// As [`World::observe`].
     pub async fn summary(&self) -> Result<Summary> {
         Ok(self.observe().await?.summary())
+    }
+
+    /// What became of all parcels so far.
+    ///
+    /// # Errors
+    /// As [`World::observe`].
+    pub async fn parcels(&self) -> Result<DespatchSummary> {
+        let (mirakl, prima, exceptions) =
+            tokio::try_join!(self.mirakl.get("state"), self.prima.get("state"), self.deployment.despatch_exceptions())?;
+        despatches::judge(&self.channels, &mirakl, &prima, &exceptions)
+    }
+
+    /// The warehouse works through what may leave, as `round` says (shares of odd cases); answers what it booked.
+    ///
+    /// # Errors
+    /// The simulated Prima does not take it.
+    pub async fn warehouse(&self, round: &Value) -> Result<Value> {
+        self.prima.post("warehouse", round).await
+    }
+
+    /// Polls and collects again and again until every parcel is told, an exception, or waits for the rest of its order.
+    ///
+    /// # Errors
+    /// It still moves after `limit`: how things stand.
+    pub async fn settle_parcels(&self, limit: Duration) -> Result<DespatchSummary> {
+        let deadline = Instant::now() + limit;
+        loop {
+            self.deployment.tick().await?;
+            self.deployment.collect().await?;
+            let (summary, depths) = tokio::try_join!(self.parcels(), self.deployment.despatch_queue_depths())?;
+            if summary.is_settled() && depths.is_idle() {
+                return Ok(summary);
+            }
+            if Instant::now() > deadline {
+                bail!("not settled after {} s: {summary:?}, {depths:?}", limit.as_secs());
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
     }
 
     /// Polls again and again until nothing moves any more: every order is in Prima, an exception, or closed without having

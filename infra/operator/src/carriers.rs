@@ -144,7 +144,8 @@ async fn check(connector: &Connector, channel: &str) -> Result<String> {
             Ok(Target::Unregistered { .. }) => continue,
             Err(problem) => format!("seen on despatches and in no entry ({problem:?})"),
         };
-        let proposed: Vec<String> = proposals(&carrier, &service, &platform).iter().map(|one| format!("{} ({})", one.code, one.label)).collect();
+        let proposed: Vec<String> =
+            proposals(&carrier, &service, &platform).iter().map(|one| format!("{} ({})", one.code, one.label)).collect();
         findings.add_row([carrier, service, finding, proposed.join(", ")]);
     }
     for entry in &map.entries {
@@ -152,7 +153,12 @@ async fn check(connector: &Connector, channel: &str) -> Result<String> {
             let proposed: Vec<String> =
                 proposals(&entry.carrier, "", &platform).iter().map(|one| format!("{} ({})", one.code, one.label)).collect();
             let service = entry.service.clone().unwrap_or_else(|| "(any)".to_owned());
-            findings.add_row([entry.carrier.clone(), service, format!("entry with {code}, which the marketplace does not list"), proposed.join(", ")]);
+            findings.add_row([
+                entry.carrier.clone(),
+                service,
+                format!("entry with {code}, which the marketplace does not list"),
+                proposed.join(", "),
+            ]);
         }
     }
     let mut listed = table(&["carrier code", "label", "standard code", "needs a number"]);

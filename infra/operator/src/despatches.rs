@@ -136,9 +136,7 @@ fn render_waiting(rows: &[OrderRow], hours: u32, now: Timestamp) -> String {
             deadline(row, now),
         ]);
     }
-    format!(
-        "{table}\nWhat cannot be sent is cancelled or refunded with: prima-mirakl despatches settle CHANNEL ORDER --how cancel|refund"
-    )
+    format!("{table}\nWhat cannot be sent is cancelled or refunded with: prima-mirakl despatches settle CHANNEL ORDER --how cancel|refund")
 }
 
 /// `despatches settle`: shows what would be sent; with `--send`, asks `update-dispatches` to do it.
@@ -165,10 +163,11 @@ async fn settle(
     if short.is_empty() {
         return Err(anyhow!("every piece of order {order} has left Prima: name what is to be settled with --line ID=PIECES"));
     }
-    let rules: DespatchRules =
-        connector.documents()?.read(&DocumentKey::DespatchRules(channel.to_owned())).await?.unwrap_or_default();
+    let rules: DespatchRules = connector.documents()?.read(&DocumentKey::DespatchRules(channel.to_owned())).await?.unwrap_or_default();
     let reason_code = reason_code.or_else(|| rules.reason_code(how).map(str::to_owned)).ok_or_else(|| {
-        anyhow!("the marketplace's reason code is needed: give it with --reason-code, or put it into the despatch rules of channel {channel}")
+        anyhow!(
+            "the marketplace's reason code is needed: give it with --reason-code, or put it into the despatch rules of channel {channel}"
+        )
     })?;
     let keys = SecretsManagerKeys::new(aws_sdk_secretsmanager::Client::new(&connector.config), connector.secret_prefix()?);
     let client = HttpDirectory::new(keys, SystemClock).client_of(&definition, after(connector.now, PATIENCE))?;
@@ -248,7 +247,13 @@ pub(crate) async fn retry(connector: &Connector, store: &DynamoDbStore, channel:
     change(store, channel, order, |row| {
         let despatch = row.despatch.get_or_insert_default();
         let part = despatch.parcels.iter().any(|parcel| parcel.confirmed_at.is_some());
-        let stage = if at_once { Stage::Despatched } else if part { Stage::PartDespatched } else { Stage::Created };
+        let stage = if at_once {
+            Stage::Despatched
+        } else if part {
+            Stage::PartDespatched
+        } else {
+            Stage::Created
+        };
         despatch.due_at = if at_once { after(now, shared::order::life::QUEUED_IS_STUCK) } else { now };
         row.enter(stage, now, note);
         Ok(())

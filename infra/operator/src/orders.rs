@@ -200,7 +200,10 @@ fn render(row: &OrderRow, now: Timestamp) -> String {
         }
         for settlement in &despatch.settlements {
             let lines: Vec<String> = settlement.lines.iter().map(|line| format!("{} x {}", line.quantity, line.order_line_id)).collect();
-            fact(settlement.how.operation(), format!("{}; known to Mirakl: {}", lines.join(", "), moment_or_dash(settlement.confirmed_at, now)));
+            fact(
+                settlement.how.operation(),
+                format!("{}; known to Mirakl: {}", lines.join(", "), moment_or_dash(settlement.confirmed_at, now)),
+            );
         }
     }
     if row.adopted {

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use shared::aws::operator_config;
 use shared::channel::Channel;
 use shared::channels::Documents;
-use shared::sqs::SqsQueue;
 use shared::settings::{self, ROW_RETENTION_DAYS, Settings};
+use shared::sqs::SqsQueue;
 use shared::state::dynamodb::DynamoDbStore;
 
 use crate::arguments::Place;

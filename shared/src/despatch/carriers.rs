@@ -161,7 +161,10 @@ impl CarrierMap {
                 None => first = Some((entry, target)),
                 Some((_, other)) if *other == target => {}
                 Some((other, _)) => {
-                    return Err(NoTarget::Ambiguous(format!("the patterns {:?} and {:?} of priority {highest}", other.carrier, entry.carrier)));
+                    return Err(NoTarget::Ambiguous(format!(
+                        "the patterns {:?} and {:?} of priority {highest}",
+                        other.carrier, entry.carrier
+                    )));
                 }
             }
         }
@@ -177,8 +180,14 @@ impl CarrierMap {
         writer.write_record(HEADINGS).map_err(|problem| problem.to_string())?;
         for entry in &self.entries {
             let text = |value: &Option<String>| value.clone().unwrap_or_default();
-            let record =
-                [entry.carrier.clone(), text(&entry.service), entry.priority.to_string(), text(&entry.code), text(&entry.name), text(&entry.url)];
+            let record = [
+                entry.carrier.clone(),
+                text(&entry.service),
+                entry.priority.to_string(),
+                text(&entry.code),
+                text(&entry.name),
+                text(&entry.url),
+            ];
             writer.write_record(record).map_err(|problem| problem.to_string())?;
         }
         let bytes = writer.into_inner().map_err(|problem| problem.to_string())?;
@@ -199,7 +208,8 @@ impl CarrierMap {
         if column("carrier").is_none() {
             return Err(vec![format!("the heading line lacks carrier; it takes {}", HEADINGS.join(", "))]);
         }
-        let unknown: Vec<&str> = headings.iter().filter(|heading| !HEADINGS.iter().any(|known| known.eq_ignore_ascii_case(heading))).collect();
+        let unknown: Vec<&str> =
+            headings.iter().filter(|heading| !HEADINGS.iter().any(|known| known.eq_ignore_ascii_case(heading))).collect();
         if !unknown.is_empty() {
             return Err(vec![format!("the heading line has {}; it takes {}", unknown.join(", "), HEADINGS.join(", "))]);
         }
@@ -376,10 +386,7 @@ mod tests {
             entry("A", None, "B"),
         ]);
         let fields: Vec<_> = wrong.problems().into_iter().map(|problem| problem.field).collect();
-        assert_eq!(
-            fields,
-            ["entries[0].carrier", "entries[0].code", "entries[1].url", "entries[1].url", "entries[2].carrier"]
-        );
+        assert_eq!(fields, ["entries[0].carrier", "entries[0].code", "entries[1].url", "entries[1].url", "entries[2].carrier"]);
     }
 
     #[test]
@@ -391,7 +398,11 @@ mod tests {
             tracking_url: None,
         };
         let platform = Platform {
-            carriers: vec![carrier("C1", "Royal Mail", Some("ROYALMAIL")), carrier("C2", "DPD UK", Some("DPD")), carrier("C3", "Evri", None)],
+            carriers: vec![
+                carrier("C1", "Royal Mail", Some("ROYALMAIL")),
+                carrier("C2", "DPD UK", Some("DPD")),
+                carrier("C3", "Evri", None),
+            ],
             ..Platform::default()
         };
         let codes = |text: &str| proposals(text, "", &platform).into_iter().map(|carrier| carrier.code.as_str()).collect::<Vec<_>>();
@@ -405,7 +416,12 @@ mod tests {
     fn a_map_survives_csv_and_wrong_lines_are_named() {
         let full = map(vec![
             CarrierEntry { priority: -3, ..entry("DHL, \"Express\"*", Some("a;b"), "DHLX") },
-            CarrierEntry { carrier: "Van".into(), name: Some("Own van".into()), url: Some("https://v.example/{tracking_number}".into()), ..CarrierEntry::default() },
+            CarrierEntry {
+                carrier: "Van".into(),
+                name: Some("Own van".into()),
+                url: Some("https://v.example/{tracking_number}".into()),
+                ..CarrierEntry::default()
+            },
         ]);
         assert_eq!(CarrierMap::from_csv(&full.to_csv().unwrap()), Ok(full));
         let wrong = CarrierMap::from_csv("Code;Carrier;Priority\nC;A;x\n;B;1\n").unwrap_err();

@@ -72,7 +72,9 @@ fn read_line<'r>(field: &dyn Fn(&str) -> &'r str) -> Result<(String, PrimaParcel
         "" => Err(format!("{name} is empty")),
         text => Ok(text.to_owned()),
     };
-    let whole = |name: &str| field(name).parse::<u32>().ok().filter(|number| *number > 0).ok_or_else(|| format!("{name} is no whole number above 0"));
+    let whole = |name: &str| {
+        field(name).parse::<u32>().ok().filter(|number| *number > 0).ok_or_else(|| format!("{name} is no whole number above 0"))
+    };
     let lines = match (field("order_line"), field("quantity")) {
         ("", "") => Vec::new(),
         _ => vec![PrimaParcelLine { order_line: whole("order_line")?, quantity: whole("quantity")? }],

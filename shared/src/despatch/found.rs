@@ -5,10 +5,12 @@ use jiff::Timestamp;
 use super::rhythm::Source;
 use super::{Despatch, Parcel, ParcelLine};
 use crate::order::row::{ExceptionKind, OrderRow, Stage};
-use crate::prima::order::{PrimaParcel, PrimaProgress};
+use crate::prima::order::{PrimaOrderStatus, PrimaParcel, PrimaProgress};
 
-/// Answers in a row that say "despatched" without a parcel before a person is asked.
+/// Answers in a row that say "despatched" without a parcel before a person is asked; where parcels come by file, which may be
+/// written once a day, as many as a day has at the usual interval.
 const UNCLEAR_ANSWERS: u32 = 3;
+const UNCLEAR_ANSWERS_BY_FILE: u32 = 96;
 
 /// What is to follow once the row is saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +28,12 @@ pub fn on_progress(row: &mut OrderRow, progress: &PrimaProgress, source: Source,
     let mut despatch = row.despatch.take().unwrap_or_default();
     despatch.asked_at = Some(now);
     despatch.prima_status = progress.status.word().to_owned();
-    if progress.status.is_final() {
+    // Prima is often quicker than the file: what no file has named yet is not taken for short.
+    let has_ended = match source {
+        Source::OrderStatus => progress.status.is_final(),
+        Source::File => progress.status == PrimaOrderStatus::Cancelled || (progress.status.is_final() && is_covered(row, &despatch)),
+    };
+    if has_ended {
         despatch.ended_at.get_or_insert(now);
     }
     let mut notes = Vec::new();
@@ -35,7 +42,7 @@ pub fn on_progress(row: &mut OrderRow, progress: &PrimaProgress, source: Source,
         Source::File => None,
     };
     row.despatch = Some(despatch);
-    settle_stage(row, problem, &notes, now)
+    settle_stage(row, problem, &notes, source, now)
 }
 
 /// Takes over parcels that a despatch file names.
@@ -46,8 +53,18 @@ pub fn on_file(row: &mut OrderRow, parcels: &[PrimaParcel], now: Timestamp) -> F
     for parcel in parcels {
         problem = problem.or(add(row, &mut despatch, parcel, now, &mut notes));
     }
+    let all_named = !despatch.has_parcel_without_lines() || despatch.prima_status.eq_ignore_ascii_case("despatched");
+    if all_named && is_covered(row, &despatch) {
+        despatch.ended_at.get_or_insert(now);
+    }
     row.despatch = Some(despatch);
-    settle_stage(row, problem, &notes, now)
+    settle_stage(row, problem, &notes, Source::File, now)
+}
+
+/// Every piece is in a parcel, or some parcel does not say what is in it.
+fn is_covered(row: &OrderRow, despatch: &Despatch) -> bool {
+    let accounted = |id: &str| despatch.in_parcels(id) + despatch.refunded(id);
+    despatch.has_parcel_without_lines() || row.lines.iter().all(|line| accounted(&line.order_line_id) >= line.quantity)
 }
 
 /// The parcels as Prima lists them now. One that it no longer lists, and that Mirakl does not know of, was withdrawn.
@@ -118,13 +135,14 @@ fn lines_of(row: &OrderRow, parcel: &PrimaParcel) -> (Vec<ParcelLine>, Option<St
         }
     }
     lines.retain(|line| line.quantity > 0);
-    let too_many = lines.iter().find(|line| row.lines.iter().any(|own| own.order_line_id == line.order_line_id && own.quantity < line.quantity));
+    let too_many =
+        lines.iter().find(|line| row.lines.iter().any(|own| own.order_line_id == line.order_line_id && own.quantity < line.quantity));
     let problem = too_many.map(|line| format!("has {} pieces of line {}, more than were ordered", line.quantity, line.order_line_id));
     (lines, problem)
 }
 
 /// The stage that follows from what is known.
-fn settle_stage(row: &mut OrderRow, problem: Option<String>, notes: &[String], now: Timestamp) -> Found {
+fn settle_stage(row: &mut OrderRow, problem: Option<String>, notes: &[String], source: Source, now: Timestamp) -> Found {
     let Some(despatch) = row.despatch.as_mut() else { return Found::Nothing };
     let waits = despatch.unconfirmed().next().is_some();
     let ended = despatch.ended_at.is_some();
@@ -136,22 +154,30 @@ fn settle_stage(row: &mut OrderRow, problem: Option<String>, notes: &[String], n
         row.fail(ExceptionKind::DespatchUnclear, format!("{problem} (Prima order {number})"), remedy, now);
         return Found::Exception;
     }
-    if says_gone && despatch.parcels.is_empty() {
+    let (enough, most) = match source {
+        Source::OrderStatus => (!despatch.parcels.is_empty(), UNCLEAR_ANSWERS),
+        Source::File => (ended, UNCLEAR_ANSWERS_BY_FILE),
+    };
+    let is_complete_by_word = status.eq_ignore_ascii_case("despatched");
+    if says_gone && !enough && (is_complete_by_word || despatch.parcels.is_empty()) && notes.is_empty() {
         despatch.unclear_answers += 1;
-        if despatch.unclear_answers >= UNCLEAR_ANSWERS {
+        if despatch.unclear_answers >= most {
             despatch.unclear_answers = 0;
             despatch.ended_at = None;
             row.fail(
                 ExceptionKind::DespatchUnclear,
-                format!("Prima says {status:?} of order {number}, and no parcel is known for it"),
+                format!("Prima says {status:?} of order {number}, and no parcel, or not every piece, is known of it"),
                 "Ship the order by hand in Mirakl's back office. If Prima's OrderStatus never names parcels on this site, have despatch files delivered (docs/operations.md, \"Despatch files\").",
                 now,
             );
             return Found::Exception;
         }
-        return Found::Nothing;
+        if despatch.parcels.is_empty() {
+            return Found::Nothing;
+        }
+    } else {
+        despatch.unclear_answers = 0;
     }
-    despatch.unclear_answers = 0;
     let rests = row.stage == Stage::PartDespatched && notes.is_empty() && !ended && despatch.rest_until.is_some_and(|until| now < until);
     if rests {
         return Found::Nothing;
@@ -165,7 +191,8 @@ fn settle_stage(row: &mut OrderRow, problem: Option<String>, notes: &[String], n
     }
     if row.stage == Stage::Despatched {
         // Everything that waited was withdrawn.
-        let stage = if row.despatch.as_ref().is_some_and(|despatch| despatch.parcels.is_empty()) { Stage::Created } else { Stage::PartDespatched };
+        let stage =
+            if row.despatch.as_ref().is_some_and(|despatch| despatch.parcels.is_empty()) { Stage::Created } else { Stage::PartDespatched };
         row.enter(stage, now, notes.join("; "));
     }
     Found::Nothing

@@ -248,14 +248,19 @@ fn tracking(row: &OrderRow, parcel: &Parcel, facts: &Facts<'_>) -> Result<Tracki
     let missing_number = |why: String| Failure {
         kind: ExceptionKind::TrackingMissing,
         reason: format!("despatch {} by {described} has no tracking number, and {why}", parcel.despatch),
-        remedy: format!("Enter the consignment number in Prima. It is read with the next question; or at once: prima-mirakl exceptions retry {channel} {order}."),
+        remedy: format!(
+            "Enter the consignment number in Prima. It is read with the next question; or at once: prima-mirakl exceptions retry {channel} {order}."
+        ),
     };
     let tracking = match facts.carriers.resolve(&parcel.carrier, &parcel.service) {
         Ok(Target::Registered { code }) => {
             let Some(carrier) = facts.platform.carrier(&code) else {
                 return Err(Failure {
                     kind: ExceptionKind::CarrierNotListed,
-                    reason: format!("despatch {} by {described}: the map leads to carrier code {code:?}, which the marketplace does not list", parcel.despatch),
+                    reason: format!(
+                        "despatch {} by {described}: the map leads to carrier code {code:?}, which the marketplace does not list",
+                        parcel.despatch
+                    ),
                     remedy: mend("Map it to a code of the marketplace's list"),
                 });
             };
@@ -267,7 +272,10 @@ fn tracking(row: &OrderRow, parcel: &Parcel, facts: &Facts<'_>) -> Result<Tracki
         Ok(Target::Unregistered { name, .. }) if facts.platform.registered_carriers_only => {
             return Err(Failure {
                 kind: ExceptionKind::CarrierNotListed,
-                reason: format!("despatch {} by {described}: the map leads to {name:?} by name, and the marketplace takes listed carriers alone", parcel.despatch),
+                reason: format!(
+                    "despatch {} by {described}: the map leads to {name:?} by name, and the marketplace takes listed carriers alone",
+                    parcel.despatch
+                ),
                 remedy: mend("Map it to a code of the marketplace's list"),
             });
         }

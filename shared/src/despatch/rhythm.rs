@@ -57,7 +57,9 @@ impl Default for DespatchSettings {
             questions_per_minute: 60,
             concurrent_questions: 2,
             hours: None,
-            open_words: ["New", "Entered", "Open", "On Hold", "Held", "Allocated", "Picking", "Picked", "Packed"].map(str::to_owned).to_vec(),
+            open_words: ["New", "Entered", "Open", "On Hold", "Held", "Allocated", "Picking", "Picked", "Packed"]
+                .map(str::to_owned)
+                .to_vec(),
         }
     }
 }

@@ -88,7 +88,8 @@ impl Shipment {
         let cancelled = self.status.as_deref() == Some("CANCELED");
         !cancelled
             && self.invoice_reference.as_deref() == Some(wanted.reference.as_str())
-            && self.tracking.tracking_number.as_deref().unwrap_or_default() == wanted.tracking.tracking_number.as_deref().unwrap_or_default()
+            && self.tracking.tracking_number.as_deref().unwrap_or_default()
+                == wanted.tracking.tracking_number.as_deref().unwrap_or_default()
     }
 }
 

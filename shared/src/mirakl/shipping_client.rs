@@ -9,9 +9,7 @@ use super::client::MiraklClient;
 use super::keys::ApiKeys;
 use super::order::Tax;
 use super::paging::SeekPages;
-use super::shipping::{
-    Carriers, MiraklShipping, SettlementRequest, Shipment, ShipmentAnswer, ShipmentAnswers, ShippingTypes,
-};
+use super::shipping::{Carriers, MiraklShipping, SettlementRequest, Shipment, ShipmentAnswer, ShipmentAnswers, ShippingTypes};
 use super::{MiraklError, MiraklOrders, Order, OrderQuery};
 use crate::amount::Amount;
 use crate::clock::Clock;

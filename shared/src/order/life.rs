@@ -210,9 +210,10 @@ fn cancelled(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) 
             Next::Cancel
         }
         Stage::Exception if row.created_at.is_some() => {
-            let in_prima_and_open = row.exception.as_ref().is_some_and(|exception| {
-                exception.kind == ExceptionKind::LineCancelledAfterCreation || exception.kind.is_of_despatch()
-            });
+            let in_prima_and_open = row
+                .exception
+                .as_ref()
+                .is_some_and(|exception| exception.kind == ExceptionKind::LineCancelledAfterCreation || exception.kind.is_of_despatch());
             if in_prima_and_open {
                 row.enter(Stage::Cancelling, at.now, "cancelled in Mirakl as a whole");
                 return Next::Cancel;
@@ -233,7 +234,9 @@ fn cancelled(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) 
 }
 
 fn is_cancelled_by_us(despatch: &Despatch) -> bool {
-    despatch.ended_at.is_some() && despatch.parcels.is_empty() && despatch.settlements.iter().any(|settlement| settlement.how == How::Cancel)
+    despatch.ended_at.is_some()
+        && despatch.parcels.is_empty()
+        && despatch.settlements.iter().any(|settlement| settlement.how == How::Cancel)
 }
 
 fn is_found_in_prima(row: &OrderRow) -> bool {

@@ -479,7 +479,8 @@ impl OrderRow {
     pub fn mirakl_line(&self, prima_line: u32) -> Option<&str> {
         let index = usize::try_from(prima_line).ok()?.checked_sub(1)?;
         // Rows that were found again after a wiped table know only their present lines.
-        let known = if self.prima_lines.is_empty() { self.lines.get(index).map(|line| &line.order_line_id) } else { self.prima_lines.get(index) };
+        let known =
+            if self.prima_lines.is_empty() { self.lines.get(index).map(|line| &line.order_line_id) } else { self.prima_lines.get(index) };
         known.map(String::as_str)
     }
 
@@ -503,7 +504,8 @@ impl OrderRow {
     pub fn fail(&mut self, kind: ExceptionKind, reason: impl Into<String>, remedy: impl Into<String>, now: Timestamp) {
         let reason = reason.into();
         self.enter(Stage::Exception, now, format!("{}: {reason}", kind.name()));
-        self.exception = Some(ExceptionRecord { kind, reason, remedy: remedy.into(), first_seen: now, announced_at: None, reminded_at: None });
+        self.exception =
+            Some(ExceptionRecord { kind, reason, remedy: remedy.into(), first_seen: now, announced_at: None, reminded_at: None });
     }
 
     /// The name under which the index lists the row: its stage, or the part of it that a sweep has to find.

@@ -82,7 +82,8 @@ mod tests {
     use super::*;
 
     fn parcels(content: &str) -> Result<Vec<PrimaParcel>, DocumentProblem> {
-        let root = super::super::xml::read(&format!(r#"<Response RequestStatus="OK"><Data OrderStatus="Despatched">{content}</Data></Response>"#));
+        let root =
+            super::super::xml::read(&format!(r#"<Response RequestStatus="OK"><Data OrderStatus="Despatched">{content}</Data></Response>"#));
         root.map_err(|problem| DocumentProblem::Unreadable(problem.to_string())).and_then(|root| read_parcels(&root))
     }
 

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::{Reservation, Store, StoreError};
 use crate::clock::after;
-use crate::mirakl::Order;
 use crate::despatch::Despatch;
+use crate::mirakl::Order;
 use crate::order::row::{EXCEPTION_UNANNOUNCED, ExceptionKind, Lease, OrderKey, OrderRow, REFERENCE_PENDING, Stage};
 
 /// Fails with what was expected and what was found instead.

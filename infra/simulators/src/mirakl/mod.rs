@@ -17,3 +17,10 @@ mod wire;
 pub use generate::{OrderWish, generate_order};
 pub use http::{Config, Shop, Simulator, serve};
 pub use model::{Carrier, Marketplace, Order, OrderLine, Settings, Shipment, ShopProfile, State, Tracking};
+pub use model::{Cause, Decision, Filter, LineSettlement, Refund, Refusal, Tax};
+
+/// An order as OR11 lists it, in JSON: for whoever runs the model without HTTP.
+#[must_use]
+pub fn order_json(order: &Order, settings: &Settings) -> String {
+    serde_json::to_string(&wire::order::order(order, settings)).unwrap_or_default()
+}

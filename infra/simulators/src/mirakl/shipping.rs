@@ -37,7 +37,13 @@ impl From<TrackingIn> for Tracking {
     }
 }
 
-pub(super) fn track(simulator: &Simulator, shop: &ShopProfile, order_id: &str, asked: &Asked<'_>, now: Timestamp) -> Result<Answer, Answer> {
+pub(super) fn track(
+    simulator: &Simulator,
+    shop: &ShopProfile,
+    order_id: &str,
+    asked: &Asked<'_>,
+    now: Timestamp,
+) -> Result<Answer, Answer> {
     let tracking: TrackingIn = serde_json::from_str(asked.body).map_err(|_| Answer::bad_field("tracking"))?;
     let done = simulator.marketplace().set_tracking(shop.shop_id, order_id, tracking.into(), now);
     done.map_err(|refusal| Answer::refused(&refusal))?;
@@ -107,17 +113,16 @@ pub(super) fn list(simulator: &Simulator, shop: &ShopProfile, asked: &Asked<'_>)
             if limit > 100 {
                 return Err(Answer::limit_exceeded("limit"));
             }
-            let order_id = asked.value("order_id").ok_or_else(|| {
-                Answer::server_error(StatusCode::NOT_IMPLEMENTED, "ST11 without order_id is not simulated")
-            })?;
+            let order_id = asked
+                .value("order_id")
+                .ok_or_else(|| Answer::server_error(StatusCode::NOT_IMPLEMENTED, "ST11 without order_id is not simulated"))?;
             (order_id.to_owned(), 0, limit)
         }
     };
     let marketplace = simulator.marketplace();
     let order = marketplace.order(&order_id).filter(|order| order.shop_id == shop.shop_id);
-    let all: Vec<Value> = order
-        .map(|order| order.shipments.iter().map(|shipment| wire::shipping::shipment(order, shipment)).collect())
-        .unwrap_or_default();
+    let all: Vec<Value> =
+        order.map(|order| order.shipments.iter().map(|shipment| wire::shipping::shipment(order, shipment)).collect()).unwrap_or_default();
     let page: Vec<&Value> = all.iter().skip(offset).take(limit).collect();
     let mut answer = json!({"data": page});
     if offset + limit < all.len() {
@@ -206,7 +211,8 @@ pub(super) fn settle(simulator: &Simulator, shop: &ShopProfile, name: &str, aske
 
 fn line_settlement(sent: SettlementIn, is_refund: bool) -> Result<LineSettlement, Answer> {
     // A number on the wire, not a text: "Error with field refunds" otherwise.
-    let amount = |raw: &RawValue| raw.get().parse::<Decimal>().map_err(|_| Answer::bad_field(if is_refund { "refunds" } else { "cancelations" }));
+    let amount =
+        |raw: &RawValue| raw.get().parse::<Decimal>().map_err(|_| Answer::bad_field(if is_refund { "refunds" } else { "cancelations" }));
     let mut taxes = Decimal::ZERO;
     for tax in sent.taxes.iter().chain(&sent.shipping_taxes) {
         taxes += amount(&tax.amount)?;

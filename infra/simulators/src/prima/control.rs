@@ -159,11 +159,7 @@ async fn release(State(simulator): State<Arc<Simulator>>, Path(number): Path<Str
     orders(State(simulator), Path(number)).await
 }
 
-async fn despatch(
-    State(simulator): State<Arc<Simulator>>,
-    Path(number): Path<String>,
-    Json(booking): Json<Booking>,
-) -> Answer<Parcel> {
+async fn despatch(State(simulator): State<Arc<Simulator>>, Path(number): Path<String>, Json(booking): Json<Booking>) -> Answer<Parcel> {
     simulator.installation().book(&number, booking, Timestamp::now()).map(Json).map_err(refused)
 }
 

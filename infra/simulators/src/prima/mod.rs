@@ -23,6 +23,6 @@ mod tests;
 
 pub use http::{Config, Simulator, serve};
 pub use model::{Installation, OrderStatusAnswer};
-pub use warehouse::{Booking, Parcel, Round, RoundDone};
 pub use order::{Attributes, NewOrder, NewOrderCharge, NewOrderLine, NewOrderPayment, Refusal, Stage, StoredOrder};
 pub use settings::{Catalogue, OrderRules, RepeatedNumber, Settings, Sku};
+pub use warehouse::{Booking, Parcel, Round, RoundDone};

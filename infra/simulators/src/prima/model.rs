@@ -298,7 +298,16 @@ impl Installation {
             self.by_third_party_id.entry(order.third_party_id.clone()).or_default().push(id);
         }
         let hold = order.hold.clone();
-        let stored = StoredOrder { id, order, stage: Stage::Entered, hold, cancelled_because: None, entered_at: now, changed_at: now, parcels: Vec::new() };
+        let stored = StoredOrder {
+            id,
+            order,
+            stage: Stage::Entered,
+            hold,
+            cancelled_because: None,
+            entered_at: now,
+            changed_at: now,
+            parcels: Vec::new(),
+        };
         self.orders.insert(id, stored);
         Ok(())
     }

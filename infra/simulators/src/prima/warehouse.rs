@@ -119,6 +119,19 @@ impl Installation {
         Ok(parcel)
     }
 
+    /// The carrier's number of a parcel that left without one.
+    ///
+    /// # Errors
+    /// Prima does not know the order or the despatch.
+    pub fn give_consignment(&mut self, number: &str, despatch: &str, consignment: &str, now: Timestamp) -> Result<(), Refusal> {
+        self.land(now);
+        let order = self.first_mut(number)?;
+        let parcel = order.parcels.iter_mut().find(|parcel| parcel.despatch_number == despatch);
+        let parcel = parcel.ok_or_else(|| Refusal::new(format!("Order {number} has no despatch {despatch}")))?;
+        parcel.consignment = consignment.to_owned();
+        Ok(())
+    }
+
     /// Nothing more will leave: the rest is cancelled for want of stock.
     ///
     /// # Errors

@@ -110,7 +110,10 @@ fn a_parcel_is_recorded_once_and_keeps_what_mirakl_was_told() {
     // Its number comes a while later: the same parcel.
     tell(&mut row, PrimaOrderStatus::PartDespatched, &[parcel("D1", "DPD NEXT DAY", "1550", &[(1, 1)])]);
     let despatch = row.despatch.as_mut().unwrap();
-    assert_eq!((despatch.parcels.len(), despatch.parcels[0].consignment.as_str(), despatch.parcels[0].carrier.as_str()), (1, "1550", "DPD NEXT DAY"));
+    assert_eq!(
+        (despatch.parcels.len(), despatch.parcels[0].consignment.as_str(), despatch.parcels[0].carrier.as_str()),
+        (1, "1550", "DPD NEXT DAY")
+    );
     despatch.parcels[0].confirmed_at = Some(now());
     tell(&mut row, PrimaOrderStatus::PartDespatched, &[parcel("D1", "Van", "1550", &[(1, 2)])]);
     let told = &row.despatch.as_ref().unwrap().parcels[0];
@@ -162,7 +165,10 @@ fn a_part_of_a_whole_order_waits_for_the_rest_until_the_rule_says_otherwise() {
     row.enter(Stage::PartDespatched, now(), "");
     row.despatch.as_mut().unwrap().rest_until = Some(Timestamp::MAX);
     assert_eq!(tell(&mut row, PrimaOrderStatus::PartDespatched, &[parcel("D1", "Van", "7", &[(1, 2)])]), Found::Nothing);
-    assert_eq!(tell(&mut row, PrimaOrderStatus::Despatched, &[parcel("D1", "Van", "7", &[(1, 2)]), parcel("D2", "Van", "8", &[(2, 1)])]), Found::Tell);
+    assert_eq!(
+        tell(&mut row, PrimaOrderStatus::Despatched, &[parcel("D1", "Van", "7", &[(1, 2)]), parcel("D2", "Van", "8", &[(2, 1)])]),
+        Found::Tell
+    );
     assert!(matches!(step(&row, false, &DespatchRules::default()), Step::Ship(_)));
 }
 
@@ -174,7 +180,8 @@ fn a_short_order_is_settled_before_it_is_shipped() {
     let rules = DespatchRules { short_lines: ShortLines::Refund, refund_reason_code: Some("R".into()), ..DespatchRules::default() };
     let Step::Settle { how: How::Refund, lines, .. } = step(&row, false, &rules) else { panic!() };
     assert_eq!(lines.iter().map(|line| line.quantity).collect::<Vec<_>>(), [1, 1]);
-    let settled = lines.into_iter().map(|line| SettledLine { order_line_id: line.order_line_id, quantity: line.quantity, entries_before: 0 });
+    let settled =
+        lines.into_iter().map(|line| SettledLine { order_line_id: line.order_line_id, quantity: line.quantity, entries_before: 0 });
     let settlement = Settlement { how: How::Refund, lines: settled.collect(), at: now(), until: now(), confirmed_at: Some(now()) };
     row.despatch.as_mut().unwrap().settlements.push(settlement);
     assert!(matches!(step(&row, false, &rules), Step::Ship(_)));
@@ -214,7 +221,10 @@ fn no_mapping_no_call_and_no_invented_number() {
     tell(&mut row, PrimaOrderStatus::Despatched, &[parcel("D1", "Van", "", &[(1, 2), (2, 1)])]);
     assert_eq!(kind_of(&step(&row, false, &DespatchRules::default())), Some(ExceptionKind::TrackingMissing));
     row.shipping_type = Some("STD".into());
-    assert_eq!(step(&row, false, &DespatchRules::default()), Step::Ship(Tracking { carrier_code: Some("VAN".into()), ..Tracking::default() }));
+    assert_eq!(
+        step(&row, false, &DespatchRules::default()),
+        Step::Ship(Tracking { carrier_code: Some("VAN".into()), ..Tracking::default() })
+    );
 }
 
 #[test]
@@ -238,6 +248,27 @@ fn despatched_without_a_parcel_is_a_persons_after_a_few_answers_and_a_file_bring
     assert_eq!(given_up.exception.as_ref().unwrap().kind, ExceptionKind::DespatchUnclear);
     assert_eq!(on_file(&mut row, &[whole()], now()), Found::Tell);
     assert!(matches!(step(&row, false, &DespatchRules::default()), Step::Ship(_)));
+}
+
+#[test]
+fn what_no_file_has_named_yet_is_not_taken_for_short() {
+    let by_file = |row: &mut OrderRow| {
+        on_progress(row, &PrimaProgress { status: PrimaOrderStatus::Despatched, parcels: Vec::new() }, Source::File, now())
+    };
+    let rules = DespatchRules { short_lines: ShortLines::Cancel, cancel_reason_code: Some("OOS".into()), ..DespatchRules::default() };
+    let mut row = row();
+    assert_eq!(by_file(&mut row), Found::Nothing);
+    assert_eq!(on_file(&mut row, &[parcel("D1", "Van", "7", &[(1, 2)])], now()), Found::Tell);
+    assert_eq!(step(&row, false, &rules), Step::Wait(None));
+    assert!(matches!(step(&row, true, &rules), Step::ShipParcel { .. }));
+    by_file(&mut row);
+    assert_eq!(step(&row, false, &rules), Step::Wait(None));
+    on_file(&mut row, &[parcel("D2", "Van", "8", &[(2, 1)])], now());
+    assert!(matches!(step(&row, false, &rules), Step::Ship(_)));
+    // One that never comes is a person's within a day.
+    let mut late = self::row();
+    let answers = (0..200).take_while(|_| by_file(&mut late) != Found::Exception).count();
+    assert_eq!(answers, 95);
 }
 
 #[test]

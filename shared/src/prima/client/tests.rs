@@ -8,8 +8,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::despatch::rhythm::DespatchSettings;
 use crate::clock::SystemClock;
+use crate::despatch::rhythm::DespatchSettings;
 use crate::installation::WireEncoding;
 use crate::prima::test_support::{connection, order};
 

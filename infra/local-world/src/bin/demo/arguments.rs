@@ -10,13 +10,16 @@ use clap::{Parser, ValueEnum};
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo demo")]
 pub(crate) struct Arguments {
-    /// How many orders arrive, over both channels.
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) orders: u32,
+    /// What is to be seen.
+    #[arg(long, value_enum, default_value_t = Scenario::Orders)]
+    pub(crate) scenario: Scenario,
+    /// How many orders arrive, over both channels; 60, or 2,000 for a despatch day, where it is left out.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) orders: Option<u32>,
     /// Seed of orders and faults: the same seed brings the same orders.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// How badly the two systems behave.
+    /// How badly the two systems behave. A despatch day knows none and light ones.
     #[arg(long, value_enum, default_value_t = Faults::Light)]
     pub(crate) faults: Faults,
     /// Minutes over which orders arrive; three quarters of a minute where it is left out.
@@ -30,7 +33,21 @@ pub(crate) struct Arguments {
     pub(crate) stay: bool,
 }
 
+/// What is to be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scenario {
+    /// Orders, from Mirakl to Prima.
+    Orders,
+    /// A day in the warehouse: parcels, from Prima to Mirakl, with part despatches, unmapped carriers and short orders.
+    DespatchDay,
+}
+
 impl Arguments {
+    /// How many orders arrive.
+    pub(crate) fn orders(&self) -> u32 {
+        self.orders.unwrap_or(if self.scenario == Scenario::DespatchDay { 2000 } else { 60 })
+    }
+
     /// The time over which orders arrive.
     pub(crate) fn span(&self) -> Duration {
         self.minutes.map_or(Duration::from_secs(45), |minutes| Duration::from_secs(60 * u64::from(minutes.max(1))))

@@ -26,6 +26,12 @@ pub(crate) fn mirakl(level: Faults, seed: u64) -> Value {
         rule("OR21", "server_error", 0.03 * often, &json!({"status": 503})),
         rule("OR21", "cut_answer", 0.01 * often, &json!({})),
         rule("OR04", "server_error", 0.05 * often, &json!({"status": 500})),
+        rule("OR23", "server_error", 0.02 * often, &json!({"status": 503})),
+        rule("OR24", "lost_answer", 0.02 * often, &json!({})),
+        rule("ST01", "lost_answer", 0.02 * often, &json!({})),
+        rule("ST01", "too_many_requests", 0.01 * often, &json!({"retry_after": 1})),
+        rule("OR28", "lost_answer", 0.1 * often, &json!({})),
+        rule("OR30", "lost_answer", 0.1 * often, &json!({})),
     ];
     json!({"seed": seed, "latency_ms": [20, 80], "rules": rules})
 }

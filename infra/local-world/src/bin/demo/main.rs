@@ -1,6 +1,7 @@
 //! `cargo demo`: watch orders go from Mirakl to Prima on this machine.
 
 mod arguments;
+mod despatch_day;
 mod faults;
 mod report;
 mod view;
@@ -12,7 +13,7 @@ use anyhow::Result;
 use clap::Parser;
 use local_world::{World, WorldOptions};
 
-use crate::arguments::{Arguments, Faults};
+use crate::arguments::{Arguments, Faults, Scenario};
 use crate::view::View;
 
 /// The schedule's minute in the demo.
@@ -27,7 +28,7 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // Whatever ends this, the world inside is dropped, and with it every process that it started.
     let ended = tokio::select! {
-        ended = run(&arguments) => ended,
+        ended = live(&arguments) => ended,
         _ = tokio::signal::ctrl_c() => {
             println!("\nStopped; everything is cleaned up.");
             return ExitCode::from(130);
@@ -43,12 +44,19 @@ async fn main() -> ExitCode {
     }
 }
 
+async fn live(arguments: &Arguments) -> Result<bool> {
+    match arguments.scenario {
+        Scenario::Orders => run(arguments).await,
+        Scenario::DespatchDay => despatch_day::run(arguments).await,
+    }
+}
+
 /// True where nothing was lost or doubled.
 async fn run(arguments: &Arguments) -> Result<bool> {
     let mut view = View::new();
     view.say(&format!(
         "{} orders over {} s, seed {}, faults: {}",
-        arguments.orders,
+        arguments.orders(),
         arguments.span().as_secs(),
         arguments.seed,
         arguments.faults.name()
@@ -102,7 +110,7 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
     loop {
         looks.tick().await;
         let elapsed = begun.elapsed();
-        let due = due(arguments.orders, elapsed, span);
+        let due = due(arguments.orders(), elapsed, span);
         for number in arrived..due {
             let channel = &world.channels()[number as usize % world.channels().len()];
             // One order in forty, the fifth first, is of something that Prima does not sell.
@@ -114,7 +122,7 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
         }
         let seen = world.observe().await?;
         view.show(&seen);
-        if arrived == arguments.orders && outage.is_over_or(arguments.faults) && seen.is_settled() {
+        if arrived == arguments.orders() && outage.is_over_or(arguments.faults) && seen.is_settled() {
             return Ok(());
         }
         if elapsed > span + PATIENCE {

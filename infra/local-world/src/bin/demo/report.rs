@@ -92,7 +92,7 @@ pub(crate) fn json(summary: &Summary, arguments: &Arguments, took: Duration, tra
         "channels": channels,
         "strangers": summary.strangers,
         "recorded_traffic": traffic,
-        "orders": arguments.orders,
+        "orders": arguments.orders(),
         "seed": arguments.seed,
         "faults": arguments.faults.name(),
         "seconds": took.as_secs_f64(),

@@ -171,7 +171,10 @@ impl Marketplace {
         if order.state != State::Shipping {
             return Err(format!("The order status must be 'SHIPPING' but it is '{}'.", order.state.code()));
         }
-        if invoice_reference.as_ref().is_some_and(|reference| !reference.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))) {
+        if invoice_reference
+            .as_ref()
+            .is_some_and(|reference| !reference.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')))
+        {
             return Err("Invoice reference is invalid.".to_owned());
         }
         if lines.is_empty() {
@@ -254,7 +257,8 @@ impl Marketplace {
         let mut ids = Vec::new();
         for (wanted, number) in lines.iter().zip(numbers) {
             let id = self.change(number, now, |order| {
-                let order_refund_id = format!("{}-R{}", order.order_id, order.lines.iter().map(|line| line.refunds.len()).sum::<usize>() + 1);
+                let order_refund_id =
+                    format!("{}-R{}", order.order_id, order.lines.iter().map(|line| line.refunds.len()).sum::<usize>() + 1);
                 let mut made = String::new();
                 for line in order.lines.iter_mut().filter(|line| line.order_line_id == wanted.order_line_id) {
                     made = format!("{}-R{}", line.order_line_id, line.refunds.len() + 1);
@@ -307,10 +311,9 @@ impl Marketplace {
             .map(|wanted| {
                 let shop = self.shops.get(&shop_id);
                 let of_shop = shop.into_iter().flat_map(|shop| &shop.all);
-                of_shop
-                    .copied()
-                    .find(|number| self.line(*number, &wanted.order_line_id).is_some())
-                    .ok_or_else(|| Refusal::new("ORDER_LINE_NOT_FOUND", "order_line_id", format!("Order line '{}' not found", wanted.order_line_id)))
+                of_shop.copied().find(|number| self.line(*number, &wanted.order_line_id).is_some()).ok_or_else(|| {
+                    Refusal::new("ORDER_LINE_NOT_FOUND", "order_line_id", format!("Order line '{}' not found", wanted.order_line_id))
+                })
             })
             .collect()
     }

@@ -51,7 +51,13 @@ pub(in crate::mirakl) fn shipment(order: &Order, shipment: &Shipment) -> Value {
         }
     }
     let received = matches!(order.state, State::Received | State::Closed);
-    let status = if received { "RECEIVED" } else if shipment.shipped { "SHIPPED" } else { "SHIPPING" };
+    let status = if received {
+        "RECEIVED"
+    } else if shipment.shipped {
+        "SHIPPED"
+    } else {
+        "SHIPPING"
+    };
     let mut shown = json!({
         "id": shipment.id, "order_id": order.order_id, "created_date": moment(shipment.created), "last_updated_date": moment(shipment.created),
         "status": status, "status_customer_debit": "DEBIT_OK", "shipment_lines": lines, "tracking": tracking,

@@ -1,0 +1,479 @@
+//! The handlers' ports, each a call into the world.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use collect_dispatches::{Inbox, Verdict};
+use jiff::Timestamp;
+use shared::channel::Channel;
+use shared::clock::{Clock, after};
+use shared::despatch::How;
+use shared::despatch::book::{Book, BookProblem, Pages};
+use shared::despatch::plan::{NewShipment, Tracking};
+use shared::despatch::platform::{Platform, RegisteredCarrier, ShippingType};
+use shared::events::{Event, EventBus, EventError};
+use shared::mirakl::shipping::{MiraklShipping, SettlementRequest, Shipment, ShipmentAnswer, ShipmentTracking};
+use shared::mirakl::{MiraklDirectory, MiraklError, MiraklOrders, Order, OrderPage, OrderQuery, ReferenceAnswer, SellerReference};
+use shared::order::row::{OrderKey, OrderRow};
+use shared::prima::order::{PrimaParcel, PrimaParcelLine};
+use shared::prima::{PrimaDespatches, PrimaError, PrimaOrderStatus, PrimaProgress};
+use shared::queue::{ExceptionMessage, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions};
+use shared::state::{CollectionState, PollState, PrimaIntake, Reservation, Store, StoreError};
+use simulators::mirakl as marketplace;
+use tokio::sync::Notify;
+
+use super::world::{Fate, SHOPS, World};
+
+/// One invocation: it may die at any call.
+#[derive(Debug)]
+pub(super) struct Invocation {
+    pub(super) world: Rc<World>,
+    pub(super) name: String,
+    pub(super) skew: i64,
+    pub(super) died: Notify,
+}
+
+/// All ports of one invocation.
+#[derive(Clone, Debug)]
+pub(super) struct Port {
+    pub(super) invocation: Rc<Invocation>,
+    pub(super) channel: usize,
+}
+
+impl Clock for Port {
+    fn now(&self) -> Timestamp {
+        let now = self.invocation.world.now();
+        Timestamp::from_millisecond(now.as_millisecond() + self.invocation.skew).unwrap_or(now)
+    }
+}
+
+impl Port {
+    fn world(&self) -> &World {
+        &self.invocation.world
+    }
+
+    async fn begin(&self, effect: bool, may_be_late: bool, what: impl FnOnce() -> String) -> Fate {
+        let world = self.world();
+        let name = &self.invocation.name;
+        let fate = world.fate(effect, may_be_late, || format!("{name:<12} {}", what()));
+        let slow = !world.quiet.get() && world.dice.chance(world.profile.slow);
+        let milliseconds = if slow { world.dice.between(500, 15_000) } else { world.dice.between(1, 120) };
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+        if fate == Fate::CrashBefore {
+            self.die().await;
+        }
+        fate
+    }
+
+    async fn end(&self, fate: Fate) {
+        if fate == Fate::CrashAfter {
+            self.die().await;
+        }
+    }
+
+    async fn die(&self) {
+        self.invocation.died.notify_one();
+        std::future::pending::<()>().await;
+    }
+
+    /// A call to Mirakl with an effect: done now, later, or not at all.
+    async fn change<T: 'static>(
+        &self,
+        operation: &'static str,
+        about: &str,
+        effect: impl Fn(&World) -> Result<T, MiraklError> + 'static,
+    ) -> Result<T, MiraklError> {
+        let fate = self.begin(true, true, || format!("{operation} {about}")).await;
+        if fate == Fate::Fails {
+            return Err(match self.world().dice.between(0, 2) {
+                0 => MiraklError::not_sent(operation, "no connection"),
+                1 => MiraklError::refused(operation, 429, None, "Too Many Requests"),
+                _ => MiraklError { status: Some(503), ..MiraklError::unknown(operation, "Service Unavailable") },
+            });
+        }
+        if fate == Fate::Late {
+            let world = Rc::clone(&self.invocation.world);
+            let wait = world.dice.seconds(1, 50);
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(wait).await;
+                // Nobody hears of a refusal.
+                let _ = effect(&world);
+            });
+            return Err(MiraklError::unknown(operation, "no answer in time"));
+        }
+        let done = effect(self.world());
+        self.end(fate).await;
+        if fate == Fate::AnswerLost { Err(MiraklError::unknown(operation, "the answer was cut")) } else { done }
+    }
+
+    async fn question<T>(&self, operation: &'static str, about: &str, answer: impl FnOnce(&World) -> T) -> Result<T, MiraklError> {
+        let fate = self.begin(false, false, || format!("{operation} {about}")).await;
+        let answer = answer(self.world());
+        self.end(fate).await;
+        if fate == Fate::Goes || fate == Fate::CrashAfter { Ok(answer) } else { Err(MiraklError::unknown(operation, "no answer")) }
+    }
+}
+
+fn refused(operation: &'static str, refusal: &marketplace::Refusal) -> MiraklError {
+    MiraklError::refused(operation, refusal.status, Some(refusal.code).filter(|code| !code.is_empty()), refusal.message.clone())
+}
+
+fn told(tracking: &Tracking) -> marketplace::Tracking {
+    marketplace::Tracking {
+        carrier_code: tracking.carrier_code.clone(),
+        carrier_name: tracking.carrier_name.clone(),
+        tracking_number: tracking.tracking_number.clone(),
+        url: tracking.url.clone(),
+    }
+}
+
+impl MiraklShipping for Port {
+    async fn platform(&self) -> Result<Platform, MiraklError> {
+        let index = self.channel;
+        self.question("PC01", "", move |world| {
+            world
+                .shop(index, |shop, now| {
+                    let settings = shop.settings();
+                    let carrier = |carrier: &marketplace::Carrier| RegisteredCarrier {
+                        code: carrier.code.clone(),
+                        label: carrier.label.clone(),
+                        standard_code: carrier.standard_code.clone(),
+                        tracking_url: carrier.tracking_url.clone(),
+                    };
+                    let kind = |code: &String| ShippingType { code: code.clone(), label: code.clone(), mandatory_tracking: true };
+                    Platform {
+                        read_at: now,
+                        multi_shipment: index == 1,
+                        registered_carriers_only: settings.registered_carriers_only,
+                        carriers: settings.carriers.iter().map(carrier).collect(),
+                        shipping_types: settings.mandatory_tracking.iter().map(kind).collect(),
+                    }
+                })
+                .unwrap_or_default()
+        })
+        .await
+    }
+
+    async fn order(&self, order_id: &str) -> Result<Option<Order>, MiraklError> {
+        let index = self.channel;
+        self.question("OR11", order_id, |world| world.listed(index, order_id)).await
+    }
+
+    async fn set_tracking(&self, order_id: &str, tracking: &Tracking) -> Result<(), MiraklError> {
+        let (index, id, tracking) = (self.channel, order_id.to_owned(), told(tracking));
+        self.change("OR23", order_id, move |world| {
+            let done = world.shop(index, |shop, now| shop.set_tracking(SHOPS[index], &id, tracking.clone(), now));
+            done.unwrap_or(Ok(())).map_err(|refusal| refused("OR23", &refusal))
+        })
+        .await
+    }
+
+    async fn ship_order(&self, order_id: &str) -> Result<(), MiraklError> {
+        let (index, id) = (self.channel, order_id.to_owned());
+        self.change("OR24", order_id, move |world| {
+            let done = world.shop(index, |shop, now| shop.ship_by_seller(SHOPS[index], &id, now));
+            done.unwrap_or(Ok(())).map_err(|refusal| refused("OR24", &refusal))
+        })
+        .await
+    }
+
+    async fn shipments(&self, order_id: &str) -> Result<Vec<Shipment>, MiraklError> {
+        let index = self.channel;
+        self.question("ST11", order_id, |world| {
+            let listed = world.shop(index, |shop, _| {
+                let shipments = shop.order(order_id).map(|order| order.shipments.clone()).unwrap_or_default();
+                let shown = shipments.into_iter().map(|shipment| Shipment {
+                    id: shipment.id,
+                    order_id: Some(order_id.to_owned()),
+                    status: Some("SHIPPED".to_owned()),
+                    invoice_reference: shipment.invoice_reference,
+                    shipment_lines: Vec::new(),
+                    tracking: ShipmentTracking {
+                        carrier_code: shipment.tracking.carrier_code,
+                        tracking_number: shipment.tracking.tracking_number,
+                    },
+                });
+                shown.collect()
+            });
+            listed.unwrap_or_default()
+        })
+        .await
+    }
+
+    async fn create_shipment(&self, shipment: &NewShipment) -> Result<ShipmentAnswer, MiraklError> {
+        let (index, wanted) = (self.channel, shipment.clone());
+        self.change("ST01", &format!("{} {}", shipment.order_id, shipment.reference), move |world| {
+            let lines: Vec<(String, u32)> = wanted.lines.iter().map(|line| (line.order_line_id.clone(), line.quantity)).collect();
+            let made = world.shop(index, |shop, now| {
+                let reference = Some(wanted.reference.clone());
+                shop.create_shipment(SHOPS[index], &wanted.order_id, &lines, told(&wanted.tracking), reference, true, now)
+            });
+            Ok(match made {
+                Some(Ok(made)) => ShipmentAnswer::Created(made.id),
+                Some(Err(message)) => ShipmentAnswer::Refused(message),
+                None => ShipmentAnswer::Refused("no such shop".to_owned()),
+            })
+        })
+        .await
+    }
+
+    async fn settle(&self, request: &SettlementRequest) -> Result<(), MiraklError> {
+        let (index, request) = (self.channel, request.clone());
+        let about = request.order_id.clone();
+        self.change(request.how.operation(), &about, move |world| {
+            let lines: Vec<marketplace::LineSettlement> = request
+                .lines
+                .iter()
+                .map(|line| marketplace::LineSettlement {
+                    order_line_id: line.order_line_id.clone(),
+                    quantity: line.quantity,
+                    amount: line.amount.0,
+                    shipping_amount: line.shipping_amount.0,
+                    taxes: line.taxes.iter().chain(&line.shipping_taxes).map(|tax| tax.amount.0).sum(),
+                    reason_code: request.reason_code.clone(),
+                    excluded_from_shipment: request.how == How::Refund,
+                })
+                .collect();
+            let done = world.shop(index, |shop, now| match request.how {
+                How::Cancel => shop.cancel_by_seller(SHOPS[index], &lines, now),
+                How::Refund => shop.refund_by_seller(SHOPS[index], &lines, now),
+            });
+            done.unwrap_or(Ok(Vec::new())).map(drop).map_err(|refusal| refused(request.how.operation(), &refusal))
+        })
+        .await
+    }
+}
+
+/// The directory's bound; no despatch calls these.
+impl MiraklOrders for Port {
+    async fn list_orders(&self, _query: &OrderQuery, _offset: usize) -> Result<OrderPage, MiraklError> {
+        Err(MiraklError::not_sent("OR11", "no despatch lists orders"))
+    }
+
+    async fn accept_order(&self, _order_id: &str, _order_line_ids: &[String]) -> Result<(), MiraklError> {
+        Err(MiraklError::not_sent("OR21", "no despatch accepts orders"))
+    }
+
+    async fn write_references(&self, _references: &[SellerReference]) -> Result<Vec<ReferenceAnswer>, MiraklError> {
+        Err(MiraklError::not_sent("OR04", "no despatch writes references"))
+    }
+}
+
+impl MiraklDirectory for Port {
+    type Client = Self;
+
+    async fn client(&self, channel: &Channel, _deadline: Timestamp) -> Result<Self, MiraklError> {
+        Ok(Self { invocation: Rc::clone(&self.invocation), channel: self.world().index(&channel.id) })
+    }
+}
+
+impl PrimaDespatches for Port {
+    async fn order_progress(&self, order_number: &str) -> Result<Option<PrimaProgress>, PrimaError> {
+        let fate = self.begin(false, false, || format!("OrderStatus {order_number}")).await;
+        let now = self.world().now();
+        let answer = self.world().office.borrow_mut().order_status(order_number, now);
+        self.end(fate).await;
+        if !matches!(fate, Fate::Goes | Fate::CrashAfter) {
+            return Err(PrimaError::unknown("OrderStatus", "no answer in time"));
+        }
+        let Ok(answer) = answer else { return Ok(None) };
+        let status = match answer.status.as_str() {
+            "Part Despatched" => PrimaOrderStatus::PartDespatched,
+            "Despatched" => PrimaOrderStatus::Despatched,
+            "Cancelled" => PrimaOrderStatus::Cancelled,
+            other => PrimaOrderStatus::Open(other.to_owned()),
+        };
+        let parcels = answer.parcels.into_iter().map(|parcel| PrimaParcel {
+            despatch: parcel.despatch_number,
+            despatched_on: None,
+            carrier: parcel.carrier,
+            service: parcel.service,
+            consignment: parcel.consignment,
+            lines: parcel.lines.into_iter().map(|(order_line, quantity)| PrimaParcelLine { order_line, quantity }).collect(),
+        });
+        Ok(Some(PrimaProgress { status, parcels: parcels.collect() }))
+    }
+}
+
+fn unavailable() -> StoreError {
+    StoreError::Unavailable("throttled".to_owned())
+}
+
+impl Port {
+    async fn load(&self) -> Result<(), StoreError> {
+        let fate = self.begin(false, false, || "load".to_owned()).await;
+        self.end(fate).await;
+        if matches!(fate, Fate::Goes) { Ok(()) } else { Err(unavailable()) }
+    }
+}
+
+impl Store for Port {
+    async fn load_order(&self, key: &OrderKey) -> Result<Option<OrderRow>, StoreError> {
+        self.load().await?;
+        self.world().store.load_order(key).await
+    }
+
+    async fn load_orders(&self, keys: &[OrderKey]) -> Result<HashMap<OrderKey, OrderRow>, StoreError> {
+        self.load().await?;
+        self.world().store.load_orders(keys).await
+    }
+
+    async fn save_order(&self, row: &mut OrderRow) -> Result<(), StoreError> {
+        let note = row.history.last().map(|step| step.note.clone()).unwrap_or_default();
+        let fate = self.begin(true, false, || format!("save {} v{} {} ({note})", row.key, row.version, row.index_state())).await;
+        if fate == Fate::Fails {
+            return Err(unavailable());
+        }
+        let version = row.version;
+        let saved = self.world().store.save_order(row).await;
+        self.end(fate).await;
+        if fate == Fate::AnswerLost {
+            row.version = version;
+            return Err(unavailable());
+        }
+        saved
+    }
+
+    async fn orders_in(&self, channel: &str, index_state: &str, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
+        self.load().await?;
+        self.world().store.orders_in(channel, index_state, limit).await
+    }
+
+    async fn orders_due(&self, channel: &str, index_state: &str, until: Timestamp, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
+        self.load().await?;
+        self.world().store.orders_due(channel, index_state, until, limit).await
+    }
+
+    async fn holder_of(&self, number: &str) -> Result<Option<OrderKey>, StoreError> {
+        Ok(self.world().numbers.borrow().get(number).cloned())
+    }
+
+    async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError> {
+        self.world().store.reserve_number(number, key).await
+    }
+
+    async fn load_poll(&self, channel: &str) -> Result<PollState, StoreError> {
+        self.world().store.load_poll(channel).await
+    }
+
+    async fn save_poll(&self, channel: &str, poll: &mut PollState) -> Result<(), StoreError> {
+        self.world().store.save_poll(channel, poll).await
+    }
+
+    async fn load_collection(&self) -> Result<CollectionState, StoreError> {
+        self.load().await?;
+        self.world().store.load_collection().await
+    }
+
+    async fn save_collection(&self, collection: &mut CollectionState) -> Result<(), StoreError> {
+        self.load().await?;
+        self.world().store.save_collection(collection).await
+    }
+
+    async fn load_intake(&self) -> Result<PrimaIntake, StoreError> {
+        self.load().await?;
+        self.world().store.load_intake().await
+    }
+
+    async fn save_intake(&self, intake: &mut PrimaIntake) -> Result<(), StoreError> {
+        self.load().await?;
+        self.world().store.save_intake(intake).await
+    }
+}
+
+impl OrderQueue for Port {
+    async fn send(&self, messages: &[OrderMessage], delay: Duration) -> Result<(), QueueError> {
+        let fate = self.begin(true, false, || format!("send {} in {delay:?}", messages.len())).await;
+        let failed = || Err(QueueError { message: "the queue did not answer".to_owned(), failed: (0..messages.len()).collect() });
+        if fate == Fate::Fails {
+            return failed();
+        }
+        let visible_at = after(self.world().now(), delay);
+        for message in messages {
+            self.world().send(message, visible_at);
+        }
+        self.end(fate).await;
+        if fate == Fate::AnswerLost { failed() } else { Ok(()) }
+    }
+
+    async fn send_exceptions(&self, exceptions: &[ExceptionMessage]) -> Result<(), QueueError> {
+        let fate = self.begin(true, false, || "show an exception".to_owned()).await;
+        let failed = || Err(QueueError { message: "the queue did not answer".to_owned(), failed: (0..exceptions.len()).collect() });
+        if fate == Fate::Fails {
+            return failed();
+        }
+        exceptions.iter().for_each(|exception| self.world().show(exception));
+        self.end(fate).await;
+        if fate == Fate::AnswerLost { failed() } else { Ok(()) }
+    }
+}
+
+impl ShownExceptions for Port {
+    async fn shown(&self) -> Result<Vec<ShownException>, QueueError> {
+        let shown = self.world().shown.borrow();
+        Ok(shown.iter().map(|(id, exception)| ShownException { exception: exception.clone(), handle: id.to_string() }).collect())
+    }
+
+    async fn withdraw(&self, shown: &ShownException) -> Result<(), QueueError> {
+        if let Ok(id) = shown.handle.parse::<u64>() {
+            self.world().shown.borrow_mut().remove(&id);
+        }
+        Ok(())
+    }
+
+    async fn put_back(&self, _shown: &ShownException) {}
+}
+
+impl EventBus for Port {
+    async fn publish(&self, events: &[Event]) -> Result<(), EventError> {
+        let fate = self.begin(true, false, || format!("publish {:?}", events.iter().map(|event| event.kind).collect::<Vec<_>>())).await;
+        if fate == Fate::Fails {
+            return Err(EventError("throttled".to_owned()));
+        }
+        self.world().events.borrow_mut().extend(events.iter().cloned());
+        self.end(fate).await;
+        if fate == Fate::AnswerLost { Err(EventError("no answer".to_owned())) } else { Ok(()) }
+    }
+}
+
+impl Book for Port {
+    async fn channels(&self) -> Result<Vec<Channel>, BookProblem> {
+        Ok(self.world().channels.clone())
+    }
+
+    async fn pages(&self, channel: &str, _anew: bool) -> Result<Pages, BookProblem> {
+        self.load().await.map_err(|problem| BookProblem::Unavailable(problem.to_string()))?;
+        let world = self.world();
+        let index = world.index(channel);
+        let (maps, platforms) = (world.maps.borrow(), world.platforms.borrow());
+        Ok(Pages {
+            rules: world.rules[index].clone(),
+            carriers: maps.get(index).cloned().unwrap_or_default(),
+            platform: platforms.get(index).cloned().flatten(),
+        })
+    }
+
+    async fn keep_platform(&self, channel: &str, platform: &Platform) -> Result<(), BookProblem> {
+        let world = self.world();
+        let index = world.index(channel);
+        if let Some(kept) = world.platforms.borrow_mut().get_mut(index) {
+            *kept = Some(platform.clone());
+        }
+        Ok(())
+    }
+}
+
+impl Inbox for Port {
+    async fn waiting(&self) -> Result<Vec<String>, String> {
+        Ok(Vec::new())
+    }
+
+    async fn read(&self, _name: &str) -> Result<String, String> {
+        Err("there is no file".to_owned())
+    }
+
+    async fn put_away(&self, _name: &str, _verdict: &Verdict) -> Result<(), String> {
+        Ok(())
+    }
+}

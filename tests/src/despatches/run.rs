@@ -1,0 +1,311 @@
+//! One run: the schedule, the queue's consumers, the warehouse, people in the marketplace's back office, and the person who mends
+//! the map, each a task on virtual time.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use shared::clock::{after, before};
+use shared::despatch::rhythm::DespatchSettings;
+use shared::installation::PrimaManners;
+use shared::order::life::{Circumstances, on_listing};
+use shared::order::row::{DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED, OrderKey, Stage};
+use shared::state::Store as _;
+use simulators::prima::Booking;
+use tokio::sync::Notify;
+use update_dispatches::Disposition;
+
+use super::judge;
+use super::ports::{Invocation, Port};
+use super::world::{CHANNELS, World, mended_map};
+use crate::simulation::sqs::{Body, Delivery};
+
+/// The collector's timeout (template: `Timeout`).
+const COLLECTOR_TIMEOUT: Duration = Duration::from_secs(55);
+/// The updater's timeout.
+const UPDATER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Six times that.
+const VISIBILITY: Duration = Duration::from_secs(360);
+/// How much the clocks of two functions may differ, and then some (the function's own constant).
+const CLOCK_SKEW: Duration = Duration::from_secs(30);
+/// The warehouse's day.
+const DAY: u64 = 4 * 3600;
+/// Orders of one run.
+const ORDERS: u64 = 24;
+/// How long a quiet world may take to settle.
+const SETTLING: Duration = Duration::from_secs(10 * 3600);
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Its seed.
+    pub seed: u64,
+    /// What may not be, and was.
+    pub violations: Vec<String>,
+    /// The trace, where one was wanted.
+    pub trace: Vec<String>,
+    /// Faults that were injected.
+    pub faults: u64,
+    /// Calls of both functions.
+    pub calls: u64,
+    /// Parcels that left.
+    pub parcels: usize,
+    /// Cancelled or refunded pieces that the connector settled.
+    pub settled: u32,
+}
+
+/// Runs a seed to its end, and judges.
+#[must_use]
+pub fn run(seed: u64, traced: bool) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let Ok(runtime) = runtime else {
+        let violations = vec!["no runtime".to_owned()];
+        return Outcome { seed, violations, trace: Vec::new(), faults: 0, calls: 0, parcels: 0, settled: 0 };
+    };
+    tokio::task::LocalSet::new().block_on(&runtime, live(seed, traced))
+}
+
+async fn live(seed: u64, traced: bool) -> Outcome {
+    let world = Rc::new(World::new(seed, traced));
+    world.furnish(ORDERS).await;
+    tokio::task::spawn_local(schedule(Rc::clone(&world)));
+    tokio::task::spawn_local(consume(Rc::clone(&world)));
+    tokio::task::spawn_local(poll(Rc::clone(&world)));
+    let numbers: Vec<String> = world.numbers.borrow().keys().cloned().collect();
+    for number in numbers {
+        tokio::task::spawn_local(handle_order(Rc::clone(&world), number));
+    }
+    tokio::time::sleep(Duration::from_secs(DAY / 2)).await;
+    world.tell(|| "the map is mended".to_owned());
+    *world.maps.borrow_mut() = vec![mended_map(), mended_map()];
+    tokio::time::sleep(Duration::from_secs(DAY / 2 + 1800)).await;
+    world.quiet.set(true);
+    world.tell(|| "the world is quiet".to_owned());
+    let quiet_at = world.now();
+    loop {
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        let open = judge::open_ends(&world);
+        let idle = world.queue.borrow().is_empty() && world.consumers.get() == 0;
+        if open.is_empty() && idle && world.now() > after(quiet_at, Duration::from_secs(7800)) {
+            break;
+        }
+        if world.now() > after(quiet_at, SETTLING) {
+            for end in open {
+                world.violate(format!("not settled: {end}"));
+            }
+            break;
+        }
+    }
+    judge::close(&world);
+    let office = world.office.borrow();
+    let outcome = Outcome {
+        seed,
+        violations: world.violations.borrow().clone(),
+        trace: world.trace.borrow_mut().take().unwrap_or_default(),
+        faults: world.faults.get(),
+        calls: world.calls.get(),
+        parcels: office.orders().map(|order| order.parcels.len()).sum(),
+        settled: judge::settled_pieces(&world),
+    };
+    drop(office);
+    outcome
+}
+
+/// What the warehouse, and now and then somebody in the marketplace's back office, does with one order.
+async fn handle_order(world: Rc<World>, number: String) {
+    let dice = &world.dice;
+    tokio::time::sleep(dice.seconds(30, DAY)).await;
+    let Some(key) = world.numbers.borrow().get(&number).cloned() else { return };
+    let index = world.index(&key.channel);
+    // Somebody ships it in the back office, or the customer cancels: before the warehouse comes to it.
+    if dice.chance(0.04) {
+        world.meddled.borrow_mut().insert(number.clone());
+        let shipped = dice.chance(0.5);
+        world.tell(|| format!("{number} is {} by a person", if shipped { "shipped" } else { "cancelled" }));
+        world.shop(index, |shop, now| if shipped { shop.ship(&key.order_id, now) } else { shop.cancel(&key.order_id, now) });
+        if !shipped {
+            return;
+        }
+    }
+    let carriers = ["DPD NEXT DAY", "Dpd - next day", "ROYAL MAIL", "EVRI", "DHL EXPRESS", "DPD SAT BY 12", "Yodel", "Own lorry (Pete)"];
+    let carrier = carriers[dice.index(carriers.len())].to_owned();
+    let lines = world.office.borrow().orders_by_number(&number).first().map(|order| order.left()).unwrap_or_default();
+    let pieces: u32 = lines.iter().map(|(_, pieces)| pieces).sum();
+    let one = lines.first().map(|(line, _)| vec![(*line, 1)]);
+    let late_number = dice.chance(0.1);
+    let book = |lines: Option<Vec<(u32, u32)>>, last: bool| {
+        let consignment = late_number.then(String::new);
+        let booking = Booking { carrier: carrier.clone(), service: String::new(), consignment, lines, last };
+        world.tell(|| format!("{number} leaves by {carrier}, {:?}, last {last}", booking.lines));
+        world.office.borrow_mut().book(&number, booking, world.now())
+    };
+    match dice.between(0, 9) {
+        0 => {
+            world.tell(|| format!("{number} is cancelled in Prima"));
+            let _ = world.office.borrow_mut().close_short(&number, world.now());
+        }
+        1 if pieces > 1 => drop(book(one, true)),
+        2 | 3 if pieces > 1 => {
+            let _ = book(one, false);
+            tokio::time::sleep(dice.seconds(1, 5400)).await;
+            if dice.chance(0.2) {
+                world.tell(|| format!("{number} will not be sent whole"));
+                let _ = world.office.borrow_mut().close_short(&number, world.now());
+            } else {
+                let _ = book(None, false);
+            }
+        }
+        4 if pieces > 1 => {
+            let _ = book(one, false);
+            let _ = book(None, false);
+        }
+        _ => drop(book(None, false)),
+    }
+    if late_number {
+        tokio::time::sleep(dice.seconds(1, 5400)).await;
+        let despatches: Vec<String> = {
+            let office = world.office.borrow();
+            let orders = office.orders_by_number(&number);
+            orders.iter().flat_map(|order| &order.parcels).map(|parcel| parcel.despatch_number.clone()).collect()
+        };
+        for despatch in despatches {
+            let consignment = format!("LATE{despatch}");
+            world.tell(|| format!("{number} {despatch} has number {consignment}"));
+            let _ = world.office.borrow_mut().give_consignment(&number, &despatch, &consignment, world.now());
+        }
+    }
+}
+
+/// The poller's part: what a listing by ids makes of a row that is not listed as open any more.
+async fn poll(world: Rc<World>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        let states =
+            [Stage::Created.name(), Stage::Despatched.name(), Stage::PartDespatched.name(), DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED];
+        for channel in &world.channels {
+            let mut keys: Vec<OrderKey> = Vec::new();
+            for state in states {
+                keys.extend(world.store.orders_in(&channel.id, state, 1000).await.unwrap_or_default());
+            }
+            for key in keys {
+                let index = world.index(&key.channel);
+                let Some(listed) = world.listed(index, &key.order_id) else { continue };
+                let Ok(Some(row)) = world.store.load_order(&key).await else { continue };
+                let at = Circumstances { accepted: false, intake_open: true, now: world.now() };
+                if let Some((mut row, next)) = on_listing(Some(&row), &listed, channel, at) {
+                    world.tell(|| format!("poll: {key} is {} ({next:?})", row.stage.name()));
+                    let _ = world.store.save_order(&mut row).await;
+                }
+            }
+        }
+    }
+}
+
+fn port(world: &Rc<World>, name: String) -> Port {
+    let skew = i64::try_from(world.dice.between(0, 20_000)).unwrap_or(0) - 10_000;
+    Port { invocation: Rc::new(Invocation { world: Rc::clone(world), name, skew, died: Notify::new() }), channel: 0 }
+}
+
+async fn supervise<T>(port: &Port, timeout: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let world = &port.invocation.world;
+    let ended = tokio::select! {
+        biased;
+        () = port.invocation.died.notified() => "dies",
+        () = tokio::time::sleep(timeout) => "is ended by its timeout",
+        done = work => return Some(done),
+    };
+    world.tell(|| format!("{:<12} {ended}", port.invocation.name));
+    None
+}
+
+async fn schedule(world: Rc<World>) {
+    let mut minute = 0_u64;
+    loop {
+        minute += 1;
+        tokio::task::spawn_local(collect(Rc::clone(&world), minute));
+        if !world.quiet.get() && world.dice.chance(world.profile.twice / 4.0) {
+            tokio::task::spawn_local(collect(Rc::clone(&world), minute));
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+}
+
+async fn collect(world: Rc<World>, minute: u64) {
+    let port = port(&world, format!("collect {minute}"));
+    let ports = collect_dispatches::Ports {
+        prima: port.clone(),
+        store: port.clone(),
+        queue: port.clone(),
+        events: port.clone(),
+        clock: port.clone(),
+        book: port.clone(),
+        inbox: None::<Port>,
+        settings: DespatchSettings { interval_minutes: 15, quiet_interval_minutes: 15, ..DespatchSettings::default() },
+        manners: PrimaManners { answer_timeout_seconds: 20, ..PrimaManners::default() },
+    };
+    let run = collect_dispatches::Run { hard_deadline: after(world.now(), COLLECTOR_TIMEOUT) };
+    let _ = supervise(&port, COLLECTOR_TIMEOUT, ports.collect(&run)).await;
+}
+
+async fn consume(world: Rc<World>) {
+    let mut number = 0_u64;
+    loop {
+        let now = world.now();
+        let next = world.queue.borrow().next_visible();
+        match next {
+            Some(next) if next <= now && world.consumers.get() < 2 => {
+                let faults = !world.quiet.get();
+                let most = usize::try_from(world.dice.between(1, 10)).unwrap_or(1);
+                let twice = || faults && world.dice.chance(world.profile.twice);
+                let deliveries = world.queue.borrow_mut().receive(now, most, VISIBILITY, twice);
+                if !deliveries.is_empty() {
+                    number += 1;
+                    world.consumers.set(world.consumers.get() + 1);
+                    tokio::task::spawn_local(update(Rc::clone(&world), number, deliveries));
+                }
+            }
+            _ => tokio::time::sleep(Duration::from_millis(500)).await,
+        }
+    }
+}
+
+async fn update(world: Rc<World>, number: u64, deliveries: Vec<Delivery>) {
+    let port = port(&world, format!("update {number}"));
+    let ports = update_dispatches::Ports {
+        directory: port.clone(),
+        store: port.clone(),
+        queue: port.clone(),
+        events: port.clone(),
+        clock: port.clone(),
+        book: port.clone(),
+    };
+    let run = update_dispatches::Run { hard_deadline: after(world.now(), UPDATER_TIMEOUT), clock_skew: CLOCK_SKEW };
+    let (ports, run) = (&ports, &run);
+    let work = stream::iter(deliveries)
+        .map(|delivery| async move {
+            let Body::Order(message) = &delivery.body else { return (delivery.id, false) };
+            let disposition = ports.work((**message).clone(), run).await;
+            (delivery.id, matches!(disposition, Disposition::Done(_)))
+        })
+        .buffer_unordered(4)
+        .collect::<Vec<_>>();
+    // A batch that dies comes again, all of it.
+    for (id, done) in supervise(&port, UPDATER_TIMEOUT, work).await.unwrap_or_default() {
+        if done {
+            world.queue.borrow_mut().delete(id);
+        }
+    }
+    world.consumers.set(world.consumers.get() - 1);
+}
+
+/// The channels, for messages.
+#[must_use]
+pub fn channels() -> [&'static str; 2] {
+    CHANNELS
+}
+
+/// The moment from which an exception should have been told.
+pub(super) fn told_by(now: jiff::Timestamp) -> jiff::Timestamp {
+    before(now, Duration::from_secs(600))
+}

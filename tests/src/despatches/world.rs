@@ -1,0 +1,278 @@
+//! The world of one run.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use jiff::Timestamp;
+use shared::channel::{Channel, Mode};
+use shared::despatch::carriers::{CarrierEntry, CarrierMap};
+use shared::despatch::platform::Platform;
+use shared::despatch::rules::{DespatchRules, ShortLines};
+use shared::events::Event;
+use shared::order::row::{OrderKey, OrderRow, Stage};
+use shared::queue::{ExceptionMessage, OrderMessage};
+use shared::state::Store as _;
+use shared::state::memory::MemoryStore;
+use simulators::fashion::catalogue;
+use simulators::mirakl::{Marketplace, OrderWish, Settings, ShopProfile, generate_order, order_json};
+use simulators::prima::{Installation, NewOrder, NewOrderLine, OrderRules};
+use tokio::time::Instant;
+
+use crate::simulation::dice::Dice;
+use crate::simulation::sqs::Sqs;
+use crate::simulation::world::beginning;
+
+/// The channels: whole orders, and orders in parts.
+pub(super) const CHANNELS: [&str; 2] = ["harbour-uk", "modehaus-eu"];
+/// Their shops.
+pub(super) const SHOPS: [i64; 2] = [2001, 3001];
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Goes,
+    /// Without effect: not sent, or refused with 429 or by throttling.
+    Fails,
+    /// With its effect, and without an answer.
+    AnswerLost,
+    /// Without an answer, and with its effect a while later.
+    Late,
+    CrashBefore,
+    CrashAfter,
+}
+
+/// How bad a run is.
+#[derive(Clone, Debug)]
+pub(super) struct Profile {
+    pub(super) fails: f64,
+    pub(super) lost: f64,
+    pub(super) late: f64,
+    pub(super) crash: f64,
+    pub(super) twice: f64,
+    pub(super) slow: f64,
+}
+
+/// Everything of one run.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) dice: Dice,
+    started: Instant,
+    pub(super) quiet: Cell<bool>,
+    pub(super) faults: Cell<u64>,
+    pub(super) calls: Cell<u64>,
+    pub(super) profile: Profile,
+    pub(super) store: MemoryStore,
+    pub(super) shops: RefCell<Vec<Marketplace>>,
+    pub(super) office: RefCell<Installation>,
+    pub(super) queue: RefCell<Sqs>,
+    pub(super) shown: RefCell<BTreeMap<u64, ExceptionMessage>>,
+    next_shown: Cell<u64>,
+    pub(super) events: RefCell<Vec<Event>>,
+    pub(super) maps: RefCell<Vec<CarrierMap>>,
+    pub(super) rules: Vec<DespatchRules>,
+    pub(super) platforms: RefCell<Vec<Option<Platform>>>,
+    pub(super) channels: Vec<Channel>,
+    /// Orders by Prima's number.
+    pub(super) numbers: RefCell<BTreeMap<String, OrderKey>>,
+    /// Orders that a person shipped in Mirakl's back office, or a customer cancelled.
+    pub(super) meddled: RefCell<BTreeSet<String>>,
+    pub(super) consumers: Cell<u32>,
+    /// Numbers that OR23 or ST01 told, for the judge.
+    pub(super) violations: RefCell<Vec<String>>,
+    pub(super) trace: RefCell<Option<Vec<String>>>,
+}
+
+fn entry(carrier: &str, code: &str) -> CarrierEntry {
+    CarrierEntry { carrier: carrier.into(), code: Some(code.into()), ..CarrierEntry::default() }
+}
+
+/// What the map holds from the beginning.
+pub(super) fn first_map() -> CarrierMap {
+    CarrierMap { entries: vec![entry("DPD NEXT DAY", "DPD_UK"), entry("ROYAL MAIL", "RM24"), entry("EVRI", "EVRI"), entry("DHL*", "DHLX")] }
+}
+
+/// What a person adds one day.
+pub(super) fn mended_map() -> CarrierMap {
+    let mut map = first_map();
+    map.entries.push(entry("DPD SAT BY 12", "DPD_UK"));
+    map.entries.push(CarrierEntry { carrier: "Yodel".into(), name: Some("Yodel".into()), ..CarrierEntry::default() });
+    map.entries.push(entry("Own lorry (Pete)", "VAN"));
+    map
+}
+
+impl World {
+    pub(super) fn new(seed: u64, traced: bool) -> Self {
+        let dice = Dice::new(seed);
+        let bad = dice.between(0, 100) as f64 / 100.0;
+        let profile =
+            Profile { fails: 0.12 * bad, lost: 0.10 * bad, late: 0.06 * bad, crash: 0.03 * bad, twice: 0.2 * bad, slow: 0.1 * bad };
+        let settings = Settings { debit_seconds: 0, payment_seconds: Some(0), automatic_acceptance: true, ..Settings::default() };
+        let shops = SHOPS.map(|_| Marketplace::new(settings.clone()));
+        let settles = |index: usize| {
+            let by_rule = dice.chance(0.7);
+            match (by_rule, index) {
+                (false, _) => DespatchRules::default(),
+                (true, 0) => {
+                    DespatchRules { short_lines: ShortLines::Cancel, cancel_reason_code: Some("OOS".into()), ..DespatchRules::default() }
+                }
+                (true, _) => {
+                    DespatchRules { short_lines: ShortLines::Refund, refund_reason_code: Some("OOS".into()), ..DespatchRules::default() }
+                }
+            }
+        };
+        let rules = vec![settles(0), settles(1)];
+        let channel = |id: &str, shop: i64| Channel {
+            despatches: Mode::Live,
+            shop_id: Some(shop),
+            ..crate::simulation::plan::channel(id, 1, beginning())
+        };
+        Self {
+            started: Instant::now(),
+            quiet: Cell::new(false),
+            faults: Cell::new(0),
+            calls: Cell::new(0),
+            profile,
+            store: MemoryStore::default(),
+            shops: RefCell::new(shops.into()),
+            office: RefCell::new(Installation::new(OrderRules::default())),
+            queue: RefCell::default(),
+            shown: RefCell::default(),
+            next_shown: Cell::new(0),
+            events: RefCell::default(),
+            maps: RefCell::new(vec![first_map(), first_map()]),
+            rules,
+            platforms: RefCell::new(vec![None, None]),
+            channels: CHANNELS.iter().zip(SHOPS).map(|(id, shop)| channel(id, shop)).collect(),
+            numbers: RefCell::default(),
+            meddled: RefCell::default(),
+            consumers: Cell::new(0),
+            violations: RefCell::default(),
+            trace: RefCell::new(traced.then(Vec::new)),
+            dice,
+        }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        let passed = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        Timestamp::from_millisecond(beginning().as_millisecond() + passed).unwrap_or(Timestamp::MAX)
+    }
+
+    pub(super) fn tell(&self, line: impl FnOnce() -> String) {
+        if let Some(trace) = self.trace.borrow_mut().as_mut() {
+            trace.push(format!("{:>10.3} {}", self.started.elapsed().as_secs_f64(), line()));
+        }
+    }
+
+    pub(super) fn violate(&self, what: String) {
+        self.tell(|| format!("VIOLATION {what}"));
+        self.violations.borrow_mut().push(what);
+    }
+
+    pub(super) fn index(&self, channel: &str) -> usize {
+        CHANNELS.iter().position(|id| *id == channel).unwrap_or_default()
+    }
+
+    /// The marketplace of a channel, everything that is due having happened.
+    pub(super) fn shop<T>(&self, index: usize, work: impl FnOnce(&mut Marketplace, Timestamp) -> T) -> Option<T> {
+        let now = self.now();
+        let mut shops = self.shops.borrow_mut();
+        let shop = shops.get_mut(index)?;
+        shop.advance(now);
+        Some(work(shop, now))
+    }
+
+    /// Mirakl's order, as OR11 lists it.
+    pub(super) fn listed(&self, index: usize, order_id: &str) -> Option<shared::mirakl::Order> {
+        self.shop(index, |shop, _| {
+            let order = shop.order(order_id)?;
+            serde_json::from_str(&order_json(order, shop.settings())).ok()
+        })
+        .flatten()
+    }
+
+    /// A call's fate.
+    pub(super) fn fate(&self, effect: bool, may_be_late: bool, what: impl FnOnce() -> String) -> Fate {
+        self.calls.set(self.calls.get() + 1);
+        let (dice, profile) = (&self.dice, &self.profile);
+        let fate = if self.quiet.get() {
+            Fate::Goes
+        } else if dice.chance(profile.crash) {
+            if dice.chance(0.5) { Fate::CrashBefore } else { Fate::CrashAfter }
+        } else if dice.chance(profile.fails) {
+            Fate::Fails
+        } else if effect && dice.chance(profile.lost) {
+            Fate::AnswerLost
+        } else if may_be_late && dice.chance(profile.late) {
+            Fate::Late
+        } else {
+            Fate::Goes
+        };
+        if fate != Fate::Goes {
+            self.faults.set(self.faults.get() + 1);
+        }
+        self.tell(|| if fate == Fate::Goes { what() } else { format!("{}  <<< {fate:?}", what()) });
+        fate
+    }
+
+    pub(super) fn send(&self, message: &OrderMessage, visible_at: Timestamp) {
+        let shuffle = self.dice.between(0, 1 << 20);
+        let body = crate::simulation::sqs::Body::Order(Rc::new(message.clone()));
+        self.queue.borrow_mut().send(body, visible_at, shuffle);
+    }
+
+    pub(super) fn show(&self, exception: &ExceptionMessage) {
+        self.next_shown.set(self.next_shown.get() + 1);
+        self.shown.borrow_mut().insert(self.next_shown.get(), exception.clone());
+    }
+
+    /// Orders that are in Prima, with their rows, as if the orders flow had brought them there.
+    pub(super) async fn furnish(&self, count: u64) {
+        use rand::SeedableRng as _;
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(self.dice.between(0, u64::MAX / 2));
+        let catalogue = catalogue(1, 40);
+        for number in 0..count {
+            let index = usize::from(number % 2 == 1);
+            let now = self.now();
+            let profile = ShopProfile {
+                shop_id: SHOPS[index],
+                currency: ["GBP", "EUR"][index].to_owned(),
+                tax_included: index == 0,
+                automatic_acceptance: Some(true),
+                multi_shipment: index == 1,
+            };
+            let order = generate_order(&mut rng, now, &profile, number, &catalogue, OrderWish::default());
+            let order_id = order.order_id.clone();
+            self.shop(index, |shop, now| shop.place(order, now));
+            let Some(listed) = self.listed(index, &order_id) else { continue };
+            let prima_number = format!("P{index}-{number:05}");
+            let lines = listed.live_lines().enumerate().map(|(place, line)| NewOrderLine {
+                number: u32::try_from(place + 1).unwrap_or(u32::MAX),
+                product: "W1".to_owned(),
+                quantity: line.quantity,
+                reference: line.order_line_id.clone(),
+                ..NewOrderLine::default()
+            });
+            let entered = NewOrder {
+                order_number: prima_number.clone(),
+                third_party_id: prima_number.clone(),
+                lines: lines.collect(),
+                ..NewOrder::default()
+            };
+            if let Err(refusal) = self.office.borrow_mut().new_order(entered, now) {
+                self.violate(format!("the plan is unsound: {refusal}"));
+            }
+            let mut row = OrderRow::first_seen(CHANNELS[index], &listed, now);
+            row.order_number = Some(prima_number.clone());
+            row.created_at = Some(now);
+            row.referenced_at = Some(now);
+            row.note_sent_lines(&listed);
+            row.enter(Stage::Created, now, "created");
+            let key = row.key.clone();
+            if self.store.save_order(&mut row).await.is_err() {
+                self.violate("the plan is unsound: a row cannot be saved".to_owned());
+            }
+            self.numbers.borrow_mut().insert(prima_number, key);
+        }
+    }
+}
