@@ -106,3 +106,59 @@ async fn tell(events: &impl EventBus, kind: EventKind, needs_person: bool, sever
         tracing::error!(%problem, kind = kind.detail_type(), "an event could not be sent");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use std::cell::RefCell;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::events::EventError;
+    use crate::state::memory::MemoryStore;
+
+    #[derive(Default)]
+    struct Bus(RefCell<Vec<EventKind>>);
+
+    impl EventBus for Bus {
+        async fn publish(&self, events: &[Event]) -> Result<(), EventError> {
+            self.0.borrow_mut().extend(events.iter().map(|event| event.kind));
+            Ok(())
+        }
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        after("2026-11-10T12:00:00Z".parse().unwrap(), Duration::from_secs(seconds))
+    }
+
+    #[tokio::test]
+    async fn it_closes_after_failures_in_a_row_says_so_once_probes_and_opens_with_the_first_answer() {
+        let (store, bus) = (MemoryStore::default(), Bus::default());
+        let manners = PrimaManners { failures_until_closed: 3, probe_interval_seconds: 60, ..PrimaManners::default() };
+        failed(&store, &bus, &manners, "no answer", at(0)).await;
+        failed(&store, &bus, &manners, "no answer", at(1)).await;
+        answered(&store, &bus, at(2)).await;
+        for second in 3..5 {
+            failed(&store, &bus, &manners, "no answer", at(second)).await;
+            assert_eq!(admit(&store, &manners, at(second)).await, Admission::Admitted, "an answer between begins the count anew");
+        }
+        failed(&store, &bus, &manners, "no answer", at(5)).await;
+        failed(&store, &bus, &manners, "no answer", at(6)).await;
+        let intake = store.load_intake().await.unwrap();
+        assert_eq!((intake.closed_since, intake.admits(at(7)), intake.probe_due(at(7))), (Some(at(5)), false, false));
+        assert_eq!(admit(&store, &manners, at(7)).await, Admission::Closed);
+        let due = intake.next_probe.unwrap();
+        assert!(intake.admits(due) && intake.probe_due(due));
+        assert_eq!(admit(&store, &manners, due).await, Admission::Admitted, "one probe");
+        assert_eq!(admit(&store, &manners, due).await, Admission::Closed, "and no second at once");
+        answered(&store, &bus, at(90)).await;
+        answered(&store, &bus, at(91)).await;
+        assert_eq!(admit(&store, &manners, at(91)).await, Admission::Admitted);
+        let open = store.load_intake().await.unwrap();
+        assert_eq!(
+            (open.closed_since, open.failures, open.next_probe, open.admits(at(91)), open.probe_due(at(91))),
+            (None, 0, None, true, false)
+        );
+        assert_eq!(*bus.0.borrow(), [EventKind::PrimaIntakeClosed, EventKind::PrimaIntakeOpened]);
+    }
+}

@@ -6,7 +6,7 @@ use shared::channel::Channel;
 use shared::clock::{Clock, after, before};
 use shared::events::EventBus;
 use shared::mirakl::{MiraklDirectory, MiraklOrders, SellerReference};
-use shared::order::row::{ExceptionKind, OrderRow, REFERENCE_PENDING, Stage};
+use shared::order::row::{ExceptionKind, OrderRow, REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING, Stage};
 use shared::queue::OrderQueue;
 use shared::state::{PollState, Store};
 
@@ -39,6 +39,10 @@ where
             return;
         }
         let Ok(mut keys) = self.store.orders_in(&channel.id, REFERENCE_PENDING, REFERENCES_PER_CALL).await else { return };
+        // What was shipped meanwhile owes its number all the same; with the full listing is often enough.
+        if full && keys.len() < REFERENCES_PER_CALL {
+            keys.extend(self.store.orders_in(&channel.id, SHIPPED_REFERENCE_PENDING, REFERENCES_PER_CALL).await.unwrap_or_default());
+        }
         // A part may have been cancelled before its number was written: the row is an exception then, and the number is
         // still owed. Exceptions are few; with the full listing is often enough.
         if full && keys.len() < REFERENCES_PER_CALL {
@@ -95,5 +99,5 @@ where
 /// Prima has it under our number, and Mirakl does not hold that number yet.
 fn owes_reference(row: &OrderRow) -> bool {
     let lost_a_part = row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::LineCancelledAfterCreation);
-    row.index_state() == REFERENCE_PENDING || (lost_a_part && row.referenced_at.is_none())
+    row.owes_reference() || (lost_a_part && row.referenced_at.is_none())
 }

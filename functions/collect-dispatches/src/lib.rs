@@ -37,8 +37,9 @@ use shared::state::{Store, StoreError};
 pub use files::{Inbox, Verdict};
 pub use report::Report;
 
-/// Keys read of orders whose reference is owed: they are in the index by another moment.
-const PENDING: usize = 300;
+/// Keys read of orders whose reference is owed, which stand in the index by another moment, and of exceptions. References go out a
+/// hundred a minute.
+const PENDING: usize = 1000;
 /// Answers in a row that cannot be understood before a person is asked.
 const UNCLEAR_ANSWERS: u32 = 3;
 /// Before a question that Prima did not answer is asked again.

@@ -5,6 +5,7 @@
 
 mod acknowledging;
 mod calls;
+mod despatch;
 mod rhythm;
 mod row;
 mod start;
@@ -28,13 +29,17 @@ struct Benchmark {
 }
 
 /// The benchmarks, in the table's order: the one place to add another.
-const BENCHMARKS: [Benchmark; 4] = [
+const BENCHMARKS: [Benchmark; 5] = [
     Benchmark { name: "acknowledging", measure: |build| Box::pin(acknowledging::measure(build)) },
     Benchmark { name: "calls", measure: |build| Box::pin(calls::measure(build)) },
     // On a thread of its own: the simulation has its own runtime.
     Benchmark {
         name: "rhythm",
         measure: |build| Box::pin(async move { tokio::task::spawn_blocking(move || rhythm::measure(build)).await? }),
+    },
+    Benchmark {
+        name: "despatch",
+        measure: |build| Box::pin(async move { tokio::task::spawn_blocking(move || despatch::measure(build)).await? }),
     },
     Benchmark { name: "start", measure: |build| Box::pin(start::measure(build)) },
 ];
@@ -46,7 +51,7 @@ struct Arguments {
     /// Also write the table to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Only this benchmark: acknowledging, calls, rhythm or start. May be given more than once.
+    /// Only this benchmark: acknowledging, calls, rhythm, despatch or start. May be given more than once.
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     /// With the quickly built functions and few repetitions: to try the benchmarks themselves. Its figures say nothing of

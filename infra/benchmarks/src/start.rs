@@ -149,6 +149,9 @@ fn environment(runtime: &str) -> Vec<(&'static str, String)> {
         text("MAPS_TABLE", "maps"),
         text("ORDERS_QUEUE_URL", "http://127.0.0.1:9/orders"),
         text("DEAD_LETTER_QUEUE_URL", "http://127.0.0.1:9/dead"),
+        text("DISPATCHES_QUEUE_URL", "http://127.0.0.1:9/dispatches"),
+        text("DISPATCHES_DEAD_LETTER_QUEUE_URL", "http://127.0.0.1:9/dead-dispatches"),
+        text("DESPATCH_FILES_BUCKET", "files"),
         text("EVENT_BUS_NAME", "events"),
         text("SECRET_PREFIX", "benchmark/channels/"),
     ]

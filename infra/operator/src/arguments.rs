@@ -236,7 +236,7 @@ pub(crate) enum CarriersCommand {
         /// The name of a carrier that the marketplace does not list, where it takes such.
         #[arg(long)]
         name: Option<String>,
-        /// That carrier's tracking page, with {tracking_number} where the number goes.
+        /// That carrier's tracking page, with `{tracking_number}` where the number goes.
         #[arg(long, requires = "name")]
         url: Option<String>,
         /// Among patterns the highest counts.

@@ -2,7 +2,10 @@
 
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
-use shared::order::row::{DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED, EXCEPTION_UNANNOUNCED, OrderKey, OrderRow, REFERENCE_PENDING, Stage};
+use shared::order::row::{
+    DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED, EXCEPTION_UNANNOUNCED, OrderKey, OrderRow, REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING,
+    Stage,
+};
 use shared::state::dynamodb::DynamoDbStore;
 use shared::state::{Store, StoreError};
 
@@ -147,6 +150,7 @@ pub(crate) fn index_states(stage: Stage) -> Vec<&'static str> {
     match stage {
         // Orders that have left may owe their reference as well.
         Stage::Created => vec![REFERENCE_PENDING, stage.name()],
+        Stage::Shipped => vec![SHIPPED_REFERENCE_PENDING, stage.name()],
         Stage::Exception => vec![EXCEPTION_UNANNOUNCED, stage.name(), DESPATCH_UNANNOUNCED, DESPATCH_EXCEPTION],
         other => vec![other.name()],
     }

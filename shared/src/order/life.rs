@@ -415,4 +415,115 @@ mod tests {
         let (row, next) = on_listing(Some(&row), &shrunk, &channel(), at(true)).unwrap();
         assert_eq!((row.lines[0].quantity, next), (2, Next::Create));
     }
+
+    /// What a listing makes of a row, in a few words; `None` where it changes nothing but what was listed.
+    fn told(row: &OrderRow, order: &Order) -> Option<String> {
+        let (after, next) = on_listing(Some(row), order, &channel(), at(true))?;
+        let unmoved = after.stage == row.stage && after.since == row.since && after.cancel_requested == row.cancel_requested;
+        if unmoved && next == Next::Nothing {
+            return None;
+        }
+        let kind = after.exception.as_ref().map(|exception| format!(" ({})", exception.kind.name())).unwrap_or_default();
+        let marked = if after.cancel_requested.is_some() { ", cancellation marked" } else { "" };
+        let next = if next == Next::Nothing { String::new() } else { format!(", then {next:?}") };
+        Some(format!("{}{kind}{marked}{next}", after.stage.name()))
+    }
+
+    /// The whole of an order's life at a glance: each stage of a row, each state that Mirakl may list next, and what follows. In
+    /// brackets for which rows: plain ones, those listed in a newer version, stuck ones, those whose order carries our number,
+    /// those that were sent to Prima.
+    #[test]
+    fn each_stage_meets_each_state() {
+        let states = [
+            "STAGING",
+            "WAITING_ACCEPTANCE",
+            "WAITING_DEBIT",
+            "WAITING_DEBIT_PAYMENT",
+            "SHIPPING",
+            "SHIPPED",
+            "RECEIVED",
+            "CLOSED",
+            "REFUSED",
+            "CANCELED",
+            "SOMETHING_NEW",
+        ];
+        let mut table = String::new();
+        for stage in Stage::ALL {
+            for state in states {
+                let mut results: Vec<(String, Vec<&str>)> = Vec::new();
+                for variant in ["plain", "newer", "stuck", "ours", "sent"] {
+                    let mut row = row_in(stage);
+                    row.referenced_at = Some(now());
+                    row.since = before(now(), Duration::from_secs(30));
+                    let mut listed = order(state, 2);
+                    match variant {
+                        "newer" => listed.last_updated_date = Some(now()),
+                        "stuck" => {
+                            row.since = before(now(), QUEUED_IS_STUCK + Duration::from_secs(1));
+                            row.lease = Some(Lease { owner: "a".into(), until: before(now(), LEASE_IS_DEAD + Duration::from_secs(1)) });
+                        }
+                        "ours" => {
+                            listed.references = serde_json::from_str(r#"{"order_reference_for_seller":"UK-C1-A"}"#).unwrap();
+                        }
+                        "sent" => row.attempt = Some(Attempt { at: now(), count: 1, absences: 0, asked_at: None }),
+                        _ => {}
+                    }
+                    let Some(result) = told(&row, &listed) else { continue };
+                    match results.iter_mut().find(|(known, _)| *known == result) {
+                        Some((_, variants)) => variants.push(variant),
+                        None => results.push((result, vec![variant])),
+                    }
+                }
+                for (result, variants) in results {
+                    let of = if variants.len() == 5 { "all".to_owned() } else { variants.join(", ") };
+                    table.push_str(&format!("{} + {state}: {result} [{of}]\n", stage.name()));
+                }
+            }
+        }
+        insta::assert_snapshot!(table);
+    }
+
+    #[test]
+    fn each_exception_meets_what_ends_it() {
+        let mut table = String::new();
+        for kind in ExceptionKind::ALL {
+            for created in [false, true] {
+                for state in ["SHIPPING", "SHIPPED", "CANCELED"] {
+                    let mut row = row_in(Stage::Seen);
+                    row.created_at = created.then(now);
+                    row.fail(kind, "why", "what", before(now(), Duration::from_secs(30)));
+                    if let Some(result) = told(&row, &order(state, 2)) {
+                        let place = if created { "in Prima" } else { "not in Prima" };
+                        table.push_str(&format!("{} {place} + {state}: {result}\n", kind.name()));
+                    }
+                }
+            }
+        }
+        insta::assert_snapshot!(table);
+    }
+
+    #[test]
+    fn an_older_listing_changes_nothing_and_a_boundary_of_time_is_not_passed_at_its_moment() {
+        let mut row = row_in(Stage::Firm);
+        row.mirakl_updated = Some(now());
+        assert_eq!(on_listing(Some(&row), &order("CANCELED", 2), &channel(), at(true)), None, "listed before what we know");
+        let mut exactly = row_in(Stage::Queued);
+        exactly.since = before(now(), QUEUED_IS_STUCK);
+        assert_eq!(on_listing(Some(&exactly), &order("SHIPPING", 2), &channel(), at(true)), None);
+        let mut held = row_in(Stage::Creating);
+        held.lease = Some(Lease { owner: "a".into(), until: before(now(), LEASE_IS_DEAD) });
+        assert_eq!(on_listing(Some(&held), &order("SHIPPING", 2), &channel(), at(true)), None);
+        let mut at_take_over = order("SHIPPING", 2);
+        at_take_over.created_date = Some(channel().take_over_from);
+        assert_eq!(outcome(None, &at_take_over, at(true)).0, Stage::Queued, "from that moment on they are ours");
+        assert_eq!(QUEUED_IS_STUCK, Duration::from_secs(1200));
+    }
+
+    #[test]
+    fn more_pieces_than_prima_was_told_of_are_no_cancelled_part() {
+        let mut row = row_in(Stage::Created);
+        row.lines[0].quantity = 1;
+        let (after, _) = on_listing(Some(&row), &order("SHIPPING", 2), &channel(), at(true)).unwrap();
+        assert!(after.exception.is_none_or(|exception| !exception.reason.contains("left")), "nothing is less than it was");
+    }
 }

@@ -512,7 +512,8 @@ impl OrderRow {
     #[must_use]
     pub fn index_state(&self) -> &'static str {
         match (self.stage, &self.exception) {
-            (stage, _) if self.owes_reference(stage) => REFERENCE_PENDING,
+            (Stage::Shipped, _) if self.owes_reference() => SHIPPED_REFERENCE_PENDING,
+            _ if self.owes_reference() => REFERENCE_PENDING,
             (Stage::Exception, Some(exception)) => match (exception.kind.is_of_despatch(), exception.announced_at.is_some()) {
                 (true, false) => DESPATCH_UNANNOUNCED,
                 (true, true) => DESPATCH_EXCEPTION,
@@ -524,9 +525,10 @@ impl OrderRow {
     }
 
     /// In Prima under a number that Mirakl does not hold yet. One that a person shipped in Mirakl owes none.
-    fn owes_reference(&self, stage: Stage) -> bool {
-        let shipped_by_us = stage == Stage::Shipped && self.despatch.as_ref().is_some_and(|despatch| !despatch.parcels.is_empty());
-        self.referenced_at.is_none() && (stage.is_in_prima() || shipped_by_us)
+    #[must_use]
+    pub fn owes_reference(&self) -> bool {
+        let shipped_by_us = self.stage == Stage::Shipped && self.despatch.as_ref().is_some_and(|despatch| !despatch.parcels.is_empty());
+        self.referenced_at.is_none() && (self.stage.is_in_prima() || shipped_by_us)
     }
 
     /// The moment by which the index sorts: since when the row is in its state; for an order that is looked at again when it
@@ -542,6 +544,8 @@ impl OrderRow {
 
 /// The index's name for orders in Prima whose number Mirakl does not hold yet.
 pub const REFERENCE_PENDING: &str = "created-reference-pending";
+/// The index's name for shipped orders whose number Mirakl does not hold yet.
+pub const SHIPPED_REFERENCE_PENDING: &str = "shipped-reference-pending";
 /// The index's name for exceptions whose message and event are still to be sent.
 pub const EXCEPTION_UNANNOUNCED: &str = "exception-unannounced";
 
@@ -567,4 +571,104 @@ pub fn lines_of(order: &Order) -> Vec<RowLine> {
             quantity: line.quantity,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use super::*;
+
+    fn row() -> OrderRow {
+        let text = r#"{"order_id":"C1-A","order_state":"SHIPPING","currency_iso_code":"GBP","total_price":23.95,"total_commission":3.60,
+            "order_lines":[{"order_line_id":"C1-A-1","quantity":2,"price":20.00},{"order_line_id":"C1-A-2","quantity":1,"price":3.95}]}"#;
+        let order: Order = serde_json::from_str(text).unwrap();
+        let mut row = OrderRow::first_seen("uk", &order, Timestamp::UNIX_EPOCH);
+        row.note_sent_lines(&order);
+        row
+    }
+
+    #[test]
+    fn stages_and_kinds_have_names_of_their_own_and_know_what_they_are() {
+        let mut names: Vec<&str> = Stage::ALL.into_iter().map(Stage::name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Stage::ALL.len());
+        let mut names: Vec<&str> = ExceptionKind::ALL.into_iter().map(ExceptionKind::name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ExceptionKind::ALL.len());
+        let unsettled: Vec<Stage> = Stage::ALL.into_iter().filter(|stage| !stage.is_settled()).collect();
+        let open = [
+            Stage::Seen,
+            Stage::Acknowledged,
+            Stage::AwaitingPayment,
+            Stage::Firm,
+            Stage::Queued,
+            Stage::Creating,
+            Stage::InDoubt,
+            Stage::Cancelling,
+        ];
+        assert_eq!(unsettled, open);
+        let poller: Vec<ExceptionKind> = ExceptionKind::ALL.into_iter().filter(|kind| kind.is_found_by_poller()).collect();
+        assert_eq!(
+            poller,
+            [ExceptionKind::LineCancelledAfterCreation, ExceptionKind::ShippedOutsidePrima, ExceptionKind::ShippedByOperator]
+        );
+        let critical: Vec<ExceptionKind> = ExceptionKind::ALL.into_iter().filter(|kind| kind.severity() == Severity::Critical).collect();
+        assert_eq!(critical, [ExceptionKind::CancelledAfterDespatch]);
+        assert_eq!(ExceptionKind::ALL.into_iter().filter(|kind| kind.is_of_despatch()).count(), 7);
+    }
+
+    #[test]
+    fn a_move_gives_the_lease_back_and_ends_the_exception_and_the_history_keeps_its_beginning() {
+        let mut row = row();
+        row.lease = Some(Lease { owner: "a".into(), until: Timestamp::UNIX_EPOCH });
+        row.enter(Stage::Creating, Timestamp::UNIX_EPOCH, "");
+        assert!(row.lease.is_some());
+        row.fail(ExceptionKind::UnknownSku, "why", "what", Timestamp::UNIX_EPOCH);
+        assert_eq!((row.lease.is_some(), row.index_state()), (false, EXCEPTION_UNANNOUNCED));
+        row.exception.as_mut().unwrap().announced_at = Some(Timestamp::UNIX_EPOCH);
+        assert_eq!(row.index_state(), "exception");
+        for number in 0..100 {
+            row.enter(Stage::Queued, Timestamp::UNIX_EPOCH, number.to_string());
+        }
+        assert_eq!((row.exception.is_some(), row.history.len()), (false, HISTORY));
+        assert_eq!((row.history[0].stage, row.history[HISTORY - 1].note.as_str()), (Stage::Seen, "99"));
+        let first_kept = &row.history[..HISTORY / 4];
+        assert!(first_kept.iter().skip(3).map(|step| step.note.as_str()).eq(["0", "1", "2", "3", "4", "5", "6"]), "{first_kept:?}");
+    }
+
+    #[test]
+    fn primas_lines_keep_their_numbers_when_one_is_cancelled() {
+        let mut row = row();
+        row.lines.remove(0);
+        assert_eq!((row.mirakl_line(1), row.mirakl_line(2)), (Some("C1-A-1"), Some("C1-A-2")));
+        assert_eq!((row.mirakl_line(0), row.mirakl_line(3)), (None, None));
+        // A row that was found again after a wiped table knows only what is left.
+        row.prima_lines.clear();
+        assert_eq!(row.mirakl_line(1), Some("C1-A-2"));
+        assert_eq!(row.payout_value.as_ref().map(|value| value.amount.to_string()), Some("20.35".to_owned()));
+    }
+
+    #[test]
+    fn an_order_in_prima_stands_in_the_index_by_when_it_is_due() {
+        let mut row = row();
+        let due_at: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
+        row.enter(Stage::Created, Timestamp::UNIX_EPOCH, "");
+        row.despatch = Some(Box::new(Despatch { due_at, ..Despatch::default() }));
+        assert_eq!((row.index_state(), row.index_moment()), (REFERENCE_PENDING, Timestamp::UNIX_EPOCH));
+        row.referenced_at = Some(Timestamp::UNIX_EPOCH);
+        assert_eq!((row.index_state(), row.index_moment()), ("created", due_at));
+        row.enter(Stage::Shipped, Timestamp::UNIX_EPOCH, "");
+        assert_eq!((row.index_state(), row.index_moment(), row.owes_reference()), ("shipped", Timestamp::UNIX_EPOCH, false));
+        // Shipped before its number was written: the number is owed all the same, where we shipped it.
+        row.referenced_at = None;
+        assert!(!row.owes_reference());
+        row.despatch.as_mut().unwrap().parcels.push(crate::despatch::Parcel::default());
+        assert_eq!((row.index_state(), row.owes_reference()), (SHIPPED_REFERENCE_PENDING, true));
+        row.fail(ExceptionKind::UnmappedCarrier, "why", "what", due_at);
+        assert_eq!(row.index_state(), DESPATCH_UNANNOUNCED);
+        row.exception.as_mut().unwrap().announced_at = Some(due_at);
+        assert_eq!(row.index_state(), DESPATCH_EXCEPTION);
+    }
 }

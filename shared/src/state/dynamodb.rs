@@ -28,7 +28,7 @@ use serde::de::DeserializeOwned;
 use super::{CollectionState, PollState, PrimaIntake, Reservation, Store, StoreError};
 use crate::aws::code_of;
 use crate::clock::after;
-use crate::order::row::{OrderKey, OrderRow, REFERENCE_PENDING, Stage};
+use crate::order::row::{OrderKey, OrderRow, Stage};
 
 /// An item as DynamoDB has it.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -325,7 +325,7 @@ fn sortable(moment: Timestamp) -> String {
 
 /// Finished for good: its row may go when its retention ends.
 fn is_finished(row: &OrderRow) -> bool {
-    matches!(row.stage, Stage::Created | Stage::Shipped | Stage::Cancelled | Stage::Refused) && row.index_state() != REFERENCE_PENDING
+    matches!(row.stage, Stage::Created | Stage::Shipped | Stage::Cancelled | Stage::Refused) && !row.owes_reference()
 }
 
 fn item_of(row: &OrderRow, retention: Duration) -> Result<Item, StoreError> {

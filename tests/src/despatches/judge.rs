@@ -1,13 +1,13 @@
 //! What may not be, judged by what the marketplaces and Prima hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shared::despatch::rules::ShortLines;
 use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use simulators::mirakl::{Order, State};
-use simulators::prima::StoredOrder;
+use simulators::prima::{Installation, StoredOrder};
 
-use super::run::told_by;
+use super::run::{Achieved, told_by};
 use super::world::World;
 
 /// Rows that are neither finished nor an exception that was told.
@@ -42,6 +42,41 @@ pub(super) fn settled_pieces(world: &World) -> u32 {
                 + line.cancelations.iter().filter(|one| one.reason_code == "OOS").map(|one| one.quantity).sum::<u32>()
         })
         .sum()
+}
+
+/// What the connector brought about, as both systems hold it.
+pub(super) fn achieved(world: &World, office: &Installation) -> Achieved {
+    let (numbers, shops) = (world.numbers.borrow(), world.shops.borrow());
+    let mut achieved = Achieved::default();
+    for (number, key) in numbers.iter() {
+        let index = world.index(&key.channel);
+        let Some(made) = office.orders_by_number(number).first().copied() else { continue };
+        let Some(sold) = shops.get(index).and_then(|shop| shop.order(&key.order_id)) else { continue };
+        if !matches!(made.status(), "Despatched" | "Cancelled") {
+            continue;
+        }
+        achieved.orders += 1;
+        achieved.settled_orders += usize::from(sold.lines.iter().any(|line| !line.refunds.is_empty() || !line.cancelations.is_empty()));
+        // Two parcels of one moment are noticed by one question.
+        let moments: BTreeSet<_> = made.parcels.iter().map(|parcel| parcel.at.as_second()).chain([made.changed_at.as_second()]).collect();
+        achieved.happenings += moments.len();
+        achieved.open_hours += made.changed_at.duration_since(made.entered_at).as_secs_f64() / 3600.0;
+        if index == 0 {
+            achieved.shipped_whole += usize::from(sold.shipped_date.is_some());
+            let last = made.parcels.iter().map(|parcel| parcel.at).max();
+            // Short orders are settled first: from when Prima had no more to send.
+            achieved
+                .seconds_to_tell
+                .extend(sold.shipped_date.zip(last.max(Some(made.changed_at))).map(|(told, left)| told.duration_since(left).as_secs_f64()));
+        } else {
+            achieved.shipments += sold.shipments.len();
+            for shipment in &sold.shipments {
+                let parcel = made.parcels.iter().find(|parcel| shipment.invoice_reference.as_ref() == Some(&parcel.despatch_number));
+                achieved.seconds_to_tell.extend(parcel.map(|parcel| shipment.created.duration_since(parcel.at).as_secs_f64()));
+            }
+        }
+    }
+    achieved
 }
 
 /// What can be said at the end.

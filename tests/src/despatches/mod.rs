@@ -7,4 +7,4 @@ mod ports;
 pub mod run;
 mod world;
 
-pub use run::{Outcome, run};
+pub use run::{Outcome, run, run_calm};

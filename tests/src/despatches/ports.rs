@@ -84,6 +84,7 @@ impl Port {
         about: &str,
         effect: impl Fn(&World) -> Result<T, MiraklError> + 'static,
     ) -> Result<T, MiraklError> {
+        self.world().count(operation);
         let fate = self.begin(true, true, || format!("{operation} {about}")).await;
         if fate == Fate::Fails {
             return Err(match self.world().dice.between(0, 2) {
@@ -108,6 +109,7 @@ impl Port {
     }
 
     async fn question<T>(&self, operation: &'static str, about: &str, answer: impl FnOnce(&World) -> T) -> Result<T, MiraklError> {
+        self.world().count(operation);
         let fate = self.begin(false, false, || format!("{operation} {about}")).await;
         let answer = answer(self.world());
         self.end(fate).await;
@@ -204,10 +206,14 @@ impl MiraklShipping for Port {
     async fn create_shipment(&self, shipment: &NewShipment) -> Result<ShipmentAnswer, MiraklError> {
         let (index, wanted) = (self.channel, shipment.clone());
         self.change("ST01", &format!("{} {}", shipment.order_id, shipment.reference), move |world| {
-            let lines: Vec<(String, u32)> = wanted.lines.iter().map(|line| (line.order_line_id.clone(), line.quantity)).collect();
             let made = world.shop(index, |shop, now| {
-                let reference = Some(wanted.reference.clone());
-                shop.create_shipment(SHOPS[index], &wanted.order_id, &lines, told(&wanted.tracking), reference, true, now)
+                let shipment = marketplace::NewShipment {
+                    lines: wanted.lines.iter().map(|line| (line.order_line_id.clone(), line.quantity)).collect(),
+                    tracking: told(&wanted.tracking),
+                    invoice_reference: Some(wanted.reference.clone()),
+                    shipped: true,
+                };
+                shop.create_shipment(SHOPS[index], &wanted.order_id, shipment, now)
             });
             Ok(match made {
                 Some(Ok(made)) => ShipmentAnswer::Created(made.id),
@@ -270,6 +276,7 @@ impl MiraklDirectory for Port {
 
 impl PrimaDespatches for Port {
     async fn order_progress(&self, order_number: &str) -> Result<Option<PrimaProgress>, PrimaError> {
+        self.world().count("OrderStatus");
         let fate = self.begin(false, false, || format!("OrderStatus {order_number}")).await;
         let now = self.world().now();
         let answer = self.world().office.borrow_mut().order_status(order_number, now);

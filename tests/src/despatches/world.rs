@@ -81,6 +81,10 @@ pub(super) struct World {
     /// Numbers that OR23 or ST01 told, for the judge.
     pub(super) violations: RefCell<Vec<String>>,
     pub(super) trace: RefCell<Option<Vec<String>>>,
+    /// Nothing goes wrong.
+    pub(super) calm: bool,
+    /// Calls of both systems, by operation.
+    pub(super) tally: RefCell<BTreeMap<&'static str, u64>>,
 }
 
 fn entry(carrier: &str, code: &str) -> CarrierEntry {
@@ -102,9 +106,10 @@ pub(super) fn mended_map() -> CarrierMap {
 }
 
 impl World {
-    pub(super) fn new(seed: u64, traced: bool) -> Self {
+    /// A world at its beginning; where it is `calm`, nothing goes wrong in it.
+    pub(super) fn new(seed: u64, traced: bool, calm: bool) -> Self {
         let dice = Dice::new(seed);
-        let bad = dice.between(0, 100) as f64 / 100.0;
+        let bad = if calm { 0.0 } else { dice.between(0, 100) as f64 / 100.0 };
         let profile =
             Profile { fails: 0.12 * bad, lost: 0.10 * bad, late: 0.06 * bad, crash: 0.03 * bad, twice: 0.2 * bad, slow: 0.1 * bad };
         let settings = Settings { debit_seconds: 0, payment_seconds: Some(0), automatic_acceptance: true, ..Settings::default() };
@@ -149,6 +154,8 @@ impl World {
             consumers: Cell::new(0),
             violations: RefCell::default(),
             trace: RefCell::new(traced.then(Vec::new)),
+            calm,
+            tally: RefCell::default(),
             dice,
         }
     }
@@ -213,6 +220,10 @@ impl World {
         }
         self.tell(|| if fate == Fate::Goes { what() } else { format!("{}  <<< {fate:?}", what()) });
         fate
+    }
+
+    pub(super) fn count(&self, operation: &'static str) {
+        *self.tally.borrow_mut().entry(operation).or_default() += 1;
     }
 
     pub(super) fn send(&self, message: &OrderMessage, visible_at: Timestamp) {

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::http::Simulator;
-use super::model::{LineSettlement, ShopProfile, Tracking};
+use super::model::{LineSettlement, NewShipment, ShopProfile, Tracking};
 use super::operations::{Answer, Asked};
 use super::wire;
 
@@ -90,7 +90,8 @@ pub(super) fn create(simulator: &Simulator, shop: &ShopProfile, asked: &Asked<'_
         let lines: Vec<(String, u32)> =
             wanted.shipment_lines.into_iter().map(|line| (line.order_line_id.unwrap_or_default(), line.quantity)).collect();
         let tracking = wanted.tracking.unwrap_or_default().into();
-        match marketplace.create_shipment(shop.shop_id, &wanted.order_id, &lines, tracking, wanted.invoice_reference, wanted.shipped, now) {
+        let shipment = NewShipment { lines, tracking, invoice_reference: wanted.invoice_reference, shipped: wanted.shipped };
+        match marketplace.create_shipment(shop.shop_id, &wanted.order_id, shipment, now) {
             Ok(made) => success.extend(marketplace.order(&wanted.order_id).map(|order| wire::shipping::shipment(order, &made))),
             Err(message) => errors.push(json!({"order_id": wanted.order_id, "message": message})),
         }

@@ -217,4 +217,19 @@ mod tests {
         let hopeless = Address { street_1: Some("Llanfairpwllgwyngyll".into()), ..address() };
         assert_eq!(laid(&hopeless, &rules).unwrap_err(), "street_1 of the shipping address has 20 characters, at most 14");
     }
+
+    #[test]
+    fn what_fits_exactly_is_left_as_it_is() {
+        assert_eq!(wrap("ab cd", 5), Some(vec!["ab cd".to_owned()]));
+        assert_eq!(wrap("ab cde", 5), Some(vec!["ab".to_owned(), "cde".to_owned()]));
+        assert_eq!(wrap("abcde fg", 5), Some(vec!["abcde".to_owned(), "fg".to_owned()]));
+        assert_eq!(wrap("abcdef", 5), None);
+        let rules = AddressRules { line_length: 11, join_with: ", ".into(), ..AddressRules::default() };
+        let lines = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        assert_eq!(join_until(lines(&["Flat", "House", "Town"]), 2, &rules), ["Flat, House", "Town"]);
+        assert_eq!(join_until(lines(&["Flat 1", "House", "Lea"]), 2, &rules), ["Flat 1", "House, Lea"]);
+        assert_eq!(join_until(lines(&["Flat", "House"]), 2, &rules), ["Flat", "House"]);
+        let exact = AddressRules { line_length: 6, ..AddressRules::default() };
+        assert_eq!(shorten("Street".into(), &exact), "Street", "it fits, and is not abbreviated");
+    }
 }

@@ -23,7 +23,7 @@ pub use order::{
     AdditionalField, Address, Cancelation, Cause, Customer, FieldValue, Order, OrderLine, Organization, Promotion, State, Tax,
 };
 pub use settings::{Settings, ShopProfile};
-pub use shipping::{Carrier, LineSettlement, Refund, Shipment, Tracking};
+pub use shipping::{Carrier, LineSettlement, NewShipment, Refund, Shipment, Tracking};
 
 use pace::Pace;
 

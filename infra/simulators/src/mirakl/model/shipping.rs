@@ -66,6 +66,16 @@ pub struct Shipment {
     pub shipped: bool,
 }
 
+/// What ST01 asks for of one order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "Mirakl's own words")]
+pub struct NewShipment {
+    pub lines: Vec<(String, u32)>,
+    pub tracking: Tracking,
+    pub invoice_reference: Option<String>,
+    pub shipped: bool,
+}
+
 /// A refund on a line. The line keeps its quantity and amounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "Mirakl's own words")]
@@ -154,16 +164,8 @@ impl Marketplace {
     ///
     /// # Errors
     /// The message of `shipment_errors`.
-    pub fn create_shipment(
-        &mut self,
-        shop_id: i64,
-        order_id: &str,
-        lines: &[(String, u32)],
-        tracking: Tracking,
-        invoice_reference: Option<String>,
-        shipped: bool,
-        now: Timestamp,
-    ) -> Result<Shipment, String> {
+    pub fn create_shipment(&mut self, shop_id: i64, order_id: &str, wanted: NewShipment, now: Timestamp) -> Result<Shipment, String> {
+        let NewShipment { lines, tracking, invoice_reference, shipped } = wanted;
         let number = self.number_of(shop_id, order_id).map_err(|refusal| refusal.message)?;
         self.check_tracking(&tracking)?;
         let pace = Pace::of(&self.settings);
@@ -188,7 +190,7 @@ impl Marketplace {
             }
         }
         let id = format!("{order_id}-S{}", order.shipments.len() + 1);
-        let shipment = Shipment { id, lines: lines.to_vec(), tracking, invoice_reference, created: now, shipped };
+        let shipment = Shipment { id, lines, tracking, invoice_reference, created: now, shipped };
         let made = shipment.clone();
         self.change(number, now, |order| {
             for (line_id, quantity) in &shipment.lines {
