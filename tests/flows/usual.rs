@@ -37,6 +37,11 @@ async fn a_happy_day_with_one_unknown_sku_ends_with_everything_in_prima_and_one_
     })
     .await;
 
+    // And that is known: none is written a second time.
+    let rows = world.deployment().rows().await.unwrap();
+    let owing: Vec<&str> = rows.iter().map(|row| text(row, "channel_state")).filter(|state| state.ends_with("reference-pending")).collect();
+    assert_eq!(owing, [""; 0], "Mirakl's answer to OR04 was understood");
+
     // The channel's attribution, and nothing of a customer outside Prima.
     let mut secrets = BTreeSet::new();
     for order in prima_orders(&world).await {

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 use reqwest::{Client, Method, Url};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::call::{Call, Caller, Repeat};
 pub use super::keys::ApiKeys;
@@ -128,8 +129,9 @@ struct UpdatedOrders {
 struct UpdatedOrder {
     #[serde(default, deserialize_with = "text")]
     order_id: Option<String>,
+    /// What was updated: an object; of an order that was not, it is left out, null or empty.
     #[serde(default)]
-    updated: Option<bool>,
+    updated: Option<Box<RawValue>>,
     #[serde(default, deserialize_with = "null_as_default")]
     errors: Vec<ItemError>,
 }
@@ -228,10 +230,11 @@ fn at_most_100(operation: &'static str, number: usize) -> Result<(), MiraklError
 impl UpdatedOrder {
     fn into_answer(self) -> Option<ReferenceAnswer> {
         let errors: Vec<_> = self.errors.into_iter().map(ItemError::into_text).collect();
-        let refused = match self.updated {
+        let is_updated = self.updated.is_some_and(|updated| !matches!(updated.get(), "null" | "false" | "{}"));
+        let refused = match is_updated {
             _ if !errors.is_empty() => Some(errors.join("; ")),
-            Some(false) => Some("not updated, for no given reason".to_owned()),
-            _ => None,
+            false => Some("not updated, for no given reason".to_owned()),
+            true => None,
         };
         Some(ReferenceAnswer { order_id: self.order_id?, refused })
     }

@@ -66,9 +66,11 @@ async fn an_order_that_has_moved_on_is_told_apart_wherever_its_code_stands() {
 
 #[tokio::test]
 async fn each_reference_is_answered_also_where_mirakl_says_nothing_of_it() {
-    let body = r#"{"updated_orders":[{"order_id":"A","updated":true,"errors":[]},
-        {"order_id":"B","updated":false,"errors":[{"code":"ORDER_NOT_FOUND","field":"order_id","message":"no such order"}]},
-        {"order_id":"C","updated":true,"errors":null},{"order_id":"D","updated":false}]}"#;
+    // What was updated is an object, of which nothing but its being there matters (Mirakl's own example of OR04).
+    let body = r#"{"updated_orders":[
+        {"order_id":"A","updated":{"order_lines":[],"references":{"order_reference_for_seller":"PA"}},"errors":[]},
+        {"order_id":"B","errors":[{"code":"ORDER_NOT_FOUND","field":"order_id","message":"no such order"}]},
+        {"order_id":"C","updated":{"references":{"order_reference_for_seller":"PC"}},"errors":null},{"order_id":"D","updated":null}]}"#;
     let marketplace = Marketplace::with(vec![ok(body)]);
     let references: Vec<_> =
         ["A", "B", "C", "D", "E"].map(|id| SellerReference { order_id: id.to_owned(), reference: format!("P{id}") }).into();

@@ -7,7 +7,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::mirakl::page;
+use crate::mirakl::paging::SeekPage;
 use crate::mirakl::platform::{Account, PlatformConfiguration};
+use crate::mirakl::shipping::{Carriers, Shipment, ShippingTypes};
 
 #[derive(Deserialize)]
 struct Document<'d> {
@@ -74,6 +76,18 @@ fn every_official_example_parses() {
             assert!(!order.order_lines.is_empty() && order.total_price.is_some() && order.last_updated_date.is_some(), "{name}");
             assert!(order.customer.as_ref().is_some_and(|customer| customer.shipping_address.is_some()), "{name}");
         }
+    }
+    for (name, example) in examples(&document, "/api/shipping/carriers") {
+        let carriers: Carriers = serde_json::from_str(example).unwrap();
+        assert!(carriers.carriers.iter().all(|carrier| !carrier.code.is_empty()), "{name}");
+    }
+    for (name, example) in examples(&document, "/api/shipping/types") {
+        let types: ShippingTypes = serde_json::from_str(example).unwrap();
+        assert!(types.shipping_types.iter().all(|kind| !kind.code.is_empty()), "{name}");
+    }
+    for (name, example) in examples(&document, "/api/shipments") {
+        let page: SeekPage<Shipment> = serde_json::from_str(example).unwrap();
+        assert!(page.data.iter().all(|shipment| !shipment.id.is_empty() && shipment.status.is_some()), "{name}");
     }
     for (name, example) in examples(&document, "/api/account") {
         let account: Account = serde_json::from_str(example).unwrap();
