@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::clock::after;
 use crate::events::{Event, EventBus, EventKind, Severity};
 use crate::installation::PrimaManners;
+use crate::prima::{Outcome, PrimaError};
 use crate::state::{PrimaIntake, Store};
 
 /// Whether a message may call Prima now.
@@ -44,6 +45,14 @@ pub async fn admit(store: &impl Store, manners: &PrimaManners, now: Timestamp) -
     }
     intake.next_probe = Some(after(now, manners.probe_interval()));
     if store.save_intake(&mut intake).await.is_ok() { Admission::Admitted } else { Admission::Closed }
+}
+
+/// Records whether Prima answered at all: the breaker listens to the transport, not to what was said.
+pub async fn note<T>(store: &impl Store, events: &impl EventBus, manners: &PrimaManners, answer: &Result<T, PrimaError>, now: Timestamp) {
+    match answer {
+        Err(problem) if problem.outcome != Outcome::Refused => failed(store, events, manners, &problem.to_string(), now).await,
+        _ => answered(store, events, now).await,
+    }
 }
 
 /// Records that Prima answered, whatever it said.

@@ -1,18 +1,16 @@
 //! The real ports, and one invocation.
 
-use std::sync::Mutex;
 use std::time::SystemTime;
 
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::Timestamp;
 use lambda_runtime::Error;
 use shared::aws::code_of;
-use shared::channels::{DocumentKey, Documents};
+use shared::channels::Documents;
 use shared::clock::{Clock, SystemClock};
 use shared::despatch::rhythm::Source;
 use shared::eventbridge::EventBridgeBus;
-use shared::installation::Installation;
-use shared::prima::PrimaClient;
+use shared::prima::installed::{Installed, Purpose};
 use shared::settings::{self, Settings};
 use shared::sqs::SqsQueue;
 use shared::state::dynamodb::DynamoDbStore;
@@ -36,7 +34,7 @@ pub struct Function {
     queue: SqsQueue,
     events: EventBridgeBus,
     bucket: Bucket,
-    prima: Mutex<Option<(Installation, PrimaClient<SystemClock>)>>,
+    prima: Installed,
 }
 
 impl Function {
@@ -60,7 +58,7 @@ impl Function {
             ),
             events: EventBridgeBus::new(aws_sdk_eventbridge::Client::new(&config), settings.text(settings::EVENT_BUS_NAME)?),
             bucket: Bucket { client: aws_sdk_s3::Client::from_conf(s3), name: settings.text(settings::DESPATCH_FILES_BUCKET)? },
-            prima: Mutex::new(None),
+            prima: Installed::new(Purpose::Questions),
         })
     }
 
@@ -70,7 +68,7 @@ impl Function {
     /// There is no usable installation document, or the channels cannot be read.
     pub async fn run(&self, deadline: SystemTime) -> Result<Report, Error> {
         let hard_deadline = Timestamp::try_from(deadline)?;
-        let (installation, client) = self.prima_now().await?;
+        let (installation, client) = self.prima.now(&self.documents).await?;
         let ports = Ports {
             prima: client.until(hard_deadline),
             store: &self.store,
@@ -95,25 +93,6 @@ impl Function {
             "collected"
         );
         Ok(report)
-    }
-
-    /// The installation document, and the client made from it.
-    async fn prima_now(&self) -> Result<(Installation, PrimaClient<SystemClock>), Error> {
-        let installation: Installation = self.documents.read(&DocumentKey::Installation).await?.ok_or(
-            "there is no installation document: write one (infra/seed/installation.json shows how) and load it with prima-mirakl installation put FILE",
-        )?;
-        let mut cached = self.prima.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((made_from, client)) = cached.as_ref()
-            && *made_from == installation
-        {
-            return Ok((installation, client.clone()));
-        }
-        let client = PrimaClient::for_questions(&installation, SystemClock).map_err(|problems| {
-            let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-            format!("the installation document cannot be used: {}", problems.join("; "))
-        })?;
-        *cached = Some((installation.clone(), client.clone()));
-        Ok((installation, client))
     }
 }
 

@@ -402,13 +402,7 @@ where
     }
 
     async fn note_answer<T>(&self, answer: &Result<T, PrimaError>) {
-        let now = self.clock.now();
-        match answer {
-            Err(problem) if problem.outcome != Outcome::Refused => {
-                shared::intake::failed(&self.store, &self.events, &self.manners, &problem.to_string(), now).await;
-            }
-            _ => shared::intake::answered(&self.store, &self.events, now).await,
-        }
+        shared::intake::note(&self.store, &self.events, &self.manners, answer, self.clock.now()).await;
     }
 }
 

@@ -9,9 +9,8 @@ use lambda_runtime::Error;
 use shared::channels::{DocumentKey, Documents};
 use shared::clock::{Clock, SystemClock};
 use shared::eventbridge::EventBridgeBus;
-use shared::installation::Installation;
 use shared::order::rules::OrderRules;
-use shared::prima::PrimaClient;
+use shared::prima::installed::{Installed, Purpose};
 use shared::settings::{self, Settings};
 use shared::sqs::SqsQueue;
 use shared::state::StoreError;
@@ -33,7 +32,7 @@ pub struct Function {
     queue: SqsQueue,
     events: EventBridgeBus,
     /// The client of the installation document that it was made from: a changed document makes a new one.
-    prima: Mutex<Option<(Installation, PrimaClient<SystemClock>)>>,
+    prima: Installed,
 }
 
 impl Function {
@@ -54,7 +53,7 @@ impl Function {
                 settings.text(settings::DEAD_LETTER_QUEUE_URL)?,
             ),
             events: EventBridgeBus::new(aws_sdk_eventbridge::Client::new(&config), settings.text(settings::EVENT_BUS_NAME)?),
-            prima: Mutex::new(None),
+            prima: Installed::new(Purpose::Orders),
         })
     }
 
@@ -64,7 +63,7 @@ impl Function {
     /// Nothing of the batch was worked off: there is no usable installation document, or a record has no id.
     pub async fn run(&self, batch: SqsEvent, request_id: &str, deadline: SystemTime) -> Result<SqsBatchResponse, Error> {
         let hard_deadline = Timestamp::try_from(deadline)?;
-        let (installation, client) = self.prima_now().await?;
+        let (installation, client) = self.prima.now(&self.documents).await?;
         let ports = Ports {
             prima: client.until(hard_deadline),
             store: &self.store,
@@ -87,25 +86,6 @@ impl Function {
         .await?;
         outcomes.lock().unwrap_or_else(std::sync::PoisonError::into_inner).print(SystemClock.now());
         Ok(response)
-    }
-
-    /// The installation document, and the client made from it.
-    async fn prima_now(&self) -> Result<(Installation, PrimaClient<SystemClock>), Error> {
-        let installation: Installation = self.documents.read(&DocumentKey::Installation).await?.ok_or(
-            "there is no installation document: write one (infra/seed/installation.json shows how) and load it with prima-mirakl installation put FILE",
-        )?;
-        let mut cached = self.prima.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((made_from, client)) = cached.as_ref()
-            && *made_from == installation
-        {
-            return Ok((installation, client.clone()));
-        }
-        let client = PrimaClient::new(&installation, SystemClock).map_err(|problems| {
-            let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-            format!("the installation document cannot be used: {}", problems.join("; "))
-        })?;
-        *cached = Some((installation.clone(), client.clone()));
-        Ok((installation, client))
     }
 }
 

@@ -24,7 +24,7 @@ use shared::exceptions::announce;
 use shared::installation::PrimaManners;
 use shared::order::row::{ExceptionKind, OrderKey, OrderRow};
 use shared::order::rules::{OrderRules, SkuOverride};
-use shared::prima::{Outcome, PrimaError, PrimaOrders};
+use shared::prima::{PrimaError, PrimaOrders};
 use shared::queue::{OrderMessage, OrderQueue, OrderTask};
 use shared::state::{Store, StoreError};
 
@@ -168,13 +168,7 @@ where
 
     /// Notes whether Prima answered at all: the breaker listens to the transport, not to what was said.
     async fn note_answer<T>(&self, answer: &Result<T, PrimaError>) {
-        let now = self.clock.now();
-        match answer {
-            Err(problem) if problem.outcome != Outcome::Refused => {
-                shared::intake::failed(&self.store, &self.events, &self.manners, &problem.to_string(), now).await;
-            }
-            _ => shared::intake::answered(&self.store, &self.events, now).await,
-        }
+        shared::intake::note(&self.store, &self.events, &self.manners, answer, self.clock.now()).await;
     }
 
     /// Whether a call that waits `answer_timeout` would end in time.

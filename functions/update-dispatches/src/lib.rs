@@ -29,8 +29,9 @@ use shared::state::{Store, StoreError};
 
 /// What a marketplace demands is read again after this long; Mirakl allows it once a day.
 const PLATFORM_KEPT: Duration = Duration::from_secs(23 * 3600);
-/// A code was refused, and the list is older than this: it is read again at once.
-const PLATFORM_DOUBTED: Duration = Duration::from_secs(600);
+/// A code was refused, and the list is older than this: it is read again at once. Not for every parcel of a rush, though: after
+/// the first, the list says by itself that the code is gone.
+const PLATFORM_DOUBTED: Duration = Duration::from_secs(30);
 /// Steps of one order in one message.
 const STEPS: usize = 60;
 /// A message is not begun with less time left than this.

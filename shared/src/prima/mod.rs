@@ -5,6 +5,7 @@ pub mod assumed;
 pub mod client;
 pub mod documents;
 pub mod error;
+pub mod installed;
 pub mod order;
 mod redact;
 pub mod soap;
