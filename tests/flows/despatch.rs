@@ -37,9 +37,16 @@ async fn book(world: &World, number: &str, booking: &Value) -> Value {
 
 /// Runs both schedules until `holds`.
 async fn run_until(world: &World, what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(180);
+    let deadline = Instant::now() + Duration::from_secs(150);
     while !holds().await {
-        assert!(Instant::now() < deadline, "{what}: still not so");
+        if Instant::now() > deadline {
+            for function in [Function::CollectDispatches, Function::UpdateDispatches] {
+                let lines = world.deployment().function_logs(function).await.unwrap();
+                let told = lines.iter().filter(|line| line.contains("\"level\"")).rev().take(12);
+                println!("{function:?}, latest first:\n{}", told.cloned().collect::<Vec<_>>().join("\n"));
+            }
+            panic!("{what}: still not so");
+        }
         world.deployment().tick().await.unwrap();
         world.deployment().collect().await.unwrap();
         tokio::time::sleep(Duration::from_millis(200)).await;

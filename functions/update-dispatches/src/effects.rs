@@ -15,7 +15,7 @@ use shared::order::row::{ExceptionKind, OrderRow, Stage};
 use shared::queue::OrderQueue;
 use shared::state::{Store, StoreError};
 
-use crate::{AGAIN, End, PLATFORM_DOUBTED, Ports, Work, is_refusal};
+use crate::{AGAIN, End, Ports, Work, is_refusal};
 
 /// After this long nobody's call can still be on its way within Mirakl.
 const LONGEST_CALL: Duration = Duration::from_secs(60);
@@ -228,7 +228,7 @@ where
         }
         // The carrier may have been taken off the list since it was read.
         let before = pages.platform.clone();
-        if self.is_doubted(pages) && self.need_platform(pages, work, PLATFORM_DOUBTED).await.is_ok() {
+        if self.need_platform(pages, work, work.began).await.is_ok() {
             let carriers = |platform: &Option<shared::despatch::platform::Platform>| {
                 platform.as_ref().map(|platform| (platform.carriers.clone(), platform.multi_shipment, platform.registered_carriers_only))
             };

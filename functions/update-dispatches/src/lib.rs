@@ -29,8 +29,8 @@ use shared::state::{Store, StoreError};
 
 /// What a marketplace demands is read again after this long; Mirakl allows it once a day.
 const PLATFORM_KEPT: Duration = Duration::from_secs(23 * 3600);
-/// A code was refused, and the list is older than this: it is read again at once. Not for every parcel of a rush, though: after
-/// the first, the list says by itself that the code is gone.
+/// The map leads to a code that is not in the list, and the list is older than this: it is read again. Not for every parcel of a
+/// rush. What Mirakl itself refuses has the list read again at once.
 const PLATFORM_DOUBTED: Duration = Duration::from_secs(30);
 /// Steps of one order in one message.
 const STEPS: usize = 60;
@@ -89,6 +89,7 @@ struct Work<'w, M> {
     client: M,
     channel: &'w Channel,
     run: &'w Run,
+    began: Timestamp,
 }
 
 impl<D, S, Q, E, C, B> Ports<D, S, Q, E, C, B>
@@ -154,7 +155,7 @@ where
             Ok(client) => client,
             Err(problem) => return self.failed_in_passing(&problem, message).await,
         };
-        let work = Work { client, channel: &channel, run };
+        let work = Work { client, channel: &channel, run, began: self.clock.now() };
         let mut row = row;
         match self.tell_all(&mut row, &work).await {
             End::Done(what) => Disposition::Done(what),
@@ -170,7 +171,7 @@ where
             Err(problem) => return documents_end(row, &problem),
         };
         let mut read_anew = false;
-        if let Err(end) = self.need_platform(&mut pages, work, PLATFORM_KEPT).await {
+        if let Err(end) = self.need_platform(&mut pages, work, before(self.clock.now(), PLATFORM_KEPT)).await {
             return end;
         }
         for _step in 0..STEPS {
@@ -205,7 +206,7 @@ where
                     }
                 }
                 Step::Fail(failure) if failure.kind == ExceptionKind::CarrierNotListed && self.is_doubted(&pages) => {
-                    self.need_platform(&mut pages, work, PLATFORM_DOUBTED).await
+                    self.need_platform(&mut pages, work, before(self.clock.now(), PLATFORM_DOUBTED)).await
                 }
                 Step::Fail(failure) => Err(End::Fail(failure)),
             };
@@ -220,10 +221,10 @@ where
         pages.platform.as_ref().is_none_or(|platform| platform.read_at < before(self.clock.now(), PLATFORM_DOUBTED))
     }
 
-    /// What the marketplace demands, no older than `kept`.
-    async fn need_platform(&self, pages: &mut Pages, work: &Work<'_, D::Client>, kept: Duration) -> Result<(), End> {
+    /// What the marketplace demands, read at `since` or later.
+    async fn need_platform(&self, pages: &mut Pages, work: &Work<'_, D::Client>, since: Timestamp) -> Result<(), End> {
         let now = self.clock.now();
-        if pages.platform.as_ref().is_some_and(|platform| platform.read_at >= before(now, kept)) {
+        if pages.platform.as_ref().is_some_and(|platform| platform.read_at >= since) {
             return Ok(());
         }
         match work.client.platform().await {
