@@ -147,7 +147,8 @@ async fn a_base_url_that_is_not_fit_for_use_is_named() {
 async fn a_listing_by_token_ends_where_the_token_is_absent_null_or_empty() {
     for end in ["", r#","next_page_token":null"#, r#","next_page_token":"""#] {
         let marketplace = Marketplace::with(vec![
-            ok(r#"{"data":[{"id":1},{"id":2}],"next_page_token":"bGlt+/=","previous_page_token":null}"#),
+            ok(r#"{"data":[{"id":1}],"next_page_token":"bGlt+/=","previous_page_token":null}"#),
+            ok(r#"{"data":[{"id":2}],"next_page_token":"other"}"#),
             ok(&format!(r#"{{"data":[{{"id":3}}]{end}}}"#)),
         ]);
         let client = marketplace.client(BUDGET);

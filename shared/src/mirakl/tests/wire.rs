@@ -141,6 +141,14 @@ fn what_is_no_page_is_an_error() {
 }
 
 #[test]
+fn a_list_or_an_object_where_a_text_belongs_is_none() {
+    for odd in [r#"{"a":1}"#, "[1]"] {
+        let page = read(&format!(r#"{{"order_id":"A","order_state":"SHIPPING","commercial_id":{odd},"order_lines":[]}}"#));
+        assert_eq!((page.orders.len(), page.unreadable.len()), (0, 1), "{odd}");
+    }
+}
+
+#[test]
 fn an_order_survives_being_written_and_read_again() {
     let order = order_with(
         r#","created_date":"2021-08-04T16:13:31.5+01","channel":{"code":"UK","label":null},"paymentType":"CARD","price":"20.00",
