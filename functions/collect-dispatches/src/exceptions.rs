@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use shared::channel::{Channel, Mode};
-use shared::clock::{Clock, after, before};
+use shared::clock::{Clock, before};
 use shared::despatch::book::{Book, Pages};
 use shared::despatch::plan::{Facts, Step, next_step};
 use shared::events::{Event, EventBus, EventKind};
@@ -79,7 +79,8 @@ where
         }
         let mut row = row.clone();
         row.enter(Stage::Despatched, now, "its carrier is mapped now");
-        row.despatch.get_or_insert_default().due_at = after(now, shared::order::life::QUEUED_IS_STUCK);
+        let despatch = row.despatch.get_or_insert_default();
+        despatch.due_at = despatch.due_once_queued(now);
         if self.store.save_order(&mut row).await.is_ok() {
             report.resumed += 1;
             self.send(&row, channel, report).await;

@@ -254,7 +254,7 @@ pub(crate) async fn retry(connector: &Connector, store: &DynamoDbStore, channel:
         } else {
             Stage::Created
         };
-        despatch.due_at = if at_once { after(now, shared::order::life::QUEUED_IS_STUCK) } else { now };
+        despatch.due_at = if at_once { despatch.due_once_queued(now) } else { now };
         row.enter(stage, now, note);
         Ok(())
     })

@@ -18,6 +18,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::after;
+use crate::order::life::QUEUED_IS_STUCK;
+
 /// A parcel: (order, despatch, consignment). Recorded once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parcel {
@@ -180,6 +183,13 @@ pub struct Despatch {
 }
 
 impl Despatch {
+    /// When an order that was just queued for Mirakl is looked at again. Where Prima may have more to say it is asked at `now`, as if
+    /// nothing had been in the way: a second parcel must not wait for the first one's message. Otherwise only a lost message is left to wait for.
+    #[must_use]
+    pub fn due_once_queued(&self, now: Timestamp) -> Timestamp {
+        if self.ended_at.is_some() { after(now, QUEUED_IS_STUCK) } else { now }
+    }
+
     /// Parcels that Mirakl does not know of yet.
     pub fn unconfirmed(&self) -> impl Iterator<Item = &Parcel> {
         self.parcels.iter().filter(|parcel| parcel.confirmed_at.is_none())
@@ -209,5 +219,19 @@ impl Despatch {
     #[must_use]
     pub fn has_parcel_without_lines(&self) -> bool {
         self.parcels.iter().any(|parcel| parcel.lines.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_parcel_does_not_wait_for_the_message_of_the_first() {
+        let now = Timestamp::UNIX_EPOCH;
+        let mut despatch = Despatch::default();
+        assert_eq!(despatch.due_once_queued(now), now, "Prima has not ended the order: it is asked");
+        despatch.ended_at = Some(now);
+        assert_eq!(despatch.due_once_queued(now), after(now, QUEUED_IS_STUCK), "only a lost message is left to wait for");
     }
 }
