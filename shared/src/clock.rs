@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+/// How much the clocks of two Lambda hosts may differ, and then some.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(30);
+
 /// Where a handler learns what time it is, and waits. Rules take a [`Timestamp`] instead.
 pub trait Clock {
     /// The present moment.

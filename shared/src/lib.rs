@@ -30,3 +30,4 @@ pub mod settings;
 pub mod sqs;
 pub mod state;
 pub mod telemetry;
+pub mod wired;

@@ -14,6 +14,7 @@ use shared::settings::{self, Settings};
 use shared::sqs::SqsQueue;
 use shared::state::dynamodb::DynamoDbStore;
 use shared::telemetry::Measures;
+use shared::wired::Wired;
 
 use crate::{ChannelReport, Ports, Run};
 
@@ -33,25 +34,19 @@ impl Function {
     /// # Errors
     /// Names the variable that is missing or malformed.
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, Error> {
-        let config = shared::aws::function_config(settings)?;
-        let database = aws_sdk_dynamodb::Client::new(&config);
-        let channels_table = settings.text(settings::CHANNELS_TABLE)?;
-        let (secrets, prefix) = (aws_sdk_secretsmanager::Client::new(&config), settings.text(settings::SECRET_PREFIX)?);
+        // Order rules are none of this function's business: it has no table for them.
+        let aws = Wired::from_settings(settings, settings::ORDERS_QUEUE_URL, settings::DEAD_LETTER_QUEUE_URL, String::new())?;
+        let (secrets, prefix) = (aws_sdk_secretsmanager::Client::new(&aws.config), settings.text(settings::SECRET_PREFIX)?);
         let copy = ChannelCopy::new(secrets.clone(), &prefix);
         let keys = SecretsManagerKeys::new(secrets, prefix);
         Ok(Self {
-            // Order rules are none of this function's business: it has no table for them.
-            documents: Documents::new(database.clone(), channels_table.clone(), ""),
+            documents: aws.documents,
             copy,
             ports: Ports {
                 directory: HttpDirectory::new(keys, SystemClock),
-                store: DynamoDbStore::new(database, settings.text(settings::ORDERS_TABLE)?, channels_table, settings.row_retention()?),
-                queue: SqsQueue::new(
-                    aws_sdk_sqs::Client::new(&config),
-                    settings.text(settings::ORDERS_QUEUE_URL)?,
-                    settings.text(settings::DEAD_LETTER_QUEUE_URL)?,
-                ),
-                events: EventBridgeBus::new(aws_sdk_eventbridge::Client::new(&config), settings.text(settings::EVENT_BUS_NAME)?),
+                store: aws.store,
+                queue: aws.queue,
+                events: aws.events,
                 clock: SystemClock,
             },
         })

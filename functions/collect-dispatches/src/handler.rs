@@ -6,15 +6,12 @@ use aws_sdk_s3::primitives::ByteStream;
 use jiff::Timestamp;
 use lambda_runtime::Error;
 use shared::aws::code_of;
-use shared::channels::Documents;
 use shared::clock::{Clock, SystemClock};
 use shared::despatch::rhythm::Source;
-use shared::eventbridge::EventBridgeBus;
 use shared::prima::installed::{Installed, Purpose};
 use shared::settings::{self, Settings};
-use shared::sqs::SqsQueue;
-use shared::state::dynamodb::DynamoDbStore;
 use shared::telemetry::Measures;
+use shared::wired::Wired;
 
 use crate::files::{Inbox, Verdict};
 use crate::{Ports, Report, Run};
@@ -29,10 +26,7 @@ const LARGEST_FILE: i64 = 16 * 1024 * 1024;
 /// The function, wired to AWS and Prima.
 #[derive(Debug)]
 pub struct Function {
-    documents: Documents,
-    store: DynamoDbStore,
-    queue: SqsQueue,
-    events: EventBridgeBus,
+    aws: Wired,
     bucket: Bucket,
     prima: Installed,
 }
@@ -43,23 +37,13 @@ impl Function {
     /// # Errors
     /// Names the variable that is missing or malformed.
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, Error> {
-        let config = shared::aws::function_config(settings)?;
-        let database = aws_sdk_dynamodb::Client::new(&config);
-        let channels_table = settings.text(settings::CHANNELS_TABLE)?;
+        let maps_table = settings.text(settings::MAPS_TABLE)?;
+        let (queue, dead_letters) = (settings::DISPATCHES_QUEUE_URL, settings::DISPATCHES_DEAD_LETTER_QUEUE_URL);
+        let aws = Wired::from_settings(settings, queue, dead_letters, maps_table)?;
         // A bucket's name in the path: the only form that every S3, a local one too, understands.
-        let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
-        Ok(Self {
-            documents: Documents::new(database.clone(), channels_table.clone(), settings.text(settings::MAPS_TABLE)?),
-            store: DynamoDbStore::new(database, settings.text(settings::ORDERS_TABLE)?, channels_table, settings.row_retention()?),
-            queue: SqsQueue::new(
-                aws_sdk_sqs::Client::new(&config),
-                settings.text(settings::DISPATCHES_QUEUE_URL)?,
-                settings.text(settings::DISPATCHES_DEAD_LETTER_QUEUE_URL)?,
-            ),
-            events: EventBridgeBus::new(aws_sdk_eventbridge::Client::new(&config), settings.text(settings::EVENT_BUS_NAME)?),
-            bucket: Bucket { client: aws_sdk_s3::Client::from_conf(s3), name: settings.text(settings::DESPATCH_FILES_BUCKET)? },
-            prima: Installed::new(Purpose::Questions),
-        })
+        let s3 = aws_sdk_s3::config::Builder::from(&aws.config).force_path_style(true).build();
+        let bucket = Bucket { client: aws_sdk_s3::Client::from_conf(s3), name: settings.text(settings::DESPATCH_FILES_BUCKET)? };
+        Ok(Self { aws, bucket, prima: Installed::new(Purpose::Questions) })
     }
 
     /// One minute of all channels.
@@ -68,14 +52,14 @@ impl Function {
     /// There is no usable installation document, or the channels cannot be read.
     pub async fn run(&self, deadline: SystemTime) -> Result<Report, Error> {
         let hard_deadline = Timestamp::try_from(deadline)?;
-        let (installation, client) = self.prima.now(&self.documents).await?;
+        let (installation, client) = self.prima.now(&self.aws.documents).await?;
         let ports = Ports {
             prima: client.until(hard_deadline),
-            store: &self.store,
-            queue: &self.queue,
-            events: &self.events,
+            store: &self.aws.store,
+            queue: &self.aws.queue,
+            events: &self.aws.events,
             clock: SystemClock,
-            book: &self.documents,
+            book: &self.aws.documents,
             inbox: (installation.despatch.source == Source::File).then_some(&self.bucket),
             settings: installation.despatch,
             manners: installation.manners,

@@ -18,6 +18,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use shared::batch;
+pub use shared::batch::Disposition;
 use shared::clock::{Clock, after};
 use shared::events::EventBus;
 use shared::exceptions::announce;
@@ -89,15 +91,6 @@ pub struct Run {
     pub clock_skew: Duration,
 }
 
-/// What becomes of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Disposition {
-    /// Done with, whatever came of the order: the row knows.
-    Done(&'static str),
-    /// Back to the queue, and after a few receives, whole, to the dead-letter queue.
-    Return(&'static str),
-}
-
 impl<P, S, Q, E, C, R> Ports<P, S, Q, E, C, R>
 where
     P: PrimaOrders,
@@ -109,25 +102,10 @@ where
 {
     /// Works off one message. `message_id` makes the lease's owner unique within the run.
     pub async fn handle(&self, message_id: &str, body: &str, run: &Run) -> Disposition {
-        let message: OrderMessage = match serde_json::from_str(body) {
-            Ok(message) => message,
-            Err(problem) => {
-                // The position only: the body may hold a customer's data.
-                tracing::error!(
-                    message_id,
-                    line = problem.line(),
-                    column = problem.column(),
-                    category = ?problem.classify(),
-                    "a message cannot be read as an order message; it goes, whole, to the dead-letter queue"
-                );
-                return Disposition::Return("unreadable");
-            }
-        };
-        if message.order_id.is_empty() || message.channel.is_empty() {
-            tracing::error!(message_id, "a message names no order or no channel; it goes, whole, to the dead-letter queue");
-            return Disposition::Return("unreadable");
+        match batch::read(message_id, body) {
+            Ok(message) => self.work(message_id, message, run).await,
+            Err(unreadable) => unreadable,
         }
-        self.work(message_id, message, run).await
     }
 
     /// Works off one message that could be read.
@@ -136,10 +114,7 @@ where
         let disposition = match &message.task {
             OrderTask::Create { order } => self.create(message_id, &key, order, &message, run).await,
             OrderTask::Cancel => self.cancel(&key, &message, run).await,
-            OrderTask::Despatch => {
-                tracing::error!(message_id, "a message is for another queue; it goes, whole, to the dead-letter queue");
-                Disposition::Return("unreadable")
-            }
+            OrderTask::Despatch => batch::misplaced(message_id),
         };
         tracing::info!(channel = %key.channel, order = %key.order_id, outcome = ?disposition, "worked off");
         disposition
@@ -158,12 +133,8 @@ where
         }
     }
 
-    /// Sends a copy of the message, to come back after `delay`: unlike a return it costs no receive.
     async fn again(&self, message: &OrderMessage, delay: Duration) -> Disposition {
-        match self.queue.send(std::slice::from_ref(message), delay.min(Duration::from_secs(900))).await {
-            Ok(()) => Disposition::Done("again later"),
-            Err(_) => Disposition::Return("queue unavailable"),
-        }
+        batch::again(&self.queue, message, delay).await
     }
 
     /// Notes whether Prima answered at all: the breaker listens to the transport, not to what was said.

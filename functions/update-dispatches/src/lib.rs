@@ -14,6 +14,8 @@ pub mod handler;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use shared::batch;
+pub use shared::batch::Disposition;
 use shared::channel::{Channel, Mode};
 use shared::clock::{Clock, after, before};
 use shared::despatch::book::{Book, BookProblem, Pages};
@@ -65,15 +67,6 @@ pub struct Run {
     pub clock_skew: Duration,
 }
 
-/// What becomes of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Disposition {
-    /// Done with, whatever came of the order: the row knows.
-    Done(&'static str),
-    /// Back to the queue, and after a few receives, whole, to the dead-letter queue.
-    Return(&'static str),
-}
-
 /// Why a step ends the work on an order.
 enum End {
     /// The message is done with.
@@ -104,26 +97,11 @@ where
 {
     /// Works off one message.
     pub async fn handle(&self, message_id: &str, body: &str, run: &Run) -> Disposition {
-        let message: OrderMessage = match serde_json::from_str(body) {
-            Ok(message) => message,
-            Err(problem) => {
-                tracing::error!(
-                    message_id,
-                    line = problem.line(),
-                    column = problem.column(),
-                    "a message cannot be read as a despatch message; it goes, whole, to the dead-letter queue"
-                );
-                return Disposition::Return("unreadable");
-            }
-        };
-        if message.order_id.is_empty() || message.channel.is_empty() || message.task != OrderTask::Despatch {
-            tracing::error!(
-                message_id,
-                "a message names no order or channel, or is for another queue; it goes, whole, to the dead-letter queue"
-            );
-            return Disposition::Return("unreadable");
+        match batch::read(message_id, body) {
+            Ok(message) if message.task == OrderTask::Despatch => self.work(message, run).await,
+            Ok(_) => batch::misplaced(message_id),
+            Err(unreadable) => unreadable,
         }
-        self.work(message, run).await
     }
 
     /// Works off one message that could be read.
@@ -292,12 +270,8 @@ where
         }
     }
 
-    /// Sends a copy of the message, to come back after `wait`: unlike a return it costs no receive.
     async fn again(&self, message: &OrderMessage, wait: Duration) -> Disposition {
-        match self.queue.send(std::slice::from_ref(message), wait.min(Duration::from_secs(900))).await {
-            Ok(()) => Disposition::Done("again later"),
-            Err(_) => Disposition::Return("queue unavailable"),
-        }
+        batch::again(&self.queue, message, wait).await
     }
 
     async fn failed_in_passing(&self, problem: &MiraklError, message: &OrderMessage) -> Disposition {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use shared::aws::operator_config;
 use shared::channel::Channel;
 use shared::channels::Documents;
-use shared::settings::{self, ROW_RETENTION_DAYS, Settings};
+use shared::settings::{self, Settings};
 use shared::sqs::SqsQueue;
 use shared::state::dynamodb::DynamoDbStore;
 
@@ -33,8 +33,7 @@ impl Connector {
             return Err(anyhow!("no AWS region is set: set AWS_REGION, or choose a profile with AWS_PROFILE"));
         }
         let author = place.author.clone().or_else(|| settings.optional("USER")).or_else(|| settings.optional("USERNAME"));
-        let days = settings.parsed(ROW_RETENTION_DAYS, 400_u32, "a whole number of days")?;
-        let retention = Duration::from_secs(u64::from(days) * 86_400);
+        let retention = settings.row_retention()?;
         Ok(Self { config, now, author: author.unwrap_or_else(|| "an operator".to_owned()), place, retention })
     }
 
