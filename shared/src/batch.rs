@@ -162,7 +162,9 @@ mod tests {
     #[test]
     fn what_names_no_order_or_channel_is_returned() {
         assert!(read("m", r#"{"channel":"uk","order_id":"C1-A","task":"despatch"}"#).is_ok());
-        for body in ["", "not json", r#"{"channel":"uk","order_id":"","task":"cancel"}"#, r#"{"channel":"","order_id":"A","task":"cancel"}"#] {
+        for body in
+            ["", "not json", r#"{"channel":"uk","order_id":"","task":"cancel"}"#, r#"{"channel":"","order_id":"A","task":"cancel"}"#]
+        {
             assert_eq!(read("m", body), Err(Disposition::Return("unreadable")), "{body}");
         }
     }
@@ -171,9 +173,8 @@ mod tests {
     async fn each_outcome_is_counted_under_its_name() {
         let batch = event(r#"{"Records":[{"messageId":"a","body":"1"},{"messageId":"b","body":"2"},{"messageId":"c","body":"no"}]}"#);
         let name_of = |disposition| if matches!(disposition, Disposition::Done(_)) { "Done" } else { "Returned" };
-        let work = |_, body: String| async move {
-            body.parse::<u32>().map_or(Disposition::Return("unreadable"), |_| Disposition::Done("done"))
-        };
+        let work =
+            |_, body: String| async move { body.parse::<u32>().map_or(Disposition::Return("unreadable"), |_| Disposition::Done("done")) };
         let (response, measures) = answer_counting(batch, 2, Measures::of_function("f"), name_of, work).await.unwrap();
         assert_eq!(response.batch_item_failures.len(), 1);
         let mut expected = Measures::of_function("f");

@@ -26,7 +26,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::aws::code_of;
-use crate::channel::Channel;
+use crate::channel::{Channel, FieldError};
 use crate::state::StoreError;
 use crate::state::dynamodb::{Item, text, text_of};
 
@@ -111,6 +111,40 @@ impl StoredDocument {
     /// [`StoreError::Unreadable`], naming `key` and the field.
     pub fn read<T: DeserializeOwned>(&self, key: &DocumentKey) -> Result<T, StoreError> {
         serde_json::from_str(&self.text).map_err(|problem| StoreError::Unreadable { record: key.to_string(), problem: problem.to_string() })
+    }
+}
+
+/// Why a document is of no use.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnusableDocument {
+    /// It is missing or wrong: a person has to act.
+    #[error("{0}")]
+    Wrong(String),
+    /// It cannot be read now.
+    #[error("the documents cannot be read now: {0}")]
+    Unavailable(String),
+}
+
+impl From<StoreError> for UnusableDocument {
+    fn from(problem: StoreError) -> Self {
+        match problem {
+            StoreError::Unreadable { record, problem } => Self::Wrong(format!("{record} cannot be used: {problem}")),
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
+impl UnusableDocument {
+    /// Holds a document's own problems against it.
+    ///
+    /// # Errors
+    /// [`UnusableDocument::Wrong`] with all of them, where there is one.
+    pub fn unless_sound(key: &DocumentKey, problems: &[FieldError]) -> Result<(), Self> {
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        Err(Self::Wrong(format!("{key} cannot be used: {}", problems.join("; "))))
     }
 }
 
@@ -228,30 +262,21 @@ impl Documents {
         let unwritable = |problem: String| StoreError::Unreadable { record: key.to_string(), problem };
         let before = self.stored(key).await?.map_or(0, |stored| stored.version);
         let body = serde_json::to_string(document).map_err(|problem| unwritable(problem.to_string()))?;
-        let version = before + 1;
+        let stored = StoredDocument { version: before + 1, author: author.to_owned(), at: Some(now), text: body };
         let (pk, sk) = key.keys();
-        let item = |pk: &str, sk: &str| {
-            Put::builder()
-                .table_name(self.table(key))
-                .item("pk", text(pk))
-                .item("sk", text(sk))
-                .item("document", text(&body))
-                .item("version", AttributeValue::N(version.to_string()))
-                .item("author", text(author))
-                .item("at", text(now.to_string()))
-        };
+        let item = |pk: &str, sk: &str| Put::builder().table_name(self.table(key)).set_item(Some(item_of(pk, sk, &stored)));
         let current = item(&pk, &sk)
             .condition_expression("attribute_not_exists(pk) OR #version = :before")
             .expression_attribute_names("#version", "version")
             .expression_attribute_values(":before", AttributeValue::N(before.to_string()));
-        let kept = item(&history_key(key), &format!("{version:010}")).condition_expression("attribute_not_exists(pk)");
+        let kept = item(&history_key(key), &format!("{:010}", stored.version)).condition_expression("attribute_not_exists(pk)");
         let mut request = self.client.transact_write_items();
         for put in [current, kept] {
             let put = put.build().map_err(|problem| unwritable(problem.to_string()))?;
             request = request.transact_items(TransactWriteItem::builder().put(put).build());
         }
         match request.send().await {
-            Ok(_) => Ok(version),
+            Ok(_) => Ok(stored.version),
             Err(error) if is_conflict(error.as_service_error()) => Err(StoreError::Conflict(key.to_string())),
             Err(error) => Err(unavailable("writing", key, &code_of(&error))),
         }
@@ -273,19 +298,10 @@ impl Documents {
     pub async fn keep<T: Serialize>(&self, key: &DocumentKey, document: &T, author: &str, now: Timestamp) -> Result<(), StoreError> {
         let unwritable = |problem: String| StoreError::Unreadable { record: key.to_string(), problem };
         let body = serde_json::to_string(document).map_err(|problem| unwritable(problem.to_string()))?;
-        let (pk, sk) = key.keys();
-        let request = self
-            .client
-            .put_item()
-            .table_name(self.table(key))
-            .item("pk", text(pk))
-            .item("sk", text(sk))
-            .item("document", text(&body))
-            .item("version", AttributeValue::N("1".to_owned()))
-            .item("author", text(author))
-            .item("at", text(now.to_string()));
-        request.send().await.map_err(|error| unavailable("writing", key, &code_of(&error)))?;
         let stored = StoredDocument { version: 1, author: author.to_owned(), at: Some(now), text: body };
+        let (pk, sk) = key.keys();
+        let request = self.client.put_item().table_name(self.table(key)).set_item(Some(item_of(&pk, &sk, &stored)));
+        request.send().await.map_err(|error| unavailable("writing", key, &code_of(&error)))?;
         self.single.settle(key.clone(), Ok(Some(stored)), &key.to_string()).map(drop)
     }
 
@@ -349,6 +365,19 @@ fn is_conflict(error: Option<&TransactWriteItemsError>) -> bool {
     let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error else { return false };
     let codes = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
     codes.into_iter().any(|code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict"))
+}
+
+/// A document's record; [`document_of`] reads it.
+fn item_of(pk: &str, sk: &str, stored: &StoredDocument) -> Item {
+    let mut item = Item::from([
+        ("pk".to_owned(), text(pk)),
+        ("sk".to_owned(), text(sk)),
+        ("document".to_owned(), text(&stored.text)),
+        ("version".to_owned(), AttributeValue::N(stored.version.to_string())),
+        ("author".to_owned(), text(&stored.author)),
+    ]);
+    item.extend(stored.at.map(|at| ("at".to_owned(), text(at.to_string()))));
+    item
 }
 
 fn document_of(item: &Item, record: &str) -> Result<StoredDocument, StoreError> {

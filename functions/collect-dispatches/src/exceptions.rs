@@ -9,7 +9,7 @@ use shared::despatch::book::{Book, Pages};
 use shared::despatch::plan::{Facts, Step, next_step};
 use shared::events::{Event, EventBus, EventKind};
 use shared::exceptions::{announce, message};
-use shared::order::row::{DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED, ExceptionKind, OrderKey, OrderRow, Stage};
+use shared::order::row::{DESPATCH_UNANNOUNCED, OrderKey, OrderRow, Stage};
 use shared::prima::PrimaDespatches;
 use shared::queue::{OrderQueue, ShownExceptions};
 use shared::state::Store;
@@ -18,8 +18,8 @@ use crate::Ports;
 use crate::files::Inbox;
 use crate::report::Report;
 
-/// Exceptions of one channel looked at in one run.
-const LOOKED_AT: usize = 200;
+/// Exceptions of one channel, of each kind, looked at in one run.
+const LOOKED_AT: usize = 1000;
 /// A younger exception is being announced by whoever found it.
 const GRACE: Duration = Duration::from_secs(60);
 /// The dead-letter queue keeps messages for 14 days: an unresolved exception is shown again before that.
@@ -35,9 +35,16 @@ where
     B: Book,
     I: Inbox,
 {
-    pub(crate) async fn look_after_exceptions(&self, channel: &Channel, pages: &Pages, report: &mut Report) {
+    /// Tells, tells again and resumes. Answers the `exceptions` that Prima may still be asked about, as they stand now.
+    pub(crate) async fn look_after_exceptions(
+        &self,
+        exceptions: Vec<OrderRow>,
+        channel: &Channel,
+        pages: &Pages,
+        report: &mut Report,
+    ) -> Vec<OrderRow> {
         if channel.despatches != Mode::Live {
-            return;
+            return exceptions;
         }
         let now = self.clock.now();
         for mut row in self.exceptions_in(channel, DESPATCH_UNANNOUNCED).await {
@@ -46,15 +53,17 @@ where
                 report.count("exceptions_announced");
             }
         }
-        for row in self.exceptions_in(channel, DESPATCH_EXCEPTION).await {
-            if self.resume(&row, channel, pages, report).await {
-                continue;
+        let mut left = Vec::new();
+        for row in exceptions {
+            if !self.resume(&row, channel, pages, report).await {
+                left.extend(self.remind(row, pages, report).await);
             }
-            self.remind(row, pages, report).await;
         }
+        left
     }
 
-    async fn exceptions_in(&self, channel: &Channel, state: &str) -> Vec<OrderRow> {
+    /// A channel's exceptions in an index state, the oldest first.
+    pub(crate) async fn exceptions_in(&self, channel: &Channel, state: &str) -> Vec<OrderRow> {
         let keys = self.store.orders_in(&channel.id, state, LOOKED_AT).await.unwrap_or_default();
         if keys.is_empty() {
             return Vec::new();
@@ -67,14 +76,13 @@ where
 
     /// A despatch that waited for its carrier goes on when the map has it. True where it did.
     async fn resume(&self, row: &OrderRow, channel: &Channel, pages: &Pages, report: &mut Report) -> bool {
-        let waits_for_carrier = |kind| matches!(kind, ExceptionKind::UnmappedCarrier | ExceptionKind::CarrierNotListed);
         let Some(platform) = &pages.platform else { return false };
-        if !pages.rules.resume_when_mapped || !row.exception.as_ref().is_some_and(|exception| waits_for_carrier(exception.kind)) {
+        if !pages.rules.resume_when_mapped || !row.exception.as_ref().is_some_and(|exception| exception.kind.waits_for_carrier()) {
             return false;
         }
         let now = self.clock.now();
         let facts = Facts { rules: &pages.rules, platform, carriers: &pages.carriers, now };
-        if matches!(next_step(row, &facts), Step::Fail(failure) if waits_for_carrier(failure.kind)) {
+        if matches!(next_step(row, &facts), Step::Fail(failure) if failure.kind.waits_for_carrier()) {
             return false;
         }
         let mut row = row.clone();
@@ -88,13 +96,14 @@ where
         true
     }
 
-    /// Nobody has resolved it for long: said again with its age; and its message is shown again before it expires.
-    async fn remind(&self, mut row: OrderRow, pages: &Pages, report: &mut Report) {
+    /// Nobody has resolved it for long: said again with its age; and its message is shown again before it expires. Answers the row
+    /// as it stands now; none where that is not known.
+    async fn remind(&self, mut row: OrderRow, pages: &Pages, report: &mut Report) -> Option<OrderRow> {
         let now = self.clock.now();
-        let Some(exception) = row.exception.as_mut() else { return };
+        let exception = row.exception.as_mut()?;
         let told = exception.reminded_at.or(exception.announced_at).unwrap_or(exception.first_seen);
         if told > before(now, pages.rules.remind_every()) {
-            return;
+            return Some(row);
         }
         let hours = now.duration_since(exception.first_seen).as_hours();
         let event = Event {
@@ -113,13 +122,12 @@ where
             exception.announced_at = Some(now);
         }
         // Recorded first: said twice is worse than said an interval later.
-        if self.store.save_order(&mut row).await.is_err() {
-            return;
-        }
+        self.store.save_order(&mut row).await.ok()?;
         report.reminded += 1;
         if self.events.publish(&[event]).await.is_err() || (show_again && self.queue.send_exceptions(&[shown]).await.is_err()) {
             tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, "an unresolved despatch could not be told again");
         }
+        Some(row)
     }
 
     /// Takes off the dead-letter queue what is no exception any more: mended by itself, shipped by a person, settled.

@@ -132,7 +132,7 @@ where
             };
             let known = |parcel: &PrimaParcel| {
                 let parcels = row.despatch.as_ref().map(|despatch| despatch.parcels.as_slice()).unwrap_or_default();
-                parcels.iter().any(|known| known.despatch == parcel.despatch && known.consignment == parcel.consignment)
+                parcels.iter().any(|known| known.identity() == parcel.identity())
             };
             if parcels.iter().all(known) {
                 return Taken::Over;

@@ -20,6 +20,7 @@ use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use shared::channel::{Channel, Mode};
 use shared::clock::{Clock, after, before};
+use shared::despatch::MENDED_IN_PRIMA;
 use shared::despatch::book::Book;
 use shared::despatch::found::{Found, on_progress};
 use shared::despatch::rhythm::DespatchSettings;
@@ -37,15 +38,12 @@ use shared::state::{Store, StoreError};
 pub use files::{Inbox, Verdict};
 pub use report::Report;
 
-/// Keys read of orders whose reference is owed, which stand in the index by another moment, and of exceptions. References go out a
-/// hundred a minute.
+/// Keys read of orders whose reference is owed, which stand in the index by another moment. References go out a hundred a minute.
 const PENDING: usize = 1000;
 /// Answers in a row that cannot be understood before a person is asked.
 const UNCLEAR_ANSWERS: u32 = 3;
 /// Before a question that Prima did not answer is asked again.
 const UNANSWERED: Duration = Duration::from_secs(300);
-/// Between two questions for a despatch that waits for something in Prima to be mended.
-const MENDED_IN_PRIMA: Duration = Duration::from_secs(1800);
 
 /// What the function works with.
 #[derive(Debug)]
@@ -105,9 +103,10 @@ where
         let now = self.clock.now();
         let mut due = Vec::new();
         for channel in channels.iter().filter(|channel| channel.despatches != Mode::Off) {
+            let mut exceptions = self.exceptions_in(channel, DESPATCH_EXCEPTION).await;
             let rules = match self.book.pages(&channel.id, false).await {
                 Ok(pages) => {
-                    self.look_after_exceptions(channel, &pages, &mut report).await;
+                    exceptions = self.look_after_exceptions(exceptions, channel, &pages, &mut report).await;
                     pages.rules
                 }
                 Err(problem) => {
@@ -117,8 +116,8 @@ where
                     DespatchRules::default()
                 }
             };
-            let rows = self.due_rows(channel, now, &mut report).await;
-            due.extend(rows.into_iter().map(|row| Due { row, channel, rules: rules.clone() }));
+            let rows = self.due_rows(channel, now, &mut report).await.into_iter().chain(exceptions);
+            due.extend(rows.filter(|row| is_due(row, now)).map(|row| Due { row, channel, rules: rules.clone() }));
         }
         // The nearest deadline first; orders without one last.
         due.sort_by_key(|one| (one.row.shipping_deadline.unwrap_or(Timestamp::MAX), one.row.key.clone()));
@@ -137,7 +136,7 @@ where
         Ok(report)
     }
 
-    /// Rows of a channel that are due, as they stand now.
+    /// Rows of a channel that may be due, as they stand now; exceptions stand elsewhere in the index.
     async fn due_rows(&self, channel: &Channel, now: Timestamp, report: &mut Report) -> Vec<OrderRow> {
         // Twice as many as are asked for: the sort by deadline has something to choose from.
         let limit = usize::try_from(self.settings.questions_per_minute).unwrap_or(usize::MAX).saturating_mul(2);
@@ -151,11 +150,9 @@ where
                 }
             }
         }
-        for state in [REFERENCE_PENDING, DESPATCH_EXCEPTION] {
-            keys.extend(self.store.orders_in(&channel.id, state, PENDING).await.unwrap_or_default());
-        }
+        keys.extend(self.store.orders_in(&channel.id, REFERENCE_PENDING, PENDING).await.unwrap_or_default());
         match self.store.load_orders(&keys).await {
-            Ok(rows) => rows.into_values().filter(|row| is_due(row, now)).collect(),
+            Ok(rows) => rows.into_values().filter(|row| row.exception.is_none()).collect(),
             Err(problem) => {
                 tracing::warn!(channel = %channel.id, %problem, "due orders cannot be read; the next run tries again");
                 report.count("store_unavailable");
@@ -410,14 +407,10 @@ where
 fn looked_after(row: &OrderRow) -> bool {
     match &row.exception {
         // What is mended in Prima shows in its next answer.
-        Some(exception) => matches!(
-            exception.kind,
-            ExceptionKind::TrackingMissing
-                | ExceptionKind::DespatchUnclear
-                | ExceptionKind::ShortShipment
-                | ExceptionKind::UnmappedCarrier
-                | ExceptionKind::CarrierNotListed
-        ),
+        Some(exception) => {
+            matches!(exception.kind, ExceptionKind::TrackingMissing | ExceptionKind::DespatchUnclear | ExceptionKind::ShortShipment)
+                || exception.kind.waits_for_carrier()
+        }
         None => row.stage.is_in_prima(),
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use shared::channels::UnusableDocument;
 use shared::clock::{Clock, after};
 use shared::events::EventBus;
 use shared::intake::{Admission, admit};
@@ -13,7 +14,7 @@ use shared::prima::{Outcome, PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrde
 use shared::queue::{OrderMessage, OrderQueue, OrderTask};
 use shared::state::{Reservation, Store, StoreError};
 
-use crate::{Disposition, Ports, Rulebook, Rules, RulesProblem, Run, unsaved};
+use crate::{Disposition, Ports, Rulebook, Rules, Run, unsaved};
 
 /// Answers in a row that cannot be understood before a person is asked.
 const UNCLEAR_ANSWERS: u32 = 5;
@@ -114,12 +115,12 @@ where
         let skus: Vec<&str> = work.order.live_lines().filter_map(|line| line.offer_sku.as_deref()).collect();
         let rules = match self.rulebook.rules(&row.key.channel, &skus).await {
             Ok(rules) => rules,
-            Err(RulesProblem::Unavailable(_)) => return self.later(row, work, Duration::from_secs(30)).await,
-            Err(RulesProblem::Wrong(problem)) if row.attempt.is_none() => {
+            Err(UnusableDocument::Unavailable(_)) => return self.later(row, work, Duration::from_secs(30)).await,
+            Err(UnusableDocument::Wrong(problem)) if row.attempt.is_none() => {
                 let remedy = format!("Mend them: prima-mirakl rules put {} FILE. Then retry the order.", row.key.channel);
                 return self.fail(row, ExceptionKind::RulesMissing, problem, remedy).await;
             }
-            Err(RulesProblem::Wrong(_)) => return self.later(row, work, Duration::from_secs(300)).await,
+            Err(UnusableDocument::Wrong(_)) => return self.later(row, work, Duration::from_secs(300)).await,
         };
         let number = match &row.order_number {
             Some(number) => number.clone(),

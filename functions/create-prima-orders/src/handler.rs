@@ -5,16 +5,15 @@ use std::time::SystemTime;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
 use lambda_runtime::Error;
-use shared::channels::DocumentKey;
+use shared::channels::{DocumentKey, UnusableDocument};
 use shared::clock::{CLOCK_SKEW, Clock, SystemClock};
 use shared::order::rules::OrderRules;
 use shared::prima::installed::{Installed, Purpose};
 use shared::settings::{self, Settings};
-use shared::state::StoreError;
 use shared::telemetry::Measures;
 use shared::wired::Wired;
 
-use crate::{Disposition, Ports, Rulebook, Rules, RulesProblem, Run};
+use crate::{Disposition, Ports, Rulebook, Rules, Run};
 
 /// Messages worked off at once in one process: with the event source's maximum concurrency of two, four calls to Prima.
 const CONCURRENT_MESSAGES: usize = 2;
@@ -76,27 +75,14 @@ fn counted_as(disposition: Disposition) -> &'static str {
 }
 
 impl Rulebook for &Function {
-    async fn rules(&self, channel_id: &str, skus: &[&str]) -> Result<Rules, RulesProblem> {
-        let unavailable = |problem: StoreError| match problem {
-            StoreError::Unreadable { record, problem } => RulesProblem::Wrong(format!("{record} cannot be used: {problem}")),
-            other => RulesProblem::Unavailable(other.to_string()),
-        };
+    async fn rules(&self, channel_id: &str, skus: &[&str]) -> Result<Rules, UnusableDocument> {
+        let documents = &self.aws.documents;
         let key = DocumentKey::OrderRules(channel_id.to_owned());
-        let order_rules: OrderRules = self
-            .aws
-            .documents
-            .read(&key)
-            .await
-            .map_err(unavailable)?
-            .ok_or_else(|| RulesProblem::Wrong(format!("channel {channel_id} has no order rules")))?;
-        let problems = order_rules.problems();
-        if !problems.is_empty() {
-            let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-            return Err(RulesProblem::Wrong(format!("the order rules of channel {channel_id} cannot be used: {}", problems.join("; "))));
-        }
-        let channel_name =
-            self.aws.documents.channel(channel_id).await.map_err(unavailable)?.map(|channel| channel.name).unwrap_or_default();
-        let sku_overrides = self.aws.documents.sku_overrides(channel_id, skus.iter().copied()).await.map_err(unavailable)?;
+        let missing = || UnusableDocument::Wrong(format!("channel {channel_id} has no order rules"));
+        let order_rules: OrderRules = documents.read(&key).await?.ok_or_else(missing)?;
+        UnusableDocument::unless_sound(&key, &order_rules.problems())?;
+        let channel_name = documents.channel(channel_id).await?.map(|channel| channel.name).unwrap_or_default();
+        let sku_overrides = documents.sku_overrides(channel_id, skus.iter().copied()).await?;
         Ok(Rules { channel_name, order_rules, sku_overrides })
     }
 }

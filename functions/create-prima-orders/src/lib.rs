@@ -20,6 +20,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use shared::batch;
 pub use shared::batch::Disposition;
+use shared::channels::UnusableDocument;
 use shared::clock::{Clock, after};
 use shared::events::EventBus;
 use shared::exceptions::announce;
@@ -47,18 +48,7 @@ pub trait Rulebook {
     ///
     /// # Errors
     /// What is wrong with them, for a person; or that they cannot be read now.
-    async fn rules(&self, channel: &str, skus: &[&str]) -> Result<Rules, RulesProblem>;
-}
-
-/// Why there are no rules.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RulesProblem {
-    /// They are not there, or wrong: a person has to act.
-    #[error("{0}")]
-    Wrong(String),
-    /// They could not be read now.
-    #[error("the order rules cannot be read now: {0}")]
-    Unavailable(String),
+    async fn rules(&self, channel: &str, skus: &[&str]) -> Result<Rules, UnusableDocument>;
 }
 
 /// What the function works with.

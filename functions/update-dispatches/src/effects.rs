@@ -141,8 +141,6 @@ where
                 self.forget_settlement(row, now).await?;
                 if is_refusal(&problem) {
                     row.despatch.get_or_insert_default().requested = None;
-                }
-                if is_refusal(&problem) {
                     Err(End::Fail(not_settled(row, how, &problem.to_string())))
                 } else {
                     Err(in_passing(row, &problem))

@@ -17,8 +17,10 @@ use jiff::Timestamp;
 use shared::batch;
 pub use shared::batch::Disposition;
 use shared::channel::{Channel, Mode};
+use shared::channels::UnusableDocument;
 use shared::clock::{Clock, after, before};
-use shared::despatch::book::{Book, BookProblem, Pages};
+use shared::despatch::MENDED_IN_PRIMA;
+use shared::despatch::book::{Book, Pages};
 use shared::despatch::plan::{Facts, Failure, Step, next_step};
 use shared::despatch::platform::Platform;
 use shared::events::EventBus;
@@ -259,7 +261,7 @@ where
         let now = self.clock.now();
         let mut row = row;
         row.fail(failure.kind, failure.reason, failure.remedy, now);
-        row.despatch.get_or_insert_default().due_at = after(now, Duration::from_secs(1800));
+        row.despatch.get_or_insert_default().due_at = after(now, MENDED_IN_PRIMA);
         match self.store.save_order(&mut row).await {
             Ok(()) => {
                 announce(&self.store, &self.queue, &self.events, &mut row, now).await;
@@ -281,9 +283,9 @@ where
 }
 
 /// Wrong documents are a person's; unavailable ones come back.
-fn documents_end(row: &OrderRow, problem: &BookProblem) -> End {
+fn documents_end(row: &OrderRow, problem: &UnusableDocument) -> End {
     match problem {
-        BookProblem::Wrong(problem) => End::Fail(Failure {
+        UnusableDocument::Wrong(problem) => End::Fail(Failure {
             kind: ExceptionKind::CarrierNotListed,
             reason: problem.clone(),
             remedy: format!(
@@ -291,7 +293,7 @@ fn documents_end(row: &OrderRow, problem: &BookProblem) -> End {
                 row.key.channel, row.key.order_id
             ),
         }),
-        BookProblem::Unavailable(_) => End::Again(AGAIN),
+        UnusableDocument::Unavailable(_) => End::Again(AGAIN),
     }
 }
 

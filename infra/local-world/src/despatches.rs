@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::deployment::QueuedMessage;
 use crate::seed::SeedChannel;
+use crate::verdict::nearest_rank;
 
 /// What became of one channel's parcels.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -174,7 +175,7 @@ pub fn judge(channels: &[SeedChannel], mirakl: &Value, prima: &Value, exceptions
     }
     for channel in summary.channels.values_mut() {
         channel.seconds.sort_by(f64::total_cmp);
-        let rank = |percent: usize| channel.seconds.get((channel.seconds.len() * percent).div_ceil(100).saturating_sub(1)).copied();
+        let rank = |percent| nearest_rank(&channel.seconds, percent);
         (channel.seconds_p50, channel.seconds_p95) = (rank(50), rank(95));
     }
     Ok(summary)

@@ -48,9 +48,14 @@ impl Seconds {
     #[must_use]
     pub fn of(mut values: Vec<f64>) -> Option<Self> {
         values.sort_by(f64::total_cmp);
-        let rank = |percent: usize| values.get((values.len() * percent).div_ceil(100).saturating_sub(1)).copied();
+        let rank = |percent| nearest_rank(&values, percent);
         Some(Self { p50: rank(50)?, p99: rank(99)?, max: rank(100)? })
     }
+}
+
+/// The smallest of the sorted values that so many percent of them do not exceed; none of no values.
+pub(crate) fn nearest_rank(sorted: &[f64], percent: usize) -> Option<f64> {
+    sorted.get((sorted.len() * percent).div_ceil(100).saturating_sub(1)).copied()
 }
 
 /// What became of one channel's orders.

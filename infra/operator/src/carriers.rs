@@ -2,17 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use shared::channels::DocumentKey;
-use shared::clock::{SystemClock, after};
 use shared::despatch::carriers::{CarrierEntry, CarrierMap, Target, proposals};
 use shared::despatch::platform::Platform;
-use shared::mirakl::client::HttpDirectory;
 use shared::mirakl::shipping::MiraklShipping;
-use shared::order::row::{ExceptionKind, Stage};
-use shared::secrets::SecretsManagerKeys;
+use shared::order::row::Stage;
 use shared::state::Store;
 
 use crate::arguments::CarriersCommand;
@@ -21,8 +17,6 @@ use crate::orders::index_states;
 use crate::place::Connector;
 use crate::table::table;
 
-/// How long the marketplace may take to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Orders whose descriptions are looked at, of each kind.
 const LOOKED_AT: usize = 500;
 
@@ -101,8 +95,7 @@ fn render(map: &CarrierMap, channel: &str) -> String {
 /// What the marketplace demands: asked now; where that fails, as last read.
 async fn platform(connector: &Connector, channel: &str) -> Result<(Platform, Option<String>)> {
     let definition = connector.channel(channel).await?;
-    let keys = SecretsManagerKeys::new(aws_sdk_secretsmanager::Client::new(&connector.config), connector.secret_prefix()?);
-    let asked = match HttpDirectory::new(keys, SystemClock).client_of(&definition, after(connector.now, PATIENCE)) {
+    let asked = match connector.mirakl(connector.mirakl_keys()?, &definition) {
         Ok(client) => client.platform().await,
         Err(problem) => Err(problem),
     };
@@ -188,9 +181,4 @@ async fn descriptions(connector: &Connector, channel: &str) -> Result<BTreeSet<(
     let rows = store.load_orders(&keys).await?;
     let parcels = rows.values().filter_map(|row| row.despatch.as_ref()).flat_map(|despatch| &despatch.parcels);
     Ok(parcels.map(|parcel| (parcel.carrier.clone(), parcel.service.clone())).collect())
-}
-
-/// Exceptions that a change of the map may resolve.
-pub(crate) fn waits_for_carrier(kind: ExceptionKind) -> bool {
-    matches!(kind, ExceptionKind::UnmappedCarrier | ExceptionKind::CarrierNotListed)
 }

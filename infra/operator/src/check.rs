@@ -1,22 +1,16 @@
 //! Tries a channel's connections.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use shared::channel::Channel;
 use shared::channels::DocumentKey;
-use shared::clock::{SystemClock, after};
+use shared::clock::SystemClock;
 use shared::installation::Installation;
-use shared::mirakl::client::HttpDirectory;
 use shared::prima::{PrimaClient, wsdl};
 use shared::secrets::SecretsManagerKeys;
 
 use crate::documents::mode;
 use crate::place::Connector;
 use crate::table::table;
-
-/// How long the whole check may take.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A finding: what was looked at, what was found, and what to do about it (empty: nothing).
 type Finding = [String; 3];
@@ -25,8 +19,7 @@ type Finding = [String; 3];
 pub(crate) async fn run(connector: &Connector, channel: &str) -> Result<String> {
     let definition = connector.channel(channel).await?;
     let documents = connector.documents()?;
-    let client = aws_sdk_secretsmanager::Client::new(&connector.config);
-    let keys = SecretsManagerKeys::new(client, connector.secret_prefix()?);
+    let keys = connector.mirakl_keys()?;
     let mut table = table(&["what", "result", "remedy"]);
     table.add_row(["definition", &format!("sound; orders {}", mode(definition.orders)), ""]);
     let [result, remedy] = match keys.key(channel, true).await {
@@ -58,7 +51,7 @@ pub(crate) async fn run(connector: &Connector, channel: &str) -> Result<String> 
 /// Whether the marketplace answers, the key opens the shop, and the platform is set up as the definition believes.
 async fn mirakl(connector: &Connector, channel: &Channel, keys: SecretsManagerKeys) -> Vec<Finding> {
     let finding = |what: &str, result: String, remedy: &str| [what.to_owned(), result, remedy.to_owned()];
-    let client = match HttpDirectory::new(keys, SystemClock).client_of(channel, after(connector.now, PATIENCE)) {
+    let client = match connector.mirakl(keys, channel) {
         Ok(client) => client,
         Err(problem) => return vec![finding("Mirakl", problem.to_string(), "mend the channel's definition")],
     };

@@ -7,16 +7,14 @@ use anyhow::{Result, anyhow};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use shared::channels::DocumentKey;
-use shared::clock::{SystemClock, after};
+use shared::clock::after;
 use shared::despatch::plan::missing;
 use shared::despatch::rules::DespatchRules;
 use shared::despatch::settlement::{LineAmounts, ShortLine, amounts};
 use shared::despatch::{How, ParcelLine, RequestedSettlement};
-use shared::mirakl::client::HttpDirectory;
 use shared::mirakl::shipping::MiraklShipping;
 use shared::order::row::{OrderKey, OrderRow, Stage};
 use shared::queue::{OrderMessage, OrderQueue, OrderTask};
-use shared::secrets::SecretsManagerKeys;
 use shared::state::Store;
 use shared::state::dynamodb::DynamoDbStore;
 
@@ -25,8 +23,6 @@ use crate::orders::{change, index_states};
 use crate::place::Connector;
 use crate::table::{age, table};
 
-/// How long the marketplace may take to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Orders listed of one channel and stage.
 const LISTED: usize = 2000;
 
@@ -169,8 +165,7 @@ async fn settle(
             "the marketplace's reason code is needed: give it with --reason-code, or put it into the despatch rules of channel {channel}"
         )
     })?;
-    let keys = SecretsManagerKeys::new(aws_sdk_secretsmanager::Client::new(&connector.config), connector.secret_prefix()?);
-    let client = HttpDirectory::new(keys, SystemClock).client_of(&definition, after(connector.now, PATIENCE))?;
+    let client = connector.mirakl(connector.mirakl_keys()?, &definition)?;
     let listed = client.order(order).await?.ok_or_else(|| anyhow!("Mirakl does not list order {order}"))?;
     let amounts = amounts(&listed, &short, how).map_err(anyhow::Error::msg)?;
     let shown = render_amounts(&amounts, how, &reason_code, listed.currency_iso_code.as_deref().unwrap_or_default());
@@ -243,7 +238,7 @@ fn render_amounts(amounts: &[LineAmounts], how: How, reason_code: &str, currency
 pub(crate) async fn retry(connector: &Connector, store: &DynamoDbStore, channel: &str, order: &str, note: &str) -> Result<String> {
     let now = connector.now;
     let row = store.load_order(&OrderKey::new(channel, order)).await?;
-    let at_once = row.and_then(|row| row.exception).is_some_and(|exception| crate::carriers::waits_for_carrier(exception.kind));
+    let at_once = row.and_then(|row| row.exception).is_some_and(|exception| exception.kind.waits_for_carrier());
     change(store, channel, order, |row| {
         let despatch = row.despatch.get_or_insert_default();
         let part = despatch.parcels.iter().any(|parcel| parcel.confirmed_at.is_some());

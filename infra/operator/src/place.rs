@@ -8,11 +8,18 @@ use jiff::Timestamp;
 use shared::aws::operator_config;
 use shared::channel::Channel;
 use shared::channels::Documents;
+use shared::clock::{SystemClock, after};
+use shared::mirakl::MiraklError;
+use shared::mirakl::client::{HttpDirectory, MiraklClient};
+use shared::secrets::SecretsManagerKeys;
 use shared::settings::{self, Settings};
 use shared::sqs::SqsQueue;
 use shared::state::dynamodb::DynamoDbStore;
 
 use crate::arguments::Place;
+
+/// How long a command waits for Mirakl, all of its calls together.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The connector, as one command sees it.
 pub(crate) struct Connector {
@@ -79,6 +86,20 @@ impl Connector {
 
     pub(crate) fn secret_prefix(&self) -> Result<String> {
         named(self.place.secret_prefix.as_ref(), "secret-prefix", settings::SECRET_PREFIX)
+    }
+
+    /// The marketplaces' API keys.
+    pub(crate) fn mirakl_keys(&self) -> Result<SecretsManagerKeys> {
+        Ok(SecretsManagerKeys::new(aws_sdk_secretsmanager::Client::new(&self.config), self.secret_prefix()?))
+    }
+
+    /// The channel's marketplace.
+    pub(crate) fn mirakl(
+        &self,
+        keys: SecretsManagerKeys,
+        channel: &Channel,
+    ) -> Result<MiraklClient<SecretsManagerKeys, SystemClock>, MiraklError> {
+        HttpDirectory::new(keys, SystemClock).client_of(channel, after(self.now, PATIENCE))
     }
 
     /// A channel that is defined.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::platform::{Platform, RegisteredCarrier};
 use crate::channel::FieldError;
+use crate::heading_csv::{HeadingCsv, Line};
 
 /// The columns of a carrier map as CSV.
 const HEADINGS: [&str; 6] = ["carrier", "service", "priority", "code", "name", "url"];
@@ -199,43 +200,16 @@ impl CarrierMap {
     /// # Errors
     /// One sentence for each line that cannot be used: then nothing is.
     pub fn from_csv(text: &str) -> Result<Self, Vec<String>> {
-        let text = text.trim_start_matches('\u{feff}');
-        let heading = text.lines().next().unwrap_or_default();
-        let separator = if heading.matches(';').count() > heading.matches(',').count() { b';' } else { b',' };
-        let mut reader = csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).flexible(true).from_reader(text.as_bytes());
-        let headings = reader.headers().map_err(|problem| vec![problem.to_string()])?.clone();
-        let column = |name: &str| headings.iter().position(|heading| heading.eq_ignore_ascii_case(name));
-        if column("carrier").is_none() {
-            return Err(vec![format!("the heading line lacks carrier; it takes {}", HEADINGS.join(", "))]);
-        }
-        let unknown: Vec<&str> =
-            headings.iter().filter(|heading| !HEADINGS.iter().any(|known| known.eq_ignore_ascii_case(heading))).collect();
+        let csv = HeadingCsv::read(text, &HEADINGS, &["carrier"]).map_err(|problem| vec![problem])?;
+        let unknown = csv.unknown(&HEADINGS);
         if !unknown.is_empty() {
             return Err(vec![format!("the heading line has {}; it takes {}", unknown.join(", "), HEADINGS.join(", "))]);
         }
         let (mut map, mut problems) = (Self::default(), Vec::new());
-        for (index, record) in reader.records().enumerate() {
-            let line = index + 2;
-            let Ok(record) = record else {
-                problems.push(format!("line {line}: it is no line of CSV"));
-                continue;
-            };
-            let field = |name: &str| column(name).and_then(|index| record.get(index)).unwrap_or_default();
-            let optional = |name: &str| Some(field(name).to_owned()).filter(|text| !text.is_empty());
-            let priority = match field("priority") {
-                "" => Ok(0),
-                text => text.parse::<i32>().map_err(|_| format!("line {line}: priority is no whole number")),
-            };
-            match priority {
-                Ok(priority) => map.entries.push(CarrierEntry {
-                    carrier: field("carrier").to_owned(),
-                    service: optional("service"),
-                    priority,
-                    code: optional("code"),
-                    name: optional("name"),
-                    url: optional("url"),
-                }),
-                Err(problem) => problems.push(problem),
+        for line in csv.lines() {
+            match line.and_then(|line| read_entry(line).map_err(|problem| (line.number, problem))) {
+                Ok(entry) => map.entries.push(entry),
+                Err((number, problem)) => problems.push(format!("line {number}: {problem}")),
             }
         }
         problems.extend(map.problems().iter().map(ToString::to_string));
@@ -256,6 +230,22 @@ impl CarrierMap {
             }
         }
     }
+}
+
+fn read_entry(line: Line<'_>) -> Result<CarrierEntry, String> {
+    let optional = |name: &str| Some(line.field(name).to_owned()).filter(|text| !text.is_empty());
+    let priority = match line.field("priority") {
+        "" => 0,
+        text => text.parse::<i32>().map_err(|_| "priority is no whole number".to_owned())?,
+    };
+    Ok(CarrierEntry {
+        carrier: line.field("carrier").to_owned(),
+        service: optional("service"),
+        priority,
+        code: optional("code"),
+        name: optional("name"),
+        url: optional("url"),
+    })
 }
 
 /// Letters and digits alone, small, with single blanks between words.

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 
+use crate::heading_csv::{HeadingCsv, Line, LineProblem};
 use crate::prima::order::{PrimaParcel, PrimaParcelLine};
 
 /// The headings, in any order.
@@ -27,8 +28,8 @@ const NEEDED: [&str; 4] = ["order_number", "despatch_number", "carrier", "consig
 pub struct DespatchFile {
     /// Parcels by Prima's order number.
     pub orders: BTreeMap<String, Vec<PrimaParcel>>,
-    /// Lines that cannot be used: their number in the file, and why. The others are used.
-    pub problems: Vec<(usize, String)>,
+    /// Lines that cannot be used. The others are used.
+    pub problems: Vec<LineProblem>,
 }
 
 /// Reads a file.
@@ -36,59 +37,39 @@ pub struct DespatchFile {
 /// # Errors
 /// It has no usable heading line: nothing of it is used.
 pub fn read(text: &str) -> Result<DespatchFile, String> {
-    // With these, the reader would count lines wrongly.
-    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
-    let heading = text.lines().find(|line| !line.trim().is_empty()).ok_or("the file is empty")?;
-    let separator = if heading.matches(';').count() > heading.matches(',').count() { b';' } else { b',' };
-    let mut reader = csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).flexible(true).from_reader(text.as_bytes());
-    let headings = reader.headers().map_err(|problem| problem.to_string())?.clone();
-    let column = |name: &str| headings.iter().position(|heading| heading.eq_ignore_ascii_case(name));
-    let missing: Vec<&str> = NEEDED.into_iter().filter(|name| column(name).is_none()).collect();
-    if !missing.is_empty() {
-        return Err(format!("the heading line lacks {}; it takes {}", missing.join(", "), HEADINGS.join(", ")));
-    }
+    let csv = HeadingCsv::read(text, &HEADINGS, &NEEDED)?;
     let mut file = DespatchFile::default();
-    for record in reader.records() {
-        let record = match record {
-            Ok(record) => record,
-            Err(problem) => {
-                let line = problem.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or(0));
-                file.problems.push((line, "it is no line of CSV".to_owned()));
-                continue;
-            }
-        };
-        let line = record.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or(0));
-        let field = |name: &str| column(name).and_then(|index| record.get(index)).unwrap_or_default();
-        match read_line(&field) {
+    for line in csv.lines() {
+        match line.and_then(|line| read_line(line).map_err(|problem| (line.number, problem))) {
             Ok((order, parcel)) => add(&mut file.orders, order, parcel),
-            Err(problem) => file.problems.push((line, problem)),
+            Err(problem) => file.problems.push(problem),
         }
     }
     Ok(file)
 }
 
-fn read_line<'r>(field: &dyn Fn(&str) -> &'r str) -> Result<(String, PrimaParcel), String> {
-    let needed = |name: &str| match field(name) {
+fn read_line(line: Line<'_>) -> Result<(String, PrimaParcel), String> {
+    let needed = |name: &str| match line.field(name) {
         "" => Err(format!("{name} is empty")),
         text => Ok(text.to_owned()),
     };
     let whole = |name: &str| {
-        field(name).parse::<u32>().ok().filter(|number| *number > 0).ok_or_else(|| format!("{name} is no whole number above 0"))
+        line.field(name).parse::<u32>().ok().filter(|number| *number > 0).ok_or_else(|| format!("{name} is no whole number above 0"))
     };
-    let lines = match (field("order_line"), field("quantity")) {
+    let lines = match (line.field("order_line"), line.field("quantity")) {
         ("", "") => Vec::new(),
         _ => vec![PrimaParcelLine { order_line: whole("order_line")?, quantity: whole("quantity")? }],
     };
-    let despatched_on = match field("despatch_date") {
+    let despatched_on = match line.field("despatch_date") {
         "" => None,
         text => Some(Date::strptime("%d/%m/%Y", text).map_err(|_| "despatch_date is not dd/mm/yyyy".to_owned())?),
     };
     let parcel = PrimaParcel {
         despatch: needed("despatch_number")?,
         despatched_on,
-        carrier: field("carrier").to_owned(),
-        service: field("service").to_owned(),
-        consignment: field("consignment_number").to_owned(),
+        carrier: line.field("carrier").to_owned(),
+        service: line.field("service").to_owned(),
+        consignment: line.field("consignment_number").to_owned(),
         lines,
     };
     Ok((needed("order_number")?, parcel))
@@ -96,7 +77,7 @@ fn read_line<'r>(field: &dyn Fn(&str) -> &'r str) -> Result<(String, PrimaParcel
 
 fn add(orders: &mut BTreeMap<String, Vec<PrimaParcel>>, order: String, parcel: PrimaParcel) {
     let parcels = orders.entry(order).or_default();
-    let same = |known: &&mut PrimaParcel| known.despatch == parcel.despatch && known.consignment == parcel.consignment;
+    let same = |known: &&mut PrimaParcel| known.identity() == parcel.identity();
     match parcels.iter_mut().find(same) {
         Some(known) => {
             for line in parcel.lines {

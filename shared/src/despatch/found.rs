@@ -63,8 +63,7 @@ pub fn on_file(row: &mut OrderRow, parcels: &[PrimaParcel], now: Timestamp) -> F
 
 /// Every piece is in a parcel, or some parcel does not say what is in it.
 fn is_covered(row: &OrderRow, despatch: &Despatch) -> bool {
-    let accounted = |id: &str| despatch.in_parcels(id) + despatch.refunded(id);
-    despatch.has_parcel_without_lines() || row.lines.iter().all(|line| accounted(&line.order_line_id) >= line.quantity)
+    despatch.has_parcel_without_lines() || row.lines.iter().all(|line| despatch.accounted_for(&line.order_line_id) >= line.quantity)
 }
 
 /// The parcels as Prima lists them now. One that it no longer lists, and that Mirakl does not know of, was withdrawn.
@@ -75,7 +74,7 @@ fn take_over(row: &OrderRow, despatch: &mut Despatch, parcels: &[PrimaParcel], n
     }
     let attempted = despatch.attempt.clone();
     despatch.parcels.retain(|known| {
-        let is_listed = parcels.iter().any(|parcel| parcel.despatch == known.despatch && parcel.consignment == known.consignment);
+        let is_listed = parcels.iter().any(|parcel| parcel.identity() == known.identity());
         let is_attempted =
             attempted.as_ref().is_some_and(|attempt| (attempt.despatch.as_str(), attempt.consignment.as_str()) == known.identity());
         let keep = is_listed || known.confirmed_at.is_some() || is_attempted;
@@ -89,7 +88,7 @@ fn take_over(row: &OrderRow, despatch: &mut Despatch, parcels: &[PrimaParcel], n
 
 fn add(row: &OrderRow, despatch: &mut Despatch, parcel: &PrimaParcel, now: Timestamp, notes: &mut Vec<String>) -> Option<String> {
     let (lines, problem) = lines_of(row, parcel);
-    let same = |known: &Parcel| known.despatch == parcel.despatch && known.consignment == parcel.consignment;
+    let same = |known: &Parcel| known.identity() == parcel.identity();
     // The number often comes a while after the despatch: it is the same parcel.
     let was_without_number = |known: &Parcel| known.despatch == parcel.despatch && known.consignment.is_empty();
     let place = despatch.parcels.iter().position(same).or_else(|| despatch.parcels.iter().position(was_without_number));

@@ -14,12 +14,17 @@ pub mod rhythm;
 pub mod rules;
 pub mod settlement;
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::after;
 use crate::order::life::QUEUED_IS_STUCK;
+
+/// Between two questions for a despatch that waits for something in Prima to be mended.
+pub const MENDED_IN_PRIMA: Duration = Duration::from_secs(1800);
 
 /// A parcel: (order, despatch, consignment). Recorded once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,6 +218,12 @@ impl Despatch {
     pub fn in_parcels(&self, order_line_id: &str) -> u32 {
         let lines = self.parcels.iter().flat_map(|parcel| &parcel.lines);
         lines.filter(|line| line.order_line_id == order_line_id).map(|line| line.quantity).sum()
+    }
+
+    /// Pieces of a line that are in parcels or refunded instead.
+    #[must_use]
+    pub fn accounted_for(&self, order_line_id: &str) -> u32 {
+        self.in_parcels(order_line_id) + self.refunded(order_line_id)
     }
 
     /// Some parcel does not say what is in it.

@@ -167,8 +167,8 @@ pub fn missing(row: &OrderRow, despatch: &Despatch) -> Vec<ShortLine> {
         return Vec::new();
     }
     let short = row.lines.iter().map(|line| {
-        let accounted = despatch.in_parcels(&line.order_line_id) + despatch.refunded(&line.order_line_id);
-        ShortLine { order_line_id: line.order_line_id.clone(), quantity: line.quantity.saturating_sub(accounted) }
+        let quantity = line.quantity.saturating_sub(despatch.accounted_for(&line.order_line_id));
+        ShortLine { order_line_id: line.order_line_id.clone(), quantity }
     });
     short.filter(|line| line.quantity > 0).collect()
 }

@@ -278,6 +278,12 @@ impl ExceptionKind {
         )
     }
 
+    /// Waits for a carrier that the marketplace takes: a change of the carrier map may resolve it.
+    #[must_use]
+    pub fn waits_for_carrier(self) -> bool {
+        matches!(self, Self::UnmappedCarrier | Self::CarrierNotListed)
+    }
+
     /// Found by the poller in a listing; all others by the function that creates orders.
     #[must_use]
     pub fn is_found_by_poller(self) -> bool {

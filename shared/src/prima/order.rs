@@ -201,6 +201,14 @@ pub struct PrimaParcel {
     pub lines: Vec<PrimaParcelLine>,
 }
 
+impl PrimaParcel {
+    /// The parcel's name among those of its order.
+    #[must_use]
+    pub fn identity(&self) -> (&str, &str) {
+        (&self.despatch, &self.consignment)
+    }
+}
+
 /// `DespatchLineData`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PrimaParcelLine {

@@ -7,9 +7,10 @@ use std::time::Duration;
 use collect_dispatches::{Inbox, Verdict};
 use jiff::Timestamp;
 use shared::channel::Channel;
+use shared::channels::UnusableDocument;
 use shared::clock::{Clock, after};
 use shared::despatch::How;
-use shared::despatch::book::{Book, BookProblem, Pages};
+use shared::despatch::book::{Book, Pages};
 use shared::despatch::plan::{NewShipment, Tracking};
 use shared::despatch::platform::{Platform, RegisteredCarrier, ShippingType};
 use shared::events::{Event, EventBus, EventError};
@@ -448,12 +449,12 @@ impl EventBus for Port {
 }
 
 impl Book for Port {
-    async fn channels(&self) -> Result<Vec<Channel>, BookProblem> {
+    async fn channels(&self) -> Result<Vec<Channel>, UnusableDocument> {
         Ok(self.world().channels.clone())
     }
 
-    async fn pages(&self, channel: &str, _anew: bool) -> Result<Pages, BookProblem> {
-        self.load().await.map_err(|problem| BookProblem::Unavailable(problem.to_string()))?;
+    async fn pages(&self, channel: &str, _anew: bool) -> Result<Pages, UnusableDocument> {
+        self.load().await.map_err(|problem| UnusableDocument::Unavailable(problem.to_string()))?;
         let world = self.world();
         let index = world.index(channel);
         let (maps, platforms) = (world.maps.borrow(), world.platforms.borrow());
@@ -464,7 +465,7 @@ impl Book for Port {
         })
     }
 
-    async fn keep_platform(&self, channel: &str, platform: &Platform) -> Result<(), BookProblem> {
+    async fn keep_platform(&self, channel: &str, platform: &Platform) -> Result<(), UnusableDocument> {
         let world = self.world();
         let index = world.index(channel);
         if let Some(kept) = world.platforms.borrow_mut().get_mut(index) {

@@ -7,9 +7,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use acknowledge_orders::OVERLAP;
-use create_prima_orders::{Rulebook, Rules, RulesProblem};
+use create_prima_orders::{Rulebook, Rules};
 use jiff::Timestamp;
 use shared::channel::Channel;
+use shared::channels::UnusableDocument;
 use shared::clock::{Clock, after, before};
 use shared::events::{Event, EventBus, EventError, EventKind};
 use shared::mirakl::{MiraklDirectory, MiraklError, MiraklOrders, OrderPage, OrderQuery, OrderState, ReferenceAnswer, SellerReference};
@@ -687,12 +688,12 @@ impl fmt::Debug for Book {
 }
 
 impl Rulebook for Book {
-    async fn rules(&self, channel: &str, _skus: &[&str]) -> Result<Rules, RulesProblem> {
+    async fn rules(&self, channel: &str, _skus: &[&str]) -> Result<Rules, UnusableDocument> {
         let fate = self.port.0.begin(Kind::Rules, None, || channel.to_owned()).await;
         self.port.0.end(fate).await;
         if fate != Fate::Goes {
-            return Err(RulesProblem::Unavailable("throttled".to_owned()));
+            return Err(UnusableDocument::Unavailable("throttled".to_owned()));
         }
-        self.rules.get(channel).cloned().ok_or_else(|| RulesProblem::Wrong("there are none".to_owned()))
+        self.rules.get(channel).cloned().ok_or_else(|| UnusableDocument::Wrong("there are none".to_owned()))
     }
 }
