@@ -130,6 +130,22 @@ async fn an_order_that_a_person_ships_in_the_back_office_is_recognised_and_its_e
 }
 
 #[tokio::test]
+async fn the_rest_of_an_order_is_told_soon_after_its_first_part_went_on_by_itself() {
+    let world = world(despatch_options("despatch-rest")).await;
+    let (order_id, number) = one_order(&world, &eu(&world), 2).await;
+    let quantity = &in_prima(&world, &order_id).await[0]["lines"][0]["quantity"];
+    book(&world, &number, &json!({"carrier": "Pigeon post", "lines": [[1, quantity]]})).await;
+    run_until(&world, "it is an exception", async || !world.deployment().despatch_exceptions().await.unwrap().is_empty()).await;
+    world.deployment().operator(&["carriers", "set", "modehaus-eu", "Pigeon post", "--name", "Pigeon post"], "").await.unwrap();
+    let told = async || order(&world, &order_id).await["shipments"].as_array().map_or(0, Vec::len);
+    run_until(&world, "the first part is told", async || told().await == 1).await;
+    book(&world, &number, &json!({"carrier": "DPD NEXT DAY"})).await;
+    // At the interval of a minute: an order that went on by itself is asked for as any other.
+    run_until(&world, "the rest is told", async || told().await == 2).await;
+    assert_eq!(text(&order(&world, &order_id).await, "state"), "SHIPPED");
+}
+
+#[tokio::test]
 async fn a_refused_code_reads_the_list_again_and_two_commands_mend_the_map_and_redrive() {
     let world = world(despatch_options("despatch-refused")).await;
     let rules = world.deployment().aws().directory().join("no-resume.json");
@@ -205,4 +221,11 @@ async fn parcels_come_from_a_despatch_file_where_order_status_names_none() {
         alerts.iter().any(|alert| alert["detail-type"] == "DespatchFileRefused" && alert.to_string().contains("NOSUCH-1")),
         "{alerts:?}"
     );
+    // One that is larger than any warehouse's day is refused for that, not for what is in it.
+    world.deployment().drop_despatch_file("year.csv", &"x".repeat(16 * 1024 * 1024 + 1)).await.unwrap();
+    run_until(&world, "the large file is refused", async || {
+        let alerts = world.deployment().alerts().await.unwrap();
+        alerts.iter().any(|alert| alert.to_string().contains("year.csv") && alert.to_string().contains("16777217 bytes"))
+    })
+    .await;
 }

@@ -26,14 +26,23 @@ pub trait Inbox {
     /// A file's text.
     ///
     /// # Errors
-    /// It cannot be read.
-    async fn read(&self, name: &str) -> Result<String, String>;
+    /// It cannot be read, now or ever.
+    async fn read(&self, name: &str) -> Result<String, Unread>;
 
     /// Puts a file away, so that it is not taken in again.
     ///
     /// # Errors
     /// It cannot be moved: it is taken in again then, which does no harm.
     async fn put_away(&self, name: &str, verdict: &Verdict) -> Result<(), String>;
+}
+
+/// Why a file was not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// The next run tries again.
+    Later(String),
+    /// No run can take it in: what is wrong, and the remedy.
+    Never(String),
 }
 
 /// What became of a file.
@@ -74,15 +83,16 @@ where
             }
         };
         for name in names {
-            let text = match inbox.read(&name).await {
-                Ok(text) => text,
-                Err(problem) => {
+            let taken_in = match inbox.read(&name).await {
+                Ok(text) => self.take_in(&text, channels, report).await,
+                Err(Unread::Never(problem)) => Ok(vec![problem]),
+                Err(Unread::Later(problem)) => {
                     tracing::warn!(file = name, problem, "a despatch file cannot be read; the next run tries again");
                     report.count("files_unavailable");
                     continue;
                 }
             };
-            let verdict = match self.take_in(&text, channels, report).await {
+            let verdict = match taken_in {
                 Ok(problems) if problems.is_empty() => Verdict::Done,
                 Ok(problems) => Verdict::Refused(problems),
                 Err(()) => continue,

@@ -13,7 +13,7 @@ use shared::settings::{self, Settings};
 use shared::telemetry::Measures;
 use shared::wired::Wired;
 
-use crate::files::{Inbox, Verdict};
+use crate::files::{Inbox, Unread, Verdict};
 use crate::{Ports, Report, Run};
 
 /// Where files are dropped.
@@ -120,14 +120,15 @@ impl Inbox for &Bucket {
         Ok(objects.into_iter().filter_map(|(_, key)| key.strip_prefix(INCOMING).map(str::to_owned)).collect())
     }
 
-    async fn read(&self, name: &str) -> Result<String, String> {
+    async fn read(&self, name: &str) -> Result<String, Unread> {
         let request = self.client.get_object().bucket(&self.name).key(format!("{INCOMING}{name}"));
-        let answer = request.send().await.map_err(|error| format!("the file cannot be read: {}", code_of(&error)))?;
-        if answer.content_length().is_some_and(|length| length > LARGEST_FILE) {
-            // Said by the reader of its text, as any other file that cannot be used.
-            return Ok(String::new());
+        let answer = request.send().await.map_err(|error| Unread::Later(code_of(&error)))?;
+        if let Some(length) = answer.content_length().filter(|length| *length > LARGEST_FILE) {
+            return Err(Unread::Never(format!(
+                "the file has {length} bytes, and {LARGEST_FILE} are taken at most: drop it in several files"
+            )));
         }
-        let bytes = answer.body.collect().await.map_err(|_| "the file was cut short".to_owned())?.into_bytes();
+        let bytes = answer.body.collect().await.map_err(|_| Unread::Later("the file was cut short".to_owned()))?.into_bytes();
         // Warehouses write the Windows code page as often as UTF-8.
         Ok(match std::str::from_utf8(&bytes) {
             Ok(text) => text.to_owned(),

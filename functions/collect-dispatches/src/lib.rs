@@ -35,7 +35,7 @@ use shared::prima::{Outcome, PrimaDespatches, PrimaError, PrimaOrderStatus, Prim
 use shared::queue::{OrderMessage, OrderQueue, OrderTask, ShownExceptions};
 use shared::state::{Store, StoreError};
 
-pub use files::{Inbox, Verdict};
+pub use files::{Inbox, Unread, Verdict};
 pub use report::Report;
 
 /// Keys read of orders whose reference is owed, which stand in the index by another moment. References go out a hundred a minute.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use collect_dispatches::{Inbox, Verdict};
+use collect_dispatches::{Inbox, Unread, Verdict};
 use jiff::Timestamp;
 use shared::channel::Channel;
 use shared::channels::UnusableDocument;
@@ -480,8 +480,8 @@ impl Inbox for Port {
         Ok(Vec::new())
     }
 
-    async fn read(&self, _name: &str) -> Result<String, String> {
-        Err("there is no file".to_owned())
+    async fn read(&self, _name: &str) -> Result<String, Unread> {
+        Err(Unread::Never("there is no file".to_owned()))
     }
 
     async fn put_away(&self, _name: &str, _verdict: &Verdict) -> Result<(), String> {
