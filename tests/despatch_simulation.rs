@@ -12,7 +12,7 @@ use system_tests::despatches::{Outcome, run};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Seeds that once found something.
-const REGRESSIONS: [u64; 1] = [81];
+const REGRESSIONS: [u64; 2] = [26, 81];
 /// Threads that share the seeds.
 const THREADS: usize = 2;
 

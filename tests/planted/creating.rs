@@ -132,11 +132,11 @@ pub(crate) const BUGS: &[Bug] = &[
         why: "An exception is announced although its row was not saved.",
         edits: &[Edit {
             file: LIB,
-            find: "            Err(problem) => unsaved(&row, &problem),\n        }\n    }\n\n    /// Sends a copy",
+            find: "            Err(problem) => unsaved(&row, &problem),\n        }\n    }\n\n    async fn again",
             replace: "            Err(problem) => {
                 announce(&self.store, &self.queue, &self.events, &mut row, now).await;
                 unsaved(&row, &problem)
-            }\n        }\n    }\n\n    /// Sends a copy",
+            }\n        }\n    }\n\n    async fn again",
         }],
     },
     Bug {

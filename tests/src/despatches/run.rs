@@ -15,6 +15,7 @@ use shared::order::row::{DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED, OrderKey, Sta
 use shared::state::Store as _;
 use simulators::prima::Booking;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use update_dispatches::Disposition;
 
 use super::judge;
@@ -111,18 +112,23 @@ async fn live(seed: u64, traced: bool, calm: bool) -> Outcome {
     tokio::task::spawn_local(consume(Rc::clone(&world)));
     tokio::task::spawn_local(poll(Rc::clone(&world)));
     let numbers: Vec<String> = world.numbers.borrow().keys().cloned().collect();
-    for number in numbers {
-        tokio::task::spawn_local(handle_order(Rc::clone(&world), number));
-    }
+    let mut at_work: Vec<JoinHandle<()>> =
+        numbers.into_iter().map(|number| tokio::task::spawn_local(handle_order(Rc::clone(&world), number))).collect();
     tokio::time::sleep(Duration::from_secs(DAY / 2)).await;
     world.tell(|| "the map is mended".to_owned());
     *world.maps.borrow_mut() = vec![mended_map(), mended_map()];
     tokio::time::sleep(Duration::from_secs(DAY / 2 + 1800)).await;
     world.quiet.set(true);
     world.tell(|| "the world is quiet".to_owned());
-    let quiet_at = world.now();
+    let mut quiet_at = world.now();
     loop {
         tokio::time::sleep(Duration::from_secs(120)).await;
+        // The second part of a late order, and its number, may come hours after the day.
+        at_work.retain(|order| !order.is_finished());
+        if !at_work.is_empty() {
+            quiet_at = world.now();
+            continue;
+        }
         let open = judge::open_ends(&world);
         let idle = world.queue.borrow().is_empty() && world.consumers.get() == 0;
         if open.is_empty() && idle && world.now() > after(quiet_at, Duration::from_secs(7800)) {
