@@ -15,7 +15,7 @@ use system_tests::simulation::{Outcome, Plan, run};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Seeds that once found something.
-const REGRESSIONS: [u64; 5] = [384, 1065, 1152, 3264, 5788];
+const REGRESSIONS: [u64; 8] = [384, 1065, 1152, 3264, 4500, 5788, 8994, 9802];
 /// Every so many calls, a crash comes twice.
 const PAIRS: usize = 10;
 /// Threads that share the seeds.

@@ -7,7 +7,6 @@ use anyhow::{Result, anyhow};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use shared::channels::DocumentKey;
-use shared::clock::after;
 use shared::despatch::plan::missing;
 use shared::despatch::rules::DespatchRules;
 use shared::despatch::settlement::{LineAmounts, ShortLine, amounts};
@@ -198,7 +197,7 @@ fn request(row: &mut OrderRow, requested: &RequestedSettlement, by: &str, now: T
     row.enter(Stage::Despatched, now, format!("{} asked for by {by}", requested.how.operation()));
     let despatch = row.despatch.get_or_insert_default();
     despatch.requested = Some(requested.clone());
-    despatch.due_at = after(now, shared::order::life::QUEUED_IS_STUCK);
+    despatch.due_at = despatch.due_once_queued(now);
     Ok(())
 }
 

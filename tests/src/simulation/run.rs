@@ -34,6 +34,8 @@ const CREATOR_TIMEOUT: Duration = Duration::from_secs(300);
 const VISIBILITY: Duration = Duration::from_secs(1800);
 /// How much the clocks of two functions may differ, and then some (the function's own constant).
 const CLOCK_SKEW: Duration = Duration::from_secs(30);
+/// By then no poller runs any more that read its channel as live.
+const OBSERVED_BY_ALL: Duration = Duration::from_secs(120);
 /// Faults that every drawn run has at least.
 pub const FAULTS: u64 = 50;
 /// A quiet world is not judged before.
@@ -492,6 +494,9 @@ async fn operator(world: Rc<World>) {
         }
         Wipe::Observed(at, live) => {
             tokio::time::sleep(Duration::from_millis(at.0)).await;
+            // What still ran as before on an emptied table would be an accident that nobody noticed: that is the other case.
+            set_mode(&world, Mode::Observe, Some(world.now()));
+            tokio::time::sleep(OBSERVED_BY_ALL).await;
             wipe_table(&world);
             set_mode(&world, Mode::Observe, Some(world.now()));
             tokio::time::sleep(Duration::from_millis(live.0 - at.0)).await;
