@@ -30,5 +30,6 @@ pub mod secrets;
 pub mod settings;
 pub mod sqs;
 pub mod state;
+pub mod stock;
 pub mod telemetry;
 pub mod wired;

@@ -26,8 +26,7 @@ pub enum Found {
 /// Takes over what Prima answered at `now`, and moves the order on. The caller sets when it is due again.
 pub fn on_progress(row: &mut OrderRow, progress: &PrimaProgress, source: Source, now: Timestamp) -> Found {
     let mut despatch = row.despatch.take().unwrap_or_default();
-    despatch.asked_at = Some(now);
-    despatch.prima_status = progress.status.word().to_owned();
+    despatch.note_word(progress.status.word(), now);
     // Prima is often quicker than the file: what no file has named yet is not taken for short.
     let has_ended = match source {
         Source::OrderStatus => progress.status.is_final(),

@@ -150,6 +150,9 @@ pub struct ShipmentAttempt {
     pub until: Timestamp,
 }
 
+/// Words of Prima's that are kept of one order.
+const WORDS: usize = 12;
+
 /// What is known of an order's despatch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Despatch {
@@ -161,6 +164,9 @@ pub struct Despatch {
     /// Prima's latest word for it, as Prima writes it.
     #[serde(default)]
     pub prima_status: String,
+    /// The words so far and since when each was seen, the latest last: which of them mean that stock is allocated is the site's matter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prima_words: Vec<(String, Timestamp)>,
     /// Since when Prima has nothing more to send: everything has left, or the rest is cancelled.
     #[serde(default)]
     pub ended_at: Option<Timestamp>,
@@ -188,6 +194,18 @@ pub struct Despatch {
 }
 
 impl Despatch {
+    /// Notes Prima's answer: its word for the order at `now`.
+    pub fn note_word(&mut self, word: &str, now: Timestamp) {
+        self.asked_at = Some(now);
+        word.clone_into(&mut self.prima_status);
+        if self.prima_words.last().is_none_or(|(known, _)| known != word) {
+            if self.prima_words.len() >= WORDS {
+                self.prima_words.remove(0);
+            }
+            self.prima_words.push((word.to_owned(), now));
+        }
+    }
+
     /// When an order that was just queued for Mirakl is looked at again. Where Prima may have more to say it is asked at `now`, as if
     /// nothing had been in the way: a second parcel must not wait for the first one's message. Otherwise only a lost message is left to wait for.
     #[must_use]

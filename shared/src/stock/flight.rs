@@ -1,0 +1,127 @@
+//! Units in flight: on an order of any channel, and not yet in Prima's figure.
+//!
+//! What an order has in flight is read from its row ([`Flight::of`]), which stands in the store beside the row and is written with it in
+//! one transaction ([`crate::state`]), because the index that lists rows lags and may not be trusted here. It is read **after** a
+//! figure's answer is complete; the figure counts from the moment at which its request was started.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::settings::{FallsAt, StockSettings};
+use crate::clock::after;
+use crate::order::row::{OrderKey, OrderRow, Stage};
+
+/// Goods that were said to have left, in an order of which no parcel is known, may take so long to leave Prima's figure.
+const LEAVES_WITHIN: Duration = Duration::from_secs(24 * 3600);
+
+/// What an order has in flight.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flight {
+    /// The order.
+    pub key: OrderKey,
+    /// When it was first listed.
+    pub seen_at: Timestamp,
+    /// Since when Prima certainly has it; none while that is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// Prima's words for it and since when, the latest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<(String, Timestamp)>,
+    /// Since when everything that will leave has left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// Its lines, by offer SKU.
+    pub lines: Vec<FlightLine>,
+}
+
+/// Units of one order line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlightLine {
+    /// The offer's SKU.
+    pub offer_sku: String,
+    /// Units ordered, net of cancelations.
+    pub units: u32,
+    /// Of these, units that were seen to have left, and when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<(Timestamp, u32)>,
+}
+
+impl Flight {
+    /// What `row` has in flight; none where the order can take nothing more from Prima's figure than that knows of.
+    #[must_use]
+    pub fn of(row: &OrderRow) -> Option<Self> {
+        let units: u32 = row.lines.iter().map(|line| line.quantity).sum();
+        // Keyed by hand before the take-over: in Prima under a number that we do not know, for as long as the channel exists.
+        if units == 0 || matches!(row.stage, Stage::Cancelled | Stage::Refused | Stage::KeyedByHand) {
+            return None;
+        }
+        let despatch = row.despatch.as_deref();
+        let lines = row.lines.iter().map(|line| FlightLine {
+            offer_sku: line.offer_sku.clone(),
+            units: line.quantity,
+            left: despatch.map(|despatch| left(despatch, &line.order_line_id)).unwrap_or_default(),
+        });
+        let shipped = (row.stage == Stage::Shipped).then(|| after(row.since, LEAVES_WITHIN));
+        let ended_at = match despatch.and_then(|despatch| despatch.ended_at) {
+            Some(ended_at) => Some(ended_at),
+            None => shipped,
+        };
+        Some(Self {
+            key: row.key.clone(),
+            seen_at: row.seen_at,
+            created_at: row.created_at,
+            words: despatch.map(|despatch| despatch.prima_words.clone()).unwrap_or_default(),
+            ended_at,
+            lines: lines.collect(),
+        })
+    }
+
+    /// Since when Prima has had its stock allocated; none where its latest word does not say so.
+    fn allocated_at(&self, settings: &StockSettings) -> Option<Timestamp> {
+        let allocated = self.words.iter().rev().take_while(|(word, _)| settings.is_allocated(word));
+        allocated.last().map(|(_, since)| *since)
+    }
+
+    /// When this can be forgotten: no figure that is asked for from then on lacks anything of it.
+    #[must_use]
+    pub fn over_at(&self, settings: &StockSettings) -> Option<Timestamp> {
+        let margin = settings.margin() + Duration::from_secs(1);
+        self.ended_at.map(|ended_at| after(ended_at, margin))
+    }
+
+    /// Units by offer SKU that a figure does not know of which was asked for at `asked_at`.
+    #[must_use]
+    pub fn units(&self, asked_at: Timestamp, settings: &StockSettings) -> BTreeMap<&str, u32> {
+        let is_known = |since: Timestamp| after(since, settings.margin()) < asked_at;
+        let all_known = self.ended_at.is_some_and(is_known)
+            || match settings.falls_at {
+                FallsAt::Creation => self.created_at.is_some_and(is_known),
+                FallsAt::Allocation => self.allocated_at(settings).is_some_and(is_known),
+                FallsAt::Despatch => false,
+            };
+        let mut units = BTreeMap::new();
+        if all_known {
+            return units;
+        }
+        for line in &self.lines {
+            let left: u32 = line.left.iter().filter(|(found_at, _)| is_known(*found_at)).map(|(_, units)| units).sum();
+            let open = line.units.saturating_sub(left);
+            if open > 0 {
+                let sum: &mut u32 = units.entry(line.offer_sku.as_str()).or_default();
+                *sum = sum.saturating_add(open);
+            }
+        }
+        units
+    }
+}
+
+fn left(despatch: &crate::despatch::Despatch, order_line_id: &str) -> Vec<(Timestamp, u32)> {
+    let parcels = despatch.parcels.iter().flat_map(|parcel| parcel.lines.iter().map(move |line| (parcel.found_at, line)));
+    parcels.filter(|(_, line)| line.order_line_id == order_line_id).map(|(found_at, line)| (found_at, line.quantity)).collect()
+}
+
+#[cfg(test)]
+mod tests;

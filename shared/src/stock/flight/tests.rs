@@ -1,0 +1,85 @@
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use super::*;
+use crate::despatch::{Despatch, Parcel, ParcelLine};
+use crate::mirakl::Order;
+use crate::order::row::ExceptionKind;
+
+fn at(minute: i64) -> Timestamp {
+    "2026-11-20T12:00:00Z".parse::<Timestamp>().unwrap().checked_add(jiff::SignedDuration::from_mins(minute)).unwrap()
+}
+
+fn row() -> OrderRow {
+    let order: Order = serde_json::from_str(
+        r#"{"order_id":"C1-A","order_state":"SHIPPING","order_lines":[
+            {"order_line_id":"C1-A-1","offer_sku":"W1-NAV-10","quantity":2,"price":20.00},
+            {"order_line_id":"C1-A-2","offer_sku":"W1-NAV-12","quantity":1,"price":20.00},
+            {"order_line_id":"C1-A-3","offer_sku":"W1-NAV-10","quantity":1,"price":20.00}]}"#,
+    )
+    .unwrap();
+    OrderRow::first_seen("uk", &order, at(0))
+}
+
+fn settings(falls_at: FallsAt) -> StockSettings {
+    StockSettings { falls_at, ..StockSettings::default() }
+}
+
+fn units(row: &OrderRow, asked_at: i64, falls_at: FallsAt) -> u32 {
+    Flight::of(row).map_or(0, |flight| flight.units(at(asked_at), &settings(falls_at)).values().sum())
+}
+
+#[test]
+fn every_piece_of_an_open_order_is_in_flight_by_offer_sku() {
+    let mut row = row();
+    let flight = Flight::of(&row).unwrap();
+    let now = flight.units(at(5), &settings(FallsAt::Creation));
+    assert_eq!(now.into_iter().collect::<Vec<_>>(), [("W1-NAV-10", 3), ("W1-NAV-12", 1)]);
+    for stage in Stage::ALL {
+        row.stage = stage;
+        let is_over = matches!(stage, Stage::Cancelled | Stage::Refused | Stage::KeyedByHand);
+        assert_eq!(units(&row, 5, FallsAt::Despatch), if is_over { 0 } else { 4 }, "{stage:?}");
+    }
+    row.fail(ExceptionKind::UnknownSku, "", "", at(1));
+    assert_eq!(units(&row, 5, FallsAt::Creation), 4, "what stands as an exception was sold all the same");
+}
+
+#[test]
+fn a_figure_knows_of_what_was_there_a_margin_before_it_was_asked_for() {
+    let mut row = row();
+    row.created_at = Some(at(10));
+    row.enter(Stage::Created, at(10), "");
+    assert_eq!([9, 10, 11, 12].map(|asked_at| units(&row, asked_at, FallsAt::Creation)), [4, 4, 4, 0]);
+    assert_eq!(units(&row, 60, FallsAt::Allocation), 4, "nobody has said that it is allocated");
+    let mut despatch = Despatch::default();
+    despatch.note_word("On Hold", at(15));
+    despatch.note_word("allocated", at(20));
+    despatch.note_word("Picking", at(30));
+    despatch.note_word("Picking", at(40));
+    row.despatch = Some(Box::new(despatch));
+    assert_eq!([20, 21, 22, 41].map(|asked_at| units(&row, asked_at, FallsAt::Allocation)), [4, 4, 0, 0]);
+    row.despatch.as_mut().unwrap().note_word("On Hold", at(50));
+    assert_eq!(units(&row, 60, FallsAt::Allocation), 4, "its stock may have been taken from it again");
+    assert_eq!(units(&row, 60, FallsAt::Despatch), 4);
+}
+
+#[test]
+fn pieces_that_have_left_are_in_flight_no_more() {
+    let mut row = row();
+    row.created_at = Some(at(10));
+    row.enter(Stage::PartDespatched, at(30), "");
+    let line = ParcelLine { order_line_id: "C1-A-1".into(), quantity: 1 };
+    let parcel = Parcel { despatch: "D1".into(), lines: vec![line], found_at: at(30), ..Parcel::default() };
+    row.despatch = Some(Box::new(Despatch { parcels: vec![parcel], ..Despatch::default() }));
+    assert_eq!([30, 31, 32].map(|asked_at| units(&row, asked_at, FallsAt::Despatch)), [4, 4, 3]);
+    row.despatch.as_mut().unwrap().ended_at = Some(at(40));
+    assert_eq!([41, 42].map(|asked_at| units(&row, asked_at, FallsAt::Despatch)), [3, 0]);
+    let over_at = Flight::of(&row).unwrap().over_at(&settings(FallsAt::Despatch)).unwrap();
+    assert_eq!(Flight::of(&row).unwrap().units(over_at, &settings(FallsAt::Despatch)).len(), 0);
+}
+
+#[test]
+fn what_a_person_shipped_counts_for_a_day() {
+    let mut row = row();
+    row.enter(Stage::Shipped, at(0), "shipped in Mirakl by a person");
+    assert_eq!([60, 1441, 1442].map(|asked_at| units(&row, asked_at, FallsAt::Despatch)), [4, 4, 0]);
+}
