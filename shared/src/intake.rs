@@ -170,4 +170,19 @@ mod tests {
         );
         assert_eq!(*bus.0.borrow(), [EventKind::PrimaIntakeClosed, EventKind::PrimaIntakeOpened]);
     }
+
+    #[tokio::test]
+    async fn a_refusal_is_an_answer_and_silence_is_none() {
+        let (store, bus) = (MemoryStore::default(), Bus::default());
+        let manners = PrimaManners { failures_until_closed: 2, ..PrimaManners::default() };
+        let failures = async || store.load_intake().await.unwrap().failures;
+        note::<()>(&store, &bus, &manners, &Err(PrimaError::unknown("OrderStatus", "no answer in time")), at(0)).await;
+        assert_eq!(failures().await, 1);
+        note::<()>(&store, &bus, &manners, &Err(PrimaError::refused("OrderStatus", "Unknown order")), at(1)).await;
+        assert_eq!(failures().await, 0, "whatever Prima says, it is there");
+        note::<()>(&store, &bus, &manners, &Err(PrimaError::not_sent("OrderStatus", "no connection")), at(2)).await;
+        assert_eq!(failures().await, 1);
+        note(&store, &bus, &manners, &Ok(()), at(3)).await;
+        assert_eq!(failures().await, 0);
+    }
 }

@@ -60,7 +60,6 @@ pub fn on_listing(known: Option<&OrderRow>, order: &Order, channel: &Channel, at
         return Some((row, Next::Nothing));
     }
     let next = match &order.order_state {
-        OrderState::Staging => Next::Nothing,
         OrderState::WaitingAcceptance => waiting(&mut row, at),
         OrderState::WaitingDebit | OrderState::WaitingDebitPayment => {
             if matches!(row.stage, Stage::Seen | Stage::Acknowledged) {

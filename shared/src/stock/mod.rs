@@ -8,3 +8,6 @@ pub mod flight;
 pub mod offer;
 pub mod rules;
 pub mod settings;
+
+#[cfg(test)]
+mod model;
