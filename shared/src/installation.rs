@@ -9,6 +9,7 @@ use url::{Host, Url};
 use crate::channel::FieldError;
 use crate::despatch::rhythm::DespatchSettings;
 use crate::prima::address::is_public;
+use crate::stock::settings::StockSettings;
 
 /// The installation's document. Unknown fields are refused: a misspelt setting must not be ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub struct Installation {
     /// How despatches are collected.
     #[serde(default)]
     pub despatch: DespatchSettings,
+    /// Which of Prima's figures is free to sell, and what guards it.
+    #[serde(default)]
+    pub stock: StockSettings,
 }
 
 impl Installation {
@@ -31,6 +35,7 @@ impl Installation {
         let mut problems = self.prima.problems();
         problems.extend(self.manners.problems());
         problems.extend(self.despatch.problems());
+        problems.extend(self.stock.problems());
         problems
     }
 }

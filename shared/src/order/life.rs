@@ -525,4 +525,44 @@ mod tests {
         let (after, _) = on_listing(Some(&row), &order("SHIPPING", 2), &channel(), at(true)).unwrap();
         assert!(after.exception.is_none_or(|exception| !exception.reason.contains("left")), "nothing is less than it was");
     }
+
+    #[test]
+    fn what_we_cancelled_ourselves_is_not_cancelled_in_prima_again() {
+        use crate::despatch::{Parcel, Settlement};
+        let by = |how| Settlement { how, lines: Vec::new(), at: now(), until: now(), confirmed_at: Some(now()) };
+        let ended = Despatch { ended_at: Some(now()), settlements: vec![by(How::Cancel)], ..Despatch::default() };
+        let outcome_of = |despatch: Despatch| {
+            let mut row = row_in(Stage::Despatched);
+            row.despatch = Some(Box::new(despatch));
+            outcome(Some(&row), &order("CANCELED", 0), at(true))
+        };
+        assert_eq!(outcome_of(ended.clone()), (Stage::Cancelled, Next::Nothing));
+        for other in [
+            Despatch { ended_at: None, ..ended.clone() },
+            Despatch { parcels: vec![Parcel::default()], ..ended.clone() },
+            Despatch { settlements: vec![by(How::Refund)], ..ended.clone() },
+            Despatch { settlements: Vec::new(), ..ended },
+        ] {
+            assert_eq!(outcome_of(other.clone()), (Stage::Cancelling, Next::Cancel), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_part_that_was_cancelled_is_named_alone_and_not_lost_when_the_rest_is_shipped() {
+        let two_lines = |quantity: u32, state: &str| -> Order {
+            let text = format!(
+                r#"{{"order_id":"C1-A","order_state":"{state}","last_updated_date":"2026-11-10T11:50:00Z","order_lines":[
+                    {{"order_line_id":"C1-A-1","offer_sku":"W1-NAV-12","quantity":{quantity},"price":20.00}},
+                    {{"order_line_id":"C1-A-2","offer_sku":"W1-NAV-14","quantity":2,"price":20.00}}]}}"#
+            );
+            serde_json::from_str(&text).unwrap()
+        };
+        let mut row = row_in(Stage::Created);
+        row.lines = lines_of(&two_lines(2, "SHIPPING"));
+        row.referenced_at = Some(now());
+        let (row, _) = on_listing(Some(&row), &two_lines(1, "SHIPPED"), &channel(), at(true)).unwrap();
+        let exception = row.exception.unwrap();
+        assert_eq!((row.stage, exception.kind), (Stage::Exception, ExceptionKind::LineCancelledAfterCreation));
+        assert!(exception.reason.contains("C1-A-1: 1 of 2 left") && !exception.reason.contains("C1-A-2"), "{}", exception.reason);
+    }
 }

@@ -677,4 +677,10 @@ mod tests {
         row.exception.as_mut().unwrap().announced_at = Some(due_at);
         assert_eq!(row.index_state(), DESPATCH_EXCEPTION);
     }
+
+    #[test]
+    fn a_carrier_map_may_resolve_what_waits_for_a_carrier_and_nothing_else() {
+        let waiting: Vec<_> = ExceptionKind::ALL.into_iter().filter(|kind| kind.waits_for_carrier()).collect();
+        assert_eq!(waiting, [ExceptionKind::UnmappedCarrier, ExceptionKind::CarrierNotListed]);
+    }
 }

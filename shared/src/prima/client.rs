@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::{Client, Response, header, redirect, retry};
-use tokio::sync::Semaphore;
+use reqwest::{Client, Response, StatusCode, header, redirect, retry};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::channel::FieldError;
 use crate::clock::Clock;
@@ -18,6 +18,7 @@ use super::documents::{self, DocumentProblem};
 use super::error::{Outcome, PrimaError};
 use super::order::{PrimaOrder, PrimaOrderStatus, PrimaProgress};
 use super::soap::{self, SoapProblem};
+use super::stock::Patience;
 use super::xml::Element;
 use super::{PrimaDespatches, PrimaOrders, assumed, redact, xml};
 
@@ -40,6 +41,7 @@ struct Shared {
     http: Client,
     connection: PrimaConnection,
     manners: PrimaManners,
+    patience: Patience,
     calls: Semaphore,
 }
 
@@ -57,7 +59,7 @@ impl<C: Clock + Clone> PrimaClient<C> {
         let http = http_client(&connection.endpoint, connection.allow_plain_http_to_public, connect_timeout(installation))
             .map_err(|problem| vec![FieldError::new("prima.endpoint", causes(problem))])?;
         let calls = Semaphore::new(connection.concurrent_calls);
-        let shared = Shared { http, connection, manners: installation.manners.clone(), calls };
+        let shared = Shared { http, connection, manners: installation.manners.clone(), patience: installation.stock.patience(), calls };
         Ok(Self { shared: Arc::new(shared), clock, deadline: Timestamp::MAX })
     }
 
@@ -89,6 +91,29 @@ impl<C: Clock + Clone> PrimaClient<C> {
 
     /// Sends a request document and returns the root of a response that is OK.
     async fn call(&self, effect: Effect, document: &'static str, request: Result<String, Vec<FieldError>>) -> Result<Element, PrimaError> {
+        let connection = &self.shared.connection;
+        let (response, _turn) = self.send(effect, document, request, None).await?;
+        let status = response.status();
+        let content_type = content_type_of(&response);
+        let answer = read_limited(response).await.map_err(|problem| PrimaError::unknown(document, problem))?;
+        let answered = soap::read_answer(connection, &answer, content_type.as_deref());
+        let text = match answered {
+            Ok(text) if status.is_success() => text,
+            Ok(_) => return Err(PrimaError::unknown(document, format!("answered with HTTP status {status}"))),
+            Err(problem) => return Err(of_soap(document, problem, status)),
+        };
+        documents::read_response(&text).map_err(|problem| of_document(document, problem))
+    }
+
+    /// Sends a request document; the answer's status and headers, and the turn to give back once it is read. `silence`: only so long
+    /// may they take, and the rest of the answer is not timed here.
+    pub(super) async fn send(
+        &self,
+        effect: Effect,
+        document: &'static str,
+        request: Result<String, Vec<FieldError>>,
+        silence: Option<Duration>,
+    ) -> Result<(Response, SemaphorePermit<'_>), PrimaError> {
         let shared = &*self.shared;
         let connection = &shared.connection;
         let unwritable = |problems: Vec<FieldError>| {
@@ -98,7 +123,7 @@ impl<C: Clock + Clone> PrimaClient<C> {
         let body = soap::write_call(connection, &request.map_err(unwritable)?).map_err(unwritable)?;
 
         let waiting_for_a_turn = tokio::time::timeout(self.time_left(), shared.calls.acquire()).await;
-        let Ok(Ok(_turn)) = waiting_for_a_turn else {
+        let Ok(Ok(turn)) = waiting_for_a_turn else {
             return Err(PrimaError::not_sent(document, "no turn came before the invocation's deadline"));
         };
         let timeout = self
@@ -108,31 +133,36 @@ impl<C: Clock + Clone> PrimaClient<C> {
         let request = shared
             .http
             .post(&connection.endpoint)
-            .timeout(timeout)
             .header(header::CONTENT_TYPE, soap::content_type(connection))
             .header("SOAPAction", format!("\"{}\"", connection.soap_action))
             .body(body);
-        let response = request.send().await.map_err(|problem| transport_error(document, problem))?;
-        let status = response.status();
-        let content_type = content_type_of(&response);
-        let answer = read_limited(response).await.map_err(|problem| PrimaError::unknown(document, problem))?;
-        let answered = soap::read_answer(connection, &answer, content_type.as_deref());
-        let text = match answered {
-            Ok(text) if status.is_success() => text,
-            Ok(_) => return Err(PrimaError::unknown(document, format!("answered with HTTP status {status}"))),
-            Err(SoapProblem::Fault { message, request_id, disabled }) => {
-                let outcome = if disabled { Outcome::NotSent } else { Outcome::Unknown };
-                return Err(PrimaError { document, outcome, message, request_id });
-            }
-            Err(SoapProblem::Unreadable(message)) => {
-                return Err(PrimaError::unknown(document, format!("answered with HTTP status {status}, and {message}")));
-            }
+        let response = match silence {
+            None => request.timeout(timeout).send().await,
+            Some(silence) => match tokio::time::timeout(silence.min(self.time_left()), request.send()).await {
+                Ok(response) => response,
+                Err(_) => return Err(PrimaError::unknown(document, "no answer in time")),
+            },
         };
-        documents::read_response(&text).map_err(|problem| of_document(document, problem))
+        Ok((response.map_err(|problem| transport_error(document, problem))?, turn))
+    }
+
+    /// The present moment.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// How the service is spoken to.
+    pub(super) fn connection(&self) -> &PrimaConnection {
+        &self.shared.connection
+    }
+
+    /// How long a large answer may be silent, and how large it may be.
+    pub(super) fn patience(&self) -> Patience {
+        self.shared.patience
     }
 
     /// Until the deadline, none if it has passed.
-    fn time_left(&self) -> Duration {
+    pub(super) fn time_left(&self) -> Duration {
         Duration::try_from(self.deadline.duration_since(self.clock.now())).unwrap_or_default()
     }
 
@@ -149,7 +179,7 @@ impl<C: Clock + Clone> PrimaClient<C> {
 
 /// Whether a lost answer leaves a question open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Effect {
+pub(super) enum Effect {
     None,
     Lasting,
 }
@@ -256,7 +286,7 @@ fn http_client(endpoint: &str, allow_plain_http_to_public: bool, connect_timeout
     builder.build()
 }
 
-fn content_type_of(response: &Response) -> Option<String> {
+pub(super) fn content_type_of(response: &Response) -> Option<String> {
     response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned)
 }
 
@@ -294,7 +324,17 @@ fn causes(problem: reqwest::Error) -> String {
     soap::one_line(&text)
 }
 
-fn of_document(document: &'static str, problem: DocumentProblem) -> PrimaError {
+pub(super) fn of_soap(document: &'static str, problem: SoapProblem, status: StatusCode) -> PrimaError {
+    match problem {
+        SoapProblem::Fault { message, request_id, disabled } => {
+            let outcome = if disabled { Outcome::NotSent } else { Outcome::Unknown };
+            PrimaError { document, outcome, message, request_id }
+        }
+        SoapProblem::Unreadable(message) => PrimaError::unknown(document, format!("answered with HTTP status {status}, and {message}")),
+    }
+}
+
+pub(super) fn of_document(document: &'static str, problem: DocumentProblem) -> PrimaError {
     match problem {
         DocumentProblem::Refused(message) => PrimaError::refused(document, message),
         DocumentProblem::Unreadable(message) => PrimaError::unknown(document, message),

@@ -9,6 +9,7 @@ pub mod installed;
 pub mod order;
 mod redact;
 pub mod soap;
+pub mod stock;
 #[cfg(test)]
 pub(crate) mod test_support;
 pub mod wsdl;

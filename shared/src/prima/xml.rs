@@ -92,24 +92,31 @@ impl Element {
 /// # Errors
 /// An encoding that is not known, or bytes that are not what is declared.
 pub fn decode(bytes: &[u8], content_type: Option<&str>) -> Result<String, XmlProblem> {
-    let (marked, bytes) = match encoding_rs::Encoding::for_bom(bytes) {
-        Some((encoding, mark)) => (Some(encoding), bytes.get(mark..).unwrap_or_default()),
-        None => (None, bytes),
-    };
-    let label = declared_encoding(bytes).or_else(|| content_type.and_then(charset));
-    let encoding = match (marked, label) {
-        (Some(encoding), _) => encoding,
-        // A declaration that could be read as ASCII is not in UTF-16, whatever it says.
-        (None, Some(label)) => encoding_rs::Encoding::for_label(label.as_bytes())
-            .ok_or_else(|| XmlProblem::new("declares an encoding that is not known"))?
-            .output_encoding(),
-        (None, None) if std::str::from_utf8(bytes).is_ok() => encoding_rs::UTF_8,
-        (None, None) => encoding_rs::WINDOWS_1252,
-    };
+    let encoding = encoding_of(bytes, content_type)?;
+    let bytes = encoding_rs::Encoding::for_bom(bytes).map_or(bytes, |(_, mark)| bytes.get(mark..).unwrap_or_default());
     encoding
         .decode_without_bom_handling_and_without_replacement(bytes)
         .map(Cow::into_owned)
         .ok_or_else(|| XmlProblem::new(format!("is not in {} as it says", encoding.name())))
+}
+
+/// The encoding of a document that begins with `bytes`, as [`decode`] takes it.
+///
+/// # Errors
+/// It declares one that is not known.
+pub fn encoding_of(bytes: &[u8], content_type: Option<&str>) -> Result<&'static encoding_rs::Encoding, XmlProblem> {
+    if let Some((encoding, _)) = encoding_rs::Encoding::for_bom(bytes) {
+        return Ok(encoding);
+    }
+    match declared_encoding(bytes).or_else(|| content_type.and_then(charset)) {
+        // A declaration that could be read as ASCII is not in UTF-16, whatever it says.
+        Some(label) => encoding_rs::Encoding::for_label(label.as_bytes())
+            .map(encoding_rs::Encoding::output_encoding)
+            .ok_or_else(|| XmlProblem::new("declares an encoding that is not known")),
+        // What is cut within a character may be UTF-8 all the same.
+        None if std::str::from_utf8(bytes).map_or_else(|problem| problem.error_len().is_none(), |_| true) => Ok(encoding_rs::UTF_8),
+        None => Ok(encoding_rs::WINDOWS_1252),
+    }
 }
 
 /// `encoding` of an XML declaration.

@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::channel::FieldError;
+use crate::prima::stock::Patience;
 
 /// Which of Prima's figures is free to sell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -60,6 +61,10 @@ pub struct StockSettings {
     pub raise_within_minutes: u32,
     /// Prima is silent for so long: from then on a channel's outage rule applies.
     pub silent_after_minutes: u32,
+    /// Seconds that Prima may be silent while it answers a range: before the answer begins, and within it.
+    pub silence_seconds: u32,
+    /// Mebibytes of one answer that are still read.
+    pub largest_answer_mebibytes: u32,
     /// Complete readings that must lack a SKU before it goes to zero.
     pub absent_readings: u32,
     /// At most so many of a hundred SKUs on offer may go to zero in one run; more than that is held back, and a person asked.
@@ -79,6 +84,8 @@ impl Default for StockSettings {
             margin_seconds: 60,
             raise_within_minutes: 10,
             silent_after_minutes: 240,
+            silence_seconds: 120,
+            largest_answer_mebibytes: 512,
             absent_readings: 3,
             zeroes_percent: 10,
             last_units: 0,
@@ -114,6 +121,8 @@ impl StockSettings {
             "silent_after_minutes",
             "takes more than raise_within_minutes, up to 10080",
         );
+        require((1..=850).contains(&self.silence_seconds), "silence_seconds", "takes 1 to 850");
+        require((1..=4096).contains(&self.largest_answer_mebibytes), "largest_answer_mebibytes", "takes 1 to 4096");
         require((1..=100).contains(&self.absent_readings), "absent_readings", "takes 1 to 100");
         require((1..=100).contains(&self.zeroes_percent), "zeroes_percent", "takes 1 to 100");
         require(
@@ -133,6 +142,15 @@ impl StockSettings {
             "nothing is published: the installation document has no stock.basis. Prima's available quantity may or may not be net of allocations, \
              and the wrong figure oversells: agree with the merchandisers which figure is free to sell, and put it with agreed_by and agreed_on",
         )
+    }
+
+    /// How a large answer is read.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        Patience {
+            silence: Duration::from_secs(self.silence_seconds.into()),
+            largest_answer: u64::from(self.largest_answer_mebibytes) * 1024 * 1024,
+        }
     }
 
     /// The margin before a figure's request.

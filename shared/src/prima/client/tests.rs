@@ -11,7 +11,10 @@ use super::*;
 use crate::clock::SystemClock;
 use crate::despatch::rhythm::DespatchSettings;
 use crate::installation::WireEncoding;
+use crate::order::rules::SkuOverride;
+use crate::prima::stock::{PrimaStock as _, ProductRange, RangeReading, SkuKey};
 use crate::prima::test_support::{connection, order};
+use crate::stock::settings::{StockBasis, StockSettings};
 
 /// How the tiny server answers a request it has read.
 #[derive(Clone)]
@@ -100,7 +103,7 @@ async fn read_request(stream: &mut TcpStream) -> Vec<u8> {
 
 fn installation(endpoint: &str) -> Installation {
     let manners = PrimaManners { answer_timeout_seconds: 1, cancel_order: true, ..PrimaManners::default() };
-    Installation { prima: connection(endpoint), manners, despatch: DespatchSettings::default() }
+    Installation { prima: connection(endpoint), manners, despatch: DespatchSettings::default(), stock: StockSettings::default() }
 }
 
 fn client(endpoint: &str) -> PrimaClient<SystemClock> {
@@ -292,4 +295,49 @@ async fn the_wsdl_is_fetched_from_beside_the_endpoint() {
     assert_eq!(client(&server.endpoint).fetch_wsdl().await.as_deref(), Ok("<definitions/>"));
     let request = String::from_utf8(server.requests.recv().await.unwrap()).unwrap();
     assert!(request.starts_with("GET /wsalive/wsalive/wsdl?targetURI=urn:omlink HTTP/1.1"), "{request}");
+}
+
+async fn range(answer: Answer, change: impl FnOnce(&mut StockSettings)) -> Result<RangeReading, PrimaError> {
+    let mut installation = installation(&serve(answer).await.endpoint);
+    change(&mut installation.stock);
+    let client = PrimaClient::new(&installation, SystemClock).unwrap();
+    client.range(&ProductRange { from: "W1".into(), to: String::new() }, StockBasis::AvailableLessAllocated).await
+}
+
+#[tokio::test]
+async fn a_range_is_asked_for_by_its_ends_and_read_as_it_arrives() {
+    let mut server =
+        serve(responding(r#"<R RequestStatus="OK"><sku Product="W1" MtrxCode1="NAV" AvailableQuantity="8" AllocatedQuantity="5"/></R>"#))
+            .await;
+    let client = client(&server.endpoint);
+    let before = SystemClock.now();
+    let reading = client.range(&ProductRange { from: "W1".into(), to: String::new() }, StockBasis::AvailableLessAllocated).await.unwrap();
+    assert_eq!(reading.free(SkuKey::of("W1", ["NAV"])), Some(3));
+    assert!(before <= reading.asked_at && reading.asked_at <= SystemClock.now());
+    let request = String::from_utf8_lossy(&server.requests.recv().await.unwrap()).into_owned();
+    assert!(request.contains("RequestType=&quot;ProductAvailableToSell&quot;"), "{request}");
+    assert!(request.contains("&lt;Data ProductFrom=&quot;W1&quot; ProductTo=&quot;&quot;/&gt;"), "{request}");
+    let skus = [SkuOverride { product: "W1".into(), matrix_codes: vec!["NAV".into(), "10".into()] }];
+    client.named(&skus, StockBasis::AvailableLessAllocated).await.unwrap();
+    let request = String::from_utf8_lossy(&server.requests.recv().await.unwrap()).into_owned();
+    assert!(request.contains("MultiAvailableToSell&quot;&gt;&lt;Data&gt;&lt;sku Product=&quot;W1&quot; MtrxCode1=&quot;NAV&quot; MtrxCode2=&quot;10&quot;/&gt;"), "{request}");
+}
+
+#[tokio::test]
+async fn a_range_that_does_not_come_whole_is_an_error_that_says_why() {
+    let refused = range(responding(r#"<R RequestStatus="ERROR" RequestError="Stock is locked"/>"#), |_| {}).await.unwrap_err();
+    assert_eq!((refused.outcome, refused.message.as_str()), (Outcome::Refused, "Stock is locked"));
+    let fault = range(fault("Out of agents"), |_| {}).await.unwrap_err();
+    assert_eq!((fault.message.as_str(), fault.request_id.as_deref()), ("Out of agents", Some("r-42")));
+    for (answer, says) in [
+        (Answer::Silence, "no answer in time"),
+        (Answer::Cut(b"<s:Envelope><s:Body>".to_vec()), "the connection failed"),
+        (Answer::Endless, "the answer is empty"),
+        (responding(&" ".repeat(1_100_000)), "larger than 1048576 bytes"),
+        (Answer::Whole("502 Bad Gateway", "text/html", b"<html></html>".to_vec()), "502"),
+    ] {
+        let change = |stock: &mut StockSettings| (stock.silence_seconds, stock.largest_answer_mebibytes) = (1, 1);
+        let problem = range(answer, change).await.unwrap_err();
+        assert!(problem.outcome == Outcome::Unknown && problem.message.contains(says), "{says}: {problem}");
+    }
 }

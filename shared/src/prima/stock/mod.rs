@@ -1,0 +1,146 @@
+//! What Prima has free to sell: `ProductAvailableToSell` by range, read as it arrives, and `MultiAvailableToSell` for a named few.
+
+mod reading;
+mod result_text;
+
+use std::time::Duration;
+
+use reqwest::Response;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use reading::Problem;
+pub use reading::{Figure, RangeReading, SkuKey, Unusable, WhyNot};
+use result_text::Broken;
+
+use super::PrimaError;
+use super::client::{Effect, PrimaClient, content_type_of, of_document, of_soap};
+use super::xml::DocumentWriter;
+use crate::clock::Clock;
+use crate::order::rules::SkuOverride;
+use crate::stock::settings::StockBasis;
+
+/// Chunks that wait to be read.
+const WAITING_CHUNKS: usize = 8;
+
+/// A range of product codes, both ends included; an empty one is open.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ProductRange {
+    /// `ProductFrom`.
+    pub from: String,
+    /// `ProductTo`.
+    pub to: String,
+}
+
+/// How a reading is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// How long Prima may be silent: before the answer begins, and within it.
+    pub silence: Duration,
+    /// Bytes of an answer that are still read.
+    pub largest_answer: u64,
+}
+
+/// Prima's stock.
+pub trait PrimaStock {
+    /// `ProductAvailableToSell`: the figures of every SKU whose product lies in the range. Safe to repeat. Only a complete answer is one.
+    ///
+    /// # Errors
+    /// Prima refused, did not answer, or not to the end.
+    async fn range(&self, range: &ProductRange, basis: StockBasis) -> Result<RangeReading, PrimaError>;
+
+    /// `MultiAvailableToSell`: the figures of these SKUs. Safe to repeat.
+    ///
+    /// # Errors
+    /// As [`PrimaStock::range`].
+    async fn named(&self, skus: &[SkuOverride], basis: StockBasis) -> Result<RangeReading, PrimaError>;
+}
+
+impl<C: Clock + Clone> PrimaStock for PrimaClient<C> {
+    async fn range(&self, range: &ProductRange, basis: StockBasis) -> Result<RangeReading, PrimaError> {
+        let mut document = DocumentWriter::new(self.connection().encoding);
+        document.open("Request", "", &[("RequestType", "ProductAvailableToSell")]);
+        document.empty("Data", "", &[("ProductFrom", &range.from), ("ProductTo", &range.to)]);
+        document.close("Request");
+        self.read("ProductAvailableToSell", document, basis).await
+    }
+
+    async fn named(&self, skus: &[SkuOverride], basis: StockBasis) -> Result<RangeReading, PrimaError> {
+        const CODES: [&str; 4] = ["MtrxCode1", "MtrxCode2", "MtrxCode3", "MtrxCode4"];
+        let mut document = DocumentWriter::new(self.connection().encoding);
+        document.open("Request", "", &[("RequestType", "MultiAvailableToSell")]);
+        document.open("Data", "", &[]);
+        for (index, sku) in skus.iter().enumerate() {
+            let mut attributes = vec![("Product", sku.product.as_str())];
+            attributes.extend(CODES.into_iter().zip(sku.matrix_codes.iter().map(String::as_str)));
+            document.empty("sku", &format!("sku[{}]", index + 1), &attributes);
+        }
+        document.close("Data");
+        document.close("Request");
+        self.read("MultiAvailableToSell", document, basis).await
+    }
+}
+
+impl<C: Clock + Clone> PrimaClient<C> {
+    async fn read(&self, name: &'static str, document: DocumentWriter, basis: StockBasis) -> Result<RangeReading, PrimaError> {
+        let asked_at = self.now();
+        let patience = self.patience();
+        // The whole answer may take as long as the invocation has; that it comes at all is watched from chunk to chunk.
+        let (response, _turn) = self.send(Effect::None, name, document.finish(), Some(patience.silence)).await?;
+        let (status, content_type) = (response.status(), content_type_of(&response));
+        let connection = self.connection().clone();
+        let (sender, receiver) = mpsc::channel(WAITING_CHUNKS);
+        let reader = tokio::task::spawn_blocking(move || {
+            let chunks = Chunks(receiver);
+            reading::read(chunks, &connection, content_type.as_deref(), basis, asked_at)
+        });
+        forward(response, &sender, patience, self.time_left()).await;
+        drop(sender);
+        let read = reader.await.map_err(|_| PrimaError::unknown(name, "the answer could not be read: its reader failed"))?;
+        match read {
+            Ok(reading) if status.is_success() => Ok(reading),
+            Ok(_) => Err(PrimaError::unknown(name, format!("answered with HTTP status {status}"))),
+            Err(Problem::Document(problem)) => Err(of_document(name, problem)),
+            Err(Problem::Broken(Broken::Cut(problem))) => Err(PrimaError::unknown(name, problem)),
+            Err(Problem::Broken(Broken::Soap(problem))) => Err(of_soap(name, problem, status)),
+        }
+    }
+}
+
+/// What of an answer waits to be read.
+struct Chunks(mpsc::Receiver<Result<Vec<u8>, String>>);
+
+impl Iterator for Chunks {
+    type Item = Result<Vec<u8>, String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.blocking_recv()
+    }
+}
+
+/// Hands on the chunks of an answer until it ends, is too long, or stops coming; or until its reader has given up.
+async fn forward(mut response: Response, to: &mpsc::Sender<Result<Vec<u8>, String>>, patience: Patience, time_left: Duration) {
+    let until = tokio::time::Instant::now() + time_left;
+    let mut length = 0_u64;
+    loop {
+        let wait = tokio::time::timeout_at(until, tokio::time::timeout(patience.silence, response.chunk()));
+        let chunk = match wait.await {
+            Ok(Ok(Ok(Some(chunk)))) => chunk,
+            Ok(Ok(Ok(None))) => return,
+            Ok(Ok(Err(_))) => return drop(to.send(Err("the answer was cut: the connection failed".to_owned())).await),
+            Ok(Err(_)) => {
+                return drop(to.send(Err(format!("the answer was cut: nothing came for {} s", patience.silence.as_secs()))).await);
+            }
+            Err(_) => return drop(to.send(Err("the answer was cut by the invocation's deadline".to_owned())).await),
+        };
+        length += chunk.len() as u64;
+        if length > patience.largest_answer {
+            return drop(
+                to.send(Err(format!("the answer is larger than {} bytes: ask for smaller ranges", patience.largest_answer))).await,
+            );
+        }
+        if to.send(Ok(chunk.to_vec())).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,415 @@
+//! What an answer to `ProductAvailableToSell` says, one element after the other.
+
+use jiff::Timestamp;
+use quick_xml::Reader;
+use quick_xml::escape::{resolve_predefined_entity, unescape};
+use quick_xml::events::{BytesRef, BytesStart, Event};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::result_text::{Broken, ResultText};
+use crate::installation::PrimaConnection;
+use crate::prima::documents::DocumentProblem;
+use crate::prima::soap::one_line;
+use crate::prima::xml::without_prefix;
+use crate::stock::settings::StockBasis;
+
+/// Units that no SKU has: what is above is a mistake of the figure's. Mirakl takes as many at most.
+const MOST_UNITS: i64 = 1_000_000_000;
+/// SKUs without a usable figure that are kept by name; of all others the key.
+const NAMED: usize = 1000;
+/// Products that are kept as places at which a range may be split.
+const PRODUCTS: usize = 1024;
+/// Elements within each other that are still read.
+const DEEPEST: usize = 32;
+
+/// A Prima SKU in eight bytes: the XXH3 hash (64 bit, seed 0) of product and matrix codes, each without blanks around it, parted by U+001F,
+/// codes at the end that are empty left out. Among a million SKUs two share a key once in 37 million catalogues; if they do and have
+/// different figures, neither has a usable one ([`WhyNot::Twice`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SkuKey(pub u64);
+
+impl SkuKey {
+    /// The key of a product and its matrix codes.
+    pub fn of<'a>(product: &'a str, matrix_codes: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut text = String::with_capacity(64);
+        text.push_str(product.trim());
+        let mut written = text.len();
+        for code in matrix_codes {
+            text.push('\u{1F}');
+            text.push_str(code.trim());
+            if !code.trim().is_empty() {
+                written = text.len();
+            }
+        }
+        text.truncate(written);
+        Self(xxh3_64(text.as_bytes()))
+    }
+}
+
+/// The free units of one SKU: 12 bytes, because there may be millions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Figure {
+    key: [u32; 2],
+    free: u32,
+}
+
+impl Figure {
+    fn new(key: SkuKey, free: u32) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
+        Self { key: [(key.0 >> 32) as u32, key.0 as u32], free }
+    }
+
+    /// Whose.
+    #[must_use]
+    pub fn key(&self) -> SkuKey {
+        SkuKey(u64::from(self.key[0]) << 32 | u64::from(self.key[1]))
+    }
+
+    /// Free units, by the agreed basis.
+    #[must_use]
+    pub fn free(&self) -> u32 {
+        self.free
+    }
+}
+
+/// Why a SKU that was answered has no usable figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WhyNot {
+    /// An attribute that the agreed basis needs is not there.
+    #[error("{0} is not answered: see stock.basis, or ask Prima's consultants to have it sent")]
+    Absent(&'static str),
+    /// It is no whole number of pieces that could be.
+    #[error("{0} is no whole number of pieces between minus and plus one billion")]
+    NoNumber(&'static str),
+    /// One answer has the SKU twice, with different figures.
+    #[error("the SKU is answered twice, with different figures")]
+    Twice,
+}
+
+/// A SKU without a usable figure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// Whose.
+    pub key: SkuKey,
+    /// Its product and matrix codes, where they are kept.
+    pub sku: Option<String>,
+    /// Why.
+    pub why: WhyNot,
+}
+
+/// A complete reading.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RangeReading {
+    /// When its request was started: the figures count from then.
+    pub asked_at: Timestamp,
+    /// The figures, by key.
+    pub figures: Vec<Figure>,
+    /// SKUs without a usable one, by key.
+    pub unusable: Vec<Unusable>,
+    /// SKUs whose figure is below zero: they count as zero.
+    pub below_zero: usize,
+    /// SKU elements without a product: they are nobody's.
+    pub nameless: usize,
+    /// Some of the products, sorted: places at which the range may be split.
+    pub products: Vec<String>,
+    /// Characters of the response document.
+    pub length: u64,
+}
+
+impl RangeReading {
+    /// The free units of a SKU; none where it is not in this reading, or has no usable figure.
+    #[must_use]
+    pub fn free(&self, key: SkuKey) -> Option<u32> {
+        let place = self.figures.binary_search_by_key(&key, Figure::key).ok()?;
+        self.figures.get(place).map(Figure::free)
+    }
+}
+
+/// Reads an answer as its chunks arrive.
+///
+/// # Errors
+/// Prima's refusal; or the answer is not complete, or not one.
+pub(super) fn read<S, B>(
+    chunks: S,
+    connection: &PrimaConnection,
+    content_type: Option<&str>,
+    basis: StockBasis,
+    asked_at: Timestamp,
+) -> Result<RangeReading, Problem>
+where
+    S: Iterator<Item = Result<B, String>>,
+    B: AsRef<[u8]>,
+{
+    let mut reader = Reader::from_reader(ResultText::new(chunks, connection, content_type));
+    let mut buffer = Vec::new();
+    let mut reading = Growing::new(basis);
+    let mut depth = 0_usize;
+    let mut has_root = false;
+    loop {
+        buffer.clear();
+        let Ok(event) = reader.read_event_into(&mut buffer) else {
+            let at = reader.error_position();
+            let broken = reader.get_mut().broken();
+            return Err(broken.map_or_else(|| unreadable(format!("is not well-formed XML at byte {at}")), Problem::Broken));
+        };
+        match &event {
+            Event::Start(start) | Event::Empty(start) => {
+                if depth >= DEEPEST {
+                    return Err(unreadable(format!("has more than {DEEPEST} elements within each other")));
+                }
+                if depth == 0 {
+                    if std::mem::replace(&mut has_root, true) {
+                        return Err(unreadable("has more than one root element"));
+                    }
+                    check_status(start)?;
+                } else if without_prefix(start.name().into_inner()).eq_ignore_ascii_case("sku") {
+                    reading.note(start)?;
+                }
+                depth += usize::from(matches!(event, Event::Start(_)));
+            }
+            Event::End(_) => depth = depth.saturating_sub(1),
+            Event::GeneralRef(reference) if !is_harmless(reference) => {
+                return Err(unreadable("refers to an entity that XML does not predefine"));
+            }
+            Event::DocType(_) => return Err(unreadable("has a document type, which is refused")),
+            Event::Eof if depth == 0 && has_root => break,
+            Event::Eof => return Err(unreadable("is cut short")),
+            _ => {}
+        }
+    }
+    Ok(reading.finish(asked_at, reader.buffer_position()))
+}
+
+/// Why there is no reading.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Problem {
+    /// The answer is none.
+    Broken(Broken),
+    /// The response document is no success.
+    Document(DocumentProblem),
+}
+
+fn is_harmless(reference: &BytesRef<'_>) -> bool {
+    match reference.resolve_char_ref() {
+        Ok(Some(_)) => true,
+        Ok(None) => resolve_predefined_entity(reference).is_some(),
+        Err(_) => false,
+    }
+}
+
+fn unreadable(message: impl std::fmt::Display) -> Problem {
+    Problem::Document(DocumentProblem::Unreadable(format!("the response document {message}")))
+}
+
+fn not_well_formed() -> Problem {
+    unreadable("has an attribute that is not well-formed")
+}
+
+/// As [`crate::prima::documents::read_response`] does it.
+fn check_status(root: &BytesStart<'_>) -> Result<(), Problem> {
+    let (mut status, mut error) = (None, String::new());
+    for attribute in root.attributes() {
+        let attribute = attribute.map_err(|_| not_well_formed())?;
+        let name = without_prefix(attribute.key.into_inner());
+        let value = unescape(&attribute.value).map_err(|_| not_well_formed())?;
+        if name.eq_ignore_ascii_case("RequestStatus") {
+            status = Some(value.trim().to_ascii_uppercase());
+        } else if name.eq_ignore_ascii_case("RequestError") {
+            error = one_line(&value);
+        }
+    }
+    match status.as_deref() {
+        Some("OK") => Ok(()),
+        Some("ERROR") if error.is_empty() => Err(Problem::Document(DocumentProblem::Refused("refused without a RequestError".to_owned()))),
+        Some("ERROR") => Err(Problem::Document(DocumentProblem::Refused(error))),
+        Some(_) => Err(unreadable("has a RequestStatus that is neither OK nor ERROR")),
+        None => Err(unreadable("has no RequestStatus")),
+    }
+}
+
+/// A reading that is not complete yet.
+struct Growing {
+    basis: StockBasis,
+    figures: Vec<Figure>,
+    unusable: Vec<Unusable>,
+    below_zero: usize,
+    nameless: usize,
+    products: Products,
+    texts: [String; 5],
+}
+
+impl Growing {
+    fn new(basis: StockBasis) -> Self {
+        Self {
+            basis,
+            figures: Vec::new(),
+            unusable: Vec::new(),
+            below_zero: 0,
+            nameless: 0,
+            products: Products::default(),
+            texts: Default::default(),
+        }
+    }
+
+    fn note(&mut self, element: &BytesStart<'_>) -> Result<(), Problem> {
+        let (mut available, mut allocated, mut free) = (None, None, None);
+        for text in &mut self.texts {
+            text.clear();
+        }
+        let mut seen = 0_u8;
+        for attribute in element.attributes().with_checks(false) {
+            let attribute = attribute.map_err(|_| not_well_formed())?;
+            let Some((place, column)) = column(without_prefix(attribute.key.into_inner())) else { continue };
+            // The parser's own check costs more than all the rest of this.
+            if seen & 1 << place != 0 {
+                return Err(not_well_formed());
+            }
+            seen |= 1 << place;
+            let value = unescape(&attribute.value).map_err(|_| not_well_formed())?;
+            match column {
+                Column::Text(index) => self.texts[index].push_str(value.trim()),
+                Column::Available => available = Some(units(&value)),
+                Column::Allocated => allocated = Some(units(&value)),
+                Column::Free => free = Some(units(&value)),
+            }
+        }
+        let [product, codes @ ..] = &self.texts;
+        if product.is_empty() {
+            self.nameless += 1;
+            return Ok(());
+        }
+        let key = SkuKey::of(product, codes.iter().map(String::as_str));
+        let needed = |figure: Option<Option<i64>>, name| match figure {
+            None => Err(WhyNot::Absent(name)),
+            Some(None) => Err(WhyNot::NoNumber(name)),
+            Some(Some(units)) => Ok(units),
+        };
+        let units = match self.basis {
+            StockBasis::Free => needed(free, "FreeQuantity"),
+            StockBasis::AvailableIsFree => needed(available, "AvailableQuantity"),
+            StockBasis::AvailableLessAllocated => {
+                needed(available, "AvailableQuantity").and_then(|available| Ok(available - needed(allocated, "AllocatedQuantity")?.max(0)))
+            }
+        };
+        self.products.note(product);
+        match units {
+            Ok(units) => {
+                self.below_zero += usize::from(units < 0);
+                self.figures.push(Figure::new(key, u32::try_from(units).unwrap_or(0)));
+            }
+            Err(why) => {
+                let sku = (self.unusable.len() < NAMED).then(|| self.texts.join(" ").trim_end().to_owned());
+                self.unusable.push(Unusable { key, sku, why });
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, asked_at: Timestamp, length: u64) -> RangeReading {
+        self.figures.sort_unstable();
+        let mut twice = Vec::new();
+        self.figures.dedup_by(|later, earlier| {
+            let is_same = later.key == earlier.key;
+            if is_same && later.free != earlier.free {
+                twice.push(earlier.key());
+            }
+            is_same
+        });
+        self.unusable.extend(twice.into_iter().map(|key| Unusable { key, sku: None, why: WhyNot::Twice }));
+        self.unusable.sort_by_key(|unusable| unusable.key);
+        self.unusable.dedup_by_key(|unusable| unusable.key);
+        if !self.unusable.is_empty() {
+            let unusable = &self.unusable;
+            self.figures.retain(|figure| unusable.binary_search_by_key(&figure.key(), |unusable| unusable.key).is_err());
+        }
+        RangeReading {
+            asked_at,
+            figures: self.figures,
+            unusable: self.unusable,
+            below_zero: self.below_zero,
+            nameless: self.nameless,
+            products: self.products.sorted(),
+            length,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Column {
+    Text(usize),
+    Available,
+    Allocated,
+    Free,
+}
+
+fn column(name: &str) -> Option<(usize, Column)> {
+    const NAMES: [(&str, Column); 8] = [
+        ("Product", Column::Text(0)),
+        ("MtrxCode1", Column::Text(1)),
+        ("MtrxCode2", Column::Text(2)),
+        ("MtrxCode3", Column::Text(3)),
+        ("MtrxCode4", Column::Text(4)),
+        ("AvailableQuantity", Column::Available),
+        ("AllocatedQuantity", Column::Allocated),
+        ("FreeQuantity", Column::Free),
+    ];
+    let place = NAMES.iter().position(|(known, _)| name.eq_ignore_ascii_case(known))?;
+    Some((place, NAMES[place].1))
+}
+
+/// Whole pieces: `12`, `-3`, and `12.00`, as a decimal field writes it.
+fn units(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let whole = match text.split_once('.') {
+        Some((whole, fraction)) if !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0') => whole,
+        Some(_) => return None,
+        None => text,
+    };
+    whole.parse().ok().filter(|units: &i64| units.abs() <= MOST_UNITS)
+}
+
+/// Some of the products, evenly spread: every other is given up whenever there are too many.
+struct Products {
+    kept: Vec<String>,
+    every: usize,
+    seen: usize,
+    last: String,
+}
+
+impl Default for Products {
+    fn default() -> Self {
+        Self { kept: Vec::new(), every: 1, seen: 0, last: String::new() }
+    }
+}
+
+impl Products {
+    fn note(&mut self, product: &str) {
+        if product == self.last {
+            return;
+        }
+        product.clone_into(&mut self.last);
+        if self.seen.is_multiple_of(self.every) {
+            if self.kept.len() == PRODUCTS {
+                let mut index = 0;
+                self.kept.retain(|_| {
+                    index += 1;
+                    index % 2 == 1
+                });
+                self.every *= 2;
+            }
+            if self.seen.is_multiple_of(self.every) {
+                self.kept.push(product.to_owned());
+            }
+        }
+        self.seen += 1;
+    }
+
+    fn sorted(mut self) -> Vec<String> {
+        self.kept.sort_unstable();
+        self.kept.dedup();
+        self.kept
+    }
+}
+
+#[cfg(test)]
+mod tests;
