@@ -1,5 +1,6 @@
 //! What Prima has free to sell: `ProductAvailableToSell` by range, read as it arrives, and `MultiAvailableToSell` for a named few.
 
+pub mod ranges;
 mod reading;
 mod result_text;
 

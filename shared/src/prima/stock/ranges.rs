@@ -1,0 +1,162 @@
+//! In which ranges the catalogue is asked for, learnt from what each took.
+//!
+//! Neighbouring ranges share the product at which they part, because both ends of a range are included: that product is read
+//! twice, and whatever comes later between two known products, before the first or after the last, lies in a range. This holds
+//! for any order that Prima may compare its codes by: a code that is not up to the first boundary is from it on, and so
+//! along the chain to the last range, which is open. So a boundary may be any text, also a product that is gone.
+
+use serde::{Deserialize, Serialize};
+
+use super::ProductRange;
+
+/// What a reading took, or may take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Took {
+    /// From the request's start to the answer's end.
+    pub milliseconds: u64,
+    /// Bytes of the answer.
+    pub bytes: u64,
+    /// SKUs of the answer.
+    pub skus: u64,
+}
+
+/// What a reading may take.
+pub type RangeLimits = Took;
+
+impl Took {
+    /// How many times the limits this is, in the measure that is worst.
+    fn share_of(&self, limits: &RangeLimits) -> f64 {
+        let share = |took: u64, limit: u64| took as f64 / limit.max(1) as f64;
+        share(self.milliseconds, limits.milliseconds).max(share(self.bytes, limits.bytes)).max(share(self.skus, limits.skus))
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            milliseconds: self.milliseconds.saturating_add(other.milliseconds),
+            bytes: self.bytes.saturating_add(other.bytes),
+            skus: self.skus.saturating_add(other.skus),
+        }
+    }
+
+    fn parted(self, parts: u64) -> Self {
+        let parts = parts.max(1);
+        Self { milliseconds: self.milliseconds / parts, bytes: self.bytes / parts, skus: self.skus / parts }
+    }
+}
+
+/// The ranges that cover the catalogue. Remembered between runs; a lost one begins again with the whole catalogue.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RangePlan {
+    /// What the first range took, which is open below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first: Option<Took>,
+    /// Where each further range begins, and the one before it ends.
+    #[serde(default)]
+    further: Vec<Further>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Further {
+    from: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    took: Option<Took>,
+}
+
+impl RangePlan {
+    /// Parts of at most this share of the limits come of a split, and neighbours join that are together less than
+    /// [`Self::SMALL`]: far enough apart that no range is split and joined in turn.
+    const AIM: f64 = 0.7;
+    const SMALL: f64 = 0.4;
+    /// Parts that one reading is split into at most.
+    const MOST_PARTS: u64 = 1000;
+
+    /// Ranges that part at these products, in this order; the whole catalogue where there are none.
+    pub fn parted_at(products: impl IntoIterator<Item = String>) -> Self {
+        let mut products: Vec<String> = products.into_iter().map(|product| product.trim().to_owned()).collect();
+        products.retain(|product| !product.is_empty());
+        products.dedup();
+        Self { first: None, further: products.into_iter().map(|from| Further { from, took: None }).collect() }
+    }
+
+    /// The ranges, which together cover every product.
+    #[must_use]
+    pub fn ranges(&self) -> Vec<ProductRange> {
+        (0..=self.further.len()).map(|index| self.range(index)).collect()
+    }
+
+    fn range(&self, index: usize) -> ProductRange {
+        let boundary = |further: Option<&Further>| further.map(|further| further.from.clone()).unwrap_or_default();
+        ProductRange {
+            from: boundary(index.checked_sub(1).and_then(|before| self.further.get(before))),
+            to: boundary(self.further.get(index)),
+        }
+    }
+
+    fn took(&mut self, index: usize) -> Option<&mut Option<Took>> {
+        match index.checked_sub(1) {
+            None => Some(&mut self.first),
+            Some(before) => self.further.get_mut(before).map(|further| &mut further.took),
+        }
+    }
+
+    /// Remembers what a range took, and splits it at some of the products of its answer where that is more than the limits. A range that is no longer one of the
+    /// plan's is let be, and so is a single product, however large.
+    pub fn learn(&mut self, range: &ProductRange, took: Took, products: &[String], limits: &RangeLimits) {
+        let share = took.share_of(limits);
+        let parts = if share > 1.0 { ((share / Self::AIM).ceil() as u64).clamp(2, Self::MOST_PARTS) } else { 1 };
+        let mut boundaries = evenly(products, parts as usize - 1);
+        boundaries.retain(|product| *product != range.from && *product != range.to);
+        self.part(range, boundaries, Some(took));
+    }
+
+    /// Splits a range whose answer was cut or given up after `reached`. False where that helps nothing: there is nothing to
+    /// part at, and boundaries have to be configured.
+    pub fn cut(&mut self, range: &ProductRange, reached: Option<&str>) -> bool {
+        let product = reached.filter(|product| !product.is_empty() && *product != range.from && *product != range.to);
+        product.is_some_and(|product| self.part(range, vec![product.to_owned()], None))
+    }
+
+    fn part(&mut self, range: &ProductRange, products: Vec<String>, took: Option<Took>) -> bool {
+        let Some(index) = (0..=self.further.len()).find(|&index| self.range(index) == *range) else { return false };
+        let each = took.map(|took| took.parted(products.len() as u64 + 1));
+        if let Some(took) = self.took(index) {
+            *took = each;
+        }
+        self.further.splice(index..index, products.into_iter().map(|from| Further { from, took: each }));
+        true
+    }
+
+    /// Joins neighbours that together stay far below the limits. For the end of a run, when no range is being read.
+    pub fn join(&mut self, limits: &RangeLimits) {
+        let mut before = self.first;
+        let mut kept: Vec<Further> = Vec::with_capacity(self.further.len());
+        for further in std::mem::take(&mut self.further) {
+            let together = before.zip(further.took).map(|(one, other)| one.plus(other));
+            match together.filter(|together| together.share_of(limits) < Self::SMALL) {
+                Some(together) => {
+                    before = Some(together);
+                    match kept.last_mut() {
+                        Some(last) => last.took = before,
+                        None => self.first = before,
+                    }
+                }
+                None => {
+                    before = further.took;
+                    kept.push(further);
+                }
+            }
+        }
+        self.further = kept;
+    }
+}
+
+/// At most so many of the products, evenly spread, without the first.
+fn evenly(products: &[String], most: usize) -> Vec<String> {
+    let mut spread: Vec<String> = (1..=most).filter_map(|part| products.get(part * products.len() / (most + 1)).cloned()).collect();
+    spread.dedup();
+    spread.retain(|product| Some(product) != products.first());
+    spread
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+use proptest::prelude::*;
+
+use super::*;
+
+const LIMITS: RangeLimits = Took { milliseconds: 20_000, bytes: 8 << 20, skus: 1000 };
+
+fn took(skus: u64) -> Took {
+    Took { milliseconds: skus, bytes: skus * 150, skus }
+}
+
+fn boundaries(plan: &RangePlan) -> Vec<String> {
+    plan.ranges().into_iter().skip(1).map(|range| range.from).collect()
+}
+
+#[test]
+fn it_begins_with_everything_or_with_what_is_configured() {
+    assert_eq!(RangePlan::default().ranges(), [ProductRange::default()]);
+    let range = |from: &str, to: &str| ProductRange { from: from.into(), to: to.into() };
+    let plan = RangePlan::parted_at(["M".to_owned(), String::new(), " T ".to_owned(), "T".to_owned()]);
+    assert_eq!(plan.ranges(), [range("", "M"), range("M", "T"), range("T", "")]);
+}
+
+#[test]
+fn a_range_that_takes_too_much_is_split_at_products_of_its_answer() {
+    let mut plan = RangePlan::default();
+    let everything = ProductRange::default();
+    let all: Vec<String> = (0..2000).map(|number| format!("P{number:04}")).collect();
+    plan.learn(&everything, took(2000), &all, &LIMITS);
+    assert_eq!(boundaries(&plan), ["P0666", "P1333"]);
+    plan.join(&LIMITS);
+    assert_eq!(plan.ranges().len(), 3, "what was split is not joined at once");
+    plan.learn(&everything, took(2000), &all, &LIMITS);
+    assert_eq!(plan.ranges().len(), 3, "a range of another plan is let be");
+    let slow = Took { milliseconds: 30_000, ..took(1) };
+    plan.learn(&plan.ranges()[2].clone(), slow, &["P1333", "P1500", "P1999"].map(str::to_owned), &LIMITS);
+    assert_eq!(boundaries(&plan), ["P0666", "P1333", "P1500", "P1999"]);
+    plan.learn(&plan.ranges()[4].clone(), slow, &["P1999".to_owned()], &LIMITS);
+    assert_eq!(plan.ranges().len(), 5, "one product cannot be split");
+}
+
+#[test]
+fn a_range_that_was_cut_is_split_where_it_got_to() {
+    let mut plan = RangePlan::default();
+    assert!(!plan.cut(&ProductRange::default(), None), "nothing to split at");
+    assert!(plan.cut(&ProductRange::default(), Some("K")));
+    let last = plan.ranges()[1].clone();
+    assert!(!plan.cut(&last, Some("K")), "it did not get past its own beginning");
+    assert!(plan.cut(&last, Some("R")));
+    assert_eq!(boundaries(&plan), ["K", "R"]);
+}
+
+#[test]
+fn small_neighbours_are_joined_and_unknown_ones_are_not() {
+    let mut plan = RangePlan::parted_at(["B", "C", "D", "E"].map(ToOwned::to_owned));
+    for (index, skus) in [(0, 100), (1, 100), (2, 900), (3, 10)] {
+        let range = plan.ranges()[index].clone();
+        plan.learn(&range, took(skus), &[], &LIMITS);
+    }
+    plan.join(&LIMITS);
+    assert_eq!(boundaries(&plan), ["C", "D", "E"]);
+    let range = plan.ranges()[3].clone();
+    plan.learn(&range, took(10), &[], &LIMITS);
+    plan.join(&LIMITS);
+    assert_eq!(boundaries(&plan), ["C", "D"]);
+}
+
+#[test]
+fn a_plan_is_remembered_as_a_document() {
+    let mut plan = RangePlan::parted_at(["M".to_owned()]);
+    plan.learn(&plan.ranges()[0].clone(), took(5), &[], &LIMITS);
+    let text = serde_json::to_string(&plan).unwrap();
+    assert_eq!(text, r#"{"first":{"milliseconds":5,"bytes":750,"skus":5},"further":[{"from":"M"}]}"#);
+    assert_eq!(serde_json::from_str::<RangePlan>(&text).unwrap(), plan);
+    assert_eq!(serde_json::from_str::<RangePlan>("{}").unwrap(), RangePlan::default());
+}
+
+proptest! {
+    /// Prima may compare codes in any order: here, by a shuffled alphabet.
+    #[test]
+    fn every_product_lies_in_a_range_however_prima_compares(
+        alphabet in Just("ABCDabcd019-é".chars().collect::<Vec<_>>()).prop_shuffle(),
+        seen in proptest::collection::vec(("[A-Da-d019é-]{1,4}", 1..3000_u64), 0..30),
+        asked in "[A-Da-d019é-]{1,5}",
+    ) {
+        let rank = |text: &str| text.chars().map(|c| alphabet.iter().position(|other| *other == c).unwrap()).collect::<Vec<_>>();
+        let lies_in = |range: &ProductRange, product: &str| {
+            let product = rank(product);
+            product >= rank(&range.from) && (range.to.is_empty() || product <= rank(&range.to))
+        };
+        let mut products: Vec<String> = seen.iter().map(|(product, _)| product.clone()).collect();
+        products.sort();
+        products.dedup();
+        let mut plan = RangePlan::default();
+        for (index, (product, skus)) in seen.iter().enumerate() {
+            let ranges = plan.ranges();
+            let range = &ranges[index % ranges.len()];
+            match index % 3 {
+                0 => plan.learn(range, took(*skus), &products, &LIMITS),
+                1 => drop(plan.cut(range, Some(product))),
+                _ => plan.join(&LIMITS),
+            }
+            let ranges = plan.ranges();
+            prop_assert!(ranges.iter().any(|range| lies_in(range, &asked)), "{asked} is in none of {ranges:?}");
+        }
+    }
+}
