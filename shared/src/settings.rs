@@ -8,6 +8,8 @@ pub const ORDERS_TABLE: &str = "ORDERS_TABLE";
 pub const CHANNELS_TABLE: &str = "CHANNELS_TABLE";
 /// The table of order rules and SKU overrides.
 pub const MAPS_TABLE: &str = "MAPS_TABLE";
+/// The table of the stock ledgers and the small records beside them.
+pub const STOCK_TABLE: &str = "STOCK_TABLE";
 /// The `orders` queue.
 pub const ORDERS_QUEUE_URL: &str = "ORDERS_QUEUE_URL";
 /// The `orders` queue's dead-letter queue, where exceptions are shown.

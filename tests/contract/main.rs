@@ -14,6 +14,8 @@ use std::time::Duration;
 use local_world::AwsServer;
 use shared::state::contract;
 use shared::state::dynamodb::DynamoDbStore;
+use shared::state::ledger::dynamodb::DynamoDbLedger;
+use shared::state::ledger::{self, LedgerStore as _};
 use shared::state::memory::MemoryStore;
 use shared::state::{Store as _, StoreError};
 
@@ -72,6 +74,7 @@ async fn moto_keeps_the_contracts() {
 async fn keeps_the_contracts(kind: AwsServer) {
     let server = Server::start(kind).await;
     store(&server).await;
+    stock(&server).await;
     documents::check(&server).await;
     documents::check_keys(&server).await;
     judge(kind.name(), "queue", queue::check(async || server.queues().await).await);
@@ -91,4 +94,14 @@ async fn store(server: &Server) {
     let refused = nowhere.load_intake().await;
     let Err(StoreError::Unavailable(problem)) = refused else { panic!("a table that is absent is unavailable, not {refused:?}") };
     assert_eq!(problem, "reading installation: ResourceNotFoundException");
+}
+
+async fn stock(server: &Server) {
+    let client = aws_sdk_dynamodb::Client::new(&server.config);
+    let store = DynamoDbLedger::new(client.clone(), server.table("StockTable").await);
+    assert_eq!(ledger::contract::check(&store, "run").await, Ok(()), "the stock's memory on {}", server.place());
+
+    let refused = DynamoDbLedger::new(client, "none").load("run").await;
+    let Err(StoreError::Unavailable(problem)) = refused else { panic!("a table that is absent is unavailable, not {refused:?}") };
+    assert_eq!(problem, "reading ledger#run: ResourceNotFoundException");
 }

@@ -84,9 +84,12 @@ pub(crate) async fn run(connector: &Connector, stack_name: &str, alert: bool) ->
     let mark = format!("{MARK}#{}", connector.now);
     let mut findings = vec![first];
     let mut add = |what: &str, result| findings.push(Finding { what: what.to_owned(), result });
-    for (what, output, sorted) in
-        [("orders table", "OrdersTableName", false), ("channels table", "ChannelsTableName", true), ("maps table", "MapsTableName", true)]
-    {
+    for (what, output, sorted) in [
+        ("orders table", "OrdersTableName", false),
+        ("channels table", "ChannelsTableName", true),
+        ("maps table", "MapsTableName", true),
+        ("stock table", "StockTableName", true),
+    ] {
         add(what, try_table(connector, stack.output(output), sorted, &mark).await);
     }
     add("orders queue", try_orders_queue(connector, &stack).await);

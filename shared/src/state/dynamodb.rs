@@ -297,7 +297,7 @@ impl Store for DynamoDbStore {
 }
 
 /// Puts an item; `Some` of what is stored where the condition does not hold.
-async fn put_unless_refused(request: PutItemFluentBuilder, what: &str) -> Result<Option<Item>, StoreError> {
+pub(super) async fn put_unless_refused(request: PutItemFluentBuilder, what: &str) -> Result<Option<Item>, StoreError> {
     let sent = request.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld).send().await;
     let Err(error) = sent else { return Ok(None) };
     match error.as_service_error() {
@@ -377,7 +377,7 @@ pub(crate) fn read_document<T: DeserializeOwned>(item: &Item, record: &str) -> R
     Ok((serde_json::from_str(document).map_err(|problem| unreadable(problem.to_string()))?, version))
 }
 
-fn to_json<T: Serialize>(value: &T, what: &str) -> Result<String, StoreError> {
+pub(super) fn to_json<T: Serialize>(value: &T, what: &str) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|problem| StoreError::Unreadable { record: what.to_owned(), problem: problem.to_string() })
 }
 
@@ -392,7 +392,7 @@ pub(crate) fn text_of<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
 }
 
 /// Different for every write. The standard library's hasher is seeded from the operating system's randomness.
-fn write_mark() -> String {
+pub(super) fn write_mark() -> String {
     let random = || std::collections::hash_map::RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", random(), random())
 }

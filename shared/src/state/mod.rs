@@ -3,6 +3,7 @@
 
 pub mod contract;
 pub mod dynamodb;
+pub mod ledger;
 pub mod memory;
 
 use std::collections::HashMap;
