@@ -32,7 +32,7 @@ async fn trade_in_offers(running: &Running) {
     assert_eq!(running.upload("/api/offers/stock/imports", "nothing", &[]).await.status, 400);
     assert_eq!(running.get("/api/offers/stock/imports/none/status").await.status, 404);
     running.get("/api/offers?max=100&offset=0").await;
-    let wish = json!({"export_type": "application/json", "items_per_chunk": 10, "include_inactive_offers": true});
+    let wish = json!({"export_type": "application/json", "items_per_chunk": 10000, "include_inactive_offers": true});
     let tracking = running.call(Method::POST, "/api/offers/export/async", Some(wish)).await.json;
     let status = running.get(&format!("/api/offers/export/async/status/{}", tracking["tracking_id"].as_str().unwrap())).await.json;
     let file = status["urls"][0].as_str().unwrap().trim_start_matches(&running.url).to_owned();
@@ -42,7 +42,9 @@ async fn trade_in_offers(running: &Running) {
 #[tokio::test]
 async fn every_operation_is_recorded_without_a_key() {
     let path = recording();
-    let running = Running::start(json!({"payment_seconds": 1, "import_wait_seconds": 0, "import_run_seconds": 0, "export_seconds": 0}), Some(&path)).await;
+    let running =
+        Running::start(json!({"payment_seconds": 1, "import_wait_seconds": 0, "import_run_seconds": 0, "export_seconds": 0}), Some(&path))
+            .await;
     for path in ["/api/version", "/api/account", "/api/platform/configuration"] {
         assert!(running.get(path).await.status.is_success());
     }

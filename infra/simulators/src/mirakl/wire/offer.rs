@@ -66,12 +66,13 @@ fn table(heading: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> Strin
 
 /// An offer of OF21.
 pub(in crate::mirakl) fn offer(offer: &Offer, currency: &str) -> Value {
-    let price = json!({"price": 49.0, "unit_origin_price": 49.0, "volume_prices": [{"price": 49.0, "quantity_threshold": 1, "unit_origin_price": 49.0}]});
+    let price = json!({"price": 49.0, "unit_origin_price": 49.0, "volume_prices": [{"price": 49.0, "quantity_threshold": 1, "unit_origin_price": 49.0, "unit_discount_price": 49.0}],
+        "channel_code": null});
     let mut body = json!({
         "active": offer.is_for_sale(), "all_prices": [price], "allow_quote_requests": false, "applicable_pricing": price,
         "category_code": "3016100", "category_label": "Fashion", "channels": [], "currency_iso_code": currency, "description": null,
         "fulfillment": {"center": {"code": "DEFAULT"}}, "leadtime_to_ship": 2, "logistic_class": {"code": "S", "label": "Small"},
-        "max_order_quantity": null, "min_order_quantity": 1, "min_quantity_alert": null, "min_shipping_price": 3.95,
+        "min_order_quantity": 1, "min_shipping_price": 3.95,
         "min_shipping_price_additional": 0, "min_shipping_type": "STD", "min_shipping_zone": "UK", "offer_id": offer.offer_id,
         "package_quantity": 1, "price": 49.0, "price_additional_info": null, "product_references": [],
         "product_sku": format!("MKP{}", offer.offer_id), "product_title": format!("Fashion piece – {}", offer.shop_sku),
