@@ -139,13 +139,14 @@ impl Marketplace {
 
     /// Ends every import and moves on every order whose time has come, each at its own time, and says how many orders moved.
     pub fn advance(&mut self, now: Timestamp) -> usize {
-        while let Some((_, number)) = self.shelves.due.first().copied().filter(|(at, _)| *at <= now) {
-            self.end_import(number);
-        }
         let pace = Pace::of(&self.settings);
         let mut moved = 0;
-        while let Some(Reverse((at, number))) = self.timers.peek().copied().filter(|Reverse((at, _))| *at <= now) {
-            self.timers.pop();
+        while let Some(at) = self.next_due().filter(|at| *at <= now) {
+            if let Some((_, import)) = self.shelves.due.first().copied().filter(|(due, _)| *due == at) {
+                self.end_import(import);
+                continue;
+            }
+            let Some(Reverse((_, number))) = self.timers.pop() else { break };
             let Some(order) = self.orders.get_mut(&number).filter(|order| order.due == Some(at)) else { continue };
             order.due = None;
             self.change(number, at, |order| pace.move_on(order, at));

@@ -70,6 +70,16 @@ fn a_cancellation_restocks_only_where_the_marketplace_does_so() {
 }
 
 #[test]
+fn a_clock_that_jumps_keeps_imports_and_cancellations_in_their_order() {
+    let mut marketplace = offering(Settings { cancellations_restock: true, acceptance_window_seconds: 5, ..Settings::default() });
+    import(&mut marketplace, "A", 50, 0);
+    marketplace.place(order_of(1, "A", 4), start());
+    marketplace.place(order_of(2, "A", 3), after(14));
+    marketplace.advance(after(100));
+    assert_eq!(quantity(&marketplace, "A"), 53, "four came back before the import, three after");
+}
+
+#[test]
 fn imports_wait_run_and_are_applied_in_their_order() {
     let mut marketplace = offering(Settings::default());
     let first = import(&mut marketplace, "A", 50, 0);
