@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::generate::OrderWish;
 use super::http::Simulator;
-use super::model::{Cause, Marketplace, Order, Settings};
+use super::model::{Cause, ImportFate, Marketplace, NewOffer, Order, Settings};
 use crate::misbehaviour::Plan;
 
 pub(super) fn routes() -> Router<Arc<Simulator>> {
@@ -20,6 +20,11 @@ pub(super) fn routes() -> Router<Arc<Simulator>> {
         .route("/simulator/state", get(state))
         .route("/simulator/calls", get(calls))
         .route("/simulator/orders", post(bring))
+        .route("/simulator/sales", post(sell))
+        .route("/simulator/stock", get(stock))
+        .route("/simulator/shops/{shop_id}/offers", put(set_offers))
+        .route("/simulator/shops/{shop_id}/offers/generate", post(generate_offers))
+        .route("/simulator/shops/{shop_id}/import-fates", post(spoil_imports))
         .route("/simulator/orders/{order_id}/cancel", post(cancel))
         .route("/simulator/orders/{order_id}/ship", post(ship))
         .route("/simulator/orders/{order_id}/refuse-payment", post(refuse_payment))
@@ -82,6 +87,64 @@ async fn bring(State(simulator): State<Arc<Simulator>>, Json(request): Json<Brin
     let Bring { shop_id, count, seed, wish } = request;
     let order_ids = simulator.bring(shop_id, count, seed, wish, Timestamp::now()).ok_or(StatusCode::NOT_FOUND)?;
     Ok(Json(json!({"order_ids": order_ids})))
+}
+
+#[derive(Deserialize)]
+struct Sale {
+    shop_id: i64,
+    sku: String,
+    quantity: u32,
+}
+
+/// 409 where the offer has not so many pieces.
+async fn sell(State(simulator): State<Arc<Simulator>>, Json(sale): Json<Sale>) -> Result<Json<Value>, StatusCode> {
+    let now = Timestamp::now();
+    simulator.marketplace().advance(now);
+    let order_id = simulator.sell(sale.shop_id, &sale.sku, sale.quantity, now).ok_or(StatusCode::CONFLICT)?;
+    Ok(Json(json!({"order_id": order_id})))
+}
+
+/// Every shop's offers and every import, lost ones included.
+async fn stock(State(simulator): State<Arc<Simulator>>) -> Json<Value> {
+    let now = Timestamp::now();
+    let mut marketplace = simulator.marketplace();
+    marketplace.advance(now);
+    let offers = |shop_id: i64| marketplace.offers(shop_id).collect::<Vec<_>>();
+    let shops = simulator.shops.iter().map(|shop| shop.profile.shop_id).map(|id| json!({"shop_id": id, "offers": offers(id)}));
+    let imports = marketplace.imports().map(|import| json!({"status": import.status(now), "import": import}));
+    Json(json!({
+        "shops": shops.collect::<Vec<_>>(), "imports": imports.collect::<Vec<_>>(), "refused_sales": marketplace.refused_sales(),
+    }))
+}
+
+async fn set_offers(State(simulator): State<Arc<Simulator>>, Path(shop_id): Path<i64>, Json(offers): Json<Vec<NewOffer>>) -> StatusCode {
+    simulator.marketplace().set_offers(shop_id, offers, Timestamp::now());
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
+struct GeneratedOffers {
+    seed: u64,
+    /// Least and most pieces of each.
+    pieces: [u32; 2],
+}
+
+async fn generate_offers(
+    State(simulator): State<Arc<Simulator>>,
+    Path(shop_id): Path<i64>,
+    Json(wish): Json<GeneratedOffers>,
+) -> StatusCode {
+    simulator.offer_catalogue(shop_id, wish.pieces, wish.seed, Timestamp::now());
+    StatusCode::NO_CONTENT
+}
+
+async fn spoil_imports(
+    State(simulator): State<Arc<Simulator>>,
+    Path(shop_id): Path<i64>,
+    Json(fates): Json<Vec<ImportFate>>,
+) -> StatusCode {
+    simulator.marketplace().spoil_imports(shop_id, fates);
+    StatusCode::NO_CONTENT
 }
 
 async fn cancel(State(simulator): State<Arc<Simulator>>, Path(order_id): Path<String>) -> StatusCode {

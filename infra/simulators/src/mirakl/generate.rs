@@ -22,6 +22,8 @@ pub struct OrderWish {
     pub payment_fails_share: f64,
     /// How many lines; none: one to four.
     pub lines: Option<usize>,
+    /// Pieces of every line; none: one to three.
+    pub quantity: Option<u32>,
 }
 
 /// Percent of value added tax.
@@ -54,7 +56,7 @@ pub fn generate_order(
             _ => offer(rng, catalogue),
         };
         let line_id = format!("{order_id}-{index}");
-        lines.push(line(rng, line_id, (offer_sku, offer_id), index == 1, shop.tax_included, taxes_shown));
+        lines.push(line(rng, line_id, (offer_sku, offer_id), wish.quantity, index == 1, shop.tax_included, taxes_shown));
     }
     let pick_up = share(rng, 0.07);
     let message = share(rng, 0.1);
@@ -125,11 +127,12 @@ fn line(
     rng: &mut impl Rng,
     order_line_id: String,
     (offer_sku, offer_id): (String, i64),
+    wished: Option<u32>,
     first: bool,
     tax_included: bool,
     taxes_shown: bool,
 ) -> OrderLine {
-    let quantity = *[1_u32, 1, 1, 1, 2, 3].choose(rng).unwrap_or(&1);
+    let quantity = wished.unwrap_or(*[1_u32, 1, 1, 1, 2, 3].choose(rng).unwrap_or(&1));
     let listed = Decimal::new(rng.random_range(900..18_900), 2);
     let off = if share(rng, 0.12) { Decimal::new(250, 2) } else { Decimal::ZERO };
     let price_unit = listed - off;

@@ -8,6 +8,7 @@ mod generate;
 pub mod http;
 mod limits;
 pub mod model;
+mod offers;
 mod operations;
 mod shipping;
 #[cfg(test)]
@@ -18,6 +19,7 @@ pub use generate::{OrderWish, generate_order};
 pub use http::{Config, Shop, Simulator, serve};
 pub use model::{Carrier, Marketplace, Order, OrderLine, Settings, Shipment, ShopProfile, State, Tracking};
 pub use model::{Cause, Decision, Filter, LineSettlement, NewShipment, Refund, Refusal, Tax};
+pub use model::{Import, ImportFate, ImportKind, ImportLine, ImportStatus, LineError, NewOffer, Offer};
 
 /// An order as OR11 lists it, in JSON: for whoever runs the model without HTTP.
 #[must_use]

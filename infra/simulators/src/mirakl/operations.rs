@@ -6,14 +6,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::http::{Shop, Simulator};
-use super::model::{Decision, Filter, Refusal, ShopProfile, State};
-use super::{shipping, wire};
+use super::model::{Decision, Filter, ImportKind, Refusal, ShopProfile, State};
+use super::{offers, shipping, wire};
+
+/// What most of the seller API answers in.
+const JSON: &str = "application/json;charset=UTF-8";
 
 /// What an operation answers, before anything goes wrong with it on purpose.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
-    /// JSON.
+    pub(super) content_type: &'static str,
     pub(super) body: Option<String>,
     pub(super) headers: Vec<(&'static str, String)>,
 }
@@ -21,17 +24,21 @@ pub(super) struct Answer {
 impl Answer {
     pub(super) fn ok(body: &impl Serialize) -> Self {
         match serde_json::to_string(body) {
-            Ok(text) => Self { status: StatusCode::OK, body: Some(text), headers: Vec::new() },
+            Ok(text) => Self::text(JSON, text),
             Err(problem) => Self::server_error(StatusCode::INTERNAL_SERVER_ERROR, &problem.to_string()),
         }
     }
 
+    pub(super) fn text(content_type: &'static str, text: String) -> Self {
+        Self { status: StatusCode::OK, content_type, body: Some(text), headers: Vec::new() }
+    }
+
     pub(super) fn empty(status: StatusCode) -> Self {
-        Self { status, body: None, headers: Vec::new() }
+        Self { status, content_type: JSON, body: None, headers: Vec::new() }
     }
 
     pub(super) fn with(status: StatusCode, body: &Value) -> Self {
-        Self { status, body: Some(body.to_string()), headers: Vec::new() }
+        Self { status, ..Self::text(JSON, body.to_string()) }
     }
 
     pub(super) fn bad(message: &str) -> Self {
@@ -78,7 +85,7 @@ impl Answer {
     }
 }
 
-/// The operation behind a method and a path: Mirakl's name and the order in the path.
+/// The operation behind a method and a path: Mirakl's name, and the order, import or export in the path.
 pub(super) fn operation(method: &str, path: &str) -> Option<(&'static str, Option<String>)> {
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     match (method, segments.as_slice()) {
@@ -93,6 +100,16 @@ pub(super) fn operation(method: &str, path: &str) -> Option<(&'static str, Optio
         ("GET", ["api", "shipping", "types"]) => Some(("SH12", None)),
         ("POST", ["api", "shipments"]) => Some(("ST01", None)),
         ("GET", ["api", "shipments"]) => Some(("ST11", None)),
+        ("GET", ["api", "offers"]) => Some(("OF21", None)),
+        ("POST", ["api", "offers", "stock", "imports"]) => Some(("STO01", None)),
+        ("GET", ["api", "offers", "stock", "imports", id, "status"]) => Some(("STO02", Some((*id).to_owned()))),
+        ("GET", ["api", "offers", "stock", "imports", id, "error_report"]) => Some(("STO03", Some((*id).to_owned()))),
+        ("POST", ["api", "offers", "imports"]) => Some(("OF01", None)),
+        ("GET", ["api", "offers", "imports", id]) => Some(("OF02", Some((*id).to_owned()))),
+        ("GET", ["api", "offers", "imports", id, "error_report"]) => Some(("OF03", Some((*id).to_owned()))),
+        ("POST", ["api", "offers", "export", "async"]) => Some(("OF52", None)),
+        ("GET", ["api", "offers", "export", "async", "status", id]) => Some(("OF53", Some((*id).to_owned()))),
+        ("GET", ["api", "offers", "export", "async", "file", id]) => Some(("OF54", Some((*id).to_owned()))),
         ("PUT", ["api", "orders", order_id, what]) => {
             let name = match *what {
                 "accept" => "OR21",
@@ -113,6 +130,8 @@ pub(super) struct Asked<'a> {
     pub(super) authorization: Option<&'a str>,
     pub(super) query: Vec<(String, String)>,
     pub(super) body: &'a str,
+    /// The parts of a multipart body, by name.
+    pub(super) parts: Vec<(String, String)>,
     pub(super) url: &'a str,
 }
 
@@ -123,6 +142,15 @@ impl Asked<'_> {
 
     pub(super) fn parsed<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, Answer> {
         self.value(name).map(|text| text.parse().map_err(|_| Answer::bad_field(name))).transpose()
+    }
+
+    pub(super) fn part(&self, name: &str) -> Option<&str> {
+        self.parts.iter().find(|(known, _)| known == name).map(|(_, text)| text.as_str())
+    }
+
+    /// The URL without its query.
+    pub(super) fn address(&self) -> &str {
+        self.url.split('?').next().unwrap_or_default()
     }
 
     /// Values separated by commas, at most 100.
@@ -136,7 +164,7 @@ impl Asked<'_> {
 }
 
 /// Carries out an operation.
-pub(super) fn answer(simulator: &Simulator, name: &str, order_id: Option<&str>, asked: &Asked<'_>, now: Timestamp) -> Answer {
+pub(super) fn answer(simulator: &Simulator, name: &str, id: Option<&str>, asked: &Asked<'_>, now: Timestamp) -> Answer {
     simulator.marketplace().advance(now);
     if name == "V01" {
         return Answer::empty(StatusCode::OK);
@@ -145,22 +173,31 @@ pub(super) fn answer(simulator: &Simulator, name: &str, order_id: Option<&str>, 
         Ok(shop) => &shop.profile,
         Err(refused) => return refused,
     };
+    let id = id.unwrap_or_default();
     let answer = match name {
         "A01" => Ok(Answer::ok(&wire::platform::account(shop, now))),
         "PC01" => Ok(Answer::ok(&wire::platform::platform(simulator.marketplace().settings(), shop))),
         "OR11" => list(simulator, shop, asked, now),
         "OR04" => write_references(simulator, shop, asked, now),
-        "OR21" => accept(simulator, shop, order_id.unwrap_or_default(), asked, now),
+        "OR21" => accept(simulator, shop, id, asked, now),
         "SH12" => Ok(Answer::ok(&wire::shipping::shipping_types(simulator.marketplace().settings()))),
         "SH21" => Ok(Answer::ok(&wire::shipping::carriers(simulator.marketplace().settings()))),
         // Each platform has one family; the other is not there for its shops.
         "OR23" | "OR24" if shop.multi_shipment => Err(Answer::bad("Bad Request")),
         "ST01" if !shop.multi_shipment => Err(Answer::bad("Multi-shipment is not enabled")),
-        "OR23" => shipping::track(simulator, shop, order_id.unwrap_or_default(), asked, now),
-        "OR24" => shipping::ship(simulator, shop, order_id.unwrap_or_default(), now),
+        "OR23" => shipping::track(simulator, shop, id, asked, now),
+        "OR24" => shipping::ship(simulator, shop, id, now),
         "OR28" | "OR30" => shipping::settle(simulator, shop, name, asked, now),
         "ST01" => shipping::create(simulator, shop, asked, now),
         "ST11" => shipping::list(simulator, shop, asked),
+        "STO01" => offers::import(simulator, shop, ImportKind::Stock, asked, now),
+        "OF01" => offers::import(simulator, shop, ImportKind::Offers, asked, now),
+        "STO02" | "OF02" => offers::status(simulator, shop, name, id, now),
+        "STO03" | "OF03" => offers::error_report(simulator, shop, name, id, now),
+        "OF21" => offers::list(simulator, shop, asked),
+        "OF52" => offers::export(simulator, shop, asked, now),
+        "OF53" => offers::export_status(simulator, shop, id, asked, now),
+        "OF54" => offers::export_file(simulator, shop, id, asked, now),
         _ => Ok(Answer::not_found()),
     };
     answer.unwrap_or_else(|refused| refused)
@@ -228,8 +265,8 @@ fn list(simulator: &Simulator, shop: &ShopProfile, asked: &Asked<'_>, now: Times
 }
 
 /// The `Link` header to the pages before and after.
-fn links(asked: &Asked<'_>, offset: usize, max: usize, total: usize) -> Option<String> {
-    let base = asked.url.split('?').next().unwrap_or_default();
+pub(super) fn links(asked: &Asked<'_>, offset: usize, max: usize, total: usize) -> Option<String> {
+    let base = asked.address();
     let link = |offset: usize, relation: &str| {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(asked.query.iter().filter(|(name, _)| name != "offset" && name != "max"));

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use super::http::Simulator;
 use super::order::{Refusal, Stage, StoredOrder};
-use super::settings::Settings;
+use super::settings::{GeneratedStock, Settings, Sku};
+use super::stock::{Stock, StockRow};
 use super::warehouse::{Booking, Parcel, Round, RoundDone};
 use crate::misbehaviour::Plan;
 
@@ -28,6 +29,10 @@ pub(super) fn routes() -> Router<Arc<Simulator>> {
         .route("/simulator/orders/{number}/despatch", post(despatch))
         .route("/simulator/orders/{number}/close-short", post(close_short))
         .route("/simulator/warehouse", post(warehouse))
+        .route("/simulator/warehouse/allocate", post(allocate))
+        .route("/simulator/stock", get(stock).put(set_stock))
+        .route("/simulator/stock/generate", post(generate_stock))
+        .route("/simulator/stock/sales", post(sell_elsewhere))
         .route("/simulator/misbehaviour", get(misbehaviour).put(set_misbehaviour))
         .route("/simulator/settings", get(settings).put(change_settings))
         .route("/simulator/calls", get(calls))
@@ -170,6 +175,48 @@ async fn close_short(State(simulator): State<Arc<Simulator>>, Path(number): Path
 
 async fn warehouse(State(simulator): State<Arc<Simulator>>, Json(round): Json<Round>) -> Json<RoundDone> {
     Json(simulator.installation().work_round(round, Timestamp::now()))
+}
+
+async fn allocate(State(simulator): State<Arc<Simulator>>) -> Json<Value> {
+    Json(json!({"allocated": simulator.installation().allocate(Timestamp::now())}))
+}
+
+/// The stock of every SKU, with what its figures come from and what is oversold.
+async fn stock(State(simulator): State<Arc<Simulator>>) -> Json<Value> {
+    let mut installation = simulator.installation();
+    installation.land(Timestamp::now());
+    let row =
+        |(sku, stock): (&Sku, &Stock)| json!({"sku": sku, "stock": stock, "allocated": stock.allocated(), "oversold": stock.oversold()});
+    let rows: Vec<Value> = installation.stock().map(row).collect();
+    Json(json!({"skus": rows, "oversold_as_orders_came_in": installation.totals().oversold}))
+}
+
+async fn set_stock(State(simulator): State<Arc<Simulator>>, Json(rows): Json<Vec<StockRow>>) -> StatusCode {
+    simulator.installation().set_stock(rows);
+    StatusCode::NO_CONTENT
+}
+
+async fn generate_stock(State(simulator): State<Arc<Simulator>>, Json(wish): Json<GeneratedStock>) -> StatusCode {
+    simulator.installation().generate_stock(wish);
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Debug, Deserialize)]
+struct OtherSale {
+    #[serde(flatten)]
+    sku: Sku,
+    quantity: u32,
+    /// In a shop; else in the customer's own web shop.
+    #[serde(default)]
+    over_the_counter: bool,
+}
+
+async fn sell_elsewhere(
+    State(simulator): State<Arc<Simulator>>,
+    Json(sale): Json<OtherSale>,
+) -> Result<StatusCode, (StatusCode, Json<Refusal>)> {
+    simulator.installation().sell_elsewhere(&sale.sku, sale.quantity, sale.over_the_counter).map_err(refused)?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn refused(refusal: Refusal) -> (StatusCode, Json<Refusal>) {

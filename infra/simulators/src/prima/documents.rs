@@ -6,7 +6,8 @@ use rust_decimal::Decimal;
 
 use super::model::OrderStatusAnswer;
 use super::order::{Attributes, NewOrder, NewOrderCharge, NewOrderLine, NewOrderPayment, Refusal};
-use super::settings::{ElementCase, Encoding};
+use super::settings::{ElementCase, Encoding, Sku};
+use super::stock::SkuFigures;
 use super::text::{escaped, mangled, referenced};
 use super::xml::{Element, parse};
 
@@ -22,6 +23,13 @@ pub(super) enum Request {
         number: String,
         narrative: String,
     },
+    /// `ProductAvailableToSell`: the range of products.
+    AvailableRange {
+        from: String,
+        to: String,
+    },
+    /// `MultiAvailableToSell`.
+    AvailableSkus(Vec<Sku>),
     /// Any other request type, or no readable document.
     Refused(Refusal),
 }
@@ -45,6 +53,8 @@ impl ReadRequest {
             Request::OrderStatus { .. } => "OrderStatus",
             Request::NewOrders(_) => "NewOrder",
             Request::CancelOrder { .. } => "CancelOrder",
+            Request::AvailableRange { .. } => "ProductAvailableToSell",
+            Request::AvailableSkus(_) => "MultiAvailableToSell",
             Request::Refused(_) => "Unknown",
         }
     }
@@ -54,7 +64,7 @@ impl ReadRequest {
         match &self.request {
             Request::OrderStatus { number } | Request::CancelOrder { number, .. } => vec![number.clone()],
             Request::NewOrders(Ok(orders)) => orders.iter().map(|order| order.order_number.clone()).collect(),
-            Request::NewOrders(Err(_)) | Request::Refused(_) => Vec::new(),
+            Request::NewOrders(Err(_)) | Request::AvailableRange { .. } | Request::AvailableSkus(_) | Request::Refused(_) => Vec::new(),
         }
     }
 }
@@ -75,16 +85,23 @@ pub(super) fn read(document: &str) -> ReadRequest {
     let [first, further @ ..] = &root.children[..] else { return ReadRequest::refused(&request_type, "The request has no Data") };
     let value = |name: &str| first.attribute(name).unwrap_or_default().to_owned();
     let request = match request_type.as_str() {
-        "OrderStatus" | "CancelOrder" | "NewOrder" if !further.is_empty() => {
+        "OrderStatus" | "CancelOrder" | "NewOrder" | "ProductAvailableToSell" | "MultiAvailableToSell" if !further.is_empty() => {
             Request::Refused(Refusal::new("The request has more than one Data"))
         }
         "OrderStatus" => Request::OrderStatus { number: value("OrderNumber") },
         "CancelOrder" => Request::CancelOrder { number: value("OrderNumber"), narrative: value("Narrative") },
         "NewOrder" | "MultiNewOrder" => Request::NewOrders(root.children.iter().map(read_order).collect()),
+        "ProductAvailableToSell" => Request::AvailableRange { from: value("ProductFrom"), to: value("ProductTo") },
+        "MultiAvailableToSell" => Request::AvailableSkus(first.children.iter().map(read_sku).collect()),
         "" => Request::Refused(Refusal::new("RequestType is missing")),
         other => Request::Refused(Refusal::new(format!("Unknown request type: {other}"))),
     };
     ReadRequest { request_type, request }
+}
+
+fn read_sku(sku: &Element) -> Sku {
+    let text = |name: &str| sku.attribute(name).unwrap_or_default().to_owned();
+    Sku { product: text("Product"), matrix: [text("MtrxCode1"), text("MtrxCode2"), text("MtrxCode3"), text("MtrxCode4")] }
 }
 
 fn read_order(data: &Element) -> Result<NewOrder, Refusal> {
@@ -207,6 +224,42 @@ pub(super) fn progress(number: &str, answer: &OrderStatusAnswer, manner: &Manner
     }
     close(&mut content, "Data", manner);
     carried_out("OrderStatus", &content, manner)
+}
+
+/// The answer to `MultiAvailableToSell`.
+pub(super) fn availability(figures: &[SkuFigures], manner: &Manner) -> String {
+    let mut content = String::new();
+    for figure in figures {
+        write_figures(&mut content, "SKU", figure, true, manner);
+    }
+    carried_out("MultiAvailableToSell", &content, manner)
+}
+
+/// A part of the answer to `ProductAvailableToSell`, of some SKUs.
+pub(super) fn availability_part(figures: &[SkuFigures], manner: &Manner) -> String {
+    let mut content = String::new();
+    for figure in figures {
+        write_figures(&mut content, "sku", figure, false, manner);
+    }
+    referenced(&content, manner.encoding)
+}
+
+/// The answer to `ProductAvailableToSell` with a mark in the place of its SKUs.
+pub(super) fn availability_frame(mark: &str, manner: &Manner) -> String {
+    carried_out("ProductAvailableToSell", mark, manner)
+}
+
+fn write_figures(content: &mut String, name: &str, figures: &SkuFigures, dated: bool, manner: &Manner) {
+    let SkuFigures { sku, available, allocated, free, due } = figures;
+    let quantities = [("AvailableQuantity", available), ("AllocatedQuantity", allocated), ("FreeQuantity", free)];
+    let quantities = quantities.map(|(name, quantity)| quantity.map(|quantity| (name, quantity.to_string())));
+    let date = due.filter(|_| dated).map(|due| ("AvailableDate", due.strftime("%d/%m/%Y").to_string()));
+    let [colour, size, third, fourth] = &sku.matrix;
+    let mut attributes: Vec<(&str, &str)> =
+        vec![("Product", &sku.product), ("MtrxCode1", colour), ("MtrxCode2", size), ("MtrxCode3", third), ("MtrxCode4", fourth)];
+    attributes.extend(quantities.iter().chain([&date]).flatten().map(|(name, value)| (*name, value.as_str())));
+    open(content, name, &attributes, manner);
+    close(content, name, manner);
 }
 
 fn open(content: &mut String, name: &str, attributes: &[(&str, &str)], manner: &Manner) {

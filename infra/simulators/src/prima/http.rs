@@ -9,6 +9,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::stream;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -65,7 +66,7 @@ impl Simulator {
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self {
-            installation: Mutex::new(Installation::new(config.settings.orders.clone())),
+            installation: Mutex::new(Installation::with_stock(config.settings.orders.clone(), config.settings.stock.clone())),
             settings: RwLock::new(Arc::new(config.settings)),
             misbehaviour: Misbehaviour::new(config.misbehaviour),
             calls: Calls::default(),
@@ -107,7 +108,10 @@ impl Simulator {
 
     /// Replaces the settings for the calls that come from now on.
     pub fn set_settings(&self, settings: Settings) {
-        self.installation().set_rules(settings.orders.clone());
+        let mut installation = self.installation();
+        installation.set_rules(settings.orders.clone());
+        installation.set_stock_rules(settings.stock.clone());
+        drop(installation);
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 
@@ -119,7 +123,8 @@ impl Simulator {
 
     /// Forgets every order and call.
     pub(super) fn reset(&self) {
-        *self.installation() = Installation::new(self.settings().orders.clone());
+        let settings = self.settings();
+        *self.installation() = Installation::with_stock(settings.orders.clone(), settings.stock.clone());
         self.calls.forget();
     }
 
@@ -224,6 +229,10 @@ impl Simulator {
             self.submit(request.request, Timestamp::now() + delay);
             return Ended { outcome: "late_effect", text: None, response: misbehaviour::broken() };
         }
+        if let Request::AvailableRange { from, to } = &request.request {
+            let response = self.tell_range(envelope, (from, to), trouble.as_ref(), sequence, settings).await;
+            return Ended { outcome: kind.unwrap_or("OK"), text: None, response };
+        }
         let (document, refusal) = self.perform(request, &manner(settings, sequence));
         tokio::time::sleep(Duration::from_millis(settings.answer_after_effect_ms)).await;
         let answer = Bytes::from(text::encode(&soap::answer(envelope, &document, settings), settings.encoding));
@@ -241,6 +250,45 @@ impl Simulator {
         Ended { outcome: kind.unwrap_or(if text.is_some() { "ERROR" } else { "OK" }), text, response }
     }
 
+    /// The answer to `ProductAvailableToSell`, in time and text proportional to its SKUs: it is written while it is sent.
+    async fn tell_range(
+        &self,
+        envelope: &str,
+        (from, to): (&str, &str),
+        trouble: Option<&misbehaviour::Fault>,
+        sequence: u64,
+        settings: &Settings,
+    ) -> Response {
+        use crate::misbehaviour::Fault as Trouble;
+        const SKUS: usize = 1000;
+        const MARK: &str = "{skus}";
+        let figures = self.installation().available(from, to, Timestamp::now());
+        let thousands = u64::try_from(figures.len()).unwrap_or(u64::MAX);
+        let slow = settings.stock.milliseconds_per_thousand.saturating_mul(thousands) / 1000;
+        tokio::time::sleep(Duration::from_millis(settings.answer_after_effect_ms + slow)).await;
+        match trouble {
+            Some(Trouble::LostAnswer) => return misbehaviour::broken(),
+            Some(Trouble::Delay { ms }) => tokio::time::sleep(Duration::from_millis(*ms)).await,
+            _ => {}
+        }
+        let (manner, encoding) = (manner(settings, sequence), settings.encoding);
+        let whole = soap::answer(envelope, &documents::availability_frame(MARK, &manner), settings);
+        let (head, tail) = whole.split_once(MARK).unwrap_or((&whole, ""));
+        let (head, tail) = (text::encode(head, encoding), text::encode(tail, encoding));
+        let parts = figures.len().div_ceil(SKUS);
+        let skus = (0..parts).map(move |part| {
+            let figures = figures.iter().skip(part * SKUS).take(SKUS).cloned().collect::<Vec<_>>();
+            text::encode(&text::escaped(&documents::availability_part(&figures, &manner)), encoding)
+        });
+        let parts = std::iter::once(head).chain(skus).chain([tail]).map(Bytes::from);
+        let content_type = content_type(settings);
+        if trouble == Some(&Trouble::CutAnswer) {
+            return misbehaviour::cut(parts.collect::<Vec<_>>().concat().into(), StatusCode::OK, &content_type);
+        }
+        let body = Body::from_stream(stream::iter(parts.map(Ok::<_, std::convert::Infallible>)));
+        ([(header::CONTENT_TYPE, content_type)], body).into_response()
+    }
+
     /// The effect of a request and the document that answers it.
     fn perform(&self, request: ReadRequest, manner: &Manner) -> (String, Option<Refusal>) {
         let now = Timestamp::now();
@@ -252,6 +300,9 @@ impl Simulator {
             }
             Request::NewOrders(orders) => done(orders.and_then(|orders| self.installation().new_orders(orders, now))),
             Request::CancelOrder { number, narrative } => done(self.installation().cancel_order(&number, &narrative, now)),
+            Request::AvailableSkus(skus) => Ok(documents::availability(&self.installation().available_of(&skus, now), manner)),
+            // It is answered in parts.
+            Request::AvailableRange { .. } => Ok(documents::accepted(&request_type, manner)),
             Request::Refused(refusal) => Err(refusal),
         };
         match result {
@@ -265,7 +316,7 @@ impl Simulator {
         match request {
             Request::NewOrders(Ok(orders)) => orders.into_iter().for_each(|order| installation.submit(order, apply_at)),
             Request::CancelOrder { number, narrative } => installation.submit_cancellation(&number, &narrative, apply_at),
-            Request::NewOrders(Err(_)) | Request::OrderStatus { .. } | Request::Refused(_) => {}
+            _ => {}
         }
     }
 

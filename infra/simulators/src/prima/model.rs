@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::order::{NewOrder, Refusal, Stage, StoredOrder};
-use super::settings::{KnownSkus, OrderRules, RepeatedNumber};
+use super::settings::{KnownSkus, OrderRules, RepeatedNumber, StockRules};
+use super::stock::Shelves;
 use super::validation::{check_order, check_order_number};
 use super::warehouse::Parcel;
 
@@ -35,6 +36,9 @@ pub struct Totals {
     pub refused: u64,
     /// Effects that landed after their caller had gone.
     pub late: u64,
+    /// Pieces of orders that were oversold as they came in: with all others that had not left, and those set aside elsewhere, they
+    /// were more than lay in the warehouse.
+    pub oversold: u64,
 }
 
 /// A change that lands later.
@@ -50,7 +54,8 @@ pub struct Installation {
     rules: OrderRules,
     skus: KnownSkus,
     next_id: u64,
-    orders: BTreeMap<u64, StoredOrder>,
+    pub(super) orders: BTreeMap<u64, StoredOrder>,
+    pub(super) shelves: Shelves,
     by_number: HashMap<String, Vec<u64>>,
     by_third_party_id: HashMap<String, Vec<u64>>,
     /// By the time they land and, within it, the order they were submitted in.
@@ -61,10 +66,17 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// An installation without orders.
+    /// An installation without orders and stock.
     #[must_use]
     pub fn new(rules: OrderRules) -> Self {
+        Self::with_stock(rules, StockRules::default())
+    }
+
+    /// An installation without orders.
+    #[must_use]
+    pub fn with_stock(rules: OrderRules, stock: StockRules) -> Self {
         Self {
+            shelves: Shelves::new(stock),
             skus: KnownSkus::new(&rules.catalogue),
             rules,
             next_id: 1,
@@ -156,6 +168,13 @@ impl Installation {
         if stage == Stage::Cancelled {
             return self.cancel(number, "Cancelled by hand", now);
         }
+        let id = order.id;
+        let Some(order) = self.orders.get_mut(&id) else { return Ok(()) };
+        match stage {
+            Stage::Allocated | Stage::Picking => self.shelves.allocate(order),
+            Stage::Despatched => self.shelves.leave(order, &order.left()),
+            _ => {}
+        }
         order.stage = stage;
         order.changed_at = now;
         Ok(())
@@ -229,6 +248,9 @@ impl Installation {
         let ids = self.by_number.remove(number).unwrap_or_default();
         for id in &ids {
             let Some(order) = self.orders.remove(id) else { continue };
+            if !matches!(order.stage, Stage::Despatched | Stage::Cancelled) {
+                self.shelves.release(&order, &order.left());
+            }
             let third_party_id = &order.order.third_party_id;
             if let Some(others) = self.by_third_party_id.get_mut(third_party_id) {
                 others.retain(|other| other != id);
@@ -298,7 +320,7 @@ impl Installation {
             self.by_third_party_id.entry(order.third_party_id.clone()).or_default().push(id);
         }
         let hold = order.hold.clone();
-        let stored = StoredOrder {
+        let mut stored = StoredOrder {
             id,
             order,
             stage: Stage::Entered,
@@ -307,7 +329,9 @@ impl Installation {
             entered_at: now,
             changed_at: now,
             parcels: Vec::new(),
+            set_aside: false,
         };
+        self.totals.oversold += self.shelves.come_in(&mut stored);
         self.orders.insert(id, stored);
         Ok(())
     }
@@ -339,6 +363,7 @@ impl Installation {
             Stage::Cancelled => Err(Refusal::new(format!("Order {number} is already cancelled"))),
             Stage::PartDespatched | Stage::Despatched => Err(Refusal::new(format!("Order {number} is already despatched"))),
             _ => {
+                self.shelves.release(order, &order.left());
                 order.stage = Stage::Cancelled;
                 order.cancelled_because = Some(narrative.to_owned());
                 order.changed_at = now;

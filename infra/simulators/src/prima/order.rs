@@ -179,6 +179,9 @@ pub struct StoredOrder {
     /// What has left.
     #[serde(default)]
     pub parcels: Vec<Parcel>,
+    /// Whether stock is set aside for what has not.
+    #[serde(default)]
+    pub set_aside: bool,
 }
 
 impl StoredOrder {

@@ -43,6 +43,8 @@ pub struct Settings {
     pub largest_request: usize,
     /// How orders are judged.
     pub orders: OrderRules,
+    /// What is told of stock.
+    pub stock: StockRules,
 }
 
 impl Default for Settings {
@@ -65,6 +67,7 @@ impl Default for Settings {
             late_effects_remaining: None,
             largest_request: 4 << 20,
             orders: OrderRules::default(),
+            stock: StockRules::default(),
         }
     }
 }
@@ -201,6 +204,61 @@ impl Default for OrderRules {
     }
 }
 
+/// What an installation tells of its stock.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StockRules {
+    /// Which figures it sends.
+    pub figures: ShownFigures,
+    /// When an order lowers them.
+    pub lowered: Lowered,
+    /// Milliseconds that `ProductAvailableToSell` takes for a thousand SKUs. The figures are those of the request's beginning.
+    pub milliseconds_per_thousand: u64,
+    /// The stock at the start; none: it is set by hand, and what is not set is not kept in stock.
+    pub generated: Option<GeneratedStock>,
+}
+
+/// Stock that is made up, the same for the same seed: of the first SKUs of [`crate::fashion::catalogue`], with colour and size as
+/// the first two matrix codes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GeneratedStock {
+    /// The seed of the generator.
+    pub seed: u64,
+    /// The number of SKUs.
+    pub size: usize,
+    /// The share of SKUs with odd figures, from 0 (none) to 1 (all).
+    pub odd_share: f64,
+}
+
+/// The figures that an installation sends of a SKU. Which of these a real one does is to be found out on site.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShownFigures {
+    /// `AvailableQuantity` alone: what lies in the warehouse.
+    Gross,
+    /// `AvailableQuantity` alone: less what is set aside.
+    Net,
+    /// `AvailableQuantity` is what lies in the warehouse, with `AllocatedQuantity`.
+    WithAllocated,
+    /// `AvailableQuantity` is what lies in the warehouse, with `FreeQuantity`.
+    #[default]
+    WithFree,
+}
+
+/// When an order lowers the figures that count as free.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lowered {
+    /// As soon as it is created: pieces are set aside at once.
+    #[default]
+    AtCreation,
+    /// When the warehouse allocates it.
+    AtAllocation,
+    /// When its goods leave: nothing is ever set aside.
+    AtDespatch,
+}
+
 /// What becomes of an `OrderNumber` or `TPGUID` that Prima has already. Which of the two a real installation does is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -229,7 +287,7 @@ pub enum Catalogue {
 }
 
 /// A style in one colour, size and so on.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Sku {
     /// `Product`.
     pub product: String,

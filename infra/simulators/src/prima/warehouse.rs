@@ -90,11 +90,11 @@ impl Installation {
     /// A parcel leaves.
     ///
     /// # Errors
-    /// Prima does not know the order; it is on hold, cancelled or gone; or has not so many pieces left.
+    /// Prima does not know the order; it is on hold, cancelled or gone; has not so many pieces left; or they are not in stock.
     pub fn book(&mut self, number: &str, booking: Booking, now: Timestamp) -> Result<Parcel, Refusal> {
         self.land(now);
         let count = self.parcels_booked();
-        let order = self.first_mut(number)?;
+        let order = self.first(number)?;
         if order.hold.is_some() || matches!(order.stage, Stage::Cancelled | Stage::Despatched) {
             return Err(Refusal::new(format!("Order {number} cannot be despatched: it is {}", order.status())));
         }
@@ -104,6 +104,9 @@ impl Installation {
         if lines.is_empty() || !lines.iter().all(fits) {
             return Err(Refusal::new(format!("Order {number} has not these pieces left")));
         }
+        if !self.shelves.holds(order, &lines) {
+            return Err(Refusal::new(format!("Order {number} waits: these pieces are not in stock")));
+        }
         let parcel = Parcel {
             despatch_number: format!("D{:07}", count + 1),
             carrier: booking.carrier,
@@ -112,9 +115,17 @@ impl Installation {
             lines,
             at: now,
         };
-        order.parcels.push(parcel.clone());
-        order.changed_at = now;
-        order.stage = if booking.last || order.left().is_empty() { Stage::Despatched } else { Stage::PartDespatched };
+        let id = order.id;
+        if let Some(order) = self.orders.get_mut(&id) {
+            self.shelves.leave(order, &parcel.lines);
+            order.parcels.push(parcel.clone());
+            order.changed_at = now;
+            let rest = order.left();
+            order.stage = if booking.last || rest.is_empty() { Stage::Despatched } else { Stage::PartDespatched };
+            if booking.last {
+                self.shelves.release(order, &rest);
+            }
+        }
         self.count_parcel();
         Ok(parcel)
     }
@@ -138,7 +149,11 @@ impl Installation {
     /// Prima does not know the order.
     pub fn close_short(&mut self, number: &str, now: Timestamp) -> Result<(), Refusal> {
         self.land(now);
-        let order = self.first_mut(number)?;
+        let id = self.first(number)?.id;
+        let Some(order) = self.orders.get_mut(&id) else { return Ok(()) };
+        if !matches!(order.stage, Stage::Despatched | Stage::Cancelled) {
+            self.shelves.release(order, &order.left());
+        }
         order.stage = if order.parcels.is_empty() { Stage::Cancelled } else { Stage::Despatched };
         order.changed_at = now;
         Ok(())

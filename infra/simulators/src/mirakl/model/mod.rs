@@ -5,6 +5,7 @@
 
 mod acceptance;
 mod listing;
+mod offers;
 mod operator;
 mod order;
 mod pace;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 
 pub use acceptance::{Decision, Refusal};
 pub use listing::{Filter, Page};
+pub use offers::{Import, ImportFate, ImportKind, ImportLine, ImportStatus, LineError, NewOffer, Offer};
 pub use order::{
     AdditionalField, Address, Cancelation, Cause, Customer, FieldValue, Order, OrderLine, Organization, Promotion, State, Tax,
 };
@@ -40,6 +42,7 @@ pub struct Marketplace {
     shops: BTreeMap<i64, ShopIndex>,
     /// Entries are never taken out early: one whose time is not the order's own `due` is void.
     timers: BinaryHeap<Reverse<(Timestamp, Number)>>,
+    shelves: offers::Shelves,
 }
 
 /// What is known of one shop's orders without looking at them.
@@ -97,15 +100,21 @@ impl Marketplace {
         self.orders.get(self.by_id.get(order_id)?)
     }
 
-    /// When the next order moves on by itself: a clock may jump there.
+    /// When the next order moves on by itself, or the next import ends: a clock may jump there.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.timers.peek().map(|Reverse((at, _))| *at)
+        let order = self.timers.peek().map(|Reverse((at, _))| *at);
+        let import = self.shelves.due.first().map(|(at, _)| *at);
+        order.into_iter().chain(import).min()
     }
 
-    /// A customer's order arrives at `now`. False, and nothing happens, if an order of that id exists.
+    /// A customer's order arrives at `now` and lowers its offers. False, and nothing happens, if an order of that id exists, or
+    /// if an offer has not so many pieces: the marketplace refuses the customer.
     pub fn place(&mut self, mut order: Order, now: Timestamp) -> bool {
         if self.by_id.contains_key(&order.order_id) {
+            return false;
+        }
+        if self.settings.sales_lower_offers && !self.sell(&mut order, now) {
             return false;
         }
         order.created = now;
@@ -128,12 +137,16 @@ impl Marketplace {
         true
     }
 
-    /// Moves on every order whose time has come, each at its own time, and says how many moved.
+    /// Ends every import and moves on every order whose time has come, each at its own time, and says how many orders moved.
     pub fn advance(&mut self, now: Timestamp) -> usize {
         let pace = Pace::of(&self.settings);
         let mut moved = 0;
-        while let Some(Reverse((at, number))) = self.timers.peek().copied().filter(|Reverse((at, _))| *at <= now) {
-            self.timers.pop();
+        while let Some(at) = self.next_due().filter(|at| *at <= now) {
+            if let Some((_, import)) = self.shelves.due.first().copied().filter(|(due, _)| *due == at) {
+                self.end_import(import);
+                continue;
+            }
+            let Some(Reverse((_, number))) = self.timers.pop() else { break };
             let Some(order) = self.orders.get_mut(&number).filter(|order| order.due == Some(at)) else { continue };
             order.due = None;
             self.change(number, at, |order| pace.move_on(order, at));
@@ -172,11 +185,18 @@ impl Marketplace {
         let shop = self.shops.entry(order.shop_id).or_default();
         shop.remove(number, order);
         let due = order.due;
+        let before = self.settings.cancellations_restock.then(|| offers::standing(order));
         let result = change(order);
         order.last_updated = order.last_updated.max(at);
         shop.add(number, order);
         if let Some(new) = order.due.filter(|_| order.due != due) {
             self.timers.push(Reverse((new, number)));
+        }
+        if let Some(before) = before {
+            let freed =
+                before.into_iter().zip(offers::standing(order)).map(|((sku, before), (_, left))| (sku, before.saturating_sub(left)));
+            let (shop_id, freed): (_, Vec<_>) = (order.shop_id, freed.collect());
+            self.restock(shop_id, &freed, at);
         }
         Some(result)
     }

@@ -26,7 +26,9 @@ pub struct Settings {
     pub partial_acceptance: bool,
     /// Seconds subtracted from `start_update_date`, so that a listing repeats orders.
     pub update_delta_seconds: u64,
-    /// Seconds in which a shop may begin two listings (OR11 from offset 0) and write references once (OR04); 0: no limit.
+    /// Seconds in which a shop may begin two listings (OR11 from offset 0), write references once (OR04) and send one file of
+    /// stock or offers (STO01, OF01); 0: no limit. What Mirakl allows more or less often scales with it: an import's status four
+    /// times (STO02), an export's status six times (OF53), a full export (OF52) once in 1440 such times.
     pub call_interval_seconds: u64,
     /// How many listings a shop may begin in that time.
     pub listings_per_interval: usize,
@@ -43,6 +45,16 @@ pub struct Settings {
     pub partial_cancelation: bool,
     /// The code under which orders that wait for the payment are shown: a state that is in no documentation.
     pub unknown_state: Option<String>,
+    /// An order that arrives lowers its offers, and one that an offer does not cover does not arrive.
+    pub sales_lower_offers: bool,
+    /// What is cancelled or refused of an order is on offer again.
+    pub cancellations_restock: bool,
+    /// Seconds that an import of stock or offers waits before it runs.
+    pub import_wait_seconds: u64,
+    /// Seconds that it runs before it is applied.
+    pub import_run_seconds: u64,
+    /// Seconds until an export of offers is complete.
+    pub export_seconds: u64,
 }
 
 impl Default for Settings {
@@ -65,6 +77,11 @@ impl Default for Settings {
             mandatory_tracking: vec!["EXP".to_owned()],
             partial_cancelation: true,
             unknown_state: None,
+            sales_lower_offers: true,
+            cancellations_restock: false,
+            import_wait_seconds: 4,
+            import_run_seconds: 1,
+            export_seconds: 2,
         }
     }
 }

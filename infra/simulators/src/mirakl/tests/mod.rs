@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod model;
+mod offers;
 mod seller_api;
 mod traffic;
 

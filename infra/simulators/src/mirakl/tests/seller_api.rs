@@ -50,12 +50,32 @@ impl Running {
         if let Some(body) = body {
             request = request.json(&body);
         }
+        Self::read(request).await
+    }
+
+    /// Sends a file, and further fields, as `multipart/form-data`.
+    pub(super) async fn try_upload(&self, path: &str, file: &str, fields: &[(&str, &str)]) -> reqwest::Result<Answered> {
+        let part = |name: &str, more: &str, text: &str| {
+            format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"{more}\r\n\r\n{text}\r\n")
+        };
+        let mut body = part("file", "; filename=\"stock.csv\"", file);
+        body.extend(fields.iter().map(|(name, text)| part(name, "", text)));
+        body.push_str("--edge--\r\n");
+        let request = self.http.post(format!("{}{path}", self.url)).header("Authorization", "key-uk");
+        Self::read(request.header("Content-Type", "multipart/form-data; boundary=edge").body(body)).await
+    }
+
+    pub(super) async fn upload(&self, path: &str, file: &str, fields: &[(&str, &str)]) -> Answered {
+        self.try_upload(path, file, fields).await.unwrap()
+    }
+
+    async fn read(request: reqwest::RequestBuilder) -> reqwest::Result<Answered> {
         let answer = request.send().await?;
         let status = answer.status();
         let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-        let (link, retry_after) = (header("link"), header("retry-after"));
+        let (link, retry_after, location) = (header("link"), header("retry-after"), header("location"));
         let text = answer.text().await?;
-        Ok(Answered { status, link, retry_after, json: serde_json::from_str(&text).unwrap_or_default(), text })
+        Ok(Answered { status, link, retry_after, location, json: serde_json::from_str(&text).unwrap_or_default(), text })
     }
 
     pub(super) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answered {
@@ -91,6 +111,7 @@ pub(super) struct Answered {
     pub(super) status: StatusCode,
     pub(super) link: Option<String>,
     pub(super) retry_after: Option<String>,
+    pub(super) location: Option<String>,
     pub(super) json: Value,
     pub(super) text: String,
 }

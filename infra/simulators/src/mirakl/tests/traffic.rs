@@ -18,10 +18,33 @@ fn recording() -> PathBuf {
         .map_or_else(|| std::env::temp_dir().join(format!("mirakl-traffic-{}.jsonl", std::process::id())), PathBuf::from)
 }
 
+/// Every operation on offers, with lines that fail among those that do not.
+async fn trade_in_offers(running: &Running) {
+    running.call(Method::POST, &format!("/simulator/shops/{SHOP}/offers/generate"), Some(json!({"seed": 1, "pieces": [0, 5]}))).await;
+    let stock = "\"offer-sku\";\"quantity\";\"warehouse-code\";\"update-delete\"\nNOSUCH;1;;\nNONE;-1;;\n";
+    let sent = running.upload("/api/offers/stock/imports", stock, &[]).await.json;
+    let import = format!("/api/offers/stock/imports/{}", sent["import_id"].as_str().unwrap());
+    let sent = running.upload("/api/offers/imports", "sku;quantity;update-delete\nNOSUCH;1;\n", &[("import_mode", "NORMAL")]).await.json;
+    let older = format!("/api/offers/imports/{}", sent["import_id"]);
+    for path in [format!("{import}/status"), format!("{import}/error_report"), older.clone(), format!("{older}/error_report")] {
+        assert!(running.get(&path).await.status.is_success(), "{path}");
+    }
+    assert_eq!(running.upload("/api/offers/stock/imports", "nothing", &[]).await.status, 400);
+    assert_eq!(running.get("/api/offers/stock/imports/none/status").await.status, 404);
+    running.get("/api/offers?max=100&offset=0").await;
+    let wish = json!({"export_type": "application/json", "items_per_chunk": 10000, "include_inactive_offers": true});
+    let tracking = running.call(Method::POST, "/api/offers/export/async", Some(wish)).await.json;
+    let status = running.get(&format!("/api/offers/export/async/status/{}", tracking["tracking_id"].as_str().unwrap())).await.json;
+    let file = status["urls"][0].as_str().unwrap().trim_start_matches(&running.url).to_owned();
+    assert!(running.get(&file).await.status.is_success());
+}
+
 #[tokio::test]
 async fn every_operation_is_recorded_without_a_key() {
     let path = recording();
-    let running = Running::start(json!({"payment_seconds": 1}), Some(&path)).await;
+    let running =
+        Running::start(json!({"payment_seconds": 1, "import_wait_seconds": 0, "import_run_seconds": 0, "export_seconds": 0}), Some(&path))
+            .await;
     for path in ["/api/version", "/api/account", "/api/platform/configuration"] {
         assert!(running.get(path).await.status.is_success());
     }
@@ -49,6 +72,7 @@ async fn every_operation_is_recorded_without_a_key() {
         running.get(&format!("/api/orders?max=50&offset={offset}&start_update_date=2026-01-01T00:00:00Z&sort=dateCreated&order=asc")).await;
     }
     running.try_call(Method::GET, "/api/orders?max=100", Some("key-fr"), None).await.unwrap();
+    trade_in_offers(&running).await;
     running.misbehave("OR21", json!({"kind": "lost_answer"})).await;
     let body = json!({"order_lines": [{"accepted": true, "id": format!("{}-1", ids[99])}]});
     assert!(running.try_call(Method::PUT, &format!("/api/orders/{}/accept", ids[99]), Some("key-uk"), Some(body)).await.is_err());

@@ -2,6 +2,7 @@
 
 mod customer;
 mod line;
+pub(super) mod offer;
 pub(super) mod order;
 pub(super) mod platform;
 pub(super) mod shipping;
@@ -51,11 +52,11 @@ impl Serialize for Amount {
 }
 
 /// A date with milliseconds.
-fn moment(at: Timestamp) -> String {
+pub(super) fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 /// A date without milliseconds: Mirakl mixes both in one order.
-fn instant(at: Timestamp) -> String {
+pub(super) fn instant(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -11,19 +11,19 @@ use super::super::text::escaped;
 use super::super::xml::{Element, parse};
 use crate::misbehaviour::{Fault, Plan, Rule};
 
-struct Running {
-    simulator: Arc<Simulator>,
-    address: String,
-    client: reqwest::Client,
+pub(super) struct Running {
+    pub(super) simulator: Arc<Simulator>,
+    pub(super) address: String,
+    pub(super) client: reqwest::Client,
     _stop: oneshot::Sender<()>,
 }
 
-struct Answered {
+pub(super) struct Answered {
     status: u16,
     body: Vec<u8>,
 }
 
-async fn start(settings: Settings) -> Running {
+pub(super) async fn start(settings: Settings) -> Running {
     start_with(Simulator::new(Config { settings, misbehaviour: Plan::default() })).await
 }
 
@@ -37,13 +37,13 @@ async fn start_with(simulator: Simulator) -> Running {
 }
 
 impl Running {
-    fn misbehave(&self, operation: &str, fault: Fault) {
+    pub(super) fn misbehave(&self, operation: &str, fault: Fault) {
         let rule = Rule { operation: Some(operation.to_owned()), fault, chance: 1.0, remaining: Some(1) };
         self.simulator.misbehaviour().set(Plan { rules: vec![rule], ..Plan::default() });
     }
 
     /// Sends a document in the format that the settings name.
-    async fn ask(&self, document: &str) -> Result<Answered, reqwest::Error> {
+    pub(super) async fn ask(&self, document: &str) -> Result<Answered, reqwest::Error> {
         let settings = self.simulator.settings();
         let part = &settings.parts.request;
         let namespace = &settings.namespace;
@@ -77,7 +77,7 @@ impl Running {
         self.get("/simulator/state").await.json().await.unwrap()
     }
 
-    async fn get(&self, path: &str) -> reqwest::Response {
+    pub(super) async fn get(&self, path: &str) -> reqwest::Response {
         self.client.get(format!("{}{path}", self.address)).send().await.unwrap()
     }
 }
@@ -93,7 +93,7 @@ impl Answered {
     }
 
     /// The document inside the part `response`.
-    fn document(&self, encoding: Encoding) -> Element {
+    pub(super) fn document(&self, encoding: Encoding) -> Element {
         assert_eq!(self.status, 200, "{}", String::from_utf8_lossy(&self.body));
         let envelope = self.envelope(encoding);
         let part = envelope.children[0].children[0].children.iter().find(|part| part.name == "response").unwrap();
