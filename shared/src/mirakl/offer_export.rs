@@ -192,6 +192,10 @@ mod tests {
                 assert_eq!(read(file.as_bytes(), length), (wanted.clone(), Ok(())), "{file} by {length}");
             }
         }
+        for length in [1, 2, 1000] {
+            let marked = read("shop-sku;quantity\n\u{feff}A;1\n".as_bytes(), length);
+            assert_eq!(marked, (vec![offer("\u{feff}A", Some(1), None, None)], Ok(())), "by {length}");
+        }
         let sparse = read(b"quantity;shop-sku;description\n7;A;\"two\nlines\"\n", 4);
         assert_eq!(sparse, (vec![offer("A", Some(7), None, None)], Ok(())));
     }
