@@ -77,6 +77,9 @@ const WORDS: &[&str] = &[
     "{order_id}",
     "{",
     "\r\n",
+    "\n",
+    ";",
+    "\";\"",
     "\t",
     "9223372036854775808",
     "4294967296",
@@ -182,7 +185,8 @@ fn no_reader_is_thrown_by_anything_from_outside() {
 
 #[test]
 fn the_seeds_are_what_they_are_meant_to_be() {
-    use shared::mirakl::OrderPage;
+    use shared::mirakl::offer_export::OfferReader;
+    use shared::mirakl::{OrderPage, error_report};
     use shared::prima::{documents, wsdl, xml};
     let seed = |path: &str| std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/fuzz/seeds").join(path)).unwrap();
     let text = |path: &str| String::from_utf8(seed(path)).unwrap();
@@ -194,6 +198,16 @@ fn the_seeds_are_what_they_are_meant_to_be() {
     assert!(xml::read(&text("prima_xml/mixed.xml")).is_ok());
     for refused in ["prima_xml/bomb.xml", "prima_xml/outside.xml", "prima_xml/entity.xml", "prima_xml/deep.xml", "prima_xml/twice.xml"] {
         assert!(xml::read(&text(refused)).is_err(), "{refused} is refused");
+    }
+    let report = |name: &str| error_report::read_errors("STO03", &seed(&format!("mirakl_error_report/{name}")));
+    for (name, lines) in [("by-place.csv", 2), ("by-name.csv", 1), ("commas.csv", 2), ("no-heading.csv", 1)] {
+        assert_eq!(report(name).unwrap().len(), lines, "{name}");
+    }
+    assert!(report("page.html").is_err());
+    for (name, offers) in [("asked.csv", 2), ("quoted.csv", 1), ("other-bytes.csv", 0)] {
+        let mut read = 0;
+        OfferReader::default().take(&seed(&format!("mirakl_offers/{name}")), &mut |offer| read += usize::from(offer.is_ok())).unwrap();
+        assert_eq!(read, offers, "{name}");
     }
     for (name, _) in LAWS {
         assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../infra/fuzz/targets/{name}.rs")).is_file(), "{name} has a target");

@@ -11,6 +11,8 @@ use shared::amount::Amount;
 use shared::channel::Channel;
 use shared::clock::after;
 use shared::installation::{Installation, WireEncoding};
+use shared::mirakl::error_report::{group_by_reason, read_errors};
+use shared::mirakl::offer_export::OfferReader;
 use shared::mirakl::{MiraklError, Order, OrderPage};
 use shared::order::mapping::{MappingChannel, map_order};
 use shared::order::row::OrderRow;
@@ -24,10 +26,12 @@ use shared::prima::xml::{self, DocumentWriter, Element};
 pub type Law = fn(&[u8]);
 
 /// All of them, by the names of their targets and of the folders of their seeds.
-pub const LAWS: [(&str, Law); 8] = [
+pub const LAWS: [(&str, Law); 10] = [
     ("mirakl_page", mirakl_page),
     ("mirakl_error", mirakl_error),
     ("mirakl_values", mirakl_values),
+    ("mirakl_error_report", mirakl_error_report),
+    ("mirakl_offers", mirakl_offers),
     ("prima_xml", prima_xml),
     ("prima_answer", prima_answer),
     ("prima_document", prima_document),
@@ -134,6 +138,47 @@ pub fn mirakl_values(data: &[u8]) {
             page.orders.iter().for_each(survives);
             page.unreadable.iter().for_each(|unreadable| brief(&unreadable.problem));
         }
+    }
+}
+
+/// The lines that Mirakl refused of a stock import: each counts for one reason.
+pub fn mirakl_error_report(data: &[u8]) {
+    let errors = match read_errors("STO03", data) {
+        Ok(errors) => errors,
+        Err(problem) => return brief(&problem.message),
+    };
+    for error in &errors {
+        brief(&error.reason);
+        error.offer_sku.iter().for_each(|sku| brief(sku));
+    }
+    let groups = group_by_reason(&errors, 2);
+    assert_eq!(groups.iter().map(|group| group.count).sum::<usize>(), errors.len(), "no line is lost");
+    for group in groups {
+        brief(&group.reason);
+        assert!((1..=2).contains(&group.examples.len()), "{} examples", group.examples.len());
+    }
+}
+
+/// A file of an offers' export: the same, however its pieces arrive.
+pub fn mirakl_offers(data: &[u8]) {
+    let in_pieces_of = |length: usize| {
+        let mut entries = Vec::new();
+        let mut reader = OfferReader::default();
+        let mut each = |entry| entries.push(entry);
+        let taken = data.chunks(length).try_for_each(|piece| reader.take(piece, &mut each));
+        let outcome = taken.and_then(|()| reader.end(&mut each));
+        (entries, outcome)
+    };
+    let (entries, outcome) = in_pieces_of(data.len().max(1));
+    if let Err(problem) = &outcome {
+        brief(problem);
+    }
+    for unreadable in entries.iter().filter_map(|entry| entry.as_ref().err()) {
+        brief(&unreadable.problem);
+    }
+    // What makes a beginning too long for a heading depends on how much of it has come.
+    if data.len() < 10_000 {
+        assert_eq!((entries, outcome), in_pieces_of(7), "in pieces");
     }
 }
 

@@ -4,6 +4,7 @@
 use reqwest::Method;
 
 pub use super::caller::Caller;
+use super::caller::LARGEST_ANSWER;
 use super::error::{MiraklError, Outcome};
 
 /// What a repeat of a call does: part of each request, so that the client never guesses.
@@ -11,10 +12,10 @@ use super::error::{MiraklError, Outcome};
 pub enum Repeat {
     /// Reads only.
     Safe,
-    /// Writes, and writing the same again is harmless or answered by a known refusal (OR21, OR04, STO01).
+    /// Writes, and writing the same again is harmless or answered by a known refusal (OR21, OR04).
     Convergent,
     /// Writes, and a repeat may write twice: once it was sent, whether it had its effect has to be asked first (ST01, OR28,
-    /// OR30). Repeated only where it certainly had none.
+    /// OR30), or known as not known (STO01, OF01). Repeated only where it certainly had none.
     AskFirst,
     /// One try, however it ends: where even a refused try counts, as with calls that are allowed once a day (TL03, OR13).
     Never,
@@ -55,8 +56,10 @@ pub struct Call {
     pub body: Option<Body>,
     /// What a repeat does.
     pub repeat: Repeat,
-    /// Whether the API key goes along. Only V01 does without.
+    /// Whether the API key goes along. Only V01 does without, and files on other hosts.
     pub with_key: bool,
+    /// The largest answer that is read, in bytes.
+    pub largest_answer: usize,
 }
 
 impl Call {
@@ -70,7 +73,7 @@ impl Call {
     #[must_use]
     pub fn new(operation: &'static str, method: Method, path: &[&str], repeat: Repeat) -> Self {
         let path = path.iter().map(|&segment| segment.to_owned()).collect();
-        Self { operation, method, path, query: Vec::new(), body: None, repeat, with_key: true }
+        Self { operation, method, path, query: Vec::new(), body: None, repeat, with_key: true, largest_answer: LARGEST_ANSWER }
     }
 
     /// With a query parameter.

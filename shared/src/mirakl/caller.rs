@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{Client, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
+use url::Host;
 
 use super::call::Call;
 use super::error::MiraklError;
@@ -16,12 +17,14 @@ use super::problem::error_of;
 use crate::clock::{Clock, after};
 use crate::http::{Jitter, Unread, backoff, causes, read_beginning, read_limited};
 
-/// The largest answer that is read. A page of 100 orders has about 0.8 MB.
+/// The largest answer that is read, unless the call says otherwise. A page of 100 orders has about 0.8 MB.
 pub(super) const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 /// As much as is read of an answer that is no success, for its message.
 const LARGEST_REFUSAL: usize = 64 * 1024;
-/// One try waits this long at most.
+/// One try waits this long at most; of a download, for its beginning and for each piece.
 const TRY_TIMEOUT: Duration = Duration::from_secs(20);
+/// Of a large body or answer, as much takes a second more.
+const BYTES_A_SECOND: usize = 512 * 1024;
 /// A try is not begun with less time left than this.
 const LEAST_TIME: Duration = Duration::from_millis(500);
 /// Tries of one call that may fail. Being told to wait is no failure: that ends with the time budget.
@@ -47,8 +50,8 @@ pub struct Caller<K, C> {
 }
 
 /// How one try ended.
-enum Try {
-    Answered(Vec<u8>),
+enum Try<T> {
+    Answered(T),
     /// Another try may end better, where the call's class allows it; no sooner than what the error asks for.
     Again(MiraklError),
     Failed(MiraklError),
@@ -61,12 +64,66 @@ impl<K: ApiKeys, C: Clock> Caller<K, C> {
     /// The last try's.
     pub async fn send(&self, call: &Call) -> Result<Vec<u8>, MiraklError> {
         let url = self.url(call)?;
+        let url = &url;
+        self.tries(call, |key| self.send_once(call, url, key)).await
+    }
+
+    /// Makes a call whose answer is handed to `take` piece by piece, as it arrives: there is no limit to its size, and none to
+    /// its time but the deadline and twenty seconds of silence. It is repeated only while nothing of it has arrived.
+    ///
+    /// # Errors
+    /// The last try's; the answer ends before its end; or what `take` says.
+    pub(super) async fn download(
+        &self,
+        call: &Call,
+        url: &Url,
+        mut take: impl FnMut(&[u8]) -> Result<(), String>,
+    ) -> Result<(), MiraklError> {
+        let mut response = self.tries(call, |key| self.open(call, url, key, self.time_left())).await?;
+        loop {
+            match tokio::time::timeout(self.time_left().min(TRY_TIMEOUT), response.chunk()).await {
+                Ok(Ok(Some(piece))) => take(&piece).map_err(|problem| MiraklError::unknown(call.operation, problem))?,
+                Ok(Ok(None)) => return Ok(()),
+                Ok(Err(problem)) => return Err(MiraklError::unknown(call.operation, causes(&problem))),
+                Err(_) => return Err(MiraklError::unknown(call.operation, "no more of the answer in time")),
+            }
+        }
+    }
+
+    /// Where an answer of Mirakl's sends us for a file, and whether the API key may go along: to the channel's own host alone,
+    /// and in the channel's own scheme, since Mirakl's examples write http for it. Another host is asked by https only.
+    ///
+    /// # Errors
+    /// It is no address, or one that may not be asked.
+    pub(super) fn foreign_url(&self, operation: &'static str, text: &str) -> Result<(Url, bool), MiraklError> {
+        let unfit = |problem: &str| Err(MiraklError::not_sent(operation, problem));
+        let Ok(mut url) = Url::parse(text) else { return unfit("Mirakl's address of a file is none") };
+        if !url.username().is_empty() || url.password().is_some() {
+            return unfit("Mirakl's address of a file holds a user name or password");
+        }
+        let is_web = matches!(url.scheme(), "http" | "https");
+        let own_port = url.port().is_none() || url.port() == self.base.port();
+        if is_web && own_port && url.host() == self.base.host() {
+            return match (url.set_scheme(self.base.scheme()), url.set_port(self.base.port())) {
+                (Ok(()), Ok(())) => Ok((url, true)),
+                _ => unfit("Mirakl's address of a file cannot be asked"),
+            };
+        }
+        let both_here = [&url, &self.base].iter().all(|url| matches!(url.host(), Some(Host::Ipv4(address)) if address.is_loopback()));
+        if url.scheme() == "https" || (url.scheme() == "http" && both_here) {
+            return Ok((url, false));
+        }
+        unfit("Mirakl's address of a file is neither on the channel's host nor https")
+    }
+
+    /// Tries and tries again, as the call's class and the deadline allow.
+    async fn tries<T, F: Future<Output = Try<T>>>(&self, call: &Call, once: impl Fn(Option<SecretString>) -> F) -> Result<T, MiraklError> {
         let mut key = if call.with_key { Some(self.key(call, false).await?) } else { None };
         let mut key_was_read_again = false;
         let (mut round, mut failures) = (0, 0);
         loop {
-            let problem = match self.send_once(call, url.clone(), key.as_ref()).await {
-                Try::Answered(body) => return Ok(body),
+            let problem = match once(key.clone()).await {
+                Try::Answered(answer) => return Ok(answer),
                 Try::Failed(problem) if problem.status == Some(401) && key.is_some() && !key_was_read_again => {
                     // The key may have been replaced since it was read: once more with what is stored now. A 401 had no
                     // effect, so that this is right for every class.
@@ -150,13 +207,27 @@ impl<K: ApiKeys, C: Clock> Caller<K, C> {
         Ok(url)
     }
 
-    async fn send_once(&self, call: &Call, url: Url, key: Option<&SecretString>) -> Try {
-        let left = self.time_left();
-        if left < LEAST_TIME {
+    async fn send_once(&self, call: &Call, url: &Url, key: Option<SecretString>) -> Try<Vec<u8>> {
+        let response = match self.open(call, url, key, self.time_left().min(patience(call))).await {
+            Try::Answered(response) => response,
+            Try::Again(problem) => return Try::Again(problem),
+            Try::Failed(problem) => return Try::Failed(problem),
+        };
+        let limit = call.largest_answer;
+        match read_limited(response, limit).await {
+            Ok(body) => Try::Answered(body),
+            Err(Unread::Cut(problem)) => Try::Again(MiraklError::unknown(call.operation, problem)),
+            Err(Unread::TooLarge) => Try::Failed(MiraklError::unknown(call.operation, format!("the answer is larger than {limit} bytes"))),
+        }
+    }
+
+    /// One try, up to where the body of a success begins, which ends with `timeout` as well.
+    async fn open(&self, call: &Call, url: &Url, key: Option<SecretString>, timeout: Duration) -> Try<Response> {
+        if self.time_left() < LEAST_TIME {
             return Try::Failed(MiraklError::not_sent(call.operation, "too little time is left in this invocation"));
         }
         let mut request =
-            self.http.request(call.method.clone(), url).timeout(left.min(TRY_TIMEOUT)).header(ACCEPT, "application/json, */*;q=0.5");
+            self.http.request(call.method.clone(), url.clone()).timeout(timeout).header(ACCEPT, "application/json, */*;q=0.5");
         if let Some(key) = key {
             let Ok(mut authorization) = HeaderValue::from_str(key.expose_secret()) else {
                 let problem = "the stored API key has characters that no header can carry: store it again";
@@ -168,7 +239,10 @@ impl<K: ApiKeys, C: Clock> Caller<K, C> {
         if let Some(body) = &call.body {
             request = request.header(CONTENT_TYPE, &body.content_type).body(body.bytes.clone());
         }
-        let response = match request.send().await {
+        let Ok(response) = tokio::time::timeout(patience(call), request.send()).await else {
+            return Try::Again(MiraklError::unknown(call.operation, "no answer in time"));
+        };
+        let response = match response {
             Ok(response) => response,
             Err(problem) if problem.is_builder() => return Try::Failed(MiraklError::not_sent(call.operation, causes(&problem))),
             Err(problem) if problem.is_connect() => return Try::Again(MiraklError::not_sent(call.operation, causes(&problem))),
@@ -176,13 +250,7 @@ impl<K: ApiKeys, C: Clock> Caller<K, C> {
         };
         let status = response.status();
         if status.is_success() {
-            return match read_limited(response, LARGEST_ANSWER).await {
-                Ok(body) => Try::Answered(body),
-                Err(Unread::Cut(problem)) => Try::Again(MiraklError::unknown(call.operation, problem)),
-                Err(Unread::TooLarge) => {
-                    Try::Failed(MiraklError::unknown(call.operation, format!("the answer is larger than {LARGEST_ANSWER} bytes")))
-                }
-            };
+            return Try::Answered(response);
         }
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| self.retry_after(value));
         // The status says it; of the text, as much as there is.
@@ -201,4 +269,10 @@ impl<K: ApiKeys, C: Clock> Caller<K, C> {
         let at = Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()?;
         Some(Duration::try_from(at.duration_since(self.clock.now())).unwrap_or_default().min(LONGEST_RETRY_AFTER))
     }
+}
+
+/// How long one try may take: longer, where more is sent or may be received than usual.
+fn patience(call: &Call) -> Duration {
+    let bytes = call.body.as_ref().map_or(0, |body| body.bytes.len()) + call.largest_answer.saturating_sub(LARGEST_ANSWER);
+    TRY_TIMEOUT + Duration::from_secs((bytes / BYTES_A_SECOND) as u64)
 }

@@ -6,10 +6,14 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::mirakl::error_report::read_errors;
+use crate::mirakl::offer_export::OfferReader;
 use crate::mirakl::page;
 use crate::mirakl::paging::SeekPage;
 use crate::mirakl::platform::{Account, PlatformConfiguration};
 use crate::mirakl::shipping::{Carriers, Shipment, ShippingTypes};
+use crate::mirakl::stock::{ImportProgress, OffersExport, StockImport};
+use crate::mirakl::stock_client::{ExportStatus, Offers};
 
 #[derive(Deserialize)]
 struct Document<'d> {
@@ -96,5 +100,46 @@ fn every_official_example_parses() {
     for (name, example) in examples(&document, "/api/platform/configuration") {
         let features = serde_json::from_str::<PlatformConfiguration>(example).unwrap().features;
         assert!(features.order_workflows.order_acceptance.is_some() && features.shipment.multi_shipment.is_some(), "{name}");
+    }
+}
+
+#[test]
+fn every_official_example_of_stock_parses() {
+    let Some(text) = document() else { return };
+    let document: Document<'_> = serde_json::from_str(&text).unwrap();
+    for path in ["/api/offers/stock/imports/{import_id}/status", "/api/offers/imports/{import}"] {
+        for (name, example) in examples(&document, path) {
+            let import: StockImport = serde_json::from_str(example).unwrap();
+            assert!(!matches!(import.progress(), ImportProgress::Unknown(_)) && import.has_error_report.is_some(), "{path} {name}");
+        }
+    }
+    for (name, example) in examples(&document, "/api/offers/export/async/status/{tracking_id}") {
+        let export = serde_json::from_str::<ExportStatus>(example).unwrap().into_export();
+        // The example of types alone has a word that is none.
+        assert!(!matches!(export, OffersExport::Unknown(word) if word != "string"), "{name}");
+    }
+    for (name, example) in examples(&document, "/api/offers") {
+        let page = serde_json::from_str::<Offers>(example).unwrap().into_page();
+        assert_eq!((page.offers.len(), page.unreadable), (page.length, vec![]), "{name}");
+        assert!(page.offers.iter().all(|offer| offer.quantity.is_some() && offer.active.is_some()), "{name}");
+    }
+    // Files are given as texts; of one without a line's end only the type is told, and some are given in extracts.
+    let files = |path| {
+        let texts = examples(&document, path).into_iter().filter_map(|(_, example)| serde_json::from_str::<String>(example).ok());
+        let files: Vec<_> = texts.filter(|text| text.contains('\n') && !text.contains("...")).collect();
+        assert!(!files.is_empty(), "{path} has no file");
+        files
+    };
+    for report in files("/api/offers/imports/{import}/error_report") {
+        let errors = read_errors("OF03", report.as_bytes()).unwrap();
+        assert!(errors.iter().all(|error| error.line == Some(2) && error.offer_sku.is_some() && error.reason.contains("exist")));
+    }
+    for file in files("/dynamic-url/The+URL+is+retrieved+from+OF53+output/OF54") {
+        let mut offers = Vec::new();
+        let mut each = |offer| offers.push(offer);
+        let mut reader = OfferReader::default();
+        reader.take(file.as_bytes(), &mut each).unwrap();
+        reader.end(&mut each).unwrap();
+        assert!(!offers.is_empty() && offers.iter().all(Result::is_ok), "{offers:?}");
     }
 }

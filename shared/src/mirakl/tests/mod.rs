@@ -4,4 +4,5 @@ mod client;
 mod conformance;
 mod sending;
 mod server;
+mod stock;
 mod wire;

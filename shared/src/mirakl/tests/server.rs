@@ -28,6 +28,8 @@ pub(super) enum Reply {
     HangUp,
     /// The request is read, and nothing follows.
     Silence,
+    /// These bytes, and nothing follows.
+    Stall(Vec<u8>),
 }
 
 /// A whole answer.
@@ -72,6 +74,10 @@ impl Marketplace {
                     Reply::Flood(length) => drop(flood(&mut stream, length)),
                     Reply::HangUp => {}
                     Reply::Silence => silent.push(stream),
+                    Reply::Stall(bytes) => {
+                        drop(stream.write_all(&bytes));
+                        silent.push(stream);
+                    }
                 }
             }
             // Connections that stay silent do so for as long as anybody listens.
