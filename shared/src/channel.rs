@@ -42,6 +42,9 @@ pub struct Channel {
     /// The despatch flow: `off`, `observe` or `live`.
     #[serde(default)]
     pub despatches: Mode,
+    /// The stock flow: `off`, `observe` or `live`.
+    #[serde(default)]
+    pub stock: Mode,
     /// Orders created before this moment that somebody else had accepted were keyed by hand: they are never created in
     /// Prima, unless an operator adopts them one by one.
     pub take_over_from: Timestamp,

@@ -9,6 +9,7 @@
 //! | maps | `<channel>` | `sku#<SKU>` | an override for one SKU |
 //! | maps | `<channel>` | `despatch-rules` | how its despatches are told |
 //! | maps | `<channel>` | `carriers` | its carrier map |
+//! | maps | `<channel>` | `stock-rules` | what is held back of its stock, and how often it is pushed |
 //! | maps | `<channel>` | `platform` | what the marketplace demands of a shipment, as last read |
 //! | either | `history#<pk>#<sk>` | `<version, ten digits>` | each version, with author and time |
 
@@ -54,6 +55,8 @@ pub enum DocumentKey {
     CarrierMap(String),
     /// What a channel's marketplace demands of a shipment.
     Platform(String),
+    /// A channel's stock rules.
+    StockRules(String),
     /// A channel's override for one SKU.
     SkuOverride {
         /// The channel.
@@ -72,6 +75,7 @@ impl DocumentKey {
             Self::DespatchRules(channel) => (channel.clone(), "despatch-rules".to_owned()),
             Self::CarrierMap(channel) => (channel.clone(), "carriers".to_owned()),
             Self::Platform(channel) => (channel.clone(), "platform".to_owned()),
+            Self::StockRules(channel) => (channel.clone(), "stock-rules".to_owned()),
             Self::SkuOverride { channel, sku } => (channel.clone(), format!("sku#{sku}")),
         }
     }
@@ -86,6 +90,7 @@ impl std::fmt::Display for DocumentKey {
             Self::DespatchRules(channel) => write!(formatter, "the despatch rules of channel {channel}"),
             Self::CarrierMap(channel) => write!(formatter, "the carrier map of channel {channel}"),
             Self::Platform(channel) => write!(formatter, "what the marketplace of channel {channel} demands"),
+            Self::StockRules(channel) => write!(formatter, "the stock rules of channel {channel}"),
             Self::SkuOverride { channel, sku } => write!(formatter, "the override of SKU {sku} on channel {channel}"),
         }
     }
@@ -234,6 +239,25 @@ impl Documents {
         Ok(overrides)
     }
 
+    /// All overrides of a channel, by SKU, past the cache: for whoever reads the SKUs of all its offers. One that cannot be read is
+    /// left out and logged.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn all_sku_overrides<T: DeserializeOwned>(&self, channel: &str) -> Result<HashMap<String, T>, StoreError> {
+        let items = self.query_from(&self.maps_table, channel, Some("sku#")).await?;
+        let mut overrides = HashMap::new();
+        for item in items {
+            let sku = text_of(&item, "sk").and_then(|sk| sk.strip_prefix("sku#")).unwrap_or_default().to_owned();
+            let key = DocumentKey::SkuOverride { channel: channel.to_owned(), sku: sku.clone() };
+            match document_of(&item, &key.to_string()).and_then(|stored| stored.read(&key)) {
+                Ok(known) => drop(overrides.insert(sku, known)),
+                Err(problem) => warn!(channel, sku, %problem, "an override cannot be used"),
+            }
+        }
+        Ok(overrides)
+    }
+
     /// A document as it is stored, past the cache.
     ///
     /// # Errors
@@ -318,15 +342,22 @@ impl Documents {
     }
 
     async fn query(&self, table: &str, pk: &str) -> Result<Vec<Item>, StoreError> {
+        self.query_from(table, pk, None).await
+    }
+
+    /// The items of a partition; with `begins`, those whose sort key begins so.
+    async fn query_from(&self, table: &str, pk: &str, begins: Option<&str>) -> Result<Vec<Item>, StoreError> {
         let mut items = Vec::new();
         let mut start = None;
         loop {
-            let page = self
-                .client
-                .query()
-                .table_name(table)
-                .key_condition_expression("pk = :pk")
-                .expression_attribute_values(":pk", text(pk))
+            let query = self.client.query().table_name(table).expression_attribute_values(":pk", text(pk));
+            let query = match begins {
+                None => query.key_condition_expression("pk = :pk"),
+                Some(begins) => query
+                    .key_condition_expression("pk = :pk AND begins_with(sk, :begins)")
+                    .expression_attribute_values(":begins", text(begins)),
+            };
+            let page = query
                 .consistent_read(true)
                 .set_exclusive_start_key(start)
                 .send()
@@ -347,6 +378,7 @@ impl Documents {
             | DocumentKey::DespatchRules(_)
             | DocumentKey::CarrierMap(_)
             | DocumentKey::Platform(_)
+            | DocumentKey::StockRules(_)
             | DocumentKey::SkuOverride { .. } => &self.maps_table,
         }
     }

@@ -18,6 +18,12 @@ pub const DEAD_LETTER_QUEUE_URL: &str = "DEAD_LETTER_QUEUE_URL";
 pub const DISPATCHES_QUEUE_URL: &str = "DISPATCHES_QUEUE_URL";
 /// The `dispatches` queue's dead-letter queue, where despatch exceptions are shown.
 pub const DISPATCHES_DEAD_LETTER_QUEUE_URL: &str = "DISPATCHES_DEAD_LETTER_QUEUE_URL";
+/// The queue of stock imports that are followed up.
+pub const STOCK_IMPORTS_QUEUE_URL: &str = "STOCK_IMPORTS_QUEUE_URL";
+/// Its dead-letter queue, where stock exceptions are shown.
+pub const STOCK_IMPORTS_DEAD_LETTER_QUEUE_URL: &str = "STOCK_IMPORTS_DEAD_LETTER_QUEUE_URL";
+/// The bucket of lists of offers, Prima's figures and imports.
+pub const STOCK_FILES_BUCKET: &str = "STOCK_FILES_BUCKET";
 /// The bucket in which despatch files are dropped.
 pub const DESPATCH_FILES_BUCKET: &str = "DESPATCH_FILES_BUCKET";
 /// The bus of business events.

@@ -34,7 +34,7 @@ fn filter(level: &str) -> String {
     let level = level.to_ascii_lowercase();
     let level = if ["error", "warn", "info", "debug", "trace"].contains(&level.as_str()) { level.as_str() } else { "info" };
     let others = if level == "error" { "error" } else { "warn" };
-    let ours = ["shared", "acknowledge_orders", "create_prima_orders", "collect_dispatches", "update_dispatches"];
+    let ours = ["shared", "acknowledge_orders", "create_prima_orders", "collect_dispatches", "update_dispatches", "push_stock", "check_stock_imports"];
     let ours: Vec<String> = ours.iter().map(|name| format!("{name}={level}")).collect();
     format!("{others},{}", ours.join(","))
 }
@@ -203,7 +203,7 @@ mod tests {
     fn no_level_makes_the_clients_below_talk() {
         assert_eq!(
             filter("DEBUG"),
-            "warn,shared=debug,acknowledge_orders=debug,create_prima_orders=debug,collect_dispatches=debug,update_dispatches=debug"
+            "warn,shared=debug,acknowledge_orders=debug,create_prima_orders=debug,collect_dispatches=debug,update_dispatches=debug,push_stock=debug,check_stock_imports=debug"
         );
         assert_eq!(filter("aws_smithy_runtime=trace"), filter("info"));
         assert!(filter("error").starts_with("error,"));

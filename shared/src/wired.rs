@@ -40,7 +40,13 @@ impl Wired {
         let channels_table = settings.text(settings::CHANNELS_TABLE)?;
         Ok(Self {
             documents: Documents::new(database.clone(), channels_table.clone(), maps_table),
-            store: DynamoDbStore::new(database, settings.text(settings::ORDERS_TABLE)?, channels_table, settings.row_retention()?),
+            store: DynamoDbStore::new(
+                database,
+                settings.text(settings::ORDERS_TABLE)?,
+                channels_table,
+                settings.text(settings::STOCK_TABLE)?,
+                settings.row_retention()?,
+            ),
             queue: SqsQueue::new(aws_sdk_sqs::Client::new(&config), settings.text(queue_url)?, settings.text(dead_letter_queue_url)?),
             events: EventBridgeBus::new(aws_sdk_eventbridge::Client::new(&config), settings.text(settings::EVENT_BUS_NAME)?),
             config,

@@ -82,15 +82,17 @@ async fn keeps_the_contracts(kind: AwsServer) {
 }
 
 async fn store(server: &Server) {
-    let (orders, channels) = (server.table("OrdersTable").await, server.table("ChannelsTable").await);
+    let (orders, channels, stock) =
+        (server.table("OrdersTable").await, server.table("ChannelsTable").await, server.table("StockTable").await);
     let client = aws_sdk_dynamodb::Client::new(&server.config);
-    let store = DynamoDbStore::new(client.clone(), orders, channels, Duration::from_secs(86_400));
+    let store = DynamoDbStore::new(client.clone(), orders, channels, stock, Duration::from_secs(86_400));
+    assert_eq!(contract::check_flights(&store, "run").await, Ok(()), "the flights on {}", server.place());
     assert_eq!(contract::check(&store, "run").await, Ok(()), "the store on {}", server.place());
     assert_eq!(store.count_in("run-index", "seen").await, Ok(1));
     assert_eq!(store.holder_of("run-numbers/0001").await.unwrap().unwrap().channel, "run-numbers");
     assert_eq!(store.holder_of("no such number").await, Ok(None));
 
-    let nowhere = DynamoDbStore::new(client, "none", "none", Duration::ZERO);
+    let nowhere = DynamoDbStore::new(client, "none", "none", "none", Duration::ZERO);
     let refused = nowhere.load_intake().await;
     let Err(StoreError::Unavailable(problem)) = refused else { panic!("a table that is absent is unavailable, not {refused:?}") };
     assert_eq!(problem, "reading installation: ResourceNotFoundException");

@@ -407,6 +407,9 @@ pub struct OrderRow {
     /// What is known of its despatch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub despatch: Option<Box<Despatch>>,
+    /// Which state of its flight ([`crate::stock::flight::Flight::digest`]) stands in the store beside it; the store's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flight: Option<u64>,
     /// Why it needs a person.
     #[serde(default)]
     pub exception: Option<ExceptionRecord>,
@@ -454,6 +457,7 @@ impl OrderRow {
             shipping_type: None,
             payout_value: None,
             despatch: None,
+            flight: None,
             exception: None,
             history: vec![Step { at: now, stage: Stage::Seen, note: String::new() }],
         }

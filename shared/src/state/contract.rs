@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Reservation, Store, StoreError};
+use super::{FlightStore, Reservation, Store, StoreError};
 use crate::clock::after;
 use crate::despatch::Despatch;
 use crate::mirakl::Order;
-use crate::order::row::{EXCEPTION_UNANNOUNCED, ExceptionKind, Lease, OrderKey, OrderRow, REFERENCE_PENDING, Stage};
+use crate::order::row::{EXCEPTION_UNANNOUNCED, ExceptionKind, Lease, OrderKey, OrderRow, REFERENCE_PENDING, RowLine, Stage};
+use crate::stock::flight::Flight;
 
 /// Fails with what was expected and what was found instead.
 macro_rules! holds {
@@ -32,6 +33,45 @@ pub async fn check(store: &impl Store, run: &str) -> Result<(), String> {
     batches(store, &format!("{run}-batches")).await?;
     poll_states(store, &format!("{run}-polls")).await?;
     intake(store).await
+}
+
+/// What must hold of flights beside rows, as [`check`].
+///
+/// # Errors
+/// The first promise that the store does not keep.
+pub async fn check_flights(store: &(impl Store + FlightStore), run: &str) -> Result<(), String> {
+    let channel = format!("{run}-flights");
+    let flights = async |expected: &[&OrderRow], when: &str| {
+        let mut found = store.flights(&channel).await.map_err(|problem| problem.to_string())?;
+        found.sort_by(|one, other| one.key.cmp(&other.key));
+        let expected: Vec<Flight> = expected.iter().map(|row| Flight::of(row)).collect();
+        holds!(found == expected, "{when}: {found:?} is in flight, expected {expected:?}");
+        Ok::<(), String>(())
+    };
+    flights(&[], "before anything was saved").await?;
+    let line = |quantity| RowLine { order_line_id: "1".to_owned(), offer_sku: "W1-NAV-10".to_owned(), quantity };
+    let (mut one, mut other) = (row(&channel, "A-1", moment(0))?, row(&channel, "A-2", moment(1))?);
+    (one.lines, other.lines) = (vec![line(1)], vec![line(2)]);
+    save(store, &mut one).await?;
+    save(store, &mut other).await?;
+    save(store, &mut row(&format!("{run}-other-flights"), "A-3", moment(2))?).await?;
+    flights(&[&one, &other], "each order of the channel once").await?;
+
+    let mut outdated = one.clone();
+    one.created_at = Some(moment(60));
+    one.enter(Stage::Created, moment(60), "");
+    save(store, &mut one).await?;
+    flights(&[&one, &other], "after a row was saved again").await?;
+    outdated.lines = vec![line(7)];
+    let refused = store.save_order(&mut outdated).await;
+    holds!(matches!(refused, Err(StoreError::Conflict(_))), "a row that was changed since is refused, not {refused:?}");
+    flights(&[&one, &other], "after a refused row: neither of both is written").await?;
+    one.mirakl_updated = Some(moment(90));
+    save(store, &mut one).await?;
+    let mut read = loaded(store, &one.key).await?.ok_or("the row is absent")?;
+    read.enter(Stage::Cancelled, moment(120), "");
+    save(store, &mut read).await?;
+    flights(&[&read, &other], "after a cancellation, by another holder of the row").await
 }
 
 async fn versions_and_conflicts(store: &impl Store, channel: &str) -> Result<(), String> {

@@ -4,13 +4,15 @@
 //! | --- | --- | --- | --- |
 //! | orders | `order#<channel>#<order id>` | | an order's row |
 //! | orders | `number#<number>` | | whose an order number is |
+//! | stock | `flights#<channel>` | `<order id>` | what the order has in flight |
 //! | channels | `<channel>` | `poll` | a channel's poll state |
 //! | channels | `installation` | `prima-intake` | whether Prima takes orders |
 //! | channels | `installation` | `collection` | what the collector of despatches remembers |
 //!
 //! A record is one JSON `document` beside what keys, conditions and the index need. Every write is conditional on `version`,
 //! and carries a mark of its own (`write`): where the answer to a write was lost and its repeat finds the condition broken by
-//! itself, the mark tells that from another's write.
+//! itself, the mark tells that from another's write. A row whose flight has changed is written with it in one transaction; the row
+//! remembers which state of it stands there, so that most writes are of the row alone.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, Hasher};
@@ -19,16 +21,18 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure, Select};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, Select, TransactWriteItem};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{CollectionState, PollState, PrimaIntake, Reservation, Store, StoreError};
+use super::{CollectionState, FlightStore, PollState, PrimaIntake, Reservation, Store, StoreError};
 use crate::aws::code_of;
 use crate::clock::after;
 use crate::order::row::{OrderKey, OrderRow, Stage};
+use crate::stock::flight::Flight;
 
 /// An item as DynamoDB has it.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -46,14 +50,27 @@ pub struct DynamoDbStore {
     client: Client,
     orders_table: String,
     channels_table: String,
+    stock_table: String,
     retention: Duration,
 }
 
 impl DynamoDbStore {
-    /// The store in these two tables. `retention`: how long the row of a finished order is kept; a number's reservation is
+    /// The store in these tables. `retention`: how long the row of a finished order is kept; a number's reservation is
     /// kept for ever.
-    pub fn new(client: Client, orders_table: impl Into<String>, channels_table: impl Into<String>, retention: Duration) -> Self {
-        Self { client, orders_table: orders_table.into(), channels_table: channels_table.into(), retention }
+    pub fn new(
+        client: Client,
+        orders_table: impl Into<String>,
+        channels_table: impl Into<String>,
+        stock_table: impl Into<String>,
+        retention: Duration,
+    ) -> Self {
+        Self {
+            client,
+            orders_table: orders_table.into(),
+            channels_table: channels_table.into(),
+            stock_table: stock_table.into(),
+            retention,
+        }
     }
 
     /// Orders in an index state and their moments there ([`OrderRow::index_moment`]), oldest first, at most `limit`; with `until`
@@ -192,6 +209,44 @@ impl DynamoDbStore {
         }
     }
 
+    /// Puts a row where the stored version still is `version`, and its flight: both or neither.
+    async fn put_with_flight(&self, mut row: Item, version: u64, flight: &Flight) -> Result<(), StoreError> {
+        let what = format!("order {}", flight.key);
+        let unwritable = |problem: aws_sdk_dynamodb::error::BuildError| StoreError::Unavailable(format!("writing {what}: {problem}"));
+        let mark = write_mark();
+        row.insert("version".to_owned(), AttributeValue::N((version + 1).to_string()));
+        row.insert("write".to_owned(), text(&mark));
+        let put = Put::builder().table_name(&self.orders_table).set_item(Some(row));
+        let put = if version == 0 {
+            put.condition_expression("attribute_not_exists(pk)")
+        } else {
+            put.condition_expression("#version = :version")
+                .expression_attribute_names("#version", "version")
+                .expression_attribute_values(":version", AttributeValue::N(version.to_string()))
+        };
+        let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld).build().map_err(unwritable)?;
+        let flight = Put::builder().table_name(&self.stock_table).set_item(Some(flight_item(flight)?)).build().map_err(unwritable)?;
+        let request = self
+            .client
+            .transact_write_items()
+            .transact_items(TransactWriteItem::builder().put(put).build())
+            .transact_items(TransactWriteItem::builder().put(flight).build());
+        let Err(error) = request.send().await else { return Ok(()) };
+        let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+            return Err(StoreError::Unavailable(format!("writing {what}: {}", code_of(&error))));
+        };
+        let reasons = cancelled.cancellation_reasons();
+        match reasons.first().and_then(|reason| Some((reason.code()?, reason.item()))) {
+            // Our own write, whose answer was lost: the client repeated it.
+            Some(("ConditionalCheckFailed", Some(stored))) if text_of(stored, "write") == Some(&mark) => Ok(()),
+            Some(("ConditionalCheckFailed" | "TransactionConflict", _)) => Err(StoreError::Conflict(what)),
+            _ => {
+                let codes: Vec<_> = reasons.iter().filter_map(|reason| reason.code()).collect();
+                Err(StoreError::Unavailable(format!("writing {what} and what it has in flight: {}", codes.join(", "))))
+            }
+        }
+    }
+
     async fn load_document<T: DeserializeOwned + Default>(&self, pk: &str, sk: &str) -> Result<(T, u64), StoreError> {
         match self.get(&self.channels_table, pk, Some(sk)).await? {
             None => Ok((T::default(), 0)),
@@ -221,10 +276,19 @@ impl Store for DynamoDbStore {
     }
 
     async fn save_order(&self, row: &mut OrderRow) -> Result<(), StoreError> {
-        let item = item_of(row, self.retention)?;
-        self.put(&self.orders_table, item, row.version, || format!("order {}", row.key)).await?;
-        row.version += 1;
-        Ok(())
+        let flight = Flight::of(row);
+        let written = row.flight.replace(flight.digest());
+        let saved = match item_of(row, self.retention) {
+            Ok(item) if written == row.flight => self.put(&self.orders_table, item, row.version, || format!("order {}", row.key)).await,
+            Ok(item) => self.put_with_flight(item, row.version, &flight).await,
+            Err(problem) => Err(problem),
+        };
+        match saved {
+            Ok(()) => row.version += 1,
+            // What stands there is what stood there before, as far as this row knows.
+            Err(_) => row.flight = written,
+        }
+        saved
     }
 
     async fn orders_in(&self, channel: &str, index_state: &str, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
@@ -294,6 +358,51 @@ impl Store for DynamoDbStore {
         intake.version += 1;
         Ok(())
     }
+}
+
+impl FlightStore for DynamoDbStore {
+    async fn flights(&self, channel: &str) -> Result<Vec<Flight>, StoreError> {
+        let mut flights = Vec::new();
+        let mut start = None;
+        loop {
+            let query = self
+                .client
+                .query()
+                .table_name(&self.stock_table)
+                .key_condition_expression("pk = :pk")
+                .expression_attribute_values(":pk", text(flights_key(channel)))
+                .consistent_read(true)
+                .set_exclusive_start_key(start);
+            let page = query
+                .send()
+                .await
+                .map_err(|error| StoreError::Unavailable(format!("reading {}: {}", flights_key(channel), code_of(&error))))?;
+            for item in page.items() {
+                let order_id = text_of(item, "sk").unwrap_or_default();
+                let unreadable = |problem: String| StoreError::Unreadable { record: format!("{}/{order_id}", flights_key(channel)), problem };
+                let document = text_of(item, "document").ok_or_else(|| unreadable("it has no document".to_owned()))?;
+                flights.push(serde_json::from_str(document).map_err(|problem| unreadable(problem.to_string()))?);
+            }
+            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok(flights);
+            }
+        }
+    }
+}
+
+fn flights_key(channel: &str) -> String {
+    format!("flights#{channel}")
+}
+
+fn flight_item(flight: &Flight) -> Result<Item, StoreError> {
+    let mut item = Item::from([
+        ("pk".to_owned(), text(flights_key(&flight.key.channel))),
+        ("sk".to_owned(), text(&flight.key.order_id)),
+        ("document".to_owned(), text(to_json(flight, "an order's flight")?)),
+    ]);
+    item.extend(flight.forgotten_at().map(|at| ("expires_at".to_owned(), AttributeValue::N(at.as_second().to_string()))));
+    Ok(item)
 }
 
 /// Puts an item; `Some` of what is stored where the condition does not hold.

@@ -5,8 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use super::{CollectionState, PollState, PrimaIntake, Reservation, Store, StoreError};
+use super::{CollectionState, FlightStore, PollState, PrimaIntake, Reservation, Store, StoreError};
 use crate::order::row::{OrderKey, OrderRow};
+use crate::stock::flight::Flight;
 
 /// Everything in memory, for one thread.
 #[derive(Debug, Default)]
@@ -132,6 +133,12 @@ impl Store for MemoryStore {
     }
 }
 
+impl FlightStore for MemoryStore {
+    async fn flights(&self, channel: &str) -> Result<Vec<Flight>, StoreError> {
+        Ok(self.inner.borrow().orders.values().filter(|row| row.key.channel == channel).map(Flight::of).collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,5 +146,6 @@ mod tests {
     #[tokio::test]
     async fn the_store_in_memory_keeps_the_stores_promises() {
         assert_eq!(super::super::contract::check(&MemoryStore::default(), "memory").await, Ok(()));
+        assert_eq!(super::super::contract::check_flights(&MemoryStore::default(), "memory").await, Ok(()));
     }
 }

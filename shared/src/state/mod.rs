@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::order::row::{Lease, OrderKey, OrderRow};
+use crate::stock::flight::Flight;
 
 /// Why the store did not do as it was told.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -109,7 +110,8 @@ pub trait Store {
     /// Rows, strongly consistent; absent ones are absent from the answer. Any number of keys.
     async fn load_orders(&self, keys: &[OrderKey]) -> Result<HashMap<OrderKey, OrderRow>, StoreError>;
 
-    /// Saves `row` where the stored version still is `row.version` (0: where there is none), and raises `row.version`.
+    /// Saves `row` where the stored version still is `row.version` (0: where there is none), and raises `row.version`; what it has
+    /// in flight with it, both or neither ([`FlightStore`]).
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when it is not; `row.version` is then unchanged.
@@ -145,6 +147,21 @@ pub trait Store {
 
     /// Saves it as [`Store::save_order`] does.
     async fn save_intake(&self, intake: &mut PrimaIntake) -> Result<(), StoreError>;
+}
+
+/// What orders have in flight, beside their rows.
+pub trait FlightStore {
+    /// The flights of all of a channel's orders that are not long over, strongly consistent: each as of its order's latest row.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Unreadable`].
+    async fn flights(&self, channel: &str) -> Result<Vec<Flight>, StoreError>;
+}
+
+impl<T: FlightStore> FlightStore for &T {
+    async fn flights(&self, channel: &str) -> Result<Vec<Flight>, StoreError> {
+        (**self).flights(channel).await
+    }
 }
 
 impl<T: Store> Store for &T {

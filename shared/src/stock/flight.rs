@@ -1,8 +1,8 @@
 //! Units in flight: on an order of any channel, and not yet in Prima's figure.
 //!
 //! What an order has in flight is read from its row ([`Flight::of`]), which stands in the store beside the row and is written with it in
-//! one transaction ([`crate::state`]), because the index that lists rows lags and may not be trusted here. It is read **after** a
-//! figure's answer is complete; the figure counts from the moment at which its request was started.
+//! one transaction ([`crate::state::FlightStore`]), because the index that lists rows lags and may not be trusted here. It is read
+//! **after** a figure's answer is complete; the figure counts from the moment at which its request was started.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,6 +16,8 @@ use crate::order::row::{OrderKey, OrderRow, Stage};
 
 /// Goods that were said to have left, in an order of which no parcel is known, may take so long to leave Prima's figure.
 const LEAVES_WITHIN: Duration = Duration::from_secs(24 * 3600);
+/// How long a flight that has ended is kept.
+const KEPT: Duration = Duration::from_secs(2 * 24 * 3600);
 
 /// What an order has in flight.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,33 +52,43 @@ pub struct FlightLine {
 }
 
 impl Flight {
-    /// What `row` has in flight; none where the order can take nothing more from Prima's figure than that knows of.
+    /// What `row` has in flight. An order that is over in Mirakl has no units, and stays for a while so that its end is noticed.
     #[must_use]
-    pub fn of(row: &OrderRow) -> Option<Self> {
-        let units: u32 = row.lines.iter().map(|line| line.quantity).sum();
+    pub fn of(row: &OrderRow) -> Self {
         // Keyed by hand before the take-over: in Prima under a number that we do not know, for as long as the channel exists.
-        if units == 0 || matches!(row.stage, Stage::Cancelled | Stage::Refused | Stage::KeyedByHand) {
-            return None;
-        }
+        let is_over = matches!(row.stage, Stage::Cancelled | Stage::Refused | Stage::KeyedByHand);
         let despatch = row.despatch.as_deref();
         let lines = row.lines.iter().map(|line| FlightLine {
             offer_sku: line.offer_sku.clone(),
-            units: line.quantity,
+            units: if is_over { 0 } else { line.quantity },
             left: despatch.map(|despatch| left(despatch, &line.order_line_id)).unwrap_or_default(),
         });
-        let shipped = (row.stage == Stage::Shipped).then(|| after(row.since, LEAVES_WITHIN));
         let ended_at = match despatch.and_then(|despatch| despatch.ended_at) {
+            _ if is_over => Some(row.since),
             Some(ended_at) => Some(ended_at),
-            None => shipped,
+            None => (row.stage == Stage::Shipped).then(|| after(row.since, LEAVES_WITHIN)),
         };
-        Some(Self {
+        Self {
             key: row.key.clone(),
             seen_at: row.seen_at,
             created_at: row.created_at,
             words: despatch.map(|despatch| despatch.prima_words.clone()).unwrap_or_default(),
             ended_at,
             lines: lines.collect(),
-        })
+        }
+    }
+
+    /// Tells two states of one order's flight apart.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        digest_of(self)
+    }
+
+    /// Tells two states of what was sold apart: another one means that Mirakl has changed its own quantities.
+    #[must_use]
+    pub fn sold_digest(&self) -> u64 {
+        let sold: Vec<_> = self.lines.iter().map(|line| (line.offer_sku.as_str(), line.units)).collect();
+        digest_of(&sold)
     }
 
     /// Since when Prima has had its stock allocated; none where its latest word does not say so.
@@ -85,11 +97,10 @@ impl Flight {
         allocated.last().map(|(_, since)| *since)
     }
 
-    /// When this can be forgotten: no figure that is asked for from then on lacks anything of it.
+    /// When its record may go: long after every figure that lacks anything of it, and after its end was noticed.
     #[must_use]
-    pub fn over_at(&self, settings: &StockSettings) -> Option<Timestamp> {
-        let margin = settings.margin() + Duration::from_secs(1);
-        self.ended_at.map(|ended_at| after(ended_at, margin))
+    pub fn forgotten_at(&self) -> Option<Timestamp> {
+        self.ended_at.map(|ended_at| after(ended_at, KEPT))
     }
 
     /// Units by offer SKU that a figure does not know of which was asked for at `asked_at`.
@@ -116,6 +127,11 @@ impl Flight {
         }
         units
     }
+}
+
+fn digest_of(value: &impl Serialize) -> u64 {
+    // Texts, numbers and moments: nothing of it can fail to be written.
+    serde_json::to_vec(value).map_or(0, |json| xxhash_rust::xxh3::xxh3_64(&json))
 }
 
 fn left(despatch: &crate::despatch::Despatch, order_line_id: &str) -> Vec<(Timestamp, u32)> {

@@ -129,7 +129,7 @@ proptest! {
         let (looked_at, read_at) = (asked_at + answers_after / 2, asked_at + answers_after + reads_after);
         let free = stock.saturating_sub(lives.iter().map(|life| life.taken(looked_at, falls_at)).sum());
         let rows = lives.iter().enumerate().filter_map(|(index, life)| life.row(index, read_at));
-        let in_flight = rows.filter_map(|row| Flight::of(&row)).map(|flight| flight.units(moment(asked_at), &settings).values().sum::<u32>()).sum();
+        let in_flight = rows.map(|row| Flight::of(&row)).map(|flight| flight.units(moment(asked_at), &settings).values().sum::<u32>()).sum();
         let rules = StockRules::default();
         let terms = Terms { in_flight, held: rules.held("A", "A", moment(read_at)), offers_last_units: true };
         let known = Known::Figure { free, asked_at: moment(asked_at) };

@@ -21,6 +21,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use self::problems::Problems;
+pub use self::sku::{PrimaSku, SkuProblem, SkuReader};
 use super::ExceptionKind;
 use super::rules::{OrderRules, PickUpPointTarget, SkuOverride};
 use crate::mirakl::Order;

@@ -1,5 +1,6 @@
 //! From an offer's SKU to a Prima product and its matrix codes.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::problems::Problems;
@@ -11,9 +12,72 @@ const LONGEST: usize = 100;
 
 /// A product with its matrix codes; an unused one is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct PrimaSku {
-    pub(super) product: String,
-    pub(super) matrix_codes: [String; 4],
+pub struct PrimaSku {
+    /// The product: the style.
+    pub product: String,
+    /// The matrix codes, in Prima's order.
+    pub matrix_codes: [String; 4],
+}
+
+impl From<&SkuOverride> for PrimaSku {
+    fn from(known: &SkuOverride) -> Self {
+        let mut codes = known.matrix_codes.iter().cloned();
+        Self { product: known.product.clone(), matrix_codes: std::array::from_fn(|_| codes.next().unwrap_or_default()) }
+    }
+}
+
+/// Reads the SKUs of a channel's offers, many of them by the same rules.
+#[derive(Clone, Debug)]
+pub struct SkuReader {
+    forms: Forms,
+    overrides: HashMap<String, SkuOverride>,
+}
+
+/// Why an offer's SKU names no Prima SKU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SkuProblem {
+    /// It has none of the forms.
+    Unknown,
+    /// It has several meanings.
+    Ambiguous,
+    /// Its override cannot be used.
+    WrongOverride,
+}
+
+impl SkuProblem {
+    /// The name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Ambiguous => "ambiguous",
+            Self::WrongOverride => "wrong override",
+        }
+    }
+}
+
+impl SkuReader {
+    /// By these rules; an override comes first.
+    #[must_use]
+    pub fn new(rules: &SkuRules, overrides: HashMap<String, SkuOverride>) -> Self {
+        Self { forms: Forms::new(rules), overrides }
+    }
+
+    /// What an offer's SKU means: the same as where its order is mapped.
+    ///
+    /// # Errors
+    /// Nothing, or more than one thing.
+    pub fn read(&self, offer_sku: &str) -> Result<PrimaSku, SkuProblem> {
+        if let Some(known) = self.overrides.get(offer_sku).or_else(|| self.overrides.get(offer_sku.trim())) {
+            return if known.problem().is_some() { Err(SkuProblem::WrongOverride) } else { Ok(PrimaSku::from(known)) };
+        }
+        let mut found = self.forms.read(offer_sku);
+        match found.len() {
+            0 => Err(SkuProblem::Unknown),
+            1 => Ok(found.remove(0)),
+            _ => Err(SkuProblem::Ambiguous),
+        }
+    }
 }
 
 /// What `sku` means; a problem of the line `line_id` if it means nothing, or more than one thing.
@@ -36,11 +100,9 @@ pub(super) fn resolve(
             problems.add_sku(format!("line {line_id}: the override of SKU {raw} {problem}"), "Correct the override and retry the order.");
             return None;
         }
-        let mut codes = known.matrix_codes.iter().cloned();
-        return Some(PrimaSku { product: known.product.clone(), matrix_codes: std::array::from_fn(|_| codes.next().unwrap_or_default()) });
+        return Some(PrimaSku::from(known));
     }
-    let sku = if rules.capitals { raw.trim().to_uppercase() } else { raw.trim().to_owned() };
-    match &readings(&sku, rules)[..] {
+    match &Forms::new(rules).read(raw)[..] {
         [one] => Some(one.clone()),
         [] => {
             problems.add_sku(
@@ -64,29 +126,41 @@ fn shown(sku: &PrimaSku) -> String {
     if codes.is_empty() { sku.product.clone() } else { format!("{} ({})", sku.product, codes.join(", ")) }
 }
 
-/// The different results of all forms; at most two, as a second one settles that the SKU is ambiguous.
-fn readings(sku: &str, rules: &SkuRules) -> Vec<PrimaSku> {
-    let mut found = Vec::new();
-    if sku.len() > LONGEST || sku.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return found;
-    }
-    let forms: Vec<Vec<Element>> = rules.patterns.iter().filter_map(|pattern| parse_pattern(pattern).ok()).collect();
-    // Of all forms: with `{product}-{matrix1}` beside `{product}`, a SKU with a separator fits the first one only.
-    let separators: Vec<&str> = forms
-        .iter()
-        .flat_map(|form| form.iter().skip(1))
-        .filter_map(|element| match element {
-            Element::Literal(text) => Some(text.as_str()),
-            Element::Field { .. } => None,
-        })
-        .collect();
-    for form in &forms {
-        read(sku, form, &separators, PrimaSku::default(), &mut found);
-    }
-    found
+/// The forms that a channel's SKUs may have.
+#[derive(Clone, Debug)]
+struct Forms {
+    forms: Vec<Vec<Element>>,
+    /// Of all forms: with `{product}-{matrix1}` beside `{product}`, a SKU with a separator fits the first one only.
+    separators: Vec<String>,
+    capitals: bool,
 }
 
-fn read(rest: &str, elements: &[Element], separators: &[&str], so_far: PrimaSku, found: &mut Vec<PrimaSku>) {
+impl Forms {
+    fn new(rules: &SkuRules) -> Self {
+        let forms: Vec<Vec<Element>> = rules.patterns.iter().filter_map(|pattern| parse_pattern(pattern).ok()).collect();
+        let inner = forms.iter().flat_map(|form| form.iter().skip(1));
+        let separators = inner.filter_map(|element| match element {
+            Element::Literal(text) => Some(text.clone()),
+            Element::Field { .. } => None,
+        });
+        Self { separators: separators.collect(), capitals: rules.capitals, forms }
+    }
+
+    /// The different results of all forms; at most two, as a second one settles that the SKU is ambiguous.
+    fn read(&self, raw: &str) -> Vec<PrimaSku> {
+        let sku = if self.capitals { Cow::Owned(raw.trim().to_uppercase()) } else { Cow::Borrowed(raw.trim()) };
+        let mut found = Vec::new();
+        if sku.len() > LONGEST || sku.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return found;
+        }
+        for form in &self.forms {
+            read(&sku, form, &self.separators, PrimaSku::default(), &mut found);
+        }
+        found
+    }
+}
+
+fn read(rest: &str, elements: &[Element], separators: &[String], so_far: PrimaSku, found: &mut Vec<PrimaSku>) {
     if found.len() > 1 {
         return;
     }
@@ -107,7 +181,7 @@ fn read(rest: &str, elements: &[Element], separators: &[&str], so_far: PrimaSku,
                 let (taken, rest) = rest.split_at(end);
                 let fits = match width {
                     Some(width) => taken.chars().count() == *width,
-                    None => !taken.is_empty() && (*any || !separators.iter().any(|separator| taken.contains(separator))),
+                    None => !taken.is_empty() && (*any || !separators.iter().any(|separator| taken.contains(separator.as_str()))),
                 };
                 if !fits {
                     continue;

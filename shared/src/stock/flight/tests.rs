@@ -25,13 +25,13 @@ fn settings(falls_at: FallsAt) -> StockSettings {
 }
 
 fn units(row: &OrderRow, asked_at: i64, falls_at: FallsAt) -> u32 {
-    Flight::of(row).map_or(0, |flight| flight.units(at(asked_at), &settings(falls_at)).values().sum())
+    Flight::of(row).units(at(asked_at), &settings(falls_at)).values().sum()
 }
 
 #[test]
 fn every_piece_of_an_open_order_is_in_flight_by_offer_sku() {
     let mut row = row();
-    let flight = Flight::of(&row).unwrap();
+    let flight = Flight::of(&row);
     let now = flight.units(at(5), &settings(FallsAt::Creation));
     assert_eq!(now.into_iter().collect::<Vec<_>>(), [("W1-NAV-10", 3), ("W1-NAV-12", 1)]);
     for stage in Stage::ALL {
@@ -73,8 +73,7 @@ fn pieces_that_have_left_are_in_flight_no_more() {
     assert_eq!([30, 31, 32].map(|asked_at| units(&row, asked_at, FallsAt::Despatch)), [4, 4, 3]);
     row.despatch.as_mut().unwrap().ended_at = Some(at(40));
     assert_eq!([41, 42].map(|asked_at| units(&row, asked_at, FallsAt::Despatch)), [3, 0]);
-    let over_at = Flight::of(&row).unwrap().over_at(&settings(FallsAt::Despatch)).unwrap();
-    assert_eq!(Flight::of(&row).unwrap().units(over_at, &settings(FallsAt::Despatch)).len(), 0);
+    assert_eq!(Flight::of(&row).forgotten_at(), Some(at(40 + 2 * 24 * 60)));
 }
 
 #[test]
@@ -82,4 +81,19 @@ fn what_a_person_shipped_counts_for_a_day() {
     let mut row = row();
     row.enter(Stage::Shipped, at(0), "shipped in Mirakl by a person");
     assert_eq!([60, 1441, 1442].map(|asked_at| units(&row, asked_at, FallsAt::Despatch)), [4, 4, 0]);
+}
+
+#[test]
+fn what_was_sold_differs_once_it_is_cancelled_and_not_when_it_leaves() {
+    let mut row = row();
+    let before = Flight::of(&row);
+    row.created_at = Some(at(1));
+    row.enter(Stage::Created, at(1), "");
+    let created = Flight::of(&row);
+    assert_eq!(created.sold_digest(), before.sold_digest());
+    assert_ne!(created.digest(), before.digest());
+    row.enter(Stage::Cancelled, at(2), "");
+    let cancelled = Flight::of(&row);
+    assert_ne!(cancelled.sold_digest(), before.sold_digest());
+    assert_eq!(cancelled.ended_at, Some(at(2)));
 }
