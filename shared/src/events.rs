@@ -47,11 +47,13 @@ pub enum EventKind {
     ShipByDeadlineNear,
     /// A despatch file, or lines of it, could not be used.
     DespatchFileRefused,
+    /// Something of stock needs a person.
+    StockException,
 }
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::OrderException,
         Self::AcceptanceWindowNearlyOver,
         Self::AcceptanceWindowMissed,
@@ -63,6 +65,7 @@ impl EventKind {
         Self::DespatchReminder,
         Self::ShipByDeadlineNear,
         Self::DespatchFileRefused,
+        Self::StockException,
     ];
 
     /// The detail type on the bus.
@@ -80,6 +83,7 @@ impl EventKind {
             Self::DespatchReminder => "DespatchReminder",
             Self::ShipByDeadlineNear => "ShipByDeadlineNear",
             Self::DespatchFileRefused => "DespatchFileRefused",
+            Self::StockException => "StockException",
         }
     }
 }

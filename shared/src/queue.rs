@@ -38,7 +38,7 @@ pub struct OrderMessage {
 pub struct ExceptionMessage {
     /// The channel's id.
     pub channel: String,
-    /// Mirakl's order id.
+    /// Mirakl's order id; empty where it is about no order.
     pub order: String,
     /// What kind of exception: `unknown-sku`, `rejected-by-prima`.
     pub kind: String,
@@ -76,6 +76,28 @@ impl<T: OrderQueue> OrderQueue for &T {
 
     async fn send_exceptions(&self, exceptions: &[ExceptionMessage]) -> Result<(), QueueError> {
         (**self).send_exceptions(exceptions).await
+    }
+}
+
+/// A message of the queue of stock imports: one is to be asked about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportMessage {
+    /// The channel's id.
+    pub channel: String,
+    /// Ours of the import.
+    pub mark: String,
+}
+
+/// The queue of stock imports.
+pub trait ImportQueue {
+    /// Has an import asked about after `delay` (at most 15 minutes).
+    async fn ask_later(&self, message: &ImportMessage, delay: Duration) -> Result<(), QueueError>;
+}
+
+impl<T: ImportQueue> ImportQueue for &T {
+    async fn ask_later(&self, message: &ImportMessage, delay: Duration) -> Result<(), QueueError> {
+        (**self).ask_later(message, delay).await
     }
 }
 

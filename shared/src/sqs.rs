@@ -7,7 +7,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 
 use crate::aws::code_of;
-use crate::queue::{ExceptionMessage, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions};
+use crate::queue::{ExceptionMessage, ImportMessage, ImportQueue, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions};
 
 /// Entries in one `SendMessageBatch`: SQS's limit.
 const BATCH: usize = 10;
@@ -19,18 +19,18 @@ const LONGEST_DELAY: Duration = Duration::from_secs(900);
 /// Characters of an attribute: what a person reads at a glance in the console. The body has all of it.
 const ATTRIBUTE_LENGTH: usize = 500;
 
-/// The `orders` queue and its dead-letter queue.
+/// A function's queue and its dead-letter queue.
 #[derive(Clone, Debug)]
 pub struct SqsQueue {
     client: Client,
-    orders_url: String,
+    queue_url: String,
     dead_letter_url: String,
 }
 
 impl SqsQueue {
     /// The queues at these URLs.
-    pub fn new(client: Client, orders_url: impl Into<String>, dead_letter_url: impl Into<String>) -> Self {
-        Self { client, orders_url: orders_url.into(), dead_letter_url: dead_letter_url.into() }
+    pub fn new(client: Client, queue_url: impl Into<String>, dead_letter_url: impl Into<String>) -> Self {
+        Self { client, queue_url: queue_url.into(), dead_letter_url: dead_letter_url.into() }
     }
 
     async fn send_all(&self, url: &str, outgoing: Vec<Outgoing>, delay: Duration) -> Result<(), QueueError> {
@@ -80,7 +80,7 @@ impl OrderQueue for SqsQueue {
                 Ok(Outgoing { index, order, body, attributes: Vec::new() })
             })
             .collect();
-        self.send_all(&self.orders_url, outgoing?, delay).await
+        self.send_all(&self.queue_url, outgoing?, delay).await
     }
 
     async fn send_exceptions(&self, exceptions: &[ExceptionMessage]) -> Result<(), QueueError> {
@@ -94,6 +94,14 @@ impl OrderQueue for SqsQueue {
             })
             .collect();
         self.send_all(&self.dead_letter_url, outgoing?, Duration::ZERO).await
+    }
+}
+
+impl ImportQueue for SqsQueue {
+    async fn ask_later(&self, message: &ImportMessage, delay: Duration) -> Result<(), QueueError> {
+        let body = body_of(message).map_err(|problem| unwritable(&message.mark, &problem, 1))?;
+        let order = format!("import {} of {}", message.mark, message.channel);
+        self.send_all(&self.queue_url, vec![Outgoing { index: 0, order, body, attributes: Vec::new() }], delay).await
     }
 }
 

@@ -34,7 +34,15 @@ fn filter(level: &str) -> String {
     let level = level.to_ascii_lowercase();
     let level = if ["error", "warn", "info", "debug", "trace"].contains(&level.as_str()) { level.as_str() } else { "info" };
     let others = if level == "error" { "error" } else { "warn" };
-    let ours = ["shared", "acknowledge_orders", "create_prima_orders", "collect_dispatches", "update_dispatches", "push_stock", "check_stock_imports"];
+    let ours = [
+        "shared",
+        "acknowledge_orders",
+        "create_prima_orders",
+        "collect_dispatches",
+        "update_dispatches",
+        "push_stock",
+        "check_stock_imports",
+    ];
     let ours: Vec<String> = ours.iter().map(|name| format!("{name}={level}")).collect();
     format!("{others},{}", ours.join(","))
 }

@@ -7,6 +7,7 @@ use crate::eventbridge::EventBridgeBus;
 use crate::settings::{self, SettingError, Settings};
 use crate::sqs::SqsQueue;
 use crate::state::dynamodb::DynamoDbStore;
+use crate::state::ledger::dynamodb::DynamoDbLedger;
 
 /// The clients that functions have in common. Making them calls nothing.
 #[derive(Debug)]
@@ -51,5 +52,13 @@ impl Wired {
             events: EventBridgeBus::new(aws_sdk_eventbridge::Client::new(&config), settings.text(settings::EVENT_BUS_NAME)?),
             config,
         })
+    }
+
+    /// The stock's memory.
+    ///
+    /// # Errors
+    /// Its table is not named.
+    pub fn ledger(&self, settings: &Settings<'_>) -> Result<DynamoDbLedger, SettingError> {
+        Ok(DynamoDbLedger::new(aws_sdk_dynamodb::Client::new(&self.config), settings.text(settings::STOCK_TABLE)?))
     }
 }

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 mod despatch;
+mod stock;
 mod trouble;
 mod usual;
 

@@ -1,4 +1,6 @@
 //! The Lambda function `acknowledge-orders`.
+// The clients' futures stand deep within each other.
+#![recursion_limit = "256"]
 
 use acknowledge_orders::handler::Function;
 use lambda_runtime::{Error, LambdaEvent, service_fn};

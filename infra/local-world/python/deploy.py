@@ -60,7 +60,8 @@ def deploy(client, request):
     cloudformation = client("cloudformation")
     arguments = {
         "StackName": request["stack"],
-        "TemplateBody": json.dumps(document, default=str),
+        # Without blanks: CloudFormation takes 51,200 bytes in a call; sam deploy uploads the template, and may send more.
+        "TemplateBody": json.dumps(document, default=str, separators=(",", ":")),
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         "Parameters": [
             {"ParameterKey": key, "ParameterValue": str(value)} for key, value in given.items()

@@ -60,6 +60,10 @@ pub enum Function {
     CollectDispatches,
     /// `update-dispatches`.
     UpdateDispatches,
+    /// `push-stock`.
+    PushStock,
+    /// `check-stock-imports`.
+    CheckStockImports,
 }
 
 impl Function {
@@ -69,6 +73,8 @@ impl Function {
             Self::CreatePrimaOrders => "CreatePrimaOrders",
             Self::CollectDispatches => "CollectDispatches",
             Self::UpdateDispatches => "UpdateDispatches",
+            Self::PushStock => "PushStock",
+            Self::CheckStockImports => "CheckStockImports",
         }
     }
 }
@@ -160,6 +166,14 @@ impl Deployment {
         self.invoke(Function::CollectDispatches, &self.scheduled("collect-dispatches")).await
     }
 
+    /// Runs `push-stock` as the schedule does, and waits for its end.
+    ///
+    /// # Errors
+    /// The function failed: its own error.
+    pub async fn push_stock(&self) -> Result<Value> {
+        self.invoke(Function::PushStock, &self.scheduled("push-stock")).await
+    }
+
     fn scheduled(&self, name: &str) -> Value {
         json!({
             "version": "0", "id": format!("tick-{}", Timestamp::now()), "detail-type": "Scheduled Event",
@@ -200,6 +214,14 @@ impl Deployment {
         self.depths_of("DispatchesQueueUrl", "DispatchesDeadLetterQueueUrl").await
     }
 
+    /// What stands in the queues of stock imports now.
+    ///
+    /// # Errors
+    /// The local AWS does not answer.
+    pub async fn stock_queue_depths(&self) -> Result<QueueDepths> {
+        self.depths_of("StockImportsQueueUrl", "StockImportsDeadLetterQueueUrl").await
+    }
+
     async fn depths_of(&self, queue: &str, dead_letters: &str) -> Result<QueueDepths> {
         let orders = self.queue_attributes(queue).await?;
         let exceptions = self.queue_attributes(dead_letters).await?;
@@ -223,6 +245,14 @@ impl Deployment {
     /// The local AWS does not answer.
     pub async fn exceptions(&self) -> Result<Vec<QueuedMessage>> {
         self.peek(self.output("OrdersDeadLetterQueueUrl")?).await
+    }
+
+    /// The messages in the dead-letter queue of stock imports. They stay there.
+    ///
+    /// # Errors
+    /// The local AWS does not answer.
+    pub async fn stock_exceptions(&self) -> Result<Vec<QueuedMessage>> {
+        self.peek(self.output("StockImportsDeadLetterQueueUrl")?).await
     }
 
     /// The messages in the despatches' dead-letter queue. They stay there.
@@ -397,6 +427,10 @@ impl Deployment {
             ("DEAD_LETTER_QUEUE_URL", "OrdersDeadLetterQueueUrl"),
             ("DISPATCHES_QUEUE_URL", "DispatchesQueueUrl"),
             ("DISPATCHES_DEAD_LETTER_QUEUE_URL", "DispatchesDeadLetterQueueUrl"),
+            ("STOCK_TABLE", "StockTableName"),
+            ("STOCK_IMPORTS_QUEUE_URL", "StockImportsQueueUrl"),
+            ("STOCK_IMPORTS_DEAD_LETTER_QUEUE_URL", "StockImportsDeadLetterQueueUrl"),
+            ("STOCK_FILES_BUCKET", "StockFilesBucketName"),
             ("SECRET_PREFIX", "SecretPrefix"),
         ] {
             variables.push((variable, self.output(output)?.to_owned()));

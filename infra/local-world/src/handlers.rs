@@ -8,11 +8,13 @@ use tokio::process::Command;
 use crate::paths;
 
 /// The functions of the template by logical id, and the binary of each.
-pub(crate) const FUNCTIONS: [(&str, &str); 4] = [
+pub(crate) const FUNCTIONS: [(&str, &str); 6] = [
     ("AcknowledgeOrdersFunction", "acknowledge-orders"),
     ("CreatePrimaOrdersFunction", "create-prima-orders"),
     ("CollectDispatchesFunction", "collect-dispatches"),
     ("UpdateDispatchesFunction", "update-dispatches"),
+    ("PushStockFunction", "push-stock"),
+    ("CheckStockImportsFunction", "check-stock-imports"),
 ];
 /// The operator command.
 pub(crate) const OPERATOR: &str = "prima-mirakl";

@@ -231,6 +231,7 @@ fn parameters(options: &WorldOptions) -> BTreeMap<String, String> {
         ("CreateTimeoutSeconds", "30"),
         ("OrdersVisibilitySeconds", "30"),
         ("DispatchesVisibilitySeconds", "30"),
+        ("StockImportsVisibilitySeconds", "30"),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value.to_owned()))

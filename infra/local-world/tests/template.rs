@@ -8,7 +8,9 @@ const PRIMA_CALLS_AT_ONCE: u64 = 4;
 /// Calls that one copy of `create-prima-orders` makes at once: `concurrent_calls` of the installation document.
 const CALLS_IN_PROCESS: u64 = 1;
 /// Calls that `collect-dispatches`, of which one copy runs at a time, makes at once: `despatch.concurrent_questions`.
-const QUESTIONS_IN_PROCESS: u64 = 2;
+const QUESTIONS_IN_PROCESS: u64 = 1;
+/// Calls that the one run of `push-stock` that has the lease makes at once: `stock.concurrent_ranges`.
+const RANGES_IN_PROCESS: u64 = 1;
 
 async fn template() -> Value {
     local_world::template::read().await.unwrap()
@@ -72,6 +74,10 @@ async fn all_functions_together_make_few_calls_to_prima_at_once() {
     let scheduled = functions.iter().filter(|(_, function)| faces_prima(function) && !sources(function, "ScheduleV2").is_empty());
     let questions: u64 = scheduled
         .map(|(name, function)| {
+            if *name == "PushStockFunction" {
+                // Two runs of it may overlap; its lease lets one of them alone ask Prima.
+                return RANGES_IN_PROCESS;
+            }
             assert!(number(&template, &function["Timeout"]).unwrap() < 60, "{name}: the next minute's run would be a second copy");
             QUESTIONS_IN_PROCESS
         })
@@ -81,6 +87,7 @@ async fn all_functions_together_make_few_calls_to_prima_at_once() {
     let defaults: shared::installation::Installation = serde_json::from_str(include_str!("../../seed/installation.json")).unwrap();
     assert_eq!(u64::try_from(defaults.prima.concurrent_calls).unwrap(), CALLS_IN_PROCESS);
     assert_eq!(u64::try_from(defaults.despatch.concurrent_questions).unwrap(), QUESTIONS_IN_PROCESS);
+    assert_eq!(u64::try_from(defaults.stock.concurrent_ranges).unwrap(), RANGES_IN_PROCESS);
     assert!(functions.iter().all(|(_, function)| function["ReservedConcurrentExecutions"].is_null()));
 }
 

@@ -43,6 +43,18 @@ pub(crate) struct Place {
     /// Its dead-letter queue: output `DispatchesDeadLetterQueueUrl`.
     #[arg(long, global = true, env = "DISPATCHES_DEAD_LETTER_QUEUE_URL", value_name = "URL")]
     pub(crate) dispatches_dead_letter_queue_url: Option<String>,
+    /// The table of the stock's memory: output `StockTableName`.
+    #[arg(long, global = true, env = "STOCK_TABLE", value_name = "NAME")]
+    pub(crate) stock_table: Option<String>,
+    /// The queue of stock imports: output `StockImportsQueueUrl`.
+    #[arg(long, global = true, env = "STOCK_IMPORTS_QUEUE_URL", value_name = "URL")]
+    pub(crate) stock_imports_queue_url: Option<String>,
+    /// Its dead-letter queue: output `StockImportsDeadLetterQueueUrl`.
+    #[arg(long, global = true, env = "STOCK_IMPORTS_DEAD_LETTER_QUEUE_URL", value_name = "URL")]
+    pub(crate) stock_imports_dead_letter_queue_url: Option<String>,
+    /// The bucket of stock files: output `StockFilesBucketName`.
+    #[arg(long, global = true, env = "STOCK_FILES_BUCKET", value_name = "NAME")]
+    pub(crate) stock_files_bucket: Option<String>,
     /// What stands before a channel's id in its secret's name: output `SecretPrefix`.
     #[arg(long, global = true, env = "SECRET_PREFIX", value_name = "PREFIX")]
     pub(crate) secret_prefix: Option<String>,

@@ -15,6 +15,8 @@ use shared::secrets::SecretsManagerKeys;
 use shared::settings::{self, Settings};
 use shared::sqs::SqsQueue;
 use shared::state::dynamodb::DynamoDbStore;
+use shared::state::ledger::dynamodb::DynamoDbLedger;
+use shared::stock::files::S3StockFiles;
 
 use crate::arguments::Place;
 
@@ -48,7 +50,22 @@ impl Connector {
     pub(crate) fn store(&self) -> Result<DynamoDbStore> {
         let orders = named(self.place.orders_table.as_ref(), "orders-table", settings::ORDERS_TABLE)?;
         let channels = named(self.place.channels_table.as_ref(), "channels-table", settings::CHANNELS_TABLE)?;
-        Ok(DynamoDbStore::new(aws_sdk_dynamodb::Client::new(&self.config), orders, channels, self.retention))
+        let stock = named(self.place.stock_table.as_ref(), "stock-table", settings::STOCK_TABLE)?;
+        Ok(DynamoDbStore::new(aws_sdk_dynamodb::Client::new(&self.config), orders, channels, stock, self.retention))
+    }
+
+    /// The stock's memory.
+    pub(crate) fn ledger(&self) -> Result<DynamoDbLedger> {
+        let stock = named(self.place.stock_table.as_ref(), "stock-table", settings::STOCK_TABLE)?;
+        Ok(DynamoDbLedger::new(aws_sdk_dynamodb::Client::new(&self.config), stock))
+    }
+
+    /// The stock's large files.
+    pub(crate) fn stock_files(&self) -> Result<S3StockFiles> {
+        Ok(S3StockFiles::new(
+            &self.config,
+            named(self.place.stock_files_bucket.as_ref(), "stock-files-bucket", settings::STOCK_FILES_BUCKET)?,
+        ))
     }
 
     /// The documents.
@@ -82,6 +99,14 @@ impl Connector {
     pub(crate) fn dispatches_queue(&self) -> Result<SqsQueue> {
         let client = aws_sdk_sqs::Client::new(&self.config);
         Ok(SqsQueue::new(client, self.dispatches_queue_url()?, self.dispatches_dead_letter_queue_url()?))
+    }
+
+    pub(crate) fn stock_imports_dead_letter_queue_url(&self) -> Result<String> {
+        named(
+            self.place.stock_imports_dead_letter_queue_url.as_ref(),
+            "stock-imports-dead-letter-queue-url",
+            settings::STOCK_IMPORTS_DEAD_LETTER_QUEUE_URL,
+        )
     }
 
     pub(crate) fn secret_prefix(&self) -> Result<String> {

@@ -94,11 +94,22 @@ pub(crate) async fn run(connector: &Connector, stack_name: &str, alert: bool) ->
     }
     add("orders queue", try_orders_queue(connector, &stack).await);
     add("dead-letter queue", ask_queue(connector, stack.output("OrdersDeadLetterQueueUrl")).await.map(|depth| format!("there; {depth}")));
+    for (what, output) in [
+        ("dead-letter queue of despatches", "DispatchesDeadLetterQueueUrl"),
+        ("dead-letter queue of stock", "StockImportsDeadLetterQueueUrl"),
+    ] {
+        add(what, ask_queue(connector, stack.output(output)).await.map(|depth| format!("there; {depth}")));
+    }
     add("undelivered queue", try_queue(connector, stack.output("UndeliveredDeadLetterQueueUrl"), &mark).await);
     add("event bus", try_bus(connector, stack.output("EventBusName"), alert).await);
-    for (what, output) in
-        [("acknowledge-orders", "AcknowledgeOrdersFunctionName"), ("create-prima-orders", "CreatePrimaOrdersFunctionName")]
-    {
+    for (what, output) in [
+        ("acknowledge-orders", "AcknowledgeOrdersFunctionName"),
+        ("create-prima-orders", "CreatePrimaOrdersFunctionName"),
+        ("collect-dispatches", "CollectDispatchesFunctionName"),
+        ("update-dispatches", "UpdateDispatchesFunctionName"),
+        ("push-stock", "PushStockFunctionName"),
+        ("check-stock-imports", "CheckStockImportsFunctionName"),
+    ] {
         add(what, function(&stack, output));
     }
     add("latest listings", listings(connector, &stack).await);
@@ -258,12 +269,12 @@ fn deployed(status: &str) -> Result<(), Trouble> {
 
 /// Each channel that is on was listed lately: the schedule, the function, its rights, the key and the marketplace all work.
 async fn listings(connector: &Connector, stack: &Stack) -> Result<String, Trouble> {
-    let (orders, channels) = (stack.output("OrdersTableName")?, stack.output("ChannelsTableName")?);
+    let (orders, channels, stock) = (stack.output("OrdersTableName")?, stack.output("ChannelsTableName")?, stack.output("StockTableName")?);
     let client = aws_sdk_dynamodb::Client::new(&connector.config);
     let unread = |problem: String| trouble(problem, "you need dynamodb:Query and GetItem in the tables");
     let documents = Documents::new(client.clone(), channels, stack.output("MapsTableName")?);
     let list = documents.channels().await.map_err(|problem| unread(problem.to_string()))?;
-    let store = DynamoDbStore::new(client, orders, channels, LEFTOVER);
+    let store = DynamoDbStore::new(client, orders, channels, stock, LEFTOVER);
     let mut late = Vec::new();
     let mut on = 0;
     for channel in list.channels.iter().filter(|channel| channel.orders != shared::channel::Mode::Off) {

@@ -55,7 +55,7 @@ impl Default for DespatchSettings {
             quiet_interval_minutes: 120,
             old_after_days: 14,
             questions_per_minute: 60,
-            concurrent_questions: 2,
+            concurrent_questions: 1,
             hours: None,
             open_words: ["New", "Entered", "Open", "On Hold", "Held", "Allocated", "Picking", "Picked", "Packed"]
                 .map(str::to_owned)

@@ -73,6 +73,16 @@ impl<C: Clock + Clone> PrimaClient<C> {
         Self::new(&installation, clock)
     }
 
+    /// As [`PrimaClient::new`], for a process that reads stock: as many calls at once as `stock.concurrent_ranges`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn for_stock(installation: &Installation, clock: C) -> Result<Self, Vec<FieldError>> {
+        let mut installation = installation.clone();
+        installation.prima.concurrent_calls = installation.stock.concurrent_ranges;
+        Self::new(&installation, clock)
+    }
+
     /// The same client for one invocation that must have ended at `deadline`: no answer is waited for past it, and no
     /// `NewOrder` or `CancelOrder` is started that could not have its full time before it.
     #[must_use]

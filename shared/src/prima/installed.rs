@@ -14,6 +14,8 @@ pub enum Purpose {
     Orders,
     /// Questions alone: as many at once as `despatch.concurrent_questions`.
     Questions,
+    /// Stock: as many ranges at once as `stock.concurrent_ranges`.
+    Stock,
 }
 
 /// A process's client.
@@ -48,6 +50,7 @@ impl Installed {
         let client = match self.purpose {
             Purpose::Orders => PrimaClient::new(&installation, SystemClock),
             Purpose::Questions => PrimaClient::for_questions(&installation, SystemClock),
+            Purpose::Stock => PrimaClient::for_stock(&installation, SystemClock),
         };
         let client = client.map_err(|problems| {
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();

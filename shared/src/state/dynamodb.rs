@@ -280,7 +280,8 @@ impl Store for DynamoDbStore {
         let written = row.flight.replace(flight.digest());
         let saved = match item_of(row, self.retention) {
             Ok(item) if written == row.flight => self.put(&self.orders_table, item, row.version, || format!("order {}", row.key)).await,
-            Ok(item) => self.put_with_flight(item, row.version, &flight).await,
+            // Boxed: a transaction's future is large, and most saves are none.
+            Ok(item) => Box::pin(self.put_with_flight(item, row.version, &flight)).await,
             Err(problem) => Err(problem),
         };
         match saved {
@@ -379,7 +380,8 @@ impl FlightStore for DynamoDbStore {
                 .map_err(|error| StoreError::Unavailable(format!("reading {}: {}", flights_key(channel), code_of(&error))))?;
             for item in page.items() {
                 let order_id = text_of(item, "sk").unwrap_or_default();
-                let unreadable = |problem: String| StoreError::Unreadable { record: format!("{}/{order_id}", flights_key(channel)), problem };
+                let unreadable =
+                    |problem: String| StoreError::Unreadable { record: format!("{}/{order_id}", flights_key(channel)), problem };
                 let document = text_of(item, "document").ok_or_else(|| unreadable("it has no document".to_owned()))?;
                 flights.push(serde_json::from_str(document).map_err(|problem| unreadable(problem.to_string()))?);
             }

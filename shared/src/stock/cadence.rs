@@ -86,10 +86,10 @@ impl Sales {
 pub enum Reason {
     /// The channel has never been pushed.
     First,
-    /// Something is offered that must not be: as soon as the marketplace allows.
-    Lowering,
-    /// A SKU has sunk to its buffer: at the floor.
+    /// Something is offered of which nothing is left beyond its buffer: as soon as the marketplace allows.
     Urgent,
+    /// More is offered than there is: at the floor.
+    Lowering,
     /// A promotion is on: at the floor.
     Promotion,
     /// The pace of the sales.
@@ -113,9 +113,9 @@ impl Reason {
 /// What the decision rests on.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pressure {
-    /// Offers that show more than they should.
+    /// Offers that show more than they should, beyond what their own sales have lowered.
     pub to_lower: usize,
-    /// Offers of which the free units have sunk to the buffer since the last push.
+    /// Of these, offers that should show nothing: the free units have sunk to the buffer.
     pub at_buffer: usize,
     /// How fast the channel sells.
     pub velocity: Velocity,
@@ -127,12 +127,12 @@ pub fn next_push(pushed_at: Option<Timestamp>, pressure: &Pressure, rules: &Stoc
     let Some(pushed_at) = pushed_at else { return (now, Reason::First) };
     let minutes = |minutes: u32| Duration::from_secs(60 * u64::from(minutes));
     let (floor, ceiling) = (minutes(rules.floor_minutes), minutes(rules.ceiling_minutes));
-    if pressure.to_lower > 0 {
-        // STO01 takes one import a minute and shop.
-        return (after(pushed_at, Duration::from_secs(60)), Reason::Lowering);
-    }
     if pressure.at_buffer > 0 {
-        return (after(pushed_at, floor), Reason::Urgent);
+        // STO01 takes one import a minute and shop.
+        return (after(pushed_at, Duration::from_secs(60)), Reason::Urgent);
+    }
+    if pressure.to_lower > 0 {
+        return (after(pushed_at, floor), Reason::Lowering);
     }
     if rules.promotions.iter().any(|promotion| promotion.from <= now && now < promotion.until) {
         return (after(pushed_at, floor), Reason::Promotion);
@@ -183,8 +183,8 @@ mod tests {
         let due = |to_lower, at_buffer, now| {
             next_push(Some(at("12:00:00")), &Pressure { to_lower, at_buffer, velocity: Velocity::default() }, &rules, now)
         };
-        assert_eq!(due(1, 1, at("12:00:00")), (at("12:01:00"), Reason::Lowering));
-        assert_eq!(due(0, 1, at("12:00:00")), (at("12:02:00"), Reason::Urgent));
+        assert_eq!(due(1, 1, at("12:00:00")), (at("12:01:00"), Reason::Urgent));
+        assert_eq!(due(1, 0, at("12:00:00")), (at("12:02:00"), Reason::Lowering));
         assert_eq!(due(0, 0, at("12:59:59")), (at("12:02:00"), Reason::Promotion));
         assert_eq!(due(0, 0, at("13:00:00")), (at("12:15:00"), Reason::Sales));
         assert_eq!(next_push(None, &Pressure::default(), &rules, at("12:00:00")), (at("12:00:00"), Reason::First));

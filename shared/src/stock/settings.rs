@@ -65,6 +65,10 @@ pub struct StockSettings {
     pub silence_seconds: u32,
     /// Mebibytes of one answer that are still read.
     pub largest_answer_mebibytes: u32,
+    /// Ranges of the catalogue that are read at once. 1 to 4; they count against what Prima takes at once.
+    pub concurrent_ranges: usize,
+    /// Product codes at which the catalogue is parted before anything was learnt: for a catalogue that Prima cannot answer whole.
+    pub range_boundaries: Vec<String>,
     /// Complete readings that must lack a SKU before it goes to zero.
     pub absent_readings: u32,
     /// At most so many of a hundred SKUs on offer may go to zero in one run; more than that is held back, and a person asked.
@@ -86,6 +90,8 @@ impl Default for StockSettings {
             silent_after_minutes: 240,
             silence_seconds: 120,
             largest_answer_mebibytes: 512,
+            concurrent_ranges: 1,
+            range_boundaries: Vec::new(),
             absent_readings: 3,
             zeroes_percent: 10,
             last_units: 0,
@@ -123,6 +129,7 @@ impl StockSettings {
         );
         require((1..=850).contains(&self.silence_seconds), "silence_seconds", "takes 1 to 850");
         require((1..=4096).contains(&self.largest_answer_mebibytes), "largest_answer_mebibytes", "takes 1 to 4096");
+        require((1..=4).contains(&self.concurrent_ranges), "concurrent_ranges", "takes 1 to 4");
         require((1..=100).contains(&self.absent_readings), "absent_readings", "takes 1 to 100");
         require((1..=100).contains(&self.zeroes_percent), "zeroes_percent", "takes 1 to 100");
         require(

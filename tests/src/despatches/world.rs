@@ -129,6 +129,7 @@ impl World {
         let rules = vec![settles(0), settles(1)];
         let channel = |id: &str, shop: i64| Channel {
             despatches: Mode::Live,
+            stock: Mode::Off,
             shop_id: Some(shop),
             ..crate::simulation::plan::channel(id, 1, beginning())
         };

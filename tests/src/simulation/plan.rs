@@ -273,6 +273,7 @@ pub fn channel(id: &str, interval: u32, take_over_from: Timestamp) -> Channel {
         base_url: format!("https://{id}.mirakl.net"),
         shop_id: Some(2001),
         despatches: shared::channel::Mode::Off,
+        stock: shared::channel::Mode::Off,
         orders: shared::channel::Mode::Live,
         take_over_from,
         acceptance_window_minutes: WINDOW,

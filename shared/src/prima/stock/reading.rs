@@ -54,7 +54,9 @@ pub struct Figure {
 }
 
 impl Figure {
-    fn new(key: SkuKey, free: u32) -> Self {
+    /// The free units of a SKU.
+    #[must_use]
+    pub fn new(key: SkuKey, free: u32) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
         Self { key: [(key.0 >> 32) as u32, key.0 as u32], free }
     }

@@ -1,0 +1,77 @@
+//! The real ports, and one invocation.
+
+use std::time::SystemTime;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use jiff::Timestamp;
+use lambda_runtime::Error;
+use shared::clock::{Clock, SystemClock};
+use shared::mirakl::client::HttpDirectory;
+use shared::secrets::SecretsManagerKeys;
+use shared::settings::{self, Settings};
+use shared::state::ledger::dynamodb::DynamoDbLedger;
+use shared::stock::files::S3StockFiles;
+use shared::telemetry::Measures;
+use shared::wired::Wired;
+
+use crate::{Disposition, Ports, Run};
+
+/// The function, wired to AWS and Mirakl.
+#[derive(Debug)]
+pub struct Function {
+    aws: Wired,
+    ledger: DynamoDbLedger,
+    files: S3StockFiles,
+    directory: HttpDirectory<SecretsManagerKeys, SystemClock>,
+}
+
+impl Function {
+    /// Wires it from the environment. Calls nothing.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or malformed.
+    pub fn from_settings(settings: &Settings<'_>) -> Result<Self, Error> {
+        let maps_table = settings.text(settings::MAPS_TABLE)?;
+        let (queue, dead_letters) = (settings::STOCK_IMPORTS_QUEUE_URL, settings::STOCK_IMPORTS_DEAD_LETTER_QUEUE_URL);
+        let aws = Wired::from_settings(settings, queue, dead_letters, maps_table)?;
+        let keys = SecretsManagerKeys::new(aws_sdk_secretsmanager::Client::new(&aws.config), settings.text(settings::SECRET_PREFIX)?);
+        Ok(Self {
+            ledger: aws.ledger(settings)?,
+            files: S3StockFiles::new(&aws.config, settings.text(settings::STOCK_FILES_BUCKET)?),
+            directory: HttpDirectory::new(keys, SystemClock),
+            aws,
+        })
+    }
+
+    /// Works off a batch.
+    ///
+    /// # Errors
+    /// A record has no id: nothing of the batch was worked off.
+    pub async fn run(&self, batch: SqsEvent, deadline: SystemTime) -> Result<SqsBatchResponse, Error> {
+        let run = Run { hard_deadline: Timestamp::try_from(deadline)? };
+        let ports = Ports {
+            directory: &self.directory,
+            ledger: self.ledger.clone(),
+            files: &self.files,
+            queue: &self.aws.queue,
+            clock: SystemClock,
+            book: &self.aws.documents,
+        };
+        let (ports, run) = (&ports, &run);
+        let work = |message_id: String, body: String| async move { ports.handle(&message_id, &body, run).await };
+        let measures = Measures::of_function("check-stock-imports");
+        let (response, measures) = shared::batch::answer_counting(batch, 1, measures, counted_as, work).await?;
+        measures.print(SystemClock.now());
+        Ok(response)
+    }
+}
+
+fn counted_as(disposition: Disposition) -> &'static str {
+    match disposition {
+        Disposition::Done("complete") => "ImportsComplete",
+        Disposition::Done("failed") => "ImportsFailed",
+        Disposition::Done("again later") => "MessagesDelayed",
+        Disposition::Done(_) => "MessagesWithoutEffect",
+        Disposition::Return(_) => "MessagesReturned",
+    }
+}

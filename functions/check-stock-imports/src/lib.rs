@@ -1,0 +1,314 @@
+//! `check-stock-imports`: asks Mirakl how an import stands until it has ended, and moves the ledger for the lines that were imported.
+//!
+//! Guarantee: a quantity counts as shown only once its import is complete and its line is not in the error report. An import that fails
+//! leaves its lines in doubt: the next push publishes them again. One that is no longer waited for and ends after all has its lines
+//! published again, since it may have overwritten what came later.
+//!
+//! On a crash: before the ledger is written, the message comes again and everything is asked again. After that and before the import is
+//! noted as ended, it is settled once more, which changes nothing. A lost message is sent again by `push-stock`.
+
+pub mod handler;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+pub use shared::batch::Disposition;
+use shared::channel::Channel;
+use shared::clock::{Clock, after, before};
+use shared::mirakl::error_report::LineError;
+use shared::mirakl::stock::{ImportProgress, MiraklStock};
+use shared::mirakl::{MiraklDirectory, MiraklError};
+use shared::queue::{ImportMessage, ImportQueue};
+use shared::state::StoreError;
+use shared::state::ledger::{LedgerStore, StockRecord};
+use shared::stock::book::StockBook;
+use shared::stock::files::{StockFiles, import_of};
+use shared::stock::imports::{ImportLine, Settled, decode_lines, published_again, settle};
+use shared::stock::ledger::{Change, Ledger};
+use shared::stock::memory::{FailedImport, ImportUnderWay, PushMemory, RefusedQuantity};
+use shared::stock::rules::ImportKind;
+
+/// The longest that SQS delays a message.
+const LONGEST_DELAY: Duration = Duration::from_secs(900);
+/// A message is not begun with less time left than this.
+const LEAST_TIME: Duration = Duration::from_secs(10);
+/// Tries of a write that another run has been quicker with.
+const TRIES: usize = 8;
+
+/// What the function works with.
+#[derive(Debug)]
+pub struct Ports<D, L, F, Q, C, B> {
+    /// Hands out each channel's Mirakl client.
+    pub directory: D,
+    /// Ledgers and what is remembered.
+    pub ledger: L,
+    /// The imports' lines.
+    pub files: F,
+    /// The queue of imports that are followed up.
+    pub queue: Q,
+    /// Time.
+    pub clock: C,
+    /// The channels.
+    pub book: B,
+}
+
+/// One invocation.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// When Lambda ends the function, whatever it does.
+    pub hard_deadline: Timestamp,
+}
+
+/// How an import stands, once Mirakl was asked.
+enum Stand {
+    /// It is asked about again.
+    Running,
+    /// Through, but for these lines.
+    Complete(Vec<LineError>),
+    /// Which lines were imported is not known, nor will be.
+    Failed(String),
+}
+
+impl<D, L, F, Q, C, B> Ports<D, L, F, Q, C, B>
+where
+    D: MiraklDirectory,
+    D::Client: MiraklStock,
+    L: LedgerStore,
+    F: StockFiles,
+    Q: ImportQueue,
+    C: Clock,
+    B: StockBook,
+{
+    /// Works off one message.
+    pub async fn handle(&self, message_id: &str, body: &str, run: &Run) -> Disposition {
+        let message: ImportMessage = match serde_json::from_str(body) {
+            Ok(message) => message,
+            Err(problem) => {
+                tracing::error!(message_id, %problem, "a message cannot be read as one of an import; it goes, whole, to the dead-letter queue");
+                return Disposition::Return("unreadable");
+            }
+        };
+        let disposition = self.follow_up(&message, run).await;
+        tracing::info!(channel = %message.channel, mark = %message.mark, outcome = ?disposition, "worked off");
+        disposition
+    }
+
+    async fn follow_up(&self, message: &ImportMessage, run: &Run) -> Disposition {
+        if after(self.clock.now(), LEAST_TIME) > run.hard_deadline {
+            return self.again(message, Duration::ZERO).await;
+        }
+        let Ok((memory, _)) = self.ledger.load_record::<PushMemory>(StockRecord::Push(&message.channel)).await else {
+            return Disposition::Return("store unavailable");
+        };
+        let waited_for = memory.import.as_ref().filter(|import| import.mark == message.mark);
+        let Some(import) = waited_for.or_else(|| memory.stray.iter().find(|stray| stray.mark == message.mark)).cloned() else {
+            return Disposition::Done("nothing to ask");
+        };
+        let Some(import_id) = import.import_id.clone() else { return Disposition::Done("nothing to ask") };
+        let channel = match self.book.channels().await {
+            Ok(channels) => channels.into_iter().find(|channel| channel.id == message.channel),
+            Err(_) => return Disposition::Return("documents unavailable"),
+        };
+        let Some(channel) = channel else { return Disposition::Done("no such channel") };
+        let stand = match self.stand(&channel, &import, &import_id, run).await {
+            Ok(stand) => stand,
+            Err(problem) => {
+                tracing::warn!(channel = %channel.id, %problem, "an import cannot be asked about; asked again later");
+                return self.again(message, problem.retry_after.unwrap_or(Duration::from_secs(60))).await;
+            }
+        };
+        match stand {
+            Stand::Running => self.again(message, self.next_question(&import)).await,
+            _ if waited_for.is_none() => self.stray_ended(message).await,
+            Stand::Complete(errors) => self.complete(message, &errors).await,
+            Stand::Failed(reason) => {
+                let reason = format!("import {import_id} {reason}");
+                let now = self.clock.now();
+                self.change(&message.channel, |memory| {
+                    if memory.import.take_if(|import| import.mark == message.mark).is_some() {
+                        memory.failed = Some(FailedImport { at: now, reason: reason.clone(), is_key: false });
+                        memory.totals.imports_failed += 1;
+                        // Its lines are in doubt: what they are to show is published again at once.
+                        memory.pending = true;
+                    }
+                })
+                .await
+                .map_or(Disposition::Return("store unavailable"), |()| Disposition::Done("failed"))
+            }
+        }
+    }
+
+    async fn stand(&self, channel: &Channel, import: &ImportUnderWay, import_id: &str, run: &Run) -> Result<Stand, MiraklError> {
+        let client = self.directory.client(channel, before(run.hard_deadline, Duration::from_secs(3))).await?;
+        let answer = match import.kind {
+            ImportKind::Stock => client.stock_import(import_id).await,
+            ImportKind::Offers => client.offers_import(import_id).await,
+        };
+        let progress = match ImportProgress::of(&answer) {
+            Some(progress) => progress,
+            None => return answer.map(|_| Stand::Running),
+        };
+        Ok(match progress {
+            ImportProgress::Running => Stand::Running,
+            ImportProgress::Unknown(word) => {
+                tracing::warn!(channel = %channel.id, import_id, word, "an import stands in a way that this version does not know; taken for running");
+                Stand::Running
+            }
+            ImportProgress::Complete => Stand::Complete(Vec::new()),
+            ImportProgress::Failed(reason) => Stand::Failed(format!("failed: {}", reason.as_deref().unwrap_or("no reason given"))),
+            ImportProgress::Gone => Stand::Failed("is not known to the marketplace any more".to_owned()),
+            ImportProgress::CompleteWithErrors => {
+                let report = match import.kind {
+                    ImportKind::Stock => client.stock_import_errors(import_id).await,
+                    ImportKind::Offers => client.offers_import_errors(import_id).await,
+                };
+                match report {
+                    Ok(errors) => Stand::Complete(errors),
+                    // Mirakl did not say whether there is a report, and there is none.
+                    Err(problem) if problem.status == Some(404) && says_nothing_of_errors(&answer) => Stand::Complete(Vec::new()),
+                    Err(problem) => return Err(problem),
+                }
+            }
+        })
+    }
+
+    /// The import that is waited for is through.
+    async fn complete(&self, message: &ImportMessage, errors: &[LineError]) -> Disposition {
+        let now = self.clock.now();
+        let Some(lines) = self.lines(message).await else { return Disposition::Return("store unavailable") };
+        let settled = match &lines {
+            Some(lines) => match self
+                .append(&message.channel, |ledger| settle(lines, errors, ledger), |settled: &Settled| settled.changes.clone())
+                .await
+            {
+                Ok(settled) => settled,
+                Err(_) => return Disposition::Return("store unavailable"),
+            },
+            // Its lines are lost: they stay in doubt, and are published again.
+            None => Settled::default(),
+        };
+        for (line, reason) in settled.refused.iter().take(20) {
+            tracing::warn!(channel = %message.channel, sku = %line.offer_sku, quantity = line.quantity, reason, "Mirakl refused a line");
+        }
+        let refused: Vec<RefusedQuantity> = settled
+            .refused
+            .iter()
+            .map(|(line, reason)| RefusedQuantity {
+                offer_sku: line.offer_sku.clone(),
+                quantity: line.quantity,
+                reason: reason.clone(),
+                at: now,
+            })
+            .collect();
+        let refused_skus: HashSet<&str> = refused.iter().map(|one| one.offer_sku.as_str()).collect();
+        let imported: HashSet<&str> = lines
+            .iter()
+            .flatten()
+            .map(|line| line.offer_sku.as_str())
+            .filter(|sku| settled.unidentified == 0 && !refused_skus.contains(sku))
+            .collect();
+        tracing::info!(channel = %message.channel, imported = settled.imported, refused = refused.len(), unidentified = settled.unidentified, "an import is complete");
+        let changed = self
+            .change(&message.channel, |memory| {
+                if memory.import.take_if(|import| import.mark == message.mark).is_none() {
+                    return;
+                }
+                memory.note_refusals(refused.clone(), |sku| imported.contains(sku), now);
+                memory.totals.lines_published += settled.imported as u64;
+                memory.totals.lines_in_error += refused.len() as u64;
+                memory.pending |= settled.unidentified > 0 || lines.is_none();
+                memory.failed = None;
+            })
+            .await;
+        changed.map_or(Disposition::Return("store unavailable"), |()| Disposition::Done("complete"))
+    }
+
+    /// An import that nobody waited for any more has ended.
+    async fn stray_ended(&self, message: &ImportMessage) -> Disposition {
+        let Some(lines) = self.lines(message).await else { return Disposition::Return("store unavailable") };
+        if let Some(lines) = lines {
+            let again = self.append(&message.channel, |ledger| published_again(&lines, ledger), Clone::clone).await;
+            if again.is_err() {
+                return Disposition::Return("store unavailable");
+            }
+        }
+        let changed = self
+            .change(&message.channel, |memory| {
+                memory.stray.retain(|stray| stray.mark != message.mark);
+                memory.pending = true;
+            })
+            .await;
+        changed.map_or(Disposition::Return("store unavailable"), |()| Disposition::Done("stray ended"))
+    }
+
+    /// The import's lines; the inner one is none where they are lost, the outer one where that is not known.
+    async fn lines(&self, message: &ImportMessage) -> Option<Option<Vec<ImportLine>>> {
+        let bytes = self.files.read(&import_of(&message.channel, &message.mark)).await.ok()?;
+        let read = bytes.map(|bytes| decode_lines(&bytes)).transpose();
+        Some(read.unwrap_or_else(|problem| {
+            tracing::error!(channel = %message.channel, %problem, "an import's lines cannot be read; they stay in doubt");
+            None
+        }))
+    }
+
+    /// Appends to a channel's ledger what follows from how it stands.
+    async fn append<T>(&self, channel: &str, of: impl Fn(&Ledger) -> T, changes: impl Fn(&T) -> Vec<Change>) -> Result<T, StoreError> {
+        let mut tries = TRIES;
+        loop {
+            let mut held = self.ledger.load(channel).await?;
+            let found = of(held.ledger());
+            match self.ledger.append(&mut held, &changes(&found)).await {
+                Ok(()) => return Ok(found),
+                Err(StoreError::Conflict(_)) if tries > 1 => tries -= 1,
+                Err(problem) => return Err(problem),
+            }
+        }
+    }
+
+    /// Changes what a channel's pushes remember.
+    async fn change(&self, channel: &str, change: impl Fn(&mut PushMemory)) -> Result<(), StoreError> {
+        let record = StockRecord::Push(channel);
+        let mut tries = TRIES;
+        loop {
+            let (mut memory, version) = self.ledger.load_record::<PushMemory>(record).await?;
+            change(&mut memory);
+            match self.ledger.save_record(record, &memory, &version).await {
+                Ok(_) => return Ok(()),
+                Err(StoreError::Conflict(_)) if tries > 1 => tries -= 1,
+                Err(problem) => return Err(problem),
+            }
+        }
+    }
+
+    /// A copy of the message comes after `delay`; `push-stock` knows when, and sends a lost one again.
+    async fn again(&self, message: &ImportMessage, delay: Duration) -> Disposition {
+        let delay = delay.min(LONGEST_DELAY);
+        let ask_at = after(self.clock.now(), delay);
+        let noted = self
+            .change(&message.channel, |memory| {
+                let imports = memory.import.iter_mut().chain(&mut memory.stray);
+                imports.filter(|import| import.mark == message.mark).for_each(|import| import.ask_at = ask_at);
+            })
+            .await;
+        match (noted, self.queue.ask_later(message, delay).await) {
+            (Ok(()), Ok(())) => Disposition::Done("again later"),
+            _ => Disposition::Return("queue unavailable"),
+        }
+    }
+
+    /// STO02 may be asked every 15 seconds; an import that takes long is asked about less often.
+    fn next_question(&self, import: &ImportUnderWay) -> Duration {
+        let age = self.clock.now().duration_since(import.begun_at).as_secs();
+        Duration::from_secs(match age {
+            ..120 => 15,
+            120..600 => 60,
+            600..3600 => 300,
+            _ => 900,
+        })
+    }
+}
+
+fn says_nothing_of_errors(answer: &Result<shared::mirakl::stock::StockImport, MiraklError>) -> bool {
+    answer.as_ref().is_ok_and(|import| import.has_error_report.is_none() && import.lines_in_error.is_none_or(|lines| lines == 0))
+}

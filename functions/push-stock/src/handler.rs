@@ -1,0 +1,99 @@
+//! The real ports, and one invocation.
+
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use lambda_runtime::Error;
+use shared::clock::{Clock, SystemClock};
+use shared::mirakl::client::HttpDirectory;
+use shared::prima::installed::{Installed, Purpose};
+use shared::secrets::SecretsManagerKeys;
+use shared::settings::{self, Settings};
+use shared::state::ledger::dynamodb::DynamoDbLedger;
+use shared::stock::files::S3StockFiles;
+use shared::telemetry::Measures;
+use shared::wired::Wired;
+
+use crate::{Ports, Report, Run};
+
+/// The function, wired to AWS, Mirakl and Prima.
+#[derive(Debug)]
+pub struct Function {
+    aws: Wired,
+    ledger: DynamoDbLedger,
+    files: S3StockFiles,
+    directory: HttpDirectory<SecretsManagerKeys, SystemClock>,
+    prima: Installed,
+}
+
+impl Function {
+    /// Wires it from the environment. Calls nothing.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or malformed.
+    pub fn from_settings(settings: &Settings<'_>) -> Result<Self, Error> {
+        let maps_table = settings.text(settings::MAPS_TABLE)?;
+        let (queue, dead_letters) = (settings::STOCK_IMPORTS_QUEUE_URL, settings::STOCK_IMPORTS_DEAD_LETTER_QUEUE_URL);
+        let aws = Wired::from_settings(settings, queue, dead_letters, maps_table)?;
+        let keys = SecretsManagerKeys::new(aws_sdk_secretsmanager::Client::new(&aws.config), settings.text(settings::SECRET_PREFIX)?);
+        Ok(Self {
+            ledger: aws.ledger(settings)?,
+            files: S3StockFiles::new(&aws.config, settings.text(settings::STOCK_FILES_BUCKET)?),
+            directory: HttpDirectory::new(keys, SystemClock),
+            prima: Installed::new(Purpose::Stock),
+            aws,
+        })
+    }
+
+    /// One minute of all channels.
+    ///
+    /// # Errors
+    /// There is no usable installation document, or what a run cannot do without cannot be read.
+    pub async fn run(&self, request_id: &str, deadline: SystemTime) -> Result<Report, Error> {
+        let hard_deadline = Timestamp::try_from(deadline)?;
+        let (installation, client) = self.prima.now(&self.aws.documents).await?;
+        let ports = Ports {
+            directory: &self.directory,
+            prima: client.until(hard_deadline),
+            store: &self.aws.store,
+            ledger: self.ledger.clone(),
+            files: &self.files,
+            queue: &self.aws.queue,
+            events: &self.aws.events,
+            clock: SystemClock,
+            book: &self.aws.documents,
+            settings: installation.stock,
+            manners: installation.manners,
+        };
+        let began = SystemClock.now();
+        let report = ports.tick(&Run { id: request_id.to_owned(), hard_deadline }).await?;
+        print(&report, began);
+        Ok(report)
+    }
+}
+
+fn print(report: &Report, began: Timestamp) {
+    let now = SystemClock.now();
+    let mut measures = Measures::of_function("push-stock");
+    measures
+        .count("RunsCompleted", 1)
+        .count("RunsOverlapped", usize::from(report.overlapped))
+        .count("BasisMissing", usize::from(report.unagreed))
+        .count("StockExceptions", report.announced)
+        .milliseconds("RunMilliseconds", now.duration_since(began).as_secs_f64() * 1000.0);
+    if let Some(reading) = &report.reading {
+        measures
+            .count("RangesRead", reading.ranges)
+            .count("RangesFailed", reading.failed)
+            .count("SkusRead", reading.figures)
+            .count("SkusUnusable", reading.unusable)
+            .seconds("ReadingSeconds", reading.milliseconds as f64 / 1000.0);
+    }
+    if let Some(age) = report.figures_age {
+        measures.seconds("OldestFigureSeconds", age as f64);
+    }
+    measures.print(now);
+    for channel in &report.channels {
+        channel.measures().print(now);
+    }
+}

@@ -1,0 +1,553 @@
+//! `push-stock`: every minute, for every channel, looks whether a push is due; reads what Prima has free; publishes what differs from
+//! what Mirakl is known to show, what lowers an offer first.
+//!
+//! Guarantee: never more is offered than Prima had free, less what was in flight, as of the figure's request and less what is held
+//! back. A run that cannot know what is in flight publishes nothing. What one run leaves undone the next one finds: the ledger says
+//! what Mirakl shows, and whatever differs is published.
+//!
+//! On a crash: before an import is sent, its lines are in doubt, and are published again. After it was sent and before its id was kept,
+//! likewise, and once more when it can no longer be applied. After that, `check-stock-imports` follows it up; a lost message is sent
+//! again.
+
+mod conditions;
+pub mod handler;
+mod listing;
+mod publish;
+mod reading;
+mod report;
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use shared::channel::{Channel, Mode};
+use shared::channels::UnusableDocument;
+use shared::clock::{CLOCK_SKEW, Clock, after};
+use shared::events::EventBus;
+use shared::installation::PrimaManners;
+use shared::mirakl::MiraklDirectory;
+use shared::mirakl::stock::MiraklStock;
+use shared::order::row::Lease;
+use shared::prima::stock::{PrimaStock, SkuKey};
+use shared::queue::{ImportQueue, OrderQueue, ShownExceptions};
+use shared::state::ledger::{HeldLedger, LedgerStore, StockRecord, Version};
+use shared::state::{FlightStore, Store, StoreError};
+use shared::stock::book::{StockBook, StockPages};
+use shared::stock::cadence::{Pressure, next_push};
+use shared::stock::evaluate::{Evaluation, InFlight, LastUnits, Line, Market, Stall, evaluate};
+use shared::stock::exceptions::{Condition, StockExceptionKind, announce, follow, tidy};
+use shared::stock::figures::Figures;
+use shared::stock::files::{FIGURES, StockFiles, offers_of};
+use shared::stock::flight::Flight;
+use shared::stock::ledger::{Change, sku_hash};
+use shared::stock::memory::{LatestEvaluation, PushMemory, StockMemory};
+use shared::stock::offer::Shown;
+use shared::stock::offers_list::OffersList;
+use shared::stock::settings::{StockBasis, StockSettings};
+
+pub use report::{ChannelReport, Report};
+
+/// A schedule's minute is not exact: what is due within this is due now.
+const NEARLY_DUE: Duration = Duration::from_secs(5);
+/// Prima is not asked for everything again within this.
+const BETWEEN_READINGS: Duration = Duration::from_secs(50);
+/// STO01 is allowed once a minute.
+const BETWEEN_IMPORTS: Duration = Duration::from_secs(60);
+/// A channel's publishing is not begun with less time left than this.
+const LEAST_TIME: Duration = Duration::from_secs(30);
+
+/// What the function works with.
+#[derive(Debug)]
+pub struct Ports<D, P, S, L, F, Q, E, C, B> {
+    /// Hands out each channel's Mirakl client.
+    pub directory: D,
+    /// Prima.
+    pub prima: P,
+    /// What orders have in flight; Prima's intake.
+    pub store: S,
+    /// Ledgers and what is remembered.
+    pub ledger: L,
+    /// The large files.
+    pub files: F,
+    /// The queue of imports that are followed up, and its dead-letter queue.
+    pub queue: Q,
+    /// The event bus.
+    pub events: E,
+    /// Time.
+    pub clock: C,
+    /// Each channel's documents.
+    pub book: B,
+    /// The installation's settings.
+    pub settings: StockSettings,
+    /// How patient to be with Prima.
+    pub manners: PrimaManners,
+}
+
+/// One run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Unique: the owner of this run's lease.
+    pub id: String,
+    /// When Lambda ends the function, whatever it does.
+    pub hard_deadline: Timestamp,
+}
+
+/// A channel at work.
+struct Desk {
+    channel: Channel,
+    pages: StockPages,
+    memory: PushMemory,
+    version: Version,
+    held: HeldLedger,
+    offers: Option<OffersList>,
+    flights: Vec<Flight>,
+    /// Units by offer SKU that were sold here since the last push.
+    sold_since: HashMap<String, u32>,
+    evaluation: Evaluation,
+    /// This run has seen to a republication.
+    republished: bool,
+    /// The list of offers is new.
+    relisted: bool,
+    report: ChannelReport,
+}
+
+impl Desk {
+    fn id(&self) -> &str {
+        &self.channel.id
+    }
+
+    fn is_live(&self) -> bool {
+        self.channel.stock == Mode::Live
+    }
+}
+
+/// A channel that takes no part, and what a person has to know of that.
+type Absent = (Channel, Condition);
+
+impl<D, P, S, L, F, Q, E, C, B> Ports<D, P, S, L, F, Q, E, C, B>
+where
+    D: MiraklDirectory,
+    D::Client: MiraklStock,
+    P: PrimaStock,
+    S: Store + FlightStore,
+    L: LedgerStore,
+    F: StockFiles,
+    Q: ImportQueue + OrderQueue + ShownExceptions,
+    E: EventBus,
+    C: Clock,
+    B: StockBook,
+{
+    /// One minute of all channels.
+    ///
+    /// # Errors
+    /// What the run cannot do without could not be read: nothing was published.
+    pub async fn tick(&self, run: &Run) -> Result<Report, String> {
+        let now = self.clock.now();
+        let channels = self.book.channels().await.map_err(|problem| problem.to_string())?;
+        if channels.iter().all(|channel| channel.stock == Mode::Off) {
+            return Ok(Report { idle: true, ..Report::default() });
+        }
+        let (mut memory, version) = self.recall(StockRecord::Installation).await?;
+        let Some(mut version) = self.take_lease(&mut memory, &version, run, now).await? else {
+            return Ok(Report { overlapped: true, ..Report::default() });
+        };
+        let worked = self.work(&channels, &mut memory, run, now).await;
+        memory.lease = None;
+        match self.ledger.save_record(StockRecord::Installation, &memory, &version).await {
+            Ok(saved) => version = saved,
+            Err(problem) => tracing::warn!(%problem, "what stock remembers could not be saved; the next run begins from what was there"),
+        }
+        drop(version);
+        worked
+    }
+
+    async fn recall<T: serde::de::DeserializeOwned + Default>(&self, record: StockRecord<'_>) -> Result<(T, Version), String> {
+        self.ledger.load_record(record).await.map_err(|problem| problem.to_string())
+    }
+
+    async fn take_lease(&self, memory: &mut StockMemory, version: &Version, run: &Run, now: Timestamp) -> Result<Option<Version>, String> {
+        if memory.lease.as_ref().is_some_and(|lease| lease.owner != run.id && lease.until > now) {
+            return Ok(None);
+        }
+        memory.lease = Some(Lease { owner: run.id.clone(), until: after(run.hard_deadline, CLOCK_SKEW) });
+        match self.ledger.save_record(StockRecord::Installation, memory, version).await {
+            Ok(version) => Ok(Some(version)),
+            Err(StoreError::Conflict(_)) => Ok(None),
+            Err(problem) => Err(problem.to_string()),
+        }
+    }
+
+    async fn work(&self, channels: &[Channel], memory: &mut StockMemory, run: &Run, now: Timestamp) -> Result<Report, String> {
+        let mut report = Report::default();
+        let basis = match self.settings.agreed() {
+            Ok(basis) => basis,
+            Err(problem) => {
+                report.unagreed = true;
+                self.tell_installation(memory, conditions::basis_missing(problem), &[StockExceptionKind::BasisMissing], now).await;
+                return Ok(report);
+            }
+        };
+        let (mut desks, absent) = self.desks(channels).await?;
+        for desk in &mut desks {
+            self.follow_offers(desk, run, now).await;
+            self.watch_imports(desk, now).await;
+        }
+        let mut figures = self.figures().await;
+        let due_by_pace = desks.iter().any(|desk| self.pace_is_due(desk, now) && desk.offers.is_some());
+        let may_ask = memory.asked_at.is_none_or(|asked_at| after(asked_at, BETWEEN_READINGS) <= now);
+        if due_by_pace && may_ask {
+            report.reading = Some(self.read_prima(memory, basis, &mut figures, run, now).await);
+        }
+        // Strongly consistent, and after the answers are complete: what is sold meanwhile counts.
+        self.look_at_flights(channels, &absent, &mut desks, now).await?;
+        let anything = due_by_pace
+            || desks.iter().any(|desk| desk.memory.pending || desk.memory.republish || desk.relisted || desk.report.touched > 0);
+        if anything {
+            let unread = self.in_flight_of_others(channels, &desks, &figures).await?;
+            let in_flight = self.in_flight(&desks, &figures, unread);
+            self.evaluate_all(&mut desks, &figures, in_flight, now);
+            self.publish_all(&mut desks, !absent.is_empty(), run, now).await;
+            report.figures_age = figures.ages().map(|(_, oldest)| now.duration_since(oldest).as_secs());
+            memory.without_offer = without_offer(&figures, &desks);
+        }
+        self.close(channels, desks, absent, memory, anything, &mut report, now).await;
+        Ok(report)
+    }
+
+    /// The channels that take part, and those that cannot.
+    async fn desks(&self, channels: &[Channel]) -> Result<(Vec<Desk>, Vec<Absent>), String> {
+        let (mut desks, mut absent) = (Vec::new(), Vec::new());
+        for channel in channels.iter().filter(|channel| channel.stock != Mode::Off) {
+            let pages = match self.book.pages(&channel.id).await {
+                Ok(pages) => pages,
+                Err(UnusableDocument::Wrong(problem)) => {
+                    tracing::error!(channel = %channel.id, problem, "nothing is published here, and nothing is raised anywhere");
+                    absent.push((channel.clone(), conditions::documents_unusable(&problem)));
+                    continue;
+                }
+                Err(problem) => return Err(problem.to_string()),
+            };
+            let (memory, version) = self.recall(StockRecord::Push(&channel.id)).await?;
+            let held = self.ledger.load(&channel.id).await.map_err(|problem| problem.to_string())?;
+            let offers = self.offers(&channel.id).await;
+            desks.push(Desk {
+                channel: channel.clone(),
+                pages,
+                memory,
+                version,
+                held,
+                offers,
+                flights: Vec::new(),
+                sold_since: HashMap::new(),
+                evaluation: Evaluation::default(),
+                republished: false,
+                relisted: false,
+                report: ChannelReport::of(&channel.id),
+            });
+        }
+        Ok((desks, absent))
+    }
+
+    async fn offers(&self, channel: &str) -> Option<OffersList> {
+        let read = match self.files.read(&offers_of(channel)).await {
+            Ok(bytes) => bytes.map(OffersList::decode).transpose().map_err(str::to_owned),
+            Err(problem) => Err(problem.to_string()),
+        };
+        read.unwrap_or_else(|problem| {
+            tracing::warn!(channel, problem, "the list of offers cannot be read; nothing is published here before it is");
+            None
+        })
+    }
+
+    async fn figures(&self) -> Figures {
+        let read = match self.files.read(FIGURES).await {
+            Ok(bytes) => bytes.map(|bytes| Figures::decode(&bytes)).transpose().map_err(str::to_owned),
+            Err(problem) => Err(problem.to_string()),
+        };
+        let read = read.unwrap_or_else(|problem| {
+            tracing::warn!(problem, "Prima's figures of before cannot be read; nothing is known until Prima answers");
+            None
+        });
+        read.unwrap_or_default()
+    }
+
+    fn pace_is_due(&self, desk: &Desk, now: Timestamp) -> bool {
+        let pressure = Pressure { velocity: desk.memory.sales.velocity(now), ..Pressure::default() };
+        let (due_at, _) = next_push(desk.memory.pushed_at, &pressure, &desk.pages.rules, now);
+        due_at <= after(now, NEARLY_DUE) || desk.memory.republish
+    }
+
+    /// Reads what orders have in flight; marks the offers that were sold or cancelled as unknown, since Mirakl has changed their
+    /// quantities itself.
+    async fn look_at_flights(&self, channels: &[Channel], absent: &[Absent], desks: &mut [Desk], now: Timestamp) -> Result<(), String> {
+        debug_assert!(desks.len() + absent.len() <= channels.len());
+        for desk in desks {
+            desk.flights = self.store.flights(desk.id()).await.map_err(|problem| problem.to_string())?;
+            let marks = format!("sold#{}", desk.id());
+            let mut seen = self.ledger.load(&marks).await.map_err(|problem| problem.to_string())?;
+            let mut touched: HashSet<&str> = HashSet::new();
+            let (mut noted, mut present) = (Vec::new(), HashSet::new());
+            for flight in &desk.flights {
+                let sku_hash = sku_hash(&flight.key.order_id);
+                present.insert(sku_hash);
+                #[expect(clippy::cast_possible_truncation, reason = "a mark: any 32 bits of it")]
+                let value = Shown::Known(flight.sold_digest() as u32);
+                let before = seen.ledger().shown(sku_hash);
+                if before == value {
+                    continue;
+                }
+                touched.extend(flight.lines.iter().map(|line| line.offer_sku.as_str()));
+                let units = flight.lines.iter().map(|line| line.units).sum();
+                if before == Shown::Never && units > 0 {
+                    desk.memory.sales.note(flight.seen_at, units);
+                }
+                noted.push(Change { sku_hash, value });
+            }
+            let gone = seen.ledger().entries().filter(|entry| !present.contains(&entry.sku_hash));
+            noted.extend(gone.map(|entry| Change { value: Shown::Never, ..entry }));
+            desk.memory.sales.forget(now);
+            let changes: Vec<Change> = touched
+                .iter()
+                .filter_map(|sku| {
+                    let sku_hash = sku_hash(sku);
+                    match desk.held.ledger().shown(sku_hash) {
+                        Shown::Known(quantity) | Shown::InDoubt(quantity) => Some(Change { sku_hash, value: Shown::Unknown(quantity) }),
+                        Shown::Unknown(_) | Shown::Never => None,
+                    }
+                })
+                .collect();
+            desk.report.touched = touched.len();
+            let since = desk.memory.pushed_at.unwrap_or(Timestamp::MIN);
+            for flight in desk.flights.iter().filter(|flight| flight.seen_at >= since) {
+                for line in &flight.lines {
+                    *desk.sold_since.entry(line.offer_sku.clone()).or_default() += line.units;
+                }
+            }
+            // The ledger first: an order that is marked as seen was never forgotten there.
+            self.append(&mut desk.held, &changes).await?;
+            self.append(&mut seen, &noted).await?;
+        }
+        Ok(())
+    }
+
+    /// Appends to a ledger, and compacts it where that pays. Where another run has written it meanwhile, this one ends.
+    async fn append(&self, held: &mut HeldLedger, changes: &[Change]) -> Result<(), String> {
+        self.ledger.append(held, changes).await.map_err(|problem| problem.to_string())?;
+        if held.compaction_is_due()
+            && let Err(problem) = self.ledger.compact(held).await
+        {
+            tracing::warn!(%problem, "a ledger could not be compacted; the next run tries again");
+        }
+        Ok(())
+    }
+
+    /// What channels without a stock flow of their own have in flight.
+    async fn in_flight_of_others(&self, channels: &[Channel], desks: &[Desk], figures: &Figures) -> Result<InFlight, String> {
+        let mut in_flight = InFlight::default();
+        for channel in channels.iter().filter(|channel| desks.iter().all(|desk| desk.id() != channel.id)) {
+            let flights = self.store.flights(&channel.id).await.map_err(|problem| problem.to_string())?;
+            if flights.is_empty() {
+                continue;
+            }
+            match self.book.pages(&channel.id).await {
+                Ok(pages) => in_flight.add(&pages.skus, &flights, figures, &self.settings),
+                // Its lines protect nothing then; such a channel is absent, and nothing is raised anywhere.
+                Err(problem) if channel.stock != Mode::Off => {
+                    tracing::error!(channel = %channel.id, %problem, "its orders protect no stock")
+                }
+                Err(problem) => return Err(format!("what channel {} has sold cannot be told from its documents: {problem}", channel.id)),
+            }
+        }
+        Ok(in_flight)
+    }
+
+    fn in_flight(&self, desks: &[Desk], figures: &Figures, others: InFlight) -> InFlight {
+        desks.iter().fold(others, |mut in_flight, desk| {
+            in_flight.add(&desk.pages.skus, &desk.flights, figures, &self.settings);
+            in_flight
+        })
+    }
+
+    fn evaluate_all(&self, desks: &mut [Desk], figures: &Figures, in_flight: InFlight, now: Timestamp) {
+        let mut last_units = LastUnits::default();
+        if self.settings.last_units > 0 {
+            for channel in &self.settings.last_units_on {
+                if let Some(desk) = desks.iter().find(|desk| desk.id() == channel && desk.is_live())
+                    && let Some(offers) = &desk.offers
+                {
+                    last_units.add(channel, &desk.pages.skus, offers);
+                }
+            }
+        }
+        let market = Market { figures, settings: &self.settings, in_flight, last_units, now };
+        for desk in desks.iter_mut() {
+            let Some(offers) = &desk.offers else { continue };
+            let stall = Stall { channel: &desk.channel.id, rules: &desk.pages.rules, skus: &desk.pages.skus, ledger: desk.held.ledger() };
+            let is_refused = |sku: &str, quantity: u32| desk.memory.is_refused(sku, quantity, now);
+            let mut evaluation = evaluate(&market, &stall, offers, &desk.sold_since, is_refused);
+            if desk.memory.zeroes_allowed_until.is_none_or(|until| until <= now) {
+                evaluation.guard_zeroes(desk.held.ledger(), self.settings.zeroes_percent);
+            }
+            desk.evaluation = evaluation;
+            desk.report.unprotected = market.in_flight.unprotected.iter().filter(|one| one.channel == desk.channel.id).cloned().collect();
+        }
+    }
+
+    /// Decides for each channel whether a push is due, and publishes.
+    async fn publish_all(&self, desks: &mut [Desk], raises_nothing: bool, run: &Run, now: Timestamp) {
+        for index in 0..desks.len() {
+            let others: Vec<&Desk> =
+                desks.iter().enumerate().filter(|(other, desk)| *other != index && desk.is_live()).map(|(_, desk)| desk).collect();
+            let may_go =
+                |line: &Line| !line.raises || (!raises_nothing && !others.iter().any(|desk| desk.evaluation.too_much.contains(&line.key)));
+            let lines: Vec<Line> = desks[index].evaluation.lines.iter().filter(|line| may_go(line)).cloned().collect();
+            let desk = &mut desks[index];
+            let velocity = desk.memory.sales.velocity(now);
+            let pressure = Pressure { to_lower: desk.evaluation.to_lower, at_buffer: desk.evaluation.at_buffer, velocity };
+            let (due_at, reason) = next_push(desk.memory.pushed_at, &pressure, &desk.pages.rules, now);
+            let goes_on = desk.memory.more && desk.memory.pushed_at.is_none_or(|at| after(at, BETWEEN_IMPORTS) <= after(now, NEARLY_DUE));
+            let is_due = due_at <= after(now, NEARLY_DUE) || desk.memory.republish || goes_on;
+            desk.report.velocity = velocity;
+            desk.report.reason = reason.name();
+            desk.report.waiting = desk.evaluation.lines.len();
+            let decision = if desk.offers.is_none() {
+                "waits for the list of offers".to_owned()
+            } else if desk.memory.import.is_some() {
+                format!("{}: an import is under way", reason.name())
+            } else if !is_due {
+                format!("{}: due at {due_at:.0}", reason.name())
+            } else if lines.is_empty() {
+                // Looked at, and nothing to say: the pace goes on from here.
+                desk.memory.pushed_at = Some(now);
+                format!("{}: nothing differs", reason.name())
+            } else if !desk.is_live() {
+                desk.memory.pushed_at = Some(now);
+                desk.report.would_publish = lines.len();
+                format!("{}: would publish {} lines (observe)", reason.name(), lines.len())
+            } else if after(self.clock.now(), LEAST_TIME) > run.hard_deadline {
+                format!("{}: out of time, the next run publishes", reason.name())
+            } else {
+                let count = lines.len();
+                self.publish(desk, lines, reason, run, now).await;
+                format!("{}: published {} of {count} lines", reason.name(), desk.report.published)
+            };
+            desk.memory.more &= !lines_are_all_out(desk);
+            // What waits to be raised waits for the pace; what is to be lowered, or did not fit, is looked at every minute.
+            desk.memory.pending = desk.is_live() && (desk.evaluation.to_lower > 0 || desk.memory.more);
+            desk.memory.latest = LatestEvaluation {
+                at: Some(now),
+                offers: desk.evaluation.offers,
+                to_offer: desk.evaluation.to_offer,
+                unmapped: desk.evaluation.unmapped.values().map(|counted| counted.count).sum(),
+                unknown_to_prima: desk.evaluation.unknown_to_prima.count,
+                waiting: desk.evaluation.lines.len() - desk.report.published.min(desk.evaluation.lines.len()),
+                to_lower: desk.evaluation.to_lower,
+                decision: decision.clone(),
+            };
+            tracing::info!(
+                channel = %desk.channel.id,
+                decision,
+                to_lower = desk.evaluation.to_lower,
+                at_buffer = desk.evaluation.at_buffer,
+                waiting = desk.evaluation.lines.len(),
+                units_last_hour = velocity.units_short,
+                units_an_hour_last_day = velocity.units_long,
+                "push decided"
+            );
+            desk.report.decision = decision;
+        }
+    }
+
+    /// Tells people what they have to know, saves what is remembered, and takes away what is over.
+    #[expect(clippy::too_many_arguments, reason = "the end of a run has to do with all of it")]
+    async fn close(
+        &self,
+        channels: &[Channel],
+        desks: Vec<Desk>,
+        absent: Vec<Absent>,
+        memory: &mut StockMemory,
+        evaluated: bool,
+        report: &mut Report,
+        now: Timestamp,
+    ) {
+        let mut lasting: HashMap<String, Vec<(String, String)>> = HashMap::new();
+        let mut lasts = |channel: &str, exceptions: &[shared::stock::exceptions::StockException]| {
+            let named = exceptions.iter().map(|one| (one.kind.name().to_owned(), one.first_seen.to_string()));
+            lasting.insert(channel.to_owned(), named.collect());
+        };
+        for mut desk in desks {
+            let (found, looked_at) = conditions::of_channel(&desk, evaluated, now);
+            follow(&mut desk.memory.exceptions, found, &looked_at, now);
+            let channel = desk.id().to_owned();
+            report.announced += announce(&self.queue, &self.events, &channel, &mut desk.memory.exceptions, now).await;
+            lasts(&channel, &desk.memory.exceptions);
+            self.save(&mut desk).await;
+            report.channels.push(desk.report);
+        }
+        for (channel, condition) in absent {
+            let Ok((mut push, version)) = self.recall::<PushMemory>(StockRecord::Push(&channel.id)).await else { continue };
+            follow(&mut push.exceptions, vec![condition], &[StockExceptionKind::DocumentsUnusable], now);
+            report.announced += announce(&self.queue, &self.events, &channel.id, &mut push.exceptions, now).await;
+            lasts(&channel.id, &push.exceptions);
+            let _ = self.ledger.save_record(StockRecord::Push(&channel.id), &push, &version).await;
+        }
+        let found = conditions::of_installation(memory, &self.settings, now);
+        let looked_at = [StockExceptionKind::BasisMissing, StockExceptionKind::PrimaUnread, StockExceptionKind::FiguresUnusable];
+        report.announced += self.tell_installation(memory, found, &looked_at, now).await;
+        lasts("", &memory.exceptions);
+        let known: HashSet<&str> = channels.iter().map(|channel| channel.id.as_str()).collect();
+        tidy(&self.queue, |channel, kind, first_seen| match lasting.get(channel.trim_matches('-')) {
+            Some(named) => Some(named.iter().any(|(one, at)| one == kind && at == first_seen)),
+            // A channel that is no more, or is off now, needs nobody.
+            None => (!known.contains(channel) || channels.iter().any(|one| one.id == channel && one.stock == Mode::Off)).then_some(false),
+        })
+        .await;
+    }
+
+    async fn tell_installation(
+        &self,
+        memory: &mut StockMemory,
+        found: Vec<Condition>,
+        looked_at: &[StockExceptionKind],
+        now: Timestamp,
+    ) -> usize {
+        follow(&mut memory.exceptions, found, looked_at, now);
+        announce(&self.queue, &self.events, "", &mut memory.exceptions, now).await
+    }
+
+    /// Saves what a channel's pushes remember, over what others have changed meanwhile. False where that was not possible.
+    async fn save(&self, desk: &mut Desk) -> bool {
+        for _ in 0..5 {
+            match self.ledger.save_record(StockRecord::Push(&desk.channel.id), &desk.memory, &desk.version).await {
+                Ok(version) => {
+                    desk.version = version;
+                    return true;
+                }
+                Err(StoreError::Conflict(_)) => {
+                    let Ok((stored, version)) = self.recall::<PushMemory>(StockRecord::Push(&desk.channel.id)).await else { continue };
+                    desk.memory = std::mem::take(&mut desk.memory).over(stored, desk.republished);
+                    desk.version = version;
+                }
+                Err(problem) => {
+                    tracing::warn!(channel = %desk.channel.id, %problem, "what a channel's pushes remember could not be saved");
+                    return false;
+                }
+            }
+        }
+        false
+    }
+}
+
+/// Nothing of the latest evaluation is left.
+fn lines_are_all_out(desk: &Desk) -> bool {
+    desk.evaluation.lines.len() <= desk.report.published
+}
+
+/// Prima SKUs that no channel offers.
+fn without_offer(figures: &Figures, desks: &[Desk]) -> usize {
+    let offered: HashSet<SkuKey> = desks.iter().flat_map(|desk| desk.evaluation.keys.iter().copied()).collect();
+    figures.keys().filter(|key| !offered.contains(key)).count()
+}
+
+/// The basis that figures are read by, for whoever reads them.
+pub(crate) type Basis = StockBasis;

@@ -1,0 +1,263 @@
+//! Sending an import, and looking after those under way: at most one is waited for at a time.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use shared::clock::{CLOCK_SKEW, Clock, after, before};
+use shared::events::EventBus;
+use shared::mirakl::stock::MiraklStock;
+use shared::mirakl::stock_file::{FileLimits, Layout, write_stock};
+use shared::mirakl::{MiraklDirectory, MiraklError, Outcome};
+use shared::prima::stock::PrimaStock;
+use shared::queue::{ImportMessage, ImportQueue, OrderQueue, ShownExceptions};
+use shared::state::ledger::LedgerStore;
+use shared::state::{FlightStore, Store};
+use shared::stock::book::StockBook;
+use shared::stock::cadence::Reason;
+use shared::stock::evaluate::Line;
+use shared::stock::files::{StockFiles, import_of};
+use shared::stock::imports::{ImportLine, decode_lines, encode_lines, in_doubt, published_again, taken_back};
+use shared::stock::ledger::Change;
+use shared::stock::memory::{FailedImport, ImportUnderWay, RefusedQuantity};
+use shared::stock::offer::Shown;
+use shared::stock::rules::ImportKind;
+
+use crate::{Desk, Ports, Run};
+
+/// What one import holds: Mirakl works on it for so long, and the next waits.
+const LIMITS: FileLimits = FileLimits { lines: 100_000, bytes: 8 * 1024 * 1024 };
+/// An import is asked about for the first time after this.
+const FIRST_ASKED_AFTER: Duration = Duration::from_secs(15);
+/// A message that should have come so long ago is lost, and sent again.
+const MESSAGE_LOST_AFTER: Duration = Duration::from_secs(180);
+/// Nobody can be sending an import any more that was begun so long ago without an id.
+const SENDING_ENDS_AFTER: Duration = Duration::from_secs(120);
+/// An import that is no longer waited for is asked about for a day.
+const STRAY_FOR: Duration = Duration::from_secs(24 * 3600);
+
+impl<D, P, S, L, F, Q, E, C, B> Ports<D, P, S, L, F, Q, E, C, B>
+where
+    D: MiraklDirectory,
+    D::Client: MiraklStock,
+    P: PrimaStock,
+    S: Store + FlightStore,
+    L: LedgerStore,
+    F: StockFiles,
+    Q: ImportQueue + OrderQueue + ShownExceptions,
+    E: EventBus,
+    C: Clock,
+    B: StockBook,
+{
+    /// Publishes as many of the lines as one import holds.
+    pub(crate) async fn publish(&self, desk: &mut Desk, lines: Vec<Line>, reason: Reason, run: &Run, now: Timestamp) {
+        let client = match self.directory.client(&desk.channel, before(run.hard_deadline, CLOCK_SKEW)).await {
+            Ok(client) => client,
+            Err(problem) => return self.note_failure(desk, &problem, now),
+        };
+        let kind = desk.pages.rules.import;
+        let layout = match kind {
+            ImportKind::Stock => Layout::Stock,
+            ImportKind::Offers => Layout::Offers,
+        };
+        let quantities = lines.iter().map(|line| (line.offer_sku.clone(), line.quantity));
+        let mut files = match write_stock(layout, quantities, LIMITS) {
+            Ok(files) => files,
+            Err(problem) => {
+                tracing::error!(channel = %desk.channel.id, %problem, "an import cannot be written");
+                return;
+            }
+        };
+        let unwritable = files.refused.drain(..).map(|refused| RefusedQuantity {
+            offer_sku: refused.offer_sku,
+            quantity: refused.quantity,
+            reason: refused.reason,
+            at: now,
+        });
+        desk.memory.note_refusals(unwritable.collect(), |_| false, now);
+        if files.files.is_empty() {
+            return;
+        }
+        desk.memory.more = files.files.len() > 1;
+        let file = files.files.swap_remove(0);
+        let sent: std::collections::HashSet<&str> = file.skus().iter().map(String::as_str).collect();
+        let import: Vec<ImportLine> = lines.iter().filter(|line| sent.contains(line.offer_sku.as_str())).map(ImportLine::from).collect();
+        let mark = format!("{}-{}", now.as_millisecond(), run.id);
+        let Some(kept) = self.keep_lines(desk, &mark, &import).await else { return };
+        let under_way = ImportUnderWay {
+            mark: mark.clone(),
+            import_id: None,
+            kind,
+            begun_at: now,
+            lines: import.len(),
+            ask_at: after(now, FIRST_ASKED_AFTER),
+        };
+        desk.memory.import = Some(under_way.clone());
+        let before_push = desk.memory.pushed_at.replace(now);
+        // Claimed, then in doubt, then sent: whatever crashes between, nothing counts as shown that may not be.
+        if !self.save(desk).await || desk.memory.import.as_ref() != Some(&under_way) {
+            tracing::warn!(channel = %desk.channel.id, "another run has claimed the import, or it cannot be claimed; the next run publishes");
+            desk.memory.pushed_at = before_push;
+            return;
+        }
+        if let Err(problem) = self.append(&mut desk.held, &in_doubt(&kept)).await {
+            tracing::warn!(channel = %desk.channel.id, problem, "the ledger was changed meanwhile; the next run publishes");
+            (desk.memory.import, desk.memory.pushed_at) = (None, before_push);
+            return;
+        }
+        let count = kept.len();
+        tracing::info!(channel = %desk.channel.id, lines = count, reason = reason.name(), mark, "publishing");
+        let answer = match kind {
+            ImportKind::Stock => client.import_stock(file.csv).await,
+            ImportKind::Offers => client.import_offers_quantities(file.csv).await,
+        };
+        match answer {
+            Ok(import_id) => {
+                desk.memory.import = Some(ImportUnderWay { import_id: Some(import_id), ..under_way });
+                desk.memory.totals.pushes += 1;
+                (desk.report.published, desk.report.pushed) = (count, true);
+                if std::mem::take(&mut desk.memory.republish) {
+                    desk.republished = true;
+                }
+                self.save_import(desk).await;
+                self.ask_later(desk, &mark, FIRST_ASKED_AFTER).await;
+            }
+            Err(problem) if problem.outcome == Outcome::Unknown => {
+                tracing::warn!(channel = %desk.channel.id, %problem, "nobody knows whether an import was taken; its lines are in doubt and go out again");
+                desk.memory.give_up(format!("the answer to an import was lost: {problem}"), now);
+                desk.report.failed = true;
+                self.save_import(desk).await;
+            }
+            Err(problem) => {
+                desk.memory.import = None;
+                // Refused: nothing was changed.
+                let changes = taken_back(&kept, desk.held.ledger());
+                if let Err(problem) = self.append(&mut desk.held, &changes).await {
+                    tracing::warn!(channel = %desk.channel.id, problem, "its lines stay in doubt");
+                }
+                self.note_failure(desk, &problem, now);
+                self.save_import(desk).await;
+            }
+        }
+    }
+
+    /// Keeps an import's lines before anything says that it is under way.
+    async fn keep_lines(&self, desk: &Desk, mark: &str, import: &[ImportLine]) -> Option<Vec<ImportLine>> {
+        let bytes = match encode_lines(import) {
+            Ok(bytes) => bytes,
+            Err(problem) => {
+                tracing::error!(channel = %desk.channel.id, %problem, "an import's lines cannot be kept");
+                return None;
+            }
+        };
+        match self.files.write(&import_of(desk.id(), mark), bytes).await {
+            Ok(()) => Some(import.to_vec()),
+            Err(problem) => {
+                tracing::warn!(channel = %desk.channel.id, %problem, "an import's lines cannot be kept; the next run publishes");
+                None
+            }
+        }
+    }
+
+    fn note_failure(&self, desk: &mut Desk, problem: &MiraklError, now: Timestamp) {
+        tracing::warn!(channel = %desk.channel.id, %problem, "an import was not taken");
+        desk.report.failed = true;
+        // Too early after another import of this shop: that is no failure.
+        if problem.status != Some(429) {
+            desk.memory.totals.imports_failed += 1;
+            desk.memory.failed = Some(FailedImport { at: now, reason: problem.to_string(), is_key: problem.is_key_refused() });
+        }
+    }
+
+    /// Saves what became of an import of this run: nobody else has changed it, since nobody else can know of it.
+    async fn save_import(&self, desk: &mut Desk) {
+        let ours = desk.memory.clone();
+        if !self.save(desk).await {
+            return;
+        }
+        let changed = (&desk.memory.import, &desk.memory.stray, &desk.memory.failed) != (&ours.import, &ours.stray, &ours.failed);
+        if changed {
+            // Something else of the record was changed meanwhile, and came in its place.
+            desk.memory.import = ours.import;
+            desk.memory.stray = ours.stray;
+            (desk.memory.failed, desk.memory.totals) = (ours.failed, ours.totals);
+            self.save(desk).await;
+        }
+    }
+
+    async fn ask_later(&self, desk: &Desk, mark: &str, delay: Duration) {
+        let message = ImportMessage { channel: desk.id().to_owned(), mark: mark.to_owned() };
+        if let Err(problem) = self.queue.ask_later(&message, delay).await {
+            tracing::warn!(channel = %desk.channel.id, %problem, "an import's message could not be sent; a later run sends it");
+        }
+    }
+
+    /// Looks after imports under way: sends lost messages again, gives up what does not end, publishes again what may have been
+    /// applied late.
+    pub(crate) async fn watch_imports(&self, desk: &mut Desk, now: Timestamp) {
+        if let Some(import) = desk.memory.import.clone() {
+            let stuck_after = Duration::from_secs(60 * u64::from(desk.pages.rules.import_stuck_minutes));
+            if import.import_id.is_none() && after(import.begun_at, SENDING_ENDS_AFTER) <= now {
+                desk.memory.give_up("a run ended before it knew whether its import was taken".to_owned(), now);
+            } else if after(import.begun_at, stuck_after) <= now {
+                desk.memory.give_up(format!("an import has not ended after {} minutes", desk.pages.rules.import_stuck_minutes), now);
+            } else if import.import_id.is_some() && after(import.ask_at, MESSAGE_LOST_AFTER) <= now {
+                self.ask_later(desk, &import.mark, Duration::ZERO).await;
+                if let Some(import) = &mut desk.memory.import {
+                    import.ask_at = now;
+                }
+            }
+        }
+        let stuck_after = Duration::from_secs(60 * u64::from(desk.pages.rules.import_stuck_minutes));
+        let mut over = Vec::new();
+        for stray in &mut desk.memory.stray {
+            let lasts = if stray.import_id.is_some() { STRAY_FOR } else { stuck_after };
+            if after(stray.begun_at, lasts) <= now {
+                over.push(stray.mark.clone());
+            }
+        }
+        for mark in over {
+            if self.publish_again(desk, &mark).await {
+                desk.memory.stray.retain(|stray| stray.mark != mark);
+            }
+        }
+        let lost: Vec<String> = desk
+            .memory
+            .stray
+            .iter()
+            .filter(|stray| stray.import_id.is_some() && after(stray.ask_at, 5 * MESSAGE_LOST_AFTER) <= now)
+            .map(|stray| stray.mark.clone())
+            .collect();
+        for mark in lost {
+            self.ask_later(desk, &mark, Duration::ZERO).await;
+            for stray in desk.memory.stray.iter_mut().filter(|stray| stray.mark == mark) {
+                stray.ask_at = now;
+            }
+        }
+        if desk.memory.republish {
+            let all: Vec<Change> = desk
+                .held
+                .ledger()
+                .entries()
+                .filter_map(|entry| match entry.value {
+                    Shown::Known(quantity) => Some(Change { value: Shown::Unknown(quantity), ..entry }),
+                    _ => None,
+                })
+                .collect();
+            if let Err(problem) = self.append(&mut desk.held, &all).await {
+                tracing::warn!(channel = %desk.channel.id, problem, "the republication begins with the next run");
+            }
+        }
+    }
+
+    /// Marks an import's lines so that they go out again. False where that has to be tried again.
+    async fn publish_again(&self, desk: &mut Desk, mark: &str) -> bool {
+        let bytes = match self.files.read(&import_of(desk.id(), mark)).await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return true,
+            Err(_) => return false,
+        };
+        let Ok(lines) = decode_lines(&bytes) else { return true };
+        let changes = published_again(&lines, desk.held.ledger());
+        self.append(&mut desk.held, &changes).await.is_ok()
+    }
+}

@@ -1,0 +1,100 @@
+//! What a run did, for its measures and its log line.
+
+use shared::stock::cadence::Velocity;
+use shared::stock::evaluate::Unprotected;
+use shared::telemetry::Measures;
+
+/// A run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// No channel has a stock flow.
+    pub idle: bool,
+    /// Another run is at work.
+    pub overlapped: bool,
+    /// Nobody has agreed which of Prima's figures is free.
+    pub unagreed: bool,
+    /// Prima was asked for everything.
+    pub reading: Option<ReadingReport>,
+    /// Seconds since the oldest figure in use was asked for.
+    pub figures_age: Option<i64>,
+    /// Exceptions that were told.
+    pub announced: usize,
+    /// The channels.
+    pub channels: Vec<ChannelReport>,
+}
+
+/// A reading of Prima's stock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadingReport {
+    /// Ranges that were read.
+    pub ranges: usize,
+    /// Ranges that failed.
+    pub failed: usize,
+    /// SKUs with a figure that can be used.
+    pub figures: usize,
+    /// SKUs without one.
+    pub unusable: usize,
+    /// Milliseconds from the first request to the last answer.
+    pub milliseconds: u64,
+}
+
+/// A channel in a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ChannelReport {
+    /// Its id.
+    pub channel: String,
+    /// Offers that orders have touched since the run before.
+    pub touched: usize,
+    /// Lines that differed.
+    pub waiting: usize,
+    /// Lines that were sent.
+    pub published: usize,
+    /// Lines that a live channel would have sent.
+    pub would_publish: usize,
+    /// An import was sent, and Mirakl has taken it.
+    pub pushed: bool,
+    /// An import failed.
+    pub failed: bool,
+    /// Why a push was due, or would be.
+    pub reason: &'static str,
+    /// The decision in words.
+    pub decision: String,
+    /// Sales.
+    pub velocity: Velocity,
+    /// Units sold that protect no stock.
+    pub unprotected: Vec<Unprotected>,
+    /// Offers whose quantity differed from the ledger when a new list was compared.
+    pub drifted: usize,
+}
+
+impl ChannelReport {
+    /// Of a channel.
+    #[must_use]
+    pub fn of(channel: &str) -> Self {
+        Self { channel: channel.to_owned(), ..Self::default() }
+    }
+
+    /// Its measures.
+    #[must_use]
+    pub fn measures(&self) -> Measures {
+        let mut measures = Measures::of_channel("push-stock", &self.channel);
+        measures
+            .count("OffersTouched", self.touched)
+            .count("LinesWaiting", self.waiting)
+            .count("LinesPublished", self.published)
+            .count("PushesBegun", usize::from(self.pushed))
+            .count("ImportsFailed", usize::from(self.failed))
+            .count("OffersDrifted", self.drifted);
+        if self.pushed {
+            let name = match self.reason {
+                "first" => "PushesFirst",
+                "urgent" => "PushesUrgent",
+                "lowering" => "PushesLowering",
+                "promotion" => "PushesPromotion",
+                _ => "PushesBySales",
+            };
+            measures.count(name, 1);
+        }
+        measures
+    }
+}

@@ -1,0 +1,46 @@
+//! Where a channel's stock documents are read: its stock rules, and how its offers' SKUs are read.
+
+use super::rules::StockRules;
+use crate::channel::Channel;
+use crate::channels::{DocumentKey, Documents, UnusableDocument};
+use crate::order::mapping::SkuReader;
+use crate::order::rules::OrderRules;
+
+/// A channel's documents.
+#[derive(Clone, Debug)]
+pub struct StockPages {
+    /// Its stock rules; the defaults where there are none.
+    pub rules: StockRules,
+    /// How its offers' SKUs are read: as where its orders are mapped.
+    pub skus: SkuReader,
+}
+
+/// The documents of all channels.
+pub trait StockBook {
+    /// All channels that can work.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    async fn channels(&self) -> Result<Vec<Channel>, UnusableDocument>;
+
+    /// A channel's documents.
+    ///
+    /// # Errors
+    /// One cannot be read, or is wrong.
+    async fn pages(&self, channel: &str) -> Result<StockPages, UnusableDocument>;
+}
+
+impl StockBook for &Documents {
+    async fn channels(&self) -> Result<Vec<Channel>, UnusableDocument> {
+        Ok(Documents::channels(self).await?.channels)
+    }
+
+    async fn pages(&self, channel: &str) -> Result<StockPages, UnusableDocument> {
+        let key = DocumentKey::StockRules(channel.to_owned());
+        let rules: StockRules = self.read(&key).await?.unwrap_or_default();
+        UnusableDocument::unless_sound(&key, &rules.problems())?;
+        let orders: Option<OrderRules> = self.read(&DocumentKey::OrderRules(channel.to_owned())).await?;
+        let overrides = self.all_sku_overrides(channel).await?;
+        Ok(StockPages { rules, skus: SkuReader::new(&orders.map(|rules| rules.sku).unwrap_or_default(), overrides) })
+    }
+}

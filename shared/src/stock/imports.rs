@@ -1,0 +1,250 @@
+//! One import: its lines and what each was shown as before, kept from before it is sent until it has ended; and what its end says of the
+//! ledger.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::evaluate::Line;
+use super::ledger::{Change, Ledger, sku_hash};
+use super::offer::Shown;
+use crate::mirakl::error_report::LineError;
+
+/// A line of an import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportLine {
+    /// The offer's SKU.
+    pub offer_sku: String,
+    /// The quantity that is sent.
+    pub quantity: u32,
+    /// What Mirakl was known to show before.
+    pub before: Shown,
+}
+
+impl From<&Line> for ImportLine {
+    fn from(line: &Line) -> Self {
+        Self { offer_sku: line.offer_sku.clone(), quantity: line.quantity, before: line.shown }
+    }
+}
+
+/// A line as it is kept, in CSV: the quantity that was known before stands beside how it was known.
+#[derive(Serialize, Deserialize)]
+struct KeptLine {
+    offer_sku: String,
+    quantity: u32,
+    before: u32,
+    known: KnownHow,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum KnownHow {
+    Known,
+    Unknown,
+    InDoubt,
+    Never,
+}
+
+/// The lines as they are kept.
+///
+/// # Errors
+/// The writer's, which in memory has none.
+pub fn encode_lines(lines: &[ImportLine]) -> Result<Vec<u8>, csv::Error> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for line in lines {
+        let (known, before) = match line.before {
+            Shown::Known(quantity) => (KnownHow::Known, quantity),
+            Shown::Unknown(quantity) => (KnownHow::Unknown, quantity),
+            Shown::InDoubt(quantity) => (KnownHow::InDoubt, quantity),
+            Shown::Never => (KnownHow::Never, 0),
+        };
+        writer.serialize(KeptLine { offer_sku: line.offer_sku.clone(), quantity: line.quantity, before, known })?;
+    }
+    writer.into_inner().map_err(|problem| csv::Error::from(problem.into_error()))
+}
+
+/// Reads lines that were kept.
+///
+/// # Errors
+/// Where they cannot be read.
+pub fn decode_lines(bytes: &[u8]) -> Result<Vec<ImportLine>, csv::Error> {
+    let mut reader = csv::Reader::from_reader(bytes);
+    let lines = reader.deserialize::<KeptLine>().map(|line| {
+        line.map(|line| ImportLine {
+            offer_sku: line.offer_sku,
+            quantity: line.quantity,
+            before: match line.known {
+                KnownHow::Known => Shown::Known(line.before),
+                KnownHow::Unknown => Shown::Unknown(line.before),
+                KnownHow::InDoubt => Shown::InDoubt(line.before),
+                KnownHow::Never => Shown::Never,
+            },
+        })
+    });
+    lines.collect()
+}
+
+/// What an import makes of the ledger before it is sent: each line counts as the highest that it may be.
+#[must_use]
+pub fn in_doubt(lines: &[ImportLine]) -> Vec<Change> {
+    let changes = lines
+        .iter()
+        .map(|line| Change { sku_hash: sku_hash(&line.offer_sku), value: Shown::InDoubt(line.before.highest().max(line.quantity)) });
+    changes.collect()
+}
+
+/// What takes an import back that certainly had no effect.
+#[must_use]
+pub fn taken_back(lines: &[ImportLine], ledger: &Ledger) -> Vec<Change> {
+    lines.iter().map(|line| Change { sku_hash: sku_hash(&line.offer_sku), value: unchanged(line, ledger) }).collect()
+}
+
+/// A line that Mirakl did not apply: it shows what it showed before, unless something was sold or cancelled meanwhile.
+fn unchanged(line: &ImportLine, ledger: &Ledger) -> Shown {
+    match (ledger.shown(sku_hash(&line.offer_sku)), line.before) {
+        (Shown::InDoubt(_), before) => before,
+        (_, Shown::Never) => Shown::Never,
+        (_, before) => Shown::Unknown(before.highest()),
+    }
+}
+
+/// What a completed import says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// What becomes of the ledger.
+    pub changes: Vec<Change>,
+    /// Lines that Mirakl refused, and why.
+    pub refused: Vec<(ImportLine, String)>,
+    /// Lines that were imported.
+    pub imported: usize,
+    /// Refusals that name no line of the import: any may be meant, so all lines that are not refused for certain stay in doubt.
+    pub unidentified: usize,
+}
+
+/// Settles a completed import: the ledger moves only for lines that are not in the error report.
+#[must_use]
+pub fn settle(lines: &[ImportLine], errors: &[LineError], ledger: &Ledger) -> Settled {
+    let places: HashMap<&str, usize> = lines.iter().enumerate().map(|(place, line)| (line.offer_sku.as_str(), place)).collect();
+    let mut settled = Settled::default();
+    let mut refused = HashSet::new();
+    for error in errors {
+        // The heading is line 1. Where number and SKU disagree, the SKU is meant.
+        let by_number = error.line.and_then(|line| usize::try_from(line.checked_sub(2)?).ok()).filter(|place| *place < lines.len());
+        let by_sku = error.offer_sku.as_deref().and_then(|sku| places.get(sku).copied());
+        match by_sku.or(by_number) {
+            Some(place) if refused.insert(place) => settled.refused.push((lines[place].clone(), error.reason.clone())),
+            Some(_) => {}
+            None => settled.unidentified += 1,
+        }
+    }
+    for (place, line) in lines.iter().enumerate() {
+        let hash = sku_hash(&line.offer_sku);
+        let value = if refused.contains(&place) {
+            unchanged(line, ledger)
+        } else if settled.unidentified > 0 {
+            continue;
+        } else {
+            settled.imported += 1;
+            match ledger.shown(hash) {
+                Shown::InDoubt(_) => Shown::Known(line.quantity),
+                // Sold or cancelled while the import was on its way.
+                Shown::Unknown(_) => Shown::Unknown(line.quantity),
+                // Nobody has waited for this import any more.
+                other => other,
+            }
+        };
+        settled.changes.push(Change { sku_hash: hash, value });
+    }
+    settled
+}
+
+/// What an import says that may have been applied after others of the same lines: they are published again.
+#[must_use]
+pub fn published_again(lines: &[ImportLine], ledger: &Ledger) -> Vec<Change> {
+    let changes = lines.iter().filter_map(|line| {
+        let hash = sku_hash(&line.offer_sku);
+        let value = match ledger.shown(hash) {
+            Shown::Known(quantity) | Shown::Unknown(quantity) => Shown::Unknown(quantity.max(line.quantity)),
+            Shown::InDoubt(quantity) => Shown::InDoubt(quantity.max(line.quantity)),
+            Shown::Never => return None,
+        };
+        Some(Change { sku_hash: hash, value })
+    });
+    changes.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use super::*;
+
+    fn line(sku: &str, quantity: u32, before: Shown) -> ImportLine {
+        ImportLine { offer_sku: sku.to_owned(), quantity, before }
+    }
+
+    fn error(line: Option<u64>, sku: Option<&str>) -> LineError {
+        LineError { line, offer_sku: sku.map(str::to_owned), reason: "no".to_owned() }
+    }
+
+    fn lines() -> Vec<ImportLine> {
+        vec![
+            line("A;1", 5, Shown::Known(9)),
+            line("\"B\"", 7, Shown::Known(2)),
+            line("C", 0, Shown::Unknown(3)),
+            line("D", 1, Shown::Never),
+            line("E", 4, Shown::InDoubt(6)),
+        ]
+    }
+
+    fn shown(ledger: &Ledger) -> Vec<Shown> {
+        lines().iter().map(|line| ledger.shown(sku_hash(&line.offer_sku))).collect()
+    }
+
+    fn under_way() -> Ledger {
+        let mut ledger = Ledger::default();
+        ledger.apply(&ledger.effective(&in_doubt(&lines())));
+        ledger
+    }
+
+    #[test]
+    fn lines_read_back() {
+        assert_eq!(decode_lines(&encode_lines(&lines()).unwrap()).unwrap(), lines());
+        assert!(decode_lines(b"offer_sku,quantity,before,known\nA,many,1,known\n").is_err());
+    }
+
+    #[test]
+    fn an_import_under_way_counts_as_the_highest_that_it_may_be() {
+        assert_eq!(shown(&under_way()), [9, 7, 3, u32::MAX, 6].map(Shown::InDoubt));
+    }
+
+    #[test]
+    fn the_ledger_moves_only_for_lines_that_were_imported() {
+        let mut ledger = under_way();
+        // "C" was sold while the import was on its way.
+        ledger.apply(&[Change { sku_hash: sku_hash("C"), value: Shown::Unknown(3) }]);
+        let settled = settle(&lines(), &[error(Some(3), None), error(Some(2), Some("D")), error(Some(3), Some("\"B\""))], &ledger);
+        assert_eq!((settled.imported, settled.refused.len(), settled.unidentified), (3, 2, 0));
+        ledger.apply(&ledger.effective(&settled.changes));
+        assert_eq!(shown(&ledger), [Shown::Known(5), Shown::Known(2), Shown::Unknown(0), Shown::Never, Shown::Known(4)]);
+    }
+
+    #[test]
+    fn a_refusal_that_names_no_line_leaves_all_in_doubt() {
+        let mut ledger = under_way();
+        let settled =
+            settle(&lines(), &[error(None, None), error(Some(99), None), error(Some(1), None), error(None, Some("A;1"))], &ledger);
+        assert_eq!((settled.imported, settled.refused.len(), settled.unidentified), (0, 1, 3));
+        ledger.apply(&ledger.effective(&settled.changes));
+        assert_eq!(shown(&ledger)[0], Shown::Known(9));
+        assert_eq!(shown(&ledger)[1..], [7, 3, u32::MAX, 6].map(Shown::InDoubt));
+    }
+
+    #[test]
+    fn what_certainly_had_no_effect_is_taken_back_and_what_came_late_is_published_again() {
+        let mut ledger = under_way();
+        ledger.apply(&ledger.effective(&taken_back(&lines(), &ledger)));
+        assert_eq!(shown(&ledger), lines().iter().map(|line| line.before).collect::<Vec<_>>());
+        ledger.apply(&ledger.effective(&published_again(&lines(), &ledger)));
+        assert_eq!(shown(&ledger), [Shown::Unknown(9), Shown::Unknown(7), Shown::Unknown(3), Shown::Never, Shown::InDoubt(6)]);
+    }
+}
