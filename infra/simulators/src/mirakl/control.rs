@@ -23,6 +23,7 @@ pub(super) fn routes() -> Router<Arc<Simulator>> {
         .route("/simulator/sales", post(sell))
         .route("/simulator/stock", get(stock))
         .route("/simulator/shops/{shop_id}/offers", put(set_offers))
+        .route("/simulator/shops/{shop_id}/offers/look", post(look))
         .route("/simulator/shops/{shop_id}/offers/generate", post(generate_offers))
         .route("/simulator/shops/{shop_id}/import-fates", post(spoil_imports))
         .route("/simulator/orders/{order_id}/cancel", post(cancel))
@@ -115,6 +116,14 @@ async fn stock(State(simulator): State<Arc<Simulator>>) -> Json<Value> {
     Json(json!({
         "shops": shops.collect::<Vec<_>>(), "imports": imports.collect::<Vec<_>>(), "refused_sales": marketplace.refused_sales(),
     }))
+}
+
+/// What a shop shows of some SKUs; those that it does not offer are left out.
+async fn look(State(simulator): State<Arc<Simulator>>, Path(shop_id): Path<i64>, Json(skus): Json<Vec<String>>) -> Json<Value> {
+    let mut marketplace = simulator.marketplace();
+    marketplace.advance(Timestamp::now());
+    let shown = skus.iter().filter_map(|sku| Some((sku.clone(), json!(marketplace.offer(shop_id, sku)?.quantity))));
+    Json(Value::Object(shown.collect()))
 }
 
 async fn set_offers(State(simulator): State<Arc<Simulator>>, Path(shop_id): Path<i64>, Json(offers): Json<Vec<NewOffer>>) -> StatusCode {

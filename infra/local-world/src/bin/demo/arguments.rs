@@ -13,7 +13,8 @@ pub(crate) struct Arguments {
     /// What is to be seen.
     #[arg(long, value_enum, default_value_t = Scenario::Orders)]
     pub(crate) scenario: Scenario,
-    /// How many orders arrive, over both channels; 60, or 2,000 for a despatch day, where it is left out.
+    /// How many orders arrive, over both channels, or customers come to a stock peak; 60, 2,000 for a despatch day and 1,500 for a
+    /// stock peak where it is left out.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) orders: Option<u32>,
     /// Seed of orders and faults: the same seed brings the same orders.
@@ -22,7 +23,7 @@ pub(crate) struct Arguments {
     /// How badly the two systems behave. A despatch day knows none and light ones.
     #[arg(long, value_enum, default_value_t = Faults::Light)]
     pub(crate) faults: Faults,
-    /// Minutes over which orders arrive; three quarters of a minute where it is left out.
+    /// Minutes over which they arrive; three quarters of a minute, or 16 for a stock peak, where it is left out.
     #[arg(long)]
     pub(crate) minutes: Option<u32>,
     /// Also write the summary to this file, as JSON.
@@ -40,17 +41,24 @@ pub(crate) enum Scenario {
     Orders,
     /// A day in the warehouse: parcels, from Prima to Mirakl, with part despatches, unmapped carriers and short orders.
     DespatchDay,
+    /// A sales peak on two channels that sell the same SKUs, with Prima down in the middle, beside what a naive rule would oversell.
+    StockPeak,
 }
 
 impl Arguments {
     /// How many orders arrive.
     pub(crate) fn orders(&self) -> u32 {
-        self.orders.unwrap_or(if self.scenario == Scenario::DespatchDay { 2000 } else { 60 })
+        self.orders.unwrap_or(match self.scenario {
+            Scenario::Orders => 60,
+            Scenario::DespatchDay => 2000,
+            Scenario::StockPeak => 1500,
+        })
     }
 
     /// The time over which orders arrive.
     pub(crate) fn span(&self) -> Duration {
-        self.minutes.map_or(Duration::from_secs(45), |minutes| Duration::from_secs(60 * u64::from(minutes.max(1))))
+        let usual = if self.scenario == Scenario::StockPeak { Duration::from_secs(16 * 60) } else { Duration::from_secs(45) };
+        self.minutes.map_or(usual, |minutes| Duration::from_secs(60 * u64::from(minutes.max(1))))
     }
 }
 

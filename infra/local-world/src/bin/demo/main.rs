@@ -4,6 +4,7 @@ mod arguments;
 mod despatch_day;
 mod faults;
 mod report;
+mod stock_peak;
 mod view;
 
 use std::process::ExitCode;
@@ -48,6 +49,7 @@ async fn live(arguments: &Arguments) -> Result<bool> {
     match arguments.scenario {
         Scenario::Orders => run(arguments).await,
         Scenario::DespatchDay => despatch_day::run(arguments).await,
+        Scenario::StockPeak => stock_peak::run(arguments).await,
     }
 }
 
