@@ -86,7 +86,7 @@ impl Sales {
 pub enum Reason {
     /// The channel has never been pushed.
     First,
-    /// Something is offered of which nothing is left beyond its buffer: as soon as the marketplace allows.
+    /// More is offered of something of which little or nothing is left beyond its buffer: as soon as the marketplace allows.
     Urgent,
     /// More is offered than there is: at the floor.
     Lowering,
@@ -115,7 +115,7 @@ impl Reason {
 pub struct Pressure {
     /// Offers that show more than they should, beyond what their own sales have lowered.
     pub to_lower: usize,
-    /// Of these, offers that should show nothing: the free units have sunk to the buffer.
+    /// Of these, offers of which at most [`StockRules::urgent_units`] are left to show: the free units have sunk to the buffer, or nearly.
     pub at_buffer: usize,
     /// How fast the channel sells.
     pub velocity: Velocity,

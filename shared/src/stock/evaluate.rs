@@ -233,7 +233,7 @@ pub struct Evaluation {
     pub too_much: HashSet<SkuKey>,
     /// Offers that show more than they should, beyond what their own sales have lowered already.
     pub to_lower: usize,
-    /// Of these, offers that should show nothing.
+    /// Of these, offers that should show little or nothing ([`StockRules::urgent_units`]).
     pub at_buffer: usize,
     /// All offers.
     pub offers: usize,
@@ -283,7 +283,7 @@ pub fn evaluate(
         if matches!(view.wanted, Wanted::Exactly(quantity) | Wanted::AtMost(quantity) if quantity > 0) {
             evaluation.to_offer += 1;
         }
-        evaluation.weigh(&view, offer_sku, sold_since);
+        evaluation.weigh(&view, offer_sku, stall.rules.urgent_units, sold_since);
         let Some(quantity) = to_publish(view.wanted, view.shown, true) else { continue };
         if is_refused(offer_sku, quantity) {
             continue;
@@ -307,7 +307,7 @@ pub fn evaluate(
 }
 
 impl Evaluation {
-    fn weigh(&mut self, view: &OfferView<'_>, offer_sku: &str, sold_since: &HashMap<String, u32>) {
+    fn weigh(&mut self, view: &OfferView<'_>, offer_sku: &str, urgent_units: u32, sold_since: &HashMap<String, u32>) {
         if !may_show_too_much(view.wanted, view.shown) {
             return;
         }
@@ -316,7 +316,7 @@ impl Evaluation {
         let sold = sold_since.get(offer_sku).copied().unwrap_or(0);
         if view.shown.highest().saturating_sub(sold) > quantity {
             self.to_lower += 1;
-            self.at_buffer += usize::from(quantity == 0);
+            self.at_buffer += usize::from(quantity <= urgent_units);
         }
     }
 

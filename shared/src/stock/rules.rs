@@ -21,6 +21,8 @@ pub struct StockRules {
     pub ceiling_minutes: u32,
     /// Units that may be sold between two pushes: the pace follows the sales.
     pub units_between_pushes: u32,
+    /// At or under so many units left to offer, what lowers an offer goes out as soon as the marketplace allows; above, at the floor.
+    pub urgent_units: u32,
     /// Times in which the channel is pushed at the floor, whatever is sold.
     pub promotions: Vec<Promotion>,
     /// Minutes after which an import that has not ended is an alert and its lines are in doubt.
@@ -36,6 +38,7 @@ impl Default for StockRules {
             floor_minutes: 2,
             ceiling_minutes: 15,
             units_between_pushes: 10,
+            urgent_units: 3,
             promotions: Vec::new(),
             import_stuck_minutes: 60,
         }

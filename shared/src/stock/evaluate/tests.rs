@@ -86,7 +86,11 @@ fn what_any_channel_has_sold_is_offered_on_none() {
     let ledger = ledger(&[("W1-NAV-10", Shown::Known(5)), ("ODD", Shown::Known(4))]);
     let evaluation = evaluated(&market, &ledger, &["W1-NAV-10", "ODD"]);
     assert_eq!(shown(&evaluation), [("ODD", 0, false), ("W1-NAV-10", 3, false)], "zeroes first");
-    assert_eq!((evaluation.to_lower, evaluation.at_buffer), (2, 1));
+    assert_eq!((evaluation.to_lower, evaluation.at_buffer), (2, 2));
+    let calm = StockRules { urgent_units: 2, ..StockRules::default() };
+    let (list, skus) = (["W1-NAV-10", "ODD"], skus());
+    let stall = Stall { channel: "uk", rules: &calm, skus: &skus, ledger: &ledger };
+    assert_eq!(evaluate(&market, &stall, &offers(&list), &HashMap::new(), |_, _| false).at_buffer, 1);
     assert_eq!(evaluation.too_much, HashSet::from([key("ODD"), key("W1-NAV-10")]));
     assert!(evaluation.lines.iter().all(|line| !line.guarded), "sold out is no mistake of Prima's");
 }

@@ -339,9 +339,22 @@ fn total(truth: &Truth) -> (u64, u64) {
     truth.sold.values().fold((0, 0), |(sold, beyond), (more, further)| (sold + more, beyond + further))
 }
 
-/// What Prima has free, and what it says is available, by the SKU as the shops write it.
+/// What Prima has free, less what is sold and not in Prima (an order that waits for a person), and what it says is available; by the SKU
+/// as the shops write it.
 async fn stock(world: &World) -> Result<(BTreeMap<String, i64>, BTreeMap<String, i64>)> {
-    let state = world.prima().get("stock").await?;
+    let (state, prima, mirakl) = tokio::try_join!(world.prima().get("stock"), world.prima().get("state"), world.mirakl().get("state"))?;
+    let lines = |state: &Value| -> Vec<Value> {
+        let orders = state["orders"].as_array().into_iter().flatten();
+        let open = orders.filter(|order| !matches!(order["state"].as_str(), Some("CANCELED" | "REFUSED")));
+        open.flat_map(|order| order["lines"].as_array().cloned().unwrap_or_default()).collect()
+    };
+    let in_prima: BTreeSet<String> = lines(&prima).iter().filter_map(|line| line["reference"].as_str().map(str::to_owned)).collect();
+    let mut on_its_way: BTreeMap<String, i64> = BTreeMap::new();
+    for line in lines(&mirakl) {
+        if !line["order_line_id"].as_str().is_some_and(|id| in_prima.contains(id)) {
+            *on_its_way.entry(line["offer_sku"].as_str().unwrap_or_default().to_owned()).or_default() += line["quantity"].as_i64().unwrap_or(0);
+        }
+    }
     let (mut free, mut available) = (BTreeMap::new(), BTreeMap::new());
     for row in state["skus"].as_array().into_iter().flatten() {
         let matrix = &row["sku"]["matrix"];
@@ -349,7 +362,8 @@ async fn stock(world: &World) -> Result<(BTreeMap<String, i64>, BTreeMap<String,
         let sku = format!("{}-{}-{}", text(&row["sku"]["product"]), text(&matrix[0]), text(&matrix[1]));
         let physical = row["stock"]["physical"].as_i64().context("a SKU without stock")?;
         let allocated = row["allocated"].as_i64().unwrap_or(0);
-        free.insert(sku.clone(), (physical - allocated).max(0));
+        let sold = on_its_way.get(&sku).copied().unwrap_or(0);
+        free.insert(sku.clone(), ((physical - allocated).max(0) - sold).max(0));
         available.insert(sku, physical);
     }
     Ok((free, available))
