@@ -90,6 +90,12 @@ pub(crate) enum Command {
     /// What has left Prima and is not shipped in Mirakl, and what will not be sent.
     #[command(subcommand)]
     Despatches(DespatchesCommand),
+    /// A channel's stock rules: what is held back, and how often it is pushed.
+    #[command(subcommand)]
+    StockRules(StockRulesCommand),
+    /// What is offered and why, imports, and what of stock needs a person.
+    #[command(subcommand)]
+    Stock(StockCommand),
     /// "Where is order X?"
     #[command(subcommand)]
     Orders(OrdersCommand),
@@ -200,6 +206,67 @@ pub(crate) enum SkusCommand {
         channel: String,
         /// The offer's SKU.
         sku: String,
+    },
+}
+
+/// `stock-rules`
+#[derive(Debug, Subcommand)]
+pub(crate) enum StockRulesCommand {
+    /// Validates and stores a channel's stock rules.
+    Put {
+        /// The channel's id.
+        channel: String,
+        /// The rules, JSON.
+        file: PathBuf,
+    },
+    /// Shows a channel's stock rules.
+    Show {
+        /// The channel's id.
+        channel: String,
+    },
+    /// Shows who changed them when.
+    History {
+        /// The channel's id.
+        channel: String,
+    },
+}
+
+/// `stock`
+#[derive(Debug, Subcommand)]
+pub(crate) enum StockCommand {
+    /// Why a channel shows what it shows of a SKU: every term of it, where it comes from, and since when.
+    Explain {
+        /// The channel's id.
+        channel: String,
+        /// The offer's SKU, as the marketplace has it.
+        sku: String,
+    },
+    /// Each channel's offers, pushes and imports; Prima's figures; what needs a person.
+    Status {
+        /// One channel alone.
+        channel: Option<String>,
+    },
+    /// Has everything published again, whatever Mirakl is known to show.
+    Republish {
+        /// The channel's id.
+        channel: String,
+    },
+    /// Lets any number of offers go to zero for a while: after a look into Prima.
+    AllowZeroes {
+        /// The channel's id.
+        channel: String,
+        /// For so many minutes.
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=1440))]
+        minutes: u32,
+    },
+    /// What buffer would have avoided oversell: the most that was sold, over all channels, within the time that a sale takes to lower
+    /// the other channels' offers.
+    Buffer {
+        /// The channel's id.
+        channel: String,
+        /// One offer's SKU alone; else those that need the largest.
+        #[arg(long)]
+        sku: Option<String>,
     },
 }
 

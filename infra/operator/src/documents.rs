@@ -15,8 +15,9 @@ use shared::channels::{DocumentKey, Documents, RESERVED_IDS, StoredDocument};
 use shared::despatch::rules::DespatchRules;
 use shared::installation::Installation;
 use shared::order::rules::{OrderRules, SkuOverride};
+use shared::stock::rules::StockRules;
 
-use crate::arguments::{ChannelsCommand, DespatchRulesCommand, InstallationCommand, RulesCommand, SkusCommand};
+use crate::arguments::{ChannelsCommand, DespatchRulesCommand, InstallationCommand, RulesCommand, SkusCommand, StockRulesCommand};
 use crate::keys;
 use crate::place::Connector;
 use crate::table::{moment_or_dash, table};
@@ -132,6 +133,44 @@ pub(crate) async fn despatch_rules(connector: &Connector, command: DespatchRules
     }
 }
 
+/// `stock-rules`
+pub(crate) async fn stock_rules(connector: &Connector, command: StockRulesCommand) -> Result<String> {
+    let documents = connector.documents()?;
+    match command {
+        StockRulesCommand::Put { channel, file } => {
+            let rules = read::<StockRules>(&file, StockRules::problems)?;
+            connector.channel(&channel).await?;
+            let shares = shares(&documents, &channel, &rules, connector.now).await?;
+            let stored = put(connector, &documents, &DocumentKey::StockRules(channel), &rules).await?;
+            Ok(format!("{stored}{shares}"))
+        }
+        StockRulesCommand::Show { channel } => {
+            let remedy = format!("`prima-mirakl stock-rules put {channel} FILE`; until then the defaults hold");
+            show(&documents, &DocumentKey::StockRules(channel), &remedy, connector.now).await
+        }
+        StockRulesCommand::History { channel } => history(&documents, &DocumentKey::StockRules(channel), connector.now).await,
+    }
+}
+
+/// A warning where all channels together offer more than everything that is free.
+async fn shares(documents: &Documents, channel: &str, rules: &StockRules, now: Timestamp) -> Result<String> {
+    let mut shares = vec![(channel.to_owned(), rules.held("", "", now).share_percent.value)];
+    for other in documents.channels().await?.channels.iter().filter(|other| other.id != channel && other.stock != Mode::Off) {
+        let rules: StockRules = documents.read(&DocumentKey::StockRules(other.id.clone())).await?.unwrap_or_default();
+        shares.push((other.id.clone(), rules.held("", "", now).share_percent.value));
+    }
+    let sum: u32 = shares.iter().map(|(_, share)| share).sum();
+    if sum <= 100 || shares.len() < 2 {
+        return Ok(String::new());
+    }
+    let each: Vec<String> = shares.iter().map(|(channel, share)| format!("{channel} {share} %")).collect();
+    Ok(format!(
+        "\nThe channels' shares sum to {sum} % ({}): a piece is offered more than once. Between a sale and the lowering of the other channels \
+         it can be sold twice; that is what buffers are for (prima-mirakl stock buffer {channel}).",
+        each.join(", ")
+    ))
+}
+
 /// `skus`
 pub(crate) async fn skus(connector: &Connector, command: SkusCommand) -> Result<String> {
     let documents = connector.documents()?;
@@ -237,12 +276,13 @@ async fn list(documents: &Documents) -> Result<String> {
     if list.channels.is_empty() && list.unusable.is_empty() {
         return Ok("There are no channels yet: define one with `prima-mirakl channels put FILE`.".to_owned());
     }
-    let mut table = table(&["channel", "orders", "despatches", "marketplace", "shop", "window", "listed every", "take-over from"]);
+    let mut table = table(&["channel", "orders", "despatches", "stock", "marketplace", "shop", "window", "listed every", "take-over from"]);
     for channel in &list.channels {
         table.add_row([
             channel.id.clone(),
             mode(channel.orders).to_owned(),
             mode(channel.despatches).to_owned(),
+            mode(channel.stock).to_owned(),
             channel.base_url.clone(),
             channel.shop_id.map_or_else(|| "the key's".to_owned(), |shop| shop.to_string()),
             format!("{} min", channel.acceptance_window_minutes),

@@ -14,6 +14,7 @@ mod orders;
 mod place;
 mod smoke;
 mod status;
+mod stock;
 mod table;
 
 use std::process::ExitCode;
@@ -50,6 +51,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<String> {
         Command::DespatchRules(command) => documents::despatch_rules(&connector, command).await,
         Command::Carriers(command) => carriers::run(&connector, command).await,
         Command::Despatches(command) => despatches::run(&connector, command).await,
+        Command::StockRules(command) => documents::stock_rules(&connector, command).await,
+        Command::Stock(command) => stock::run(&connector, command).await,
         Command::Orders(command) => orders::run(&connector, command).await,
         Command::Exceptions(command) => exceptions::run(&connector, command).await,
         Command::DeadLetters(DeadLettersCommand::List) => dead_letters::list(&connector).await,

@@ -101,6 +101,10 @@ impl Connector {
         Ok(SqsQueue::new(client, self.dispatches_queue_url()?, self.dispatches_dead_letter_queue_url()?))
     }
 
+    pub(crate) fn stock_imports_queue_url(&self) -> Result<String> {
+        named(self.place.stock_imports_queue_url.as_ref(), "stock-imports-queue-url", settings::STOCK_IMPORTS_QUEUE_URL)
+    }
+
     pub(crate) fn stock_imports_dead_letter_queue_url(&self) -> Result<String> {
         named(
             self.place.stock_imports_dead_letter_queue_url.as_ref(),

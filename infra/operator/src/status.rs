@@ -39,6 +39,8 @@ pub(crate) async fn show(connector: &Connector) -> Result<String> {
         ("dead letters of orders", connector.dead_letter_queue_url()?),
         ("dispatches", connector.dispatches_queue_url()?),
         ("dead letters of dispatches", connector.dispatches_dead_letter_queue_url()?),
+        ("stock imports", connector.stock_imports_queue_url()?),
+        ("dead letters of stock", connector.stock_imports_dead_letter_queue_url()?),
     ] {
         let depths = depths(connector, name, &url).await?;
         queues.add_row(std::iter::once(name.to_owned()).chain(depths));

@@ -81,6 +81,23 @@ impl Sales {
     }
 }
 
+/// The most units that were sold within any stretch of `window`, of sales with their moments: what a buffer must hold back so that no
+/// unit is sold twice before the other channels are lowered.
+#[must_use]
+pub fn most_within(mut sales: Vec<(Timestamp, u32)>, window: Duration) -> u32 {
+    sales.sort_unstable();
+    let (mut first, mut units, mut most) = (0, 0_u32, 0);
+    for (at, sold) in &sales {
+        units = units.saturating_add(*sold);
+        while sales[first].0 < before(*at, window) {
+            units -= sales[first].1;
+            first += 1;
+        }
+        most = most.max(units);
+    }
+    most
+}
+
 /// Why a push is due, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -188,6 +205,15 @@ mod tests {
         assert_eq!(due(0, 0, at("12:59:59")), (at("12:02:00"), Reason::Promotion));
         assert_eq!(due(0, 0, at("13:00:00")), (at("12:15:00"), Reason::Sales));
         assert_eq!(next_push(None, &Pressure::default(), &rules, at("12:00:00")), (at("12:00:00"), Reason::First));
+    }
+
+    #[test]
+    fn the_most_within_a_window_is_found_wherever_it_begins() {
+        let sales = vec![(at("10:00:00"), 1), (at("10:04:59"), 2), (at("10:05:01"), 4), (at("10:30:00"), 3), (at("10:05:00"), 1)];
+        assert_eq!(most_within(sales.clone(), Duration::from_secs(300)), 7, "those of 10:04:59, 10:05:00 and 10:05:01");
+        assert_eq!(most_within(sales.clone(), Duration::from_secs(301)), 8);
+        assert_eq!(most_within(sales, Duration::ZERO), 4);
+        assert_eq!(most_within(Vec::new(), Duration::from_secs(300)), 0);
     }
 
     #[test]

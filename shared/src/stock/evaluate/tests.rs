@@ -24,15 +24,8 @@ fn key(offer_sku: &str) -> SkuKey {
 fn figures(of: &[(&str, u32)]) -> Figures {
     let mut read: Vec<Figure> = of.iter().map(|(sku, free)| Figure::new(key(sku), *free)).collect();
     read.sort_unstable();
-    let reading = RangeReading {
-        asked_at: at(0),
-        figures: read,
-        unusable: Vec::new(),
-        below_zero: 0,
-        nameless: 0,
-        products: Vec::new(),
-        length: 0,
-    };
+    let reading =
+        RangeReading { asked_at: at(0), figures: read, unusable: Vec::new(), below_zero: 0, nameless: 0, products: Vec::new(), length: 0 };
     let mut figures = Figures::default();
     figures.take(&[(ProductRange::default(), reading)], true);
     figures

@@ -59,7 +59,10 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<bool> {
         ..WorldOptions::default()
     };
     let world = World::start(&options, |step| view.say(step)).await?;
+    let rules = world.deployment().aws().directory().join("stock-rules.json");
+    std::fs::write(&rules, json!({"floor_minutes": 1, "ceiling_minutes": 2}).to_string())?;
     for channel in world.channels() {
+        world.deployment().operator(&["stock-rules", "put", &channel.id, &rules.to_string_lossy()], "").await?;
         let offers = format!("shops/{}/offers/generate", channel.shop_id);
         world.mirakl().post(&offers, &json!({"seed": arguments.seed, "pieces": [0, 9]})).await?;
     }
@@ -233,14 +236,8 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
     let mut rng = ChaCha8Rng::seed_from_u64(arguments.seed);
     let wanted: Vec<String> = free.iter().filter(|(_, free)| **free >= 4).map(|(sku, _)| sku.clone()).take(WANTED).collect();
     let truth = Truth { left: free.clone(), ..Truth::default() };
-    let mut naive = NaiveWorld {
-        truth: truth.clone(),
-        shown: BTreeMap::new(),
-        available,
-        pushed_at: None,
-        pushes: 0,
-        staleness: Staleness::default(),
-    };
+    let mut naive =
+        NaiveWorld { truth: truth.clone(), shown: BTreeMap::new(), available, pushed_at: None, pushes: 0, staleness: Staleness::default() };
     let mut lived_truth = truth;
     let mut staleness = Staleness::default();
     let mut came = 0;
@@ -291,7 +288,9 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
             said = Instant::now();
             let (sold, beyond) = total(&lived_truth);
             let (naive_sold, naive_beyond) = total(&naive.truth);
-            view.say(&format!("{came} customers came; sold {sold}, oversold {beyond}; the naive rule: sold {naive_sold}, oversold {naive_beyond}"));
+            view.say(&format!(
+                "{came} customers came; sold {sold}, oversold {beyond}; the naive rule: sold {naive_sold}, oversold {naive_beyond}"
+            ));
         }
     }
     if is_down || !was_down {
@@ -352,7 +351,8 @@ async fn stock(world: &World) -> Result<(BTreeMap<String, i64>, BTreeMap<String,
     let mut on_its_way: BTreeMap<String, i64> = BTreeMap::new();
     for line in lines(&mirakl) {
         if !line["order_line_id"].as_str().is_some_and(|id| in_prima.contains(id)) {
-            *on_its_way.entry(line["offer_sku"].as_str().unwrap_or_default().to_owned()).or_default() += line["quantity"].as_i64().unwrap_or(0);
+            *on_its_way.entry(line["offer_sku"].as_str().unwrap_or_default().to_owned()).or_default() +=
+                line["quantity"].as_i64().unwrap_or(0);
         }
     }
     let (mut free, mut available) = (BTreeMap::new(), BTreeMap::new());
@@ -408,7 +408,11 @@ async fn wait_until_right(world: &World, channels: &[SeedChannel], view: &mut Vi
         }
         if wrong.is_empty() || begun.elapsed() > PATIENCE {
             let examples: Vec<_> = wrong.iter().take(3).cloned().collect();
-            view.say(&if wrong.is_empty() { "Every offer shows what is free".to_owned() } else { format!("{} offers are wrong: {}", wrong.len(), examples.join("; ")) });
+            view.say(&if wrong.is_empty() {
+                "Every offer shows what is free".to_owned()
+            } else {
+                format!("{} offers are wrong: {}", wrong.len(), examples.join("; "))
+            });
             return Ok(wrong.len());
         }
         if said.elapsed() > LINE_EVERY {
@@ -449,7 +453,18 @@ async fn keep_running(world: &World) -> Result<()> {
 fn print(lived: &Lived, took: Duration) {
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY);
-    table.set_header(["channel", "rule", "pushes", "lines", "in error", "units sold", "OVERSOLD", "seconds showing too much: p50", "p95", "max"]);
+    table.set_header([
+        "channel",
+        "rule",
+        "pushes",
+        "lines",
+        "in error",
+        "units sold",
+        "OVERSOLD",
+        "seconds showing too much: p50",
+        "p95",
+        "max",
+    ]);
     for channel in &lived.channels {
         let id = &channel.id;
         let (pushes, lines, errors) = lived.pushed.get(id).copied().unwrap_or_default();
