@@ -2,3 +2,4 @@
 
 pub mod despatches;
 pub mod simulation;
+pub mod stock;
