@@ -11,7 +11,7 @@ use system_tests::stock::{Outcome, run, run_with_buffer};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Seeds that once found something.
-const REGRESSIONS: [u64; 0] = [];
+const REGRESSIONS: [u64; 9] = [41, 118, 273, 278, 669, 865, 1102, 1114, 1262];
 /// Threads that share the seeds.
 const THREADS: usize = 2;
 

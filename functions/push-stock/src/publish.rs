@@ -207,19 +207,7 @@ where
                 }
             }
         }
-        let stuck_after = Duration::from_secs(60 * u64::from(desk.pages.rules.import_stuck_minutes));
-        let mut over = Vec::new();
-        for stray in &mut desk.memory.stray {
-            let lasts = if stray.import_id.is_some() { STRAY_FOR } else { stuck_after };
-            if after(stray.begun_at, lasts) <= now {
-                over.push(stray.mark.clone());
-            }
-        }
-        for mark in over {
-            if self.publish_again(desk, &mark).await {
-                desk.memory.stray.retain(|stray| stray.mark != mark);
-            }
-        }
+        self.watch_strays(desk, now).await;
         let lost: Vec<String> = desk
             .memory
             .stray
@@ -246,6 +234,31 @@ where
             if let Err(problem) = self.append(&mut desk.held, &all).await {
                 tracing::warn!(channel = %desk.channel.id, problem, "the republication begins with the next run");
             }
+        }
+    }
+
+    /// Imports that are no longer waited for. One with an id is asked about for a day. Of one whose id nobody knows, nobody can tell when
+    /// it is applied, if ever: its lines go out again after twice as long each time, so that what it overwrites is right again within
+    /// twice the time that it took.
+    async fn watch_strays(&self, desk: &mut Desk, now: Timestamp) {
+        let stuck_after = Duration::from_secs(60 * u64::from(desk.pages.rules.import_stuck_minutes));
+        let is_due = |stray: &ImportUnderWay| match stray.import_id {
+            Some(_) => after(stray.begun_at, STRAY_FOR) <= now,
+            None => after(stray.begun_at, stuck_after) <= now && stray.ask_at <= now,
+        };
+        let due: Vec<String> = desk.memory.stray.iter().filter(|stray| is_due(stray)).map(|stray| stray.mark.clone()).collect();
+        for mark in due {
+            if !self.publish_again(desk, &mark).await {
+                continue;
+            }
+            desk.memory.pending = true;
+            desk.memory.stray.retain_mut(|stray| {
+                let age = Duration::try_from(now.duration_since(stray.begun_at)).unwrap_or_default();
+                if stray.mark == mark {
+                    stray.ask_at = after(now, age);
+                }
+                stray.mark != mark || age < STRAY_FOR
+            });
         }
     }
 
