@@ -193,14 +193,17 @@ where
             self.watch_imports(desk, now).await;
         }
         let mut figures = self.figures().await;
-        let due_by_pace = desks.iter().any(|desk| self.pace_is_due(desk, now) && desk.offers.is_some());
+        let due_by_pace = desks.iter().any(|desk| self.pace_is_due(desk, desk.memory.pushed_at, now) && desk.offers.is_some());
+        // By its own pace: pushes that are pressing need no new figures, and must not put off asking for them.
+        let is_to_be_read = desks.iter().any(|desk| self.pace_is_due(desk, memory.asked_at, now) && desk.offers.is_some());
         let may_ask = memory.asked_at.is_none_or(|asked_at| after(asked_at, BETWEEN_READINGS) <= now);
-        if due_by_pace && may_ask {
+        if is_to_be_read && may_ask {
             report.reading = Some(self.read_prima(memory, basis, &mut figures, run, now).await);
         }
         // Strongly consistent, and after the answers are complete: what is sold meanwhile counts.
         self.look_at_flights(channels, &absent, &mut desks, now).await?;
         let anything = due_by_pace
+            || report.reading.is_some()
             || desks.iter().any(|desk| desk.memory.pending || desk.memory.republish || desk.relisted || desk.report.touched > 0);
         if anything {
             let unread = self.in_flight_of_others(channels, &desks, &figures).await?;
@@ -271,9 +274,10 @@ where
         read.unwrap_or_default()
     }
 
-    fn pace_is_due(&self, desk: &Desk, now: Timestamp) -> bool {
+    /// Whether the channel's sales ask for it, that long after it was done last.
+    fn pace_is_due(&self, desk: &Desk, done_at: Option<Timestamp>, now: Timestamp) -> bool {
         let pressure = Pressure { velocity: desk.memory.sales.velocity(now), ..Pressure::default() };
-        let (due_at, _) = next_push(desk.memory.pushed_at, &pressure, &desk.pages.rules, now);
+        let (due_at, _) = next_push(done_at, &pressure, &desk.pages.rules, now);
         due_at <= after(now, NEARLY_DUE) || desk.memory.republish
     }
 
