@@ -194,8 +194,9 @@ where
         }
         let mut figures = self.figures().await;
         let due_by_pace = desks.iter().any(|desk| self.pace_is_due(desk, desk.memory.pushed_at, now) && desk.offers.is_some());
-        // By its own pace: pushes that are pressing need no new figures, and must not put off asking for them.
-        let is_to_be_read = desks.iter().any(|desk| self.pace_is_due(desk, memory.asked_at, now) && desk.offers.is_some());
+        // Before a push that the pace asks for, so that it may raise; and by a pace of its own, since pressing pushes need no new figures
+        // and must not put off asking for them.
+        let is_to_be_read = due_by_pace || desks.iter().any(|desk| self.pace_is_due(desk, memory.asked_at, now) && desk.offers.is_some());
         let may_ask = memory.asked_at.is_none_or(|asked_at| after(asked_at, BETWEEN_READINGS) <= now);
         if is_to_be_read && may_ask {
             report.reading = Some(self.read_prima(memory, basis, &mut figures, run, now).await);
