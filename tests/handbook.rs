@@ -20,7 +20,12 @@ fn every_exception_event_and_alarm_has_its_line_in_the_handbook() {
     let alarms: Vec<&str> =
         template.lines().filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':')).filter(|name| name.ends_with("Alarm")).collect();
     assert!(alarms.len() >= 9, "the template's alarms are not found: {alarms:?}");
-    let missing: Vec<&str> =
-        exceptions.into_iter().chain(of_stock).chain(events).chain(alarms).filter(|name| !handbook.contains(&format!("`{name}`"))).collect();
+    let missing: Vec<&str> = exceptions
+        .into_iter()
+        .chain(of_stock)
+        .chain(events)
+        .chain(alarms)
+        .filter(|name| !handbook.contains(&format!("`{name}`")))
+        .collect();
     assert!(missing.is_empty(), "docs/operations.md has no line for: {}", missing.join(", "));
 }

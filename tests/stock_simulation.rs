@@ -40,12 +40,14 @@ fn every_offer_comes_to_show_what_is_free_and_the_ledger_never_lies() {
                     let place = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap();
                     let Some(&seed) = seeds.get(place) else { return };
                     let mut outcome = run(seed, false);
-                    if seed % 4 == 0 {
+                    if seed.is_multiple_of(4) {
                         // A calm world: with the buffer that is advised for what was sold, nothing is sold twice.
                         let buffered = run_with_buffer(seed, outcome.advised_buffer, false);
                         outcome.violations.extend(buffered.violations);
                         if buffered.oversold > 0 {
-                            outcome.violations.push(format!("{} units are oversold with a buffer of {}", buffered.oversold, outcome.advised_buffer));
+                            outcome
+                                .violations
+                                .push(format!("{} units are oversold with a buffer of {}", buffered.oversold, outcome.advised_buffer));
                         }
                     }
                     outcomes.lock().unwrap().push(outcome);

@@ -37,8 +37,12 @@ use shared::stock::offer::Shown;
 use shared::stock::rules::{StockRule, StockRules};
 use shared::stock::settings::{BasisAgreement, FallsAt, StockBasis, StockSettings};
 use simulators::fashion::catalogue;
-use simulators::mirakl::{ImportFate, ImportKind, ImportLine, ImportStatus, Marketplace, NewOffer, OrderWish, Settings, ShopProfile, generate_order, order_json};
-use simulators::prima::{Booking, Installation, Lowered, NewOrder, NewOrderLine, OrderRules, Sku, Stock, StockRow, StockRules as PrimaStockRules};
+use simulators::mirakl::{
+    ImportFate, ImportKind, ImportLine, ImportStatus, Marketplace, NewOffer, OrderWish, Settings, ShopProfile, generate_order, order_json,
+};
+use simulators::prima::{
+    Booking, Installation, Lowered, NewOrder, NewOrderLine, OrderRules, Sku, Stock, StockRow, StockRules as PrimaStockRules,
+};
 use tokio::sync::Notify;
 
 use crate::simulation::dice::Dice;
@@ -83,7 +87,10 @@ pub struct Outcome {
     pub advised_buffer: u32,
 }
 
-/// A sale, or pieces taken in a shop.
+/// Quantities by offer SKU, as an import has them.
+type Quantities = Vec<(String, u32)>;
+
+/// A sale.
 #[derive(Clone, Debug)]
 struct Sale {
     at: Timestamp,
@@ -109,8 +116,8 @@ struct World {
     queue: RefCell<Vec<(Timestamp, ImportMessage, u32)>>,
     dead: RefCell<Vec<ExceptionMessage>>,
     exports: Cell<u64>,
-    /// By channel and import: when the lines were taken.
-    sent: RefCell<BTreeMap<(usize, String), Vec<(String, u32)>>>,
+    /// The lines of each import that Mirakl took, by channel and import.
+    sent: RefCell<BTreeMap<(usize, String), Quantities>>,
     sales: RefCell<Vec<Sale>>,
     /// Units sold and not cancelled, neither in Prima yet.
     on_their_way: RefCell<BTreeMap<usize, i64>>,
@@ -160,7 +167,10 @@ impl World {
 }
 
 fn skus() -> Vec<Sku> {
-    catalogue(1, SKUS).into_iter().map(|sku| Sku { product: sku.product, matrix: [sku.colour, sku.size, String::new(), String::new()] }).collect()
+    catalogue(1, SKUS)
+        .into_iter()
+        .map(|sku| Sku { product: sku.product, matrix: [sku.colour, sku.size, String::new(), String::new()] })
+        .collect()
 }
 
 fn offer_skus() -> Vec<String> {
@@ -197,7 +207,11 @@ impl Port {
     }
 
     /// A call to Mirakl.
-    async fn call<T>(&self, operation: &'static str, effect: impl FnOnce(&World, usize) -> Result<T, MiraklError>) -> Result<T, MiraklError> {
+    async fn call<T>(
+        &self,
+        operation: &'static str,
+        effect: impl FnOnce(&World, usize) -> Result<T, MiraklError>,
+    ) -> Result<T, MiraklError> {
         self.step().await;
         if self.world.chance(0.03) {
             return Err(match self.world.dice.between(0, 2) {
@@ -246,7 +260,7 @@ impl MiraklOrders for Port {
 }
 
 /// A file's lines: the simulation's SKUs hold neither quotes nor separators.
-fn lines_of(csv: &[u8]) -> Vec<(String, u32)> {
+fn lines_of(csv: &[u8]) -> Quantities {
     let text = String::from_utf8_lossy(csv);
     let fields = text.lines().skip(1).map(|line| line.split(';').map(|field| field.trim_matches('"').to_owned()).collect::<Vec<_>>());
     fields.filter_map(|fields| Some((fields.first()?.clone(), fields.get(1)?.parse().ok()?))).collect()
@@ -332,7 +346,11 @@ impl MiraklStock for Port {
 
     async fn offers_export(&self, tracking_id: &str) -> Result<OffersExport, MiraklError> {
         self.call("OF53", |world, _| {
-            Ok(if world.chance(0.2) { OffersExport::Failed("simulated".to_owned()) } else { OffersExport::Completed(vec![tracking_id.to_owned()]) })
+            Ok(if world.chance(0.2) {
+                OffersExport::Failed("simulated".to_owned())
+            } else {
+                OffersExport::Completed(vec![tracking_id.to_owned()])
+            })
         })
         .await
     }
@@ -429,7 +447,8 @@ impl LedgerStore for Port {
 impl ImportQueue for Port {
     async fn ask_later(&self, message: &ImportMessage, delay: Duration) -> Result<(), QueueError> {
         if self.world.chance(0.02) {
-            return Ok(self.world.tell(|| "a message is lost".to_owned()));
+            self.world.tell(|| "a message is lost".to_owned());
+            return Ok(());
         }
         let copies = 1 + u32::from(self.world.chance(0.05));
         for _ in 0..copies {
@@ -532,7 +551,7 @@ async fn live(seed: u64, buffer: u32, trace: bool) -> Outcome {
     let shops = vec![marketplace(0), marketplace(1)];
     let world = Rc::new(World {
         started: tokio::time::Instant::now(),
-        calm: seed % 4 == 0,
+        calm: seed.is_multiple_of(4),
         dice,
         quiet: Cell::new(false),
         silent: Cell::new(false),
@@ -741,7 +760,10 @@ async fn customers(world: &Rc<World>) {
             let since = before(sale.at, LOWERED_WITHIN);
             let lately: u32 = world.sales.borrow().iter().filter(|one| one.sku == place && one.at >= since).map(|one| one.units).sum();
             if sale.beyond > lately + units {
-                world.violate(format!("{units} of {} are sold, {beyond} beyond what is free, and only {lately} were sold lately", names[place]));
+                world.violate(format!(
+                    "{units} of {} are sold, {beyond} beyond what is free, and only {lately} were sold lately",
+                    names[place]
+                ));
             }
         }
         world.sales.borrow_mut().push(sale);
@@ -789,7 +811,8 @@ impl Life {
                         reference: self.line_id.clone(),
                         ..NewOrderLine::default()
                     };
-                    let new = NewOrder { order_number: number.clone(), third_party_id: number.clone(), lines: vec![line], ..NewOrder::default() };
+                    let new =
+                        NewOrder { order_number: number.clone(), third_party_id: number.clone(), lines: vec![line], ..NewOrder::default() };
                     if let Err(refusal) = world.prima.borrow_mut().new_order(new, world.now()) {
                         world.violate(format!("the plan is unsound: {refusal}"));
                     }
@@ -849,7 +872,7 @@ impl Life {
     }
 }
 
-/// Every quantity that Mirakl has ever applied to an offer, by import; nought, as each was found.
+/// Every quantity that Mirakl has ever applied to an offer; nought among them, as each was found.
 fn applied(world: &World, index: usize) -> BTreeMap<String, BTreeSet<u32>> {
     let mut applied: BTreeMap<String, BTreeSet<u32>> = offer_skus().into_iter().map(|sku| (sku, BTreeSet::from([0]))).collect();
     world.shop(index, |shop, now| {

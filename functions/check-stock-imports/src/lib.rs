@@ -145,10 +145,7 @@ where
             ImportKind::Stock => client.stock_import(import_id).await,
             ImportKind::Offers => client.offers_import(import_id).await,
         };
-        let progress = match ImportProgress::of(&answer) {
-            Some(progress) => progress,
-            None => return answer.map(|_| Stand::Running),
-        };
+        let Some(progress) = ImportProgress::of(&answer) else { return answer.map(|_| Stand::Running) };
         Ok(match progress {
             ImportProgress::Running => Stand::Running,
             ImportProgress::Unknown(word) => {
