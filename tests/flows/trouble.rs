@@ -44,7 +44,7 @@ async fn a_function_that_starts_while_the_tables_fail_accepts_orders_all_the_sam
     let mut environment = world.deployment().operator_environment().unwrap();
     environment.retain(|(name, _)| !name.ends_with("_TABLE"));
     environment.push(("EVENT_BUS_NAME", world.deployment().output("EventBusName").unwrap().to_owned()));
-    environment.extend(["ORDERS_TABLE", "CHANNELS_TABLE", "MAPS_TABLE"].map(|name| (name, "is-not-there".to_owned())));
+    environment.extend(["ORDERS_TABLE", "CHANNELS_TABLE", "MAPS_TABLE", "STOCK_TABLE"].map(|name| (name, "is-not-there".to_owned())));
     let settings = Settings::from_lookup(|wanted| environment.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone()));
     let function = Function::from_settings(&settings).unwrap();
     let deadline = std::time::SystemTime::now() + Duration::from_secs(55);
