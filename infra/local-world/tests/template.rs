@@ -193,7 +193,7 @@ async fn every_function_keeps_its_logs_for_a_set_time_and_never_repeats_a_failed
 async fn every_table_survives_accidents() {
     let template = template().await;
     let tables = resources(&template, "AWS::DynamoDB::Table");
-    assert_eq!(tables.len(), 3);
+    assert_eq!(tables.len(), 4);
     for (name, table) in tables {
         assert_eq!(table["BillingMode"], "PAY_PER_REQUEST", "{name}");
         assert_eq!(table["SSESpecification"]["SSEEnabled"], true, "{name}");

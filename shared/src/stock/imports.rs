@@ -128,10 +128,9 @@ pub fn settle(lines: &[ImportLine], errors: &[LineError], ledger: &Ledger) -> Se
     let mut settled = Settled::default();
     let mut refused = HashSet::new();
     for error in errors {
-        // The heading is line 1. Where number and SKU disagree, the SKU is meant.
-        let by_number = error.line.and_then(|line| usize::try_from(line.checked_sub(2)?).ok()).filter(|place| *place < lines.len());
-        let by_sku = error.offer_sku.as_deref().and_then(|sku| places.get(sku).copied());
-        match by_sku.or(by_number) {
+        // By its SKU alone: whether Mirakl counts the heading is not documented, and a number that is off by one would have a refused
+        // line count as shown.
+        match error.offer_sku.as_deref().and_then(|sku| places.get(sku).copied()) {
             Some(place) if refused.insert(place) => settled.refused.push((lines[place].clone(), error.reason.clone())),
             Some(_) => {}
             None => settled.unidentified += 1,
@@ -222,7 +221,7 @@ mod tests {
         let mut ledger = under_way();
         // "C" was sold while the import was on its way.
         ledger.apply(&[Change { sku_hash: sku_hash("C"), value: Shown::Unknown(3) }]);
-        let settled = settle(&lines(), &[error(Some(3), None), error(Some(2), Some("D")), error(Some(3), Some("\"B\""))], &ledger);
+        let settled = settle(&lines(), &[error(Some(2), Some("D")), error(Some(3), Some("\"B\"")), error(Some(4), Some("\"B\""))], &ledger);
         assert_eq!((settled.imported, settled.refused.len(), settled.unidentified), (3, 2, 0));
         ledger.apply(&ledger.effective(&settled.changes));
         assert_eq!(shown(&ledger), [Shown::Known(5), Shown::Known(2), Shown::Unknown(0), Shown::Never, Shown::Known(4)]);
@@ -232,7 +231,7 @@ mod tests {
     fn a_refusal_that_names_no_line_leaves_all_in_doubt() {
         let mut ledger = under_way();
         let settled =
-            settle(&lines(), &[error(None, None), error(Some(99), None), error(Some(1), None), error(None, Some("A;1"))], &ledger);
+            settle(&lines(), &[error(None, None), error(Some(3), None), error(None, Some("NONE")), error(None, Some("A;1"))], &ledger);
         assert_eq!((settled.imported, settled.refused.len(), settled.unidentified), (0, 1, 3));
         ledger.apply(&ledger.effective(&settled.changes));
         assert_eq!(shown(&ledger)[0], Shown::Known(9));
