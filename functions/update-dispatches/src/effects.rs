@@ -309,11 +309,13 @@ where
             let (how, settled) = (settlement.how, settlement.lines.clone());
             if how == How::Cancel {
                 // As Mirakl lists them from now on: less what is cancelled.
-                for line in &mut row.lines {
+                let mut left = row.lines.clone();
+                for line in &mut left {
                     let gone: u32 = settled.iter().filter(|one| one.order_line_id == line.order_line_id).map(|one| one.quantity).sum();
                     line.quantity = line.quantity.saturating_sub(gone);
                 }
-                row.lines.retain(|line| line.quantity > 0);
+                left.retain(|line| line.quantity > 0);
+                row.take_lines(left);
             }
             true
         })

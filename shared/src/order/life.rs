@@ -169,7 +169,7 @@ fn notice_cancelled_parts(row: &mut OrderRow, order: &Order, at: Circumstances) 
             .collect::<Vec<_>>()
             .join("; ");
         let number = row.order_number.clone().unwrap_or_default();
-        row.lines = listed;
+        row.take_lines(listed);
         row.fail(
             ExceptionKind::LineCancelledAfterCreation,
             format!("Mirakl cancelled a part of the order after it was created in Prima as {number} ({fewer})"),

@@ -395,6 +395,9 @@ pub struct OrderRow {
     /// The lines as listed; those of the Prima order once it is created.
     #[serde(default)]
     pub lines: Vec<RowLine>,
+    /// Offers of lines that are no more, cancelled or refused: what a channel shows of them has changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone_skus: Vec<String>,
     /// Mirakl's line ids in the order of Prima's line numbers, since the order was sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prima_lines: Vec<String>,
@@ -453,6 +456,7 @@ impl OrderRow {
             cancel_requested: None,
             unclear_answers: 0,
             lines: Vec::new(),
+            gone_skus: Vec::new(),
             prima_lines: Vec::new(),
             shipping_type: None,
             payout_value: None,
@@ -474,14 +478,24 @@ impl OrderRow {
         }
         self.payout_value = payout_value(order).or_else(|| self.payout_value.take());
         if self.attempt.is_none() && self.created_at.is_none() {
-            self.lines = lines_of(order);
+            self.take_lines(lines_of(order));
         }
     }
 
     /// Takes over the lines that Prima is sent, or has: from here on they are those of the Prima order.
     pub fn note_sent_lines(&mut self, order: &Order) {
-        self.lines = lines_of(order);
+        self.take_lines(lines_of(order));
         self.prima_lines = self.lines.iter().map(|line| line.order_line_id.clone()).collect();
+    }
+
+    /// Takes over lines, and remembers the offers of those that are no more.
+    pub fn take_lines(&mut self, lines: Vec<RowLine>) {
+        for line in std::mem::replace(&mut self.lines, lines) {
+            let is_gone = self.lines.iter().all(|left| left.order_line_id != line.order_line_id);
+            if is_gone && !self.gone_skus.contains(&line.offer_sku) {
+                self.gone_skus.push(line.offer_sku);
+            }
+        }
     }
 
     /// Mirakl's line id behind a line number of Prima's.

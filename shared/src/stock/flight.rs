@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::{FallsAt, StockSettings};
 use crate::clock::after;
+use crate::mirakl::OrderState;
 use crate::order::row::{OrderKey, OrderRow, Stage};
 
 /// Goods that were said to have left, in an order of which no parcel is known, may take so long to leave Prima's figure.
@@ -35,7 +36,10 @@ pub struct Flight {
     /// Since when everything that will leave has left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
-    /// Its lines, by offer SKU.
+    /// Mirakl has cancelled or refused it, whatever is still to be done in Prima.
+    #[serde(default)]
+    pub is_cancelled: bool,
+    /// Its lines, by offer SKU; those that are no more, with no units.
     pub lines: Vec<FlightLine>,
 }
 
@@ -63,6 +67,7 @@ impl Flight {
             units: if is_over { 0 } else { line.quantity },
             left: despatch.map(|despatch| left(despatch, &line.order_line_id)).unwrap_or_default(),
         });
+        let gone = row.gone_skus.iter().map(|offer_sku| FlightLine { offer_sku: offer_sku.clone(), units: 0, left: Vec::new() });
         let ended_at = match despatch.and_then(|despatch| despatch.ended_at) {
             _ if is_over => Some(row.since),
             Some(ended_at) => Some(ended_at),
@@ -74,7 +79,8 @@ impl Flight {
             created_at: row.created_at,
             words: despatch.map(|despatch| despatch.prima_words.clone()).unwrap_or_default(),
             ended_at,
-            lines: lines.collect(),
+            is_cancelled: matches!(row.mirakl_state, OrderState::Canceled | OrderState::Refused),
+            lines: lines.chain(gone).collect(),
         }
     }
 
@@ -88,7 +94,7 @@ impl Flight {
     #[must_use]
     pub fn sold_digest(&self) -> u64 {
         let sold: Vec<_> = self.lines.iter().map(|line| (line.offer_sku.as_str(), line.units)).collect();
-        digest_of(&sold)
+        digest_of(&(sold, self.is_cancelled))
     }
 
     /// Since when Prima has had its stock allocated; none where its latest word does not say so.

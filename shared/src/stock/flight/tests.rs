@@ -97,3 +97,30 @@ fn what_was_sold_differs_once_it_is_cancelled_and_not_when_it_leaves() {
     assert_ne!(cancelled.sold_digest(), before.sold_digest());
     assert_eq!(cancelled.ended_at, Some(at(2)));
 }
+
+#[test]
+fn a_cancellation_is_noticed_whatever_stage_the_row_is_in_and_its_offers_are_still_named() {
+    let cancelled = |state: &str| -> Order {
+        serde_json::from_str(&format!(
+            r#"{{"order_id":"C1-A","order_state":"{state}","order_lines":[
+                {{"order_line_id":"C1-A-1","order_line_state":"CANCELED","offer_sku":"W1-NAV-10","quantity":0,"price":0}},
+                {{"order_line_id":"C1-A-2","order_line_state":"SHIPPING","offer_sku":"W1-NAV-12","quantity":1,"price":20.00}}]}}"#
+        ))
+        .unwrap()
+    };
+    let mut partly = row();
+    partly.note_listing(&cancelled("SHIPPING"));
+    let flight = Flight::of(&partly);
+    assert_ne!(flight.sold_digest(), Flight::of(&row()).sold_digest());
+    let named: Vec<(&str, u32)> = flight.lines.iter().map(|line| (line.offer_sku.as_str(), line.units)).collect();
+    assert_eq!(named, [("W1-NAV-12", 1), ("W1-NAV-10", 0)]);
+    let mut created = row();
+    created.created_at = Some(at(1));
+    created.enter(Stage::Created, at(1), "");
+    let before = Flight::of(&created);
+    created.note_listing(&cancelled("CANCELED"));
+    created.enter(Stage::Cancelling, at(2), "");
+    let after = Flight::of(&created);
+    assert_eq!(after.lines, before.lines, "Prima still has it");
+    assert_ne!(after.sold_digest(), before.sold_digest(), "and Mirakl has it no more");
+}
