@@ -84,7 +84,7 @@ impl Figures {
         }
     }
 
-    /// When the figure was asked for, of whatever state it is; none of a SKU that no reading ever had.
+    /// When the figure was asked for that is known, be it the one of before; none of a SKU that no reading ever had.
     #[must_use]
     pub fn asked_at(&self, key: SkuKey) -> Option<Timestamp> {
         self.entry(key).map(|entry| self.source(&entry).asked_at)
@@ -141,6 +141,8 @@ impl Figures {
         new.dedup_by_key(|entry| entry.key);
         let was_read: Vec<bool> =
             self.sources.iter().map(|source| whole || readings.iter().any(|(range, _)| *range == source.range)).collect();
+        taken.figures = new.iter().filter(|entry| entry.state == 0).count();
+        taken.unusable = new.len() - taken.figures;
         let mut merged = Vec::with_capacity(new.len().max(self.entries.len()));
         let mut moved: HashMap<u32, u32> = HashMap::new();
         let mut fresh = new.into_iter().peekable();
@@ -148,14 +150,14 @@ impl Figures {
             while let Some(entry) = fresh.next_if(|entry| entry.key < old.key) {
                 merged.push(entry);
             }
-            if let Some(mut entry) = fresh.next_if(|entry| entry.key == old.key) {
-                if entry.state == NEVER_USABLE && old.state != NEVER_USABLE {
-                    (entry.state, entry.free) = (UNUSABLE_SINCE, old.free);
+            if let Some(entry) = fresh.next_if(|entry| entry.key == old.key) {
+                if entry.state != NEVER_USABLE || old.state == NEVER_USABLE {
+                    merged.push(entry);
+                    continue;
                 }
-                merged.push(entry);
-                continue;
-            }
-            if was_read[old.source as usize] {
+                // The figure is that of before, and so is its moment: what was sold since is not in it.
+                old.state = UNUSABLE_SINCE;
+            } else if was_read[old.source as usize] {
                 taken.absent += 1;
                 if old.state == NEVER_USABLE {
                     // Nothing is held against what is shown before enough readings have lacked it.
@@ -170,8 +172,6 @@ impl Figures {
             merged.push(old);
         }
         merged.extend(fresh);
-        taken.figures = merged.iter().filter(|entry| entry.state == 0 && (entry.source as usize) < readings.len()).count();
-        taken.unusable = merged.iter().filter(|entry| entry.state >= UNUSABLE_SINCE && (entry.source as usize) < readings.len()).count();
         (self.entries, self.sources) = (merged, sources);
         taken
     }

@@ -63,6 +63,7 @@ fn only_complete_readings_of_its_range_make_a_sku_absent() {
     assert_eq!(figures.known(key("B")), Known::Absent { free: 3, readings: 2 });
     figures.take(&[(range("", "M"), reading(4, &[("A", 5)], &["B"]))], false);
     assert_eq!(figures.known(key("B")), Known::Unusable { last: Some(3) });
+    assert_eq!(figures.asked_at(key("B")), Some(at(0)), "three were free then: what was sold since is not in it");
     figures.take(&[(range("", "M"), reading(5, &[("A", 5), ("B", 1)], &[]))], false);
     assert_eq!(figures.known(key("B")), Known::Figure { free: 1, asked_at: at(5) });
 }
