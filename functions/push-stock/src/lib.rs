@@ -354,8 +354,8 @@ where
             if flights.is_empty() {
                 continue;
             }
-            match self.book.pages(&channel.id).await {
-                Ok(pages) => in_flight.add(&pages.skus, &flights, figures, &self.settings),
+            match self.book.skus(&channel.id).await {
+                Ok(skus) => in_flight.add(&skus, &flights, figures, &self.settings),
                 // Its lines protect nothing then; such a channel is absent, and nothing is raised anywhere.
                 Err(problem) if channel.stock != Mode::Off => {
                     tracing::error!(channel = %channel.id, %problem, "its orders protect no stock")

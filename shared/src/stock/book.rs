@@ -28,6 +28,14 @@ pub trait StockBook {
     /// # Errors
     /// One cannot be read, or is wrong.
     async fn pages(&self, channel: &str) -> Result<StockPages, UnusableDocument>;
+
+    /// How a channel's offers' SKUs are read: all that protecting what it has sold needs.
+    ///
+    /// # Errors
+    /// As [`StockBook::pages`].
+    async fn skus(&self, channel: &str) -> Result<SkuReader, UnusableDocument> {
+        Ok(self.pages(channel).await?.skus)
+    }
 }
 
 impl StockBook for &Documents {
@@ -39,8 +47,12 @@ impl StockBook for &Documents {
         let key = DocumentKey::StockRules(channel.to_owned());
         let rules: StockRules = self.read(&key).await?.unwrap_or_default();
         UnusableDocument::unless_sound(&key, &rules.problems())?;
+        Ok(StockPages { rules, skus: StockBook::skus(self, channel).await? })
+    }
+
+    async fn skus(&self, channel: &str) -> Result<SkuReader, UnusableDocument> {
         let orders: Option<OrderRules> = self.read(&DocumentKey::OrderRules(channel.to_owned())).await?;
         let overrides = self.all_sku_overrides(channel).await?;
-        Ok(StockPages { rules, skus: SkuReader::new(&orders.map(|rules| rules.sku).unwrap_or_default(), overrides) })
+        Ok(SkuReader::new(&orders.map(|rules| rules.sku).unwrap_or_default(), overrides))
     }
 }
