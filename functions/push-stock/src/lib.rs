@@ -100,6 +100,8 @@ struct Desk {
     version: Version,
     held: HeldLedger,
     offers: Option<OffersList>,
+    /// There may be a list of offers, and the store did not hand it out now.
+    list_unread: bool,
     flights: Vec<Flight>,
     /// Units by offer SKU that were sold here since the last push.
     sold_since: HashMap<String, u32>,
@@ -233,7 +235,7 @@ where
             };
             let (memory, version) = self.recall(StockRecord::Push(&channel.id)).await?;
             let held = self.ledger.load(&channel.id).await.map_err(|problem| problem.to_string())?;
-            let offers = self.offers(&channel.id).await;
+            let (offers, list_unread) = self.offers(&channel.id).await.map_or((None, true), |offers| (offers, false));
             desks.push(Desk {
                 channel: channel.clone(),
                 pages,
@@ -241,6 +243,7 @@ where
                 version,
                 held,
                 offers,
+                list_unread,
                 flights: Vec::new(),
                 sold_since: HashMap::new(),
                 evaluation: Evaluation::default(),
@@ -252,15 +255,19 @@ where
         Ok((desks, absent))
     }
 
-    async fn offers(&self, channel: &str) -> Option<OffersList> {
-        let read = match self.files.read(&offers_of(channel)).await {
-            Ok(bytes) => bytes.map(OffersList::decode).transpose().map_err(str::to_owned),
-            Err(problem) => Err(problem.to_string()),
-        };
-        read.unwrap_or_else(|problem| {
-            tracing::warn!(channel, problem, "the list of offers cannot be read; nothing is published here before it is");
+    /// A channel's list of offers; none where there is none that can be used.
+    ///
+    /// # Errors
+    /// The store does not hand it out now: that is no reason to have a new one made.
+    async fn offers(&self, channel: &str) -> Result<Option<OffersList>, StoreError> {
+        let bytes = self.files.read(&offers_of(channel)).await.inspect_err(|problem| {
+            tracing::warn!(channel, %problem, "the list of offers cannot be read now; this run publishes nothing here");
+        })?;
+        let read = bytes.map(OffersList::decode).transpose();
+        Ok(read.unwrap_or_else(|problem| {
+            tracing::warn!(channel, problem, "the list of offers cannot be used; nothing is published here before there is a new one");
             None
-        })
+        }))
     }
 
     async fn figures(&self) -> Figures {

@@ -101,9 +101,16 @@ where
 {
     /// Takes the list of a channel's offers a step further, where it is old or missing.
     pub(crate) async fn follow_offers(&self, desk: &mut Desk, run: &Run, now: Timestamp) {
-        let memory = &desk.memory.offers;
+        if desk.list_unread {
+            return;
+        }
+        let memory = &mut desk.memory.offers;
         let is_old = desk.offers.is_none() || memory.listed_at.is_none_or(|at| after(at, LIST_KEPT) <= now);
-        if memory.export.is_none() && (!is_old || memory.again_at.is_some_and(|at| at > now)) {
+        if memory.export.is_none() && !is_old {
+            (memory.problem, memory.again_at) = (None, None);
+            return;
+        }
+        if memory.export.is_none() && memory.again_at.is_some_and(|at| at > now) {
             return;
         }
         let step = match self.directory.client(&desk.channel, before(run.hard_deadline, CLOCK_SKEW)).await {
