@@ -397,6 +397,7 @@ where
             let stall = Stall { channel: &desk.channel.id, rules: &desk.pages.rules, skus: &desk.pages.skus, ledger: desk.held.ledger() };
             let is_refused = |sku: &str, quantity: u32| desk.memory.is_refused(sku, quantity, now);
             let mut evaluation = evaluate(&market, &stall, offers, &desk.sold_since, is_refused);
+            desk.memory.keep_refusals(evaluation.refused.iter().chain(evaluation.lines.iter().map(|line| &line.offer_sku)));
             if desk.memory.zeroes_allowed_until.is_none_or(|until| until <= now) {
                 evaluation.guard_zeroes(desk.held.ledger(), self.settings.zeroes_percent);
             }

@@ -247,6 +247,8 @@ pub struct Evaluation {
     pub unusable: Counted,
     /// Offers that go to zero because their SKU is gone from Prima.
     pub gone: Counted,
+    /// Offers whose quantity waits because Mirakl refused it lately.
+    pub refused: Vec<String>,
     /// Zeroes that the guard holds back.
     pub zeroes_held: Counted,
     /// Keys of the offers' SKUs, in no order.
@@ -286,6 +288,7 @@ pub fn evaluate(
         evaluation.weigh(&view, offer_sku, stall.rules.urgent_units, sold_since);
         let Some(quantity) = to_publish(view.wanted, view.shown, true) else { continue };
         if is_refused(offer_sku, quantity) {
+            evaluation.refused.push(offer_sku.to_owned());
             continue;
         }
         let raises = to_publish(view.wanted, view.shown, false).is_none();

@@ -1,5 +1,6 @@
 //! What stock remembers between runs, besides ledgers and files: one small record for each channel, one for the installation.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -255,6 +256,13 @@ impl PushMemory {
         self.refused.truncate(REFUSED);
     }
 
+    /// Forgets refusals of all offers but those that still do not show what they should.
+    pub fn keep_refusals<'a>(&mut self, differing: impl Iterator<Item = &'a String>) {
+        let known: HashSet<&String> = self.refused.iter().map(|refused| &refused.offer_sku).collect();
+        let kept: HashSet<String> = differing.filter(|sku| known.contains(sku)).cloned().collect();
+        self.refused.retain(|refused| kept.contains(&refused.offer_sku));
+    }
+
     /// Whether this very quantity was refused lately.
     #[must_use]
     pub fn is_refused(&self, offer_sku: &str, quantity: u32, now: Timestamp) -> bool {
@@ -277,6 +285,11 @@ mod tests {
         assert!(memory.is_refused("A", 3, at(59)) && !memory.is_refused("A", 4, at(1)) && !memory.is_refused("A", 3, at(60)));
         memory.note_refusals(vec![refused("A", 60)], |sku| sku == "B", at(60));
         assert_eq!(memory.refused, [refused("A", 60)]);
+        let mut other = memory.clone();
+        other.keep_refusals(["A".to_owned()].iter());
+        assert_eq!(other.refused, memory.refused);
+        other.keep_refusals(["B".to_owned()].iter());
+        assert_eq!(other.refused, [], "it shows what it should");
         memory.note_refusals(Vec::new(), |_| false, at(60 + 24 * 60));
         assert_eq!(memory.refused, []);
     }
