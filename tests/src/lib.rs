@@ -3,3 +3,4 @@
 pub mod despatches;
 pub mod simulation;
 pub mod stock;
+pub mod stock_faults;

@@ -1,0 +1,310 @@
+//! What may not be: judged by what lies in Prima's warehouse, what the marketplaces show, and what was sold where and when.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use shared::clock::after;
+use shared::state::ledger::LedgerStore as _;
+use shared::stock::cadence::most_within;
+use shared::stock::exceptions::StockExceptionKind;
+use shared::stock::ledger::sku_hash;
+use shared::stock::offer::Shown;
+use simulators::mirakl::State;
+use simulators::prima::Stage;
+
+use super::ports::Invocation;
+use super::world::{Applied, CHANNELS, LIVE, ODD_OFFERS, SHOPS, World};
+
+/// In a world in which nothing goes wrong, what is sold on a marketplace lowers all others within this: seen within 90 s, a run every
+/// minute, two minutes between two pushes, an import, and the one before it with its questions.
+const SOLD_WITHIN: Duration = Duration::from_secs(600);
+/// A clock that is off, and the run's own.
+const SLACK: Duration = Duration::from_secs(45);
+
+/// Sum of what the marketplaces' own sales and the shops' have taken that the basis of an offer could not know.
+fn unknown_falls(world: &World, channel: usize, offer_sku: &str, applied: &Applied) -> (i64, Option<Timestamp>) {
+    let told = world.told.borrow();
+    let (mut units, mut oldest) = (0, None::<Timestamp>);
+    for fall in world.falls.borrow().iter().filter(|fall| fall.offer_sku == offer_sku) {
+        let is_unknown = match &fall.order {
+            Some((seller, order_id)) => {
+                let told_at = told.get(&(*seller, order_id.clone())).and_then(|told| told.known.first()).map(|(at, _)| *at);
+                let is_known = told_at.zip(applied.basis.flights_at.get(seller)).is_some_and(|(told, looked)| told <= *looked);
+                // What was sold here since has lowered the offer by itself.
+                !is_known && !(*seller == channel && fall.at >= applied.at)
+            }
+            None => applied.basis.asked_at.get(offer_sku).is_none_or(|asked_at| fall.at >= *asked_at),
+        };
+        if is_unknown {
+            units += i64::from(fall.units);
+            oldest = Some(oldest.map_or(fall.at, |oldest| oldest.min(fall.at)));
+        }
+    }
+    (units, oldest)
+}
+
+/// Pieces that the marketplace has put back on offer since, while Prima still keeps them for their order.
+fn restocked(world: &World, channel: usize, offer_sku: &str, since: Timestamp) -> i64 {
+    let office = world.office.borrow();
+    let restocks = world.restocks.borrow();
+    let mine = restocks.iter().filter(|one| one.channel == channel && one.offer_sku == offer_sku && one.at >= since);
+    let kept = mine.filter(|one| {
+        let standing = office.orders().filter(|order| order.stage != Stage::Cancelled);
+        standing.into_iter().any(|order| order.order.third_party_id == one.order_id)
+    });
+    kept.map(|one| i64::from(one.units)).sum()
+}
+
+/// The bound: what an offer shows, and what is held back, is no more than is free, but for what was sold since the connector looked.
+pub(super) fn offer(world: &World, channel: usize, offer_sku: &str, when: &str) {
+    let Some(applied) = world.applied.borrow().get(&(channel, offer_sku.to_owned())).cloned() else { return };
+    let Some(item) = world.item(offer_sku) else { return };
+    let shown = world.shops.borrow()[channel].offer(SHOPS[channel], offer_sku).map_or(0, |offer| i64::from(offer.quantity));
+    if shown == 0 {
+        return;
+    }
+    world.judged.set(world.judged.get() + 1);
+    let held = world.plan.rules[channel].held(offer_sku, &item.sku.product, world.now());
+    let buffer = i64::from(held.buffer.value);
+    let (unknown, _) = unknown_falls(world, channel, offer_sku, &applied);
+    let free = world.truly_free(offer_sku);
+    let back = restocked(world, channel, offer_sku, applied.at);
+    // What was put back comes on top of an offer that could not be lower.
+    if shown > back && shown - back + buffer > free + unknown {
+        world.violate(format!(
+            "{when}: {} shows {shown} of {offer_sku} and holds {buffer} back, while {free} are free, {unknown} were sold unseen and {back} put back",
+            CHANNELS[channel]
+        ));
+    }
+}
+
+/// A sale that is about to be made: in a calm world whatever is sold beyond what is there was sold elsewhere a short while ago.
+pub(super) fn sale(world: &World, channel: usize, offer_sku: &str, units: u32) {
+    if channel >= LIVE {
+        return;
+    }
+    offer(world, channel, offer_sku, "at a sale");
+    let Some(applied) = world.applied.borrow().get(&(channel, offer_sku.to_owned())).cloned() else { return };
+    let free = world.truly_free(offer_sku).max(0);
+    let beyond = i64::from(units) - free;
+    if beyond <= 0 {
+        return;
+    }
+    world.beyond.set(world.beyond.get() + beyond.unsigned_abs());
+    if !world.plan.calm {
+        return;
+    }
+    let ceiling = ceiling(world);
+    let now = world.now();
+    let lately: i64 = world
+        .falls
+        .borrow()
+        .iter()
+        .filter(|fall| fall.offer_sku == offer_sku)
+        .filter(|fall| after(fall.at, if fall.order.is_some() { SOLD_WITHIN } else { SOLD_WITHIN + ceiling }) > now)
+        .map(|fall| i64::from(fall.units))
+        .sum();
+    let back = restocked(world, channel, offer_sku, applied.at);
+    if beyond > lately + back {
+        world.violate(format!(
+            "{beyond} of {offer_sku} are sold beyond what is there on {}, and {lately} were sold lately",
+            CHANNELS[channel]
+        ));
+    }
+}
+
+/// How long a sale in one of Prima's own shops, of which nobody tells, stays unseen besides.
+fn ceiling(world: &World) -> Duration {
+    Duration::from_secs(60 * u64::from(world.plan.rules.iter().map(|rules| rules.ceiling_minutes).max().unwrap_or(15)))
+}
+
+/// The most of one SKU that was sold, or put back on offer, within the time that the offers take to follow.
+pub(super) fn advised_buffer(world: &World) -> u32 {
+    let of = |offer_sku: &str| {
+        let falls = world.falls.borrow();
+        let restocks = world.restocks.borrow();
+        let sold = falls.iter().filter(|fall| fall.offer_sku == offer_sku).map(|fall| (fall.at, fall.units));
+        let back = restocks.iter().filter(|one| one.offer_sku == offer_sku).map(|one| (one.at, one.units));
+        most_within(sold.chain(back).collect(), SOLD_WITHIN + ceiling(world))
+    };
+    world.plan.items.iter().map(|item| of(&item.offer_sku)).max().unwrap_or(0)
+}
+
+/// What may not be sent.
+pub(super) fn sent(invocation: &Invocation, channel: usize, lines: &[(String, u32)]) {
+    let world = &invocation.world;
+    if !invocation.agreed {
+        world.violate(format!("{} is published to, and nobody has agreed which figure is free", CHANNELS[channel]));
+    }
+    if channel >= LIVE {
+        world.violate(format!("{} is published to, and is not live", CHANNELS[channel]));
+    }
+    let basis = invocation.basis.borrow().clone();
+    let silent_for = Duration::from_secs(60 * u64::from(world.plan.settings.raise_within_minutes)) + SLACK;
+    for (offer_sku, quantity) in lines {
+        if world.item(offer_sku).is_none() {
+            world.violate(format!("{offer_sku} of {} is published, and nobody can know of it", CHANNELS[channel]));
+            continue;
+        }
+        let highest = world.highest(channel, offer_sku);
+        if *quantity <= highest {
+            continue;
+        }
+        let asked_at = basis.asked_at.get(offer_sku);
+        if asked_at.is_none_or(|asked_at| after(*asked_at, silent_for) < invocation.began) {
+            world.violate(format!("{offer_sku} of {} is raised to {quantity} by a figure of {asked_at:?}", CHANNELS[channel]));
+        }
+        if invocation.wrong_documents.get() {
+            world.violate(format!("{offer_sku} of {} is raised although a channel's documents are wrong", CHANNELS[channel]));
+        }
+        lowered_first(world, channel, offer_sku, *quantity);
+    }
+}
+
+/// Before an offer is raised, no other channel shows more than it should.
+fn lowered_first(world: &World, channel: usize, offer_sku: &str, quantity: u32) {
+    let Some(item) = world.item(offer_sku) else { return };
+    let now = world.now();
+    let held = |channel: usize| world.plan.rules[channel].held(offer_sku, &item.sku.product, now);
+    let is_plain = |channel: usize| {
+        let held = held(channel);
+        held.share_percent.value == 100 && held.cap.value.is_none() && !held.excluded.value
+    };
+    if world.plan.settings.last_units > 0 || !is_plain(channel) || quantity == 0 {
+        return;
+    }
+    for other in (0..LIVE).filter(|other| *other != channel && is_plain(*other)) {
+        let Some(applied) = world.applied.borrow().get(&(other, offer_sku.to_owned())).cloned() else { continue };
+        let late = world.sent.borrow()[other].iter().take(applied.latest).any(|sent| !sent.noticed);
+        if applied.is_overtaken() || late || world.restocks.borrow().iter().any(|one| one.channel == other && one.at >= applied.at) {
+            continue;
+        }
+        let should = (quantity + held(channel).buffer.value).saturating_sub(held(other).buffer.value);
+        let shows = world.shops.borrow()[other].offer(SHOPS[other], offer_sku).map_or(0, |offer| offer.quantity);
+        if shows > should {
+            world.violate(format!(
+                "{offer_sku} of {} is raised to {quantity} while {} still shows {shows}, and should show {should}",
+                CHANNELS[channel], CHANNELS[other]
+            ));
+        }
+    }
+}
+
+/// Pieces of an order that Mirakl holds of one offer.
+fn sold(world: &World, channel: usize, order_id: &str, offer_sku: &str) -> u32 {
+    let shops = world.shops.borrow();
+    let Some(order) = shops[channel].order(order_id) else { return 0 };
+    if matches!(order.state, State::Canceled | State::Refused) {
+        return 0;
+    }
+    order.lines.iter().filter(|line| line.offer_sku == offer_sku).map(|line| line.quantity).sum()
+}
+
+/// The ledger never claims what is not so, as far as the connector could know once it had looked at `flights_at`.
+pub(super) async fn ledger(world: &World, flights_at: &BTreeMap<usize, Timestamp>, desks: &[usize]) {
+    world.advance(world.now());
+    for channel in 0..LIVE {
+        // A channel whose documents are wrong takes no part.
+        let Some(looked) = flights_at.get(&channel).filter(|_| desks.contains(&channel)) else { continue };
+        let Ok(held) = world.ledger.load(CHANNELS[channel]).await else { continue };
+        for item in &world.plan.items {
+            let Shown::Known(claimed) = held.ledger().shown(sku_hash(&item.offer_sku)) else { continue };
+            world.judged.set(world.judged.get() + 1);
+            let key = (channel, item.offer_sku.clone());
+            let Some(applied) = world.applied.borrow().get(&key).cloned() else {
+                world.violate(format!("the ledger of {} has {claimed} of {}, and nothing was ever applied", key.0, key.1));
+                continue;
+            };
+            if applied.is_overtaken() {
+                continue;
+            }
+            if applied.quantity != claimed {
+                world.violate(format!(
+                    "the ledger of {} has {claimed} of {}, and what was applied last is {}",
+                    CHANNELS[channel], key.1, applied.quantity
+                ));
+                continue;
+            }
+            let shows = world.shops.borrow()[channel].offer(SHOPS[channel], &key.1).map_or(0, |offer| offer.quantity);
+            if shows == claimed || world.zeroed.borrow().contains(&key) {
+                continue;
+            }
+            // An order of which the row did not say everything yet when the connector looked.
+            let orders: Vec<String> = world.shops.borrow()[channel]
+                .orders()
+                .filter(|order| order.lines.iter().any(|line| line.offer_sku == key.1))
+                .map(|order| order.order_id.clone())
+                .collect();
+            let told = world.told.borrow();
+            let unseen = orders.iter().any(|order_id| {
+                let known = told.get(&(channel, order_id.clone())).and_then(|told| told.known.iter().rev().find(|(at, _)| at <= looked));
+                known.map_or(u32::MAX, |(_, units)| units.get(&key.1).copied().unwrap_or(0)) != sold(world, channel, order_id, &key.1)
+            });
+            if !unseen {
+                world.violate(format!(
+                    "the ledger of {} has {claimed} of {}, Mirakl shows {shows}, and everything sold and cancelled was told",
+                    CHANNELS[channel], key.1
+                ));
+            }
+        }
+    }
+}
+
+/// What a channel should show of an offer, by the rule, from what is truly free.
+pub(super) fn expected(world: &World, channel: usize, offer_sku: &str) -> i64 {
+    let Some(item) = world.item(offer_sku) else { return 0 };
+    let free = world.truly_free(offer_sku).max(0);
+    let held = world.plan.rules[channel].held(offer_sku, &item.sku.product, world.now());
+    let last = i64::from(world.plan.settings.last_units);
+    if held.excluded.value || (last > 0 && free <= last && channel != 0) {
+        return 0;
+    }
+    let quantity = (free * i64::from(held.share_percent.value) / 100 - i64::from(held.buffer.value)).max(0);
+    held.cap.value.map_or(quantity, |cap| quantity.min(i64::from(cap)))
+}
+
+/// Offers that do not show what they should.
+pub(super) fn wrong_offers(world: &World) -> Vec<String> {
+    world.advance(world.now());
+    let mut wrong = Vec::new();
+    for channel in 0..LIVE {
+        for item in &world.plan.items {
+            let shows = world.shops.borrow()[channel].offer(SHOPS[channel], &item.offer_sku).map_or(0, |offer| i64::from(offer.quantity));
+            let should = expected(world, channel, &item.offer_sku);
+            if shows != should {
+                wrong.push(format!("{} shows {shows} of {} and should show {should}", CHANNELS[channel], item.offer_sku));
+            }
+        }
+    }
+    wrong
+}
+
+/// Exceptions at the end: one for each condition that lasts, and none besides.
+pub(super) fn exceptions(world: &World) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut lasting: BTreeMap<(String, &str), usize> = BTreeMap::new();
+    if world.plan.odd_offers {
+        let observing = world.channels.iter().filter(|channel| channel.stock != shared::channel::Mode::Off);
+        for channel in observing {
+            for kind in [StockExceptionKind::OffersUnmapped, StockExceptionKind::OffersUnknownToPrima] {
+                lasting.insert((channel.id.clone(), kind.name()), 0);
+            }
+        }
+    }
+    let all = world.shown.borrow();
+    for shown in all.values() {
+        match lasting.get_mut(&(shown.channel.clone(), shown.kind.as_str())) {
+            Some(count) => *count += 1,
+            None => wrong.push(format!("an exception of {:?} is shown without cause: {}: {}", shown.channel, shown.kind, shown.reason)),
+        }
+    }
+    // Told at least once: where an answer was lost, twice.
+    let most = if world.plan.calm { 1 } else { 3 };
+    for ((channel, kind), count) in lasting {
+        if count == 0 || count > most {
+            wrong.push(format!("{kind} of {channel} is shown {count} times ({} offers such as {})", ODD_OFFERS.len(), ODD_OFFERS[0]));
+        }
+    }
+    wrong
+}

@@ -1,0 +1,184 @@
+//! What goes on besides orders: shops, deliveries, miscounts; and what goes wrong for a while and is mended again.
+
+use std::time::Duration;
+
+use shared::clock::after;
+use shared::state::Store as _;
+use shared::state::ledger::{LedgerStore as _, StockRecord};
+use shared::stock::exceptions::StockExceptionKind;
+use shared::stock::memory::PushMemory;
+use simulators::mirakl::NewOffer;
+use simulators::prima::{Odd, Sku, Stock, StockRow};
+
+use super::world::{CHANNELS, LIVE, SHOPS, Shared, World};
+
+/// Shops of Prima's own, and the lorry.
+pub(super) async fn shops(world: Shared) {
+    while !world.quiet.get() {
+        tokio::time::sleep(world.dice.seconds(60, 1500)).await;
+        if world.quiet.get() {
+            return;
+        }
+        let item = &world.plan.items[world.dice.index(world.plan.items.len())];
+        let sku = item.sku.clone();
+        if world.dice.chance(0.6) {
+            let units = if world.dice.chance(0.8) { 1 } else { 3 };
+            let sold = world.office.borrow_mut().sell_elsewhere(&sku, units, world.dice.chance(0.5));
+            if sold.is_ok() {
+                world.tell(|| format!("{units} of {} are sold in a shop", item.offer_sku));
+                world.note_fall(&item.offer_sku, units, None);
+            }
+        } else {
+            let units = i64::try_from(world.dice.between(1, 12)).unwrap_or(1);
+            world.tell(|| format!("{units} of {} are delivered", item.offer_sku));
+            change(&world, &sku, |stock| stock.physical += units);
+        }
+    }
+}
+
+fn change(world: &World, sku: &Sku, change: impl FnOnce(&mut Stock)) {
+    let stock = world.office.borrow().stock_of(sku).cloned();
+    if let Some(mut stock) = stock {
+        change(&mut stock);
+        world.office.borrow_mut().set_stock([StockRow { sku: sku.clone(), stock }]);
+    }
+}
+
+/// What goes wrong for a while.
+pub(super) async fn mishaps(world: Shared) {
+    if world.plan.calm {
+        return;
+    }
+    while !world.quiet.get() {
+        tokio::time::sleep(world.dice.seconds(300, 3600)).await;
+        if world.quiet.get() {
+            return;
+        }
+        world.faults.set(world.faults.get() + 1);
+        match world.dice.between(0, 6) {
+            0 | 1 => silence(&world).await,
+            2 => {
+                world.tell(|| "Prima answers an empty catalogue".to_owned());
+                world.empty.set(true);
+                world.wait(60, 2400).await;
+                world.empty.set(false);
+            }
+            3 | 4 => odd_figures(&world).await,
+            5 => {
+                let channel = world.dice.index(LIVE);
+                world.tell(|| format!("the documents of {} are wrong", CHANNELS[channel]));
+                world.wrong_documents.set(Some(channel));
+                world.wait(60, 2400).await;
+                world.wrong_documents.set(None);
+            }
+            _ => {
+                let channel = world.dice.index(LIVE);
+                world.tell(|| format!("the key of {} is refused", CHANNELS[channel]));
+                world.key_refused.set(Some(channel));
+                world.wait(60, 2400).await;
+                world.key_refused.set(None);
+            }
+        }
+        world.tell(|| "that is mended".to_owned());
+    }
+}
+
+/// Prima does not answer; the orders' flow may have noticed.
+async fn silence(world: &World) {
+    world.tell(|| "Prima falls silent".to_owned());
+    world.silent.set(true);
+    let closes = world.dice.chance(0.5);
+    if closes && let Ok(mut intake) = world.store.load_intake().await {
+        intake.closed_since = Some(world.now());
+        intake.next_probe = Some(after(world.now(), Duration::from_secs(60)));
+        let _ = world.store.save_intake(&mut intake).await;
+    }
+    let longest = if world.dice.chance(0.2) { 18_000 } else { 3000 };
+    world.wait(60, longest).await;
+    world.silent.set(false);
+    if closes && let Ok(mut intake) = world.store.load_intake().await {
+        intake.closed_since = None;
+        intake.next_probe = None;
+        let _ = world.store.save_intake(&mut intake).await;
+    }
+}
+
+/// Prima answers some SKUs, or nearly all, in an odd way, or not at all.
+async fn odd_figures(world: &World) {
+    let all = [Odd::Negative, Odd::Fractional, Odd::Huge, Odd::NoFigure, Odd::Twice, Odd::LeftOut, Odd::LeftOut, Odd::LeftOut];
+    let odd = all[world.dice.index(all.len())];
+    let share = if world.dice.chance(0.3) { 0.9 } else { 0.2 };
+    let skus: Vec<Sku> = world.plan.items.iter().filter(|_| world.dice.chance(share)).map(|item| item.sku.clone()).collect();
+    world.tell(|| format!("Prima's figures of {} SKUs are odd: {odd:?}", skus.len()));
+    for sku in &skus {
+        change(world, sku, |stock| stock.odd = Some(odd));
+    }
+    world.wait(60, 4000).await;
+    for sku in &skus {
+        change(world, sku, |stock| stock.odd = None);
+    }
+}
+
+/// A marketplace sets an offer to nothing by itself.
+pub(super) async fn operators(world: Shared) {
+    while world.plan.zeroing && !world.quiet.get() {
+        tokio::time::sleep(world.dice.seconds(600, 7200)).await;
+        if world.quiet.get() {
+            return;
+        }
+        let channel = world.dice.index(LIVE);
+        let item = &world.plan.items[world.dice.index(world.plan.items.len())];
+        world.tell(|| format!("{} sets {} to nothing", CHANNELS[channel], item.offer_sku));
+        let offer = NewOffer { shop_sku: item.offer_sku.clone(), quantity: 0, active: true };
+        world.shop(channel, |shop, now| shop.set_offers(SHOPS[channel], [offer], now));
+        world.zeroed.borrow_mut().insert((channel, item.offer_sku.clone()));
+    }
+}
+
+/// Who looks at exceptions, once the world is quiet: zeroes that are held back are what they should be by then.
+pub(super) async fn person(world: Shared) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        if !world.quiet.get() {
+            continue;
+        }
+        let held: Vec<String> = {
+            let shown = world.shown.borrow();
+            let held = shown.values().filter(|shown| shown.kind == StockExceptionKind::ZeroesHeld.name());
+            held.map(|shown| shown.channel.clone()).collect()
+        };
+        for channel in held {
+            let record = StockRecord::Push(&channel);
+            if let Ok((mut memory, version)) = world.ledger.load_record::<PushMemory>(record).await {
+                memory.zeroes_allowed_until = Some(after(world.now(), Duration::from_secs(3600)));
+                let _ = world.ledger.save_record(record, &memory, &version).await;
+                world.tell(|| format!("zeroes of {channel} are allowed"));
+            }
+        }
+    }
+}
+
+impl World {
+    /// A while, or until the world is quiet.
+    async fn wait(&self, low: u64, high: u64) {
+        let until = tokio::time::Instant::now() + self.dice.seconds(low, high);
+        while tokio::time::Instant::now() < until && !self.quiet.get() {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+    }
+
+    /// Everything is mended: whatever was wrong is right now, and what is owed can be sent.
+    pub(super) fn mend(&self) {
+        self.silent.set(false);
+        self.empty.set(false);
+        self.wrong_documents.set(None);
+        self.key_refused.set(None);
+        self.agreed.set(true);
+        for item in &self.plan.items {
+            change(self, &item.sku, |stock| {
+                stock.odd = None;
+                stock.physical = stock.physical.max(stock.owed + stock.elsewhere);
+            });
+        }
+    }
+}

@@ -1,0 +1,681 @@
+//! The functions' ports, each a call into the world.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use shared::channel::{Channel, FieldError};
+use shared::channels::UnusableDocument;
+use shared::clock::{Clock, after};
+use shared::events::{Event, EventBus, EventError};
+use shared::mirakl::error_report::LineError;
+use shared::mirakl::stock::{ListedOffer, MiraklStock, OfferPage, OffersExport, StockImport, UnreadableOffer};
+use shared::mirakl::{MiraklDirectory, MiraklError, MiraklOrders, OrderPage, OrderQuery, ReferenceAnswer, SellerReference};
+use shared::order::mapping::SkuReader;
+use shared::order::row::{OrderKey, OrderRow};
+use shared::order::rules::SkuOverride;
+use shared::prima::PrimaError;
+use shared::prima::stock::{Figure, PrimaStock, ProductRange, RangeReading, SkuKey, Unusable, WhyNot};
+use shared::queue::{ExceptionMessage, ImportMessage, ImportQueue, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions};
+use shared::state::ledger::{Kept, LedgerStore, StockRecord, Version};
+use shared::state::{CollectionState, FlightStore, PollState, PrimaIntake, Reservation, Store, StoreError};
+use shared::stock::book::{StockBook, StockPages};
+use shared::stock::files::{FIGURES, StockFiles};
+use shared::stock::flight::Flight;
+use shared::stock::settings::StockBasis;
+use simulators::mirakl::{ImportFate, ImportKind, ImportLine, ImportStatus};
+use simulators::prima::SkuFigures;
+use tokio::sync::Notify;
+
+use super::judge;
+use super::plan::Plan;
+use super::world::{Basis, Export, Fate, Intended, SHOPS, Sent, Shared, World};
+
+/// One invocation: it may die at any call.
+#[derive(Debug)]
+pub(super) struct Invocation {
+    pub(super) world: Shared,
+    pub(super) name: String,
+    pub(super) skew: i64,
+    pub(super) died: Notify,
+    pub(super) began: Timestamp,
+    /// The basis was agreed when it began.
+    pub(super) agreed: bool,
+    /// What it may know.
+    pub(super) basis: RefCell<Basis>,
+    /// It was told that a channel's documents are wrong.
+    pub(super) wrong_documents: Cell<bool>,
+}
+
+/// All ports of one invocation.
+#[derive(Clone, Debug)]
+pub(super) struct Port {
+    pub(super) invocation: Rc<Invocation>,
+    pub(super) channel: usize,
+}
+
+impl Clock for Port {
+    fn now(&self) -> Timestamp {
+        let now = self.world().now();
+        Timestamp::from_millisecond(now.as_millisecond() + self.invocation.skew).unwrap_or(now)
+    }
+}
+
+impl Port {
+    fn world(&self) -> &World {
+        &self.invocation.world
+    }
+
+    async fn begin(&self, effect: bool, may_be_late: bool, what: impl FnOnce() -> String) -> Fate {
+        let world = self.world();
+        let name = &self.invocation.name;
+        let fate = world.fate(effect, may_be_late, || format!("{name:<12} {}", what()));
+        let slow = !world.quiet.get() && world.dice.chance(world.plan.profile.slow);
+        let milliseconds = if slow { world.dice.between(500, 25_000) } else { world.dice.between(1, 120) };
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+        if fate == Fate::CrashBefore {
+            self.die().await;
+        }
+        fate
+    }
+
+    async fn end(&self, fate: Fate) {
+        if fate == Fate::CrashAfter {
+            self.die().await;
+        }
+    }
+
+    async fn die(&self) {
+        self.invocation.died.notify_one();
+        std::future::pending::<()>().await;
+    }
+
+    fn key_is_refused(&self, operation: &'static str) -> Result<(), MiraklError> {
+        if self.world().key_refused.get() == Some(self.channel) {
+            return Err(MiraklError::refused(operation, 401, None, "Unauthorized"));
+        }
+        Ok(())
+    }
+
+    /// A question to Mirakl.
+    async fn question<T>(
+        &self,
+        operation: &'static str,
+        about: &str,
+        answer: impl FnOnce(&World) -> Result<T, MiraklError>,
+    ) -> Result<T, MiraklError> {
+        let fate = self.begin(false, false, || format!("{operation} {about}")).await;
+        let answer = self.key_is_refused(operation).and_then(|()| answer(self.world()));
+        self.end(fate).await;
+        if !matches!(fate, Fate::Goes | Fate::CrashAfter) {
+            return Err(match self.world().dice.between(0, 2) {
+                0 => MiraklError::refused(operation, 429, None, "Too Many Requests"),
+                1 => MiraklError { status: Some(503), ..MiraklError::unknown(operation, "Service Unavailable") },
+                _ => MiraklError::unknown(operation, "no answer"),
+            });
+        }
+        answer
+    }
+
+    async fn import(&self, operation: &'static str, kind: ImportKind, csv: Vec<u8>) -> Result<String, MiraklError> {
+        let world = self.world();
+        let lines = lines_of(&csv);
+        let channel = self.channel;
+        let fate = self.begin(true, true, || format!("{operation} {lines:?}")).await;
+        if fate == Fate::Fails {
+            return Err(match world.dice.between(0, 1) {
+                0 => MiraklError::not_sent(operation, "no connection"),
+                _ => MiraklError::refused(operation, 429, None, "Too Many Requests"),
+            });
+        }
+        self.key_is_refused(operation)?;
+        world.advance(world.now());
+        judge::sent(&self.invocation, channel, &lines);
+        if world.mishap(0.02) {
+            return Err(MiraklError::refused(operation, 400, None, "the file cannot be read"));
+        }
+        let spoilt = if world.mishap(0.15) {
+            let import = match world.dice.between(0, 4) {
+                0 => ImportFate::Fails,
+                1 => ImportFate::Lost { applied: world.dice.chance(0.5) },
+                _ => ImportFate::Stuck { seconds: world.dice.between(30, 7200) },
+            };
+            Some(import)
+        } else {
+            None
+        };
+        // A line that Mirakl does not take, for whatever reason it may have.
+        let bad_line = world.mishap(0.1).then(|| world.dice.index(lines.len()));
+        let place = {
+            let mut sent = world.sent.borrow_mut();
+            let basis = self.invocation.basis.borrow().clone();
+            let is_usual = spoilt.is_none() && fate == Fate::Goes;
+            sent[channel].push(Sent { basis, lines: lines.clone(), import_id: None, noticed: false, is_usual });
+            let place = sent[channel].len() - 1;
+            let mut intended = world.intended.borrow_mut();
+            let count = intended[channel].len();
+            intended[channel].iter_mut().skip(count.saturating_sub(lines.len())).for_each(|one| one.place = Some(place));
+            place
+        };
+        let effect = move |world: &World| {
+            let sent = lines.iter().enumerate().map(|(number, (sku, quantity))| ImportLine {
+                quantity: if bad_line == Some(number) { "-1".to_owned() } else { quantity.to_string() },
+                ..ImportLine::set(sku, *quantity)
+            });
+            let id = world.shop(channel, |shop, now| {
+                if let Some(fate) = spoilt {
+                    shop.spoil_imports(SHOPS[channel], [fate]);
+                }
+                shop.begin_import(kind, SHOPS[channel], sent.collect(), now)
+            });
+            world.tell(|| format!("import {place} is {id:?}, {spoilt:?}, bad line {bad_line:?}"));
+            world.sent.borrow_mut()[channel][place].import_id.clone_from(&id);
+            id.unwrap_or_default()
+        };
+        if fate == Fate::Late {
+            let world = Rc::clone(&self.invocation.world);
+            let wait = world.dice.seconds(1, 50);
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(wait).await;
+                effect(&world);
+            });
+            return Err(MiraklError::unknown(operation, "no answer in time"));
+        }
+        let id = effect(world);
+        self.end(fate).await;
+        if fate == Fate::AnswerLost { Err(MiraklError::unknown(operation, "the answer was cut")) } else { Ok(id) }
+    }
+
+    async fn status(&self, operation: &'static str, kind: ImportKind, import_id: &str) -> Result<StockImport, MiraklError> {
+        let channel = self.channel;
+        self.question(operation, import_id, |world| {
+            let found = world.shop(channel, |shop, now| {
+                shop.import(kind, SHOPS[channel], import_id).map(|import| {
+                    let status = match import.status(now) {
+                        ImportStatus::Waiting => "WAITING",
+                        ImportStatus::Running => "RUNNING",
+                        ImportStatus::Complete => "COMPLETE",
+                        ImportStatus::Failed => "FAILED",
+                    };
+                    StockImport {
+                        status: status.to_owned(),
+                        has_error_report: Some(!import.errors.is_empty()),
+                        lines_in_error: u32::try_from(import.errors.len()).ok(),
+                        lines_in_success: u32::try_from(import.updated).ok(),
+                        reason_status: None,
+                    }
+                })
+            });
+            found.flatten().ok_or_else(|| MiraklError::refused(operation, 404, None, "Not Found"))
+        })
+        .await
+    }
+
+    async fn errors(&self, operation: &'static str, kind: ImportKind, import_id: &str) -> Result<Vec<LineError>, MiraklError> {
+        let channel = self.channel;
+        self.question(operation, import_id, |world| {
+            let found = world.shop(channel, |shop, _| {
+                shop.import(kind, SHOPS[channel], import_id).map(|import| {
+                    let error = |error: &simulators::mirakl::LineError| LineError {
+                        line: u64::try_from(error.number + 1).ok(),
+                        offer_sku: (kind == ImportKind::Stock).then(|| error.line.sku.clone()),
+                        reason: error.reason.clone(),
+                    };
+                    import.errors.iter().map(error).collect()
+                })
+            });
+            found.flatten().ok_or_else(|| MiraklError::refused(operation, 404, None, "Not Found"))
+        })
+        .await
+    }
+}
+
+/// SKU and quantity of each line.
+fn lines_of(csv: &[u8]) -> Vec<(String, u32)> {
+    let text = String::from_utf8_lossy(csv);
+    let fields = |line: &str| -> Option<(String, u32)> {
+        let mut fields = line.split(';').map(|field| field.trim_matches('"').to_owned());
+        Some((fields.next()?, fields.next()?.parse().ok()?))
+    };
+    text.lines().skip(1).filter_map(fields).collect()
+}
+
+fn listed((offer_sku, quantity): (String, u32)) -> ListedOffer {
+    ListedOffer { offer_sku, quantity: Some(quantity), active: Some(true), deleted: Some(false) }
+}
+
+fn offers_of(world: &World, channel: usize) -> Vec<(String, u32)> {
+    let offers = world.shop(channel, |shop, _| shop.offers(SHOPS[channel]).map(|offer| (offer.shop_sku.clone(), offer.quantity)).collect());
+    offers.unwrap_or_default()
+}
+
+impl MiraklStock for Port {
+    async fn import_stock(&self, csv: Vec<u8>) -> Result<String, MiraklError> {
+        self.import("STO01", ImportKind::Stock, csv).await
+    }
+
+    async fn stock_import(&self, import_id: &str) -> Result<StockImport, MiraklError> {
+        self.status("STO02", ImportKind::Stock, import_id).await
+    }
+
+    async fn stock_import_errors(&self, import_id: &str) -> Result<Vec<LineError>, MiraklError> {
+        self.errors("STO03", ImportKind::Stock, import_id).await
+    }
+
+    async fn import_offers_quantities(&self, csv: Vec<u8>) -> Result<String, MiraklError> {
+        self.import("OF01", ImportKind::Offers, csv).await
+    }
+
+    async fn offers_import(&self, import_id: &str) -> Result<StockImport, MiraklError> {
+        self.status("OF02", ImportKind::Offers, import_id).await
+    }
+
+    async fn offers_import_errors(&self, import_id: &str) -> Result<Vec<LineError>, MiraklError> {
+        self.errors("OF03", ImportKind::Offers, import_id).await
+    }
+
+    async fn begin_offers_export(&self, _since: Option<Timestamp>) -> Result<String, MiraklError> {
+        let channel = self.channel;
+        self.question("OF52", "", |world| {
+            if world.plan.no_export[channel] {
+                return Err(MiraklError::refused("OF52", 404, None, "Not Found"));
+            }
+            let now = world.now();
+            let mut exports = world.exports.borrow_mut();
+            let day = Duration::from_secs(24 * 3600 - 600);
+            let id = format!("{channel}-{}", exports.len());
+            // Once a day; a repeat is answered with the same one.
+            let known = exports
+                .iter()
+                .find(|(id, export)| id.starts_with(&format!("{channel}-")) && !export.fails && after(export.begun, day) > now);
+            if let Some((known, _)) = known {
+                return Ok(known.clone());
+            }
+            let ready = after(now, world.dice.seconds(1, 300));
+            exports.insert(id.clone(), Export { begun: now, ready, fails: world.mishap(0.3), offers: offers_of(world, channel) });
+            Ok(id)
+        })
+        .await
+    }
+
+    async fn offers_export(&self, tracking_id: &str) -> Result<OffersExport, MiraklError> {
+        self.question("OF53", tracking_id, |world| {
+            let exports = world.exports.borrow();
+            let export = exports.get(tracking_id).ok_or_else(|| MiraklError::refused("OF53", 404, None, "Not Found"))?;
+            Ok(match export {
+                export if export.ready > world.now() => OffersExport::Pending,
+                export if export.fails => OffersExport::Failed("too many offers".to_owned()),
+                _ => OffersExport::Completed(vec![tracking_id.to_owned()]),
+            })
+        })
+        .await
+    }
+
+    async fn exported_offers(&self, url: &str, mut each: impl FnMut(Result<ListedOffer, UnreadableOffer>)) -> Result<(), MiraklError> {
+        let offers = self
+            .question("OF54", url, |world| {
+                let exports = world.exports.borrow();
+                exports.get(url).map(|export| export.offers.clone()).ok_or_else(|| MiraklError::refused("OF54", 404, None, "Not Found"))
+            })
+            .await?;
+        offers.into_iter().for_each(|offer| each(Ok(listed(offer))));
+        Ok(())
+    }
+
+    async fn list_offers(&self, offset: usize) -> Result<OfferPage, MiraklError> {
+        let channel = self.channel;
+        self.question("OF21", "", |world| {
+            let all = offers_of(world, channel);
+            let total_count = u64::try_from(all.len()).ok();
+            let offers: Vec<ListedOffer> = all.into_iter().skip(offset).take(10).map(listed).collect();
+            Ok(OfferPage { length: offers.len(), offers, unreadable: Vec::new(), total_count })
+        })
+        .await
+    }
+}
+
+/// The directory's bound; no push calls these.
+impl MiraklOrders for Port {
+    async fn list_orders(&self, _query: &OrderQuery, _offset: usize) -> Result<OrderPage, MiraklError> {
+        Err(MiraklError::not_sent("OR11", "no push lists orders"))
+    }
+
+    async fn accept_order(&self, _order_id: &str, _order_line_ids: &[String]) -> Result<(), MiraklError> {
+        Err(MiraklError::not_sent("OR21", "no push accepts orders"))
+    }
+
+    async fn write_references(&self, _references: &[SellerReference]) -> Result<Vec<ReferenceAnswer>, MiraklError> {
+        Err(MiraklError::not_sent("OR04", "no push writes references"))
+    }
+}
+
+impl MiraklDirectory for Port {
+    type Client = Self;
+
+    async fn client(&self, channel: &Channel, _deadline: Timestamp) -> Result<Self, MiraklError> {
+        if self.world().mishap(self.world().plan.profile.fails / 4.0) {
+            return Err(MiraklError::not_sent("key", "the key cannot be read"));
+        }
+        Ok(Self { invocation: Rc::clone(&self.invocation), channel: self.world().index(&channel.id) })
+    }
+}
+
+/// A figure by the agreed basis, as the real reader makes it.
+fn free(figures: &SkuFigures, basis: StockBasis) -> Result<u32, WhyNot> {
+    let figure = match basis {
+        StockBasis::Free => figures.free.ok_or(WhyNot::Absent("FreeQuantity"))?,
+        StockBasis::AvailableIsFree => figures.available.ok_or(WhyNot::Absent("AvailableQuantity"))?,
+        StockBasis::AvailableLessAllocated => {
+            figures.available.ok_or(WhyNot::Absent("AvailableQuantity"))? - figures.allocated.ok_or(WhyNot::Absent("AllocatedQuantity"))?
+        }
+    };
+    if !figure.is_integer() || figure.abs() > Decimal::from(1_000_000_000) {
+        return Err(WhyNot::NoNumber("FreeQuantity"));
+    }
+    Ok(figure.to_u32().unwrap_or(0))
+}
+
+impl PrimaStock for Port {
+    async fn range(&self, range: &ProductRange, basis: StockBasis) -> Result<RangeReading, PrimaError> {
+        let world = self.world();
+        let (asked_at, really_asked_at) = (self.now(), world.now());
+        if world.silent.get() {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            return Err(PrimaError::unknown("ProductAvailableToSell", "no answer in time"));
+        }
+        let fate = self.begin(false, false, || format!("ProductAvailableToSell {:?} to {:?}", range.from, range.to)).await;
+        let now = world.now();
+        let rows = if world.empty.get() { Vec::new() } else { world.office.borrow_mut().available(&range.from, &range.to, now) };
+        // It takes a while to answer.
+        tokio::time::sleep(Duration::from_millis(world.dice.between(100, 8000))).await;
+        self.end(fate).await;
+        if !matches!(fate, Fate::Goes | Fate::CrashAfter) || world.silent.get() {
+            return Err(PrimaError::unknown("ProductAvailableToSell", "the answer was cut"));
+        }
+        let mut by_key: BTreeMap<SkuKey, Result<u32, WhyNot>> = BTreeMap::new();
+        let mut products = Vec::new();
+        let mut basis_of_run = self.invocation.basis.borrow_mut();
+        for row in &rows {
+            let key = SkuKey::of(&row.sku.product, row.sku.matrix.iter().map(String::as_str));
+            let figure = free(row, basis);
+            let twice = by_key.get(&key).is_some_and(|known| *known != figure);
+            by_key.insert(key, if twice { Err(WhyNot::Twice) } else { figure });
+            products.push(row.sku.product.clone());
+        }
+        for row in &rows {
+            let key = SkuKey::of(&row.sku.product, row.sku.matrix.iter().map(String::as_str));
+            if by_key.get(&key).is_some_and(Result::is_ok) {
+                basis_of_run.asked_at.insert(format!("{}-{}-{}", row.sku.product, row.sku.matrix[0], row.sku.matrix[1]), really_asked_at);
+            }
+        }
+        products.dedup();
+        let figures = by_key.iter().filter_map(|(key, free)| Some(Figure::new(*key, free.ok()?))).collect();
+        let unusable = by_key.iter().filter_map(|(key, free)| Some(Unusable { key: *key, sku: None, why: free.err()? })).collect();
+        Ok(RangeReading { asked_at, figures, unusable, below_zero: 0, nameless: 0, products, length: 100 * rows.len() as u64 })
+    }
+
+    async fn named(&self, _skus: &[SkuOverride], _basis: StockBasis) -> Result<RangeReading, PrimaError> {
+        Err(PrimaError::not_sent("MultiAvailableToSell", "no push asks for single SKUs"))
+    }
+}
+
+fn unavailable() -> StoreError {
+    StoreError::Unavailable("throttled".to_owned())
+}
+
+impl Port {
+    async fn load(&self, what: &str) -> Result<(), StoreError> {
+        let fate = self.begin(false, false, || format!("load {what}")).await;
+        self.end(fate).await;
+        if matches!(fate, Fate::Goes | Fate::CrashAfter) { Ok(()) } else { Err(unavailable()) }
+    }
+}
+
+impl FlightStore for Port {
+    async fn flights(&self, channel: &str) -> Result<Vec<Flight>, StoreError> {
+        self.load("flights").await?;
+        let world = self.world();
+        let flights = world.store.flights(channel).await;
+        self.invocation.basis.borrow_mut().flights_at.insert(world.index(channel), world.now());
+        flights
+    }
+}
+
+impl Store for Port {
+    async fn load_order(&self, key: &OrderKey) -> Result<Option<OrderRow>, StoreError> {
+        self.world().store.load_order(key).await
+    }
+
+    async fn load_orders(&self, keys: &[OrderKey]) -> Result<HashMap<OrderKey, OrderRow>, StoreError> {
+        self.world().store.load_orders(keys).await
+    }
+
+    async fn save_order(&self, row: &mut OrderRow) -> Result<(), StoreError> {
+        self.world().violate(format!("a push writes the row of {}", row.key));
+        Err(unavailable())
+    }
+
+    async fn orders_in(&self, channel: &str, index_state: &str, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
+        self.world().store.orders_in(channel, index_state, limit).await
+    }
+
+    async fn orders_due(&self, channel: &str, index_state: &str, until: Timestamp, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
+        self.world().store.orders_due(channel, index_state, until, limit).await
+    }
+
+    async fn holder_of(&self, number: &str) -> Result<Option<OrderKey>, StoreError> {
+        self.world().store.holder_of(number).await
+    }
+
+    async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError> {
+        self.world().store.reserve_number(number, key).await
+    }
+
+    async fn load_poll(&self, channel: &str) -> Result<PollState, StoreError> {
+        self.world().store.load_poll(channel).await
+    }
+
+    async fn save_poll(&self, channel: &str, poll: &mut PollState) -> Result<(), StoreError> {
+        self.world().store.save_poll(channel, poll).await
+    }
+
+    async fn load_collection(&self) -> Result<CollectionState, StoreError> {
+        self.world().store.load_collection().await
+    }
+
+    async fn save_collection(&self, collection: &mut CollectionState) -> Result<(), StoreError> {
+        self.world().store.save_collection(collection).await
+    }
+
+    async fn load_intake(&self) -> Result<PrimaIntake, StoreError> {
+        self.load("intake").await?;
+        self.world().store.load_intake().await
+    }
+
+    async fn save_intake(&self, intake: &mut PrimaIntake) -> Result<(), StoreError> {
+        self.load("intake").await?;
+        self.world().store.save_intake(intake).await
+    }
+}
+
+fn name_of(record: StockRecord<'_>) -> String {
+    match record {
+        StockRecord::Head(channel) => format!("head of {channel}"),
+        StockRecord::Push(channel) => format!("memory of {channel}"),
+        StockRecord::Installation => "memory of the installation".to_owned(),
+    }
+}
+
+impl LedgerStore for Port {
+    async fn load_record<T: DeserializeOwned + Default>(&self, record: StockRecord<'_>) -> Result<(T, Version), StoreError> {
+        self.load(&name_of(record)).await?;
+        self.world().ledger.load_record(record).await
+    }
+
+    async fn save_record<T: Serialize>(&self, record: StockRecord<'_>, document: &T, version: &Version) -> Result<Version, StoreError> {
+        let fate = self.begin(true, false, || format!("save {}", name_of(record))).await;
+        if fate == Fate::Fails {
+            return Err(unavailable());
+        }
+        let saved = self.world().ledger.save_record(record, document, version).await;
+        if let Err(problem) = &saved {
+            self.world().tell(|| format!("{:<12} {problem}", self.invocation.name));
+        }
+        self.end(fate).await;
+        if fate == Fate::AnswerLost { Err(unavailable()) } else { saved }
+    }
+
+    async fn load_kept(&self, channel: &str) -> Result<Kept, StoreError> {
+        self.load(&format!("ledger of {channel}")).await?;
+        self.world().ledger.load_kept(channel).await
+    }
+
+    async fn put_part(&self, channel: &str, name: &str, part: Vec<u8>) -> Result<(), StoreError> {
+        let fate = self.begin(true, false, || format!("put a part of {channel}")).await;
+        if fate == Fate::Fails {
+            return Err(unavailable());
+        }
+        let put = self.world().ledger.put_part(channel, name, part).await;
+        self.end(fate).await;
+        if fate == Fate::AnswerLost { Err(unavailable()) } else { put }
+    }
+
+    async fn delete_part(&self, channel: &str, name: &str) -> Result<(), StoreError> {
+        self.world().ledger.delete_part(channel, name).await
+    }
+}
+
+impl StockFiles for Port {
+    async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.load(name).await?;
+        let bytes = self.world().files.read(name).await?;
+        if name == FIGURES
+            && let Some(bytes) = &bytes
+        {
+            self.invocation.basis.borrow_mut().asked_at = self.world().figures.borrow().get(bytes).cloned().unwrap_or_default();
+        }
+        Ok(bytes)
+    }
+
+    async fn write(&self, name: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
+        let fate = self.begin(true, false, || format!("write {name}")).await;
+        if fate == Fate::Fails {
+            return Err(unavailable());
+        }
+        if name == FIGURES {
+            let known = self.invocation.basis.borrow().asked_at.clone();
+            self.world().figures.borrow_mut().insert(bytes.clone(), known);
+        }
+        if let Some(channel) = name.strip_prefix("imports/").and_then(|name| name.split('/').next()) {
+            let before = self.world().sent.borrow()[self.world().index(channel)].len();
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let intended = text.lines().skip(1).filter_map(|line| {
+                let mut fields = line.split(',');
+                Some(Intended { offer_sku: fields.next()?.to_owned(), quantity: fields.next()?.parse().ok()?, place: None, before })
+            });
+            self.world().intended.borrow_mut()[self.world().index(channel)].extend(intended);
+        }
+        self.world().files.write(name, bytes).await?;
+        self.end(fate).await;
+        if fate == Fate::AnswerLost { Err(unavailable()) } else { Ok(()) }
+    }
+}
+
+fn not_sent(failed: usize) -> QueueError {
+    QueueError { message: "the queue did not answer".to_owned(), failed: (0..failed).collect() }
+}
+
+impl ImportQueue for Port {
+    async fn ask_later(&self, message: &ImportMessage, delay: Duration) -> Result<(), QueueError> {
+        let fate = self.begin(true, false, || format!("ask about {} in {delay:?}", message.mark)).await;
+        if fate == Fate::Fails {
+            return Err(not_sent(1));
+        }
+        // SQS loses none; a mistake of somebody's does: a queue emptied by hand.
+        if !self.world().mishap(0.03) {
+            self.world().ask_later(message, delay);
+        }
+        self.end(fate).await;
+        if fate == Fate::AnswerLost { Err(not_sent(1)) } else { Ok(()) }
+    }
+}
+
+impl OrderQueue for Port {
+    async fn send(&self, messages: &[OrderMessage], _delay: Duration) -> Result<(), QueueError> {
+        self.world().violate("a push sends order messages".to_owned());
+        Err(not_sent(messages.len()))
+    }
+
+    async fn send_exceptions(&self, exceptions: &[ExceptionMessage]) -> Result<(), QueueError> {
+        let fate = self.begin(true, false, || format!("show {:?}", exceptions.iter().map(|one| &one.kind).collect::<Vec<_>>())).await;
+        if fate == Fate::Fails {
+            return Err(not_sent(exceptions.len()));
+        }
+        exceptions.iter().for_each(|exception| self.world().show(exception));
+        self.end(fate).await;
+        if fate == Fate::AnswerLost { Err(not_sent(exceptions.len())) } else { Ok(()) }
+    }
+}
+
+impl ShownExceptions for Port {
+    async fn shown(&self) -> Result<Vec<ShownException>, QueueError> {
+        if self.world().mishap(self.world().plan.profile.fails) {
+            return Err(not_sent(0));
+        }
+        let shown = self.world().shown.borrow();
+        Ok(shown.iter().map(|(id, exception)| ShownException { exception: exception.clone(), handle: id.to_string() }).collect())
+    }
+
+    async fn withdraw(&self, shown: &ShownException) -> Result<(), QueueError> {
+        if self.world().mishap(self.world().plan.profile.fails) {
+            return Err(not_sent(1));
+        }
+        if let Ok(id) = shown.handle.parse::<u64>() {
+            self.world().shown.borrow_mut().remove(&id);
+        }
+        Ok(())
+    }
+
+    async fn put_back(&self, _shown: &ShownException) {}
+}
+
+impl EventBus for Port {
+    async fn publish(&self, events: &[Event]) -> Result<(), EventError> {
+        let fate = self.begin(true, false, || format!("publish {:?}", events.iter().map(|event| &event.reason).collect::<Vec<_>>())).await;
+        if fate == Fate::Fails {
+            return Err(EventError("throttled".to_owned()));
+        }
+        self.world().events.borrow_mut().extend(events.iter().cloned());
+        self.end(fate).await;
+        if fate == Fate::AnswerLost { Err(EventError("no answer".to_owned())) } else { Ok(()) }
+    }
+}
+
+impl StockBook for Port {
+    async fn channels(&self) -> Result<Vec<Channel>, UnusableDocument> {
+        self.load("channels").await.map_err(|problem| UnusableDocument::Unavailable(problem.to_string()))?;
+        Ok(self.world().channels.clone())
+    }
+
+    async fn pages(&self, channel: &str) -> Result<StockPages, UnusableDocument> {
+        self.load("pages").await.map_err(|problem| UnusableDocument::Unavailable(problem.to_string()))?;
+        let world = self.world();
+        let index = world.index(channel);
+        if world.wrong_documents.get() == Some(index) {
+            self.invocation.wrong_documents.set(true);
+            return Err(UnusableDocument::Wrong(FieldError::new("floor_minutes", "takes 1 to 1440").to_string()));
+        }
+        Ok(StockPages { rules: world.plan.rules[index].clone(), skus: Plan::reader() })
+    }
+
+    async fn skus(&self, _channel: &str) -> Result<SkuReader, UnusableDocument> {
+        self.load("SKUs").await.map_err(|problem| UnusableDocument::Unavailable(problem.to_string()))?;
+        Ok(Plan::reader())
+    }
+}

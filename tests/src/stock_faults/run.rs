@@ -1,0 +1,282 @@
+//! One run: the schedule, the queue's consumers, and everybody else, each a task on virtual time.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use check_stock_imports::Disposition;
+use shared::clock::after;
+use shared::installation::PrimaManners;
+use shared::stock::settings::{BasisAgreement, StockSettings};
+use simulators::mirakl::ImportStatus;
+use tokio::sync::Notify;
+
+use super::ports::{Invocation, Port};
+use super::world::{CHANNELS, LIVE, Shared, World};
+use super::{judge, orders, people};
+
+/// The functions' timeouts (template: `Timeout`).
+const PUSH_TIMEOUT: Duration = Duration::from_secs(300);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(60);
+/// Six times the latter.
+const VISIBILITY: Duration = Duration::from_secs(360);
+/// Receives before a message goes to the dead-letter queue (template: `maxReceiveCount`).
+const RECEIVES: u32 = 5;
+/// How long a quiet world's orders and imports may take to end.
+const ENDING: Duration = Duration::from_secs(24 * 3600);
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Its seed.
+    pub seed: u64,
+    /// What may not be, and was.
+    pub violations: Vec<String>,
+    /// The trace, where one was wanted.
+    pub trace: Vec<String>,
+    /// Faults that were injected.
+    pub faults: u64,
+    /// Calls of both functions.
+    pub calls: u64,
+    /// Units sold on the marketplaces.
+    pub sold: u64,
+    /// Units of these that were not there.
+    pub beyond: u64,
+    /// Imports that the marketplaces took.
+    pub imports: usize,
+    /// Offers and entries of ledgers that were looked at.
+    pub judged: u64,
+    /// In a calm world: what has to be held back of everything so that nothing is sold that is not there.
+    pub advised_buffer: Option<u32>,
+}
+
+/// Runs a seed to its end, and judges.
+#[must_use]
+pub fn run(seed: u64, traced: bool) -> Outcome {
+    begin(seed, None, traced)
+}
+
+/// The same with so many units held back of everything.
+#[must_use]
+pub fn run_with_buffer(seed: u64, buffer: u32) -> Outcome {
+    begin(seed, Some(buffer), false)
+}
+
+fn begin(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let Ok(runtime) = runtime else {
+        let violations = vec!["no runtime".to_owned()];
+        let trace = Vec::new();
+        return Outcome { seed, violations, trace, faults: 0, calls: 0, sold: 0, beyond: 0, imports: 0, judged: 0, advised_buffer: None };
+    };
+    tokio::task::LocalSet::new().block_on(&runtime, live(seed, buffer, traced))
+}
+
+async fn live(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
+    let world = Rc::new(World::new(seed, buffer, traced));
+    world.tell(|| format!("{:?}", world.plan));
+    tokio::task::spawn_local(schedule(Rc::clone(&world)));
+    tokio::task::spawn_local(consume(Rc::clone(&world)));
+    tokio::task::spawn_local(orders::customers(Rc::clone(&world)));
+    tokio::task::spawn_local(people::shops(Rc::clone(&world)));
+    tokio::task::spawn_local(people::mishaps(Rc::clone(&world)));
+    tokio::task::spawn_local(people::operators(Rc::clone(&world)));
+    tokio::task::spawn_local(people::person(Rc::clone(&world)));
+    if world.plan.agreed_after > 0 {
+        tokio::time::sleep(Duration::from_secs(world.plan.agreed_after)).await;
+        if !world.shown.borrow().values().any(|shown| shown.kind == "basis-missing") && world.plan.calm {
+            world.violate("nobody was told that the basis is missing".to_owned());
+        }
+        world.agreed.set(true);
+    }
+    tokio::time::sleep(Duration::from_secs(world.plan.day)).await;
+    world.quiet.set(true);
+    world.tell(|| "the world is quiet".to_owned());
+    settle(&world).await;
+    let outcome = Outcome {
+        seed,
+        violations: world.violations.borrow().clone(),
+        trace: world.trace.borrow_mut().take().unwrap_or_default(),
+        faults: world.faults.get(),
+        calls: world.calls.get(),
+        sold: world.sold.get(),
+        beyond: world.beyond.get(),
+        imports: world.shops.borrow().iter().map(|shop| shop.imports().count()).sum(),
+        judged: world.judged.get(),
+        advised_buffer: world.plan.calm.then(|| judge::advised_buffer(&world)),
+    };
+    outcome
+}
+
+/// The quiet: what was begun ends; then, after what the settings say that it may take, everything is as the rule says.
+async fn settle(world: &Shared) {
+    let quiet_at = world.now();
+    loop {
+        world.mend();
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        world.advance(world.now());
+        let now = world.now();
+        let running = world.shops.borrow().iter().flat_map(|shop| shop.imports()).any(|import| {
+            // What the connector has just begun is no left-over.
+            import.created < quiet_at && matches!(import.status(now), ImportStatus::Waiting | ImportStatus::Running)
+        });
+        if world.at_work.get() == 0 && !running {
+            break;
+        }
+        if now > after(quiet_at, ENDING) {
+            world.violate(format!("the plan is unsound: {} orders do not end", world.at_work.get()));
+            return;
+        }
+    }
+    world.tell(|| "nothing is left over".to_owned());
+    // A refused quantity is tried again after an hour; what nobody tells of is found with the next daily list.
+    let rules = world.plan.rules.iter().take(LIVE);
+    let stuck = rules.clone().map(|rules| rules.import_stuck_minutes).max().unwrap_or(60);
+    let ceiling = rules.map(|rules| rules.ceiling_minutes).max().unwrap_or(15);
+    let known_after = if world.zeroed.borrow().is_empty() { u64::from(stuck).max(65) } else { 25 * 60 };
+    tokio::time::sleep(Duration::from_secs(60 * known_after)).await;
+    // Two pushes of each channel.
+    tokio::time::sleep(Duration::from_secs(2 * 60 * u64::from(ceiling) + 300)).await;
+    for wrong in judge::wrong_offers(world) {
+        world.violate(format!("at rest: {wrong}"));
+    }
+    // It stays so, and nothing is published any more.
+    let imports = |world: &World| world.shops.borrow().iter().map(|shop| shop.imports().count()).collect::<Vec<_>>();
+    let before = imports(world);
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    for wrong in judge::wrong_offers(world) {
+        world.violate(format!("an hour later: {wrong}"));
+    }
+    // What was lost without a trace goes out again for a day, just in case.
+    if world.plan.calm && imports(world) != before {
+        world.violate(format!("at rest imports go on: {before:?}, and an hour later {:?}", imports(world)));
+    }
+    for wrong in judge::exceptions(world) {
+        world.violate(format!("at rest: {wrong}"));
+    }
+    if !world.queue.borrow().is_empty() {
+        world.violate(format!("at rest {} messages wait", world.queue.borrow().len()));
+    }
+}
+
+fn port(world: &Shared, name: String) -> Port {
+    let skew = i64::try_from(world.dice.between(0, 20_000)).unwrap_or(0) - 10_000;
+    let invocation = Invocation {
+        world: Rc::clone(world),
+        name,
+        skew,
+        died: Notify::new(),
+        began: world.now(),
+        agreed: world.agreed.get(),
+        basis: Default::default(),
+        wrong_documents: Default::default(),
+    };
+    Port { invocation: Rc::new(invocation), channel: 0 }
+}
+
+async fn supervise<T>(port: &Port, timeout: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let world = &port.invocation.world;
+    let ended = tokio::select! {
+        biased;
+        () = port.invocation.died.notified() => "dies",
+        () = tokio::time::sleep(timeout) => "is ended by its timeout",
+        done = work => return Some(done),
+    };
+    world.tell(|| format!("{:<12} {ended}", port.invocation.name));
+    None
+}
+
+async fn schedule(world: Shared) {
+    let mut minute = 0_u64;
+    loop {
+        minute += 1;
+        if !world.mishap(world.plan.profile.twice / 5.0) {
+            tokio::task::spawn_local(tick(Rc::clone(&world), minute));
+        }
+        if world.mishap(world.plan.profile.twice / 4.0) {
+            tokio::task::spawn_local(tick(Rc::clone(&world), minute));
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+}
+
+async fn tick(world: Shared, minute: u64) {
+    let port = port(&world, format!("push {minute}"));
+    let id = format!("{minute}-{}", world.dice.between(0, 1 << 40));
+    let agreement =
+        || BasisAgreement { figure: world.plan.basis, agreed_by: "Anna Field".to_owned(), agreed_on: jiff::civil::date(2026, 11, 2) };
+    let ports = push_stock::Ports {
+        directory: port.clone(),
+        prima: port.clone(),
+        store: port.clone(),
+        ledger: port.clone(),
+        files: port.clone(),
+        queue: port.clone(),
+        events: port.clone(),
+        clock: port.clone(),
+        book: port.clone(),
+        settings: StockSettings { basis: port.invocation.agreed.then(agreement), ..world.plan.settings.clone() },
+        manners: PrimaManners { answer_timeout_seconds: 20, ..PrimaManners::default() },
+    };
+    let run = push_stock::Run { id, hard_deadline: after(world.now(), PUSH_TIMEOUT) };
+    match supervise(&port, PUSH_TIMEOUT, ports.tick(&run)).await {
+        Some(Ok(report)) if !report.overlapped && !report.unagreed => {
+            world
+                .tell(|| format!("{:<12} {:?}", port.invocation.name, report.channels.iter().map(|one| &one.decision).collect::<Vec<_>>()));
+            let looked: BTreeMap<_, _> = port.invocation.basis.borrow().flights_at.iter().map(|(channel, at)| (*channel, *at)).collect();
+            let desks: Vec<usize> = report.channels.iter().map(|one| world.index(&one.channel)).collect();
+            judge::ledger(&world, &looked, &desks).await;
+        }
+        ended => world.tell(|| format!("{:<12} {ended:?}", port.invocation.name)),
+    }
+    for channel in 0..LIVE {
+        for item in &world.plan.items {
+            judge::offer(&world, channel, &item.offer_sku, "after a run");
+        }
+    }
+}
+
+async fn consume(world: Shared) {
+    let mut number = 0_u64;
+    loop {
+        tokio::time::sleep(Duration::from_millis(1000)).await;
+        let now = world.now();
+        let due: Vec<u64> = world.queue.borrow().iter().filter(|(_, waiting)| waiting.visible_at <= now).map(|(id, _)| *id).collect();
+        for id in due {
+            let twice = world.mishap(world.plan.profile.twice);
+            let body = {
+                let mut queue = world.queue.borrow_mut();
+                let Some(waiting) = queue.get_mut(&id) else { continue };
+                waiting.receives += 1;
+                if waiting.receives > RECEIVES {
+                    queue.remove(&id);
+                    continue;
+                }
+                let again = if twice { Duration::from_millis(world.dice.between(0, 40_000)) } else { VISIBILITY };
+                waiting.visible_at = after(now, again);
+                waiting.body.clone()
+            };
+            number += 1;
+            tokio::task::spawn_local(check(Rc::clone(&world), number, id, body));
+        }
+    }
+}
+
+async fn check(world: Shared, number: u64, id: u64, body: String) {
+    let port = port(&world, format!("check {number}"));
+    let ports = check_stock_imports::Ports {
+        directory: port.clone(),
+        ledger: port.clone(),
+        files: port.clone(),
+        queue: port.clone(),
+        clock: port.clone(),
+        book: port.clone(),
+    };
+    let run = check_stock_imports::Run { hard_deadline: after(world.now(), CHECK_TIMEOUT) };
+    let done = supervise(&port, CHECK_TIMEOUT, ports.handle(&id.to_string(), &body, &run)).await;
+    world.tell(|| format!("{:<12} {body} {done:?}", port.invocation.name));
+    if matches!(done, Some(Disposition::Done(_))) {
+        world.queue.borrow_mut().remove(&id);
+    }
+    debug_assert!(CHANNELS.len() > LIVE);
+}

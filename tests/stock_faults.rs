@@ -1,0 +1,79 @@
+//! The fault simulation of stock, the stricter one: every offer is held against what is truly free at every sale and after every run. `STOCK_FAULT_SEEDS=n` runs n seeds (150 by default), `STOCK_FAULT_SEED=n` runs one and prints
+//! its trace.
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use system_tests::stock_faults::{Outcome, run, run_with_buffer};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Seeds that once found something.
+const REGRESSIONS: [u64; 0] = [];
+/// Threads that share the seeds.
+const THREADS: usize = 2;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+#[test]
+fn no_offer_shows_more_than_is_free_and_every_offer_comes_to_show_what_it_should() {
+    if let Some(seed) = number("STOCK_FAULT_SEED") {
+        let outcome = run(seed, true);
+        for line in &outcome.trace {
+            println!("{line}");
+        }
+        assert_eq!(outcome.violations, Vec::<String>::new(), "seed {seed}");
+        return;
+    }
+    let count = number("STOCK_FAULT_SEEDS").unwrap_or(150);
+    let seeds: Vec<u64> = REGRESSIONS.into_iter().chain(1..=count).collect();
+    let (started, next) = (Instant::now(), AtomicU64::new(0));
+    let outcomes: Mutex<Vec<Outcome>> = Mutex::default();
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                loop {
+                    let place = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap();
+                    let Some(&seed) = seeds.get(place) else { return };
+                    let mut outcome = run(seed, false);
+                    if let Some(buffer) = outcome.advised_buffer {
+                        let buffered = run_with_buffer(seed, buffer);
+                        outcome.violations.extend(buffered.violations);
+                        if buffered.beyond > 0 {
+                            outcome.violations.push(format!("{} units are sold twice though {buffer} are held back", buffered.beyond));
+                        }
+                    }
+                    outcomes.lock().unwrap().push(outcome);
+                }
+            });
+        }
+    });
+    let mut outcomes = outcomes.into_inner().unwrap();
+    outcomes.sort_by_key(|outcome| outcome.seed);
+    let sum = |of: fn(&Outcome) -> u64| outcomes.iter().map(of).sum::<u64>();
+    println!(
+        "{} seeds in {:.1} s: {} units sold, {} of them beyond what was there, {} imports, {} faults in {} calls, {} offers and entries judged",
+        outcomes.len(),
+        started.elapsed().as_secs_f64(),
+        sum(|outcome| outcome.sold),
+        sum(|outcome| outcome.beyond),
+        sum(|outcome| outcome.imports as u64),
+        sum(|outcome| outcome.faults),
+        sum(|outcome| outcome.calls),
+        sum(|outcome| outcome.judged),
+    );
+    let failed: Vec<&Outcome> = outcomes.iter().filter(|outcome| !outcome.violations.is_empty()).collect();
+    for outcome in failed.iter().take(20) {
+        println!("seed {} fails: {}", outcome.seed, outcome.violations.join("\n    "));
+    }
+    if let Some(first) = failed.first() {
+        panic!("{} of {} seeds fail; the first with its trace: STOCK_FAULT_SEED={}", failed.len(), outcomes.len(), first.seed);
+    }
+    assert!(sum(|outcome| outcome.sold) > 20 * count, "hardly anything was sold: the plan is too tame");
+    assert!(sum(|outcome| outcome.faults) > 20 * count, "hardly anything went wrong: the plan is too tame");
+}
