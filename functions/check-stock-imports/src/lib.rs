@@ -175,11 +175,9 @@ where
         let now = self.clock.now();
         let Some(lines) = self.lines(message).await else { return Disposition::Return("store unavailable") };
         let settled = match &lines {
-            Some(lines) => match self
-                .append(&message.channel, |ledger| settle(lines, errors, ledger), |settled: &Settled| settled.changes.clone())
-                .await
-            {
-                Ok(settled) => settled,
+            Some(lines) => match self.settle_if_waited_for(message, lines, errors).await {
+                Ok(Some(settled)) => settled,
+                Ok(None) => return Disposition::Done("no longer waited for"),
                 Err(_) => return Disposition::Return("store unavailable"),
             },
             // Its lines are lost: they stay in doubt, and are published again.
@@ -247,6 +245,32 @@ where
             tracing::error!(channel = %message.channel, %problem, "an import's lines cannot be read; they stay in doubt");
             None
         }))
+    }
+
+    /// Moves the ledger for an import that is through. None, and nothing moved, where it is not waited for any more: a copy of its message
+    /// was quicker, or it was given up, and the lines' entries may be those of the next import.
+    async fn settle_if_waited_for(
+        &self,
+        message: &ImportMessage,
+        lines: &[ImportLine],
+        errors: &[LineError],
+    ) -> Result<Option<Settled>, StoreError> {
+        let mut tries = TRIES;
+        loop {
+            let mut held = self.ledger.load(&message.channel).await?;
+            // Only once the ledger was read: whoever claims another import from now on changes the ledger before sending it, and what is
+            // appended here is refused.
+            let (memory, _) = self.ledger.load_record::<PushMemory>(StockRecord::Push(&message.channel)).await?;
+            if memory.import.is_none_or(|import| import.mark != message.mark) {
+                return Ok(None);
+            }
+            let settled = settle(lines, errors, held.ledger());
+            match self.ledger.append(&mut held, &settled.changes).await {
+                Ok(()) => return Ok(Some(settled)),
+                Err(StoreError::Conflict(_)) if tries > 1 => tries -= 1,
+                Err(problem) => return Err(problem),
+            }
+        }
     }
 
     /// Appends to a channel's ledger what follows from how it stands.
