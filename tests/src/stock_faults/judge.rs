@@ -32,7 +32,7 @@ fn unknown_falls(world: &World, channel: usize, offer_sku: &str, applied: &Appli
                 let told_at = told.get(&(*seller, order_id.clone())).and_then(|told| told.known.first()).map(|(at, _)| *at);
                 let is_known = told_at.zip(applied.basis.flights_at.get(seller)).is_some_and(|(told, looked)| told <= *looked);
                 // What was sold here since has lowered the offer by itself.
-                !is_known && !(*seller == channel && fall.at >= applied.at)
+                !is_known && (*seller != channel || fall.at < applied.at)
             }
             None => applied.basis.asked_at.get(offer_sku).is_none_or(|asked_at| fall.at >= *asked_at),
         };

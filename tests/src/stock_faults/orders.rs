@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand::SeedableRng as _;
 use shared::despatch::{Despatch, Parcel, ParcelLine};
 use shared::order::life::{Circumstances, on_listing};
-use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
+use shared::order::row::{OrderKey, OrderRow, Stage};
 use shared::state::Store as _;
 use simulators::fashion::CatalogueSku;
 use simulators::mirakl::{OrderWish, ShopProfile, generate_order};
@@ -133,7 +133,7 @@ impl Life {
             self.wait((300, 900)).await;
         }
         self.wait((0, 900)).await;
-        self.save(|row, now| leaves(row, now)).await;
+        self.save(leaves).await;
         self.wait((0, 120)).await;
         self.world.shop(self.channel, |shop, now| shop.ship(&self.order_id, now));
         self.wait((20, 85)).await;
@@ -250,7 +250,5 @@ fn leaves(row: &mut OrderRow, now: jiff::Timestamp) {
     despatch.parcels = vec![Parcel { despatch: "D1".to_owned(), lines, found_at: now, ..Parcel::default() }];
     despatch.note_word("Despatched", now);
     despatch.ended_at = Some(now);
-    if !row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::CancelledAfterDespatch) {
-        row.enter(Stage::Despatched, now, "left");
-    }
+    row.enter(Stage::Despatched, now, "left");
 }

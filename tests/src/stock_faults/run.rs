@@ -12,7 +12,7 @@ use simulators::mirakl::ImportStatus;
 use tokio::sync::Notify;
 
 use super::ports::{Invocation, Port};
-use super::world::{CHANNELS, LIVE, Shared, World};
+use super::world::{LIVE, Shared, World};
 use super::{judge, orders, people};
 
 /// The functions' timeouts (template: `Timeout`).
@@ -93,7 +93,7 @@ async fn live(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
     world.quiet.set(true);
     world.tell(|| "the world is quiet".to_owned());
     settle(&world).await;
-    let outcome = Outcome {
+    Outcome {
         seed,
         violations: world.violations.borrow().clone(),
         trace: world.trace.borrow_mut().take().unwrap_or_default(),
@@ -104,8 +104,7 @@ async fn live(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
         imports: world.shops.borrow().iter().map(|shop| shop.imports().count()).sum(),
         judged: world.judged.get(),
         advised_buffer: world.plan.calm.then(|| judge::advised_buffer(&world)),
-    };
-    outcome
+    }
 }
 
 /// The quiet: what was begun ends; then, after what the settings say that it may take, everything is as the rule says.
@@ -278,5 +277,4 @@ async fn check(world: Shared, number: u64, id: u64, body: String) {
     if matches!(done, Some(Disposition::Done(_))) {
         world.queue.borrow_mut().remove(&id);
     }
-    debug_assert!(CHANNELS.len() > LIVE);
 }
