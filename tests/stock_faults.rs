@@ -12,7 +12,7 @@ use system_tests::stock_faults::{Outcome, run, run_with_buffer};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Seeds that once found something.
-const REGRESSIONS: [u64; 11] = [1, 4, 13, 15, 25, 26, 29, 34, 46, 52, 55];
+const REGRESSIONS: [u64; 13] = [1, 4, 13, 15, 25, 26, 29, 34, 46, 52, 55, 119, 138];
 /// Threads that share the seeds.
 const THREADS: usize = 2;
 
