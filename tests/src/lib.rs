@@ -3,4 +3,3 @@
 pub mod despatches;
 pub mod simulation;
 pub mod stock;
-pub mod stock_faults;
