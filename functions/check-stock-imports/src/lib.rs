@@ -175,7 +175,15 @@ where
         let now = self.clock.now();
         let Some(lines) = self.lines(message).await else { return Disposition::Return("store unavailable") };
         let settled = match &lines {
-            Some(lines) => match self.settle_if_waited_for(message, lines, errors).await {
+            Some(lines) => match self
+                .append(
+                    &message.channel,
+                    |memory| memory.import.as_ref().is_some_and(|import| import.mark == message.mark),
+                    |ledger| settle(lines, errors, ledger),
+                    |settled: &Settled| &settled.changes,
+                )
+                .await
+            {
                 Ok(Some(settled)) => settled,
                 Ok(None) => return Disposition::Done("no longer waited for"),
                 Err(_) => return Disposition::Return("store unavailable"),
@@ -223,9 +231,11 @@ where
     async fn stray_ended(&self, message: &ImportMessage) -> Disposition {
         let Some(lines) = self.lines(message).await else { return Disposition::Return("store unavailable") };
         if let Some(lines) = lines {
-            let again = self.append(&message.channel, |ledger| published_again(&lines, ledger), Clone::clone).await;
-            if again.is_err() {
-                return Disposition::Return("store unavailable");
+            let is_stray = |memory: &PushMemory| memory.stray.iter().any(|stray| stray.mark == message.mark);
+            match self.append(&message.channel, is_stray, |ledger| published_again(&lines, ledger), Vec::as_slice).await {
+                Ok(Some(_)) => {}
+                Ok(None) => return Disposition::Done("no longer remembered"),
+                Err(_) => return Disposition::Return("store unavailable"),
             }
         }
         let changed = self
@@ -247,40 +257,27 @@ where
         }))
     }
 
-    /// Moves the ledger for an import that is through. None, and nothing moved, where it is not waited for any more: a copy of its message
-    /// was quicker, or it was given up, and the lines' entries may be those of the next import.
-    async fn settle_if_waited_for(
+    /// Moves a channel's ledger as follows from how it stands. None, and nothing moved, where the import is not remembered any more as
+    /// `remembered` says: a copy of its message was quicker, or it was given up, and the lines' entries may be those of the next import.
+    async fn append<T>(
         &self,
-        message: &ImportMessage,
-        lines: &[ImportLine],
-        errors: &[LineError],
-    ) -> Result<Option<Settled>, StoreError> {
-        let mut tries = TRIES;
-        loop {
-            let mut held = self.ledger.load(&message.channel).await?;
-            // Only once the ledger was read: whoever claims another import from now on changes the ledger before sending it, and what is
-            // appended here is refused.
-            let (memory, _) = self.ledger.load_record::<PushMemory>(StockRecord::Push(&message.channel)).await?;
-            if memory.import.is_none_or(|import| import.mark != message.mark) {
-                return Ok(None);
-            }
-            let settled = settle(lines, errors, held.ledger());
-            match self.ledger.append(&mut held, &settled.changes).await {
-                Ok(()) => return Ok(Some(settled)),
-                Err(StoreError::Conflict(_)) if tries > 1 => tries -= 1,
-                Err(problem) => return Err(problem),
-            }
-        }
-    }
-
-    /// Appends to a channel's ledger what follows from how it stands.
-    async fn append<T>(&self, channel: &str, of: impl Fn(&Ledger) -> T, changes: impl Fn(&T) -> Vec<Change>) -> Result<T, StoreError> {
+        channel: &str,
+        remembered: impl Fn(&PushMemory) -> bool,
+        follows: impl Fn(&Ledger) -> T,
+        changes: impl Fn(&T) -> &[Change],
+    ) -> Result<Option<T>, StoreError> {
         let mut tries = TRIES;
         loop {
             let mut held = self.ledger.load(channel).await?;
-            let found = of(held.ledger());
-            match self.ledger.append(&mut held, &changes(&found)).await {
-                Ok(()) => return Ok(found),
+            // Only once the ledger was read: whoever claims another import from now on changes the ledger before sending it, and what is
+            // appended here is refused.
+            let (memory, _) = self.ledger.load_record::<PushMemory>(StockRecord::Push(channel)).await?;
+            if !remembered(&memory) {
+                return Ok(None);
+            }
+            let found = follows(held.ledger());
+            match self.ledger.append(&mut held, changes(&found)).await {
+                Ok(()) => return Ok(Some(found)),
                 Err(StoreError::Conflict(_)) if tries > 1 => tries -= 1,
                 Err(problem) => return Err(problem),
             }

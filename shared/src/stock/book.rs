@@ -32,10 +32,8 @@ pub trait StockBook {
     /// How a channel's offers' SKUs are read: all that protecting what it has sold needs.
     ///
     /// # Errors
-    /// As [`StockBook::pages`].
-    async fn skus(&self, channel: &str) -> Result<SkuReader, UnusableDocument> {
-        Ok(self.pages(channel).await?.skus)
-    }
+    /// They cannot be read, or are wrong; stock rules that are wrong are no matter here.
+    async fn skus(&self, channel: &str) -> Result<SkuReader, UnusableDocument>;
 }
 
 impl StockBook for &Documents {
