@@ -22,17 +22,18 @@ use shared::prima::{PrimaDespatches, PrimaError, PrimaOrderStatus, PrimaProgress
 use shared::queue::{ExceptionMessage, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions};
 use shared::state::{CollectionState, PollState, PrimaIntake, Reservation, Store, StoreError};
 use simulators::mirakl as marketplace;
-use tokio::sync::Notify;
 
-use super::world::{Fate, SHOPS, World};
+use super::world::{SHOPS, World};
+use crate::faults::{Caller, Fate};
+
+/// How long a slow call takes, in milliseconds.
+const SLOWEST: u64 = 15_000;
 
 /// One invocation: it may die at any call.
 #[derive(Debug)]
 pub(super) struct Invocation {
     pub(super) world: Rc<World>,
-    pub(super) name: String,
-    pub(super) skew: i64,
-    pub(super) died: Notify,
+    pub(super) caller: Caller,
 }
 
 /// All ports of one invocation.
@@ -44,8 +45,7 @@ pub(super) struct Port {
 
 impl Clock for Port {
     fn now(&self) -> Timestamp {
-        let now = self.invocation.world.now();
-        Timestamp::from_millisecond(now.as_millisecond() + self.invocation.skew).unwrap_or(now)
+        self.invocation.caller.skewed(self.world().now())
     }
 }
 
@@ -55,27 +55,11 @@ impl Port {
     }
 
     async fn begin(&self, effect: bool, may_be_late: bool, what: impl FnOnce() -> String) -> Fate {
-        let world = self.world();
-        let name = &self.invocation.name;
-        let fate = world.fate(effect, may_be_late, || format!("{name:<12} {}", what()));
-        let slow = !world.quiet.get() && world.dice.chance(world.profile.slow);
-        let milliseconds = if slow { world.dice.between(500, 15_000) } else { world.dice.between(1, 120) };
-        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
-        if fate == Fate::CrashBefore {
-            self.die().await;
-        }
-        fate
+        self.world().begin(&self.invocation.caller, effect, may_be_late, SLOWEST, what).await
     }
 
     async fn end(&self, fate: Fate) {
-        if fate == Fate::CrashAfter {
-            self.die().await;
-        }
-    }
-
-    async fn die(&self) {
-        self.invocation.died.notify_one();
-        std::future::pending::<()>().await;
+        self.invocation.caller.end(fate).await;
     }
 
     /// A call to Mirakl with an effect: done now, later, or not at all.

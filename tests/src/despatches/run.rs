@@ -14,7 +14,6 @@ use shared::order::life::{Circumstances, on_listing};
 use shared::order::row::{DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED, OrderKey, Stage};
 use shared::state::Store as _;
 use simulators::prima::Booking;
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use update_dispatches::Disposition;
 
@@ -251,20 +250,7 @@ async fn poll(world: Rc<World>) {
 }
 
 fn port(world: &Rc<World>, name: String) -> Port {
-    let skew = i64::try_from(world.dice.between(0, 20_000)).unwrap_or(0) - 10_000;
-    Port { invocation: Rc::new(Invocation { world: Rc::clone(world), name, skew, died: Notify::new() }), channel: 0 }
-}
-
-async fn supervise<T>(port: &Port, timeout: Duration, work: impl Future<Output = T>) -> Option<T> {
-    let world = &port.invocation.world;
-    let ended = tokio::select! {
-        biased;
-        () = port.invocation.died.notified() => "dies",
-        () = tokio::time::sleep(timeout) => "is ended by its timeout",
-        done = work => return Some(done),
-    };
-    world.tell(|| format!("{:<12} {ended}", port.invocation.name));
-    None
+    Port { invocation: Rc::new(Invocation { world: Rc::clone(world), caller: world.caller(name) }), channel: 0 }
 }
 
 async fn schedule(world: Rc<World>) {
@@ -297,7 +283,7 @@ async fn collect(world: Rc<World>, minute: u64) {
         manners: PrimaManners { answer_timeout_seconds: 20, ..PrimaManners::default() },
     };
     let run = collect_dispatches::Run { hard_deadline: after(world.now(), COLLECTOR_TIMEOUT) };
-    let _ = supervise(&port, COLLECTOR_TIMEOUT, ports.collect(&run)).await;
+    let _ = world.supervise(&port.invocation.caller, COLLECTOR_TIMEOUT, ports.collect(&run)).await;
 }
 
 async fn consume(world: Rc<World>) {
@@ -343,7 +329,7 @@ async fn update(world: Rc<World>, number: u64, deliveries: Vec<Delivery>) {
         .buffer_unordered(4)
         .collect::<Vec<_>>();
     // A batch that dies comes again, all of it.
-    for (id, done) in supervise(&port, UPDATER_TIMEOUT, work).await.unwrap_or_default() {
+    for (id, done) in world.supervise(&port.invocation.caller, UPDATER_TIMEOUT, work).await.unwrap_or_default() {
         if done {
             world.queue.borrow_mut().delete(id);
         }

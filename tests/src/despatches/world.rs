@@ -17,8 +17,8 @@ use shared::state::memory::MemoryStore;
 use simulators::fashion::catalogue;
 use simulators::mirakl::{Marketplace, OrderWish, Settings, ShopProfile, generate_order, order_json};
 use simulators::prima::{Installation, NewOrder, NewOrderLine, OrderRules};
-use tokio::time::Instant;
 
+use crate::faults::{Course, Profile};
 use crate::simulation::dice::Dice;
 use crate::simulation::sqs::Sqs;
 use crate::simulation::world::beginning;
@@ -28,40 +28,10 @@ pub(super) const CHANNELS: [&str; 2] = ["harbour-uk", "modehaus-eu"];
 /// Their shops.
 pub(super) const SHOPS: [i64; 2] = [2001, 3001];
 
-/// What becomes of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    Goes,
-    /// Without effect: not sent, or refused with 429 or by throttling.
-    Fails,
-    /// With its effect, and without an answer.
-    AnswerLost,
-    /// Without an answer, and with its effect a while later.
-    Late,
-    CrashBefore,
-    CrashAfter,
-}
-
-/// How bad a run is.
-#[derive(Clone, Debug)]
-pub(super) struct Profile {
-    pub(super) fails: f64,
-    pub(super) lost: f64,
-    pub(super) late: f64,
-    pub(super) crash: f64,
-    pub(super) twice: f64,
-    pub(super) slow: f64,
-}
-
 /// Everything of one run.
 #[derive(Debug)]
 pub(super) struct World {
-    pub(super) dice: Dice,
-    started: Instant,
-    pub(super) quiet: Cell<bool>,
-    pub(super) faults: Cell<u64>,
-    pub(super) calls: Cell<u64>,
-    pub(super) profile: Profile,
+    course: Course,
     pub(super) store: MemoryStore,
     pub(super) shops: RefCell<Vec<Marketplace>>,
     pub(super) office: RefCell<Installation>,
@@ -78,11 +48,6 @@ pub(super) struct World {
     /// Orders that a person shipped in Mirakl's back office, or a customer cancelled.
     pub(super) meddled: RefCell<BTreeSet<String>>,
     pub(super) consumers: Cell<u32>,
-    /// Numbers that OR23 or ST01 told, for the judge.
-    pub(super) violations: RefCell<Vec<String>>,
-    pub(super) trace: RefCell<Option<Vec<String>>>,
-    /// Nothing goes wrong.
-    pub(super) calm: bool,
     /// Calls of both systems, by operation.
     pub(super) tally: RefCell<BTreeMap<&'static str, u64>>,
 }
@@ -103,6 +68,14 @@ pub(super) fn mended_map() -> CarrierMap {
     map.entries.push(CarrierEntry { carrier: "Yodel".into(), name: Some("Yodel".into()), ..CarrierEntry::default() });
     map.entries.push(entry("Own lorry (Pete)", "VAN"));
     map
+}
+
+impl std::ops::Deref for World {
+    type Target = Course;
+
+    fn deref(&self) -> &Course {
+        &self.course
+    }
 }
 
 impl World {
@@ -134,11 +107,7 @@ impl World {
             ..crate::simulation::plan::channel(id, 1, beginning())
         };
         Self {
-            started: Instant::now(),
-            quiet: Cell::new(false),
-            faults: Cell::new(0),
-            calls: Cell::new(0),
-            profile,
+            course: Course::new(dice, calm, profile, traced),
             store: MemoryStore::default(),
             shops: RefCell::new(shops.into()),
             office: RefCell::new(Installation::new(OrderRules::default())),
@@ -153,28 +122,8 @@ impl World {
             numbers: RefCell::default(),
             meddled: RefCell::default(),
             consumers: Cell::new(0),
-            violations: RefCell::default(),
-            trace: RefCell::new(traced.then(Vec::new)),
-            calm,
             tally: RefCell::default(),
-            dice,
         }
-    }
-
-    pub(super) fn now(&self) -> Timestamp {
-        let passed = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
-        Timestamp::from_millisecond(beginning().as_millisecond() + passed).unwrap_or(Timestamp::MAX)
-    }
-
-    pub(super) fn tell(&self, line: impl FnOnce() -> String) {
-        if let Some(trace) = self.trace.borrow_mut().as_mut() {
-            trace.push(format!("{:>10.3} {}", self.started.elapsed().as_secs_f64(), line()));
-        }
-    }
-
-    pub(super) fn violate(&self, what: String) {
-        self.tell(|| format!("VIOLATION {what}"));
-        self.violations.borrow_mut().push(what);
     }
 
     pub(super) fn index(&self, channel: &str) -> usize {
@@ -197,30 +146,6 @@ impl World {
             serde_json::from_str(&order_json(order, shop.settings())).ok()
         })
         .flatten()
-    }
-
-    /// A call's fate.
-    pub(super) fn fate(&self, effect: bool, may_be_late: bool, what: impl FnOnce() -> String) -> Fate {
-        self.calls.set(self.calls.get() + 1);
-        let (dice, profile) = (&self.dice, &self.profile);
-        let fate = if self.quiet.get() {
-            Fate::Goes
-        } else if dice.chance(profile.crash) {
-            if dice.chance(0.5) { Fate::CrashBefore } else { Fate::CrashAfter }
-        } else if dice.chance(profile.fails) {
-            Fate::Fails
-        } else if effect && dice.chance(profile.lost) {
-            Fate::AnswerLost
-        } else if may_be_late && dice.chance(profile.late) {
-            Fate::Late
-        } else {
-            Fate::Goes
-        };
-        if fate != Fate::Goes {
-            self.faults.set(self.faults.get() + 1);
-        }
-        self.tell(|| if fate == Fate::Goes { what() } else { format!("{}  <<< {fate:?}", what()) });
-        fate
     }
 
     pub(super) fn count(&self, operation: &'static str) {

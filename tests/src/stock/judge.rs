@@ -97,7 +97,7 @@ pub(super) fn sale(world: &World, channel: usize, offer_sku: &str, units: u32) {
         return;
     }
     world.beyond.set(world.beyond.get() + beyond.unsigned_abs());
-    if !world.plan.calm {
+    if !world.calm {
         return;
     }
     let ceiling = ceiling(world);
@@ -309,7 +309,7 @@ pub(super) fn exceptions(world: &World) -> Vec<String> {
         since.sort_unstable();
         since.dedup();
         // One exception, told at least once: again where an answer was lost.
-        if since.len() != 1 || (world.plan.calm && messages > 1) {
+        if since.len() != 1 || (world.calm && messages > 1) {
             wrong.push(format!("{kind} of {channel} is shown as {} exceptions in {messages} messages", since.len()));
         }
     }

@@ -95,9 +95,9 @@ impl Life {
         let dice = &self.world.dice;
         let cancelled = dice.chance(0.12);
         let before_creation = cancelled && dice.chance(0.5);
-        let waits_long = !self.world.plan.calm && dice.chance(0.06);
+        let waits_long = !self.world.calm && dice.chance(0.06);
         // Seen by a poll.
-        let slow_poll = !self.world.plan.calm && dice.chance(0.05);
+        let slow_poll = !self.world.calm && dice.chance(0.05);
         self.wait(if slow_poll { (90, 600) } else { (20, 85) }).await;
         self.list().await;
         if before_creation {

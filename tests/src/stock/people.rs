@@ -46,7 +46,7 @@ fn change(world: &World, sku: &Sku, change: impl FnOnce(&mut Stock)) {
 
 /// What goes wrong for a while.
 pub(super) async fn mishaps(world: Shared) {
-    if world.plan.calm {
+    if world.calm {
         return;
     }
     while !world.quiet.get() {

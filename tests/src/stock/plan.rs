@@ -7,21 +7,11 @@ use shared::stock::settings::{FallsAt, StockBasis, StockSettings};
 use simulators::fashion::catalogue;
 use simulators::prima::{Lowered, ShownFigures, Sku};
 
+use crate::faults::Profile;
 use crate::simulation::dice::Dice;
 
 /// SKUs in the warehouse.
 const SKUS: usize = 14;
-
-/// How bad a run is.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Profile {
-    pub(super) fails: f64,
-    pub(super) lost: f64,
-    pub(super) late: f64,
-    pub(super) crash: f64,
-    pub(super) twice: f64,
-    pub(super) slow: f64,
-}
 
 /// A SKU in both systems' words.
 #[derive(Clone, Debug)]
@@ -36,9 +26,6 @@ pub(super) struct Item {
 /// What a seed has drawn.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// Nothing goes wrong: only what takes time anyway.
-    pub(super) calm: bool,
-    pub(super) profile: Profile,
     pub(super) items: Vec<Item>,
     pub(super) figures: ShownFigures,
     pub(super) lowered: Lowered,
@@ -62,21 +49,26 @@ pub(super) struct Plan {
     pub(super) day: u64,
 }
 
+/// Whether nothing goes wrong, and how bad it is where it does.
+pub(super) fn drawn_profile(dice: &Dice) -> (bool, Profile) {
+    let calm = dice.chance(0.25);
+    let bad = if calm { 0.0 } else { dice.between(0, 100) as f64 / 100.0 };
+    let profile =
+        Profile { fails: 0.08 * bad, lost: 0.06 * bad, late: 0.06 * bad, crash: 0.015 * bad, twice: 0.25 * bad, slow: 0.12 * bad };
+    (calm, profile)
+}
+
 impl Plan {
     /// The plan of a seed; with so many units held back of everything, where that is wanted.
-    pub(super) fn with_buffer(dice: &Dice, buffer: Option<u32>) -> Self {
-        let mut plan = Self::drawn(dice);
+    pub(super) fn with_buffer(dice: &Dice, calm: bool, buffer: Option<u32>) -> Self {
+        let mut plan = Self::drawn(dice, calm);
         for rules in plan.rules.iter_mut().filter(|_| buffer.is_some()) {
             rules.rules.push(StockRule { buffer, by: "Anna".to_owned(), why: "as advised".to_owned(), ..StockRule::default() });
         }
         plan
     }
 
-    fn drawn(dice: &Dice) -> Self {
-        let calm = dice.chance(0.25);
-        let bad = if calm { 0.0 } else { dice.between(0, 100) as f64 / 100.0 };
-        let profile =
-            Profile { fails: 0.08 * bad, lost: 0.06 * bad, late: 0.06 * bad, crash: 0.015 * bad, twice: 0.25 * bad, slow: 0.12 * bad };
+    fn drawn(dice: &Dice, calm: bool) -> Self {
         let shown = [ShownFigures::Net, ShownFigures::WithAllocated, ShownFigures::WithFree];
         let figures = shown[dice.index(shown.len())];
         let basis = match figures {
@@ -115,8 +107,6 @@ impl Plan {
         let settings = StockSettings { range_boundaries: if dice.chance(0.5) { vec![boundary] } else { Vec::new() }, ..settings };
         let rules = (0..super::world::CHANNELS.len()).map(|_| Self::rules(dice, &items)).collect();
         Self {
-            calm,
-            profile,
             figures,
             lowered,
             basis,

@@ -31,19 +31,20 @@ use shared::stock::flight::Flight;
 use shared::stock::settings::StockBasis;
 use simulators::mirakl::{ImportFate, ImportKind, ImportLine, ImportStatus};
 use simulators::prima::SkuFigures;
-use tokio::sync::Notify;
 
 use super::judge;
 use super::plan::Plan;
-use super::world::{Basis, Export, Fate, Intended, SHOPS, Sent, Shared, World};
+use super::world::{Basis, Export, Intended, SHOPS, Sent, Shared, World};
+use crate::faults::{Caller, Fate};
+
+/// How long a slow call takes, in milliseconds.
+const SLOWEST: u64 = 25_000;
 
 /// One invocation: it may die at any call.
 #[derive(Debug)]
 pub(super) struct Invocation {
     pub(super) world: Shared,
-    pub(super) name: String,
-    pub(super) skew: i64,
-    pub(super) died: Notify,
+    pub(super) caller: Caller,
     pub(super) began: Timestamp,
     /// The basis was agreed when it began.
     pub(super) agreed: bool,
@@ -62,8 +63,7 @@ pub(super) struct Port {
 
 impl Clock for Port {
     fn now(&self) -> Timestamp {
-        let now = self.world().now();
-        Timestamp::from_millisecond(now.as_millisecond() + self.invocation.skew).unwrap_or(now)
+        self.invocation.caller.skewed(self.world().now())
     }
 }
 
@@ -73,27 +73,11 @@ impl Port {
     }
 
     async fn begin(&self, effect: bool, may_be_late: bool, what: impl FnOnce() -> String) -> Fate {
-        let world = self.world();
-        let name = &self.invocation.name;
-        let fate = world.fate(effect, may_be_late, || format!("{name:<12} {}", what()));
-        let slow = !world.quiet.get() && world.dice.chance(world.plan.profile.slow);
-        let milliseconds = if slow { world.dice.between(500, 25_000) } else { world.dice.between(1, 120) };
-        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
-        if fate == Fate::CrashBefore {
-            self.die().await;
-        }
-        fate
+        self.world().begin(&self.invocation.caller, effect, may_be_late, SLOWEST, what).await
     }
 
     async fn end(&self, fate: Fate) {
-        if fate == Fate::CrashAfter {
-            self.die().await;
-        }
-    }
-
-    async fn die(&self) {
-        self.invocation.died.notify_one();
-        std::future::pending::<()>().await;
+        self.invocation.caller.end(fate).await;
     }
 
     fn key_is_refused(&self, operation: &'static str) -> Result<(), MiraklError> {
@@ -359,7 +343,7 @@ impl MiraklDirectory for Port {
     type Client = Self;
 
     async fn client(&self, channel: &Channel, _deadline: Timestamp) -> Result<Self, MiraklError> {
-        if self.world().mishap(self.world().plan.profile.fails / 4.0) {
+        if self.world().mishap(self.world().profile.fails / 4.0) {
             return Err(MiraklError::not_sent("key", "the key cannot be read"));
         }
         Ok(Self { invocation: Rc::clone(&self.invocation), channel: self.world().index(&channel.id) })
@@ -525,7 +509,7 @@ impl LedgerStore for Port {
         }
         let saved = self.world().ledger.save_record(record, document, version).await;
         if let Err(problem) = &saved {
-            self.world().tell(|| format!("{:<12} {problem}", self.invocation.name));
+            self.world().tell(|| format!("{:<12} {problem}", self.invocation.caller.name));
         }
         self.end(fate).await;
         if fate == Fate::AnswerLost { Err(unavailable()) } else { saved }
@@ -625,7 +609,7 @@ impl OrderQueue for Port {
 
 impl ShownExceptions for Port {
     async fn shown(&self) -> Result<Vec<ShownException>, QueueError> {
-        if self.world().mishap(self.world().plan.profile.fails) {
+        if self.world().mishap(self.world().profile.fails) {
             return Err(not_sent(0));
         }
         let shown = self.world().shown.borrow();
@@ -633,7 +617,7 @@ impl ShownExceptions for Port {
     }
 
     async fn withdraw(&self, shown: &ShownException) -> Result<(), QueueError> {
-        if self.world().mishap(self.world().plan.profile.fails) {
+        if self.world().mishap(self.world().profile.fails) {
             return Err(not_sent(1));
         }
         if let Ok(id) = shown.handle.parse::<u64>() {

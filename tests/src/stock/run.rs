@@ -9,7 +9,6 @@ use shared::clock::after;
 use shared::installation::PrimaManners;
 use shared::stock::settings::{BasisAgreement, StockSettings};
 use simulators::mirakl::ImportStatus;
-use tokio::sync::Notify;
 
 use super::ports::{Invocation, Port};
 use super::world::{LIVE, Shared, World};
@@ -74,7 +73,7 @@ fn begin(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
 
 async fn live(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
     let world = Rc::new(World::new(seed, buffer, traced));
-    world.tell(|| format!("{:?}", world.plan));
+    world.tell(|| format!("calm {}, {:?}, {:?}", world.calm, world.profile, world.plan));
     tokio::task::spawn_local(schedule(Rc::clone(&world)));
     tokio::task::spawn_local(consume(Rc::clone(&world)));
     tokio::task::spawn_local(orders::customers(Rc::clone(&world)));
@@ -84,7 +83,7 @@ async fn live(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
     tokio::task::spawn_local(people::person(Rc::clone(&world)));
     if world.plan.agreed_after > 0 {
         tokio::time::sleep(Duration::from_secs(world.plan.agreed_after)).await;
-        if !world.shown.borrow().values().any(|shown| shown.kind == "basis-missing") && world.plan.calm {
+        if !world.shown.borrow().values().any(|shown| shown.kind == "basis-missing") && world.calm {
             world.violate("nobody was told that the basis is missing".to_owned());
         }
         world.agreed.set(true);
@@ -103,7 +102,7 @@ async fn live(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
         beyond: world.beyond.get(),
         imports: world.shops.borrow().iter().map(|shop| shop.imports().count()).sum(),
         judged: world.judged.get(),
-        advised_buffer: world.plan.calm.then(|| judge::advised_buffer(&world)),
+        advised_buffer: world.calm.then(|| judge::advised_buffer(&world)),
     }
 }
 
@@ -153,24 +152,21 @@ async fn settle(world: &Shared) {
         world.violate(format!("an hour later: {wrong}"));
     }
     // What was lost without a trace goes out again for a day, just in case.
-    if world.plan.calm && imports(world) != before {
+    if world.calm && imports(world) != before {
         world.violate(format!("at rest imports go on: {before:?}, and an hour later {:?}", imports(world)));
     }
     for wrong in judge::exceptions(world) {
         world.violate(format!("at rest: {wrong}"));
     }
-    if world.plan.calm && !world.queue.borrow().is_empty() {
+    if world.calm && !world.queue.borrow().is_empty() {
         world.violate(format!("at rest {} messages wait", world.queue.borrow().len()));
     }
 }
 
 fn port(world: &Shared, name: String) -> Port {
-    let skew = i64::try_from(world.dice.between(0, 20_000)).unwrap_or(0) - 10_000;
     let invocation = Invocation {
         world: Rc::clone(world),
-        name,
-        skew,
-        died: Notify::new(),
+        caller: world.caller(name),
         began: world.now(),
         agreed: world.agreed.get(),
         basis: Default::default(),
@@ -179,26 +175,14 @@ fn port(world: &Shared, name: String) -> Port {
     Port { invocation: Rc::new(invocation), channel: 0 }
 }
 
-async fn supervise<T>(port: &Port, timeout: Duration, work: impl Future<Output = T>) -> Option<T> {
-    let world = &port.invocation.world;
-    let ended = tokio::select! {
-        biased;
-        () = port.invocation.died.notified() => "dies",
-        () = tokio::time::sleep(timeout) => "is ended by its timeout",
-        done = work => return Some(done),
-    };
-    world.tell(|| format!("{:<12} {ended}", port.invocation.name));
-    None
-}
-
 async fn schedule(world: Shared) {
     let mut minute = 0_u64;
     loop {
         minute += 1;
-        if !world.mishap(world.plan.profile.twice / 5.0) {
+        if !world.mishap(world.profile.twice / 5.0) {
             tokio::task::spawn_local(tick(Rc::clone(&world), minute));
         }
-        if world.mishap(world.plan.profile.twice / 4.0) {
+        if world.mishap(world.profile.twice / 4.0) {
             tokio::task::spawn_local(tick(Rc::clone(&world), minute));
         }
         tokio::time::sleep(Duration::from_secs(60)).await;
@@ -224,15 +208,16 @@ async fn tick(world: Shared, minute: u64) {
         manners: PrimaManners { answer_timeout_seconds: 20, ..PrimaManners::default() },
     };
     let run = push_stock::Run { id, hard_deadline: after(world.now(), PUSH_TIMEOUT) };
-    match supervise(&port, PUSH_TIMEOUT, ports.tick(&run)).await {
+    match world.supervise(&port.invocation.caller, PUSH_TIMEOUT, ports.tick(&run)).await {
         Some(Ok(report)) if !report.overlapped && !report.unagreed => {
-            world
-                .tell(|| format!("{:<12} {:?}", port.invocation.name, report.channels.iter().map(|one| &one.decision).collect::<Vec<_>>()));
+            world.tell(|| {
+                format!("{:<12} {:?}", port.invocation.caller.name, report.channels.iter().map(|one| &one.decision).collect::<Vec<_>>())
+            });
             let looked: BTreeMap<_, _> = port.invocation.basis.borrow().flights_at.iter().map(|(channel, at)| (*channel, *at)).collect();
             let desks: Vec<usize> = report.channels.iter().map(|one| world.index(&one.channel)).collect();
             judge::ledger(&world, &looked, &desks).await;
         }
-        ended => world.tell(|| format!("{:<12} {ended:?}", port.invocation.name)),
+        ended => world.tell(|| format!("{:<12} {ended:?}", port.invocation.caller.name)),
     }
     for channel in 0..LIVE {
         for item in &world.plan.items {
@@ -248,7 +233,7 @@ async fn consume(world: Shared) {
         let now = world.now();
         let due: Vec<u64> = world.queue.borrow().iter().filter(|(_, waiting)| waiting.visible_at <= now).map(|(id, _)| *id).collect();
         for id in due {
-            let twice = world.mishap(world.plan.profile.twice);
+            let twice = world.mishap(world.profile.twice);
             let body = {
                 let mut queue = world.queue.borrow_mut();
                 let Some(waiting) = queue.get_mut(&id) else { continue };
@@ -278,8 +263,8 @@ async fn check(world: Shared, number: u64, id: u64, body: String) {
         book: port.clone(),
     };
     let run = check_stock_imports::Run { hard_deadline: after(world.now(), CHECK_TIMEOUT) };
-    let done = supervise(&port, CHECK_TIMEOUT, ports.handle(&id.to_string(), &body, &run)).await;
-    world.tell(|| format!("{:<12} {body} {done:?}", port.invocation.name));
+    let done = world.supervise(&port.invocation.caller, CHECK_TIMEOUT, ports.handle(&id.to_string(), &body, &run)).await;
+    world.tell(|| format!("{:<12} {body} {done:?}", port.invocation.caller.name));
     if matches!(done, Some(Disposition::Done(_))) {
         world.queue.borrow_mut().remove(&id);
     }

@@ -15,9 +15,9 @@ use shared::state::memory::MemoryStore;
 use shared::stock::files::MemoryStockFiles;
 use simulators::mirakl::{ImportFate, Marketplace, NewOffer, Settings, order_json};
 use simulators::prima::{Installation, OrderRules, Stage, Stock, StockRow, StockRules};
-use tokio::time::Instant;
 
-use super::plan::{Item, Plan};
+use super::plan::{self, Item, Plan};
+use crate::faults::Course;
 use crate::simulation::dice::Dice;
 use crate::simulation::world::beginning;
 
@@ -29,20 +29,6 @@ pub(super) const SHOPS: [i64; 3] = [2001, 3001, 4001];
 pub(super) const LIVE: usize = 2;
 /// A SKU that has no form, and one that Prima has never had.
 pub(super) const ODD_OFFERS: [&str; 2] = ["GIFTCARD", "W9999-XXX-1"];
-
-/// What becomes of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    Goes,
-    /// Without effect: not sent, or refused with 429 or by throttling.
-    Fails,
-    /// With its effect, and without an answer.
-    AnswerLost,
-    /// Without an answer, and with its effect a while later.
-    Late,
-    CrashBefore,
-    CrashAfter,
-}
 
 /// What the connector could know when it sent an import.
 #[derive(Clone, Debug, Default)]
@@ -132,12 +118,8 @@ pub(super) struct Waiting {
 /// Everything of one run.
 #[derive(Debug)]
 pub(super) struct World {
-    pub(super) dice: Dice,
+    course: Course,
     pub(super) plan: Plan,
-    started: Instant,
-    pub(super) quiet: Cell<bool>,
-    pub(super) faults: Cell<u64>,
-    pub(super) calls: Cell<u64>,
     pub(super) store: MemoryStore,
     pub(super) ledger: MemoryLedger,
     pub(super) files: MemoryStockFiles,
@@ -174,8 +156,6 @@ pub(super) struct World {
     pub(super) beyond: Cell<u64>,
     /// Numbers of what was looked at.
     pub(super) judged: Cell<u64>,
-    pub(super) violations: RefCell<Vec<String>>,
-    pub(super) trace: RefCell<Option<Vec<String>>>,
 }
 
 /// An export of offers.
@@ -187,11 +167,20 @@ pub(super) struct Export {
     pub(super) offers: Vec<(String, u32)>,
 }
 
+impl std::ops::Deref for World {
+    type Target = Course;
+
+    fn deref(&self) -> &Course {
+        &self.course
+    }
+}
+
 impl World {
     /// A world at its beginning.
     pub(super) fn new(seed: u64, buffer: Option<u32>, traced: bool) -> Self {
         let dice = Dice::new(seed);
-        let plan = Plan::with_buffer(&dice, buffer);
+        let (calm, profile) = plan::drawn_profile(&dice);
+        let plan = Plan::with_buffer(&dice, calm, buffer);
         let settings = Settings {
             debit_seconds: 0,
             payment_seconds: Some(0),
@@ -228,10 +217,6 @@ impl World {
             ..crate::simulation::plan::channel(CHANNELS[index], 1, beginning())
         };
         Self {
-            started: Instant::now(),
-            quiet: Cell::new(false),
-            faults: Cell::new(0),
-            calls: Cell::new(0),
             store: MemoryStore::default(),
             ledger: MemoryLedger::default(),
             files: MemoryStockFiles::default(),
@@ -260,30 +245,8 @@ impl World {
             sold: Cell::new(0),
             beyond: Cell::new(0),
             judged: Cell::new(0),
-            violations: RefCell::default(),
-            trace: RefCell::new(traced.then(Vec::new)),
             plan,
-            dice,
-        }
-    }
-
-    pub(super) fn now(&self) -> Timestamp {
-        let passed = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
-        Timestamp::from_millisecond(beginning().as_millisecond() + passed).unwrap_or(Timestamp::MAX)
-    }
-
-    pub(super) fn tell(&self, line: impl FnOnce() -> String) {
-        if let Some(trace) = self.trace.borrow_mut().as_mut() {
-            trace.push(format!("{:>10.3} {}", self.started.elapsed().as_secs_f64(), line()));
-        }
-    }
-
-    pub(super) fn violate(&self, what: String) {
-        self.tell(|| format!("VIOLATION {what}"));
-        // One mistake shows itself again and again.
-        let mut violations = self.violations.borrow_mut();
-        if violations.len() < 12 && !violations.contains(&what) {
-            violations.push(what);
+            course: Course::new(dice, calm, profile, traced),
         }
     }
 
@@ -374,39 +337,6 @@ impl World {
         let intended = self.intended.borrow();
         let of_offer = intended[channel].iter().filter(|intended| intended.offer_sku == offer_sku).filter(counts);
         of_offer.map(|intended| intended.quantity).max().unwrap_or(0).max(shows)
-    }
-
-    /// A call's fate.
-    pub(super) fn fate(&self, effect: bool, may_be_late: bool, what: impl FnOnce() -> String) -> Fate {
-        self.calls.set(self.calls.get() + 1);
-        let (dice, profile) = (&self.dice, &self.plan.profile);
-        let fate = if self.quiet.get() || self.plan.calm {
-            Fate::Goes
-        } else if dice.chance(profile.crash) {
-            if dice.chance(0.5) { Fate::CrashBefore } else { Fate::CrashAfter }
-        } else if dice.chance(profile.fails) {
-            Fate::Fails
-        } else if effect && dice.chance(profile.lost) {
-            Fate::AnswerLost
-        } else if may_be_late && dice.chance(profile.late) {
-            Fate::Late
-        } else {
-            Fate::Goes
-        };
-        if fate != Fate::Goes {
-            self.faults.set(self.faults.get() + 1);
-        }
-        self.tell(|| if fate == Fate::Goes { what() } else { format!("{}  <<< {fate:?}", what()) });
-        fate
-    }
-
-    /// Something that goes wrong once in a while.
-    pub(super) fn mishap(&self, probability: f64) -> bool {
-        let happens = !self.quiet.get() && !self.plan.calm && self.dice.chance(probability);
-        if happens {
-            self.faults.set(self.faults.get() + 1);
-        }
-        happens
     }
 
     pub(super) fn ask_later(&self, message: &ImportMessage, delay: Duration) {
