@@ -11,8 +11,8 @@ use system_tests::stock::{Outcome, run, run_with_buffer};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Seeds that once found something.
-const REGRESSIONS: [u64; 13] = [1, 4, 13, 15, 25, 26, 29, 34, 46, 52, 55, 119, 138];
+/// Seeds that once found something; what a seed lives through changes with the number of calls that the functions make.
+const REGRESSIONS: [u64; 14] = [1, 4, 13, 15, 25, 26, 29, 34, 46, 52, 55, 72, 119, 138];
 /// Threads that share the seeds.
 const THREADS: usize = 2;
 
