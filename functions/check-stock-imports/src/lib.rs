@@ -214,8 +214,9 @@ where
         tracing::info!(channel = %message.channel, imported = settled.imported, refused = refused.len(), unidentified = settled.unidentified, "an import is complete");
         let changed = self
             .change(&message.channel, |memory| {
-                if memory.import.take_if(|import| import.mark == message.mark).is_none() {
-                    return;
+                let Some(import) = memory.import.take_if(|import| import.mark == message.mark) else { return };
+                if !memory.more {
+                    memory.decided_at = Some(import.begun_at);
                 }
                 memory.note_refusals(refused.clone(), |sku| imported.contains(sku), now);
                 memory.totals.lines_published += settled.imported as u64;

@@ -89,6 +89,12 @@ fn print(report: &Report, began: Timestamp) {
             .count("SkusUnusable", reading.unusable)
             .seconds("ReadingSeconds", reading.milliseconds as f64 / 1000.0);
     }
+    if let Some(named) = &report.named {
+        measures
+            .count("SkusAskedByName", named.asked)
+            .count("SkusReadByName", named.answered)
+            .count("NamedReadingsFailed", usize::from(named.failed));
+    }
     if let Some(age) = report.figures_age {
         measures.seconds("OldestFigureSeconds", age as f64);
     }

@@ -17,30 +17,33 @@ mod reading;
 mod report;
 
 use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::channel::{Channel, Mode};
 use shared::channels::UnusableDocument;
-use shared::clock::{CLOCK_SKEW, Clock, after};
+use shared::clock::{Clock, after};
 use shared::events::EventBus;
 use shared::installation::PrimaManners;
 use shared::mirakl::MiraklDirectory;
 use shared::mirakl::stock::MiraklStock;
+use shared::order::mapping::SkuReader;
 use shared::order::row::Lease;
+use shared::order::rules::SkuOverride;
 use shared::prima::stock::{PrimaStock, SkuKey};
 use shared::queue::{ImportQueue, OrderQueue, ShownExceptions};
 use shared::state::ledger::{HeldLedger, LedgerStore, StockRecord, Version};
 use shared::state::{FlightStore, Store, StoreError};
 use shared::stock::book::{StockBook, StockPages};
 use shared::stock::cadence::{Pressure, next_push};
-use shared::stock::evaluate::{Evaluation, InFlight, LastUnits, Line, Market, Stall, evaluate};
+use shared::stock::evaluate::{Evaluation, InFlight, LastUnits, Line, Market, Stall, evaluate, sold_since};
 use shared::stock::exceptions::{Condition, StockExceptionKind, announce, follow, tidy};
 use shared::stock::figures::Figures;
 use shared::stock::files::{FIGURES, StockFiles, offers_of};
 use shared::stock::flight::Flight;
 use shared::stock::ledger::{Change, sku_hash};
-use shared::stock::memory::{LatestEvaluation, PushMemory, StockMemory};
+use shared::stock::memory::{LatestEvaluation, PushMemory, StockLease, StockMemory};
 use shared::stock::offer::Shown;
 use shared::stock::offers_list::OffersList;
 use shared::stock::settings::{StockBasis, StockSettings};
@@ -53,6 +56,9 @@ const NEARLY_DUE: Duration = Duration::from_secs(5);
 const BETWEEN_READINGS: Duration = Duration::from_secs(50);
 /// STO01 is allowed once a minute.
 const BETWEEN_IMPORTS: Duration = Duration::from_secs(60);
+/// A run that died holds the next ones up for this long.
+const LEASE_FOR: Duration = Duration::from_secs(90);
+const LEASE_RENEWED_EVERY: Duration = Duration::from_secs(30);
 /// A channel's publishing is not begun with less time left than this.
 const LEAST_TIME: Duration = Duration::from_secs(30);
 
@@ -103,6 +109,8 @@ struct Desk {
     /// There may be a list of offers, and the store did not hand it out now.
     list_unread: bool,
     flights: Vec<Flight>,
+    /// Prima SKUs of which something was sold or cancelled here since the run before.
+    touched: Vec<SkuOverride>,
     /// Units by offer SKU that were sold here since the last push.
     sold_since: HashMap<String, u32>,
     evaluation: Evaluation,
@@ -121,6 +129,12 @@ impl Desk {
     fn is_live(&self) -> bool {
         self.channel.stock == Mode::Live
     }
+}
+
+/// The flights of a channel without a desk, and how its offers' SKUs are read.
+struct Others {
+    skus: SkuReader,
+    flights: Vec<Flight>,
 }
 
 /// A channel that takes no part, and what a person has to know of that.
@@ -149,17 +163,15 @@ where
         if channels.iter().all(|channel| channel.stock == Mode::Off) {
             return Ok(Report { idle: true, ..Report::default() });
         }
-        let (mut memory, version) = self.recall(StockRecord::Installation).await?;
-        let Some(mut version) = self.take_lease(&mut memory, &version, run, now).await? else {
+        if !self.take_lease(run, now).await? {
             return Ok(Report { overlapped: true, ..Report::default() });
-        };
-        let worked = self.work(&channels, &mut memory, run, now).await;
-        memory.lease = None;
-        match self.ledger.save_record(StockRecord::Installation, &memory, &version).await {
-            Ok(saved) => version = saved,
-            Err(problem) => tracing::warn!(%problem, "what stock remembers could not be saved; the next run begins from what was there"),
         }
-        drop(version);
+        let worked = tokio::select! {
+            biased;
+            worked = self.work_and_remember(&channels, run, now) => worked,
+            never = self.renew_lease(run) => match never {},
+        };
+        self.give_lease_back(run).await;
         worked
     }
 
@@ -167,16 +179,45 @@ where
         self.ledger.load_record(record).await.map_err(|problem| problem.to_string())
     }
 
-    async fn take_lease(&self, memory: &mut StockMemory, version: &Version, run: &Run, now: Timestamp) -> Result<Option<Version>, String> {
-        if memory.lease.as_ref().is_some_and(|lease| lease.owner != run.id && lease.until > now) {
-            return Ok(None);
+    /// False where another run is at work.
+    async fn take_lease(&self, run: &Run, now: Timestamp) -> Result<bool, String> {
+        let (StockLease { lease }, version) = self.recall(StockRecord::Lease).await?;
+        if lease.is_some_and(|lease| lease.owner != run.id && lease.until > now) {
+            return Ok(false);
         }
-        memory.lease = Some(Lease { owner: run.id.clone(), until: after(run.hard_deadline, CLOCK_SKEW) });
-        match self.ledger.save_record(StockRecord::Installation, memory, version).await {
-            Ok(version) => Ok(Some(version)),
-            Err(StoreError::Conflict(_)) => Ok(None),
+        match self.ledger.save_record(StockRecord::Lease, &lease_of(run, now), &version).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::Conflict(_)) => Ok(false),
             Err(problem) => Err(problem.to_string()),
         }
+    }
+
+    /// Renews the lease for as long as it is let; one that is lost stays lost, and the work goes on, since nothing rests on it.
+    async fn renew_lease(&self, run: &Run) -> Infallible {
+        loop {
+            self.clock.sleep(LEASE_RENEWED_EVERY).await;
+            let Ok((StockLease { lease: Some(lease) }, version)) = self.recall(StockRecord::Lease).await else { continue };
+            if lease.owner == run.id {
+                let _ = self.ledger.save_record(StockRecord::Lease, &lease_of(run, self.clock.now()), &version).await;
+            }
+        }
+    }
+
+    /// So that the next run need not wait for its end.
+    async fn give_lease_back(&self, run: &Run) {
+        let Ok((StockLease { lease: Some(lease) }, version)) = self.recall(StockRecord::Lease).await else { return };
+        if lease.owner == run.id {
+            let _ = self.ledger.save_record(StockRecord::Lease, &StockLease::default(), &version).await;
+        }
+    }
+
+    async fn work_and_remember(&self, channels: &[Channel], run: &Run, now: Timestamp) -> Result<Report, String> {
+        let (mut memory, version) = self.recall(StockRecord::Installation).await?;
+        let worked = self.work(channels, &mut memory, run, now).await;
+        if let Err(problem) = self.ledger.save_record(StockRecord::Installation, &memory, &version).await {
+            tracing::warn!(%problem, "what stock remembers could not be saved; the next run begins from what was there");
+        }
+        worked
     }
 
     async fn work(&self, channels: &[Channel], memory: &mut StockMemory, run: &Run, now: Timestamp) -> Result<Report, String> {
@@ -198,20 +239,25 @@ where
         let due_by_pace = desks.iter().any(|desk| self.pace_is_due(desk, desk.memory.pushed_at, now) && desk.offers.is_some());
         // Before a push that the pace asks for, so that it may raise; and by a pace of its own, since pressing pushes need no new figures
         // and must not put off asking for them.
-        let is_to_be_read = due_by_pace || desks.iter().any(|desk| self.pace_is_due(desk, memory.asked_at, now) && desk.offers.is_some());
+        let is_to_be_read = due_by_pace
+            || memory.unfinished
+            || desks.iter().any(|desk| self.pace_is_due(desk, memory.asked_at, now) && desk.offers.is_some());
         let may_ask = memory.asked_at.is_none_or(|asked_at| after(asked_at, BETWEEN_READINGS) <= now);
         if is_to_be_read && may_ask {
             report.reading = Some(self.read_prima(memory, basis, &mut figures, run, now).await);
+        } else if !memory.sold.is_empty() {
+            report.named = Some(self.read_sold(memory, basis, &mut figures, now).await);
         }
         // Strongly consistent, and after the answers are complete: what is sold meanwhile counts.
         self.look_at_flights(channels, &absent, &mut desks, now).await?;
+        self.note_sold(memory, &desks);
+        let others = self.flights_of_others(channels, &desks).await?;
         let anything = due_by_pace
             || report.reading.is_some()
+            || report.named.is_some_and(|named| named.answered > 0)
             || desks.iter().any(|desk| desk.memory.pending || desk.memory.republish || desk.relisted || desk.report.touched > 0);
         if anything {
-            let unread = self.in_flight_of_others(channels, &desks, &figures).await?;
-            let in_flight = self.in_flight(&desks, &figures, unread);
-            self.evaluate_all(&mut desks, &figures, in_flight, now);
+            self.evaluate_all(&mut desks, &others, &figures, now);
             self.publish_all(&mut desks, !absent.is_empty(), run, now).await;
             report.figures_age = figures.ages().map(|(_, oldest)| now.duration_since(oldest).as_secs());
             memory.without_offer = without_offer(&figures, &desks);
@@ -245,6 +291,7 @@ where
                 offers,
                 list_unread,
                 flights: Vec::new(),
+                touched: Vec::new(),
                 sold_since: HashMap::new(),
                 evaluation: Evaluation::default(),
                 republished: false,
@@ -329,6 +376,7 @@ where
                 })
                 .collect();
             desk.report.touched = touched.len();
+            desk.touched = touched.iter().filter_map(|sku| desk.pages.skus.read(sku).ok()).map(SkuOverride::from).collect();
             let since = desk.memory.pushed_at.unwrap_or(Timestamp::MIN);
             for flight in desk.flights.iter().filter(|flight| flight.seen_at >= since) {
                 for line in &flight.lines {
@@ -353,16 +401,25 @@ where
         Ok(())
     }
 
-    /// What channels without a stock flow of their own have in flight.
-    async fn in_flight_of_others(&self, channels: &[Channel], desks: &[Desk], figures: &Figures) -> Result<InFlight, String> {
-        let mut in_flight = InFlight::default();
+    /// What the next run asks Prima for by name: what was sold since it answered.
+    fn note_sold(&self, memory: &mut StockMemory, desks: &[Desk]) {
+        for sku in desks.iter().flat_map(|desk| &desk.touched) {
+            if memory.sold.len() < self.settings.named_skus && !memory.sold.contains(sku) {
+                memory.sold.push(sku.clone());
+            }
+        }
+    }
+
+    /// What channels without a desk have in flight: they sell too.
+    async fn flights_of_others(&self, channels: &[Channel], desks: &[Desk]) -> Result<Vec<Others>, String> {
+        let mut others = Vec::new();
         for channel in channels.iter().filter(|channel| desks.iter().all(|desk| desk.id() != channel.id)) {
             let flights = self.store.flights(&channel.id).await.map_err(|problem| problem.to_string())?;
             if flights.is_empty() {
                 continue;
             }
             match self.book.skus(&channel.id).await {
-                Ok(skus) => in_flight.add(&skus, &flights, figures, &self.settings),
+                Ok(skus) => others.push(Others { skus, flights }),
                 // Its lines protect nothing then; such a channel is absent, and nothing is raised anywhere.
                 Err(problem) if channel.stock != Mode::Off => {
                     tracing::error!(channel = %channel.id, %problem, "its orders protect no stock")
@@ -370,17 +427,25 @@ where
                 Err(problem) => return Err(format!("what channel {} has sold cannot be told from its documents: {problem}", channel.id)),
             }
         }
-        Ok(in_flight)
+        Ok(others)
     }
 
-    fn in_flight(&self, desks: &[Desk], figures: &Figures, others: InFlight) -> InFlight {
-        desks.iter().fold(others, |mut in_flight, desk| {
+    /// By Prima SKU, what other channels than this have sold since what it shows was decided.
+    fn sold_elsewhere(desks: &[Desk], others: &[Others], desk: &Desk) -> HashMap<SkuKey, u32> {
+        let Some(since) = desk.memory.decided_at else { return HashMap::new() };
+        let seen = desks.iter().filter(|one| one.id() != desk.id()).map(|one| (&one.pages.skus, one.flights.as_slice()));
+        sold_since(seen.chain(others.iter().map(|one| (&one.skus, one.flights.as_slice()))), since)
+    }
+
+    fn evaluate_all(&self, desks: &mut [Desk], others: &[Others], figures: &Figures, now: Timestamp) {
+        let mut in_flight = InFlight::default();
+        for other in others {
+            in_flight.add(&other.skus, &other.flights, figures, &self.settings);
+        }
+        for desk in &*desks {
             in_flight.add(&desk.pages.skus, &desk.flights, figures, &self.settings);
-            in_flight
-        })
-    }
-
-    fn evaluate_all(&self, desks: &mut [Desk], figures: &Figures, in_flight: InFlight, now: Timestamp) {
+        }
+        let sold_elsewhere: Vec<_> = desks.iter().map(|desk| Self::sold_elsewhere(desks, others, desk)).collect();
         let mut last_units = LastUnits::default();
         if self.settings.last_units > 0 {
             for channel in &self.settings.last_units_on {
@@ -392,9 +457,15 @@ where
             }
         }
         let market = Market { figures, settings: &self.settings, in_flight, last_units, now };
-        for desk in desks.iter_mut() {
+        for (desk, sold_elsewhere) in desks.iter_mut().zip(&sold_elsewhere) {
             let Some(offers) = &desk.offers else { continue };
-            let stall = Stall { channel: &desk.channel.id, rules: &desk.pages.rules, skus: &desk.pages.skus, ledger: desk.held.ledger() };
+            let stall = Stall {
+                channel: &desk.channel.id,
+                rules: &desk.pages.rules,
+                skus: &desk.pages.skus,
+                ledger: desk.held.ledger(),
+                sold_elsewhere: Some(sold_elsewhere),
+            };
             let is_refused = |sku: &str, quantity: u32| desk.memory.is_refused(sku, quantity, now);
             let mut evaluation = evaluate(&market, &stall, offers, &desk.sold_since, is_refused);
             desk.memory.keep_refusals(evaluation.refused.iter().chain(evaluation.lines.iter().map(|line| &line.offer_sku)));
@@ -431,7 +502,7 @@ where
                 format!("{}: due at {due_at:.0}", reason.name())
             } else if lines.is_empty() {
                 // Looked at, and nothing to say: the pace goes on from here.
-                desk.memory.pushed_at = Some(now);
+                (desk.memory.pushed_at, desk.memory.decided_at) = (Some(now), Some(now));
                 format!("{}: nothing differs", reason.name())
             } else if !desk.is_live() {
                 desk.memory.pushed_at = Some(now);
@@ -455,8 +526,10 @@ where
                 unknown_to_prima: desk.evaluation.unknown_to_prima.count,
                 waiting: desk.evaluation.lines.len() - desk.report.published.min(desk.evaluation.lines.len()),
                 to_lower: desk.evaluation.to_lower,
+                may_sell_twice: desk.evaluation.may_sell_twice,
                 decision: decision.clone(),
             };
+            desk.report.may_sell_twice = desk.evaluation.may_sell_twice;
             tracing::info!(
                 channel = %desk.channel.id,
                 decision,
@@ -549,6 +622,10 @@ where
         }
         false
     }
+}
+
+fn lease_of(run: &Run, now: Timestamp) -> StockLease {
+    StockLease { lease: Some(Lease { owner: run.id.clone(), until: after(now, LEASE_FOR) }) }
 }
 
 /// Nothing of the latest evaluation is left.

@@ -9,6 +9,7 @@ use shared::events::EventBus;
 use shared::intake::{Admission, admit};
 use shared::mirakl::MiraklDirectory;
 use shared::mirakl::stock::MiraklStock;
+use shared::prima::Outcome;
 use shared::prima::stock::ranges::{RangeLimits, RangePlan, Took};
 use shared::prima::stock::{PrimaStock, ProductRange, RangeReading};
 use shared::queue::{ImportQueue, OrderQueue, ShownExceptions};
@@ -19,7 +20,7 @@ use shared::stock::figures::Figures;
 use shared::stock::files::{FIGURES, StockFiles};
 use shared::stock::memory::StockMemory;
 
-use crate::report::ReadingReport;
+use crate::report::{NamedReport, ReadingReport};
 use crate::{Basis, Ports, Run};
 
 /// What a range may take: a range that fails costs no more, and Prima does other things besides.
@@ -59,25 +60,40 @@ where
         if memory.plan == RangePlan::default() && !self.settings.range_boundaries.is_empty() {
             memory.plan = RangePlan::parted_at(self.settings.range_boundaries.iter().cloned());
         }
-        let ranges = memory.plan.ranges();
-        let answers: Vec<_> = stream::iter(ranges)
-            .map(|range| self.read_range(range, basis, run))
-            .buffer_unordered(self.settings.concurrent_ranges)
-            .collect()
-            .await;
         let (mut read, mut failed) = (Vec::new(), Vec::new());
-        for (range, answer) in answers {
-            match answer {
-                Ok((reading, took)) => {
-                    memory.plan.learn(&range, took, &reading.products, &LIMITS);
-                    read.push((range, reading));
-                }
-                Err(problem) => {
-                    tracing::warn!(from = %range.from, to = %range.to, problem, "a range of Prima's catalogue was not read; its SKUs stay as they were");
-                    failed.push(format!("{}: {problem}", shown(&range)));
+        let (mut took_each, mut has_parted) = (Vec::new(), false);
+        let mut ranges = memory.plan.ranges();
+        // A range that fails for its size is parted, and its parts are asked for at once.
+        while !ranges.is_empty() {
+            let answers: Vec<_> = stream::iter(std::mem::take(&mut ranges))
+                .map(|range| self.read_range(range, basis, run))
+                .buffer_unordered(self.settings.concurrent_ranges)
+                .collect()
+                .await;
+            for (range, answer) in answers {
+                match answer {
+                    Ok((reading, took)) => {
+                        took_each.push(took);
+                        read.push((range, reading));
+                    }
+                    Err(Unread { problem, products, took }) => {
+                        let parts = memory.plan.cut(&range, took, &products, &LIMITS);
+                        tracing::warn!(from = %range.from, to = %range.to, problem, parts = parts.len(), "a range of Prima's catalogue was not read; its SKUs stay as they were");
+                        match parts.is_empty() {
+                            true => failed.push(format!("{}: {problem}", shown(&range))),
+                            false => {
+                                has_parted = true;
+                                ranges.extend(parts);
+                            }
+                        }
+                    }
                 }
             }
         }
+        for ((range, reading), took) in read.iter().zip(took_each) {
+            memory.plan.learn(range, took, &reading.products, &LIMITS);
+        }
+        memory.unfinished = has_parted && !failed.is_empty();
         let answered: usize = read.iter().map(|(_, reading)| reading.figures.len() + reading.unusable.len()).sum();
         if answered == 0 && failed.is_empty() {
             // No catalogue is empty: nothing follows from that, least of all zeroes.
@@ -96,12 +112,11 @@ where
             {
                 tracing::warn!(sku = unusable.0, why = %unusable.1, "a SKU has no figure that can be used");
             }
-            if let Err(problem) = self.files.write(FIGURES, figures.encode()).await {
-                tracing::warn!(%problem, "Prima's figures could not be kept: the next run has those of before");
-            }
+            self.keep(figures).await;
         }
         if failed.is_empty() {
             memory.whole_at = Some(now);
+            memory.sold.clear();
             memory.plan.join(&LIMITS);
         }
         failed.truncate(5);
@@ -109,20 +124,70 @@ where
         report
     }
 
-    async fn read_range(&self, range: ProductRange, basis: Basis, run: &Run) -> (ProductRange, Result<(RangeReading, Took), String>) {
+    /// Asks for the SKUs that were sold since Prima answered, by name: what sells is known as of a minute ago, whatever the pace of whole
+    /// readings. Without an answer they stay as they were, and are asked for again.
+    pub(crate) async fn read_sold(&self, memory: &mut StockMemory, basis: Basis, figures: &mut Figures, now: Timestamp) -> NamedReport {
+        let mut report = NamedReport { asked: memory.sold.len(), ..NamedReport::default() };
+        if admit(&self.store, &self.manners, now).await == Admission::Closed {
+            return NamedReport { failed: true, ..report };
+        }
+        match self.prima.named(&memory.sold, basis).await {
+            Ok(reading) => {
+                let taken = figures.take_named(&reading);
+                report.answered = taken.figures + taken.unusable;
+                memory.sold.clear();
+                self.keep(figures).await;
+            }
+            Err(problem) => {
+                tracing::warn!(%problem, "what was sold could not be asked for by name; the whole reading has it");
+                report.failed = true;
+            }
+        }
+        report
+    }
+
+    async fn keep(&self, figures: &Figures) {
+        if let Err(problem) = self.files.write(FIGURES, figures.encode()).await {
+            tracing::warn!(%problem, "Prima's figures could not be kept: the next run has those of before");
+        }
+    }
+
+    async fn read_range(&self, range: ProductRange, basis: Basis, run: &Run) -> (ProductRange, Result<(RangeReading, Took), Unread>) {
         let began = self.clock.now();
         if after(began, RESERVED) > run.hard_deadline {
-            return (range, Err("the run had no time left for it".to_owned()));
+            return (
+                range,
+                Err(Unread { problem: "the run had no time left for it".to_owned(), products: Vec::new(), took: Took::default() }),
+            );
         }
         let answer = self.prima.range(&range, basis).await;
         let milliseconds = u64::try_from(self.clock.now().duration_since(began).as_millis()).unwrap_or(0);
-        let answer = answer.map_err(|problem| problem.to_string()).map(|reading| {
-            let skus = (reading.figures.len() + reading.unusable.len()) as u64;
-            let took = Took { milliseconds, bytes: reading.length, skus };
-            (reading, took)
-        });
+        let answer = match answer {
+            Ok(reading) => {
+                let skus = (reading.figures.len() + reading.unusable.len()) as u64;
+                let took = Took { milliseconds, bytes: reading.length, skus };
+                Ok((reading, took))
+            }
+            Err(failure) => {
+                // Prima's refusal, or a call that never went out, says nothing of the range's size.
+                let took = match failure.error.outcome {
+                    Outcome::Unknown => Took { milliseconds, bytes: failure.length, skus: failure.skus },
+                    Outcome::NotSent | Outcome::Refused => Took::default(),
+                };
+                Err(Unread { problem: failure.to_string(), products: failure.products, took })
+            }
+        };
         (range, answer)
     }
+}
+
+/// A range that was not read.
+struct Unread {
+    problem: String,
+    /// Some of the products that came all the same.
+    products: Vec<String>,
+    /// What was taken in vain.
+    took: Took,
 }
 
 /// Whether the catalogue was read whole lately enough not to need a person.

@@ -15,6 +15,8 @@ pub struct Report {
     pub unagreed: bool,
     /// Prima was asked for everything.
     pub reading: Option<ReadingReport>,
+    /// Prima was asked for what was sold, by name.
+    pub named: Option<NamedReport>,
     /// Seconds since the oldest figure in use was asked for.
     pub figures_age: Option<i64>,
     /// Exceptions that were told.
@@ -36,6 +38,17 @@ pub struct ReadingReport {
     pub unusable: usize,
     /// Milliseconds from the first request to the last answer.
     pub milliseconds: u64,
+}
+
+/// A reading of single SKUs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NamedReport {
+    /// SKUs that were asked for.
+    pub asked: usize,
+    /// SKUs that were answered.
+    pub answered: usize,
+    /// There was no answer.
+    pub failed: bool,
 }
 
 /// A channel in a run.
@@ -63,6 +76,8 @@ pub struct ChannelReport {
     pub velocity: Velocity,
     /// Units sold that protect no stock.
     pub unprotected: Vec<Unprotected>,
+    /// Units that other channels have sold since what is shown here was decided, beyond what is held back.
+    pub may_sell_twice: u64,
     /// Offers whose quantity differed from the ledger when a new list was compared.
     pub drifted: usize,
 }
@@ -84,6 +99,7 @@ impl ChannelReport {
             .count("LinesPublished", self.published)
             .count("PushesBegun", usize::from(self.pushed))
             .count("ImportsFailed", usize::from(self.failed))
+            .count("UnitsThatMaySellTwice", usize::try_from(self.may_sell_twice).unwrap_or(usize::MAX))
             .count("OffersDrifted", self.drifted);
         if self.pushed {
             let name = match self.reason {

@@ -143,7 +143,7 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
         return Err(anyhow!("the documents of {} were taken away just now: try again", channel.id));
     };
     let market = everything.market(connector.now);
-    let stall = Stall { channel: &channel.id, rules: &pages.rules, skus: &pages.skus, ledger: held.ledger() };
+    let stall = Stall { channel: &channel.id, rules: &pages.rules, skus: &pages.skus, ledger: held.ledger(), sold_elsewhere: None };
     let view = market.view(&stall, sku).map_err(|problem| {
         anyhow!(
             "the SKU {sku} names no Prima SKU ({}): nothing is published of it. Add an override (prima-mirakl skus put {} FILE), or \
@@ -155,7 +155,7 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
     let mut others = Vec::new();
     for (other, pages, _, offers) in everything.channels.iter().filter(|(other, ..)| other.id != channel.id && other.stock == Mode::Live) {
         let held = ledger.load(&other.id).await?;
-        let stall = Stall { channel: &other.id, rules: &pages.rules, skus: &pages.skus, ledger: held.ledger() };
+        let stall = Stall { channel: &other.id, rules: &pages.rules, skus: &pages.skus, ledger: held.ledger(), sold_elsewhere: None };
         for sku in offers.iter().flat_map(OffersList::skus).filter(|sku| pages.skus.read(sku).is_ok_and(|sku| sku.key() == view.key)) {
             let view = market.view(&stall, sku);
             if view.is_ok_and(|view| shared::stock::offer::may_show_too_much(view.wanted, view.shown)) {
@@ -369,8 +369,18 @@ async fn status(connector: &Connector, only: Option<&str>) -> Result<String> {
     if let Some(only) = only {
         connector.channel(only).await?;
     }
-    let mut channels =
-        table(&["channel", "stock", "offers", "to offer", "waiting", "too high", "latest decision", "import under way", "sold last hour"]);
+    let mut channels = table(&[
+        "channel",
+        "stock",
+        "offers",
+        "to offer",
+        "waiting",
+        "too high",
+        "may sell twice",
+        "latest decision",
+        "import under way",
+        "sold last hour",
+    ]);
     let mut totals = table(&["channel", "pushes", "lines published", "lines in error", "imports failed", "offers listed", "drifted"]);
     let mut exceptions = Vec::new();
     for channel in list.iter().filter(|channel| only.is_none_or(|only| only == channel.id)) {
@@ -391,6 +401,7 @@ async fn status(connector: &Connector, only: Option<&str>) -> Result<String> {
             latest.to_offer.to_string(),
             latest.waiting.to_string(),
             latest.to_lower.to_string(),
+            latest.may_sell_twice.to_string(),
             decided,
             import,
             format!("{:.0}", memory.sales.velocity(now).units_short),
@@ -524,7 +535,7 @@ mod tests {
         let (figures, ledger, skus) = (Figures::default(), Ledger::default(), SkuReader::new(&SkuRules::default(), Default::default()));
         let market =
             Market { figures: &figures, settings: &settings, in_flight: InFlight::default(), last_units: LastUnits::default(), now: at(9) };
-        let stall = Stall { channel: "uk", rules: &rules, skus: &skus, ledger: &ledger };
+        let stall = Stall { channel: "uk", rules: &rules, skus: &skus, ledger: &ledger, sold_elsewhere: None };
         let view = market.view(&stall, "W1-NAV-10").unwrap();
         let view = OfferView {
             wanted: Wanted::Exactly(3),

@@ -398,6 +398,9 @@ pub struct OrderRow {
     /// Offers of lines that are no more, cancelled or refused: what a channel shows of them has changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gone_skus: Vec<String>,
+    /// Refunds that Mirakl lists on its lines: with each, what a channel shows of them may have changed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refunds: u32,
     /// Mirakl's line ids in the order of Prima's line numbers, since the order was sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prima_lines: Vec<String>,
@@ -457,6 +460,7 @@ impl OrderRow {
             unclear_answers: 0,
             lines: Vec::new(),
             gone_skus: Vec::new(),
+            refunds: 0,
             prima_lines: Vec::new(),
             shipping_type: None,
             payout_value: None,
@@ -477,6 +481,9 @@ impl OrderRow {
             self.shipping_type.clone_from(&order.shipping_type_code);
         }
         self.payout_value = payout_value(order).or_else(|| self.payout_value.take());
+        let refunds: usize = order.order_lines.iter().map(|line| line.refunds.len()).sum();
+        // What was seen once is not taken back by a listing that names fewer.
+        self.refunds = self.refunds.max(u32::try_from(refunds).unwrap_or(u32::MAX));
         if self.attempt.is_none() && self.created_at.is_none() {
             self.take_lines(lines_of(order));
         }
@@ -595,6 +602,11 @@ pub fn lines_of(order: &Order) -> Vec<RowLine> {
             quantity: line.quantity,
         })
         .collect()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+pub(crate) fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 #[cfg(test)]

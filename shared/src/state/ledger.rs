@@ -12,6 +12,7 @@
 //! | `ledger#<channel>` / `part#<mark>#<number>` | a part of a set; no two sets ever have the same mark |
 //! | `push#<channel>` / `state` | what the pushes of a channel remember: theirs to define |
 //! | `installation` / `state` | what stock remembers for the whole installation: its flow's to define |
+//! | `installation` / `lease` | who is at work now |
 
 pub mod contract;
 pub mod dynamodb;
@@ -46,6 +47,8 @@ pub enum StockRecord<'a> {
     Push(&'a str),
     /// What stock remembers for the whole installation.
     Installation,
+    /// Who is at work now.
+    Lease,
 }
 
 impl StockRecord<'_> {
@@ -55,6 +58,7 @@ impl StockRecord<'_> {
             Self::Head(channel) => (partition(channel), "head"),
             Self::Push(channel) => (format!("push#{channel}"), "state"),
             Self::Installation => ("installation".to_owned(), "state"),
+            Self::Lease => ("installation".to_owned(), "lease"),
         }
     }
 

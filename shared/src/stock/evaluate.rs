@@ -144,6 +144,23 @@ pub struct Stall<'a> {
     pub skus: &'a SkuReader,
     /// What Mirakl is known to show.
     pub ledger: &'a Ledger,
+    /// Units that other channels have sold since what is shown here was decided ([`sold_since`]), where that is asked.
+    pub sold_elsewhere: Option<&'a HashMap<SkuKey, u32>>,
+}
+
+/// Units by Prima SKU on orders that were seen after `since`, with how each channel's SKUs are read.
+#[must_use]
+pub fn sold_since<'a>(channels: impl Iterator<Item = (&'a SkuReader, &'a [Flight])>, since: Timestamp) -> HashMap<SkuKey, u32> {
+    let mut sold: HashMap<SkuKey, u32> = HashMap::new();
+    for (skus, flights) in channels {
+        for line in flights.iter().filter(|flight| flight.seen_at > since).flat_map(|flight| &flight.lines) {
+            if let Ok(sku) = skus.read(&line.offer_sku) {
+                let units = sold.entry(sku.key()).or_default();
+                *units = units.saturating_add(line.units);
+            }
+        }
+    }
+    sold
 }
 
 /// Everything that decides what is shown of one offer.
@@ -235,6 +252,9 @@ pub struct Evaluation {
     pub to_lower: usize,
     /// Of these, offers that should show little or nothing ([`StockRules::urgent_units`]).
     pub at_buffer: usize,
+    /// Units that other channels have sold since what is shown here was decided, beyond what is held back of each SKU, and no more than is
+    /// shown of it: so many may be sold a second time before the next push has had its effect.
+    pub may_sell_twice: u64,
     /// All offers.
     pub offers: usize,
     /// Offers that are to show something.
@@ -284,6 +304,10 @@ pub fn evaluate(
         }
         if matches!(view.wanted, Wanted::Exactly(quantity) | Wanted::AtMost(quantity) if quantity > 0) {
             evaluation.to_offer += 1;
+        }
+        if let Some(sold) = stall.sold_elsewhere.and_then(|sold| sold.get(&view.key)) {
+            let shown = if view.shown == Shown::Never { 0 } else { view.shown.highest() };
+            evaluation.may_sell_twice += u64::from(sold.saturating_sub(view.held.buffer.value).min(shown));
         }
         evaluation.weigh(&view, offer_sku, stall.rules.urgent_units, sold_since);
         let Some(quantity) = to_publish(view.wanted, view.shown, true) else { continue };

@@ -34,8 +34,9 @@ const NEVER_USABLE: u8 = 255;
 pub struct Source {
     /// When its request was started.
     pub asked_at: Timestamp,
-    /// What it read.
-    pub range: ProductRange,
+    /// What it read: every product of a range; none where it asked for single SKUs by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<ProductRange>,
 }
 
 /// Prima's figures.
@@ -127,20 +128,30 @@ impl Figures {
     /// Takes over the readings of one run. `whole`: together they are the whole catalogue. A SKU that a reading lacks is absent only
     /// where its very range was read, or the whole: a range that failed is no evidence of anything.
     pub fn take(&mut self, readings: &[(ProductRange, RangeReading)], whole: bool) -> Taken {
+        let readings: Vec<_> = readings.iter().map(|(range, reading)| (Some(range), reading)).collect();
+        self.merge(&readings, whole)
+    }
+
+    /// Takes over a reading of single SKUs that were asked for by name. One that it lacks stays as it was.
+    pub fn take_named(&mut self, reading: &RangeReading) -> Taken {
+        self.merge(&[(None, reading)], false)
+    }
+
+    fn merge(&mut self, readings: &[(Option<&ProductRange>, &RangeReading)], whole: bool) -> Taken {
         let mut taken = Taken::default();
         let mut sources: Vec<Source> = Vec::new();
         let mut new: Vec<Entry> = Vec::new();
         for (range, reading) in readings {
             let source = u32::try_from(sources.len()).unwrap_or(u32::MAX);
-            sources.push(Source { asked_at: reading.asked_at, range: range.clone() });
+            sources.push(Source { asked_at: reading.asked_at, range: range.cloned() });
             new.extend(reading.figures.iter().map(|figure| Entry { key: figure.key(), free: figure.free(), source, state: 0 }));
             new.extend(reading.unusable.iter().map(|unusable| Entry { key: unusable.key, free: 0, source, state: NEVER_USABLE }));
         }
         // The product at which two ranges part is in both: the one that was asked for later counts.
         new.sort_by_key(|entry| (entry.key, std::cmp::Reverse(sources[entry.source as usize].asked_at)));
         new.dedup_by_key(|entry| entry.key);
-        let was_read: Vec<bool> =
-            self.sources.iter().map(|source| whole || readings.iter().any(|(range, _)| *range == source.range)).collect();
+        let covers = |source: &Source| source.range.is_some() && readings.iter().any(|(range, _)| *range == source.range.as_ref());
+        let was_read: Vec<bool> = self.sources.iter().map(|source| whole || covers(source)).collect();
         taken.figures = new.iter().filter(|entry| entry.state == 0).count();
         taken.unusable = new.len() - taken.figures;
         let mut merged = Vec::with_capacity(new.len().max(self.entries.len()));

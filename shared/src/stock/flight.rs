@@ -39,6 +39,9 @@ pub struct Flight {
     /// Mirakl has cancelled or refused it, whatever is still to be done in Prima.
     #[serde(default)]
     pub is_cancelled: bool,
+    /// Refunds that Mirakl lists on its lines.
+    #[serde(default, skip_serializing_if = "crate::order::row::is_zero")]
+    pub refunds: u32,
     /// Its lines, by offer SKU; those that are no more, with no units.
     pub lines: Vec<FlightLine>,
 }
@@ -80,6 +83,7 @@ impl Flight {
             words: despatch.map(|despatch| despatch.prima_words.clone()).unwrap_or_default(),
             ended_at,
             is_cancelled: matches!(row.mirakl_state, OrderState::Canceled | OrderState::Refused),
+            refunds: row.refunds,
             lines: lines.chain(gone).collect(),
         }
     }
@@ -94,7 +98,11 @@ impl Flight {
     #[must_use]
     pub fn sold_digest(&self) -> u64 {
         let sold: Vec<_> = self.lines.iter().map(|line| (line.offer_sku.as_str(), line.units)).collect();
-        digest_of(&(sold, self.is_cancelled))
+        // Marks that were made before refunds were looked at stay what they are.
+        match self.refunds {
+            0 => digest_of(&(sold, self.is_cancelled)),
+            refunds => digest_of(&(sold, self.is_cancelled, refunds)),
+        }
     }
 
     /// Since when Prima has had its stock allocated; none where its latest word does not say so.

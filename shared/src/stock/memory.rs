@@ -11,6 +11,7 @@ use super::exceptions::StockException;
 use super::rules::ImportKind;
 use crate::clock::after;
 use crate::order::row::Lease;
+use crate::order::rules::SkuOverride;
 use crate::prima::stock::ranges::RangePlan;
 
 /// Refused quantities that are remembered of a channel; what is refused beyond that is tried with every push.
@@ -21,9 +22,6 @@ const REFUSED_FOR: Duration = Duration::from_secs(3600);
 /// What stock remembers for the whole installation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockMemory {
-    /// Keeps two runs from overlapping. Saves work; correctness never rests on it.
-    #[serde(default)]
-    pub lease: Option<Lease>,
     /// In which ranges Prima's catalogue is asked for.
     #[serde(default)]
     pub plan: RangePlan,
@@ -33,6 +31,12 @@ pub struct StockMemory {
     /// When it last answered everything.
     #[serde(default)]
     pub whole_at: Option<Timestamp>,
+    /// The latest reading has parted a range that failed, and did not come to the end of it: the next goes on without waiting for the pace.
+    #[serde(default)]
+    pub unfinished: bool,
+    /// Prima SKUs of which something was sold or cancelled since they were asked for: the next run asks for them by name.
+    #[serde(default)]
+    pub sold: Vec<SkuOverride>,
     /// Ranges that failed in the latest reading, in words.
     #[serde(default)]
     pub failed_ranges: Vec<String>,
@@ -50,12 +54,23 @@ pub struct StockMemory {
     pub exceptions: Vec<StockException>,
 }
 
+/// Who is at work now: renewed while it is, so that a run that died is soon followed by another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StockLease {
+    /// Keeps two runs from overlapping. Saves work; correctness never rests on it.
+    #[serde(default)]
+    pub lease: Option<Lease>,
+}
+
 /// What the pushes of a channel remember.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PushMemory {
     /// When the latest push began, or was found to have nothing to say.
     #[serde(default)]
     pub pushed_at: Option<Timestamp>,
+    /// When that was decided which the marketplace shows now: the latest push that is imported whole, or a look that found nothing to say.
+    #[serde(default)]
+    pub decided_at: Option<Timestamp>,
     /// The import that is followed up now: at most one.
     #[serde(default)]
     pub import: Option<ImportUnderWay>,
@@ -199,6 +214,9 @@ pub struct LatestEvaluation {
     /// Offers that showed more than they should.
     #[serde(default)]
     pub to_lower: usize,
+    /// Units that other channels have sold since what is shown was decided, beyond what is held back: they may be sold twice.
+    #[serde(default)]
+    pub may_sell_twice: u64,
     /// Why a push was due or not, in words.
     #[serde(default)]
     pub decision: String,
@@ -234,6 +252,7 @@ impl PushMemory {
             totals: stored.totals,
             republish: stored.republish && !republished,
             zeroes_allowed_until: stored.zeroes_allowed_until,
+            decided_at: self.decided_at.max(stored.decided_at),
             ..self
         }
     }

@@ -69,6 +69,8 @@ pub struct StockSettings {
     pub concurrent_ranges: usize,
     /// Product codes at which the catalogue is parted before anything was learnt: for a catalogue that Prima cannot answer whole.
     pub range_boundaries: Vec<String>,
+    /// SKUs that were sold are asked for by name with the next run, at most so many at once (`MultiAvailableToSell`); 0: never.
+    pub named_skus: usize,
     /// Complete readings that must lack a SKU before it goes to zero.
     pub absent_readings: u32,
     /// At most so many of a hundred SKUs on offer may go to zero in one run; more than that is held back, and a person asked.
@@ -92,6 +94,7 @@ impl Default for StockSettings {
             largest_answer_mebibytes: 512,
             concurrent_ranges: 1,
             range_boundaries: Vec::new(),
+            named_skus: 100,
             absent_readings: 3,
             zeroes_percent: 10,
             last_units: 0,
@@ -130,6 +133,7 @@ impl StockSettings {
         require((1..=850).contains(&self.silence_seconds), "silence_seconds", "takes 1 to 850");
         require((1..=4096).contains(&self.largest_answer_mebibytes), "largest_answer_mebibytes", "takes 1 to 4096");
         require((1..=4).contains(&self.concurrent_ranges), "concurrent_ranges", "takes 1 to 4");
+        require(self.named_skus <= 1000, "named_skus", "takes 0 to 1000");
         require((1..=100).contains(&self.absent_readings), "absent_readings", "takes 1 to 100");
         require((1..=100).contains(&self.zeroes_percent), "zeroes_percent", "takes 1 to 100");
         require(

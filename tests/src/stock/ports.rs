@@ -21,7 +21,7 @@ use shared::order::mapping::SkuReader;
 use shared::order::row::{OrderKey, OrderRow};
 use shared::order::rules::SkuOverride;
 use shared::prima::PrimaError;
-use shared::prima::stock::{Figure, PrimaStock, ProductRange, RangeReading, SkuKey, Unusable, WhyNot};
+use shared::prima::stock::{Figure, PrimaStock, ProductRange, RangeFailure, RangeReading, SkuKey, Unusable, WhyNot};
 use shared::queue::{ExceptionMessage, ImportMessage, ImportQueue, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions};
 use shared::state::ledger::{Kept, LedgerStore, StockRecord, Version};
 use shared::state::{CollectionState, FlightStore, PollState, PrimaIntake, Reservation, Store, StoreError};
@@ -30,7 +30,7 @@ use shared::stock::files::{FIGURES, StockFiles};
 use shared::stock::flight::Flight;
 use shared::stock::settings::StockBasis;
 use simulators::mirakl::{ImportFate, ImportKind, ImportLine, ImportStatus};
-use simulators::prima::SkuFigures;
+use simulators::prima::{Sku, SkuFigures};
 
 use super::judge;
 use super::plan::Plan;
@@ -366,12 +366,12 @@ fn free(figures: &SkuFigures, basis: StockBasis) -> Result<u32, WhyNot> {
 }
 
 impl PrimaStock for Port {
-    async fn range(&self, range: &ProductRange, basis: StockBasis) -> Result<RangeReading, PrimaError> {
+    async fn range(&self, range: &ProductRange, basis: StockBasis) -> Result<RangeReading, RangeFailure> {
         let world = self.world();
         let (asked_at, really_asked_at) = (self.now(), world.now());
         if world.silent.get() {
             tokio::time::sleep(Duration::from_secs(20)).await;
-            return Err(PrimaError::unknown("ProductAvailableToSell", "no answer in time"));
+            return Err(PrimaError::unknown("ProductAvailableToSell", "no answer in time").into());
         }
         let fate = self.begin(false, false, || format!("ProductAvailableToSell {:?} to {:?}", range.from, range.to)).await;
         let now = world.now();
@@ -380,19 +380,50 @@ impl PrimaStock for Port {
         tokio::time::sleep(Duration::from_millis(world.dice.between(100, 8000))).await;
         self.end(fate).await;
         if !matches!(fate, Fate::Goes | Fate::CrashAfter) || world.silent.get() {
-            return Err(PrimaError::unknown("ProductAvailableToSell", "the answer was cut"));
+            return Err(PrimaError::unknown("ProductAvailableToSell", "the answer was cut").into());
         }
+        Ok(self.reading(&rows, basis, asked_at, really_asked_at))
+    }
+
+    async fn named(&self, skus: &[SkuOverride], basis: StockBasis) -> Result<RangeReading, PrimaError> {
+        let world = self.world();
+        let (asked_at, really_asked_at) = (self.now(), world.now());
+        if world.silent.get() {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            return Err(PrimaError::unknown("MultiAvailableToSell", "no answer in time"));
+        }
+        let fate = self.begin(false, false, || format!("MultiAvailableToSell of {}", skus.len())).await;
+        let wanted: Vec<Sku> = skus
+            .iter()
+            .map(|sku| {
+                let mut codes = sku.matrix_codes.iter().cloned();
+                Sku { product: sku.product.clone(), matrix: std::array::from_fn(|_| codes.next().unwrap_or_default()) }
+            })
+            .collect();
+        let rows = if world.empty.get() { Vec::new() } else { world.office.borrow_mut().available_of(&wanted, world.now()) };
+        tokio::time::sleep(Duration::from_millis(world.dice.between(50, 2000))).await;
+        self.end(fate).await;
+        if !matches!(fate, Fate::Goes | Fate::CrashAfter) || world.silent.get() {
+            return Err(PrimaError::unknown("MultiAvailableToSell", "the answer was cut"));
+        }
+        Ok(self.reading(&rows, basis, asked_at, really_asked_at))
+    }
+}
+
+impl Port {
+    /// What an answer of Prima's says.
+    fn reading(&self, rows: &[SkuFigures], basis: StockBasis, asked_at: Timestamp, really_asked_at: Timestamp) -> RangeReading {
         let mut by_key: BTreeMap<SkuKey, Result<u32, WhyNot>> = BTreeMap::new();
         let mut products = Vec::new();
         let mut basis_of_run = self.invocation.basis.borrow_mut();
-        for row in &rows {
+        for row in rows {
             let key = SkuKey::of(&row.sku.product, row.sku.matrix.iter().map(String::as_str));
             let figure = free(row, basis);
             let twice = by_key.get(&key).is_some_and(|known| *known != figure);
             by_key.insert(key, if twice { Err(WhyNot::Twice) } else { figure });
             products.push(row.sku.product.clone());
         }
-        for row in &rows {
+        for row in rows {
             let key = SkuKey::of(&row.sku.product, row.sku.matrix.iter().map(String::as_str));
             if by_key.get(&key).is_some_and(Result::is_ok) {
                 basis_of_run.asked_at.insert(format!("{}-{}-{}", row.sku.product, row.sku.matrix[0], row.sku.matrix[1]), really_asked_at);
@@ -401,11 +432,7 @@ impl PrimaStock for Port {
         products.dedup();
         let figures = by_key.iter().filter_map(|(key, free)| Some(Figure::new(*key, free.ok()?))).collect();
         let unusable = by_key.iter().filter_map(|(key, free)| Some(Unusable { key: *key, sku: None, why: free.err()? })).collect();
-        Ok(RangeReading { asked_at, figures, unusable, below_zero: 0, nameless: 0, products, length: 100 * rows.len() as u64 })
-    }
-
-    async fn named(&self, _skus: &[SkuOverride], _basis: StockBasis) -> Result<RangeReading, PrimaError> {
-        Err(PrimaError::not_sent("MultiAvailableToSell", "no push asks for single SKUs"))
+        RangeReading { asked_at, figures, unusable, below_zero: 0, nameless: 0, products, length: 100 * rows.len() as u64 }
     }
 }
 
@@ -493,6 +520,7 @@ fn name_of(record: StockRecord<'_>) -> String {
         StockRecord::Head(channel) => format!("head of {channel}"),
         StockRecord::Push(channel) => format!("memory of {channel}"),
         StockRecord::Installation => "memory of the installation".to_owned(),
+        StockRecord::Lease => "lease".to_owned(),
     }
 }
 

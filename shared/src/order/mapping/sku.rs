@@ -19,6 +19,15 @@ pub struct PrimaSku {
     pub matrix_codes: [String; 4],
 }
 
+impl From<PrimaSku> for SkuOverride {
+    /// Codes at the end that are empty are left out.
+    fn from(sku: PrimaSku) -> Self {
+        let mut matrix_codes = Vec::from(sku.matrix_codes);
+        matrix_codes.truncate(matrix_codes.iter().rposition(|code| !code.is_empty()).map_or(0, |last| last + 1));
+        Self { product: sku.product, matrix_codes }
+    }
+}
+
 impl From<&SkuOverride> for PrimaSku {
     fn from(known: &SkuOverride) -> Self {
         let mut codes = known.matrix_codes.iter().cloned();

@@ -12,7 +12,7 @@ use crate::clock::SystemClock;
 use crate::despatch::rhythm::DespatchSettings;
 use crate::installation::WireEncoding;
 use crate::order::rules::SkuOverride;
-use crate::prima::stock::{PrimaStock as _, ProductRange, RangeReading, SkuKey};
+use crate::prima::stock::{PrimaStock as _, ProductRange, RangeFailure, RangeReading, SkuKey};
 use crate::prima::test_support::{connection, order};
 use crate::stock::settings::{StockBasis, StockSettings};
 
@@ -297,7 +297,7 @@ async fn the_wsdl_is_fetched_from_beside_the_endpoint() {
     assert!(request.starts_with("GET /wsalive/wsalive/wsdl?targetURI=urn:omlink HTTP/1.1"), "{request}");
 }
 
-async fn range(answer: Answer, change: impl FnOnce(&mut StockSettings)) -> Result<RangeReading, PrimaError> {
+async fn range(answer: Answer, change: impl FnOnce(&mut StockSettings)) -> Result<RangeReading, RangeFailure> {
     let mut installation = installation(&serve(answer).await.endpoint);
     change(&mut installation.stock);
     let client = PrimaClient::new(&installation, SystemClock).unwrap();
@@ -325,9 +325,9 @@ async fn a_range_is_asked_for_by_its_ends_and_read_as_it_arrives() {
 
 #[tokio::test]
 async fn a_range_that_does_not_come_whole_is_an_error_that_says_why() {
-    let refused = range(responding(r#"<R RequestStatus="ERROR" RequestError="Stock is locked"/>"#), |_| {}).await.unwrap_err();
+    let refused = range(responding(r#"<R RequestStatus="ERROR" RequestError="Stock is locked"/>"#), |_| {}).await.unwrap_err().error;
     assert_eq!((refused.outcome, refused.message.as_str()), (Outcome::Refused, "Stock is locked"));
-    let fault = range(fault("Out of agents"), |_| {}).await.unwrap_err();
+    let fault = range(fault("Out of agents"), |_| {}).await.unwrap_err().error;
     assert_eq!((fault.message.as_str(), fault.request_id.as_deref()), ("Out of agents", Some("r-42")));
     for (answer, says) in [
         (Answer::Silence, "no answer in time"),
@@ -337,7 +337,7 @@ async fn a_range_that_does_not_come_whole_is_an_error_that_says_why() {
         (Answer::Whole("502 Bad Gateway", "text/html", b"<html></html>".to_vec()), "502"),
     ] {
         let change = |stock: &mut StockSettings| (stock.silence_seconds, stock.largest_answer_mebibytes) = (1, 1);
-        let problem = range(answer, change).await.unwrap_err();
+        let problem = range(answer, change).await.unwrap_err().error;
         assert!(problem.outcome == Outcome::Unknown && problem.message.contains(says), "{says}: {problem}");
     }
 }

@@ -10,7 +10,7 @@ use reqwest::Response;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use reading::Problem;
+use reading::{Failed, Problem};
 pub use reading::{Figure, RangeReading, SkuKey, Unusable, WhyNot};
 use result_text::Broken;
 
@@ -42,13 +42,34 @@ pub struct Patience {
     pub largest_answer: u64,
 }
 
+/// A range that was not read, and how far its answer got: where that was far, it is to be asked for in smaller ones.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+pub struct RangeFailure {
+    /// Why.
+    pub error: PrimaError,
+    /// Some of the products that came, sorted.
+    pub products: Vec<String>,
+    /// SKUs that came.
+    pub skus: u64,
+    /// Characters of the response document that came.
+    pub length: u64,
+}
+
+impl From<PrimaError> for RangeFailure {
+    /// Nothing came.
+    fn from(error: PrimaError) -> Self {
+        Self { error, products: Vec::new(), skus: 0, length: 0 }
+    }
+}
+
 /// Prima's stock.
 pub trait PrimaStock {
     /// `ProductAvailableToSell`: the figures of every SKU whose product lies in the range. Safe to repeat. Only a complete answer is one.
     ///
     /// # Errors
     /// Prima refused, did not answer, or not to the end.
-    async fn range(&self, range: &ProductRange, basis: StockBasis) -> Result<RangeReading, PrimaError>;
+    async fn range(&self, range: &ProductRange, basis: StockBasis) -> Result<RangeReading, RangeFailure>;
 
     /// `MultiAvailableToSell`: the figures of these SKUs. Safe to repeat.
     ///
@@ -58,7 +79,7 @@ pub trait PrimaStock {
 }
 
 impl<C: Clock + Clone> PrimaStock for PrimaClient<C> {
-    async fn range(&self, range: &ProductRange, basis: StockBasis) -> Result<RangeReading, PrimaError> {
+    async fn range(&self, range: &ProductRange, basis: StockBasis) -> Result<RangeReading, RangeFailure> {
         let mut document = DocumentWriter::new(self.connection().encoding);
         document.open("Request", "", &[("RequestType", "ProductAvailableToSell")]);
         document.empty("Data", "", &[("ProductFrom", &range.from), ("ProductTo", &range.to)]);
@@ -78,12 +99,12 @@ impl<C: Clock + Clone> PrimaStock for PrimaClient<C> {
         }
         document.close("Data");
         document.close("Request");
-        self.read("MultiAvailableToSell", document, basis).await
+        self.read("MultiAvailableToSell", document, basis).await.map_err(|failure| failure.error)
     }
 }
 
 impl<C: Clock + Clone> PrimaClient<C> {
-    async fn read(&self, name: &'static str, document: DocumentWriter, basis: StockBasis) -> Result<RangeReading, PrimaError> {
+    async fn read(&self, name: &'static str, document: DocumentWriter, basis: StockBasis) -> Result<RangeReading, RangeFailure> {
         let asked_at = self.now();
         let patience = self.patience();
         // The whole answer may take as long as the invocation has; that it comes at all is watched from chunk to chunk.
@@ -98,13 +119,17 @@ impl<C: Clock + Clone> PrimaClient<C> {
         forward(response, &sender, patience, self.time_left()).await;
         drop(sender);
         let read = reader.await.map_err(|_| PrimaError::unknown(name, "the answer could not be read: its reader failed"))?;
-        match read {
-            Ok(reading) if status.is_success() => Ok(reading),
-            Ok(_) => Err(PrimaError::unknown(name, format!("answered with HTTP status {status}"))),
-            Err(Problem::Document(problem)) => Err(of_document(name, problem)),
-            Err(Problem::Broken(Broken::Cut(problem))) => Err(PrimaError::unknown(name, problem)),
-            Err(Problem::Broken(Broken::Soap(problem))) => Err(of_soap(name, problem, status)),
-        }
+        let Failed { problem, products, skus, length } = match read {
+            Ok(reading) if status.is_success() => return Ok(reading),
+            Ok(_) => return Err(PrimaError::unknown(name, format!("answered with HTTP status {status}")).into()),
+            Err(failed) => failed,
+        };
+        let error = match problem {
+            Problem::Document(problem) => of_document(name, problem),
+            Problem::Broken(Broken::Cut(problem)) => PrimaError::unknown(name, problem),
+            Problem::Broken(Broken::Soap(problem)) => of_soap(name, problem, status),
+        };
+        Err(RangeFailure { error, products, skus, length })
     }
 }
 

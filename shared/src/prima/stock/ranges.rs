@@ -69,6 +69,8 @@ impl RangePlan {
     const SMALL: f64 = 0.4;
     /// Parts that one reading is split into at most.
     const MOST_PARTS: u64 = 1000;
+    /// Boundaries up to which ranges are parted of which no product is known: a Prima that answers nothing at all must not part them for ever.
+    const MOST_UNKNOWN: usize = 63;
 
     /// Ranges that part at these products, in this order; the whole catalogue where there are none.
     pub fn parted_at(products: impl IntoIterator<Item = String>) -> Self {
@@ -109,21 +111,40 @@ impl RangePlan {
         self.part(range, boundaries, Some(took));
     }
 
-    /// Splits a range whose answer was cut or given up after `reached`. False where that helps nothing: there is nothing to
-    /// part at, and boundaries have to be configured.
-    pub fn cut(&mut self, range: &ProductRange, reached: Option<&str>) -> bool {
-        let product = reached.filter(|product| !product.is_empty() && *product != range.from && *product != range.to);
-        product.is_some_and(|product| self.part(range, vec![product.to_owned()], None))
+    /// Splits a range that failed after it had taken more than the limits: at some of the products that came before it was cut; where none
+    /// came, in the middle of the texts between its ends. Answers the ranges that take its place; none where it is let be, because its
+    /// failure has nothing to do with its size, or because nothing is known to part at.
+    pub fn cut(&mut self, range: &ProductRange, took: Took, products: &[String], limits: &RangeLimits) -> Vec<ProductRange> {
+        let share = took.share_of(limits);
+        if share <= 1.0 {
+            return Vec::new();
+        }
+        let parts = ((share / Self::AIM).ceil() as u64).clamp(2, Self::MOST_PARTS);
+        let mut boundaries = evenly(products, parts as usize - 1);
+        // What is behind the last one that came is as yet unread: a range of its own.
+        boundaries.extend(products.last().cloned());
+        boundaries.dedup();
+        boundaries.retain(|product| *product != range.from && *product != range.to);
+        if boundaries.is_empty() && self.further.len() < Self::MOST_UNKNOWN {
+            boundaries.extend(middle(&range.from, &range.to));
+        }
+        let count = boundaries.len();
+        let Some(index) = self.index(range).filter(|_| count > 0) else { return Vec::new() };
+        self.part(range, boundaries, None);
+        (index..=index + count).map(|index| self.range(index)).collect()
     }
 
-    fn part(&mut self, range: &ProductRange, products: Vec<String>, took: Option<Took>) -> bool {
-        let Some(index) = (0..=self.further.len()).find(|&index| self.range(index) == *range) else { return false };
+    fn index(&self, range: &ProductRange) -> Option<usize> {
+        (0..=self.further.len()).find(|&index| self.range(index) == *range)
+    }
+
+    fn part(&mut self, range: &ProductRange, products: Vec<String>, took: Option<Took>) {
+        let Some(index) = self.index(range) else { return };
         let each = took.map(|took| took.parted(products.len() as u64 + 1));
         if let Some(took) = self.took(index) {
             *took = each;
         }
         self.further.splice(index..index, products.into_iter().map(|from| Further { from, took: each }));
-        true
     }
 
     /// Joins neighbours that together stay far below the limits. For the end of a run, when no range is being read.
@@ -156,6 +177,37 @@ fn evenly(products: &[String], most: usize) -> Vec<String> {
     spread.dedup();
     spread.retain(|product| Some(product) != products.first());
     spread
+}
+
+/// A text about half way between two others as ASCII orders them, letters in upper case; an empty `to` is above everything. Where Prima
+/// compares otherwise the halves are unlike, and still cover everything.
+fn middle(from: &str, to: &str) -> Option<String> {
+    const DIGITS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    /// So many characters are looked at.
+    const LONGEST: usize = 10;
+    let number = |text: &str, open: bool| {
+        let mut bytes = text.bytes().map(|byte| byte.to_ascii_uppercase());
+        (0..LONGEST).fold(u64::from(open), |number, _| {
+            // 0 is the end of the text; what is no digit counts as the one before it.
+            let digit = bytes.next().map_or(0, |byte| DIGITS.iter().filter(|digit| **digit <= byte).count());
+            number * 37 + digit as u64
+        })
+    };
+    let (low, high) = (number(from, false), number(to, to.is_empty()));
+    let mut half = low + high.checked_sub(low)? / 2;
+    let mut text = Vec::with_capacity(LONGEST);
+    for place in (0..LONGEST as u32).rev() {
+        let digit = half / 37_u64.pow(place);
+        half %= 37_u64.pow(place);
+        // A boundary needs no more than what tells it from both ends.
+        let Some(character) = (digit as usize).checked_sub(1).and_then(|digit| DIGITS.get(digit)) else { break };
+        text.push(char::from(*character));
+        let found: String = text.iter().collect();
+        if number(&found, false) > low && number(&found, false) < high {
+            return Some(found);
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -137,14 +137,32 @@ pub(super) fn read<S, B>(
     content_type: Option<&str>,
     basis: StockBasis,
     asked_at: Timestamp,
-) -> Result<RangeReading, Problem>
+) -> Result<RangeReading, Failed>
 where
     S: Iterator<Item = Result<B, String>>,
     B: AsRef<[u8]>,
 {
     let mut reader = Reader::from_reader(ResultText::new(chunks, connection, content_type));
-    let mut buffer = Vec::new();
     let mut reading = Growing::new(basis);
+    let ended = read_to_the_end(&mut reader, &mut reading);
+    let length = reader.buffer_position();
+    match ended {
+        Ok(()) => Ok(reading.finish(asked_at, length)),
+        Err(problem) => Err(Failed {
+            problem,
+            skus: (reading.figures.len() + reading.unusable.len()) as u64,
+            products: reading.products.sorted(),
+            length,
+        }),
+    }
+}
+
+fn read_to_the_end<S, B>(reader: &mut Reader<ResultText<'_, S>>, reading: &mut Growing) -> Result<(), Problem>
+where
+    S: Iterator<Item = Result<B, String>>,
+    B: AsRef<[u8]>,
+{
+    let mut buffer = Vec::new();
     let mut depth = 0_usize;
     let mut has_root = false;
     loop {
@@ -174,12 +192,24 @@ where
                 return Err(unreadable("refers to an entity that XML does not predefine"));
             }
             Event::DocType(_) => return Err(unreadable("has a document type, which is refused")),
-            Event::Eof if depth == 0 && has_root => break,
+            Event::Eof if depth == 0 && has_root => return Ok(()),
             Event::Eof => return Err(unreadable("is cut short")),
             _ => {}
         }
     }
-    Ok(reading.finish(asked_at, reader.buffer_position()))
+}
+
+/// An answer that is no reading, and what of it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failed {
+    /// Why it is none.
+    pub(super) problem: Problem,
+    /// Some of the products, sorted.
+    pub(super) products: Vec<String>,
+    /// SKUs.
+    pub(super) skus: u64,
+    /// Characters of the response document.
+    pub(super) length: u64,
 }
 
 /// Why there is no reading.

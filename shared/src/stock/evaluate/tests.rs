@@ -62,7 +62,7 @@ fn market<'a>(figures: &'a Figures, settings: &'a StockSettings, flights: &[Flig
 
 fn evaluated(market: &Market<'_>, ledger: &Ledger, list: &[&str]) -> Evaluation {
     let (rules, skus) = (StockRules::default(), skus());
-    let stall = Stall { channel: "uk", rules: &rules, skus: &skus, ledger };
+    let stall = Stall { channel: "uk", rules: &rules, skus: &skus, ledger, sold_elsewhere: None };
     evaluate(market, &stall, &offers(list), &HashMap::new(), |_, _| false)
 }
 
@@ -82,7 +82,7 @@ fn what_any_channel_has_sold_is_offered_on_none() {
     assert_eq!((evaluation.to_lower, evaluation.at_buffer), (2, 2));
     let calm = StockRules { urgent_units: 2, ..StockRules::default() };
     let (list, skus) = (["W1-NAV-10", "ODD"], skus());
-    let stall = Stall { channel: "uk", rules: &calm, skus: &skus, ledger: &ledger };
+    let stall = Stall { channel: "uk", rules: &calm, skus: &skus, ledger: &ledger, sold_elsewhere: None };
     assert_eq!(evaluate(&market, &stall, &offers(&list), &HashMap::new(), |_, _| false).at_buffer, 1);
     assert_eq!(evaluation.too_much, HashSet::from([key("ODD"), key("W1-NAV-10")]));
     assert!(evaluation.lines.iter().all(|line| !line.guarded), "sold out is no mistake of Prima's");
@@ -109,7 +109,7 @@ fn what_a_channel_has_lowered_by_its_own_sales_presses_nobody() {
     let (figures, settings) = (figures(&[("A-N-1", 5)]), StockSettings::default());
     let market = market(&figures, &settings, &[flight("uk", "A-N-1", 2)]);
     let (rules, skus, ledger) = (StockRules::default(), skus(), ledger(&[("A-N-1", Shown::Unknown(5))]));
-    let stall = Stall { channel: "uk", rules: &rules, skus: &skus, ledger: &ledger };
+    let stall = Stall { channel: "uk", rules: &rules, skus: &skus, ledger: &ledger, sold_elsewhere: None };
     let pressure = |sold: u32| {
         let evaluation = evaluate(&market, &stall, &offers(&["A-N-1"]), &HashMap::from([("A-N-1".to_owned(), sold)]), |_, _| false);
         (evaluation.to_lower, evaluation.lines.len())
@@ -134,7 +134,7 @@ fn a_quantity_that_was_refused_lately_is_not_sent_again() {
     let (figures, settings) = (figures(&[("A-N-1", 5), ("B-N-1", 5)]), StockSettings::default());
     let market = market(&figures, &settings, &[]);
     let (rules, skus, ledger) = (StockRules::default(), skus(), ledger(&[]));
-    let stall = Stall { channel: "uk", rules: &rules, skus: &skus, ledger: &ledger };
+    let stall = Stall { channel: "uk", rules: &rules, skus: &skus, ledger: &ledger, sold_elsewhere: None };
     let refused = |sku: &str, quantity| sku == "A-N-1" && quantity == 5;
     assert_eq!(shown(&evaluate(&market, &stall, &offers(&["A-N-1", "B-N-1"]), &HashMap::new(), refused)), [("B-N-1", 5, false)]);
 }
@@ -169,4 +169,21 @@ fn the_last_units_are_offered_on_the_first_channel_that_has_them() {
     let mut quantities = shown(&evaluation);
     quantities.sort_unstable();
     assert_eq!(quantities, [("A-N-1", 0, false), ("B-N-1", 2, false), ("C-N-1", 2, false), ("D-N-1", 9, false)]);
+}
+
+#[test]
+fn what_others_have_sold_beyond_the_buffer_may_be_sold_twice() {
+    let (figures, settings) = (figures(&[("A-N-1", 9), ("B-N-1", 9), ("C-N-1", 9)]), StockSettings::default());
+    let flights = [flight("eu", "A-N-1", 5), flight("eu", "B-N-1", 4), flight("eu", "NOSUCH", 3)];
+    let market = market(&figures, &settings, &flights);
+    let skus = skus();
+    let since = |minute| sold_since([(&skus, flights.as_slice())].into_iter(), at(minute));
+    assert_eq!(since(-1), HashMap::from([(key("A-N-1"), 5), (key("B-N-1"), 4)]));
+    assert_eq!(since(0), HashMap::new(), "what was seen by then was decided on");
+    let rules: StockRules = serde_json::from_str(r#"{"rules":[{"by":"A","why":"b","buffer":2}]}"#).unwrap();
+    let ledger = ledger(&[("A-N-1", Shown::Known(9)), ("B-N-1", Shown::Known(1)), ("C-N-1", Shown::Known(9))]);
+    let sold = since(-1);
+    let stall = Stall { channel: "uk", rules: &rules, skus: &skus, ledger: &ledger, sold_elsewhere: Some(&sold) };
+    let evaluation = evaluate(&market, &stall, &offers(&["A-N-1", "B-N-1", "C-N-1"]), &HashMap::new(), |_, _| false);
+    assert_eq!(evaluation.may_sell_twice, 3 + 1, "five less two held back; of the other no more than is shown");
 }

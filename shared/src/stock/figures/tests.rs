@@ -86,3 +86,20 @@ fn what_was_kept_reads_back_and_what_is_damaged_does_not() {
         assert!(Figures::decode(&damaged).is_err(), "damaged at {place}");
     }
 }
+
+#[test]
+fn what_was_asked_for_by_name_counts_from_then_and_says_nothing_of_the_rest() {
+    let mut figures = Figures::default();
+    figures.take(&[(range("", ""), reading(0, &[("A", 5), ("B", 3), ("C", 1)], &[]))], true);
+    assert_eq!(figures.take_named(&reading(2, &[("A", 4)], &["C"])), Taken { figures: 1, unusable: 1, absent: 0 });
+    assert_eq!(figures.known(key("A")), Known::Figure { free: 4, asked_at: at(2) });
+    assert_eq!(figures.known(key("B")), Known::Figure { free: 3, asked_at: at(0) });
+    assert_eq!((figures.known(key("C")), figures.asked_at(key("C"))), (Known::Unusable { last: Some(1) }, Some(at(0))));
+    // It was asked for by name, was not there, and was there when everything was read: nobody says that it is gone.
+    figures.take_named(&reading(3, &[], &[]));
+    assert_eq!(figures.known(key("A")), Known::Figure { free: 4, asked_at: at(2) });
+    assert_eq!(Figures::decode(&figures.encode()).unwrap(), figures);
+    figures.take(&[(range("", ""), reading(4, &[("B", 3)], &[]))], true);
+    assert_eq!(figures.known(key("A")), Known::Absent { free: 4, readings: 1 }, "the whole catalogue lacks it");
+    assert_eq!(figures.ages().unwrap().0, at(4));
+}

@@ -40,14 +40,48 @@ fn a_range_that_takes_too_much_is_split_at_products_of_its_answer() {
 }
 
 #[test]
-fn a_range_that_was_cut_is_split_where_it_got_to() {
+fn a_range_that_was_cut_is_split_by_what_came_of_it() {
+    let range = |from: &str, to: &str| ProductRange { from: from.into(), to: to.into() };
+    let came: Vec<String> = (0..1400).map(|number| format!("P{number:04}")).collect();
     let mut plan = RangePlan::default();
-    assert!(!plan.cut(&ProductRange::default(), None), "nothing to split at");
-    assert!(plan.cut(&ProductRange::default(), Some("K")));
-    let last = plan.ranges()[1].clone();
-    assert!(!plan.cut(&last, Some("K")), "it did not get past its own beginning");
-    assert!(plan.cut(&last, Some("R")));
-    assert_eq!(boundaries(&plan), ["K", "R"]);
+    assert_eq!(plan.cut(&ProductRange::default(), took(900), &came, &LIMITS), [], "it did not fail for its size");
+    let parts = plan.cut(&ProductRange::default(), took(1400), &came, &LIMITS);
+    assert_eq!(parts, [range("", "P0700"), range("P0700", "P1399"), range("P1399", "")]);
+    assert_eq!(plan.ranges(), parts);
+    let parts = plan.cut(&parts[2], took(2000), &["P1399".to_owned()], &LIMITS);
+    assert_eq!(parts, [range("P1399", "U"), range("U", "")], "it did not get past its own beginning: somewhere behind it");
+    assert_eq!(plan.cut(&ProductRange::default(), took(2000), &came, &LIMITS), [], "a range of another plan is let be");
+    assert_eq!(plan.ranges().len(), 4);
+}
+
+#[test]
+fn a_range_of_which_nothing_came_is_halved() {
+    let mut plan = RangePlan::default();
+    let silent = Took { milliseconds: 120_000, bytes: 0, skus: 0 };
+    plan.cut(&ProductRange::default(), silent, &[], &LIMITS);
+    assert_eq!(boundaries(&plan), ["H"]);
+    for range in plan.ranges() {
+        plan.cut(&range, silent, &[], &LIMITS);
+    }
+    assert_eq!(boundaries(&plan), ["8", "H", "Q"]);
+    for _ in 0..20 {
+        for range in plan.ranges() {
+            plan.cut(&range, silent, &[], &LIMITS);
+        }
+    }
+    let ranges = plan.ranges();
+    assert_eq!(ranges.len(), 64, "a Prima that is silent altogether is not asked in ever smaller parts");
+    assert!(boundaries(&plan).is_sorted());
+}
+
+#[test]
+fn a_text_lies_between_two_others() {
+    assert_eq!(middle("W1000", "W1999").as_deref(), Some("W14"));
+    assert_eq!(middle("W1", "W1A").as_deref(), Some("W14"));
+    assert_eq!(middle("A", "A0"), None, "nothing lies between");
+    assert_eq!(middle("B", "A"), None, "Prima compares otherwise");
+    assert_eq!(middle("Z", "").as_deref(), Some("ZH"));
+    assert_eq!(middle("ZZZZZZZZZZ", ""), None);
 }
 
 #[test]
@@ -83,7 +117,9 @@ proptest! {
         seen in proptest::collection::vec(("[A-Da-d019é-]{1,4}", 1..3000_u64), 0..30),
         asked in "[A-Da-d019é-]{1,5}",
     ) {
-        let rank = |text: &str| text.chars().map(|c| alphabet.iter().position(|other| *other == c).unwrap()).collect::<Vec<_>>();
+        // What is no letter of it, a boundary that was made up, comes behind.
+        let rank_of = |c| alphabet.iter().position(|other| *other == c).unwrap_or(u32::from(c) as usize);
+        let rank = |text: &str| text.chars().map(rank_of).collect::<Vec<_>>();
         let lies_in = |range: &ProductRange, product: &str| {
             let product = rank(product);
             product >= rank(&range.from) && (range.to.is_empty() || product <= rank(&range.to))
@@ -92,12 +128,12 @@ proptest! {
         products.sort();
         products.dedup();
         let mut plan = RangePlan::default();
-        for (index, (product, skus)) in seen.iter().enumerate() {
+        for (index, (_, skus)) in seen.iter().enumerate() {
             let ranges = plan.ranges();
             let range = &ranges[index % ranges.len()];
             match index % 3 {
                 0 => plan.learn(range, took(*skus), &products, &LIMITS),
-                1 => drop(plan.cut(range, Some(product))),
+                1 => drop(plan.cut(range, took(*skus), if skus % 2 == 0 { &products } else { &[] }, &LIMITS)),
                 _ => plan.join(&LIMITS),
             }
             let ranges = plan.ranges();

@@ -28,7 +28,8 @@ fn read_all(bytes: &[u8], basis: StockBasis) -> Result<RangeReading, Problem> {
 }
 
 fn read_in(chunks: &[&[u8]], basis: StockBasis) -> Result<RangeReading, Problem> {
-    read(chunks.iter().map(|chunk| Ok(*chunk)), &connection("http://127.0.0.1:1"), Some("text/xml"), basis, at())
+    let chunks = chunks.iter().map(|chunk| Ok(*chunk));
+    read(chunks, &connection("http://127.0.0.1:1"), Some("text/xml"), basis, at()).map_err(|failed| failed.problem)
 }
 
 fn read_document(document: &str, basis: StockBasis) -> Result<RangeReading, Problem> {
@@ -237,7 +238,7 @@ proptest! {
         let cut = (end as f64 * share) as usize;
         prop_assert!(read_all(&bytes[..cut], StockBasis::AvailableIsFree).is_err());
         let broken = read([Ok(&bytes[..cut]), Err("reset".to_owned())].into_iter(), &connection("http://127.0.0.1:1"), None, StockBasis::Free, at());
-        prop_assert_eq!(broken.unwrap_err(), Problem::Broken(Broken::Cut("reset".into())));
+        prop_assert_eq!(broken.unwrap_err().problem, Problem::Broken(Broken::Cut("reset".into())));
     }
 
     #[test]
@@ -249,6 +250,17 @@ proptest! {
         bytes_in_place.splice(place..end, bytes.into_iter().take(8));
         let _ = read_all(&bytes_in_place, StockBasis::AvailableIsFree);
     }
+}
+
+#[test]
+fn what_came_before_a_cut_is_told() {
+    let skus: String = ["A", "B", "C"].map(|product| format!("<sku Product=\"{product}\" AvailableQuantity=\"1\"/>")).concat();
+    let bytes = wire(&format!("<R RequestStatus=\"OK\">{skus}</R>"), WireEncoding::Latin1);
+    let cut = bytes.windows(9).position(|window| window == b"&quot;C&q").unwrap();
+    let chunks = [Ok(&bytes[..cut]), Err("reset".to_owned())];
+    let failed = read(chunks.into_iter(), &connection("http://127.0.0.1:1"), None, StockBasis::AvailableIsFree, at()).unwrap_err();
+    assert_eq!((failed.skus, failed.products.as_slice()), (2, ["A", "B"].map(str::to_owned).as_slice()));
+    assert!(failed.length > 0);
 }
 
 #[test]
