@@ -244,7 +244,6 @@ fn all_problems_come_at_once_and_a_sku_decides_the_kind() {
     .unwrap_err();
     assert_eq!(failure.kind, ExceptionKind::UnknownSku);
     assert_eq!(failure.reason.lines().count(), 4, "{}", failure.reason);
-    assert!(!failure.nothing_to_create);
 }
 
 #[test]
@@ -256,4 +255,11 @@ fn a_reason_has_at_most_ten_lines() {
     .unwrap_err();
     assert_eq!(failure.reason.lines().count(), 10);
     assert!(failure.reason.ends_with("and 32 more") && failure.remedy.lines().count() == 2, "{failure:?}");
+    let nine = with(|order, _| {
+        order.order_lines =
+            (0..8).map(|n| OrderLine { order_line_id: n.to_string(), offer_sku: None, ..uk().order_lines[0].clone() }).collect();
+    })
+    .unwrap_err();
+    assert_eq!(nine.reason.lines().count(), 9, "all of them: {}", nine.reason);
+    assert!(!nine.reason.contains("more"));
 }
