@@ -154,7 +154,8 @@ fn evaluated_conditions(desk: &Desk) -> Vec<Condition> {
         ));
     }
     let held = &desk.evaluation.zeroes_held;
-    if held.count > 0 {
+    // Where nothing is published, nothing is held back: it is told once the channel is live.
+    if held.count > 0 && desk.is_live() {
         found.push(condition(
             Kind::ZeroesHeld,
             "",

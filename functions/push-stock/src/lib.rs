@@ -420,9 +420,10 @@ where
             }
             match self.book.skus(&channel.id).await {
                 Ok(skus) => others.push(Others { skus, flights }),
-                // Its lines protect nothing then; such a channel is absent, and nothing is raised anywhere.
-                Err(problem) if channel.stock != Mode::Off => {
-                    tracing::error!(channel = %channel.id, %problem, "its orders protect no stock")
+                // Its lines protect nothing then; such a channel is absent, and nothing is raised anywhere. Where they only cannot be read now,
+                // nothing is published at all: a quantity that leaves out what was sold there would be too high.
+                Err(UnusableDocument::Wrong(problem)) if channel.stock != Mode::Off => {
+                    tracing::error!(channel = %channel.id, problem, "its orders protect no stock")
                 }
                 Err(problem) => return Err(format!("what channel {} has sold cannot be told from its documents: {problem}", channel.id)),
             }
