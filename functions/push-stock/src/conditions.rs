@@ -48,7 +48,7 @@ pub(crate) fn of_installation(memory: &StockMemory, settings: &StockSettings, no
             Kind::PrimaUnread,
             "",
             format!("Prima's stock was not read whole {since}: {}", memory.failed_ranges.join("; ")),
-            "Check Prima and the way to it. What is sold goes on lowering offers; nothing is raised. Where one range fails for its size, set stock.range_boundaries.",
+            "Check Prima and the way to it. What is sold goes on lowering offers; nothing is raised. A range that fails for its size is parted by itself.",
         ));
     }
     if memory.unusable > 0 {
