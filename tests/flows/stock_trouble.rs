@@ -6,7 +6,7 @@ use local_world::World;
 use serde_json::{Value, json};
 
 use crate::stock::{free, push_until, shown, stocked};
-use crate::uk;
+use crate::{in_prima, poll_until, the_order, uk};
 
 /// The next push of a channel is due a minute after the one before.
 const NEXT_PUSH: Duration = Duration::from_secs(150);
@@ -99,7 +99,8 @@ async fn a_marketplace_without_export_and_without_sto01_is_served_all_the_same()
 
 #[tokio::test]
 async fn a_mass_of_zeroes_waits_for_a_person_and_what_sells_is_asked_for_by_name() {
-    let world = stocked("stock-zeroes", json!({"stock": {"zeroes_percent": 10}})).await;
+    // The simulated Prima sets pieces aside as an order is created.
+    let world = stocked("stock-zeroes", json!({"stock": {"zeroes_percent": 10, "falls_at": "creation"}})).await;
     let shops: Vec<i64> = world.channels().iter().map(|channel| channel.shop_id).collect();
     for channel in world.channels() {
         put_rules(&world, &channel.id, &json!({"floor_minutes": 1, "ceiling_minutes": 1})).await;
@@ -130,6 +131,11 @@ async fn a_mass_of_zeroes_waits_for_a_person_and_what_sells_is_asked_for_by_name
     assert!(by_name.is_some_and(|calls| calls >= 1), "it was asked for by name");
     let bought = operator(&world, &["stock", "buffer", &world.channels()[1].id, "--sku", &sku]).await;
     assert!(bought.contains(parts[0]), "{bought}");
+
+    // The order itself goes its way: from then on Prima's own figure knows of it.
+    let order_id = the_order(&world).await;
+    let created = async || in_prima(&world, &order_id).await.len() == 1;
+    poll_until(&world, "the order is in Prima", Duration::from_secs(60), created).await;
 
     // A mistake in Prima: a quarter of everything is gone at once.
     let lost: Vec<(String, u64)> =
