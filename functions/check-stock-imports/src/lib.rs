@@ -215,6 +215,7 @@ where
         let changed = self
             .change(&message.channel, |memory| {
                 let Some(import) = memory.import.take_if(|import| import.mark == message.mark) else { return };
+                memory.imported_at = Some(now);
                 if !memory.more {
                     memory.decided_at = Some(import.begun_at);
                 }

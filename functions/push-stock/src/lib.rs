@@ -109,6 +109,8 @@ struct Desk {
     /// There may be a list of offers, and the store did not hand it out now.
     list_unread: bool,
     flights: Vec<Flight>,
+    /// When these were looked at.
+    looked_at: Timestamp,
     /// Prima SKUs of which something was sold or cancelled here since the run before.
     touched: Vec<SkuOverride>,
     /// Units by offer SKU that were sold here since the last push.
@@ -230,12 +232,12 @@ where
                 return Ok(report);
             }
         };
-        let (mut desks, absent) = self.desks(channels).await?;
+        let (mut desks, absent) = self.desks(channels, now).await?;
         for desk in &mut desks {
             self.follow_offers(desk, run, now).await;
             self.watch_imports(desk, now).await;
         }
-        let mut figures = self.figures().await;
+        let mut figures = self.figures().await?;
         let due_by_pace = desks.iter().any(|desk| self.pace_is_due(desk, desk.memory.pushed_at, now) && desk.offers.is_some());
         // Before a push that the pace asks for, so that it may raise; and by a pace of its own, since pressing pushes need no new figures
         // and must not put off asking for them.
@@ -245,6 +247,9 @@ where
         let may_ask = memory.asked_at.is_none_or(|asked_at| after(asked_at, BETWEEN_READINGS) <= now);
         if is_to_be_read && may_ask {
             report.reading = Some(self.read_prima(memory, basis, &mut figures, run, now).await);
+        }
+        if self.settings.named_skus == 0 {
+            memory.sold.clear();
         } else if !memory.sold.is_empty() {
             report.named = Some(self.read_sold(memory, basis, &mut figures, now).await);
         }
@@ -267,7 +272,7 @@ where
     }
 
     /// The channels that take part, and those that cannot.
-    async fn desks(&self, channels: &[Channel]) -> Result<(Vec<Desk>, Vec<Absent>), String> {
+    async fn desks(&self, channels: &[Channel], now: Timestamp) -> Result<(Vec<Desk>, Vec<Absent>), String> {
         let (mut desks, mut absent) = (Vec::new(), Vec::new());
         for channel in channels.iter().filter(|channel| channel.stock != Mode::Off) {
             let pages = match self.book.pages(&channel.id).await {
@@ -291,6 +296,7 @@ where
                 offers,
                 list_unread,
                 flights: Vec::new(),
+                looked_at: now,
                 touched: Vec::new(),
                 sold_since: HashMap::new(),
                 evaluation: Evaluation::default(),
@@ -317,16 +323,19 @@ where
         }))
     }
 
-    async fn figures(&self) -> Figures {
-        let read = match self.files.read(FIGURES).await {
-            Ok(bytes) => bytes.map(|bytes| Figures::decode(&bytes)).transpose().map_err(str::to_owned),
-            Err(problem) => Err(problem.to_string()),
-        };
-        let read = read.unwrap_or_else(|problem| {
-            tracing::warn!(problem, "Prima's figures of before cannot be read; nothing is known until Prima answers");
-            None
-        });
-        read.unwrap_or_default()
+    /// Prima's figures as they are kept; none where there are none that can be used.
+    ///
+    /// # Errors
+    /// The store does not hand them out now: what would be kept in their place is far less.
+    async fn figures(&self) -> Result<Figures, String> {
+        let bytes = self.files.read(FIGURES).await.map_err(|problem| problem.to_string())?;
+        let read = bytes.map(|bytes| Figures::decode(&bytes)).transpose();
+        Ok(read
+            .unwrap_or_else(|problem| {
+                tracing::warn!(problem, "Prima's figures of before cannot be used; nothing is known until Prima answers");
+                None
+            })
+            .unwrap_or_default())
     }
 
     /// Whether the channel's sales ask for it, that long after it was done last.
@@ -341,6 +350,9 @@ where
     async fn look_at_flights(&self, channels: &[Channel], absent: &[Absent], desks: &mut [Desk], now: Timestamp) -> Result<(), String> {
         debug_assert!(desks.len() + absent.len() <= channels.len());
         for desk in desks {
+            // While Prima answered, an import may have been settled.
+            desk.held = self.ledger.load(desk.id()).await.map_err(|problem| problem.to_string())?;
+            desk.looked_at = self.clock.now();
             desk.flights = self.store.flights(desk.id()).await.map_err(|problem| problem.to_string())?;
             let marks = format!("sold#{}", desk.id());
             let mut seen = self.ledger.load(&marks).await.map_err(|problem| problem.to_string())?;
@@ -377,7 +389,8 @@ where
                 .collect();
             desk.report.touched = touched.len();
             desk.touched = touched.iter().filter_map(|sku| desk.pages.skus.read(sku).ok()).map(SkuOverride::from).collect();
-            let since = desk.memory.pushed_at.unwrap_or(Timestamp::MIN);
+            // What was sold before is in what was published then; and what was sold before its import was through, that may have overwritten.
+            let since = desk.memory.looked_at.max(desk.memory.imported_at).or(desk.memory.pushed_at).unwrap_or(Timestamp::MIN);
             for flight in desk.flights.iter().filter(|flight| flight.seen_at >= since) {
                 for line in &flight.lines {
                     *desk.sold_since.entry(line.offer_sku.clone()).or_default() += line.units;
@@ -503,7 +516,7 @@ where
                 format!("{}: due at {due_at:.0}", reason.name())
             } else if lines.is_empty() {
                 // Looked at, and nothing to say: the pace goes on from here.
-                (desk.memory.pushed_at, desk.memory.decided_at) = (Some(now), Some(now));
+                (desk.memory.pushed_at, desk.memory.decided_at, desk.memory.looked_at) = (Some(now), Some(now), Some(desk.looked_at));
                 format!("{}: nothing differs", reason.name())
             } else if !desk.is_live() {
                 desk.memory.pushed_at = Some(now);

@@ -87,21 +87,24 @@ where
             mark: mark.clone(),
             import_id: None,
             kind,
-            begun_at: now,
+            // Not the run's own beginning: the reading of Prima lies between.
+            begun_at: self.clock.now(),
             lines: import.len(),
             ask_at: after(now, FIRST_ASKED_AFTER),
         };
         desk.memory.import = Some(under_way.clone());
-        let before_push = desk.memory.pushed_at.replace(now);
+        let before_push = (desk.memory.pushed_at.replace(now), desk.memory.looked_at.replace(desk.looked_at));
         // Claimed, then in doubt, then sent: whatever crashes between, nothing counts as shown that may not be.
         if !self.save(desk).await || desk.memory.import.as_ref() != Some(&under_way) {
             tracing::warn!(channel = %desk.channel.id, "another run has claimed the import, or it cannot be claimed; the next run publishes");
-            desk.memory.pushed_at = before_push;
+            (desk.memory.pushed_at, desk.memory.looked_at) = before_push;
+            desk.memory.import.take_if(|import| *import == under_way);
             return;
         }
         if let Err(problem) = self.append(&mut desk.held, &in_doubt(&kept)).await {
             tracing::warn!(channel = %desk.channel.id, problem, "the ledger was changed meanwhile; the next run publishes");
-            (desk.memory.import, desk.memory.pushed_at) = (None, before_push);
+            desk.memory.import = None;
+            (desk.memory.pushed_at, desk.memory.looked_at) = before_push;
             return;
         }
         let count = kept.len();

@@ -91,10 +91,14 @@ impl Figures {
         self.entry(key).map(|entry| self.source(&entry).asked_at)
     }
 
-    /// The latest reading, and the oldest that a figure still comes from.
+    /// The latest reading, and the oldest that a usable figure still comes from: of what is gone, or has none, the age says nothing.
     #[must_use]
     pub fn ages(&self) -> Option<(Timestamp, Timestamp)> {
-        let used = self.sources.iter().map(|source| source.asked_at);
+        let mut is_used = vec![false; self.sources.len()];
+        for entry in self.entries.iter().filter(|entry| entry.state == 0) {
+            is_used[entry.source as usize] = true;
+        }
+        let used = self.sources.iter().zip(is_used).filter(|(_, is_used)| *is_used).map(|(source, _)| source.asked_at);
         Some((used.clone().max()?, used.min()?))
     }
 

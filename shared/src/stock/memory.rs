@@ -28,10 +28,10 @@ pub struct StockMemory {
     /// When Prima was last asked for everything.
     #[serde(default)]
     pub asked_at: Option<Timestamp>,
-    /// When it last answered everything.
+    /// Since when everything it has is known: that range's request which was read the longest ago.
     #[serde(default)]
     pub whole_at: Option<Timestamp>,
-    /// The latest reading has parted a range that failed, and did not come to the end of it: the next goes on without waiting for the pace.
+    /// The latest reading had no time for all ranges: the next goes on with those, without waiting for the pace.
     #[serde(default)]
     pub unfinished: bool,
     /// Prima SKUs of which something was sold or cancelled since they were asked for: the next run asks for them by name.
@@ -68,6 +68,12 @@ pub struct PushMemory {
     /// When the latest push began, or was found to have nothing to say.
     #[serde(default)]
     pub pushed_at: Option<Timestamp>,
+    /// When what was sold was looked at for the latest push.
+    #[serde(default)]
+    pub looked_at: Option<Timestamp>,
+    /// When the latest import was found to be through.
+    #[serde(default)]
+    pub imported_at: Option<Timestamp>,
     /// When that was decided which the marketplace shows now: the latest push that is imported whole, or a look that found nothing to say.
     #[serde(default)]
     pub decided_at: Option<Timestamp>,
@@ -253,6 +259,8 @@ impl PushMemory {
             republish: stored.republish && !republished,
             zeroes_allowed_until: stored.zeroes_allowed_until,
             decided_at: self.decided_at.max(stored.decided_at),
+            imported_at: stored.imported_at,
+            pending: self.pending || stored.pending,
             ..self
         }
     }

@@ -21,6 +21,8 @@ use crate::clock::Clock;
 use crate::order::rules::SkuOverride;
 use crate::stock::settings::StockBasis;
 
+/// How long Prima may be silent where it is asked for single SKUs.
+const NAMED_SILENCE: Duration = Duration::from_secs(20);
 /// Chunks that wait to be read.
 const WAITING_CHUNKS: usize = 8;
 
@@ -84,7 +86,7 @@ impl<C: Clock + Clone> PrimaStock for PrimaClient<C> {
         document.open("Request", "", &[("RequestType", "ProductAvailableToSell")]);
         document.empty("Data", "", &[("ProductFrom", &range.from), ("ProductTo", &range.to)]);
         document.close("Request");
-        self.read("ProductAvailableToSell", document, basis).await
+        self.read("ProductAvailableToSell", document, basis, self.patience()).await
     }
 
     async fn named(&self, skus: &[SkuOverride], basis: StockBasis) -> Result<RangeReading, PrimaError> {
@@ -99,14 +101,21 @@ impl<C: Clock + Clone> PrimaStock for PrimaClient<C> {
         }
         document.close("Data");
         document.close("Request");
-        self.read("MultiAvailableToSell", document, basis).await.map_err(|failure| failure.error)
+        // A few SKUs: whoever is silent for longer does not answer, and everybody else waits.
+        let patience = Patience { silence: self.patience().silence.min(NAMED_SILENCE), ..self.patience() };
+        self.read("MultiAvailableToSell", document, basis, patience).await.map_err(|failure| failure.error)
     }
 }
 
 impl<C: Clock + Clone> PrimaClient<C> {
-    async fn read(&self, name: &'static str, document: DocumentWriter, basis: StockBasis) -> Result<RangeReading, RangeFailure> {
+    async fn read(
+        &self,
+        name: &'static str,
+        document: DocumentWriter,
+        basis: StockBasis,
+        patience: Patience,
+    ) -> Result<RangeReading, RangeFailure> {
         let asked_at = self.now();
-        let patience = self.patience();
         // The whole answer may take as long as the invocation has; that it comes at all is watched from chunk to chunk.
         let (response, _turn) = self.send(Effect::None, name, document.finish(), Some(patience.silence)).await?;
         let (status, content_type) = (response.status(), content_type_of(&response));
