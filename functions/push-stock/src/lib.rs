@@ -116,6 +116,8 @@ struct Desk {
     /// Units by offer SKU that were sold here since the last push.
     sold_since: HashMap<String, u32>,
     evaluation: Evaluation,
+    /// Everything is marked as to be published again.
+    marked_for_republication: bool,
     /// This run has seen to a republication.
     republished: bool,
     /// The list of offers is new.
@@ -165,15 +167,15 @@ where
         if channels.iter().all(|channel| channel.stock == Mode::Off) {
             return Ok(Report { idle: true, ..Report::default() });
         }
-        if !self.take_lease(run, now).await? {
+        let Some(after_trouble) = self.take_lease(run, now).await? else {
             return Ok(Report { overlapped: true, ..Report::default() });
-        }
+        };
         let worked = tokio::select! {
             biased;
-            worked = self.work_and_remember(&channels, run, now) => worked,
+            worked = self.work_and_remember(&channels, after_trouble, run, now) => worked,
             never = self.renew_lease(run) => match never {},
         };
-        self.give_lease_back(run).await;
+        self.give_lease_back(run, worked.is_err()).await;
         worked
     }
 
@@ -181,15 +183,17 @@ where
         self.ledger.load_record(record).await.map_err(|problem| problem.to_string())
     }
 
-    /// False where another run is at work.
-    async fn take_lease(&self, run: &Run, now: Timestamp) -> Result<bool, String> {
-        let (StockLease { lease }, version) = self.recall(StockRecord::Lease).await?;
+    /// None where another run is at work; else whether the run before died or ended in an error, so that what it had noticed may be
+    /// nowhere.
+    async fn take_lease(&self, run: &Run, now: Timestamp) -> Result<Option<bool>, String> {
+        let (StockLease { lease, disturbed }, version) = self.recall(StockRecord::Lease).await?;
+        let died = lease.is_some();
         if lease.is_some_and(|lease| lease.owner != run.id && lease.until > now) {
-            return Ok(false);
+            return Ok(None);
         }
         match self.ledger.save_record(StockRecord::Lease, &lease_of(run, now), &version).await {
-            Ok(_) => Ok(true),
-            Err(StoreError::Conflict(_)) => Ok(false),
+            Ok(_) => Ok(Some(disturbed || died)),
+            Err(StoreError::Conflict(_)) => Ok(None),
             Err(problem) => Err(problem.to_string()),
         }
     }
@@ -198,7 +202,7 @@ where
     async fn renew_lease(&self, run: &Run) -> Infallible {
         loop {
             self.clock.sleep(LEASE_RENEWED_EVERY).await;
-            let Ok((StockLease { lease: Some(lease) }, version)) = self.recall(StockRecord::Lease).await else { continue };
+            let Ok((StockLease { lease: Some(lease), .. }, version)) = self.recall(StockRecord::Lease).await else { continue };
             if lease.owner == run.id {
                 let _ = self.ledger.save_record(StockRecord::Lease, &lease_of(run, self.clock.now()), &version).await;
             }
@@ -206,23 +210,30 @@ where
     }
 
     /// So that the next run need not wait for its end.
-    async fn give_lease_back(&self, run: &Run) {
-        let Ok((StockLease { lease: Some(lease) }, version)) = self.recall(StockRecord::Lease).await else { return };
+    async fn give_lease_back(&self, run: &Run, disturbed: bool) {
+        let Ok((StockLease { lease: Some(lease), .. }, version)) = self.recall(StockRecord::Lease).await else { return };
         if lease.owner == run.id {
-            let _ = self.ledger.save_record(StockRecord::Lease, &StockLease::default(), &version).await;
+            let _ = self.ledger.save_record(StockRecord::Lease, &StockLease { lease: None, disturbed }, &version).await;
         }
     }
 
-    async fn work_and_remember(&self, channels: &[Channel], run: &Run, now: Timestamp) -> Result<Report, String> {
+    async fn work_and_remember(&self, channels: &[Channel], after_trouble: bool, run: &Run, now: Timestamp) -> Result<Report, String> {
         let (mut memory, version) = self.recall(StockRecord::Installation).await?;
-        let worked = self.work(channels, &mut memory, run, now).await;
+        let worked = self.work(channels, &mut memory, after_trouble, run, now).await;
         if let Err(problem) = self.ledger.save_record(StockRecord::Installation, &memory, &version).await {
             tracing::warn!(%problem, "what stock remembers could not be saved; the next run begins from what was there");
         }
         worked
     }
 
-    async fn work(&self, channels: &[Channel], memory: &mut StockMemory, run: &Run, now: Timestamp) -> Result<Report, String> {
+    async fn work(
+        &self,
+        channels: &[Channel],
+        memory: &mut StockMemory,
+        after_trouble: bool,
+        run: &Run,
+        now: Timestamp,
+    ) -> Result<Report, String> {
         let mut report = Report::default();
         let basis = match self.settings.agreed() {
             Ok(basis) => basis,
@@ -256,18 +267,23 @@ where
         // Strongly consistent, and after the answers are complete: what is sold meanwhile counts.
         self.look_at_flights(channels, &absent, &mut desks, now).await?;
         self.note_sold(memory, &desks);
-        let others = self.flights_of_others(channels, &desks).await?;
+        let unusable = self.book.unusable().await.map_err(|problem| problem.to_string())?;
+        let others = self.flights_of_others(channels, &unusable, &desks).await?;
+        // What a channel without a desk sells lowers the others as well, and has no mark of its own.
+        let sold_lately = others.iter().flat_map(|other| &other.flights).any(|flight| after(flight.seen_at, 2 * BETWEEN_IMPORTS) > now);
         let anything = due_by_pace
+            || after_trouble
+            || sold_lately
             || report.reading.is_some()
             || report.named.is_some_and(|named| named.answered > 0)
             || desks.iter().any(|desk| desk.memory.pending || desk.memory.republish || desk.relisted || desk.report.touched > 0);
         if anything {
             self.evaluate_all(&mut desks, &others, &figures, now);
-            self.publish_all(&mut desks, !absent.is_empty(), run, now).await;
+            self.publish_all(&mut desks, !absent.is_empty() || !unusable.is_empty(), run, now).await;
             report.figures_age = figures.ages().map(|(_, oldest)| now.duration_since(oldest).as_secs());
             memory.without_offer = without_offer(&figures, &desks);
         }
-        self.close(channels, desks, absent, memory, anything, &mut report, now).await;
+        self.close(channels, desks, absent, memory, anything, &unusable, &mut report, now).await;
         Ok(report)
     }
 
@@ -300,6 +316,7 @@ where
                 touched: Vec::new(),
                 sold_since: HashMap::new(),
                 evaluation: Evaluation::default(),
+                marked_for_republication: false,
                 republished: false,
                 relisted: false,
                 report: ChannelReport::of(&channel.id),
@@ -424,21 +441,23 @@ where
     }
 
     /// What channels without a desk have in flight: they sell too.
-    async fn flights_of_others(&self, channels: &[Channel], desks: &[Desk]) -> Result<Vec<Others>, String> {
+    async fn flights_of_others(&self, channels: &[Channel], unusable: &[(String, String)], desks: &[Desk]) -> Result<Vec<Others>, String> {
         let mut others = Vec::new();
-        for channel in channels.iter().filter(|channel| desks.iter().all(|desk| desk.id() != channel.id)) {
-            let flights = self.store.flights(&channel.id).await.map_err(|problem| problem.to_string())?;
+        let usable = channels.iter().map(|channel| (&channel.id, channel.stock == Mode::Off));
+        let all = usable.chain(unusable.iter().map(|(id, _)| (id, false)));
+        for (id, is_off) in all.filter(|(id, _)| desks.iter().all(|desk| desk.id() != *id)) {
+            let flights = self.store.flights(id).await.map_err(|problem| problem.to_string())?;
             if flights.is_empty() {
                 continue;
             }
-            match self.book.skus(&channel.id).await {
+            match self.book.skus(id).await {
                 Ok(skus) => others.push(Others { skus, flights }),
                 // Its lines protect nothing then; such a channel is absent, and nothing is raised anywhere. Where they only cannot be read now,
                 // nothing is published at all: a quantity that leaves out what was sold there would be too high.
-                Err(UnusableDocument::Wrong(problem)) if channel.stock != Mode::Off => {
-                    tracing::error!(channel = %channel.id, problem, "its orders protect no stock")
+                Err(UnusableDocument::Wrong(problem)) if !is_off => {
+                    tracing::error!(channel = %id, problem, "its orders protect no stock")
                 }
-                Err(problem) => return Err(format!("what channel {} has sold cannot be told from its documents: {problem}", channel.id)),
+                Err(problem) => return Err(format!("what channel {id} has sold cannot be told from its documents: {problem}")),
             }
         }
         Ok(others)
@@ -521,6 +540,8 @@ where
             } else if !desk.is_live() {
                 desk.memory.pushed_at = Some(now);
                 desk.report.would_publish = lines.len();
+                // Shown once what would be published: that is all an observing channel does.
+                desk.republished |= std::mem::take(&mut desk.memory.republish);
                 format!("{}: would publish {} lines (observe)", reason.name(), lines.len())
             } else if after(self.clock.now(), LEAST_TIME) > run.hard_deadline {
                 format!("{}: out of time, the next run publishes", reason.name())
@@ -567,6 +588,7 @@ where
         absent: Vec<Absent>,
         memory: &mut StockMemory,
         evaluated: bool,
+        unusable: &[(String, String)],
         report: &mut Report,
         now: Timestamp,
     ) {
@@ -591,8 +613,14 @@ where
             lasts(&channel.id, &push.exceptions);
             let _ = self.ledger.save_record(StockRecord::Push(&channel.id), &push, &version).await;
         }
-        let found = conditions::of_installation(memory, &self.settings, now);
-        let looked_at = [StockExceptionKind::BasisMissing, StockExceptionKind::PrimaUnread, StockExceptionKind::FiguresUnusable];
+        let mut found = conditions::of_installation(memory, &self.settings, now);
+        found.extend(unusable.iter().map(|(id, problem)| conditions::definition_unusable(id, problem)));
+        let looked_at = [
+            StockExceptionKind::BasisMissing,
+            StockExceptionKind::PrimaUnread,
+            StockExceptionKind::FiguresUnusable,
+            StockExceptionKind::DocumentsUnusable,
+        ];
         report.announced += self.tell_installation(memory, found, &looked_at, now).await;
         lasts("", &memory.exceptions);
         let known: HashSet<&str> = channels.iter().map(|channel| channel.id.as_str()).collect();
@@ -639,7 +667,7 @@ where
 }
 
 fn lease_of(run: &Run, now: Timestamp) -> StockLease {
-    StockLease { lease: Some(Lease { owner: run.id.clone(), until: after(now, LEASE_FOR) }) }
+    StockLease { lease: Some(Lease { owner: run.id.clone(), until: after(now, LEASE_FOR) }), disturbed: false }
 }
 
 /// Nothing of the latest evaluation is left.

@@ -6,7 +6,7 @@ use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use shared::clock::{Clock, after, before};
 use shared::events::EventBus;
-use shared::intake::{Admission, admit};
+use shared::intake::{self, Admission, admit};
 use shared::mirakl::MiraklDirectory;
 use shared::mirakl::stock::MiraklStock;
 use shared::prima::Outcome;
@@ -100,6 +100,10 @@ where
             failed.push("Prima answered with an empty catalogue".to_owned());
             read.clear();
         }
+        if !read.is_empty() {
+            // It is there: orders need not wait for a probe of their own.
+            intake::answered(&self.store, &self.events, self.clock.now()).await;
+        }
         report.milliseconds = u64::try_from(self.clock.now().duration_since(now).as_millis()).unwrap_or(0);
         (report.ranges, report.failed) = (read.len(), failed.len());
         if !read.is_empty() {
@@ -137,6 +141,7 @@ where
                 let taken = figures.take_named(&reading);
                 report.answered = taken.figures + taken.unusable;
                 memory.sold.clear();
+                intake::answered(&self.store, &self.events, self.clock.now()).await;
                 self.keep(figures).await;
             }
             Err(problem) => {

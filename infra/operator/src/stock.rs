@@ -35,6 +35,8 @@ use crate::table::{age, moment, moment_or_dash, table};
 const LISTED: usize = 20;
 /// What an import usually takes on a marketplace, where nothing better is known.
 const USUAL_IMPORT: Duration = Duration::from_secs(120);
+/// What a run may spend on asking Prima before it publishes, where all goes well.
+const READING: Duration = Duration::from_secs(60);
 /// Orders named in an explanation.
 const NAMED: usize = 20;
 
@@ -459,7 +461,9 @@ async fn buffer(connector: &Connector, channel: &str, only: Option<&str>) -> Res
     let terms = [
         ("listing of orders", minute * channel.listing_interval_minutes),
         ("next run", minute),
+        ("its reading of Prima", READING),
         ("push", minute * pages.rules.floor_minutes),
+        ("the import before it", USUAL_IMPORT),
         ("import", USUAL_IMPORT),
     ];
     let window: Duration = terms.iter().map(|(_, took)| *took).sum();

@@ -60,6 +60,9 @@ pub struct StockLease {
     /// Keeps two runs from overlapping. Saves work; correctness never rests on it.
     #[serde(default)]
     pub lease: Option<Lease>,
+    /// The run before ended in an error: what it had noticed may be nowhere.
+    #[serde(default)]
+    pub disturbed: bool,
 }
 
 /// What the pushes of a channel remember.
@@ -113,6 +116,12 @@ pub struct PushMemory {
     /// The latest import that failed; none once another was imported.
     #[serde(default)]
     pub failed: Option<FailedImport>,
+    /// Imports in a row that were sent too early after another, as the marketplace says.
+    #[serde(default)]
+    pub throttled: u32,
+    /// Lines of the latest import that were refused without being named, and one of the reasons: nobody knows which they are.
+    #[serde(default)]
+    pub unnamed: Option<(usize, String)>,
     /// Since the channel began.
     #[serde(default)]
     pub totals: Totals,
@@ -166,6 +175,9 @@ pub struct OffersMemory {
     /// Why there is no new one.
     #[serde(default)]
     pub problem: Option<String>,
+    /// The latest list was not used because it names far fewer offers than the one before: so many.
+    #[serde(default)]
+    pub shrunk_to: Option<usize>,
     /// Offers whose quantity differed from what the ledger knew, when the list was compared.
     #[serde(default)]
     pub drifted: usize,
@@ -255,6 +267,7 @@ impl PushMemory {
             stray: stored.stray,
             refused: stored.refused,
             failed: stored.failed,
+            unnamed: stored.unnamed,
             totals: stored.totals,
             republish: stored.republish && !republished,
             zeroes_allowed_until: stored.zeroes_allowed_until,

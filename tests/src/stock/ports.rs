@@ -670,6 +670,10 @@ impl EventBus for Port {
 }
 
 impl StockBook for Port {
+    async fn unusable(&self) -> Result<Vec<(String, String)>, UnusableDocument> {
+        Ok(Vec::new())
+    }
+
     async fn channels(&self) -> Result<Vec<Channel>, UnusableDocument> {
         self.load("channels").await.map_err(|problem| UnusableDocument::Unavailable(problem.to_string()))?;
         Ok(self.world().channels.clone())
