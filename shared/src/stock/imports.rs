@@ -104,7 +104,15 @@ fn unchanged(line: &ImportLine, ledger: &Ledger) -> Shown {
     match (ledger.shown(sku_hash(&line.offer_sku)), line.before) {
         (Shown::InDoubt(_), before) => before,
         (_, Shown::Never) => Shown::Never,
-        (_, before) => Shown::Unknown(before.highest()),
+        (now, before) => Shown::Unknown(before.highest().saturating_add(put_back(line, now))),
+    }
+}
+
+/// Pieces that the marketplace may have put back on the offer while the import was on its way.
+fn put_back(line: &ImportLine, now: Shown) -> u32 {
+    match now {
+        Shown::Unknown(highest) => highest.saturating_sub(line.before.highest().max(line.quantity)),
+        Shown::Known(_) | Shown::InDoubt(_) | Shown::Never => 0,
     }
 }
 
@@ -147,7 +155,7 @@ pub fn settle(lines: &[ImportLine], errors: &[LineError], ledger: &Ledger) -> Se
             match ledger.shown(hash) {
                 Shown::InDoubt(_) => Shown::Known(line.quantity),
                 // Sold or cancelled while the import was on its way.
-                Shown::Unknown(_) => Shown::Unknown(line.quantity),
+                now @ Shown::Unknown(_) => Shown::Unknown(line.quantity.saturating_add(put_back(line, now))),
                 // Nobody has waited for this import any more.
                 other => other,
             }
@@ -225,6 +233,18 @@ mod tests {
         assert_eq!((settled.imported, settled.refused.len(), settled.unidentified), (3, 2, 0));
         ledger.apply(&ledger.effective(&settled.changes));
         assert_eq!(shown(&ledger), [Shown::Known(5), Shown::Known(2), Shown::Unknown(0), Shown::Never, Shown::Known(4)]);
+    }
+
+    #[test]
+    fn what_was_put_back_meanwhile_may_stand_on_top_of_what_was_imported() {
+        let mut ledger = under_way();
+        // Two pieces of each were put back on offer.
+        ledger.apply(
+            &["A;1", "C"].map(|sku| Change { sku_hash: sku_hash(sku), value: Shown::Unknown(ledger.shown(sku_hash(sku)).highest() + 2) }),
+        );
+        let settled = settle(&lines(), &[error(None, Some("C"))], &ledger);
+        ledger.apply(&ledger.effective(&settled.changes));
+        assert_eq!([shown(&ledger)[0], shown(&ledger)[2]], [Shown::Unknown(7), Shown::Unknown(5)]);
     }
 
     #[test]

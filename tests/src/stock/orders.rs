@@ -188,6 +188,11 @@ impl Life {
         let mut told = self.world.told.borrow_mut();
         let told = told.entry(key).or_default();
         told.known.push((self.world.now(), units));
+        if matches!(row.stage, Stage::Cancelled | Stage::Refused)
+            || row.despatch.as_ref().is_some_and(|despatch| despatch.ended_at.is_some())
+        {
+            told.over_at.get_or_insert(self.world.now());
+        }
     }
 
     fn cancel(&self) {

@@ -12,7 +12,7 @@ use simulators::mirakl::ImportStatus;
 
 use super::ports::{Invocation, Port};
 use super::world::{LIVE, Shared, World};
-use super::{judge, orders, people};
+use super::{judge, orders, people, sending};
 
 /// The functions' timeouts (template: `Timeout`).
 const PUSH_TIMEOUT: Duration = Duration::from_secs(300);
@@ -55,10 +55,18 @@ pub fn run(seed: u64, traced: bool) -> Outcome {
     begin(seed, None, traced)
 }
 
-/// The same with so many units held back of everything.
+/// Runs a seed to its end, and judges; a calm one once more with the buffer that it advises, with which nothing may be sold twice.
 #[must_use]
-pub fn run_with_buffer(seed: u64, buffer: u32) -> Outcome {
-    begin(seed, Some(buffer), false)
+pub fn judged(seed: u64) -> Outcome {
+    let mut outcome = run(seed, false);
+    if let Some(buffer) = outcome.advised_buffer {
+        let buffered = begin(seed, Some(buffer), false);
+        outcome.violations.extend(buffered.violations);
+        if buffered.beyond > 0 {
+            outcome.violations.push(format!("{} units are sold twice though {buffer} are held back", buffered.beyond));
+        }
+    }
+    outcome
 }
 
 fn begin(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
@@ -171,6 +179,7 @@ fn port(world: &Shared, name: String) -> Port {
         agreed: world.agreed.get(),
         basis: Default::default(),
         wrong_documents: Default::default(),
+        seen: Default::default(),
     };
     Port { invocation: Rc::new(invocation), channel: 0 }
 }
@@ -216,6 +225,9 @@ async fn tick(world: Shared, minute: u64) {
             let looked: BTreeMap<_, _> = port.invocation.basis.borrow().flights_at.iter().map(|(channel, at)| (*channel, *at)).collect();
             let desks: Vec<usize> = report.channels.iter().map(|one| world.index(&one.channel)).collect();
             judge::ledger(&world, &looked, &desks).await;
+            for one in report.channels.iter().filter(|one| one.waiting == one.published && one.decision.contains(": ")) {
+                sending::confirmed(&port.invocation, world.index(&one.channel));
+            }
         }
         ended => world.tell(|| format!("{:<12} {ended:?}", port.invocation.caller.name)),
     }

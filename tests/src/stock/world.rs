@@ -10,9 +10,12 @@ use shared::channel::{Channel, Mode};
 use shared::clock::after;
 use shared::events::Event;
 use shared::queue::{ExceptionMessage, ImportMessage};
+use shared::state::ledger::LedgerStore as _;
 use shared::state::ledger::memory::MemoryLedger;
 use shared::state::memory::MemoryStore;
 use shared::stock::files::MemoryStockFiles;
+use shared::stock::ledger::sku_hash;
+use shared::stock::offer::Shown;
 use simulators::mirakl::{ImportFate, Marketplace, NewOffer, Settings, order_json};
 use simulators::prima::{Installation, OrderRules, Stage, Stock, StockRow, StockRules};
 
@@ -30,13 +33,33 @@ pub(super) const LIVE: usize = 2;
 /// A SKU that has no form, and one that Prima has never had.
 pub(super) const ODD_OFFERS: [&str; 2] = ["GIFTCARD", "W9999-XXX-1"];
 
+/// What Prima has answered of a SKU.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Answered {
+    /// The latest figure that can be used: when the request was begun that it comes from, and the figure.
+    pub(super) figure: Option<(Timestamp, u32)>,
+    /// A later answer had no figure that can be used.
+    pub(super) is_unusable: bool,
+    /// Runs since whose readings may count as lacking it.
+    pub(super) lacking: u32,
+}
+
 /// What the connector could know when it sent an import.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Basis {
     /// When the run looked at each channel's orders.
     pub(super) flights_at: HashMap<usize, Timestamp>,
-    /// When the request was begun that each SKU's figure comes from.
-    pub(super) asked_at: BTreeMap<String, Timestamp>,
+    /// What Prima had answered.
+    pub(super) figures: BTreeMap<String, Answered>,
+    /// When Prima answered this run last, if it asked: orders are looked at after that.
+    pub(super) answered_at: Option<Timestamp>,
+}
+
+impl Basis {
+    /// Since when a run has to know what a channel's rows said: whatever it looked at, it has to look after Prima's answer.
+    pub(super) fn looked_at(&self, channel: usize) -> Option<Timestamp> {
+        self.flights_at.get(&channel).copied().max(self.answered_at)
+    }
 }
 
 /// An import as it was sent.
@@ -47,24 +70,19 @@ pub(super) struct Sent {
     /// Mirakl has it under this; none before a late one arrives.
     pub(super) import_id: Option<String>,
     pub(super) noticed: bool,
-    /// The connector has its id, and it will run as imports do.
-    pub(super) is_usual: bool,
-}
-
-/// A quantity that the connector had in mind to send, whatever became of it.
-#[derive(Clone, Debug)]
-pub(super) struct Intended {
-    pub(super) offer_sku: String,
-    pub(super) quantity: u32,
-    /// The place of the import, once it was sent.
-    pub(super) place: Option<usize>,
-    /// How many had been sent before.
-    pub(super) before: usize,
+    /// The line that Mirakl does not take.
+    pub(super) bad_line: Option<usize>,
+    /// The connector has its id, or cannot know that it will never have it.
+    pub(super) is_answered: bool,
+    /// When its run began, and when it was sent.
+    pub(super) began: Timestamp,
+    pub(super) at: Timestamp,
 }
 
 /// The latest import that an offer was changed by.
 #[derive(Clone, Debug)]
 pub(super) struct Applied {
+    /// Of the import, or of a later run that has found that nothing differs.
     pub(super) basis: Basis,
     pub(super) quantity: u32,
     pub(super) at: Timestamp,
@@ -72,6 +90,14 @@ pub(super) struct Applied {
     pub(super) place: usize,
     /// The highest place of all that have changed the offer.
     pub(super) latest: usize,
+}
+
+/// How a channel's ledger has its offers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Entries {
+    pub(super) shown: BTreeMap<String, Shown>,
+    /// Offers that may show something, others included.
+    pub(super) on_offer: usize,
 }
 
 /// Pieces that are not free any more.
@@ -88,6 +114,15 @@ pub(super) struct Fall {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Told {
     pub(super) known: Vec<(Timestamp, BTreeMap<String, u32>)>,
+    /// Since when the row says that nothing of it is to leave any more.
+    pub(super) over_at: Option<Timestamp>,
+}
+
+impl Told {
+    /// The row was written between these.
+    pub(super) fn was_told(&self, after: Timestamp, until: Timestamp) -> bool {
+        self.known.iter().any(|(at, _)| *at >= after && *at <= until)
+    }
 }
 
 /// Pieces that a marketplace put back on offer itself.
@@ -130,10 +165,9 @@ pub(super) struct World {
     pub(super) shown: RefCell<BTreeMap<u64, ExceptionMessage>>,
     pub(super) events: RefCell<Vec<Event>>,
     pub(super) channels: Vec<Channel>,
-    /// Which reading of a SKU each version of the figures' file comes from.
-    pub(super) figures: RefCell<HashMap<Vec<u8>, BTreeMap<String, Timestamp>>>,
+    /// Which answers each version of the figures' file comes from.
+    pub(super) figures: RefCell<HashMap<Vec<u8>, BTreeMap<String, Answered>>>,
     pub(super) sent: RefCell<Vec<Vec<Sent>>>,
-    pub(super) intended: RefCell<Vec<Vec<Intended>>>,
     pub(super) applied: RefCell<HashMap<(usize, String), Applied>>,
     pub(super) falls: RefCell<Vec<Fall>>,
     pub(super) told: RefCell<HashMap<(usize, String), Told>>,
@@ -229,7 +263,6 @@ impl World {
             channels: (0..CHANNELS.len()).map(channel).collect(),
             figures: RefCell::default(),
             sent: RefCell::new(CHANNELS.iter().map(|_| Vec::new()).collect()),
-            intended: RefCell::new(CHANNELS.iter().map(|_| Vec::new()).collect()),
             applied: RefCell::default(),
             falls: RefCell::default(),
             told: RefCell::default(),
@@ -323,20 +356,11 @@ impl World {
         stock.physical - stock.elsewhere - stock.owed - waiting.map(|line| i64::from(line.to_ship())).sum::<i64>()
     }
 
-    /// The most that the connector may take an offer to show: what was applied last, and whatever it has had in mind since, or had
-    /// sent before without hearing how that ended.
-    pub(super) fn highest(&self, channel: usize, offer_sku: &str) -> u32 {
-        let shows = self.shops.borrow()[channel].offer(SHOPS[channel], offer_sku).map_or(0, |offer| offer.quantity);
-        let last = self.applied.borrow().get(&(channel, offer_sku.to_owned())).map(|applied| applied.place);
-        let sent = self.sent.borrow();
-        let counts = |intended: &&Intended| match intended.place {
-            Some(place) => last.is_none_or(|last| place >= last) || !sent[channel][place].is_usual,
-            // Never sent, and in doubt until another import is through.
-            None => last.is_none_or(|last| last < intended.before),
-        };
-        let intended = self.intended.borrow();
-        let of_offer = intended[channel].iter().filter(|intended| intended.offer_sku == offer_sku).filter(counts);
-        of_offer.map(|intended| intended.quantity).max().unwrap_or(0).max(shows)
+    /// How a channel's ledger has every offer.
+    pub(super) async fn entries(&self, channel: usize) -> Entries {
+        let Ok(held) = self.ledger.load(CHANNELS[channel]).await else { return Entries::default() };
+        let shown = self.plan.items.iter().map(|item| (item.offer_sku.clone(), held.ledger().shown(sku_hash(&item.offer_sku))));
+        Entries { shown: shown.collect(), on_offer: held.ledger().entries().filter(|entry| entry.value.highest() > 0).count() }
     }
 
     pub(super) fn ask_later(&self, message: &ImportMessage, delay: Duration) {
