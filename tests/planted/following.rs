@@ -59,7 +59,7 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Stock,
         edits: &[Edit {
             file: IMPORTS,
-            find: "now @ Shown::Unknown(_) => Shown::Unknown(line.quantity.saturating_add(put_back(line, now))),",
+            find: "now @ Shown::Unknown(_) => Shown::Unknown(at_most(line, now, line.quantity)),",
             replace: "Shown::Unknown(_) => Shown::Known(line.quantity),",
         }],
     },

@@ -104,15 +104,16 @@ fn unchanged(line: &ImportLine, ledger: &Ledger) -> Shown {
     match (ledger.shown(sku_hash(&line.offer_sku)), line.before) {
         (Shown::InDoubt(_), before) => before,
         (_, Shown::Never) => Shown::Never,
-        (now, before) => Shown::Unknown(before.highest().saturating_add(put_back(line, now))),
+        (now, before) => Shown::Unknown(at_most(line, now, before.highest())),
     }
 }
 
-/// Pieces that the marketplace may have put back on the offer while the import was on its way.
-fn put_back(line: &ImportLine, now: Shown) -> u32 {
+/// The highest that an offer may show which was touched while its import was on its way: `otherwise`, unless more was put on top of what
+/// the import could bring, by the marketplace or by an import that was not waited for any more.
+fn at_most(line: &ImportLine, now: Shown, otherwise: u32) -> u32 {
     match now {
-        Shown::Unknown(highest) => highest.saturating_sub(line.before.highest().max(line.quantity)),
-        Shown::Known(_) | Shown::InDoubt(_) | Shown::Never => 0,
+        Shown::Unknown(highest) if highest > line.before.highest().max(line.quantity) => highest,
+        _ => otherwise,
     }
 }
 
@@ -155,7 +156,7 @@ pub fn settle(lines: &[ImportLine], errors: &[LineError], ledger: &Ledger) -> Se
             match ledger.shown(hash) {
                 Shown::InDoubt(_) => Shown::Known(line.quantity),
                 // Sold or cancelled while the import was on its way.
-                now @ Shown::Unknown(_) => Shown::Unknown(line.quantity.saturating_add(put_back(line, now))),
+                now @ Shown::Unknown(_) => Shown::Unknown(at_most(line, now, line.quantity)),
                 // Nobody has waited for this import any more.
                 other => other,
             }
@@ -171,8 +172,8 @@ pub fn published_again(lines: &[ImportLine], ledger: &Ledger) -> Vec<Change> {
     let changes = lines.iter().filter_map(|line| {
         let hash = sku_hash(&line.offer_sku);
         let value = match ledger.shown(hash) {
-            Shown::Known(quantity) | Shown::Unknown(quantity) => Shown::Unknown(quantity.max(line.quantity)),
-            Shown::InDoubt(quantity) => Shown::InDoubt(quantity.max(line.quantity)),
+            // One that is in doubt is on its way in another import, and nobody knows which of both was applied last.
+            Shown::Known(quantity) | Shown::Unknown(quantity) | Shown::InDoubt(quantity) => Shown::Unknown(quantity.max(line.quantity)),
             Shown::Never => return None,
         };
         Some(Change { sku_hash: hash, value })
@@ -244,7 +245,17 @@ mod tests {
         );
         let settled = settle(&lines(), &[error(None, Some("C"))], &ledger);
         ledger.apply(&ledger.effective(&settled.changes));
-        assert_eq!([shown(&ledger)[0], shown(&ledger)[2]], [Shown::Unknown(7), Shown::Unknown(5)]);
+        assert_eq!([shown(&ledger)[0], shown(&ledger)[2]], [Shown::Unknown(11), Shown::Unknown(5)]);
+    }
+
+    #[test]
+    fn a_stray_import_that_ends_meanwhile_leaves_nothing_known() {
+        let mut ledger = under_way();
+        let stray = [line("A;1", 13, Shown::Never), line("\"B\"", 1, Shown::Never)];
+        ledger.apply(&ledger.effective(&published_again(&stray, &ledger)));
+        let settled = settle(&lines(), &[error(None, Some("A;1"))], &ledger);
+        ledger.apply(&ledger.effective(&settled.changes));
+        assert_eq!(shown(&ledger)[..2], [Shown::Unknown(13), Shown::Unknown(7)], "refused, and imported: the stray may have come after");
     }
 
     #[test]
@@ -264,6 +275,6 @@ mod tests {
         ledger.apply(&ledger.effective(&taken_back(&lines(), &ledger)));
         assert_eq!(shown(&ledger), lines().iter().map(|line| line.before).collect::<Vec<_>>());
         ledger.apply(&ledger.effective(&published_again(&lines(), &ledger)));
-        assert_eq!(shown(&ledger), [Shown::Unknown(9), Shown::Unknown(7), Shown::Unknown(3), Shown::Never, Shown::InDoubt(6)]);
+        assert_eq!(shown(&ledger), [Shown::Unknown(9), Shown::Unknown(7), Shown::Unknown(3), Shown::Never, Shown::Unknown(6)]);
     }
 }
