@@ -60,14 +60,12 @@ fn restocked(world: &World, channel: usize, offer_sku: &str, applied: &Applied) 
 /// The bound: what an offer shows, and what is held back, is no more than is free, but for what was sold since the connector looked.
 pub(super) fn offer(world: &World, channel: usize, offer_sku: &str, when: &str) {
     let Some(applied) = world.applied.borrow().get(&(channel, offer_sku.to_owned())).cloned() else { return };
-    let Some(item) = world.item(offer_sku) else { return };
     let shown = world.shops.borrow()[channel].offer(SHOPS[channel], offer_sku).map_or(0, |offer| i64::from(offer.quantity));
     if shown == 0 {
         return;
     }
     world.judged.set(world.judged.get() + 1);
-    let held = world.plan.rules[channel].held(offer_sku, &item.sku.product, world.now());
-    let buffer = i64::from(held.buffer.value);
+    let buffer = i64::from(applied.buffer);
     let (unknown, _) = unknown_falls(world, channel, offer_sku, &applied);
     let free = world.truly_free(offer_sku);
     let back = restocked(world, channel, offer_sku, &applied);
@@ -201,7 +199,8 @@ pub(super) async fn ledger(world: &World, flights_at: &BTreeMap<usize, Timestamp
 pub(super) fn expected(world: &World, channel: usize, offer_sku: &str) -> i64 {
     let Some(item) = world.item(offer_sku) else { return 0 };
     let free = world.truly_free(offer_sku).max(0);
-    let held = world.plan.rules[channel].held(offer_sku, &item.sku.product, world.now());
+    let rules = world.rules.borrow();
+    let held = rules[channel].held(offer_sku, &item.sku.product, world.now());
     let last = i64::from(world.plan.settings.last_units);
     if held.excluded.value || (last > 0 && free <= last && channel != 0) {
         return 0;

@@ -38,6 +38,8 @@ use super::sending;
 use super::world::{Answered, Basis, CHANNELS, Entries, Export, LIVE, SHOPS, Sent, Shared, World};
 use crate::faults::{Caller, Fate};
 
+/// Bytes of an answer that is cut for its length: more than the connector asks for at once.
+const TOO_LONG: u64 = 80 * 1024 * 1024;
 /// How long a slow call takes, in milliseconds.
 const SLOWEST: u64 = 25_000;
 
@@ -402,6 +404,16 @@ impl PrimaStock for Port {
         if !matches!(fate, Fate::Goes | Fate::CrashAfter) || world.silent.get() {
             return Err(PrimaError::unknown("ProductAvailableToSell", "the answer was cut").into());
         }
+        if let Some(most) = world.plan.longest_answer.filter(|most| rows.len() > *most && !world.quiet.get()) {
+            self.invocation.seen.borrow_mut().has_failed = true;
+            world.tell(|| "the answer is cut for its length".to_owned());
+            return Err(RangeFailure {
+                error: PrimaError::unknown("ProductAvailableToSell", "the answer was cut for its length"),
+                products: rows.iter().take(most).map(|row| row.sku.product.clone()).collect(),
+                skus: most as u64,
+                length: TOO_LONG,
+            });
+        }
         let answered: BTreeSet<&Sku> = rows.iter().map(|row| &row.sku).collect();
         let is_within = |product: &str| product >= range.from.as_str() && (range.to.is_empty() || product <= range.to.as_str());
         let lacked = world.plan.items.iter().filter(|item| is_within(&item.sku.product) && !answered.contains(&item.sku));
@@ -740,7 +752,9 @@ impl StockBook for Port {
             self.invocation.wrong_documents.set(true);
             return Err(UnusableDocument::Wrong(FieldError::new("floor_minutes", "takes 1 to 1440").to_string()));
         }
-        Ok(StockPages { rules: world.plan.rules[index].clone(), skus: Plan::reader() })
+        let rules = world.rules.borrow()[index].clone();
+        self.invocation.basis.borrow_mut().rules.insert(index, rules.clone());
+        Ok(StockPages { rules, skus: Plan::reader() })
     }
 
     async fn skus(&self, _channel: &str) -> Result<SkuReader, UnusableDocument> {

@@ -1,5 +1,6 @@
 //! One run: the schedule, the queue's consumers, and everybody else, each a task on virtual time.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use shared::stock::settings::{BasisAgreement, StockSettings};
 use simulators::mirakl::ImportStatus;
 
 use super::ports::{Invocation, Port};
-use super::world::{LIVE, Shared, World};
+use super::world::{Basis, LIVE, Shared, World};
 use super::{judge, orders, people, sending};
 
 /// The functions' timeouts (template: `Timeout`).
@@ -89,6 +90,8 @@ async fn live(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
     tokio::task::spawn_local(people::mishaps(Rc::clone(&world)));
     tokio::task::spawn_local(people::operators(Rc::clone(&world)));
     tokio::task::spawn_local(people::person(Rc::clone(&world)));
+    tokio::task::spawn_local(people::merchandisers(Rc::clone(&world)));
+    tokio::task::spawn_local(people::engineers(Rc::clone(&world)));
     if world.plan.agreed_after > 0 {
         tokio::time::sleep(Duration::from_secs(world.plan.agreed_after)).await;
         if !world.shown.borrow().values().any(|shown| shown.kind == "basis-missing") && world.calm {
@@ -136,10 +139,11 @@ async fn settle(world: &Shared) {
     }
     world.tell(|| "nothing is left over".to_owned());
     // A refused quantity is tried again after an hour; what nobody tells of is found with the next daily list.
-    let rules = world.plan.rules.iter().take(LIVE);
+    let rules = world.rules.borrow().clone();
+    let rules = rules.iter().take(LIVE);
     let stuck = rules.clone().map(|rules| rules.import_stuck_minutes).max().unwrap_or(60);
     let ceiling = rules.map(|rules| rules.ceiling_minutes).max().unwrap_or(15);
-    let known_after = if world.zeroed.borrow().is_empty() { u64::from(stuck).max(65) } else { 25 * 60 };
+    let known_after = if world.zeroed.borrow().is_empty() && world.plan.later.is_none() { u64::from(stuck).max(65) } else { 25 * 60 };
     // What a stuck import whose id was lost has overwritten is right again within twice the time that it took.
     let longest: i64 = {
         let shops = world.shops.borrow();
@@ -177,7 +181,7 @@ fn port(world: &Shared, name: String) -> Port {
         caller: world.caller(name),
         began: world.now(),
         agreed: world.agreed.get(),
-        basis: Default::default(),
+        basis: RefCell::new(Basis { began: world.now(), ..Basis::default() }),
         wrong_documents: Default::default(),
         seen: Default::default(),
     };

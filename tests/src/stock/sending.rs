@@ -11,7 +11,7 @@ use shared::stock::rules::Held;
 use simulators::mirakl::{ImportFate, ImportStatus};
 
 use super::ports::{Invocation, Seen};
-use super::world::{CHANNELS, LIVE, SHOPS, Sent, World};
+use super::world::{CHANNELS, LIVE, SHOPS, Sent, World, least_buffer};
 
 /// A clock that is off, and the run's own.
 const SLACK: Duration = Duration::from_secs(45);
@@ -80,7 +80,10 @@ fn raised(invocation: &Invocation, seen: &Seen, channel: usize, offer_sku: &str,
 fn lowered_first(invocation: &Invocation, seen: &Seen, channel: usize, other: usize, offer_sku: &str, quantity: u32) {
     let world = &invocation.world;
     let Some(left) = left_at_most(invocation, channel, offer_sku, quantity) else { return };
-    let should = at_two_moments(invocation, other, offer_sku, |held| by_rule(world, other, held, left)).into_iter().max().unwrap_or(0);
+    // Of a channel whose documents could not be read nobody knows what it should show: then nothing is raised at all.
+    let Some(should) = at_two_moments(invocation, other, offer_sku, |held| by_rule(world, other, held, left)).into_iter().max() else {
+        return;
+    };
     let known = seen.ledgers.get(&other).and_then(|entries| entries.shown.get(offer_sku)).copied().unwrap_or(Shown::Never);
     if known != Shown::Never && i64::from(known.highest()) > should {
         world.violate(format!(
@@ -106,8 +109,7 @@ fn lowered_first(invocation: &Invocation, seen: &Seen, channel: usize, other: us
 fn at_two_moments(invocation: &Invocation, channel: usize, offer_sku: &str, of: impl Fn(&Held<'_>) -> i64) -> Vec<i64> {
     let world = &invocation.world;
     let Some(item) = world.item(offer_sku) else { return Vec::new() };
-    let rules = &world.plan.rules[channel];
-    [invocation.began, world.now()].map(|at| of(&rules.held(offer_sku, &item.sku.product, at))).into()
+    invocation.basis.borrow().held(channel, item, world.now()).iter().map(of).collect()
 }
 
 /// What a channel shows of so many units that are left over all channels.
@@ -177,6 +179,9 @@ fn zeroes(invocation: &Invocation, channel: usize, lines: &[(String, u32)]) {
 /// An import that the connector has the id of, or may have, is waited for.
 fn one_at_a_time(world: &World, channel: usize) {
     let now = world.now();
+    if world.emptied.get() {
+        return;
+    }
     let shops = world.shops.borrow();
     let under_way = world.sent.borrow()[channel].iter().any(|sent| {
         let import = shops[channel].imports().find(|import| Some(&import.import_id) == sent.import_id.as_ref());
@@ -209,6 +214,7 @@ pub(super) fn confirmed(invocation: &Invocation, channel: usize) {
             && applied.at < invocation.began
         {
             applied.basis = basis.clone();
+            applied.buffer = least_buffer(&basis, channel, item, world.now());
         }
     }
 }

@@ -16,6 +16,7 @@ use shared::state::memory::MemoryStore;
 use shared::stock::files::MemoryStockFiles;
 use shared::stock::ledger::sku_hash;
 use shared::stock::offer::Shown;
+use shared::stock::rules::{self as stock_rules, Held};
 use simulators::mirakl::{ImportFate, Marketplace, NewOffer, Settings, order_json};
 use simulators::prima::{Installation, OrderRules, Stage, Stock, StockRow, StockRules};
 
@@ -51,11 +52,21 @@ pub(super) struct Basis {
     pub(super) flights_at: HashMap<usize, Timestamp>,
     /// What Prima had answered.
     pub(super) figures: BTreeMap<String, Answered>,
+    /// Each channel's rules, as the run has read them.
+    pub(super) rules: HashMap<usize, stock_rules::StockRules>,
+    /// When the run began.
+    pub(super) began: Timestamp,
     /// When Prima answered this run last, if it asked: orders are looked at after that.
     pub(super) answered_at: Option<Timestamp>,
 }
 
 impl Basis {
+    /// What is held back of an offer by the rules that the run has read, at its beginning and now: an end may lie between.
+    pub(super) fn held(&self, channel: usize, item: &Item, now: Timestamp) -> Vec<Held<'_>> {
+        let Some(rules) = self.rules.get(&channel) else { return Vec::new() };
+        [self.began, now].map(|at| rules.held(&item.offer_sku, &item.sku.product, at)).into()
+    }
+
     /// Since when a run has to know what a channel's rows said: whatever it looked at, it has to look after Prima's answer.
     pub(super) fn looked_at(&self, channel: usize) -> Option<Timestamp> {
         self.flights_at.get(&channel).copied().max(self.answered_at)
@@ -86,6 +97,8 @@ pub(super) struct Applied {
     pub(super) basis: Basis,
     pub(super) quantity: u32,
     pub(super) at: Timestamp,
+    /// What was held back when it was sent, or confirmed: the least of it.
+    pub(super) buffer: u32,
     /// The place of the import among those of its channel.
     pub(super) place: usize,
     /// The highest place of all that have changed the offer.
@@ -174,6 +187,10 @@ pub(super) struct World {
     pub(super) restocks: RefCell<Vec<Restock>>,
     /// Offers that a marketplace has set to nothing itself, and that no import has set since.
     pub(super) zeroed: RefCell<BTreeSet<(usize, String)>>,
+    /// The channels' stock rules as they are now.
+    pub(super) rules: RefCell<Vec<stock_rules::StockRules>>,
+    /// Somebody has deleted a channel's ledger.
+    pub(super) emptied: Cell<bool>,
     /// Prima answers nothing.
     pub(super) silent: Cell<bool>,
     /// Prima answers an empty catalogue.
@@ -227,7 +244,8 @@ impl World {
         let mut shops = SHOPS.map(|_| Marketplace::new(settings.clone()));
         for (index, shop) in shops.iter_mut().enumerate() {
             let odd = ODD_OFFERS.iter().filter(|_| plan.odd_offers).map(|sku| (*sku).to_owned());
-            let offers = plan.items.iter().map(|item| item.offer_sku.clone()).chain(odd);
+            let present = plan.items.iter().filter(|item| !plan.comes_later(index, item));
+            let offers = present.map(|item| item.offer_sku.clone()).chain(odd);
             // What a person has put there before the connector came.
             let quantity = if index < LIVE { u32::try_from(dice.between(0, 3)).unwrap_or(0) } else { 3 };
             shop.set_offers(SHOPS[index], offers.map(|shop_sku| NewOffer { shop_sku, quantity, active: true }), beginning());
@@ -268,6 +286,8 @@ impl World {
             told: RefCell::default(),
             restocks: RefCell::default(),
             zeroed: RefCell::default(),
+            rules: RefCell::new(plan.rules.clone()),
+            emptied: Cell::new(false),
             silent: Cell::new(false),
             empty: Cell::new(false),
             wrong_documents: Cell::new(None),
@@ -317,9 +337,9 @@ impl World {
             }
             ended.sort_by_key(|(ends, place, _)| (*ends, *place));
             for (ends, place, refused) in ended {
-                let (lines, basis) = {
+                let (lines, basis, sent_at) = {
                     let sent = self.sent.borrow();
-                    (sent[index][place].lines.clone(), sent[index][place].basis.clone())
+                    (sent[index][place].lines.clone(), sent[index][place].basis.clone(), sent[index][place].at)
                 };
                 self.tell(|| format!("import {place} of {} is applied: {lines:?}", CHANNELS[index]));
                 for (number, (offer_sku, quantity)) in lines.into_iter().enumerate() {
@@ -329,7 +349,8 @@ impl World {
                     let key = (index, offer_sku);
                     let latest = self.applied.borrow().get(&key).map_or(place, |before| before.latest.max(place));
                     self.zeroed.borrow_mut().remove(&key);
-                    self.applied.borrow_mut().insert(key, Applied { basis: basis.clone(), quantity, at: ends, place, latest });
+                    let buffer = self.item(&key.1).map_or(0, |item| least_buffer(&basis, index, item, sent_at));
+                    self.applied.borrow_mut().insert(key, Applied { basis: basis.clone(), quantity, at: ends, buffer, place, latest });
                 }
             }
         }
@@ -349,11 +370,19 @@ impl World {
         let Some(item) = self.item(offer_sku) else { return 0 };
         let (office, shops) = (self.office.borrow(), self.shops.borrow());
         let Some(stock) = office.stock_of(&item.sku) else { return 0 };
-        let standing = office.orders().filter(|order| order.stage != Stage::Cancelled);
-        let in_prima: BTreeSet<&str> = standing.flat_map(|order| &order.order.lines).map(|line| line.reference.as_str()).collect();
+        // What Prima has cancelled it will not send, whatever Mirakl still waits for.
+        let in_prima: BTreeSet<&str> = office.orders().flat_map(|order| &order.order.lines).map(|line| line.reference.as_str()).collect();
         let open = shops.iter().zip(SHOPS).flat_map(|(shop, shop_id)| shop.open_orders(shop_id)).flat_map(|order| &order.lines);
         let waiting = open.filter(|line| line.offer_sku == offer_sku && !in_prima.contains(line.order_line_id.as_str()));
-        stock.physical - stock.elsewhere - stock.owed - waiting.map(|line| i64::from(line.to_ship())).sum::<i64>()
+        // Pieces that Mirakl has cancelled of a line: they stay in Prima's order until a person reduces it, and do not leave.
+        let standing = office.orders().filter(|order| !matches!(order.stage, Stage::Cancelled | Stage::Despatched));
+        let lines = standing.flat_map(|order| order.order.lines.iter().map(move |line| (order, line)));
+        let surplus = lines.filter(|(_, line)| line.product == item.sku.product && line.matrix == item.sku.matrix).map(|(order, line)| {
+            let listed = shops.iter().find_map(|shop| shop.order(&order.order.third_party_id)).filter(|listed| listed.state.is_open());
+            let wanted = listed.and_then(|listed| listed.lines.iter().find(|one| one.order_line_id == line.reference));
+            wanted.map_or(0, |wanted| i64::from(line.quantity.saturating_sub(wanted.quantity)))
+        });
+        surplus.sum::<i64>() + stock.physical - stock.elsewhere - stock.owed - waiting.map(|line| i64::from(line.to_ship())).sum::<i64>()
     }
 
     /// How a channel's ledger has every offer.
@@ -379,6 +408,11 @@ impl World {
     pub(super) fn note_fall(&self, offer_sku: &str, units: u32, order: Option<(usize, String)>) {
         self.falls.borrow_mut().push(Fall { at: self.now(), offer_sku: offer_sku.to_owned(), units, order });
     }
+}
+
+/// The least that is held back of an offer, by what a run has read.
+pub(super) fn least_buffer(basis: &Basis, channel: usize, item: &Item, now: Timestamp) -> u32 {
+    basis.held(channel, item, now).iter().map(|held| held.buffer.value).min().unwrap_or(0)
 }
 
 /// So that a reference is shared by all tasks.
