@@ -133,6 +133,11 @@ impl Desk {
     fn is_live(&self) -> bool {
         self.channel.stock == Mode::Live
     }
+
+    /// Something may be on offer, as far as the ledger knows.
+    fn shows_something(&self) -> bool {
+        self.held.ledger().entries().any(|entry| entry.value.highest() > 0)
+    }
 }
 
 /// The flights of a channel without a desk, and how its offers' SKUs are read.
@@ -373,7 +378,8 @@ where
             desk.flights = self.store.flights(desk.id()).await.map_err(|problem| problem.to_string())?;
             let marks = format!("sold#{}", desk.id());
             let mut seen = self.ledger.load(&marks).await.map_err(|problem| problem.to_string())?;
-            let mut touched: HashSet<&str> = HashSet::new();
+            // With the pieces that the marketplace may have put back on offer: so much more may be shown than was known.
+            let mut touched: HashMap<&str, u32> = HashMap::new();
             let (mut noted, mut present) = (Vec::new(), HashSet::new());
             for flight in &desk.flights {
                 let sku_hash = sku_hash(&flight.key.order_id);
@@ -384,7 +390,10 @@ where
                 if before == value {
                     continue;
                 }
-                touched.extend(flight.lines.iter().map(|line| line.offer_sku.as_str()));
+                for (offer_sku, pieces) in flight.touched() {
+                    let back = touched.entry(offer_sku).or_default();
+                    *back = back.saturating_add(pieces);
+                }
                 let units = flight.lines.iter().map(|line| line.units).sum();
                 if before == Shown::Never && units > 0 {
                     desk.memory.sales.note(flight.seen_at, units);
@@ -396,16 +405,18 @@ where
             desk.memory.sales.forget(now);
             let changes: Vec<Change> = touched
                 .iter()
-                .filter_map(|sku| {
+                .filter_map(|(sku, back)| {
                     let sku_hash = sku_hash(sku);
                     match desk.held.ledger().shown(sku_hash) {
-                        Shown::Known(quantity) | Shown::InDoubt(quantity) => Some(Change { sku_hash, value: Shown::Unknown(quantity) }),
-                        Shown::Unknown(_) | Shown::Never => None,
+                        Shown::Known(quantity) | Shown::InDoubt(quantity) | Shown::Unknown(quantity) => {
+                            Some(Change { sku_hash, value: Shown::Unknown(quantity.saturating_add(*back)) })
+                        }
+                        Shown::Never => None,
                     }
                 })
                 .collect();
             desk.report.touched = touched.len();
-            desk.touched = touched.iter().filter_map(|sku| desk.pages.skus.read(sku).ok()).map(SkuOverride::from).collect();
+            desk.touched = touched.keys().filter_map(|sku| desk.pages.skus.read(sku).ok()).map(SkuOverride::from).collect();
             // What was sold before is in what was published then; and what was sold before its import was through, that may have overwritten.
             let since = desk.memory.looked_at.max(desk.memory.imported_at).or(desk.memory.pushed_at).unwrap_or(Timestamp::MIN);
             for flight in desk.flights.iter().filter(|flight| flight.seen_at >= since) {
@@ -511,7 +522,9 @@ where
     }
 
     /// Decides for each channel whether a push is due, and publishes.
-    async fn publish_all(&self, desks: &mut [Desk], raises_nothing: bool, run: &Run, now: Timestamp) {
+    async fn publish_all(&self, desks: &mut [Desk], one_is_absent: bool, run: &Run, now: Timestamp) {
+        // A channel whose list of offers is not at hand may show too much of anything that it is known to show.
+        let raises_nothing = one_is_absent || desks.iter().any(|desk| desk.is_live() && desk.offers.is_none() && desk.shows_something());
         for index in 0..desks.len() {
             let others: Vec<&Desk> =
                 desks.iter().enumerate().filter(|(other, desk)| *other != index && desk.is_live()).map(|(_, desk)| desk).collect();
