@@ -62,7 +62,7 @@ pub(super) struct Invocation {
 /// What an invocation was told of the connector's own memory, and did.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// A channel's ledger as it was first read: how each offer was known to be shown.
+    /// A channel's ledger as it was read last before anything was sent: how each offer was known to be shown.
     pub(super) ledgers: HashMap<usize, Entries>,
     /// The same at the moment at which the lines of an import were kept: nothing may change it before the import is sent.
     pub(super) at_keeping: HashMap<usize, Entries>,
@@ -611,7 +611,11 @@ impl LedgerStore for Port {
         self.load(&format!("ledger of {channel}")).await?;
         if let Some(index) = CHANNELS.iter().take(LIVE).position(|id| *id == channel) {
             let ledger = self.world().entries(index).await;
-            self.invocation.seen.borrow_mut().ledgers.entry(index).or_insert(ledger);
+            let mut seen = self.invocation.seen.borrow_mut();
+            // A run reads them again once Prima has answered: that is what it decides by.
+            if seen.sent.is_empty() {
+                seen.ledgers.insert(index, ledger);
+            }
         }
         self.world().ledger.load_kept(channel).await
     }
