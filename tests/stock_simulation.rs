@@ -1,5 +1,5 @@
 //! The fault simulation of stock: every offer is held against what is truly free at every sale and after every run. `STOCK_SEEDS=n` runs
-//! n seeds (100 by default), `STOCK_SEED=n` runs one and prints its trace.
+//! n seeds (100 by default), `STOCK_SEED=n` runs one and prints its trace, `STOCK_BUFFER=n` with so many units held back of everything.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::sync::Mutex;
@@ -23,7 +23,8 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn no_offer_shows_more_than_is_free_and_every_offer_comes_to_show_what_it_should() {
     if let Some(seed) = number("STOCK_SEED") {
-        let outcome = run(seed, true);
+        let buffer = number("STOCK_BUFFER").map(|units| u32::try_from(units).unwrap());
+        let outcome = run(seed, buffer, true);
         for line in &outcome.trace {
             println!("{line}");
         }

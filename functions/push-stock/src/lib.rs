@@ -54,6 +54,8 @@ pub use report::{ChannelReport, Report};
 const NEARLY_DUE: Duration = Duration::from_secs(5);
 /// Prima is not asked for everything again within this.
 const BETWEEN_READINGS: Duration = Duration::from_secs(50);
+/// What a channel without a stock flow of its own has sold so lately may not have lowered the others yet: there is no mark of it.
+const NOTICED_WITHIN: Duration = Duration::from_secs(600);
 /// STO01 is allowed once a minute.
 const BETWEEN_IMPORTS: Duration = Duration::from_secs(60);
 /// A run that died holds the next ones up for this long.
@@ -281,7 +283,8 @@ where
             || sold_lately
             || report.reading.is_some()
             || report.named.is_some_and(|named| named.answered > 0)
-            || desks.iter().any(|desk| desk.memory.pending || desk.memory.republish || desk.relisted || desk.report.touched > 0);
+            || desks.iter().any(|desk| desk.memory.pending || desk.memory.republish || desk.relisted || desk.report.touched > 0)
+            || others.iter().flat_map(|other| &other.flights).any(|flight| after(flight.seen_at, NOTICED_WITHIN) > now);
         if anything {
             self.evaluate_all(&mut desks, &others, &figures, now);
             self.publish_all(&mut desks, !absent.is_empty() || !unusable.is_empty(), run, now).await;

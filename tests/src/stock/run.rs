@@ -50,18 +50,18 @@ pub struct Outcome {
     pub advised_buffer: Option<u32>,
 }
 
-/// Runs a seed to its end, and judges.
+/// Runs a seed to its end, and judges; with so many units held back of everything, where that is wanted.
 #[must_use]
-pub fn run(seed: u64, traced: bool) -> Outcome {
-    begin(seed, None, traced)
+pub fn run(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
+    begin(seed, buffer, traced)
 }
 
 /// Runs a seed to its end, and judges; a calm one once more with the buffer that it advises, with which nothing may be sold twice.
 #[must_use]
 pub fn judged(seed: u64) -> Outcome {
-    let mut outcome = run(seed, false);
+    let mut outcome = run(seed, None, false);
     if let Some(buffer) = outcome.advised_buffer {
-        let buffered = begin(seed, Some(buffer), false);
+        let buffered = run(seed, Some(buffer), false);
         outcome.violations.extend(buffered.violations);
         if buffered.beyond > 0 {
             outcome.violations.push(format!("{} units are sold twice though {buffer} are held back", buffered.beyond));

@@ -81,7 +81,7 @@ fn lowered_first(invocation: &Invocation, seen: &Seen, channel: usize, other: us
     let world = &invocation.world;
     let Some(left) = left_at_most(invocation, channel, offer_sku, quantity) else { return };
     // Of a channel whose documents could not be read nobody knows what it should show: then nothing is raised at all.
-    let Some(should) = at_two_moments(invocation, other, offer_sku, |held| by_rule(world, other, held, left)).into_iter().max() else {
+    let Some(should) = while_at_work(invocation, other, offer_sku, |held| by_rule(world, other, held, left)).into_iter().max() else {
         return;
     };
     let known = seen.ledgers.get(&other).and_then(|entries| entries.shown.get(offer_sku)).copied().unwrap_or(Shown::Never);
@@ -90,6 +90,10 @@ fn lowered_first(invocation: &Invocation, seen: &Seen, channel: usize, other: us
             "{offer_sku} of {} is raised to {quantity} while {} is taken to show {known:?}, and should show {should}",
             CHANNELS[channel], CHANNELS[other]
         ));
+    }
+    // Whoever has lost the memory of what is shown publishes it all anew, in what order ever.
+    if known == Shown::Never && world.emptied.get() {
+        return;
     }
     let Some(applied) = world.applied.borrow().get(&(other, offer_sku.to_owned())).cloned() else { return };
     let late = world.sent.borrow()[other].iter().take(applied.latest).any(|sent| !sent.noticed);
@@ -105,8 +109,8 @@ fn lowered_first(invocation: &Invocation, seen: &Seen, channel: usize, other: us
     }
 }
 
-/// Of a rule that may have changed while the run was at work: at its beginning, and now.
-fn at_two_moments(invocation: &Invocation, channel: usize, offer_sku: &str, of: impl Fn(&Held<'_>) -> i64) -> Vec<i64> {
+/// Of a rule that may have ended while the run was at work: from its beginning to now.
+fn while_at_work(invocation: &Invocation, channel: usize, offer_sku: &str, of: impl Fn(&Held<'_>) -> i64) -> Vec<i64> {
     let world = &invocation.world;
     let Some(item) = world.item(offer_sku) else { return Vec::new() };
     invocation.basis.borrow().held(channel, item, world.now()).iter().map(of).collect()
@@ -130,7 +134,7 @@ fn left_at_most(invocation: &Invocation, channel: usize, offer_sku: &str, quanti
         let is_hidden = held.excluded.value || share == 0 || held.cap.value.is_some_and(|cap| i64::from(cap) <= quantity) || quantity == 0;
         if is_hidden { i64::MAX } else { ((quantity + i64::from(held.buffer.value) + 1) * 100 - 1) / share }
     };
-    at_two_moments(invocation, channel, offer_sku, of).into_iter().max().filter(|left| *left < i64::MAX)
+    while_at_work(invocation, channel, offer_sku, of).into_iter().max().filter(|left| *left < i64::MAX)
 }
 
 /// What is sent is no less than the rule makes of Prima's figure and of everything that may be in flight, as long as Prima has not been
@@ -150,7 +154,7 @@ fn no_lower_than_known(invocation: &Invocation, channel: usize, offer_sku: &str,
         .map(|told| told.known.iter().filter_map(|(_, units)| units.get(offer_sku)).max().map_or(0, |units| i64::from(*units)))
         .sum();
     let left = (i64::from(free) - in_flight).max(0);
-    let least = at_two_moments(invocation, channel, offer_sku, |held| by_rule(world, channel, held, left)).into_iter().min().unwrap_or(0);
+    let least = while_at_work(invocation, channel, offer_sku, |held| by_rule(world, channel, held, left)).into_iter().min().unwrap_or(0);
     if i64::from(quantity) < least {
         world.violate(format!(
             "{offer_sku} of {} is lowered to {quantity}, while Prima's figure was {free}, at most {in_flight} are in flight, and {least} should show: {answered:?}",

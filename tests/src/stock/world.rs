@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::channel::{Channel, Mode};
-use shared::clock::after;
+use shared::clock::{after, before};
 use shared::events::Event;
 use shared::queue::{ExceptionMessage, ImportMessage};
 use shared::state::ledger::LedgerStore as _;
@@ -33,6 +33,9 @@ pub(super) const SHOPS: [i64; 3] = [2001, 3001, 4001];
 pub(super) const LIVE: usize = 2;
 /// A SKU that has no form, and one that Prima has never had.
 pub(super) const ODD_OFFERS: [&str; 2] = ["GIFTCARD", "W9999-XXX-1"];
+
+/// More than an invocation's clock is off.
+const SKEW: Duration = Duration::from_secs(15);
 
 /// What Prima has answered of a SKU.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,10 +64,13 @@ pub(super) struct Basis {
 }
 
 impl Basis {
-    /// What is held back of an offer by the rules that the run has read, at its beginning and now: an end may lie between.
+    /// What is held back of an offer by the rules that the run has read, from its beginning to now: an end may lie between.
     pub(super) fn held(&self, channel: usize, item: &Item, now: Timestamp) -> Vec<Held<'_>> {
         let Some(rules) = self.rules.get(&channel) else { return Vec::new() };
-        [self.began, now].map(|at| rules.held(&item.offer_sku, &item.sku.product, at)).into()
+        // The run's clock is off, by some seconds.
+        [before(self.began, SKEW), after(self.began, SKEW), after(now, SKEW)]
+            .map(|at| rules.held(&item.offer_sku, &item.sku.product, at))
+            .into()
     }
 
     /// Since when a run has to know what a channel's rows said: whatever it looked at, it has to look after Prima's answer.
