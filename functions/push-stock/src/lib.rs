@@ -276,11 +276,8 @@ where
         self.note_sold(memory, &desks);
         let unusable = self.book.unusable().await.map_err(|problem| problem.to_string())?;
         let others = self.flights_of_others(channels, &unusable, &desks).await?;
-        // What a channel without a desk sells lowers the others as well, and has no mark of its own.
-        let sold_lately = others.iter().flat_map(|other| &other.flights).any(|flight| after(flight.seen_at, 2 * BETWEEN_IMPORTS) > now);
         let anything = due_by_pace
             || after_trouble
-            || sold_lately
             || report.reading.is_some()
             || report.named.is_some_and(|named| named.answered > 0)
             || desks.iter().any(|desk| desk.memory.pending || desk.memory.republish || desk.relisted || desk.report.touched > 0)
