@@ -37,7 +37,7 @@ use shared::state::ledger::{HeldLedger, LedgerStore, StockRecord, Version};
 use shared::state::{FlightStore, Store, StoreError};
 use shared::stock::book::{StockBook, StockPages};
 use shared::stock::cadence::{Pressure, next_push};
-use shared::stock::evaluate::{Evaluation, InFlight, LastUnits, Line, Market, Stall, evaluate, sold_since};
+use shared::stock::evaluate::{Evaluation, InFlight, LastUnits, Line, Market, Offered, Stall, evaluate, sold_since};
 use shared::stock::exceptions::{Condition, StockExceptionKind, announce, follow, tidy};
 use shared::stock::figures::Figures;
 use shared::stock::files::{FIGURES, StockFiles, offers_of};
@@ -690,8 +690,9 @@ fn lines_are_all_out(desk: &Desk) -> bool {
 
 /// Prima SKUs that no channel offers.
 fn without_offer(figures: &Figures, desks: &[Desk]) -> usize {
-    let offered: HashSet<SkuKey> = desks.iter().flat_map(|desk| desk.evaluation.keys.iter().copied()).collect();
-    figures.keys().filter(|key| !offered.contains(key)).count()
+    let mut offered = Offered::default();
+    desks.iter().for_each(|desk| offered.join(&desk.evaluation.offered));
+    figures.len() - offered.len()
 }
 
 /// The basis that figures are read by, for whoever reads them.

@@ -9,7 +9,7 @@ use shared::channel::{Channel, Mode};
 use shared::channels::DocumentKey;
 use shared::clock::after;
 use shared::installation::Installation;
-use shared::order::mapping::PrimaSku;
+use shared::order::mapping::{PrimaSku, SkuProblem};
 use shared::prima::stock::SkuKey;
 use shared::state::ledger::{LedgerStore, StockRecord};
 use shared::state::{FlightStore, StoreError};
@@ -146,14 +146,16 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
     };
     let market = everything.market(connector.now);
     let stall = Stall { channel: &channel.id, rules: &pages.rules, skus: &pages.skus, ledger: held.ledger(), sold_elsewhere: None };
-    let view = market.view(&stall, sku).map_err(|problem| {
+    let no_sku = |problem: SkuProblem| {
         anyhow!(
             "the SKU {sku} names no Prima SKU ({}): nothing is published of it. Add an override (prima-mirakl skus put {} FILE), or \
              correct the order rules' patterns, or the SKU on the marketplace",
             problem.name(),
             channel.id
         )
-    })?;
+    };
+    let prima_sku = pages.skus.read(sku).map_err(no_sku)?;
+    let view = market.view(&stall, sku).map_err(no_sku)?;
     let mut others = Vec::new();
     for (other, pages, _, offers) in everything.channels.iter().filter(|(other, ..)| other.id != channel.id && other.stock == Mode::Live) {
         let held = ledger.load(&other.id).await?;
@@ -168,6 +170,7 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
     let facts = Facts {
         channel: &channel,
         offer_sku: sku,
+        prima_sku,
         is_listed: offers.as_ref().map(|offers| offers.skus().any(|one| one == sku)),
         memory: &memory,
         settings: &everything.settings,
@@ -182,6 +185,7 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
 struct Facts<'a> {
     channel: &'a Channel,
     offer_sku: &'a str,
+    prima_sku: PrimaSku,
     /// Whether the latest list of offers has it; none where there is no list yet.
     is_listed: Option<bool>,
     memory: &'a PushMemory,
@@ -198,7 +202,7 @@ fn render(view: &OfferView<'_>, facts: &Facts<'_>) -> String {
         terms.add_row([term.to_owned(), value, source]);
     };
     row("offer", facts.offer_sku.to_owned(), listed(facts));
-    row("Prima's SKU", shown_sku(&view.sku), "the order rules' patterns, or an override".to_owned());
+    row("Prima's SKU", shown_sku(&facts.prima_sku), "the order rules' patterns, or an override".to_owned());
     let (free, source) = figure(view.known, now);
     row("free in Prima", free, format!("{source}; {}", basis(facts.settings)));
     let orders: Vec<String> = facts.orders.iter().take(NAMED).map(|(flight, units)| order(flight, *units, now)).collect();
@@ -554,6 +558,7 @@ mod tests {
         let facts = Facts {
             channel: &channel,
             offer_sku: "W1-NAV-10",
+            prima_sku: skus.read("W1-NAV-10").unwrap(),
             is_listed: Some(true),
             memory: &memory,
             settings: &settings,
