@@ -16,8 +16,8 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Stock,
         edits: &[Edit {
             file: EVALUATE,
-            find: "let (known, in_flight) = (self.figures.known(key), self.in_flight.of(key));",
-            replace: "let (known, in_flight) = (self.figures.known(key), 0);",
+            find: "let in_flight = self.in_flight.of(key);",
+            replace: "let in_flight = 0;",
         }],
     },
     Bug {
@@ -69,8 +69,8 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Stock,
         edits: &[Edit {
             file: FIGURES,
-            find: "                old.state = UNUSABLE_SINCE;\n",
-            replace: "                old.state = UNUSABLE_SINCE;\n                old.source = entry.source;\n                merged.push(old);\n                continue;\n",
+            find: "                state = UNUSABLE_SINCE;\n            } else",
+            replace: "                *old = Entry::new(old.key, free, u32::try_from(entry.source()).unwrap_or(0), UNUSABLE_SINCE);\n                continue;\n            } else",
         }],
     },
     Bug {
@@ -125,7 +125,7 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Stock,
         edits: &[Edit {
             file: LIB,
-            find: "self.publish_all(&mut desks, !absent.is_empty(), run, now)",
+            find: "self.publish_all(&mut desks, !absent.is_empty() || !unusable.is_empty(), run, now)",
             replace: "self.publish_all(&mut desks, false, run, now)",
         }],
     },
