@@ -176,11 +176,127 @@ fn page_begins_with(page: &OrderPage, order_id: &str) -> bool {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
     use super::*;
-    use shared::mirakl::Acceptable;
+    use std::cell::RefCell;
+
+    use shared::mirakl::{Acceptable, ReferenceAnswer, SellerReference};
 
     fn order(id: &str, state: &str, updated: &str) -> Order {
         let text = format!(r#"{{"order_id":"{id}","order_state":"{state}","last_updated_date":"{updated}","order_lines":[]}}"#);
         serde_json::from_str(&text).unwrap()
+    }
+
+    /// A marketplace with orders `0`, `1`, `2` ... of which one is over after some pages.
+    struct Marketplace {
+        orders: RefCell<Vec<Order>>,
+        tells_total: bool,
+        /// After so many pages, the oldest order leaves the listing.
+        one_leaves_after: Vec<usize>,
+        /// Calls answered: the queries and where their pages began.
+        calls: RefCell<Vec<(OrderQuery, usize)>>,
+        /// This call fails.
+        fails_at: Option<usize>,
+    }
+
+    impl Marketplace {
+        fn with(orders: usize) -> Self {
+            let orders = (0..orders).map(|number| order(&number.to_string(), "SHIPPING", "2026-11-10T10:00:00Z")).collect();
+            Self { orders: RefCell::new(orders), tells_total: true, one_leaves_after: vec![], calls: RefCell::default(), fails_at: None }
+        }
+
+        fn ids(&self) -> Vec<String> {
+            self.orders.borrow().iter().map(|order| order.order_id.clone()).collect()
+        }
+    }
+
+    impl MiraklOrders for Marketplace {
+        async fn list_orders(&self, query: &OrderQuery, offset: usize) -> Result<OrderPage, MiraklError> {
+            self.calls.borrow_mut().push((query.clone(), offset));
+            let calls = self.calls.borrow().len();
+            if self.fails_at == Some(calls) {
+                return Err(MiraklError::unknown("OR11", "no answer"));
+            }
+            let mut orders = self.orders.borrow_mut();
+            let page: Vec<_> = orders.iter().skip(offset).take(PAGE).cloned().collect();
+            let total_count = self.tells_total.then_some(orders.len() as u64);
+            if self.one_leaves_after.contains(&calls) {
+                orders.remove(0);
+            }
+            Ok(OrderPage { length: page.len(), orders: page, unreadable: vec![], total_count })
+        }
+
+        async fn accept_order(&self, _order_id: &str, _order_line_ids: &[String]) -> Result<(), MiraklError> {
+            unreachable!("nothing is accepted while paging")
+        }
+
+        async fn write_references(&self, _references: &[SellerReference]) -> Result<Vec<ReferenceAnswer>, MiraklError> {
+            unreachable!("nothing is written while paging")
+        }
+    }
+
+    fn listed(listing: &Listing) -> Vec<String> {
+        listing.orders.iter().map(|order| order.order_id.clone()).collect()
+    }
+
+    #[tokio::test]
+    async fn every_order_is_listed_once_in_as_few_pages_as_can_be() {
+        for (orders, pages, without_total) in [(0, 1, 1), (1, 1, 1), (99, 1, 1), (100, 1, 2), (101, 2, 2), (199, 2, 3), (250, 3, 3)] {
+            for (tells_total, pages) in [(true, pages), (false, without_total)] {
+                let marketplace = Marketplace { tells_total, ..Marketplace::with(orders) };
+                let listing = list(&marketplace, true, None).await;
+                assert_eq!(listed(&listing), marketplace.ids(), "{orders} orders");
+                assert_eq!((listing.pages, listing.complete, listing.problem), (pages, true, None), "{orders} orders, {tells_total}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_listing_that_an_order_left_meanwhile_is_read_again() {
+        let marketplace = Marketplace { one_leaves_after: vec![2], ..Marketplace::with(250) };
+        let listing = list(&marketplace, true, None).await;
+        assert!(listing.complete && marketplace.ids().iter().all(|order_id| listed(&listing).contains(order_id)));
+        assert_eq!(listing.orders.len(), 250, "each once, and the one that left as it was last seen");
+
+        let restless = Marketplace { one_leaves_after: vec![1, 3], ..Marketplace::with(250) };
+        let listing = list(&restless, true, None).await;
+        assert!(!listing.complete && listing.problem.is_none());
+        assert_eq!(listing.pages, 4);
+    }
+
+    #[tokio::test]
+    async fn what_was_read_before_a_call_failed_is_kept() {
+        let marketplace = Marketplace { fails_at: Some(2), ..Marketplace::with(250) };
+        let listing = list(&marketplace, true, None).await;
+        assert_eq!((listing.orders.len(), listing.complete), (100, false));
+        assert_eq!(listing.problem, Some(MiraklError::unknown("OR11", "no answer")));
+    }
+
+    #[tokio::test]
+    async fn a_window_asks_for_what_ended_too_and_a_full_listing_for_all_that_is_open_however_old() {
+        let since = "2026-11-10T10:00:00Z".parse().ok();
+        let marketplace = Marketplace::with(1);
+        list(&marketplace, true, since).await;
+        list(&marketplace, false, since).await;
+        list_by_id(&marketplace, vec!["7".to_owned()]).await;
+        let asked: Vec<OrderQuery> = marketplace.calls.take().into_iter().map(|(query, _)| query).collect();
+        let open = ["STAGING", "WAITING_ACCEPTANCE", "WAITING_DEBIT", "WAITING_DEBIT_PAYMENT", "SHIPPING"].map(OrderState::from_code);
+        let ended = ["CANCELED", "REFUSED"].map(OrderState::from_code);
+        assert_eq!(asked[0], OrderQuery { states: open.to_vec(), ..OrderQuery::default() });
+        let all = open.into_iter().chain(ended).collect();
+        assert_eq!(asked[1], OrderQuery { states: all, updated_from: since, ..OrderQuery::default() });
+        assert_eq!(asked[2], OrderQuery { order_ids: vec!["7".to_owned()], ..OrderQuery::default() });
+    }
+
+    #[test]
+    fn at_the_joint_of_two_pages_the_order_that_ended_the_first_begins_the_second() {
+        let page = |ids: &[&str], unreadable: usize| OrderPage {
+            orders: ids.iter().map(|id| order(id, "SHIPPING", "2026-11-10T10:00:00Z")).collect(),
+            unreadable: vec![UnreadableOrder { order_id: None, acceptable: None, problem: "no lines".to_owned() }; unreadable],
+            ..OrderPage::default()
+        };
+        assert!(page_begins_with(&page(&["7", "8"], 0), "7"));
+        assert!(!page_begins_with(&page(&["8", "7"], 0), "7"));
+        assert!(!page_begins_with(&page(&[], 0), "7"));
+        assert!(page_begins_with(&page(&["8"], 1), "7"), "it may be the one that cannot be read");
     }
 
     #[test]

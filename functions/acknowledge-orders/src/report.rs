@@ -76,3 +76,44 @@ impl ChannelReport {
         self.oldest_unacknowledged = self.oldest_unacknowledged.max(age);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use super::*;
+    use shared::mirakl::UnreadableOrder;
+
+    #[test]
+    fn the_numbers_of_a_minute_are_those_that_dashboards_and_alarms_show() {
+        let at = |seconds: u64| Timestamp::UNIX_EPOCH + Duration::from_secs(seconds);
+        let order = serde_json::from_str(r#"{"order_id":"MK-1-A","order_state":"SHIPPING","order_lines":[]}"#).unwrap();
+        let mut report = ChannelReport::new("harbour-uk");
+        report.note_listing(&Listing {
+            orders: vec![order; 3],
+            unreadable: vec![UnreadableOrder { order_id: None, acceptable: None, problem: "no lines".to_owned() }; 2],
+            pages: 4,
+            ..Listing::default()
+        });
+        assert_eq!((report.listed, report.pages), (5, 4), "one that cannot be read is listed all the same");
+        report.accepted_after(Some(at(0)), at(90));
+        report.accepted_after(None, at(90));
+        // Mirakl's clock ahead of ours.
+        report.accepted_after(Some(at(91)), at(90));
+        assert_eq!((report.acknowledged, report.seconds_to_acknowledge.as_slice()), (3, &[90.0, 0.0][..]));
+        for seconds in [60, 600, 300] {
+            report.note_unacknowledged(Duration::from_secs(seconds));
+        }
+        assert_eq!(report.oldest_unacknowledged, Duration::from_secs(600));
+        report.note_failure(&MiraklError::unknown("OR21", "no answer"));
+        report.note_failure(&MiraklError::unknown("OR21", "no answer"));
+        report.note_failure(&MiraklError::refused("OR11", 401, None, "Unauthorized"));
+        let counts: Vec<_> = report.counts.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
+        assert_eq!(counts, [("mirakl_or11_key", 1), ("mirakl_or21_lost", 2)]);
+    }
+
+    #[test]
+    fn a_poll_that_failed_whole_says_of_which_channel_and_how() {
+        let report = ChannelReport::failed("harbour-uk", "time");
+        assert_eq!((report.channel.as_str(), report.counts.get("poll_failed_time"), report.completed), ("harbour-uk", Some(&1), false));
+    }
+}

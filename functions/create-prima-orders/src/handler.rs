@@ -86,3 +86,23 @@ impl Rulebook for &Function {
         Ok(Rules { channel_name, order_rules, sku_overrides })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_outcome_counts_under_the_name_that_dashboards_and_alarms_know() {
+        let names = [
+            (Disposition::Done("created"), "OrdersCreated"),
+            (Disposition::Done("exception"), "OrderExceptions"),
+            (Disposition::Done("cancelled"), "OrdersCancelled"),
+            (Disposition::Done("again later"), "MessagesDelayed"),
+            (Disposition::Done("already settled"), "MessagesWithoutEffect"),
+            (Disposition::Return("store unavailable"), "MessagesReturned"),
+        ];
+        for (disposition, name) in names {
+            assert_eq!(counted_as(disposition), name);
+        }
+    }
+}

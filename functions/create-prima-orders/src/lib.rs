@@ -132,11 +132,14 @@ where
         shared::intake::note(&self.store, &self.events, &self.manners, answer, self.clock.now()).await;
     }
 
-    /// Whether a call that waits `answer_timeout` would end in time.
     fn has_time_for(&self, calls: u32, run: &Run) -> bool {
-        let needed = self.manners.answer_timeout() * calls + Duration::from_secs(10);
-        after(self.clock.now(), needed) <= run.hard_deadline
+        would_end_in_time(calls, &self.manners, self.clock.now(), run.hard_deadline)
     }
+}
+
+/// Whether so many calls of Prima, each waiting as long as it may for its answer, and what is noted of them end before `deadline`.
+fn would_end_in_time(calls: u32, manners: &PrimaManners, now: Timestamp, deadline: Timestamp) -> bool {
+    after(now, manners.answer_timeout() * calls + Duration::from_secs(10)) <= deadline
 }
 
 /// A row that could not be saved is left to the next delivery, or to the poller's sweep.
@@ -145,5 +148,20 @@ fn unsaved(row: &OrderRow, problem: &StoreError) -> Disposition {
     match problem {
         StoreError::Conflict(_) => Disposition::Done("moved by another run"),
         StoreError::Unavailable(_) | StoreError::Unreadable { .. } => Disposition::Return("store unavailable"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_begun_with_prima_whose_answer_could_come_after_the_functions_end() {
+        let manners = PrimaManners { answer_timeout_seconds: 60, ..PrimaManners::default() };
+        let ends_in_time = |calls, seconds| {
+            would_end_in_time(calls, &manners, Timestamp::UNIX_EPOCH, after(Timestamp::UNIX_EPOCH, Duration::from_secs(seconds)))
+        };
+        assert!(ends_in_time(3, 190) && !ends_in_time(3, 189));
+        assert!(ends_in_time(2, 130) && !ends_in_time(2, 129));
     }
 }

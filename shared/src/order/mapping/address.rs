@@ -219,6 +219,33 @@ mod tests {
     }
 
     #[test]
+    fn parts_that_fit_by_themselves_are_abbreviated_only_where_the_whole_does_not_fit() {
+        let rules = AddressRules { line_length: 14, wrap: false, too_long: TooLong::Abbreviate, ..AddressRules::default() };
+        let six = Address {
+            company_2: Some("Buying".into()),
+            street_1: Some("120 HIGH STREET, N".into()),
+            street_2: Some("Low Street".into()),
+            ..address()
+        };
+        assert_eq!(laid(&six, &rules).unwrap(), ["Acme", "Buying", "120 HIGH St, N", "Low Street", "Leeds", "West Yorkshire"]);
+        let seven = Address {
+            company: Some("Acme Trading".into()),
+            company_2: Some("Buying Team".into()),
+            street_1: Some("9 Low Street".into()),
+            street_2: Some("F3".into()),
+            additional_info: Some("Back to back".into()),
+            city: Some("Harrogate".into()),
+            state: Some("N. Yorkshire".into()),
+            ..Address::default()
+        };
+        let narrow = AddressRules { line_length: 12, ..rules };
+        assert_eq!(
+            laid(&seven, &narrow).unwrap(),
+            ["Acme Trading", "Buying Team", "9 Low St, F3", "Back to back", "Harrogate", "N. Yorkshire"]
+        );
+    }
+
+    #[test]
     fn what_fits_exactly_is_left_as_it_is() {
         assert_eq!(wrap("ab cd", 5), Some(vec!["ab cd".to_owned()]));
         assert_eq!(wrap("ab cde", 5), Some(vec!["ab".to_owned(), "cde".to_owned()]));

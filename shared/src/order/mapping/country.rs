@@ -111,5 +111,9 @@ mod tests {
         assert_eq!(country(Some(""), "united kingdom", &rules).unwrap(), "GB");
         assert!(!country(None, "Ruritania", &rules).unwrap_err().contains("Ruritania"));
         assert!(!country(Some("QQQ"), "France", &rules).unwrap_err().contains("QQQ"));
+        assert!(country(Some("QQQ"), "France", &rules).unwrap_err().contains("a country code that ISO 3166-1 does not list"));
+        for none in [None, Some(""), Some(" ")] {
+            assert!(country(none, "Ruritania", &rules).unwrap_err().contains("no country code"), "{none:?}");
+        }
     }
 }

@@ -47,8 +47,6 @@ pub struct MappingFailure {
     pub reason: String,
     /// What to do, one a line.
     pub remedy: String,
-    /// No line is left to deliver: nothing is to be created.
-    pub nothing_to_create: bool,
 }
 
 /// Prima's number of an order. It depends only on the order's ids and the rules, and is never cut.

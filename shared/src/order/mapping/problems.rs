@@ -11,7 +11,6 @@ const SHOWN: usize = 9;
 pub(super) struct Problems {
     entries: Vec<(String, String)>,
     unknown_sku: bool,
-    nothing_to_create: bool,
 }
 
 impl Problems {
@@ -29,7 +28,6 @@ impl Problems {
     }
 
     pub(super) fn nothing_to_create(&mut self) {
-        self.nothing_to_create = true;
         self.add(
             "no line of the order is left to deliver: all are cancelled or refused",
             "Nothing has to be created. Mark the exception as done once Mirakl shows the order as cancelled.",
@@ -52,10 +50,8 @@ impl Problems {
         );
     }
 
-    /// Takes over what another list has gathered.
+    /// Takes over what another list has gathered, of anything but SKUs.
     pub(super) fn absorb(&mut self, other: Self) {
-        self.unknown_sku |= other.unknown_sku;
-        self.nothing_to_create |= other.nothing_to_create;
         self.entries.extend(other.entries);
     }
 
@@ -79,6 +75,6 @@ impl Problems {
             }
         }
         let kind = if self.unknown_sku { ExceptionKind::UnknownSku } else { ExceptionKind::Unmappable };
-        Err(MappingFailure { kind, reason: reasons.join("\n"), remedy: remedies.join("\n"), nothing_to_create: self.nothing_to_create })
+        Err(MappingFailure { kind, reason: reasons.join("\n"), remedy: remedies.join("\n") })
     }
 }

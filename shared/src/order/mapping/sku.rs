@@ -287,6 +287,8 @@ mod tests {
         assert_eq!(resolved("W10420NAV12", &with(&["{product}{matrix1:3}{matrix2:2}"])).unwrap(), codes("W10420", &["NAV", "12"]));
         assert_eq!(resolved("MK-W1042_AW26", &with(&["MK-{product}_{ignore}"])).unwrap(), codes("W1042", &[]));
         assert_eq!(resolved("W-10-42-NAV-12", &with(&["{product*}-{matrix1}-{matrix2}"])).unwrap(), codes("W-10-42", &["NAV", "12"]));
+        let four = with(&["{ignore}/{product}-{matrix1}-{matrix2}-{matrix3}-{matrix4}/{ignore}"]);
+        assert_eq!(resolved("UK/W1042-NAV-12-L-TALL/AW26", &four).unwrap(), codes("W1042", &["NAV", "12", "L", "TALL"]));
         assert_eq!(resolved("w1-nav-é", &SkuRules { capitals: true, ..SkuRules::default() }).unwrap(), codes("W1", &["NAV", "É"]));
     }
 
@@ -306,9 +308,42 @@ mod tests {
             assert_eq!(failure.kind, ExceptionKind::UnknownSku);
             assert!(failure.reason.contains("is unknown") && failure.remedy.contains("override"), "{failure:?}");
         }
+        let any = with(&["{product*}"]);
+        for sku in ["W1042 NAV", "W1042\u{7}NAV", &"W".repeat(LONGEST + 1)] {
+            assert!(resolved(sku, &any).unwrap_err().reason.contains("is unknown"), "{sku}");
+        }
+        assert!(resolved(&"W".repeat(LONGEST), &any).is_ok());
         let failure = resolved("W1042-NAV", &with(&["{product}-{matrix1}", "{product*}"])).unwrap_err();
         assert_eq!(failure.kind, ExceptionKind::UnknownSku);
         assert_eq!(failure.reason, "line 1: SKU W1042-NAV is ambiguous: it may be W1042 (NAV) or W1042-NAV");
+    }
+
+    #[test]
+    fn a_sku_is_written_as_an_override_without_the_empty_codes_at_its_end() {
+        let written = |codes: [&str; 4]| {
+            let sku = PrimaSku { product: "W1042".into(), matrix_codes: codes.map(str::to_owned) };
+            let written = SkuOverride::from(sku.clone());
+            assert_eq!(PrimaSku::from(&written), sku);
+            (written.product, written.matrix_codes)
+        };
+        assert_eq!(written(["NAV", "12", "", ""]), codes("W1042", &["NAV", "12"]));
+        assert_eq!(written(["", "12", "", ""]), codes("W1042", &["", "12"]));
+        assert_eq!(written(["", "", "", ""]), codes("W1042", &[]));
+    }
+
+    #[test]
+    fn an_offers_sku_is_read_as_that_of_an_order_and_its_problem_has_a_name() {
+        let overrides = HashMap::from([
+            ("ODD 1".to_owned(), SkuOverride { product: "W1".into(), matrix_codes: vec!["RED".into()] }),
+            ("BAD".to_owned(), SkuOverride::default()),
+        ]);
+        let reader = SkuReader::new(&with(&["{product}-{matrix1}", "{product*}-X"]), overrides);
+        let read = |sku: &str| reader.read(sku).map(|sku| (sku.product, sku.matrix_codes[0].clone()));
+        assert_eq!(read("W1042-NAV"), Ok(("W1042".to_owned(), "NAV".to_owned())));
+        assert_eq!(read(" ODD 1 "), Ok(("W1".to_owned(), "RED".to_owned())));
+        for (sku, name) in [("W1042", "unknown"), ("W1042-X", "ambiguous"), ("BAD", "wrong override")] {
+            assert_eq!(read(sku).map_err(SkuProblem::name), Err(name), "{sku}");
+        }
     }
 
     #[test]

@@ -116,6 +116,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_override_names_a_product_and_up_to_four_codes() {
+        let with = |product: &str, codes: usize| SkuOverride { product: product.to_owned(), matrix_codes: vec!["A".to_owned(); codes] };
+        assert_eq!(with("W1042", 0).problem(), None);
+        assert_eq!(with("W1042", 4).problem(), None);
+        assert_eq!(with("W1042", 5).problem(), Some("has more than four matrix codes; Prima takes four"));
+        assert_eq!(with(" ", 1).problem(), Some("names no product"));
+    }
+
+    #[test]
     fn a_form_that_cannot_be_read_unequivocally_is_refused() {
         for (pattern, why) in [
             ("{matrix1}-{matrix2}", "lacks {product}"),

@@ -93,7 +93,8 @@ mod tests {
         assert_eq!(template.problem(&["order_id", "channel_id"]), None);
         assert_eq!(template.problem(&["order_id"]).as_deref(), Some("does not know {channel_id}: it takes {order_id}"));
         for broken in ["{order_id", "order_id}", "{}", "{a{b}"] {
-            assert!(Template::new(broken).problem(&["order_id"]).is_some(), "{broken}");
+            let problem = Template::new(broken).problem(&["order_id"]);
+            assert_eq!(problem.as_deref(), Some("has a brace that does not belong to a {placeholder}"), "{broken}");
         }
     }
 }

@@ -37,6 +37,17 @@ fn names_come_from_the_address_then_the_customer_then_the_company() {
         shipping(order).company = Some("Acme".into());
     });
     assert_eq!(company.unwrap().delivery.surname, "Acme");
+    let half = |firstname: Option<&str>, lastname: Option<&str>| {
+        let (firstname, lastname) = (firstname.map(str::to_owned), lastname.map(str::to_owned));
+        let order = with(|order, _| {
+            (shipping(order).firstname, shipping(order).lastname) = (firstname, lastname);
+            shipping(order).company = Some("Acme".into());
+        });
+        let party = order.unwrap().delivery;
+        (party.forename, party.surname)
+    };
+    assert_eq!(half(None, Some("O'Shea")), (String::new(), "O'Shea".to_owned()), "half a name is a person's all the same");
+    assert_eq!(half(Some("Ann"), None), ("Ann".to_owned(), String::new()));
     let nobody = reason(|order, _| {
         unnamed(order);
         (customer(order).firstname, customer(order).lastname) = (None, None);
@@ -59,6 +70,16 @@ fn what_is_too_long_is_a_problem_that_does_not_show_the_text() {
     });
     assert_eq!(told.lines().count(), 7, "{told}");
     assert!(!told.contains("Wolfe") && told.contains("street_1 of the shipping address has 45 characters, at most 35"), "{told}");
+}
+
+#[test]
+fn what_fits_exactly_is_sent_whole() {
+    let order = with(|order, rules| {
+        shipping(order).lastname = Some("N".repeat(rules.address.surname_length));
+        shipping(order).zip_code = Some("1".repeat(rules.address.post_code_length));
+    });
+    let party = order.unwrap().delivery;
+    assert_eq!((party.surname.len(), party.post_code.len()), (30, 10));
 }
 
 #[test]
@@ -113,6 +134,12 @@ fn a_pick_up_point_goes_where_the_rules_say() {
     let lined = sent(PickUpPointTarget::AddressLine).unwrap();
     assert_eq!(lined.delivery.address_lines[..2], ["Pick-up point P 77", "12 High Street"]);
     assert_ne!(lined.invoice.address_lines[0], "Pick-up point P 77");
+    let unbilled = with(|order, rules| {
+        order.shipping_pudo_id = Some("P 77".into());
+        rules.contact.pick_up_point = PickUpPointTarget::AddressLine;
+        customer(order).billing_address = None;
+    });
+    assert_eq!(unbilled.unwrap().invoice.address_lines[0], "12 High Street", "nobody is billed at a pick-up point");
     assert_eq!(sent(PickUpPointTarget::Exception).unwrap_err().reason, "the order goes to a pick-up point");
 }
 
@@ -146,6 +173,8 @@ fn instructions_too_long_are_abbreviated_where_agreed_else_a_problem() {
         })
     };
     assert_eq!(long(TooLong::Abbreviate, 30).unwrap().header.shipping_instructions, "Back door, Station Rd, Bldg 5");
+    let whole = "Back door, Station Road, Building 5";
+    assert_eq!(long(TooLong::Abbreviate, whole.len()).unwrap().header.shipping_instructions, whole, "it fits as it is");
     for (too_long, length) in [(TooLong::Exception, 30), (TooLong::Abbreviate, 20)] {
         assert!(long(too_long, length).unwrap_err().reason.contains("the text of the shipping instructions has"));
     }
@@ -207,6 +236,14 @@ fn hold_rules_each_hold_what_they_name_and_nothing_else() {
         });
         assert_eq!(held.unwrap().hold_narrative.as_deref(), Some("Look"), "{hold:?}");
     }
+    let marked = |fields: Vec<AdditionalField>| {
+        with(move |order, rules| {
+            let when = HoldWhen::AdditionalField { code: "vip".into(), equals: "true".into() };
+            rules.holds = vec![HoldRule { when, narrative: "Look".into() }];
+            order.order_additional_fields = fields;
+        })
+    };
+    assert_eq!(marked(vec![field("vip", &["false"]), field("gift", &["true"])]).unwrap().hold_narrative, None);
     let several = |length: usize| {
         with(move |_, rules| {
             rules.holds = ["One", "Two", "One"].map(|text| HoldRule { when: HoldWhen::Always, narrative: text.into() }).to_vec();

@@ -67,6 +67,124 @@ fn each_wrong_setting_is_named() {
     }
 }
 
+/// The fields that are wrong where one setting of the least rules is `value`.
+fn wrong_with(setting: &str, value: serde_json::Value) -> Vec<String> {
+    let mut document = serde_json::json!({"price": "line"});
+    let mut place = &mut document;
+    for name in setting.split('.') {
+        place = &mut place[name];
+    }
+    *place = value;
+    let rules: OrderRules = serde_json::from_str(&document.to_string()).unwrap();
+    rules.problems().into_iter().map(|problem| problem.field).collect()
+}
+
+#[test]
+fn a_length_is_taken_from_one_to_its_most() {
+    let lengths = [
+        ("order_number_length", 50),
+        ("third_party_id_length", 100),
+        ("attribution.length", 200),
+        ("lines.reference_length", 100),
+        ("lines.narrative_length", 2000),
+        ("address.line_length", 100),
+        ("address.post_code_length", 20),
+        ("address.forename_length", 100),
+        ("address.surname_length", 100),
+        ("contact.title_length", 50),
+        ("contact.phone_length", 50),
+        ("contact.email_length", 254),
+        ("payment.reference_length", 200),
+        ("notes.special_length", 2000),
+        ("notes.shipping_length", 2000),
+        ("hold_narrative_length", 2000),
+    ];
+    for (setting, most) in lengths {
+        for length in [1, most] {
+            assert!(wrong_with(setting, length.into()).is_empty(), "{setting} {length}");
+        }
+        for length in [0, most + 1] {
+            assert_eq!(wrong_with(setting, length.into()), [setting], "{length}");
+        }
+    }
+}
+
+#[test]
+fn what_a_setting_takes_is_not_called_wrong() {
+    use serde_json::json;
+    let sound = [
+        ("order_number_replace", json!({"_": "-", "/": "a1", "#": ""})),
+        ("third_party_id", json!("{order_id}")),
+        ("attribution.source_media", json!("{channel_name}/{marketplace_channel}")),
+        ("address.city_line", json!(2)),
+        ("address.city_line", json!(6)),
+        ("address.abbreviations", json!({"Street": "St", "Way": "Wy.", "Road": "Road"})),
+        ("address.country", json!({"form": "table", "codes": {"GBR": "UK"}})),
+        ("address.country.labels", json!({"Home": "GBR"})),
+        ("address.no_post_code_in", json!(["IRL"])),
+        ("contact.mobile_prefixes", json!({"GBR": ["07"]})),
+        ("contact", json!({"email": {"fixed": "a@b.de"}, "email_length": 6})),
+        ("amounts.decimals", json!(0)),
+        ("amounts.decimals", json!(4)),
+        ("amounts.currencies", json!({"GBP": "STG"})),
+        ("amounts.missing_currency", json!("GBP")),
+        ("amounts.inexact_unit_price", json!({"rounding_charge": {"code": "RND"}})),
+        ("payment", json!({"send": false, "method": ""})),
+        ("payment.authorisation_reference", json!("{commercial_id}{transaction_number}{order_id}")),
+        ("notes", json!({"customer_message": "nothing", "customer_message_text": ""})),
+        ("notes.order_fields", json!([{"code": "gift"}])),
+        ("hold_narrative_length", json!(100)),
+        ("holds", json!([{"when": "always", "narrative": "x".repeat(100)}])),
+        ("holds", json!([{"when": {"country_in": ["NOR"]}, "narrative": "x"}])),
+        ("holds", json!([{"when": {"sku_prefix": ["W"]}, "narrative": "x"}])),
+        ("holds", json!([{"when": {"total_above": {"amount": "0", "currency": "GBP"}}, "narrative": "x"}])),
+        ("holds", json!([{"when": {"additional_field": {"code": "vip", "equals": ""}}, "narrative": "x"}])),
+    ];
+    for (setting, value) in sound {
+        assert!(wrong_with(setting, value.clone()).is_empty(), "{setting} {value}");
+    }
+}
+
+#[test]
+fn each_part_of_a_setting_that_is_wrong_is_seen() {
+    use serde_json::json;
+    let wrong = [
+        ("order_number_replace", json!({"ab": "-"}), "order_number_replace"),
+        ("third_party_id", json!("{channel_id}{order_id}"), "third_party_id"),
+        ("address.city_line", json!(1), "address.city_line"),
+        ("address.abbreviations", json!({"Street": " "}), "address.abbreviations"),
+        ("address.abbreviations", json!({"High Street": "HS"}), "address.abbreviations"),
+        ("address.abbreviations", json!({"St": "Street"}), "address.abbreviations"),
+        ("address.country.codes", json!({"GB": "UK"}), "address.country.codes"),
+        ("address.country.codes", json!({"GBR": " "}), "address.country.codes"),
+        ("address.no_post_code_in", json!(["IE"]), "address.no_post_code_in"),
+        ("contact.mobile_prefixes", json!({"GB": ["07"]}), "contact.mobile_prefixes"),
+        ("contact", json!({"email": {"fixed": "a@b.de"}, "email_length": 5}), "contact.email"),
+        ("contact.pick_up_point_text", json!("{id} {shop}"), "contact.pick_up_point_text"),
+        ("amounts.decimals", json!(5), "amounts.decimals"),
+        ("amounts.currencies", json!({"GBP": " "}), "amounts.currencies"),
+        ("amounts.currencies", json!({"GBPX": "GBP"}), "amounts.currencies"),
+        ("amounts.missing_currency", json!("gbp"), "amounts.missing_currency"),
+        ("amounts.missing_currency", json!("GB"), "amounts.missing_currency"),
+        ("notes.customer_message_text", json!(" "), "notes.customer_message_text"),
+        ("notes.order_fields", json!([{"code": " "}]), "notes.order_fields"),
+        ("holds", json!([{"when": "always", "narrative": "x".repeat(101)}]), "holds[0].narrative"),
+        ("holds", json!([{"when": {"country_in": []}, "narrative": "x"}]), "holds[0].when.country_in"),
+        ("holds", json!([{"when": {"sku_prefix": []}, "narrative": "x"}]), "holds[0].when.sku_prefix"),
+        ("holds", json!([{"when": {"sku_prefix": [""]}, "narrative": "x"}]), "holds[0].when.sku_prefix"),
+        ("holds", json!([{"when": {"total_above": {"amount": "-1", "currency": "GBP"}}, "narrative": "x"}]), "holds[0].when.total_above"),
+        ("holds", json!([{"when": {"total_above": {"amount": "1", "currency": "£"}}, "narrative": "x"}]), "holds[0].when.total_above"),
+        (
+            "holds",
+            json!([{"when": {"additional_field": {"code": "", "equals": "x"}}, "narrative": "x"}]),
+            "holds[0].when.additional_field.code",
+        ),
+    ];
+    for (setting, value, field) in wrong {
+        assert_eq!(wrong_with(setting, value.clone()), [field], "{setting} {value}");
+    }
+}
+
 #[test]
 fn the_order_number_is_whole_or_a_problem() {
     let mut rules = rules();
@@ -126,7 +244,6 @@ fn all_problems_come_at_once_and_a_sku_decides_the_kind() {
     .unwrap_err();
     assert_eq!(failure.kind, ExceptionKind::UnknownSku);
     assert_eq!(failure.reason.lines().count(), 4, "{}", failure.reason);
-    assert!(!failure.nothing_to_create);
 }
 
 #[test]
@@ -138,4 +255,11 @@ fn a_reason_has_at_most_ten_lines() {
     .unwrap_err();
     assert_eq!(failure.reason.lines().count(), 10);
     assert!(failure.reason.ends_with("and 32 more") && failure.remedy.lines().count() == 2, "{failure:?}");
+    let nine = with(|order, _| {
+        order.order_lines =
+            (0..8).map(|n| OrderLine { order_line_id: n.to_string(), offer_sku: None, ..uk().order_lines[0].clone() }).collect();
+    })
+    .unwrap_err();
+    assert_eq!(nine.reason.lines().count(), 9, "all of them: {}", nine.reason);
+    assert!(!nine.reason.contains("more"));
 }
