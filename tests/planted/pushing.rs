@@ -14,11 +14,7 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "nothing-in-flight",
         why: "What is sold and not in Prima's figure yet lowers nothing.",
         simulation: Simulation::Stock,
-        edits: &[Edit {
-            file: EVALUATE,
-            find: "let in_flight = self.in_flight.of(key);",
-            replace: "let in_flight = 0;",
-        }],
+        edits: &[Edit { file: EVALUATE, find: "let in_flight = self.in_flight.of(key);", replace: "let in_flight = 0;" }],
     },
     Bug {
         name: "in-flight-read-before-the-answer",

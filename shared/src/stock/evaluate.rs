@@ -28,7 +28,7 @@ impl PrimaSku {
 }
 
 /// The keys of SKUs among Prima's figures, of many offers by the same rules.
-fn keys_of<'o>(skus: &SkuReader, offers: &'o OffersList) -> impl Iterator<Item = SkuKey> {
+fn keys_of(skus: &SkuReader, offers: &OffersList) -> impl Iterator<Item = SkuKey> {
     let mut text = String::new();
     offers.skus().filter_map(move |sku| skus.read_as(sku, |parts| SkuKey::joined(&mut text, parts.product, parts.matrix_codes)).ok())
 }

@@ -118,7 +118,7 @@ impl Figures {
     pub fn ages(&self) -> Option<(Timestamp, Timestamp)> {
         let mut is_used = vec![false; self.sources.len()];
         for entry in self.entries.iter().filter(|entry| entry.state() == 0) {
-            is_used[entry.source() as usize] = true;
+            is_used[entry.source()] = true;
         }
         let used = self.sources.iter().zip(is_used).filter(|(_, is_used)| *is_used).map(|(source, _)| source.asked_at);
         Some((used.clone().max()?, used.min()?))

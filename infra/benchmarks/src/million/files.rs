@@ -85,7 +85,7 @@ fn figures(index: usize) -> Figures {
         100..103 => -1,
         _ => i64::try_from(chance / 1000 % 60).unwrap_or(0) + 1,
     };
-    let allocated = if chance % 3 == 0 { available.clamp(0, 3) } else { 0 };
+    let allocated = if chance.is_multiple_of(3) { available.clamp(0, 3) } else { 0 };
     Figures { available, allocated }
 }
 
