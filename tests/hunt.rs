@@ -1,20 +1,33 @@
-//! Looks for a broken promise in the fault simulation and ends at the first: one line of JSON. Ends with 1 if it found one.
+//! Looks for a broken promise in a fault simulation and ends at the first: one line of JSON. Ends with 1 if it found one.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use system_tests::simulation::hunt::hunt;
+use clap::{Parser, ValueEnum};
+use system_tests::{simulation, stock};
 
-/// Looks for a broken promise in the fault simulation and ends at the first.
+/// Looks for a broken promise in a fault simulation and ends at the first.
 #[derive(Debug, Parser)]
 struct Options {
+    /// Which simulation.
+    #[arg(long, value_enum, default_value_t = Simulation::Orders)]
+    simulation: Simulation,
     /// Seeds at most.
     #[arg(long, default_value_t = 2000)]
     seeds: u64,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Simulation {
+    Orders,
+    Stock,
+}
+
 fn main() -> Result<ExitCode, serde_json::Error> {
-    let hunt = hunt(Options::parse().seeds);
+    let options = Options::parse();
+    let hunt = match options.simulation {
+        Simulation::Orders => simulation::hunt::hunt(options.seeds),
+        Simulation::Stock => stock::hunt::hunt(options.seeds),
+    };
     println!("{}", serde_json::to_string(&hunt)?);
     Ok(if hunt.shown_by.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

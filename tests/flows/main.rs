@@ -6,6 +6,7 @@
 
 mod despatch;
 mod stock;
+mod stock_trouble;
 mod trouble;
 mod usual;
 

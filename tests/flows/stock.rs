@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{mirakl_orders, options, text, uk, world};
 
 /// A world whose two channels publish stock: Prima's is drawn at random, and the marketplaces show something else.
-async fn stocked(name: &str, installation: Value) -> World {
+pub(crate) async fn stocked(name: &str, installation: Value) -> World {
     let mut options = options(name);
     options.channel = json!({"stock": "live"});
     options.installation = json!({"stock": {"margin_seconds": 0, "zeroes_percent": 100}});
@@ -34,7 +34,7 @@ fn merge(target: &mut Value, changes: Value) {
 }
 
 /// What a shop shows, by offer SKU.
-async fn shown(world: &World, shop_id: i64) -> BTreeMap<String, u64> {
+pub(crate) async fn shown(world: &World, shop_id: i64) -> BTreeMap<String, u64> {
     let state = world.mirakl().get("stock").await.unwrap();
     let shop = state["shops"].as_array().unwrap().iter().find(|shop| shop["shop_id"] == shop_id).unwrap().clone();
     let offers = shop["offers"].as_array().unwrap().iter();
@@ -42,7 +42,7 @@ async fn shown(world: &World, shop_id: i64) -> BTreeMap<String, u64> {
 }
 
 /// What Prima has free of each, by the SKU as the shops write it: what is in the warehouse less what is set aside.
-async fn free(world: &World) -> BTreeMap<String, u64> {
+pub(crate) async fn free(world: &World) -> BTreeMap<String, u64> {
     let state = world.prima().get("stock").await.unwrap();
     let rows = state["skus"].as_array().unwrap().iter();
     rows.map(|row| {
@@ -55,7 +55,7 @@ async fn free(world: &World) -> BTreeMap<String, u64> {
 }
 
 /// Pushes until `holds`; fails with `what` and the last decision after `limit`.
-async fn push_until(world: &World, what: &str, limit: Duration, mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn push_until(world: &World, what: &str, limit: Duration, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + limit;
     loop {
         let decided = world.deployment().push_stock().await.unwrap();

@@ -1,6 +1,6 @@
 //! Bugs of `acknowledge-orders`.
 
-use crate::bugs::{Bug, Edit};
+use crate::bugs::{Bug, Edit, Simulation};
 
 const LIB: &str = "functions/acknowledge-orders/src/lib.rs";
 const LISTING: &str = "functions/acknowledge-orders/src/listing.rs";
@@ -12,6 +12,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "store-before-accepting",
         why: "A call to the store stands between the listing and accepting: what is wrong with it keeps orders from being accepted.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: LIB,
             find: "        let accepted = self.accept_waiting(&client, channel, &listing, &mut report).await;\n",
@@ -22,6 +23,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "accepting-while-paging",
         why: "Each page's orders are accepted before the next page is read.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: LISTING,
             find: "        let (length, total) = (page.length, page.total_count);\n",
@@ -34,6 +36,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "only-the-first-line-accepted",
         why: "OR21 decides on one line only.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: LISTING,
             find: "            line_ids: order.line_ids(),\n",
@@ -43,11 +46,13 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "accepting-while-observing",
         why: "A channel that is only observed has its orders accepted.",
+        simulation: Simulation::Orders,
         edits: &[Edit { file: LIB, find: "        if channel.orders == Mode::Observe {\n            for order in &waiting {", replace: "        if channel.orders == Mode::Off {\n            for order in &waiting {" }],
     },
     Bug {
         name: "watermark-passes-waiting-order",
         why: "The watermark moves past an order that could not be accepted.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: LISTING,
             find: "            (Some(latest), Some(waiting)) => Some(latest.min(waiting)),\n",
@@ -57,11 +62,13 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "watermark-moves-on-incomplete-listing",
         why: "The watermark moves although a page of the listing did not come.",
+        simulation: Simulation::Orders,
         edits: &[Edit { file: LIB, find: "        let clean = listing.complete && recorded;\n", replace: "        let clean = recorded;\n" }],
     },
     Bug {
         name: "message-sent-before-its-row",
         why: "Two writes swapped: the message goes out before the row that it is about is saved.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: RECORD,
             find: "        for _try in 0..3 {\n            match self.store.save_order(&mut row).await {\n                Ok(()) => return follow_up_of(&row, order, next),\n",
@@ -76,6 +83,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "references-written-though-refused",
         why: "References count as written although OR04 failed.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: REFERENCES,
             find: "                report.note_failure(&problem);\n                return;\n            }\n        };\n",
@@ -87,6 +95,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "unannounced-exceptions-not-swept",
         why: "An exception whose announcement a crash cut off is never told.",
+        simulation: Simulation::Orders,
         edits: &[Edit { file: SWEEP, find: "            if is_due {\n                announce", replace: "            if is_due && exception_is_old(&row, now) {\n                announce" }, Edit {
             file: SWEEP,
             find: "/// A younger exception of",

@@ -12,8 +12,29 @@ pub(crate) struct Bug {
     pub(crate) name: &'static str,
     /// What is wrong with it, in a sentence.
     pub(crate) why: &'static str,
+    /// Which simulation has to find it.
+    pub(crate) simulation: Simulation,
     /// What is changed.
     pub(crate) edits: &'static [Edit],
+}
+
+/// A fault simulation, as `hunt` takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Simulation {
+    /// Of orders.
+    Orders,
+    /// Of stock.
+    Stock,
+}
+
+impl Simulation {
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Orders => "orders",
+            Self::Stock => "stock",
+        }
+    }
 }
 
 /// A text that stands exactly once in a file, and what it is replaced by.
@@ -26,7 +47,8 @@ pub(crate) struct Edit {
 
 /// All of them: by the crate that has to be compiled anew.
 pub(crate) fn all() -> impl Iterator<Item = &'static Bug> {
-    crate::acknowledging::BUGS.iter().chain(crate::creating::BUGS).chain(crate::remembering::BUGS)
+    let orders = crate::acknowledging::BUGS.iter().chain(crate::creating::BUGS).chain(crate::remembering::BUGS);
+    orders.chain(crate::pushing::BUGS).chain(crate::following::BUGS)
 }
 
 impl Bug {

@@ -1,6 +1,6 @@
 //! Bugs of `create-prima-orders`.
 
-use crate::bugs::{Bug, Edit};
+use crate::bugs::{Bug, Edit, Simulation};
 
 const LIB: &str = "functions/create-prima-orders/src/lib.rs";
 const CREATE: &str = "functions/create-prima-orders/src/create.rs";
@@ -9,6 +9,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "sent-before-noted",
         why: "Two writes swapped: NewOrder goes out before the row says that it is about to.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: CREATE,
             find: "        match self.store.save_order(&mut row).await {
@@ -24,6 +25,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "row-not-read-again-before-sending",
         why: "A dropped condition: NewOrder goes out although the row changed meanwhile, by a cancellation perhaps.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: CREATE,
             find: "            Err(StoreError::Conflict(_)) => self.changed_before_sending(before_attempt, work).await,\n",
@@ -39,6 +41,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "not-asked-first",
         why: "A first NewOrder goes out without asking whether Prima holds the number already.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: CREATE,
             find: "        let asked_at = self.clock.now();\n        let answer",
@@ -51,6 +54,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "in-doubt-sent-again-without-asking",
         why: "An order in doubt is sent again without asking.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: CREATE,
             find: "        let asked_at = self.clock.now();\n        let answer",
@@ -64,6 +68,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "in-doubt-taken-for-failed",
         why: "A NewOrder whose answer was lost counts as not sent.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: CREATE,
             find: "            Err(problem) if problem.outcome == Outcome::NotSent => {\n                let mut row = row;",
@@ -73,6 +78,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "any-error-means-unknown-order",
         why: "Whatever Prima answers to the question with an error counts as \"unknown order\".",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: CREATE,
             find: "            Ok(None) => self.absent(row, asked_at, rules, work).await,\n            Err(problem) if problem.outcome == Outcome::Refused => {\n                row.unclear",
@@ -84,6 +90,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "lease-too-short",
         why: "The lease ends before the function that holds it must have ended.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: CREATE,
             find: "                until: after(work.run.hard_deadline, work.run.clock_skew),\n",
@@ -93,6 +100,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "dead-lease-honoured",
         why: "The lease of a function that died holds for ever.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: CREATE,
             find: "                Stage::Creating if row.lease.as_ref().is_none_or(|lease| after(lease.until, work.run.clock_skew) < now) => {}\n",
@@ -102,6 +110,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "number-taken-from-another-order",
         why: "A number that is reserved for another order is used all the same.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: CREATE,
             find: "            Ok(Reservation::HeldBy(other)) => {\n",
@@ -112,6 +121,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "outdated-message-worked-off",
         why: "A message that is older than its row is worked off: what changed since is created as it was.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: CREATE,
             find: "            if work.order.last_updated_date < row.mirakl_updated {\n",
@@ -121,6 +131,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "breaker-burns-retries",
         why: "While Prima's intake is closed messages are returned to the queue, and end in the dead-letter queue.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: CREATE,
             find: "            return self.back_to_its_row(row, &work).await;\n",
@@ -130,6 +141,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "exception-announced-unsaved",
         why: "An exception is announced although its row was not saved.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: LIB,
             find: "            Err(problem) => unsaved(&row, &problem),\n        }\n    }\n\n    async fn again",
@@ -142,6 +154,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "name-in-log-line",
         why: "A log line holds the customer's name.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: CREATE,
             find: "        let row = match self.claim(key, &work).await {\n",

@@ -1,6 +1,6 @@
 //! Bugs of what both functions share: the rules of an order's life, the mapping, the breaker, telling people, batches.
 
-use crate::bugs::{Bug, Edit};
+use crate::bugs::{Bug, Edit, Simulation};
 
 const LIFE: &str = "shared/src/order/life.rs";
 const MAPPING: &str = "shared/src/order/mapping/mod.rs";
@@ -12,6 +12,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "take-over-ignored",
         why: "Orders that were keyed by hand before the take-over are created again.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: LIFE,
             find: "    if known.is_none() && was_accepted_before_take_over(order, &row, channel) {\n",
@@ -21,6 +22,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "older-listing-overtakes-newer",
         why: "A listing that was read earlier and recorded later turns the row back.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: LIFE,
             find: "        Some(row) if order.last_updated_date.is_some() && order.last_updated_date < row.mirakl_updated => return None,\n",
@@ -30,6 +32,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "created-before-paid",
         why: "An order is created while its customer is still being debited.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: LIFE,
             find: "        OrderState::WaitingDebit | OrderState::WaitingDebitPayment => {\n",
@@ -39,6 +42,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "cancelled-after-creation-ignored",
         why: "What Mirakl cancels after it was created stays in Prima.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: LIFE,
             find: "            row.enter(Stage::Cancelling, at.now, \"cancelled in Mirakl after it was created in Prima\");\n            Next::Cancel\n",
@@ -48,6 +52,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "cancelled-pieces-created",
         why: "A line of which a part was cancelled before the creation is created in full.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: MAPPING,
             find: "                quantity: line.quantity,\n",
@@ -57,6 +62,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "order-number-cut",
         why: "The order number is cut: the parcels of one basket share it.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: MAPPING,
             find: "    for character in rendered.chars() {\n",
@@ -66,6 +72,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "intake-never-opens",
         why: "Prima's intake stays closed once it was closed: no probe is ever due.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: INTAKE,
             find: "        self.closed_since.is_some() && self.next_probe.is_none_or(|next| now >= next)\n",
@@ -75,6 +82,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "announcement-not-recorded",
         why: "An exception is announced, and that is not saved: it is told every minute.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: EXCEPTIONS,
             find: "    match store.save_order(row).await {\n",
@@ -84,6 +92,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "dead-letter-message-not-sent",
         why: "An exception is told on the bus only.",
+        simulation: Simulation::Orders,
         edits: &[Edit {
             file: EXCEPTIONS,
             find: "    if let Err(problem) = queue.send_exceptions(&[message(&row.key, &exception)]).await {\n",
@@ -93,6 +102,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "batch-answers-the-wrong-records",
         why: "The records that are done with come again, and the others are gone.",
+        simulation: Simulation::Orders,
         edits: &[Edit { file: BATCH, find: ".filter(|(_, done)| !done) {\n", replace: ".filter(|(_, done)| *done) {\n" }],
     },
 ];

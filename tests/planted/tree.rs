@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use system_tests::simulation::hunt::Hunt;
 
-use crate::bugs::Bug;
+use crate::bugs::{Bug, Simulation};
 
 /// A hunt that takes longer never ends: virtual time stands still.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -74,7 +74,7 @@ impl Tree {
     }
 
     /// Builds the tree and hunts through it.
-    pub(crate) fn hunt(&self, seeds: u64) -> anyhow::Result<Hunt> {
+    pub(crate) fn hunt(&self, simulation: Simulation, seeds: u64) -> anyhow::Result<Hunt> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let build = Command::new(cargo)
             .args(["build", "--quiet", "--locked", "--bin", "hunt"])
@@ -87,7 +87,7 @@ impl Tree {
             bail!("the tree does not compile:\n{}", String::from_utf8_lossy(&build.stderr));
         }
         let mut hunter = Command::new(self.target.join("debug/hunt"))
-            .args(["--seeds", &seeds.to_string()])
+            .args(["--simulation", simulation.name(), "--seeds", &seeds.to_string()])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -97,7 +97,7 @@ impl Tree {
             if started.elapsed() > PATIENCE {
                 hunter.kill()?;
                 hunter.wait()?;
-                return Ok(Hunt { shown_by: Some("every run".to_owned()), violation: "it never ends".to_owned(), seeds: 0, swept: 0 });
+                return Ok(Hunt { shown_by: Some("every run".to_owned()), violation: "it never ends".to_owned(), ..Hunt::default() });
             }
             std::thread::sleep(Duration::from_millis(50));
         }

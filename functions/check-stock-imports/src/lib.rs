@@ -33,6 +33,8 @@ use shared::stock::rules::ImportKind;
 const LONGEST_DELAY: Duration = Duration::from_secs(900);
 /// A message is not begun with less time left than this.
 const LEAST_TIME: Duration = Duration::from_secs(10);
+/// An import that the marketplace does not know so long after it was taken is gone.
+const KNOWN_WITHIN: Duration = Duration::from_secs(300);
 /// Tries of a write that another run has been quicker with.
 const TRIES: usize = 8;
 
@@ -68,6 +70,8 @@ enum Stand {
     Complete(Vec<LineError>),
     /// Which lines were imported is not known, nor will be.
     Failed(String),
+    /// The marketplace does not know it: nobody can tell whether it is still applied.
+    Gone,
 }
 
 impl<D, L, F, Q, C, B> Ports<D, L, F, Q, C, B>
@@ -122,6 +126,20 @@ where
             Stand::Running => self.again(message, self.next_question(&import)).await,
             _ if waited_for.is_none() => self.stray_ended(message).await,
             Stand::Complete(errors) => self.complete(message, &errors).await,
+            Stand::Gone => {
+                let (reason, now) = (format!("import {import_id} is not known to the marketplace any more"), self.clock.now());
+                self.change(&message.channel, |memory| {
+                    if memory.import.as_ref().is_some_and(|import| import.mark == message.mark) {
+                        // Its lines go out again, and once more in case it is applied all the same.
+                        memory.give_up(reason.clone(), now);
+                        for stray in memory.stray.iter_mut().filter(|stray| stray.mark == message.mark) {
+                            stray.import_id = None;
+                        }
+                    }
+                })
+                .await
+                .map_or(Disposition::Return("store unavailable"), |()| Disposition::Done("gone"))
+            }
             Stand::Failed(reason) => {
                 let reason = format!("import {import_id} {reason}");
                 let now = self.clock.now();
@@ -154,7 +172,9 @@ where
             }
             ImportProgress::Complete => Stand::Complete(Vec::new()),
             ImportProgress::Failed(reason) => Stand::Failed(format!("failed: {}", reason.as_deref().unwrap_or("no reason given"))),
-            ImportProgress::Gone => Stand::Failed("is not known to the marketplace any more".to_owned()),
+            // Just after it was taken it may not be known everywhere yet.
+            ImportProgress::Gone if self.age_of(import) < KNOWN_WITHIN => Stand::Running,
+            ImportProgress::Gone => Stand::Gone,
             ImportProgress::CompleteWithErrors => {
                 let report = match import.kind {
                     ImportKind::Stock => client.stock_import_errors(import_id).await,
@@ -200,7 +220,8 @@ where
             .map(|(line, reason)| RefusedQuantity {
                 offer_sku: line.offer_sku.clone(),
                 quantity: line.quantity,
-                reason: reason.clone(),
+                // A thousand of these stand in one record.
+                reason: reason.chars().take(100).collect(),
                 at: now,
             })
             .collect();
@@ -215,6 +236,7 @@ where
         let changed = self
             .change(&message.channel, |memory| {
                 let Some(import) = memory.import.take_if(|import| import.mark == message.mark) else { return };
+                memory.imported_at = Some(now);
                 if !memory.more {
                     memory.decided_at = Some(import.begun_at);
                 }
@@ -223,6 +245,10 @@ where
                 memory.totals.lines_in_error += refused.len() as u64;
                 memory.pending |= settled.unidentified > 0 || lines.is_none();
                 memory.failed = None;
+                memory.unnamed = (settled.unidentified > 0).then(|| {
+                    let reason = errors.iter().find(|error| error.offer_sku.is_none()).map(|error| error.reason.clone());
+                    (settled.unidentified, reason.unwrap_or_default())
+                });
             })
             .await;
         changed.map_or(Disposition::Return("store unavailable"), |()| Disposition::Done("complete"))
@@ -231,6 +257,7 @@ where
     /// An import that nobody waited for any more has ended.
     async fn stray_ended(&self, message: &ImportMessage) -> Disposition {
         let Some(lines) = self.lines(message).await else { return Disposition::Return("store unavailable") };
+        let lines_are_lost = lines.is_none();
         if let Some(lines) = lines {
             let is_stray = |memory: &PushMemory| memory.stray.iter().any(|stray| stray.mark == message.mark);
             match self.append(&message.channel, is_stray, |ledger| published_again(&lines, ledger), Vec::as_slice).await {
@@ -243,6 +270,8 @@ where
             .change(&message.channel, |memory| {
                 memory.stray.retain(|stray| stray.mark != message.mark);
                 memory.pending = true;
+                // Nobody knows which lines it has overwritten.
+                memory.republish |= lines_are_lost;
             })
             .await;
         changed.map_or(Disposition::Return("store unavailable"), |()| Disposition::Done("stray ended"))
@@ -316,10 +345,13 @@ where
         }
     }
 
+    fn age_of(&self, import: &ImportUnderWay) -> Duration {
+        Duration::try_from(self.clock.now().duration_since(import.begun_at)).unwrap_or_default()
+    }
+
     /// STO02 may be asked every 15 seconds; an import that takes long is asked about less often.
     fn next_question(&self, import: &ImportUnderWay) -> Duration {
-        let age = self.clock.now().duration_since(import.begun_at).as_secs();
-        Duration::from_secs(match age {
+        Duration::from_secs(match self.age_of(import).as_secs() {
             ..120 => 15,
             120..600 => 60,
             600..3600 => 300,

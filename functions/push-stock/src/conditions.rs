@@ -16,6 +16,14 @@ fn condition(kind: Kind, subject: &str, reason: String, remedy: &str) -> Conditi
     Condition { kind, subject: subject.to_owned(), reason, remedy: remedy.to_owned() }
 }
 
+/// Reasons of refusals that stand as exceptions at once; the rest is in the log.
+const MOST_REASONS: usize = 20;
+
+/// A reason of Mirakl's, of which nobody knows how long it may be.
+fn short(reason: &str) -> String {
+    reason.chars().take(120).collect()
+}
+
 fn examples(counted: &Counted) -> String {
     let more = if counted.count > counted.examples.len() { ", …" } else { "" };
     format!("{}{more}", counted.examples.join(", "))
@@ -39,6 +47,16 @@ pub(crate) fn documents_unusable(problem: &str) -> Condition {
     )
 }
 
+/// Of a channel whose definition cannot be used: nobody knows its mode.
+pub(crate) fn definition_unusable(channel: &str, problem: &str) -> Condition {
+    condition(
+        Kind::DocumentsUnusable,
+        channel,
+        format!("the definition of channel {channel} cannot be used: {problem}"),
+        "Put it again: prima-mirakl channels put FILE. Until then nothing is published there, and no offer is raised on any channel.",
+    )
+}
+
 /// Of the installation: what the latest reading of Prima says.
 pub(crate) fn of_installation(memory: &StockMemory, settings: &StockSettings, now: Timestamp) -> Vec<Condition> {
     let mut found = Vec::new();
@@ -48,7 +66,7 @@ pub(crate) fn of_installation(memory: &StockMemory, settings: &StockSettings, no
             Kind::PrimaUnread,
             "",
             format!("Prima's stock was not read whole {since}: {}", memory.failed_ranges.join("; ")),
-            "Check Prima and the way to it. What is sold goes on lowering offers; nothing is raised. Where one range fails for its size, set stock.range_boundaries.",
+            "Check Prima and the way to it. What is sold goes on lowering offers; nothing is raised. A range that fails for its size is parted by itself. Where runs have no time left for all ranges, let more be read at once (stock.concurrent_ranges), if Prima bears it.",
         ));
     }
     if memory.unusable > 0 {
@@ -80,11 +98,19 @@ pub(crate) fn of_channel(desk: &Desk, evaluated: bool, now: Timestamp) -> (Vec<C
         .iter()
         .map(|refused| LineError { line: None, offer_sku: Some(refused.offer_sku.clone()), reason: refused.reason.clone() })
         .collect();
-    for group in group_by_reason(&errors, 5) {
+    if let Some((lines, reason)) = &memory.unnamed {
+        found.push(condition(
+            Kind::LinesRefused,
+            "without a SKU",
+            format!("Mirakl refuses {lines} lines of the latest import and does not say which: {}", short(reason)),
+            "Look at the import in the marketplace's back office. Until an import is through without such lines, all of them are published again.",
+        ));
+    }
+    for group in group_by_reason(&errors, 5).into_iter().take(MOST_REASONS) {
         let skus: Vec<_> = group.examples.iter().filter_map(|one| one.offer_sku.clone()).collect();
         found.push(condition(
             Kind::LinesRefused,
-            &group.reason,
+            &short(&group.reason),
             format!("Mirakl refuses the quantity of {} offers: {} ({}{})", group.count, group.reason, skus.join(", "), if group.count > skus.len() { ", …" } else { "" }),
             "Mend the offers on the marketplace, or exclude them by a stock rule. They are tried again every hour, and at once where the quantity changes.",
         ));
@@ -154,7 +180,8 @@ fn evaluated_conditions(desk: &Desk) -> Vec<Condition> {
         ));
     }
     let held = &desk.evaluation.zeroes_held;
-    if held.count > 0 {
+    // Where nothing is published, nothing is held back: it is told once the channel is live.
+    if held.count > 0 && desk.is_live() {
         found.push(condition(
             Kind::ZeroesHeld,
             "",

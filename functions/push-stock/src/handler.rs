@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 use lambda_runtime::Error;
-use shared::clock::{Clock, SystemClock};
+use shared::clock::{Clock, SystemClock, before};
 use shared::mirakl::client::HttpDirectory;
 use shared::prima::installed::{Installed, Purpose};
 use shared::secrets::SecretsManagerKeys;
@@ -14,6 +14,7 @@ use shared::stock::files::S3StockFiles;
 use shared::telemetry::Measures;
 use shared::wired::Wired;
 
+use crate::reading::RESERVED;
 use crate::{Ports, Report, Run};
 
 /// The function, wired to AWS, Mirakl and Prima.
@@ -54,7 +55,8 @@ impl Function {
         let (installation, client) = self.prima.now(&self.aws.documents).await?;
         let ports = Ports {
             directory: &self.directory,
-            prima: client.until(hard_deadline),
+            // An answer that is cut leaves time to keep what was learnt, and to publish.
+            prima: client.until(before(hard_deadline, RESERVED)),
             store: &self.aws.store,
             ledger: self.ledger.clone(),
             files: &self.files,
@@ -76,7 +78,8 @@ fn print(report: &Report, began: Timestamp) {
     let now = SystemClock.now();
     let mut measures = Measures::of_function("push-stock");
     measures
-        .count("RunsCompleted", 1)
+        // One that found another at work is no sign of life: that one may be dying.
+        .count("RunsCompleted", usize::from(!report.overlapped))
         .count("RunsOverlapped", usize::from(report.overlapped))
         .count("BasisMissing", usize::from(report.unagreed))
         .count("StockExceptions", report.announced)

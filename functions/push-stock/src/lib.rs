@@ -37,7 +37,7 @@ use shared::state::ledger::{HeldLedger, LedgerStore, StockRecord, Version};
 use shared::state::{FlightStore, Store, StoreError};
 use shared::stock::book::{StockBook, StockPages};
 use shared::stock::cadence::{Pressure, next_push};
-use shared::stock::evaluate::{Evaluation, InFlight, LastUnits, Line, Market, Stall, evaluate, sold_since};
+use shared::stock::evaluate::{Evaluation, InFlight, LastUnits, Line, Market, Offered, Stall, evaluate, sold_since};
 use shared::stock::exceptions::{Condition, StockExceptionKind, announce, follow, tidy};
 use shared::stock::figures::Figures;
 use shared::stock::files::{FIGURES, StockFiles, offers_of};
@@ -54,6 +54,8 @@ pub use report::{ChannelReport, Report};
 const NEARLY_DUE: Duration = Duration::from_secs(5);
 /// Prima is not asked for everything again within this.
 const BETWEEN_READINGS: Duration = Duration::from_secs(50);
+/// What a channel without a stock flow of its own has sold so lately may not have lowered the others yet: there is no mark of it.
+const NOTICED_WITHIN: Duration = Duration::from_secs(600);
 /// STO01 is allowed once a minute.
 const BETWEEN_IMPORTS: Duration = Duration::from_secs(60);
 /// A run that died holds the next ones up for this long.
@@ -109,11 +111,15 @@ struct Desk {
     /// There may be a list of offers, and the store did not hand it out now.
     list_unread: bool,
     flights: Vec<Flight>,
+    /// When these were looked at.
+    looked_at: Timestamp,
     /// Prima SKUs of which something was sold or cancelled here since the run before.
     touched: Vec<SkuOverride>,
     /// Units by offer SKU that were sold here since the last push.
     sold_since: HashMap<String, u32>,
     evaluation: Evaluation,
+    /// Everything is marked as to be published again.
+    marked_for_republication: bool,
     /// This run has seen to a republication.
     republished: bool,
     /// The list of offers is new.
@@ -128,6 +134,11 @@ impl Desk {
 
     fn is_live(&self) -> bool {
         self.channel.stock == Mode::Live
+    }
+
+    /// Something may be on offer, as far as the ledger knows.
+    fn shows_something(&self) -> bool {
+        self.held.ledger().entries().any(|entry| entry.value.highest() > 0)
     }
 }
 
@@ -163,15 +174,15 @@ where
         if channels.iter().all(|channel| channel.stock == Mode::Off) {
             return Ok(Report { idle: true, ..Report::default() });
         }
-        if !self.take_lease(run, now).await? {
+        let Some(after_trouble) = self.take_lease(run, now).await? else {
             return Ok(Report { overlapped: true, ..Report::default() });
-        }
+        };
         let worked = tokio::select! {
             biased;
-            worked = self.work_and_remember(&channels, run, now) => worked,
+            worked = self.work_and_remember(&channels, after_trouble, run, now) => worked,
             never = self.renew_lease(run) => match never {},
         };
-        self.give_lease_back(run).await;
+        self.give_lease_back(run, worked.is_err()).await;
         worked
     }
 
@@ -179,15 +190,17 @@ where
         self.ledger.load_record(record).await.map_err(|problem| problem.to_string())
     }
 
-    /// False where another run is at work.
-    async fn take_lease(&self, run: &Run, now: Timestamp) -> Result<bool, String> {
-        let (StockLease { lease }, version) = self.recall(StockRecord::Lease).await?;
+    /// None where another run is at work; else whether the run before died or ended in an error, so that what it had noticed may be
+    /// nowhere.
+    async fn take_lease(&self, run: &Run, now: Timestamp) -> Result<Option<bool>, String> {
+        let (StockLease { lease, disturbed }, version) = self.recall(StockRecord::Lease).await?;
+        let died = lease.is_some();
         if lease.is_some_and(|lease| lease.owner != run.id && lease.until > now) {
-            return Ok(false);
+            return Ok(None);
         }
         match self.ledger.save_record(StockRecord::Lease, &lease_of(run, now), &version).await {
-            Ok(_) => Ok(true),
-            Err(StoreError::Conflict(_)) => Ok(false),
+            Ok(_) => Ok(Some(disturbed || died)),
+            Err(StoreError::Conflict(_)) => Ok(None),
             Err(problem) => Err(problem.to_string()),
         }
     }
@@ -196,7 +209,7 @@ where
     async fn renew_lease(&self, run: &Run) -> Infallible {
         loop {
             self.clock.sleep(LEASE_RENEWED_EVERY).await;
-            let Ok((StockLease { lease: Some(lease) }, version)) = self.recall(StockRecord::Lease).await else { continue };
+            let Ok((StockLease { lease: Some(lease), .. }, version)) = self.recall(StockRecord::Lease).await else { continue };
             if lease.owner == run.id {
                 let _ = self.ledger.save_record(StockRecord::Lease, &lease_of(run, self.clock.now()), &version).await;
             }
@@ -204,23 +217,30 @@ where
     }
 
     /// So that the next run need not wait for its end.
-    async fn give_lease_back(&self, run: &Run) {
-        let Ok((StockLease { lease: Some(lease) }, version)) = self.recall(StockRecord::Lease).await else { return };
+    async fn give_lease_back(&self, run: &Run, disturbed: bool) {
+        let Ok((StockLease { lease: Some(lease), .. }, version)) = self.recall(StockRecord::Lease).await else { return };
         if lease.owner == run.id {
-            let _ = self.ledger.save_record(StockRecord::Lease, &StockLease::default(), &version).await;
+            let _ = self.ledger.save_record(StockRecord::Lease, &StockLease { lease: None, disturbed }, &version).await;
         }
     }
 
-    async fn work_and_remember(&self, channels: &[Channel], run: &Run, now: Timestamp) -> Result<Report, String> {
+    async fn work_and_remember(&self, channels: &[Channel], after_trouble: bool, run: &Run, now: Timestamp) -> Result<Report, String> {
         let (mut memory, version) = self.recall(StockRecord::Installation).await?;
-        let worked = self.work(channels, &mut memory, run, now).await;
+        let worked = self.work(channels, &mut memory, after_trouble, run, now).await;
         if let Err(problem) = self.ledger.save_record(StockRecord::Installation, &memory, &version).await {
             tracing::warn!(%problem, "what stock remembers could not be saved; the next run begins from what was there");
         }
         worked
     }
 
-    async fn work(&self, channels: &[Channel], memory: &mut StockMemory, run: &Run, now: Timestamp) -> Result<Report, String> {
+    async fn work(
+        &self,
+        channels: &[Channel],
+        memory: &mut StockMemory,
+        after_trouble: bool,
+        run: &Run,
+        now: Timestamp,
+    ) -> Result<Report, String> {
         let mut report = Report::default();
         let basis = match self.settings.agreed() {
             Ok(basis) => basis,
@@ -230,12 +250,12 @@ where
                 return Ok(report);
             }
         };
-        let (mut desks, absent) = self.desks(channels).await?;
+        let (mut desks, absent) = self.desks(channels, now).await?;
         for desk in &mut desks {
             self.follow_offers(desk, run, now).await;
             self.watch_imports(desk, now).await;
         }
-        let mut figures = self.figures().await;
+        let mut figures = self.figures().await?;
         let due_by_pace = desks.iter().any(|desk| self.pace_is_due(desk, desk.memory.pushed_at, now) && desk.offers.is_some());
         // Before a push that the pace asks for, so that it may raise; and by a pace of its own, since pressing pushes need no new figures
         // and must not put off asking for them.
@@ -245,29 +265,35 @@ where
         let may_ask = memory.asked_at.is_none_or(|asked_at| after(asked_at, BETWEEN_READINGS) <= now);
         if is_to_be_read && may_ask {
             report.reading = Some(self.read_prima(memory, basis, &mut figures, run, now).await);
+        }
+        if self.settings.named_skus == 0 {
+            memory.sold.clear();
         } else if !memory.sold.is_empty() {
             report.named = Some(self.read_sold(memory, basis, &mut figures, now).await);
         }
         // Strongly consistent, and after the answers are complete: what is sold meanwhile counts.
         self.look_at_flights(channels, &absent, &mut desks, now).await?;
         self.note_sold(memory, &desks);
-        let others = self.flights_of_others(channels, &desks).await?;
+        let unusable = self.book.unusable().await.map_err(|problem| problem.to_string())?;
+        let others = self.flights_of_others(channels, &unusable, &desks).await?;
         let anything = due_by_pace
+            || after_trouble
             || report.reading.is_some()
             || report.named.is_some_and(|named| named.answered > 0)
-            || desks.iter().any(|desk| desk.memory.pending || desk.memory.republish || desk.relisted || desk.report.touched > 0);
+            || desks.iter().any(|desk| desk.memory.pending || desk.memory.republish || desk.relisted || desk.report.touched > 0)
+            || others.iter().flat_map(|other| &other.flights).any(|flight| after(flight.seen_at, NOTICED_WITHIN) > now);
         if anything {
             self.evaluate_all(&mut desks, &others, &figures, now);
-            self.publish_all(&mut desks, !absent.is_empty(), run, now).await;
+            self.publish_all(&mut desks, !absent.is_empty() || !unusable.is_empty(), run, now).await;
             report.figures_age = figures.ages().map(|(_, oldest)| now.duration_since(oldest).as_secs());
             memory.without_offer = without_offer(&figures, &desks);
         }
-        self.close(channels, desks, absent, memory, anything, &mut report, now).await;
+        self.close(channels, desks, absent, memory, anything, &unusable, &mut report, now).await;
         Ok(report)
     }
 
     /// The channels that take part, and those that cannot.
-    async fn desks(&self, channels: &[Channel]) -> Result<(Vec<Desk>, Vec<Absent>), String> {
+    async fn desks(&self, channels: &[Channel], now: Timestamp) -> Result<(Vec<Desk>, Vec<Absent>), String> {
         let (mut desks, mut absent) = (Vec::new(), Vec::new());
         for channel in channels.iter().filter(|channel| channel.stock != Mode::Off) {
             let pages = match self.book.pages(&channel.id).await {
@@ -291,9 +317,11 @@ where
                 offers,
                 list_unread,
                 flights: Vec::new(),
+                looked_at: now,
                 touched: Vec::new(),
                 sold_since: HashMap::new(),
                 evaluation: Evaluation::default(),
+                marked_for_republication: false,
                 republished: false,
                 relisted: false,
                 report: ChannelReport::of(&channel.id),
@@ -317,16 +345,19 @@ where
         }))
     }
 
-    async fn figures(&self) -> Figures {
-        let read = match self.files.read(FIGURES).await {
-            Ok(bytes) => bytes.map(|bytes| Figures::decode(&bytes)).transpose().map_err(str::to_owned),
-            Err(problem) => Err(problem.to_string()),
-        };
-        let read = read.unwrap_or_else(|problem| {
-            tracing::warn!(problem, "Prima's figures of before cannot be read; nothing is known until Prima answers");
-            None
-        });
-        read.unwrap_or_default()
+    /// Prima's figures as they are kept; none where there are none that can be used.
+    ///
+    /// # Errors
+    /// The store does not hand them out now: what would be kept in their place is far less.
+    async fn figures(&self) -> Result<Figures, String> {
+        let bytes = self.files.read(FIGURES).await.map_err(|problem| problem.to_string())?;
+        let read = bytes.map(|bytes| Figures::decode(&bytes)).transpose();
+        Ok(read
+            .unwrap_or_else(|problem| {
+                tracing::warn!(problem, "Prima's figures of before cannot be used; nothing is known until Prima answers");
+                None
+            })
+            .unwrap_or_default())
     }
 
     /// Whether the channel's sales ask for it, that long after it was done last.
@@ -341,10 +372,14 @@ where
     async fn look_at_flights(&self, channels: &[Channel], absent: &[Absent], desks: &mut [Desk], now: Timestamp) -> Result<(), String> {
         debug_assert!(desks.len() + absent.len() <= channels.len());
         for desk in desks {
+            // While Prima answered, an import may have been settled.
+            desk.held = self.ledger.load(desk.id()).await.map_err(|problem| problem.to_string())?;
+            desk.looked_at = self.clock.now();
             desk.flights = self.store.flights(desk.id()).await.map_err(|problem| problem.to_string())?;
             let marks = format!("sold#{}", desk.id());
             let mut seen = self.ledger.load(&marks).await.map_err(|problem| problem.to_string())?;
-            let mut touched: HashSet<&str> = HashSet::new();
+            // With the pieces that the marketplace may have put back on offer: so much more may be shown than was known.
+            let mut touched: HashMap<&str, u32> = HashMap::new();
             let (mut noted, mut present) = (Vec::new(), HashSet::new());
             for flight in &desk.flights {
                 let sku_hash = sku_hash(&flight.key.order_id);
@@ -355,7 +390,10 @@ where
                 if before == value {
                     continue;
                 }
-                touched.extend(flight.lines.iter().map(|line| line.offer_sku.as_str()));
+                for (offer_sku, pieces) in flight.touched() {
+                    let back = touched.entry(offer_sku).or_default();
+                    *back = back.saturating_add(pieces);
+                }
                 let units = flight.lines.iter().map(|line| line.units).sum();
                 if before == Shown::Never && units > 0 {
                     desk.memory.sales.note(flight.seen_at, units);
@@ -367,17 +405,20 @@ where
             desk.memory.sales.forget(now);
             let changes: Vec<Change> = touched
                 .iter()
-                .filter_map(|sku| {
+                .filter_map(|(sku, back)| {
                     let sku_hash = sku_hash(sku);
                     match desk.held.ledger().shown(sku_hash) {
-                        Shown::Known(quantity) | Shown::InDoubt(quantity) => Some(Change { sku_hash, value: Shown::Unknown(quantity) }),
-                        Shown::Unknown(_) | Shown::Never => None,
+                        Shown::Known(quantity) | Shown::InDoubt(quantity) | Shown::Unknown(quantity) => {
+                            Some(Change { sku_hash, value: Shown::Unknown(quantity.saturating_add(*back)) })
+                        }
+                        Shown::Never => None,
                     }
                 })
                 .collect();
             desk.report.touched = touched.len();
-            desk.touched = touched.iter().filter_map(|sku| desk.pages.skus.read(sku).ok()).map(SkuOverride::from).collect();
-            let since = desk.memory.pushed_at.unwrap_or(Timestamp::MIN);
+            desk.touched = touched.keys().filter_map(|sku| desk.pages.skus.read(sku).ok()).map(SkuOverride::from).collect();
+            // What was sold before is in what was published then; and what was sold before its import was through, that may have overwritten.
+            let since = desk.memory.looked_at.max(desk.memory.imported_at).or(desk.memory.pushed_at).unwrap_or(Timestamp::MIN);
             for flight in desk.flights.iter().filter(|flight| flight.seen_at >= since) {
                 for line in &flight.lines {
                     *desk.sold_since.entry(line.offer_sku.clone()).or_default() += line.units;
@@ -411,20 +452,23 @@ where
     }
 
     /// What channels without a desk have in flight: they sell too.
-    async fn flights_of_others(&self, channels: &[Channel], desks: &[Desk]) -> Result<Vec<Others>, String> {
+    async fn flights_of_others(&self, channels: &[Channel], unusable: &[(String, String)], desks: &[Desk]) -> Result<Vec<Others>, String> {
         let mut others = Vec::new();
-        for channel in channels.iter().filter(|channel| desks.iter().all(|desk| desk.id() != channel.id)) {
-            let flights = self.store.flights(&channel.id).await.map_err(|problem| problem.to_string())?;
+        let usable = channels.iter().map(|channel| (&channel.id, channel.stock == Mode::Off));
+        let all = usable.chain(unusable.iter().map(|(id, _)| (id, false)));
+        for (id, is_off) in all.filter(|(id, _)| desks.iter().all(|desk| desk.id() != *id)) {
+            let flights = self.store.flights(id).await.map_err(|problem| problem.to_string())?;
             if flights.is_empty() {
                 continue;
             }
-            match self.book.skus(&channel.id).await {
+            match self.book.skus(id).await {
                 Ok(skus) => others.push(Others { skus, flights }),
-                // Its lines protect nothing then; such a channel is absent, and nothing is raised anywhere.
-                Err(problem) if channel.stock != Mode::Off => {
-                    tracing::error!(channel = %channel.id, %problem, "its orders protect no stock")
+                // Its lines protect nothing then; such a channel is absent, and nothing is raised anywhere. Where they only cannot be read now,
+                // nothing is published at all: a quantity that leaves out what was sold there would be too high.
+                Err(UnusableDocument::Wrong(problem)) if !is_off => {
+                    tracing::error!(channel = %id, problem, "its orders protect no stock")
                 }
-                Err(problem) => return Err(format!("what channel {} has sold cannot be told from its documents: {problem}", channel.id)),
+                Err(problem) => return Err(format!("what channel {id} has sold cannot be told from its documents: {problem}")),
             }
         }
         Ok(others)
@@ -478,7 +522,9 @@ where
     }
 
     /// Decides for each channel whether a push is due, and publishes.
-    async fn publish_all(&self, desks: &mut [Desk], raises_nothing: bool, run: &Run, now: Timestamp) {
+    async fn publish_all(&self, desks: &mut [Desk], one_is_absent: bool, run: &Run, now: Timestamp) {
+        // A channel whose list of offers is not at hand may show too much of anything that it is known to show.
+        let raises_nothing = one_is_absent || desks.iter().any(|desk| desk.is_live() && desk.offers.is_none() && desk.shows_something());
         for index in 0..desks.len() {
             let others: Vec<&Desk> =
                 desks.iter().enumerate().filter(|(other, desk)| *other != index && desk.is_live()).map(|(_, desk)| desk).collect();
@@ -502,11 +548,13 @@ where
                 format!("{}: due at {due_at:.0}", reason.name())
             } else if lines.is_empty() {
                 // Looked at, and nothing to say: the pace goes on from here.
-                (desk.memory.pushed_at, desk.memory.decided_at) = (Some(now), Some(now));
+                (desk.memory.pushed_at, desk.memory.decided_at, desk.memory.looked_at) = (Some(now), Some(now), Some(desk.looked_at));
                 format!("{}: nothing differs", reason.name())
             } else if !desk.is_live() {
                 desk.memory.pushed_at = Some(now);
                 desk.report.would_publish = lines.len();
+                // Shown once what would be published: that is all an observing channel does.
+                desk.republished |= std::mem::take(&mut desk.memory.republish);
                 format!("{}: would publish {} lines (observe)", reason.name(), lines.len())
             } else if after(self.clock.now(), LEAST_TIME) > run.hard_deadline {
                 format!("{}: out of time, the next run publishes", reason.name())
@@ -553,6 +601,7 @@ where
         absent: Vec<Absent>,
         memory: &mut StockMemory,
         evaluated: bool,
+        unusable: &[(String, String)],
         report: &mut Report,
         now: Timestamp,
     ) {
@@ -577,8 +626,14 @@ where
             lasts(&channel.id, &push.exceptions);
             let _ = self.ledger.save_record(StockRecord::Push(&channel.id), &push, &version).await;
         }
-        let found = conditions::of_installation(memory, &self.settings, now);
-        let looked_at = [StockExceptionKind::BasisMissing, StockExceptionKind::PrimaUnread, StockExceptionKind::FiguresUnusable];
+        let mut found = conditions::of_installation(memory, &self.settings, now);
+        found.extend(unusable.iter().map(|(id, problem)| conditions::definition_unusable(id, problem)));
+        let looked_at = [
+            StockExceptionKind::BasisMissing,
+            StockExceptionKind::PrimaUnread,
+            StockExceptionKind::FiguresUnusable,
+            StockExceptionKind::DocumentsUnusable,
+        ];
         report.announced += self.tell_installation(memory, found, &looked_at, now).await;
         lasts("", &memory.exceptions);
         let known: HashSet<&str> = channels.iter().map(|channel| channel.id.as_str()).collect();
@@ -625,7 +680,7 @@ where
 }
 
 fn lease_of(run: &Run, now: Timestamp) -> StockLease {
-    StockLease { lease: Some(Lease { owner: run.id.clone(), until: after(now, LEASE_FOR) }) }
+    StockLease { lease: Some(Lease { owner: run.id.clone(), until: after(now, LEASE_FOR) }), disturbed: false }
 }
 
 /// Nothing of the latest evaluation is left.
@@ -635,8 +690,9 @@ fn lines_are_all_out(desk: &Desk) -> bool {
 
 /// Prima SKUs that no channel offers.
 fn without_offer(figures: &Figures, desks: &[Desk]) -> usize {
-    let offered: HashSet<SkuKey> = desks.iter().flat_map(|desk| desk.evaluation.keys.iter().copied()).collect();
-    figures.keys().filter(|key| !offered.contains(key)).count()
+    let mut offered = Offered::default();
+    desks.iter().for_each(|desk| offered.join(&desk.evaluation.offered));
+    figures.len() - offered.len()
 }
 
 /// The basis that figures are read by, for whoever reads them.

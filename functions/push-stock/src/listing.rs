@@ -26,6 +26,12 @@ use crate::{Desk, Ports, Run};
 const LIST_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// An export that takes longer is asked for anew.
 const LONGEST_EXPORT: Duration = Duration::from_secs(2 * 3600);
+/// A call to one marketplace, with its repeats; what takes longer is asked again by the next run.
+const LONGEST_CALL: Duration = Duration::from_secs(25);
+/// The files of an export, or all pages of a list.
+const LONGEST_DOWNLOAD: Duration = Duration::from_secs(120);
+/// A channel with fewer offers than this may lose any number of them.
+const FEW: usize = 20;
 /// Before a list that could not be had is asked for again.
 const AGAIN: Duration = Duration::from_secs(900);
 /// Pages of OF21 read at most: a hundred offers each.
@@ -113,12 +119,12 @@ where
         if memory.export.is_none() && memory.again_at.is_some_and(|at| at > now) {
             return;
         }
-        let step = match self.directory.client(&desk.channel, before(run.hard_deadline, CLOCK_SKEW)).await {
-            Ok(client) => self.step(desk, &client, now).await,
-            Err(problem) => Err(problem.to_string()),
+        let step = match self.client_for(desk, run, LONGEST_CALL).await {
+            Ok(client) => self.step(desk, &client, run, now).await,
+            Err(problem) => Err(problem),
         };
         match step {
-            Ok(Some(listing)) => self.take_over(desk, listing).await,
+            Ok(Some(listing)) => self.take_over(desk, listing, now).await,
             Ok(None) => desk.memory.offers.problem = None,
             Err(problem) => {
                 tracing::warn!(channel = %desk.channel.id, problem, "the list of offers cannot be read; the one before goes on");
@@ -130,15 +136,24 @@ where
         }
     }
 
+    /// A client that gives up after a while, so that one slow marketplace holds no other up.
+    async fn client_for(&self, desk: &Desk, run: &Run, at_most: Duration) -> Result<D::Client, String> {
+        let deadline = after(self.clock.now(), at_most).min(before(run.hard_deadline, CLOCK_SKEW));
+        self.directory.client(&desk.channel, deadline).await.map_err(|problem| problem.to_string())
+    }
+
     /// One step; a list where it is complete, none where Mirakl is at work.
-    async fn step(&self, desk: &mut Desk, client: &D::Client, now: Timestamp) -> Result<Option<Listing>, String> {
+    async fn step(&self, desk: &mut Desk, client: &D::Client, run: &Run, now: Timestamp) -> Result<Option<Listing>, String> {
         let Some(export) = desk.memory.offers.export.clone() else {
             return match client.begin_offers_export(None).await {
                 Ok(tracking_id) => {
                     desk.memory.offers.export = Some(ExportUnderWay { tracking_id, begun_at: now });
                     Ok(None)
                 }
-                Err(problem) if has_no_export(&problem) => page_by_page(client, now).await.map(Some).map_err(|problem| problem.to_string()),
+                Err(problem) if has_no_export(&problem) => {
+                    let client = self.client_for(desk, run, LONGEST_DOWNLOAD).await?;
+                    page_by_page(&client, now).await.map(Some).map_err(|problem| problem.to_string())
+                }
                 Err(problem) => Err(problem.to_string()),
             };
         };
@@ -152,7 +167,9 @@ where
                 Ok(None)
             }
             Ok(OffersExport::Failed(reason)) => Err(format!("the export failed: {reason}")),
+            Ok(OffersExport::Completed(urls)) if urls.is_empty() => Err("the export is complete and names no file".to_owned()),
             Ok(OffersExport::Completed(urls)) => {
+                let client = self.client_for(desk, run, LONGEST_DOWNLOAD).await?;
                 let mut listing = Listing::begun(export.begun_at);
                 for url in urls {
                     client.exported_offers(&url, |entry| listing.take(entry)).await.map_err(|problem| problem.to_string())?;
@@ -168,9 +185,18 @@ where
         }
     }
 
-    /// Uses a new list, and marks what Mirakl shows otherwise than the ledger has it.
-    async fn take_over(&self, desk: &mut Desk, mut listing: Listing) {
+    /// Uses a new list, and marks what Mirakl shows otherwise than the ledger has it. One that names far fewer offers than the one before
+    /// is likelier a mistake than so: it is used only where the next one says the same.
+    async fn take_over(&self, desk: &mut Desk, mut listing: Listing, now: Timestamp) {
         listing.finish();
+        let (before, offers) = (desk.memory.offers.offers, listing.list.len());
+        if before >= FEW && offers < before / 2 && desk.memory.offers.shrunk_to != Some(offers) {
+            let memory = &mut desk.memory.offers;
+            memory.problem =
+                Some(format!("the new list names {offers} offers, the one before {before}: it is used if the next one says so too"));
+            (memory.export, memory.shrunk_to, memory.again_at) = (None, Some(offers), Some(after(now, AGAIN)));
+            return;
+        }
         let changes = differing(&listing.shown, desk.held.ledger());
         let drifted = changes.iter().filter(|change| desk.held.ledger().shown(change.sku_hash) != Shown::Never).count();
         if let Err(problem) = self.files.write(&offers_of(desk.id()), listing.list.encode()).await {
@@ -187,7 +213,7 @@ where
         memory.offers = listing.list.len();
         memory.drifted = drifted;
         memory.unreadable = listing.odd;
-        (memory.export, memory.problem, memory.again_at) = (None, None, None);
+        (memory.export, memory.problem, memory.again_at, memory.shrunk_to) = (None, None, None, None);
         desk.report.drifted = drifted;
         desk.offers = Some(listing.list);
         desk.relisted = true;
@@ -220,8 +246,11 @@ async fn page_by_page(client: &impl MiraklStock, now: Timestamp) -> Result<Listi
         offset += page.length;
         page.offers.into_iter().for_each(|offer| listing.take(Ok(offer)));
         page.unreadable.into_iter().for_each(|offer| listing.take(Err(offer)));
-        let is_last = page.length == 0 || page.total_count.is_some_and(|total| offset as u64 >= total);
-        if is_last {
+        let is_whole = page.total_count.is_none_or(|total| offset as u64 >= total);
+        if page.length == 0 && !is_whole {
+            return Err(MiraklError::unknown("OF21", "the pages end before all offers were listed"));
+        }
+        if page.length == 0 || (is_whole && page.total_count.is_some()) {
             return Ok(listing);
         }
     }

@@ -26,12 +26,18 @@ use crate::{Desk, Ports, Run};
 
 /// What one import holds: Mirakl works on it for so long, and the next waits.
 const LIMITS: FileLimits = FileLimits { lines: 100_000, bytes: 8 * 1024 * 1024 };
+/// An import is sent within this, or by a later run.
+const LONGEST_SENDING: Duration = Duration::from_secs(30);
+/// Refusals in a row because another import was sent just before, from which on a person is told.
+const OFTEN_THROTTLED: u32 = 10;
 /// An import is asked about for the first time after this.
 const FIRST_ASKED_AFTER: Duration = Duration::from_secs(15);
 /// A message that should have come so long ago is lost, and sent again.
 const MESSAGE_LOST_AFTER: Duration = Duration::from_secs(180);
 /// Nobody can be sending an import any more that was begun so long ago without an id.
 const SENDING_ENDS_AFTER: Duration = Duration::from_secs(120);
+/// The lines of an import whose id nobody knows go out again for the first time after this.
+const FIRST_REPEATED_AFTER: Duration = Duration::from_secs(180);
 /// An import that is no longer waited for is asked about for a day.
 const STRAY_FOR: Duration = Duration::from_secs(24 * 3600);
 
@@ -50,7 +56,9 @@ where
 {
     /// Publishes as many of the lines as one import holds.
     pub(crate) async fn publish(&self, desk: &mut Desk, lines: Vec<Line>, reason: Reason, run: &Run, now: Timestamp) {
-        let client = match self.directory.client(&desk.channel, before(run.hard_deadline, CLOCK_SKEW)).await {
+        // One marketplace that lets itself be waited for holds no other up: the next run tries again.
+        let deadline = after(self.clock.now(), LONGEST_SENDING).min(before(run.hard_deadline, CLOCK_SKEW));
+        let client = match self.directory.client(&desk.channel, deadline).await {
             Ok(client) => client,
             Err(problem) => return self.note_failure(desk, &problem, now),
         };
@@ -87,21 +95,24 @@ where
             mark: mark.clone(),
             import_id: None,
             kind,
-            begun_at: now,
+            // Not the run's own beginning: the reading of Prima lies between.
+            begun_at: self.clock.now(),
             lines: import.len(),
             ask_at: after(now, FIRST_ASKED_AFTER),
         };
         desk.memory.import = Some(under_way.clone());
-        let before_push = desk.memory.pushed_at.replace(now);
+        let before_push = (desk.memory.pushed_at.replace(now), desk.memory.looked_at.replace(desk.looked_at));
         // Claimed, then in doubt, then sent: whatever crashes between, nothing counts as shown that may not be.
         if !self.save(desk).await || desk.memory.import.as_ref() != Some(&under_way) {
             tracing::warn!(channel = %desk.channel.id, "another run has claimed the import, or it cannot be claimed; the next run publishes");
-            desk.memory.pushed_at = before_push;
+            (desk.memory.pushed_at, desk.memory.looked_at) = before_push;
+            desk.memory.import.take_if(|import| *import == under_way);
             return;
         }
         if let Err(problem) = self.append(&mut desk.held, &in_doubt(&kept)).await {
             tracing::warn!(channel = %desk.channel.id, problem, "the ledger was changed meanwhile; the next run publishes");
-            (desk.memory.import, desk.memory.pushed_at) = (None, before_push);
+            desk.memory.import = None;
+            (desk.memory.pushed_at, desk.memory.looked_at) = before_push;
             return;
         }
         let count = kept.len();
@@ -114,8 +125,9 @@ where
             Ok(import_id) => {
                 desk.memory.import = Some(ImportUnderWay { import_id: Some(import_id), ..under_way });
                 desk.memory.totals.pushes += 1;
+                desk.memory.throttled = 0;
                 (desk.report.published, desk.report.pushed) = (count, true);
-                if std::mem::take(&mut desk.memory.republish) {
+                if desk.marked_for_republication && std::mem::take(&mut desk.memory.republish) {
                     desk.republished = true;
                 }
                 self.save_import(desk).await;
@@ -161,8 +173,9 @@ where
     fn note_failure(&self, desk: &mut Desk, problem: &MiraklError, now: Timestamp) {
         tracing::warn!(channel = %desk.channel.id, %problem, "an import was not taken");
         desk.report.failed = true;
-        // Too early after another import of this shop: that is no failure.
-        if problem.status != Some(429) {
+        // Too early after another import of this shop: that is no failure, unless it is always so.
+        desk.memory.throttled = if problem.status == Some(429) { desk.memory.throttled.saturating_add(1) } else { 0 };
+        if problem.status != Some(429) || desk.memory.throttled >= OFTEN_THROTTLED {
             desk.memory.totals.imports_failed += 1;
             desk.memory.failed = Some(FailedImport { at: now, reason: problem.to_string(), is_key: problem.is_key_refused() });
         }
@@ -231,8 +244,9 @@ where
                     _ => None,
                 })
                 .collect();
-            if let Err(problem) = self.append(&mut desk.held, &all).await {
-                tracing::warn!(channel = %desk.channel.id, problem, "the republication begins with the next run");
+            match self.append(&mut desk.held, &all).await {
+                Ok(()) => desk.marked_for_republication = true,
+                Err(problem) => tracing::warn!(channel = %desk.channel.id, problem, "the republication begins with the next run"),
             }
         }
     }
@@ -241,10 +255,9 @@ where
     /// it is applied, if ever: its lines go out again after twice as long each time, so that what it overwrites is right again within
     /// twice the time that it took.
     async fn watch_strays(&self, desk: &mut Desk, now: Timestamp) {
-        let stuck_after = Duration::from_secs(60 * u64::from(desk.pages.rules.import_stuck_minutes));
         let is_due = |stray: &ImportUnderWay| match stray.import_id {
             Some(_) => after(stray.begun_at, STRAY_FOR) <= now,
-            None => after(stray.begun_at, stuck_after) <= now && stray.ask_at <= now,
+            None => after(stray.begun_at, FIRST_REPEATED_AFTER) <= now && stray.ask_at <= now,
         };
         let due: Vec<String> = desk.memory.stray.iter().filter(|stray| is_due(stray)).map(|stray| stray.mark.clone()).collect();
         for mark in due {
@@ -264,12 +277,15 @@ where
 
     /// Marks an import's lines so that they go out again. False where that has to be tried again.
     async fn publish_again(&self, desk: &mut Desk, mark: &str) -> bool {
-        let bytes = match self.files.read(&import_of(desk.id(), mark)).await {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => return true,
+        let lines = match self.files.read(&import_of(desk.id(), mark)).await {
+            Ok(bytes) => bytes.and_then(|bytes| decode_lines(&bytes).ok()),
             Err(_) => return false,
         };
-        let Ok(lines) = decode_lines(&bytes) else { return true };
+        let Some(lines) = lines else {
+            tracing::warn!(channel = %desk.channel.id, mark, "the lines of an import that may still be applied are lost; everything is published again");
+            desk.memory.republish = true;
+            return true;
+        };
         let changes = published_again(&lines, desk.held.ledger());
         self.append(&mut desk.held, &changes).await.is_ok()
     }

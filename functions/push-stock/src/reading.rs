@@ -6,7 +6,7 @@ use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use shared::clock::{Clock, after, before};
 use shared::events::EventBus;
-use shared::intake::{Admission, admit};
+use shared::intake::{self, Admission, admit};
 use shared::mirakl::MiraklDirectory;
 use shared::mirakl::stock::MiraklStock;
 use shared::prima::Outcome;
@@ -23,10 +23,12 @@ use shared::stock::memory::StockMemory;
 use crate::report::{NamedReport, ReadingReport};
 use crate::{Basis, Ports, Run};
 
-/// What a range may take: a range that fails costs no more, and Prima does other things besides.
+/// What a range may take: one that takes more is parted. Prima does other things besides.
 const LIMITS: RangeLimits = RangeLimits { milliseconds: 20_000, bytes: 64 * 1024 * 1024, skus: 250_000 };
-/// Left for evaluating and publishing: no range is begun later.
-const RESERVED: Duration = Duration::from_secs(60);
+/// Left for evaluating and publishing: Prima's answers are cut then.
+pub(crate) const RESERVED: Duration = Duration::from_secs(60);
+/// No range is begun with less time than this for its answer.
+const LEAST_TIME: Duration = Duration::from_secs(20);
 
 impl<D, P, S, L, F, Q, E, C, B> Ports<D, P, S, L, F, Q, E, C, B>
 where
@@ -61,8 +63,8 @@ where
             memory.plan = RangePlan::parted_at(self.settings.range_boundaries.iter().cloned());
         }
         let (mut read, mut failed) = (Vec::new(), Vec::new());
-        let (mut took_each, mut has_parted) = (Vec::new(), false);
-        let mut ranges = memory.plan.ranges();
+        let (mut took_each, mut is_unfinished) = (Vec::new(), false);
+        let mut ranges = memory.plan.ranges_by_age();
         // A range that fails for its size is parted, and its parts are asked for at once.
         while !ranges.is_empty() {
             let answers: Vec<_> = stream::iter(std::mem::take(&mut ranges))
@@ -76,29 +78,31 @@ where
                         took_each.push(took);
                         read.push((range, reading));
                     }
-                    Err(Unread { problem, products, took }) => {
+                    Err(Unread { problem, products, took, came_too_late }) => {
+                        is_unfinished |= came_too_late;
                         let parts = memory.plan.cut(&range, took, &products, &LIMITS);
                         tracing::warn!(from = %range.from, to = %range.to, problem, parts = parts.len(), "a range of Prima's catalogue was not read; its SKUs stay as they were");
                         match parts.is_empty() {
                             true => failed.push(format!("{}: {problem}", shown(&range))),
-                            false => {
-                                has_parted = true;
-                                ranges.extend(parts);
-                            }
+                            false => ranges.extend(parts),
                         }
                     }
                 }
             }
         }
         for ((range, reading), took) in read.iter().zip(took_each) {
-            memory.plan.learn(range, took, &reading.products, &LIMITS);
+            memory.plan.learn(range, reading.asked_at, took, &reading.products, &LIMITS);
         }
-        memory.unfinished = has_parted && !failed.is_empty();
+        memory.unfinished = is_unfinished;
         let answered: usize = read.iter().map(|(_, reading)| reading.figures.len() + reading.unusable.len()).sum();
         if answered == 0 && failed.is_empty() {
             // No catalogue is empty: nothing follows from that, least of all zeroes.
             failed.push("Prima answered with an empty catalogue".to_owned());
             read.clear();
+        }
+        if !read.is_empty() {
+            // It is there: orders need not wait for a probe of their own.
+            intake::answered(&self.store, &self.events, self.clock.now()).await;
         }
         report.milliseconds = u64::try_from(self.clock.now().duration_since(now).as_millis()).unwrap_or(0);
         (report.ranges, report.failed) = (read.len(), failed.len());
@@ -115,10 +119,11 @@ where
             self.keep(figures).await;
         }
         if failed.is_empty() {
-            memory.whole_at = Some(now);
             memory.sold.clear();
             memory.plan.join(&LIMITS);
         }
+        // What was read by several runs in turn is whole as well, as of the oldest.
+        memory.whole_at = memory.plan.whole_since().or(memory.whole_at);
         failed.truncate(5);
         memory.failed_ranges = failed;
         report
@@ -136,6 +141,7 @@ where
                 let taken = figures.take_named(&reading);
                 report.answered = taken.figures + taken.unusable;
                 memory.sold.clear();
+                intake::answered(&self.store, &self.events, self.clock.now()).await;
                 self.keep(figures).await;
             }
             Err(problem) => {
@@ -154,11 +160,9 @@ where
 
     async fn read_range(&self, range: ProductRange, basis: Basis, run: &Run) -> (ProductRange, Result<(RangeReading, Took), Unread>) {
         let began = self.clock.now();
-        if after(began, RESERVED) > run.hard_deadline {
-            return (
-                range,
-                Err(Unread { problem: "the run had no time left for it".to_owned(), products: Vec::new(), took: Took::default() }),
-            );
+        if after(began, RESERVED + LEAST_TIME) > run.hard_deadline {
+            let problem = "the run had no time left for it; the next one begins with it".to_owned();
+            return (range, Err(Unread { problem, products: Vec::new(), took: Took::default(), came_too_late: true }));
         }
         let answer = self.prima.range(&range, basis).await;
         let milliseconds = u64::try_from(self.clock.now().duration_since(began).as_millis()).unwrap_or(0);
@@ -174,7 +178,7 @@ where
                     Outcome::Unknown => Took { milliseconds, bytes: failure.length, skus: failure.skus },
                     Outcome::NotSent | Outcome::Refused => Took::default(),
                 };
-                Err(Unread { problem: failure.to_string(), products: failure.products, took })
+                Err(Unread { problem: failure.to_string(), products: failure.products, took, came_too_late: false })
             }
         };
         (range, answer)
@@ -188,6 +192,8 @@ struct Unread {
     products: Vec<String>,
     /// What was taken in vain.
     took: Took,
+    /// It was not even asked for.
+    came_too_late: bool,
 }
 
 /// Whether the catalogue was read whole lately enough not to need a person.

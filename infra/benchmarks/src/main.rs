@@ -7,6 +7,7 @@ mod acknowledging;
 mod calls;
 mod despatch;
 mod ledger;
+mod million;
 mod rhythm;
 mod row;
 mod start;
@@ -30,7 +31,7 @@ struct Benchmark {
 }
 
 /// The benchmarks, in the table's order: the one place to add another.
-const BENCHMARKS: [Benchmark; 6] = [
+const BENCHMARKS: [Benchmark; 7] = [
     Benchmark { name: "acknowledging", measure: |build| Box::pin(acknowledging::measure(build)) },
     Benchmark { name: "calls", measure: |build| Box::pin(calls::measure(build)) },
     // On a thread of its own: the simulation has its own runtime.
@@ -43,6 +44,7 @@ const BENCHMARKS: [Benchmark; 6] = [
         measure: |build| Box::pin(async move { tokio::task::spawn_blocking(move || despatch::measure(build)).await? }),
     },
     Benchmark { name: "ledger", measure: |build| Box::pin(ledger::measure(build)) },
+    Benchmark { name: "million", measure: |build| Box::pin(million::measure(build)) },
     Benchmark { name: "start", measure: |build| Box::pin(start::measure(build)) },
 ];
 
@@ -53,7 +55,7 @@ struct Arguments {
     /// Also write the table to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Only this benchmark: acknowledging, calls, rhythm, despatch, ledger or start. May be given more than once.
+    /// Only this benchmark: acknowledging, calls, rhythm, despatch, ledger, million or start. May be given more than once.
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     /// With the quickly built functions and few repetitions: to try the benchmarks themselves. Its figures say nothing of

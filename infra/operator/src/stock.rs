@@ -9,7 +9,7 @@ use shared::channel::{Channel, Mode};
 use shared::channels::DocumentKey;
 use shared::clock::after;
 use shared::installation::Installation;
-use shared::order::mapping::PrimaSku;
+use shared::order::mapping::{PrimaSku, SkuProblem};
 use shared::prima::stock::SkuKey;
 use shared::state::ledger::{LedgerStore, StockRecord};
 use shared::state::{FlightStore, StoreError};
@@ -35,6 +35,8 @@ use crate::table::{age, moment, moment_or_dash, table};
 const LISTED: usize = 20;
 /// What an import usually takes on a marketplace, where nothing better is known.
 const USUAL_IMPORT: Duration = Duration::from_secs(120);
+/// What a run may spend on asking Prima before it publishes, where all goes well.
+const READING: Duration = Duration::from_secs(60);
 /// Orders named in an explanation.
 const NAMED: usize = 20;
 
@@ -144,14 +146,16 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
     };
     let market = everything.market(connector.now);
     let stall = Stall { channel: &channel.id, rules: &pages.rules, skus: &pages.skus, ledger: held.ledger(), sold_elsewhere: None };
-    let view = market.view(&stall, sku).map_err(|problem| {
+    let no_sku = |problem: SkuProblem| {
         anyhow!(
             "the SKU {sku} names no Prima SKU ({}): nothing is published of it. Add an override (prima-mirakl skus put {} FILE), or \
              correct the order rules' patterns, or the SKU on the marketplace",
             problem.name(),
             channel.id
         )
-    })?;
+    };
+    let prima_sku = pages.skus.read(sku).map_err(no_sku)?;
+    let view = market.view(&stall, sku).map_err(no_sku)?;
     let mut others = Vec::new();
     for (other, pages, _, offers) in everything.channels.iter().filter(|(other, ..)| other.id != channel.id && other.stock == Mode::Live) {
         let held = ledger.load(&other.id).await?;
@@ -166,6 +170,7 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
     let facts = Facts {
         channel: &channel,
         offer_sku: sku,
+        prima_sku,
         is_listed: offers.as_ref().map(|offers| offers.skus().any(|one| one == sku)),
         memory: &memory,
         settings: &everything.settings,
@@ -180,6 +185,7 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
 struct Facts<'a> {
     channel: &'a Channel,
     offer_sku: &'a str,
+    prima_sku: PrimaSku,
     /// Whether the latest list of offers has it; none where there is no list yet.
     is_listed: Option<bool>,
     memory: &'a PushMemory,
@@ -196,7 +202,7 @@ fn render(view: &OfferView<'_>, facts: &Facts<'_>) -> String {
         terms.add_row([term.to_owned(), value, source]);
     };
     row("offer", facts.offer_sku.to_owned(), listed(facts));
-    row("Prima's SKU", shown_sku(&view.sku), "the order rules' patterns, or an override".to_owned());
+    row("Prima's SKU", shown_sku(&facts.prima_sku), "the order rules' patterns, or an override".to_owned());
     let (free, source) = figure(view.known, now);
     row("free in Prima", free, format!("{source}; {}", basis(facts.settings)));
     let orders: Vec<String> = facts.orders.iter().take(NAMED).map(|(flight, units)| order(flight, *units, now)).collect();
@@ -459,7 +465,9 @@ async fn buffer(connector: &Connector, channel: &str, only: Option<&str>) -> Res
     let terms = [
         ("listing of orders", minute * channel.listing_interval_minutes),
         ("next run", minute),
+        ("its reading of Prima", READING),
         ("push", minute * pages.rules.floor_minutes),
+        ("the import before it", USUAL_IMPORT),
         ("import", USUAL_IMPORT),
     ];
     let window: Duration = terms.iter().map(|(_, took)| *took).sum();
@@ -550,6 +558,7 @@ mod tests {
         let facts = Facts {
             channel: &channel,
             offer_sku: "W1-NAV-10",
+            prima_sku: skus.read("W1-NAV-10").unwrap(),
             is_listed: Some(true),
             memory: &memory,
             settings: &settings,

@@ -1,5 +1,6 @@
 //! The row that carries an order's life. It is the truth: messages, events and the dead-letter queue are views of it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -398,6 +399,9 @@ pub struct OrderRow {
     /// Offers of lines that are no more, cancelled or refused: what a channel shows of them has changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gone_skus: Vec<String>,
+    /// Pieces by offer SKU that Mirakl lists as cancelled or refused, whatever Prima has: a marketplace may have put them back on offer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub taken_back: BTreeMap<String, u32>,
     /// Refunds that Mirakl lists on its lines: with each, what a channel shows of them may have changed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub refunds: u32,
@@ -460,6 +464,7 @@ impl OrderRow {
             unclear_answers: 0,
             lines: Vec::new(),
             gone_skus: Vec::new(),
+            taken_back: BTreeMap::new(),
             refunds: 0,
             prima_lines: Vec::new(),
             shipping_type: None,
@@ -481,6 +486,10 @@ impl OrderRow {
             self.shipping_type.clone_from(&order.shipping_type_code);
         }
         self.payout_value = payout_value(order).or_else(|| self.payout_value.take());
+        for (offer_sku, pieces) in taken_back(order) {
+            let known = self.taken_back.entry(offer_sku).or_default();
+            *known = pieces.max(*known);
+        }
         let refunds: usize = order.order_lines.iter().map(|line| line.refunds.len()).sum();
         // What was seen once is not taken back by a listing that names fewer.
         self.refunds = self.refunds.max(u32::try_from(refunds).unwrap_or(u32::MAX));
@@ -584,6 +593,22 @@ pub const EXCEPTION_UNANNOUNCED: &str = "exception-unannounced";
 pub const DESPATCH_UNANNOUNCED: &str = "despatch-exception-unannounced";
 /// The index's name for despatches that need a person.
 pub const DESPATCH_EXCEPTION: &str = "despatch-exception";
+
+/// Pieces by offer SKU that a listing says are cancelled or refused.
+fn taken_back(order: &Order) -> BTreeMap<String, u32> {
+    let is_over = |state: Option<&OrderState>| matches!(state, Some(OrderState::Refused | OrderState::Canceled));
+    let mut back: BTreeMap<String, u32> = BTreeMap::new();
+    for line in &order.order_lines {
+        let Some(offer_sku) = &line.offer_sku else { continue };
+        let cancelled: u32 = line.cancelations.iter().filter_map(|part| part.quantity).sum();
+        let refused = if is_over(Some(&order.order_state)) || is_over(line.order_line_state.as_ref()) { line.quantity } else { 0 };
+        if cancelled > 0 || refused > 0 {
+            let pieces = back.entry(offer_sku.clone()).or_default();
+            *pieces = pieces.saturating_add(cancelled).saturating_add(refused);
+        }
+    }
+    back
+}
 
 fn payout_value(order: &Order) -> Option<PayoutValue> {
     let total = order.total_price?;

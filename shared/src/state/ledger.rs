@@ -146,12 +146,18 @@ impl HeldLedger {
         let (head, version) = kept.head;
         let mut ledger = Ledger::default();
         for set in &head.sets {
-            let mut changes = Vec::new();
+            // A little more than eight bytes each: of a million, so that the list need not be moved as it grows.
+            let bytes: usize = set.names().filter_map(|name| kept.parts.get(&name)).map(Vec::len).sum();
+            let mut changes = Vec::with_capacity(bytes / 8);
             for name in set.names() {
                 let part = kept.parts.get(&name).ok_or_else(|| (name.clone(), ABSENT))?;
                 decode(part, &mut changes).map_err(|problem| (name, problem))?;
             }
-            ledger.apply(&changes);
+            // The first is the base, and by far the largest.
+            match ledger.is_empty() {
+                true => ledger = Ledger::from(changes),
+                false => ledger.apply(&changes),
+            }
         }
         Ok(Self { channel: channel.to_owned(), ledger, head, version, parts: kept.parts.into_keys().collect() })
     }

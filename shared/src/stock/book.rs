@@ -23,6 +23,12 @@ pub trait StockBook {
     /// They cannot be read.
     async fn channels(&self) -> Result<Vec<Channel>, UnusableDocument>;
 
+    /// Channels whose definition cannot be used, with what is wrong: they sell all the same.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    async fn unusable(&self) -> Result<Vec<(String, String)>, UnusableDocument>;
+
     /// A channel's documents.
     ///
     /// # Errors
@@ -39,6 +45,13 @@ pub trait StockBook {
 impl StockBook for &Documents {
     async fn channels(&self) -> Result<Vec<Channel>, UnusableDocument> {
         Ok(Documents::channels(self).await?.channels)
+    }
+
+    async fn unusable(&self) -> Result<Vec<(String, String)>, UnusableDocument> {
+        let list = Documents::channels(self).await?;
+        // One whose version of before goes on is no matter here.
+        let goes_on = |id: &String| list.channels.iter().any(|channel| channel.id == *id);
+        Ok(list.unusable.into_iter().filter(|(id, _)| !goes_on(id)).collect())
     }
 
     async fn pages(&self, channel: &str) -> Result<StockPages, UnusableDocument> {

@@ -9,9 +9,9 @@ use super::flight::Flight;
 use super::ledger::{Ledger, sku_hash};
 use super::offer::{Known, Shown, Terms, Wanted, Why, may_show_too_much, to_publish, wanted};
 use super::offers_list::OffersList;
-use super::rules::{Held, StockRules};
+use super::rules::{Held, RulesInForce, StockRules};
 use super::settings::StockSettings;
-use crate::order::mapping::{PrimaSku, SkuProblem, SkuReader};
+use crate::order::mapping::{PrimaSku, SkuParts, SkuProblem, SkuReader};
 use crate::prima::stock::SkuKey;
 
 /// Examples kept of what is reported.
@@ -25,6 +25,12 @@ impl PrimaSku {
     pub fn key(&self) -> SkuKey {
         SkuKey::of(&self.product, self.matrix_codes.iter().map(String::as_str))
     }
+}
+
+/// The keys of SKUs among Prima's figures, of many offers by the same rules.
+fn keys_of(skus: &SkuReader, offers: &OffersList) -> impl Iterator<Item = SkuKey> {
+    let mut text = String::new();
+    offers.skus().filter_map(move |sku| skus.read_as(sku, |parts| SkuKey::joined(&mut text, parts.product, parts.matrix_codes)).ok())
 }
 
 /// Units in flight, over all channels.
@@ -105,7 +111,7 @@ pub struct LastUnits {
 impl LastUnits {
     /// Adds the offers of the next channel of [`StockSettings::last_units_on`].
     pub fn add(&mut self, channel: &str, skus: &SkuReader, offers: &OffersList) {
-        let mut keys: Vec<SkuKey> = offers.skus().filter_map(|sku| skus.read(sku).ok()).map(|sku| sku.key()).collect();
+        let mut keys: Vec<SkuKey> = keys_of(skus, offers).collect();
         keys.sort_unstable();
         self.offered.push((channel.to_owned(), keys));
     }
@@ -166,8 +172,6 @@ pub fn sold_since<'a>(channels: impl Iterator<Item = (&'a SkuReader, &'a [Flight
 /// Everything that decides what is shown of one offer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OfferView<'a> {
-    /// What its SKU means.
-    pub sku: PrimaSku,
     /// Among Prima's figures.
     pub key: SkuKey,
     /// What is known of Prima's figure.
@@ -193,13 +197,124 @@ impl Market<'_> {
     /// The SKU names no Prima SKU.
     pub fn view<'s>(&self, stall: &Stall<'s>, offer_sku: &str) -> Result<OfferView<'s>, SkuProblem> {
         let sku = stall.skus.read(offer_sku)?;
-        let key = sku.key();
-        let held = stall.rules.held(offer_sku, &sku.product, self.now);
+        let (key, held) = (sku.key(), stall.rules.held(offer_sku, &sku.product, self.now));
+        Ok(self.view_of(stall, key, held, self.figures.known(key), stall.ledger.shown(sku_hash(offer_sku))))
+    }
+
+    fn view_of<'s>(&self, stall: &Stall<'s>, key: SkuKey, held: Held<'s>, known: Known, shown: Shown) -> OfferView<'s> {
         let offers_last_units = self.settings.last_units == 0 || self.last_units.on(stall.channel, key);
-        let (known, in_flight) = (self.figures.known(key), self.in_flight.of(key));
+        let in_flight = self.in_flight.of(key);
         let terms = Terms { in_flight, held, offers_last_units };
         let (wanted, why) = wanted(known, &terms, self.settings, stall.rules.outage, self.now);
-        Ok(OfferView { key, known, in_flight, held, offers_last_units, wanted, why, shown: stall.ledger.shown(sku_hash(offer_sku)), sku })
+        OfferView { key, known, in_flight, held, offers_last_units, wanted, why, shown }
+    }
+}
+
+/// Offers that are looked up together: so many that the next one lies a few hundred bytes further in a list of a million.
+const TOGETHER: usize = 32 * 1024;
+
+/// An offer, and what is known of it: first without looking anything up.
+struct Named<'o, 'r> {
+    offer_sku: &'o str,
+    of_sku: Result<(SkuKey, Held<'r>), SkuProblem>,
+    place: Option<usize>,
+    shown: Shown,
+}
+
+/// Views of a channel's offers as [`Market::view`] has them, what is the same for all of them prepared once. Of a million figures and
+/// quantities each look-up would wait for memory, so they are made in the order in which those lie there.
+struct Views<'m, 'o> {
+    market: &'m Market<'m>,
+    stall: &'m Stall<'m>,
+    rules: RulesInForce<'m>,
+    named: Vec<Named<'o, 'm>>,
+    /// By what is looked up: the offers' indices.
+    order: Vec<(u64, u32)>,
+    /// For [`SkuKey::joined`].
+    text: String,
+}
+
+impl<'m, 'o> Views<'m, 'o> {
+    fn new(market: &'m Market<'m>, stall: &'m Stall<'m>) -> Self {
+        let rules = stall.rules.in_force(market.now);
+        Self { market, stall, rules, named: Vec::new(), order: Vec::new(), text: String::new() }
+    }
+
+    /// Hands each offer to `take`, with its view, or why there is none, and with the place of its SKU among Prima's figures.
+    fn each(
+        &mut self,
+        mut offers: impl Iterator<Item = &'o str>,
+        mut take: impl FnMut(&'o str, Result<OfferView<'m>, SkuProblem>, Option<usize>),
+    ) {
+        loop {
+            let (rules, skus, text) = (&self.rules, self.stall.skus, &mut self.text);
+            self.named.clear();
+            self.named.extend(offers.by_ref().take(TOGETHER).map(|offer_sku| {
+                let of_sku = |sku: SkuParts<'_>| (SkuKey::joined(text, sku.product, sku.matrix_codes), rules.held(offer_sku, sku.product));
+                Named { offer_sku, of_sku: skus.read_as(offer_sku, of_sku), place: None, shown: Shown::Never }
+            }));
+            if self.named.is_empty() {
+                return;
+            }
+            let mut places = self.market.figures.places_in_order();
+            self.look_up(|named| Some(named.of_sku.ok()?.0.0), |key, named| named.place = places(SkuKey(key)));
+            let mut shown = self.stall.ledger.shown_in_order();
+            self.look_up(|named| Some(sku_hash(named.offer_sku)), |hash, named| named.shown = shown(hash));
+            for Named { offer_sku, of_sku, place, shown } in self.named.drain(..) {
+                let known = self.market.figures.known_at(place);
+                take(offer_sku, of_sku.map(|(key, held)| self.market.view_of(self.stall, key, held, known, shown)), place);
+            }
+        }
+    }
+
+    fn look_up(&mut self, hash: impl Fn(&Named<'o, 'm>) -> Option<u64>, mut found: impl FnMut(u64, &mut Named<'o, 'm>)) {
+        self.order.clear();
+        self.order.extend((0..).zip(&self.named).filter_map(|(index, named)| Some((hash(named)?, index))));
+        self.order.sort_unstable();
+        for (hash, index) in &self.order {
+            if let Some(named) = self.named.get_mut(*index as usize) {
+                found(*hash, named);
+            }
+        }
+    }
+}
+
+/// Which of Prima's SKUs are offered: a bit for each, in the order of the figures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offered {
+    bits: Vec<u64>,
+}
+
+impl Offered {
+    /// Notes that the SKU at this place of the figures is.
+    fn note(&mut self, place: usize) {
+        let word = place / 64;
+        if self.bits.len() <= word {
+            self.bits.resize(word + 1, 0);
+        }
+        self.bits[word] |= 1 << (place % 64);
+    }
+
+    /// Notes what is offered elsewhere, by the same figures.
+    pub fn join(&mut self, other: &Self) {
+        if self.bits.len() < other.bits.len() {
+            self.bits.resize(other.bits.len(), 0);
+        }
+        for (ours, theirs) in self.bits.iter_mut().zip(&other.bits) {
+            *ours |= theirs;
+        }
+    }
+
+    /// How many are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bits.iter().map(|bits| bits.count_ones() as usize).sum()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bits.iter().all(|bits| *bits == 0)
     }
 }
 
@@ -271,8 +386,8 @@ pub struct Evaluation {
     pub refused: Vec<String>,
     /// Zeroes that the guard holds back.
     pub zeroes_held: Counted,
-    /// Keys of the offers' SKUs, in no order.
-    pub keys: Vec<SkuKey>,
+    /// Which of Prima's SKUs are offered here.
+    pub offered: Offered,
 }
 
 /// Evaluates a channel. `sold_since`: by offer, units sold here since its last push, by which Mirakl has lowered its figure itself.
@@ -286,16 +401,15 @@ pub fn evaluate(
     is_refused: impl Fn(&str, u32) -> bool,
 ) -> Evaluation {
     let mut evaluation = Evaluation::default();
-    for offer_sku in offers.skus() {
+    Views::new(market, stall).each(offers.skus(), |offer_sku, view, place| {
         evaluation.offers += 1;
-        let view = match market.view(stall, offer_sku) {
+        let view = match view {
             Ok(view) => view,
-            Err(problem) => {
-                evaluation.unmapped.entry(problem).or_default().add(offer_sku);
-                continue;
-            }
+            Err(problem) => return evaluation.unmapped.entry(problem).or_default().add(offer_sku),
         };
-        evaluation.keys.push(view.key);
+        if let Some(place) = place {
+            evaluation.offered.note(place);
+        }
         match view.why {
             Why::NeverSeen => evaluation.unknown_to_prima.add(offer_sku),
             Why::Unusable => evaluation.unusable.add(offer_sku),
@@ -310,10 +424,9 @@ pub fn evaluate(
             evaluation.may_sell_twice += u64::from(sold.saturating_sub(view.held.buffer.value).min(shown));
         }
         evaluation.weigh(&view, offer_sku, stall.rules.urgent_units, sold_since);
-        let Some(quantity) = to_publish(view.wanted, view.shown, true) else { continue };
+        let Some(quantity) = to_publish(view.wanted, view.shown, true) else { return };
         if is_refused(offer_sku, quantity) {
-            evaluation.refused.push(offer_sku.to_owned());
-            continue;
+            return evaluation.refused.push(offer_sku.to_owned());
         }
         let raises = to_publish(view.wanted, view.shown, false).is_none();
         let prima_has_none =
@@ -328,7 +441,7 @@ pub fn evaluate(
             why: view.why,
             guarded: quantity == 0 && is_shown && prima_has_none,
         });
-    }
+    });
     evaluation.lines.sort_by_key(|line| (line.quantity > 0, line.raises));
     evaluation
 }

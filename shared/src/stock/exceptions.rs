@@ -1,8 +1,11 @@
 //! What of stock needs a person: exactly one for each condition, with its reason and remedy, for as long as the condition lasts.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::after;
 use crate::events::{Event, EventBus, EventKind, Severity};
 use crate::queue::{ExceptionMessage, OrderQueue, ShownExceptions};
 
@@ -141,7 +144,10 @@ pub fn follow(exceptions: &mut Vec<StockException>, conditions: Vec<Condition>, 
     }
 }
 
-/// Tells a person of what was not told yet: at least once, the dead-letter queue first. `channel` is empty for the installation.
+/// A message leaves the dead-letter queue after fourteen days, whatever it says: what lasts that long is told again before.
+const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(12 * 24 * 3600);
+
+/// Tells a person of what was not told yet, and again of what lasts: at least once, the dead-letter queue first. `channel` is empty for the installation.
 pub async fn announce(
     queue: &impl OrderQueue,
     events: &impl EventBus,
@@ -150,7 +156,8 @@ pub async fn announce(
     now: Timestamp,
 ) -> usize {
     let mut announced = 0;
-    for exception in exceptions.iter_mut().filter(|exception| exception.announced_at.is_none()) {
+    let is_due = |exception: &StockException| exception.announced_at.is_none_or(|at| after(at, TOLD_AGAIN_AFTER) <= now);
+    for exception in exceptions.iter_mut().filter(|exception| is_due(exception)) {
         let event = Event {
             kind: EventKind::StockException,
             channel: (!channel.is_empty()).then(|| channel.to_owned()),

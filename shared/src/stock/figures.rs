@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::hashes::Walk;
 use super::offer::Known;
 use crate::prima::stock::{ProductRange, RangeReading, SkuKey};
 
@@ -47,12 +48,28 @@ pub struct Figures {
     entries: Vec<Entry>,
 }
 
+/// Sixteen bytes, because there may be millions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
     key: SkuKey,
     free: u32,
-    source: u32,
-    state: u8,
+    /// The source times 256, and the state.
+    packed: u32,
+}
+
+impl Entry {
+    fn new(key: SkuKey, free: u32, source: u32, state: u8) -> Self {
+        Self { key, free, packed: source << 8 | u32::from(state) }
+    }
+
+    fn source(self) -> usize {
+        (self.packed >> 8) as usize
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the lowest byte")]
+    fn state(self) -> u8 {
+        self.packed as u8
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -76,8 +93,13 @@ impl Figures {
     /// What is known of a SKU.
     #[must_use]
     pub fn known(&self, key: SkuKey) -> Known {
-        let Some(entry) = self.entry(key) else { return Known::Never };
-        match entry.state {
+        self.known_at(self.place(key))
+    }
+
+    /// What is known of the SKU at this place.
+    pub(super) fn known_at(&self, place: Option<usize>) -> Known {
+        let Some(entry) = place.and_then(|place| self.entries.get(place)).copied() else { return Known::Never };
+        match entry.state() {
             0 => Known::Figure { free: entry.free, asked_at: self.source(&entry).asked_at },
             UNUSABLE_SINCE => Known::Unusable { last: Some(entry.free) },
             NEVER_USABLE => Known::Unusable { last: None },
@@ -91,10 +113,14 @@ impl Figures {
         self.entry(key).map(|entry| self.source(&entry).asked_at)
     }
 
-    /// The latest reading, and the oldest that a figure still comes from.
+    /// The latest reading, and the oldest that a usable figure still comes from: of what is gone, or has none, the age says nothing.
     #[must_use]
     pub fn ages(&self) -> Option<(Timestamp, Timestamp)> {
-        let used = self.sources.iter().map(|source| source.asked_at);
+        let mut is_used = vec![false; self.sources.len()];
+        for entry in self.entries.iter().filter(|entry| entry.state() == 0) {
+            is_used[entry.source()] = true;
+        }
+        let used = self.sources.iter().zip(is_used).filter(|(_, is_used)| *is_used).map(|(source, _)| source.asked_at);
         Some((used.clone().max()?, used.min()?))
     }
 
@@ -110,19 +136,24 @@ impl Figures {
         self.entries.is_empty()
     }
 
-    /// The keys of all SKUs that have a figure, in order.
-    pub fn keys(&self) -> impl Iterator<Item = SkuKey> + '_ {
-        self.entries.iter().map(|entry| entry.key)
+    fn entry(&self, key: SkuKey) -> Option<Entry> {
+        self.entries.get(self.place(key)?).copied()
     }
 
-    fn entry(&self, key: SkuKey) -> Option<Entry> {
-        let place = self.entries.binary_search_by_key(&key, |entry| entry.key).ok()?;
-        self.entries.get(place).copied()
+    /// The places of SKUs in the order of the keys, for keys in their order.
+    pub(super) fn places_in_order(&self) -> impl FnMut(SkuKey) -> Option<usize> {
+        let mut walk = Walk::new(&self.entries);
+        move |key| walk.find(key.0, |entry| entry.key.0)
+    }
+
+    /// The place of a SKU in the order of the keys.
+    fn place(&self, key: SkuKey) -> Option<usize> {
+        self.entries.binary_search_by_key(&key, |entry| entry.key).ok()
     }
 
     fn source(&self, entry: &Entry) -> &Source {
         // Checked where figures are read, and made here: no entry names a source that is not there.
-        &self.sources[entry.source as usize]
+        &self.sources[entry.source()]
     }
 
     /// Takes over the readings of one run. `whole`: together they are the whole catalogue. A SKU that a reading lacks is absent only
@@ -140,50 +171,62 @@ impl Figures {
     fn merge(&mut self, readings: &[(Option<&ProductRange>, &RangeReading)], whole: bool) -> Taken {
         let mut taken = Taken::default();
         let mut sources: Vec<Source> = Vec::new();
-        let mut new: Vec<Entry> = Vec::new();
+        let mut new: Vec<Entry> = Vec::with_capacity(readings.iter().map(|(_, read)| read.figures.len() + read.unusable.len()).sum());
         for (range, reading) in readings {
             let source = u32::try_from(sources.len()).unwrap_or(u32::MAX);
             sources.push(Source { asked_at: reading.asked_at, range: range.cloned() });
-            new.extend(reading.figures.iter().map(|figure| Entry { key: figure.key(), free: figure.free(), source, state: 0 }));
-            new.extend(reading.unusable.iter().map(|unusable| Entry { key: unusable.key, free: 0, source, state: NEVER_USABLE }));
+            new.extend(reading.figures.iter().map(|figure| Entry::new(figure.key(), figure.free(), source, 0)));
+            new.extend(reading.unusable.iter().map(|unusable| Entry::new(unusable.key, 0, source, NEVER_USABLE)));
         }
         // The product at which two ranges part is in both: the one that was asked for later counts.
-        new.sort_by_key(|entry| (entry.key, std::cmp::Reverse(sources[entry.source as usize].asked_at)));
+        let asked_at = |entry: &Entry| sources[entry.source()].asked_at;
+        new.sort_by(|one, other| one.key.cmp(&other.key).then_with(|| asked_at(other).cmp(&asked_at(one))));
         new.dedup_by_key(|entry| entry.key);
         let covers = |source: &Source| source.range.is_some() && readings.iter().any(|(range, _)| *range == source.range.as_ref());
         let was_read: Vec<bool> = self.sources.iter().map(|source| whole || covers(source)).collect();
-        taken.figures = new.iter().filter(|entry| entry.state == 0).count();
+        taken.figures = new.iter().filter(|entry| entry.state() == 0).count();
         taken.unusable = new.len() - taken.figures;
-        let mut merged = Vec::with_capacity(new.len().max(self.entries.len()));
-        let mut moved: HashMap<u32, u32> = HashMap::new();
+        if self.entries.is_empty() {
+            (self.entries, self.sources) = (new, sources);
+            return taken;
+        }
+        let mut moved: HashMap<usize, u32> = HashMap::new();
+        // Nearly every SKU was there before, and keeps its place.
+        let mut added = Vec::new();
         let mut fresh = new.into_iter().peekable();
-        for mut old in std::mem::take(&mut self.entries) {
+        for old in &mut self.entries {
             while let Some(entry) = fresh.next_if(|entry| entry.key < old.key) {
-                merged.push(entry);
+                added.push(entry);
             }
+            let (mut free, mut state) = (old.free, old.state());
             if let Some(entry) = fresh.next_if(|entry| entry.key == old.key) {
-                if entry.state != NEVER_USABLE || old.state == NEVER_USABLE {
-                    merged.push(entry);
+                if entry.state() != NEVER_USABLE || state == NEVER_USABLE {
+                    *old = entry;
                     continue;
                 }
                 // The figure is that of before, and so is its moment: what was sold since is not in it.
-                old.state = UNUSABLE_SINCE;
-            } else if was_read[old.source as usize] {
+                state = UNUSABLE_SINCE;
+            } else if was_read[old.source()] {
                 taken.absent += 1;
-                if old.state == NEVER_USABLE {
+                if state == NEVER_USABLE {
                     // Nothing is held against what is shown before enough readings have lacked it.
-                    old.free = u32::MAX;
+                    free = u32::MAX;
                 }
-                old.state = if old.state >= UNUSABLE_SINCE { 1 } else { (old.state + 1).min(MOST_ABSENCES) };
+                state = if state >= UNUSABLE_SINCE { 1 } else { (state + 1).min(MOST_ABSENCES) };
             }
-            old.source = *moved.entry(old.source).or_insert_with(|| {
-                sources.push(self.sources[old.source as usize].clone());
+            let source = *moved.entry(old.source()).or_insert_with(|| {
+                sources.push(self.sources[old.source()].clone());
                 u32::try_from(sources.len() - 1).unwrap_or(u32::MAX)
             });
-            merged.push(old);
+            *old = Entry::new(old.key, free, source, state);
         }
-        merged.extend(fresh);
-        (self.entries, self.sources) = (merged, sources);
+        if !added.is_empty() || fresh.peek().is_some() {
+            self.entries.append(&mut added);
+            self.entries.extend(fresh);
+            // Three runs in order, one after the other: the stable sort merges them.
+            self.entries.sort_by_key(|entry| entry.key);
+        }
+        self.sources = sources;
         taken
     }
 
@@ -198,7 +241,7 @@ impl Figures {
         for entry in &self.entries {
             bytes.extend(entry.key.0.to_le_bytes());
             bytes.extend(entry.free.to_le_bytes());
-            bytes.extend((entry.source << 8 | u32::from(entry.state)).to_le_bytes());
+            bytes.extend(entry.packed.to_le_bytes());
         }
         let check = xxh3_64(&bytes);
         bytes.extend(check.to_le_bytes());
@@ -225,13 +268,14 @@ impl Figures {
             return Err("it ends within a SKU");
         }
         let number = |bytes: &[u8]| bytes.iter().rev().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
-        #[expect(clippy::cast_possible_truncation, reason = "four bytes each, and one")]
-        let entry = |bytes: &[u8; ENTRY]| {
-            let packed = number(&bytes[12..]) as u32;
-            Entry { key: SkuKey(number(&bytes[..8])), free: number(&bytes[8..12]) as u32, source: packed >> 8, state: packed as u8 }
+        #[expect(clippy::cast_possible_truncation, reason = "four bytes each")]
+        let entry = |bytes: &[u8; ENTRY]| Entry {
+            key: SkuKey(number(&bytes[..8])),
+            free: number(&bytes[8..12]) as u32,
+            packed: number(&bytes[12..]) as u32,
         };
         let entries: Vec<Entry> = entries.iter().map(entry).collect();
-        if entries.iter().any(|entry| entry.source as usize >= heading.sources.len()) {
+        if entries.iter().any(|entry| entry.source() >= heading.sources.len()) {
             return Err("a SKU comes from no reading");
         }
         if !entries.is_sorted_by(|one, other| one.key < other.key) {

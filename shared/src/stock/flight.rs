@@ -39,6 +39,9 @@ pub struct Flight {
     /// Mirakl has cancelled or refused it, whatever is still to be done in Prima.
     #[serde(default)]
     pub is_cancelled: bool,
+    /// Pieces by offer SKU that Mirakl has cancelled or refused, and may have put back on offer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub taken_back: BTreeMap<String, u32>,
     /// Refunds that Mirakl lists on its lines.
     #[serde(default, skip_serializing_if = "crate::order::row::is_zero")]
     pub refunds: u32,
@@ -83,6 +86,7 @@ impl Flight {
             words: despatch.map(|despatch| despatch.prima_words.clone()).unwrap_or_default(),
             ended_at,
             is_cancelled: matches!(row.mirakl_state, OrderState::Canceled | OrderState::Refused),
+            taken_back: row.taken_back.clone(),
             refunds: row.refunds,
             lines: lines.chain(gone).collect(),
         }
@@ -98,11 +102,20 @@ impl Flight {
     #[must_use]
     pub fn sold_digest(&self) -> u64 {
         let sold: Vec<_> = self.lines.iter().map(|line| (line.offer_sku.as_str(), line.units)).collect();
-        // Marks that were made before refunds were looked at stay what they are.
-        match self.refunds {
-            0 => digest_of(&(sold, self.is_cancelled)),
-            refunds => digest_of(&(sold, self.is_cancelled, refunds)),
+        // Marks that were made before refunds and cancelled pieces were looked at stay what they are.
+        match (self.refunds, self.taken_back.is_empty()) {
+            (0, true) => digest_of(&(sold, self.is_cancelled)),
+            (refunds, true) => digest_of(&(sold, self.is_cancelled, refunds)),
+            (refunds, false) => digest_of(&(sold, self.is_cancelled, refunds, &self.taken_back)),
         }
+    }
+
+    /// Its offers, each with the pieces that the marketplace may have put back on it.
+    #[must_use]
+    pub fn touched(&self) -> BTreeMap<&str, u32> {
+        let mut touched: BTreeMap<&str, u32> = self.lines.iter().map(|line| (line.offer_sku.as_str(), 0)).collect();
+        touched.extend(self.taken_back.iter().map(|(offer_sku, pieces)| (offer_sku.as_str(), *pieces)));
+        touched
     }
 
     /// Since when Prima has had its stock allocated; none where its latest word does not say so.

@@ -104,7 +104,16 @@ fn unchanged(line: &ImportLine, ledger: &Ledger) -> Shown {
     match (ledger.shown(sku_hash(&line.offer_sku)), line.before) {
         (Shown::InDoubt(_), before) => before,
         (_, Shown::Never) => Shown::Never,
-        (_, before) => Shown::Unknown(before.highest()),
+        (now, before) => Shown::Unknown(at_most(line, now, before.highest())),
+    }
+}
+
+/// The highest that an offer may show which was touched while its import was on its way: `otherwise`, unless more was put on top of what
+/// the import could bring, by the marketplace or by an import that was not waited for any more.
+fn at_most(line: &ImportLine, now: Shown, otherwise: u32) -> u32 {
+    match now {
+        Shown::Unknown(highest) if highest > line.before.highest().max(line.quantity) => highest,
+        _ => otherwise,
     }
 }
 
@@ -147,7 +156,7 @@ pub fn settle(lines: &[ImportLine], errors: &[LineError], ledger: &Ledger) -> Se
             match ledger.shown(hash) {
                 Shown::InDoubt(_) => Shown::Known(line.quantity),
                 // Sold or cancelled while the import was on its way.
-                Shown::Unknown(_) => Shown::Unknown(line.quantity),
+                now @ Shown::Unknown(_) => Shown::Unknown(at_most(line, now, line.quantity)),
                 // Nobody has waited for this import any more.
                 other => other,
             }
@@ -163,8 +172,8 @@ pub fn published_again(lines: &[ImportLine], ledger: &Ledger) -> Vec<Change> {
     let changes = lines.iter().filter_map(|line| {
         let hash = sku_hash(&line.offer_sku);
         let value = match ledger.shown(hash) {
-            Shown::Known(quantity) | Shown::Unknown(quantity) => Shown::Unknown(quantity.max(line.quantity)),
-            Shown::InDoubt(quantity) => Shown::InDoubt(quantity.max(line.quantity)),
+            // One that is in doubt is on its way in another import, and nobody knows which of both was applied last.
+            Shown::Known(quantity) | Shown::Unknown(quantity) | Shown::InDoubt(quantity) => Shown::Unknown(quantity.max(line.quantity)),
             Shown::Never => return None,
         };
         Some(Change { sku_hash: hash, value })
@@ -228,6 +237,28 @@ mod tests {
     }
 
     #[test]
+    fn what_was_put_back_meanwhile_may_stand_on_top_of_what_was_imported() {
+        let mut ledger = under_way();
+        // Two pieces of each were put back on offer.
+        ledger.apply(
+            &["A;1", "C"].map(|sku| Change { sku_hash: sku_hash(sku), value: Shown::Unknown(ledger.shown(sku_hash(sku)).highest() + 2) }),
+        );
+        let settled = settle(&lines(), &[error(None, Some("C"))], &ledger);
+        ledger.apply(&ledger.effective(&settled.changes));
+        assert_eq!([shown(&ledger)[0], shown(&ledger)[2]], [Shown::Unknown(11), Shown::Unknown(5)]);
+    }
+
+    #[test]
+    fn a_stray_import_that_ends_meanwhile_leaves_nothing_known() {
+        let mut ledger = under_way();
+        let stray = [line("A;1", 13, Shown::Never), line("\"B\"", 1, Shown::Never)];
+        ledger.apply(&ledger.effective(&published_again(&stray, &ledger)));
+        let settled = settle(&lines(), &[error(None, Some("A;1"))], &ledger);
+        ledger.apply(&ledger.effective(&settled.changes));
+        assert_eq!(shown(&ledger)[..2], [Shown::Unknown(13), Shown::Unknown(7)], "refused, and imported: the stray may have come after");
+    }
+
+    #[test]
     fn a_refusal_that_names_no_line_leaves_all_in_doubt() {
         let mut ledger = under_way();
         let settled =
@@ -244,6 +275,6 @@ mod tests {
         ledger.apply(&ledger.effective(&taken_back(&lines(), &ledger)));
         assert_eq!(shown(&ledger), lines().iter().map(|line| line.before).collect::<Vec<_>>());
         ledger.apply(&ledger.effective(&published_again(&lines(), &ledger)));
-        assert_eq!(shown(&ledger), [Shown::Unknown(9), Shown::Unknown(7), Shown::Unknown(3), Shown::Never, Shown::InDoubt(6)]);
+        assert_eq!(shown(&ledger), [Shown::Unknown(9), Shown::Unknown(7), Shown::Unknown(3), Shown::Never, Shown::Unknown(6)]);
     }
 }

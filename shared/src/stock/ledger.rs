@@ -13,6 +13,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::hashes::Walk;
 use super::offer::Shown;
 
 /// Bytes of a part at most. An item may have 400 KB, its names included.
@@ -60,11 +61,30 @@ pub struct Ledger {
     entries: Vec<Change>,
 }
 
+impl From<Vec<Change>> for Ledger {
+    /// The ledger that is this set.
+    fn from(set: Vec<Change>) -> Self {
+        Self { entries: set }
+    }
+}
+
 impl Ledger {
     /// What Mirakl is known to show of an offer.
     #[must_use]
     pub fn shown(&self, sku_hash: u64) -> Shown {
         self.place(sku_hash).map_or(Shown::Never, |place| self.entries[place].value)
+    }
+
+    /// As [`Ledger::shown`] of hashes in their order.
+    pub(super) fn shown_in_order(&self) -> impl FnMut(u64) -> Shown {
+        let mut walk = Walk::new(&self.entries);
+        move |sku_hash| walk.find(sku_hash, |entry| entry.sku_hash).map_or(Shown::Never, |place| self.entries[place].value)
+    }
+
+    /// Whether nothing was ever published, as far as is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// All entries, in the order of their hashes.

@@ -28,10 +28,10 @@ pub struct StockMemory {
     /// When Prima was last asked for everything.
     #[serde(default)]
     pub asked_at: Option<Timestamp>,
-    /// When it last answered everything.
+    /// Since when everything it has is known: that range's request which was read the longest ago.
     #[serde(default)]
     pub whole_at: Option<Timestamp>,
-    /// The latest reading has parted a range that failed, and did not come to the end of it: the next goes on without waiting for the pace.
+    /// The latest reading had no time for all ranges: the next goes on with those, without waiting for the pace.
     #[serde(default)]
     pub unfinished: bool,
     /// Prima SKUs of which something was sold or cancelled since they were asked for: the next run asks for them by name.
@@ -60,6 +60,9 @@ pub struct StockLease {
     /// Keeps two runs from overlapping. Saves work; correctness never rests on it.
     #[serde(default)]
     pub lease: Option<Lease>,
+    /// The run before ended in an error: what it had noticed may be nowhere.
+    #[serde(default)]
+    pub disturbed: bool,
 }
 
 /// What the pushes of a channel remember.
@@ -68,6 +71,12 @@ pub struct PushMemory {
     /// When the latest push began, or was found to have nothing to say.
     #[serde(default)]
     pub pushed_at: Option<Timestamp>,
+    /// When what was sold was looked at for the latest push.
+    #[serde(default)]
+    pub looked_at: Option<Timestamp>,
+    /// When the latest import was found to be through.
+    #[serde(default)]
+    pub imported_at: Option<Timestamp>,
     /// When that was decided which the marketplace shows now: the latest push that is imported whole, or a look that found nothing to say.
     #[serde(default)]
     pub decided_at: Option<Timestamp>,
@@ -107,6 +116,12 @@ pub struct PushMemory {
     /// The latest import that failed; none once another was imported.
     #[serde(default)]
     pub failed: Option<FailedImport>,
+    /// Imports in a row that were sent too early after another, as the marketplace says.
+    #[serde(default)]
+    pub throttled: u32,
+    /// Lines of the latest import that were refused without being named, and one of the reasons: nobody knows which they are.
+    #[serde(default)]
+    pub unnamed: Option<(usize, String)>,
     /// Since the channel began.
     #[serde(default)]
     pub totals: Totals,
@@ -160,6 +175,9 @@ pub struct OffersMemory {
     /// Why there is no new one.
     #[serde(default)]
     pub problem: Option<String>,
+    /// The latest list was not used because it names far fewer offers than the one before: so many.
+    #[serde(default)]
+    pub shrunk_to: Option<usize>,
     /// Offers whose quantity differed from what the ledger knew, when the list was compared.
     #[serde(default)]
     pub drifted: usize,
@@ -249,10 +267,13 @@ impl PushMemory {
             stray: stored.stray,
             refused: stored.refused,
             failed: stored.failed,
+            unnamed: stored.unnamed,
             totals: stored.totals,
             republish: stored.republish && !republished,
             zeroes_allowed_until: stored.zeroes_allowed_until,
             decided_at: self.decided_at.max(stored.decided_at),
+            imported_at: stored.imported_at,
+            pending: self.pending || stored.pending,
             ..self
         }
     }

@@ -11,6 +11,7 @@ pub mod exceptions;
 pub mod figures;
 pub mod files;
 pub mod flight;
+mod hashes;
 pub mod imports;
 pub mod ledger;
 pub mod memory;

@@ -83,13 +83,15 @@ impl OffersList {
     /// # Errors
     /// In which way it is none. The next export makes it anew.
     pub fn decode(bytes: Vec<u8>) -> Result<Self, &'static str> {
-        let text = String::from_utf8(bytes).map_err(|_| "it is no text")?;
-        let (heading, skus) = text.split_once('\n').ok_or("it has no heading")?;
-        let heading: Heading = serde_json::from_str(heading).map_err(|_| "its heading cannot be read")?;
-        if skus.lines().count() != heading.offers {
+        let mut text = String::from_utf8(bytes).map_err(|_| "it is no text")?;
+        let end = text.find('\n').ok_or("it has no heading")?;
+        let heading: Heading = serde_json::from_str(&text[..end]).map_err(|_| "its heading cannot be read")?;
+        // In place: there may be a million.
+        text.drain(..=end);
+        if text.lines().count() != heading.offers {
             return Err("it is cut short");
         }
-        Ok(Self { heading, text: skus.to_owned() })
+        Ok(Self { heading, text })
     }
 }
 

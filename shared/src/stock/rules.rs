@@ -1,5 +1,7 @@
 //! A channel's stock rules: a document of its own. What is held back stands in it with who asked for it, why, and until when.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -169,33 +171,70 @@ impl StockRules {
         problems
     }
 
-    /// What is held back of an offer whose Prima product is `product`, at `now`.
+    /// What is held back of an offer whose Prima product is `product`, at `now`. Of many offers: [`StockRules::in_force`].
     #[must_use]
     pub fn held(&self, sku: &str, product: &str, now: Timestamp) -> Held<'_> {
-        Held {
-            share_percent: self.pick(sku, product, now, |rule| rule.share_percent).unwrap_or(Sourced { value: 100, rule: None }),
-            buffer: self.pick(sku, product, now, |rule| rule.buffer).unwrap_or(Sourced { value: 0, rule: None }),
-            cap: self.pick(sku, product, now, |rule| rule.cap.map(Some)).unwrap_or(Sourced { value: None, rule: None }),
-            excluded: self.pick(sku, product, now, |rule| rule.exclude).unwrap_or(Sourced { value: false, rule: None }),
-        }
+        self.in_force(now).held(sku, product)
     }
 
-    fn pick<'a, T>(&'a self, sku: &str, product: &str, now: Timestamp, of: impl Fn(&'a StockRule) -> Option<T>) -> Option<Sourced<'a, T>> {
-        let in_force = self.rules.iter().filter(|rule| rule.until.is_none_or(|until| now < until));
-        let fitting = in_force.filter_map(|rule| Some((rule.closeness(sku, product)?, rule)));
-        // The last of the closest: `max_by_key` takes the later of equals.
-        let set = fitting.filter_map(|(closeness, rule)| Some((closeness, rule, of(rule)?)));
-        set.max_by_key(|(closeness, _, _)| *closeness).map(|(_, rule, value)| Sourced { value, rule: Some(rule) })
+    /// The rules that have not ended at `now`, to be asked for many offers.
+    #[must_use]
+    pub fn in_force(&self, now: Timestamp) -> RulesInForce<'_> {
+        let mut sorted = RulesInForce::default();
+        for rule in self.rules.iter().filter(|rule| rule.until.is_none_or(|until| now < until)) {
+            let of_its_kind = match (&rule.sku, &rule.product) {
+                (Some(sku), _) => sorted.of_skus.entry(sku).or_default(),
+                (None, Some(product)) => sorted.of_products.entry(product).or_default(),
+                (None, None) => &mut sorted.of_the_channel,
+            };
+            of_its_kind.add(rule);
+        }
+        sorted
     }
 }
 
-impl StockRule {
-    /// How closely it fits an offer: the SKU itself above its product above the whole channel. None where it does not.
-    fn closeness(&self, sku: &str, product: &str) -> Option<u8> {
-        match (&self.sku, &self.product) {
-            (Some(own), _) => (own == sku).then_some(2),
-            (None, Some(own)) => (own == product).then_some(1),
-            (None, None) => Some(0),
+/// Stock rules by what they are about.
+#[derive(Clone, Debug, Default)]
+pub struct RulesInForce<'a> {
+    of_skus: HashMap<&'a str, Set<'a>>,
+    of_products: HashMap<&'a str, Set<'a>>,
+    of_the_channel: Set<'a>,
+}
+
+/// What rules about the same thing set: of two the later.
+#[derive(Clone, Copy, Debug, Default)]
+struct Set<'a> {
+    share_percent: Option<Sourced<'a, u32>>,
+    buffer: Option<Sourced<'a, u32>>,
+    cap: Option<Sourced<'a, u32>>,
+    excluded: Option<Sourced<'a, bool>>,
+}
+
+impl<'a> Set<'a> {
+    fn add(&mut self, rule: &'a StockRule) {
+        fn or<'a, T>(value: Option<T>, rule: &'a StockRule, before: Option<Sourced<'a, T>>) -> Option<Sourced<'a, T>> {
+            value.map(|value| Sourced { value, rule: Some(rule) }).or(before)
+        }
+        self.share_percent = or(rule.share_percent, rule, self.share_percent);
+        self.buffer = or(rule.buffer, rule, self.buffer);
+        self.cap = or(rule.cap, rule, self.cap);
+        self.excluded = or(rule.exclude, rule, self.excluded);
+    }
+}
+
+impl<'a> RulesInForce<'a> {
+    /// What is held back of an offer: what is set of the SKU itself, else of its product, else of the whole channel.
+    #[must_use]
+    pub fn held(&self, sku: &str, product: &str) -> Held<'a> {
+        let closest = [self.of_skus.get(sku), self.of_products.get(product), Some(&self.of_the_channel)];
+        fn first<'a, T>(closest: [Option<&Set<'a>>; 3], of: impl Fn(&Set<'a>) -> Option<Sourced<'a, T>>, default: T) -> Sourced<'a, T> {
+            closest.into_iter().flatten().find_map(of).unwrap_or(Sourced { value: default, rule: None })
+        }
+        Held {
+            share_percent: first(closest, |set| set.share_percent, 100),
+            buffer: first(closest, |set| set.buffer, 0),
+            cap: first(closest, |set| set.cap.map(|cap| Sourced { value: Some(cap.value), rule: cap.rule }), None),
+            excluded: first(closest, |set| set.excluded, false),
         }
     }
 }

@@ -130,7 +130,8 @@ impl StockSettings {
             "silent_after_minutes",
             "takes more than raise_within_minutes, up to 10080",
         );
-        require((1..=850).contains(&self.silence_seconds), "silence_seconds", "takes 1 to 850");
+        // A run has five minutes, and publishes in the last of them.
+        require((1..=200).contains(&self.silence_seconds), "silence_seconds", "takes 1 to 200");
         require((1..=4096).contains(&self.largest_answer_mebibytes), "largest_answer_mebibytes", "takes 1 to 4096");
         require((1..=4).contains(&self.concurrent_ranges), "concurrent_ranges", "takes 1 to 4");
         require(self.named_skus <= 1000, "named_skus", "takes 0 to 1000");

@@ -3,12 +3,14 @@
 //! What is promised is judged by what the warehouse holds, what the marketplaces show and what was sold, never by what the connector
 //! believes; where the connector's own ledger is looked at, it is what is judged.
 
+pub mod hunt;
 mod judge;
 mod orders;
 mod people;
 mod plan;
 mod ports;
 pub mod run;
+mod sending;
 mod world;
 
-pub use run::{Outcome, run, run_with_buffer};
+pub use run::{Outcome, judged, run};

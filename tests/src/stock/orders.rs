@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rand::SeedableRng as _;
+use rust_decimal::Decimal;
 use shared::despatch::{Despatch, Parcel, ParcelLine};
+use shared::mirakl::OrderState;
 use shared::order::life::{Circumstances, on_listing};
 use shared::order::row::{OrderKey, OrderRow, Stage};
 use shared::state::Store as _;
 use simulators::fashion::CatalogueSku;
-use simulators::mirakl::{OrderWish, ShopProfile, generate_order};
+use simulators::mirakl::{LineSettlement, Marketplace, OrderWish, ShopProfile, generate_order};
 use simulators::prima::{Booking, NewOrder, NewOrderLine, Sku, Stage as PrimaStage};
 
 use super::judge;
@@ -30,14 +32,14 @@ pub(super) async fn customers(world: Shared) {
     }
 }
 
-/// Somebody buys; the marketplace may have nothing to sell.
+/// Somebody buys; the marketplace may have nothing to sell. A basket may hold two SKUs, or one on two lines.
 fn buy(world: &Shared, number: u64) {
     let dice = &world.dice;
     let channel = if dice.chance(0.15) { LIVE } else { dice.index(LIVE) };
-    let item = sought(world);
     let units = if dice.chance(0.8) { 1 } else { 2 };
-    let sku = CatalogueSku { product: item.product.clone(), colour: item.matrix[0].clone(), size: item.matrix[1].clone() };
-    let offer_sku = sku.offer_sku();
+    let lines = if dice.chance(0.25) { 2 } else { 1 };
+    let of = |item: Sku| CatalogueSku { product: item.product.clone(), colour: item.matrix[0].clone(), size: item.matrix[1].clone() };
+    let skus: Vec<CatalogueSku> = (0..lines).map(|_| of(sought(world))).collect();
     let profile = ShopProfile {
         shop_id: SHOPS[channel],
         currency: "GBP".to_owned(),
@@ -46,25 +48,35 @@ fn buy(world: &Shared, number: u64) {
         multi_shipment: false,
     };
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(number);
-    let wish = OrderWish { lines: Some(1), quantity: Some(units), ..OrderWish::default() };
-    let order = generate_order(&mut rng, world.now(), &profile, number, &[sku], wish);
+    let wish = OrderWish { lines: Some(lines), quantity: Some(units), ..OrderWish::default() };
+    let order = generate_order(&mut rng, world.now(), &profile, number, &skus, wish);
     let order_id = order.order_id.clone();
+    let mut wanted: BTreeMap<String, u32> = BTreeMap::new();
+    for line in &order.lines {
+        *wanted.entry(line.offer_sku.clone()).or_default() += line.quantity;
+    }
     world.advance(world.now());
-    let is_on_offer = world.shops.borrow()[channel].offer(SHOPS[channel], &offer_sku).is_some_and(|offer| offer.quantity >= units);
-    if !is_on_offer {
+    let has = |(offer_sku, units): (&String, &u32)| {
+        world.shops.borrow()[channel].offer(SHOPS[channel], offer_sku).is_some_and(|offer| offer.quantity >= *units)
+    };
+    if !wanted.iter().all(has) {
         return;
     }
-    judge::sale(world, channel, &offer_sku, units);
+    for (offer_sku, units) in &wanted {
+        judge::sale(world, channel, offer_sku, *units);
+    }
     if world.shop(channel, |shop, now| shop.place(order, now)) != Some(true) {
         return;
     }
-    world.tell(|| format!("{order_id} is placed on {}: {units} of {offer_sku}", CHANNELS[channel]));
-    world.sold.set(world.sold.get() + u64::from(units));
-    world.note_fall(&offer_sku, units, Some((channel, order_id.clone())));
+    world.tell(|| format!("{order_id} is placed on {}: {wanted:?}", CHANNELS[channel]));
+    for (offer_sku, units) in &wanted {
+        world.sold.set(world.sold.get() + u64::from(*units));
+        world.note_fall(offer_sku, *units, Some((channel, order_id.clone())));
+    }
     world.at_work.set(world.at_work.get() + 1);
     let world = Shared::clone(world);
     tokio::task::spawn_local(async move {
-        Life { world: Shared::clone(&world), channel, order_id, number: format!("P{number:06}"), sku: item }.live().await;
+        Life { world: Shared::clone(&world), channel, order_id, number: format!("P{number:06}") }.live().await;
         world.at_work.set(world.at_work.get() - 1);
     });
 }
@@ -87,7 +99,6 @@ struct Life {
     channel: usize,
     order_id: String,
     number: String,
-    sku: Sku,
 }
 
 impl Life {
@@ -107,6 +118,10 @@ impl Life {
             self.list().await;
             return;
         }
+        if dice.chance(0.04) && self.cancel_a_piece() {
+            self.wait((1, 85)).await;
+            self.list().await;
+        }
         // Created, soon or late; its row says so once the answer is there.
         self.wait(if waits_long { (1800, 9000) } else { (1, 90) }).await;
         self.create().await;
@@ -117,27 +132,72 @@ impl Life {
             self.list().await;
             // Prima cancels it a while later; a person does, where that takes long.
             self.wait(if dice.chance(0.3) { (600, 5400) } else { (1, 120) }).await;
-            let done = self.world.office.borrow_mut().cancel_order(&self.number, "cancelled", self.world.now());
-            self.world.tell(|| format!("{} is cancelled in Prima: {done:?}", self.order_id));
+            self.cancel_in_prima();
             self.wait((0, 10)).await;
             self.save(|row, now| row.enter(Stage::Cancelled, now, "cancelled in Prima")).await;
             return;
         }
+        if dice.chance(0.04) {
+            return self.begins_in_prima().await;
+        }
+        if dice.chance(0.04) {
+            self.refund();
+        }
+        if dice.chance(0.04) {
+            self.cancel_a_piece();
+        }
+        self.wait((20, 85)).await;
+        self.list().await;
         let allocated = self.world.office.borrow_mut().move_to(&self.number, PrimaStage::Allocated, self.world.now());
         self.world.tell(|| format!("{} is allocated: {allocated:?}", self.order_id));
         self.wait((0, 900)).await;
         self.save(|row, now| row.despatch.get_or_insert_with(Box::default).note_word("Allocated", now)).await;
         self.wait((60, 2400)).await;
-        while let Err(refusal) = self.despatch() {
-            self.world.tell(|| format!("{} cannot leave: {refusal}", self.order_id));
-            self.wait((300, 900)).await;
+        if dice.chance(0.15) {
+            self.leaves(false).await;
+            self.wait((60, 2400)).await;
         }
-        self.wait((0, 900)).await;
-        self.save(leaves).await;
+        self.leaves(true).await;
         self.wait((0, 120)).await;
         self.world.shop(self.channel, |shop, now| shop.ship(&self.order_id, now));
         self.wait((20, 85)).await;
         self.list().await;
+    }
+
+    /// Prima cancels it of its own accord, and Mirakl is told.
+    async fn begins_in_prima(&self) {
+        self.cancel_in_prima();
+        self.wait((0, 900)).await;
+        self.save(|row, now| {
+            let despatch = row.despatch.get_or_insert_with(Box::default);
+            despatch.note_word("Cancelled", now);
+            despatch.ended_at = Some(now);
+        })
+        .await;
+        self.wait((1, 1200)).await;
+        self.cancel();
+        self.wait((20, 85)).await;
+        self.list().await;
+        self.save(|row, now| row.enter(Stage::Cancelled, now, "cancelled in Prima, and then in Mirakl")).await;
+    }
+
+    fn cancel_in_prima(&self) {
+        let done = self.world.office.borrow_mut().cancel_order(&self.number, "cancelled", self.world.now());
+        self.world.tell(|| format!("{} is cancelled in Prima: {done:?}", self.order_id));
+    }
+
+    /// A parcel leaves, the last or one before it, as soon as the goods are there; and its row says so a while later.
+    async fn leaves(&self, is_last: bool) {
+        let lines = loop {
+            match self.despatch(is_last) {
+                Ok(Some(lines)) => break lines,
+                Ok(None) => return,
+                Err(refusal) => self.world.tell(|| format!("{} cannot leave: {refusal}", self.order_id)),
+            }
+            self.wait((300, 900)).await;
+        };
+        self.wait((0, 900)).await;
+        self.save(|row, now| left(row, &lines, is_last, now)).await;
     }
 
     /// A while; a short one once the world is quiet.
@@ -164,22 +224,24 @@ impl Life {
         let known = self.world.store.load_order(&self.key()).await.ok().flatten();
         let at = Circumstances { accepted: false, intake_open: true, now: self.world.now() };
         if let Some((row, _)) = on_listing(known.as_ref(), &listed, &self.world.channels[self.channel], at) {
-            self.keep(row).await;
+            let mut units: BTreeMap<String, u32> = BTreeMap::new();
+            for line in &listed.order_lines {
+                *units.entry(line.offer_sku.clone().unwrap_or_default()).or_default() += if line.is_live() { line.quantity } else { 0 };
+            }
+            let is_over = matches!(row.mirakl_state, OrderState::Canceled | OrderState::Refused);
+            units.values_mut().filter(|_| is_over).for_each(|units| *units = 0);
+            self.keep(row, Some(units)).await;
         }
     }
 
     async fn save(&self, change: impl FnOnce(&mut OrderRow, jiff::Timestamp)) {
         let Ok(Some(mut row)) = self.world.store.load_order(&self.key()).await else { return };
         change(&mut row, self.world.now());
-        self.keep(row).await;
+        self.keep(row, None).await;
     }
 
-    async fn keep(&self, mut row: OrderRow) {
-        let is_over = matches!(row.mirakl_state, shared::mirakl::OrderState::Canceled | shared::mirakl::OrderState::Refused);
-        let mut units: BTreeMap<String, u32> = BTreeMap::new();
-        for line in &row.lines {
-            *units.entry(line.offer_sku.clone()).or_default() += if is_over { 0 } else { line.quantity };
-        }
+    /// Writes the row. `listed`: what Mirakl says that is left of each offer; as before where nothing was listed.
+    async fn keep(&self, mut row: OrderRow, listed: Option<BTreeMap<String, u32>>) {
         if self.world.store.save_order(&mut row).await.is_err() {
             self.world.violate(format!("the plan is unsound: the row of {} cannot be saved", self.order_id));
         }
@@ -187,30 +249,81 @@ impl Life {
         let key = (self.channel, self.order_id.clone());
         let mut told = self.world.told.borrow_mut();
         let told = told.entry(key).or_default();
+        let units = listed.or_else(|| told.known.last().map(|(_, units)| units.clone())).unwrap_or_default();
         told.known.push((self.world.now(), units));
+        if matches!(row.stage, Stage::Cancelled | Stage::Refused)
+            || row.despatch.as_ref().is_some_and(|despatch| despatch.ended_at.is_some())
+        {
+            told.over_at.get_or_insert(self.world.now());
+        }
+    }
+
+    /// What Mirakl still has of each of its lines: id, offer, pieces.
+    fn standing(&self) -> Vec<(String, String, u32)> {
+        let lines = self.world.shop(self.channel, |shop, _| {
+            let lines = shop.order(&self.order_id).map(|order| order.lines.clone()).unwrap_or_default();
+            lines.into_iter().map(|line| (line.order_line_id, line.offer_sku, line.quantity)).collect()
+        });
+        lines.unwrap_or_default()
+    }
+
+    /// Something is cancelled in Mirakl, and may be put back on offer there. False where nothing was.
+    fn take_back(&self, what: &str, take_back: impl FnOnce(&mut Marketplace, jiff::Timestamp) -> bool) -> bool {
+        let before = self.standing();
+        let done = self.world.shop(self.channel, take_back) == Some(true);
+        let left: BTreeMap<String, u32> = self.standing().into_iter().map(|(id, _, pieces)| (id, pieces)).collect();
+        let at = self.world.now();
+        for (id, offer_sku, pieces) in before.into_iter().filter(|_| self.world.plan.restocks) {
+            let units = pieces - left.get(&id).copied().unwrap_or(0).min(pieces);
+            if units > 0 {
+                let restock = Restock { at, channel: self.channel, order_id: self.order_id.clone(), offer_sku, units };
+                self.world.restocks.borrow_mut().push(restock);
+            }
+        }
+        self.world.tell(|| format!("{what} {} is cancelled in Mirakl: {done}", self.order_id));
+        done
     }
 
     fn cancel(&self) {
-        let offer_sku = format!("{}-{}-{}", self.sku.product, self.sku.matrix[0], self.sku.matrix[1]);
-        let units = self.world.shop(self.channel, |shop, now| {
-            let units: u32 = shop.order(&self.order_id).map_or(0, |order| order.lines.iter().map(|line| line.quantity).sum());
-            shop.cancel(&self.order_id, now).then_some(units)
-        });
-        if let Some(Some(units)) = units
-            && self.world.plan.restocks
-        {
-            let restock = Restock { at: self.world.now(), channel: self.channel, order_id: self.order_id.clone(), offer_sku, units };
-            self.world.restocks.borrow_mut().push(restock);
+        self.take_back("all of", |shop, now| shop.cancel(&self.order_id, now));
+    }
+
+    /// A customer wants a piece less, of an order that has another.
+    fn cancel_a_piece(&self) -> bool {
+        let standing = self.standing();
+        if standing.iter().map(|(_, _, pieces)| pieces).sum::<u32>() < 2 {
+            return false;
         }
-        self.world.tell(|| format!("{} is cancelled in Mirakl", self.order_id));
+        let Some((line, _, _)) = standing.into_iter().find(|(_, _, pieces)| *pieces > 0) else { return false };
+        self.take_back("a piece of", |shop, now| shop.cancel_line(&self.order_id, &line, 1, now))
+    }
+
+    /// Customer care gives money back: Mirakl lists that, and whether it changes what is on offer nobody knows.
+    fn refund(&self) {
+        let Some((order_line_id, _, _)) = self.standing().into_iter().find(|(_, _, pieces)| *pieces > 0) else { return };
+        let settlement = LineSettlement {
+            order_line_id,
+            quantity: 1,
+            amount: Decimal::ONE,
+            shipping_amount: Decimal::ZERO,
+            taxes: Decimal::ZERO,
+            reason_code: "GOODWILL".to_owned(),
+            excluded_from_shipment: false,
+        };
+        let done = self.world.shop(self.channel, |shop, now| shop.refund_by_seller(SHOPS[self.channel], &[settlement], now).is_ok());
+        self.world.tell(|| format!("a piece of {} is refunded: {done:?}", self.order_id));
+    }
+
+    fn sku(&self, offer_sku: Option<&str>) -> Sku {
+        offer_sku.and_then(|offer_sku| self.world.item(offer_sku)).map(|item| item.sku.clone()).unwrap_or_default()
     }
 
     async fn create(&self) {
         let Some(listed) = self.world.listed(self.channel, &self.order_id) else { return };
         let lines = listed.live_lines().enumerate().map(|(place, line)| NewOrderLine {
             number: u32::try_from(place + 1).unwrap_or(u32::MAX),
-            product: self.sku.product.clone(),
-            matrix: self.sku.matrix.clone(),
+            product: self.sku(line.offer_sku.as_deref()).product,
+            matrix: self.sku(line.offer_sku.as_deref()).matrix,
             quantity: line.quantity,
             reference: line.order_line_id.clone(),
             ..NewOrderLine::default()
@@ -236,19 +349,51 @@ impl Life {
         .await;
     }
 
-    fn despatch(&self) -> Result<(), String> {
-        let booking = Booking { carrier: "DPD".to_owned(), ..Booking::default() };
-        let parcel = self.world.office.borrow_mut().book(&self.number, booking, self.world.now()).map_err(|refusal| refusal.to_string());
-        parcel.map(|parcel| self.world.tell(|| format!("{} leaves: {}", self.order_id, parcel.despatch_number)))
+    /// Books a parcel: what Mirakl still wants of the order's lines; or one piece where it is not the last. Answers what has left; none
+    /// where there is nothing to put into one.
+    fn despatch(&self, is_last: bool) -> Result<Option<Vec<ParcelLine>>, String> {
+        let wanted: BTreeMap<String, u32> = self.standing().into_iter().map(|(id, _, pieces)| (id, pieces)).collect();
+        let mut office = self.world.office.borrow_mut();
+        let Some(order) = office.orders_by_number(&self.number).first().map(|order| (*order).clone()) else { return Ok(None) };
+        let gone = |number: u32| -> u32 {
+            let lines = order.parcels.iter().flat_map(|parcel| &parcel.lines);
+            lines.filter(|(line, _)| *line == number).map(|(_, pieces)| pieces).sum()
+        };
+        let mut lines: Vec<(u32, u32, String)> = order
+            .order
+            .lines
+            .iter()
+            .map(|line| {
+                let wanted = wanted.get(&line.reference).copied().unwrap_or(0).min(line.quantity);
+                (line.number, wanted.saturating_sub(gone(line.number)), line.reference.clone())
+            })
+            .filter(|(_, pieces, _)| *pieces > 0)
+            .collect();
+        if !is_last {
+            if lines.iter().map(|(_, pieces, _)| pieces).sum::<u32>() < 2 {
+                return Ok(None);
+            }
+            lines.truncate(1);
+            lines.iter_mut().for_each(|(_, pieces, _)| *pieces = 1);
+        }
+        let booking = Booking {
+            carrier: "DPD".to_owned(),
+            lines: Some(lines.iter().map(|(number, pieces, _)| (*number, *pieces)).collect()),
+            last: is_last,
+            ..Booking::default()
+        };
+        let parcel = office.book(&self.number, booking, self.world.now()).map_err(|refusal| refusal.to_string())?;
+        self.world.tell(|| format!("{} leaves, {:?}, last {is_last}", self.order_id, parcel.lines));
+        Ok(Some(lines.into_iter().map(|(_, quantity, order_line_id)| ParcelLine { order_line_id, quantity }).collect()))
     }
 }
 
-/// What `collect-dispatches` makes of a row whose goods have all left.
-fn leaves(row: &mut OrderRow, now: jiff::Timestamp) {
-    let lines = row.lines.iter().map(|line| ParcelLine { order_line_id: line.order_line_id.clone(), quantity: line.quantity }).collect();
+/// What `collect-dispatches` makes of a row of whose goods a parcel has left.
+fn left(row: &mut OrderRow, lines: &[ParcelLine], is_last: bool, now: jiff::Timestamp) {
     let despatch: &mut Despatch = row.despatch.get_or_insert_with(Box::default);
-    despatch.parcels = vec![Parcel { despatch: "D1".to_owned(), lines, found_at: now, ..Parcel::default() }];
-    despatch.note_word("Despatched", now);
-    despatch.ended_at = Some(now);
-    row.enter(Stage::Despatched, now, "left");
+    let number = format!("D{}", despatch.parcels.len() + 1);
+    despatch.parcels.push(Parcel { despatch: number, lines: lines.to_vec(), found_at: now, ..Parcel::default() });
+    despatch.note_word(if is_last { "Despatched" } else { "Part Despatched" }, now);
+    despatch.ended_at = is_last.then_some(now);
+    row.enter(if is_last { Stage::Despatched } else { Stage::PartDespatched }, now, "left");
 }

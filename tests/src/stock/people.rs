@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use shared::clock::after;
 use shared::state::Store as _;
-use shared::state::ledger::{LedgerStore as _, StockRecord};
+use shared::state::ledger::{Head, LedgerStore as _, StockRecord};
 use shared::stock::exceptions::StockExceptionKind;
-use shared::stock::memory::PushMemory;
+use shared::stock::memory::{PushMemory, StockLease};
+use shared::stock::rules::{Promotion, StockRule};
 use simulators::mirakl::NewOffer;
 use simulators::prima::{Odd, Sku, Stock, StockRow};
 
@@ -133,6 +134,74 @@ pub(super) async fn operators(world: Shared) {
         world.shop(channel, |shop, now| shop.set_offers(SHOPS[channel], [offer], now));
         world.zeroed.borrow_mut().insert((channel, item.offer_sku.clone()));
     }
+}
+
+/// Who changes what is held back: more or less of everything, one SKU not at all for a while, and promotions.
+pub(super) async fn merchandisers(world: Shared) {
+    while world.plan.changing && !world.quiet.get() {
+        tokio::time::sleep(world.dice.seconds(900, 7200)).await;
+        if world.quiet.get() {
+            return;
+        }
+        let channel = world.dice.index(LIVE);
+        let item = &world.plan.items[world.dice.index(world.plan.items.len())];
+        let until = after(world.now(), world.dice.seconds(300, 5400));
+        let rule = StockRule { by: "Anna".to_owned(), why: "a change".to_owned(), ..StockRule::default() };
+        let mut rules = world.rules.borrow_mut();
+        let rules = &mut rules[channel];
+        match world.dice.between(0, 2) {
+            // What was advised stays the last word.
+            0 if world.plan.advised.is_none() => {
+                let buffer = u32::try_from(world.dice.between(0, 4)).ok();
+                rules.rules.push(StockRule { buffer, until: world.dice.chance(0.5).then_some(until), ..rule });
+            }
+            0 | 1 => rules.rules.push(StockRule { sku: Some(item.offer_sku.clone()), exclude: Some(true), until: Some(until), ..rule }),
+            _ => rules.promotions.push(Promotion { from: world.now(), until, by: rule.by, why: rule.why }),
+        }
+        world.tell(|| format!("the rules of {} are now {rules:?}", CHANNELS[channel]));
+    }
+}
+
+/// Who has everything published again, puts up an offer that was not there, or deletes a channel's ledger and the lease.
+pub(super) async fn engineers(world: Shared) {
+    if let Some((channel, number)) = world.plan.later {
+        tokio::time::sleep(Duration::from_secs(world.plan.day / 2)).await;
+        let offer = NewOffer { shop_sku: world.plan.items[number].offer_sku.clone(), quantity: 0, active: true };
+        world.tell(|| format!("{} has an offer more: {}", CHANNELS[channel], offer.shop_sku));
+        world.shop(channel, |shop, now| shop.set_offers(SHOPS[channel], [offer], now));
+    }
+    while !world.quiet.get() {
+        tokio::time::sleep(world.dice.seconds(1200, 9000)).await;
+        if world.quiet.get() {
+            return;
+        }
+        let channel = CHANNELS[world.dice.index(LIVE)];
+        if world.plan.republishing {
+            let record = StockRecord::Push(channel);
+            if let Ok((mut memory, version)) = world.ledger.load_record::<PushMemory>(record).await {
+                memory.republish = true;
+                let _ = world.ledger.save_record(record, &memory, &version).await;
+                world.tell(|| format!("everything of {channel} is to be published again"));
+            }
+        }
+        if world.plan.emptying {
+            world.faults.set(world.faults.get() + 1);
+            world.emptied.set(true);
+            empty(&world, channel).await;
+        }
+    }
+}
+
+async fn empty(world: &World, channel: &str) {
+    let Ok(kept) = world.ledger.load_kept(channel).await else { return };
+    let _ = world.ledger.save_record(StockRecord::Head(channel), &Head::default(), &kept.head.1).await;
+    for name in kept.parts.keys() {
+        let _ = world.ledger.delete_part(channel, name).await;
+    }
+    if let Ok((_, version)) = world.ledger.load_record::<StockLease>(StockRecord::Lease).await {
+        let _ = world.ledger.save_record(StockRecord::Lease, &StockLease::default(), &version).await;
+    }
+    world.tell(|| format!("the ledger of {channel} and the lease are deleted"));
 }
 
 /// Who looks at exceptions, once the world is quiet: zeroes that are held back are what they should be by then.

@@ -43,6 +43,16 @@ pub(super) struct Plan {
     pub(super) import_seconds: (u64, u64),
     /// The marketplace sets an offer to nothing by itself now and then; only the daily list can tell.
     pub(super) zeroing: bool,
+    /// An offer that a channel has only later in the day, by its number: the daily list tells of it.
+    pub(super) later: Option<(usize, usize)>,
+    /// SKUs that Prima answers at once at most.
+    pub(super) longest_answer: Option<usize>,
+    /// Merchandisers change rules during the day; a person wants everything published again, or deletes a ledger.
+    pub(super) changing: bool,
+    pub(super) republishing: bool,
+    pub(super) emptying: bool,
+    /// So much is held back of everything, as was advised.
+    pub(super) advised: Option<u32>,
     /// Offers that nobody can publish: a SKU of no form, and one that Prima does not have.
     pub(super) odd_offers: bool,
     /// How long the day lasts, in seconds.
@@ -62,6 +72,7 @@ impl Plan {
     /// The plan of a seed; with so many units held back of everything, where that is wanted.
     pub(super) fn with_buffer(dice: &Dice, calm: bool, buffer: Option<u32>) -> Self {
         let mut plan = Self::drawn(dice, calm);
+        plan.advised = buffer;
         for rules in plan.rules.iter_mut().filter(|_| buffer.is_some()) {
             rules.rules.push(StockRule { buffer, by: "Anna".to_owned(), why: "as advised".to_owned(), ..StockRule::default() });
         }
@@ -119,6 +130,12 @@ impl Plan {
             import_seconds: (dice.between(1, 45), dice.between(1, 20)),
             zeroing: !calm && dice.chance(0.2),
             odd_offers: dice.chance(0.3),
+            later: dice.chance(0.06).then(|| (dice.index(super::world::LIVE), dice.index(SKUS))),
+            longest_answer: (!calm && dice.chance(0.1)).then(|| usize::try_from(dice.between(4, 8)).unwrap_or(4)),
+            changing: dice.chance(0.25),
+            republishing: dice.chance(0.1),
+            emptying: !calm && dice.chance(0.05),
+            advised: None,
             day: 3600 * dice.between(2, 5),
             items,
         }
@@ -147,6 +164,12 @@ impl Plan {
             import_stuck_minutes: [5, 10, 60][dice.index(3)],
             ..StockRules::default()
         }
+    }
+
+    /// Whether a channel has no offer of it at first.
+    pub(super) fn comes_later(&self, channel: usize, item: &Item) -> bool {
+        self.later
+            .is_some_and(|(later, number)| later == channel && self.items.get(number).is_some_and(|one| one.offer_sku == item.offer_sku))
     }
 
     /// Reads offers' SKUs as the channels do.

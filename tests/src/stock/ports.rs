@@ -1,7 +1,7 @@
 //! The functions' ports, each a call into the world.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -26,17 +26,20 @@ use shared::queue::{ExceptionMessage, ImportMessage, ImportQueue, OrderMessage, 
 use shared::state::ledger::{Kept, LedgerStore, StockRecord, Version};
 use shared::state::{CollectionState, FlightStore, PollState, PrimaIntake, Reservation, Store, StoreError};
 use shared::stock::book::{StockBook, StockPages};
-use shared::stock::files::{FIGURES, StockFiles};
+use shared::stock::files::{self as stock_files, FIGURES, StockFiles};
 use shared::stock::flight::Flight;
+use shared::stock::offers_list::OffersList;
 use shared::stock::settings::StockBasis;
 use simulators::mirakl::{ImportFate, ImportKind, ImportLine, ImportStatus};
 use simulators::prima::{Sku, SkuFigures};
 
-use super::judge;
 use super::plan::Plan;
-use super::world::{Basis, Export, Intended, SHOPS, Sent, Shared, World};
+use super::sending;
+use super::world::{Answered, Basis, CHANNELS, Entries, Export, LIVE, SHOPS, Sent, Shared, World};
 use crate::faults::{Caller, Fate};
 
+/// Bytes of an answer that is cut for its length: more than the connector asks for at once.
+const TOO_LONG: u64 = 80 * 1024 * 1024;
 /// How long a slow call takes, in milliseconds.
 const SLOWEST: u64 = 25_000;
 
@@ -52,6 +55,26 @@ pub(super) struct Invocation {
     pub(super) basis: RefCell<Basis>,
     /// It was told that a channel's documents are wrong.
     pub(super) wrong_documents: Cell<bool>,
+    /// What this invocation is told besides, and does.
+    pub(super) seen: RefCell<Seen>,
+}
+
+/// What an invocation was told of the connector's own memory, and did.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// A channel's ledger as it was read last before anything was sent: how each offer was known to be shown.
+    pub(super) ledgers: HashMap<usize, Entries>,
+    /// The same at the moment at which the lines of an import were kept: nothing may change it before the import is sent.
+    pub(super) at_keeping: HashMap<usize, Entries>,
+    /// The offers of a channel's list, where it was handed out.
+    pub(super) listed: HashMap<usize, BTreeSet<String>>,
+    /// SKUs that Prima has answered, and those that an answer lacked.
+    answered: BTreeSet<String>,
+    lacked: BTreeSet<String>,
+    /// A range was not answered.
+    has_failed: bool,
+    /// Offers that were sent.
+    pub(super) sent: BTreeSet<(usize, String)>,
 }
 
 /// All ports of one invocation.
@@ -120,7 +143,8 @@ impl Port {
         }
         self.key_is_refused(operation)?;
         world.advance(world.now());
-        judge::sent(&self.invocation, channel, &lines);
+        sending::sent(&self.invocation, channel, &lines).await;
+        self.invocation.seen.borrow_mut().sent.extend(lines.iter().map(|(offer_sku, _)| (channel, offer_sku.clone())));
         if world.mishap(0.02) {
             return Err(MiraklError::refused(operation, 400, None, "the file cannot be read"));
         }
@@ -139,13 +163,10 @@ impl Port {
         let place = {
             let mut sent = world.sent.borrow_mut();
             let basis = self.invocation.basis.borrow().clone();
-            let is_usual = spoilt.is_none() && fate == Fate::Goes;
-            sent[channel].push(Sent { basis, lines: lines.clone(), import_id: None, noticed: false, is_usual });
-            let place = sent[channel].len() - 1;
-            let mut intended = world.intended.borrow_mut();
-            let count = intended[channel].len();
-            intended[channel].iter_mut().skip(count.saturating_sub(lines.len())).for_each(|one| one.place = Some(place));
-            place
+            let is_answered = matches!(fate, Fate::Goes | Fate::CrashAfter);
+            let (began, at) = (self.invocation.began, world.now());
+            sent[channel].push(Sent { basis, lines: lines.clone(), import_id: None, noticed: false, bad_line, is_answered, began, at });
+            sent[channel].len() - 1
         };
         let effect = move |world: &World| {
             let sent = lines.iter().enumerate().map(|(number, (sku, quantity))| ImportLine {
@@ -374,6 +395,7 @@ impl PrimaStock for Port {
             return Err(PrimaError::unknown("ProductAvailableToSell", "no answer in time").into());
         }
         let fate = self.begin(false, false, || format!("ProductAvailableToSell {:?} to {:?}", range.from, range.to)).await;
+        self.invocation.seen.borrow_mut().has_failed |= !matches!(fate, Fate::Goes | Fate::CrashAfter);
         let now = world.now();
         let rows = if world.empty.get() { Vec::new() } else { world.office.borrow_mut().available(&range.from, &range.to, now) };
         // It takes a while to answer.
@@ -382,6 +404,20 @@ impl PrimaStock for Port {
         if !matches!(fate, Fate::Goes | Fate::CrashAfter) || world.silent.get() {
             return Err(PrimaError::unknown("ProductAvailableToSell", "the answer was cut").into());
         }
+        if let Some(most) = world.plan.longest_answer.filter(|most| rows.len() > *most && !world.quiet.get()) {
+            self.invocation.seen.borrow_mut().has_failed = true;
+            world.tell(|| "the answer is cut for its length".to_owned());
+            return Err(RangeFailure {
+                error: PrimaError::unknown("ProductAvailableToSell", "the answer was cut for its length"),
+                products: rows.iter().take(most).map(|row| row.sku.product.clone()).collect(),
+                skus: most as u64,
+                length: TOO_LONG,
+            });
+        }
+        let answered: BTreeSet<&Sku> = rows.iter().map(|row| &row.sku).collect();
+        let is_within = |product: &str| product >= range.from.as_str() && (range.to.is_empty() || product <= range.to.as_str());
+        let lacked = world.plan.items.iter().filter(|item| is_within(&item.sku.product) && !answered.contains(&item.sku));
+        self.invocation.seen.borrow_mut().lacked.extend(lacked.map(|item| item.offer_sku.clone()));
         Ok(self.reading(&rows, basis, asked_at, really_asked_at))
     }
 
@@ -416,6 +452,7 @@ impl Port {
         let mut by_key: BTreeMap<SkuKey, Result<u32, WhyNot>> = BTreeMap::new();
         let mut products = Vec::new();
         let mut basis_of_run = self.invocation.basis.borrow_mut();
+        basis_of_run.answered_at = Some(self.world().now());
         for row in rows {
             let key = SkuKey::of(&row.sku.product, row.sku.matrix.iter().map(String::as_str));
             let figure = free(row, basis);
@@ -425,14 +462,41 @@ impl Port {
         }
         for row in rows {
             let key = SkuKey::of(&row.sku.product, row.sku.matrix.iter().map(String::as_str));
-            if by_key.get(&key).is_some_and(Result::is_ok) {
-                basis_of_run.asked_at.insert(format!("{}-{}-{}", row.sku.product, row.sku.matrix[0], row.sku.matrix[1]), really_asked_at);
-            }
+            let offer_sku = format!("{}-{}-{}", row.sku.product, row.sku.matrix[0], row.sku.matrix[1]);
+            self.invocation.seen.borrow_mut().answered.insert(offer_sku.clone());
+            let known = basis_of_run.figures.entry(offer_sku).or_default();
+            *known = match by_key.get(&key) {
+                Some(Ok(free)) => Answered { figure: Some((really_asked_at, *free)), ..Answered::default() },
+                _ => Answered { is_unusable: true, lacking: 0, ..*known },
+            };
         }
         products.dedup();
         let figures = by_key.iter().filter_map(|(key, free)| Some(Figure::new(*key, free.ok()?))).collect();
         let unusable = by_key.iter().filter_map(|(key, free)| Some(Unusable { key: *key, sku: None, why: free.err()? })).collect();
         RangeReading { asked_at, figures, unusable, below_zero: 0, nameless: 0, products, length: 100 * rows.len() as u64 }
+    }
+}
+
+impl Port {
+    /// An answer is taken over: what it lacked is counted once a run, whatever ranges it was asked for in. An empty catalogue is no
+    /// evidence of anything.
+    fn count_lacking(&self) {
+        let mut seen = self.invocation.seen.borrow_mut();
+        let lacked = std::mem::take(&mut seen.lacked);
+        if seen.answered.is_empty() && !seen.has_failed {
+            return;
+        }
+        let mut basis = self.invocation.basis.borrow_mut();
+        for offer_sku in lacked.difference(&seen.answered) {
+            basis.figures.entry(offer_sku.clone()).or_default().lacking += 1;
+        }
+    }
+
+    fn note_list(&self, name: &str, bytes: Option<&[u8]>) {
+        let Some(channel) = (0..LIVE).find(|channel| stock_files::offers_of(CHANNELS[*channel]) == name) else { return };
+        let list = bytes.and_then(|bytes| OffersList::decode(bytes.to_vec()).ok());
+        let listed = list.map(|list| list.skus().map(str::to_owned).collect());
+        self.invocation.seen.borrow_mut().listed.insert(channel, listed.unwrap_or_default());
     }
 }
 
@@ -545,6 +609,14 @@ impl LedgerStore for Port {
 
     async fn load_kept(&self, channel: &str) -> Result<Kept, StoreError> {
         self.load(&format!("ledger of {channel}")).await?;
+        if let Some(index) = CHANNELS.iter().take(LIVE).position(|id| *id == channel) {
+            let ledger = self.world().entries(index).await;
+            let mut seen = self.invocation.seen.borrow_mut();
+            // A run reads them again once Prima has answered: that is what it decides by.
+            if seen.sent.is_empty() {
+                seen.ledgers.insert(index, ledger);
+            }
+        }
         self.world().ledger.load_kept(channel).await
     }
 
@@ -570,28 +642,29 @@ impl StockFiles for Port {
         if name == FIGURES
             && let Some(bytes) = &bytes
         {
-            self.invocation.basis.borrow_mut().asked_at = self.world().figures.borrow().get(bytes).cloned().unwrap_or_default();
+            self.invocation.basis.borrow_mut().figures = self.world().figures.borrow().get(bytes).cloned().unwrap_or_default();
         }
+        self.note_list(name, bytes.as_deref());
         Ok(bytes)
     }
 
     async fn write(&self, name: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
+        if name == FIGURES {
+            self.count_lacking();
+        }
         let fate = self.begin(true, false, || format!("write {name}")).await;
         if fate == Fate::Fails {
             return Err(unavailable());
         }
         if name == FIGURES {
-            let known = self.invocation.basis.borrow().asked_at.clone();
+            let known = self.invocation.basis.borrow().figures.clone();
             self.world().figures.borrow_mut().insert(bytes.clone(), known);
         }
+        self.note_list(name, Some(&bytes));
         if let Some(channel) = name.strip_prefix("imports/").and_then(|name| name.split('/').next()) {
-            let before = self.world().sent.borrow()[self.world().index(channel)].len();
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            let intended = text.lines().skip(1).filter_map(|line| {
-                let mut fields = line.split(',');
-                Some(Intended { offer_sku: fields.next()?.to_owned(), quantity: fields.next()?.parse().ok()?, place: None, before })
-            });
-            self.world().intended.borrow_mut()[self.world().index(channel)].extend(intended);
+            let index = self.world().index(channel);
+            let ledger = self.world().entries(index).await;
+            self.invocation.seen.borrow_mut().at_keeping.insert(index, ledger);
         }
         self.world().files.write(name, bytes).await?;
         self.end(fate).await;
@@ -670,6 +743,10 @@ impl EventBus for Port {
 }
 
 impl StockBook for Port {
+    async fn unusable(&self) -> Result<Vec<(String, String)>, UnusableDocument> {
+        Ok(Vec::new())
+    }
+
     async fn channels(&self) -> Result<Vec<Channel>, UnusableDocument> {
         self.load("channels").await.map_err(|problem| UnusableDocument::Unavailable(problem.to_string()))?;
         Ok(self.world().channels.clone())
@@ -683,7 +760,9 @@ impl StockBook for Port {
             self.invocation.wrong_documents.set(true);
             return Err(UnusableDocument::Wrong(FieldError::new("floor_minutes", "takes 1 to 1440").to_string()));
         }
-        Ok(StockPages { rules: world.plan.rules[index].clone(), skus: Plan::reader() })
+        let rules = world.rules.borrow()[index].clone();
+        self.invocation.basis.borrow_mut().rules.insert(index, rules.clone());
+        Ok(StockPages { rules, skus: Plan::reader() })
     }
 
     async fn skus(&self, _channel: &str) -> Result<SkuReader, UnusableDocument> {

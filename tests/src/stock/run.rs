@@ -1,5 +1,6 @@
 //! One run: the schedule, the queue's consumers, and everybody else, each a task on virtual time.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,8 +12,8 @@ use shared::stock::settings::{BasisAgreement, StockSettings};
 use simulators::mirakl::ImportStatus;
 
 use super::ports::{Invocation, Port};
-use super::world::{LIVE, Shared, World};
-use super::{judge, orders, people};
+use super::world::{Basis, LIVE, Shared, World};
+use super::{judge, orders, people, sending};
 
 /// The functions' timeouts (template: `Timeout`).
 const PUSH_TIMEOUT: Duration = Duration::from_secs(300);
@@ -49,16 +50,24 @@ pub struct Outcome {
     pub advised_buffer: Option<u32>,
 }
 
-/// Runs a seed to its end, and judges.
+/// Runs a seed to its end, and judges; with so many units held back of everything, where that is wanted.
 #[must_use]
-pub fn run(seed: u64, traced: bool) -> Outcome {
-    begin(seed, None, traced)
+pub fn run(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
+    begin(seed, buffer, traced)
 }
 
-/// The same with so many units held back of everything.
+/// Runs a seed to its end, and judges; a calm one once more with the buffer that it advises, with which nothing may be sold twice.
 #[must_use]
-pub fn run_with_buffer(seed: u64, buffer: u32) -> Outcome {
-    begin(seed, Some(buffer), false)
+pub fn judged(seed: u64) -> Outcome {
+    let mut outcome = run(seed, None, false);
+    if let Some(buffer) = outcome.advised_buffer {
+        let buffered = run(seed, Some(buffer), false);
+        outcome.violations.extend(buffered.violations);
+        if buffered.beyond > 0 {
+            outcome.violations.push(format!("{} units are sold twice though {buffer} are held back", buffered.beyond));
+        }
+    }
+    outcome
 }
 
 fn begin(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
@@ -81,6 +90,8 @@ async fn live(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
     tokio::task::spawn_local(people::mishaps(Rc::clone(&world)));
     tokio::task::spawn_local(people::operators(Rc::clone(&world)));
     tokio::task::spawn_local(people::person(Rc::clone(&world)));
+    tokio::task::spawn_local(people::merchandisers(Rc::clone(&world)));
+    tokio::task::spawn_local(people::engineers(Rc::clone(&world)));
     if world.plan.agreed_after > 0 {
         tokio::time::sleep(Duration::from_secs(world.plan.agreed_after)).await;
         if !world.shown.borrow().values().any(|shown| shown.kind == "basis-missing") && world.calm {
@@ -128,10 +139,11 @@ async fn settle(world: &Shared) {
     }
     world.tell(|| "nothing is left over".to_owned());
     // A refused quantity is tried again after an hour; what nobody tells of is found with the next daily list.
-    let rules = world.plan.rules.iter().take(LIVE);
+    let rules = world.rules.borrow().clone();
+    let rules = rules.iter().take(LIVE);
     let stuck = rules.clone().map(|rules| rules.import_stuck_minutes).max().unwrap_or(60);
     let ceiling = rules.map(|rules| rules.ceiling_minutes).max().unwrap_or(15);
-    let known_after = if world.zeroed.borrow().is_empty() { u64::from(stuck).max(65) } else { 25 * 60 };
+    let known_after = if world.zeroed.borrow().is_empty() && world.plan.later.is_none() { u64::from(stuck).max(65) } else { 25 * 60 };
     // What a stuck import whose id was lost has overwritten is right again within twice the time that it took.
     let longest: i64 = {
         let shops = world.shops.borrow();
@@ -169,8 +181,9 @@ fn port(world: &Shared, name: String) -> Port {
         caller: world.caller(name),
         began: world.now(),
         agreed: world.agreed.get(),
-        basis: Default::default(),
+        basis: RefCell::new(Basis { began: world.now(), ..Basis::default() }),
         wrong_documents: Default::default(),
+        seen: Default::default(),
     };
     Port { invocation: Rc::new(invocation), channel: 0 }
 }
@@ -216,6 +229,9 @@ async fn tick(world: Shared, minute: u64) {
             let looked: BTreeMap<_, _> = port.invocation.basis.borrow().flights_at.iter().map(|(channel, at)| (*channel, *at)).collect();
             let desks: Vec<usize> = report.channels.iter().map(|one| world.index(&one.channel)).collect();
             judge::ledger(&world, &looked, &desks).await;
+            for one in report.channels.iter().filter(|one| one.waiting == one.published && one.decision.contains(": ")) {
+                sending::confirmed(&port.invocation, world.index(&one.channel));
+            }
         }
         ended => world.tell(|| format!("{:<12} {ended:?}", port.invocation.caller.name)),
     }

@@ -7,12 +7,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::channel::{Channel, Mode};
-use shared::clock::after;
+use shared::clock::{after, before};
 use shared::events::Event;
 use shared::queue::{ExceptionMessage, ImportMessage};
+use shared::state::ledger::LedgerStore as _;
 use shared::state::ledger::memory::MemoryLedger;
 use shared::state::memory::MemoryStore;
 use shared::stock::files::MemoryStockFiles;
+use shared::stock::ledger::sku_hash;
+use shared::stock::offer::Shown;
+use shared::stock::rules::{self as stock_rules, Held};
 use simulators::mirakl::{ImportFate, Marketplace, NewOffer, Settings, order_json};
 use simulators::prima::{Installation, OrderRules, Stage, Stock, StockRow, StockRules};
 
@@ -30,13 +34,49 @@ pub(super) const LIVE: usize = 2;
 /// A SKU that has no form, and one that Prima has never had.
 pub(super) const ODD_OFFERS: [&str; 2] = ["GIFTCARD", "W9999-XXX-1"];
 
+/// More than an invocation's clock is off.
+const SKEW: Duration = Duration::from_secs(15);
+
+/// What Prima has answered of a SKU.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Answered {
+    /// The latest figure that can be used: when the request was begun that it comes from, and the figure.
+    pub(super) figure: Option<(Timestamp, u32)>,
+    /// A later answer had no figure that can be used.
+    pub(super) is_unusable: bool,
+    /// Runs since whose readings may count as lacking it.
+    pub(super) lacking: u32,
+}
+
 /// What the connector could know when it sent an import.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Basis {
     /// When the run looked at each channel's orders.
     pub(super) flights_at: HashMap<usize, Timestamp>,
-    /// When the request was begun that each SKU's figure comes from.
-    pub(super) asked_at: BTreeMap<String, Timestamp>,
+    /// What Prima had answered.
+    pub(super) figures: BTreeMap<String, Answered>,
+    /// Each channel's rules, as the run has read them.
+    pub(super) rules: HashMap<usize, stock_rules::StockRules>,
+    /// When the run began.
+    pub(super) began: Timestamp,
+    /// When Prima answered this run last, if it asked: orders are looked at after that.
+    pub(super) answered_at: Option<Timestamp>,
+}
+
+impl Basis {
+    /// What is held back of an offer by the rules that the run has read, from its beginning to now: an end may lie between.
+    pub(super) fn held(&self, channel: usize, item: &Item, now: Timestamp) -> Vec<Held<'_>> {
+        let Some(rules) = self.rules.get(&channel) else { return Vec::new() };
+        // The run's clock is off, by some seconds.
+        [before(self.began, SKEW), after(self.began, SKEW), after(now, SKEW)]
+            .map(|at| rules.held(&item.offer_sku, &item.sku.product, at))
+            .into()
+    }
+
+    /// Since when a run has to know what a channel's rows said: whatever it looked at, it has to look after Prima's answer.
+    pub(super) fn looked_at(&self, channel: usize) -> Option<Timestamp> {
+        self.flights_at.get(&channel).copied().max(self.answered_at)
+    }
 }
 
 /// An import as it was sent.
@@ -47,31 +87,36 @@ pub(super) struct Sent {
     /// Mirakl has it under this; none before a late one arrives.
     pub(super) import_id: Option<String>,
     pub(super) noticed: bool,
-    /// The connector has its id, and it will run as imports do.
-    pub(super) is_usual: bool,
-}
-
-/// A quantity that the connector had in mind to send, whatever became of it.
-#[derive(Clone, Debug)]
-pub(super) struct Intended {
-    pub(super) offer_sku: String,
-    pub(super) quantity: u32,
-    /// The place of the import, once it was sent.
-    pub(super) place: Option<usize>,
-    /// How many had been sent before.
-    pub(super) before: usize,
+    /// The line that Mirakl does not take.
+    pub(super) bad_line: Option<usize>,
+    /// The connector has its id, or cannot know that it will never have it.
+    pub(super) is_answered: bool,
+    /// When its run began, and when it was sent.
+    pub(super) began: Timestamp,
+    pub(super) at: Timestamp,
 }
 
 /// The latest import that an offer was changed by.
 #[derive(Clone, Debug)]
 pub(super) struct Applied {
+    /// Of the import, or of a later run that has found that nothing differs.
     pub(super) basis: Basis,
     pub(super) quantity: u32,
     pub(super) at: Timestamp,
+    /// What was held back when it was sent, or confirmed: the least of it.
+    pub(super) buffer: u32,
     /// The place of the import among those of its channel.
     pub(super) place: usize,
     /// The highest place of all that have changed the offer.
     pub(super) latest: usize,
+}
+
+/// How a channel's ledger has its offers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Entries {
+    pub(super) shown: BTreeMap<String, Shown>,
+    /// Offers that may show something, others included.
+    pub(super) on_offer: usize,
 }
 
 /// Pieces that are not free any more.
@@ -88,6 +133,15 @@ pub(super) struct Fall {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Told {
     pub(super) known: Vec<(Timestamp, BTreeMap<String, u32>)>,
+    /// Since when the row says that nothing of it is to leave any more.
+    pub(super) over_at: Option<Timestamp>,
+}
+
+impl Told {
+    /// The row was written between these.
+    pub(super) fn was_told(&self, after: Timestamp, until: Timestamp) -> bool {
+        self.known.iter().any(|(at, _)| *at >= after && *at <= until)
+    }
 }
 
 /// Pieces that a marketplace put back on offer itself.
@@ -130,16 +184,19 @@ pub(super) struct World {
     pub(super) shown: RefCell<BTreeMap<u64, ExceptionMessage>>,
     pub(super) events: RefCell<Vec<Event>>,
     pub(super) channels: Vec<Channel>,
-    /// Which reading of a SKU each version of the figures' file comes from.
-    pub(super) figures: RefCell<HashMap<Vec<u8>, BTreeMap<String, Timestamp>>>,
+    /// Which answers each version of the figures' file comes from.
+    pub(super) figures: RefCell<HashMap<Vec<u8>, BTreeMap<String, Answered>>>,
     pub(super) sent: RefCell<Vec<Vec<Sent>>>,
-    pub(super) intended: RefCell<Vec<Vec<Intended>>>,
     pub(super) applied: RefCell<HashMap<(usize, String), Applied>>,
     pub(super) falls: RefCell<Vec<Fall>>,
     pub(super) told: RefCell<HashMap<(usize, String), Told>>,
     pub(super) restocks: RefCell<Vec<Restock>>,
     /// Offers that a marketplace has set to nothing itself, and that no import has set since.
     pub(super) zeroed: RefCell<BTreeSet<(usize, String)>>,
+    /// The channels' stock rules as they are now.
+    pub(super) rules: RefCell<Vec<stock_rules::StockRules>>,
+    /// Somebody has deleted a channel's ledger.
+    pub(super) emptied: Cell<bool>,
     /// Prima answers nothing.
     pub(super) silent: Cell<bool>,
     /// Prima answers an empty catalogue.
@@ -193,7 +250,8 @@ impl World {
         let mut shops = SHOPS.map(|_| Marketplace::new(settings.clone()));
         for (index, shop) in shops.iter_mut().enumerate() {
             let odd = ODD_OFFERS.iter().filter(|_| plan.odd_offers).map(|sku| (*sku).to_owned());
-            let offers = plan.items.iter().map(|item| item.offer_sku.clone()).chain(odd);
+            let present = plan.items.iter().filter(|item| !plan.comes_later(index, item));
+            let offers = present.map(|item| item.offer_sku.clone()).chain(odd);
             // What a person has put there before the connector came.
             let quantity = if index < LIVE { u32::try_from(dice.between(0, 3)).unwrap_or(0) } else { 3 };
             shop.set_offers(SHOPS[index], offers.map(|shop_sku| NewOffer { shop_sku, quantity, active: true }), beginning());
@@ -229,12 +287,13 @@ impl World {
             channels: (0..CHANNELS.len()).map(channel).collect(),
             figures: RefCell::default(),
             sent: RefCell::new(CHANNELS.iter().map(|_| Vec::new()).collect()),
-            intended: RefCell::new(CHANNELS.iter().map(|_| Vec::new()).collect()),
             applied: RefCell::default(),
             falls: RefCell::default(),
             told: RefCell::default(),
             restocks: RefCell::default(),
             zeroed: RefCell::default(),
+            rules: RefCell::new(plan.rules.clone()),
+            emptied: Cell::new(false),
             silent: Cell::new(false),
             empty: Cell::new(false),
             wrong_documents: Cell::new(None),
@@ -284,9 +343,9 @@ impl World {
             }
             ended.sort_by_key(|(ends, place, _)| (*ends, *place));
             for (ends, place, refused) in ended {
-                let (lines, basis) = {
+                let (lines, basis, sent_at) = {
                     let sent = self.sent.borrow();
-                    (sent[index][place].lines.clone(), sent[index][place].basis.clone())
+                    (sent[index][place].lines.clone(), sent[index][place].basis.clone(), sent[index][place].at)
                 };
                 self.tell(|| format!("import {place} of {} is applied: {lines:?}", CHANNELS[index]));
                 for (number, (offer_sku, quantity)) in lines.into_iter().enumerate() {
@@ -296,7 +355,8 @@ impl World {
                     let key = (index, offer_sku);
                     let latest = self.applied.borrow().get(&key).map_or(place, |before| before.latest.max(place));
                     self.zeroed.borrow_mut().remove(&key);
-                    self.applied.borrow_mut().insert(key, Applied { basis: basis.clone(), quantity, at: ends, place, latest });
+                    let buffer = self.item(&key.1).map_or(0, |item| least_buffer(&basis, index, item, sent_at));
+                    self.applied.borrow_mut().insert(key, Applied { basis: basis.clone(), quantity, at: ends, buffer, place, latest });
                 }
             }
         }
@@ -316,27 +376,26 @@ impl World {
         let Some(item) = self.item(offer_sku) else { return 0 };
         let (office, shops) = (self.office.borrow(), self.shops.borrow());
         let Some(stock) = office.stock_of(&item.sku) else { return 0 };
-        let standing = office.orders().filter(|order| order.stage != Stage::Cancelled);
-        let in_prima: BTreeSet<&str> = standing.flat_map(|order| &order.order.lines).map(|line| line.reference.as_str()).collect();
+        // What Prima has cancelled it will not send, whatever Mirakl still waits for.
+        let in_prima: BTreeSet<&str> = office.orders().flat_map(|order| &order.order.lines).map(|line| line.reference.as_str()).collect();
         let open = shops.iter().zip(SHOPS).flat_map(|(shop, shop_id)| shop.open_orders(shop_id)).flat_map(|order| &order.lines);
         let waiting = open.filter(|line| line.offer_sku == offer_sku && !in_prima.contains(line.order_line_id.as_str()));
-        stock.physical - stock.elsewhere - stock.owed - waiting.map(|line| i64::from(line.to_ship())).sum::<i64>()
+        // Pieces that Mirakl has cancelled of a line: they stay in Prima's order until a person reduces it, and do not leave.
+        let standing = office.orders().filter(|order| !matches!(order.stage, Stage::Cancelled | Stage::Despatched));
+        let lines = standing.flat_map(|order| order.order.lines.iter().map(move |line| (order, line)));
+        let surplus = lines.filter(|(_, line)| line.product == item.sku.product && line.matrix == item.sku.matrix).map(|(order, line)| {
+            let listed = shops.iter().find_map(|shop| shop.order(&order.order.third_party_id)).filter(|listed| listed.state.is_open());
+            let wanted = listed.and_then(|listed| listed.lines.iter().find(|one| one.order_line_id == line.reference));
+            wanted.map_or(0, |wanted| i64::from(line.quantity.saturating_sub(wanted.quantity)))
+        });
+        surplus.sum::<i64>() + stock.physical - stock.elsewhere - stock.owed - waiting.map(|line| i64::from(line.to_ship())).sum::<i64>()
     }
 
-    /// The most that the connector may take an offer to show: what was applied last, and whatever it has had in mind since, or had
-    /// sent before without hearing how that ended.
-    pub(super) fn highest(&self, channel: usize, offer_sku: &str) -> u32 {
-        let shows = self.shops.borrow()[channel].offer(SHOPS[channel], offer_sku).map_or(0, |offer| offer.quantity);
-        let last = self.applied.borrow().get(&(channel, offer_sku.to_owned())).map(|applied| applied.place);
-        let sent = self.sent.borrow();
-        let counts = |intended: &&Intended| match intended.place {
-            Some(place) => last.is_none_or(|last| place >= last) || !sent[channel][place].is_usual,
-            // Never sent, and in doubt until another import is through.
-            None => last.is_none_or(|last| last < intended.before),
-        };
-        let intended = self.intended.borrow();
-        let of_offer = intended[channel].iter().filter(|intended| intended.offer_sku == offer_sku).filter(counts);
-        of_offer.map(|intended| intended.quantity).max().unwrap_or(0).max(shows)
+    /// How a channel's ledger has every offer.
+    pub(super) async fn entries(&self, channel: usize) -> Entries {
+        let Ok(held) = self.ledger.load(CHANNELS[channel]).await else { return Entries::default() };
+        let shown = self.plan.items.iter().map(|item| (item.offer_sku.clone(), held.ledger().shown(sku_hash(&item.offer_sku))));
+        Entries { shown: shown.collect(), on_offer: held.ledger().entries().filter(|entry| entry.value.highest() > 0).count() }
     }
 
     pub(super) fn ask_later(&self, message: &ImportMessage, delay: Duration) {
@@ -355,6 +414,11 @@ impl World {
     pub(super) fn note_fall(&self, offer_sku: &str, units: u32, order: Option<(usize, String)>) {
         self.falls.borrow_mut().push(Fall { at: self.now(), offer_sku: offer_sku.to_owned(), units, order });
     }
+}
+
+/// The least that is held back of an offer, by what a run has read.
+pub(super) fn least_buffer(basis: &Basis, channel: usize, item: &Item, now: Timestamp) -> u32 {
+    basis.held(channel, item, now).iter().map(|held| held.buffer.value).min().unwrap_or(0)
 }
 
 /// So that a reference is shared by all tasks.

@@ -23,6 +23,7 @@ pub(super) fn routes() -> Router<Arc<Simulator>> {
         .route("/simulator/sales", post(sell))
         .route("/simulator/stock", get(stock))
         .route("/simulator/shops/{shop_id}/offers", put(set_offers))
+        .route("/simulator/shops/{shop_id}/offers/withdraw", post(withdraw_offers))
         .route("/simulator/shops/{shop_id}/offers/look", post(look))
         .route("/simulator/shops/{shop_id}/offers/generate", post(generate_offers))
         .route("/simulator/shops/{shop_id}/import-fates", post(spoil_imports))
@@ -128,6 +129,11 @@ async fn look(State(simulator): State<Arc<Simulator>>, Path(shop_id): Path<i64>,
 
 async fn set_offers(State(simulator): State<Arc<Simulator>>, Path(shop_id): Path<i64>, Json(offers): Json<Vec<NewOffer>>) -> StatusCode {
     simulator.marketplace().set_offers(shop_id, offers, Timestamp::now());
+    StatusCode::NO_CONTENT
+}
+
+async fn withdraw_offers(State(simulator): State<Arc<Simulator>>, Path(shop_id): Path<i64>, Json(skus): Json<Vec<String>>) -> StatusCode {
+    simulator.marketplace().withdraw_offers(shop_id, &skus, Timestamp::now());
     StatusCode::NO_CONTENT
 }
 

@@ -21,6 +21,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use self::problems::Problems;
+pub(crate) use self::sku::SkuParts;
 pub use self::sku::{PrimaSku, SkuProblem, SkuReader};
 use super::ExceptionKind;
 use super::rules::{OrderRules, PickUpPointTarget, SkuOverride};

@@ -30,8 +30,29 @@ impl From<PrimaSku> for SkuOverride {
 
 impl From<&SkuOverride> for PrimaSku {
     fn from(known: &SkuOverride) -> Self {
-        let mut codes = known.matrix_codes.iter().cloned();
-        Self { product: known.product.clone(), matrix_codes: std::array::from_fn(|_| codes.next().unwrap_or_default()) }
+        SkuParts::from(known).into()
+    }
+}
+
+/// A product with its matrix codes as they stand in an offer's SKU, or in an override: nothing is copied, because there may be a million.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SkuParts<'s> {
+    /// The product.
+    pub(crate) product: &'s str,
+    /// The matrix codes; an unused one is empty.
+    pub(crate) matrix_codes: [&'s str; 4],
+}
+
+impl<'s> From<&'s SkuOverride> for SkuParts<'s> {
+    fn from(known: &'s SkuOverride) -> Self {
+        let mut codes = known.matrix_codes.iter().map(String::as_str);
+        Self { product: &known.product, matrix_codes: std::array::from_fn(|_| codes.next().unwrap_or_default()) }
+    }
+}
+
+impl From<SkuParts<'_>> for PrimaSku {
+    fn from(parts: SkuParts<'_>) -> Self {
+        Self { product: parts.product.to_owned(), matrix_codes: parts.matrix_codes.map(str::to_owned) }
     }
 }
 
@@ -77,14 +98,21 @@ impl SkuReader {
     /// # Errors
     /// Nothing, or more than one thing.
     pub fn read(&self, offer_sku: &str) -> Result<PrimaSku, SkuProblem> {
+        self.read_as(offer_sku, |parts| PrimaSku::from(parts))
+    }
+
+    /// What `then` makes of an offer's SKU.
+    ///
+    /// # Errors
+    /// As [`SkuReader::read`].
+    pub(crate) fn read_as<R>(&self, offer_sku: &str, then: impl FnOnce(SkuParts<'_>) -> R) -> Result<R, SkuProblem> {
         if let Some(known) = self.overrides.get(offer_sku).or_else(|| self.overrides.get(offer_sku.trim())) {
-            return if known.problem().is_some() { Err(SkuProblem::WrongOverride) } else { Ok(PrimaSku::from(known)) };
+            return if known.problem().is_some() { Err(SkuProblem::WrongOverride) } else { Ok(then(known.into())) };
         }
-        let mut found = self.forms.read(offer_sku);
-        match found.len() {
-            0 => Err(SkuProblem::Unknown),
-            1 => Ok(found.remove(0)),
-            _ => Err(SkuProblem::Ambiguous),
+        match self.forms.read(&self.forms.normal(offer_sku)) {
+            [None, _] => Err(SkuProblem::Unknown),
+            [Some(one), None] => Ok(then(one)),
+            [Some(_), Some(_)] => Err(SkuProblem::Ambiguous),
         }
     }
 }
@@ -111,16 +139,17 @@ pub(super) fn resolve(
         }
         return Some(PrimaSku::from(known));
     }
-    match &Forms::new(rules).read(raw)[..] {
-        [one] => Some(one.clone()),
-        [] => {
+    let forms = Forms::new(rules);
+    match forms.read(&forms.normal(raw)) {
+        [Some(one), None] => Some(one.into()),
+        [None, _] => {
             problems.add_sku(
                 format!("line {line_id}: SKU {raw} is unknown: it has none of the forms {}", rules.patterns.join(", ")),
                 format!("Correct the offer's SKU in Mirakl, or add an override of {raw} that names Prima's product and matrix codes; then retry the order."),
             );
             None
         }
-        [first, second, ..] => {
+        [Some(first), Some(second)] => {
             problems.add_sku(
                 format!("line {line_id}: SKU {raw} is ambiguous: it may be {} or {}", shown(first), shown(second)),
                 format!("Add an override of {raw} that names the right product and matrix codes, then retry the order."),
@@ -130,9 +159,9 @@ pub(super) fn resolve(
     }
 }
 
-fn shown(sku: &PrimaSku) -> String {
-    let codes = sku.matrix_codes.iter().filter(|code| !code.is_empty()).cloned().collect::<Vec<_>>();
-    if codes.is_empty() { sku.product.clone() } else { format!("{} ({})", sku.product, codes.join(", ")) }
+fn shown(sku: SkuParts<'_>) -> String {
+    let codes = sku.matrix_codes.into_iter().filter(|code| !code.is_empty()).collect::<Vec<_>>();
+    if codes.is_empty() { sku.product.to_owned() } else { format!("{} ({})", sku.product, codes.join(", ")) }
 }
 
 /// The forms that a channel's SKUs may have.
@@ -155,27 +184,34 @@ impl Forms {
         Self { separators: separators.collect(), capitals: rules.capitals, forms }
     }
 
+    /// A SKU as its parts are to be read.
+    fn normal<'r>(&self, raw: &'r str) -> Cow<'r, str> {
+        if self.capitals { Cow::Owned(raw.trim().to_uppercase()) } else { Cow::Borrowed(raw.trim()) }
+    }
+
     /// The different results of all forms; at most two, as a second one settles that the SKU is ambiguous.
-    fn read(&self, raw: &str) -> Vec<PrimaSku> {
-        let sku = if self.capitals { Cow::Owned(raw.trim().to_uppercase()) } else { Cow::Borrowed(raw.trim()) };
-        let mut found = Vec::new();
+    fn read<'s>(&self, sku: &'s str) -> Found<'s> {
+        let mut found = Found::default();
         if sku.len() > LONGEST || sku.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return found;
         }
         for form in &self.forms {
-            read(&sku, form, &self.separators, PrimaSku::default(), &mut found);
+            read(sku, form, &self.separators, SkuParts::default(), &mut found);
         }
         found
     }
 }
 
-fn read(rest: &str, elements: &[Element], separators: &[String], so_far: PrimaSku, found: &mut Vec<PrimaSku>) {
-    if found.len() > 1 {
+/// No result, one, or more than one.
+type Found<'s> = [Option<SkuParts<'s>>; 2];
+
+fn read<'s>(rest: &'s str, elements: &[Element], separators: &[String], so_far: SkuParts<'s>, found: &mut Found<'s>) {
+    if found[1].is_some() {
         return;
     }
     let Some((element, following)) = elements.split_first() else {
-        if rest.is_empty() && !found.contains(&so_far) {
-            found.push(so_far);
+        if rest.is_empty() && !found.contains(&Some(so_far)) {
+            found[usize::from(found[0].is_some())] = Some(so_far);
         }
         return;
     };
@@ -186,25 +222,36 @@ fn read(rest: &str, elements: &[Element], separators: &[String], so_far: PrimaSk
             }
         }
         Element::Field { part, width, any } => {
-            for (end, _) in rest.char_indices().skip(1).chain([(rest.len(), ' ')]) {
+            // A part that holds no separator ends before the first one does.
+            let is_free = width.is_some() || *any;
+            let most =
+                if is_free { rest.len() } else { separators.iter().filter_map(|one| last_without(rest, one)).min().unwrap_or(rest.len()) };
+            let ends = rest.char_indices().skip(1).map(|(end, _)| end).chain([rest.len()]);
+            for end in ends.take_while(|end| *end <= most) {
                 let (taken, rest) = rest.split_at(end);
                 let fits = match width {
                     Some(width) => taken.chars().count() == *width,
-                    None => !taken.is_empty() && (*any || !separators.iter().any(|separator| taken.contains(separator.as_str()))),
+                    None => !taken.is_empty(),
                 };
                 if !fits {
                     continue;
                 }
-                let mut next = so_far.clone();
+                let mut next = so_far;
                 match part {
-                    Part::Product => next.product = taken.to_owned(),
-                    Part::Matrix(index) => next.matrix_codes[*index] = taken.to_owned(),
+                    Part::Product => next.product = taken,
+                    Part::Matrix(index) => next.matrix_codes[*index] = taken,
                     Part::Ignore => {}
                 }
                 read(rest, following, separators, next, found);
             }
         }
     }
+}
+
+/// How far a text goes without holding the separator, where it holds it at all. The separator has a character at least.
+fn last_without(text: &str, separator: &str) -> Option<usize> {
+    let at = text.as_bytes().windows(separator.len().max(1)).position(|window| window == separator.as_bytes())?;
+    Some((at + separator.len()).saturating_sub(1))
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! What Prima has free to sell: `ProductAvailableToSell` by range, read as it arrives, and `MultiAvailableToSell` for a named few.
 
+mod plain;
 pub mod ranges;
 mod reading;
 mod result_text;
 
 use std::time::Duration;
 
-use reqwest::Response;
+use bytes::Bytes;
+use jiff::Timestamp;
+use reqwest::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
@@ -18,9 +21,12 @@ use super::PrimaError;
 use super::client::{Effect, PrimaClient, content_type_of, of_document, of_soap};
 use super::xml::DocumentWriter;
 use crate::clock::Clock;
+use crate::installation::PrimaConnection;
 use crate::order::rules::SkuOverride;
 use crate::stock::settings::StockBasis;
 
+/// How long Prima may be silent where it is asked for single SKUs.
+const NAMED_SILENCE: Duration = Duration::from_secs(20);
 /// Chunks that wait to be read.
 const WAITING_CHUNKS: usize = 8;
 
@@ -84,7 +90,7 @@ impl<C: Clock + Clone> PrimaStock for PrimaClient<C> {
         document.open("Request", "", &[("RequestType", "ProductAvailableToSell")]);
         document.empty("Data", "", &[("ProductFrom", &range.from), ("ProductTo", &range.to)]);
         document.close("Request");
-        self.read("ProductAvailableToSell", document, basis).await
+        self.read("ProductAvailableToSell", document, basis, self.patience()).await
     }
 
     async fn named(&self, skus: &[SkuOverride], basis: StockBasis) -> Result<RangeReading, PrimaError> {
@@ -99,14 +105,21 @@ impl<C: Clock + Clone> PrimaStock for PrimaClient<C> {
         }
         document.close("Data");
         document.close("Request");
-        self.read("MultiAvailableToSell", document, basis).await.map_err(|failure| failure.error)
+        // A few SKUs: whoever is silent for longer does not answer, and everybody else waits.
+        let patience = Patience { silence: self.patience().silence.min(NAMED_SILENCE), ..self.patience() };
+        self.read("MultiAvailableToSell", document, basis, patience).await.map_err(|failure| failure.error)
     }
 }
 
 impl<C: Clock + Clone> PrimaClient<C> {
-    async fn read(&self, name: &'static str, document: DocumentWriter, basis: StockBasis) -> Result<RangeReading, RangeFailure> {
+    async fn read(
+        &self,
+        name: &'static str,
+        document: DocumentWriter,
+        basis: StockBasis,
+        patience: Patience,
+    ) -> Result<RangeReading, RangeFailure> {
         let asked_at = self.now();
-        let patience = self.patience();
         // The whole answer may take as long as the invocation has; that it comes at all is watched from chunk to chunk.
         let (response, _turn) = self.send(Effect::None, name, document.finish(), Some(patience.silence)).await?;
         let (status, content_type) = (response.status(), content_type_of(&response));
@@ -119,25 +132,44 @@ impl<C: Clock + Clone> PrimaClient<C> {
         forward(response, &sender, patience, self.time_left()).await;
         drop(sender);
         let read = reader.await.map_err(|_| PrimaError::unknown(name, "the answer could not be read: its reader failed"))?;
-        let Failed { problem, products, skus, length } = match read {
-            Ok(reading) if status.is_success() => return Ok(reading),
-            Ok(_) => return Err(PrimaError::unknown(name, format!("answered with HTTP status {status}")).into()),
-            Err(failed) => failed,
-        };
-        let error = match problem {
-            Problem::Document(problem) => of_document(name, problem),
-            Problem::Broken(Broken::Cut(problem)) => PrimaError::unknown(name, problem),
-            Problem::Broken(Broken::Soap(problem)) => of_soap(name, problem, status),
-        };
-        Err(RangeFailure { error, products, skus, length })
+        match read {
+            Ok(_) if !status.is_success() => Err(PrimaError::unknown(name, format!("answered with HTTP status {status}")).into()),
+            read => read.map_err(|failed| failure_of(name, failed, status)),
+        }
     }
 }
 
+/// Reads an answer to `ProductAvailableToSell` from its chunks, without ever holding the whole: what a client does with what Prima sends.
+/// `content_type`: of the HTTP answer. `asked_at`: when the request was started.
+///
+/// # Errors
+/// Prima's refusal; or the answer is not complete, or not one. An error among the chunks says in words how the answer was cut.
+pub fn read_answer<B: AsRef<[u8]>>(
+    chunks: impl Iterator<Item = Result<B, String>>,
+    connection: &PrimaConnection,
+    content_type: Option<&str>,
+    basis: StockBasis,
+    asked_at: Timestamp,
+) -> Result<RangeReading, RangeFailure> {
+    let read = reading::read(chunks, connection, content_type, basis, asked_at);
+    read.map_err(|failed| failure_of("ProductAvailableToSell", failed, StatusCode::OK))
+}
+
+fn failure_of(name: &'static str, failed: Failed, status: StatusCode) -> RangeFailure {
+    let Failed { problem, products, skus, length } = failed;
+    let error = match problem {
+        Problem::Document(problem) => of_document(name, problem),
+        Problem::Broken(Broken::Cut(problem)) => PrimaError::unknown(name, problem),
+        Problem::Broken(Broken::Soap(problem)) => of_soap(name, problem, status),
+    };
+    RangeFailure { error, products, skus, length }
+}
+
 /// What of an answer waits to be read.
-struct Chunks(mpsc::Receiver<Result<Vec<u8>, String>>);
+struct Chunks(mpsc::Receiver<Result<Bytes, String>>);
 
 impl Iterator for Chunks {
-    type Item = Result<Vec<u8>, String>;
+    type Item = Result<Bytes, String>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.0.blocking_recv()
@@ -145,7 +177,7 @@ impl Iterator for Chunks {
 }
 
 /// Hands on the chunks of an answer until it ends, is too long, or stops coming; or until its reader has given up.
-async fn forward(mut response: Response, to: &mpsc::Sender<Result<Vec<u8>, String>>, patience: Patience, time_left: Duration) {
+async fn forward(mut response: Response, to: &mpsc::Sender<Result<Bytes, String>>, patience: Patience, time_left: Duration) {
     let until = tokio::time::Instant::now() + time_left;
     let mut length = 0_u64;
     loop {
@@ -165,7 +197,7 @@ async fn forward(mut response: Response, to: &mpsc::Sender<Result<Vec<u8>, Strin
                 to.send(Err(format!("the answer is larger than {} bytes: ask for smaller ranges", patience.largest_answer))).await,
             );
         }
-        if to.send(Ok(chunk.to_vec())).await.is_err() {
+        if to.send(Ok(chunk)).await.is_err() {
             return;
         }
     }

@@ -5,6 +5,7 @@
 //! for any order that Prima may compare its codes by: a code that is not up to the first boundary is from it on, and so
 //! along the chain to the last range, which is open. So a boundary may be any text, also a product that is gone.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ProductRange;
@@ -50,6 +51,9 @@ pub struct RangePlan {
     /// What the first range took, which is open below.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     first: Option<Took>,
+    /// When the first range was asked for that was read last; none where it never was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first_asked_at: Option<Timestamp>,
     /// Where each further range begins, and the one before it ends.
     #[serde(default)]
     further: Vec<Further>,
@@ -60,6 +64,9 @@ struct Further {
     from: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     took: Option<Took>,
+    /// When it was asked for that was read last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked_at: Option<Timestamp>,
 }
 
 impl RangePlan {
@@ -69,6 +76,8 @@ impl RangePlan {
     const SMALL: f64 = 0.4;
     /// Parts that one reading is split into at most.
     const MOST_PARTS: u64 = 1000;
+    /// Ranges beyond which none is parted any more.
+    const MOST_RANGES: usize = 1000;
     /// Boundaries up to which ranges are parted of which no product is known: a Prima that answers nothing at all must not part them for ever.
     const MOST_UNKNOWN: usize = 63;
 
@@ -77,13 +86,32 @@ impl RangePlan {
         let mut products: Vec<String> = products.into_iter().map(|product| product.trim().to_owned()).collect();
         products.retain(|product| !product.is_empty());
         products.dedup();
-        Self { first: None, further: products.into_iter().map(|from| Further { from, took: None }).collect() }
+        let further = products.into_iter().map(|from| Further { from, took: None, asked_at: None }).collect();
+        Self { first: None, first_asked_at: None, further }
     }
 
     /// The ranges, which together cover every product.
     #[must_use]
     pub fn ranges(&self) -> Vec<ProductRange> {
         (0..=self.further.len()).map(|index| self.range(index)).collect()
+    }
+
+    /// The same, those first that were never read or not for longest: what one run does not come to, the next ones begin with.
+    #[must_use]
+    pub fn ranges_by_age(&self) -> Vec<ProductRange> {
+        let mut ranges: Vec<_> = (0..=self.further.len()).map(|index| (self.asked_at(index), self.range(index))).collect();
+        ranges.sort_by_key(|(asked_at, _)| *asked_at);
+        ranges.into_iter().map(|(_, range)| range).collect()
+    }
+
+    /// Since when everything is known: when that range was asked for which was read the longest ago. None where one never was.
+    #[must_use]
+    pub fn whole_since(&self) -> Option<Timestamp> {
+        (0..=self.further.len()).map(|index| self.asked_at(index)).min().flatten()
+    }
+
+    fn asked_at(&self, index: usize) -> Option<Timestamp> {
+        index.checked_sub(1).map_or(self.first_asked_at, |before| self.further.get(before).and_then(|further| further.asked_at))
     }
 
     fn range(&self, index: usize) -> ProductRange {
@@ -94,20 +122,26 @@ impl RangePlan {
         }
     }
 
-    fn took(&mut self, index: usize) -> Option<&mut Option<Took>> {
+    /// What is remembered of a range: what it took, and when it was asked for.
+    fn memory(&mut self, index: usize) -> Option<(&mut Option<Took>, &mut Option<Timestamp>)> {
         match index.checked_sub(1) {
-            None => Some(&mut self.first),
-            Some(before) => self.further.get_mut(before).map(|further| &mut further.took),
+            None => Some((&mut self.first, &mut self.first_asked_at)),
+            Some(before) => self.further.get_mut(before).map(|further| (&mut further.took, &mut further.asked_at)),
         }
     }
 
-    /// Remembers what a range took, and splits it at some of the products of its answer where that is more than the limits. A range that is no longer one of the
+    /// Remembers when a range was asked for and what it took, and splits it at some of the products of its answer where that is more than the limits. A range that is no longer one of the
     /// plan's is let be, and so is a single product, however large.
-    pub fn learn(&mut self, range: &ProductRange, took: Took, products: &[String], limits: &RangeLimits) {
+    pub fn learn(&mut self, range: &ProductRange, asked_at: Timestamp, took: Took, products: &[String], limits: &RangeLimits) {
         let share = took.share_of(limits);
-        let parts = if share > 1.0 { ((share / Self::AIM).ceil() as u64).clamp(2, Self::MOST_PARTS) } else { 1 };
+        // Where hardly anything takes long, smaller ranges help nothing.
+        let is_parted = share > 1.0 && took.skus.saturating_mul(100) >= limits.skus && self.further.len() < Self::MOST_RANGES;
+        let parts = if is_parted { ((share / Self::AIM).ceil() as u64).clamp(2, Self::MOST_PARTS) } else { 1 };
         let mut boundaries = evenly(products, parts as usize - 1);
         boundaries.retain(|product| *product != range.from && *product != range.to);
+        if let Some((_, known)) = self.index(range).and_then(|index| self.memory(index)) {
+            *known = Some(asked_at);
+        }
         self.part(range, boundaries, Some(took));
     }
 
@@ -125,11 +159,12 @@ impl RangePlan {
         boundaries.extend(products.last().cloned());
         boundaries.dedup();
         boundaries.retain(|product| *product != range.from && *product != range.to);
-        if boundaries.is_empty() && self.further.len() < Self::MOST_UNKNOWN {
+        let unknown = self.further.iter().filter(|further| further.took.is_none()).count();
+        if boundaries.is_empty() && unknown < Self::MOST_UNKNOWN {
             boundaries.extend(middle(&range.from, &range.to));
         }
         let count = boundaries.len();
-        let Some(index) = self.index(range).filter(|_| count > 0) else { return Vec::new() };
+        let Some(index) = self.index(range).filter(|_| count > 0 && self.further.len() < Self::MOST_RANGES) else { return Vec::new() };
         self.part(range, boundaries, None);
         (index..=index + count).map(|index| self.range(index)).collect()
     }
@@ -141,28 +176,29 @@ impl RangePlan {
     fn part(&mut self, range: &ProductRange, products: Vec<String>, took: Option<Took>) {
         let Some(index) = self.index(range) else { return };
         let each = took.map(|took| took.parted(products.len() as u64 + 1));
-        if let Some(took) = self.took(index) {
-            *took = each;
-        }
-        self.further.splice(index..index, products.into_iter().map(|from| Further { from, took: each }));
+        let Some((took, asked_at)) = self.memory(index) else { return };
+        *took = each;
+        let asked_at = *asked_at;
+        self.further.splice(index..index, products.into_iter().map(|from| Further { from, took: each, asked_at }));
     }
 
     /// Joins neighbours that together stay far below the limits. For the end of a run, when no range is being read.
     pub fn join(&mut self, limits: &RangeLimits) {
-        let mut before = self.first;
+        let (mut before, mut before_asked_at) = (self.first, self.first_asked_at);
         let mut kept: Vec<Further> = Vec::with_capacity(self.further.len());
         for further in std::mem::take(&mut self.further) {
             let together = before.zip(further.took).map(|(one, other)| one.plus(other));
             match together.filter(|together| together.share_of(limits) < Self::SMALL) {
                 Some(together) => {
                     before = Some(together);
+                    before_asked_at = before_asked_at.min(further.asked_at);
                     match kept.last_mut() {
-                        Some(last) => last.took = before,
-                        None => self.first = before,
+                        Some(last) => (last.took, last.asked_at) = (before, before_asked_at),
+                        None => (self.first, self.first_asked_at) = (before, before_asked_at),
                     }
                 }
                 None => {
-                    before = further.took;
+                    (before, before_asked_at) = (further.took, further.asked_at);
                     kept.push(further);
                 }
             }

@@ -1,11 +1,14 @@
 //! What an answer to `ProductAvailableToSell` says, one element after the other.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use quick_xml::Reader;
 use quick_xml::escape::{resolve_predefined_entity, unescape};
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::plain::Plain;
 use super::result_text::{Broken, ResultText};
 use crate::installation::PrimaConnection;
 use crate::prima::documents::DocumentProblem;
@@ -31,13 +34,19 @@ pub struct SkuKey(pub u64);
 impl SkuKey {
     /// The key of a product and its matrix codes.
     pub fn of<'a>(product: &'a str, matrix_codes: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut text = String::with_capacity(64);
-        text.push_str(product.trim());
+        Self::joined(&mut String::with_capacity(64), product, matrix_codes)
+    }
+
+    /// The same for many: `text` is overwritten.
+    pub(crate) fn joined<'a>(text: &mut String, product: &'a str, matrix_codes: impl IntoIterator<Item = &'a str>) -> Self {
+        text.clear();
+        text.push_str(trimmed(product));
         let mut written = text.len();
         for code in matrix_codes {
+            let code = trimmed(code);
             text.push('\u{1F}');
-            text.push_str(code.trim());
-            if !code.trim().is_empty() {
+            text.push_str(code);
+            if !code.is_empty() {
                 written = text.len();
             }
         }
@@ -145,7 +154,7 @@ where
     let mut reader = Reader::from_reader(ResultText::new(chunks, connection, content_type));
     let mut reading = Growing::new(basis);
     let ended = read_to_the_end(&mut reader, &mut reading);
-    let length = reader.buffer_position();
+    let length = reader.buffer_position() + reading.passed;
     match ended {
         Ok(()) => Ok(reading.finish(asked_at, length)),
         Err(problem) => Err(Failed {
@@ -166,9 +175,15 @@ where
     let mut depth = 0_usize;
     let mut has_root = false;
     loop {
+        // Past the XML reader, which has taken everything before, and finds what comes next as if that had come at once.
+        while (1..DEEPEST).contains(&depth)
+            && let Some(element) = reader.get_mut().plain()
+        {
+            reading.note_plain(&element)?;
+        }
         buffer.clear();
         let Ok(event) = reader.read_event_into(&mut buffer) else {
-            let at = reader.error_position();
+            let at = reader.error_position() + reading.passed;
             let broken = reader.get_mut().broken();
             return Err(broken.map_or_else(|| unreadable(format!("is not well-formed XML at byte {at}")), Problem::Broken));
         };
@@ -183,7 +198,7 @@ where
                     }
                     check_status(start)?;
                 } else if without_prefix(start.name().into_inner()).eq_ignore_ascii_case("sku") {
-                    reading.note(start)?;
+                    reading.note_element(start)?;
                 }
                 depth += usize::from(matches!(event, Event::Start(_)));
             }
@@ -267,7 +282,10 @@ struct Growing {
     below_zero: usize,
     nameless: usize,
     products: Products,
-    texts: [String; 5],
+    /// Bytes of the document that were read past the XML reader.
+    passed: u64,
+    /// For [`SkuKey::joined`].
+    joined: String,
 }
 
 impl Growing {
@@ -279,49 +297,57 @@ impl Growing {
             below_zero: 0,
             nameless: 0,
             products: Products::default(),
-            texts: Default::default(),
+            passed: 0,
+            joined: String::new(),
         }
     }
 
-    fn note(&mut self, element: &BytesStart<'_>) -> Result<(), Problem> {
-        let (mut available, mut allocated, mut free) = (None, None, None);
-        for text in &mut self.texts {
-            text.clear();
+    fn note_plain(&mut self, element: &Plain<'_>) -> Result<(), Problem> {
+        self.passed += element.unescaped as u64;
+        let (mut values, mut places) = ([None; COLUMNS.len()], Places::default());
+        for (name, value) in element.attributes() {
+            if let Some(place) = places.of(name)? {
+                values[place] = Some(*value);
+            }
         }
-        let mut seen = 0_u8;
+        self.note(&values);
+        Ok(())
+    }
+
+    fn note_element(&mut self, element: &BytesStart<'_>) -> Result<(), Problem> {
+        let (mut values, mut places) = ([const { None }; COLUMNS.len()], Places::default());
+        // The parser's own check for duplicates costs more than all the rest of this.
         for attribute in element.attributes().with_checks(false) {
             let attribute = attribute.map_err(|_| not_well_formed())?;
-            let Some((place, column)) = column(without_prefix(attribute.key.into_inner())) else { continue };
-            // The parser's own check costs more than all the rest of this.
-            if seen & 1 << place != 0 {
-                return Err(not_well_formed());
-            }
-            seen |= 1 << place;
-            let value = unescape(&attribute.value).map_err(|_| not_well_formed())?;
-            match column {
-                Column::Text(index) => self.texts[index].push_str(value.trim()),
-                Column::Available => available = Some(units(&value)),
-                Column::Allocated => allocated = Some(units(&value)),
-                Column::Free => free = Some(units(&value)),
+            if let Some(place) = places.of(without_prefix(attribute.key.into_inner()))? {
+                let value = match attribute.value {
+                    Cow::Borrowed(value) => unescape(value),
+                    Cow::Owned(value) => unescape(&value).map(|value| Cow::Owned(value.into_owned())),
+                };
+                values[place] = Some(value.map_err(|_| not_well_formed())?);
             }
         }
-        let [product, codes @ ..] = &self.texts;
+        self.note(&values.each_ref().map(Option::as_deref));
+        Ok(())
+    }
+
+    /// Notes an element by the values of its [`COLUMNS`].
+    fn note(&mut self, values: &[Option<&str>; COLUMNS.len()]) {
+        let texts: [&str; 5] = std::array::from_fn(|place| trimmed(values[place].unwrap_or_default()));
+        let [product, codes @ ..] = texts;
         if product.is_empty() {
             self.nameless += 1;
-            return Ok(());
+            return;
         }
-        let key = SkuKey::of(product, codes.iter().map(String::as_str));
-        let needed = |figure: Option<Option<i64>>, name| match figure {
-            None => Err(WhyNot::Absent(name)),
-            Some(None) => Err(WhyNot::NoNumber(name)),
-            Some(Some(units)) => Ok(units),
+        let key = SkuKey::joined(&mut self.joined, product, codes);
+        let needed = |place: usize| {
+            let figure = values[place].ok_or(WhyNot::Absent(COLUMNS[place]))?;
+            units(figure).ok_or(WhyNot::NoNumber(COLUMNS[place]))
         };
         let units = match self.basis {
-            StockBasis::Free => needed(free, "FreeQuantity"),
-            StockBasis::AvailableIsFree => needed(available, "AvailableQuantity"),
-            StockBasis::AvailableLessAllocated => {
-                needed(available, "AvailableQuantity").and_then(|available| Ok(available - needed(allocated, "AllocatedQuantity")?.max(0)))
-            }
+            StockBasis::Free => needed(FREE),
+            StockBasis::AvailableIsFree => needed(AVAILABLE),
+            StockBasis::AvailableLessAllocated => needed(AVAILABLE).and_then(|available| Ok(available - needed(ALLOCATED)?.max(0))),
         };
         self.products.note(product);
         match units {
@@ -330,15 +356,14 @@ impl Growing {
                 self.figures.push(Figure::new(key, u32::try_from(units).unwrap_or(0)));
             }
             Err(why) => {
-                let sku = (self.unusable.len() < NAMED).then(|| self.texts.join(" ").trim_end().to_owned());
+                let sku = (self.unusable.len() < NAMED).then(|| texts.join(" ").trim_end().to_owned());
                 self.unusable.push(Unusable { key, sku, why });
             }
         }
-        Ok(())
     }
 
     fn finish(mut self, asked_at: Timestamp, length: u64) -> RangeReading {
-        self.figures.sort_unstable();
+        self.figures.sort_unstable_by_key(|figure| (figure.key(), figure.free));
         let mut twice = Vec::new();
         self.figures.dedup_by(|later, earlier| {
             let is_same = later.key == earlier.key;
@@ -366,32 +391,50 @@ impl Growing {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Column {
-    Text(usize),
-    Available,
-    Allocated,
-    Free,
+/// The attributes that are read: the five that name a SKU, and figures.
+const COLUMNS: [&str; 8] =
+    ["Product", "MtrxCode1", "MtrxCode2", "MtrxCode3", "MtrxCode4", "AvailableQuantity", "AllocatedQuantity", "FreeQuantity"];
+const AVAILABLE: usize = 5;
+const ALLOCATED: usize = 6;
+const FREE: usize = 7;
+
+/// The columns of an element's attributes.
+#[derive(Default)]
+struct Places {
+    seen: [bool; COLUMNS.len()],
+    /// Mostly they come in the order of the columns: where the next one is looked for first.
+    next: usize,
 }
 
-fn column(name: &str) -> Option<(usize, Column)> {
-    const NAMES: [(&str, Column); 8] = [
-        ("Product", Column::Text(0)),
-        ("MtrxCode1", Column::Text(1)),
-        ("MtrxCode2", Column::Text(2)),
-        ("MtrxCode3", Column::Text(3)),
-        ("MtrxCode4", Column::Text(4)),
-        ("AvailableQuantity", Column::Available),
-        ("AllocatedQuantity", Column::Allocated),
-        ("FreeQuantity", Column::Free),
-    ];
-    let place = NAMES.iter().position(|(known, _)| name.eq_ignore_ascii_case(known))?;
-    Some((place, NAMES[place].1))
+impl Places {
+    /// The column of an attribute, its name without a prefix.
+    ///
+    /// # Errors
+    /// The element has it already.
+    fn of(&mut self, name: &str) -> Result<Option<usize>, Problem> {
+        let is_next = COLUMNS.get(self.next).is_some_and(|next| *next == name);
+        let place = if is_next { Some(self.next) } else { COLUMNS.iter().position(|known| name.eq_ignore_ascii_case(known)) };
+        let Some(place) = place else { return Ok(None) };
+        if std::mem::replace(&mut self.seen[place], true) {
+            return Err(not_well_formed());
+        }
+        self.next = place + 1;
+        Ok(Some(place))
+    }
+}
+
+/// As [`str::trim`], at once where there is nothing to be done.
+fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [] => text,
+        [first, .., last] | [first @ last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        _ => text.trim(),
+    }
 }
 
 /// Whole pieces: `12`, `-3`, and `12.00`, as a decimal field writes it.
 fn units(text: &str) -> Option<i64> {
-    let text = text.trim();
+    let text = trimmed(text);
     let whole = match text.split_once('.') {
         Some((whole, fraction)) if !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0') => whole,
         Some(_) => return None,

@@ -10,6 +10,7 @@ use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::Event;
 
+use super::plain::Plain;
 use crate::installation::PrimaConnection;
 use crate::prima::soap;
 use crate::prima::xml::{self, without_prefix};
@@ -63,6 +64,8 @@ pub(super) struct ResultText<'a, S> {
     /// Decoded and not looked at yet; what stands before `at` is done with.
     text: String,
     at: usize,
+    /// All chunks are in it.
+    has_ended: bool,
     /// The envelope without the result's text.
     envelope: String,
     place: Place,
@@ -85,6 +88,7 @@ where
             decoder: None,
             text: String::new(),
             at: 0,
+            has_ended: false,
             envelope: String::new(),
             place: Place::Before,
             out: Vec::new(),
@@ -98,24 +102,38 @@ where
         self.broken.take()
     }
 
-    /// Takes chunks until there is something to give, or nothing more comes.
+    /// Takes an SKU's element that is nothing but one and comes next: most are read by this alone. Nothing, where a part of the text is
+    /// still to be read otherwise, or where what comes next is anything else.
+    pub(super) fn plain(&mut self) -> Option<Plain<'_>> {
+        if self.place != Place::Text || self.given < self.out.len() {
+            return None;
+        }
+        let plain = Plain::read(self.text.get(self.at..)?)?;
+        self.at += plain.length;
+        Some(plain)
+    }
+
+    /// Goes on until there is something to give, or nothing more comes.
     fn advance(&mut self) -> Result<(), Broken> {
         self.out.clear();
         self.given = 0;
-        while self.out.is_empty() && self.place != Place::End {
+        loop {
+            self.look()?;
+            if !self.out.is_empty() || self.place == Place::End {
+                return Ok(());
+            }
+            if self.has_ended {
+                return self.end();
+            }
             match self.chunks.next() {
                 Some(Ok(chunk)) => self.decode(chunk.as_ref(), false)?,
                 Some(Err(problem)) => return Err(Broken::Cut(problem)),
                 None => {
                     self.decode(&[], true)?;
-                    self.look(true)?;
-                    self.end()?;
-                    break;
+                    self.has_ended = true;
                 }
             }
-            self.look(false)?;
         }
-        Ok(())
     }
 
     fn decode(&mut self, bytes: &[u8], is_last: bool) -> Result<(), Broken> {
@@ -140,13 +158,13 @@ where
         }
     }
 
-    /// Goes through the text that is there.
-    fn look(&mut self, is_last: bool) -> Result<(), Broken> {
-        loop {
+    /// Goes through the text that is there, until there is something to give.
+    fn look(&mut self) -> Result<(), Broken> {
+        while self.out.is_empty() {
             let before = (self.place, self.at);
             match self.place {
                 Place::Before => self.find_result()?,
-                Place::Text => self.unescape(is_last)?,
+                Place::Text => self.unescape()?,
                 Place::Section => self.section(),
                 Place::Behind => {
                     self.envelope.push_str(&self.text[self.at..]);
@@ -158,9 +176,10 @@ where
                 Place::End => {}
             }
             if before == (self.place, self.at) {
-                return Ok(());
+                break;
             }
         }
+        Ok(())
     }
 
     /// Looks for the start tag of the result in what has come so far.
@@ -195,7 +214,8 @@ where
         }
     }
 
-    fn unescape(&mut self, is_last: bool) -> Result<(), Broken> {
+    /// Up to the end of a tag: what follows may be [`ResultText::plain`].
+    fn unescape(&mut self) -> Result<(), Broken> {
         loop {
             let rest = &self.text[self.at..];
             let Some(plain) = rest.bytes().position(|byte| matches!(byte, b'&' | b'<')) else {
@@ -211,9 +231,13 @@ where
                 let (byte, length) = match rest.as_bytes() {
                     [b'&', b'q', b'u', b'o', b't', b';', ..] => (b'"', 6),
                     [b'&', b'l', b't', b';', ..] => (b'<', 4),
-                    [b'&', b'g', b't', b';', ..] => (b'>', 4),
+                    [b'&', b'g', b't', b';', ..] => {
+                        self.out.push(b'>');
+                        self.at += 4;
+                        return Ok(());
+                    }
                     [b'&', b'a', b'm', b'p', b';', ..] => (b'&', 5),
-                    _ => match self.reference(is_last)? {
+                    _ => match self.reference()? {
                         true => continue,
                         false => return Ok(()),
                     },
@@ -227,7 +251,7 @@ where
                 self.at += CDATA.len();
                 self.place = Place::Section;
                 return Ok(());
-            } else if CDATA.starts_with(rest) && !is_last {
+            } else if CDATA.starts_with(rest) && !self.has_ended {
                 return Ok(());
             } else {
                 return Err(Broken::unreadable("the answer's result holds elements, not text"));
@@ -236,11 +260,11 @@ where
     }
 
     /// Any other reference; false where its end is still to come.
-    fn reference(&mut self, is_last: bool) -> Result<bool, Broken> {
+    fn reference(&mut self) -> Result<bool, Broken> {
         let rest = &self.text[self.at + 1..];
         let refused = || Broken::unreadable("the answer refers to an entity that XML does not predefine");
         let Some(length) = rest.bytes().take(LONGEST_REFERENCE).position(|byte| byte == b';') else {
-            return if rest.len() < LONGEST_REFERENCE && !is_last { Ok(false) } else { Err(refused()) };
+            return if rest.len() < LONGEST_REFERENCE && !self.has_ended { Ok(false) } else { Err(refused()) };
         };
         let name = &rest[..length];
         let character = match name.strip_prefix('#') {

@@ -141,3 +141,24 @@ fn a_refund_is_a_change_of_what_was_sold() {
     assert!(before.0 != after.0 && before.1 != after.1);
     assert_eq!(units(&row, 5, FallsAt::Despatch), 4, "the pieces are still on the order");
 }
+
+#[test]
+fn pieces_that_mirakl_takes_back_are_noticed_whatever_prima_has() {
+    let mut row = row();
+    row.created_at = Some(at(1));
+    let before = Flight::of(&row);
+    let order: Order = serde_json::from_str(
+        r#"{"order_id":"C1-A","order_state":"SHIPPING","order_lines":[
+            {"order_line_id":"C1-A-1","offer_sku":"W1-NAV-10","quantity":1,"price":10.00,"cancelations":[{"id":"1","quantity":1,"amount":10.00}]},
+            {"order_line_id":"C1-A-2","offer_sku":"W1-NAV-12","quantity":1,"price":20.00,"order_line_state":"REFUSED"},
+            {"order_line_id":"C1-A-3","offer_sku":"W1-NAV-10","quantity":1,"price":20.00}]}"#,
+    )
+    .unwrap();
+    row.note_listing(&order);
+    let flight = Flight::of(&row);
+    assert_eq!(flight.lines, before.lines, "Prima has them still");
+    assert_ne!(flight.sold_digest(), before.sold_digest());
+    assert_eq!(flight.touched().into_iter().collect::<Vec<_>>(), [("W1-NAV-10", 1), ("W1-NAV-12", 1)]);
+    row.note_listing(&order);
+    assert_eq!(Flight::of(&row).sold_digest(), flight.sold_digest(), "they are noticed once");
+}

@@ -199,6 +199,16 @@ impl Marketplace {
         }
     }
 
+    /// The operator takes offers off the marketplace: what is sent of them from now on is refused.
+    pub fn withdraw_offers(&mut self, shop_id: i64, skus: &[String], now: Timestamp) {
+        let Some(shelf) = self.shelves.offers.get_mut(&shop_id) else { return };
+        for sku in skus {
+            if let Some(offer) = shelf.get_mut(sku) {
+                (offer.deleted, offer.updated) = (true, now);
+            }
+        }
+    }
+
     /// A shop's offers by SKU, deleted ones included.
     pub fn offers(&self, shop_id: i64) -> impl Iterator<Item = &Offer> {
         self.shelves.offers.get(&shop_id).into_iter().flat_map(BTreeMap::values)

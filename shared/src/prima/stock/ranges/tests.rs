@@ -5,6 +5,10 @@ use super::*;
 
 const LIMITS: RangeLimits = Took { milliseconds: 20_000, bytes: 8 << 20, skus: 1000 };
 
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + 60 * minute).unwrap()
+}
+
 fn took(skus: u64) -> Took {
     Took { milliseconds: skus, bytes: skus * 150, skus }
 }
@@ -26,17 +30,20 @@ fn a_range_that_takes_too_much_is_split_at_products_of_its_answer() {
     let mut plan = RangePlan::default();
     let everything = ProductRange::default();
     let all: Vec<String> = (0..2000).map(|number| format!("P{number:04}")).collect();
-    plan.learn(&everything, took(2000), &all, &LIMITS);
+    plan.learn(&everything, at(0), took(2000), &all, &LIMITS);
     assert_eq!(boundaries(&plan), ["P0666", "P1333"]);
     plan.join(&LIMITS);
     assert_eq!(plan.ranges().len(), 3, "what was split is not joined at once");
-    plan.learn(&everything, took(2000), &all, &LIMITS);
+    plan.learn(&everything, at(0), took(2000), &all, &LIMITS);
     assert_eq!(plan.ranges().len(), 3, "a range of another plan is let be");
-    let slow = Took { milliseconds: 30_000, ..took(1) };
-    plan.learn(&plan.ranges()[2].clone(), slow, &["P1333", "P1500", "P1999"].map(str::to_owned), &LIMITS);
+    let slow = Took { milliseconds: 30_000, ..took(100) };
+    plan.learn(&plan.ranges()[2].clone(), at(0), slow, &["P1333", "P1500", "P1999"].map(str::to_owned), &LIMITS);
     assert_eq!(boundaries(&plan), ["P0666", "P1333", "P1500", "P1999"]);
-    plan.learn(&plan.ranges()[4].clone(), slow, &["P1999".to_owned()], &LIMITS);
+    plan.learn(&plan.ranges()[4].clone(), at(0), slow, &["P1999".to_owned()], &LIMITS);
     assert_eq!(plan.ranges().len(), 5, "one product cannot be split");
+    let hardly_anything = Took { milliseconds: 30_000, ..took(9) };
+    plan.learn(&plan.ranges()[3].clone(), at(0), hardly_anything, &["P1500", "P1600", "P1700"].map(str::to_owned), &LIMITS);
+    assert_eq!(plan.ranges().len(), 5, "what is slow for nine SKUs is not slow for their number");
 }
 
 #[test]
@@ -89,22 +96,43 @@ fn small_neighbours_are_joined_and_unknown_ones_are_not() {
     let mut plan = RangePlan::parted_at(["B", "C", "D", "E"].map(ToOwned::to_owned));
     for (index, skus) in [(0, 100), (1, 100), (2, 900), (3, 10)] {
         let range = plan.ranges()[index].clone();
-        plan.learn(&range, took(skus), &[], &LIMITS);
+        plan.learn(&range, at(0), took(skus), &[], &LIMITS);
     }
     plan.join(&LIMITS);
     assert_eq!(boundaries(&plan), ["C", "D", "E"]);
     let range = plan.ranges()[3].clone();
-    plan.learn(&range, took(10), &[], &LIMITS);
+    plan.learn(&range, at(0), took(10), &[], &LIMITS);
     plan.join(&LIMITS);
     assert_eq!(boundaries(&plan), ["C", "D"]);
 }
 
 #[test]
+fn what_one_run_does_not_come_to_the_next_one_begins_with() {
+    let mut plan = RangePlan::parted_at(["B", "C", "D"].map(ToOwned::to_owned));
+    let all = plan.ranges();
+    assert_eq!((plan.ranges_by_age(), plan.whole_since()), (all.clone(), None));
+    for (index, minute) in [(0, 5), (1, 3), (3, 4)] {
+        plan.learn(&all[index], at(minute), took(500), &[], &LIMITS);
+    }
+    assert_eq!(plan.ranges_by_age(), [2, 1, 3, 0].map(|index| all[index].clone()));
+    assert_eq!(plan.whole_since(), None);
+    plan.learn(&all[2], at(6), took(2000), &["C", "C5", "D"].map(str::to_owned), &LIMITS);
+    assert_eq!(plan.whole_since(), Some(at(3)));
+    assert_eq!(boundaries(&plan), ["B", "C", "C5", "D"]);
+    assert_eq!(plan.ranges_by_age()[..2], [all[1].clone(), all[3].clone()], "parts are as old as the whole");
+    plan.cut(&all[1], took(2000), &["B7".to_owned()], &LIMITS);
+    assert_eq!(plan.whole_since(), Some(at(3)), "a range that failed is as old as before");
+}
+
+#[test]
 fn a_plan_is_remembered_as_a_document() {
     let mut plan = RangePlan::parted_at(["M".to_owned()]);
-    plan.learn(&plan.ranges()[0].clone(), took(5), &[], &LIMITS);
+    plan.learn(&plan.ranges()[0].clone(), at(0), took(5), &[], &LIMITS);
     let text = serde_json::to_string(&plan).unwrap();
-    assert_eq!(text, r#"{"first":{"milliseconds":5,"bytes":750,"skus":5},"further":[{"from":"M"}]}"#);
+    assert_eq!(
+        text,
+        r#"{"first":{"milliseconds":5,"bytes":750,"skus":5},"first_asked_at":"2026-09-21T14:13:20Z","further":[{"from":"M"}]}"#
+    );
     assert_eq!(serde_json::from_str::<RangePlan>(&text).unwrap(), plan);
     assert_eq!(serde_json::from_str::<RangePlan>("{}").unwrap(), RangePlan::default());
 }
@@ -132,7 +160,7 @@ proptest! {
             let ranges = plan.ranges();
             let range = &ranges[index % ranges.len()];
             match index % 3 {
-                0 => plan.learn(range, took(*skus), &products, &LIMITS),
+                0 => plan.learn(range, at(0), took(*skus), &products, &LIMITS),
                 1 => drop(plan.cut(range, took(*skus), if skus % 2 == 0 { &products } else { &[] }, &LIMITS)),
                 _ => plan.join(&LIMITS),
             }

@@ -1,0 +1,174 @@
+//! Bugs of `push-stock`, and of the offer rule.
+
+use crate::bugs::{Bug, Edit, Simulation};
+
+const LIB: &str = "functions/push-stock/src/lib.rs";
+const READING: &str = "functions/push-stock/src/reading.rs";
+const EVALUATE: &str = "shared/src/stock/evaluate.rs";
+const FIGURES: &str = "shared/src/stock/figures.rs";
+const FLIGHT: &str = "shared/src/stock/flight.rs";
+const OFFER: &str = "shared/src/stock/offer.rs";
+
+pub(crate) const BUGS: &[Bug] = &[
+    Bug {
+        name: "nothing-in-flight",
+        why: "What is sold and not in Prima's figure yet lowers nothing.",
+        simulation: Simulation::Stock,
+        edits: &[Edit { file: EVALUATE, find: "let in_flight = self.in_flight.of(key);", replace: "let in_flight = 0;" }],
+    },
+    Bug {
+        name: "in-flight-read-before-the-answer",
+        why: "Two reads swapped: orders are looked at before Prima has answered, and what is sold meanwhile is in neither.",
+        simulation: Simulation::Stock,
+        edits: &[
+            Edit {
+                file: LIB,
+                find: "        if is_to_be_read && may_ask {\n",
+                replace: "        self.look_at_flights(channels, &absent, &mut desks, now).await?;\n        if is_to_be_read && may_ask {\n",
+            },
+            Edit {
+                file: LIB,
+                find: "what is sold meanwhile counts.\n        self.look_at_flights(channels, &absent, &mut desks, now).await?;\n",
+                replace: "what is sold meanwhile counts.\n",
+            },
+        ],
+    },
+    Bug {
+        name: "other-channels-sales-ignored",
+        why: "What a channel without stock flow sells is not in flight.",
+        simulation: Simulation::Stock,
+        edits: &[Edit {
+            file: LIB,
+            find: "        for other in others {\n            in_flight.add",
+            replace: "        for other in others.iter().skip(others.len()) {\n            in_flight.add",
+        }],
+    },
+    Bug {
+        name: "created-meanwhile-counts-as-known",
+        why: "The margin has the wrong sign: what was created while Prima was being asked counts as in its figure.",
+        simulation: Simulation::Stock,
+        edits: &[Edit {
+            file: FLIGHT,
+            find: "after(since, settings.margin()) < asked_at",
+            replace: "since < after(asked_at, settings.margin())",
+        }],
+    },
+    Bug {
+        name: "cancelled-in-mirakl-unnoticed",
+        why: "A cancellation counts only once Prima has it too: until then what the marketplace put back is not seen.",
+        simulation: Simulation::Stock,
+        edits: &[Edit { file: FLIGHT, find: "digest_of(&(sold, self.is_cancelled)),", replace: "digest_of(&sold)," }],
+    },
+    Bug {
+        name: "unusable-figure-under-the-new-moment",
+        why: "A SKU whose answer cannot be used keeps its old figure under the new moment: what was sold since is in neither.",
+        simulation: Simulation::Stock,
+        edits: &[Edit {
+            file: FIGURES,
+            find: "                state = UNUSABLE_SINCE;\n            } else",
+            replace: "                *old = Entry::new(old.key, free, u32::try_from(entry.source()).unwrap_or(0), UNUSABLE_SINCE);\n                continue;\n            } else",
+        }],
+    },
+    Bug {
+        name: "failed-range-taken-for-absent",
+        why: "A reading of which a range failed counts as whole: the SKUs of that range count as gone.",
+        simulation: Simulation::Stock,
+        edits: &[Edit { file: READING, find: "figures.take(&read, failed.is_empty())", replace: "figures.take(&read, true)" }],
+    },
+    Bug {
+        name: "absent-after-one-reading",
+        why: "A SKU that one answer lacks goes to zero.",
+        simulation: Simulation::Stock,
+        edits: &[Edit {
+            file: OFFER,
+            find: "if readings >= settings.absent_readings =>",
+            replace: "if readings >= settings.absent_readings.min(1) =>",
+        }],
+    },
+    Bug {
+        name: "raised-by-an-old-figure",
+        why: "An offer is raised by a figure that is hours old.",
+        simulation: Simulation::Stock,
+        edits: &[Edit {
+            file: OFFER,
+            find: "is_within(asked_at, settings.raise_within_minutes, now) => (free, Wanted::Exactly),",
+            replace: "is_within(asked_at, settings.raise_within_minutes.max(240), now) => (free, Wanted::Exactly),",
+        }],
+    },
+    Bug {
+        name: "raised-before-the-others-are-down",
+        why: "A dropped condition: an offer is raised while another channel may still show too much of the same SKU.",
+        simulation: Simulation::Stock,
+        edits: &[Edit {
+            file: LIB,
+            find: "(!raises_nothing && !others.iter().any(|desk| desk.evaluation.too_much.contains(&line.key)))",
+            replace: "(!raises_nothing && !others.iter().any(|desk| desk.evaluation.too_much.is_empty() && desk.offers.is_none()))",
+        }],
+    },
+    Bug {
+        name: "raised-beside-an-unread-list",
+        why: "A channel whose list of offers is not at hand holds no raise back.",
+        simulation: Simulation::Stock,
+        edits: &[Edit {
+            file: LIB,
+            find: "desk.is_live() && desk.offers.is_none() && desk.shows_something()",
+            replace: "desk.is_live() && desk.offers.is_none() && !desk.shows_something()",
+        }],
+    },
+    Bug {
+        name: "raised-while-documents-are-wrong",
+        why: "A channel whose documents cannot be used holds no raise back.",
+        simulation: Simulation::Stock,
+        edits: &[Edit {
+            file: LIB,
+            find: "self.publish_all(&mut desks, !absent.is_empty() || !unusable.is_empty(), run, now)",
+            replace: "self.publish_all(&mut desks, false, run, now)",
+        }],
+    },
+    Bug {
+        name: "mass-zero-guard-gone",
+        why: "Any number of offers goes to zero because Prima has none.",
+        simulation: Simulation::Stock,
+        edits: &[Edit { file: EVALUATE, find: "if guarded <= ALWAYS_ALLOWED {", replace: "if guarded >= ALWAYS_ALLOWED {" }],
+    },
+    Bug {
+        name: "buffer-ignored",
+        why: "Nothing is held back.",
+        simulation: Simulation::Stock,
+        edits: &[Edit {
+            file: OFFER,
+            find: "let after_buffer = share.saturating_sub(terms.held.buffer.value);",
+            replace: "let after_buffer = share;",
+        }],
+    },
+    Bug {
+        name: "last-units-on-both-channels",
+        why: "The last units of a SKU are offered on every channel.",
+        simulation: Simulation::Stock,
+        edits: &[Edit {
+            file: OFFER,
+            find: "if is_last && !terms.offers_last_units {",
+            replace: "if is_last && terms.held.excluded.value {",
+        }],
+    },
+    Bug {
+        name: "sold-sku-not-marked-unknown",
+        why: "What was sold leaves the ledger's entry as it was, though Mirakl has lowered the offer itself.",
+        simulation: Simulation::Stock,
+        edits: &[Edit {
+            file: LIB,
+            find: "for (offer_sku, pieces) in flight.touched() {",
+            replace: "for (offer_sku, pieces) in flight.touched().into_iter().filter(|(_, pieces)| *pieces == u32::MAX) {",
+        }],
+    },
+    Bug {
+        name: "urgent-waits-for-the-pace",
+        why: "What is to be lowered waits for the pace of the sales.",
+        simulation: Simulation::Stock,
+        edits: &[Edit {
+            file: LIB,
+            find: "Pressure { to_lower: desk.evaluation.to_lower, at_buffer: desk.evaluation.at_buffer, velocity }",
+            replace: "Pressure { to_lower: 0, at_buffer: 0, velocity }",
+        }],
+    },
+];
