@@ -95,6 +95,11 @@ async fn a_marketplace_without_export_and_without_sto01_is_served_all_the_same()
     assert_eq!(answered(&world, "OF54", 200).await, 0);
     assert_eq!((answered(&world, "OF01", 201).await, answered(&world, "STO01", 201).await), (1, 1), "each channel by its own way");
     assert_eq!(exceptions(&world).await, []);
+
+    // What Prima has and nobody offers is told by its name.
+    world.prima().put("stock", &json!([row("ZZ99-BLK-10", 4)])).await.unwrap();
+    let unlisted = operator(&world, &["stock", "unlisted"]).await;
+    assert!(unlisted.contains("1 of Prima's 401 SKUs") && unlisted.contains("ZZ99"), "{unlisted}");
 }
 
 #[tokio::test]

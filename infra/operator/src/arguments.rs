@@ -246,6 +246,12 @@ pub(crate) enum StockCommand {
         /// One channel alone.
         channel: Option<String>,
     },
+    /// Prima's SKUs that no channel offers, by name; asks Prima, so it has to be reached from here.
+    Unlisted {
+        /// Writes all of them to this file as CSV; else the first are shown.
+        #[arg(long, value_name = "FILE")]
+        csv: Option<std::path::PathBuf>,
+    },
     /// Has everything published again, whatever Mirakl is known to show.
     Republish {
         /// The channel's id.

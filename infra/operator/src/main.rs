@@ -16,6 +16,7 @@ mod smoke;
 mod status;
 mod stock;
 mod table;
+mod unlisted;
 
 use std::process::ExitCode;
 

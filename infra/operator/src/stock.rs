@@ -44,6 +44,7 @@ const NAMED: usize = 20;
 pub(crate) async fn run(connector: &Connector, command: StockCommand) -> Result<String> {
     match command {
         StockCommand::Explain { channel, sku } => explain(connector, &channel, &sku).await,
+        StockCommand::Unlisted { csv } => crate::unlisted::run(connector, csv.as_deref()).await,
         StockCommand::Status { channel } => status(connector, channel.as_deref()).await,
         StockCommand::Republish { channel } => {
             change(connector, &channel, |memory| memory.republish = true).await?;
@@ -76,14 +77,14 @@ async fn change(connector: &Connector, channel: &str, change: impl Fn(&mut PushM
 }
 
 /// Everything that what is offered rests on.
-struct Everything {
+pub(crate) struct Everything {
     settings: StockSettings,
-    channels: Vec<(Channel, StockPages, Vec<Flight>, Option<OffersList>)>,
+    pub(crate) channels: Vec<(Channel, StockPages, Vec<Flight>, Option<OffersList>)>,
     figures: Figures,
 }
 
 impl Everything {
-    async fn read(connector: &Connector) -> Result<Self> {
+    pub(crate) async fn read(connector: &Connector) -> Result<Self> {
         let documents = connector.documents()?;
         let installation: Installation =
             documents.read(&DocumentKey::Installation).await?.ok_or_else(|| anyhow!("there is no installation document"))?;

@@ -22,6 +22,7 @@ use super::client::{Effect, PrimaClient, content_type_of, of_document, of_soap};
 use super::xml::DocumentWriter;
 use crate::clock::Clock;
 use crate::installation::PrimaConnection;
+use crate::order::mapping::PrimaSku;
 use crate::order::rules::SkuOverride;
 use crate::stock::settings::StockBasis;
 
@@ -86,11 +87,7 @@ pub trait PrimaStock {
 
 impl<C: Clock + Clone> PrimaStock for PrimaClient<C> {
     async fn range(&self, range: &ProductRange, basis: StockBasis) -> Result<RangeReading, RangeFailure> {
-        let mut document = DocumentWriter::new(self.connection().encoding);
-        document.open("Request", "", &[("RequestType", "ProductAvailableToSell")]);
-        document.empty("Data", "", &[("ProductFrom", &range.from), ("ProductTo", &range.to)]);
-        document.close("Request");
-        self.read("ProductAvailableToSell", document, basis, self.patience()).await
+        self.read("ProductAvailableToSell", self.of_range(range), basis, self.patience(), reading::read).await
     }
 
     async fn named(&self, skus: &[SkuOverride], basis: StockBasis) -> Result<RangeReading, PrimaError> {
@@ -107,18 +104,38 @@ impl<C: Clock + Clone> PrimaStock for PrimaClient<C> {
         document.close("Request");
         // A few SKUs: whoever is silent for longer does not answer, and everybody else waits.
         let patience = Patience { silence: self.patience().silence.min(NAMED_SILENCE), ..self.patience() };
-        self.read("MultiAvailableToSell", document, basis, patience).await.map_err(|failure| failure.error)
+        self.read("MultiAvailableToSell", document, basis, patience, reading::read).await.map_err(|failure| failure.error)
     }
 }
 
+/// How an answer is read from its chunks.
+type ReadAs<T> = fn(Chunks, &PrimaConnection, Option<&str>, StockBasis, Timestamp) -> Result<T, Failed>;
+
 impl<C: Clock + Clone> PrimaClient<C> {
-    async fn read(
+    /// As [`PrimaStock::range`], with what each SKU is called: for people, who read names. Holds them all in memory.
+    ///
+    /// # Errors
+    /// As [`PrimaStock::range`].
+    pub async fn range_with_names(&self, range: &ProductRange, basis: StockBasis) -> Result<(RangeReading, Vec<PrimaSku>), RangeFailure> {
+        self.read("ProductAvailableToSell", self.of_range(range), basis, self.patience(), reading::read_with_names).await
+    }
+
+    fn of_range(&self, range: &ProductRange) -> DocumentWriter {
+        let mut document = DocumentWriter::new(self.connection().encoding);
+        document.open("Request", "", &[("RequestType", "ProductAvailableToSell")]);
+        document.empty("Data", "", &[("ProductFrom", &range.from), ("ProductTo", &range.to)]);
+        document.close("Request");
+        document
+    }
+
+    async fn read<T: Send + 'static>(
         &self,
         name: &'static str,
         document: DocumentWriter,
         basis: StockBasis,
         patience: Patience,
-    ) -> Result<RangeReading, RangeFailure> {
+        read_as: ReadAs<T>,
+    ) -> Result<T, RangeFailure> {
         let asked_at = self.now();
         // The whole answer may take as long as the invocation has; that it comes at all is watched from chunk to chunk.
         let (response, _turn) = self.send(Effect::None, name, document.finish(), Some(patience.silence)).await?;
@@ -127,7 +144,7 @@ impl<C: Clock + Clone> PrimaClient<C> {
         let (sender, receiver) = mpsc::channel(WAITING_CHUNKS);
         let reader = tokio::task::spawn_blocking(move || {
             let chunks = Chunks(receiver);
-            reading::read(chunks, &connection, content_type.as_deref(), basis, asked_at)
+            read_as(chunks, &connection, content_type.as_deref(), basis, asked_at)
         });
         forward(response, &sender, patience, self.time_left()).await;
         drop(sender);

@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::plain::Plain;
 use super::result_text::{Broken, ResultText};
 use crate::installation::PrimaConnection;
+use crate::order::mapping::PrimaSku;
 use crate::prima::documents::DocumentProblem;
 use crate::prima::soap::one_line;
 use crate::prima::xml::without_prefix;
@@ -151,12 +152,47 @@ where
     S: Iterator<Item = Result<B, String>>,
     B: AsRef<[u8]>,
 {
+    read_into(Growing::new(basis), chunks, connection, content_type, asked_at).map(|(reading, _)| reading)
+}
+
+/// The same, with what each SKU is called, in the order of the answer; those without a usable figure too.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_with_names<S, B>(
+    chunks: S,
+    connection: &PrimaConnection,
+    content_type: Option<&str>,
+    basis: StockBasis,
+    asked_at: Timestamp,
+) -> Result<(RangeReading, Vec<PrimaSku>), Failed>
+where
+    S: Iterator<Item = Result<B, String>>,
+    B: AsRef<[u8]>,
+{
+    let reading = Growing { names: Some(Vec::new()), ..Growing::new(basis) };
+    read_into(reading, chunks, connection, content_type, asked_at)
+}
+
+fn read_into<S, B>(
+    mut reading: Growing,
+    chunks: S,
+    connection: &PrimaConnection,
+    content_type: Option<&str>,
+    asked_at: Timestamp,
+) -> Result<(RangeReading, Vec<PrimaSku>), Failed>
+where
+    S: Iterator<Item = Result<B, String>>,
+    B: AsRef<[u8]>,
+{
     let mut reader = Reader::from_reader(ResultText::new(chunks, connection, content_type));
-    let mut reading = Growing::new(basis);
     let ended = read_to_the_end(&mut reader, &mut reading);
     let length = reader.buffer_position() + reading.passed;
     match ended {
-        Ok(()) => Ok(reading.finish(asked_at, length)),
+        Ok(()) => {
+            let names = reading.names.take().unwrap_or_default();
+            Ok((reading.finish(asked_at, length), names))
+        }
         Err(problem) => Err(Failed {
             problem,
             skus: (reading.figures.len() + reading.unusable.len()) as u64,
@@ -286,6 +322,8 @@ struct Growing {
     passed: u64,
     /// For [`SkuKey::joined`].
     joined: String,
+    /// What each SKU is called, where that is wanted.
+    names: Option<Vec<PrimaSku>>,
 }
 
 impl Growing {
@@ -299,6 +337,7 @@ impl Growing {
             products: Products::default(),
             passed: 0,
             joined: String::new(),
+            names: None,
         }
     }
 
@@ -350,6 +389,9 @@ impl Growing {
             StockBasis::AvailableLessAllocated => needed(AVAILABLE).and_then(|available| Ok(available - needed(ALLOCATED)?.max(0))),
         };
         self.products.note(product);
+        if let Some(names) = &mut self.names {
+            names.push(PrimaSku { product: product.to_owned(), matrix_codes: codes.map(str::to_owned) });
+        }
         match units {
             Ok(units) => {
                 self.below_zero += usize::from(units < 0);

@@ -253,6 +253,17 @@ proptest! {
 }
 
 #[test]
+fn names_are_told_where_they_are_wanted() {
+    let bytes = wire(ANSWER, WireEncoding::Latin1);
+    let connection = connection("http://127.0.0.1:1");
+    let (reading, names) =
+        read_with_names([Ok(&bytes[..])].into_iter(), &connection, None, StockBasis::AvailableLessAllocated, at()).unwrap();
+    assert_eq!(reading, read_all(&bytes, StockBasis::AvailableLessAllocated).unwrap());
+    let shown: Vec<_> = names.iter().map(|sku| (sku.product.as_str(), sku.matrix_codes[1].as_str(), reading.free(sku.key()))).collect();
+    assert_eq!(shown, [("W1", "10", Some(3)), ("W1", "12", Some(0)), ("Caf\u{e9} & Cr\u{e8}me \u{2122}", "", None)]);
+}
+
+#[test]
 fn what_came_before_a_cut_is_told() {
     let skus: String = ["A", "B", "C"].map(|product| format!("<sku Product=\"{product}\" AvailableQuantity=\"1\"/>")).concat();
     let bytes = wire(&format!("<R RequestStatus=\"OK\">{skus}</R>"), WireEncoding::Latin1);
