@@ -10,13 +10,18 @@ use crate::{mirakl_orders, options, text, uk, world};
 
 /// A world whose two channels publish stock: Prima's is drawn at random, and the marketplaces show something else.
 pub(crate) async fn stocked(name: &str, installation: Value) -> World {
+    stocked_with(name, installation, 400).await
+}
+
+/// The same with so many SKUs in Prima.
+pub(crate) async fn stocked_with(name: &str, installation: Value, skus: usize) -> World {
     let mut options = options(name);
     options.channel = json!({"stock": "live"});
     options.installation = json!({"stock": {"margin_seconds": 0, "zeroes_percent": 100}});
     merge(&mut options.installation, installation);
     options.mirakl = json!({"settings": {"import_wait_seconds": 0, "import_run_seconds": 1, "export_seconds": 1}});
     let world = world(options).await;
-    world.prima().post("stock/generate", &json!({"seed": 1, "size": 400, "odd_share": 0.0})).await.unwrap();
+    world.prima().post("stock/generate", &json!({"seed": 1, "size": skus, "odd_share": 0.0})).await.unwrap();
     for channel in world.channels().to_vec() {
         let offers = format!("shops/{}/offers/generate", channel.shop_id);
         world.mirakl().post(&offers, &json!({"seed": 3, "pieces": [0, 9]})).await.unwrap();

@@ -1,11 +1,12 @@
 //! Stock, where a marketplace refuses or lacks something, where Prima's figures fall all at once, and what an operator does about it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use local_world::World;
 use serde_json::{Value, json};
 
-use crate::stock::{free, push_until, shown, stocked};
+use crate::stock::{free, push_until, shown, stocked, stocked_with};
 use crate::{in_prima, poll_until, the_order, uk};
 
 /// The next push of a channel is due a minute after the one before.
@@ -43,6 +44,15 @@ fn row(offer_sku: &str, physical: u64) -> Value {
     json!({"product": parts[0], "matrix": [parts[1], parts[2], "", ""], "physical": physical})
 }
 
+/// What each shop shows, by offer SKU.
+async fn shops_show(world: &World) -> Vec<BTreeMap<String, u64>> {
+    let mut all = Vec::new();
+    for channel in world.channels() {
+        all.push(shown(world, channel.shop_id).await);
+    }
+    all
+}
+
 async fn shows_what_is_free(world: &World, shop_id: i64, but: &[String]) -> bool {
     let (free, shown) = (free(world).await, shown(world, shop_id).await);
     !shown.is_empty() && shown.iter().filter(|(sku, _)| !but.contains(sku)).all(|(sku, quantity)| free.get(sku) == Some(quantity))
@@ -78,6 +88,17 @@ async fn lines_that_a_marketplace_refuses_are_one_exception_that_goes_by_itself(
     world.prima().put("stock", &json!(delivered)).await.unwrap();
     let all_is_well = async || shows_what_is_free(&world, uk.shop_id, &[]).await && exceptions(&world).await.is_empty();
     push_until(&world, "the offers are right and nobody is needed", NEXT_PUSH, all_is_well).await;
+}
+
+#[tokio::test]
+async fn a_prima_without_a_single_sku_lowers_nothing_and_is_told() {
+    let world = stocked_with("stock-empty", json!({}), 0).await;
+    let before: Vec<_> = shops_show(&world).await;
+    let told = async || exceptions(&world).await.iter().any(|(_, kind)| kind == "prima-unread");
+    push_until(&world, "a person hears that Prima answers with nothing", Duration::from_secs(60), told).await;
+    let stands = world.deployment().stock_exceptions().await.unwrap();
+    assert!(stands.iter().any(|one| one.attributes["reason"].contains("empty catalogue")), "{stands:?}");
+    assert_eq!(shops_show(&world).await, before);
 }
 
 #[tokio::test]

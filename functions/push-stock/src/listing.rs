@@ -246,12 +246,10 @@ async fn page_by_page(client: &impl MiraklStock, now: Timestamp) -> Result<Listi
         offset += page.length;
         page.offers.into_iter().for_each(|offer| listing.take(Ok(offer)));
         page.unreadable.into_iter().for_each(|offer| listing.take(Err(offer)));
-        let is_whole = page.total_count.is_none_or(|total| offset as u64 >= total);
-        if page.length == 0 && !is_whole {
-            return Err(MiraklError::unknown("OF21", "the pages end before all offers were listed"));
-        }
-        if page.length == 0 || (is_whole && page.total_count.is_some()) {
-            return Ok(listing);
+        match (page.length, page.total_count.map(|total| offset as u64 >= total)) {
+            (0, Some(false)) => return Err(MiraklError::unknown("OF21", "the pages end before all offers were listed")),
+            (0, _) | (_, Some(true)) => return Ok(listing),
+            _ => {}
         }
     }
     Err(MiraklError::unknown("OF21", "there are more offers than can be listed page by page: ask the marketplace for the export (OF52)"))

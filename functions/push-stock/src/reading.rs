@@ -90,16 +90,16 @@ where
                 }
             }
         }
+        let answered: usize = read.iter().map(|(_, reading)| reading.figures.len() + reading.unusable.len()).sum();
+        if answered == 0 && failed.is_empty() {
+            // No catalogue is empty: nothing follows from that, least of all zeroes, nor that it was read.
+            failed.push("Prima answered with an empty catalogue".to_owned());
+            read.clear();
+        }
         for ((range, reading), took) in read.iter().zip(took_each) {
             memory.plan.learn(range, reading.asked_at, took, &reading.products, &LIMITS);
         }
         memory.unfinished = is_unfinished;
-        let answered: usize = read.iter().map(|(_, reading)| reading.figures.len() + reading.unusable.len()).sum();
-        if answered == 0 && failed.is_empty() {
-            // No catalogue is empty: nothing follows from that, least of all zeroes.
-            failed.push("Prima answered with an empty catalogue".to_owned());
-            read.clear();
-        }
         if !read.is_empty() {
             // It is there: orders need not wait for a probe of their own.
             intake::answered(&self.store, &self.events, self.clock.now()).await;

@@ -103,6 +103,9 @@ fn plain(text: &str) -> String {
             _ if in_tag => {}
             _ => words.push(character),
         }
+        if words.len() > 4 * KEPT {
+            break;
+        }
     }
     let mut words = words.split_whitespace().collect::<Vec<_>>().join(" ");
     truncate(&mut words);
