@@ -26,7 +26,7 @@ enum Saved {
     Quiet,
     Create(OrderMessage),
     Cancel(OrderMessage),
-    WindowMissed(String, String),
+    WindowMissed,
     Failed,
 }
 
@@ -127,6 +127,10 @@ where
     }
 
     async fn save(&self, channel: &Channel, mut row: OrderRow, order: &Order, mut next: Next, at: Circumstances) -> Saved {
+        // Told first: once the row is saved, nothing brings the order back to be told of.
+        if next == Next::WindowMissed && !self.tell_of_missed_window(channel, order).await {
+            return Saved::Failed;
+        }
         for _try in 0..3 {
             match self.store.save_order(&mut row).await {
                 Ok(()) => return follow_up_of(&row, order, next),
@@ -157,9 +161,9 @@ where
                     report.recorded += 1;
                     messages.push(message);
                 }
-                Saved::WindowMissed(order_id, reason) => {
+                Saved::WindowMissed => {
+                    report.recorded += 1;
                     report.count("windows_missed");
-                    self.tell_of_missed_window(channel, order_id, reason).await;
                 }
                 Saved::Failed => {
                     report.count("store_failures");
@@ -192,19 +196,26 @@ where
         false
     }
 
-    async fn tell_of_missed_window(&self, channel: &Channel, order_id: String, reason: String) {
+    /// True once people are told.
+    async fn tell_of_missed_window(&self, channel: &Channel, order: &Order) -> bool {
+        let reason = order.order_state_reason_code.as_deref().unwrap_or_default();
         let event = Event {
             kind: EventKind::AcceptanceWindowMissed,
             channel: Some(channel.id.clone()),
-            order: Some(order_id),
+            order: Some(order.order_id.clone()),
             needs_person: true,
             severity: Severity::Critical,
             reason: format!("Mirakl refused the order because its acceptance window passed ({reason})"),
             remedy: "An incident: look at this channel's failures before the deadline, and tell the marketplace why.".to_owned(),
         };
-        if let Err(problem) = self.events.publish(&[event]).await {
-            tracing::error!(channel = %channel.id, %problem, "an acceptance window was missed, and that could not be said on the bus");
+        let told = self.events.publish(&[event]).await;
+        if let Err(problem) = &told {
+            tracing::error!(
+                channel = %channel.id, order = %order.order_id, %problem,
+                "an acceptance window was missed, and that could not be said on the bus; the next listing says it"
+            );
         }
+        told.is_ok()
     }
 
     /// Shows what would be done. Only orders whose Prima number Mirakl holds get a row: so memory is rebuilt after a loss.
@@ -280,6 +291,6 @@ fn follow_up_of(row: &OrderRow, order: &Order, next: Next) -> Saved {
         Next::Nothing => Saved::Quiet,
         Next::Create => Saved::Create(message(OrderTask::Create { order: Box::new(order.clone()) })),
         Next::Cancel => Saved::Cancel(message(OrderTask::Cancel)),
-        Next::WindowMissed => Saved::WindowMissed(order.order_id.clone(), order.order_state_reason_code.clone().unwrap_or_default()),
+        Next::WindowMissed => Saved::WindowMissed,
     }
 }

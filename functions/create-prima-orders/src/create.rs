@@ -344,21 +344,32 @@ where
         self.settle(row, "waits for Prima").await
     }
 
-    /// Gives the lease back, and lets the message come again after `wait`.
+    /// Gives the lease back, and lets the message come again after `wait`; or the next listing, where the message is out of
+    /// date by now: it would be turned away.
     async fn later(&self, mut row: OrderRow, work: &Work<'_>, wait: Duration) -> Disposition {
-        let now = self.clock.now();
-        let stage = if row.attempt.is_some() { Stage::InDoubt } else { Stage::Queued };
-        row.enter(stage, now, format!("again in {} s", wait.as_secs()));
+        let gives_back = |row: &mut OrderRow| {
+            let (stage, note) = match row.attempt {
+                Some(_) => (Stage::InDoubt, format!("again in {} s", wait.as_secs())),
+                None if work.order.last_updated_date < row.mirakl_updated => (Stage::Firm, "changed in Mirakl meanwhile".to_owned()),
+                None => (Stage::Queued, format!("again in {} s", wait.as_secs())),
+            };
+            row.enter(stage, self.clock.now(), note);
+        };
+        let goes_on = async |row: &OrderRow| match row.stage {
+            Stage::Firm => Disposition::Done("waits for the next listing"),
+            _ => self.again(work.message, wait).await,
+        };
+        gives_back(&mut row);
         match self.store.save_order(&mut row).await {
-            Ok(()) => self.again(work.message, wait).await,
+            Ok(()) => goes_on(&row).await,
             Err(StoreError::Conflict(_)) => match self.store.load_order(&row.key).await {
                 // Noted by the poller meanwhile: once more on top of that.
                 Ok(Some(current)) if current.stage == Stage::Creating => {
                     let mut merged =
                         OrderRow { attempt: row.attempt, order_number: row.order_number, unclear_answers: row.unclear_answers, ..current };
-                    merged.enter(stage, now, format!("again in {} s", wait.as_secs()));
+                    gives_back(&mut merged);
                     match self.store.save_order(&mut merged).await {
-                        Ok(()) => self.again(work.message, wait).await,
+                        Ok(()) => goes_on(&merged).await,
                         Err(problem) => unsaved(&merged, &problem),
                     }
                 }

@@ -15,6 +15,9 @@ pub const QUEUED_IS_STUCK: Duration = Duration::from_secs(20 * 60);
 /// A lease that ended this long ago has no living holder, whatever the clocks.
 pub const LEASE_IS_DEAD: Duration = Duration::from_secs(60);
 
+/// Mirakl's `order_state_reason_code` of an order that it refused itself because the shop had not decided in time.
+const ACCEPTANCE_TIMEOUT: &str = "ACCEPTANCE_TIMEOUT";
+
 /// What is to follow once the row is saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -46,7 +49,7 @@ pub fn on_listing(known: Option<&OrderRow>, order: &Order, channel: &Channel, at
         // Another run listed it later, and was quicker.
         Some(row) if order.last_updated_date.is_some() && order.last_updated_date < row.mirakl_updated => return None,
         Some(row) => row.clone(),
-        None if is_history(order) => return None,
+        None if is_history(order) && !was_missed_unseen(order, channel) => return None,
         None => OrderRow::first_seen(&channel.id, order, at.now),
     };
     let newer = order.last_updated_date > row.mirakl_updated;
@@ -81,6 +84,12 @@ pub fn on_listing(known: Option<&OrderRow>, order: &Order, channel: &Channel, at
 /// Over before we ever heard of it: no row is owed.
 fn is_history(order: &Order) -> bool {
     matches!(order.order_state, OrderState::Canceled | OrderState::Refused) || order.order_state.is_shipped_or_later()
+}
+
+/// It came and was refused for its age while nobody listed: people are owed the news, whoever was asleep.
+fn was_missed_unseen(order: &Order, channel: &Channel) -> bool {
+    let is_ours = order.created_date.is_some_and(|created| created >= channel.take_over_from);
+    is_ours && order.order_state == OrderState::Refused && order.order_state_reason_code.as_deref() == Some(ACCEPTANCE_TIMEOUT)
 }
 
 /// The moment of acceptance counts, where Mirakl tells it: an older order that still waited at the take-over was accepted by
@@ -245,7 +254,7 @@ fn is_found_in_prima(row: &OrderRow) -> bool {
 fn refused(row: &mut OrderRow, order: &Order, at: Circumstances) -> Next {
     let reason = order.order_state_reason_code.as_deref().unwrap_or("no reason given");
     row.enter(Stage::Refused, at.now, format!("refused in Mirakl: {reason}"));
-    if reason == "ACCEPTANCE_TIMEOUT" { Next::WindowMissed } else { Next::Nothing }
+    if reason == ACCEPTANCE_TIMEOUT { Next::WindowMissed } else { Next::Nothing }
 }
 
 fn shipped(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Next {
@@ -403,6 +412,21 @@ mod tests {
         let mut refused = order("REFUSED", 2);
         refused.order_state_reason_code = Some("ACCEPTANCE_TIMEOUT".into());
         assert_eq!(outcome(Some(&row_in(Stage::Seen)), &refused, at(true)), (Stage::Refused, Next::WindowMissed));
+    }
+
+    #[test]
+    fn a_window_that_was_missed_before_anybody_listed_the_order_is_told_of_unless_it_was_before_the_take_over() {
+        let mut refused = order("REFUSED", 2);
+        assert_eq!(on_listing(None, &refused, &channel(), at(true)), None, "a person refused it");
+        refused.order_state_reason_code = Some("ACCEPTANCE_TIMEOUT".into());
+        assert_eq!(outcome(None, &refused, at(true)), (Stage::Refused, Next::WindowMissed));
+        for created in [Some("2026-11-01T23:59:59Z".parse().unwrap()), None] {
+            refused.created_date = created;
+            assert_eq!(on_listing(None, &refused, &channel(), at(true)), None);
+        }
+        let mut cancelled = order("CANCELED", 0);
+        cancelled.order_state_reason_code = Some("ACCEPTANCE_TIMEOUT".into());
+        assert_eq!(on_listing(None, &cancelled, &channel(), at(true)), None);
     }
 
     #[test]

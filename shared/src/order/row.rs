@@ -288,7 +288,7 @@ impl ExceptionKind {
     /// Found by the poller in a listing; all others by the function that creates orders.
     #[must_use]
     pub fn is_found_by_poller(self) -> bool {
-        matches!(self, Self::LineCancelledAfterCreation | Self::ShippedOutsidePrima | Self::ShippedByOperator)
+        matches!(self, Self::LineCancelledAfterCreation | Self::ShippedOutsidePrima | Self::ShippedByOperator | Self::Unreadable)
     }
 
     /// How urgent it is.
@@ -673,7 +673,12 @@ mod tests {
         let poller: Vec<ExceptionKind> = ExceptionKind::ALL.into_iter().filter(|kind| kind.is_found_by_poller()).collect();
         assert_eq!(
             poller,
-            [ExceptionKind::LineCancelledAfterCreation, ExceptionKind::ShippedOutsidePrima, ExceptionKind::ShippedByOperator]
+            [
+                ExceptionKind::LineCancelledAfterCreation,
+                ExceptionKind::ShippedOutsidePrima,
+                ExceptionKind::ShippedByOperator,
+                ExceptionKind::Unreadable,
+            ]
         );
         let critical: Vec<ExceptionKind> = ExceptionKind::ALL.into_iter().filter(|kind| kind.severity() == Severity::Critical).collect();
         assert_eq!(critical, [ExceptionKind::CancelledAfterDespatch]);

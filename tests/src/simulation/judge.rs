@@ -203,7 +203,13 @@ impl Case<'_> {
             ExceptionKind::FoundInPrima => {
                 self.truth.number_in_use || (self.wiped() && (!self.copies.is_empty() || self.truth.shares_number))
             }
-            ExceptionKind::CancelledAfterCreation | ExceptionKind::CancelledAfterDespatch => ended && !self.copies.is_empty(),
+            ExceptionKind::CancelledAfterDespatch => ended && self.copies.iter().any(|copy| copy.progress == Progress::Despatched),
+            // Where Prima can cancel an open order, and says what is to be understood, it is told to.
+            ExceptionKind::CancelledAfterCreation => {
+                let plan = &self.world.plan;
+                let could_not = !plan.manners.cancel_order || plan.profile.prima_unclear > 0.0;
+                ended && !self.copies.is_empty() && could_not
+            }
             ExceptionKind::LineCancelledAfterCreation => {
                 self.sale.lost_pieces && self.copies.first().is_some_and(|copy| copy.lines != self.listed())
             }

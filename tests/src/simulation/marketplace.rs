@@ -1,6 +1,6 @@
 //! A marketplace as a state machine: what Mirakl does with orders, typed, with the time handed in.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -25,6 +25,8 @@ pub enum Happening {
     CancelPiece,
     /// A person accepts it in the back office.
     AcceptByPerson,
+    /// A person refuses it in the back office.
+    RefuseByPerson,
     /// A person marks it as shipped in the back office.
     Ship,
     /// Something unimportant changes: only `last_updated_date` moves.
@@ -103,13 +105,46 @@ pub struct Marketplace {
     pub references_touch: bool,
     /// Listings name their total.
     pub counts: bool,
+    /// Orders whose references are refused.
+    unreferenceable: HashSet<String>,
 }
 
 impl Marketplace {
     /// One without orders.
     #[must_use]
     pub fn new(whole_seconds: bool, references_touch: bool, counts: bool) -> Self {
-        Self { sales: Vec::new(), by_id: HashMap::new(), agenda: BTreeMap::new(), happenings: 0, whole_seconds, references_touch, counts }
+        Self {
+            sales: Vec::new(),
+            by_id: HashMap::new(),
+            agenda: BTreeMap::new(),
+            happenings: 0,
+            whole_seconds,
+            references_touch,
+            counts,
+            unreferenceable: HashSet::new(),
+        }
+    }
+
+    /// Lists an order in a shape that cannot be read from now on.
+    pub fn make_unreadable(&mut self, order_id: &str, now: Timestamp) {
+        self.list_as(order_id, true, now);
+    }
+
+    /// Lists an order in its usual shape from now on.
+    pub fn make_readable(&mut self, order_id: &str, now: Timestamp) {
+        self.list_as(order_id, false, now);
+    }
+
+    fn list_as(&mut self, order_id: &str, unreadable: bool, now: Timestamp) {
+        if let Some(&index) = self.by_id.get(order_id) {
+            self.sales[index].unreadable = unreadable;
+            self.touch(index, now);
+        }
+    }
+
+    /// Refuses every reference of an order from now on.
+    pub fn refuse_references_of(&mut self, order_id: &str) {
+        self.unreferenceable.insert(order_id.to_owned());
     }
 
     /// All orders, oldest first.
@@ -196,6 +231,7 @@ impl Marketplace {
                 self.cancel_piece(index, at);
             }
             Happening::AcceptByPerson if state == OrderState::WaitingAcceptance => self.accepted(index, at),
+            Happening::RefuseByPerson if state == OrderState::WaitingAcceptance => self.end(index, OrderState::Refused, at),
             Happening::Ship if state == OrderState::Shipping => self.enter(index, OrderState::Shipped, at),
             Happening::Touch => self.touch(index, at),
             _ => {}
@@ -319,6 +355,7 @@ impl Marketplace {
         let mut answers = Vec::with_capacity(references.len());
         for reference in references {
             let refused = match self.by_id.get(&reference.order_id) {
+                Some(_) if self.unreferenceable.contains(&reference.order_id) => Some("400: the reference cannot be changed".to_owned()),
                 Some(&index) => {
                     self.sales[index].order.references = Some(References {
                         order_reference_for_customer: None,

@@ -5,6 +5,7 @@
 //! everything must be as the design promises, judged by what the marketplaces and Prima themselves hold.
 
 pub mod compact;
+pub mod course;
 pub mod dice;
 pub mod goods;
 pub mod hunt;

@@ -99,6 +99,9 @@ impl Invocation {
     fn latency(&self, kind: Kind) -> Duration {
         let world = &self.world;
         if world.plan.scripted {
+            if let Some(lasts) = world.lasting.borrow().get(&kind) {
+                return *lasts;
+            }
             return match kind {
                 Kind::Ask | Kind::NewOrder | Kind::CancelOrder => Duration::from_millis(400),
                 Kind::List | Kind::Accept | Kind::Reference => Duration::from_millis(80),
@@ -537,7 +540,7 @@ impl PrimaOrders for Port {
             return Err(self.no_answer("OrderStatus").await);
         }
         let faults = !world.quiet.get() && !world.plan.scripted;
-        if faults && world.dice.chance(world.plan.profile.prima_unclear) {
+        if world.prima_unclear.get() || faults && world.dice.chance(world.plan.profile.prima_unclear) {
             world.faults.set(world.faults.get() + 1);
             return Err(PrimaError::refused("OrderStatus", "The database is being saved"));
         }
@@ -580,6 +583,9 @@ impl PrimaOrders for Port {
 
     async fn cancel_order(&self, order_number: &str, _narrative: &str) -> Result<(), PrimaError> {
         let world = &self.0.world;
+        if !world.plan.manners.cancel_order {
+            world.violate(format!("CancelOrder of {order_number} was sent to a Prima that has no such document"));
+        }
         let fate = self.0.begin(Kind::CancelOrder, None, || order_number.to_owned()).await;
         if fate == Fate::Fails {
             return Err(self.no_answer("CancelOrder").await);

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use acknowledge_orders::ChannelReport;
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use create_prima_orders::{Disposition, Rules};
 use jiff::Timestamp;
@@ -31,7 +32,7 @@ const POLLER_TIMEOUT: Duration = Duration::from_secs(55);
 /// The creator's timeout (template: `CreateTimeoutSeconds`).
 const CREATOR_TIMEOUT: Duration = Duration::from_secs(300);
 /// Six times the creator's timeout.
-const VISIBILITY: Duration = Duration::from_secs(1800);
+pub(super) const VISIBILITY: Duration = Duration::from_secs(1800);
 /// How much the clocks of two functions may differ, and then some (the function's own constant).
 const CLOCK_SKEW: Duration = Duration::from_secs(30);
 /// By then no poller runs any more that read its channel as live.
@@ -264,7 +265,7 @@ async fn schedule(world: Rc<World>) {
             let world = Rc::clone(&world);
             tokio::task::spawn_local(async move {
                 tokio::time::sleep(soon).await;
-                poll(world).await;
+                poll(world).await
             });
         }
     }
@@ -308,15 +309,16 @@ async fn supervise<T>(invocation: &Invocation, timeout: Duration, work: impl Fut
     None
 }
 
-async fn poll(world: Rc<World>) {
+/// One run of the poller over all channels, judged; what it reports, unless it died.
+pub(super) async fn poll(world: Rc<World>) -> Vec<ChannelReport> {
     let invocation = invocation(&world, "poll", world.plan.profile.crash_poller);
     let port = Port(Rc::clone(&invocation));
     let ports =
         acknowledge_orders::Ports { directory: port.clone(), store: port.clone(), queue: port.clone(), events: port.clone(), clock: port };
     let run = acknowledge_orders::Run { id: invocation.name.clone(), hard_deadline: after(world.now(), POLLER_TIMEOUT) };
     let channels = Rc::clone(&world.channels.borrow());
-    let reports = supervise(&invocation, POLLER_TIMEOUT, ports.poll_all(&channels, &run)).await;
-    for report in reports.unwrap_or_default() {
+    let reports = supervise(&invocation, POLLER_TIMEOUT, ports.poll_all(&channels, &run)).await.unwrap_or_default();
+    for report in &reports {
         if report.counts.contains_key("poll_failed_time") {
             invocation.excuse_all_told();
         }
@@ -336,6 +338,7 @@ async fn poll(world: Rc<World>) {
             }
         }
     }
+    reports
 }
 
 async fn consume(world: Rc<World>) {
@@ -374,9 +377,16 @@ async fn consume(world: Rc<World>) {
     }
 }
 
-/// One batch.
-async fn create(world: Rc<World>, rules: Rc<HashMap<String, Rules>>, deliveries: Vec<Delivery>) {
-    let invocation = invocation(&world, "create", world.plan.profile.crash_creator);
+/// `create-prima-orders` with all its ports.
+pub(super) type Creator = create_prima_orders::Ports<Port, Port, Port, Port, Port, Book>;
+
+/// One invocation of the creator that ends, whatever it does, after `timeout`.
+pub(super) fn creator(
+    world: &Rc<World>,
+    rules: Rc<HashMap<String, Rules>>,
+    timeout: Duration,
+) -> (Rc<Invocation>, Creator, create_prima_orders::Run) {
+    let invocation = invocation(world, "create", world.plan.profile.crash_creator);
     let port = Port(Rc::clone(&invocation));
     let ports = create_prima_orders::Ports {
         prima: port.clone(),
@@ -387,11 +397,14 @@ async fn create(world: Rc<World>, rules: Rc<HashMap<String, Rules>>, deliveries:
         rulebook: Book { port, rules },
         manners: world.plan.manners.clone(),
     };
-    let run = create_prima_orders::Run {
-        id: invocation.name.clone(),
-        hard_deadline: after(world.now(), CREATOR_TIMEOUT),
-        clock_skew: CLOCK_SKEW,
-    };
+    let hard_deadline = after(world.now(), timeout);
+    let run = create_prima_orders::Run { id: invocation.name.clone(), hard_deadline, clock_skew: CLOCK_SKEW };
+    (invocation, ports, run)
+}
+
+/// One batch.
+pub(super) async fn create(world: Rc<World>, rules: Rc<HashMap<String, Rules>>, deliveries: Vec<Delivery>) {
+    let (invocation, ports, run) = creator(&world, rules, CREATOR_TIMEOUT);
     let ids: Vec<u64> = deliveries.iter().map(|delivery| delivery.id).collect();
     let batch = batch(&ids);
     let bodies: HashMap<String, Body> = deliveries.into_iter().map(|delivery| (delivery.id.to_string(), delivery.body)).collect();
@@ -597,7 +610,8 @@ thread_local! {
     static RULES: OnceLock<Rc<HashMap<String, Rules>>> = const { OnceLock::new() };
 }
 
-fn rules() -> Rc<HashMap<String, Rules>> {
+/// The rules of all channels.
+pub(super) fn rules() -> Rc<HashMap<String, Rules>> {
     RULES.with(|rules| {
         Rc::clone(rules.get_or_init(|| {
             let mut order_rules = OrderRules::new(shared::order::rules::PriceMeaning::Unit);

@@ -87,6 +87,8 @@ pub struct Call {
     pub kind: Kind,
     /// Of what.
     pub about: String,
+    /// When it began.
+    pub at: Timestamp,
 }
 
 impl Call {
@@ -152,6 +154,12 @@ pub struct World {
     struck: RefCell<Option<Call>>,
     /// What the scripted plan itself lets go wrong, and has not yet.
     mishaps: RefCell<Vec<Mishap>>,
+    /// In a course: calls that fail until somebody mends them, by kind and the beginning of their description.
+    pub failing: RefCell<Vec<(Kind, String)>>,
+    /// In a course: how long a call of a kind takes, where it is not as long as usual.
+    pub lasting: RefCell<BTreeMap<Kind, Duration>>,
+    /// Prima answers questions with an error of its own.
+    pub prima_unclear: Cell<bool>,
     /// In a scripted run: all calls.
     pub calls: RefCell<Vec<Call>>,
     /// How many calls of each kind there were.
@@ -222,6 +230,9 @@ impl World {
             script,
             struck: RefCell::default(),
             mishaps: RefCell::new(mishaps),
+            failing: RefCell::default(),
+            lasting: RefCell::default(),
+            prima_unclear: Cell::new(false),
             calls: RefCell::default(),
             tally: RefCell::default(),
             store: MemoryStore::default(),
@@ -294,9 +305,14 @@ impl World {
         self.plan.scripted || self.trace.borrow().is_some()
     }
 
+    /// Lets the next call of a kind, whose description begins so, meet a fate.
+    pub fn plan_mishap(&self, mishap: Mishap) {
+        self.mishaps.borrow_mut().push(mishap);
+    }
+
     /// What the script has for a call.
     fn scripted_fate(&self, number: u64, kind: Kind, about: &str) -> Fate {
-        let call = Call { kind, about: about.to_owned() };
+        let call = Call { kind, about: about.to_owned(), at: self.now() };
         let fate = self.fate_by_script(number, &call);
         if fate != Fate::Goes {
             self.faults.set(self.faults.get() + 1);
@@ -321,6 +337,10 @@ impl World {
         }
         let is_of_prima = matches!(call.kind, Kind::Ask | Kind::NewOrder | Kind::CancelOrder);
         if is_of_prima && self.plan.prima_down.holds(Moment::from(self.passed())) {
+            return Fate::Fails;
+        }
+        let is_meant = |(kind, about): &(Kind, String)| *kind == call.kind && call.about.starts_with(about);
+        if self.failing.borrow().iter().any(is_meant) {
             return Fate::Fails;
         }
         let mut mishaps = self.mishaps.borrow_mut();

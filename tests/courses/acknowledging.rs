@@ -1,0 +1,347 @@
+//! What the poller does with what is listed: rows, messages, references.
+
+use shared::channel::Mode;
+use shared::mirakl::OrderState;
+use shared::order::row::{OrderKey, Stage};
+use shared::queue::OrderTask;
+use shared::state::Store as _;
+use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, play, seconds};
+use system_tests::simulation::marketplace::Happening;
+use system_tests::simulation::world::{Fate, Kind};
+
+/// The ids of each OR04, in the order of the calls.
+fn references(course: &Course) -> Vec<Vec<String>> {
+    let calls = course.world.calls.borrow();
+    let ids = |about: &str| about.split_whitespace().skip(1).map(str::to_owned).collect();
+    calls.iter().filter(|call| call.kind == Kind::Reference).map(|call| ids(&call.about)).collect()
+}
+
+#[test]
+fn the_minutes_numbers_are_those_of_the_minute() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.sells("A-2");
+        course.sells("A-3");
+        course.pass(seconds(30)).await;
+        course.strikes(Kind::Accept, "harbour-uk A-1", Fate::AnswerLost);
+        course.strikes(Kind::Accept, "harbour-uk A-2", Fate::Fails);
+        let report = course.poll().await;
+        assert_eq!((report.listed, report.pages, report.waiting, report.acknowledged), (3, 1, 3, 1));
+        assert_eq!((report.recorded, report.queued, report.completed), (3, 0, true));
+        assert_eq!(report.seconds_to_acknowledge.iter().map(|seconds| seconds.round()).collect::<Vec<_>>(), [30.0]);
+        assert_eq!((report.counts.get("mirakl_or21_lost"), report.counts.get("mirakl_or21_server")), (Some(&1), Some(&1)));
+        assert_eq!(report.oldest_unacknowledged.as_secs(), 30, "as far as the poller knows, two still wait");
+        course.pass(seconds(30)).await;
+        let report = course.poll().await;
+        assert_eq!((report.listed, report.waiting, report.acknowledged, report.queued), (3, 1, 1, 2));
+        // Created, and their numbers written, which Mirakl counts as a change.
+        course.live(4).await;
+        let report = course.poll().await;
+        assert_eq!((report.waiting, report.queued, report.recorded), (0, 0, 0));
+    });
+}
+
+#[test]
+fn an_order_that_somebody_accepted_between_listing_and_accepting_is_counted_and_no_failure() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        let meanwhile = async {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            course.happens("A-1", Happening::AcceptByPerson);
+        };
+        let (report, ()) = futures_util::join!(course.poll(), meanwhile);
+        let counts: Vec<_> = report.counts.iter().collect();
+        assert_eq!((report.acknowledged, counts), (0, vec![(&"accept_already_decided".to_owned(), &1)]));
+        course.live(2).await;
+        assert_eq!(course.stage("A-1").await, Stage::Created);
+        assert_eq!(course.row("A-1").await.acknowledged_at, None, "not by us");
+    });
+}
+
+#[test]
+fn a_channel_that_is_observed_accepts_nothing_and_remembers_only_what_prima_has() {
+    play(nothing_yet(), async |course| {
+        course.sells("NEW-1");
+        course.sells("REF-1");
+        course.sells_with("FIRM-1", OrderState::Shipping, |_| {});
+        course.sells_with("REF-2", OrderState::Shipping, |_| {});
+        course.world.shop(CHANNEL, |shop| {
+            let named = |id: &str| shared::mirakl::SellerReference { order_id: id.to_owned(), reference: format!("PRIMA-{id}") };
+            shop.write_references(&[named("REF-2")], course.now())
+        });
+        course.set_mode(Mode::Observe);
+        let report = course.poll().await;
+        assert_eq!((report.waiting, report.acknowledged, report.queued, report.completed), (2, 0, 0, true));
+        assert_eq!((course.calls(Kind::Accept, "").len(), course.queued()), (0, 0));
+        let row = course.row("REF-2").await;
+        assert_eq!((row.stage, row.order_number.as_deref()), (Stage::Created, Some("PRIMA-REF-2")));
+        assert!(row.referenced_at.is_some() && row.created_at.is_some());
+        for unknown in ["NEW-1", "FIRM-1"] {
+            let row = course.world.store.load_order(&OrderKey::new(CHANNEL, unknown)).await.unwrap();
+            assert_eq!(row, None, "{unknown}");
+        }
+        // Nothing is rebuilt twice, and what cannot be saved is not taken for done.
+        let version = row.version;
+        course.poll().await;
+        assert_eq!(course.row("REF-2").await.version, version);
+        course.world.shop(CHANNEL, |shop| {
+            let named = shared::mirakl::SellerReference { order_id: "FIRM-1".to_owned(), reference: "PRIMA-3".to_owned() };
+            shop.write_references(&[named], course.now())
+        });
+        course.breaks(Kind::Save, "row");
+        assert!(!course.poll().await.completed);
+        course.is_mended();
+        assert!(course.poll().await.completed);
+        assert_eq!(course.stage("FIRM-1").await, Stage::Created);
+        assert_eq!(course.calls(Kind::Reference, "").len(), 0);
+    });
+}
+
+#[test]
+fn an_order_that_cannot_be_read_is_accepted_and_becomes_an_exception_once_it_is_paid_and_goes_on_when_it_can_be_read() {
+    play(nothing_yet(), async |course| {
+        course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| {
+            sale.unreadable = true;
+            sale.debit_after = Some(minutes(3));
+        });
+        let report = course.poll().await;
+        assert_eq!((report.acknowledged, report.counts.get("unreadable_orders")), (1, Some(&1)));
+        course.pass(minutes(1)).await;
+        course.live(2).await;
+        let row = course.world.store.load_order(&OrderKey::new(CHANNEL, "A-1")).await.unwrap();
+        assert_eq!(row, None, "not paid yet: nothing is to be created of it");
+        course.live(7).await;
+        assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Exception, (1, 1)));
+        let exception = course.row("A-1").await.exception.unwrap();
+        assert!(exception.reason.contains("the amount of a line is no number"), "{}", exception.reason);
+        course.world.shop(CHANNEL, |shop| shop.make_readable("A-1", course.now()));
+        course.live(7).await;
+        assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Created, (1, 1)));
+    });
+}
+
+#[test]
+fn an_order_that_becomes_unreadable_before_it_is_queued_is_an_exception_and_one_in_prima_is_left_alone() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.sells_with("A-2", OrderState::WaitingAcceptance, |sale| sale.debit_after = Some(minutes(4)));
+        course.live(3).await;
+        assert_eq!((course.stage("A-1").await, course.stage("A-2").await), (Stage::Created, Stage::AwaitingPayment));
+        let created = course.row("A-1").await;
+        for order in ["A-1", "A-2"] {
+            course.world.shop(CHANNEL, |shop| shop.make_unreadable(order, course.now()));
+        }
+        course.live(4).await;
+        assert_eq!((course.stage("A-2").await, course.told("A-2")), (Stage::Exception, (1, 1)));
+        assert_eq!(course.row("A-1").await, created);
+        // The row of the other cannot be read: the minute is not done, and tried again.
+        course.sells_with("A-3", OrderState::Shipping, |sale| sale.unreadable = true);
+        course.breaks(Kind::Load, "row harbour-uk#A-3");
+        assert!(!course.poll().await.completed);
+        course.is_mended();
+        course.breaks(Kind::Save, "row harbour-uk#A-3");
+        assert!(!course.poll().await.completed);
+        course.is_mended();
+        assert!(course.poll().await.completed);
+        assert_eq!(course.stage("A-3").await, Stage::Exception);
+    });
+}
+
+#[test]
+fn what_cannot_be_queued_waits_as_a_row_for_the_next_minute() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.poll().await;
+        course.breaks(Kind::Send, "");
+        let report = course.poll().await;
+        assert_eq!((report.queued, report.completed, course.queued()), (1, false, 0));
+        assert_eq!(course.stage("A-1").await, Stage::Firm);
+        course.is_mended();
+        let report = course.poll().await;
+        assert_eq!((report.queued, report.completed, course.queued()), (1, true, 1));
+        assert_eq!(course.stage("A-1").await, Stage::Queued);
+    });
+}
+
+#[test]
+fn a_message_that_was_lost_is_sent_again_after_twenty_minutes() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.poll().await;
+        course.poll().await;
+        assert_eq!(course.queued(), 1);
+        course.loses_all_messages();
+        course.pass(minutes(19)).await;
+        course.live(1).await;
+        assert_eq!(course.stage("A-1").await, Stage::Queued);
+        course.live(6).await;
+        assert_eq!(course.stage("A-1").await, Stage::Created);
+    });
+}
+
+#[test]
+fn a_cancellation_whose_message_was_lost_is_sent_again_after_twenty_minutes_and_not_before() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.live(3).await;
+        course.happens("A-1", Happening::Cancel);
+        course.poll().await;
+        assert_eq!((course.stage("A-1").await, course.queued()), (Stage::Cancelling, 1));
+        course.loses_all_messages();
+        for _minute in 0..20 {
+            course.poll().await;
+            assert_eq!(course.queued(), 0);
+            course.pass(minutes(1)).await;
+        }
+        for _minute in 0..6 {
+            course.poll().await;
+            course.pass(minutes(1) - seconds(1)).await;
+        }
+        assert_eq!((course.stage("A-1").await, course.calls(Kind::CancelOrder, "").len()), (Stage::Cancelled, 1));
+    });
+}
+
+#[test]
+fn rows_that_somebody_else_moved_meanwhile_are_decided_anew() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.live(1).await;
+        course.happens("A-1", Happening::Touch);
+        course.pass(minutes(1)).await;
+        // An operator saves the row between the poller's reading and its saving.
+        course.lasts(Kind::Save, seconds(2));
+        let operator = async {
+            tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+            course.changes("A-1", |row| row.adopted = true).await;
+        };
+        let (report, ()) = futures_util::join!(course.poll(), operator);
+        assert!(report.completed, "{report:?}");
+        let row = course.row("A-1").await;
+        assert!(row.adopted, "what the operator noted stands");
+        assert_eq!(row.mirakl_updated, course.sale("A-1").order.last_updated_date, "and so does what was listed");
+    });
+}
+
+#[test]
+fn references_are_written_a_hundred_at_once_and_once_a_minute() {
+    play(nothing_yet(), async |course| {
+        for number in 0..130 {
+            course.sells(&format!("A-{number}"));
+        }
+        course.poll().await;
+        course.pass(seconds(10)).await;
+        course.poll().await;
+        course.pass(seconds(200)).await;
+        course.poll().await;
+        assert_eq!(references(course).iter().map(Vec::len).collect::<Vec<_>>(), [100]);
+        // A second run in the same minute writes none.
+        course.pass(seconds(30)).await;
+        course.poll().await;
+        assert_eq!(references(course).len(), 1);
+        // A little early is no second time in a minute.
+        course.pass(seconds(16)).await;
+        let report = course.poll().await;
+        assert_eq!((references(course)[1].len(), report.referenced), (30, 30));
+        course.pass(minutes(1)).await;
+        course.poll().await;
+        assert_eq!(references(course).len(), 2, "nothing is owed any more");
+        let missing = (0..130).filter(|number| course.sale(&format!("A-{number}")).reference().is_none()).count();
+        assert_eq!(missing, 0);
+    });
+}
+
+#[test]
+fn a_reference_that_mirakl_refuses_is_tried_after_the_others_and_one_without_an_answer_again() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.sells("A-2");
+        course.world.shop(CHANNEL, |shop| shop.refuse_references_of("A-1"));
+        course.live(2).await;
+        let first = course.row("A-1").await.since;
+        course.strikes(Kind::Reference, "", Fate::Fails);
+        let report = course.poll().await;
+        assert_eq!((report.counts.get("mirakl_or04_server"), report.referenced), (Some(&1), 0), "{:?}", report.counts);
+        course.pass(minutes(1)).await;
+        let report = course.poll().await;
+        assert_eq!((report.counts.get("references_refused"), report.referenced), (Some(&1), 1), "{:?}", report.counts);
+        assert_eq!((course.stage("A-1").await, course.row("A-1").await.referenced_at), (Stage::Created, None));
+        assert!(course.row("A-1").await.since > first, "to the end of the line");
+        assert!(course.row("A-2").await.referenced_at.is_some());
+    });
+}
+
+#[test]
+fn an_order_that_lost_a_part_before_its_number_was_written_gets_its_number_all_the_same() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.poll().await;
+        course.pass(seconds(5)).await;
+        course.poll().await;
+        course.pass(seconds(20)).await;
+        assert_eq!(course.in_prima("A-1").len(), 1);
+        course.happens("A-1", Happening::CancelPiece);
+        course.breaks(Kind::Reference, "");
+        course.live(2).await;
+        assert_eq!(course.stage("A-1").await, Stage::Exception);
+        assert_eq!(course.sale("A-1").reference(), None);
+        course.is_mended();
+        course.live(6).await;
+        assert_eq!(course.sale("A-1").reference(), Some("A-1"));
+        let writes = references(course).len();
+        course.live(11).await;
+        assert_eq!(references(course).len(), writes, "written once it is written");
+        assert_eq!(course.stage("A-1").await, Stage::Exception, "the person still has to reduce the order in Prima");
+    });
+}
+
+#[test]
+fn an_order_shipped_in_mirakl_before_its_number_was_written_gets_it_too() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.poll().await;
+        course.pass(seconds(5)).await;
+        course.poll().await;
+        course.pass(seconds(20)).await;
+        course.happens("A-1", Happening::Ship);
+        course.live(12).await;
+        assert_eq!((course.sale("A-1").reference(), course.stage("A-1").await), (Some("A-1"), Stage::Shipped));
+    });
+}
+
+#[test]
+fn a_run_that_is_nearly_over_leaves_rows_to_the_next_and_says_so() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        // The hard deadline is 55 s after the beginning, and rows are saved until 8 s before it.
+        course.lasts(Kind::Accept, seconds(46));
+        course.lasts(Kind::Load, seconds(1));
+        let report = course.poll().await;
+        assert_eq!((report.acknowledged, report.recorded, report.completed), (1, 0, false));
+        assert_eq!(report.counts.get("store_failures"), Some(&1), "{:?}", report.counts);
+        course.lasts(Kind::Accept, seconds(1));
+        course.live(3).await;
+        assert_eq!(course.stage("A-1").await, Stage::Created);
+    });
+}
+
+#[test]
+fn the_queue_holds_the_order_itself_and_the_oldest_come_first_while_a_probe_is_all_that_may_go() {
+    play(nothing_yet(), async |course| {
+        for (number, id) in ["A-1", "A-2", "A-3"].into_iter().enumerate() {
+            course.sells(id);
+            course.pass(seconds(number as u64 + 1)).await;
+        }
+        let mut intake = course.world.store.load_intake().await.unwrap();
+        intake.closed_since = Some(course.now());
+        course.world.store.save_intake(&mut intake).await.unwrap();
+        course.poll().await;
+        course.poll().await;
+        assert_eq!(course.queued(), 1);
+        let deliveries = course.world.queue.borrow_mut().receive(course.now(), 10, minutes(30), || false);
+        let system_tests::simulation::sqs::Body::Order(message) = &deliveries[0].body else { panic!("no order") };
+        assert_eq!((message.channel.as_str(), message.order_id.as_str()), (CHANNEL, "A-1"));
+        let OrderTask::Create { order } = &message.task else { panic!("{:?}", message.task) };
+        assert_eq!(**order, course.sale("A-1").order);
+        assert_eq!(course.stage("A-2").await, Stage::Firm);
+    });
+}

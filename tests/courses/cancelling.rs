@@ -1,0 +1,263 @@
+//! What Mirakl cancels after Prima has it: cancelled there where Prima can, else given to a person, once.
+
+use std::time::Duration;
+
+use create_prima_orders::Disposition;
+use shared::installation::PrimaManners;
+use shared::order::row::{ExceptionKind, Stage};
+use shared::queue::{OrderMessage, OrderTask};
+use shared::state::Store as _;
+use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, play, seconds};
+use system_tests::simulation::marketplace::Happening;
+use system_tests::simulation::office::Progress;
+use system_tests::simulation::plan::Plan;
+use system_tests::simulation::world::{Fate, Kind};
+
+fn cannot_cancel() -> Plan {
+    let mut plan = nothing_yet();
+    plan.manners = PrimaManners { cancel_order: false, ..PrimaManners::default() };
+    plan
+}
+
+/// The order is in Prima, and cancelled in Mirakl; its message waits.
+async fn is_to_be_cancelled(course: &Course, id: &str) {
+    course.sells(id);
+    course.live(3).await;
+    assert_eq!(course.in_prima(id), [Progress::Open]);
+    course.happens(id, Happening::Cancel);
+    course.poll().await;
+    assert_eq!((course.stage(id).await, course.queued()), (Stage::Cancelling, 1));
+}
+
+async fn exception(course: &Course, id: &str) -> (ExceptionKind, String) {
+    let row = course.row(id).await;
+    let exception = row.exception.unwrap_or_else(|| panic!("{id} is {}", row.stage.name()));
+    assert_eq!(course.told(id), (1, 1));
+    assert_eq!(course.queued(), 0, "nothing is tried any more");
+    (exception.kind, exception.reason)
+}
+
+#[test]
+fn an_open_order_is_cancelled_in_prima_with_one_call_and_needs_nobody() {
+    play(nothing_yet(), async |course| {
+        is_to_be_cancelled(course, "A-1").await;
+        course.pass(minutes(2)).await;
+        assert_eq!((course.stage("A-1").await, course.in_prima("A-1")), (Stage::Cancelled, vec![Progress::Cancelled]));
+        assert_eq!((course.calls(Kind::CancelOrder, "").len(), course.told("A-1")), (1, (0, 0)));
+        assert_eq!(course.row("A-1").await.history.last().unwrap().note, "cancelled in Prima");
+    });
+}
+
+#[test]
+fn a_prima_that_cannot_cancel_is_sent_no_cancellation_and_a_person_is_asked() {
+    play(cannot_cancel(), async |course| {
+        is_to_be_cancelled(course, "A-1").await;
+        course.pass(minutes(2)).await;
+        let (kind, reason) = exception(course, "A-1").await;
+        assert_eq!(kind, ExceptionKind::CancelledAfterCreation);
+        assert!(reason.contains("A-1") && reason.contains("cancel_order is off"), "{reason}");
+        assert_eq!((course.calls(Kind::CancelOrder, "").len(), course.in_prima("A-1")), (0, vec![Progress::Open]));
+    });
+}
+
+#[test]
+fn what_prima_cancelled_itself_takes_no_call_even_where_it_could_not_be_told_to() {
+    play(cannot_cancel(), async |course| {
+        is_to_be_cancelled(course, "A-1").await;
+        {
+            let mut office = course.world.office.borrow_mut();
+            office.cancels = true;
+            office.cancel_order("A-1", course.now()).unwrap();
+        }
+        course.pass(minutes(2)).await;
+        assert_eq!(
+            (course.stage("A-1").await, course.calls(Kind::CancelOrder, "").len(), course.told("A-1")),
+            (Stage::Cancelled, 0, (0, 0))
+        );
+    });
+}
+
+#[test]
+fn goods_that_have_left_are_a_critical_exception_of_their_own() {
+    for plan in [nothing_yet(), cannot_cancel()] {
+        play(plan, async |course| {
+            is_to_be_cancelled(course, "A-1").await;
+            course.world.office.borrow_mut().despatch(0);
+            course.pass(minutes(2)).await;
+            let (kind, reason) = exception(course, "A-1").await;
+            assert_eq!(kind, ExceptionKind::CancelledAfterDespatch);
+            assert!(reason.contains("have left Prima already (order A-1)"), "{reason}");
+            assert_eq!(course.calls(Kind::CancelOrder, "").len(), 0);
+        });
+    }
+}
+
+#[test]
+fn goods_that_leave_between_question_and_cancellation_are_told_so() {
+    play(nothing_yet(), async |course| {
+        is_to_be_cancelled(course, "A-1").await;
+        let leaving = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            course.world.office.borrow_mut().despatch(0);
+        };
+        futures_util::join!(course.deliver(), leaving);
+        assert_eq!(exception(course, "A-1").await.0, ExceptionKind::CancelledAfterDespatch);
+        assert_eq!(course.calls(Kind::CancelOrder, "").len(), 1);
+    });
+}
+
+#[test]
+fn a_refusal_of_an_order_that_stays_open_is_told_with_primas_words() {
+    play(nothing_yet(), async |course| {
+        is_to_be_cancelled(course, "A-1").await;
+        course.world.office.borrow_mut().cancels = false;
+        course.pass(minutes(2)).await;
+        let (kind, reason) = exception(course, "A-1").await;
+        assert_eq!(kind, ExceptionKind::CancelledAfterCreation);
+        assert!(reason.contains("Unknown request type: CancelOrder"), "{reason}");
+        assert_eq!((course.calls(Kind::CancelOrder, "").len(), course.calls(Kind::Ask, "").len()), (1, 3));
+    });
+}
+
+#[test]
+fn a_refusal_of_an_order_that_is_cancelled_by_then_needs_nobody() {
+    play(nothing_yet(), async |course| {
+        is_to_be_cancelled(course, "A-1").await;
+        let quicker = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            course.world.office.borrow_mut().cancel_order("A-1", course.now()).unwrap();
+        };
+        futures_util::join!(course.deliver(), quicker);
+        assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Cancelled, (0, 0)));
+    });
+}
+
+#[test]
+fn a_refusal_whose_question_is_not_answered_is_asked_again_in_a_minute() {
+    play(nothing_yet(), async |course| {
+        is_to_be_cancelled(course, "A-1").await;
+        course.world.office.borrow_mut().cancels = false;
+        let lost = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            course.strikes(Kind::Ask, "", Fate::Fails);
+        };
+        futures_util::join!(course.deliver(), lost);
+        assert_eq!((course.stage("A-1").await, course.queued()), (Stage::Cancelling, 1));
+        course.pass(seconds(62)).await;
+        assert_eq!(exception(course, "A-1").await.0, ExceptionKind::CancelledAfterCreation);
+    });
+}
+
+#[test]
+fn a_cancellation_whose_answer_is_lost_is_found_by_the_next_question_and_not_sent_again() {
+    play(nothing_yet(), async |course| {
+        is_to_be_cancelled(course, "A-1").await;
+        course.strikes(Kind::CancelOrder, "", Fate::AnswerLost);
+        course.deliver().await;
+        assert_eq!((course.stage("A-1").await, course.queued()), (Stage::Cancelling, 1));
+        course.pass(seconds(59)).await;
+        assert_eq!(course.stage("A-1").await, Stage::Cancelling);
+        course.pass(seconds(3)).await;
+        assert_eq!((course.stage("A-1").await, course.calls(Kind::CancelOrder, "").len()), (Stage::Cancelled, 1));
+        assert_eq!(course.told("A-1"), (0, 0));
+    });
+}
+
+#[test]
+fn a_prima_that_does_not_answer_is_asked_again_and_counts_towards_its_intake() {
+    play(nothing_yet(), async |course| {
+        is_to_be_cancelled(course, "A-1").await;
+        course.breaks(Kind::Ask, "");
+        course.deliver().await;
+        assert_eq!((course.stage("A-1").await, course.queued()), (Stage::Cancelling, 1));
+        assert_eq!(course.world.store.load_intake().await.unwrap().failures, 1);
+        course.is_mended();
+        course.breaks(Kind::CancelOrder, "");
+        course.pass(minutes(2) + seconds(10)).await;
+        let intake = course.world.store.load_intake().await.unwrap();
+        assert_eq!((intake.failures, intake.closed_since), (1, None), "the question was answered in between");
+        course.is_mended();
+        course.pass(minutes(3)).await;
+        assert_eq!((course.stage("A-1").await, course.in_prima("A-1")), (Stage::Cancelled, vec![Progress::Cancelled]));
+        assert_eq!(course.world.store.load_intake().await.unwrap().failures, 0);
+    });
+}
+
+#[test]
+fn an_answer_that_cannot_be_understood_is_given_to_a_person() {
+    play(nothing_yet(), async |course| {
+        is_to_be_cancelled(course, "A-1").await;
+        course.world.prima_unclear.set(true);
+        course.pass(minutes(2)).await;
+        let (kind, reason) = exception(course, "A-1").await;
+        assert_eq!(kind, ExceptionKind::CancelledAfterCreation);
+        assert!(reason.contains("The database is being saved"), "{reason}");
+        assert_eq!(course.calls(Kind::CancelOrder, "").len(), 0);
+    });
+}
+
+#[test]
+fn a_number_that_prima_knows_no_more_is_given_to_a_person() {
+    play(nothing_yet(), async |course| {
+        is_to_be_cancelled(course, "A-1").await;
+        course.changes("A-1", |row| row.order_number = Some("GONE".to_owned())).await;
+        course.pass(minutes(2)).await;
+        let (kind, reason) = exception(course, "A-1").await;
+        assert_eq!(kind, ExceptionKind::CancelledAfterCreation);
+        assert!(reason.contains("Prima does not know its number any more"), "{reason}");
+    });
+}
+
+#[test]
+fn one_without_a_number_has_nothing_to_cancel_in_prima() {
+    play(nothing_yet(), async |course| {
+        is_to_be_cancelled(course, "A-1").await;
+        let asked = course.calls(Kind::Ask, "").len();
+        course.changes("A-1", |row| row.order_number = None).await;
+        course.pass(minutes(2)).await;
+        assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Cancelled, (0, 0)));
+        assert_eq!((course.calls(Kind::Ask, "").len(), course.calls(Kind::CancelOrder, "").len()), (asked, 0));
+    });
+}
+
+#[test]
+fn while_intake_is_closed_the_message_waits_for_the_next_probe() {
+    play(nothing_yet(), async |course| {
+        is_to_be_cancelled(course, "A-1").await;
+        let asked = course.calls(Kind::Ask, "").len();
+        let mut intake = course.world.store.load_intake().await.unwrap();
+        intake.closed_since = Some(course.now());
+        intake.next_probe = Some(shared::clock::after(course.now(), seconds(90)));
+        course.world.store.save_intake(&mut intake).await.unwrap();
+        course.pass(seconds(65)).await;
+        assert_eq!((course.calls(Kind::Ask, "").len(), course.queued(), course.stage("A-1").await), (asked, 1, Stage::Cancelling));
+        course.pass(seconds(60)).await;
+        assert_eq!((course.stage("A-1").await, course.queued()), (Stage::Cancelled, 0));
+        assert_eq!(course.world.store.load_intake().await.unwrap().closed_since, None, "Prima answered");
+    });
+}
+
+#[test]
+fn a_message_is_settled_by_what_its_row_says_and_needs_time_for_three_calls() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.live(3).await;
+        let message = OrderMessage { channel: CHANNEL.to_owned(), order_id: "A-1".to_owned(), task: OrderTask::Cancel };
+        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done("nothing to cancel"));
+        let unknown = OrderMessage { order_id: "A-9".to_owned(), ..message.clone() };
+        assert_eq!(course.work(unknown, minutes(5)).await, Disposition::Done("nothing to cancel"));
+        course.happens("A-1", Happening::Cancel);
+        course.poll().await;
+        course.loses_all_messages();
+        course.breaks(Kind::Load, "row");
+        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Return("store unavailable"));
+        course.is_mended();
+        assert_eq!(course.work(message.clone(), seconds(189)).await, Disposition::Done("again later"));
+        assert_eq!((course.queued(), course.calls(Kind::CancelOrder, "").len()), (1, 0));
+        course.breaks(Kind::Save, "row");
+        assert_eq!(course.work(message.clone(), seconds(190)).await, Disposition::Return("store unavailable"));
+        course.is_mended();
+        assert_eq!(course.work(message, seconds(190)).await, Disposition::Done("cancelled"));
+        assert_eq!(course.calls(Kind::CancelOrder, "").len(), 1, "found cancelled the second time");
+    });
+}

@@ -1,0 +1,518 @@
+//! How one order comes into Prima, exactly once, whatever happens between the question and the answer.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use create_prima_orders::Disposition;
+use shared::mirakl::OrderState;
+use shared::order::row::{ExceptionKind, OrderKey, Stage};
+use shared::queue::{OrderMessage, OrderTask};
+use shared::state::Store as _;
+use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, play, seconds};
+use system_tests::simulation::marketplace::Happening;
+use system_tests::simulation::office::Progress;
+use system_tests::simulation::plan::{Moment, Windows};
+use system_tests::simulation::world::{Fate, Kind};
+
+/// The order is accepted, paid, and its message can be seen.
+async fn is_queued(course: &Course, id: &str) {
+    course.sells(id);
+    course.poll().await;
+    course.poll().await;
+    assert_eq!((course.stage(id).await, course.queued()), (Stage::Queued, 1));
+}
+
+/// Something happens to an order so long after the creator was given it, and the poller sees it.
+async fn meanwhile(course: &Course, after: Duration, id: &str, happening: Happening) {
+    tokio::time::sleep(after).await;
+    course.happens(id, happening);
+    course.poll().await;
+}
+
+/// While Prima answers the question; while it takes the order in. Each takes 400 ms.
+const ASKING: Duration = Duration::from_millis(100);
+const SENDING: Duration = Duration::from_millis(500);
+
+/// Whole seconds between one call and the next.
+fn differences(times: &[Duration]) -> Vec<u64> {
+    times.windows(2).map(|pair| (pair[1] - pair[0]).as_secs()).collect()
+}
+
+async fn kind(course: &Course, id: &str) -> Option<ExceptionKind> {
+    course.row(id).await.exception.map(|exception| exception.kind)
+}
+
+#[test]
+fn an_order_takes_one_question_and_one_new_order() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        course.deliver().await;
+        assert_eq!((course.calls(Kind::Ask, "").len(), course.calls(Kind::NewOrder, "").len()), (1, 1));
+        let row = course.row("A-1").await;
+        assert_eq!((row.stage, row.order_number.as_deref(), row.unclear_answers), (Stage::Created, Some("A-1"), 0));
+        assert_eq!((row.created_at.is_some(), row.lease.is_none(), course.queued()), (true, true, 0));
+        assert_eq!(row.history.last().unwrap().note, "in Prima (new)");
+    });
+}
+
+#[test]
+fn a_new_order_without_an_answer_is_asked_for_when_prima_can_no_longer_be_at_it_and_twice_before_it_is_sent_again() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        course.strikes(Kind::NewOrder, "", Fate::Fails);
+        course.deliver().await;
+        assert_eq!(course.stage("A-1").await, Stage::InDoubt);
+        let sent = course.calls(Kind::NewOrder, "")[0];
+        // A change brings another message at once, which has to wait: 300 s of Prima's longest execution, 10 s in which it may
+        // have gone out after it was noted, 30 s by which two clocks may differ.
+        course.happens("A-1", Happening::Touch);
+        course.live(10).await;
+        let asked = course.calls(Kind::Ask, "");
+        assert_eq!(differences(&[sent, asked[1], asked[2]]), [340, 30], "{asked:?}");
+        assert_eq!((asked.len(), course.calls(Kind::NewOrder, "").len()), (3, 2));
+        let row = course.row("A-1").await;
+        assert_eq!((row.stage, course.in_prima("A-1")), (Stage::Created, vec![Progress::Open]));
+    });
+}
+
+#[test]
+fn between_two_questions_no_other_message_asks() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        course.strikes(Kind::NewOrder, "", Fate::Fails);
+        course.deliver().await;
+        course.loses_all_messages();
+        course.pass(minutes(7)).await;
+        let message = course.to_create("A-1");
+        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done("again later"));
+        assert_eq!((course.calls(Kind::Ask, "").len(), course.row("A-1").await.attempt.unwrap().absences), (2, 1));
+        course.pass(seconds(20)).await;
+        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done("again later"));
+        assert_eq!((course.calls(Kind::Ask, "").len(), course.row("A-1").await.attempt.unwrap().absences), (2, 1));
+        course.pass(seconds(30)).await;
+        assert_eq!((course.calls(Kind::Ask, "").len(), course.calls(Kind::NewOrder, "").len()), (3, 2));
+        assert_eq!(course.stage("A-1").await, Stage::Created);
+    });
+}
+
+#[test]
+fn what_takes_effect_after_its_answer_was_given_up_is_found_and_not_sent_again() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        course.strikes(Kind::NewOrder, "", Fate::AnswerLost);
+        course.live(10).await;
+        assert_eq!((course.stage("A-1").await, course.calls(Kind::NewOrder, "").len()), (Stage::Created, 1));
+        assert_eq!(course.in_prima("A-1"), [Progress::Open]);
+        assert_eq!(course.row("A-1").await.history.last().unwrap().note, "in Prima (Entered)");
+    });
+}
+
+#[test]
+fn an_attempt_that_took_too_long_to_note_is_not_sent_and_not_in_doubt() {
+    for (long, sent) in [(10, 1), (11, 0)] {
+        play(nothing_yet(), async |course| {
+            is_queued(course, "A-1").await;
+            course.lasts(Kind::Save, seconds(long));
+            course.deliver().await;
+            assert_eq!(course.calls(Kind::NewOrder, "").len(), sent);
+            if sent == 0 {
+                let row = course.row("A-1").await;
+                assert_eq!((row.stage, row.attempt, row.lease), (Stage::Queued, None, None));
+                course.lasts(Kind::Save, Duration::from_millis(4));
+                course.pass(minutes(1)).await;
+            }
+            assert_eq!((course.stage("A-1").await, course.in_prima("A-1").len()), (Stage::Created, 1));
+        });
+    }
+}
+
+#[test]
+fn what_is_cancelled_while_prima_is_asked_is_not_sent() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        futures_util::join!(course.deliver(), meanwhile(course, ASKING, "A-1", Happening::Cancel));
+        assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Cancelled, (0, 0)));
+        course.live(25).await;
+        assert_eq!((course.calls(Kind::NewOrder, "").len(), course.queued()), (0, 0));
+        assert_eq!(course.stage("A-1").await, Stage::Cancelled);
+    });
+}
+
+#[test]
+fn what_changes_while_prima_is_asked_is_sent_as_it_is_then_and_soon() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        futures_util::join!(course.deliver(), meanwhile(course, ASKING, "A-1", Happening::CancelPiece));
+        assert_eq!(course.calls(Kind::NewOrder, "").len(), 0);
+        let row = course.row("A-1").await;
+        assert_eq!((row.attempt, row.order_number.as_deref(), row.lease), (None, Some("A-1"), None));
+        course.live(4).await;
+        let row = course.row("A-1").await;
+        assert_eq!((row.stage, course.in_prima("A-1").len()), (Stage::Created, 1));
+        let listed: Vec<_> = course.sale("A-1").order.live_lines().map(|line| (line.order_line_id.clone(), line.quantity)).collect();
+        assert_eq!(course.world.office.borrow().orders()[0].lines, listed);
+    });
+}
+
+#[test]
+fn what_is_cancelled_while_prima_takes_it_in_is_cancelled_there() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        futures_util::join!(course.deliver(), meanwhile(course, SENDING, "A-1", Happening::Cancel));
+        let row = course.row("A-1").await;
+        assert_eq!((row.stage, row.order_number.as_deref(), row.created_at.is_some()), (Stage::Cancelling, Some("A-1"), true));
+        course.live(2).await;
+        assert_eq!((course.stage("A-1").await, course.in_prima("A-1")), (Stage::Cancelled, vec![Progress::Cancelled]));
+        assert_eq!((course.told("A-1"), course.calls(Kind::CancelOrder, "").len()), ((0, 0), 1));
+    });
+}
+
+#[test]
+fn what_loses_a_part_while_prima_takes_it_in_is_created_as_sent_and_a_person_reduces_it() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        let sent: Vec<_> = course.sale("A-1").order.live_lines().map(|line| line.quantity).collect();
+        futures_util::join!(course.deliver(), meanwhile(course, SENDING, "A-1", Happening::CancelPiece));
+        let row = course.row("A-1").await;
+        assert_eq!((row.stage, row.order_number.as_deref()), (Stage::Created, Some("A-1")));
+        assert_eq!(row.attempt.as_ref().map(|attempt| attempt.count), Some(1));
+        assert_eq!(row.lines.iter().map(|line| line.quantity).collect::<Vec<_>>(), sent);
+        course.live(6).await;
+        assert_eq!(kind(course, "A-1").await, Some(ExceptionKind::LineCancelledAfterCreation));
+        assert_eq!((course.told("A-1"), course.in_prima("A-1").len()), ((1, 1), 1));
+    });
+}
+
+#[test]
+fn what_changes_while_prima_does_not_answer_the_question_is_tried_again_soon() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        course.strikes(Kind::Ask, "", Fate::Fails);
+        futures_util::join!(course.deliver(), meanwhile(course, seconds(20), "A-1", Happening::Touch));
+        let row = course.row("A-1").await;
+        assert_eq!((row.attempt, row.lease, row.order_number.as_deref()), (None, None, Some("A-1")));
+        course.live(4).await;
+        assert_eq!((course.stage("A-1").await, course.in_prima("A-1").len()), (Stage::Created, 1));
+    });
+}
+
+#[test]
+fn what_is_cancelled_while_prima_does_not_answer_is_never_sent() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        course.strikes(Kind::Ask, "", Fate::Fails);
+        futures_util::join!(course.deliver(), meanwhile(course, seconds(20), "A-1", Happening::Cancel));
+        course.live(25).await;
+        assert_eq!((course.stage("A-1").await, course.calls(Kind::NewOrder, "").len()), (Stage::Cancelled, 0));
+    });
+}
+
+#[test]
+fn an_order_in_doubt_that_changes_stays_in_doubt_until_prima_is_asked() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        course.strikes(Kind::NewOrder, "", Fate::Fails);
+        // It waits a minute for the answer.
+        futures_util::join!(course.deliver(), meanwhile(course, seconds(20), "A-1", Happening::Touch));
+        let row = course.row("A-1").await;
+        assert_eq!((row.stage, row.attempt.as_ref().map(|attempt| attempt.count), row.lease), (Stage::InDoubt, Some(1), None));
+        course.live(30).await;
+        assert_eq!((course.stage("A-1").await, course.in_prima("A-1").len()), (Stage::Created, 1));
+    });
+}
+
+#[test]
+fn rules_that_cannot_be_read_now_are_tried_again_and_wrong_ones_are_told_of() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        course.breaks(Kind::Rules, "");
+        course.pass(seconds(70)).await;
+        assert_eq!(differences(&course.calls(Kind::Rules, "")), [30, 30]);
+        assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Queued, (0, 0)));
+        course.is_mended();
+        let good = course.rules.replace(Rc::new(HashMap::new()));
+        course.pass(seconds(30)).await;
+        assert_eq!((kind(course, "A-1").await, course.told("A-1")), (Some(ExceptionKind::RulesMissing), (1, 1)));
+        let exception = course.row("A-1").await.exception.unwrap();
+        assert!(exception.reason.contains("there are none") && exception.remedy.contains("rules put harbour-uk FILE"), "{exception:?}");
+        assert_eq!((course.calls(Kind::Ask, "").len(), course.queued()), (0, 0));
+        course.rules.replace(good);
+        course.changes("A-1", |row| row.enter(Stage::Firm, row.since, "an operator retries")).await;
+        course.live(6).await;
+        assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Created, (1, 1)));
+    });
+}
+
+#[test]
+fn an_order_in_doubt_waits_for_good_rules_five_minutes_at_a_time_and_is_no_exception() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        course.strikes(Kind::NewOrder, "", Fate::AnswerLost);
+        course.deliver().await;
+        let good = course.rules.replace(Rc::new(HashMap::new()));
+        course.pass(minutes(16)).await;
+        let tried = course.calls(Kind::Rules, "");
+        assert_eq!(differences(&tried[1..]), [300, 300], "{tried:?}");
+        assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::InDoubt, (0, 0)));
+        course.rules.replace(good);
+        course.pass(minutes(5)).await;
+        assert_eq!((course.stage("A-1").await, course.calls(Kind::NewOrder, "").len()), (Stage::Created, 1));
+    });
+}
+
+#[test]
+fn a_prima_that_answers_with_an_error_of_its_own_is_asked_five_times_ever_later_and_then_a_person_is() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        course.world.prima_unclear.set(true);
+        course.pass(minutes(9)).await;
+        assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Queued, (0, 0)));
+        course.pass(minutes(2)).await;
+        let asked = course.calls(Kind::Ask, "");
+        assert_eq!(differences(&asked), [60, 120, 180, 240]);
+        assert_eq!((kind(course, "A-1").await, course.told("A-1")), (Some(ExceptionKind::PrimaUnclear), (1, 1)));
+        assert_eq!(course.row("A-1").await.unclear_answers, 0, "a retry begins anew");
+        let reason = course.row("A-1").await.exception.unwrap().reason;
+        assert!(reason.contains("order A-1") && reason.contains("The database is being saved"), "{reason}");
+        // Prima answered each time: its intake stays open.
+        let intake = course.world.store.load_intake().await.unwrap();
+        assert_eq!((intake.failures, intake.closed_since), (0, None));
+    });
+}
+
+#[test]
+fn unclear_answers_are_forgotten_with_a_clear_one() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        course.world.prima_unclear.set(true);
+        course.pass(seconds(90)).await;
+        assert_eq!(course.row("A-1").await.unclear_answers, 2);
+        course.world.prima_unclear.set(false);
+        // The order stays away: it is asked for again, once.
+        course.strikes(Kind::NewOrder, "", Fate::Fails);
+        course.pass(minutes(3)).await;
+        assert_eq!((course.stage("A-1").await, course.row("A-1").await.unclear_answers), (Stage::InDoubt, 0));
+        course.pass(minutes(10)).await;
+        assert_eq!((course.stage("A-1").await, course.row("A-1").await.unclear_answers), (Stage::Created, 0));
+    });
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        course.strikes(Kind::NewOrder, "", Fate::AnswerLost);
+        course.deliver().await;
+        course.world.prima_unclear.set(true);
+        course.pass(minutes(8)).await;
+        assert!(course.row("A-1").await.unclear_answers > 0);
+        course.world.prima_unclear.set(false);
+        course.pass(minutes(5)).await;
+        assert_eq!((course.stage("A-1").await, course.row("A-1").await.unclear_answers), (Stage::Created, 0));
+    });
+}
+
+#[test]
+fn three_failures_close_the_intake_and_what_is_queued_goes_back_to_its_row_without_a_question() {
+    let at = |minute: u64| Moment(minute * 60_000);
+    let mut plan = nothing_yet();
+    plan.prima_down = Windows(vec![(at(0), at(60))]);
+    play(plan, async |course| {
+        is_queued(course, "A-1").await;
+        course.pass(minutes(2)).await;
+        let intake = course.world.store.load_intake().await.unwrap();
+        assert_eq!((intake.failures, intake.closed_since), (2, None));
+        course.pass(seconds(90)).await;
+        let intake = course.world.store.load_intake().await.unwrap();
+        assert!(intake.failures >= 3 && intake.closed_since.is_some(), "{intake:?}");
+        let asked = course.calls(Kind::Ask, "").len();
+        course.sells_with("B-1", OrderState::Shipping, |_| {});
+        course.poll().await;
+        assert_eq!(course.stage("B-1").await, Stage::Firm);
+        // One that was queued before it closed.
+        course.changes("B-1", |row| row.enter(Stage::Queued, row.since, "queued before")).await;
+        let message = course.to_create("B-1");
+        assert_eq!(course.work(message, minutes(5)).await, Disposition::Done("waits for Prima"));
+        assert_eq!((course.stage("B-1").await, course.calls(Kind::Ask, "").len()), (Stage::Firm, asked));
+    });
+}
+
+#[test]
+fn an_order_in_doubt_keeps_its_message_while_intake_is_closed() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        course.strikes(Kind::NewOrder, "", Fate::AnswerLost);
+        course.deliver().await;
+        let mut intake = course.world.store.load_intake().await.unwrap();
+        intake.closed_since = Some(course.now());
+        intake.next_probe = Some(shared::clock::after(course.now(), minutes(30)));
+        course.world.store.save_intake(&mut intake).await.unwrap();
+        course.pass(minutes(20)).await;
+        assert_eq!((course.stage("A-1").await, course.queued(), course.calls(Kind::Ask, "").len()), (Stage::InDoubt, 1, 1));
+        course.pass(minutes(12)).await;
+        assert_eq!((course.stage("A-1").await, course.queued(), course.calls(Kind::NewOrder, "").len()), (Stage::Created, 0, 1));
+    });
+}
+
+#[test]
+fn what_could_not_end_in_time_is_not_begun() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        let message = course.to_create("A-1");
+        course.loses_all_messages();
+        let calls = course.world.effects.get();
+        assert_eq!(course.work(message.clone(), seconds(189)).await, Disposition::Done("again later"));
+        assert_eq!((course.world.effects.get() - calls, course.queued()), (1, 1), "only the message itself");
+        course.loses_all_messages();
+        // Time for three calls at the beginning, and for less than two after a question that took long.
+        course.lasts(Kind::Ask, seconds(100));
+        assert_eq!(course.work(message.clone(), seconds(229)).await, Disposition::Done("again later"));
+        assert_eq!((course.stage("A-1").await, course.calls(Kind::NewOrder, "").len()), (Stage::Queued, 0));
+        course.lasts(Kind::Ask, seconds(1));
+        assert_eq!(course.work(message, seconds(191)).await, Disposition::Done("created"));
+    });
+}
+
+#[test]
+fn a_message_is_settled_by_what_its_row_says() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        let message = course.to_create("A-1");
+        let unknown = OrderMessage { order_id: "A-9".to_owned(), ..message.clone() };
+        assert_eq!(course.work(unknown, minutes(5)).await, Disposition::Done("unknown order"));
+        let despatch = OrderMessage { task: OrderTask::Despatch, ..message.clone() };
+        assert!(matches!(course.work(despatch, minutes(5)).await, Disposition::Return(_)));
+        course.breaks(Kind::Load, "row");
+        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Return("store unavailable"));
+        course.is_mended();
+        course.breaks(Kind::Save, "row");
+        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Return("store unavailable"));
+        course.is_mended();
+        // Two deliveries at once: the second finds the first at it.
+        let second = async {
+            tokio::time::sleep(ASKING).await;
+            course.work(message.clone(), minutes(5)).await
+        };
+        let both = futures_util::join!(course.work(message.clone(), minutes(5)), second);
+        assert_eq!(both, (Disposition::Done("created"), Disposition::Done("in other hands")));
+        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done("already settled"));
+        course.changes("A-1", |row| row.mirakl_updated = Some(course.now())).await;
+        assert_eq!(course.work(message, minutes(5)).await, Disposition::Done("older than its row"));
+        assert_eq!((course.calls(Kind::Ask, "").len(), course.calls(Kind::NewOrder, "").len()), (1, 1));
+    });
+}
+
+#[test]
+fn a_holder_that_died_is_waited_for_until_its_lease_and_the_clocks_difference_are_over() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        let message = course.to_create("A-1");
+        course.loses_all_messages();
+        course
+            .changes("A-1", |row| {
+                row.enter(Stage::Creating, row.since, "");
+                row.lease = Some(shared::order::row::Lease { owner: "gone/1".to_owned(), until: course.now() });
+            })
+            .await;
+        course.pass(seconds(29)).await;
+        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done("in other hands"));
+        course.pass(seconds(2)).await;
+        assert_eq!(course.work(message, minutes(5)).await, Disposition::Done("created"));
+    });
+}
+
+#[test]
+fn an_order_of_which_no_line_is_left_is_not_sent() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        let mut message = course.to_create("A-1");
+        if let OrderTask::Create { order } = &mut message.task {
+            for line in &mut order.order_lines {
+                line.quantity = 0;
+            }
+        }
+        assert_eq!(course.work(message, minutes(5)).await, Disposition::Done("nothing left to create"));
+        assert_eq!((course.stage("A-1").await, course.calls(Kind::Ask, "").len()), (Stage::Cancelled, 0));
+    });
+}
+
+#[test]
+fn an_order_whose_row_was_lost_is_found_by_the_number_that_mirakl_holds() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.sells("A-2");
+        course.live(4).await;
+        assert_eq!(course.sale("A-1").reference(), Some("A-1"));
+        course.world.store.wipe();
+        course.world.notes.borrow_mut().clear();
+        course.world.wiped_at.set(Some(course.now()));
+        course.poll().await;
+        // Cancelled before its message is worked off: Prima has it all the same, and has to hear of it.
+        course.happens("A-2", Happening::Cancel);
+        course.live(7).await;
+        let row = course.row("A-1").await;
+        assert_eq!((row.stage, row.order_number.as_deref(), row.referenced_at.is_some()), (Stage::Created, Some("A-1"), true));
+        let pieces: u32 = course.sale("A-1").order.live_lines().map(|line| line.quantity).sum();
+        assert_eq!(row.lines.iter().map(|line| line.quantity).sum::<u32>(), pieces);
+        assert_eq!((course.stage("A-2").await, course.in_prima("A-2")), (Stage::Cancelled, vec![Progress::Cancelled]));
+        assert_eq!(course.calls(Kind::NewOrder, "").len(), 2);
+    });
+}
+
+#[test]
+fn an_order_of_another_under_the_same_number_is_not_taken_for_ours() {
+    let mut plan = nothing_yet();
+    plan.hand_keyed = vec!["A-1".to_owned()];
+    play(plan, async |course| {
+        course.world.office.borrow_mut().key_by_hand("A-1", course.now());
+        course.sells("A-1");
+        course.live(3).await;
+        assert_eq!((kind(course, "A-1").await, course.told("A-1")), (Some(ExceptionKind::FoundInPrima), (1, 1)));
+        assert_eq!((course.calls(Kind::NewOrder, "").len(), course.sale("A-1").reference()), (0, None));
+        let other = OrderKey::new(CHANNEL, "A-1");
+        assert_eq!(course.world.store.holder_of("A-1").await.unwrap(), Some(other));
+    });
+}
+
+#[test]
+fn an_order_that_prima_refuses_is_told_with_primas_words_unless_it_is_there_all_the_same() {
+    play(nothing_yet(), async |course| {
+        course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| {
+            sale.order.order_lines[0].offer_sku = Some("NOSUCH-NAV-12".to_owned());
+        });
+        course.live(3).await;
+        let row = course.row("A-1").await;
+        let exception = row.exception.unwrap();
+        assert_eq!((exception.kind, row.attempt), (ExceptionKind::RejectedByPrima, None));
+        assert!(exception.reason.contains("Product NOSUCH does not exist"), "{}", exception.reason);
+        assert!(exception.remedy.contains("exceptions retry harbour-uk A-1"), "{}", exception.remedy);
+        assert_eq!((course.told("A-1"), course.calls(Kind::Ask, "").len()), ((1, 1), 2));
+    });
+    // Prima refuses, and then does not answer whether it has it: nobody knows, and it is asked again later.
+    play(nothing_yet(), async |course| {
+        course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| {
+            sale.order.order_lines[0].offer_sku = Some("NOSUCH-NAV-12".to_owned());
+        });
+        course.poll().await;
+        course.poll().await;
+        let answer_lost = async {
+            tokio::time::sleep(SENDING).await;
+            course.strikes(Kind::Ask, "", Fate::Fails);
+        };
+        futures_util::join!(course.deliver(), answer_lost);
+        assert_eq!(course.stage("A-1").await, Stage::InDoubt);
+        let asked = course.calls(Kind::Ask, "");
+        course.pass(minutes(6)).await;
+        let again = course.calls(Kind::Ask, "");
+        assert!(again[asked.len()] - asked[1] >= seconds(300), "{again:?}");
+    });
+}
+
+#[test]
+fn an_order_shipped_by_somebody_before_it_was_sent_is_told_and_not_sent() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        course.happens("A-1", Happening::Ship);
+        let message = course.to_create("A-1");
+        assert_eq!(course.work(message, minutes(5)).await, Disposition::Done("exception"));
+        assert_eq!((kind(course, "A-1").await, course.told("A-1")), (Some(ExceptionKind::ShippedOutsidePrima), (1, 1)));
+        assert_eq!(course.calls(Kind::NewOrder, "").len(), 0);
+    });
+}

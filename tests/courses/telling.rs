@@ -1,0 +1,262 @@
+//! Who hears of what, and how often.
+
+use shared::clock::{after, before};
+use shared::events::{EventKind, Severity};
+use shared::mirakl::OrderState;
+use shared::order::row::Stage;
+use system_tests::simulation::course::{CHANNEL, minutes, nothing_yet, play, seconds};
+use system_tests::simulation::marketplace::Happening;
+use system_tests::simulation::plan::{Moment, Windows};
+use system_tests::simulation::world::{Fate, Kind};
+
+/// Order, severity and the minutes left, of each event.
+fn said(events: &[shared::events::Event]) -> Vec<(String, Severity, String)> {
+    let minutes = |reason: &str| reason.rsplit_once(" in ").map(|(_, left)| left.to_owned()).unwrap_or_default();
+    events.iter().map(|event| (event.order.clone().unwrap_or_default(), event.severity, minutes(&event.reason))).collect()
+}
+
+#[test]
+fn an_order_that_cannot_be_accepted_is_told_of_once_in_the_last_quarter_of_its_window_and_once_in_the_last_eighth() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.breaks(Kind::Accept, "");
+        // The window is five hours: a quarter of it is left after 225 minutes.
+        course.pass(minutes(224)).await;
+        course.poll().await;
+        assert_eq!(said(&course.events(EventKind::AcceptanceWindowNearlyOver)), []);
+        course.pass(minutes(1)).await;
+        let report = course.poll().await;
+        assert_eq!(report.oldest_unacknowledged.as_secs() / 60, 225);
+        let told = said(&course.events(EventKind::AcceptanceWindowNearlyOver));
+        assert_eq!(told, [("A-1".to_owned(), Severity::Warning, "74 minutes".to_owned())]);
+        course.live(20).await;
+        assert_eq!(course.events(EventKind::AcceptanceWindowNearlyOver).len(), 1, "said once");
+        // Half of that is left after 262.5 minutes.
+        course.pass(minutes(16)).await;
+        course.poll().await;
+        assert_eq!(course.events(EventKind::AcceptanceWindowNearlyOver).len(), 1);
+        course.pass(minutes(1)).await;
+        course.live(20).await;
+        let told = course.events(EventKind::AcceptanceWindowNearlyOver);
+        assert_eq!(said(&told[1..]), [("A-1".to_owned(), Severity::Critical, "36 minutes".to_owned())]);
+        assert!(told.iter().all(|event| event.needs_person && event.channel.as_deref() == Some(CHANNEL)));
+        // Nothing of it is remembered once it is accepted.
+        assert_eq!(course.poll_state().await.warned_orders, ["A-1", "A-1!"]);
+        course.is_mended();
+        course.live(1).await;
+        assert_eq!(course.sale("A-1").order.order_state, OrderState::Shipping);
+        assert_eq!(course.poll().await.oldest_unacknowledged.as_secs(), 0);
+        assert_eq!(course.events(EventKind::AcceptanceWindowNearlyOver).len(), 2);
+        assert_eq!(course.poll_state().await.warned_orders, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn what_the_bus_did_not_take_is_said_the_next_minute_and_what_a_listing_does_not_show_is_not_said_twice() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.breaks(Kind::Accept, "");
+        course.breaks(Kind::Publish, "");
+        course.pass(minutes(230)).await;
+        course.poll().await;
+        assert_eq!(course.events(EventKind::AcceptanceWindowNearlyOver).len(), 0);
+        course.is_mended();
+        course.breaks(Kind::Accept, "");
+        course.live(1).await;
+        assert_eq!(course.events(EventKind::AcceptanceWindowNearlyOver).len(), 1);
+        // A listing that fails whole shows no order: what was said stays said.
+        course.breaks(Kind::List, "");
+        course.live(2).await;
+        course.is_mended();
+        course.breaks(Kind::Accept, "");
+        course.live(2).await;
+        assert_eq!(course.events(EventKind::AcceptanceWindowNearlyOver).len(), 1);
+    });
+}
+
+#[test]
+fn an_order_that_comes_with_its_window_over_is_both_at_once() {
+    play(nothing_yet(), async |course| {
+        course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| {
+            sale.order.created_date = sale.order.created_date.map(|created| before(created, minutes(301)));
+            // Mirakl has not come to it yet.
+            sale.deadline = after(sale.deadline, minutes(30));
+        });
+        course.breaks(Kind::Accept, "");
+        course.poll().await;
+        let told: Vec<_> = course.events(EventKind::AcceptanceWindowNearlyOver).iter().map(|event| event.severity).collect();
+        assert_eq!(told, [Severity::Warning, Severity::Critical]);
+    });
+}
+
+#[test]
+fn a_missed_window_is_told_with_the_order_and_told_again_where_the_bus_took_nothing() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.breaks(Kind::Accept, "");
+        course.poll().await;
+        course.pass(minutes(300)).await;
+        assert_eq!(course.sale("A-1").order.order_state, OrderState::Refused);
+        course.breaks(Kind::Publish, "");
+        let report = course.poll().await;
+        assert_eq!((report.counts.get("windows_missed"), report.completed), (None, false));
+        assert_eq!(course.stage("A-1").await, Stage::Seen, "still to be told");
+        course.is_mended();
+        course.pass(minutes(1)).await;
+        let report = course.poll().await;
+        assert_eq!(report.counts.get("windows_missed"), Some(&1));
+        course.live(10).await;
+        let events = course.events(EventKind::AcceptanceWindowMissed);
+        assert_eq!(events.len(), 1, "{events:?}");
+        assert_eq!((events[0].order.as_deref(), events[0].severity, events[0].needs_person), (Some("A-1"), Severity::Critical, true));
+        assert!(events[0].reason.contains("ACCEPTANCE_TIMEOUT"), "{}", events[0].reason);
+        assert_eq!(course.stage("A-1").await, Stage::Refused);
+    });
+}
+
+#[test]
+fn an_order_that_came_and_went_while_no_poller_ran_is_told_of() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.live(6).await;
+        course.sells("B-1");
+        course.pass(minutes(400)).await;
+        course.live(6).await;
+        let events = course.events(EventKind::AcceptanceWindowMissed);
+        let orders: Vec<_> = events.iter().map(|event| event.order.as_deref()).collect();
+        assert_eq!(orders, [Some("B-1")]);
+        assert_eq!(course.stage("B-1").await, Stage::Refused);
+    });
+}
+
+#[test]
+fn an_order_that_is_refused_for_another_reason_is_no_missed_window() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.breaks(Kind::Accept, "");
+        course.poll().await;
+        course.happens("A-1", Happening::RefuseByPerson);
+        course.live(6).await;
+        assert_eq!(course.events(EventKind::AcceptanceWindowMissed), []);
+        assert_eq!(course.stage("A-1").await, Stage::Refused);
+    });
+}
+
+#[test]
+fn a_refused_key_is_told_once_until_it_works_again() {
+    let at = |minute: u64| Moment(minute * 60_000);
+    let mut plan = nothing_yet();
+    plan.key_refused = vec![Windows(vec![(at(3), at(8)), (at(12), at(15))])];
+    play(plan, async |course| {
+        course.live(3).await;
+        assert_eq!(course.events(EventKind::KeyRefused), []);
+        course.breaks(Kind::Publish, "");
+        course.live(1).await;
+        assert_eq!((course.events(EventKind::KeyRefused).len(), course.poll_state().await.key_refused_since), (0, None));
+        course.is_mended();
+        course.live(4).await;
+        let events = course.events(EventKind::KeyRefused);
+        assert_eq!(events.len(), 1, "{events:?}");
+        assert_eq!((events[0].channel.as_deref(), events[0].severity, events[0].needs_person), (Some(CHANNEL), Severity::Critical, true));
+        assert!(events[0].remedy.contains("prima-mirakl channels key harbour-uk"), "{}", events[0].remedy);
+        assert!(course.poll_state().await.key_refused_since.is_some());
+        course.live(2).await;
+        assert_eq!(course.poll_state().await.key_refused_since, None, "it works again");
+        course.live(6).await;
+        assert_eq!(course.events(EventKind::KeyRefused).len(), 2);
+    });
+}
+
+#[test]
+fn another_failure_of_mirakl_is_counted_and_tells_nobody() {
+    play(nothing_yet(), async |course| {
+        course.breaks(Kind::List, "");
+        let report = course.poll().await;
+        assert_eq!((report.counts.get("mirakl_or11_server"), report.completed), (Some(&1), false), "{:?}", report.counts);
+        assert_eq!(course.events(EventKind::KeyRefused), []);
+        course.is_mended();
+        course.breaks(Kind::Key, "");
+        let report = course.poll().await;
+        assert_eq!(report.counts.get("mirakl_or11_unsent"), Some(&1), "{:?}", report.counts);
+    });
+}
+
+#[test]
+fn an_exception_is_shown_again_in_the_dead_letter_queue_before_its_message_expires() {
+    play(nothing_yet(), async |course| {
+        course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| sale.order.can_shop_ship = Some(false));
+        course.live(2).await;
+        assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Exception, (1, 1)));
+        course.pass(13 * minutes(24 * 60) - minutes(3)).await;
+        course.poll().await;
+        assert_eq!(course.told("A-1"), (1, 1));
+        course.pass(minutes(5)).await;
+        course.live(3).await;
+        assert_eq!(course.told("A-1"), (1, 2), "shown again, and nobody is called again");
+        let shown = course.world.queue.borrow().exceptions.clone();
+        assert_eq!((&shown[0], shown.len()), (&shown[1], 2));
+        // And so on, every thirteen days.
+        course.pass(13 * minutes(24 * 60)).await;
+        course.live(3).await;
+        assert_eq!(course.told("A-1"), (1, 3));
+    });
+}
+
+#[test]
+fn what_is_found_while_the_bus_is_down_is_told_once_it_is_up() {
+    play(nothing_yet(), async |course| {
+        course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| sale.order.can_shop_ship = Some(false));
+        course.breaks(Kind::Publish, "");
+        course.live(3).await;
+        assert_eq!(course.told("A-1").0, 0);
+        course.is_mended();
+        let report = course.poll().await;
+        assert_eq!(report.counts.get("exceptions_announced"), Some(&1));
+        assert_eq!(course.told("A-1").0, 1);
+        assert_eq!(course.poll().await.counts.get("exceptions_announced"), None);
+    });
+}
+
+#[test]
+fn an_exception_of_the_creator_that_died_is_told_by_the_poller_after_two_minutes() {
+    play(nothing_yet(), async |course| {
+        course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| {
+            sale.order.order_lines[0].offer_sku = Some("nobodyknowsthis".to_owned());
+        });
+        course.live(1).await;
+        course.poll().await;
+        // It dies once it has noted the exception, before anybody is told.
+        course.strikes(Kind::Send, "1 exceptions", Fate::CrashBefore);
+        course.pass(seconds(20)).await;
+        assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Exception, (0, 0)));
+        let since = course.row("A-1").await.since;
+        course.live(6).await;
+        assert_eq!(course.told("A-1"), (1, 1));
+        let told = course.row("A-1").await.exception.unwrap().announced_at.unwrap();
+        let waited = told.duration_since(since).as_secs();
+        assert!((120..180).contains(&waited), "told after {waited} s");
+    });
+}
+
+#[test]
+fn a_closed_intake_is_told_once_and_its_opening_too() {
+    let at = |minute: u64| Moment(minute * 60_000);
+    let mut plan = nothing_yet();
+    plan.prima_down = Windows(vec![(at(0), at(30))]);
+    play(plan, async |course| {
+        for number in 1..=4 {
+            course.sells(&format!("A-{number}"));
+        }
+        course.live(29).await;
+        let closed = course.events(EventKind::PrimaIntakeClosed);
+        assert_eq!(closed.len(), 1, "{closed:?}");
+        assert_eq!((closed[0].severity, closed[0].needs_person), (Severity::Critical, true));
+        assert_eq!(course.events(EventKind::PrimaIntakeOpened), []);
+        course.live(8).await;
+        assert_eq!(course.events(EventKind::PrimaIntakeClosed).len(), 1);
+        assert_eq!(course.events(EventKind::PrimaIntakeOpened).len(), 1);
+        for number in 1..=4 {
+            assert_eq!(course.stage(&format!("A-{number}")).await, Stage::Created);
+        }
+    });
+}

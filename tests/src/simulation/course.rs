@@ -1,0 +1,330 @@
+//! A course: the simulation's world, in which every step is said. What a random run may never come to, or may come to without
+//! anybody asking, is played here on its own: the real handlers, virtual time, and a question after each step.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use acknowledge_orders::ChannelReport;
+use create_prima_orders::{Disposition, Rules};
+use jiff::Timestamp;
+use shared::channel::Mode;
+use shared::clock::{after, before};
+use shared::events::{Event, EventKind};
+use shared::installation::PrimaManners;
+use shared::mirakl::OrderState;
+use shared::order::row::{OrderKey, OrderRow, Stage};
+use shared::queue::{OrderMessage, OrderTask};
+use shared::state::{PollState, Store as _};
+
+use super::dice::Dice;
+use super::goods::{Goods, order};
+use super::marketplace::{Happening, Marketplace, Sale};
+use super::office::Progress;
+use super::plan::{CHANNELS, Mishap, Moment, Plan, Profile, WINDOW, Windows, channel};
+use super::run::{VISIBILITY, create, creator, poll, rules};
+use super::world::{Fate, Kind, World, beginning};
+use super::{marketplace, privacy};
+
+/// The one channel of a course.
+pub const CHANNEL: &str = CHANNELS[0];
+
+/// A world with one marketplace, without orders, in which nothing goes wrong but what the course says.
+#[must_use]
+pub fn nothing_yet() -> Plan {
+    Plan {
+        seed: 0,
+        scripted: true,
+        calm: true,
+        channels: vec![channel(CHANNEL, 1, before(beginning(), Duration::from_secs(3600)))],
+        marketplaces: vec![Marketplace::new(false, true, true)],
+        arrivals: Vec::new(),
+        truths: HashMap::new(),
+        hand_keyed: Vec::new(),
+        manners: PrimaManners { cancel_order: true, ..PrimaManners::default() },
+        profile: Profile::default(),
+        store_down: Windows::default(),
+        queue_down: Windows::default(),
+        bus_down: Windows::default(),
+        mirakl_down: vec![Windows::default()],
+        key_refused: vec![Windows::default()],
+        prima_down: Windows::default(),
+        wipe: None,
+        mishaps: Vec::new(),
+        quiet_from: Moment(0),
+        first_poll: 0,
+    }
+}
+
+/// A course under way.
+#[derive(Debug)]
+pub struct Course {
+    /// Its world.
+    pub world: Rc<World>,
+    /// The channels' order rules: one without is answered with "there are none".
+    pub rules: RefCell<Rc<HashMap<String, Rules>>>,
+    dice: Dice,
+}
+
+/// Plays a course in the world of a plan, and asks whether anything happened that may not.
+///
+/// # Panics
+/// If it did, or if the course itself panics.
+pub fn play(plan: Plan, steps: impl AsyncFnOnce(&Course)) {
+    privacy::listen();
+    privacy::begin(true);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let local = tokio::task::LocalSet::new();
+    let play = async {
+        let course = Course { world: Rc::new(World::new(plan, None, true)), rules: RefCell::new(rules()), dice: Dice::new(7) };
+        steps(&course).await;
+        let violations = course.world.violations.borrow().clone();
+        assert!(violations.is_empty(), "{violations:#?}\n{}", course.trace());
+    };
+    match runtime {
+        Ok(runtime) => local.block_on(&runtime, play),
+        Err(problem) => panic!("no runtime: {problem}"),
+    }
+    let (leaks, _) = privacy::heard();
+    assert!(leaks.is_empty(), "log lines hold a customer's data: {leaks:?}");
+}
+
+/// So many minutes.
+#[must_use]
+pub fn minutes(count: u64) -> Duration {
+    Duration::from_secs(60 * count)
+}
+
+/// So many seconds.
+#[must_use]
+pub fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+impl Course {
+    /// Everything that happened so far, a line a call.
+    #[must_use]
+    pub fn trace(&self) -> String {
+        self.world.trace.borrow().as_ref().map(|lines| lines.join("\n")).unwrap_or_default()
+    }
+
+    /// An order comes in: created now, to be accepted within five hours, debited as soon as it is accepted.
+    pub fn sells(&self, id: &str) {
+        self.sells_with(id, OrderState::WaitingAcceptance, |_| {});
+    }
+
+    /// An order comes in, in a state, with something peculiar about it.
+    pub fn sells_with(&self, id: &str, state: OrderState, peculiar: impl FnOnce(&mut Sale)) {
+        let now = self.world.now();
+        // Of three pieces or more, so that a part of it can be cancelled.
+        let order = loop {
+            let order = order(id, state.clone(), now, Goods::Ordinary, &self.dice);
+            if order.order_lines.iter().map(|line| line.quantity).sum::<u32>() >= 3 {
+                break order;
+            }
+        };
+        let window = Duration::from_secs(60 * u64::from(WINDOW));
+        let mut sale = Sale::new(order, after(now, window), Some(Duration::ZERO), Vec::new(), false);
+        peculiar(&mut sale);
+        self.world.shop(CHANNEL, |shop| shop.place(sale));
+    }
+
+    /// Something happens to an order in Mirakl, now.
+    pub fn happens(&self, id: &str, happening: Happening) {
+        let now = self.world.now();
+        self.world.shop(CHANNEL, |shop| {
+            shop.plan_for(id, now, happening);
+            shop.advance(now);
+        });
+    }
+
+    /// The order as the marketplace has it.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn sale(&self, id: &str) -> marketplace::Sale {
+        self.world.shop(CHANNEL, |shop| shop.sale(id).cloned()).flatten().unwrap_or_else(|| panic!("no order {id}"))
+    }
+
+    /// Calls of a kind fail from now on, where their description begins so.
+    pub fn breaks(&self, kind: Kind, about: &str) {
+        self.world.failing.borrow_mut().push((kind, about.to_owned()));
+    }
+
+    /// Nothing fails any more.
+    pub fn is_mended(&self) {
+        self.world.failing.borrow_mut().clear();
+    }
+
+    /// The next call of a kind, whose description begins so, meets a fate.
+    pub fn strikes(&self, kind: Kind, about: &str, fate: Fate) {
+        self.world.plan_mishap(Mishap { kind, about: about.to_owned(), fate });
+    }
+
+    /// From now on a call of this kind takes so long.
+    pub fn lasts(&self, kind: Kind, long: Duration) {
+        self.world.lasting.borrow_mut().insert(kind, long);
+    }
+
+    /// The poller runs once.
+    ///
+    /// # Panics
+    /// If it dies.
+    pub async fn poll(&self) -> ChannelReport {
+        poll(Rc::clone(&self.world)).await.pop().unwrap_or_else(|| panic!("the poll died\n{}", self.trace()))
+    }
+
+    /// Time passes, and every message is worked off as soon as it can be seen.
+    pub async fn pass(&self, time: Duration) {
+        let end = after(self.world.now(), time);
+        loop {
+            let now = self.world.now();
+            let next = self.world.queue.borrow().next_visible().filter(|at| *at <= end);
+            let Some(next) = next else { break };
+            tokio::time::sleep(next.duration_since(now).unsigned_abs().saturating_mul(u32::from(next > now))).await;
+            self.deliver().await;
+        }
+        let left = end.duration_since(self.world.now());
+        if left.is_positive() {
+            tokio::time::sleep(left.unsigned_abs()).await;
+        }
+    }
+
+    /// As it is deployed: the poller runs now and every minute, messages are worked off meanwhile.
+    pub async fn live(&self, count: u64) {
+        for _minute in 0..count {
+            let next = after(self.world.now(), minutes(1));
+            self.poll().await;
+            let left = next.duration_since(self.world.now());
+            if left.is_positive() {
+                self.pass(left.unsigned_abs()).await;
+            }
+        }
+    }
+
+    /// Whatever can be seen in the queue is worked off, once.
+    pub async fn deliver(&self) {
+        let deliveries = self.world.queue.borrow_mut().receive(self.world.now(), 10, VISIBILITY, || false);
+        if !deliveries.is_empty() {
+            self.world.consumers.set(self.world.consumers.get() + 1);
+            let rules = Rc::clone(&self.rules.borrow());
+            create(Rc::clone(&self.world), rules, deliveries).await;
+        }
+    }
+
+    /// The creator works one message off, and has so much time for it.
+    pub async fn work(&self, message: OrderMessage, timeout: Duration) -> Disposition {
+        let rules = Rc::clone(&self.rules.borrow());
+        let (_invocation, ports, run) = creator(&self.world, rules, timeout);
+        ports.work("message", message, &run).await
+    }
+
+    /// The message that has an order created, as it is listed now.
+    #[must_use]
+    pub fn to_create(&self, id: &str) -> OrderMessage {
+        let order = Box::new(self.sale(id).order);
+        OrderMessage { channel: CHANNEL.to_owned(), order_id: id.to_owned(), task: OrderTask::Create { order } }
+    }
+
+    /// The messages in the queue, whenever they can be seen: those that have orders created, and those that have them cancelled.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.world.queue.borrow().len()
+    }
+
+    /// What is in the queue is lost.
+    pub fn loses_all_messages(&self) {
+        *self.world.queue.borrow_mut() = super::sqs::Sqs::default();
+    }
+
+    /// An order's row.
+    ///
+    /// # Panics
+    /// If it has none.
+    pub async fn row(&self, id: &str) -> OrderRow {
+        match self.world.store.load_order(&OrderKey::new(CHANNEL, id)).await {
+            Ok(Some(row)) => row,
+            _ => panic!("{id} has no row\n{}", self.trace()),
+        }
+    }
+
+    /// The stage of an order's row.
+    pub async fn stage(&self, id: &str) -> Stage {
+        self.row(id).await.stage
+    }
+
+    /// An operator changes an order's row.
+    ///
+    /// # Panics
+    /// If it cannot be saved.
+    pub async fn changes(&self, id: &str, change: impl FnOnce(&mut OrderRow)) {
+        let mut row = self.row(id).await;
+        change(&mut row);
+        if let Err(problem) = self.world.store.save_order(&mut row).await {
+            panic!("{problem}");
+        }
+        self.world.note_row(&row);
+    }
+
+    /// What the poller remembers of the channel.
+    ///
+    /// # Panics
+    /// If it cannot be read.
+    pub async fn poll_state(&self) -> PollState {
+        self.world.store.load_poll(CHANNEL).await.unwrap_or_else(|problem| panic!("{problem}"))
+    }
+
+    /// Events of a kind that reached the bus, but for those of an order's exception.
+    #[must_use]
+    pub fn events(&self, kind: EventKind) -> Vec<Event> {
+        self.world.events.borrow().iter().filter(|event| event.kind == kind).cloned().collect()
+    }
+
+    /// How often people were told of an order's exception: events, messages in the dead-letter queue.
+    #[must_use]
+    pub fn told(&self, id: &str) -> (u32, u32) {
+        self.world.told.borrow().get(&OrderKey::new(CHANNEL, id)).map_or((0, 0), |told| (told.events, told.messages))
+    }
+
+    /// How far an order has come in Prima, and how often it is there.
+    #[must_use]
+    pub fn in_prima(&self, id: &str) -> Vec<Progress> {
+        let mut office = self.world.office.borrow_mut();
+        office.land(self.world.now());
+        office.orders().iter().filter(|order| order.order_id == id).map(|order| order.progress).collect()
+    }
+
+    /// When calls of a kind began, since the beginning; where their description begins so.
+    #[must_use]
+    pub fn calls(&self, kind: Kind, about: &str) -> Vec<Duration> {
+        let calls = self.world.calls.borrow();
+        let meant = calls.iter().filter(|call| call.kind == kind && call.about.starts_with(about));
+        meant.map(|call| call.at.duration_since(beginning()).unsigned_abs()).collect()
+    }
+
+    /// The minute's listings, first pages alone: true for one by state alone.
+    #[must_use]
+    pub fn listings(&self) -> Vec<bool> {
+        let calls = self.world.calls.borrow();
+        let minutely =
+            calls.iter().filter(|call| call.kind == Kind::List && call.about.contains(" 0 ids") && call.about.ends_with(" offset 0"));
+        minutely.map(|call| call.about.contains(" 5 states")).collect()
+    }
+
+    /// The channel is polled in another mode.
+    pub fn set_mode(&self, mode: Mode) {
+        let mut channels = (**self.world.channels.borrow()).clone();
+        for channel in &mut channels {
+            channel.orders = mode;
+        }
+        *self.world.channels.borrow_mut() = Rc::new(channels);
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.world.now()
+    }
+}
