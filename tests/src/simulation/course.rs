@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -72,16 +73,20 @@ pub struct Course {
 /// # Panics
 /// If it did, or if the course itself panics.
 pub fn play(plan: Plan, steps: impl AsyncFnOnce(&Course)) {
+    // Boxed, so that not every course is compiled with a runtime of its own.
+    let play = async {
+        let course = Course { world: Rc::new(World::new(plan, None, true)), rules: RefCell::new(rules()), dice: Dice::new(7) };
+        steps(&course).await;
+        course.ends_well();
+    };
+    on_virtual_time(Box::pin(play));
+}
+
+fn on_virtual_time(play: Pin<Box<dyn Future<Output = ()> + '_>>) {
     privacy::listen();
     privacy::begin(true);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let local = tokio::task::LocalSet::new();
-    let play = async {
-        let course = Course { world: Rc::new(World::new(plan, None, true)), rules: RefCell::new(rules()), dice: Dice::new(7) };
-        steps(&course).await;
-        let violations = course.world.violations.borrow().clone();
-        assert!(violations.is_empty(), "{violations:#?}\n{}", course.trace());
-    };
     match runtime {
         Ok(runtime) => local.block_on(&runtime, play),
         Err(problem) => panic!("no runtime: {problem}"),
@@ -102,11 +107,25 @@ pub fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
+impl Drop for Course {
+    /// A course that fails tells how it went.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("{}", self.trace());
+        }
+    }
+}
+
 impl Course {
+    fn ends_well(&self) {
+        let violations = self.world.violations.borrow();
+        assert!(violations.is_empty(), "{violations:#?}");
+    }
+
     /// Everything that happened so far, a line a call.
     #[must_use]
     pub fn trace(&self) -> String {
-        self.world.trace.borrow().as_ref().map(|lines| lines.join("\n")).unwrap_or_default()
+        self.world.trace.try_borrow().ok().and_then(|trace| trace.as_ref().map(|lines| lines.join("\n"))).unwrap_or_default()
     }
 
     /// An order comes in: created now, to be accepted within five hours, debited as soon as it is accepted.
@@ -173,7 +192,7 @@ impl Course {
     /// # Panics
     /// If it dies.
     pub async fn poll(&self) -> ChannelReport {
-        poll(Rc::clone(&self.world)).await.pop().unwrap_or_else(|| panic!("the poll died\n{}", self.trace()))
+        poll(Rc::clone(&self.world)).await.pop().unwrap_or_else(|| panic!("the poll died"))
     }
 
     /// Time passes, and every message is worked off as soon as it can be seen.
@@ -246,7 +265,7 @@ impl Course {
     pub async fn row(&self, id: &str) -> OrderRow {
         match self.world.store.load_order(&OrderKey::new(CHANNEL, id)).await {
             Ok(Some(row)) => row,
-            _ => panic!("{id} has no row\n{}", self.trace()),
+            _ => panic!("{id} has no row"),
         }
     }
 
