@@ -33,6 +33,8 @@ pub enum EventKind {
     AcceptanceWindowMissed,
     /// Mirakl refused the channel's API key.
     KeyRefused,
+    /// A channel's orders have not been listed for a while, for whatever reason.
+    ChannelNotListed,
     /// Prima does not answer: firm orders wait.
     PrimaIntakeClosed,
     /// Prima answers again: orders flow.
@@ -53,11 +55,12 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::OrderException,
         Self::AcceptanceWindowNearlyOver,
         Self::AcceptanceWindowMissed,
         Self::KeyRefused,
+        Self::ChannelNotListed,
         Self::PrimaIntakeClosed,
         Self::PrimaIntakeOpened,
         Self::UnknownValue,
@@ -76,6 +79,7 @@ impl EventKind {
             Self::AcceptanceWindowNearlyOver => "AcceptanceWindowNearlyOver",
             Self::AcceptanceWindowMissed => "AcceptanceWindowMissed",
             Self::KeyRefused => "KeyRefused",
+            Self::ChannelNotListed => "ChannelNotListed",
             Self::PrimaIntakeClosed => "PrimaIntakeClosed",
             Self::PrimaIntakeOpened => "PrimaIntakeOpened",
             Self::UnknownValue => "UnknownValue",

@@ -8,13 +8,16 @@ use crate::order::row::{ExceptionRecord, OrderKey, OrderRow};
 use crate::queue::{ExceptionMessage, OrderQueue};
 use crate::state::{Store, StoreError};
 
-/// Sends the message and the event of a row's exception, then records that they were sent.
+/// Sends the message and the event of a row's exception, then records that they were sent. While the bus takes nothing, the
+/// message is sent once all the same.
 ///
 /// At least once: after a crash between sending and recording, the next sweep of the poller sends them again. A row whose
 /// exception was announced or resolved meanwhile is left alone. Failures are logged and left to that sweep.
 pub async fn announce(store: &impl Store, queue: &impl OrderQueue, events: &impl EventBus, row: &mut OrderRow, now: Timestamp) {
     let Some(exception) = row.exception.clone().filter(|exception| exception.announced_at.is_none()) else { return };
-    if let Err(problem) = queue.send_exceptions(&[message(&row.key, &exception)]).await {
+    if exception.shown_at.is_none()
+        && let Err(problem) = queue.send_exceptions(&[message(&row.key, &exception)]).await
+    {
         tracing::warn!(order = %row.key.order_id, channel = %row.key.channel, %problem, "the exception's message could not be sent; the next poll sends it");
         return;
     }
@@ -29,12 +32,32 @@ pub async fn announce(store: &impl Store, queue: &impl OrderQueue, events: &impl
     };
     if let Err(problem) = events.publish(&[event]).await {
         tracing::warn!(order = %row.key.order_id, channel = %row.key.channel, %problem, "the exception's event could not be sent; the next poll sends it");
+        // The message is there: it is not to be sent again each minute while the bus is down.
+        if exception.shown_at.is_none() {
+            if let Some(exception) = &mut row.exception {
+                exception.shown_at = Some(now);
+            }
+            let _moved_meanwhile = store.save_order(row).await;
+        }
         return;
     }
-    if let Some(exception) = &mut row.exception {
-        exception.announced_at = Some(now);
+    let announced = |row: &mut OrderRow| {
+        if let Some(exception) = &mut row.exception {
+            exception.announced_at = Some(now);
+        }
+    };
+    announced(row);
+    let mut saved = store.save_order(row).await;
+    // Moved meanwhile: what is still the same exception is told of all the same.
+    if let Err(StoreError::Conflict(_)) = saved
+        && let Ok(Some(current)) = store.load_order(&row.key).await
+        && current.exception.as_ref() == Some(&exception)
+    {
+        *row = current;
+        announced(row);
+        saved = store.save_order(row).await;
     }
-    match store.save_order(row).await {
+    match saved {
         Ok(()) | Err(StoreError::Conflict(_)) => {}
         Err(problem) => {
             tracing::warn!(order = %row.key.order_id, channel = %row.key.channel, %problem, "the exception was announced, but that could not be recorded")

@@ -64,6 +64,7 @@ pub async fn answered(store: &impl Store, events: &impl EventBus, now: Timestamp
     let closed_since = intake.closed_since.take();
     intake.failures = 0;
     intake.next_probe = None;
+    intake.untold = false;
     if store.save_intake(&mut intake).await.is_ok()
         && let Some(since) = closed_since
     {
@@ -91,11 +92,13 @@ pub async fn failed(store: &impl Store, events: &impl EventBus, manners: &PrimaM
         if intake.closed_since.is_some() {
             intake.next_probe = Some(after(now, manners.probe_interval()));
         }
+        let to_be_told = closes || intake.untold;
+        intake.untold = false;
         if store.save_intake(&mut intake).await.is_err() {
             continue;
         }
-        if closes {
-            tell(
+        if to_be_told
+            && !tell(
                 events,
                 EventKind::PrimaIntakeClosed,
                 true,
@@ -103,17 +106,23 @@ pub async fn failed(store: &impl Store, events: &impl EventBus, manners: &PrimaM
                 format!("Prima does not answer: {} failures in a row, the latest: {problem}", intake.failures),
                 "Check that Prima's web service and the way to it are up. Orders go on being acknowledged; they wait, and flow by themselves once Prima answers.",
             )
-            .await;
+            .await
+        {
+            // Often it is one network that Prima and the bus are cut off by: the next failure says it.
+            intake.untold = true;
+            let _moved = store.save_intake(&mut intake).await;
         }
         return;
     }
 }
 
-async fn tell(events: &impl EventBus, kind: EventKind, needs_person: bool, severity: Severity, reason: String, remedy: &str) {
+async fn tell(events: &impl EventBus, kind: EventKind, needs_person: bool, severity: Severity, reason: String, remedy: &str) -> bool {
     let event = Event { kind, channel: None, order: None, needs_person, severity, reason, remedy: remedy.to_owned() };
-    if let Err(problem) = events.publish(&[event]).await {
+    let told = events.publish(&[event]).await;
+    if let Err(problem) = &told {
         tracing::error!(%problem, kind = kind.detail_type(), "an event could not be sent");
     }
+    told.is_ok()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use shared::queue::OrderTask;
 use shared::state::Store as _;
 use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;
+use system_tests::simulation::office::Progress;
 use system_tests::simulation::world::{Fate, Kind};
 
 /// The ids of each OR04, in the order of the calls.
@@ -343,5 +344,43 @@ fn the_queue_holds_the_order_itself_and_the_oldest_come_first_while_a_probe_is_a
         let OrderTask::Create { order } = &message.task else { panic!("{:?}", message.task) };
         assert_eq!(**order, course.sale("A-1").order);
         assert_eq!(course.stage("A-2").await, Stage::Firm);
+    });
+}
+
+#[test]
+fn a_cancellation_that_cannot_be_read_is_a_cancellation() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.sells_with("A-2", OrderState::WaitingAcceptance, |sale| sale.debit_after = Some(minutes(30)));
+        course.sells_with("A-3", OrderState::WaitingAcceptance, |sale| sale.debit_after = Some(minutes(30)));
+        course.live(4).await;
+        assert_eq!((course.stage("A-1").await, course.stage("A-2").await), (Stage::Created, Stage::AwaitingPayment));
+        for order in ["A-1", "A-2", "A-3"] {
+            course.happens(order, Happening::Cancel);
+            course.world.shop(CHANNEL, |shop| shop.make_unreadable(order, course.now()));
+        }
+        course.breaks(Kind::Load, "row harbour-uk#A-3");
+        assert!(!course.poll().await.completed);
+        course.is_mended();
+        course.live(6).await;
+        assert_eq!((course.stage("A-1").await, course.in_prima("A-1")), (Stage::Cancelled, vec![Progress::Cancelled]));
+        assert_eq!((course.stage("A-2").await, course.stage("A-3").await), (Stage::Cancelled, Stage::Cancelled));
+        assert_eq!((course.told("A-1"), course.told("A-2")), ((0, 0), (0, 0)));
+    });
+}
+
+#[test]
+fn an_order_keyed_by_hand_before_the_take_over_that_could_not_be_read_is_not_created_when_it_can() {
+    play(nothing_yet(), async |course| {
+        course.sells_with("A-1", OrderState::Shipping, |sale| {
+            sale.unreadable = true;
+            sale.order.created_date = sale.order.created_date.map(|created| shared::clock::before(created, minutes(600)));
+        });
+        course.live(3).await;
+        let exception = course.row("A-1").await.exception.unwrap();
+        assert!(exception.remedy.contains("exceptions settle harbour-uk A-1 --as keyed-by-hand"), "{}", exception.remedy);
+        course.world.shop(CHANNEL, |shop| shop.make_readable("A-1", course.now()));
+        course.live(7).await;
+        assert_eq!((course.stage("A-1").await, course.in_prima("A-1").len()), (Stage::KeyedByHand, 0));
     });
 }

@@ -217,7 +217,9 @@ fn an_order_in_doubt_that_changes_stays_in_doubt_until_prima_is_asked() {
         futures_util::join!(course.deliver(), meanwhile(course, seconds(20), "A-1", Happening::Touch));
         let row = course.row("A-1").await;
         assert_eq!((row.stage, row.attempt.as_ref().map(|attempt| attempt.count), row.lease), (Stage::InDoubt, Some(1), None));
-        course.live(30).await;
+        // Its message is out of date; the next listing sends another.
+        assert_eq!(course.queued(), 0);
+        course.live(9).await;
         assert_eq!((course.stage("A-1").await, course.in_prima("A-1").len()), (Stage::Created, 1));
     });
 }
@@ -514,5 +516,25 @@ fn an_order_shipped_by_somebody_before_it_was_sent_is_told_and_not_sent() {
         assert_eq!(course.work(message, minutes(5)).await, Disposition::Done("exception"));
         assert_eq!((kind(course, "A-1").await, course.told("A-1")), (Some(ExceptionKind::ShippedOutsidePrima), (1, 1)));
         assert_eq!(course.calls(Kind::NewOrder, "").len(), 0);
+    });
+}
+
+#[test]
+fn an_order_that_is_cancelled_while_a_person_looks_into_what_came_of_it_is_cancelled_in_prima_if_it_is_there() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        // It reaches Prima, and Prima does not say so.
+        course.strikes(Kind::NewOrder, "", Fate::AnswerLost);
+        course.deliver().await;
+        course.world.prima_unclear.set(true);
+        course.pass(minutes(20)).await;
+        assert_eq!(kind(course, "A-1").await, Some(ExceptionKind::PrimaUnclear));
+        course.happens("A-1", Happening::Cancel);
+        course.live(6).await;
+        assert_eq!(course.stage("A-1").await, Stage::Exception);
+        course.world.prima_unclear.set(false);
+        course.changes("A-1", |row| row.enter(Stage::Firm, row.since, "an operator retries")).await;
+        course.live(12).await;
+        assert_eq!((course.stage("A-1").await, course.in_prima("A-1")), (Stage::Cancelled, vec![Progress::Cancelled]));
     });
 }

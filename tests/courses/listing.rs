@@ -1,5 +1,7 @@
 //! When what is listed: the rhythm of a channel, and what a listing by state alone is for.
 
+use std::time::Duration;
+
 use shared::channel::Mode;
 use shared::clock::after;
 use shared::mirakl::OrderState;
@@ -209,5 +211,73 @@ fn orders_that_wait_for_prima_are_listed_by_state_only_when_one_may_try() {
         }
         let shown = course.world.store.orders_in(CHANNEL, Stage::Firm.name(), 10).await.unwrap();
         assert_eq!(shown, Vec::<OrderKey>::new());
+    });
+}
+
+#[test]
+fn a_hundred_orders_at_most_are_looked_up_by_their_ids_and_the_rest_with_the_next_full_listing() {
+    play(nothing_yet(), async |course| {
+        let ids: Vec<String> = (0..130).map(|number| format!("A-{number:03}")).collect();
+        for id in &ids {
+            course.sells(id);
+        }
+        course.live(7).await;
+        for id in &ids {
+            assert_eq!(course.stage(id).await, Stage::Created);
+            course.happens(id, Happening::Ship);
+        }
+        let looked_up = || {
+            let calls = course.world.calls.borrow();
+            let by_id = calls.iter().filter(|call| call.kind == Kind::List && !call.about.contains(" 0 ids"));
+            by_id.map(|call| call.about.split(' ').nth(3).unwrap().parse::<usize>().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(looked_up(), Vec::<usize>::new());
+        course.live(16).await;
+        assert_eq!(looked_up(), [100, 30]);
+        for id in &ids {
+            assert_eq!(course.stage(id).await, Stage::Shipped);
+        }
+    });
+}
+
+#[test]
+fn a_poll_that_hangs_is_ended_two_seconds_before_its_function_and_the_next_goes_on() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.lasts(Kind::List, minutes(5));
+        let began = course.now();
+        let report = course.poll().await;
+        assert_eq!((report.counts.get("poll_failed_time"), report.completed), (Some(&1), false), "{report:?}");
+        assert_eq!(course.now().duration_since(began).as_secs(), 53);
+        course.lasts(Kind::List, seconds(1));
+        course.pass(seconds(7)).await;
+        course.live(3).await;
+        assert_eq!(course.stage("A-1").await, Stage::Created);
+    });
+}
+
+#[test]
+fn a_full_listing_that_time_ran_out_for_is_followed_by_a_window_and_what_was_listed_is_accepted() {
+    play(nothing_yet(), async |course| {
+        for number in 0..250 {
+            course.sells(&format!("A-{number:03}"));
+        }
+        // Two pages in thirty seconds, and an answer to each OR21 at once.
+        course.lasts(Kind::List, seconds(16));
+        course.lasts(Kind::Accept, Duration::from_millis(1));
+        let report = course.poll().await;
+        assert_eq!((report.pages, report.acknowledged, report.completed), (2, 190, false));
+        course.pass(seconds(25)).await;
+        course.lasts(Kind::List, Duration::from_millis(80));
+        course.poll().await;
+        assert_eq!(course.listings(), [true, true], "there is no mark yet");
+        course.live(6).await;
+        course.lasts(Kind::List, seconds(16));
+        course.world.store.load_poll(CHANNEL).await.unwrap();
+        course.breaks(Kind::Index, "");
+        course.live(8).await;
+        let listed = course.listings();
+        let cut = listed.iter().skip(2).position(|full| *full).unwrap() + 2;
+        assert!(!listed[cut + 1], "a window after the one that was cut short: {listed:?}");
     });
 }

@@ -260,3 +260,122 @@ fn a_closed_intake_is_told_once_and_its_opening_too() {
         }
     });
 }
+
+#[test]
+fn a_channel_that_cannot_be_listed_is_told_of_after_ten_minutes_whatever_the_reason_and_once() {
+    for kind in [Kind::List, Kind::Key, Kind::Save] {
+        play(nothing_yet(), async |course| {
+            course.live(2).await;
+            course.breaks(kind, if kind == Kind::Save { "row" } else { "" });
+            course.sells_with("A-1", OrderState::Shipping, |_| {});
+            course.live(11).await;
+            assert_eq!(course.events(EventKind::ChannelNotListed), [], "{kind:?}");
+            course.live(20).await;
+            let events = course.events(EventKind::ChannelNotListed);
+            assert_eq!(events.len(), 1, "{kind:?}: {events:?}");
+            assert_eq!(
+                (events[0].channel.as_deref(), events[0].severity, events[0].needs_person),
+                (Some(CHANNEL), Severity::Critical, true)
+            );
+            course.is_mended();
+            course.live(30).await;
+            assert_eq!(course.events(EventKind::ChannelNotListed).len(), 1);
+            course.breaks(Kind::List, "");
+            course.live(13).await;
+            assert_eq!(course.events(EventKind::ChannelNotListed).len(), 2, "it happened again");
+        });
+    }
+}
+
+#[test]
+fn polls_that_never_end_are_told_of_too_and_a_bus_that_takes_nothing_is_tried_again() {
+    play(nothing_yet(), async |course| {
+        course.live(2).await;
+        course.lasts(Kind::List, minutes(5));
+        course.breaks(Kind::Publish, "");
+        course.live(13).await;
+        assert_eq!(course.events(EventKind::ChannelNotListed), []);
+        course.is_mended();
+        course.live(4).await;
+        assert_eq!(course.events(EventKind::ChannelNotListed).len(), 1);
+    });
+}
+
+#[test]
+fn a_slow_channel_is_not_told_of_between_two_listings() {
+    let mut plan = nothing_yet();
+    plan.channels[0].listing_interval_minutes = 15;
+    play(plan, async |course| {
+        course.live(60).await;
+        assert_eq!(course.events(EventKind::ChannelNotListed), []);
+        course.breaks(Kind::List, "");
+        course.live(31).await;
+        assert_eq!(course.events(EventKind::ChannelNotListed).len(), 1);
+    });
+}
+
+#[test]
+fn a_closed_intake_that_the_bus_did_not_take_is_told_with_the_next_failure() {
+    let at = |minute: u64| Moment(minute * 60_000);
+    let mut plan = nothing_yet();
+    plan.prima_down = Windows(vec![(at(0), at(40))]);
+    play(plan, async |course| {
+        course.sells("A-1");
+        course.breaks(Kind::Publish, "");
+        course.live(10).await;
+        assert_eq!(course.events(EventKind::PrimaIntakeClosed), []);
+        course.is_mended();
+        course.live(10).await;
+        assert_eq!(course.events(EventKind::PrimaIntakeClosed).len(), 1);
+        course.live(30).await;
+        assert_eq!(course.events(EventKind::PrimaIntakeClosed).len(), 1);
+        assert_eq!(course.stage("A-1").await, Stage::Created);
+    });
+}
+
+#[test]
+fn while_the_bus_is_down_an_exception_stands_in_the_dead_letter_queue_once() {
+    play(nothing_yet(), async |course| {
+        course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| sale.order.can_shop_ship = Some(false));
+        course.breaks(Kind::Publish, "");
+        course.live(20).await;
+        assert_eq!(course.told("A-1"), (0, 1));
+        course.is_mended();
+        course.live(3).await;
+        assert_eq!(course.told("A-1"), (1, 1));
+    });
+}
+
+#[test]
+fn an_exception_that_the_queue_did_not_take_again_is_shown_the_next_minute() {
+    play(nothing_yet(), async |course| {
+        course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| sale.order.can_shop_ship = Some(false));
+        course.live(2).await;
+        course.pass(13 * minutes(24 * 60)).await;
+        course.breaks(Kind::Send, "");
+        course.live(2).await;
+        assert_eq!(course.told("A-1"), (1, 1));
+        course.is_mended();
+        course.live(3).await;
+        assert_eq!(course.told("A-1"), (1, 2));
+    });
+}
+
+#[test]
+fn an_exception_whose_row_moves_while_people_are_told_is_told_once() {
+    play(nothing_yet(), async |course| {
+        course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| {
+            sale.order.order_lines[0].offer_sku = Some("nobodyknowsthis".to_owned());
+        });
+        course.poll().await;
+        course.poll().await;
+        course.lasts(Kind::Publish, seconds(20));
+        let meanwhile = async {
+            course.pass(seconds(10)).await;
+            course.changes("A-1", |row| row.adopted = true).await;
+        };
+        futures_util::join!(course.deliver(), meanwhile);
+        course.live(8).await;
+        assert_eq!((course.told("A-1"), course.row("A-1").await.adopted), ((1, 1), true));
+    });
+}

@@ -15,7 +15,7 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Orders,
         edits: &[Edit {
             file: LIFE,
-            find: "    if known.is_none() && was_accepted_before_take_over(order, &row, channel) {\n",
+            find: "    if known.is_none_or(is_unreadable) && was_accepted_before_take_over(order, &row, channel) {\n",
             replace: "    if known.is_some() && was_accepted_before_take_over(order, &row, channel) {\n",
         }],
     },
@@ -85,8 +85,8 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Orders,
         edits: &[Edit {
             file: EXCEPTIONS,
-            find: "    match store.save_order(row).await {\n",
-            replace: "    match store.load_order(&row.key).await.map(drop) {\n",
+            find: "    let mut saved = store.save_order(row).await;\n",
+            replace: "    let mut saved = store.load_order(&row.key).await.map(drop);\n",
         }],
     },
     Bug {
@@ -95,8 +95,8 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Orders,
         edits: &[Edit {
             file: EXCEPTIONS,
-            find: "    if let Err(problem) = queue.send_exceptions(&[message(&row.key, &exception)]).await {\n",
-            replace: "    if let Err(problem) = queue.send_exceptions(&[]).await {\n",
+            find: "        && let Err(problem) = queue.send_exceptions(&[message(&row.key, &exception)]).await\n",
+            replace: "        && let Err(problem) = queue.send_exceptions(&[]).await\n",
         }],
     },
     Bug {

@@ -30,6 +30,10 @@ use shared::state::{PollState, Store, StoreError};
 use listing::Listing;
 pub use report::ChannelReport;
 
+/// What is left of a run when no further page is asked for: what was listed by then is to be accepted.
+const TIME_TO_ACCEPT: Duration = Duration::from_secs(25);
+/// A channel that was not listed and recorded for so long beyond its interval is told of.
+const UNLISTED_IS_TOLD: Duration = Duration::from_secs(10 * 60);
 /// How long the poller waits for what it remembers before it goes on without.
 const PATIENCE_WITH_MEMORY: Duration = Duration::from_secs(3);
 /// Listings by window between two by state alone.
@@ -118,7 +122,9 @@ where
             }
         };
         let full = poll.full_is_due();
-        let listing = listing::list(&client, full, poll.state.watermark.map(|mark| before(mark, OVERLAP))).await;
+        let paging_ends = before(run.hard_deadline, TIME_TO_ACCEPT);
+        let has_time = || self.clock.now() < paging_ends;
+        let listing = listing::list(&client, full, poll.state.watermark.map(|mark| before(mark, OVERLAP)), has_time).await;
         report.note_listing(&listing);
         let accepted = self.accept_waiting(&client, channel, &listing, &mut report).await;
 
@@ -273,6 +279,7 @@ where
         if state.lease.as_ref().is_some_and(|lease| lease.owner != run.id && lease.until > now) {
             return Turn::Skip("another run is at it");
         }
+        self.tell_of_unlisted(channel, &mut state, now).await;
         state.lease = Some(Lease { owner: run.id.clone(), until: run.hard_deadline });
         state.listed_at = Some(now);
         let waiting_for_prima = self.firm_orders_can_go(channel, now).await;
@@ -283,12 +290,44 @@ where
         }
     }
 
+    /// A channel whose polls have failed for a while, however they fail, is told of once until one succeeds. Asked at the
+    /// beginning of a turn, since some do not come to an end.
+    async fn tell_of_unlisted(&self, channel: &Channel, poll: &mut PollState, now: Timestamp) {
+        let since = *poll.completed_at.get_or_insert(now);
+        let interval = Duration::from_secs(60 * u64::from(channel.listing_interval_minutes));
+        if poll.unlisted_told || now < after(since, UNLISTED_IS_TOLD + interval) {
+            return;
+        }
+        let event = Event {
+            kind: EventKind::ChannelNotListed,
+            channel: Some(channel.id.clone()),
+            order: None,
+            needs_person: true,
+            severity: Severity::Critical,
+            reason: format!("the orders of channel {} have not been listed and recorded completely since {since}", channel.id),
+            remedy: format!(
+                "Look at the failures of channel {} in the log of acknowledge-orders: its API key's secret, its base URL, Mirakl itself, DynamoDB. Until it is mended, accept waiting orders in Mirakl's back office.",
+                channel.id
+            ),
+        };
+        match tokio::time::timeout(PATIENCE_WITH_MEMORY, self.events.publish(&[event])).await {
+            Ok(Ok(())) => poll.unlisted_told = true,
+            Ok(Err(_)) | Err(_) => {
+                tracing::error!(channel = %channel.id, %since, "a channel has not been listed, and that could not be said on the bus")
+            }
+        }
+    }
+
     async fn end_turn(&self, channel: &Channel, mut poll: Turned, report: &ChannelReport) {
         if !poll.remembered {
             return;
         }
         poll.state.lease = None;
         poll.state.full_wanted |= !report.completed;
+        if report.completed {
+            poll.state.completed_at = Some(self.clock.now());
+            poll.state.unlisted_told = false;
+        }
         if let Err(problem) = self.store.save_poll(&channel.id, &mut poll.state).await {
             tracing::warn!(channel = %channel.id, %problem, "the poll state could not be saved; the next listing repeats a little");
         }
@@ -316,15 +355,16 @@ impl Turned {
 
     fn full_is_due(&self) -> bool {
         !self.remembered
-            || self.waiting_for_prima
-            || self.state.full_wanted
             || self.state.watermark.is_none()
-            || self.state.windows_since_full >= WINDOWS_BETWEEN_FULL
+            // One that could not be finished is not begun again at once: a window is short, and shows what is new.
+            || (!self.state.full_unfinished
+                && (self.waiting_for_prima || self.state.full_wanted || self.state.windows_since_full >= WINDOWS_BETWEEN_FULL))
     }
 
     /// Moves the watermark and counts the listing.
     fn advance(&mut self, listing: &Listing, accepted: &[String], full: bool, recorded: bool) {
         let clean = listing.complete && recorded;
+        self.state.full_unfinished = full && !listing.complete;
         if full && clean {
             self.state.windows_since_full = 0;
             self.state.full_wanted = false;

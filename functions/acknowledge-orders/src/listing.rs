@@ -7,6 +7,10 @@ use shared::mirakl::{MiraklError, MiraklOrders, Order, OrderPage, OrderQuery, Or
 
 /// OR11's largest page.
 const PAGE: usize = 100;
+/// Orders that a page shows again of the one before: while fewer leave the listing meanwhile, none slips between the two.
+const SHOWN_AGAIN: usize = 10;
+/// How often a listing steps back by a page because as many or more left it meanwhile.
+const STEPS_BACK: u32 = 10;
 
 /// What a listing brought.
 #[derive(Debug, Default)]
@@ -15,7 +19,7 @@ pub(crate) struct Listing {
     pub(crate) orders: Vec<Order>,
     /// Orders without the shape of one.
     pub(crate) unreadable: Vec<UnreadableOrder>,
-    /// Every page was read, and none shrank meanwhile.
+    /// Every page was read, and no order can have slipped between two.
     pub(crate) complete: bool,
     /// Why it is not complete, where a call failed.
     pub(crate) problem: Option<MiraklError>,
@@ -73,8 +77,9 @@ impl Listing {
     }
 }
 
-/// Lists what the minute needs: the open states alone (`full`), or those and the ended ones since `updated_from`.
-pub(crate) async fn list(client: &impl MiraklOrders, full: bool, updated_from: Option<Timestamp>) -> Listing {
+/// Lists what the minute needs: the open states alone (`full`), or those and the ended ones since `updated_from`; as long as
+/// there is time.
+pub(crate) async fn list(client: &impl MiraklOrders, full: bool, updated_from: Option<Timestamp>, has_time: impl Fn() -> bool) -> Listing {
     let open = [
         OrderState::Staging,
         OrderState::WaitingAcceptance,
@@ -88,25 +93,21 @@ pub(crate) async fn list(client: &impl MiraklOrders, full: bool, updated_from: O
         let ended = [OrderState::Canceled, OrderState::Refused];
         OrderQuery { states: open.into_iter().chain(ended).collect(), updated_from, ..OrderQuery::default() }
     };
-    sweep(client, &query).await
+    sweep(client, &query, has_time).await
 }
 
 /// Lists orders of ours by their ids, at most 100.
 pub(crate) async fn list_by_id(client: &impl MiraklOrders, order_ids: Vec<String>) -> Listing {
-    sweep(client, &OrderQuery { order_ids, ..OrderQuery::default() }).await
+    sweep(client, &OrderQuery { order_ids, ..OrderQuery::default() }, || true).await
 }
 
-/// All pages of a query; once more from the start where an order left the listing while it was being paged.
-async fn sweep(client: &impl MiraklOrders, query: &OrderQuery) -> Listing {
+/// All pages of a query.
+async fn sweep(client: &impl MiraklOrders, query: &OrderQuery, has_time: impl Fn() -> bool) -> Listing {
     let mut gathered = Gathered::default();
-    for _sweep in 0..2 {
-        match pages(client, query, &mut gathered).await {
-            Ok(true) => return gathered.into_listing(true, None),
-            Ok(false) => {}
-            Err(problem) => return gathered.into_listing(false, Some(problem)),
-        }
+    match pages(client, query, has_time, &mut gathered).await {
+        Ok(complete) => gathered.into_listing(complete, None),
+        Err(problem) => gathered.into_listing(false, Some(problem)),
     }
-    gathered.into_listing(false, None)
 }
 
 #[derive(Default)]
@@ -136,40 +137,50 @@ impl Gathered {
         }
     }
 
+    /// The page begins with an order that an earlier one showed: nothing lies between. One that cannot be read cannot be
+    /// compared, and counts as known.
+    fn joins(&self, page: &OrderPage) -> bool {
+        page.orders.first().is_some_and(|order| self.places.contains_key(&order.order_id)) || !page.unreadable.is_empty()
+    }
+
     fn into_listing(self, complete: bool, problem: Option<MiraklError>) -> Listing {
         Listing { orders: self.orders, unreadable: self.unreadable, complete, problem, pages: self.pages }
     }
 }
 
-/// Reads page after page; `Ok(false)` when the listing shrank meanwhile.
+/// Reads page after page; `Ok(false)` where an order may have slipped between two, or time ran out.
 ///
-/// Pages overlap by one order: while none left the listing, a page begins with the order that the one before ended with.
-async fn pages(client: &impl MiraklOrders, query: &OrderQuery, gathered: &mut Gathered) -> Result<bool, MiraklError> {
-    let mut offset = 0;
-    let mut last_of_previous: Option<String> = None;
+/// Pages come by creation, the oldest first, and overlap a little. An order that leaves the listing moves all later ones up, so
+/// that a page may begin behind orders that no page has shown: it is read again from a page earlier, until it begins with an
+/// order that is known. The newest orders, which wait for acceptance, come last: whatever happens, the listing goes on to them.
+async fn pages(
+    client: &impl MiraklOrders,
+    query: &OrderQuery,
+    has_time: impl Fn() -> bool,
+    gathered: &mut Gathered,
+) -> Result<bool, MiraklError> {
+    let (mut offset, mut steps_back, mut complete) = (0, 0, true);
     loop {
         let page = client.list_orders(query, offset).await?;
-        if let Some(previous) = &last_of_previous
-            && !page_begins_with(&page, previous)
-        {
-            gathered.take(page);
-            return Ok(false);
-        }
+        let joins = offset == 0 || gathered.joins(&page);
         let (length, total) = (page.length, page.total_count);
-        last_of_previous = page.orders.last().map(|order| order.order_id.clone());
         gathered.take(page);
         let seen = offset + length;
-        if length < PAGE || total.is_some_and(|total| u64::try_from(seen).is_ok_and(|seen| seen >= total)) {
-            return Ok(true);
+        let is_last = length < PAGE || total.is_some_and(|total| u64::try_from(seen).is_ok_and(|seen| seen >= total));
+        if !joins && steps_back < STEPS_BACK {
+            steps_back += 1;
+            offset = offset.saturating_sub(PAGE - 1);
+        } else {
+            complete &= joins;
+            if is_last {
+                return Ok(complete);
+            }
+            offset = seen.saturating_sub(SHOWN_AGAIN);
         }
-        // One row again, to see whether it is still in its place.
-        offset = seen - 1;
+        if !has_time() {
+            return Ok(false);
+        }
     }
-}
-
-/// An unreadable order at the joint cannot be compared: it counts as in its place.
-fn page_begins_with(page: &OrderPage, order_id: &str) -> bool {
-    page.orders.first().is_some_and(|order| order.order_id == order_id) || !page.unreadable.is_empty()
 }
 
 #[cfg(test)]
@@ -189,8 +200,9 @@ mod tests {
     struct Marketplace {
         orders: RefCell<Vec<Order>>,
         tells_total: bool,
-        /// After so many pages, the oldest order leaves the listing.
-        one_leaves_after: Vec<usize>,
+        /// After so many pages, the oldest orders leave the listing: so many.
+        leave_after: Vec<usize>,
+        leaving: usize,
         /// Calls answered: the queries and where their pages began.
         calls: RefCell<Vec<(OrderQuery, usize)>>,
         /// This call fails.
@@ -200,7 +212,14 @@ mod tests {
     impl Marketplace {
         fn with(orders: usize) -> Self {
             let orders = (0..orders).map(|number| order(&number.to_string(), "SHIPPING", "2026-11-10T10:00:00Z")).collect();
-            Self { orders: RefCell::new(orders), tells_total: true, one_leaves_after: vec![], calls: RefCell::default(), fails_at: None }
+            Self {
+                orders: RefCell::new(orders),
+                tells_total: true,
+                leave_after: vec![],
+                leaving: 1,
+                calls: RefCell::default(),
+                fails_at: None,
+            }
         }
 
         fn ids(&self) -> Vec<String> {
@@ -218,8 +237,8 @@ mod tests {
             let mut orders = self.orders.borrow_mut();
             let page: Vec<_> = orders.iter().skip(offset).take(PAGE).cloned().collect();
             let total_count = self.tells_total.then_some(orders.len() as u64);
-            if self.one_leaves_after.contains(&calls) {
-                orders.remove(0);
+            if self.leave_after.contains(&calls) {
+                orders.drain(..self.leaving);
             }
             Ok(OrderPage { length: page.len(), orders: page, unreadable: vec![], total_count })
         }
@@ -239,10 +258,12 @@ mod tests {
 
     #[tokio::test]
     async fn every_order_is_listed_once_in_as_few_pages_as_can_be() {
-        for (orders, pages, without_total) in [(0, 1, 1), (1, 1, 1), (99, 1, 1), (100, 1, 2), (101, 2, 2), (199, 2, 3), (250, 3, 3)] {
+        for (orders, pages, without_total) in
+            [(0, 1, 1), (1, 1, 1), (99, 1, 1), (100, 1, 2), (101, 2, 2), (190, 2, 3), (191, 3, 3), (250, 3, 3)]
+        {
             for (tells_total, pages) in [(true, pages), (false, without_total)] {
                 let marketplace = Marketplace { tells_total, ..Marketplace::with(orders) };
-                let listing = list(&marketplace, true, None).await;
+                let listing = list(&marketplace, true, None, || true).await;
                 assert_eq!(listed(&listing), marketplace.ids(), "{orders} orders");
                 assert_eq!((listing.pages, listing.complete, listing.problem), (pages, true, None), "{orders} orders, {tells_total}");
             }
@@ -250,22 +271,40 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_listing_that_an_order_left_meanwhile_is_read_again() {
-        let marketplace = Marketplace { one_leaves_after: vec![2], ..Marketplace::with(250) };
-        let listing = list(&marketplace, true, None).await;
-        assert!(listing.complete && marketplace.ids().iter().all(|order_id| listed(&listing).contains(order_id)));
-        assert_eq!(listing.orders.len(), 250, "each once, and the one that left as it was last seen");
+    async fn a_page_that_orders_slipped_before_is_read_again_from_a_page_earlier() {
+        // Ten are shown again, so that nine may leave between two pages at no cost.
+        for (leaving, leave_after, pages) in [(1, vec![1, 2, 3], 3), (9, vec![2], 3), (10, vec![2], 5), (15, vec![1], 5), (100, vec![1], 4)]
+        {
+            let marketplace = Marketplace { leave_after, leaving, ..Marketplace::with(250) };
+            let listing = list(&marketplace, true, None, || true).await;
+            let shown = listed(&listing);
+            assert!(marketplace.ids().iter().all(|order_id| shown.contains(order_id)), "{leaving} leave");
+            let offsets: Vec<_> = marketplace.calls.borrow().iter().map(|(_, offset)| *offset).collect();
+            assert_eq!((listing.complete, listing.pages), (true, pages), "{leaving} leave: {offsets:?}");
+            assert_eq!(listing.orders.len(), 250, "each once, and those that left as they were last seen");
+        }
+    }
 
-        let restless = Marketplace { one_leaves_after: vec![1, 3], ..Marketplace::with(250) };
-        let listing = list(&restless, true, None).await;
+    #[tokio::test]
+    async fn a_marketplace_that_never_rests_is_listed_to_its_newest_order_and_known_to_be_incomplete() {
+        let restless = Marketplace { leave_after: (1..30).collect(), leaving: 60, ..Marketplace::with(3000) };
+        let listing = list(&restless, true, None, || true).await;
         assert!(!listing.complete && listing.problem.is_none());
-        assert_eq!(listing.pages, 4);
+        assert!(listed(&listing).contains(&"2999".to_owned()), "the newest one waits for acceptance");
+        assert!(listing.pages < 34 + 10, "{} pages", listing.pages);
+    }
+
+    #[tokio::test]
+    async fn paging_ends_in_time_for_what_it_showed_to_be_accepted() {
+        let marketplace = Marketplace::with(650);
+        let listing = list(&marketplace, true, None, || marketplace.calls.borrow().len() < 3).await;
+        assert_eq!((listing.pages, listing.orders.len(), listing.complete, listing.problem), (3, 280, false, None));
     }
 
     #[tokio::test]
     async fn what_was_read_before_a_call_failed_is_kept() {
         let marketplace = Marketplace { fails_at: Some(2), ..Marketplace::with(250) };
-        let listing = list(&marketplace, true, None).await;
+        let listing = list(&marketplace, true, None, || true).await;
         assert_eq!((listing.orders.len(), listing.complete), (100, false));
         assert_eq!(listing.problem, Some(MiraklError::unknown("OR11", "no answer")));
     }
@@ -274,8 +313,8 @@ mod tests {
     async fn a_window_asks_for_what_ended_too_and_a_full_listing_for_all_that_is_open_however_old() {
         let since = "2026-11-10T10:00:00Z".parse().ok();
         let marketplace = Marketplace::with(1);
-        list(&marketplace, true, since).await;
-        list(&marketplace, false, since).await;
+        list(&marketplace, true, since, || true).await;
+        list(&marketplace, false, since, || true).await;
         list_by_id(&marketplace, vec!["7".to_owned()]).await;
         let asked: Vec<OrderQuery> = marketplace.calls.take().into_iter().map(|(query, _)| query).collect();
         let open = ["STAGING", "WAITING_ACCEPTANCE", "WAITING_DEBIT", "WAITING_DEBIT_PAYMENT", "SHIPPING"].map(OrderState::from_code);
@@ -287,16 +326,17 @@ mod tests {
     }
 
     #[test]
-    fn at_the_joint_of_two_pages_the_order_that_ended_the_first_begins_the_second() {
+    fn a_page_joins_those_before_where_it_begins_with_an_order_of_theirs() {
         let page = |ids: &[&str], unreadable: usize| OrderPage {
             orders: ids.iter().map(|id| order(id, "SHIPPING", "2026-11-10T10:00:00Z")).collect(),
             unreadable: vec![UnreadableOrder { order_id: None, acceptable: None, problem: "no lines".to_owned() }; unreadable],
             ..OrderPage::default()
         };
-        assert!(page_begins_with(&page(&["7", "8"], 0), "7"));
-        assert!(!page_begins_with(&page(&["8", "7"], 0), "7"));
-        assert!(!page_begins_with(&page(&[], 0), "7"));
-        assert!(page_begins_with(&page(&["8"], 1), "7"), "it may be the one that cannot be read");
+        let mut before = Gathered::default();
+        before.take(page(&["6", "7"], 0));
+        assert!(before.joins(&page(&["7", "8"], 0)) && before.joins(&page(&["6", "7"], 0)));
+        assert!(!before.joins(&page(&["8", "7"], 0)) && !before.joins(&page(&[], 0)));
+        assert!(before.joins(&page(&["8"], 1)), "it may be the one that cannot be read");
     }
 
     #[test]

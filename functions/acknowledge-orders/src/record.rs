@@ -9,7 +9,7 @@ use shared::channel::{Channel, Mode};
 use shared::clock::{Clock, before};
 use shared::events::{Event, EventBus, EventKind, Severity};
 use shared::mirakl::{MiraklDirectory, Order, OrderState, UnreadableOrder};
-use shared::order::life::{Circumstances, Next, on_listing};
+use shared::order::life::{Circumstances, Next, on_cancellation, on_listing};
 use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::queue::{OrderMessage, OrderQueue, OrderTask};
 use shared::state::{PrimaIntake, Store, StoreError};
@@ -59,6 +59,7 @@ where
                 let found = list_by_id(client, absent).await;
                 report.listed_by_id = found.orders.len();
                 clean &= found.problem.is_none() && self.record_orders(channel, &found.orders, &[], stop_at, report).await;
+                clean &= self.record_unreadable(channel, &found, report).await;
             }
             clean &= self.resend_stuck_cancellations(channel).await;
         }
@@ -263,11 +264,13 @@ where
 
     async fn record_unreadable_order(&self, channel: &Channel, order: &UnreadableOrder) -> bool {
         let (Some(order_id), Some(acceptable)) = (&order.order_id, &order.acceptable) else { return true };
-        // Not firm yet, or over: nothing is to be created of it now.
-        if acceptable.state != OrderState::Shipping {
-            return true;
-        }
         let key = OrderKey::new(&channel.id, order_id);
+        match acceptable.state {
+            OrderState::Canceled | OrderState::Refused => return self.cancel_unreadable(channel, key).await,
+            OrderState::Shipping => {}
+            // Not firm yet, or over: nothing is to be created of it now.
+            _ => return true,
+        }
         let now = self.clock.now();
         let mut row = match self.store.load_order(&key).await {
             Ok(Some(row)) if matches!(row.stage, Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm) => row,
@@ -278,10 +281,34 @@ where
         row.fail(
             ExceptionKind::Unreadable,
             format!("Mirakl lists the order in a way that cannot be read: {}", order.problem),
-            "Look at the order in Mirakl and key it into Prima by hand, or have the marketplace correct it: once it can be read, it goes on by itself.",
+            format!(
+                "Have the marketplace correct the order: once it can be read, it goes on by itself. Or key it into Prima by hand, and then at once: prima-mirakl exceptions settle {} {order_id} --as keyed-by-hand",
+                channel.id
+            ),
             now,
         );
         self.store.save_order(&mut row).await.is_ok()
+    }
+
+    /// To cancel an order, no more of it has to be understood than that it is cancelled.
+    async fn cancel_unreadable(&self, channel: &Channel, key: OrderKey) -> bool {
+        let mut row = match self.store.load_order(&key).await {
+            Ok(Some(row)) => row,
+            Ok(None) => return true,
+            Err(_) => return false,
+        };
+        let before = row.clone();
+        let at = Circumstances { accepted: false, intake_open: true, now: self.clock.now() };
+        let next = on_cancellation(&mut row, None, false, at);
+        if row == before {
+            return true;
+        }
+        if self.store.save_order(&mut row).await.is_err() {
+            return false;
+        }
+        // What is being created is driven on by its own message.
+        next != Next::Cancel
+            || self.send(channel, &[OrderMessage { channel: row.key.channel, order_id: row.key.order_id, task: OrderTask::Cancel }]).await
     }
 }
 

@@ -113,16 +113,22 @@ where
 
     async fn show_again(&self, mut row: OrderRow, now: Timestamp) {
         let Some(exception) = row.exception.as_mut() else { return };
-        if exception.announced_at.is_none_or(|at| at > before(now, SHOWN_FOR)) {
+        let announced_at = exception.announced_at;
+        if announced_at.is_none_or(|at| at > before(now, SHOWN_FOR)) {
             return;
         }
         exception.announced_at = Some(now);
         let shown = message(&row.key, exception);
         // To the end of the line of the oldest, and recorded first: shown twice is worse than shown a minute later.
         row.since = now;
-        if self.store.save_order(&mut row).await.is_ok() && self.queue.send_exceptions(&[shown]).await.is_err() {
-            tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, "an unresolved exception could not be shown again");
+        if self.store.save_order(&mut row).await.is_err() || self.queue.send_exceptions(&[shown]).await.is_ok() {
+            return;
         }
+        tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, "an unresolved exception could not be shown again; the next minute tries once more");
+        if let Some(exception) = row.exception.as_mut() {
+            exception.announced_at = announced_at;
+        }
+        let _moved_meanwhile = self.store.save_order(&mut row).await;
     }
 
     async fn rows_in(&self, channel: &Channel, index_state: &str, limit: usize) -> Vec<OrderRow> {

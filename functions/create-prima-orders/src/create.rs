@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::channels::UnusableDocument;
-use shared::clock::{Clock, after};
+use shared::clock::{Clock, after, before};
 use shared::events::EventBus;
 use shared::intake::{Admission, admit};
 use shared::mirakl::{Order, OrderState};
+use shared::order::life::QUEUED_IS_STUCK;
 use shared::order::mapping::{MappingChannel, map_order, order_number};
 use shared::order::row::{Attempt, ExceptionKind, Lease, OrderKey, OrderRow, Stage};
 use shared::prima::{Outcome, PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
@@ -347,17 +348,26 @@ where
     /// Gives the lease back, and lets the message come again after `wait`; or the next listing, where the message is out of
     /// date by now: it would be turned away.
     async fn later(&self, mut row: OrderRow, work: &Work<'_>, wait: Duration) -> Disposition {
+        let is_out_of_date = |row: &OrderRow| work.order.last_updated_date < row.mirakl_updated;
         let gives_back = |row: &mut OrderRow| {
-            let (stage, note) = match row.attempt {
-                Some(_) => (Stage::InDoubt, format!("again in {} s", wait.as_secs())),
-                None if work.order.last_updated_date < row.mirakl_updated => (Stage::Firm, "changed in Mirakl meanwhile".to_owned()),
-                None => (Stage::Queued, format!("again in {} s", wait.as_secs())),
+            let note = match is_out_of_date(row) {
+                true => "changed in Mirakl meanwhile".to_owned(),
+                false => format!("again in {} s", wait.as_secs()),
+            };
+            let stage = match row.attempt {
+                Some(_) => Stage::InDoubt,
+                None if is_out_of_date(row) => Stage::Firm,
+                None => Stage::Queued,
             };
             row.enter(stage, self.clock.now(), note);
+            if is_out_of_date(row) {
+                // For the poller it is stuck already: the next listing that shows it drives it on.
+                row.since = before(row.since, QUEUED_IS_STUCK + Duration::from_secs(1));
+            }
         };
-        let goes_on = async |row: &OrderRow| match row.stage {
-            Stage::Firm => Disposition::Done("waits for the next listing"),
-            _ => self.again(work.message, wait).await,
+        let goes_on = async |row: &OrderRow| match is_out_of_date(row) {
+            true => Disposition::Done("waits for the next listing"),
+            false => self.again(work.message, wait).await,
         };
         gives_back(&mut row);
         match self.store.save_order(&mut row).await {

@@ -119,6 +119,10 @@ fn retry(row: &mut OrderRow, note: &str, now: Timestamp) -> Result<()> {
     }
     row.adopted = true;
     row.unclear_answers = 0;
+    // Never sent: the number is drawn again, by rules that may have changed since. What was reserved stays reserved.
+    if row.attempt.is_none() {
+        row.order_number = None;
+    }
     row.enter(Stage::Firm, now, note);
     Ok(())
 }

@@ -120,7 +120,8 @@ mod tests {
         let now: Timestamp = "2026-11-20T09:00:00Z".parse().unwrap();
         assert_eq!(intake_line(&PrimaIntake::default(), now), "Prima takes orders.");
         let earlier = "2026-11-20T08:50:00Z".parse().ok();
-        let closed = PrimaIntake { failures: 4, closed_since: earlier, next_probe: "2026-11-20T09:00:30Z".parse().ok(), version: 1 };
+        let closed =
+            PrimaIntake { failures: 4, closed_since: earlier, next_probe: "2026-11-20T09:00:30Z".parse().ok(), version: 1, untold: false };
         let line = intake_line(&closed, now);
         assert!(line.starts_with("Prima does not answer since 10 min 0 s") && line.contains("in 30 s"), "{line}");
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::row::{ExceptionKind, OrderRow, Stage, lines_of};
 use crate::channel::Channel;
-use crate::clock::before;
+use crate::clock::{after, before};
 use crate::despatch::{Despatch, How};
 use crate::mirakl::{Order, OrderState};
 
@@ -57,7 +57,8 @@ pub fn on_listing(known: Option<&OrderRow>, order: &Order, channel: &Channel, at
     if at.accepted && row.acknowledged_at.is_none() {
         row.acknowledged_at = Some(at.now);
     }
-    if known.is_none() && was_accepted_before_take_over(order, &row, channel) {
+    // One that could not be read until now has a row, and was looked at by nobody who could tell.
+    if known.is_none_or(is_unreadable) && was_accepted_before_take_over(order, &row, channel) {
         row.order_number = order.seller_reference().map(str::to_owned);
         row.enter(Stage::KeyedByHand, at.now, "accepted by somebody else before the take-over");
         return Some((row, Next::Nothing));
@@ -71,9 +72,11 @@ pub fn on_listing(known: Option<&OrderRow>, order: &Order, channel: &Channel, at
             Next::Nothing
         }
         OrderState::Shipping => firm(&mut row, order, newer, at),
-        OrderState::Canceled => cancelled(&mut row, order, newer, at),
-        OrderState::Refused if matches!(row.stage, Stage::Seen | Stage::Acknowledged) => refused(&mut row, order, at),
-        OrderState::Refused => cancelled(&mut row, order, newer, at),
+        OrderState::Refused if matches!(row.stage, Stage::Seen | Stage::Acknowledged) => refused(&mut row, order, channel, at),
+        OrderState::Canceled if row.stage == Stage::Seen && was_ended_by_its_window(order, channel) => {
+            refused(&mut row, order, channel, at)
+        }
+        OrderState::Canceled | OrderState::Refused => on_cancellation(&mut row, order.seller_reference(), newer, at),
         state if state.is_shipped_or_later() => shipped(&mut row, order, newer, at),
         _ => Next::Nothing,
     };
@@ -89,7 +92,7 @@ fn is_history(order: &Order) -> bool {
 /// It came and was refused for its age while nobody listed: people are owed the news, whoever was asleep.
 fn was_missed_unseen(order: &Order, channel: &Channel) -> bool {
     let is_ours = order.created_date.is_some_and(|created| created >= channel.take_over_from);
-    is_ours && order.order_state == OrderState::Refused && order.order_state_reason_code.as_deref() == Some(ACCEPTANCE_TIMEOUT)
+    is_ours && order.order_state == OrderState::Refused && was_ended_by_its_window(order, channel)
 }
 
 /// The moment of acceptance counts, where Mirakl tells it: an older order that still waited at the take-over was accepted by
@@ -123,7 +126,7 @@ fn driven_on(row: &mut OrderRow, newer: bool, at: Circumstances) -> Next {
 
 fn firm(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Next {
     let stuck = row.since < before(at.now, QUEUED_IS_STUCK);
-    if row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::Unreadable) {
+    if is_unreadable(row) {
         row.enter(Stage::Seen, at.now, "can be read now");
     }
     match row.stage {
@@ -190,14 +193,21 @@ fn notice_cancelled_parts(row: &mut OrderRow, order: &Order, at: Circumstances) 
     }
 }
 
-fn cancelled(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Next {
+/// What a cancellation makes of a row, and what is to follow. `reference` is the number of Prima's that Mirakl holds; `newer` says
+/// that Mirakl changed the order since the row was last brought up to it. Nothing else of the order is needed: it may be
+/// unreadable.
+#[must_use]
+pub fn on_cancellation(row: &mut OrderRow, reference: Option<&str>, newer: bool, at: Circumstances) -> Next {
     match row.stage {
+        // It was sent once, and nobody knows what came of it: whoever creates it finds out, as below.
+        Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued if row.attempt.is_some() => {
+            row.cancel_requested.get_or_insert(at.now);
+            row.enter(Stage::InDoubt, at.now, "cancelled in Mirakl after it was sent to Prima");
+            Next::Create
+        }
         // Our memory was lost: that Mirakl holds a number means that Prima has, or had, the order.
-        Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued if order.seller_reference().is_some() => {
-            row.order_number = order.seller_reference().map(str::to_owned);
-            row.created_at = Some(at.now);
-            row.enter(Stage::Cancelling, at.now, "cancelled in Mirakl, which holds its Prima number");
-            Next::Cancel
+        Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued if reference.is_some() => {
+            cancelling_by_reference(row, reference, at)
         }
         Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued => {
             row.enter(Stage::Cancelled, at.now, "cancelled in Mirakl before it was created in Prima");
@@ -228,6 +238,7 @@ fn cancelled(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) 
             }
             Next::Nothing
         }
+        Stage::Exception if row.attempt.is_none() && reference.is_some() => cancelling_by_reference(row, reference, at),
         // What stands in Prima under its number may be this order all the same: that is for the person to see who looks into it.
         Stage::Exception if row.attempt.is_none() && !is_found_in_prima(row) => {
             row.enter(Stage::Cancelled, at.now, "cancelled in Mirakl; the exception has no object any more");
@@ -241,20 +252,41 @@ fn cancelled(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) 
     }
 }
 
+fn cancelling_by_reference(row: &mut OrderRow, reference: Option<&str>, at: Circumstances) -> Next {
+    row.order_number = reference.map(str::to_owned);
+    row.created_at = Some(at.now);
+    row.enter(Stage::Cancelling, at.now, "cancelled in Mirakl, which holds its Prima number");
+    Next::Cancel
+}
+
 fn is_cancelled_by_us(despatch: &Despatch) -> bool {
     despatch.ended_at.is_some()
         && despatch.parcels.is_empty()
         && despatch.settlements.iter().any(|settlement| settlement.how == How::Cancel)
 }
 
+fn is_unreadable(row: &OrderRow) -> bool {
+    row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::Unreadable)
+}
+
 fn is_found_in_prima(row: &OrderRow) -> bool {
     row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::FoundInPrima)
 }
 
-fn refused(row: &mut OrderRow, order: &Order, at: Circumstances) -> Next {
+fn refused(row: &mut OrderRow, order: &Order, channel: &Channel, at: Circumstances) -> Next {
     let reason = order.order_state_reason_code.as_deref().unwrap_or("no reason given");
+    let missed = reason == ACCEPTANCE_TIMEOUT || (row.stage == Stage::Seen && was_ended_by_its_window(order, channel));
     row.enter(Stage::Refused, at.now, format!("refused in Mirakl: {reason}"));
-    if reason == ACCEPTANCE_TIMEOUT { Next::WindowMissed } else { Next::Nothing }
+    if missed { Next::WindowMissed } else { Next::Nothing }
+}
+
+/// By its reason; or, where Mirakl gives none, by the moment: it ended when its window was over.
+fn was_ended_by_its_window(order: &Order, channel: &Channel) -> bool {
+    match (order.order_state_reason_code.as_deref(), order.created_date, order.last_updated_date) {
+        (Some(reason), ..) => reason == ACCEPTANCE_TIMEOUT,
+        (None, Some(created), Some(ended)) => ended >= after(created, channel.acceptance_window()),
+        (None, ..) => false,
+    }
 }
 
 fn shipped(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Next {
@@ -293,7 +325,6 @@ fn shipped(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) ->
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
     use super::*;
-    use crate::clock::after;
     use crate::order::row::{Attempt, Lease};
 
     fn channel() -> Channel {
@@ -412,6 +443,38 @@ mod tests {
         let mut refused = order("REFUSED", 2);
         refused.order_state_reason_code = Some("ACCEPTANCE_TIMEOUT".into());
         assert_eq!(outcome(Some(&row_in(Stage::Seen)), &refused, at(true)), (Stage::Refused, Next::WindowMissed));
+    }
+
+    #[test]
+    fn an_order_that_was_sent_and_is_cancelled_before_anybody_knows_what_came_of_it_is_asked_for() {
+        for stage in [Stage::Firm, Stage::Queued] {
+            let mut row = row_in(stage);
+            row.attempt = Some(Attempt { at: now(), count: 1, absences: 0, asked_at: None });
+            let (row, next) = on_listing(Some(&row), &order("CANCELED", 0), &channel(), at(true)).unwrap();
+            assert_eq!((row.stage, row.cancel_requested, next), (Stage::InDoubt, Some(now()), Next::Create));
+        }
+    }
+
+    #[test]
+    fn a_waiting_order_that_ends_with_its_window_and_without_a_reason_missed_it() {
+        for (state, minutes, next) in
+            [("REFUSED", 1440, Next::WindowMissed), ("CANCELED", 1440, Next::WindowMissed), ("REFUSED", 1439, Next::Nothing)]
+        {
+            let mut ended = order(state, 2);
+            ended.last_updated_date = Some(after(ended.created_date.unwrap(), Duration::from_secs(60 * minutes)));
+            assert_eq!(outcome(Some(&row_in(Stage::Seen)), &ended, at(true)), (Stage::Refused, next), "{state} after {minutes} minutes");
+            assert_eq!(outcome(Some(&row_in(Stage::Acknowledged)), &ended, at(true)).1, Next::Nothing, "accepted in time");
+        }
+    }
+
+    #[test]
+    fn an_order_of_before_the_take_over_that_can_be_read_at_last_is_left_to_those_who_keyed_it() {
+        let mut row = row_in(Stage::Seen);
+        row.fail(ExceptionKind::Unreadable, "", "", now());
+        assert_eq!(outcome(Some(&row), &order("SHIPPING", 2), at(true)), (Stage::Queued, Next::Create));
+        let mut old = order("SHIPPING", 2);
+        old.created_date = Some("2026-11-01T00:00:00Z".parse().unwrap());
+        assert_eq!(outcome(Some(&row), &old, at(true)), (Stage::KeyedByHand, Next::Nothing));
     }
 
     #[test]

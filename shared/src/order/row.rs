@@ -315,6 +315,9 @@ pub struct ExceptionRecord {
     /// When its message and event were sent; until then the next poll sends them.
     #[serde(default)]
     pub announced_at: Option<Timestamp>,
+    /// When its message was sent, where its event could not be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown_at: Option<Timestamp>,
     /// When its event was last sent again because nobody had resolved it.
     #[serde(default)]
     pub reminded_at: Option<Timestamp>,
@@ -544,8 +547,15 @@ impl OrderRow {
     pub fn fail(&mut self, kind: ExceptionKind, reason: impl Into<String>, remedy: impl Into<String>, now: Timestamp) {
         let reason = reason.into();
         self.enter(Stage::Exception, now, format!("{}: {reason}", kind.name()));
-        self.exception =
-            Some(ExceptionRecord { kind, reason, remedy: remedy.into(), first_seen: now, announced_at: None, reminded_at: None });
+        self.exception = Some(ExceptionRecord {
+            kind,
+            reason,
+            remedy: remedy.into(),
+            first_seen: now,
+            announced_at: None,
+            shown_at: None,
+            reminded_at: None,
+        });
     }
 
     /// The name under which the index lists the row: its stage, or the part of it that a sweep has to find.

@@ -63,6 +63,15 @@ pub struct PollState {
     /// The next listing is to be by state alone: something was left behind.
     #[serde(default)]
     pub full_wanted: bool,
+    /// The latest listing by state alone ran out of time, or orders may have slipped through it.
+    #[serde(default)]
+    pub full_unfinished: bool,
+    /// When a listing was last complete and recorded; at first, when the channel was first polled.
+    #[serde(default)]
+    pub completed_at: Option<Timestamp>,
+    /// That no listing has been complete for long was said, once.
+    #[serde(default)]
+    pub unlisted_told: bool,
     /// When references were last written (OR04: once a minute).
     #[serde(default)]
     pub references_at: Option<Timestamp>,
@@ -89,6 +98,9 @@ pub struct PrimaIntake {
     /// When the next order may be sent as a probe.
     #[serde(default)]
     pub next_probe: Option<Timestamp>,
+    /// People are still to be told that it is closed: the bus did not take it.
+    #[serde(default)]
+    pub untold: bool,
 }
 
 /// What the collector of despatches remembers, for the whole installation.

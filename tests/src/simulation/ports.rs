@@ -413,6 +413,10 @@ impl EventBus for Port {
                 }
             } else if fate != Fate::Fails {
                 world.events.borrow_mut().push(event.clone());
+                // Nobody knows that it was taken: it may be said again.
+                if event.kind == EventKind::PrimaIntakeClosed && fate == Fate::AnswerLost {
+                    world.closures.set(world.closures.get() + 1);
+                }
             }
         }
         self.0.end(fate).await;
