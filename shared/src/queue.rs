@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::mirakl::Order;
 
+/// Bytes of one message with its attributes, and of all messages of one batch together. SQS takes more since 2025; queues
+/// whose own limit was never raised do not.
+pub const LARGEST_MESSAGE: usize = 256 * 1024;
+
 /// What a message of the `orders` queue, or of the `dispatches` queue, asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -31,6 +35,14 @@ pub struct OrderMessage {
     pub order_id: String,
     /// What is to be done.
     pub task: OrderTask,
+}
+
+impl OrderMessage {
+    /// No queue takes it, now or later.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        serde_json::to_vec(self).is_ok_and(|body| body.len() > LARGEST_MESSAGE)
+    }
 }
 
 /// An exception as it is shown in the dead-letter queue; its row says the same and is the truth.

@@ -7,13 +7,12 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 
 use crate::aws::code_of;
-use crate::queue::{ExceptionMessage, ImportMessage, ImportQueue, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions};
+use crate::queue::{
+    ExceptionMessage, ImportMessage, ImportQueue, LARGEST_MESSAGE, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions,
+};
 
 /// Entries in one `SendMessageBatch`: SQS's limit.
 const BATCH: usize = 10;
-/// Bytes of one message with its attributes, and of all messages of one batch together. SQS takes more since 2025; queues
-/// whose own limit was never raised do not.
-const LARGEST: usize = 256 * 1024;
 /// The longest delay that SQS knows.
 const LONGEST_DELAY: Duration = Duration::from_secs(900);
 /// Characters of an attribute: what a person reads at a glance in the console. The body has all of it.
@@ -37,9 +36,9 @@ impl SqsQueue {
         let mut problems = Problems::default();
         let mut fitting = Vec::with_capacity(outgoing.len());
         for message in outgoing {
-            if message.size() > LARGEST {
+            if message.size() > LARGEST_MESSAGE {
                 let order = &message.order;
-                problems.add(format!("the message of order {order} has {} bytes, {LARGEST} fit", message.size()), [message.index]);
+                problems.add(format!("the message of order {order} has {} bytes, {LARGEST_MESSAGE} fit", message.size()), [message.index]);
             } else {
                 fitting.push(message);
             }
@@ -229,7 +228,7 @@ fn batches(messages: Vec<Outgoing>) -> Vec<Vec<Outgoing>> {
     for message in messages {
         let size = message.size();
         match batches.last_mut() {
-            Some(batch) if batch.len() < BATCH && bytes + size <= LARGEST => {
+            Some(batch) if batch.len() < BATCH && bytes + size <= LARGEST_MESSAGE => {
                 bytes += size;
                 batch.push(message);
             }
@@ -282,8 +281,8 @@ mod tests {
             batches.iter().map(Vec::len).collect()
         };
         assert_eq!(lengths(&[1; 21]), [10, 10, 1]);
-        assert_eq!(lengths(&[LARGEST / 2, LARGEST / 2, 1]), [2, 1]);
-        assert_eq!(lengths(&[LARGEST, 1, LARGEST]), [1, 1, 1]);
+        assert_eq!(lengths(&[LARGEST_MESSAGE / 2, LARGEST_MESSAGE / 2, 1]), [2, 1]);
+        assert_eq!(lengths(&[LARGEST_MESSAGE, 1, LARGEST_MESSAGE]), [1, 1, 1]);
         assert_eq!(lengths(&[]), [0_usize; 0]);
     }
 

@@ -2,7 +2,7 @@
 
 use shared::channel::Mode;
 use shared::mirakl::OrderState;
-use shared::order::row::{OrderKey, Stage};
+use shared::order::row::{ExceptionKind, OrderKey, Stage};
 use shared::queue::OrderTask;
 use shared::state::Store as _;
 use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, play, seconds};
@@ -382,5 +382,25 @@ fn an_order_keyed_by_hand_before_the_take_over_that_could_not_be_read_is_not_cre
         course.world.shop(CHANNEL, |shop| shop.make_readable("A-1", course.now()));
         course.live(7).await;
         assert_eq!((course.stage("A-1").await, course.in_prima("A-1").len()), (Stage::KeyedByHand, 0));
+    });
+}
+
+#[test]
+fn an_order_too_long_for_the_queue_is_an_exception_and_not_tried_every_minute() {
+    play(nothing_yet(), async |course| {
+        course.sells_with("A-1", OrderState::Shipping, |sale| {
+            let line = sale.order.order_lines[0].clone();
+            for number in 10..1000 {
+                let order_line_id = format!("A-1-{number}");
+                sale.order.order_lines.push(shared::mirakl::order::OrderLine { order_line_id, ..line.clone() });
+            }
+        });
+        course.live(10).await;
+        let exception = course.row("A-1").await.exception.unwrap();
+        assert_eq!((exception.kind, course.told("A-1")), (ExceptionKind::Unmappable, (1, 1)));
+        assert!(exception.remedy.contains("exceptions settle harbour-uk A-1 --as keyed-by-hand"), "{}", exception.remedy);
+        let sent = course.calls(Kind::Send, "A-1").len();
+        course.live(10).await;
+        assert_eq!((sent, course.calls(Kind::Send, "A-1").len()), (1, 1));
     });
 }

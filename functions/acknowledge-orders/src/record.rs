@@ -189,7 +189,16 @@ where
             if let Ok(Some(mut row)) = self.store.load_order(&key).await
                 && row.stage == Stage::Queued
             {
-                row.enter(Stage::Firm, self.clock.now(), "could not be queued");
+                if message.is_too_large() {
+                    let remedy = format!(
+                        "Key it into Prima by hand, then: prima-mirakl exceptions settle {} {} --as keyed-by-hand",
+                        message.channel, message.order_id
+                    );
+                    let reason = format!("the order is too long for a message of the queue ({} lines)", row.lines.len());
+                    row.fail(ExceptionKind::Unmappable, reason, remedy, self.clock.now());
+                } else {
+                    row.enter(Stage::Firm, self.clock.now(), "could not be queued");
+                }
                 // A conflict means that the message did arrive and is being worked off.
                 let _unsaved = self.store.save_order(&mut row).await;
             }

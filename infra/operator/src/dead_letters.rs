@@ -46,6 +46,12 @@ struct Body {
     reason: Option<String>,
 }
 
+impl Letter {
+    fn is_of(&self, channel: &str, order: &str, there_at: Timestamp) -> bool {
+        self.channel == channel && self.order == order && self.since.is_none_or(|sent| sent <= there_at)
+    }
+}
+
 impl DeadLetters {
     /// The orders' queue that the command line names.
     pub(crate) fn of(connector: &Connector) -> Result<Self> {
@@ -57,11 +63,11 @@ impl DeadLetters {
         Ok(Self { client: Client::new(&connector.config), url: connector.dispatches_dead_letter_queue_url()? })
     }
 
-    /// Deletes the messages of an order. Answers how many there were.
-    pub(crate) async fn remove(&self, channel: &str, order: &str) -> Result<usize> {
+    /// Deletes the messages of an order that were there at a moment: one that came since tells of something new. Answers how
+    /// many there were.
+    pub(crate) async fn remove(&self, channel: &str, order: &str, there_at: Timestamp) -> Result<usize> {
         let letters = self.receive().await?;
-        let (matching, others): (Vec<_>, Vec<_>) =
-            letters.into_iter().partition(|letter| letter.channel == channel && letter.order == order);
+        let (matching, others): (Vec<_>, Vec<_>) = letters.into_iter().partition(|letter| letter.is_of(channel, order, there_at));
         self.put_back(&others).await;
         for letter in &matching {
             let request = self.client.delete_message().queue_url(&self.url).receipt_handle(&letter.receipt);
@@ -176,7 +182,10 @@ mod tests {
             .build();
         let read = letter(&exception);
         assert_eq!((read.channel.as_str(), read.order.as_str(), read.kind.as_str()), ("c", "W-1-A", "unknown-sku"));
-        assert_eq!(read.since.unwrap().as_millisecond(), 1_790_000_000_123);
+        let sent = read.since.unwrap();
+        assert_eq!(sent.as_millisecond(), 1_790_000_000_123);
+        assert!(read.is_of("c", "W-1-A", sent) && !read.is_of("c", "W-1-B", sent) && !read.is_of("d", "W-1-A", sent));
+        assert!(!read.is_of("c", "W-1-A", shared::clock::before(sent, std::time::Duration::from_millis(1))), "it came since");
 
         let order = letter(&Message::builder().body(r#"{"channel":"c","order_id":"W-2-A","task":"cancel"}"#).build());
         assert_eq!((order.order.as_str(), order.kind.as_str()), ("W-2-A", "not-worked-off"));

@@ -36,13 +36,13 @@ pub(crate) async fn run(connector: &Connector, command: ExceptionsCommand) -> Re
             if is_of_despatch(&store, &channel, &order).await? {
                 let dead_letters = DeadLetters::of_despatches(connector)?;
                 let answer = crate::despatches::retry(connector, &store, &channel, &order, &note).await?;
-                let removed = dead_letters.remove(&channel, &order).await;
+                let removed = dead_letters.remove(&channel, &order, connector.now).await;
                 return Ok(format!("{answer} {}", removal(removed)));
             }
             let dead_letters = DeadLetters::of(connector)?;
             change(&store, &channel, &order, |row| retry(row, &note, connector.now)).await?;
             want_full_listing(&store, &channel).await?;
-            let removed = dead_letters.remove(&channel, &order).await;
+            let removed = dead_letters.remove(&channel, &order, connector.now).await;
             Ok(format!("Order {order} of channel {channel} is tried again with the next listing. {}", removal(removed)))
         }
         ExceptionsCommand::Settle { channel, order, outcome, note } => {
@@ -53,7 +53,7 @@ pub(crate) async fn run(connector: &Connector, command: ExceptionsCommand) -> Re
                 DeadLetters::of(connector)?
             };
             let row = change(&store, &channel, &order, |row| settle(row, outcome, &note, connector.now)).await?;
-            let removed = dead_letters.remove(&channel, &order).await;
+            let removed = dead_letters.remove(&channel, &order, connector.now).await;
             Ok(format!("Order {order} of channel {channel} is {}. {}", row.stage.name(), removal(removed)))
         }
     }
@@ -166,6 +166,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
     use super::*;
     use crate::orders::tests::{now, row};
+    use shared::order::row::Attempt;
 
     fn failed(kind: ExceptionKind) -> OrderRow {
         let mut row = row();
@@ -181,6 +182,19 @@ mod tests {
         assert_eq!((row.stage, row.adopted, row.unclear_answers), (Stage::Firm, true, 0));
         assert_eq!(row.exception, None);
         assert!(retry(&mut row, "", now()).unwrap_err().to_string().contains("is firm, no exception"));
+    }
+
+    #[test]
+    fn a_number_that_was_never_sent_is_drawn_again_and_one_that_may_be_in_prima_is_kept() {
+        let mut found = failed(ExceptionKind::FoundInPrima);
+        found.order_number = Some("OUT-1".to_owned());
+        retry(&mut found, "", now()).unwrap();
+        assert_eq!(found.order_number, None);
+        let mut unclear = failed(ExceptionKind::PrimaUnclear);
+        unclear.order_number = Some("OUT-1".to_owned());
+        unclear.attempt = Some(Attempt { at: now(), count: 1, absences: 0, asked_at: None });
+        retry(&mut unclear, "", now()).unwrap();
+        assert_eq!((unclear.order_number.as_deref(), unclear.attempt.is_some()), (Some("OUT-1"), true));
     }
 
     #[test]

@@ -332,21 +332,24 @@ impl OrderQueue for Port {
             Fate::Fails => 0,
             _ => messages.len(),
         };
+        // Drawn orders are short.
+        let fits = |message: &OrderMessage| !world.plan.scripted || !message.is_too_large();
         let visible_at = after(world.now(), delay);
         {
             let mut queue = world.queue.borrow_mut();
-            for message in &messages[..cut] {
+            for message in messages[..cut].iter().filter(|message| fits(message)) {
                 let shuffle = world.dice.between(0, 1 << 20);
                 queue.send(Body::Order(Rc::new(message.clone())), visible_at, shuffle);
             }
         }
         world.queue_moved.notify_one();
         self.0.end(fate).await;
-        let failed: Vec<usize> = match fate {
+        let mut failed: Vec<usize> = match fate {
             Fate::Fails => (cut..messages.len()).collect(),
             Fate::AnswerLost => (0..messages.len()).collect(),
             _ => Vec::new(),
         };
+        failed.extend((0..cut).filter(|&index| fate == Fate::Goes && !fits(&messages[index])));
         if failed.is_empty() { Ok(()) } else { Err(QueueError { message: "the queue did not answer".to_owned(), failed }) }
     }
 
