@@ -34,7 +34,7 @@ fn the_minutes_numbers_are_those_of_the_minute() {
         assert_eq!(report.oldest_unacknowledged.as_secs(), 30, "as far as the poller knows, two still wait");
         course.pass(seconds(30)).await;
         let report = course.poll().await;
-        assert_eq!((report.listed, report.waiting, report.acknowledged, report.queued), (3, 1, 1, 2));
+        assert_eq!((report.listed, report.waiting, report.acknowledged, report.queued, report.recorded), (3, 1, 1, 2, 3));
         // Created, and their numbers written, which Mirakl counts as a change.
         course.live(4).await;
         let report = course.poll().await;
@@ -402,5 +402,22 @@ fn an_order_too_long_for_the_queue_is_an_exception_and_not_tried_every_minute() 
         let sent = course.calls(Kind::Send, "A-1").len();
         course.live(10).await;
         assert_eq!((sent, course.calls(Kind::Send, "A-1").len()), (1, 1));
+    });
+}
+
+#[test]
+fn numbers_that_shipped_and_exceptional_orders_may_still_owe_are_looked_for_with_a_listing_by_state_alone() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.live(11).await;
+        let listings = course.listings();
+        let by_state = listings.iter().filter(|full| **full).count();
+        assert_eq!((listings.len(), by_state), (11, 3));
+        assert_eq!(
+            course.calls(Kind::Index, "harbour-uk created-reference-pending").len(),
+            11 + by_state,
+            "and once more for what is absent"
+        );
+        assert_eq!(course.calls(Kind::Index, "harbour-uk shipped-reference-pending").len(), by_state);
     });
 }

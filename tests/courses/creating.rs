@@ -191,7 +191,8 @@ fn what_changes_while_prima_does_not_answer_the_question_is_tried_again_soon() {
         course.strikes(Kind::Ask, "", Fate::Fails);
         futures_util::join!(course.deliver(), meanwhile(course, seconds(20), "A-1", Happening::Touch));
         let row = course.row("A-1").await;
-        assert_eq!((row.attempt, row.lease, row.order_number.as_deref()), (None, None, Some("A-1")));
+        assert_eq!((row.stage, row.attempt, row.lease, row.order_number.as_deref()), (Stage::Firm, None, None, Some("A-1")));
+        assert_eq!(course.queued(), 0, "its message is out of date");
         course.live(4).await;
         assert_eq!((course.stage("A-1").await, course.in_prima("A-1").len()), (Stage::Created, 1));
     });
@@ -536,5 +537,79 @@ fn an_order_that_is_cancelled_while_a_person_looks_into_what_came_of_it_is_cance
         course.changes("A-1", |row| row.enter(Stage::Firm, row.since, "an operator retries")).await;
         course.live(12).await;
         assert_eq!((course.stage("A-1").await, course.in_prima("A-1")), (Stage::Cancelled, vec![Progress::Cancelled]));
+    });
+}
+
+#[test]
+fn what_a_person_settles_meanwhile_stays_settled() {
+    for (moment, sent) in [(ASKING, 0), (SENDING, 1)] {
+        play(nothing_yet(), async |course| {
+            is_queued(course, "A-1").await;
+            let person = async {
+                tokio::time::sleep(moment).await;
+                course.changes("A-1", |row| row.enter(Stage::KeyedByHand, row.since, "settled by Ann")).await;
+            };
+            futures_util::join!(course.deliver(), person);
+            course.live(25).await;
+            assert_eq!((course.stage("A-1").await, course.calls(Kind::NewOrder, "").len()), (Stage::KeyedByHand, sent));
+            assert_eq!((course.queued(), course.told("A-1")), (0, (0, 0)));
+        });
+    }
+}
+
+#[test]
+fn an_order_whose_row_was_lost_keeps_what_was_found_though_it_changes_while_prima_is_asked() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.live(4).await;
+        let sent: Vec<_> = course.sale("A-1").order.live_lines().map(|line| line.quantity).collect();
+        course.world.store.wipe();
+        course.world.notes.borrow_mut().clear();
+        course.world.wiped_at.set(Some(course.now()));
+        course.poll().await;
+        assert_eq!(course.stage("A-1").await, Stage::Queued);
+        futures_util::join!(course.deliver(), meanwhile(course, ASKING, "A-1", Happening::CancelPiece));
+        let row = course.row("A-1").await;
+        assert_eq!((row.stage, row.order_number.as_deref(), row.referenced_at.is_some()), (Stage::Created, Some("A-1"), true));
+        assert_eq!(row.lines.iter().map(|line| line.quantity).collect::<Vec<_>>(), sent, "as Prima has it");
+        course.live(6).await;
+        assert_eq!(kind(course, "A-1").await, Some(ExceptionKind::LineCancelledAfterCreation));
+    });
+}
+
+#[test]
+fn what_others_note_while_prima_is_asked_and_what_was_learned_both_stand() {
+    let noted = async |course: &Course, wait: Duration| {
+        tokio::time::sleep(wait).await;
+        course.changes("A-1", |row| row.adopted = true).await;
+    };
+    // Prima answers with an error of its own.
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        course.world.prima_unclear.set(true);
+        futures_util::join!(course.deliver(), noted(course, ASKING));
+        let row = course.row("A-1").await;
+        assert_eq!((row.stage, row.unclear_answers, row.adopted, row.order_number.as_deref()), (Stage::Queued, 1, true, Some("A-1")));
+    });
+    // The attempt took too long to note, and was not sent.
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        course.lasts(Kind::Save, seconds(11));
+        futures_util::join!(course.deliver(), noted(course, seconds(25)));
+        let row = course.row("A-1").await;
+        assert_eq!((row.stage, row.attempt, row.adopted), (Stage::Queued, None, true));
+        assert_eq!(course.calls(Kind::NewOrder, "").len(), 0);
+    });
+    // A person settles it while Prima does not answer.
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        course.strikes(Kind::Ask, "", Fate::Fails);
+        let person = async {
+            tokio::time::sleep(seconds(20)).await;
+            course.changes("A-1", |row| row.enter(Stage::KeyedByHand, row.since, "settled by Ann")).await;
+        };
+        futures_util::join!(course.deliver(), person);
+        course.live(25).await;
+        assert_eq!((course.stage("A-1").await, course.queued()), (Stage::KeyedByHand, 0));
     });
 }

@@ -10,7 +10,7 @@ use shared::state::Store as _;
 use system_tests::simulation::course::{CHANNEL, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;
 use system_tests::simulation::plan::{Moment, Windows};
-use system_tests::simulation::world::Kind;
+use system_tests::simulation::world::{Fate, Kind};
 
 #[test]
 fn every_fifth_listing_is_by_state_alone_and_the_next_after_one_that_left_something_behind() {
@@ -26,6 +26,54 @@ fn every_fifth_listing_is_by_state_alone_and_the_next_after_one_that_left_someth
         course.is_mended();
         course.live(2).await;
         assert_eq!(course.listings()[rhythm.len()..], [false, false, true, false]);
+        // One by state alone that leaves something behind is followed by another.
+        course.live(3).await;
+        let before = course.listings().len();
+        course.breaks(Kind::Load, "1 rows");
+        course.live(1).await;
+        course.is_mended();
+        course.live(2).await;
+        assert_eq!(course.listings()[before..], [true, true, false]);
+    });
+}
+
+#[test]
+fn what_could_not_be_listed_at_all_is_listed_by_state_alone_next() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.live(2).await;
+        course.breaks(Kind::Key, "");
+        course.live(1).await;
+        course.is_mended();
+        course.live(2).await;
+        assert_eq!(course.listings(), [true, false, true, false]);
+    });
+}
+
+#[test]
+fn a_minute_is_not_done_while_what_was_looked_up_by_its_id_is_not_known_and_recorded() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.sells("A-2");
+        course.live(5).await;
+        course.happens("A-1", Happening::Ship);
+        course.strikes(Kind::List, "harbour-uk 0 states", Fate::Fails);
+        assert!(!course.poll().await.completed);
+        course.pass(minutes(1)).await;
+        assert!(course.poll().await.completed);
+        assert_eq!(course.stage("A-1").await, Stage::Shipped);
+        // Cancelled in a shape that cannot be read, and shown by its id alone.
+        course.pass(minutes(1)).await;
+        course.live(4).await;
+        course.happens("A-2", Happening::Cancel);
+        course.world.shop(CHANNEL, |shop| shop.make_unreadable("A-2", course.now()));
+        course.pass(minutes(10)).await;
+        course.breaks(Kind::Load, "row harbour-uk#A-2");
+        let report = course.poll().await;
+        assert_eq!((report.completed, course.listings().last()), (false, Some(&true)));
+        course.is_mended();
+        course.live(2).await;
+        assert_eq!(course.stage("A-2").await, Stage::Cancelled);
     });
 }
 
@@ -204,7 +252,7 @@ fn orders_that_wait_for_prima_are_listed_by_state_only_when_one_may_try() {
         assert!((2..=4).contains(&probes), "{probes} questions in half an hour, with a probe in ten minutes");
         let by_state = course.listings()[listed..].iter().filter(|full| **full).count();
         // Every fifth, and one more for each probe.
-        assert!((6..=13).contains(&by_state), "{by_state} of 32");
+        assert!((8..=13).contains(&by_state), "{by_state} of 32");
         course.live(40).await;
         for order in ["A-1", "A-2", "A-3", "B-1"] {
             assert_eq!(course.stage(order).await, Stage::Created, "{order}");

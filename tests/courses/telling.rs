@@ -104,7 +104,7 @@ fn a_missed_window_is_told_with_the_order_and_told_again_where_the_bus_took_noth
         course.is_mended();
         course.pass(minutes(1)).await;
         let report = course.poll().await;
-        assert_eq!(report.counts.get("windows_missed"), Some(&1));
+        assert_eq!((report.counts.get("windows_missed"), report.recorded), (Some(&1), 1));
         course.live(10).await;
         let events = course.events(EventKind::AcceptanceWindowMissed);
         assert_eq!(events.len(), 1, "{events:?}");

@@ -370,7 +370,6 @@ impl Turned {
             self.state.full_wanted = false;
         } else {
             self.state.windows_since_full += 1;
-            self.state.full_wanted |= !clean;
         }
         // A listing by state shows nothing that ended, so it sets a first mark but moves none.
         if clean && (!full || self.state.watermark.is_none()) {

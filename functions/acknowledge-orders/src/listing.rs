@@ -169,7 +169,7 @@ async fn pages(
         let is_last = length < PAGE || total.is_some_and(|total| u64::try_from(seen).is_ok_and(|seen| seen >= total));
         if !joins && steps_back < STEPS_BACK {
             steps_back += 1;
-            offset = offset.saturating_sub(PAGE - 1);
+            offset = offset.saturating_sub(PAGE);
         } else {
             complete &= joins;
             if is_last {

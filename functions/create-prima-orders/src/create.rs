@@ -362,7 +362,7 @@ where
             row.enter(stage, self.clock.now(), note);
             if is_out_of_date(row) {
                 // For the poller it is stuck already: the next listing that shows it drives it on.
-                row.since = before(row.since, QUEUED_IS_STUCK + Duration::from_secs(1));
+                row.since = before(row.since, QUEUED_IS_STUCK);
             }
         };
         let goes_on = async |row: &OrderRow| match is_out_of_date(row) {
