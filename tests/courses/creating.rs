@@ -443,9 +443,7 @@ fn an_order_whose_row_was_lost_is_found_by_the_number_that_mirakl_holds() {
         course.sells("A-2");
         course.live(4).await;
         assert_eq!(course.sale("A-1").reference(), Some("A-1"));
-        course.world.store.wipe();
-        course.world.notes.borrow_mut().clear();
-        course.world.wiped_at.set(Some(course.now()));
+        course.loses_its_table();
         course.poll().await;
         // Cancelled before its message is worked off: Prima has it all the same, and has to hear of it.
         course.happens("A-2", Happening::Cancel);
@@ -563,9 +561,7 @@ fn an_order_whose_row_was_lost_keeps_what_was_found_though_it_changes_while_prim
         course.sells("A-1");
         course.live(4).await;
         let sent: Vec<_> = course.sale("A-1").order.live_lines().map(|line| line.quantity).collect();
-        course.world.store.wipe();
-        course.world.notes.borrow_mut().clear();
-        course.world.wiped_at.set(Some(course.now()));
+        course.loses_its_table();
         course.poll().await;
         assert_eq!(course.stage("A-1").await, Stage::Queued);
         futures_util::join!(course.deliver(), meanwhile(course, ASKING, "A-1", Happening::CancelPiece));

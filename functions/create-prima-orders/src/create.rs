@@ -350,24 +350,17 @@ where
     async fn later(&self, mut row: OrderRow, work: &Work<'_>, wait: Duration) -> Disposition {
         let is_out_of_date = |row: &OrderRow| work.order.last_updated_date < row.mirakl_updated;
         let gives_back = |row: &mut OrderRow| {
-            let note = match is_out_of_date(row) {
-                true => "changed in Mirakl meanwhile".to_owned(),
-                false => format!("again in {} s", wait.as_secs()),
-            };
-            let stage = match row.attempt {
-                Some(_) => Stage::InDoubt,
-                None if is_out_of_date(row) => Stage::Firm,
-                None => Stage::Queued,
-            };
-            row.enter(stage, self.clock.now(), note);
+            let (now, in_doubt) = (self.clock.now(), row.attempt.is_some());
             if is_out_of_date(row) {
+                row.enter(if in_doubt { Stage::InDoubt } else { Stage::Firm }, now, "changed in Mirakl meanwhile");
                 // For the poller it is stuck already: the next listing that shows it drives it on.
-                row.since = before(row.since, QUEUED_IS_STUCK);
+                row.since = before(now, QUEUED_IS_STUCK);
+            } else {
+                row.enter(if in_doubt { Stage::InDoubt } else { Stage::Queued }, now, format!("again in {} s", wait.as_secs()));
             }
         };
-        let goes_on = async |row: &OrderRow| match is_out_of_date(row) {
-            true => Disposition::Done("waits for the next listing"),
-            false => self.again(work.message, wait).await,
+        let goes_on = async |row: &OrderRow| {
+            if is_out_of_date(row) { Disposition::Done("waits for the next listing") } else { self.again(work.message, wait).await }
         };
         gives_back(&mut row);
         match self.store.save_order(&mut row).await {

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use shared::clock::{after, before};
-use shared::installation::PrimaManners;
 use shared::mirakl::OrderState;
 use shared::order::row::OrderKey;
 
+use super::course::nothing_yet;
 use super::dice::Dice;
-use super::goods::{Goods, order};
+use super::goods::{Goods, order_to_divide};
 use super::marketplace::{Happening, Marketplace, Sale};
-use super::plan::{Arrival, CHANNELS, Mishap, Moment, Plan, Profile, Truth, WINDOW, Windows, channel};
+use super::plan::{Arrival, CHANNELS, Mishap, Moment, Plan, Truth, WINDOW, Windows, channel};
 use super::world::{Fate, Kind, beginning};
 
 const MINUTE: u64 = 60;
@@ -82,14 +82,9 @@ impl<'d> Draft<'d> {
         self
     }
 
-    /// The order itself: of three pieces or more, so that a part of it can be cancelled.
+    /// The order itself.
     fn sale(&self, created: jiff::Timestamp) -> Sale {
-        let mut order = loop {
-            let order = order(&self.id, self.state.clone(), created, self.goods, self.dice);
-            if order.order_lines.iter().map(|line| line.quantity).sum::<u32>() >= 3 {
-                break order;
-            }
-        };
+        let mut order = order_to_divide(&self.id, &self.state, created, self.goods, self.dice);
         if self.truth.operator_ships {
             order.can_shop_ship = Some(false);
         }
@@ -173,23 +168,14 @@ pub fn compact() -> Plan {
     }
     let mishap = |kind, about: &str, fate| Mishap { kind, about: about.to_owned(), fate };
     Plan {
-        seed: 0,
-        scripted: true,
-        calm: true,
         channels: CHANNELS.iter().map(|id| channel(id, 1, take_over_from)).collect(),
         marketplaces,
         arrivals,
         truths,
         hand_keyed: vec!["MKP1INUSE-A".to_owned(), "HAND-1".to_owned()],
-        manners: PrimaManners { cancel_order: true, ..PrimaManners::default() },
-        profile: Profile::default(),
-        store_down: Windows::default(),
-        queue_down: Windows::default(),
-        bus_down: Windows::default(),
         mirakl_down: vec![Windows::default(); CHANNELS.len()],
         key_refused: vec![Windows::default(); CHANNELS.len()],
         prima_down: Windows(vec![(Moment(6 * MINUTE * 1000), Moment(10 * MINUTE * 1000))]),
-        wipe: None,
         mishaps: vec![
             mishap(Kind::Accept, "harbour-uk MKP0OR21LOST", Fate::AnswerLost),
             mishap(Kind::NewOrder, "MKP0LOSTLATE", Fate::AnswerLost),
@@ -197,5 +183,6 @@ pub fn compact() -> Plan {
         ],
         quiet_from: Moment(15 * MINUTE * 1000),
         first_poll: 5_000,
+        ..nothing_yet()
     }
 }

@@ -20,11 +20,11 @@ use shared::queue::{OrderMessage, OrderTask};
 use shared::state::{PollState, Store as _};
 
 use super::dice::Dice;
-use super::goods::{Goods, order};
+use super::goods::{Goods, order_to_divide};
 use super::marketplace::{Happening, Marketplace, Sale};
 use super::office::Progress;
 use super::plan::{CHANNELS, Mishap, Moment, Plan, Profile, WINDOW, Windows, channel};
-use super::run::{VISIBILITY, create, creator, poll, rules};
+use super::run::{VISIBILITY, create, creator, poll, rules, set_mode, wipe_table};
 use super::world::{Fate, Kind, World, beginning};
 use super::{marketplace, privacy};
 
@@ -136,13 +136,7 @@ impl Course {
     /// An order comes in, in a state, with something peculiar about it.
     pub fn sells_with(&self, id: &str, state: OrderState, peculiar: impl FnOnce(&mut Sale)) {
         let now = self.world.now();
-        // Of three pieces or more, so that a part of it can be cancelled.
-        let order = loop {
-            let order = order(id, state.clone(), now, Goods::Ordinary, &self.dice);
-            if order.order_lines.iter().map(|line| line.quantity).sum::<u32>() >= 3 {
-                break order;
-            }
-        };
+        let order = order_to_divide(id, &state, now, Goods::Ordinary, &self.dice);
         let window = Duration::from_secs(60 * u64::from(WINDOW));
         let mut sale = Sale::new(order, after(now, window), Some(Duration::ZERO), Vec::new(), false);
         peculiar(&mut sale);
@@ -197,15 +191,21 @@ impl Course {
 
     /// Time passes, and every message is worked off as soon as it can be seen.
     pub async fn pass(&self, time: Duration) {
-        let end = after(self.world.now(), time);
+        self.pass_until(after(self.world.now(), time)).await;
+    }
+
+    async fn pass_until(&self, end: Timestamp) {
         loop {
-            let now = self.world.now();
             let next = self.world.queue.borrow().next_visible().filter(|at| *at <= end);
             let Some(next) = next else { break };
-            tokio::time::sleep(next.duration_since(now).unsigned_abs().saturating_mul(u32::from(next > now))).await;
+            self.sleep_until(next).await;
             self.deliver().await;
         }
-        let left = end.duration_since(self.world.now());
+        self.sleep_until(end).await;
+    }
+
+    async fn sleep_until(&self, moment: Timestamp) {
+        let left = moment.duration_since(self.world.now());
         if left.is_positive() {
             tokio::time::sleep(left.unsigned_abs()).await;
         }
@@ -216,9 +216,8 @@ impl Course {
         for _minute in 0..count {
             let next = after(self.world.now(), minutes(1));
             self.poll().await;
-            let left = next.duration_since(self.world.now());
-            if left.is_positive() {
-                self.pass(left.unsigned_abs()).await;
+            if next > self.world.now() {
+                self.pass_until(next).await;
             }
         }
     }
@@ -256,6 +255,11 @@ impl Course {
     /// What is in the queue is lost.
     pub fn loses_all_messages(&self) {
         *self.world.queue.borrow_mut() = super::sqs::Sqs::default();
+    }
+
+    /// Everything that was remembered is lost.
+    pub fn loses_its_table(&self) {
+        wipe_table(&self.world);
     }
 
     /// An order's row.
@@ -319,7 +323,7 @@ impl Course {
     #[must_use]
     pub fn calls(&self, kind: Kind, about: &str) -> Vec<Duration> {
         let calls = self.world.calls.borrow();
-        let meant = calls.iter().filter(|call| call.kind == kind && call.about.starts_with(about));
+        let meant = calls.iter().filter(|call| call.is(kind, about));
         meant.map(|call| call.at.duration_since(beginning()).unsigned_abs()).collect()
     }
 
@@ -334,11 +338,7 @@ impl Course {
 
     /// The channel is polled in another mode.
     pub fn set_mode(&self, mode: Mode) {
-        let mut channels = (**self.world.channels.borrow()).clone();
-        for channel in &mut channels {
-            channel.orders = mode;
-        }
-        *self.world.channels.borrow_mut() = Rc::new(channels);
+        set_mode(&self.world, mode, None);
     }
 
     /// The present moment.

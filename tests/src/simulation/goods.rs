@@ -67,6 +67,17 @@ pub fn order(id: &str, state: OrderState, created: Timestamp, goods: Goods, dice
     }
 }
 
+/// An order of three pieces or more, so that a part of it can be cancelled.
+#[must_use]
+pub fn order_to_divide(id: &str, state: &OrderState, created: Timestamp, goods: Goods, dice: &Dice) -> Order {
+    loop {
+        let order = order(id, state.clone(), created, goods, dice);
+        if order.order_lines.iter().map(|line| line.quantity).sum::<u32>() >= 3 {
+            return order;
+        }
+    }
+}
+
 fn line(id: &str, number: u64, sku: String, quantity: u32) -> OrderLine {
     let unit = Decimal::new(1995, 2);
     let price = Amount(unit * Decimal::from(quantity));

@@ -549,7 +549,8 @@ fn nothing_is_under_way(world: &World) -> bool {
     !office.is_busy() && world.consumers.get() == 0 && !notes.values().any(|note| matches!(note.stage, Stage::Creating | Stage::InDoubt))
 }
 
-fn wipe_table(world: &World) {
+/// Everything that was remembered is gone.
+pub(super) fn wipe_table(world: &World) {
     world.tell(|| "the table is wiped".to_owned());
     world.store.wipe();
     world.notes.borrow_mut().clear();
@@ -560,7 +561,8 @@ fn wipe_table(world: &World) {
     }
 }
 
-fn set_mode(world: &World, mode: Mode, take_over_from: Option<Timestamp>) {
+/// All channels are polled in another mode from now on.
+pub(super) fn set_mode(world: &World, mode: Mode, take_over_from: Option<Timestamp>) {
     let mut channels = (**world.channels.borrow()).clone();
     for channel in &mut channels {
         channel.orders = mode;

@@ -92,6 +92,12 @@ pub struct Call {
 }
 
 impl Call {
+    /// It is of this kind, and its description begins so.
+    #[must_use]
+    pub fn is(&self, kind: Kind, about: &str) -> bool {
+        self.kind == kind && self.about.starts_with(about)
+    }
+
     /// The thing itself, without its version or state: the first two words.
     fn thing(&self) -> String {
         self.about.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
@@ -339,12 +345,11 @@ impl World {
         if is_of_prima && self.plan.prima_down.holds(Moment::from(self.passed())) {
             return Fate::Fails;
         }
-        let is_meant = |(kind, about): &(Kind, String)| *kind == call.kind && call.about.starts_with(about);
-        if self.failing.borrow().iter().any(is_meant) {
+        if self.failing.borrow().iter().any(|(kind, about)| call.is(*kind, about)) {
             return Fate::Fails;
         }
         let mut mishaps = self.mishaps.borrow_mut();
-        let place = mishaps.iter().position(|mishap| mishap.kind == call.kind && call.about.starts_with(&mishap.about));
+        let place = mishaps.iter().position(|mishap| call.is(mishap.kind, &mishap.about));
         place.map_or(Fate::Goes, |place| mishaps.remove(place).fate)
     }
 
