@@ -75,6 +75,15 @@ pub struct Order {
     /// `has_customer_message`.
     #[serde(default)]
     pub has_customer_message: Option<bool>,
+    /// `fully_refunded`: all that was paid was given back; goods may still stand on the lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fully_refunded: Option<bool>,
+    /// `payment_workflow`: when the customer pays, such as `PAY_ON_ACCEPTANCE`, `PAY_ON_DELIVERY`, `NO_CUSTOMER_PAYMENT_CONFIRMATION`.
+    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
+    pub payment_workflow: Option<String>,
+    /// `fulfillment`: the centre that fulfils the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fulfillment: Option<Fulfillment>,
     /// `can_shop_ship`: false where the operator fulfils the order.
     #[serde(default)]
     pub can_shop_ship: Option<bool>,
@@ -95,6 +104,22 @@ pub struct Order {
     pub order_additional_fields: Vec<AdditionalField>,
     /// `order_lines`.
     pub order_lines: Vec<OrderLine>,
+}
+
+/// `fulfillment`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Fulfillment {
+    /// `center`.
+    #[serde(default)]
+    pub center: Option<FulfillmentCenter>,
+}
+
+/// `fulfillment.center`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct FulfillmentCenter {
+    /// `code`: `DEFAULT` is the shop's own, on marketplaces that name no other.
+    #[serde(default, deserialize_with = "super::wire::text")]
+    pub code: Option<String>,
 }
 
 /// `channel`.
@@ -265,6 +290,9 @@ pub struct OrderLine {
     /// `promotions`: what the marketplace took off, already in the price.
     #[serde(default, deserialize_with = "super::wire::promotions")]
     pub promotions: Vec<Promotion>,
+    /// `shipped_date`: when the line left.
+    #[serde(default, with = "super::wire::date", skip_serializing_if = "Option::is_none")]
+    pub shipped_date: Option<Timestamp>,
     /// `cancelations`: already deducted from quantity and amounts.
     #[serde(default, deserialize_with = "super::wire::null_as_default")]
     pub cancelations: Vec<Cancelation>,
@@ -317,6 +345,21 @@ pub struct Cancelation {
     /// `amount`.
     #[serde(default)]
     pub amount: Option<Amount>,
+    /// `shipping_amount`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipping_amount: Option<Amount>,
+    /// `taxes`, on the goods that are cancelled.
+    #[serde(default, deserialize_with = "super::wire::null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub taxes: Vec<Tax>,
+    /// `shipping_taxes`.
+    #[serde(default, deserialize_with = "super::wire::null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub shipping_taxes: Vec<Tax>,
+    /// `reason_code`.
+    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<String>,
+    /// `created_date`.
+    #[serde(default, with = "super::wire::date", skip_serializing_if = "Option::is_none")]
+    pub created_date: Option<Timestamp>,
 }
 
 /// A refund on a line.
@@ -334,6 +377,21 @@ pub struct Refund {
     /// `shipping_amount`.
     #[serde(default)]
     pub shipping_amount: Option<Amount>,
+    /// `taxes`, on the goods that are refunded.
+    #[serde(default, deserialize_with = "super::wire::null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub taxes: Vec<Tax>,
+    /// `shipping_taxes`.
+    #[serde(default, deserialize_with = "super::wire::null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub shipping_taxes: Vec<Tax>,
+    /// `order_refund_id`: one for all lines of one OR28.
+    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
+    pub order_refund_id: Option<String>,
+    /// `reason_code`.
+    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<String>,
+    /// `created_date`.
+    #[serde(default, with = "super::wire::date", skip_serializing_if = "Option::is_none")]
+    pub created_date: Option<Timestamp>,
 }
 
 impl Order {
