@@ -334,7 +334,7 @@ pub struct Promotion {
 }
 
 /// A cancelation of a part of a line.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Cancelation {
     /// `id`.
     #[serde(default, deserialize_with = "super::wire::text")]
@@ -363,7 +363,7 @@ pub struct Cancelation {
 }
 
 /// A refund on a line.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Refund {
     /// `id`.
     #[serde(default, deserialize_with = "super::wire::text")]

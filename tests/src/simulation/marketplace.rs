@@ -243,7 +243,7 @@ impl Marketplace {
         let Some(line) = sale.order.order_lines.iter_mut().find(|line| line.is_live()) else { return };
         let unit = line.price_unit.unwrap_or_default();
         line.quantity -= 1;
-        line.cancelations.push(Cancelation { id: None, quantity: Some(1), amount: Some(unit) });
+        line.cancelations.push(Cancelation { quantity: Some(1), amount: Some(unit), ..Cancelation::default() });
         line.price.0 -= unit.0;
         for total in [&mut line.total_price, &mut sale.order.price, &mut sale.order.total_price].into_iter().flatten() {
             total.0 -= unit.0;
