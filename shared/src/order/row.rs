@@ -10,6 +10,7 @@ use crate::amount::Amount;
 use crate::despatch::Despatch;
 use crate::events::Severity;
 use crate::mirakl::{Order, OrderState};
+use crate::order::remaining::{gone_pieces, has_left, remaining};
 
 /// An order's identity: the channel and Mirakl's order id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -408,6 +409,9 @@ pub struct OrderRow {
     /// Refunds that Mirakl lists on its lines: with each, what a channel shows of them may have changed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub refunds: u32,
+    /// Mirakl has said that something of it has left. What is CLOSED later, or refunded, had left then.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub shipped_in_mirakl: bool,
     /// Mirakl's line ids in the order of Prima's line numbers, since the order was sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prima_lines: Vec<String>,
@@ -469,6 +473,7 @@ impl OrderRow {
             gone_skus: Vec::new(),
             taken_back: BTreeMap::new(),
             refunds: 0,
+            shipped_in_mirakl: false,
             prima_lines: Vec::new(),
             shipping_type: None,
             payout_value: None,
@@ -489,7 +494,8 @@ impl OrderRow {
             self.shipping_type.clone_from(&order.shipping_type_code);
         }
         self.payout_value = payout_value(order).or_else(|| self.payout_value.take());
-        for (offer_sku, pieces) in taken_back(order) {
+        self.shipped_in_mirakl |= has_left(order);
+        for (offer_sku, pieces) in taken_back(order, self.left_at()) {
             let known = self.taken_back.entry(offer_sku).or_default();
             *known = pieces.max(*known);
         }
@@ -515,6 +521,18 @@ impl OrderRow {
                 self.gone_skus.push(line.offer_sku);
             }
         }
+    }
+
+    /// Since when everything that will leave has left, as far as Prima says.
+    #[must_use]
+    pub fn left_at(&self) -> Option<Timestamp> {
+        self.despatch.as_ref().filter(|despatch| !despatch.parcels.is_empty())?.ended_at
+    }
+
+    /// Something has left: a parcel of Prima's, or Mirakl says so.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        self.shipped_in_mirakl || self.despatch.as_ref().is_some_and(|despatch| !despatch.parcels.is_empty())
     }
 
     /// Mirakl's line id behind a line number of Prima's.
@@ -604,17 +622,18 @@ pub const DESPATCH_UNANNOUNCED: &str = "despatch-exception-unannounced";
 /// The index's name for despatches that need a person.
 pub const DESPATCH_EXCEPTION: &str = "despatch-exception";
 
-/// Pieces by offer SKU that a listing says are cancelled or refused.
-fn taken_back(order: &Order) -> BTreeMap<String, u32> {
+/// Pieces by offer SKU that a listing says are cancelled, refused, or refunded before they left.
+fn taken_back(order: &Order, left_at: Option<Timestamp>) -> BTreeMap<String, u32> {
     let is_over = |state: Option<&OrderState>| matches!(state, Some(OrderState::Refused | OrderState::Canceled));
     let mut back: BTreeMap<String, u32> = BTreeMap::new();
     for line in &order.order_lines {
         let Some(offer_sku) = &line.offer_sku else { continue };
         let cancelled: u32 = line.cancelations.iter().filter_map(|part| part.quantity).sum();
-        let refused = if is_over(Some(&order.order_state)) || is_over(line.order_line_state.as_ref()) { line.quantity } else { 0 };
-        if cancelled > 0 || refused > 0 {
+        let is_refused = is_over(Some(&order.order_state)) || is_over(line.order_line_state.as_ref());
+        let ended = if is_refused { line.quantity } else { gone_pieces(order, line, left_at) };
+        if cancelled > 0 || ended > 0 {
             let pieces = back.entry(offer_sku.clone()).or_default();
-            *pieces = pieces.saturating_add(cancelled).saturating_add(refused);
+            *pieces = pieces.saturating_add(cancelled).saturating_add(ended);
         }
     }
     back
@@ -629,7 +648,13 @@ fn payout_value(order: &Order) -> Option<PayoutValue> {
 /// The lines of an order that are still to be delivered.
 #[must_use]
 pub fn lines_of(order: &Order) -> Vec<RowLine> {
-    order
+    lines_left(order, None)
+}
+
+/// The lines of an order that are still to be delivered, or have been: everything left at `left_at`, where that is known.
+#[must_use]
+pub fn lines_left(order: &Order, left_at: Option<Timestamp>) -> Vec<RowLine> {
+    remaining(order, left_at)
         .live_lines()
         .map(|line| RowLine {
             order_line_id: line.order_line_id.clone(),
@@ -637,6 +662,11 @@ pub fn lines_of(order: &Order) -> Vec<RowLine> {
             quantity: line.quantity,
         })
         .collect()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]

@@ -107,6 +107,10 @@ impl Case<'_> {
         {
             return Some("is still to be told".to_owned());
         }
+        // What was refunded before it left may not leave any more, whatever Mirakl's state of it.
+        if self.sale.is_refunded() && !self.truth.keyed_by_hand {
+            return self.ended();
+        }
         match &self.sale.order.order_state {
             OrderState::WaitingAcceptance => Some("is not accepted".to_owned()),
             OrderState::Staging => None,
@@ -179,8 +183,8 @@ impl Case<'_> {
     /// The lines that are still to be delivered, as the marketplace has them.
     fn listed(&self) -> Vec<(String, u32)> {
         let lines = self.sale.order.order_lines.iter();
-        let live = lines.filter(|line| line.quantity > 0 && line.order_line_state != Some(OrderState::Canceled));
-        live.map(|line| (line.order_line_id.clone(), line.quantity)).collect()
+        let left = lines.map(|line| (line.order_line_id.clone(), self.sale.left_of(line)));
+        left.filter(|(_, pieces)| *pieces > 0).collect()
     }
 
     fn reference(&self, copy: &Entered) -> Option<String> {

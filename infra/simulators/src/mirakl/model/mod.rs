@@ -21,6 +21,7 @@ use jiff::Timestamp;
 pub use acceptance::{Decision, Refusal};
 pub use listing::{Filter, Page};
 pub use offers::{Import, ImportFate, ImportKind, ImportLine, ImportStatus, LineError, NewOffer, Offer};
+pub use operator::OperatorRefund;
 pub use order::{
     AdditionalField, Address, Cancelation, Cause, Customer, FieldValue, Order, OrderLine, Organization, Promotion, State, Tax,
 };

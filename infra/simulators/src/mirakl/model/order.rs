@@ -22,11 +22,13 @@ pub enum State {
     Closed,
     Refused,
     Canceled,
+    /// Of a line alone.
+    Refunded,
 }
 
 impl State {
     /// Every state, in the order of an order's life.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Staging,
         Self::WaitingAcceptance,
         Self::WaitingDebit,
@@ -38,6 +40,7 @@ impl State {
         Self::Closed,
         Self::Refused,
         Self::Canceled,
+        Self::Refunded,
     ];
 
     /// Mirakl's code.
@@ -55,6 +58,7 @@ impl State {
             Self::Closed => "CLOSED",
             Self::Refused => "REFUSED",
             Self::Canceled => "CANCELED",
+            Self::Refunded => "REFUNDED",
         }
     }
 
@@ -194,6 +198,13 @@ impl OrderLine {
     #[must_use]
     pub fn total_commission(&self) -> Decimal {
         self.commission_fee + self.commission_tax
+    }
+
+    /// The goods' whole price was given back.
+    #[must_use]
+    pub fn is_refunded(&self) -> bool {
+        let refunded: Decimal = self.refunds.iter().map(|refund| refund.amount).sum();
+        !self.refunds.is_empty() && refunded >= self.price()
     }
 
     /// What the customer ordered, before any cancelation.
@@ -365,6 +376,13 @@ impl Order {
         self.counted().filter_map(|line| line.promotion.as_ref()).map(|promotion| promotion.deduced_amount).sum()
     }
 
+    /// `fully_refunded`: whatever was paid was given back, whether it has left or not.
+    #[must_use]
+    pub fn fully_refunded(&self) -> bool {
+        let mut paid = self.lines.iter().filter(|line| !matches!(line.state, State::Refused | State::Canceled)).peekable();
+        paid.peek().is_some() && paid.all(OrderLine::is_refunded)
+    }
+
     /// `can_cancel`: the seller may still cancel.
     #[must_use]
     pub fn can_cancel(&self) -> bool {
@@ -377,11 +395,12 @@ impl Order {
         self.state == State::Shipping
     }
 
-    /// Lines that are neither refused nor cancelled follow the order.
+    /// Lines that are neither refused nor cancelled follow the order; refunded ones only when it is closed.
     pub(super) fn enter(&mut self, state: State) {
         self.state = state;
         for line in &mut self.lines {
-            if !matches!(line.state, State::Canceled | State::Refused) {
+            let stays = matches!(line.state, State::Canceled | State::Refused) || (line.state == State::Refunded && state != State::Closed);
+            if !stays {
                 line.state = state;
             }
         }

@@ -5,6 +5,7 @@ mod delivery;
 mod documents;
 mod laws;
 mod money;
+mod refunds;
 mod whole;
 
 use std::collections::HashMap;
