@@ -7,5 +7,6 @@ mod acknowledging;
 mod cancelling;
 mod creating;
 mod listing;
+mod looking;
 mod refunding;
 mod telling;

@@ -100,10 +100,9 @@ fn an_order_that_is_refunded_as_a_whole_is_cancelled_in_prima_however_it_ends_in
 
 #[test]
 fn a_refunded_order_that_prima_cannot_cancel_or_has_sent_is_told_at_once() {
-    for (plan, leaves, kind) in [
-        (cannot_cancel(), false, ExceptionKind::CancelledAfterCreation),
-        (nothing_yet(), true, ExceptionKind::CancelledAfterDespatch),
-    ] {
+    for (plan, leaves, kind) in
+        [(cannot_cancel(), false, ExceptionKind::CancelledAfterCreation), (nothing_yet(), true, ExceptionKind::CancelledAfterDespatch)]
+    {
         play(plan, async |course| {
             is_created(course, "A-1").await;
             if leaves {

@@ -1,5 +1,6 @@
 //! What a listing of Mirakl's makes of an order's row: pure rules, no clock, no store.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -55,6 +56,9 @@ pub fn on_listing(known: Option<&OrderRow>, order: &Order, channel: &Channel, at
     };
     let newer = order.last_updated_date > row.mirakl_updated;
     row.note_listing(order);
+    if row.attempt.is_none() && row.created_at.is_none() {
+        row.fulfilled_by_operator = is_operators(order, channel).unwrap_or(row.fulfilled_by_operator);
+    }
     if at.accepted && row.acknowledged_at.is_none() {
         row.acknowledged_at = Some(at.now);
     }
@@ -84,6 +88,31 @@ pub fn on_listing(known: Option<&OrderRow>, order: &Order, channel: &Channel, at
     };
     let changed = known.is_none_or(|before| *before != row) || next != Next::Nothing;
     changed.then_some((row, next))
+}
+
+/// As [`on_listing`], for an order that the daily look has found over: what was never listed before is recorded too, where it came after the
+/// take-over, so that a person hears of goods that left unknown to Prima.
+#[must_use]
+pub fn on_look(known: Option<&OrderRow>, order: &Order, channel: &Channel, at: Circumstances) -> Option<(OrderRow, Next)> {
+    if known.is_some() {
+        return on_listing(known, order, channel, at);
+    }
+    let row = OrderRow::first_seen(&channel.id, order, at.now);
+    let is_ours = order.created_date.is_some_and(|created| created >= channel.take_over_from);
+    if !is_ours || was_accepted_before_take_over(order, &row, channel) {
+        return None;
+    }
+    on_listing(Some(&row), order, channel, at)
+}
+
+/// The marketplace ships the order itself, or from a centre that is not the shop's; none where the listing does not tell.
+fn is_operators(order: &Order, channel: &Channel) -> Option<bool> {
+    let center = order.fulfillment.as_ref().and_then(|fulfillment| fulfillment.center.as_ref()?.code.as_deref());
+    if center.is_some_and(|code| !code.is_empty() && !channel.fulfillment_centers.iter().any(|own| own == code)) {
+        return Some(true);
+    }
+    // Before and after SHIPPING the flag may only say that it cannot be shipped now.
+    (order.order_state == OrderState::Shipping).then_some(order.can_shop_ship == Some(false))
 }
 
 /// Over before we ever heard of it: no row is owed.
@@ -132,17 +161,22 @@ fn firm(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Ne
     if is_unreadable(row) {
         row.enter(Stage::Seen, at.now, "can be read now");
     }
+    if row.fulfilled_by_operator {
+        if may_be_left_to_operator(row) {
+            row.enter(
+                Stage::OperatorFulfilled,
+                at.now,
+                "the marketplace ships it: can_shop_ship is false, or the centre is not the shop's",
+            );
+        }
+        return Next::Nothing;
+    }
+    if is_left_to_operator(row) {
+        row.enter(Stage::Seen, at.now, "the shop ships it after all");
+    }
     match row.stage {
         Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm => {
-            if order.can_shop_ship == Some(false) {
-                row.fail(
-                    ExceptionKind::ShippedByOperator,
-                    "Mirakl says that the shop cannot ship this order (can_shop_ship is false): the marketplace fulfils it",
-                    "Nothing has to be shipped. If the marketplace made a mistake, have it corrected there and retry the order.",
-                    at.now,
-                );
-                Next::Nothing
-            } else if at.intake_open {
+            if at.intake_open {
                 row.enter(Stage::Queued, at.now, "paid and complete");
                 Next::Create
             } else {
@@ -204,9 +238,17 @@ fn missing(row: &OrderRow, order: &Order) -> Vec<(String, u32, u32)> {
     if row.despatch.as_ref().is_some_and(|despatch| despatch.open_settlement().is_some()) {
         return Vec::new();
     }
-    let listed = lines_left(order, row.left_at());
+    // It was seen as shipped, and this listing does not say so any more: what it refunds are returns.
+    let had_left = row.shipped_in_mirakl && !has_left(order);
+    let of_refunded = lines_left(order, row.left_at());
+    let of_returned = order.live_lines().map(|line| (line.order_line_id.as_str(), line.quantity));
+    let listed: HashMap<&str, u32> = if had_left {
+        of_returned.collect()
+    } else {
+        of_refunded.iter().map(|line| (line.order_line_id.as_str(), line.quantity)).collect()
+    };
     let left = |line: &RowLine| {
-        let listed = listed.iter().find(|other| other.order_line_id == line.order_line_id).map_or(0, |other| other.quantity);
+        let listed = listed.get(line.order_line_id.as_str()).copied().unwrap_or_default();
         listed.saturating_add(row.despatch.as_ref().map_or(0, |despatch| despatch.refunded(&line.order_line_id)))
     };
     let fewer = row.lines.iter().map(|line| (line.order_line_id.clone(), left(line), line.quantity));
@@ -281,6 +323,10 @@ fn ended(row: &mut OrderRow, reference: Option<&str>, newer: bool, at: Circumsta
             row.cancel_requested.get_or_insert(at.now);
             Next::Nothing
         }
+        Stage::OperatorFulfilled => {
+            row.enter(Stage::Cancelled, at.now, format!("{how} in Mirakl; it was the marketplace's to ship"));
+            Next::Nothing
+        }
         Stage::Shipped | Stage::Cancelling | Stage::Cancelled | Stage::Refused | Stage::KeyedByHand => Next::Nothing,
     }
 }
@@ -306,6 +352,18 @@ fn is_found_in_prima(row: &OrderRow) -> bool {
     row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::FoundInPrima)
 }
 
+fn is_left_to_operator(row: &OrderRow) -> bool {
+    row.stage == Stage::OperatorFulfilled
+        || row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::ShippedByOperator)
+}
+
+/// Nothing of it can be in Prima, as far as anybody knows.
+fn may_be_left_to_operator(row: &OrderRow) -> bool {
+    let waits = matches!(row.stage, Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued)
+        || (row.stage == Stage::Exception && !is_found_in_prima(row));
+    waits && row.attempt.is_none() && row.created_at.is_none()
+}
+
 fn refused(row: &mut OrderRow, order: &Order, channel: &Channel, at: Circumstances) -> Next {
     let reason = order.order_state_reason_code.as_deref().unwrap_or("no reason given");
     let missed = reason == ACCEPTANCE_TIMEOUT || (row.stage == Stage::Seen && was_ended_by_its_window(order, channel));
@@ -325,6 +383,10 @@ fn was_ended_by_its_window(order: &Order, channel: &Channel) -> bool {
 /// Mirakl has done with the order. It was shipped only where Mirakl or Prima says that something left; an order that is refunded as a whole
 /// is closed as well, and so is one that nobody sent.
 fn over(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Next {
+    if is_left_to_operator(row) || (row.fulfilled_by_operator && may_be_left_to_operator(row)) {
+        row.enter(Stage::Shipped, at.now, "the marketplace shipped it itself");
+        return Next::Nothing;
+    }
     if is_refunded(order, row.left_at()) && !(has_left(order) || row.shipped_in_mirakl) {
         return refunded(row, order, newer, at);
     }
@@ -736,9 +798,11 @@ mod tests {
 
     #[test]
     fn what_is_refunded_before_it_left_is_not_there_and_goodwill_changes_nothing() {
-        for (refunds, stage, next, pieces) in
-            [(ONE_PIECE, Stage::Queued, Next::Create, 1), (GOODWILL, Stage::Queued, Next::Create, 2), (BOTH_PIECES, Stage::Cancelled, Next::Nothing, 0)]
-        {
+        for (refunds, stage, next, pieces) in [
+            (ONE_PIECE, Stage::Queued, Next::Create, 1),
+            (GOODWILL, Stage::Queued, Next::Create, 2),
+            (BOTH_PIECES, Stage::Cancelled, Next::Nothing, 0),
+        ] {
             let listed = with_refunds(order("SHIPPING", 2), refunds);
             let (row, follows) = on_listing(None, &listed, &channel(), at(true)).unwrap();
             assert_eq!((row.stage, follows, row.lines.iter().map(|line| line.quantity).sum::<u32>()), (stage, next, pieces), "{refunds}");
@@ -776,7 +840,8 @@ mod tests {
         shipped.order_lines[0].shipped_date = Some("2026-11-10T11:10:00Z".parse().unwrap());
         assert_eq!(outcome(Some(&row), &shipped, at(true)), (Stage::Shipped, Next::Nothing), "a return");
         // Seen as shipped before.
-        let (seen, _) = on_listing(Some(&OrderRow { referenced_at: None, ..row.clone() }), &order("SHIPPED", 2), &channel(), at(true)).unwrap();
+        let (seen, _) =
+            on_listing(Some(&OrderRow { referenced_at: None, ..row.clone() }), &order("SHIPPED", 2), &channel(), at(true)).unwrap();
         assert_eq!(seen.stage, Stage::Created, "its reference is owed");
         let seen = OrderRow { referenced_at: Some(now()), ..seen };
         assert_eq!(outcome(Some(&seen), &closed(BOTH_PIECES), at(true)).0, Stage::Shipped);
@@ -807,7 +872,11 @@ mod tests {
         assert_eq!(stage_of(settled(vec![ours(1, true)]), ONE_PIECE), quiet);
         assert_eq!(stage_of(settled(vec![ours(2, true)]), BOTH_PIECES), quiet);
         assert_eq!(stage_of(settled(vec![ours(2, false)]), BOTH_PIECES), quiet, "under way");
-        assert_eq!(stage_of(settled(vec![ours(1, true)]), BOTH_PIECES), (Stage::Cancelling, Next::Cancel), "the other piece is somebody else's");
+        assert_eq!(
+            stage_of(settled(vec![ours(1, true)]), BOTH_PIECES),
+            (Stage::Cancelling, Next::Cancel),
+            "the other piece is somebody else's"
+        );
         let parcel = |found: &str| Parcel {
             lines: vec![ParcelLine { order_line_id: "C1-A-1".into(), quantity: 2 }],
             found_at: found.parse().unwrap(),
@@ -818,5 +887,61 @@ mod tests {
         assert_eq!(stage_of(left("2026-11-10T11:00:00Z"), BOTH_PIECES), quiet, "a return");
         assert_eq!(stage_of(left("2026-11-10T11:25:00Z"), BOTH_PIECES), (Stage::Cancelling, Next::Cancel));
         assert_eq!(stage_of(left("2026-11-10T11:25:00Z"), ONE_PIECE).0, Stage::Exception, "it left although it was refunded");
+    }
+
+    #[test]
+    fn what_the_marketplace_ships_itself_needs_nobody_and_closes_by_itself() {
+        let centre = |code: &str, state: &str| {
+            let mut order = order(state, 2);
+            order.fulfillment = serde_json::from_str(&format!(r#"{{"center":{{"code":"{code}"}}}}"#)).unwrap();
+            order.can_shop_ship = Some(true);
+            order
+        };
+        let stage = |order: &Order| outcome(None, order, at(true)).0;
+        assert_eq!(stage(&centre("MKP-DC1", "SHIPPING")), Stage::OperatorFulfilled);
+        assert_eq!((stage(&centre("DEFAULT", "SHIPPING")), stage(&centre("", "SHIPPING"))), (Stage::Queued, Stage::Queued));
+        let two_centers = Channel { fulfillment_centers: vec!["MKP-DC1".into(), "DEFAULT".into()], ..channel() };
+        assert_eq!(on_listing(None, &centre("MKP-DC1", "SHIPPING"), &two_centers, at(true)).unwrap().0.stage, Stage::Queued);
+        let unflagged = Order { can_shop_ship: Some(false), ..order("SHIPPING", 2) };
+        assert_eq!(stage(&unflagged), Stage::OperatorFulfilled);
+        // The centre is known before the order is firm, and the flag only then.
+        assert!(on_listing(None, &centre("MKP-DC1", "WAITING_ACCEPTANCE"), &channel(), at(true)).unwrap().0.fulfilled_by_operator);
+        let early = Order { can_shop_ship: Some(false), ..order("WAITING_ACCEPTANCE", 2) };
+        assert!(!on_listing(None, &early, &channel(), at(true)).unwrap().0.fulfilled_by_operator);
+
+        let mut row = row_in(Stage::OperatorFulfilled);
+        row.fulfilled_by_operator = true;
+        assert_eq!(on_listing(Some(&row), &unflagged, &channel(), at(true)), None);
+        assert_eq!(outcome(Some(&row), &order("SHIPPED", 2), at(true)), (Stage::Shipped, Next::Nothing));
+        assert_eq!(outcome(Some(&row), &order("CLOSED", 2), at(true)), (Stage::Shipped, Next::Nothing));
+        assert_eq!(outcome(Some(&row), &order("CANCELED", 2), at(true)), (Stage::Cancelled, Next::Nothing));
+        assert_eq!(outcome(Some(&row), &order("SHIPPING", 2), at(true)), (Stage::Queued, Next::Create), "corrected");
+        // As rows were kept before.
+        let mut old = row_in(Stage::Seen);
+        old.fail(ExceptionKind::ShippedByOperator, "", "", now());
+        assert_eq!(outcome(Some(&old), &unflagged, at(true)), (Stage::OperatorFulfilled, Next::Nothing));
+        assert_eq!(outcome(Some(&old), &order("SHIPPED", 2), at(true)), (Stage::Shipped, Next::Nothing));
+    }
+
+    #[test]
+    fn the_daily_look_tells_of_what_left_unseen_and_of_nothing_else() {
+        let look =
+            |order: &Order| on_look(None, order, &channel(), at(true)).map(|(row, _)| (row.stage, row.exception.map(|one| one.kind)));
+        let outside = Some((Stage::Exception, Some(ExceptionKind::ShippedOutsidePrima)));
+        assert_eq!((look(&order("SHIPPED", 2)), look(&order("CLOSED", 2))), (outside, outside));
+        let mut ours = order("SHIPPED", 2);
+        ours.references = serde_json::from_str(r#"{"order_reference_for_seller":"UK-C1-A"}"#).unwrap();
+        assert_eq!(look(&ours), Some((Stage::Shipped, None)), "our memory was lost");
+        assert_eq!(look(&with_refunds(order("CLOSED", 2), BOTH_PIECES)), Some((Stage::Cancelled, None)), "nothing left");
+        let mut old = order("SHIPPED", 2);
+        old.created_date = Some("2026-11-01T00:00:00Z".parse().unwrap());
+        assert_eq!(look(&old), None, "before the take-over");
+        let mut operators = order("SHIPPED", 2);
+        operators.fulfillment = serde_json::from_str(r#"{"center":{"code":"MKP-DC1"}}"#).unwrap();
+        assert_eq!(look(&operators), Some((Stage::Shipped, None)), "not ours to ship");
+        assert_eq!(
+            on_look(Some(&row_in(Stage::Shipped)), &order("SHIPPED", 2), &channel(), at(true)).map(|(row, _)| row.stage),
+            Some(Stage::Shipped)
+        );
     }
 }

@@ -109,7 +109,8 @@ pub fn gone_pieces(order: &Order, line: &OrderLine, left_at: Option<Timestamp>) 
         return 0;
     }
     let is_refund = |state: &OrderState| state.is_refund();
-    let is_whole = order.fully_refunded == Some(true) || is_refund(&order.order_state) || line.order_line_state.as_ref().is_some_and(is_refund);
+    let is_whole =
+        order.fully_refunded == Some(true) || is_refund(&order.order_state) || line.order_line_state.as_ref().is_some_and(is_refund);
     if is_whole && left(order, line, left_at) == Left::No {
         return line.quantity;
     }

@@ -70,11 +70,13 @@ pub enum Stage {
     Exception,
     /// Older than the channel's take-over and accepted by somebody else: keyed by hand.
     KeyedByHand,
+    /// The marketplace ships it itself, or from a centre that is not the shop's: nothing to do, until Mirakl ends it.
+    OperatorFulfilled,
 }
 
 impl Stage {
     /// All stages, in the order of an order's life.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Seen,
         Self::Acknowledged,
         Self::AwaitingPayment,
@@ -91,6 +93,7 @@ impl Stage {
         Self::Refused,
         Self::Exception,
         Self::KeyedByHand,
+        Self::OperatorFulfilled,
     ];
 
     /// The name in the index, metrics and commands.
@@ -113,13 +116,16 @@ impl Stage {
             Self::Refused => "refused",
             Self::Exception => "exception",
             Self::KeyedByHand => "keyed-by-hand",
+            Self::OperatorFulfilled => "operator-fulfilled",
         }
     }
 
     /// Nothing further happens to the order before it is in Prima, or ever.
     #[must_use]
     pub fn is_settled(self) -> bool {
-        self.is_in_prima() || matches!(self, Self::Shipped | Self::Cancelled | Self::Refused | Self::Exception | Self::KeyedByHand)
+        self.is_in_prima()
+            || matches!(self, Self::Shipped | Self::Cancelled | Self::Refused | Self::Exception | Self::KeyedByHand)
+            || self == Self::OperatorFulfilled
     }
 
     /// In Prima, and neither shipped nor cancelled yet.
@@ -191,7 +197,7 @@ pub enum ExceptionKind {
     LineCancelledAfterCreation,
     /// Shipped in Mirakl by a person, and not in Prima.
     ShippedOutsidePrima,
-    /// The marketplace's operator ships the order itself (`can_shop_ship` is false).
+    /// The marketplace's operator ships the order itself. No longer raised: such orders stand in [`Stage::OperatorFulfilled`].
     ShippedByOperator,
     /// Mirakl lists the order in a way that cannot be read.
     Unreadable,
@@ -211,11 +217,13 @@ pub enum ExceptionKind {
     ShortShipment,
     /// Prima cancelled the order, and Mirakl did not.
     CancelledInPrima,
+    /// Mirakl does not know the order any more.
+    NotInMirakl,
 }
 
 impl ExceptionKind {
     /// All kinds.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::UnknownSku,
         Self::Unmappable,
         Self::RulesMissing,
@@ -236,6 +244,7 @@ impl ExceptionKind {
         Self::DespatchUnclear,
         Self::ShortShipment,
         Self::CancelledInPrima,
+        Self::NotInMirakl,
     ];
 
     /// The name in attributes, metrics and the handbook.
@@ -262,6 +271,7 @@ impl ExceptionKind {
             Self::DespatchUnclear => "despatch-unclear",
             Self::ShortShipment => "short-shipment",
             Self::CancelledInPrima => "cancelled-in-prima",
+            Self::NotInMirakl => "not-in-mirakl",
         }
     }
 
@@ -289,7 +299,10 @@ impl ExceptionKind {
     /// Found by the poller in a listing; all others by the function that creates orders.
     #[must_use]
     pub fn is_found_by_poller(self) -> bool {
-        matches!(self, Self::LineCancelledAfterCreation | Self::ShippedOutsidePrima | Self::ShippedByOperator | Self::Unreadable)
+        matches!(
+            self,
+            Self::LineCancelledAfterCreation | Self::ShippedOutsidePrima | Self::ShippedByOperator | Self::Unreadable | Self::NotInMirakl
+        )
     }
 
     /// How urgent it is.
@@ -409,6 +422,9 @@ pub struct OrderRow {
     /// Refunds that Mirakl lists on its lines: with each, what a channel shows of them may have changed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub refunds: u32,
+    /// The marketplace ships it itself: nothing of it ever leaves our warehouse.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub fulfilled_by_operator: bool,
     /// Mirakl has said that something of it has left. What is CLOSED later, or refunded, had left then.
     #[serde(default, skip_serializing_if = "is_false")]
     pub shipped_in_mirakl: bool,
@@ -473,6 +489,7 @@ impl OrderRow {
             gone_skus: Vec::new(),
             taken_back: BTreeMap::new(),
             refunds: 0,
+            fulfilled_by_operator: false,
             shipped_in_mirakl: false,
             prima_lines: Vec::new(),
             shipping_type: None,
@@ -718,6 +735,7 @@ mod tests {
                 ExceptionKind::ShippedOutsidePrima,
                 ExceptionKind::ShippedByOperator,
                 ExceptionKind::Unreadable,
+                ExceptionKind::NotInMirakl,
             ]
         );
         let critical: Vec<ExceptionKind> = ExceptionKind::ALL.into_iter().filter(|kind| kind.severity() == Severity::Critical).collect();

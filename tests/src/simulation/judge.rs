@@ -147,6 +147,7 @@ impl Case<'_> {
             return match self.stage() {
                 Some(Stage::Exception) => self.exception(),
                 None if self.truth.shipped_by_person => None,
+                Some(Stage::OperatorFulfilled) if self.truth.operator_ships => None,
                 _ => Some("is firm, and neither in Prima nor an exception".to_owned()),
             };
         };
@@ -218,7 +219,6 @@ impl Case<'_> {
                 self.sale.lost_pieces && self.copies.first().is_some_and(|copy| copy.lines != self.listed())
             }
             ExceptionKind::ShippedOutsidePrima => self.truth.shipped_by_person || self.forgotten(),
-            ExceptionKind::ShippedByOperator => self.truth.operator_ships,
             ExceptionKind::Unreadable => self.truth.unreadable,
             ExceptionKind::PrimaUnclear => self.world.plan.profile.prima_unclear > 0.0,
             // Unmappable, without rules, or of a despatch: nothing of that kind is in the plan.

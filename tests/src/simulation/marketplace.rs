@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::clock::after;
 use rust_decimal::Decimal;
 use shared::amount::Amount;
+use shared::clock::after;
 use shared::mirakl::order::{Cancelation, OrderLine, References, Refund};
 use shared::mirakl::{
     Acceptable, MiraklError, Order, OrderPage, OrderQuery, OrderState, ReferenceAnswer, SellerReference, UnreadableOrder,
@@ -136,6 +136,8 @@ pub struct Marketplace {
     pub counts: bool,
     /// Orders whose references are refused.
     unreferenceable: HashSet<String>,
+    /// Orders that it does not know any more.
+    forgotten: HashSet<String>,
 }
 
 impl Marketplace {
@@ -151,6 +153,7 @@ impl Marketplace {
             references_touch,
             counts,
             unreferenceable: HashSet::new(),
+            forgotten: HashSet::new(),
         }
     }
 
@@ -169,6 +172,18 @@ impl Marketplace {
             self.sales[index].unreadable = unreadable;
             self.touch(index, now);
         }
+    }
+
+    /// Changes what it says of an order.
+    pub fn corrects(&mut self, order_id: &str, change: impl FnOnce(&mut Order)) {
+        if let Some(&index) = self.by_id.get(order_id) {
+            change(&mut self.sales[index].order);
+        }
+    }
+
+    /// Knows nothing of an order from now on.
+    pub fn forget(&mut self, order_id: &str) {
+        self.forgotten.insert(order_id.to_owned());
     }
 
     /// Refuses every reference of an order from now on.
@@ -411,6 +426,7 @@ impl Marketplace {
             (query.states.is_empty() || query.states.contains(&sale.order.order_state))
                 && (query.order_ids.is_empty() || query.order_ids.contains(&sale.order.order_id))
                 && query.updated_from.is_none_or(|from| sale.order.last_updated_date >= Some(from))
+                && !self.forgotten.contains(&sale.order.order_id)
         };
         let mut page = OrderPage::default();
         let mut total = 0;

@@ -280,6 +280,7 @@ pub fn channel(id: &str, interval: u32, take_over_from: Timestamp) -> Channel {
         warn_minutes_left: None,
         listing_interval_minutes: interval,
         concurrent_accepts: 8,
+        fulfillment_centers: shared::channel::default_center(),
     }
 }
 

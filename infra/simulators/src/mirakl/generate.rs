@@ -7,7 +7,9 @@ use rand::{Rng, RngExt as _};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
-use super::model::{AdditionalField, Address, Customer, FieldValue, Order, OrderLine, Organization, Promotion, ShopProfile, State, Tax};
+use super::model::{
+    AdditionalField, Address, Customer, FieldValue, Order, OrderLine, Organization, Promotion, SHOPS_OWN_CENTER, ShopProfile, State, Tax,
+};
 use crate::fashion::{CatalogueSku, Person, person};
 
 /// What orders are to be like, besides chance. Shares are from 0 (none) to 1 (all).
@@ -24,6 +26,8 @@ pub struct OrderWish {
     pub lines: Option<usize>,
     /// Pieces of every line; none: one to three.
     pub quantity: Option<u32>,
+    /// The marketplace ships it from a centre of its own.
+    pub operator_fulfils: bool,
 }
 
 /// Percent of value added tax.
@@ -83,7 +87,7 @@ pub fn generate_order(
         automatic_acceptance: shop.automatic_acceptance,
         payment_fails: share(rng, wish.payment_fails_share),
         channel,
-        fulfillment_center_code: "DEFAULT",
+        fulfillment_center_code: if wish.operator_fulfils { "OPERATOR" } else { SHOPS_OWN_CENTER },
         shipping_type: if pick_up {
             ("PICKUP", "Click & collect")
         } else {

@@ -71,8 +71,9 @@ fn the_line_keeps_the_rest_of_its_price_its_taxes_and_its_shipping() {
     let refund = r#"{"quantity":1,"amount":20.00,"shipping_amount":2.00,"taxes":[{"code":"VAT","amount":3.33}],"shipping_taxes":[{"code":"VAT","amount":0.33}]}"#;
     let order = two_lines("SHIPPING", &refunds(refund), "");
     let first = &remaining(&order, None).order_lines[0];
-    let texts = [first.price, first.shipping_price.unwrap(), first.total_price.unwrap(), first.taxes[0].amount, first.shipping_taxes[0].amount]
-        .map(|amount| amount.to_string());
+    let texts =
+        [first.price, first.shipping_price.unwrap(), first.total_price.unwrap(), first.taxes[0].amount, first.shipping_taxes[0].amount]
+            .map(|amount| amount.to_string());
     assert_eq!(texts, ["20.00", "2.50", "22.50", "3.34", "0.42"]);
     // Where the refund names no tax, its share goes.
     let order = two_lines("SHIPPING", &refunds(r#"{"quantity":1,"amount":20.00}"#), "");
@@ -80,7 +81,10 @@ fn the_line_keeps_the_rest_of_its_price_its_taxes_and_its_shipping() {
     // Shipping that is still paid goes with what is left.
     let order = two_lines("SHIPPING", &refunds(r#"{"quantity":2,"amount":40.00}"#), "");
     let left = remaining(&order, None);
-    assert_eq!((left.order_lines[0].shipping_price, left.order_lines[1].shipping_price.unwrap().to_string()), (Some(Amount::ZERO), "4.50".into()));
+    assert_eq!(
+        (left.order_lines[0].shipping_price, left.order_lines[1].shipping_price.unwrap().to_string()),
+        (Some(Amount::ZERO), "4.50".into())
+    );
     assert_eq!(left.order_lines[1].shipping_taxes[0].amount.to_string(), "0.75");
 }
 

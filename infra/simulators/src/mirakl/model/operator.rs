@@ -35,7 +35,9 @@ impl Marketplace {
     /// everything is, before it left, ends as CLOSED, never as CANCELED. False where it is not paid, is closed, or has not so much left.
     pub fn refund(&mut self, order_id: &str, refunds: &[OperatorRefund], now: Timestamp) -> bool {
         let Some(number) = self.by_id.get(order_id).copied() else { return false };
-        let Some(order) = self.orders.get(&number).filter(|order| order.state.is_paid() && order.state != State::Closed) else { return false };
+        let Some(order) = self.orders.get(&number).filter(|order| order.state.is_paid() && order.state != State::Closed) else {
+            return false;
+        };
         let fits = |refund: &OperatorRefund| {
             let line = order.lines.iter().find(|line| line.order_line_id == refund.order_line_id);
             line.is_some_and(|line| {
@@ -116,7 +118,7 @@ impl Marketplace {
 
     /// A person ships an order. False where it is not in SHIPPING.
     pub fn ship(&mut self, order_id: &str, now: Timestamp) -> bool {
-        if !self.order(order_id).is_some_and(|order| order.can_shop_ship() && !order.fully_refunded()) {
+        if !self.order(order_id).is_some_and(|order| order.state == State::Shipping && !order.fully_refunded()) {
             return false;
         }
         self.if_open(order_id, now, |order, pace| pace.shipped(order, now))

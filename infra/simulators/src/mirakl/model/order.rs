@@ -81,6 +81,9 @@ impl State {
     }
 }
 
+/// The centre of an order that the shop itself ships.
+pub const SHOPS_OWN_CENTER: &str = "DEFAULT";
+
 /// Why an order ended without a shipment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -392,7 +395,7 @@ impl Order {
     /// `can_shop_ship`.
     #[must_use]
     pub fn can_shop_ship(&self) -> bool {
-        self.state == State::Shipping
+        self.state == State::Shipping && self.fulfillment_center_code == SHOPS_OWN_CENTER
     }
 
     /// Lines that are neither refused nor cancelled follow the order; refunded ones only when it is closed.
