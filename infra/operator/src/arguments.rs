@@ -148,6 +148,9 @@ pub(crate) enum ChannelsCommand {
         /// The definitions, JSON, one channel a file.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        /// Changes a live channel without asking.
+        #[arg(long)]
+        yes: bool,
     },
     /// Lists all channels.
     List,
@@ -161,10 +164,13 @@ pub(crate) enum ChannelsCommand {
         /// The channel's id.
         channel: String,
     },
-    /// Stores the channel's API key, read from standard input, in Secrets Manager.
+    /// Stores the channel's API key, read from standard input, in Secrets Manager; tries it first.
     Key {
         /// The channel's id.
         channel: String,
+        /// Stores it even if the marketplace refuses it, or cannot be asked.
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -327,6 +333,9 @@ pub(crate) enum CarriersCommand {
         /// Among patterns the highest counts.
         #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
         priority: i32,
+        /// Stores a code that the marketplace does not list.
+        #[arg(long)]
+        force: bool,
     },
     /// Removes an entry.
     Remove {
@@ -344,6 +353,9 @@ pub(crate) enum CarriersCommand {
         channel: String,
         /// The map, CSV.
         file: PathBuf,
+        /// Stores codes that the marketplace does not list.
+        #[arg(long)]
+        force: bool,
     },
     /// Prints the map as CSV.
     Export {

@@ -122,13 +122,18 @@ impl Connector {
         Ok(SecretsManagerKeys::new(aws_sdk_secretsmanager::Client::new(&self.config), self.secret_prefix()?))
     }
 
+    /// When a command has waited long enough for a marketplace.
+    pub(crate) fn patience_ends(&self) -> Timestamp {
+        after(self.now, PATIENCE)
+    }
+
     /// The channel's marketplace.
     pub(crate) fn mirakl(
         &self,
         keys: SecretsManagerKeys,
         channel: &Channel,
     ) -> Result<MiraklClient<SecretsManagerKeys, SystemClock>, MiraklError> {
-        HttpDirectory::new(keys, SystemClock).client_of(channel, after(self.now, PATIENCE))
+        HttpDirectory::new(keys, SystemClock).client_of(channel, self.patience_ends())
     }
 
     /// A channel that is defined.
