@@ -14,6 +14,7 @@ mod exceptions;
 mod keys;
 mod orders;
 mod place;
+mod settling;
 mod smoke;
 mod status;
 mod stock;
