@@ -133,8 +133,7 @@ fn unlisted_codes(map: &CarrierMap, platform: &Platform) -> Vec<String> {
     let codes: BTreeSet<&str> =
         map.entries.iter().filter_map(|entry| entry.code.as_deref()).filter(|code| platform.carrier(code).is_none()).collect();
     let meant = |code: &str| {
-        let proposed: Vec<String> =
-            proposals(code, "", platform).into_iter().map(|one| format!("{} ({})", one.code, one.label)).collect();
+        let proposed: Vec<String> = proposals(code, "", platform).into_iter().map(|one| format!("{} ({})", one.code, one.label)).collect();
         if proposed.is_empty() { String::new() } else { format!("; did you mean {}?", proposed.join(", ")) }
     };
     codes.into_iter().map(|code| format!("the marketplace lists no carrier code {code}{}", meant(code))).collect()

@@ -78,7 +78,11 @@ async fn mirakl(connector: &Connector, channel: &Channel, keys: SecretsManagerKe
             let shop = account.shop_id.map_or_else(|| "?".to_owned(), |id| id.to_string());
             finding("shop (A01)", format!("{state}, shop {shop}, {}", account.currency_iso_code.unwrap_or_default()), remedy)
         }
-        Err(problem) => finding("shop (A01)", problem.to_string(), &format!("store a key that opens this shop: prima-mirakl channels key {}", channel.id)),
+        Err(problem) => finding(
+            "shop (A01)",
+            problem.to_string(),
+            &format!("store a key that opens this shop: prima-mirakl channels key {}", channel.id),
+        ),
     });
     findings.push(match client.platform_configuration().await {
         Ok(platform) => {

@@ -38,8 +38,12 @@ pub(crate) async fn look(connector: &Connector, row: &OrderRow, outcome: Settlem
 }
 
 async fn ask_prima(connector: &Connector, number: &str) -> Answer<PrimaOrderStatus> {
-    let installation: Option<Installation> =
-        connector.documents().map_err(|problem| problem.to_string())?.read(&DocumentKey::Installation).await.map_err(|problem| problem.to_string())?;
+    let installation: Option<Installation> = connector
+        .documents()
+        .map_err(|problem| problem.to_string())?
+        .read(&DocumentKey::Installation)
+        .await
+        .map_err(|problem| problem.to_string())?;
     let installation = installation.ok_or_else(|| "there is no installation document".to_owned())?;
     let client = PrimaClient::new(&installation, SystemClock)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;

@@ -14,8 +14,8 @@ use shared::aws::code_of;
 use shared::channels::Documents;
 use shared::clock::after;
 use shared::eventbridge::SOURCE;
-use shared::state::{PollState, Store as _};
 use shared::state::dynamodb::DynamoDbStore;
+use shared::state::{PollState, Store as _};
 
 use crate::place::Connector;
 use crate::table::{age, table};
