@@ -718,11 +718,6 @@ pub fn lines_left(order: &Order, left_at: Option<Timestamp>) -> Vec<RowLine> {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_false(flag: &bool) -> bool {
-    !*flag
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 pub(crate) fn is_zero(number: &u32) -> bool {
     *number == 0
 }
