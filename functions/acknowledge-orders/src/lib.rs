@@ -138,7 +138,8 @@ where
         let recorded = self.record(&client, channel, &listing, &accepted, full, run, &mut report).await;
         if channel.orders == Mode::Live {
             self.write_references(&client, channel, &mut poll.state, full, &mut report).await;
-            self.look_around(&client, channel, &mut poll.state.look, full || !listing.complete, run, &mut report).await;
+            let busy = !listing.complete || report.listed_by_id > 0;
+            self.look_around(&client, channel, &mut poll.state.look, busy, run, &mut report).await;
             self.announce_exceptions(channel, &mut report).await;
         }
         poll.advance(&listing, &accepted, full, recorded);

@@ -48,8 +48,7 @@ where
     E: EventBus,
     C: Clock,
 {
-    /// Goes on with the look that is due. Not while the run is busy: beside a listing by state, which looks up orders itself, or one that
-    /// did not come to its end.
+    /// Goes on with the look that is due. Not while the run is busy: its listing did not come to its end, or looked up orders itself.
     pub(crate) async fn look_around(
         &self,
         client: &D::Client,

@@ -353,8 +353,8 @@ fn is_found_in_prima(row: &OrderRow) -> bool {
 }
 
 fn is_left_to_operator(row: &OrderRow) -> bool {
-    row.stage == Stage::OperatorFulfilled
-        || row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::ShippedByOperator)
+    let is_exception = row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::ShippedByOperator);
+    row.stage == Stage::OperatorFulfilled || (is_exception && row.attempt.is_none() && row.created_at.is_none())
 }
 
 /// Nothing of it can be in Prima, as far as anybody knows.
@@ -383,12 +383,12 @@ fn was_ended_by_its_window(order: &Order, channel: &Channel) -> bool {
 /// Mirakl has done with the order. It was shipped only where Mirakl or Prima says that something left; an order that is refunded as a whole
 /// is closed as well, and so is one that nobody sent.
 fn over(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Next {
+    if is_refunded(order, row.left_at()) && !(has_left(order) || row.shipped_in_mirakl) {
+        return refunded(row, order, newer, at);
+    }
     if is_left_to_operator(row) || (row.fulfilled_by_operator && may_be_left_to_operator(row)) {
         row.enter(Stage::Shipped, at.now, "the marketplace shipped it itself");
         return Next::Nothing;
-    }
-    if is_refunded(order, row.left_at()) && !(has_left(order) || row.shipped_in_mirakl) {
-        return refunded(row, order, newer, at);
     }
     if row.has_left() {
         return shipped(row, order, newer, at);
