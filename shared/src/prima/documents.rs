@@ -71,8 +71,7 @@ pub fn unwritable(order: &PrimaOrder) -> Vec<FieldError> {
 
 /// Every attribute of the document of `order`, with its place.
 pub(crate) fn attributes(order: &PrimaOrder) -> Vec<(&'static str, String)> {
-    let mut elements =
-        vec![order_attributes(order), header_attributes(&order.header), invoice_attributes(&order.invoice)];
+    let mut elements = vec![order_attributes(order), header_attributes(&order.header), invoice_attributes(&order.invoice)];
     elements.extend(order.lines.iter().enumerate().map(|(index, line)| line_attributes(index + 1, line)));
     elements.extend(order.charges.iter().map(charge_attributes));
     elements.extend(order.payments.iter().map(payment_attributes));

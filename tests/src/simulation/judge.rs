@@ -287,7 +287,8 @@ fn paid_in_prima(world: &World, wrong: &mut Vec<String>) {
     let office = world.office.borrow();
     for copy in office.orders().iter().filter(|order| !order.channel.is_empty()) {
         let name = format!("{}#{}", copy.channel, copy.order_id);
-        let debited = world.shop(&copy.channel, |shop| shop.sale(&copy.order_id).and_then(|sale| sale.order.customer_debited_date)).flatten();
+        let debited =
+            world.shop(&copy.channel, |shop| shop.sale(&copy.order_id).and_then(|sale| sale.order.customer_debited_date)).flatten();
         let document = &copy.document;
         let worth: Decimal = document.lines.iter().map(|line| line.price * Decimal::from(line.quantity)).sum();
         let worth = worth + document.charges.iter().map(|charge| charge.value).sum::<Decimal>();

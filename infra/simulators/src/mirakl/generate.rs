@@ -7,7 +7,10 @@ use rand::{Rng, RngExt as _};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
-use super::model::{AdditionalField, Address, Customer, Fee, FieldValue, Order, OrderLine, Organization, PAY_ON_ACCEPTANCE, Promotion, ShopProfile, State, Tax};
+use super::model::{
+    AdditionalField, Address, Customer, Fee, FieldValue, Order, OrderLine, Organization, PAY_ON_ACCEPTANCE, Promotion, ShopProfile, State,
+    Tax,
+};
 use crate::fashion::{CatalogueSku, Person, person};
 
 /// What orders are to be like, besides chance. Shares are from 0 (none) to 1 (all).

@@ -33,7 +33,8 @@ pub(in crate::order) fn is_iso(code: &str) -> bool {
 /// `code` is one of the alpha-3 codes that ISO 3166-1 will never give to a country, such as Kosovo's `XKX`.
 pub(in crate::order) fn is_left_to_users(code: &str) -> bool {
     let is_alpha3 = code.len() == 3 && code.bytes().all(|letter| letter.is_ascii_uppercase());
-    is_alpha3 && (code.starts_with('X') || ("AAA"..="AAZ").contains(&code) || ("QMA"..="QZZ").contains(&code) || ("ZZA"..="ZZZ").contains(&code))
+    is_alpha3
+        && (code.starts_with('X') || ("AAA"..="AAZ").contains(&code) || ("QMA"..="QZZ").contains(&code) || ("ZZA"..="ZZZ").contains(&code))
 }
 
 fn alpha2_of(alpha3: &str) -> Option<&'static str> {
@@ -138,7 +139,9 @@ mod tests {
         assert_eq!(country(Some(""), "united kingdom", &rules).unwrap(), "GB");
         assert!(!country(None, "Ruritania", &rules).unwrap_err().contains("Ruritania"));
         assert!(!country(Some("QQQ"), "France", &rules).unwrap_err().contains("QQQ"));
-        assert!(country(Some("QQQ"), "France", &rules).unwrap_err().contains("a country code (country_iso_code) that ISO 3166-1 does not list"));
+        assert!(
+            country(Some("QQQ"), "France", &rules).unwrap_err().contains("a country code (country_iso_code) that ISO 3166-1 does not list")
+        );
         for none in [None, Some(""), Some(" ")] {
             assert!(country(none, "Ruritania", &rules).unwrap_err().contains("no country code"), "{none:?}");
         }

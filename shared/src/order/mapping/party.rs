@@ -97,7 +97,12 @@ impl Whose<'_> {
             forename: problems.fit_text(&format!("forename of the {whose}"), forename, limits.forename_length, "address.forename_length"),
             surname: problems.fit_text(&format!("surname of the {whose}"), surname, limits.surname_length, "address.surname_length"),
             address_lines: address::lay_out(problems, whose, first, address, limits),
-            post_code: problems.fit_text(&format!("post code of the {whose}"), post_code, limits.post_code_length, "address.post_code_length"),
+            post_code: problems.fit_text(
+                &format!("post code of the {whose}"),
+                post_code,
+                limits.post_code_length,
+                "address.post_code_length",
+            ),
             country,
             email: self.email.to_owned(),
             phone: problems.fit_text(&format!("telephone number of the {whose}"), phone, phone_length, "contact.phone_length"),

@@ -15,7 +15,10 @@ fn polish(order: &mut Order) {
     (address.zip_code, address.country_iso_code) = (Some("90-001".into()), Some("POL".into()));
 }
 
-fn written(change: impl FnOnce(&mut Order, &mut OrderRules), characters: &CharacterRules) -> Result<super::super::MappedOrder, MappingFailure> {
+fn written(
+    change: impl FnOnce(&mut Order, &mut OrderRules),
+    characters: &CharacterRules,
+) -> Result<super::super::MappedOrder, MappingFailure> {
     let (mut order, mut rules) = (uk(), rules());
     change(&mut order, &mut rules);
     assert_eq!((rules.problems(), characters.problems()), (vec![], vec![]));

@@ -135,7 +135,10 @@ fn what_a_setting_takes_is_not_called_wrong() {
         ("amounts.inexact_unit_price", json!({"rounding_charge": {"code": "RND"}})),
         ("amounts.fees", json!({"HANDLING": {"charge": "HAND"}})),
         ("address.country", json!({"aliases": {"UK": "GBR", "XK": "XKX"}, "codes": {"XKX": "XK"}})),
-        ("payment.workflows", json!({"PAY_ON_DUE_DATE": {"unpaid": "exception"}, "NO_CUSTOMER_PAYMENT_CONFIRMATION": {"unpaid": "as_paid"}})),
+        (
+            "payment.workflows",
+            json!({"PAY_ON_DUE_DATE": {"unpaid": "exception"}, "NO_CUSTOMER_PAYMENT_CONFIRMATION": {"unpaid": "as_paid"}}),
+        ),
         ("holds", json!([{"when": "unpaid", "narrative": "x"}, {"when": {"payment_workflow": ["PAY_ON_DUE_DATE"]}, "narrative": "x"}])),
         ("payment", json!({"send": false, "method": ""})),
         ("payment.authorisation_reference", json!("{commercial_id}{transaction_number}{order_id}")),

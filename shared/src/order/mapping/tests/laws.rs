@@ -57,27 +57,30 @@ type Within = (bool, bool);
 fn any_order() -> impl Strategy<Value = Order> {
     let within = any::<Within>();
     let workflow = [None, Some("PAY_ON_ACCEPTANCE"), Some("PAY_ON_DUE_DATE"), Some("PAY_ON_SHIPMENT"), Some("PAY_BY_MOON")];
-    (proptest::collection::vec(any_line(), 1..7), any::<bool>(), within, prop::sample::select(workflow.to_vec()), any::<bool>()).prop_map(|(lines, excluded, within, workflow, debited)| {
-        let mut order = uk();
-        order.order_lines = lines;
-        for (number, line) in order.order_lines.iter_mut().enumerate() {
-            line.order_line_id = format!("L-{number}");
-        }
-        order.order_tax_mode = Some(if excluded { "TAX_EXCLUDED" } else { "TAX_INCLUDED" }.into());
-        let live: Vec<_> = order.live_lines().cloned().collect();
-        let goods: Decimal = live.iter().map(|line| line.price.0).sum();
-        let shipping: Decimal = live.iter().filter_map(|line| line.shipping_price).map(|amount| amount.0).sum();
-        let fees: Decimal = live.iter().flat_map(|line| &line.fees).filter_map(|fee| fee.amount).map(|amount| amount.0).sum();
-        let eco: Decimal = live.iter().flat_map(|line| &line.eco_contributions).filter_map(|eco| eco.total_amount).map(|amount| amount.0).sum();
-        let besides = if within.0 { fees } else { Decimal::ZERO } + if within.1 { eco } else { Decimal::ZERO };
-        (order.price, order.shipping_price, order.total_price) =
-            (Some(goods.into()), Some(shipping.into()), Some((goods + shipping + besides).into()));
-        order.payment_workflow = workflow.map(str::to_owned);
-        if !debited {
-            order.customer_debited_date = None;
-        }
-        order
-    })
+    (proptest::collection::vec(any_line(), 1..7), any::<bool>(), within, prop::sample::select(workflow.to_vec()), any::<bool>()).prop_map(
+        |(lines, excluded, within, workflow, debited)| {
+            let mut order = uk();
+            order.order_lines = lines;
+            for (number, line) in order.order_lines.iter_mut().enumerate() {
+                line.order_line_id = format!("L-{number}");
+            }
+            order.order_tax_mode = Some(if excluded { "TAX_EXCLUDED" } else { "TAX_INCLUDED" }.into());
+            let live: Vec<_> = order.live_lines().cloned().collect();
+            let goods: Decimal = live.iter().map(|line| line.price.0).sum();
+            let shipping: Decimal = live.iter().filter_map(|line| line.shipping_price).map(|amount| amount.0).sum();
+            let fees: Decimal = live.iter().flat_map(|line| &line.fees).filter_map(|fee| fee.amount).map(|amount| amount.0).sum();
+            let eco: Decimal =
+                live.iter().flat_map(|line| &line.eco_contributions).filter_map(|eco| eco.total_amount).map(|amount| amount.0).sum();
+            let besides = if within.0 { fees } else { Decimal::ZERO } + if within.1 { eco } else { Decimal::ZERO };
+            (order.price, order.shipping_price, order.total_price) =
+                (Some(goods.into()), Some(shipping.into()), Some((goods + shipping + besides).into()));
+            order.payment_workflow = workflow.map(str::to_owned);
+            if !debited {
+                order.customer_debited_date = None;
+            }
+            order
+        },
+    )
 }
 
 fn any_rules() -> impl Strategy<Value = OrderRules> {

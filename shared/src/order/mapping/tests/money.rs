@@ -230,7 +230,10 @@ fn an_eco_contribution_is_a_charge_where_the_total_has_it_beside_the_prices() {
             order.total_price = amount(text);
         })
     };
-    assert_eq!(charges(&total("41.35").unwrap()), [charge("DEL", "3.95"), charge("CHILL", "1.00"), charge("ECO", "0.40"), charge("HAND", "1.00")]);
+    assert_eq!(
+        charges(&total("41.35").unwrap()),
+        [charge("DEL", "3.95"), charge("CHILL", "1.00"), charge("ECO", "0.40"), charge("HAND", "1.00")]
+    );
     assert_eq!(charges(&total("39.35").unwrap()), [charge("DEL", "3.95"), charge("ECO", "0.40")]);
     assert_eq!(charges(&total("38.95").unwrap()), [charge("DEL", "3.95")], "all of it is in the prices, and the fees are not the total's");
     assert_eq!(total("40.96").unwrap_err().reason, "lines and charges come to 38.95, Mirakl charged 40.96");
@@ -276,7 +279,10 @@ fn fees_are_part_of_what_is_paid_with_and_without_taxes() {
         })
         .unwrap();
         assert_eq!((order.vat_inclusive, prices(&order)[0].as_str()), (inclusive, goods));
-        assert_eq!((charges(&order)[1..].to_vec(), order.payments[0].amount.to_string()), (vec![charge("CHILL", "1.00"), charge("HAND", "1.00")], "48.74".into()));
+        assert_eq!(
+            (charges(&order)[1..].to_vec(), order.payments[0].amount.to_string()),
+            (vec![charge("CHILL", "1.00"), charge("HAND", "1.00")], "48.74".into())
+        );
     }
 }
 
@@ -288,11 +294,13 @@ fn without_a_total_nobody_can_say_whether_it_contains_the_fees() {
         order.total_price = None;
     });
     assert!(told.contains("no total"), "{told}");
-    assert!(reason(|order, _| {
-        with_fees(order);
-        order.order_lines[1].fees[0].amount = Some(Amount(Decimal::MAX));
-    })
-    .contains("beyond all sense"));
+    assert!(
+        reason(|order, _| {
+            with_fees(order);
+            order.order_lines[1].fees[0].amount = Some(Amount(Decimal::MAX));
+        })
+        .contains("beyond all sense")
+    );
 }
 
 #[test]

@@ -39,7 +39,9 @@ fn an_order_that_nobody_has_paid_is_not_paid_in_prima_and_carries_no_payment() {
             unpaid(workflow)(order);
             says(rules, workflow, UnpaidOrder::Exception, "");
         });
-        assert!(refused.unwrap_err().reason.contains(&format!("is not paid: Mirakl names no debit of all of it (customer_debited_date), and its payment workflow is {workflow}")));
+        assert!(refused.unwrap_err().reason.contains(&format!(
+            "is not paid: Mirakl names no debit of all of it (customer_debited_date), and its payment workflow is {workflow}"
+        )));
     }
 }
 
