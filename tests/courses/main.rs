@@ -8,5 +8,6 @@ mod cancelling;
 mod creating;
 mod listing;
 mod looking;
+mod mapping;
 mod refunding;
 mod telling;

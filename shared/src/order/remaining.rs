@@ -83,10 +83,30 @@ pub fn remaining(order: &Order, left_at: Option<Timestamp>) -> Cow<'_, Order> {
         carrier.shipping_taxes.extend(taxes_kept);
     }
     let less = |amount: Option<Amount>, by: Decimal| amount.map(|amount| Amount(amount.0.saturating_sub(by)));
+    let fees = fees_of(order, &left);
     left.price = less(left.price, goods);
     left.shipping_price = less(left.shipping_price, shipping);
-    left.total_price = less(left.total_price, goods + shipping);
+    left.total_price = less(left.total_price, goods + shipping + fees);
     Cow::Owned(left)
+}
+
+/// The fees and eco contributions of lines that are gone, as far as the order's total contains them.
+fn fees_of(order: &Order, left: &Order) -> Decimal {
+    let (Some(total), Some(price), Some(shipping)) = (order.total_price, order.price, order.shipping_price) else { return Decimal::ZERO };
+    let of = |lines: &Order| {
+        let fees = lines.live_lines().flat_map(|line| &line.fees).filter_map(|fee| fee.amount);
+        let contributions = lines.live_lines().flat_map(|line| &line.eco_contributions).filter_map(|one| one.total_amount);
+        (fees.map(|amount| amount.0).sum::<Decimal>(), contributions.map(|amount| amount.0).sum::<Decimal>())
+    };
+    let ((fees, contributions), (fees_left, contributions_left)) = (of(order), of(left));
+    let besides = total.0.saturating_sub(price.0).saturating_sub(shipping.0);
+    if besides == fees {
+        fees - fees_left
+    } else if besides == fees + contributions {
+        fees + contributions - fees_left - contributions_left
+    } else {
+        Decimal::ZERO
+    }
 }
 
 /// Everything that was to be delivered was refunded before it left: nothing of the order may leave any more.
@@ -196,8 +216,10 @@ fn is_sensible(line: &OrderLine) -> bool {
     };
     let taxes = line.taxes.iter().chain(&line.shipping_taxes).map(|tax| &tax.amount);
     let promotions = line.promotions.iter().filter_map(|promotion| promotion.deduced_amount.as_ref());
+    let fees = line.fees.iter().filter_map(|fee| fee.amount.as_ref());
+    let fees = fees.chain(line.eco_contributions.iter().filter_map(|one| one.total_amount.as_ref()));
     let own = [Some(&line.price), line.shipping_price.as_ref()].into_iter().flatten();
-    own.chain(taxes).chain(promotions).all(fits) && line.refunds.iter().all(of_refund)
+    own.chain(taxes).chain(promotions).chain(fees).all(fits) && line.refunds.iter().all(of_refund)
 }
 
 fn names_pieces(refund: &&Refund) -> bool {

@@ -12,6 +12,8 @@ use shared::mirakl::{
     Acceptable, MiraklError, Order, OrderPage, OrderQuery, OrderState, ReferenceAnswer, SellerReference, UnreadableOrder,
 };
 
+use super::goods::PAY_ON_ACCEPTANCE;
+
 /// Something that happens to an order by itself, or by somebody other than the connector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Happening {
@@ -72,6 +74,8 @@ pub struct Sale {
     pub lost_pieces: bool,
     /// For judgement: pieces of each line that were refunded before it left.
     pub refunded: BTreeMap<String, u32>,
+    /// The marketplace names no debit, although the order's workflow asks for one.
+    pub debit_unnamed: bool,
 }
 
 impl Sale {
@@ -97,6 +101,7 @@ impl Sale {
             ended_at: None,
             lost_pieces: false,
             refunded: BTreeMap::new(),
+            debit_unnamed: false,
         }
     }
 
@@ -268,6 +273,11 @@ impl Marketplace {
                 self.end(index, OrderState::Refused, at);
             }
             Happening::Debit if matches!(state, OrderState::WaitingDebit | OrderState::WaitingDebitPayment) => self.firm(index, at),
+            // Paid while the seller is at work.
+            Happening::Debit if state == OrderState::Shipping => {
+                self.sales[index].order.customer_debited_date = Some(at);
+                self.touch(index, at);
+            }
             Happening::Cancel if before_despatch => self.end(index, OrderState::Canceled, at),
             Happening::CancelPiece
                 if matches!(state, OrderState::WaitingDebit | OrderState::WaitingDebitPayment | OrderState::Shipping) =>
@@ -308,6 +318,11 @@ impl Marketplace {
         }
         if line.quantity == 0 {
             line.order_line_state = Some(OrderState::Canceled);
+            // Its fees go with its last piece.
+            let fees: rust_decimal::Decimal = line.fees.drain(..).filter_map(|fee| fee.amount).map(|amount| amount.0).sum();
+            for total in [&mut line.total_price, &mut sale.order.total_price].into_iter().flatten() {
+                total.0 -= fees;
+            }
         }
         sale.lost_pieces |= sale.firm_at.is_some();
         if sale.order.live_lines().next().is_none() {
@@ -396,6 +411,9 @@ impl Marketplace {
         let sale = &mut self.sales[index];
         sale.accepted_at.get_or_insert(at);
         sale.firm_at = Some(at);
+        if sale.order.payment_workflow.as_deref() == Some(PAY_ON_ACCEPTANCE) && !sale.debit_unnamed {
+            sale.order.customer_debited_date = Some(at);
+        }
         let later = std::mem::take(&mut sale.once_firm);
         self.enter(index, OrderState::Shipping, at);
         for (wait, happening) in later {

@@ -7,7 +7,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use serde::Deserialize;
 
 use super::Marketplace;
-use super::order::{Cancelation, Cause, Order, OrderLine, State, Tax};
+use super::order::{Cancelation, Cause, Fee, Order, OrderLine, State, Tax};
 use super::pace::Pace;
 use super::shipping::Refund;
 
@@ -171,7 +171,13 @@ pub(super) fn take_back(line: &mut OrderLine, quantity: u32, at: Timestamp, reas
         });
         taken.collect()
     };
+    let fees = line.fees.iter_mut().map(|fee| {
+        let amount = share(fee.amount);
+        fee.amount -= amount;
+        Fee { amount, ..fee.clone() }
+    });
     let cancelation = Cancelation {
+        fees: fees.collect(),
         id: format!("{}-C{}", line.order_line_id, line.cancelations.len() + 1),
         quantity,
         amount: line.price_unit * Decimal::from(quantity),

@@ -11,9 +11,9 @@ fn refunded(first_line: &str) -> Order {
 /// Quantities, prices of the lines, the delivery charge, what is paid.
 fn sent(order: &Order) -> (Vec<u32>, Vec<String>, Vec<String>, String) {
     for price in [PriceMeaning::Line, PriceMeaning::Unit] {
-        map_order(order, &CHANNEL, &OrderRules { price, ..rules() }, &HashMap::new()).unwrap();
+        mapped(order, &OrderRules { price, ..rules() }).unwrap();
     }
-    let prima = map_order(order, &CHANNEL, &OrderRules { price: PriceMeaning::Line, ..rules() }, &HashMap::new()).unwrap();
+    let prima = mapped(order, &rules()).unwrap();
     (
         prima.lines.iter().map(|line| line.quantity).collect(),
         prima.lines.iter().map(|line| line.price.to_string()).collect(),
@@ -33,8 +33,19 @@ fn a_refunded_piece_is_neither_sent_nor_paid() {
     let line = refunded(r#"[{"quantity":0,"amount":25.00,"shipping_amount":0}]"#);
     assert_eq!(sent(&line), (vec![1], texts(&["10.00"]), texts(&["3.95"]), "13.95".into()));
     let all = Order { fully_refunded: Some(true), ..uk() };
-    let failure = map_order(&all, &CHANNEL, &rules(), &HashMap::new()).unwrap_err();
+    let failure = mapped(&all, &rules()).unwrap_err();
     assert!(failure.reason.contains("no line of the order is left"), "{}", failure.reason);
+}
+
+#[test]
+fn the_fee_of_a_refunded_line_goes_with_it_where_the_total_contains_it() {
+    for (total, paid) in [("40.95", "13.95"), ("38.95", "13.95")] {
+        let mut order = refunded(r#"[{"quantity":2,"amount":25.00,"shipping_amount":2.00}]"#);
+        order.order_lines[0].fees = serde_json::from_str(r#"[{"code":"WRAP","amount":2.00}]"#).unwrap();
+        order.total_price = Some(crate::amount::Amount(total.parse().unwrap()));
+        order.order_lines[0].refunds[0].shipping_amount = None;
+        assert_eq!(sent(&order).3, paid, "{total}");
+    }
 }
 
 #[test]
