@@ -35,7 +35,11 @@ impl Marketplace {
     /// everything is, before it left, ends as CLOSED, never as CANCELED. False where it is not paid, is closed, or has not so much left.
     pub fn refund(&mut self, order_id: &str, refunds: &[OperatorRefund], now: Timestamp) -> bool {
         let Some(number) = self.by_id.get(order_id).copied() else { return false };
-        let Some(order) = self.orders.get(&number).filter(|order| order.state.is_paid() && order.state != State::Closed) else {
+        let Some(order) = self
+            .orders
+            .get(&number)
+            .filter(|order| order.state.is_paid() && order.state != State::Closed && order.customer_debited_date.is_some())
+        else {
             return false;
         };
         let fits = |refund: &OperatorRefund| {
