@@ -7,5 +7,6 @@ mod acknowledging;
 mod cancelling;
 mod creating;
 mod listing;
+mod mapping;
 mod settling;
 mod telling;
