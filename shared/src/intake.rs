@@ -28,8 +28,9 @@ pub const STOCK_BY_NAME: &str = "MultiAvailableToSell";
 
 /// What an order needs to be created.
 const OF_CREATION: [&str; 2] = [ORDER_STATUS, NEW_ORDER];
-/// An order that failed already leaves a probe to others for so long: or one that Prima always fails for would take them all.
-const YIELDS: Duration = Duration::from_secs(30);
+/// An order that failed already leaves a probe to others for so long, which is longer than the poller takes to queue one: or one
+/// that Prima always fails for would take them all.
+const YIELDS: Duration = Duration::from_secs(90);
 /// Orders remembered of an operation that fails.
 const REMEMBERED: usize = 100;
 /// Probes of an operation with a lasting effect come ever later, until so many intervals lie between two of them.

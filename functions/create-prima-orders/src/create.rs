@@ -21,6 +21,9 @@ use crate::{Disposition, MOST_SENDINGS, Ports, Rulebook, Rules, Run, UNCLEAR_ANS
 /// countable from the row.
 const SENT_WITHIN: Duration = Duration::from_secs(10);
 
+/// Sendings of one order, those included that were probes while Prima answered nobody.
+const MOST_PROBES: u32 = 10;
+
 /// Until an order in doubt looks again whether Prima takes orders: each look is a question.
 const UNTIL_PRIMA_TAKES: Duration = Duration::from_secs(300);
 
@@ -214,7 +217,7 @@ where
         if work.order.order_state != OrderState::Shipping {
             return self.fail(row, ExceptionKind::ShippedOutsidePrima, SHIPPED_ELSEWHERE.0, SHIPPED_ELSEWHERE.1).await;
         }
-        if let Some(attempt) = row.attempt.clone().filter(|attempt| attempt.unanswered.count >= MOST_SENDINGS) {
+        if let Some(attempt) = row.attempt.clone().filter(|attempt| is_sent_often_enough(&attempt.unanswered)) {
             return self.never_taken(row, &attempt).await;
         }
         let channel = MappingChannel { id: &row.key.channel, name: &rules.channel_name };
@@ -256,7 +259,7 @@ where
         let latest = if attempt.unanswered.problem.is_empty() { "no answer" } else { &attempt.unanswered.problem };
         let reason = format!(
             "Prima was sent the order {} times as {number}, never said that it took it, and does not have it; the latest answer: {latest}",
-            attempt.unanswered.count
+            attempt.unanswered.count + attempt.unanswered.probes
         );
         let remedy = format!(
             "Give this text to Prima's operator: with the request's id the call is found in the log of the web service. Once it is mended: prima-mirakl exceptions retry {0} {1}. Or key it into Prima by hand, and then: prima-mirakl exceptions settle {0} {1} --as keyed-by-hand",
@@ -481,11 +484,18 @@ pub(crate) fn is_in_doubt(row: &OrderRow) -> bool {
     row.created_at.is_none() && row.attempt.as_ref().is_some_and(|attempt| !attempt.is_known_absent())
 }
 
+fn is_sent_often_enough(unanswered: &Unanswered) -> bool {
+    unanswered.count >= MOST_SENDINGS || unanswered.count + unanswered.probes >= MOST_PROBES
+}
+
 /// The latest sending had no answer. That counts against the order only where Prima answers others.
 fn note_unanswered(row: &mut OrderRow, problem: &PrimaError, silent_to_all: bool) {
     if let Some(attempt) = &mut row.attempt {
         attempt.unanswered.problem = problem.to_string();
-        attempt.unanswered.count = attempt.unanswered.count.saturating_sub(u32::from(silent_to_all));
+        if silent_to_all {
+            attempt.unanswered.count = attempt.unanswered.count.saturating_sub(1);
+            attempt.unanswered.probes += 1;
+        }
     }
 }
 

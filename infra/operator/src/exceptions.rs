@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(found.order_number, None);
         let mut unclear = failed(ExceptionKind::PrimaUnclear);
         unclear.order_number = Some("OUT-1".to_owned());
-        let unanswered = Unanswered { count: 3, problem: "a fault".to_owned() };
+        let unanswered = Unanswered { count: 3, probes: 1, problem: "a fault".to_owned() };
         unclear.attempt = Some(Attempt { at: now(), count: 3, unanswered, ..Attempt::default() });
         retry(&mut unclear, "", now()).unwrap();
         let attempt = unclear.attempt.unwrap();

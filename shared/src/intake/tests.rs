@@ -129,7 +129,7 @@ async fn an_order_that_failed_leaves_the_probe_to_others_and_probes_of_new_order
     }
     let intake = world.intake().await;
     assert!(intake.admits_order(&order(4), at(60)) && !intake.admits_order(&order(3), at(60)));
-    assert!(!world.admits(NEW_ORDER, 3, 60).await && intake.admits_order(&order(3), at(90)));
+    assert!(!world.admits(NEW_ORDER, 3, 149).await && intake.admits_order(&order(3), at(150)));
     let (mut now, mut waits) = (60, Vec::new());
     for number in 4..12 {
         assert!(world.admits(NEW_ORDER, number, now).await);

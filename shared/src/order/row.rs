@@ -153,6 +153,9 @@ pub struct Unanswered {
     /// How many.
     #[serde(default)]
     pub count: u32,
+    /// Further ones, made as probes while Prima answered nobody: the order's fault or not, they have an end too.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub probes: u32,
     /// What came back instead of an answer to the latest, without any of the customer's data; empty where nothing did.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub problem: String,
