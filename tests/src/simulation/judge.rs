@@ -292,7 +292,7 @@ fn never_twice(world: &World, wrong: &mut Vec<String>) {
 
 /// What may not be left when all is settled: a closed intake, or a message that cannot be read and is nowhere.
 async fn left_behind(world: &World, wrong: &mut Vec<String>) {
-    if world.store.load_intake().await.is_ok_and(|intake| intake.closed_since.is_some()) {
+    if world.store.load_intake().await.is_ok_and(|intake| intake.is_closed()) {
         wrong.push("Prima answers, and its intake is still closed".to_owned());
     }
     let queue = world.queue.borrow();
