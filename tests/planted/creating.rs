@@ -81,10 +81,10 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Orders,
         edits: &[Edit {
             file: CREATE,
-            find: "            Ok(None) => self.absent(row, asked_at, rules, work).await,\n            Err(problem) if problem.outcome == Outcome::Refused => {\n                row.unclear",
+            find: "            Ok(None) => self.absent(row, asked_at, rules, work).await,\n            // Prima's matter",
             replace: "            Ok(None) => self.absent(row, asked_at, rules, work).await,
             Err(problem) if problem.outcome == Outcome::Refused && row.unclear_answers == 0 => self.absent(row, asked_at, rules, work).await,
-            Err(problem) if problem.outcome == Outcome::Refused => {\n                row.unclear",
+            // Prima's matter",
         }],
     },
     Bug {
