@@ -9,7 +9,7 @@ use shared::events::EventBus;
 use shared::intake::{Admission, Call, NEW_ORDER, ORDER_STATUS, admit};
 use shared::mirakl::{Order, OrderState};
 use shared::order::life::QUEUED_IS_STUCK;
-use shared::order::mapping::{MappingChannel, map_order, order_number};
+use shared::order::mapping::{MappedOrder, MappingChannel, map_order, order_number};
 use shared::order::row::{Attempt, ExceptionKind, Lease, OrderKey, OrderRow, Stage, Unanswered};
 use shared::prima::{Outcome, PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
 use shared::queue::{OrderMessage, OrderQueue, OrderTask};
@@ -224,8 +224,9 @@ where
             return self.never_taken(row, &attempt).await;
         }
         let channel = MappingChannel { id: &row.key.channel, name: &rules.channel_name };
-        let document = match map_order(work.order, &channel, &rules.order_rules, &rules.sku_overrides) {
-            Ok(document) => document,
+        let mapped = map_order(work.order, &channel, &rules.order_rules, &rules.sku_overrides, &self.manners.characters);
+        let MappedOrder { document, traces } = match mapped {
+            Ok(mapped) => mapped,
             Err(failure) => return self.fail(row, failure.kind, failure.reason, failure.remedy).await,
         };
         let unwritable = shared::prima::documents::unwritable(&document);
@@ -239,6 +240,11 @@ where
         }
         if admit(&self.store, &self.manners, Call::about(NEW_ORDER, &row.key), self.clock.now()).await == Admission::Closed {
             return self.back_to_its_row(row, UNTIL_PRIMA_TAKES, work).await;
+        }
+        if !traces.is_empty() {
+            let traces = traces.join("; ");
+            tracing::info!(channel = %row.key.channel, order = %row.key.order_id, by_rule = traces, "changed on the way to Prima");
+            row.enter(Stage::Creating, self.clock.now(), traces);
         }
         let before_attempt = row.clone();
         let mut attempt = row.attempt.take().unwrap_or_default();
