@@ -646,12 +646,19 @@ fn a_prima_that_takes_no_order_at_all_is_told_once_by_name_and_what_waits_flows_
         assert_eq!(closed(course).await, ["NewOrder"], "questions are answered all the time");
         let events = course.events(EventKind::PrimaIntakeClosed);
         assert_eq!(events.len(), 1);
-        assert!(events[0].reason.contains("does not answer NewOrder") && events[0].reason.ends_with("NewOrder: no answer"), "{}", events[0].reason);
+        assert!(
+            events[0].reason.contains("does not answer NewOrder") && events[0].reason.ends_with("NewOrder: no answer"),
+            "{}",
+            events[0].reason
+        );
         assert!(events[0].remedy.contains("log of the web service"), "{}", events[0].remedy);
         course.live(170).await;
         course.sells("B-1");
         course.live(180).await;
-        assert!(course.row("B-1").await.acknowledged_at.is_some() && course.in_prima("B-1").is_empty(), "it is accepted all the same, and waits");
+        assert!(
+            course.row("B-1").await.acknowledged_at.is_some() && course.in_prima("B-1").is_empty(),
+            "it is accepted all the same, and waits"
+        );
         let sent = course.calls(Kind::NewOrder, "").len();
         assert!((15..=35).contains(&sent), "{sent} NewOrder in six hours");
         assert_eq!(course.events(EventKind::PrimaIntakeClosed).len(), 1);

@@ -207,7 +207,9 @@ where
             Err(problem) => {
                 tracing::warn!(channel = %channel.id, order = %row.key.order_id, %problem, "no answer for this order; asked again later");
                 report.count("prima_no_answer");
-                let words = format!("Prima gives no answer to the question for order {number}, and answers those for others; the latest: {problem}");
+                let words = format!(
+                    "Prima gives no answer to the question for order {number}, and answers those for others; the latest: {problem}"
+                );
                 self.unclear(row, &words, UNANSWERED_QUESTIONS, channel, &mut report).await;
             }
         }

@@ -186,12 +186,17 @@ where
                 row.unclear_answers = 0;
                 let (reason, remedy) = if problem.outcome == Outcome::Refused {
                     (
-                        format!("Prima answers the question for order {number} with an error that is not its \"unknown order\": {}", problem.message),
+                        format!(
+                            "Prima answers the question for order {number} with an error that is not its \"unknown order\": {}",
+                            problem.message
+                        ),
                         "If this text means that Prima does not know the order, add it to unknown_order_texts in the installation document. Then retry the order.",
                     )
                 } else {
                     (
-                        format!("Prima gives no answer to the question for order {number}, and answers those for others; the latest: {problem}"),
+                        format!(
+                            "Prima gives no answer to the question for order {number}, and answers those for others; the latest: {problem}"
+                        ),
                         "Give this text to Prima's operator: with the request's id the call is found in the log of the web service. Once it is mended, retry the order.",
                     )
                 };

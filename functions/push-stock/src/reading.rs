@@ -9,9 +9,9 @@ use shared::events::EventBus;
 use shared::intake::{self, Admission, Call, STOCK_BY_NAME, STOCK_BY_RANGE, admit};
 use shared::mirakl::MiraklDirectory;
 use shared::mirakl::stock::MiraklStock;
-use shared::prima::{Outcome, PrimaError};
 use shared::prima::stock::ranges::{RangeLimits, RangePlan, Took};
 use shared::prima::stock::{PrimaStock, ProductRange, RangeReading};
+use shared::prima::{Outcome, PrimaError};
 use shared::queue::{ImportQueue, OrderQueue, ShownExceptions};
 use shared::state::ledger::LedgerStore;
 use shared::state::{FlightStore, Store};
@@ -183,7 +183,13 @@ where
                     Outcome::Unknown => Took { milliseconds, bytes: failure.length, skus: failure.skus },
                     Outcome::NotSent | Outcome::Refused => Took::default(),
                 };
-                Err(Unread { problem: failure.to_string(), products: failure.products, took, came_too_late: false, error: Some(failure.error) })
+                Err(Unread {
+                    problem: failure.to_string(),
+                    products: failure.products,
+                    took,
+                    came_too_late: false,
+                    error: Some(failure.error),
+                })
             }
         };
         (range, answer)

@@ -127,7 +127,12 @@ mod tests {
         assert_eq!(intake_line(&PrimaIntake::default(), now), "Prima takes orders.");
         let earlier = "2026-11-20T08:50:00Z".parse().ok();
         let mut closed = PrimaIntake::default();
-        let failed = OperationIntake { failures: 4, closed_since: earlier, next_probe: "2026-11-20T09:00:30Z".parse().ok(), ..OperationIntake::default() };
+        let failed = OperationIntake {
+            failures: 4,
+            closed_since: earlier,
+            next_probe: "2026-11-20T09:00:30Z".parse().ok(),
+            ..OperationIntake::default()
+        };
         closed.operations.insert("NewOrder".to_owned(), failed);
         closed.operations.insert("OrderStatus".to_owned(), OperationIntake { failures: 1, ..OperationIntake::default() });
         let line = intake_line(&closed, now);

@@ -102,7 +102,11 @@ async fn each_operation_is_judged_by_itself_and_named() {
     assert!(world.intake().await.has_closed(NEW_ORDER), "an answer to a question opens nothing else");
     let events = world.bus.0.borrow();
     let [closed] = &events[..] else { panic!("{events:?}") };
-    assert!(closed.reason.contains("does not answer NewOrder") && closed.reason.contains("mismatched parameters (3230)"), "{}", closed.reason);
+    assert!(
+        closed.reason.contains("does not answer NewOrder") && closed.reason.contains("mismatched parameters (3230)"),
+        "{}",
+        closed.reason
+    );
     assert!(closed.remedy.contains("request's id"), "{}", closed.remedy);
 }
 

@@ -281,8 +281,7 @@ impl Store for Port {
 
     async fn save_intake(&self, intake: &mut PrimaIntake) -> Result<(), StoreError> {
         let world = &self.0.world;
-        let fate =
-            self.0.begin(Kind::Save, None, || format!("intake {:?}", intake.operations)).await;
+        let fate = self.0.begin(Kind::Save, None, || format!("intake {:?}", intake.operations)).await;
         if fate == Fate::Fails {
             return Err(unavailable());
         }

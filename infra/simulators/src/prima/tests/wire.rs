@@ -209,7 +209,10 @@ async fn a_fault_that_is_about_one_order_or_product_comes_again_and_again_with_i
             let answered = running.ask(&new_order("BAD", "A")).await.unwrap();
             let text = String::from_utf8_lossy(&answered.body).into_owned();
             assert_eq!(answered.status, 500);
-            assert!(text.contains("<errorMessage>Procedure x/y.p has mismatched parameters (3230)") && text.contains("<requestID>simulated-"), "{text}");
+            assert!(
+                text.contains("<errorMessage>Procedure x/y.p has mismatched parameters (3230)") && text.contains("<requestID>simulated-"),
+                "{text}"
+            );
         }
         // Questions go another way.
         assert_eq!(running.ask(&status("BAD")).await.unwrap().status, 200);
