@@ -8,13 +8,14 @@ use system_tests::simulation::world::Kind;
 
 /// An exception that a person settled as created, as the operator's command does it.
 async fn is_said_to_be_created(course: &Course, id: &str) {
-    course.changes(id, |row| {
-        row.fail(ExceptionKind::FoundInPrima, "why", "what", course.now());
-        row.settle(Stage::Firm, course.now(), "settled by Ann: it is there");
-        row.order_number = Some(id.to_owned());
-        (row.said_to_be_in_prima, row.adopted) = (true, true);
-    })
-    .await;
+    course
+        .changes(id, |row| {
+            row.fail(ExceptionKind::FoundInPrima, "why", "what", course.now());
+            row.settle(Stage::Firm, course.now(), "settled by Ann: it is there");
+            row.order_number = Some(id.to_owned());
+            (row.said_to_be_in_prima, row.adopted) = (true, true);
+        })
+        .await;
 }
 
 #[test]
