@@ -10,4 +10,5 @@ mod listing;
 mod looking;
 mod mapping;
 mod refunding;
+mod settling;
 mod telling;
