@@ -257,7 +257,8 @@ fn missing(row: &OrderRow, order: &Order) -> Vec<(String, u32, u32)> {
 
 /// All of it was refunded before it left, which is how a marketplace cancels what is paid: nothing of it may leave any more.
 fn refunded(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Next {
-    if row.stage.is_in_prima() && missing(row, order).is_empty() {
+    // A row without lines was found again after a loss, when nothing was left of the order: Prima may have all of it.
+    if row.stage.is_in_prima() && !row.lines.is_empty() && missing(row, order).is_empty() {
         return Next::Nothing;
     }
     ended(row, order.seller_reference(), newer, at, "refunded")
@@ -851,6 +852,16 @@ mod tests {
         assert_eq!(outcome(Some(&row), &both, at(true)), (Stage::Cancelling, Next::Cancel));
         row.enter(Stage::Created, now(), "settled");
         assert_eq!(on_listing(Some(&row), &one, &channel(), at(true)), None);
+        assert_eq!(outcome(Some(&row), &both, at(true)), (Stage::Cancelling, Next::Cancel));
+    }
+
+    #[test]
+    fn a_row_that_is_found_again_after_the_refund_is_cancelled_in_prima() {
+        let both = with_refunds(order("SHIPPING", 2), BOTH_PIECES);
+        let mut row = OrderRow::first_seen("uk", &both, now());
+        row.created_at = Some(now());
+        row.enter(Stage::Created, now(), "linked by an operator");
+        assert_eq!(row.lines, []);
         assert_eq!(outcome(Some(&row), &both, at(true)), (Stage::Cancelling, Next::Cancel));
     }
 
