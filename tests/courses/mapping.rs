@@ -205,7 +205,8 @@ fn every_order_of_the_generated_marketplaces_is_mapped_by_the_seeds_rules() {
     let catalogue = fashion::catalogue(1, 200);
     for (document, currency, tax_included) in [uk, eu] {
         let rules: OrderRules = serde_json::from_str(document).unwrap();
-        let shop = ShopProfile { shop_id: 2001, currency: currency.to_owned(), tax_included, automatic_acceptance: None, multi_shipment: false };
+        let shop =
+            ShopProfile { shop_id: 2001, currency: currency.to_owned(), tax_included, automatic_acceptance: None, multi_shipment: false };
         let settings = Settings { debit_seconds: 0, automatic_acceptance: true, sales_lower_offers: false, ..Settings::default() };
         let mut marketplace = Marketplace::new(settings.clone());
         let mut dice = rand_chacha::ChaCha8Rng::seed_from_u64(3);
@@ -231,7 +232,8 @@ fn every_order_of_the_generated_marketplaces_is_mapped_by_the_seeds_rules() {
             let goods: Decimal = document.lines.iter().map(|line| line.price * Decimal::from(line.quantity)).sum();
             let worth = goods + document.charges.iter().map(|charge| charge.value).sum::<Decimal>();
             assert_eq!(worth, order.total_price(), "{}", order.order_id);
-            let taxes: Decimal = order.lines.iter().flat_map(|line| line.taxes.iter().chain(&line.shipping_taxes)).map(|tax| tax.amount).sum();
+            let taxes: Decimal =
+                order.lines.iter().flat_map(|line| line.taxes.iter().chain(&line.shipping_taxes)).map(|tax| tax.amount).sum();
             let charged = if tax_included { worth } else { worth + taxes };
             assert!(document.payments.iter().all(|payment| payment.amount == charged), "{}", order.order_id);
             *(if is_debited { &mut paid } else { &mut owed }) += 1;
