@@ -1,6 +1,7 @@
 //! What the poller does with what is listed: rows, messages, references.
 
 use shared::channel::Mode;
+use shared::events::EventKind;
 use shared::mirakl::OrderState;
 use shared::order::row::{ExceptionKind, OrderKey, Stage};
 use shared::queue::OrderTask;
