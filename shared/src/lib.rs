@@ -26,6 +26,7 @@ pub mod mirakl;
 pub mod order;
 pub mod prima;
 pub mod queue;
+pub mod rights;
 pub mod secrets;
 pub mod settings;
 pub mod sqs;
