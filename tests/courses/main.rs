@@ -7,4 +7,6 @@ mod acknowledging;
 mod cancelling;
 mod creating;
 mod listing;
+mod probing;
+mod rights;
 mod telling;
