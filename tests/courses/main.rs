@@ -9,4 +9,5 @@ mod creating;
 mod listing;
 mod probing;
 mod rights;
+mod mapping;
 mod telling;
