@@ -7,7 +7,7 @@ mod acknowledging;
 mod cancelling;
 mod creating;
 mod listing;
+mod mapping;
 mod probing;
 mod rights;
-mod mapping;
 mod telling;
