@@ -10,4 +10,5 @@ mod listing;
 mod mapping;
 mod probing;
 mod rights;
+mod settling;
 mod telling;

@@ -304,6 +304,18 @@ impl Course {
         self.world.note_row(&row);
     }
 
+    /// The operator's command asks for a full listing, beside whatever runs.
+    ///
+    /// # Panics
+    /// If that cannot be written.
+    pub async fn wants_a_full_listing(&self) {
+        let mut poll = self.poll_state().await;
+        poll.full_wanted = true;
+        if let Err(problem) = self.world.store.save_poll(CHANNEL, &mut poll).await {
+            panic!("{problem}");
+        }
+    }
+
     /// An operator retries an order: sendings are counted anew.
     pub async fn retries(&self, id: &str) {
         self.changes(id, |row| {
