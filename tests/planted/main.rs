@@ -6,6 +6,7 @@ mod bugs;
 mod creating;
 mod following;
 mod pushing;
+mod refunding;
 mod remembering;
 mod telling;
 mod tree;

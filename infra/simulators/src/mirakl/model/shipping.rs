@@ -108,7 +108,11 @@ impl OrderLine {
     #[must_use]
     pub fn to_ship(&self) -> u32 {
         let excluded: u32 = self.refunds.iter().filter(|refund| refund.excluded_from_shipment).map(|refund| refund.quantity).sum();
-        if matches!(self.state, State::Canceled | State::Refused) { 0 } else { self.quantity.saturating_sub(self.shipped + excluded) }
+        if matches!(self.state, State::Canceled | State::Refused | State::Refunded) {
+            0
+        } else {
+            self.quantity.saturating_sub(self.shipped + excluded)
+        }
     }
 }
 
@@ -142,7 +146,7 @@ impl Marketplace {
         let number = self.number_of(shop_id, order_id)?;
         let pace = Pace::of(&self.settings);
         let Some(order) = self.orders.get(&number) else { return Err(bad_request()) };
-        if order.state != State::Shipping {
+        if !order.can_shop_ship() || order.fully_refunded() {
             return Err(bad_request());
         }
         let demanded = self.settings.mandatory_tracking.iter().any(|code| code == order.shipping_type.0);
