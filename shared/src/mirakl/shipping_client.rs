@@ -9,7 +9,9 @@ use super::client::MiraklClient;
 use super::keys::ApiKeys;
 use super::order::Tax;
 use super::paging::SeekPages;
-use super::shipping::{Carriers, MiraklShipping, SettlementRequest, Shipment, ShipmentAnswer, ShipmentAnswers, ShippingTypes};
+use super::shipping::{
+    Carriers, MiraklShipping, SettledEntry, SettlementAnswer, SettlementRequest, Shipment, ShipmentAnswer, ShipmentAnswers, ShippingTypes,
+};
 use super::{MiraklError, MiraklOrders, Order, OrderQuery};
 use crate::amount::Amount;
 use crate::clock::Clock;
@@ -207,13 +209,14 @@ impl<K: ApiKeys, C: Clock> MiraklShipping for MiraklClient<K, C> {
         }
     }
 
-    async fn settle(&self, request: &SettlementRequest) -> Result<(), MiraklError> {
+    async fn settle(&self, request: &SettlementRequest) -> Result<Vec<SettledEntry>, MiraklError> {
         let (operation, path) = match request.how {
             How::Cancel => ("OR30", "cancel"),
             How::Refund => ("OR28", "refund"),
         };
         let body = settlement_body(request).map_err(|problem| MiraklError::not_sent(operation, problem.to_string()))?;
         let call = Call::new(operation, Method::PUT, &["api", "orders", path], Repeat::AskFirst).json(&body)?;
-        self.caller.send(&call).await.map(drop)
+        let answer = self.caller.send(&call).await?;
+        Ok(serde_json::from_slice::<SettlementAnswer>(&answer).unwrap_or_default().into_entries())
     }
 }

@@ -14,7 +14,8 @@ use shared::despatch::book::{Book, Pages};
 use shared::despatch::plan::{NewShipment, Tracking};
 use shared::despatch::platform::{Platform, RegisteredCarrier, ShippingType};
 use shared::events::{Event, EventBus, EventError};
-use shared::mirakl::shipping::{MiraklShipping, SettlementRequest, Shipment, ShipmentAnswer, ShipmentTracking};
+use shared::mirakl::order::Tax;
+use shared::mirakl::shipping::{MiraklShipping, SettledEntry, SettlementRequest, Shipment, ShipmentAnswer, ShipmentTracking};
 use shared::mirakl::{MiraklDirectory, MiraklError, MiraklOrders, Order, OrderPage, OrderQuery, ReferenceAnswer, SellerReference};
 use shared::order::row::{OrderKey, OrderRow};
 use shared::prima::order::{PrimaParcel, PrimaParcelLine};
@@ -212,10 +213,11 @@ impl MiraklShipping for Port {
         .await
     }
 
-    async fn settle(&self, request: &SettlementRequest) -> Result<(), MiraklError> {
+    async fn settle(&self, request: &SettlementRequest) -> Result<Vec<SettledEntry>, MiraklError> {
         let (index, request) = (self.channel, request.clone());
         let about = request.order_id.clone();
         self.change(request.how.operation(), &about, move |world| {
+            let taxes = |taxes: &[Tax]| taxes.iter().map(|tax| (tax.code.clone().unwrap_or_default(), tax.amount.0)).collect();
             let lines: Vec<marketplace::LineSettlement> = request
                 .lines
                 .iter()
@@ -224,16 +226,25 @@ impl MiraklShipping for Port {
                     quantity: line.quantity,
                     amount: line.amount.0,
                     shipping_amount: line.shipping_amount.0,
-                    taxes: line.taxes.iter().chain(&line.shipping_taxes).map(|tax| tax.amount.0).sum(),
+                    taxes: taxes(&line.taxes),
+                    shipping_taxes: taxes(&line.shipping_taxes),
                     reason_code: request.reason_code.clone(),
                     excluded_from_shipment: request.how == How::Refund,
                 })
                 .collect();
             let done = world.shop(index, |shop, now| match request.how {
                 How::Cancel => shop.cancel_by_seller(SHOPS[index], &lines, now),
-                How::Refund => shop.refund_by_seller(SHOPS[index], &lines, now),
+                How::Refund => {
+                    let made = shop.refund_by_seller(SHOPS[index], &lines, now);
+                    made.map(|made| made.into_iter().map(|refund| refund.id).collect())
+                }
             });
-            done.unwrap_or(Ok(Vec::new())).map(drop).map_err(|refusal| refused(request.how.operation(), &refusal))
+            let ids = done.unwrap_or(Ok(Vec::new())).map_err(|refusal| refused(request.how.operation(), &refusal))?;
+            let named = |(line, id): (&marketplace::LineSettlement, String)| SettledEntry {
+                order_line_id: line.order_line_id.clone(),
+                entry_id: Some(id),
+            };
+            Ok(lines.iter().zip(ids).map(named).collect())
         })
         .await
     }

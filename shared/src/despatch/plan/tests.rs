@@ -181,8 +181,8 @@ fn a_short_order_is_settled_before_it_is_shipped() {
     let Step::Settle { how: How::Refund, lines, .. } = step(&row, false, &rules) else { panic!() };
     assert_eq!(lines.iter().map(|line| line.quantity).collect::<Vec<_>>(), [1, 1]);
     let settled =
-        lines.into_iter().map(|line| SettledLine { order_line_id: line.order_line_id, quantity: line.quantity, entries_before: 0 });
-    let settlement = Settlement { how: How::Refund, lines: settled.collect(), at: now(), until: now(), confirmed_at: Some(now()) };
+        lines.into_iter().map(|line| SettledLine { order_line_id: line.order_line_id, quantity: line.quantity, ..SettledLine::default() });
+    let settlement = Settlement { how: How::Refund, lines: settled.collect(), at: now(), until: now(), confirmed_at: Some(now()), reason_code: None };
     row.despatch.as_mut().unwrap().settlements.push(settlement);
     assert!(matches!(step(&row, false, &rules), Step::Ship(_)));
 }
