@@ -50,7 +50,7 @@ pub async fn admit(store: &impl Store, manners: &PrimaManners, now: Timestamp) -
 /// Records whether Prima answered at all: the breaker listens to the transport, not to what was said.
 pub async fn note<T>(store: &impl Store, events: &impl EventBus, manners: &PrimaManners, answer: &Result<T, PrimaError>, now: Timestamp) {
     match answer {
-        Err(problem) if problem.outcome != Outcome::Refused => failed(store, events, manners, &problem.to_string(), now).await,
+        Err(problem) if problem.outcome != Outcome::Refused && !problem.answered => failed(store, events, manners, &problem.to_string(), now).await,
         _ => answered(store, events, now).await,
     }
 }
@@ -193,5 +193,7 @@ mod tests {
         assert_eq!(failures().await, 1);
         note(&store, &bus, &manners, &Ok(()), at(3)).await;
         assert_eq!(failures().await, 0);
+        note::<()>(&store, &bus, &manners, &Err(PrimaError::unclear("OrderStatus", "has no OrderStatus")), at(4)).await;
+        assert_eq!(failures().await, 0, "an answer that cannot be understood is one");
     }
 }

@@ -100,7 +100,7 @@ where
         let order = match work.client.order(&row.key.order_id).await {
             Ok(Some(order)) => order,
             Ok(None) => return Err(End::Again(AGAIN)),
-            Err(problem) => return Err(in_passing(row, &problem)),
+            Err(problem) => return Err(unread(row, how, &problem)),
         };
         if order.order_state.is_shipped_or_later() {
             return self.confirm_all(row, "shipped in Mirakl by a person").await;
@@ -180,7 +180,7 @@ where
         }
         if let Some(settlement) = despatch.open_settlement() {
             self.wait_until(after(settlement.until, work.run.clock_skew + LONGEST_CALL))?;
-            let order = work.client.order(&row.key.order_id).await.map_err(|problem| in_passing(row, &problem))?;
+            let order = work.client.order(&row.key.order_id).await.map_err(|problem| unread(row, settlement.how, &problem))?;
             let Some(order) = order else { return Err(End::Again(AGAIN)) };
             let had_effect = effect(&order, &despatch, settlement, work.run.clock_skew);
             if had_effect.is_empty() {
@@ -233,6 +233,7 @@ where
         }
         let order = match work.client.order(&row.key.order_id).await {
             Ok(order) => order,
+            Err(unread) if is_refusal(&unread) => return Err(End::Fail(rejected(row, &problem, &unread.to_string()))),
             Err(unread) => return Err(in_passing(row, &unread)),
         };
         let Some(order) = order else { return Err(End::Fail(rejected(row, &problem, "Mirakl does not list the order any more"))) };
@@ -381,6 +382,11 @@ where
         }
         Err(End::Again(AGAIN))
     }
+}
+
+/// What an order is now could not be read. Where Mirakl answered, it will answer the same again.
+fn unread(row: &OrderRow, how: How, problem: &MiraklError) -> End {
+    if is_refusal(problem) { End::Fail(not_settled(row, how, &problem.to_string())) } else { in_passing(row, problem) }
 }
 
 fn in_passing(row: &OrderRow, problem: &MiraklError) -> End {

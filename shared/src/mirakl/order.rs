@@ -1,4 +1,5 @@
-//! An order as OR11 lists it. Only ids, states, quantities and money are required; whatever else Mirakl promises has been
+//! An order as OR11 lists it. Only ids, states, quantities and money are needed; what else has a form that is not understood is done
+//! without ([`Order::unread_fields`]). Whatever else Mirakl promises has been
 //! seen absent or null, even in its own examples (Mirakl seller API, "Schema against reality").
 
 use jiff::Timestamp;
@@ -111,6 +112,9 @@ pub struct Order {
     pub order_refunds: Vec<OrderRefund>,
     /// `order_lines`.
     pub order_lines: Vec<OrderLine>,
+    /// Fields that were done without, because their form is not understood: names and forms.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread_fields: Vec<String>,
 }
 
 /// A tax that is computed on the order.

@@ -145,8 +145,11 @@ fn settlement_body(request: &SettlementRequest) -> Result<SettlementBody<'_>, se
 impl<K: ApiKeys, C: Clock> MiraklShipping for MiraklClient<K, C> {
     async fn platform(&self) -> Result<Platform, MiraklError> {
         let features = self.platform_configuration().await?.features;
-        let carriers: Carriers = self.caller.read(&Call::get("SH21", &["api", "shipping", "carriers"])).await?;
-        let types: ShippingTypes = self.caller.read(&Call::get("SH12", &["api", "shipping", "types"])).await?;
+        // A carrier that cannot be read is as one that is not listed: whatever is mapped to it becomes an exception.
+        let carriers = Call::get("SH21", &["api", "shipping", "carriers"]);
+        let carriers: Carriers = self.caller.read_forgiving(&carriers, |field| field == "carriers").await?;
+        let types = Call::get("SH12", &["api", "shipping", "types"]);
+        let types: ShippingTypes = self.caller.read_forgiving(&types, |field| field == "shipping_types").await?;
         Ok(Platform {
             read_at: self.caller.now(),
             multi_shipment: features.shipment.multi_shipment.unwrap_or(false),
@@ -160,7 +163,8 @@ impl<K: ApiKeys, C: Clock> MiraklShipping for MiraklClient<K, C> {
         let query = OrderQuery { order_ids: vec![order_id.to_owned()], ..OrderQuery::default() };
         let page = self.list_orders(&query, 0).await?;
         if let Some(unreadable) = page.unreadable.first() {
-            return Err(MiraklError::unknown("OR11", format!("order {order_id} cannot be read: {}", unreadable.problem)));
+            // Mirakl answered: the same question gets the same answer.
+            return Err(MiraklError::refused("OR11", 200, None, format!("order {order_id} cannot be read: {}", unreadable.problem)));
         }
         Ok(page.orders.into_iter().find(|order| order.order_id == order_id))
     }

@@ -112,6 +112,9 @@ pub struct CollectionState {
     /// Status words of Prima's that this version does not know and that were reported.
     #[serde(default)]
     pub reported_words: Vec<String>,
+    /// Fields and forms of Prima's answers, and of despatch files, that are not understood and that were reported.
+    #[serde(default)]
+    pub reported_forms: Vec<String>,
 }
 
 /// The store. One implementation in memory, one on DynamoDB; both pass the same contract tests.
