@@ -153,7 +153,7 @@ where
         let answer = self.prima.order_status(&number).await;
         self.note_answer(&answer).await;
         match answer {
-            Ok(Some(status)) if row.attempt.is_some() => self.created(row, status, work).await,
+            Ok(Some(status)) if row.attempt.is_some() || row.said_to_be_in_prima => self.created(row, status, work).await,
             Ok(Some(status)) if work.order.seller_reference() == Some(number.as_str()) => {
                 row.referenced_at = Some(asked_at);
                 row.note_sent_lines(work.order);
@@ -189,6 +189,9 @@ where
     /// Prima does not know the number.
     async fn absent(&self, mut row: OrderRow, asked_at: Timestamp, rules: &Rules, work: &Work<'_>) -> Disposition {
         row.unclear_answers = 0;
+        if row.said_to_be_in_prima {
+            return self.not_in_prima(row).await;
+        }
         if let Some(attempt) = &mut row.attempt {
             attempt.absences += 1;
             attempt.asked_at = Some(asked_at);
@@ -228,6 +231,19 @@ where
             Err(StoreError::Conflict(_)) => self.changed_before_sending(before_attempt, work).await,
             Err(problem) => unsaved(&row, &problem),
         }
+    }
+
+    /// A person said that Prima holds it, and it does not: the exception is theirs again.
+    async fn not_in_prima(&self, mut row: OrderRow) -> Disposition {
+        row.said_to_be_in_prima = false;
+        let number = row.order_number.clone().unwrap_or_default();
+        let reason = format!("a person settled the order as created, and Prima does not know {number}");
+        let remedy = format!(
+            "Look for it in Prima. Under another number: prima-mirakl exceptions settle {0} {1} --as keyed-by-hand --note TEXT. Not there: prima-mirakl exceptions retry {0} {1}.",
+            row.key.channel, row.key.order_id
+        );
+        let kind = row.settled.take().map_or(ExceptionKind::PrimaUnclear, |settled| settled.exception.kind);
+        self.fail(row, kind, reason, remedy).await
     }
 
     /// The row moved under us before anything was sent: give the lease back and let the message come again.
@@ -300,6 +316,7 @@ where
         for _try in 0..5 {
             let now = self.clock.now();
             row.created_at = Some(now);
+            row.said_to_be_in_prima = false;
             row.unclear_answers = 0;
             let cancelled_meanwhile = row.cancel_requested.is_some();
             if cancelled_meanwhile {
