@@ -9,7 +9,7 @@ use shared::events::EventBus;
 use shared::intake::{Admission, admit};
 use shared::mirakl::{Order, OrderState};
 use shared::order::life::QUEUED_IS_STUCK;
-use shared::order::mapping::{MappingChannel, map_order, order_number};
+use shared::order::mapping::{MappedOrder, MappingChannel, map_order, order_number};
 use shared::order::row::{Attempt, ExceptionKind, Lease, OrderKey, OrderRow, Stage};
 use shared::prima::{Outcome, PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
 use shared::queue::{OrderMessage, OrderQueue, OrderTask};
@@ -207,8 +207,9 @@ where
             return self.fail(row, ExceptionKind::ShippedOutsidePrima, SHIPPED_ELSEWHERE.0, SHIPPED_ELSEWHERE.1).await;
         }
         let channel = MappingChannel { id: &row.key.channel, name: &rules.channel_name };
-        let document = match map_order(work.order, &channel, &rules.order_rules, &rules.sku_overrides) {
-            Ok(document) => document,
+        let mapped = map_order(work.order, &channel, &rules.order_rules, &rules.sku_overrides, &self.manners.characters);
+        let MappedOrder { document, traces } = match mapped {
+            Ok(mapped) => mapped,
             Err(failure) => return self.fail(row, failure.kind, failure.reason, failure.remedy).await,
         };
         let unwritable = shared::prima::documents::unwritable(&document);
@@ -219,6 +220,11 @@ where
         }
         if !self.has_time_for(2, work.run) {
             return self.later(row, work, Duration::ZERO).await;
+        }
+        if !traces.is_empty() {
+            let traces = traces.join("; ");
+            tracing::info!(channel = %row.key.channel, order = %row.key.order_id, by_rule = traces, "changed on the way to Prima");
+            row.enter(Stage::Creating, self.clock.now(), traces);
         }
         let before_attempt = row.clone();
         let count = row.attempt.as_ref().map_or(0, |attempt| attempt.count) + 1;

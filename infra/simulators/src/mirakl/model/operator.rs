@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::Marketplace;
-use super::order::{Cancelation, Cause, Order, OrderLine, State, Tax};
+use super::order::{Cancelation, Cause, Fee, Order, OrderLine, State, Tax};
 use super::pace::Pace;
 use super::shipping::Refund;
 
@@ -95,7 +95,13 @@ pub(super) fn take_back(line: &mut OrderLine, quantity: u32, at: Timestamp, reas
     let refunded = |of: fn(&Refund) -> &Vec<Tax>| -> Vec<Tax> { line.refunds.iter().flat_map(of).cloned().collect() };
     let (taxes_back, shipping_taxes_back) = (refunded(|refund| &refund.taxes), refunded(|refund| &refund.shipping_taxes));
     let (goods_left, shipping_left, shipping) = (line.goods_left(), line.shipping_left(), share(line.shipping_price));
+    let fees = line.fees.iter_mut().map(|fee| {
+        let amount = share(fee.amount);
+        fee.amount -= amount;
+        Fee { amount, ..fee.clone() }
+    });
     let cancelation = Cancelation {
+        fees: fees.collect(),
         id: format!("{}-C{}", line.order_line_id, line.cancelations.len() + 1),
         quantity,
         amount: (line.price_unit * Decimal::from(quantity)).min(goods_left),
