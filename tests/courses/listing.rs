@@ -241,7 +241,7 @@ fn orders_that_wait_for_prima_are_listed_by_state_only_when_one_may_try() {
         }
         course.live(12).await;
         let intake = course.world.store.load_intake().await.unwrap();
-        assert!(intake.closed_since.is_some());
+        assert!(intake.is_closed());
         // Sold while intake is closed: accepted at once, and kept as a row without any question to Prima.
         let (asked, listed) = (course.calls(Kind::Ask, "").len(), course.listings().len());
         course.sells("B-1");

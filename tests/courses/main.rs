@@ -8,4 +8,5 @@ mod cancelling;
 mod creating;
 mod listing;
 mod mapping;
+mod settling;
 mod telling;

@@ -322,14 +322,29 @@ where
         if !poll.remembered {
             return;
         }
-        poll.state.lease = None;
+        let ours = poll.state.lease.take();
         poll.state.full_wanted |= !report.completed;
         if report.completed {
             poll.state.completed_at = Some(self.clock.now());
             poll.state.unlisted_told = false;
         }
-        if let Err(problem) = self.store.save_poll(&channel.id, &mut poll.state).await {
+        for _try in 0..3 {
+            let problem = match self.store.save_poll(&channel.id, &mut poll.state).await {
+                Ok(()) => return,
+                Err(problem) => problem,
+            };
+            // An operator's command asked for a full listing beside us. What we did not save would be listed again, and our lease would
+            // hold the next run up until it ends.
+            if let StoreError::Conflict(_) = problem
+                && let Ok(current) = self.store.load_poll(&channel.id).await
+                && current.lease == ours
+            {
+                poll.state.version = current.version;
+                poll.state.full_wanted |= current.full_wanted;
+                continue;
+            }
             tracing::warn!(channel = %channel.id, %problem, "the poll state could not be saved; the next listing repeats a little");
+            return;
         }
     }
 }

@@ -99,6 +99,8 @@ pub(super) struct World {
     /// What the customer paid for each line.
     pub(super) paid: RefCell<BTreeMap<String, Paid>>,
     pub(super) consumers: Cell<u32>,
+    /// Questions for an order that had no answer.
+    pub(super) unanswered: RefCell<std::collections::HashMap<String, u32>>,
     /// Calls of both systems, by operation.
     pub(super) tally: RefCell<BTreeMap<&'static str, u64>>,
 }
@@ -183,6 +185,7 @@ impl World {
             odd: RefCell::default(),
             paid: RefCell::default(),
             consumers: Cell::new(0),
+            unanswered: RefCell::default(),
             tally: RefCell::default(),
         }
     }
