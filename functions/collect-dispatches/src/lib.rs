@@ -424,7 +424,8 @@ where
         if new.is_empty() {
             return;
         }
-        let event = |form: &OddForm| Event {
+        let event = |form: &OddForm| {
+            Event {
             kind: EventKind::UnknownValue,
             channel: key.map(|key| key.channel.clone()),
             order: key.map(|key| key.order_id.clone()),
@@ -432,6 +433,7 @@ where
             severity: Severity::Info,
             reason: format!("a despatch has the field {form} (9: a digit, a: a letter), which is not understood"),
             remedy: "The despatch is told to Mirakl without it: nothing is lost. Say the form to the connector's engineer. It is not told again.".to_owned(),
+        }
         };
         let events: Vec<Event> = new.into_iter().map(event).collect();
         // Recorded first: told twice is worse than told by the next form.

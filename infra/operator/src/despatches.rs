@@ -170,7 +170,10 @@ async fn settle(
     let due = amounts(&listed, &short, how, &known).map_err(anyhow::Error::msg)?;
     let mut shown = render_amounts(&due.lines, how, &reason_code, listed.currency_iso_code.as_deref().unwrap_or_default());
     for line in &due.given_back {
-        shown.push_str(&format!("\n{} pieces of line {} were refunded already: nothing is sent for them.", line.quantity, line.order_line_id));
+        shown.push_str(&format!(
+            "\n{} pieces of line {} were refunded already: nothing is sent for them.",
+            line.quantity, line.order_line_id
+        ));
     }
     if !send {
         return Ok(format!("{shown}\nNothing was sent. Give the same command with --send to do it."));

@@ -68,7 +68,12 @@ fn on_unclear(row: &mut OrderRow, progress: &PrimaProgress, problem: &str, now: 
     }
     despatch.unclear_answers = 0;
     let number = row.order_number.clone().unwrap_or_default();
-    row.fail(ExceptionKind::DespatchUnclear, format!("what has left of Prima's order {number} is not clear: {problem}"), UNCLEAR_REMEDY, now);
+    row.fail(
+        ExceptionKind::DespatchUnclear,
+        format!("what has left of Prima's order {number} is not clear: {problem}"),
+        UNCLEAR_REMEDY,
+        now,
+    );
     Found::Exception
 }
 

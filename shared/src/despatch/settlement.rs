@@ -150,8 +150,7 @@ fn taxes_due(
             continue;
         }
         let whole: Decimal = taxes.iter().filter(|other| other.code == tax.code).map(|other| other.amount.0).sum();
-        let back: Decimal =
-            line.refunds.iter().flat_map(refunded).filter(|other| other.code == tax.code).map(|other| other.amount.0).sum();
+        let back: Decimal = line.refunds.iter().flat_map(refunded).filter(|other| other.code == tax.code).map(|other| other.amount.0).sum();
         let amount = of(whole, back).min(order.tax_left(tax.code.as_deref()).unwrap_or(whole));
         if amount > Decimal::ZERO || whole.is_zero() {
             due.push(Tax { code: tax.code.clone(), amount: Amount(amount), tax_calculation_rule: tax.tax_calculation_rule.clone() });

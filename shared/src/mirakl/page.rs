@@ -77,10 +77,22 @@ pub(super) fn read(body: &[u8]) -> Result<OrderPage, MiraklError> {
 fn is_needed(field: &str) -> bool {
     let name = field.rsplit('.').next().unwrap_or_default();
     let informative = ["order_lines[].promotions", "order_taxes", "order_refunds"].iter().any(|whole| field.starts_with(whole));
-    let is_id = matches!(name, "order_id" | "commercial_id" | "order_state" | "order_line_id" | "order_line_state" | "offer_sku" | "currency_iso_code");
+    let is_id = matches!(
+        name,
+        "order_id" | "commercial_id" | "order_state" | "order_line_id" | "order_line_state" | "offer_sku" | "currency_iso_code"
+    );
     let is_money = matches!(
         name.trim_end_matches("[]"),
-        "price" | "shipping_price" | "total_price" | "amount" | "shipping_amount" | "taxes" | "shipping_taxes" | "fees" | "refunds" | "cancelations"
+        "price"
+            | "shipping_price"
+            | "total_price"
+            | "amount"
+            | "shipping_amount"
+            | "taxes"
+            | "shipping_taxes"
+            | "fees"
+            | "refunds"
+            | "cancelations"
     );
     let is_mode = matches!(name, "order_tax_mode" | "payment_workflow");
     let by_whom = matches!(name, "can_shop_ship" | "shipping_pudo_id") || field.starts_with("fulfillment");

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rust_decimal::Decimal;
-use shared::despatch::rules::ShortLines;
-use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::clock::before;
+use shared::despatch::rules::ShortLines;
 use shared::events::EventKind;
+use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use simulators::mirakl::{Order, OrderLine, Refund, State, Tax};
 use simulators::prima::{Installation, StoredOrder};
 
@@ -200,7 +200,8 @@ impl Case<'_> {
     fn money(&self, line: &OrderLine, say: &mut impl FnMut(String)) {
         let Some(paid) = self.world.paid.borrow().get(&line.order_line_id).copied() else { return };
         let back = Back::of(line);
-        if back.goods > paid.goods || back.shipping > paid.shipping || back.taxes > paid.taxes || back.shipping_taxes > paid.shipping_taxes {
+        if back.goods > paid.goods || back.shipping > paid.shipping || back.taxes > paid.taxes || back.shipping_taxes > paid.shipping_taxes
+        {
             say(format!("of {} more was given back than was paid: {back:?} of {paid:?}", line.order_line_id));
         }
         // Pieces that the operator refunded are not refunded by us as well, unless both were under way at once.
@@ -212,7 +213,10 @@ impl Case<'_> {
             let due = paid.goods * Decimal::from(missing - by_others) / Decimal::from(ordered.max(1));
             let by_us: Decimal = line.refunds.iter().filter(ours).map(|refund| refund.amount).sum();
             if by_us > due + Decimal::new(1, 2) * Decimal::from(ordered) {
-                say(format!("{by_us} of {} was refunded, and {due} was due: others had refunded {by_others} of {missing} pieces", line.order_line_id));
+                say(format!(
+                    "{by_us} of {} was refunded, and {due} was due: others had refunded {by_others} of {missing} pieces",
+                    line.order_line_id
+                ));
             }
         }
     }

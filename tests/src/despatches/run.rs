@@ -185,7 +185,8 @@ async fn care_for(world: Rc<World>, number: String) {
         };
         let is_all = amount == line.goods_left();
         let taxes = line.taxes.iter().map(|tax| {
-            let back = line.refunds.iter().flat_map(|refund| &refund.taxes).filter(|other| other.code == tax.code).map(|other| other.amount);
+            let back =
+                line.refunds.iter().flat_map(|refund| &refund.taxes).filter(|other| other.code == tax.code).map(|other| other.amount);
             let left = tax.amount - back.sum::<Decimal>();
             let share = if is_all { left } else { (tax.amount * amount / line.price()).round_dp(2).min(left) };
             (tax.code.to_owned(), share)

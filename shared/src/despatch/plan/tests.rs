@@ -182,7 +182,8 @@ fn a_short_order_is_settled_before_it_is_shipped() {
     assert_eq!(lines.iter().map(|line| line.quantity).collect::<Vec<_>>(), [1, 1]);
     let settled =
         lines.into_iter().map(|line| SettledLine { order_line_id: line.order_line_id, quantity: line.quantity, ..SettledLine::default() });
-    let settlement = Settlement { how: How::Refund, lines: settled.collect(), at: now(), until: now(), confirmed_at: Some(now()), reason_code: None };
+    let settlement =
+        Settlement { how: How::Refund, lines: settled.collect(), at: now(), until: now(), confirmed_at: Some(now()), reason_code: None };
     row.despatch.as_mut().unwrap().settlements.push(settlement);
     assert!(matches!(step(&row, false, &rules), Step::Ship(_)));
 }
@@ -252,9 +253,7 @@ fn despatched_without_a_parcel_is_a_persons_after_a_few_answers_and_a_file_bring
 
 #[test]
 fn what_no_file_has_named_yet_is_not_taken_for_short() {
-    let by_file = |row: &mut OrderRow| {
-        on_progress(row, &PrimaProgress::new(PrimaOrderStatus::Despatched, Vec::new()), Source::File, now())
-    };
+    let by_file = |row: &mut OrderRow| on_progress(row, &PrimaProgress::new(PrimaOrderStatus::Despatched, Vec::new()), Source::File, now());
     let rules = DespatchRules { short_lines: ShortLines::Cancel, cancel_reason_code: Some("OOS".into()), ..DespatchRules::default() };
     let mut row = row();
     assert_eq!(by_file(&mut row), Found::Nothing);
@@ -283,7 +282,8 @@ fn a_parcel_of_lines_that_the_order_does_not_have_is_a_persons() {
 #[test]
 fn what_is_not_clear_is_never_told_nor_taken_for_short_and_is_a_persons_after_a_few_answers() {
     let nothing_in_it = PrimaProgress::new(PrimaOrderStatus::Despatched, vec![parcel("D1", "Van", "7", &[(1, 0)])]);
-    let unreadable = PrimaProgress { unclear: Some("despatch D1 has a line".into()), ..PrimaProgress::new(PrimaOrderStatus::Despatched, vec![]) };
+    let unreadable =
+        PrimaProgress { unclear: Some("despatch D1 has a line".into()), ..PrimaProgress::new(PrimaOrderStatus::Despatched, vec![]) };
     let rules = DespatchRules { short_lines: ShortLines::Cancel, cancel_reason_code: Some("OOS".into()), ..DespatchRules::default() };
     for progress in [nothing_in_it, unreadable] {
         let mut row = row();

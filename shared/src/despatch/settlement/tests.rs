@@ -169,7 +169,8 @@ fn a_note_of_an_earlier_version_is_settled_by_one_entry_more() {
 fn of_a_call_that_had_half_its_effect_only_that_half_is_confirmed() {
     let mut settlement = Settlement { confirmed_at: None, ..noted(1, "6.66", None) };
     settlement.lines.push(SettledLine { order_line_id: "C1-A-2".into(), ..settlement.lines[0].clone() });
-    let half = order(r#","refunds":[{"id":"9","amount":6.66,"shipping_amount":1.31,"reason_code":"OOS","created_date":"2026-11-23T10:00:01Z"}]"#);
+    let half =
+        order(r#","refunds":[{"id":"9","amount":6.66,"shipping_amount":1.31,"reason_code":"OOS","created_date":"2026-11-23T10:00:01Z"}]"#);
     let had = effect(&half, &Despatch::default(), &settlement, Duration::ZERO);
     assert_eq!(had.iter().map(|line| line.order_line_id.as_str()).collect::<Vec<_>>(), ["C1-A-1"]);
 }

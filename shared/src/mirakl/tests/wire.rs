@@ -155,7 +155,9 @@ fn what_is_not_needed_is_done_without_and_named_by_its_form() {
 #[test]
 fn what_is_needed_makes_the_order_unreadable() {
     let order = |fields: &str, line: &str| {
-        format!(r#"{{"order_id":"A","order_state":"SHIPPING"{fields},"order_lines":[{{"order_line_id":"1","quantity":2,"price":10{line}}}]}}"#)
+        format!(
+            r#"{{"order_id":"A","order_state":"SHIPPING"{fields},"order_lines":[{{"order_line_id":"1","quantity":2,"price":10{line}}}]}}"#
+        )
     };
     assert!(read(&order("", "")).unreadable.is_empty());
     for (fields, line) in [
