@@ -236,9 +236,11 @@ impl Case<'_> {
         let justified = match exception.kind {
             ExceptionKind::ShortShipment => short && !by_rule && !self.made.parcels.is_empty(),
             // It came about that so many of its questions went wrong.
-            ExceptionKind::DespatchUnclear => self.world.unanswered.borrow().get(self.number).is_some_and(|count| *count >= UNANSWERED),
+            ExceptionKind::DespatchUnclear => {
+                let unanswered = self.world.unanswered.borrow().get(self.number).is_some_and(|count| *count >= UNANSWERED);
+                unanswered || self.world.is_unclear(&self.row.key.order_id)
+            }
             ExceptionKind::CancelledInPrima => self.made.parcels.is_empty() && !by_rule,
-            ExceptionKind::DespatchUnclear => self.world.is_unclear(&self.row.key.order_id),
             _ => false,
         };
         let is_refunded = self.world.refunded.borrow().get(self.number).copied().unwrap_or_default();
