@@ -23,6 +23,7 @@ pub mod http;
 pub mod installation;
 pub mod intake;
 pub mod mirakl;
+pub mod odd_form;
 pub mod order;
 pub mod prima;
 pub mod queue;

@@ -4,6 +4,7 @@
 mod acknowledging;
 mod bugs;
 mod creating;
+mod despatching;
 mod following;
 mod pushing;
 mod refunding;

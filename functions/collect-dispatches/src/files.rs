@@ -113,6 +113,7 @@ where
             Ok(read) => read,
             Err(problem) => return Ok(vec![problem]),
         };
+        self.report_odd_forms(&read.odd, None, report).await;
         let mut problems: Vec<String> = read.problems.iter().map(|(line, problem)| format!("line {line}: {problem}")).collect();
         for (number, parcels) in &read.orders {
             match self.take_over_parcels(number, parcels, channels, report).await {

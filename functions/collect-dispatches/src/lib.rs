@@ -29,7 +29,8 @@ use shared::events::{Event, EventBus, EventKind, Severity};
 use shared::exceptions::announce;
 use shared::installation::PrimaManners;
 use shared::intake::{Admission, Call, ORDER_STATUS, admit};
-use shared::order::row::{DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED, ExceptionKind, OrderRow, REFERENCE_PENDING, Stage};
+use shared::odd_form::OddForm;
+use shared::order::row::{DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED, ExceptionKind, OrderKey, OrderRow, REFERENCE_PENDING, Stage};
 use shared::prima::{Outcome, PrimaDespatches, PrimaError, PrimaOrderStatus, PrimaProgress};
 use shared::queue::{OrderMessage, OrderQueue, OrderTask, ShownExceptions};
 use shared::state::{Store, StoreError};
@@ -240,7 +241,7 @@ where
                 let words = format!("Prima does not know order {number} any more");
                 self.unclear(row, &words, UNCLEAR_ANSWERS, channel, &rules, &mut report).await;
             }
-            Err(problem) if problem.outcome == Outcome::Refused => {
+            Err(problem) if problem.outcome == Outcome::Refused || problem.answered => {
                 let words = format!("Prima answers the question for order {number} with: {}", problem.message);
                 self.unclear(row, &words, UNCLEAR_ANSWERS, channel, &rules, &mut report).await;
             }
@@ -265,6 +266,7 @@ where
     /// Records what Prima said; a row that changed meanwhile is read again, and the same said of it.
     async fn take_over(&self, row: OrderRow, progress: &PrimaProgress, channel: &Channel, rules: &DespatchRules, report: &mut Report) {
         self.report_unknown_word(&progress.status, &row, report).await;
+        self.report_odd_forms(&progress.odd, Some(&row.key), report).await;
         let key = row.key.clone();
         let mut before = row;
         for _try in 0..4 {
@@ -499,6 +501,35 @@ where
         // Recorded first: told twice is worse than told by the next word.
         if self.store.save_collection(&mut state).await.is_ok() && self.events.publish(&[event]).await.is_err() {
             tracing::error!(word, "an unknown order status could not be told on the bus");
+        }
+    }
+
+    /// Fields that were done without: each form is told once, whatever the order. `key`: an order that shows it.
+    pub(crate) async fn report_odd_forms(&self, odd: &[OddForm], key: Option<&OrderKey>, report: &mut Report) {
+        if odd.is_empty() {
+            return;
+        }
+        report.count("fields_in_odd_form");
+        let Ok(mut state) = self.store.load_collection().await else { return };
+        let new: Vec<&OddForm> = odd.iter().filter(|form| form.note(&mut state.reported_forms)).collect();
+        if new.is_empty() {
+            return;
+        }
+        let event = |form: &OddForm| {
+            Event {
+            kind: EventKind::UnknownValue,
+            channel: key.map(|key| key.channel.clone()),
+            order: key.map(|key| key.order_id.clone()),
+            needs_person: true,
+            severity: Severity::Info,
+            reason: format!("a despatch has the field {form} (9: a digit, a: a letter), which is not understood"),
+            remedy: "The despatch is told to Mirakl without it: nothing is lost. Say the form to the connector's engineer. It is not told again.".to_owned(),
+        }
+        };
+        let events: Vec<Event> = new.into_iter().map(event).collect();
+        // Recorded first: told twice is worse than told by the next form.
+        if self.store.save_collection(&mut state).await.is_ok() && self.events.publish(&events).await.is_err() {
+            tracing::error!(forms = events.len(), "fields in a form that is not understood could not be told on the bus");
         }
     }
 

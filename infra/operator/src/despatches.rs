@@ -167,8 +167,15 @@ async fn settle(
     })?;
     let client = connector.mirakl(connector.mirakl_keys()?, &definition)?;
     let listed = client.order(order).await?.ok_or_else(|| anyhow!("Mirakl does not list order {order}"))?;
-    let amounts = amounts(&listed, &short, how).map_err(anyhow::Error::msg)?;
-    let shown = render_amounts(&amounts, how, &reason_code, listed.currency_iso_code.as_deref().unwrap_or_default());
+    let known = row.despatch.as_deref().cloned().unwrap_or_default();
+    let due = amounts(&listed, &short, how, &known).map_err(anyhow::Error::msg)?;
+    let mut shown = render_amounts(&due.lines, how, &reason_code, listed.currency_iso_code.as_deref().unwrap_or_default());
+    for line in &due.given_back {
+        shown.push_str(&format!(
+            "\n{} pieces of line {} were refunded already: nothing is sent for them.",
+            line.quantity, line.order_line_id
+        ));
+    }
     if !send {
         return Ok(format!("{shown}\nNothing was sent. Give the same command with --send to do it."));
     }

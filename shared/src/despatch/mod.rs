@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::amount::Amount;
 use crate::clock::after;
 use message::{MESSAGE_IS_LOST, MessageUnderWay};
 
@@ -112,17 +113,29 @@ pub struct Settlement {
     /// When Mirakl was known to have it.
     #[serde(default)]
     pub confirmed_at: Option<Timestamp>,
+    /// `reason_code`; none in notes of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<String>,
 }
 
 /// Pieces of a line that are settled.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettledLine {
     /// Mirakl's `order_line_id`.
     pub order_line_id: String,
     /// Pieces.
     pub quantity: u32,
-    /// How many cancelations, or refunds, Mirakl listed on the line before: one more tells that ours had its effect.
+    /// How many cancelations, or refunds, Mirakl listed on the line before.
     pub entries_before: usize,
+    /// `amount` that was sent; none in notes of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Amount>,
+    /// `shipping_amount` that was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipping_amount: Option<Amount>,
+    /// Mirakl's id of the cancelation or refund that it became: `cancelation_id`, `refund_id` or `order_refund_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry_id: Option<String>,
 }
 
 /// A settlement that an operator asked for: carried out before anything else.

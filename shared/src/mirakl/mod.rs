@@ -5,6 +5,7 @@ mod caller;
 pub mod client;
 pub mod error;
 pub mod error_report;
+mod forgiving;
 pub mod keys;
 pub mod offer_export;
 pub mod order;

@@ -774,7 +774,7 @@ mod tests {
     #[test]
     fn what_we_cancelled_ourselves_is_not_cancelled_in_prima_again() {
         use crate::despatch::{Parcel, Settlement};
-        let by = |how| Settlement { how, lines: Vec::new(), at: now(), until: now(), confirmed_at: Some(now()) };
+        let by = |how| Settlement { how, lines: Vec::new(), at: now(), until: now(), confirmed_at: Some(now()), reason_code: None };
         let ended = Despatch { ended_at: Some(now()), settlements: vec![by(How::Cancel)], ..Despatch::default() };
         let outcome_of = |despatch: Despatch| {
             let mut row = row_in(Stage::Despatched);

@@ -150,6 +150,9 @@ pub struct CollectionState {
     /// Rights of despatching that Mirakl refuses channels' keys.
     #[serde(default)]
     pub refused: RefusedRights,
+    /// Fields and forms of Prima's answers, and of despatch files, that are not understood and that were reported.
+    #[serde(default)]
+    pub reported_forms: Vec<String>,
 }
 
 /// The store. One implementation in memory, one on DynamoDB; both pass the same contract tests.

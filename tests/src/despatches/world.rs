@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 use shared::channel::{Channel, Mode};
 use shared::clock::after;
 use shared::despatch::carriers::{CarrierEntry, CarrierMap};
@@ -17,7 +18,7 @@ use shared::queue::{ExceptionMessage, OrderMessage};
 use shared::state::Store as _;
 use shared::state::memory::MemoryStore;
 use simulators::fashion::catalogue;
-use simulators::mirakl::{Marketplace, OrderWish, Settings, ShopProfile, generate_order, order_json};
+use simulators::mirakl::{Marketplace, OrderWish, Settings, ShopProfile, Tax, generate_order, order_json};
 use simulators::prima::{Installation, NewOrder, NewOrderLine, OrderRules};
 
 use crate::faults::{Course, Profile};
@@ -39,6 +40,50 @@ pub(super) struct Refusals {
     pub(super) first: Option<Timestamp>,
     /// When the right was given back.
     pub(super) until: Option<Timestamp>,
+}
+
+/// How Prima's answers differ from what is assumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Odd {
+    /// A despatch date that is not needed.
+    Date(&'static str),
+    /// Every quantity of a parcel is 0.
+    Nothing,
+    /// A quantity in words.
+    Words,
+    /// Lines under a name that is not known.
+    Name,
+    /// No status at all.
+    Status,
+}
+
+impl Odd {
+    const ALL: [Self; 10] = [
+        Self::Date("2026-11-23"),
+        Self::Date("11/23/2026"),
+        Self::Date("23/11/2026 14:05"),
+        Self::Date("?"),
+        Self::Date("23-11-2026"),
+        Self::Date("23/11/26"),
+        Self::Nothing,
+        Self::Words,
+        Self::Name,
+        Self::Status,
+    ];
+
+    /// Nobody can say what has left.
+    pub(super) fn is_unclear(self) -> bool {
+        !matches!(self, Self::Date(_))
+    }
+}
+
+/// What the customer paid for a line, in all.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Paid {
+    pub(super) goods: Decimal,
+    pub(super) shipping: Decimal,
+    pub(super) taxes: Decimal,
+    pub(super) shipping_taxes: Decimal,
 }
 
 /// Everything of one run.
@@ -70,6 +115,12 @@ pub(super) struct World {
     pub(super) numbers: RefCell<BTreeMap<String, OrderKey>>,
     /// Orders that a person shipped in Mirakl's back office, or a customer cancelled.
     pub(super) meddled: RefCell<BTreeSet<String>>,
+    /// Orders of which the operator refunded something, and whether that took a piece or a whole line.
+    pub(super) refunded: RefCell<BTreeMap<String, bool>>,
+    /// Orders of which Prima's answers have another form than assumed, until that is mended.
+    pub(super) odd: RefCell<BTreeMap<String, Odd>>,
+    /// What the customer paid for each line.
+    pub(super) paid: RefCell<BTreeMap<String, Paid>>,
     pub(super) consumers: Cell<u32>,
     /// Questions for an order that had no answer.
     pub(super) unanswered: RefCell<std::collections::HashMap<String, u32>>,
@@ -110,8 +161,15 @@ impl World {
         let bad = if calm { 0.0 } else { dice.between(0, 100) as f64 / 100.0 };
         let profile =
             Profile { fails: 0.12 * bad, lost: 0.10 * bad, late: 0.06 * bad, crash: 0.03 * bad, twice: 0.2 * bad, slow: 0.1 * bad };
-        let settings = Settings { debit_seconds: 0, payment_seconds: Some(0), automatic_acceptance: true, ..Settings::default() };
-        let shops = SHOPS.map(|_| Marketplace::new(settings.clone()));
+        let settings = || Settings {
+            debit_seconds: 0,
+            payment_seconds: Some(0),
+            automatic_acceptance: true,
+            taxes_proportional: dice.chance(0.5),
+            order_level_tax: dice.chance(0.3),
+            ..Settings::default()
+        };
+        let shops = SHOPS.map(|_| Marketplace::new(settings()));
         let settles = |index: usize| {
             let by_rule = dice.chance(0.7);
             match (by_rule, index) {
@@ -151,6 +209,9 @@ impl World {
             channels: CHANNELS.iter().zip(SHOPS).map(|(id, shop)| channel(id, shop)).collect(),
             numbers: RefCell::default(),
             meddled: RefCell::default(),
+            refunded: RefCell::default(),
+            odd: RefCell::default(),
+            paid: RefCell::default(),
             consumers: Cell::new(0),
             unanswered: RefCell::default(),
             tally: RefCell::default(),
@@ -177,6 +238,13 @@ impl World {
             serde_json::from_str(&order_json(order, shop.settings())).ok()
         })
         .flatten()
+    }
+
+    /// Whether nobody can say from Prima's answers what has left of an order.
+    pub(super) fn is_unclear(&self, order_id: &str) -> bool {
+        let numbers = self.numbers.borrow();
+        let number = numbers.iter().find(|(_, key)| key.order_id == order_id).map(|(number, _)| number);
+        number.and_then(|number| self.odd.borrow().get(number).copied()).is_some_and(Odd::is_unclear)
     }
 
     pub(super) fn count(&self, operation: &'static str) {
@@ -252,6 +320,16 @@ impl World {
             // Some are near their deadline long before the day is over.
             order.shipping_deadline = after(now, self.dice.seconds(13 * 3600, 24 * 3600));
             let order_id = order.order_id.clone();
+            let sum = |taxes: &[Tax]| taxes.iter().map(|tax| tax.amount).sum();
+            self.paid.borrow_mut().extend(order.lines.iter().map(|line| {
+                let paid = Paid {
+                    goods: line.price(),
+                    shipping: line.shipping_price,
+                    taxes: sum(&line.taxes),
+                    shipping_taxes: sum(&line.shipping_taxes),
+                };
+                (line.order_line_id.clone(), paid)
+            }));
             self.shop(index, |shop, now| shop.place(order, now));
             let Some(listed) = self.listed(index, &order_id) else { continue };
             let prima_number = format!("P{index}-{number:05}");
@@ -280,6 +358,11 @@ impl World {
             let key = row.key.clone();
             if self.store.save_order(&mut row).await.is_err() {
                 self.violate("the plan is unsound: a row cannot be saved".to_owned());
+            }
+            if !self.calm && self.dice.chance(0.2) {
+                let odd = Odd::ALL[self.dice.index(Odd::ALL.len())];
+                self.tell(|| format!("answers for {prima_number} are odd: {odd:?}"));
+                self.odd.borrow_mut().insert(prima_number.clone(), odd);
             }
             self.numbers.borrow_mut().insert(prima_number, key);
         }
