@@ -8,7 +8,7 @@ use shared::clock::Clock;
 use shared::despatch::plan::{NewShipment, Tracking};
 use shared::despatch::platform::Platform;
 use shared::events::EventBus;
-use shared::mirakl::shipping::{MiraklShipping, SettlementRequest, Shipment, ShipmentAnswer};
+use shared::mirakl::shipping::{MiraklShipping, SettledEntry, SettlementRequest, Shipment, ShipmentAnswer};
 use shared::mirakl::{MiraklError, Order};
 use shared::rights::{RefusedRights, shows_right};
 use shared::state::{Store, StoreError};
@@ -174,7 +174,7 @@ impl<M: MiraklShipping, S: Store, E: EventBus, C: Clock> MiraklShipping for Perm
         self.call(&["ST01"], self.client.create_shipment(shipment)).await
     }
 
-    async fn settle(&self, settlement: &SettlementRequest) -> Result<(), MiraklError> {
+    async fn settle(&self, settlement: &SettlementRequest) -> Result<Vec<SettledEntry>, MiraklError> {
         self.call(&[settlement.how.operation()], self.client.settle(settlement)).await
     }
 }

@@ -881,10 +881,11 @@ mod tests {
         use crate::despatch::{Parcel, ParcelLine, SettledLine, Settlement};
         let ours = |pieces: u32, confirmed: bool| Settlement {
             how: How::Refund,
-            lines: vec![SettledLine { order_line_id: "C1-A-1".into(), quantity: pieces, entries_before: 0 }],
+            lines: vec![SettledLine { order_line_id: "C1-A-1".into(), quantity: pieces, ..SettledLine::default() }],
             at: now(),
             until: now(),
             confirmed_at: confirmed.then(now),
+            reason_code: None,
         };
         let stage_of = |despatch: Despatch, refunds: &str| {
             let mut row = row_in(Stage::Despatched);

@@ -67,6 +67,8 @@ impl Marketplace {
                         quantity: if is_to_leave { quantity } else { refund.quantity },
                         amount: refund.amount,
                         shipping_amount: refund.shipping_amount,
+                        taxes: Vec::new(),
+                        shipping_taxes: Vec::new(),
                         reason_code: BY_CUSTOMER.to_owned(),
                         excluded_from_shipment: is_to_leave && quantity > 0,
                         created: now,
