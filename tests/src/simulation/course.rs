@@ -174,6 +174,16 @@ impl Course {
         self.world.failing.borrow_mut().clear();
     }
 
+    /// The keys may not use an operation from now on.
+    pub fn refuses(&self, operation: &'static str, status: u16) {
+        self.world.refused.borrow_mut().insert(operation, status);
+    }
+
+    /// The keys may use every operation again.
+    pub fn permits(&self) {
+        self.world.refused.borrow_mut().clear();
+    }
+
     /// The next call of a kind, whose description begins so, meets a fate.
     pub fn strikes(&self, kind: Kind, about: &str, fate: Fate) {
         self.world.plan_mishap(Mishap { kind, about: about.to_owned(), fate });
@@ -340,6 +350,18 @@ impl Course {
         self.world.store.load_poll(CHANNEL).await.unwrap_or_else(|problem| panic!("{problem}"))
     }
 
+    /// A day has passed since the daily look.
+    ///
+    /// # Panics
+    /// If that cannot be saved.
+    pub async fn look_is_due(&self) {
+        let mut state = self.poll_state().await;
+        state.look.done = Some(before(self.now(), minutes(24 * 60 + 5)));
+        if let Err(problem) = self.world.store.save_poll(CHANNEL, &mut state).await {
+            panic!("{problem}");
+        }
+    }
+
     /// Events of a kind that reached the bus, but for those of an order's exception.
     #[must_use]
     pub fn events(&self, kind: EventKind) -> Vec<Event> {
@@ -388,6 +410,7 @@ impl Course {
         let calls = self.world.calls.borrow();
         let minutely =
             calls.iter().filter(|call| call.kind == Kind::List && call.about.contains(" 0 ids") && call.about.ends_with(" offset 0"));
+        let minutely = minutely.filter(|call| !call.about.contains(" 4 states"));
         minutely.map(|call| call.about.contains(" 5 states")).collect()
     }
 
