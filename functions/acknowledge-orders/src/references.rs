@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use shared::channel::Channel;
 use shared::clock::{Clock, after, before};
-use shared::events::EventBus;
+use shared::events::{Event, EventBus, EventKind, Severity};
 use shared::mirakl::{MiraklDirectory, MiraklOrders, SellerReference};
 use shared::order::row::{ExceptionKind, OrderRow, REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING, Stage};
 use shared::queue::OrderQueue;
 use shared::state::{PollState, Store};
 
-use crate::Ports;
 use crate::report::ChannelReport;
+use crate::{Ports, rights};
 
+/// Mirakl's operation by which references are written.
+const WRITE: &str = "OR04";
 /// Mirakl's limit for one OR04.
 const REFERENCES_PER_CALL: usize = 100;
 
@@ -36,6 +38,9 @@ where
         let now = self.clock.now();
         // OR04: at most once a minute; runs come a minute apart, a little early or late.
         if poll.references_at.is_some_and(|at| now < before(after(at, Duration::from_secs(60)), Duration::from_secs(15))) {
+            return;
+        }
+        if poll.refused.wait(&channel.id, WRITE, now).is_some() {
             return;
         }
         let Ok(mut keys) = self.store.orders_in(&channel.id, REFERENCE_PENDING, REFERENCES_PER_CALL).await else { return };
@@ -68,10 +73,14 @@ where
         }
         poll.references_at = Some(now);
         let answers = match client.write_references(&references).await {
-            Ok(answers) => answers,
+            Ok(answers) => {
+                rights::note(&mut poll.refused, channel, WRITE, true, None, now);
+                answers
+            }
             Err(problem) => {
                 tracing::warn!(channel = %channel.id, %problem, "references could not be written; the next minute tries again");
                 report.note_failure(&problem);
+                rights::note(&mut poll.refused, channel, WRITE, false, Some(&problem), now);
                 return;
             }
         };
@@ -80,6 +89,7 @@ where
             match &answer.refused {
                 None => {
                     row.referenced_at = Some(now);
+                    row.references_refused = 0;
                     report.referenced += 1;
                 }
                 Some(reason) => {
@@ -87,6 +97,10 @@ where
                     report.count("references_refused");
                     // To the end of the line, so that it cannot keep others from their turn.
                     row.since = now;
+                    row.references_refused = row.references_refused.saturating_add(1);
+                    if row.references_refused == REFUSALS && !self.tell_of_refused_reference(&row, reason).await {
+                        row.references_refused -= 1;
+                    }
                 }
             }
             if let Err(problem) = self.store.save_order(&mut row).await {
@@ -94,7 +108,27 @@ where
             }
         }
     }
+
+    /// True once people are told.
+    async fn tell_of_refused_reference(&self, row: &OrderRow, reason: &str) -> bool {
+        let number = row.order_number.as_deref().unwrap_or_default();
+        let words: String = reason.chars().take(200).collect();
+        let event = Event {
+            kind: EventKind::ReferenceRefused,
+            channel: Some(row.key.channel.clone()),
+            order: Some(row.key.order_id.clone()),
+            needs_person: true,
+            severity: Severity::Warning,
+            reason: format!("Mirakl keeps refusing Prima's number {number} as the order's reference: {words}"),
+            remedy: "Nothing is held up by it, and it is tried again each minute. Have the marketplace say why: without the number its staff do not find the order in Prima, nor does the connector after a lost table."
+                .to_owned(),
+        };
+        self.events.publish(&[event]).await.is_ok()
+    }
 }
+
+/// Refusals of one reference in a row before a person is told: it is tried on all the same, and the order goes its way.
+const REFUSALS: u32 = 5;
 
 /// Prima has it under our number, and Mirakl does not hold that number yet.
 fn owes_reference(row: &OrderRow) -> bool {

@@ -775,7 +775,7 @@ mod tests {
     #[test]
     fn what_we_cancelled_ourselves_is_not_cancelled_in_prima_again() {
         use crate::despatch::{Parcel, Settlement};
-        let by = |how| Settlement { how, lines: Vec::new(), at: now(), until: now(), confirmed_at: Some(now()) };
+        let by = |how| Settlement { how, lines: Vec::new(), at: now(), until: now(), confirmed_at: Some(now()), reason_code: None };
         let ended = Despatch { ended_at: Some(now()), settlements: vec![by(How::Cancel)], ..Despatch::default() };
         let outcome_of = |despatch: Despatch| {
             let mut row = row_in(Stage::Despatched);
@@ -892,10 +892,11 @@ mod tests {
         use crate::despatch::{Parcel, ParcelLine, SettledLine, Settlement};
         let ours = |pieces: u32, confirmed: bool| Settlement {
             how: How::Refund,
-            lines: vec![SettledLine { order_line_id: "C1-A-1".into(), quantity: pieces, entries_before: 0 }],
+            lines: vec![SettledLine { order_line_id: "C1-A-1".into(), quantity: pieces, ..SettledLine::default() }],
             at: now(),
             until: now(),
             confirmed_at: confirmed.then(now),
+            reason_code: None,
         };
         let stage_of = |despatch: Despatch, refunds: &str| {
             let mut row = row_in(Stage::Despatched);

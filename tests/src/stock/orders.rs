@@ -339,7 +339,8 @@ impl Life {
             quantity: 1,
             amount: Decimal::ONE,
             shipping_amount: Decimal::ZERO,
-            taxes: Decimal::ZERO,
+            taxes: Vec::new(),
+            shipping_taxes: Vec::new(),
             reason_code: "GOODWILL".to_owned(),
             excluded_from_shipment: false,
         };

@@ -67,6 +67,8 @@ impl Marketplace {
                         quantity: if is_to_leave { quantity } else { refund.quantity },
                         amount: refund.amount,
                         shipping_amount: refund.shipping_amount,
+                        taxes: Vec::new(),
+                        shipping_taxes: Vec::new(),
                         reason_code: BY_CUSTOMER.to_owned(),
                         excluded_from_shipment: is_to_leave && quantity > 0,
                         created: now,
@@ -156,7 +158,8 @@ pub(super) fn cancel_all(order: &mut Order, cause: Cause, at: Timestamp) {
     order.enter(State::Canceled);
 }
 
-/// Takes pieces out of a line, with their share of all its amounts; the last piece takes what is left.
+/// Takes pieces out of a line, with their share of all its amounts; the last piece takes what is left. What was refunded before is
+/// not given back again.
 pub(super) fn take_back(line: &mut OrderLine, quantity: u32, at: Timestamp, reason_code: &str) {
     let (of, all) = (line.quantity, line.quantity == quantity);
     let share = |amount: Decimal| {
@@ -167,14 +170,18 @@ pub(super) fn take_back(line: &mut OrderLine, quantity: u32, at: Timestamp, reas
             share.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero)
         }
     };
-    let out = |taxes: &mut Vec<Tax>| -> Vec<Tax> {
+    let out = |taxes: &mut Vec<Tax>, refunded: &[Tax]| -> Vec<Tax> {
         let taken = taxes.iter_mut().map(|tax| {
-            let amount = share(tax.amount);
+            let refunded: Decimal = refunded.iter().filter(|other| other.code == tax.code).map(|other| other.amount).sum();
+            let (amount, left) = (share(tax.amount), (tax.amount - refunded).max(Decimal::ZERO));
             tax.amount -= amount;
-            Tax { amount, ..tax.clone() }
+            Tax { amount: amount.min(left), ..tax.clone() }
         });
         taken.collect()
     };
+    let refunded = |of: fn(&Refund) -> &Vec<Tax>| -> Vec<Tax> { line.refunds.iter().flat_map(of).cloned().collect() };
+    let (taxes_back, shipping_taxes_back) = (refunded(|refund| &refund.taxes), refunded(|refund| &refund.shipping_taxes));
+    let (goods_left, shipping_left, shipping) = (line.goods_left(), line.shipping_left(), share(line.shipping_price));
     let fees = line.fees.iter_mut().map(|fee| {
         let amount = share(fee.amount);
         fee.amount -= amount;
@@ -184,17 +191,17 @@ pub(super) fn take_back(line: &mut OrderLine, quantity: u32, at: Timestamp, reas
         fees: fees.collect(),
         id: format!("{}-C{}", line.order_line_id, line.cancelations.len() + 1),
         quantity,
-        amount: line.price_unit * Decimal::from(quantity),
-        shipping_amount: share(line.shipping_price),
-        taxes: out(&mut line.taxes),
-        shipping_taxes: out(&mut line.shipping_taxes),
+        amount: (line.price_unit * Decimal::from(quantity)).min(goods_left),
+        shipping_amount: shipping.min(shipping_left),
+        taxes: out(&mut line.taxes, &taxes_back),
+        shipping_taxes: out(&mut line.shipping_taxes, &shipping_taxes_back),
         commission_fee: share(line.commission_fee),
         commission_tax: share(line.commission_tax),
         created: at,
         reason_code: reason_code.to_owned(),
     };
     line.quantity -= quantity;
-    line.shipping_price -= cancelation.shipping_amount;
+    line.shipping_price -= shipping;
     line.commission_fee -= cancelation.commission_fee;
     line.commission_tax -= cancelation.commission_tax;
     line.cancelations.push(cancelation);

@@ -119,7 +119,9 @@ struct RefundOut<'o> {
     reason_code: &'o str,
     refund_state: &'static str,
     shipping_amount: Amount,
+    shipping_taxes: Vec<CancelledTax>,
     state: &'static str,
+    taxes: Vec<CancelledTax>,
 }
 
 #[derive(Serialize)]
@@ -139,7 +141,8 @@ pub(super) fn line<'o>(order: &'o Order, line: &'o OrderLine, index: usize, sett
     let style = Style::of(&order.order_id);
     let old = settings.old_shapes;
     let amount = |amount| Amount(amount, style);
-    let taxes = |taxes: &[Tax]| taxes.iter().map(|tax| tax_out(tax, style, old)).collect();
+    let rule = (!old).then_some(if settings.taxes_proportional { "PROPORTIONAL_TO_AMOUNT" } else { "NONE" });
+    let taxes = |taxes: &[Tax]| taxes.iter().map(|tax| tax_out(tax, style, rule)).collect();
     let reason = order.cause.filter(|_| matches!(line.state, State::Refused | State::Canceled));
     LineOut {
         can_refund: order.state.is_paid() && line.quantity > 0 && line.state != State::Refused,
@@ -213,8 +216,7 @@ pub(super) fn promotion(line: &OrderLine, style: Style) -> Option<PromotionOut<'
     })
 }
 
-fn tax_out(tax: &Tax, style: Style, old: bool) -> TaxOut {
-    let tax_calculation_rule = (!old).then_some("PROPORTIONAL_TO_AMOUNT");
+fn tax_out(tax: &Tax, style: Style, tax_calculation_rule: Option<&'static str>) -> TaxOut {
     TaxOut { amount: Amount(tax.amount, style), code: tax.code, rate: Amount(tax.rate, style), tax_calculation_rule }
 }
 
@@ -224,6 +226,7 @@ fn fee_out(fee: &Fee, style: Style) -> FeeOut {
 
 fn refund(refund: &Refund, style: Style) -> RefundOut<'_> {
     let amount = |amount| Amount(amount, style);
+    let taxes = |taxes: &[Tax]| taxes.iter().map(|tax| CancelledTax { amount: amount(tax.amount), code: tax.code }).collect();
     RefundOut {
         amount: amount(refund.amount),
         commission_amount: amount(Decimal::ZERO),
@@ -237,7 +240,9 @@ fn refund(refund: &Refund, style: Style) -> RefundOut<'_> {
         reason_code: &refund.reason_code,
         refund_state: "WAITING_REFUND",
         shipping_amount: amount(refund.shipping_amount),
+        shipping_taxes: taxes(&refund.shipping_taxes),
         state: "WAITING_REFUND",
+        taxes: taxes(&refund.taxes),
     }
 }
 

@@ -174,7 +174,7 @@ pub(in crate::mirakl) fn order<'o>(order: &'o Order, settings: &'o Settings) -> 
         order_state_reason_code: order.cause.map(Cause::code),
         order_state_reason_label: order.cause.map(Cause::label),
         order_tax_mode: (!old).then_some(tax_mode(order.tax_included)),
-        order_taxes: order_taxes(order, style),
+        order_taxes: if settings.order_level_tax { order_taxes(order, style) } else { Vec::new() },
         old_payment_type: (!old).then_some(order.payment_type),
         payment_duration: 0,
         payment_type: order.payment_type,
