@@ -17,7 +17,10 @@ pub(crate) async fn stocked(name: &str, installation: Value) -> World {
 pub(crate) async fn stocked_with(name: &str, installation: Value, skus: usize) -> World {
     let mut options = options(name);
     options.channel = json!({"stock": "live"});
+    // Each channel shows all pieces: how the last ones are divided is what the simulation and `stock-peak` look at.
+    let copied = json!({"last_pieces": "copy", "last_pieces_by": "the test", "last_pieces_why": "each channel is looked at by itself"});
     options.installation = json!({"stock": {"margin_seconds": 0, "zeroes_percent": 100}});
+    merge(&mut options.installation, json!({"stock": copied}));
     merge(&mut options.installation, installation);
     options.mirakl = json!({"settings": {"import_wait_seconds": 0, "import_run_seconds": 1, "export_seconds": 1}});
     let world = world(options).await;

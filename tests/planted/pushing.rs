@@ -4,9 +4,11 @@ use crate::bugs::{Bug, Edit, Simulation};
 
 const LIB: &str = "functions/push-stock/src/lib.rs";
 const READING: &str = "functions/push-stock/src/reading.rs";
+const DIVISION: &str = "shared/src/stock/division.rs";
 const EVALUATE: &str = "shared/src/stock/evaluate.rs";
 const FIGURES: &str = "shared/src/stock/figures.rs";
 const FLIGHT: &str = "shared/src/stock/flight.rs";
+const MARKET: &str = "shared/src/stock/market.rs";
 const OFFER: &str = "shared/src/stock/offer.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
@@ -14,7 +16,7 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "nothing-in-flight",
         why: "What is sold and not in Prima's figure yet lowers nothing.",
         simulation: Simulation::Stock,
-        edits: &[Edit { file: EVALUATE, find: "let in_flight = self.in_flight.of(key);", replace: "let in_flight = 0;" }],
+        edits: &[Edit { file: EVALUATE, find: "        let in_flight = self.in_flight.of(key);", replace: "        let in_flight = 0;" }],
     },
     Bug {
         name: "in-flight-read-before-the-answer",
@@ -39,8 +41,8 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Stock,
         edits: &[Edit {
             file: LIB,
-            find: "        for other in others {\n            in_flight.add",
-            replace: "        for other in others.iter().skip(others.len()) {\n            in_flight.add",
+            find: "let sellers: Vec<_> = others.iter().map(",
+            replace: "let sellers: Vec<_> = others.iter().skip(others.len()).map(",
         }],
     },
     Bug {
@@ -162,13 +164,46 @@ pub(crate) const BUGS: &[Bug] = &[
         }],
     },
     Bug {
+        name: "divided-but-raised-before-the-other-is-down",
+        why: "The last pieces are divided, and what a channel that is lowered may still sell until then is given to the other.",
+        simulation: Simulation::Stock,
+        edits: &[
+            Edit { file: DIVISION, find: "room.saturating_sub(risk.min(burst))", replace: "room.saturating_sub(risk.min(0))" },
+            Edit {
+                file: LIB,
+                find: "!others.iter().any(|desk| desk.evaluation.too_much.contains(&line.key))",
+                replace: "others.iter().all(|desk| desk.is_live())",
+            },
+        ],
+    },
+    Bug {
+        name: "division-ignores-what-is-in-doubt",
+        why: "An import that is under way counts as nothing where the last pieces are divided: the other channel is given them too.",
+        simulation: Simulation::Stock,
+        edits: &[Edit {
+            file: DIVISION,
+            find: "Shown::InDoubt(quantity) => (quantity, pending.is_under_way),",
+            replace: "Shown::InDoubt(quantity) => (quantity.min(0), pending.is_under_way),",
+        }],
+    },
+    Bug {
+        name: "pieces-handed-on-before-all-orders-are-known",
+        why: "Pieces that a channel was taken are given to the other as soon as the import is complete: what was sold before is not listed yet.",
+        simulation: Simulation::Stock,
+        edits: &[Edit {
+            file: MARKET,
+            find: "pending.is_unseen |= may_have_sold && is_open;",
+            replace: "pending.is_unseen |= may_have_sold && is_open && before == u32::MAX;",
+        }],
+    },
+    Bug {
         name: "urgent-waits-for-the-pace",
         why: "What is to be lowered waits for the pace of the sales.",
         simulation: Simulation::Stock,
         edits: &[Edit {
             file: LIB,
-            find: "Pressure { to_lower: desk.evaluation.to_lower, at_buffer: desk.evaluation.at_buffer, velocity }",
-            replace: "Pressure { to_lower: 0, at_buffer: 0, velocity }",
+            find: "                to_lower: desk.evaluation.to_lower,\n                at_buffer: desk.evaluation.at_buffer,\n                // What waits",
+            replace: "                to_lower: 0,\n                at_buffer: 0,\n                // What waits",
         }],
     },
 ];

@@ -344,6 +344,7 @@ where
         if report.completed {
             poll.state.completed_at = Some(self.clock.now());
             poll.state.unlisted_told = false;
+            poll.state.seen_until = poll.state.listed_at;
         }
         for _try in 0..3 {
             let problem = match self.store.save_poll(&channel.id, &mut poll.state).await {

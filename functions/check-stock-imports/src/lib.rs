@@ -159,7 +159,8 @@ where
                 let reason = format!("import {import_id} {reason}");
                 let now = self.clock.now();
                 self.change(&message.channel, |memory| {
-                    if memory.import.take_if(|import| import.mark == message.mark).is_some() {
+                    if let Some(import) = memory.import.take_if(|import| import.mark == message.mark) {
+                        memory.note_end(&import, now);
                         memory.failed = Some(FailedImport { at: now, reason: reason.clone() });
                         memory.totals.imports_failed += 1;
                         // Its lines are in doubt: what they are to show is published again at once.
@@ -261,6 +262,7 @@ where
             .change(&message.channel, |memory| {
                 let Some(import) = memory.import.take_if(|import| import.mark == message.mark) else { return };
                 memory.imported_at = Some(now);
+                memory.note_end(&import, now);
                 if !memory.more {
                     memory.decided_at = Some(import.begun_at);
                 }
@@ -269,10 +271,7 @@ where
                 memory.totals.lines_in_error += refused.len() as u64;
                 memory.pending |= settled.unidentified > 0 || lines.is_none();
                 memory.failed = None;
-                memory.unnamed = (settled.unidentified > 0).then(|| {
-                    let reason = errors.iter().find(|error| error.offer_sku.is_none()).map(|error| error.reason.clone());
-                    (settled.unidentified, reason.unwrap_or_default())
-                });
+                memory.unnamed = (settled.unidentified > 0).then(|| (settled.unidentified, settled.unidentified_reason.clone()));
             })
             .await;
         changed.map_or(Disposition::Return("store unavailable"), |()| Disposition::Done("complete"))

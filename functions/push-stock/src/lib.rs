@@ -37,12 +37,14 @@ use shared::state::ledger::{HeldLedger, LedgerStore, StockRecord, Version};
 use shared::state::{FlightStore, Store, StoreError};
 use shared::stock::book::{StockBook, StockPages};
 use shared::stock::cadence::{Pressure, next_push};
-use shared::stock::evaluate::{Evaluation, InFlight, LastUnits, Line, Market, Offered, Stall, evaluate, sold_since};
+use shared::stock::division::{Outstanding, Pending};
+use shared::stock::evaluate::{Evaluation, Line, Offered, Stall, evaluate, sold_since};
 use shared::stock::exceptions::{Condition, StockExceptionKind, announce, follow, tidy};
 use shared::stock::figures::Figures;
 use shared::stock::files::{FIGURES, StockFiles, offers_of};
 use shared::stock::flight::Flight;
-use shared::stock::ledger::{Change, sku_hash};
+use shared::stock::ledger::{Change, Ledger, sku_hash};
+use shared::stock::market::{Seat, market, outstanding, seen_until, sold_besides};
 use shared::stock::memory::{LatestEvaluation, PushMemory, StockLease, StockMemory};
 use shared::stock::offer::Shown;
 use shared::stock::offers_list::OffersList;
@@ -113,6 +115,10 @@ struct Desk {
     flights: Vec<Flight>,
     /// When these were looked at.
     looked_at: Timestamp,
+    /// Every order that was placed before is among them.
+    seen_until: Option<Timestamp>,
+    /// Imports whose effect is not over.
+    outstanding: Outstanding,
     /// Prima SKUs of which something was sold or cancelled here since the run before.
     touched: Vec<SkuOverride>,
     /// Units by offer SKU that were sold here since the last push.
@@ -130,6 +136,20 @@ struct Desk {
 impl Desk {
     fn id(&self) -> &str {
         &self.channel.id
+    }
+
+    fn seat(&self) -> Seat<'_> {
+        Seat {
+            channel: &self.channel,
+            rules: &self.pages.rules,
+            skus: &self.pages.skus,
+            flights: &self.flights,
+            offers: self.offers.as_ref(),
+            ledger: self.held.ledger(),
+            memory: &self.memory,
+            outstanding: &self.outstanding,
+            seen_until: self.seen_until,
+        }
     }
 
     fn is_live(&self) -> bool {
@@ -318,6 +338,8 @@ where
                 list_unread,
                 flights: Vec::new(),
                 looked_at: now,
+                seen_until: None,
+                outstanding: Outstanding::default(),
                 touched: Vec::new(),
                 sold_since: HashMap::new(),
                 evaluation: Evaluation::default(),
@@ -374,12 +396,17 @@ where
         for desk in desks {
             // While Prima answered, an import may have been settled.
             desk.held = self.ledger.load(desk.id()).await.map_err(|problem| problem.to_string())?;
+            desk.seen_until = seen_until(&self.store, &desk.channel).await.map_err(|problem| problem.to_string())?;
+            desk.outstanding = outstanding(&self.files, desk.id(), &desk.memory, desk.seen_until, now).await;
             desk.looked_at = self.clock.now();
             desk.flights = self.store.flights(desk.id()).await.map_err(|problem| problem.to_string())?;
             let marks = format!("sold#{}", desk.id());
             let mut seen = self.ledger.load(&marks).await.map_err(|problem| problem.to_string())?;
             // With the pieces that the marketplace may have put back on offer: so much more may be shown than was known.
             let mut touched: HashMap<&str, u32> = HashMap::new();
+            // What was sold, and nothing else, of each; none where something else was done to it, too.
+            let mut sold: HashMap<&str, Option<u32>> = HashMap::new();
+            let marks_are_there = !seen.ledger().is_empty();
             let (mut noted, mut present) = (Vec::new(), HashSet::new());
             for flight in &desk.flights {
                 let sku_hash = sku_hash(&flight.key.order_id);
@@ -393,6 +420,16 @@ where
                 for (offer_sku, pieces) in flight.touched() {
                     let back = touched.entry(offer_sku).or_default();
                     *back = back.saturating_add(pieces);
+                    sold.entry(offer_sku).or_insert(Some(0));
+                }
+                let is_new_sale = before == Shown::Never && marks_are_there && flight.is_sale();
+                for line in &flight.lines {
+                    if let Some(units) = sold.get_mut(line.offer_sku.as_str()) {
+                        *units = units.filter(|_| is_new_sale).map(|units| units.saturating_add(line.units));
+                    }
+                }
+                for offer_sku in flight.taken_back.keys() {
+                    sold.insert(offer_sku.as_str(), None);
                 }
                 let units = flight.lines.iter().map(|line| line.units).sum();
                 if before == Shown::Never && units > 0 {
@@ -403,10 +440,20 @@ where
             let gone = seen.ledger().entries().filter(|entry| !present.contains(&entry.sku_hash));
             noted.extend(gone.map(|entry| Change { value: Shown::Never, ..entry }));
             desk.memory.sales.forget(now);
+            let spelt = spelt_as_offered(touched.keys().copied(), desk.held.ledger(), desk.offers.as_ref());
+            let hash_of = |sku: &str| sku_hash(spelt.get(sku).map_or(sku, String::as_str));
+            let sales: Vec<Change> = sold
+                .iter()
+                .filter_map(|(sku, units)| {
+                    let sku_hash = hash_of(sku);
+                    let value = less_sold(desk.held.ledger().shown(sku_hash), (*units)?, desk.outstanding.of(sku_hash))?;
+                    Some(Change { sku_hash, value })
+                })
+                .collect();
             let changes: Vec<Change> = touched
                 .iter()
                 .filter_map(|(sku, back)| {
-                    let sku_hash = sku_hash(sku);
+                    let sku_hash = hash_of(sku);
                     match desk.held.ledger().shown(sku_hash) {
                         Shown::Known(quantity) | Shown::InDoubt(quantity) | Shown::Unknown(quantity) => {
                             Some(Change { sku_hash, value: Shown::Unknown(quantity.saturating_add(*back)) })
@@ -427,6 +474,9 @@ where
             // The ledger first: an order that is marked as seen was never forgotten there.
             self.append(&mut desk.held, &changes).await?;
             self.append(&mut seen, &noted).await?;
+            // Only now: what is taken off an entry twice would count as less than may be shown.
+            self.append(&mut desk.held, &sales).await?;
+            desk.memory.seen_until = desk.seen_until;
         }
         Ok(())
     }
@@ -453,25 +503,9 @@ where
 
     /// What channels without a desk have in flight: they sell too.
     async fn flights_of_others(&self, channels: &[Channel], unusable: &[(String, String)], desks: &[Desk]) -> Result<Vec<Others>, String> {
-        let mut others = Vec::new();
-        let usable = channels.iter().map(|channel| (&channel.id, channel.stock == Mode::Off));
-        let all = usable.chain(unusable.iter().map(|(id, _)| (id, false)));
-        for (id, is_off) in all.filter(|(id, _)| desks.iter().all(|desk| desk.id() != *id)) {
-            let flights = self.store.flights(id).await.map_err(|problem| problem.to_string())?;
-            if flights.is_empty() {
-                continue;
-            }
-            match self.book.skus(id).await {
-                Ok(skus) => others.push(Others { skus, flights }),
-                // Its lines protect nothing then; such a channel is absent, and nothing is raised anywhere. Where they only cannot be read now,
-                // nothing is published at all: a quantity that leaves out what was sold there would be too high.
-                Err(UnusableDocument::Wrong(problem)) if !is_off => {
-                    tracing::error!(channel = %id, problem, "its orders protect no stock")
-                }
-                Err(problem) => return Err(format!("what channel {id} has sold cannot be told from its documents: {problem}")),
-            }
-        }
-        Ok(others)
+        let is_seated = |id: &str| desks.iter().any(|desk| desk.id() == id);
+        let sellers = sold_besides(&self.store, &self.book, channels, unusable, is_seated).await?;
+        Ok(sellers.into_iter().map(|(skus, flights)| Others { skus, flights }).collect())
     }
 
     /// By Prima SKU, what other channels than this have sold since what it shows was decided.
@@ -482,25 +516,10 @@ where
     }
 
     fn evaluate_all(&self, desks: &mut [Desk], others: &[Others], figures: &Figures, now: Timestamp) {
-        let mut in_flight = InFlight::default();
-        for other in others {
-            in_flight.add(&other.skus, &other.flights, figures, &self.settings);
-        }
-        for desk in &*desks {
-            in_flight.add(&desk.pages.skus, &desk.flights, figures, &self.settings);
-        }
         let sold_elsewhere: Vec<_> = desks.iter().map(|desk| Self::sold_elsewhere(desks, others, desk)).collect();
-        let mut last_units = LastUnits::default();
-        if self.settings.last_units > 0 {
-            for channel in &self.settings.last_units_on {
-                if let Some(desk) = desks.iter().find(|desk| desk.id() == channel && desk.is_live())
-                    && let Some(offers) = &desk.offers
-                {
-                    last_units.add(channel, &desk.pages.skus, offers);
-                }
-            }
-        }
-        let market = Market { figures, settings: &self.settings, in_flight, last_units, now };
+        let seats: Vec<Seat<'_>> = desks.iter().map(Desk::seat).collect();
+        let sellers: Vec<_> = others.iter().map(|other| (&other.skus, other.flights.as_slice())).collect();
+        let market = market(figures, &self.settings, &seats, &sellers, now);
         for (desk, sold_elsewhere) in desks.iter_mut().zip(&sold_elsewhere) {
             let Some(offers) = &desk.offers else { continue };
             let stall = Stall {
@@ -533,7 +552,13 @@ where
             let lines: Vec<Line> = desks[index].evaluation.lines.iter().filter(|line| may_go(line)).cloned().collect();
             let desk = &mut desks[index];
             let velocity = desk.memory.sales.velocity(now);
-            let pressure = Pressure { to_lower: desk.evaluation.to_lower, at_buffer: desk.evaluation.at_buffer, velocity };
+            let pressure = Pressure {
+                to_lower: desk.evaluation.to_lower,
+                at_buffer: desk.evaluation.at_buffer,
+                // What waits for another channel is not sent before.
+                to_fill: if lines.iter().any(|line| line.raises) { desk.evaluation.to_fill } else { 0 },
+                velocity,
+            };
             let (due_at, reason) = next_push(desk.memory.pushed_at, &pressure, &desk.pages.rules, now);
             let goes_on = desk.memory.more && desk.memory.pushed_at.is_none_or(|at| after(at, BETWEEN_IMPORTS) <= after(now, NEARLY_DUE));
             let is_due = due_at <= after(now, NEARLY_DUE) || desk.memory.republish || goes_on;
@@ -564,8 +589,8 @@ where
                 format!("{}: published {} of {count} lines", reason.name(), desk.report.published)
             };
             desk.memory.more &= !lines_are_all_out(desk);
-            // What waits to be raised waits for the pace; what is to be lowered, or did not fit, is looked at every minute.
-            desk.memory.pending = desk.is_live() && (desk.evaluation.to_lower > 0 || desk.memory.more);
+            // What waits to be raised waits for the pace, unless it shows nothing; what is to be lowered, or did not fit, is looked at every minute.
+            desk.memory.pending = desk.is_live() && (desk.evaluation.to_lower > 0 || desk.evaluation.to_fill > 0 || desk.memory.more);
             desk.memory.latest = LatestEvaluation {
                 at: Some(now),
                 offers: desk.evaluation.offers,
@@ -640,7 +665,7 @@ where
         report.announced += self.tell_installation(memory, found, &looked_at, now).await;
         lasts("", &memory.exceptions);
         let known: HashSet<&str> = channels.iter().map(|channel| channel.id.as_str()).collect();
-        tidy(&self.queue, |channel, kind, first_seen| match lasting.get(channel.trim_matches('-')) {
+        tidy(&self.queue, |channel, kind, first_seen| match lasting.get(channel) {
             Some(named) => Some(named.iter().any(|(one, at)| one == kind && at == first_seen)),
             // A channel that is no more, or is off now, needs nobody.
             None => (!known.contains(channel) || channels.iter().any(|one| one.id == channel && one.stock == Mode::Off)).then_some(false),
@@ -682,6 +707,38 @@ where
     }
 }
 
+/// What is known to be shown once `units` more were sold, and nothing else was done: Mirakl has lowered its own figure. None where it is
+/// not known whether that was before an import put a quantity in its place.
+fn less_sold(shown: Shown, units: u32, pending: Pending) -> Option<Shown> {
+    if pending.is_under_way && !pending.is_from_nothing || pending.is_new {
+        return None;
+    }
+    // More sold than was shown: it was not what it was taken for.
+    let less = |quantity: u32| quantity.checked_sub(units);
+    match shown {
+        Shown::Known(quantity) => less(quantity).map(Shown::Known),
+        Shown::Unknown(quantity) => less(quantity).map(Shown::Unknown),
+        Shown::InDoubt(quantity) if pending.is_under_way => less(quantity).map(Shown::InDoubt),
+        Shown::InDoubt(_) | Shown::Never => None,
+    }
+}
+
+/// SKUs that an order spells in other capitals than the list of offers does, and its spelling: where there is one alone.
+fn spelt_as_offered<'s>(skus: impl Iterator<Item = &'s str>, ledger: &Ledger, offers: Option<&OffersList>) -> HashMap<String, String> {
+    let unknown = skus.filter(|sku| ledger.shown(sku_hash(sku)) == Shown::Never);
+    let unknown: HashMap<String, &str> = unknown.map(|sku| (sku.to_lowercase(), sku)).collect();
+    let mut spelt: HashMap<String, Vec<String>> = HashMap::new();
+    if unknown.is_empty() {
+        return HashMap::new();
+    }
+    for offer_sku in offers.iter().flat_map(|offers| offers.skus()) {
+        if let Some(sku) = unknown.get(&offer_sku.to_lowercase()) {
+            spelt.entry((*sku).to_owned()).or_default().push(offer_sku.to_owned());
+        }
+    }
+    spelt.into_iter().filter_map(|(sku, mut found)| Some((sku, found.pop().filter(|_| found.is_empty())?))).collect()
+}
+
 fn lease_of(run: &Run, now: Timestamp) -> StockLease {
     StockLease { lease: Some(Lease { owner: run.id.clone(), until: after(now, LEASE_FOR) }), disturbed: false }
 }
@@ -704,3 +761,42 @@ fn without_offer(figures: &Figures, desks: &[Desk]) -> usize {
 
 /// The basis that figures are read by, for whoever reads them.
 pub(crate) type Basis = StockBasis;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sale_is_taken_off_what_is_shown_where_no_import_can_have_overwritten_it() {
+        use Shown::{InDoubt, Known, Unknown};
+        let none = Pending::default();
+        let unseen = Pending { is_new: true, ..none };
+        let under_way = Pending { is_under_way: true, is_unseen: true, ..none };
+        let filling = Pending { is_under_way: true, is_from_nothing: true, ..none };
+        for (shown, units, pending, expected) in [
+            (Known(5), 2, none, Some(Known(3))),
+            (Unknown(5), 2, none, Some(Unknown(3))),
+            (Known(5), 6, none, None),
+            (Known(5), 2, unseen, None),
+            (InDoubt(5), 2, under_way, None),
+            (InDoubt(5), 2, filling, Some(InDoubt(3))),
+            (InDoubt(5), 2, none, None),
+            (Shown::Never, 1, none, None),
+        ] {
+            assert_eq!(less_sold(shown, units, pending), expected, "{shown:?} {units} {pending:?}");
+        }
+    }
+
+    #[test]
+    fn an_order_in_other_capitals_is_of_the_one_offer_that_it_can_mean() {
+        let mut offers = OffersList::new(Timestamp::UNIX_EPOCH);
+        for sku in ["St112-Nav-12", "a-1", "A-1"] {
+            offers.add(sku);
+        }
+        let mut ledger = Ledger::default();
+        ledger.apply(&[Change { sku_hash: sku_hash("B-1"), value: Shown::Known(1) }]);
+        let spelt = spelt_as_offered(["ST112-NAV-12", "A-1", "B-1", "C-1"].into_iter(), &ledger, Some(&offers));
+        assert_eq!(spelt, HashMap::from([("ST112-NAV-12".to_owned(), "St112-Nav-12".to_owned())]));
+        assert_eq!(spelt_as_offered(["X"].into_iter(), &ledger, None), HashMap::new());
+    }
+}

@@ -6,25 +6,27 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
 use shared::channel::{Channel, Mode};
-use shared::channels::DocumentKey;
+use shared::channels::{DocumentKey, UnusableDocument};
 use shared::clock::after;
 use shared::installation::Installation;
-use shared::order::mapping::{PrimaSku, SkuProblem};
+use shared::order::mapping::{PrimaSku, SkuProblem, SkuReader};
 use shared::prima::stock::SkuKey;
-use shared::state::ledger::{LedgerStore, StockRecord};
+use shared::state::ledger::{HeldLedger, LedgerStore, StockRecord};
 use shared::state::{FlightStore, StoreError};
 use shared::stock::book::{StockBook, StockPages};
 use shared::stock::cadence::most_within;
-use shared::stock::evaluate::{InFlight, LastUnits, Market, OfferView, Stall, units_of};
+use shared::stock::division::{Divided, Outstanding, Quota};
+use shared::stock::evaluate::{OfferView, Stall, units_of};
 use shared::stock::exceptions::StockException;
 use shared::stock::figures::Figures;
 use shared::stock::files::{FIGURES, StockFiles, offers_of};
 use shared::stock::flight::Flight;
+use shared::stock::market::{Seat, market, outstanding, seen_until, sold_besides};
 use shared::stock::memory::{PushMemory, StockMemory};
 use shared::stock::offer::{Known, Shown, Wanted, Why, to_publish};
 use shared::stock::offers_list::OffersList;
 use shared::stock::rules::{Sourced, StockRule};
-use shared::stock::settings::{StockBasis, StockSettings};
+use shared::stock::settings::{LastPieces, StockBasis, StockSettings};
 
 use crate::arguments::StockCommand;
 use crate::documents::mode;
@@ -81,6 +83,18 @@ pub(crate) struct Everything {
     settings: StockSettings,
     pub(crate) channels: Vec<(Channel, StockPages, Vec<Flight>, Option<OffersList>)>,
     figures: Figures,
+    /// Channels whose documents cannot be used, with what is wrong: nothing is raised anywhere meanwhile.
+    pub(crate) wrong: Vec<(String, String)>,
+    /// What channels have in flight that take no part.
+    sellers: Vec<(SkuReader, Vec<Flight>)>,
+}
+
+/// What is kept of a channel's pushes.
+struct Kept {
+    held: HeldLedger,
+    memory: PushMemory,
+    outstanding: Outstanding,
+    seen_until: Option<Timestamp>,
 }
 
 impl Everything {
@@ -89,9 +103,20 @@ impl Everything {
         let installation: Installation =
             documents.read(&DocumentKey::Installation).await?.ok_or_else(|| anyhow!("there is no installation document"))?;
         let (store, files) = (connector.store()?, connector.stock_files()?);
-        let mut channels = Vec::new();
-        for channel in documents.channels().await?.channels {
-            let pages = StockBook::pages(&&documents, &channel.id).await.map_err(|problem| anyhow!("{problem}"))?;
+        let book = &documents;
+        let (list, unusable) = (StockBook::channels(&book).await?, StockBook::unusable(&book).await?);
+        let (mut channels, mut wrong) = (Vec::new(), unusable.clone());
+        for channel in list.clone() {
+            let pages = match StockBook::pages(&book, &channel.id).await {
+                Ok(pages) => pages,
+                Err(UnusableDocument::Wrong(problem)) => {
+                    if channel.stock != Mode::Off {
+                        wrong.push((channel.id, problem));
+                    }
+                    continue;
+                }
+                Err(problem) => return Err(anyhow!("{problem}")),
+            };
             let flights = store.flights(&channel.id).await?;
             let offers = files.read(&offers_of(&channel.id)).await?.map(OffersList::decode).transpose();
             let offers = offers.map_err(|problem| anyhow!("the list of offers of {} cannot be read: {problem}", channel.id))?;
@@ -99,32 +124,23 @@ impl Everything {
         }
         let figures = files.read(FIGURES).await?.map(|bytes| Figures::decode(&bytes)).transpose();
         let figures = figures.map_err(|problem| anyhow!("Prima's figures as kept cannot be read: {problem}"))?.unwrap_or_default();
-        Ok(Self { settings: installation.stock, channels, figures })
+        let is_seated = |id: &str| channels.iter().any(|(channel, ..): &(Channel, _, _, _)| channel.id == id && channel.stock != Mode::Off);
+        let sellers = sold_besides(&store, &book, &list, &unusable, is_seated).await.map_err(|problem| anyhow!(problem))?;
+        Ok(Self { settings: installation.stock, channels, figures, wrong, sellers })
     }
 
-    fn market(&self, now: Timestamp) -> Market<'_> {
-        let mut in_flight = InFlight::default();
-        for (_, pages, flights, _) in &self.channels {
-            in_flight.add(&pages.skus, flights, &self.figures, &self.settings);
-        }
-        let mut last_units = LastUnits::default();
-        if self.settings.last_units > 0 {
-            for named in &self.settings.last_units_on {
-                let found = self.channels.iter().find(|(channel, ..)| channel.id == *named && channel.stock == Mode::Live);
-                if let Some((channel, pages, _, Some(offers))) = found {
-                    last_units.add(&channel.id, &pages.skus, offers);
-                }
-            }
-        }
-        Market { figures: &self.figures, settings: &self.settings, in_flight, last_units, now }
+    /// The channels that take part, as `push-stock` has them.
+    fn seated(&self) -> impl Iterator<Item = &(Channel, StockPages, Vec<Flight>, Option<OffersList>)> {
+        self.channels.iter().filter(|(channel, ..)| channel.stock != Mode::Off)
     }
 
     /// Orders that have units of a SKU in flight: channel, order, units, and since when.
     fn orders_with(&self, key: SkuKey) -> Vec<(&Flight, u32)> {
         let mut found = Vec::new();
-        for (_, pages, flights, _) in &self.channels {
+        let sellers = self.sellers.iter().map(|(skus, flights)| (skus, flights));
+        for (skus, flights) in self.seated().map(|(_, pages, flights, _)| (&pages.skus, flights)).chain(sellers) {
             for flight in flights {
-                let units = units_of(flight, &pages.skus, &self.figures, &self.settings);
+                let units = units_of(flight, skus, &self.figures, &self.settings);
                 let units: u32 = units.iter().filter(|(_, one, _)| *one == Some(key)).map(|(_, _, units)| units).sum();
                 if units > 0 {
                     found.push((flight, units));
@@ -143,9 +159,25 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
     let held = ledger.load(&channel.id).await?;
     let (memory, _) = ledger.load_record::<PushMemory>(StockRecord::Push(&channel.id)).await?;
     let Some((_, pages, _, offers)) = everything.channels.iter().find(|(one, ..)| one.id == channel.id) else {
-        return Err(anyhow!("the documents of {} were taken away just now: try again", channel.id));
+        let wrong = everything.wrong.iter().find(|(id, _)| *id == channel.id).map(|(_, problem)| problem.as_str());
+        return Err(anyhow!(
+            "nothing is published on {}: {}",
+            channel.id,
+            wrong.unwrap_or("its documents were taken away just now: try again")
+        ));
     };
-    let market = everything.market(connector.now);
+    let (store, files) = (connector.store()?, connector.stock_files()?);
+    let mut kept = Vec::new();
+    for (seated, ..) in everything.seated() {
+        let held = ledger.load(&seated.id).await?;
+        let (memory, _) = ledger.load_record::<PushMemory>(StockRecord::Push(&seated.id)).await?;
+        let seen_until = seen_until(&store, seated).await?;
+        let outstanding = outstanding(&files, &seated.id, &memory, seen_until, connector.now).await;
+        kept.push(Kept { held, memory, outstanding, seen_until });
+    }
+    let seats: Vec<Seat<'_>> = everything.seated().zip(&kept).map(|(seated, kept)| seat(seated, kept)).collect();
+    let sellers: Vec<_> = everything.sellers.iter().map(|(skus, flights)| (skus, flights.as_slice())).collect();
+    let market = market(&everything.figures, &everything.settings, &seats, &sellers, connector.now);
     let stall = Stall { channel: &channel.id, rules: &pages.rules, skus: &pages.skus, ledger: held.ledger(), sold_elsewhere: None };
     let no_sku = |problem: SkuProblem| {
         anyhow!(
@@ -157,17 +189,23 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
     };
     let prima_sku = pages.skus.read(sku).map_err(no_sku)?;
     let view = market.view(&stall, sku).map_err(no_sku)?;
+    // What keeps it from being raised, as publishing looks at it.
     let mut others = Vec::new();
-    for (other, pages, _, offers) in everything.channels.iter().filter(|(other, ..)| other.id != channel.id && other.stock == Mode::Live) {
-        let held = ledger.load(&other.id).await?;
-        let stall = Stall { channel: &other.id, rules: &pages.rules, skus: &pages.skus, ledger: held.ledger(), sold_elsewhere: None };
-        for sku in offers.iter().flat_map(OffersList::skus).filter(|sku| pages.skus.read(sku).is_ok_and(|sku| sku.key() == view.key)) {
+    for seat in seats.iter().filter(|seat| seat.channel.id != channel.id && seat.channel.stock == Mode::Live) {
+        let stall = Stall { channel: &seat.channel.id, rules: seat.rules, skus: seat.skus, ledger: seat.ledger, sold_elsewhere: None };
+        for sku in
+            seat.offers.iter().flat_map(|offers| offers.skus()).filter(|sku| seat.skus.read(sku).is_ok_and(|sku| sku.key() == view.key))
+        {
             let view = market.view(&stall, sku);
             if view.is_ok_and(|view| shared::stock::offer::may_show_too_much(view.wanted, view.shown)) {
-                others.push(format!("{} ({sku})", other.id));
+                others.push(format!("{} ({sku}) may show too much", seat.channel.id));
             }
         }
+        if seat.offers.is_none() && seat.ledger.entries().any(|entry| entry.value.highest() > 0) {
+            others.push(format!("the list of offers of {} is not at hand", seat.channel.id));
+        }
     }
+    others.extend(everything.wrong.iter().map(|(id, problem)| format!("the documents of {id} cannot be used: {problem}")));
     let facts = Facts {
         channel: &channel,
         offer_sku: sku,
@@ -177,6 +215,7 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
         settings: &everything.settings,
         orders: everything.orders_with(view.key),
         others_too_high: others,
+        division: market.divided(&channel.id, view.key),
         now: connector.now,
     };
     Ok(render(&view, &facts))
@@ -193,6 +232,7 @@ struct Facts<'a> {
     settings: &'a StockSettings,
     orders: Vec<(&'a Flight, u32)>,
     others_too_high: Vec<String>,
+    division: Option<Divided>,
     now: Timestamp,
 }
 
@@ -226,10 +266,53 @@ fn render(view: &OfferView<'_>, facts: &Facts<'_>) -> String {
             format!("stock.last_units {} on {}", facts.settings.last_units, facts.settings.last_units_on.join(", ")),
         );
     }
+    let (value, source) = last_pieces(facts);
+    row("last pieces", value, source);
     row("to be shown", wanted(view.wanted), why(view.why, facts.settings));
     row("shown", shown(view.shown), shown_source(view.shown));
     row("to be published", next(view, facts), facts.memory.latest.decision.clone());
     terms.to_string()
+}
+
+/// What becomes of the last pieces here, and by which rule.
+fn last_pieces(facts: &Facts<'_>) -> (String, String) {
+    let settings = facts.settings;
+    let rule = match settings.last_pieces {
+        LastPieces::Divide => "divided",
+        LastPieces::OneChannel => "on one channel",
+        LastPieces::Copy => "copied",
+    };
+    let by = if settings.last_pieces_by.is_empty() {
+        "default".to_owned()
+    } else {
+        format!("by {}: {}", settings.last_pieces_by, settings.last_pieces_why)
+    };
+    let Some(Divided { quota, threshold, burst, channels }) = &facts.division else {
+        let why = "more are free than the channels can sell before they are corrected, or no other channel offers it";
+        let why = if settings.last_pieces == LastPieces::Copy { "each channel shows all" } else { why };
+        return ("all".to_owned(), format!("stock.last_pieces: {rule}, {by}; {why}"));
+    };
+    let value = match quota {
+        Quota::Stays => "what it shows".to_owned(),
+        Quota::Share(share) => share.to_string(),
+    };
+    let shown: Vec<String> = channels.iter().map(|(channel, shown)| format!("{shown} on {channel}")).collect();
+    let why = format!("at or under {threshold} free pieces, of which {burst} may be sold before a correction has its effect");
+    (value, format!("stock.last_pieces: {rule} {why}; {by}. May still be sold: {}", shown.join(", ")))
+}
+
+fn seat<'a>((channel, pages, flights, offers): &'a (Channel, StockPages, Vec<Flight>, Option<OffersList>), kept: &'a Kept) -> Seat<'a> {
+    Seat {
+        channel,
+        rules: &pages.rules,
+        skus: &pages.skus,
+        flights,
+        offers: offers.as_ref(),
+        ledger: kept.held.ledger(),
+        memory: &kept.memory,
+        outstanding: &kept.outstanding,
+        seen_until: kept.seen_until,
+    }
 }
 
 fn listed(facts: &Facts<'_>) -> String {
@@ -317,6 +400,7 @@ fn why(why: Why, settings: &StockSettings) -> String {
         Why::NeverSeen => "Prima has never answered it".to_owned(),
         Why::Excluded => "a rule excludes it".to_owned(),
         Why::LastUnitsElsewhere => "the last units are offered on another channel".to_owned(),
+        Why::Divided => "the last pieces are divided among the channels".to_owned(),
     }
 }
 
@@ -362,7 +446,7 @@ fn next(view: &OfferView<'_>, facts: &Facts<'_>) -> String {
         waits.push(format!("Mirakl refused this quantity lately: {}", reason.unwrap_or_default()));
     }
     if raises && !facts.others_too_high.is_empty() {
-        waits.push(format!("still too high on {}", facts.others_too_high.join(", ")));
+        waits.extend(facts.others_too_high.iter().cloned());
     }
     if quantity == 0 && facts.memory.exceptions.iter().any(|one| one.kind == shared::stock::exceptions::StockExceptionKind::ZeroesHeld) {
         waits.push("many offers would go to zero at once: see stock status".to_owned());
@@ -459,7 +543,7 @@ async fn buffer(connector: &Connector, channel: &str, only: Option<&str>) -> Res
     let channel = connector.channel(channel).await?;
     let everything = Everything::read(connector).await?;
     let Some((_, pages, _, _)) = everything.channels.iter().find(|(one, ..)| one.id == channel.id) else {
-        return Err(anyhow!("the documents of {} were taken away just now: try again", channel.id));
+        return Err(anyhow!("the documents of {} cannot be used, or were taken away just now", channel.id));
     };
     // From a sale to the lowering of this channel's offer: it is listed, a run notices it, a push is due, Mirakl imports it.
     let minute = Duration::from_secs(60);
@@ -542,8 +626,7 @@ mod tests {
         .unwrap();
         let settings = StockSettings::default();
         let (figures, ledger, skus) = (Figures::default(), Ledger::default(), SkuReader::new(&SkuRules::default(), Default::default()));
-        let market =
-            Market { figures: &figures, settings: &settings, in_flight: InFlight::default(), last_units: LastUnits::default(), now: at(9) };
+        let market = market(&figures, &settings, &[], &[], at(9));
         let stall = Stall { channel: "uk", rules: &rules, skus: &skus, ledger: &ledger, sold_elsewhere: None };
         let view = market.view(&stall, "W1-NAV-10").unwrap();
         let view = OfferView {
@@ -564,7 +647,8 @@ mod tests {
             memory: &memory,
             settings: &settings,
             orders: Vec::new(),
-            others_too_high: vec!["eu (X)".into()],
+            others_too_high: vec!["eu (X) may show too much".into()],
+            division: None,
             now: at(9),
         };
         let text = render(&view, &facts);
@@ -575,7 +659,8 @@ mod tests {
             "rule of product W1, by Anna: photo shoot, until 2027-01-01",
             "3; waits:",
             "an import of 4 lines is under way since",
-            "still too high on eu (X)",
+            "eu (X) may show too much",
+            "stock.last_pieces: divided, default",
         ] {
             let plain = text.split_whitespace().collect::<Vec<_>>().join(" ");
             assert!(plain.contains(part), "{part} is not in {text}");

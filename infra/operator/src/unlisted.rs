@@ -27,6 +27,9 @@ type Unlisted = (PrimaSku, Option<u32>);
 /// Asks Prima for everything, in the ranges that the stock flow has learnt, and leaves out what is on a channel's list of offers.
 pub(crate) async fn run(connector: &Connector, csv: Option<&Path>) -> Result<String> {
     let everything = Everything::read(connector).await?;
+    if let Some((id, problem)) = everything.wrong.first() {
+        return Err(anyhow!("what {id} offers cannot be told: {problem}"));
+    }
     let (mut offered, mut without_list) = (HashSet::new(), Vec::new());
     for (channel, pages, _, offers) in &everything.channels {
         match offers {

@@ -31,6 +31,7 @@ enum State {
 struct Heading {
     places: [Option<usize>; 4],
     columns: usize,
+    separator: u8,
 }
 
 /// The row that is being read.
@@ -41,11 +42,64 @@ struct Row {
     ends: Vec<usize>,
     columns: usize,
     too_long: bool,
+    quotes: Quotes,
+}
+
+/// How the quotes of a row stand: a marketplace that writes `\"` for a quote within a field, and does not double it, has the field end
+/// there, and what follows would be taken for something else.
+#[derive(Clone, Copy, Default)]
+struct Quotes {
+    place: Place,
+    before: u8,
+    /// A quote that ends a field, or a part of one, stands behind a backslash.
+    is_behind_backslash: bool,
+    /// And something follows that shows that it ended nothing.
+    is_odd: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Place {
+    #[default]
+    Start,
+    Plain,
+    Quoted,
+    Closed,
+}
+
+impl Quotes {
+    fn take(&mut self, separator: u8, bytes: &[u8]) {
+        for &byte in bytes {
+            let ends = byte == separator || byte == b'\n' || byte == b'\r';
+            self.place = match self.place {
+                Place::Quoted if byte == b'"' => {
+                    self.is_behind_backslash |= self.before == b'\\';
+                    Place::Closed
+                }
+                Place::Quoted => Place::Quoted,
+                Place::Start | Place::Closed if byte == b'"' => Place::Quoted,
+                _ if ends => Place::Start,
+                Place::Start => Place::Plain,
+                Place::Plain | Place::Closed => {
+                    self.is_odd |= self.is_behind_backslash && (self.place == Place::Closed || byte == b'"');
+                    Place::Plain
+                }
+            };
+            self.before = byte;
+        }
+    }
 }
 
 impl Default for OfferReader {
     fn default() -> Self {
-        let row = Row { number: 1, bytes: vec![0; LONGEST_ROW], length: 0, ends: vec![0; MOST_COLUMNS], columns: 0, too_long: false };
+        let row = Row {
+            number: 1,
+            bytes: vec![0; LONGEST_ROW],
+            length: 0,
+            ends: vec![0; MOST_COLUMNS],
+            columns: 0,
+            too_long: false,
+            quotes: Quotes::default(),
+        };
         Self { state: State::Heading(Vec::new()), row }
     }
 }
@@ -92,6 +146,7 @@ impl OfferReader {
         let row = &mut self.row;
         while is_end || !input.is_empty() {
             let (result, read, written, ended) = reader.read_record(input, &mut row.bytes[row.length..], &mut row.ends[row.columns..]);
+            row.quotes.take(heading.separator, &input[..read]);
             input = &input[read..];
             row.length += written;
             row.columns += ended;
@@ -101,7 +156,7 @@ impl OfferReader {
                 ReadRecordResult::Record => {
                     each(row.offer(heading));
                     row.number += 1;
-                    (row.length, row.columns, row.too_long) = (0, 0, false);
+                    (row.length, row.columns, row.too_long, row.quotes) = (0, 0, false, Quotes::default());
                 }
                 ReadRecordResult::InputEmpty | ReadRecordResult::End => return,
             }
@@ -124,7 +179,7 @@ fn rows_below(line: &[u8]) -> Result<State, String> {
     let mut reader = Box::new(ReaderBuilder::new().delimiter(separator).build());
     // It looks for a byte order mark where it begins, which is not where the file does.
     reader.read_record(b"\n", &mut [], &mut []);
-    Ok(State::Rows { reader, heading: Heading { places, columns: names.len() } })
+    Ok(State::Rows { reader, heading: Heading { places, columns: names.len(), separator } })
 }
 
 impl Row {
@@ -136,6 +191,9 @@ impl Row {
         };
         if self.too_long {
             return Err(unreadable(None, "the row is too long"));
+        }
+        if self.quotes.is_odd {
+            return Err(unreadable(None, "a quote stands behind a backslash and is not doubled: where the field ends cannot be told"));
         }
         let [offer_sku, quantity, active, deleted] = heading.places.map(|place| self.field(place?));
         let Some(offer_sku) = offer_sku.filter(|sku| !sku.is_empty()) else {
@@ -198,6 +256,27 @@ mod tests {
         }
         let sparse = read(b"quantity;shop-sku;description\n7;A;\"two\nlines\"\n", 4);
         assert_eq!(sparse, (vec![offer("A", Some(7), None, None)], Ok(())));
+    }
+
+    #[test]
+    fn a_backslash_escapes_nothing_and_a_quote_behind_one_that_is_not_doubled_is_told() {
+        let file = b"\"shop-sku\";\"quantity\";\"active\";\"deleted\"\n\"A\\\";\"3\";\"true\";\"false\"\n\"B\"\"1\";\"4\";\"true\";\"false\"\n\"C\\\"\"2\";\"5\";\"true\";\"false\"\n";
+        let wanted = vec![
+            offer("A\\", Some(3), Some(true), Some(false)),
+            offer("B\"1", Some(4), Some(true), Some(false)),
+            offer("C\\\"2", Some(5), Some(true), Some(false)),
+        ];
+        for length in 1..60 {
+            assert_eq!(read(file, length), (wanted.clone(), Ok(())), "by {length}");
+        }
+        // Escaped, and not doubled: within the SKU, and at its end.
+        let file = b"\"shop-sku\";\"quantity\"\n\"6\\\" pipe\";\"3\"\n\"A\";\"1\"\n\"7\\\"\";\"2\"\n\"B\";\"1\"\n";
+        for length in [1, 3, 1000] {
+            let (entries, _) = read(file, length);
+            let told: Vec<_> = entries.iter().map(|entry| entry.as_ref().map_or("?", |offer| offer.offer_sku.as_str())).collect();
+            assert_eq!(told, ["?", "A", "?", "B"], "by {length}");
+            assert!(entries[0].as_ref().is_err_and(|unreadable| unreadable.problem.contains("backslash")), "{entries:?}");
+        }
     }
 
     #[test]

@@ -82,6 +82,9 @@ pub struct PollState {
     /// Orders whose nearly-over window was announced already.
     #[serde(default)]
     pub warned_orders: Vec<String>,
+    /// When the latest listing was begun that was complete and recorded: every order that was placed before has its row.
+    #[serde(default)]
+    pub seen_until: Option<Timestamp>,
     /// How far the daily look has come.
     #[serde(default)]
     pub look: Look,

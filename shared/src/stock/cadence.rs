@@ -107,6 +107,8 @@ pub enum Reason {
     Urgent,
     /// More is offered than there is: at the floor.
     Lowering,
+    /// Pieces wait for an offer that shows nothing: at the floor.
+    Filling,
     /// A promotion is on: at the floor.
     Promotion,
     /// The pace of the sales.
@@ -121,6 +123,7 @@ impl Reason {
             Self::First => "first",
             Self::Lowering => "lowering",
             Self::Urgent => "urgent",
+            Self::Filling => "filling",
             Self::Promotion => "promotion",
             Self::Sales => "sales",
         }
@@ -134,6 +137,8 @@ pub struct Pressure {
     pub to_lower: usize,
     /// Of these, offers of which at most [`StockRules::urgent_units`] are left to show: the free units have sunk to the buffer, or nearly.
     pub at_buffer: usize,
+    /// Offers that show nothing, and to which pieces fall of those that are divided.
+    pub to_fill: usize,
     /// How fast the channel sells.
     pub velocity: Velocity,
 }
@@ -150,6 +155,9 @@ pub fn next_push(pushed_at: Option<Timestamp>, pressure: &Pressure, rules: &Stoc
     }
     if pressure.to_lower > 0 {
         return (after(pushed_at, floor), Reason::Lowering);
+    }
+    if pressure.to_fill > 0 {
+        return (after(pushed_at, floor), Reason::Filling);
     }
     if rules.promotions.iter().any(|promotion| promotion.from <= now && now < promotion.until) {
         return (after(pushed_at, floor), Reason::Promotion);
@@ -198,7 +206,7 @@ mod tests {
             super::super::rules::Promotion { from: at("11:00:00"), until: at("13:00:00"), by: "Anna".into(), why: "sale".into() };
         let rules = StockRules { promotions: vec![promotion], ..StockRules::default() };
         let due = |to_lower, at_buffer, now| {
-            next_push(Some(at("12:00:00")), &Pressure { to_lower, at_buffer, velocity: Velocity::default() }, &rules, now)
+            next_push(Some(at("12:00:00")), &Pressure { to_lower, at_buffer, ..Pressure::default() }, &rules, now)
         };
         assert_eq!(due(1, 1, at("12:00:00")), (at("12:01:00"), Reason::Urgent));
         assert_eq!(due(1, 0, at("12:00:00")), (at("12:02:00"), Reason::Lowering));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
+use super::division::{Divided, Division, Outstanding, Part, Quota, exposure};
 use super::figures::Figures;
 use super::flight::Flight;
 use super::ledger::{Ledger, sku_hash};
@@ -135,6 +136,8 @@ pub struct Market<'a> {
     pub in_flight: InFlight,
     /// Who offers the last units.
     pub last_units: LastUnits,
+    /// How the last pieces are divided; without channels: they are not.
+    pub division: Division,
     /// The moment of the evaluation.
     pub now: Timestamp,
 }
@@ -188,6 +191,8 @@ pub struct OfferView<'a> {
     pub why: Why,
     /// What Mirakl is known to show.
     pub shown: Shown,
+    /// Its part of the last pieces; none where they are not divided.
+    pub quota: Option<Quota>,
 }
 
 impl Market<'_> {
@@ -198,15 +203,71 @@ impl Market<'_> {
     pub fn view<'s>(&self, stall: &Stall<'s>, offer_sku: &str) -> Result<OfferView<'s>, SkuProblem> {
         let sku = stall.skus.read(offer_sku)?;
         let (key, held) = (sku.key(), stall.rules.held(offer_sku, &sku.product, self.now));
-        Ok(self.view_of(stall, key, held, self.figures.known(key), stall.ledger.shown(sku_hash(offer_sku))))
+        let place = self.figures.place(key);
+        Ok(self.view_of(stall, key, held, (self.figures.known_at(place), place), stall.ledger.shown(sku_hash(offer_sku)), 0))
     }
 
-    fn view_of<'s>(&self, stall: &Stall<'s>, key: SkuKey, held: Held<'s>, known: Known, shown: Shown) -> OfferView<'s> {
+    /// How the last pieces of a SKU are divided; none where they are not.
+    #[must_use]
+    pub fn divided(&self, channel: &str, key: SkuKey) -> Option<Divided> {
+        let place = self.figures.place(key)?;
+        let left = self.figures.known_at(Some(place)).free()?.saturating_sub(self.in_flight.of(key));
+        self.division.told(channel, place, key, left)
+    }
+
+    /// Takes a channel into the division of the last pieces. `units_an_hour`: how fast it sells.
+    pub fn divide_with(&mut self, stall: &Stall<'_>, offers: &OffersList, outstanding: &Outstanding, units_an_hour: f64) {
+        let mut parts: Vec<Part> = vec![Part::default(); self.figures.len()];
+        // The rules alone: what it would show if all pieces were its own.
+        let division = std::mem::take(&mut self.division);
+        Views::new(self, stall).each(offers.skus(), |offer_sku, view, place| {
+            let (Ok(view), Some(part)) = (view, place.and_then(|place| parts.get_mut(place))) else { return };
+            let (limit, may_rise) = match view.wanted {
+                Wanted::Exactly(quantity) => (quantity, true),
+                Wanted::AtMost(quantity) => (quantity, false),
+                Wanted::Anything => return,
+            };
+            let pending = outstanding.of(sku_hash(offer_sku));
+            let (shown, is_sure) = exposure(view.shown, pending, may_rise);
+            part.shown = part.shown.saturating_add(shown);
+            part.limit = part.limit.max(limit);
+            part.buffer = part.buffer.max(view.held.buffer.value);
+            part.offers = part.offers.saturating_add(1);
+            // What shows nothing is sure enough.
+            part.is_unsure |= !is_sure && shown > 0;
+            part.is_unseen |= pending.is_unseen;
+            part.may_rise |= may_rise;
+        });
+        self.division = division;
+        self.division.add(stall.channel, units_an_hour, parts);
+    }
+
+    /// `before`: offers of the same SKU that come before this one on the channel.
+    fn view_of<'s>(
+        &self,
+        stall: &Stall<'s>,
+        key: SkuKey,
+        held: Held<'s>,
+        (known, place): (Known, Option<usize>),
+        shown: Shown,
+        before: u32,
+    ) -> OfferView<'s> {
         let offers_last_units = self.settings.last_units == 0 || self.last_units.on(stall.channel, key);
         let in_flight = self.in_flight.of(key);
         let terms = Terms { in_flight, held, offers_last_units };
         let (wanted, why) = wanted(known, &terms, self.settings, stall.rules.outage, self.now);
-        OfferView { key, known, in_flight, held, offers_last_units, wanted, why, shown }
+        let left = known.free().map(|free| free.saturating_sub(in_flight));
+        let quota = place.zip(left).and_then(|(place, left)| self.division.quota(stall.channel, place, key, left));
+        let most = match quota {
+            None => u32::MAX,
+            Some(Quota::Stays) => shown.at_most(),
+            Some(Quota::Share(share)) => {
+                let offers = place.map_or(1, |place| self.division.offers(stall.channel, place).max(1));
+                share / offers + u32::from(before < share % offers)
+            }
+        };
+        let (wanted, why) = if wanted.at_most(most) == wanted { (wanted, why) } else { (wanted.at_most(most), Why::Divided) };
+        OfferView { key, known, in_flight, held, offers_last_units, wanted, why, shown, quota }
     }
 }
 
@@ -232,12 +293,14 @@ struct Views<'m, 'o> {
     order: Vec<(u64, u32)>,
     /// For [`SkuKey::joined`].
     text: String,
+    /// Offers so far of SKUs that have several, where the last pieces are divided.
+    so_far: HashMap<usize, u32>,
 }
 
 impl<'m, 'o> Views<'m, 'o> {
     fn new(market: &'m Market<'m>, stall: &'m Stall<'m>) -> Self {
         let rules = stall.rules.in_force(market.now);
-        Self { market, stall, rules, named: Vec::new(), order: Vec::new(), text: String::new() }
+        Self { market, stall, rules, named: Vec::new(), order: Vec::new(), text: String::new(), so_far: HashMap::new() }
     }
 
     /// Hands each offer to `take`, with its view, or why there is none, and with the place of its SKU among Prima's figures.
@@ -262,7 +325,14 @@ impl<'m, 'o> Views<'m, 'o> {
             self.look_up(|named| Some(sku_hash(named.offer_sku)), |hash, named| named.shown = shown(hash));
             for Named { offer_sku, of_sku, place, shown } in self.named.drain(..) {
                 let known = self.market.figures.known_at(place);
-                take(offer_sku, of_sku.map(|(key, held)| self.market.view_of(self.stall, key, held, known, shown)), place);
+                let several = place.filter(|place| self.market.division.offers(self.stall.channel, *place) > 1);
+                let before = several.map_or(0, |place| {
+                    let so_far = self.so_far.entry(place).or_default();
+                    *so_far += 1;
+                    *so_far - 1
+                });
+                let view = of_sku.map(|(key, held)| self.market.view_of(self.stall, key, held, (known, place), shown, before));
+                take(offer_sku, view, place);
             }
         }
     }
@@ -365,7 +435,9 @@ pub struct Evaluation {
     pub too_much: HashSet<SkuKey>,
     /// Offers that show more than they should, beyond what their own sales have lowered already.
     pub to_lower: usize,
-    /// Of these, offers that should show little or nothing ([`StockRules::urgent_units`]).
+    /// Offers that show nothing, and to which pieces fall of those that are divided.
+    pub to_fill: usize,
+    /// Of those to be lowered, offers that should show little or nothing ([`StockRules::urgent_units`]).
     pub at_buffer: usize,
     /// Units that other channels have sold since what is shown here was decided, beyond what is held back of each SKU, and no more than is
     /// shown of it: so many may be sold a second time before the next push has had its effect.
@@ -419,7 +491,9 @@ pub fn evaluate(
         if matches!(view.wanted, Wanted::Exactly(quantity) | Wanted::AtMost(quantity) if quantity > 0) {
             evaluation.to_offer += 1;
         }
-        if let Some(sold) = stall.sold_elsewhere.and_then(|sold| sold.get(&view.key)) {
+        // What is divided, and no more than is free, is nobody else's.
+        let is_shared = view.quota.is_none() || may_show_too_much(view.wanted, view.shown);
+        if let Some(sold) = stall.sold_elsewhere.and_then(|sold| sold.get(&view.key)).filter(|_| is_shared) {
             let shown = if view.shown == Shown::Never { 0 } else { view.shown.highest() };
             evaluation.may_sell_twice += u64::from(sold.saturating_sub(view.held.buffer.value).min(shown));
         }
@@ -429,6 +503,7 @@ pub fn evaluate(
             return evaluation.refused.push(offer_sku.to_owned());
         }
         let raises = to_publish(view.wanted, view.shown, false).is_none();
+        evaluation.to_fill += usize::from(raises && view.quota.is_some() && view.shown.at_most() == 0);
         let prima_has_none =
             view.why == Why::Gone || matches!(view.known, Known::Figure { free: 0, .. } | Known::Unusable { last: Some(0) });
         let is_shown = view.shown != Shown::Never && view.shown.highest() > 0;
@@ -453,7 +528,8 @@ impl Evaluation {
         }
         self.too_much.insert(view.key);
         let (Wanted::Exactly(quantity) | Wanted::AtMost(quantity)) = view.wanted else { return };
-        let sold = sold_since.get(offer_sku).copied().unwrap_or(0);
+        // Where what is shown is known, its own sales are in it.
+        let sold = if matches!(view.shown, Shown::Known(_)) { 0 } else { sold_since.get(offer_sku).copied().unwrap_or(0) };
         if view.shown.highest().saturating_sub(sold) > quantity {
             self.to_lower += 1;
             self.at_buffer += usize::from(quantity <= urgent_units);

@@ -147,7 +147,7 @@ impl Figures {
     }
 
     /// The place of a SKU in the order of the keys.
-    fn place(&self, key: SkuKey) -> Option<usize> {
+    pub(super) fn place(&self, key: SkuKey) -> Option<usize> {
         self.entries.binary_search_by_key(&key, |entry| entry.key).ok()
     }
 

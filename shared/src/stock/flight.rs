@@ -114,6 +114,12 @@ impl Flight {
         }
     }
 
+    /// Nothing was done to it but that it was sold.
+    #[must_use]
+    pub fn is_sale(&self) -> bool {
+        !self.is_cancelled && self.refunds == 0 && self.taken_back.is_empty()
+    }
+
     /// Its offers, each with the pieces that the marketplace may have put back on it.
     #[must_use]
     pub fn touched(&self) -> BTreeMap<&str, u32> {

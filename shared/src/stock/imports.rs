@@ -128,21 +128,36 @@ pub struct Settled {
     pub imported: usize,
     /// Refusals that name no line of the import: any may be meant, so all lines that are not refused for certain stay in doubt.
     pub unidentified: usize,
+    /// The reason of one of these.
+    pub unidentified_reason: String,
 }
 
 /// Settles a completed import: the ledger moves only for lines that are not in the error report.
 #[must_use]
 pub fn settle(lines: &[ImportLine], errors: &[LineError], ledger: &Ledger) -> Settled {
     let places: HashMap<&str, usize> = lines.iter().enumerate().map(|(place, line)| (line.offer_sku.as_str(), place)).collect();
+    let mut in_small: Option<HashMap<String, Option<usize>>> = None;
     let mut settled = Settled::default();
     let mut refused = HashSet::new();
     for error in errors {
         // By its SKU alone: whether Mirakl counts the heading is not documented, and a number that is off by one would have a refused
         // line count as shown.
-        match error.offer_sku.as_deref().and_then(|sku| places.get(sku).copied()) {
+        let place = error.offer_sku.as_deref().and_then(|sku| {
+            places.get(sku).copied().or_else(|| {
+                let in_small = in_small.get_or_insert_with(|| places_in_small(lines));
+                in_small.get(&sku.to_lowercase()).copied().flatten()
+            })
+        });
+        match place {
             Some(place) if refused.insert(place) => settled.refused.push((lines[place].clone(), error.reason.clone())),
             Some(_) => {}
-            None => settled.unidentified += 1,
+            None => {
+                settled.unidentified += 1;
+                if settled.unidentified_reason.is_empty() {
+                    let named = error.offer_sku.as_ref().map_or_else(String::new, |sku| format!(" ({sku})"));
+                    settled.unidentified_reason = format!("{}{named}", error.reason);
+                }
+            }
         }
     }
     for (place, line) in lines.iter().enumerate() {
@@ -154,6 +169,8 @@ pub fn settle(lines: &[ImportLine], errors: &[LineError], ledger: &Ledger) -> Se
         } else {
             settled.imported += 1;
             match ledger.shown(hash) {
+                // It showed nothing before: what was sold meanwhile the import has brought.
+                Shown::InDoubt(left) if line.before == Shown::Known(0) => Shown::Known(line.quantity.min(left)),
                 Shown::InDoubt(_) => Shown::Known(line.quantity),
                 // Sold or cancelled while the import was on its way.
                 now @ Shown::Unknown(_) => Shown::Unknown(at_most(line, now, line.quantity)),
@@ -164,6 +181,16 @@ pub fn settle(lines: &[ImportLine], errors: &[LineError], ledger: &Ledger) -> Se
         settled.changes.push(Change { sku_hash: hash, value });
     }
     settled
+}
+
+/// The lines by their SKUs in small letters, as marketplaces compare them that answer in other capitals; none where two differ by that
+/// alone.
+fn places_in_small(lines: &[ImportLine]) -> HashMap<String, Option<usize>> {
+    let mut places = HashMap::new();
+    for (place, line) in lines.iter().enumerate() {
+        places.entry(line.offer_sku.to_lowercase()).and_modify(|found| *found = None).or_insert(Some(place));
+    }
+    places
 }
 
 /// What an import says that may have been applied after others of the same lines: they are published again.
@@ -267,6 +294,34 @@ mod tests {
         ledger.apply(&ledger.effective(&settled.changes));
         assert_eq!(shown(&ledger)[0], Shown::Known(9));
         assert_eq!(shown(&ledger)[1..], [7, 3, u32::MAX, 6].map(Shown::InDoubt));
+    }
+
+    #[test]
+    fn a_refusal_in_other_capitals_is_of_the_one_line_that_it_can_mean() {
+        let lines = [
+            line("St112-Nav-12", 4, Shown::Known(9)),
+            line("ST113-NAV-12", 7, Shown::Known(9)),
+            line("st114", 1, Shown::Known(9)),
+            line("ST114", 1, Shown::Known(9)),
+        ];
+        let mut ledger = Ledger::default();
+        ledger.apply(&ledger.effective(&in_doubt(&lines)));
+        let settled = settle(&lines, &[error(None, Some("ST112-NAV-12"))], &ledger);
+        assert_eq!((settled.imported, settled.unidentified, settled.refused.len()), (3, 0, 1));
+        assert_eq!(settled.refused[0].0.offer_sku, "St112-Nav-12");
+        // Two may be meant.
+        let settled = settle(&lines, &[error(None, Some("sT114"))], &ledger);
+        assert_eq!((settled.imported, settled.unidentified, settled.unidentified_reason.as_str()), (0, 1, "no (sT114)"));
+        assert_eq!(settle(&lines, &[error(None, Some("st114"))], &ledger).refused[0].0.offer_sku, "st114", "the very one");
+    }
+
+    #[test]
+    fn what_an_import_from_nothing_has_brought_is_less_what_was_sold_meanwhile() {
+        let mut ledger = Ledger::default();
+        let lines = [line("A", 5, Shown::Known(0)), line("B", 5, Shown::Known(1))];
+        ledger.apply(&ledger.effective(&["A", "B"].map(|sku| Change { sku_hash: sku_hash(sku), value: Shown::InDoubt(3) })));
+        ledger.apply(&ledger.effective(&settle(&lines, &[], &ledger).changes));
+        assert_eq!(["A", "B"].map(|sku| ledger.shown(sku_hash(sku))), [Shown::Known(3), Shown::Known(5)]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::cadence::Sales;
 use super::exceptions::StockException;
 use super::rules::ImportKind;
-use crate::clock::after;
+use crate::clock::{after, before};
 use crate::order::row::Lease;
 use crate::order::rules::SkuOverride;
 use crate::prima::stock::ranges::RangePlan;
@@ -19,6 +19,10 @@ use crate::rights::RefusedRights;
 const REFUSED: usize = 1000;
 /// A quantity that was refused is tried again after this long.
 const REFUSED_FOR: Duration = Duration::from_secs(3600);
+/// An import that has ended is remembered for so long, until its channel's orders are known.
+const ENDED_FOR: Duration = Duration::from_secs(2 * 3600);
+/// Imports that are remembered in any case.
+const MEASURED: usize = 5;
 
 /// What stock remembers for the whole installation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,6 +133,31 @@ pub struct PushMemory {
     /// Rights of publishing quantities that Mirakl refuses the channel's key.
     #[serde(default)]
     pub refused_rights: RefusedRights,
+    /// Imports that ended lately, the latest last.
+    #[serde(default)]
+    pub ended: Vec<EndedImport>,
+    /// At the latest look every order was known that had been placed before.
+    #[serde(default)]
+    pub seen_until: Option<Timestamp>,
+}
+
+/// An import that has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedImport {
+    /// Ours: its lines are kept under it.
+    pub mark: String,
+    /// When it was about to be sent.
+    pub begun_at: Timestamp,
+    /// When it was found to have ended.
+    pub ended_at: Timestamp,
+}
+
+impl EndedImport {
+    /// From before it was sent until its end was known.
+    #[must_use]
+    pub fn took(&self) -> Duration {
+        Duration::try_from(self.ended_at.duration_since(self.begun_at)).unwrap_or_default()
+    }
 }
 
 /// An import that Mirakl may be working on.
@@ -274,11 +303,24 @@ impl PushMemory {
             zeroes_allowed_until: stored.zeroes_allowed_until,
             decided_at: self.decided_at.max(stored.decided_at),
             imported_at: stored.imported_at,
+            ended: stored.ended,
             pending: self.pending || stored.pending,
             // Following an import up is the other function's.
             refused_rights: self.refused_rights.joined(stored.refused_rights, |operation| matches!(operation, "STO01" | "OF01")),
             ..self
         }
+    }
+
+    /// Notes the end of an import.
+    pub fn note_end(&mut self, import: &ImportUnderWay, now: Timestamp) {
+        self.ended.push(EndedImport { mark: import.mark.clone(), begun_at: import.begun_at, ended_at: now });
+        let (count, oldest) = (self.ended.len(), before(now, ENDED_FOR));
+        let mut place = 0;
+        self.ended.retain(|ended| {
+            place += 1;
+            // A few stay in any case: they tell how long an import takes.
+            ended.ended_at > oldest || place + MEASURED > count
+        });
     }
 
     /// Gives an import up that is waited for: it may still be applied.

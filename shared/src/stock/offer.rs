@@ -38,6 +38,18 @@ pub enum Known {
     Never,
 }
 
+impl Known {
+    /// Free units by the last figure that could be used.
+    #[must_use]
+    pub fn free(self) -> Option<u32> {
+        match self {
+            Self::Figure { free, .. } | Self::Absent { free, .. } => Some(free),
+            Self::Unusable { last } => last,
+            Self::Never => None,
+        }
+    }
+}
+
 /// What is to be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
@@ -47,6 +59,18 @@ pub enum Wanted {
     AtMost(u32),
     /// Whatever is shown: nothing is known that could be held against it.
     Anything,
+}
+
+impl Wanted {
+    /// No more than this of it.
+    #[must_use]
+    pub fn at_most(self, most: u32) -> Self {
+        match self {
+            Self::Exactly(quantity) => Self::Exactly(quantity.min(most)),
+            Self::AtMost(quantity) => Self::AtMost(quantity.min(most)),
+            Self::Anything => Self::Anything,
+        }
+    }
 }
 
 /// Why it is that, for a person.
@@ -70,6 +94,8 @@ pub enum Why {
     Excluded,
     /// The last units are offered on another channel.
     LastUnitsElsewhere,
+    /// The last pieces are divided among the channels.
+    Divided,
 }
 
 /// What goes into the offer rule besides Prima's figure.
@@ -150,6 +176,12 @@ impl Shown {
             Self::Known(quantity) | Self::Unknown(quantity) | Self::InDoubt(quantity) => quantity,
             Self::Never => u32::MAX,
         }
+    }
+
+    /// The most that Mirakl may show of what was ever published.
+    #[must_use]
+    pub fn at_most(self) -> u32 {
+        if self == Self::Never { 0 } else { self.highest() }
     }
 }
 

@@ -45,6 +45,19 @@ pub enum FallsAt {
     Despatch,
 }
 
+/// What becomes of the last pieces of a SKU that several channels offer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LastPieces {
+    /// They are divided: no two channels show the same piece.
+    #[default]
+    Divide,
+    /// One channel shows them all, the others none.
+    OneChannel,
+    /// Each channel shows all of them: what is sold on two within a minute is sold twice.
+    Copy,
+}
+
 /// The part of the installation document that is about stock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -77,8 +90,16 @@ pub struct StockSettings {
     pub zeroes_percent: u32,
     /// At or under so many free units a SKU is offered on one channel only; 0: never.
     pub last_units: u32,
-    /// Which channel offers the last units: the first of these that has the SKU.
+    /// Which channel offers the last units: the first of these that has the SKU. The last pieces too, where one channel shows them.
     pub last_units_on: Vec<String>,
+    /// What becomes of the last pieces of a SKU that several channels offer.
+    pub last_pieces: LastPieces,
+    /// At or under so many free units they always count as the last pieces: a burst of sales has no history.
+    pub last_pieces_floor: u32,
+    /// Who asked for it; needed for any other rule than to divide.
+    pub last_pieces_by: String,
+    /// Why.
+    pub last_pieces_why: String,
 }
 
 impl Default for StockSettings {
@@ -99,6 +120,10 @@ impl Default for StockSettings {
             zeroes_percent: 10,
             last_units: 0,
             last_units_on: Vec::new(),
+            last_pieces: LastPieces::Divide,
+            last_pieces_floor: 10,
+            last_pieces_by: String::new(),
+            last_pieces_why: String::new(),
         }
     }
 }
@@ -141,6 +166,13 @@ impl StockSettings {
             self.last_units == 0 || !self.last_units_on.is_empty(),
             "last_units_on",
             "is needed with last_units: name the channels that may offer the last units, the preferred one first",
+        );
+        require(self.last_pieces_floor <= 1000, "last_pieces_floor", "takes 0 to 1000");
+        let is_explained = !self.last_pieces_by.trim().is_empty() && !self.last_pieces_why.trim().is_empty();
+        require(
+            self.last_pieces == LastPieces::Divide || is_explained,
+            "last_pieces",
+            "needs last_pieces_by and last_pieces_why: name who asked for another rule than to divide them, and why",
         );
         problems
     }

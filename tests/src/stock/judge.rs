@@ -10,6 +10,7 @@ use shared::stock::cadence::most_within;
 use shared::stock::exceptions::StockExceptionKind;
 use shared::stock::ledger::sku_hash;
 use shared::stock::offer::Shown;
+use shared::stock::settings::LastPieces;
 use simulators::mirakl::State;
 use simulators::prima::Stage;
 
@@ -85,12 +86,87 @@ pub(super) fn offer(world: &World, channel: usize, offer_sku: &str, when: &str) 
     }
 }
 
+/// No two channels show the same piece: once the last pieces of a SKU are divided, all channels together show no more than is free, at
+/// every instant; but for what was sold elsewhere, or put back on offer, and could not be known when the oldest of their offers was
+/// decided, or looked at again.
+pub(super) fn together(world: &World, offer_sku: &str, when: &str) {
+    let settings = &world.plan.settings;
+    let applied: Vec<_> = (0..LIVE).map(|channel| world.applied.borrow().get(&(channel, offer_sku.to_owned())).cloned()).collect();
+    let late = |channel: usize, latest: usize| world.sent.borrow()[channel].iter().take(latest).any(|sent| !sent.noticed);
+    let is_divided = settings.last_pieces != LastPieces::Copy
+        && !world.emptied.get()
+        && applied.iter().enumerate().all(|(channel, applied)| {
+            applied.as_ref().is_some_and(|applied| {
+                let figure = applied.basis.figures.get(offer_sku).and_then(|answered| answered.figure);
+                let is_last = figure.is_some_and(|(_, free)| free <= settings.last_pieces_floor);
+                is_last && !applied.is_overtaken() && !late(channel, applied.latest)
+            })
+        });
+    if !is_divided {
+        world.together.borrow_mut().remove(offer_sku);
+        return;
+    }
+    let shows =
+        |channel: usize| world.shops.borrow()[channel].offer(SHOPS[channel], offer_sku).map_or(0, |offer| i64::from(offer.quantity));
+    let sum: i64 = (0..LIVE).map(shows).sum();
+    // One that is alone in showing it has overwritten its own sales, which is the bound of every absolute quantity.
+    if (0..LIVE).filter(|channel| shows(*channel) > 0).count() < 2 {
+        return;
+    }
+    let free = world.truly_free(offer_sku).max(0);
+    if sum <= free {
+        world.together.borrow_mut().insert(offer_sku.to_owned());
+        return;
+    }
+    if !world.together.borrow().contains(offer_sku) {
+        return;
+    }
+    world.judged.set(world.judged.get() + 1);
+    let bases: Vec<_> = applied.iter().flatten().map(|applied| &applied.basis).collect();
+    let told = world.told.borrow();
+    let is_unknown = |fall: &super::world::Fall| match &fall.order {
+        Some((seller, _)) if *seller < LIVE => false,
+        Some((seller, order_id)) => bases.iter().any(|basis| {
+            let told_at = told.get(&(*seller, order_id.clone())).and_then(|told| told.known.first()).map(|(at, _)| *at);
+            told_at.zip(basis.looked_at(*seller)).is_none_or(|(told, looked)| told > looked)
+        }),
+        None => bases.iter().any(|basis| {
+            let asked_at = basis.figures.get(offer_sku).and_then(|answered| answered.figure).map(|(asked_at, _)| asked_at);
+            asked_at.is_none_or(|asked_at| fall.at >= asked_at)
+        }),
+    };
+    let unknown: i64 = {
+        let falls = world.falls.borrow();
+        falls.iter().filter(|fall| fall.offer_sku == offer_sku && is_unknown(fall)).map(|fall| i64::from(fall.units)).sum()
+    };
+    let back: i64 = {
+        let restocks = world.restocks.borrow();
+        let mine = restocks.iter().filter(|one| one.offer_sku == offer_sku);
+        mine.filter(|one| {
+            bases.iter().any(|basis| {
+                basis.looked_at(one.channel).is_none_or(|looked| {
+                    let told = told.get(&(one.channel, one.order_id.clone()));
+                    !told.is_some_and(|told| told.was_told(one.at, looked))
+                })
+            })
+        })
+        .map(|one| i64::from(one.units))
+        .sum()
+    };
+    if sum > free + unknown + back {
+        world.violate(format!(
+            "{when}: all channels together show {sum} of {offer_sku}, of which {free} are free, {unknown} were sold elsewhere unseen and {back} put back"
+        ));
+    }
+}
+
 /// A sale that is about to be made: in a calm world whatever is sold beyond what is there was sold elsewhere a short while ago.
 pub(super) fn sale(world: &World, channel: usize, offer_sku: &str, units: u32) {
     if channel >= LIVE {
         return;
     }
     offer(world, channel, offer_sku, "at a sale");
+    together(world, offer_sku, "at a sale");
     let Some(applied) = world.applied.borrow().get(&(channel, offer_sku.to_owned())).cloned() else { return };
     let free = world.truly_free(offer_sku).max(0);
     let beyond = i64::from(units) - free;
@@ -140,6 +216,13 @@ pub(super) fn advised_buffer(world: &World) -> u32 {
     world.plan.items.iter().map(|item| of(&item.offer_sku)).max().unwrap_or(0)
 }
 
+/// Pieces of an offer that were sold on its own channel since a moment.
+fn sold_since(world: &World, channel: usize, offer_sku: &str, since: Timestamp) -> u32 {
+    let falls = world.falls.borrow();
+    let own = falls.iter().filter(|fall| fall.offer_sku == offer_sku && fall.at >= since);
+    own.filter(|fall| fall.order.as_ref().is_some_and(|(seller, _)| *seller == channel)).map(|fall| fall.units).sum()
+}
+
 /// Pieces of an order that Mirakl holds of one offer.
 fn sold(world: &World, channel: usize, order_id: &str, offer_sku: &str) -> u32 {
     let shops = world.shops.borrow();
@@ -173,7 +256,8 @@ pub(super) async fn ledger(world: &World, flights_at: &BTreeMap<usize, Timestamp
             if applied.is_overtaken() {
                 continue;
             }
-            if applied.quantity != claimed {
+            // A sale lowers the entry by what it took.
+            if claimed > applied.quantity || applied.quantity - claimed > sold_since(world, channel, &key.1, applied.at) {
                 world.violate(format!(
                     "the ledger of {} has {claimed} of {}, and what was applied last is {}",
                     CHANNELS[channel], key.1, applied.quantity
@@ -223,6 +307,10 @@ pub(super) fn expected(world: &World, channel: usize, offer_sku: &str) -> i64 {
 pub(super) fn wrong_offers(world: &World) -> Vec<String> {
     world.advance(world.now());
     let mut wrong = Vec::new();
+    if world.plan.settings.last_pieces != LastPieces::Copy {
+        wrong.extend(world.plan.items.iter().filter_map(|item| wrongly_divided(world, &item.offer_sku)));
+        return wrong;
+    }
     for channel in 0..LIVE {
         for item in &world.plan.items {
             let shows = world.shops.borrow()[channel].offer(SHOPS[channel], &item.offer_sku).map_or(0, |offer| i64::from(offer.quantity));
@@ -233,6 +321,48 @@ pub(super) fn wrong_offers(world: &World) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// How the channels' offers of a SKU differ from what they should show where its last pieces are divided; above the floor they may be.
+fn wrongly_divided(world: &World, offer_sku: &str) -> Option<String> {
+    let item = world.item(offer_sku)?;
+    let settings = &world.plan.settings;
+    let shows: Vec<i64> = (0..LIVE)
+        .map(|channel| world.shops.borrow()[channel].offer(SHOPS[channel], offer_sku).map_or(0, |offer| i64::from(offer.quantity)))
+        .collect();
+    let alone: Vec<i64> = (0..LIVE).map(|channel| expected(world, channel, offer_sku)).collect();
+    let free = world.truly_free(offer_sku).max(0);
+    let several = alone.iter().filter(|alone| **alone > 0).count() > 1;
+    let is_last = several && free <= i64::from(settings.last_pieces_floor);
+    if !is_last && shows == alone {
+        return None;
+    }
+    let told = |why: &str| Some(format!("{shows:?} of {offer_sku} are shown, alone each would show {alone:?} of {free} free: {why}"));
+    if !several {
+        return told("only one offers it");
+    }
+    if shows.iter().zip(&alone).any(|(shows, alone)| shows > alone) {
+        return told("one shows more than its rules allow");
+    }
+    let rules = world.rules.borrow();
+    let offering = (0..LIVE).filter(|channel| alone[*channel] > 0);
+    let held = offering.map(|channel| i64::from(rules[channel].held(offer_sku, &item.sku.product, world.now()).buffer.value)).min();
+    let hidden = free - held.unwrap_or(0) - shows.iter().sum::<i64>();
+    if hidden < 0 {
+        return told("together that is too much");
+    }
+    let mut could_rise = shows.iter().zip(&alone).filter(|(shows, alone)| shows < alone).map(|(shows, _)| *shows);
+    let is_stingy = match settings.last_pieces {
+        LastPieces::OneChannel => shows.iter().all(|shows| *shows == 0) && hidden > 0,
+        _ => could_rise.any(|shows| hidden > shows),
+    };
+    // What may have been lost without a trace is sent again for a day, and filled again after that.
+    let is_filled_again = (0..LIVE).any(|channel| {
+        let applied = world.applied.borrow();
+        let applied = applied.get(&(channel, offer_sku.to_owned()));
+        !world.calm && applied.is_some_and(|applied| after(applied.at, 2 * SOLD_WITHIN) > world.now())
+    });
+    if is_stingy && !is_filled_again { told("pieces are shown nowhere") } else { None }
 }
 
 /// Exceptions at the end: one for each condition that lasts, and none besides.

@@ -68,6 +68,7 @@ fn buy(world: &Shared, number: u64) {
     if world.shop(channel, |shop, now| shop.place(order, now)) != Some(true) {
         return;
     }
+    world.unlisted.borrow_mut().insert((channel, order_id.clone()), world.now());
     world.tell(|| format!("{order_id} is placed on {}: {wanted:?}", CHANNELS[channel]));
     for (offer_sku, units) in &wanted {
         world.sold.set(world.sold.get() + u64::from(*units));
@@ -239,6 +240,7 @@ impl Life {
             units.values_mut().filter(|_| is_over).for_each(|units| *units = 0);
             self.keep(row, Some(units)).await;
         }
+        self.world.unlisted.borrow_mut().remove(&(self.channel, self.order_id.clone()));
     }
 
     async fn save(&self, change: impl FnOnce(&mut OrderRow, jiff::Timestamp)) {

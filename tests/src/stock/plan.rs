@@ -3,7 +3,7 @@
 use shared::order::mapping::SkuReader;
 use shared::order::rules::SkuRules;
 use shared::stock::rules::{ImportKind, StockRule, StockRules};
-use shared::stock::settings::{FallsAt, StockBasis, StockSettings};
+use shared::stock::settings::{FallsAt, LastPieces, StockBasis, StockSettings};
 use simulators::fashion::catalogue;
 use simulators::prima::{Lowered, ShownFigures, Sku};
 
@@ -102,6 +102,9 @@ impl Plan {
             last_units_on: if last_units > 0 { vec![super::world::CHANNELS[0].to_owned()] } else { Vec::new() },
             concurrent_ranges: usize::try_from(dice.between(1, 2)).unwrap_or(1),
             range_boundaries: Vec::new(),
+            last_pieces: [LastPieces::Divide, LastPieces::Divide, LastPieces::OneChannel, LastPieces::Copy][dice.index(4)],
+            last_pieces_by: "Anna".to_owned(),
+            last_pieces_why: "drawn".to_owned(),
             ..StockSettings::default()
         };
         let items: Vec<Item> = catalogue(dice.between(1, 1000), SKUS * 5)

@@ -230,7 +230,9 @@ impl Port {
                 shop.import(kind, SHOPS[channel], import_id).map(|import| {
                     let error = |error: &simulators::mirakl::LineError| LineError {
                         line: u64::try_from(error.number + 1).ok(),
-                        offer_sku: (kind == ImportKind::Stock).then(|| error.line.sku.clone()),
+                        // One marketplace spells SKUs as it pleases.
+                        offer_sku: (kind == ImportKind::Stock)
+                            .then(|| if channel == 0 { error.line.sku.to_lowercase() } else { error.line.sku.clone() }),
                         reason: error.reason.clone(),
                     };
                     import.errors.iter().map(error).collect()
@@ -493,6 +495,16 @@ impl Port {
         }
     }
 
+    /// A run reads the ledgers again once Prima has answered, and notes what was sold: that is what it decides by.
+    async fn note_ledger(&self, channel: &str) {
+        let Some(index) = CHANNELS.iter().take(LIVE).position(|id| *id == channel) else { return };
+        let ledger = self.world().entries(index).await;
+        let mut seen = self.invocation.seen.borrow_mut();
+        if seen.sent.is_empty() {
+            seen.ledgers.insert(index, ledger);
+        }
+    }
+
     fn note_list(&self, name: &str, bytes: Option<&[u8]>) {
         let Some(channel) = (0..LIVE).find(|channel| stock_files::offers_of(CHANNELS[*channel]) == name) else { return };
         let list = bytes.and_then(|bytes| OffersList::decode(bytes.to_vec()).ok());
@@ -554,7 +566,10 @@ impl Store for Port {
     }
 
     async fn load_poll(&self, channel: &str) -> Result<PollState, StoreError> {
-        self.world().store.load_poll(channel).await
+        self.load("poll").await?;
+        let world = self.world();
+        let poll = world.store.load_poll(channel).await?;
+        Ok(PollState { seen_until: Some(world.seen_until(world.index(channel))), ..poll })
     }
 
     async fn save_poll(&self, channel: &str, poll: &mut PollState) -> Result<(), StoreError> {
@@ -601,6 +616,10 @@ impl LedgerStore for Port {
             return Err(unavailable());
         }
         let saved = self.world().ledger.save_record(record, document, version).await;
+        // What it has noted itself it knows.
+        if let StockRecord::Head(channel) = record {
+            self.note_ledger(channel).await;
+        }
         if let Err(problem) = &saved {
             self.world().tell(|| format!("{:<12} {problem}", self.invocation.caller.name));
         }
@@ -610,14 +629,7 @@ impl LedgerStore for Port {
 
     async fn load_kept(&self, channel: &str) -> Result<Kept, StoreError> {
         self.load(&format!("ledger of {channel}")).await?;
-        if let Some(index) = CHANNELS.iter().take(LIVE).position(|id| *id == channel) {
-            let ledger = self.world().entries(index).await;
-            let mut seen = self.invocation.seen.borrow_mut();
-            // A run reads them again once Prima has answered: that is what it decides by.
-            if seen.sent.is_empty() {
-                seen.ledgers.insert(index, ledger);
-            }
-        }
+        self.note_ledger(channel).await;
         self.world().ledger.load_kept(channel).await
     }
 

@@ -238,6 +238,7 @@ async fn tick(world: Shared, minute: u64) {
     for channel in 0..LIVE {
         for item in &world.plan.items {
             judge::offer(&world, channel, &item.offer_sku, "after a run");
+            judge::together(&world, &item.offer_sku, "after a run");
         }
     }
 }

@@ -8,6 +8,7 @@ use shared::state::ledger::{LedgerStore as _, StockRecord};
 use shared::stock::memory::PushMemory;
 use shared::stock::offer::Shown;
 use shared::stock::rules::Held;
+use shared::stock::settings::LastPieces;
 use simulators::mirakl::{ImportFate, ImportStatus};
 
 use super::ports::{Invocation, Seen};
@@ -71,7 +72,9 @@ fn raised(invocation: &Invocation, seen: &Seen, channel: usize, offer_sku: &str,
     if invocation.wrong_documents.get() {
         world.violate(format!("{offer_sku} of {} is raised although a channel's documents are wrong", CHANNELS[channel]));
     }
-    for other in (0..LIVE).filter(|other| *other != channel) {
+    // Where the last pieces are divided, all offers together are judged ([`super::judge::together`]).
+    let copied = world.plan.settings.last_pieces == LastPieces::Copy;
+    for other in (0..LIVE).filter(|other| copied && *other != channel) {
         lowered_first(invocation, seen, channel, other, offer_sku, quantity);
     }
 }
@@ -141,6 +144,9 @@ fn left_at_most(invocation: &Invocation, channel: usize, offer_sku: &str, quanti
 /// seen to lack the SKU often enough.
 fn no_lower_than_known(invocation: &Invocation, channel: usize, offer_sku: &str, quantity: u32) {
     let world = &invocation.world;
+    if world.plan.settings.last_pieces != LastPieces::Copy {
+        return;
+    }
     let answered = invocation.basis.borrow().figures.get(offer_sku).copied().unwrap_or_default();
     let Some((asked_at, free)) = answered.figure else { return };
     if answered.lacking >= world.plan.settings.absent_readings {

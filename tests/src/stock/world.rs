@@ -25,8 +25,8 @@ use crate::faults::Course;
 use crate::simulation::dice::Dice;
 use crate::simulation::world::beginning;
 
-/// The channels: two that are published to, and one that only sells.
-pub(super) const CHANNELS: [&str; 3] = ["harbour-uk", "modehaus-eu", "loft-us"];
+/// The channels: two that are published to, of which one has a name that ends as no word does, and one that only sells.
+pub(super) const CHANNELS: [&str; 3] = ["harbour-uk", "modehaus-", "loft-us"];
 /// Their shops.
 pub(super) const SHOPS: [i64; 3] = [2001, 3001, 4001];
 /// How many of them are published to.
@@ -191,6 +191,10 @@ pub(super) struct World {
     pub(super) falls: RefCell<Vec<Fall>>,
     pub(super) told: RefCell<HashMap<(usize, String), Told>>,
     pub(super) restocks: RefCell<Vec<Restock>>,
+    /// Orders that were placed and not listed yet, since when.
+    pub(super) unlisted: RefCell<BTreeMap<(usize, String), Timestamp>>,
+    /// SKUs of which the channels have shown no more together than is free, since their last pieces are divided.
+    pub(super) together: RefCell<BTreeSet<String>>,
     /// Offers that a marketplace has set to nothing itself, and that no import has set since.
     pub(super) zeroed: RefCell<BTreeSet<(usize, String)>>,
     /// The channels' stock rules as they are now.
@@ -293,6 +297,8 @@ impl World {
             falls: RefCell::default(),
             told: RefCell::default(),
             restocks: RefCell::default(),
+            unlisted: RefCell::default(),
+            together: RefCell::default(),
             zeroed: RefCell::default(),
             rules: RefCell::new(plan.rules.clone()),
             emptied: Cell::new(false),
@@ -363,6 +369,13 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Every order of a channel that was placed before is listed.
+    pub(super) fn seen_until(&self, channel: usize) -> Timestamp {
+        let unlisted = self.unlisted.borrow();
+        let placed = unlisted.iter().filter(|((one, _), _)| *one == channel).map(|(_, placed)| *placed);
+        placed.min().unwrap_or(self.now()).min(self.now())
     }
 
     /// Mirakl's order, as OR11 lists it.

@@ -18,9 +18,10 @@ use shared::mirakl::stock_file::{FileLimits, Layout, write_stock};
 use shared::order::mapping::SkuReader;
 use shared::order::rules::SkuRules;
 use shared::prima::stock::{ProductRange, read_answer};
-use shared::stock::evaluate::{InFlight, LastUnits, Market, Stall, evaluate};
+use shared::stock::evaluate::{Stall, evaluate};
 use shared::stock::figures::Figures;
 use shared::stock::ledger::{Ledger, decode};
+use shared::stock::market::market;
 use shared::stock::offers_list::OffersList;
 use shared::stock::rules::StockRules;
 use shared::stock::settings::{StockBasis, StockSettings};
@@ -60,7 +61,7 @@ fn publish(directory: &Path) -> Result<()> {
 
     let rules: StockRules = serde_json::from_slice(&std::fs::read(directory.join("rules.json"))?)?;
     let (settings, readers) = (StockSettings::default(), SkuReader::new(&SkuRules::default(), HashMap::new()));
-    let market = Market { figures: &figures, settings: &settings, in_flight: InFlight::default(), last_units: LastUnits::default(), now };
+    let market = market(&figures, &settings, &[], &[], now);
     let stall = Stall { channel: "uk", rules: &rules, skus: &readers, ledger: &ledger, sold_elsewhere: None };
     let evaluation = evaluate(&market, &stall, &offers, &HashMap::new(), |_, _| false);
     watch.note("evaluate");

@@ -5,6 +5,7 @@ use crate::mirakl::Order;
 use crate::order::row::OrderRow;
 use crate::order::rules::{SkuOverride, SkuRules};
 use crate::prima::stock::{Figure, ProductRange, RangeReading};
+use crate::stock::division::SoldSkus;
 use crate::stock::ledger::Change;
 
 fn at(minute: i64) -> Timestamp {
@@ -57,7 +58,7 @@ fn ledger(of: &[(&str, Shown)]) -> Ledger {
 fn market<'a>(figures: &'a Figures, settings: &'a StockSettings, flights: &[Flight]) -> Market<'a> {
     let mut in_flight = InFlight::default();
     in_flight.add(&skus(), flights, figures, settings);
-    Market { figures, settings, in_flight, last_units: LastUnits::default(), now: at(5) }
+    Market { figures, settings, in_flight, last_units: LastUnits::default(), division: Division::default(), now: at(5) }
 }
 
 fn evaluated(market: &Market<'_>, ledger: &Ledger, list: &[&str]) -> Evaluation {
@@ -169,6 +170,37 @@ fn the_last_units_are_offered_on_the_first_channel_that_has_them() {
     let mut quantities = shown(&evaluation);
     quantities.sort_unstable();
     assert_eq!(quantities, [("A-N-1", 0, false), ("B-N-1", 2, false), ("C-N-1", 2, false), ("D-N-1", 9, false)]);
+}
+
+#[test]
+fn the_last_pieces_are_divided_and_of_more_each_channel_shows_all() {
+    let figures = figures(&[("A-N-1", 4), ("B-N-1", 40), ("C-N-1", 4), ("W9-RED-8", 5)]);
+    let settings = StockSettings::default();
+    let mut market = market(&figures, &settings, &[flight("eu", "A-N-1", 1)]);
+    market.division = Division::new(SoldSkus::default(), 10, None);
+    let (rules, skus, empty) = (StockRules::default(), skus(), ledger(&[]));
+    let lists = [("uk", ["A-N-1", "B-N-1", "C-N-1", "W9-RED-8", "ODD"].as_slice()), ("eu", ["A-N-1", "B-N-1", "W9-RED-8"].as_slice())];
+    let stall = |channel: &'static str| Stall { channel, rules: &rules, skus: &skus, ledger: &empty, sold_elsewhere: None };
+    for (channel, list) in lists {
+        market.divide_with(&stall(channel), &offers(list), &Outstanding(Some(HashMap::new())), 1.0);
+    }
+    let of = |(channel, list): (&'static str, &[&str])| {
+        let evaluation = evaluate(&market, &stall(channel), &offers(list), &HashMap::new(), |_, _| false);
+        let mut quantities: Vec<(String, u32)> = evaluation.lines.into_iter().map(|line| (line.offer_sku, line.quantity)).collect();
+        quantities.sort_unstable();
+        quantities
+    };
+    let named = |of: &[(&str, u32)]| of.iter().map(|(sku, quantity)| ((*sku).to_owned(), *quantity)).collect::<Vec<_>>();
+    assert_eq!(
+        of(lists[0]),
+        named(&[("A-N-1", 2), ("B-N-1", 40), ("C-N-1", 4), ("ODD", 1), ("W9-RED-8", 2)]),
+        "two offers of one SKU share its part"
+    );
+    assert_eq!(of(lists[1]), named(&[("A-N-1", 1), ("B-N-1", 40), ("W9-RED-8", 2)]));
+    let view = market.view(&stall("eu"), "A-N-1").unwrap();
+    assert_eq!((view.wanted, view.why, view.quota), (Wanted::Exactly(1), Why::Divided, Some(Quota::Share(1))));
+    assert_eq!(market.divided("eu", key("A-N-1")).unwrap().threshold, 10);
+    assert_eq!(market.divided("eu", key("B-N-1")), None);
 }
 
 #[test]

@@ -26,6 +26,9 @@ pub(crate) struct Arguments {
     /// Minutes over which they arrive; three quarters of a minute, or 16 for a stock peak, where it is left out.
     #[arg(long)]
     pub(crate) minutes: Option<u32>,
+    /// What becomes of the last pieces in a stock peak: the rule that the connector is given.
+    #[arg(long, value_enum, default_value_t = LastPieces::Divide)]
+    pub(crate) last_pieces: LastPieces,
     /// Also write the summary to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
@@ -59,6 +62,27 @@ impl Arguments {
     pub(crate) fn span(&self) -> Duration {
         let usual = if self.scenario == Scenario::StockPeak { Duration::from_secs(16 * 60) } else { Duration::from_secs(45) };
         self.minutes.map_or(usual, |minutes| Duration::from_secs(60 * u64::from(minutes.max(1))))
+    }
+}
+
+/// What becomes of the last pieces of a SKU (`stock.last_pieces`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LastPieces {
+    /// They are divided among the channels.
+    Divide,
+    /// One channel shows them all.
+    OneChannel,
+    /// Each channel shows all of them.
+    Copy,
+}
+
+impl LastPieces {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Divide => "divide",
+            Self::OneChannel => "one-channel",
+            Self::Copy => "copy",
+        }
     }
 }
 

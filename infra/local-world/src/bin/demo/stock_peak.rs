@@ -1,5 +1,7 @@
-//! A sales peak: two channels sell the same SKUs, the shops sell them too, and Prima is down in the middle. The same customers come to a
-//! second, imagined pair of marketplaces that is given Prima's `AvailableQuantity` every quarter of an hour: the naive rule.
+//! A sales peak: two channels sell the same SKUs, the shops sell them too, and Prima is down in the middle. The same customers come to two
+//! more, imagined pairs of marketplaces. One is given Prima's `AvailableQuantity` every quarter of an hour: the naive rule. The other is
+//! given what the connector would send where each channel shows all pieces, with the delays that the connector has here: the copy rule. It
+//! is a model, no run of the connector; `--last-pieces copy` runs the connector itself by that rule.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -14,7 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, LastPieces};
 use crate::view::View;
 use crate::{faults, report};
 
@@ -32,6 +34,14 @@ const SKUS: usize = 20_000;
 const WANTED: usize = 80;
 /// The naive rule's interval.
 const NAIVE: Duration = Duration::from_secs(15 * 60);
+/// The copy rule's delays: a listing of orders, a push, and an import, as they are here.
+const COPY_LISTS: Duration = Duration::from_secs(60);
+const COPY_PUSHES: Duration = Duration::from_secs(60);
+const COPY_IMPORTS: Duration = Duration::from_secs(5);
+/// A sale over the counter has lowered the offers after this, and the naive rule's after its interval.
+const NEWS: Duration = Duration::from_secs(180);
+/// The connector's floor of the last pieces (`stock.last_pieces_floor`).
+const FLOOR: i64 = 10;
 /// Of a hundred customers so many come to a shop of the brand's own.
 const OVER_THE_COUNTER: u32 = 10;
 
@@ -50,7 +60,11 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<bool> {
         seed: arguments.seed,
         channel: json!({"stock": "live"}),
         // The simulated Prima sets pieces aside as an order is created.
-        installation: json!({"stock": {"zeroes_percent": 100, "falls_at": "creation", "margin_seconds": 5}}),
+        installation: json!({"stock": {
+            "zeroes_percent": 100, "falls_at": "creation", "margin_seconds": 5,
+            "last_pieces": arguments.last_pieces.name(), "last_pieces_floor": FLOOR,
+            "last_pieces_by": "the demo", "last_pieces_why": "asked for on the command line",
+        }}),
         mirakl: json!({"catalogue_size": SKUS, "settings": {"call_interval_seconds": 55}}),
         prima: json!({"settings": {
             "orders": {"catalogue": {"generated": generated}},
@@ -68,6 +82,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<bool> {
     }
     world.mirakl().put("misbehaviour", &faults::mirakl(arguments.faults, arguments.seed)).await?;
     view.say(&format!("The schedule's minute is {} s here; a push still waits a real minute for the one before", TICK.as_secs()));
+    view.say(&format!("The connector's last pieces: {}", arguments.last_pieces.name()));
     let begun = Instant::now();
     let lived = tokio::select! {
         lived = live_through(&world, arguments, &mut view) => lived?,
@@ -89,6 +104,14 @@ struct Truth {
     left: BTreeMap<String, i64>,
     /// Units sold on each channel, and of these beyond what was left.
     sold: BTreeMap<String, (u64, u64)>,
+    /// Sales over the counter of which the offers may not know yet: when each of them does.
+    news: BTreeMap<String, Vec<Duration>>,
+    /// Units sold on a channel that Prima's own shops had taken, and that another channel had.
+    taken_by_shops: u64,
+    taken_by_channels: u64,
+    /// Customers who found nothing although pieces were left: another channel showed some, or none did.
+    shown_elsewhere: u64,
+    shown_nowhere: u64,
 }
 
 impl Truth {
@@ -96,16 +119,36 @@ impl Truth {
         self.left.get(sku).copied().unwrap_or(0).max(0)
     }
 
-    fn sell(&mut self, sku: &str, channel: &str) {
+    fn sell(&mut self, sku: &str, channel: &str, now: Duration) {
         let left = self.left.entry(sku.to_owned()).or_default();
         *left -= 1;
         let (sold, beyond) = self.sold.entry(channel.to_owned()).or_default();
         *sold += 1;
-        *beyond += u64::from(*left < 0);
+        if *left < 0 {
+            *beyond += 1;
+            let news = self.news.entry(sku.to_owned()).or_default();
+            news.retain(|until| *until > now);
+            // Each piece that a shop has taken unseen can have been sold a second time once.
+            match news.pop() {
+                Some(_) => self.taken_by_shops += 1,
+                None => self.taken_by_channels += 1,
+            }
+        }
     }
 
-    fn sell_over_the_counter(&mut self, sku: &str) {
+    /// `known_at`: when the offers follow.
+    fn sell_over_the_counter(&mut self, sku: &str, known_at: Duration) {
         *self.left.entry(sku.to_owned()).or_default() -= 1;
+        self.news.entry(sku.to_owned()).or_default().push(known_at);
+    }
+
+    /// A customer has found nothing.
+    fn turn_away(&mut self, sku: &str, shown_elsewhere: bool) {
+        match (self.free(sku) > 0, shown_elsewhere) {
+            (true, true) => self.shown_elsewhere += 1,
+            (true, false) => self.shown_nowhere += 1,
+            (false, _) => {}
+        }
     }
 }
 
@@ -179,19 +222,15 @@ impl NaiveWorld {
         }
     }
 
-    fn buy(&mut self, channel: &str, sku: &str) {
-        let shown = self.shown.entry((channel.to_owned(), sku.to_owned())).or_default();
-        if *shown > 0 {
-            *shown -= 1;
-            self.truth.sell(sku, channel);
-        }
+    fn buy(&mut self, channel: &str, sku: &str, now: Duration) {
+        buy(&mut self.truth, &mut self.shown, channel, sku, now);
     }
 
-    fn buy_over_the_counter(&mut self, sku: &str) {
+    fn buy_over_the_counter(&mut self, sku: &str, now: Duration) {
         let available = self.available.entry(sku.to_owned()).or_default();
         if *available > 0 {
             *available -= 1;
-            self.truth.sell_over_the_counter(sku);
+            self.truth.sell_over_the_counter(sku, now + NAIVE);
         }
     }
 
@@ -205,12 +244,104 @@ impl NaiveWorld {
     }
 }
 
+/// Somebody buys from an imagined pair of marketplaces. False where nothing was shown.
+fn buy(truth: &mut Truth, shown: &mut BTreeMap<(String, String), i64>, channel: &str, sku: &str, now: Duration) -> bool {
+    let here = shown.entry((channel.to_owned(), sku.to_owned())).or_default();
+    if *here > 0 {
+        *here -= 1;
+        truth.sell(sku, channel, now);
+        return true;
+    }
+    let elsewhere = shown.iter().any(|((one, other), shown)| one != channel && other == sku && *shown > 0);
+    truth.turn_away(sku, elsewhere);
+    false
+}
+
+/// The imagined marketplaces of the copy rule: each channel shows all that is free, as far as the listed orders and Prima tell.
+struct CopyWorld {
+    truth: Truth,
+    shown: BTreeMap<(String, String), i64>,
+    /// What the connector knows to be free.
+    known: BTreeMap<String, i64>,
+    /// Sold and not listed yet, or not read from Prima yet: when it is known.
+    unknown: Vec<(Duration, String)>,
+    pushed_at: BTreeMap<String, Duration>,
+    /// By channel: when its import has its effect, and its lines.
+    imports: BTreeMap<String, (Duration, Vec<(String, i64)>)>,
+    /// SKUs of which something was sold since a channel's latest push.
+    touched: BTreeSet<(String, String)>,
+    pushes: usize,
+}
+
+impl CopyWorld {
+    fn new(truth: Truth, channels: &[SeedChannel]) -> Self {
+        let shown =
+            channels.iter().flat_map(|channel| truth.left.iter().map(|(sku, free)| ((channel.id.clone(), sku.clone()), (*free).max(0))));
+        Self {
+            shown: shown.collect(),
+            known: truth.left.clone(),
+            truth,
+            unknown: Vec::new(),
+            pushed_at: BTreeMap::new(),
+            imports: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            pushes: 0,
+        }
+    }
+
+    fn step(&mut self, channels: &[SeedChannel], now: Duration) {
+        let (known, unknown): (Vec<_>, Vec<_>) = std::mem::take(&mut self.unknown).into_iter().partition(|(at, _)| *at <= now);
+        self.unknown = unknown;
+        for (_, sku) in known {
+            *self.known.entry(sku.clone()).or_default() -= 1;
+            self.touched.extend(channels.iter().map(|channel| (channel.id.clone(), sku.clone())));
+        }
+        for channel in channels {
+            if self.imports.get(&channel.id).is_some_and(|(at, _)| *at <= now) {
+                let lines = self.imports.remove(&channel.id).map(|(_, lines)| lines);
+                for (sku, quantity) in lines.into_iter().flatten() {
+                    self.shown.insert((channel.id.clone(), sku), quantity);
+                }
+            }
+        }
+        for channel in channels {
+            let is_due = self.pushed_at.get(&channel.id).is_none_or(|at| *at + COPY_PUSHES <= now);
+            let mine: Vec<_> = self.touched.iter().filter(|(one, _)| *one == channel.id).cloned().collect();
+            if !is_due || mine.is_empty() {
+                continue;
+            }
+            let lines = mine.iter().map(|(_, sku)| (sku.clone(), self.known.get(sku).copied().unwrap_or(0).max(0))).collect();
+            self.imports.insert(channel.id.clone(), (now + COPY_IMPORTS, lines));
+            self.touched.retain(|(one, _)| *one != channel.id);
+            self.pushed_at.insert(channel.id.clone(), now);
+            self.pushes += 1;
+        }
+    }
+
+    fn buy(&mut self, channel: &str, sku: &str, now: Duration) {
+        if buy(&mut self.truth, &mut self.shown, channel, sku, now) {
+            // With the next listing.
+            let listing = now.as_secs() / COPY_LISTS.as_secs() + 1;
+            self.unknown.push((COPY_LISTS * u32::try_from(listing).unwrap_or(u32::MAX), sku.to_owned()));
+        }
+    }
+
+    fn buy_over_the_counter(&mut self, sku: &str, read_at: Duration) {
+        if self.truth.free(sku) > 0 {
+            self.truth.sell_over_the_counter(sku, read_at + NEWS);
+            self.unknown.push((read_at, sku.to_owned()));
+        }
+    }
+}
+
 /// What came of the peak.
 struct Lived {
     channels: Vec<SeedChannel>,
     truth: Truth,
     staleness: Staleness,
     naive: NaiveWorld,
+    copy: CopyWorld,
+    last_pieces: LastPieces,
     /// By channel: imports that completed, lines applied, lines refused.
     pushed: BTreeMap<String, (usize, usize, usize)>,
     /// Pieces promised beyond those in the warehouse, as Prima itself has it once every order is there.
@@ -223,7 +354,7 @@ struct Lived {
 
 impl Lived {
     fn is_sound(&self) -> bool {
-        self.wrong_in_the_end == 0
+        self.wrong_in_the_end == 0 && (self.last_pieces == LastPieces::Copy || self.truth.taken_by_channels == 0)
     }
 }
 
@@ -231,13 +362,14 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
     let channels = world.channels().to_vec();
     let (free, available) = stock(world).await?;
     view.say("The lists of offers are read, and everything is published for the first time");
-    wait_until_right(world, &channels, view).await?;
+    wait_until_right(world, &channels, arguments, view).await?;
 
     let mut rng = ChaCha8Rng::seed_from_u64(arguments.seed);
     let wanted: Vec<String> = free.iter().filter(|(_, free)| **free >= 4).map(|(sku, _)| sku.clone()).take(WANTED).collect();
     let truth = Truth { left: free.clone(), ..Truth::default() };
     let mut naive =
         NaiveWorld { truth: truth.clone(), shown: BTreeMap::new(), available, pushed_at: None, pushes: 0, staleness: Staleness::default() };
+    let mut copy = CopyWorld::new(truth.clone(), &channels);
     let mut lived_truth = truth;
     let mut staleness = Staleness::default();
     let mut came = 0;
@@ -252,6 +384,7 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
         looks.tick().await;
         let now = begun.elapsed();
         naive.push_if_due(&channels, now);
+        copy.step(&channels, now);
         let goes_down = now >= span * 2 / 5 && now < span * 3 / 5;
         if goes_down != is_down {
             is_down = goes_down;
@@ -265,19 +398,31 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
             let place = rng.random_range(0..WANTED).min(rng.random_range(0..WANTED));
             let Some(sku) = wanted.get(place) else { continue };
             if rng.random_range(0..100) < OVER_THE_COUNTER {
-                naive.buy_over_the_counter(sku);
+                // While Prima is down nobody can know of it.
+                let read_at = if goes_down { span * 3 / 5 } else { now };
+                naive.buy_over_the_counter(sku, now);
+                copy.buy_over_the_counter(sku, read_at);
                 // What is promised to a marketplace's customer is sold over the counter all the same, as long as it lies there.
                 let sale = json!({"product": part(sku, 0), "matrix": [part(sku, 1), part(sku, 2), "", ""], "quantity": 1, "over_the_counter": true});
                 if lived_truth.free(sku) > 0 && world.prima().post("stock/sales", &sale).await.is_ok() {
-                    lived_truth.sell_over_the_counter(sku);
+                    lived_truth.sell_over_the_counter(sku, read_at + NEWS);
                 }
             } else {
                 let channel = &channels[rng.random_range(0..channels.len())];
-                naive.buy(&channel.id, sku);
+                naive.buy(&channel.id, sku, now);
+                copy.buy(&channel.id, sku, now);
                 let sale = json!({"shop_id": channel.shop_id, "sku": sku, "quantity": 1});
                 match world.mirakl().post("sales", &sale).await {
-                    Ok(_) => lived_truth.sell(sku, &channel.id),
-                    Err(_) => refused += 1,
+                    Ok(_) => lived_truth.sell(sku, &channel.id, now),
+                    Err(_) => {
+                        refused += 1;
+                        let mut elsewhere = false;
+                        for other in channels.iter().filter(|other| other.id != channel.id) {
+                            let shown = shown(world, other, std::slice::from_ref(sku)).await?;
+                            elsewhere |= shown.values().any(|shown| *shown > 0);
+                        }
+                        lived_truth.turn_away(sku, elsewhere);
+                    }
                 }
             }
         }
@@ -287,9 +432,10 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
         if said.elapsed() > LINE_EVERY {
             said = Instant::now();
             let (sold, beyond) = total(&lived_truth);
-            let (naive_sold, naive_beyond) = total(&naive.truth);
+            let ((naive_sold, naive_beyond), (copy_sold, copy_beyond)) = (total(&naive.truth), total(&copy.truth));
             view.say(&format!(
-                "{came} customers came; sold {sold}, oversold {beyond}; the naive rule: sold {naive_sold}, oversold {naive_beyond}"
+                "{came} customers came; sold {sold}, oversold {beyond}; copied: sold {copy_sold}, oversold {copy_beyond}; the naive rule: sold \
+                 {naive_sold}, oversold {naive_beyond}"
             ));
         }
     }
@@ -312,7 +458,7 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
         settled = orders => drop(settled?),
         failed = watch => failed?,
     }
-    let wrong_in_the_end = wait_until_right(world, &channels, view).await?;
+    let wrong_in_the_end = wait_until_right(world, &channels, arguments, view).await?;
     let quiet_seconds = quiet.elapsed().as_secs_f64();
     staleness.end(begun.elapsed());
     let rows = world.prima().get("stock").await?;
@@ -323,6 +469,8 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
         truth: lived_truth,
         staleness,
         naive,
+        copy,
+        last_pieces: arguments.last_pieces,
         oversold_in_prima,
         wrong_in_the_end,
         quiet_seconds,
@@ -391,33 +539,52 @@ async fn look(
     Ok(())
 }
 
-/// Waits until both channels show no more and no less than what is free, of every SKU. Answers how many do not in the end.
-async fn wait_until_right(world: &World, channels: &[SeedChannel], view: &mut View) -> Result<usize> {
+/// Whether the channels show what they should of a SKU: all that is free, each of them; or, of the last pieces, no more together than is
+/// free, and no more hidden than one of them shows.
+fn is_right(free: i64, shows: &[i64], rule: LastPieces) -> bool {
+    let all_show_all = shows.iter().all(|shown| *shown == free);
+    if rule == LastPieces::Copy || shows.len() < 2 {
+        return all_show_all;
+    }
+    let hidden = free - shows.iter().sum::<i64>();
+    let most_hidden = match rule {
+        LastPieces::OneChannel => shows.iter().max(),
+        _ => shows.iter().min(),
+    };
+    (all_show_all && (free == 0 || free > FLOOR)) || (hidden >= 0 && most_hidden.is_some_and(|most| hidden <= *most))
+}
+
+/// Waits until both channels show what they should, of every SKU. Answers of how many they do not in the end.
+async fn wait_until_right(world: &World, channels: &[SeedChannel], arguments: &Arguments, view: &mut View) -> Result<usize> {
     let begun = Instant::now();
     let mut said = Instant::now();
     loop {
         let (free, _) = stock(world).await?;
         let skus: Vec<String> = free.keys().cloned().collect();
-        let mut wrong = BTreeSet::new();
+        let mut shows: BTreeMap<String, Vec<i64>> = BTreeMap::new();
         for channel in channels {
             for (sku, quantity) in shown(world, channel, &skus).await? {
-                if free.get(&sku).is_some_and(|free| *free != quantity) {
-                    wrong.insert(format!("{sku} on {} shows {quantity} of {}", channel.id, free.get(&sku).copied().unwrap_or(0)));
-                }
+                shows.entry(sku).or_default().push(quantity);
             }
         }
+        let wrong: Vec<String> = shows
+            .iter()
+            .filter_map(|(sku, shows)| Some((sku, shows, *free.get(sku)?)))
+            .filter(|(_, shows, free)| !is_right(*free, shows, arguments.last_pieces))
+            .map(|(sku, shows, free)| format!("{sku} shows {shows:?} of {free}"))
+            .collect();
         if wrong.is_empty() || begun.elapsed() > PATIENCE {
             let examples: Vec<_> = wrong.iter().take(3).cloned().collect();
             view.say(&if wrong.is_empty() {
-                "Every offer shows what is free".to_owned()
+                "Every offer shows what it should".to_owned()
             } else {
-                format!("{} offers are wrong: {}", wrong.len(), examples.join("; "))
+                format!("{} SKUs are wrong: {}", wrong.len(), examples.join("; "))
             });
             return Ok(wrong.len());
         }
         if said.elapsed() > LINE_EVERY {
             said = Instant::now();
-            view.say(&format!("{} of {} offers do not show what is free yet", wrong.len(), skus.len() * channels.len()));
+            view.say(&format!("{} of {} SKUs do not show what they should yet", wrong.len(), skus.len()));
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
@@ -470,6 +637,14 @@ fn print(lived: &Lived, took: Duration) {
         let (pushes, lines, errors) = lived.pushed.get(id).copied().unwrap_or_default();
         for (rule, pushes, lines, errors, truth, staleness) in [
             ("connector", pushes, lines.to_string(), errors.to_string(), &lived.truth, &lived.staleness),
+            (
+                "copied",
+                lived.copy.pushes / lived.channels.len().max(1),
+                "-".to_owned(),
+                "-".to_owned(),
+                &lived.copy.truth,
+                &Staleness::default(),
+            ),
             ("naive", lived.naive.pushes, "-".to_owned(), "-".to_owned(), &lived.naive.truth, &lived.naive.staleness),
         ] {
             let (sold, beyond) = truth.sold.get(id).copied().unwrap_or_default();
@@ -491,6 +666,26 @@ fn print(lived: &Lived, took: Duration) {
     }
     table.column_iter_mut().skip(2).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     println!("\nAs the two systems themselves have it, after {:.0} s:\n{table}", took.as_secs_f64());
+    for (rule, truth) in [("connector", &lived.truth), ("copied", &lived.copy.truth), ("naive", &lived.naive.truth)] {
+        println!(
+            "{rule}: {} units oversold, {} of them between our own channels and {} to Prima's own shops. {} customers found nothing on one \
+             channel while another still had a piece, {} while pieces were left that no channel showed.",
+            total(truth).1,
+            truth.taken_by_channels,
+            truth.taken_by_shops,
+            truth.shown_elsewhere,
+            truth.shown_nowhere
+        );
+    }
+    println!(
+        "An oversold unit counts for the shops where one of them has sold a piece of the SKU that the offers could not follow yet ({} s, or \
+         while Prima is down). The copied rule is a model with the delays of this run: orders listed every {} s, a push every {} s, {} s \
+         until it has its effect.",
+        NEWS.as_secs(),
+        COPY_LISTS.as_secs(),
+        COPY_PUSHES.as_secs(),
+        COPY_IMPORTS.as_secs()
+    );
     println!(
         "{} customers found their SKU sold out. In Prima {} pieces are promised beyond what lies there.",
         lived.refused_customers, lived.oversold_in_prima
@@ -500,9 +695,9 @@ fn print(lived: &Lived, took: Duration) {
         NAIVE.as_secs() / 60
     );
     if lived.is_sound() {
-        println!("{:.0} s after the peak every offer showed what is free.", lived.quiet_seconds);
+        println!("{:.0} s after the peak every offer showed what it should.", lived.quiet_seconds);
     } else {
-        println!("{} OFFERS ARE WRONG in the end.", lived.wrong_in_the_end);
+        println!("{} SKUS ARE WRONG in the end.", lived.wrong_in_the_end);
     }
 }
 
@@ -521,8 +716,18 @@ fn to_json(lived: &Lived, arguments: &Arguments, took: Duration, world: &World) 
         });
         channels.insert(id.clone(), value);
     }
+    let rule = |truth: &Truth| {
+        let (sold, oversold) = total(truth);
+        json!({
+            "units_sold": sold, "oversold_units": oversold, "oversold_between_channels": truth.taken_by_channels,
+            "oversold_to_shops": truth.taken_by_shops, "customers_with_a_piece_on_another_channel": truth.shown_elsewhere,
+            "customers_with_a_piece_shown_nowhere": truth.shown_nowhere,
+        })
+    };
     json!({
         "sound": lived.is_sound(),
+        "last_pieces": arguments.last_pieces.name(),
+        "rules": {"connector": rule(&lived.truth), "copied": rule(&lived.copy.truth), "naive": rule(&lived.naive.truth)},
         "channels": channels,
         "oversold_in_prima": lived.oversold_in_prima,
         "customers": arguments.orders(),
