@@ -7,6 +7,8 @@ mod acknowledging;
 mod cancelling;
 mod creating;
 mod listing;
+mod looking;
 mod mapping;
+mod refunding;
 mod settling;
 mod telling;

@@ -7,6 +7,7 @@ mod creating;
 mod despatching;
 mod following;
 mod pushing;
+mod refunding;
 mod remembering;
 mod tree;
 

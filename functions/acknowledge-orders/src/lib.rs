@@ -10,6 +10,7 @@
 
 pub mod handler;
 mod listing;
+mod look;
 mod record;
 mod references;
 mod report;
@@ -104,7 +105,7 @@ where
         }
         let started = self.clock.now();
         let mut poll = match self.take_turn(channel, run, started).await {
-            Turn::Ours(poll) => poll,
+            Turn::Ours(poll) => *poll,
             Turn::Skip(why) => {
                 report.skipped = Some(why);
                 return report;
@@ -137,6 +138,8 @@ where
         let recorded = self.record(&client, channel, &listing, &accepted, full, run, &mut report).await;
         if channel.orders == Mode::Live {
             self.write_references(&client, channel, &mut poll.state, full, &mut report).await;
+            let busy = !listing.complete || report.listed_by_id > 0;
+            self.look_around(&client, channel, &mut poll.state.look, busy, run, &mut report).await;
             self.announce_exceptions(channel, &mut report).await;
         }
         poll.advance(&listing, &accepted, full, recorded);
@@ -268,7 +271,7 @@ where
             tracing::warn!(channel = %channel.id, "the poll state cannot be read; polling without it");
             // Without memory the wall clock alone keeps to a marketplace's slower rhythm.
             let interval = i64::from(channel.listing_interval_minutes);
-            return if (now.as_second() / 60) % interval == 0 { Turn::Ours(Turned::blind()) } else { Turn::Skip("not due") };
+            return if (now.as_second() / 60) % interval == 0 { Turn::Ours(Box::new(Turned::blind())) } else { Turn::Skip("not due") };
         };
         let interval = Duration::from_secs(60 * u64::from(channel.listing_interval_minutes));
         // Schedules start a little early or late: a quarter of a minute is no overrun.
@@ -284,9 +287,9 @@ where
         state.listed_at = Some(now);
         let waiting_for_prima = self.firm_orders_can_go(channel, now).await;
         match tokio::time::timeout(PATIENCE_WITH_MEMORY, self.store.save_poll(&channel.id, &mut state)).await {
-            Ok(Ok(())) => Turn::Ours(Turned { state, remembered: true, waiting_for_prima }),
+            Ok(Ok(())) => Turn::Ours(Box::new(Turned { state, remembered: true, waiting_for_prima })),
             Ok(Err(StoreError::Conflict(_))) => Turn::Skip("another run is at it"),
-            Ok(Err(_)) | Err(_) => Turn::Ours(Turned { remembered: false, state, waiting_for_prima }),
+            Ok(Err(_)) | Err(_) => Turn::Ours(Box::new(Turned { remembered: false, state, waiting_for_prima })),
         }
     }
 
@@ -350,7 +353,7 @@ where
 }
 
 enum Turn {
-    Ours(Turned),
+    Ours(Box<Turned>),
     Skip(&'static str),
 }
 

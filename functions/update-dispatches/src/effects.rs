@@ -11,6 +11,7 @@ use shared::despatch::{Despatch, How, SettledLine, Settlement, ShipmentAttempt};
 use shared::events::EventBus;
 use shared::mirakl::shipping::{MiraklShipping, SettlementRequest, ShipmentAnswer};
 use shared::mirakl::{MiraklDirectory, MiraklError, OrderState, Outcome};
+use shared::order::remaining::is_refunded;
 use shared::order::row::{ExceptionKind, OrderRow, Stage};
 use shared::queue::OrderQueue;
 use shared::state::{Store, StoreError};
@@ -102,6 +103,10 @@ where
             Ok(None) => return Err(End::Again(AGAIN)),
             Err(problem) => return Err(unread(row, how, &problem)),
         };
+        if is_refunded(&order, row.left_at()) {
+            // The poller's next listing moves the row.
+            return Err(End::Done("refunded before it left"));
+        }
         if order.order_state.is_shipped_or_later() {
             return self.confirm_all(row, "shipped in Mirakl by a person").await;
         }
@@ -237,6 +242,9 @@ where
             Err(unread) => return Err(in_passing(row, &unread)),
         };
         let Some(order) = order else { return Err(End::Fail(rejected(row, &problem, "Mirakl does not list the order any more"))) };
+        if is_refunded(&order, row.left_at()) {
+            return Err(End::Done("refunded before it left"));
+        }
         if order.order_state.is_shipped_or_later() {
             // By us, with a lost answer, or by a person in the back office.
             return self.confirm_all(row, "shipped in Mirakl already").await;

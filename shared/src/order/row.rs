@@ -10,6 +10,7 @@ use crate::amount::Amount;
 use crate::despatch::Despatch;
 use crate::events::Severity;
 use crate::mirakl::{Order, OrderState};
+use crate::order::remaining::{gone_pieces, has_left, remaining};
 
 /// An order's identity: the channel and Mirakl's order id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -69,11 +70,13 @@ pub enum Stage {
     Exception,
     /// Older than the channel's take-over and accepted by somebody else: keyed by hand.
     KeyedByHand,
+    /// The marketplace ships it itself, or from a centre that is not the shop's: nothing to do, until Mirakl ends it.
+    OperatorFulfilled,
 }
 
 impl Stage {
     /// All stages, in the order of an order's life.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Seen,
         Self::Acknowledged,
         Self::AwaitingPayment,
@@ -90,6 +93,7 @@ impl Stage {
         Self::Refused,
         Self::Exception,
         Self::KeyedByHand,
+        Self::OperatorFulfilled,
     ];
 
     /// The name in the index, metrics and commands.
@@ -112,13 +116,16 @@ impl Stage {
             Self::Refused => "refused",
             Self::Exception => "exception",
             Self::KeyedByHand => "keyed-by-hand",
+            Self::OperatorFulfilled => "operator-fulfilled",
         }
     }
 
     /// Nothing further happens to the order before it is in Prima, or ever.
     #[must_use]
     pub fn is_settled(self) -> bool {
-        self.is_in_prima() || matches!(self, Self::Shipped | Self::Cancelled | Self::Refused | Self::Exception | Self::KeyedByHand)
+        self.is_in_prima()
+            || matches!(self, Self::Shipped | Self::Cancelled | Self::Refused | Self::Exception | Self::KeyedByHand)
+            || self == Self::OperatorFulfilled
     }
 
     /// Over as far as a person, or Mirakl, says: nothing is asked of Prima any more.
@@ -222,7 +229,7 @@ pub enum ExceptionKind {
     LineCancelledAfterCreation,
     /// Shipped in Mirakl by a person, and not in Prima.
     ShippedOutsidePrima,
-    /// The marketplace's operator ships the order itself (`can_shop_ship` is false).
+    /// The marketplace's operator ships the order itself. No longer raised: such orders stand in [`Stage::OperatorFulfilled`].
     ShippedByOperator,
     /// Mirakl lists the order in a way that cannot be read.
     Unreadable,
@@ -246,11 +253,13 @@ pub enum ExceptionKind {
     PrimaFault,
     /// A person settled the order while it was being created in Prima.
     SettledMeanwhile,
+    /// Mirakl does not know the order any more.
+    NotInMirakl,
 }
 
 impl ExceptionKind {
     /// All kinds.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::UnknownSku,
         Self::Unmappable,
         Self::RulesMissing,
@@ -273,6 +282,7 @@ impl ExceptionKind {
         Self::CancelledInPrima,
         Self::PrimaFault,
         Self::SettledMeanwhile,
+        Self::NotInMirakl,
     ];
 
     /// The name in attributes, metrics and the handbook.
@@ -301,6 +311,7 @@ impl ExceptionKind {
             Self::CancelledInPrima => "cancelled-in-prima",
             Self::PrimaFault => "prima-fault",
             Self::SettledMeanwhile => "settled-meanwhile",
+            Self::NotInMirakl => "not-in-mirakl",
         }
     }
 
@@ -328,7 +339,10 @@ impl ExceptionKind {
     /// Found by the poller in a listing; all others by the function that creates orders.
     #[must_use]
     pub fn is_found_by_poller(self) -> bool {
-        matches!(self, Self::LineCancelledAfterCreation | Self::ShippedOutsidePrima | Self::ShippedByOperator | Self::Unreadable)
+        matches!(
+            self,
+            Self::LineCancelledAfterCreation | Self::ShippedOutsidePrima | Self::ShippedByOperator | Self::Unreadable | Self::NotInMirakl
+        )
     }
 
     /// How urgent it is.
@@ -463,6 +477,12 @@ pub struct OrderRow {
     /// Refunds that Mirakl lists on its lines: with each, what a channel shows of them may have changed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub refunds: u32,
+    /// The marketplace ships it itself: nothing of it ever leaves our warehouse.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub fulfilled_by_operator: bool,
+    /// Mirakl has said that something of it has left. What is CLOSED later, or refunded, had left then.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub shipped_in_mirakl: bool,
     /// Mirakl's line ids in the order of Prima's line numbers, since the order was sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prima_lines: Vec<String>,
@@ -531,6 +551,8 @@ impl OrderRow {
             gone_skus: Vec::new(),
             taken_back: BTreeMap::new(),
             refunds: 0,
+            fulfilled_by_operator: false,
+            shipped_in_mirakl: false,
             prima_lines: Vec::new(),
             shipping_type: None,
             payout_value: None,
@@ -553,7 +575,8 @@ impl OrderRow {
             self.shipping_type.clone_from(&order.shipping_type_code);
         }
         self.payout_value = payout_value(order).or_else(|| self.payout_value.take());
-        for (offer_sku, pieces) in taken_back(order) {
+        self.shipped_in_mirakl |= has_left(order);
+        for (offer_sku, pieces) in taken_back(order, self.left_at()) {
             let known = self.taken_back.entry(offer_sku).or_default();
             *known = pieces.max(*known);
         }
@@ -579,6 +602,18 @@ impl OrderRow {
                 self.gone_skus.push(line.offer_sku);
             }
         }
+    }
+
+    /// Since when everything that will leave has left, as far as Prima says.
+    #[must_use]
+    pub fn left_at(&self) -> Option<Timestamp> {
+        self.despatch.as_ref().filter(|despatch| !despatch.parcels.is_empty())?.ended_at
+    }
+
+    /// Something has left: a parcel of Prima's, or Mirakl says so.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        self.shipped_in_mirakl || self.despatch.as_ref().is_some_and(|despatch| !despatch.parcels.is_empty())
     }
 
     /// Mirakl's line id behind a line number of Prima's.
@@ -685,17 +720,18 @@ pub const DESPATCH_UNANNOUNCED: &str = "despatch-exception-unannounced";
 /// The index's name for despatches that need a person.
 pub const DESPATCH_EXCEPTION: &str = "despatch-exception";
 
-/// Pieces by offer SKU that a listing says are cancelled or refused.
-fn taken_back(order: &Order) -> BTreeMap<String, u32> {
+/// Pieces by offer SKU that a listing says are cancelled, refused, or refunded before they left.
+fn taken_back(order: &Order, left_at: Option<Timestamp>) -> BTreeMap<String, u32> {
     let is_over = |state: Option<&OrderState>| matches!(state, Some(OrderState::Refused | OrderState::Canceled));
     let mut back: BTreeMap<String, u32> = BTreeMap::new();
     for line in &order.order_lines {
         let Some(offer_sku) = &line.offer_sku else { continue };
         let cancelled: u32 = line.cancelations.iter().filter_map(|part| part.quantity).sum();
-        let refused = if is_over(Some(&order.order_state)) || is_over(line.order_line_state.as_ref()) { line.quantity } else { 0 };
-        if cancelled > 0 || refused > 0 {
+        let is_refused = is_over(Some(&order.order_state)) || is_over(line.order_line_state.as_ref());
+        let ended = if is_refused { line.quantity } else { gone_pieces(order, line, left_at) };
+        if cancelled > 0 || ended > 0 {
             let pieces = back.entry(offer_sku.clone()).or_default();
-            *pieces = pieces.saturating_add(cancelled).saturating_add(refused);
+            *pieces = pieces.saturating_add(cancelled).saturating_add(ended);
         }
     }
     back
@@ -710,7 +746,13 @@ fn payout_value(order: &Order) -> Option<PayoutValue> {
 /// The lines of an order that are still to be delivered.
 #[must_use]
 pub fn lines_of(order: &Order) -> Vec<RowLine> {
-    order
+    lines_left(order, None)
+}
+
+/// The lines of an order that are still to be delivered, or have been: everything left at `left_at`, where that is known.
+#[must_use]
+pub fn lines_left(order: &Order, left_at: Option<Timestamp>) -> Vec<RowLine> {
+    remaining(order, left_at)
         .live_lines()
         .map(|line| RowLine {
             order_line_id: line.order_line_id.clone(),
@@ -774,6 +816,7 @@ mod tests {
                 ExceptionKind::ShippedOutsidePrima,
                 ExceptionKind::ShippedByOperator,
                 ExceptionKind::Unreadable,
+                ExceptionKind::NotInMirakl,
             ]
         );
         let critical: Vec<ExceptionKind> = ExceptionKind::ALL.into_iter().filter(|kind| kind.severity() == Severity::Critical).collect();

@@ -81,6 +81,26 @@ pub struct PollState {
     /// Orders whose nearly-over window was announced already.
     #[serde(default)]
     pub warned_orders: Vec<String>,
+    /// How far the daily look has come.
+    #[serde(default)]
+    pub look: Look,
+}
+
+/// The daily look at what Mirakl has done with, and at what it does not know any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// When the latest one was begun; what was updated before it has been looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done: Option<Timestamp>,
+    /// When the one under way was begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<Timestamp>,
+    /// Where its next page of Mirakl's orders begins.
+    #[serde(default)]
+    pub offset: usize,
+    /// All of Mirakl's side was looked at; this is the last of our own orders that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_to: Option<String>,
 }
 
 /// Whether Prima answers: a breaker for each of its operations, for the whole installation.

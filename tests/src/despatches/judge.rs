@@ -26,7 +26,10 @@ pub(super) fn open_ends(world: &World) -> Vec<String> {
     let mut open = Vec::new();
     for (number, key) in numbers.iter() {
         let Some(row) = rows.get(key) else { continue };
+        // What becomes of an order whose goods somebody refunded is judged by the simulation of orders.
+        let is_refunded = world.refunded.borrow().get(number).copied().unwrap_or_default();
         let fine = match row.stage {
+            _ if is_refunded => true,
             Stage::Shipped | Stage::Cancelled | Stage::Cancelling => true,
             Stage::Exception => row.exception.as_ref().is_some_and(|exception| exception.announced_at.is_some()),
             // The customer cancelled before the warehouse came to it.

@@ -340,6 +340,18 @@ impl Course {
         self.world.store.load_poll(CHANNEL).await.unwrap_or_else(|problem| panic!("{problem}"))
     }
 
+    /// A day has passed since the daily look.
+    ///
+    /// # Panics
+    /// If that cannot be saved.
+    pub async fn look_is_due(&self) {
+        let mut state = self.poll_state().await;
+        state.look.done = Some(before(self.now(), minutes(24 * 60 + 5)));
+        if let Err(problem) = self.world.store.save_poll(CHANNEL, &mut state).await {
+            panic!("{problem}");
+        }
+    }
+
     /// Events of a kind that reached the bus, but for those of an order's exception.
     #[must_use]
     pub fn events(&self, kind: EventKind) -> Vec<Event> {
@@ -388,6 +400,7 @@ impl Course {
         let calls = self.world.calls.borrow();
         let minutely =
             calls.iter().filter(|call| call.kind == Kind::List && call.about.contains(" 0 ids") && call.about.ends_with(" offset 0"));
+        let minutely = minutely.filter(|call| !call.about.contains(" 4 states"));
         minutely.map(|call| call.about.contains(" 5 states")).collect()
     }
 

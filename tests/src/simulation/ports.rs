@@ -490,6 +490,8 @@ impl Client {
 impl MiraklOrders for Client {
     async fn list_orders(&self, query: &OrderQuery, offset: usize) -> Result<OrderPage, MiraklError> {
         let world = &self.port.0.world;
+        // Neither what is looked up by ids nor the daily look is the minute's listing.
+        let is_minutely = query.order_ids.is_empty() && !query.states.contains(&OrderState::Shipped);
         let fate = self
             .begin(Kind::List, "OR11", || {
                 format!(
@@ -502,12 +504,12 @@ impl MiraklOrders for Client {
             })
             .await;
         if let Err(problem) = &fate
-            && query.order_ids.is_empty()
+            && is_minutely
         {
             self.port.note_page(self.index, &self.channel, Err(problem));
         }
         let fate = fate?;
-        if offset == 0 && query.order_ids.is_empty() {
+        if offset == 0 && is_minutely {
             let now = world.now();
             if let Some(listings) = world.listings.borrow_mut().get_mut(self.index) {
                 listings.push(now);
@@ -515,7 +517,7 @@ impl MiraklOrders for Client {
         }
         let page = world.shop(&self.channel, |shop| shop.list(query, offset)).unwrap_or_default();
         let answer = self.end(fate, "OR11", Ok(page)).await;
-        if query.order_ids.is_empty() {
+        if is_minutely {
             self.port.note_page(self.index, &self.channel, answer.as_ref());
         }
         answer

@@ -142,11 +142,22 @@ impl OrderLine {
         tax_shares(&self.shipping_taxes, &refunded, (amount, self.shipping_price, self.shipping_left()), sent, rules)
     }
 
+    /// The taxes that go with a refund of these amounts, as Mirakl computes them.
+    pub(super) fn computed_taxes(&self, amount: Decimal, shipping_amount: Decimal) -> (Vec<Tax>, Vec<Tax>) {
+        let rules = TaxRules { proportional: true, on_the_order: false };
+        let (goods, shipping) = (self.taxes_of(amount, &[], rules), self.shipping_taxes_of(shipping_amount, &[], rules));
+        (goods.unwrap_or_default(), shipping.unwrap_or_default())
+    }
+
     /// Pieces that are still to be shipped.
     #[must_use]
     pub fn to_ship(&self) -> u32 {
         let excluded: u32 = self.refunds.iter().filter(|refund| refund.excluded_from_shipment).map(|refund| refund.quantity).sum();
-        if matches!(self.state, State::Canceled | State::Refused) { 0 } else { self.quantity.saturating_sub(self.shipped + excluded) }
+        if matches!(self.state, State::Canceled | State::Refused | State::Refunded) {
+            0
+        } else {
+            self.quantity.saturating_sub(self.shipped + excluded)
+        }
     }
 }
 
@@ -180,7 +191,7 @@ impl Marketplace {
         let number = self.number_of(shop_id, order_id)?;
         let pace = Pace::of(&self.settings);
         let Some(order) = self.orders.get(&number) else { return Err(bad_request()) };
-        if order.state != State::Shipping {
+        if !order.can_shop_ship() || order.fully_refunded() {
             return Err(bad_request());
         }
         let demanded = self.settings.mandatory_tracking.iter().any(|code| code == order.shipping_type.0);

@@ -1,5 +1,6 @@
 //! OR11's `orders[].order_lines[]` (Mirakl seller API, OR11).
 
+use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
@@ -178,7 +179,7 @@ pub(super) fn line<'o>(order: &'o Order, line: &'o OrderLine, index: usize, sett
         quantity: line.quantity,
         received_date: None,
         refunds: line.refunds.iter().map(|one| refund(one, style)).collect(),
-        shipped_date: order.shipped_date.map(moment),
+        shipped_date: order.shipped_date.filter(|shipped| left(line, *shipped)).map(moment),
         shipping_price: amount(line.shipping_price),
         shipping_price_additional_unit: None,
         shipping_price_unit: None,
@@ -187,6 +188,12 @@ pub(super) fn line<'o>(order: &'o Order, line: &'o OrderLine, index: usize, sett
         total_commission: amount(line.total_commission()),
         total_price: amount(line.total_price()),
     }
+}
+
+/// Something of it left: not all of it was refunded before.
+fn left(line: &OrderLine, shipped: Timestamp) -> bool {
+    let refunded: Decimal = line.refunds.iter().filter(|refund| refund.created < shipped).map(|refund| refund.amount).sum();
+    refunded < line.price() || line.price().is_zero()
 }
 
 /// By how much the promotion lowers one piece.

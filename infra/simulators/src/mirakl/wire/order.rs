@@ -159,7 +159,7 @@ pub(in crate::mirakl) fn order<'o>(order: &'o Order, settings: &'o Settings) -> 
         delivery_date: None,
         discount_campaigns: [],
         fulfillment: (!old).then_some(Fulfillment { center: Center { code: order.fulfillment_center_code } }),
-        fully_refunded: false,
+        fully_refunded: order.fully_refunded(),
         has_customer_message: order.has_customer_message,
         has_incident: false,
         has_invoice: false,
