@@ -27,6 +27,7 @@ pub mod odd_form;
 pub mod order;
 pub mod prima;
 pub mod queue;
+pub mod rights;
 pub mod secrets;
 pub mod settings;
 pub mod sqs;

@@ -9,6 +9,8 @@ mod creating;
 mod listing;
 mod looking;
 mod mapping;
+mod probing;
 mod refunding;
+mod rights;
 mod settling;
 mod telling;

@@ -9,6 +9,7 @@ mod following;
 mod pushing;
 mod refunding;
 mod remembering;
+mod telling;
 mod tree;
 
 use std::path::{Path, PathBuf};

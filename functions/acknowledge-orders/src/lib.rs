@@ -8,12 +8,14 @@
 //! shows the order past acceptance and the row follows. After the row and before the message, the row is found stuck.
 //! After references were written and before that was recorded, they are written again, which is harmless.
 
+mod ages;
 pub mod handler;
 mod listing;
 mod look;
 mod record;
 mod references;
 mod report;
+mod rights;
 mod sweep;
 
 use std::time::Duration;
@@ -26,8 +28,10 @@ use shared::events::{Event, EventBus, EventKind, Severity};
 use shared::mirakl::{MiraklDirectory, MiraklError, MiraklOrders};
 use shared::order::row::Lease;
 use shared::queue::OrderQueue;
+use shared::rights::shows_right;
 use shared::state::{PollState, Store, StoreError};
 
+pub use ages::Ages;
 use listing::Listing;
 pub use report::ChannelReport;
 
@@ -37,6 +41,10 @@ const TIME_TO_ACCEPT: Duration = Duration::from_secs(25);
 const UNLISTED_IS_TOLD: Duration = Duration::from_secs(10 * 60);
 /// How long the poller waits for what it remembers before it goes on without.
 const PATIENCE_WITH_MEMORY: Duration = Duration::from_secs(3);
+/// Mirakl's operation by which an order is accepted.
+const ACCEPT: &str = "OR21";
+/// Why nothing is listed this minute.
+const NOT_DUE: &str = "not due";
 /// Listings by window between two by state alone.
 const WINDOWS_BETWEEN_FULL: u32 = 4;
 /// How far a window reaches back beyond the watermark.
@@ -108,6 +116,9 @@ where
             Turn::Ours(poll) => *poll,
             Turn::Skip(why) => {
                 report.skipped = Some(why);
+                if why == NOT_DUE && channel.orders == Mode::Live {
+                    report.ages = self.ages(channel).await;
+                }
                 return report;
             }
         };
@@ -117,7 +128,7 @@ where
         let client = match self.directory.client(channel, soft_deadline).await {
             Ok(client) => client,
             Err(problem) => {
-                self.note_failure(channel, &mut poll.state, &mut report, &problem, started).await;
+                self.note_failure(channel, &mut poll.state, &mut report, &problem, started);
                 self.end_turn(channel, poll, &report).await;
                 return report;
             }
@@ -127,12 +138,12 @@ where
         let has_time = || self.clock.now() < paging_ends;
         let listing = listing::list(&client, full, poll.state.watermark.map(|mark| before(mark, OVERLAP)), has_time).await;
         report.note_listing(&listing);
-        let accepted = self.accept_waiting(&client, channel, &listing, &mut report).await;
+        let accepted = self.accept_waiting(&client, channel, &listing, &mut poll.state, &mut report).await;
 
         // The sales are safe; now remember, hand over, and tell.
         match &listing.problem {
-            Some(problem) => self.note_failure(channel, &mut poll.state, &mut report, problem, started).await,
-            None => poll.state.key_refused_since = None,
+            Some(problem) => self.note_failure(channel, &mut poll.state, &mut report, problem, started),
+            None => rights::note(&mut poll.state.refused, channel, "OR11", true, None, started),
         }
         self.warn_of_windows(channel, &listing, &accepted, &mut poll.state, &mut report).await;
         let recorded = self.record(&client, channel, &listing, &accepted, full, run, &mut report).await;
@@ -141,16 +152,26 @@ where
             let busy = !listing.complete || report.listed_by_id > 0;
             self.look_around(&client, channel, &mut poll.state.look, busy, run, &mut report).await;
             self.announce_exceptions(channel, &mut report).await;
+            report.ages = self.ages(channel).await;
         }
+        self.tell_of_refused(channel, &mut poll.state.refused, started).await;
         poll.advance(&listing, &accepted, full, recorded);
         report.completed = listing.complete && recorded;
         self.end_turn(channel, poll, &report).await;
         report
     }
 
-    /// Accepts every waiting order, oldest first, a few at a time.
-    async fn accept_waiting(&self, client: &D::Client, channel: &Channel, listing: &Listing, report: &mut ChannelReport) -> Vec<String> {
-        let waiting = listing.waiting();
+    /// Accepts every waiting order, oldest first, a few at a time. While the right to accept is known to be missing, one order a run
+    /// tries it, and the others follow at once where it is there: a window does not wait for a back-off.
+    async fn accept_waiting(
+        &self,
+        client: &D::Client,
+        channel: &Channel,
+        listing: &Listing,
+        poll: &mut PollState,
+        report: &mut ChannelReport,
+    ) -> Vec<String> {
+        let mut waiting = listing.waiting();
         report.waiting = waiting.len();
         if channel.orders == Mode::Observe {
             for order in &waiting {
@@ -158,26 +179,44 @@ where
             }
             return Vec::new();
         }
-        let answers: Vec<_> = stream::iter(&waiting)
-            .map(|order| async move { (order, client.accept_order(&order.order_id, &order.line_ids).await, self.clock.now()) })
-            .buffer_unordered(channel.concurrent_accepts)
-            .collect()
-            .await;
+        let refused = poll.refused.of(&channel.id, ACCEPT).map(|right| right.refusals);
+        if let (Some(refusals), false) = (refused, waiting.is_empty()) {
+            // Another one each time: what is refused may be one order alone.
+            let next = usize::try_from(refusals).unwrap_or(0) % waiting.len();
+            waiting.rotate_left(next);
+        }
+        let (first, others) = waiting.split_at(usize::from(refused.is_some()).min(waiting.len()));
         let mut accepted = Vec::new();
-        for (order, answer, at) in answers {
-            match answer {
-                Ok(()) => {
-                    report.accepted_after(order.created, at);
-                    accepted.push(order.order_id.clone());
-                }
-                // Accepted before, by us with a lost answer or by a person, or too late: the next listing tells.
-                Err(problem) if problem.is_invalid_state() => report.count("accept_already_decided"),
-                Err(problem) => {
-                    tracing::warn!(channel = %channel.id, order = %order.order_id, %problem, "an order could not be accepted; the next listing shows it again");
-                    report.note_failure(&problem);
+        let (mut worked, mut refusal) = (false, None);
+        for part in [first, others] {
+            if refusal.is_some() {
+                break;
+            }
+            let answers: Vec<_> = stream::iter(part)
+                .map(|order| async move { (order, client.accept_order(&order.order_id, &order.line_ids).await, self.clock.now()) })
+                .buffer_unordered(channel.concurrent_accepts)
+                .collect()
+                .await;
+            for (order, answer, at) in answers {
+                worked |= shows_right(&answer);
+                match answer {
+                    Ok(()) => {
+                        report.accepted_after(order.created, at);
+                        accepted.push(order.order_id.clone());
+                    }
+                    // Accepted before, by us with a lost answer or by a person, or too late: the next listing tells.
+                    Err(problem) if problem.is_invalid_state() => report.count("accept_already_decided"),
+                    Err(problem) => {
+                        tracing::warn!(channel = %channel.id, order = %order.order_id, %problem, "an order could not be accepted; the next listing shows it again");
+                        report.note_failure(&problem);
+                        if problem.is_key_refused() {
+                            refusal = Some(problem);
+                        }
+                    }
                 }
             }
         }
+        rights::note(&mut poll.refused, channel, ACCEPT, worked, refusal.as_ref(), self.clock.now());
         accepted
     }
 
@@ -233,35 +272,10 @@ where
         }
     }
 
-    /// A refused key is said once, until it works again.
-    async fn note_failure(
-        &self,
-        channel: &Channel,
-        poll: &mut PollState,
-        report: &mut ChannelReport,
-        problem: &MiraklError,
-        now: Timestamp,
-    ) {
+    fn note_failure(&self, channel: &Channel, poll: &mut PollState, report: &mut ChannelReport, problem: &MiraklError, now: Timestamp) {
         tracing::warn!(channel = %channel.id, %problem, "the listing is incomplete");
         report.note_failure(problem);
-        if !problem.is_key_refused() || poll.key_refused_since.is_some() {
-            return;
-        }
-        let event = Event {
-            kind: EventKind::KeyRefused,
-            channel: Some(channel.id.clone()),
-            order: None,
-            needs_person: true,
-            severity: Severity::Critical,
-            reason: format!("Mirakl refuses the API key of channel {}: {problem}", channel.id),
-            remedy: format!("Generate a key in Mirakl's back office and store it: prima-mirakl channels key {}", channel.id),
-        };
-        match self.events.publish(&[event]).await {
-            Ok(()) => poll.key_refused_since = Some(now),
-            Err(problem) => {
-                tracing::error!(channel = %channel.id, %problem, "the API key is refused, and that could not be said on the bus")
-            }
-        }
+        rights::note(&mut poll.refused, channel, "OR11", false, Some(problem), now);
     }
 
     /// Takes the channel's turn. The lease only saves calls: without a working store the poll goes on, by state alone.
@@ -271,13 +285,13 @@ where
             tracing::warn!(channel = %channel.id, "the poll state cannot be read; polling without it");
             // Without memory the wall clock alone keeps to a marketplace's slower rhythm.
             let interval = i64::from(channel.listing_interval_minutes);
-            return if (now.as_second() / 60) % interval == 0 { Turn::Ours(Box::new(Turned::blind())) } else { Turn::Skip("not due") };
+            return if (now.as_second() / 60) % interval == 0 { Turn::Ours(Box::new(Turned::blind())) } else { Turn::Skip(NOT_DUE) };
         };
         let interval = Duration::from_secs(60 * u64::from(channel.listing_interval_minutes));
         // Schedules start a little early or late: a quarter of a minute is no overrun.
         let due = state.listed_at.is_none_or(|at| now >= before(after(at, interval), Duration::from_secs(15)));
         if !due && channel.listing_interval_minutes > 1 {
-            return Turn::Skip("not due");
+            return Turn::Skip(NOT_DUE);
         }
         if state.lease.as_ref().is_some_and(|lease| lease.owner != run.id && lease.until > now) {
             return Turn::Skip("another run is at it");

@@ -10,9 +10,11 @@ use shared::order::row::{ExceptionKind, OrderRow, REFERENCE_PENDING, SHIPPED_REF
 use shared::queue::OrderQueue;
 use shared::state::{PollState, Store};
 
-use crate::Ports;
 use crate::report::ChannelReport;
+use crate::{Ports, rights};
 
+/// Mirakl's operation by which references are written.
+const WRITE: &str = "OR04";
 /// Mirakl's limit for one OR04.
 const REFERENCES_PER_CALL: usize = 100;
 
@@ -36,6 +38,9 @@ where
         let now = self.clock.now();
         // OR04: at most once a minute; runs come a minute apart, a little early or late.
         if poll.references_at.is_some_and(|at| now < before(after(at, Duration::from_secs(60)), Duration::from_secs(15))) {
+            return;
+        }
+        if poll.refused.wait(&channel.id, WRITE, now).is_some() {
             return;
         }
         let Ok(mut keys) = self.store.orders_in(&channel.id, REFERENCE_PENDING, REFERENCES_PER_CALL).await else { return };
@@ -68,10 +73,14 @@ where
         }
         poll.references_at = Some(now);
         let answers = match client.write_references(&references).await {
-            Ok(answers) => answers,
+            Ok(answers) => {
+                rights::note(&mut poll.refused, channel, WRITE, true, None, now);
+                answers
+            }
             Err(problem) => {
                 tracing::warn!(channel = %channel.id, %problem, "references could not be written; the next minute tries again");
                 report.note_failure(&problem);
+                rights::note(&mut poll.refused, channel, WRITE, false, Some(&problem), now);
                 return;
             }
         };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use shared::mirakl::MiraklError;
 
+use crate::Ages;
 use crate::listing::Listing;
 
 /// One channel's minute in numbers.
@@ -17,6 +18,8 @@ pub struct ChannelReport {
     pub skipped: Option<&'static str>,
     /// The listing was complete and everything was recorded.
     pub completed: bool,
+    /// Every order that waits was listed.
+    pub listed_whole: bool,
     /// Orders listed.
     pub listed: usize,
     /// Calls of OR11.
@@ -37,6 +40,8 @@ pub struct ChannelReport {
     pub queued: usize,
     /// References that Mirakl took.
     pub referenced: usize,
+    /// How long our own rows have waited, where that is known.
+    pub ages: Option<Ages>,
     /// Failures and oddities, by kind.
     pub counts: BTreeMap<String, u64>,
 }
@@ -63,6 +68,7 @@ impl ChannelReport {
     pub(crate) fn note_listing(&mut self, listing: &Listing) {
         self.listed = listing.orders.len() + listing.unreadable.len();
         self.pages = listing.pages;
+        self.listed_whole = listing.complete;
     }
 
     pub(crate) fn accepted_after(&mut self, created: Option<Timestamp>, at: Timestamp) {

@@ -37,7 +37,7 @@ where
         row: &mut OrderRow,
         tracking: &Tracking,
         pages: &mut Pages,
-        work: &Work<'_, D::Client>,
+        work: &Work<'_, impl MiraklShipping>,
     ) -> Result<(), End> {
         let order_id = row.key.order_id.clone();
         if let Err(problem) = work.client.set_tracking(&order_id, tracking).await {
@@ -60,7 +60,7 @@ where
         parcel: usize,
         shipment: &NewShipment,
         pages: &mut Pages,
-        work: &Work<'_, D::Client>,
+        work: &Work<'_, impl MiraklShipping>,
     ) -> Result<(), End> {
         let now = self.clock.now();
         let Some((despatch, consignment)) = row
@@ -96,7 +96,7 @@ where
         how: How,
         reason_code: &str,
         short: &[ShortLine],
-        work: &Work<'_, D::Client>,
+        work: &Work<'_, impl MiraklShipping>,
     ) -> Result<(), End> {
         let order = match work.client.order(&row.key.order_id).await {
             Ok(Some(order)) => order,
@@ -173,7 +173,12 @@ where
     }
 
     /// Whether what was sent before, and whose answer was lost, had its effect.
-    pub(crate) async fn resolve_attempts(&self, row: &mut OrderRow, pages: &Pages, work: &Work<'_, D::Client>) -> Result<(), End> {
+    pub(crate) async fn resolve_attempts(
+        &self,
+        row: &mut OrderRow,
+        pages: &Pages,
+        work: &Work<'_, impl MiraklShipping>,
+    ) -> Result<(), End> {
         let despatch = row.despatch.clone().unwrap_or_default();
         if let Some(attempt) = &despatch.attempt {
             self.wait_until(after(attempt.until, work.run.clock_skew + LONGEST_CALL))?;
@@ -231,7 +236,7 @@ where
         row: &mut OrderRow,
         problem: MiraklError,
         pages: &mut Pages,
-        work: &Work<'_, D::Client>,
+        work: &Work<'_, impl MiraklShipping>,
     ) -> Result<(), End> {
         if !is_refusal(&problem) {
             return Err(in_passing(row, &problem));
@@ -397,9 +402,9 @@ fn unread(row: &OrderRow, how: How, problem: &MiraklError) -> End {
     if is_refusal(problem) { End::Fail(not_settled(row, how, &problem.to_string())) } else { in_passing(row, problem) }
 }
 
-fn in_passing(row: &OrderRow, problem: &MiraklError) -> End {
+pub(crate) fn in_passing(row: &OrderRow, problem: &MiraklError) -> End {
     tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, %problem, "Mirakl cannot be told now; tried again");
-    End::Again(problem.retry_after.unwrap_or(AGAIN))
+    End::Failed(problem.retry_after)
 }
 
 fn rejected(row: &OrderRow, problem: &MiraklError, more: &str) -> Failure {

@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use shared::channels::DocumentKey;
+use shared::despatch::message::MessageUnderWay;
 use shared::despatch::plan::missing;
 use shared::despatch::rules::DespatchRules;
 use shared::despatch::settlement::{LineAmounts, ShortLine, amounts};
@@ -203,6 +204,7 @@ fn request(row: &mut OrderRow, requested: &RequestedSettlement, by: &str, now: T
     }
     row.enter(Stage::Despatched, now, format!("{} asked for by {by}", requested.how.operation()));
     let despatch = row.despatch.get_or_insert_default();
+    despatch.message = Some(MessageUnderWay::sent(now));
     despatch.requested = Some(requested.clone());
     despatch.due_at = despatch.due_once_queued(now);
     Ok(())
@@ -257,6 +259,7 @@ pub(crate) async fn retry(connector: &Connector, store: &DynamoDbStore, channel:
         };
         despatch.due_at = if at_once { despatch.due_once_queued(now) } else { now };
         row.enter(stage, now, note);
+        row.despatch.get_or_insert_default().message = at_once.then(|| MessageUnderWay::sent(now));
         Ok(())
     })
     .await?;

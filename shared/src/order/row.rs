@@ -630,6 +630,9 @@ impl OrderRow {
     pub fn enter(&mut self, stage: Stage, now: Timestamp, note: impl Into<String>) {
         self.stage = stage;
         self.since = now;
+        if let Some(despatch) = &mut self.despatch {
+            despatch.message = None;
+        }
         if stage != Stage::Creating {
             self.lease = None;
         }
@@ -705,6 +708,27 @@ impl OrderRow {
             Some(despatch) if self.stage.is_in_prima() && self.index_state() != REFERENCE_PENDING => despatch.due_at,
             _ => self.since,
         }
+    }
+}
+
+impl OrderRow {
+    /// Since when it has waited for Prima without a break, however often it was queued, put back or asked about; none where it does
+    /// not wait.
+    #[must_use]
+    pub fn waits_for_prima_since(&self) -> Option<Timestamp> {
+        self.without_break(|stage| matches!(stage, Stage::Firm | Stage::Queued | Stage::Creating | Stage::InDoubt | Stage::Cancelling))
+    }
+
+    /// Since when Mirakl has to be told something of its despatch; none where it has not.
+    #[must_use]
+    pub fn untold_since(&self) -> Option<Timestamp> {
+        self.without_break(|stage| stage == Stage::Despatched)
+    }
+
+    /// Since when it has been in one of some stages, as far as its history tells.
+    fn without_break(&self, is_meant: impl Fn(Stage) -> bool) -> Option<Timestamp> {
+        let steps = self.history.iter().rev().take_while(|step| is_meant(step.stage));
+        is_meant(self.stage).then(|| steps.last().map_or(self.since, |step| step.at))
     }
 }
 
@@ -892,6 +916,26 @@ mod tests {
         assert_eq!(row.index_state(), DESPATCH_UNANNOUNCED);
         row.exception.as_mut().unwrap().announced_at = Some(due_at);
         assert_eq!(row.index_state(), DESPATCH_EXCEPTION);
+    }
+
+    #[test]
+    fn an_age_is_that_of_the_whole_wait_however_often_something_was_tried() {
+        let at = |seconds: i64| Timestamp::from_second(seconds).unwrap();
+        let mut row = row();
+        assert_eq!((row.waits_for_prima_since(), row.untold_since()), (None, None));
+        for (second, stage) in
+            [(100, Stage::Firm), (200, Stage::Queued), (300, Stage::Creating), (400, Stage::InDoubt), (500, Stage::Queued)]
+        {
+            row.enter(stage, at(second), "");
+        }
+        assert_eq!(row.waits_for_prima_since(), Some(at(100)));
+        for round in 0..100 {
+            row.enter([Stage::Queued, Stage::Firm][round % 2], at(600 + 60 * round as i64), "");
+        }
+        assert!(at(600 + 99 * 60).duration_since(row.waits_for_prima_since().unwrap()).as_mins() >= 25, "as far as the history tells");
+        row.enter(Stage::Despatched, at(9000), "one parcel");
+        row.enter(Stage::Despatched, at(9100), "another");
+        assert_eq!((row.waits_for_prima_since(), row.untold_since()), (None, Some(at(9000))));
     }
 
     #[test]

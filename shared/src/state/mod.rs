@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::order::row::{Lease, OrderKey, OrderRow};
+use crate::rights::RefusedRights;
 use crate::stock::flight::Flight;
 
 /// Why the store did not do as it was told.
@@ -75,9 +76,9 @@ pub struct PollState {
     /// When references were last written (OR04: once a minute).
     #[serde(default)]
     pub references_at: Option<Timestamp>,
-    /// The key was refused since then, and that was said once.
+    /// Rights that Mirakl refuses the channel's key: of listing, accepting and writing references.
     #[serde(default)]
-    pub key_refused_since: Option<Timestamp>,
+    pub refused: RefusedRights,
     /// Orders whose nearly-over window was announced already.
     #[serde(default)]
     pub warned_orders: Vec<String>,
@@ -137,7 +138,7 @@ pub struct OperationIntake {
     pub untold: bool,
 }
 
-/// What the collector of despatches remembers, for the whole installation.
+/// What the collector of despatches and the function that tells them remember, for the whole installation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CollectionState {
     /// As it was read; 0 when new.
@@ -146,6 +147,9 @@ pub struct CollectionState {
     /// Status words of Prima's that this version does not know and that were reported.
     #[serde(default)]
     pub reported_words: Vec<String>,
+    /// Rights of despatching that Mirakl refuses channels' keys.
+    #[serde(default)]
+    pub refused: RefusedRights,
     /// Fields and forms of Prima's answers, and of despatch files, that are not understood and that were reported.
     #[serde(default)]
     pub reported_forms: Vec<String>,

@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rust_decimal::Decimal;
-use shared::clock::before;
+use shared::clock::{after, before};
 use shared::despatch::rules::ShortLines;
-use shared::events::EventKind;
+use shared::events::{Event, EventKind};
 use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use simulators::mirakl::{Order, OrderLine, Refund, State, Tax};
 use simulators::prima::{Installation, StoredOrder};
 
 use super::run::{Achieved, told_by};
-use super::world::World;
+use super::world::{CHANNELS, World};
 
 /// Questions for one order without an answer before a person is asked.
 const UNANSWERED: u32 = 6;
@@ -104,8 +105,13 @@ pub(super) fn close(world: &World) {
             case.judge(&mut wrong);
         }
     }
+    wrong.extend(unsaid_refusals(world));
+    let most = world.most_of_one.get();
+    if most > MOST_OF_ONE {
+        wrong.push(format!("{most} messages of one order were in the queue at once"));
+    }
     let mut told = BTreeSet::new();
-    for event in world.events.borrow().iter() {
+    for (_, event) in world.events.borrow().iter() {
         if event.kind == EventKind::UnknownValue && !told.insert(event.reason.clone()) {
             wrong.push(format!("told again: {}", event.reason));
         }
@@ -117,6 +123,39 @@ pub(super) fn close(world: &World) {
         world.violate(what);
     }
 }
+
+/// Rights that were refused for long, and of which nobody was told; or again and again.
+fn unsaid_refusals(world: &World) -> Vec<String> {
+    let events = world.events.borrow();
+    let refusals = world.refusals.borrow();
+    let mut wrong = Vec::new();
+    for refusal in refusals.iter() {
+        let (Some(first), until) = (refusal.first, refusal.until.unwrap_or(Timestamp::MAX)) else { continue };
+        let (channel, operation) = (CHANNELS[refusal.channel], refusal.operation);
+        let is_of_it = |event: &Event| {
+            event.kind == EventKind::KeyRefused && event.channel.as_deref() == Some(channel) && event.reason.contains(operation)
+        };
+        let told: Vec<Timestamp> = events.iter().filter(|(_, event)| is_of_it(event)).map(|(at, _)| *at).collect();
+        let within = told.iter().filter(|at| (first..=after(until, TOLD_WITHIN)).contains(*at)).count();
+        if until.duration_since(first) > TOLD_WITHIN.try_into().unwrap_or_default()
+            && !told.iter().any(|at| *at <= after(first, TOLD_WITHIN))
+        {
+            wrong.push(format!("{operation} was refused to {channel} from {first} until {until}, and nobody was told in time: {told:?}"));
+        }
+        // A run that dies, or loses the bus's answer, may say it once more.
+        if within > 4 {
+            wrong.push(format!("that {operation} is refused to {channel} was told {within} times"));
+        }
+    }
+    wrong
+}
+
+/// Messages of one order in the queue at once: the one that counts, and what came of a dying run, a lost answer, a second parcel.
+const MOST_OF_ONE: usize = 5;
+/// A refusal is told within this, whatever else goes wrong.
+const TOLD_WITHIN: Duration = Duration::from_secs(3600);
+/// A near deadline is told within this.
+const WARNED_WITHIN: Duration = Duration::from_secs(3600);
 
 struct Case<'c> {
     world: &'c World,
@@ -135,6 +174,7 @@ impl Case<'_> {
         if self.meddled {
             return;
         }
+        self.warned(&mut say);
         let is_exception = self.row.stage == Stage::Exception;
         if is_exception {
             self.exception(&mut say);
@@ -224,6 +264,27 @@ impl Case<'_> {
         }
     }
 
+    /// The nearing deadline of an order that was not shipped then was told, whatever stood in the way.
+    fn warned(&self, say: &mut impl FnMut(String)) {
+        let warn_at = before(self.sold.shipping_deadline, self.world.rules[self.index].warn_before());
+        let by = after(warn_at, WARNED_WITHIN);
+        // What was settled whole stays as it is in Mirakl; that it was settled is judged elsewhere.
+        if matches!(self.row.stage, Stage::Shipped | Stage::Cancelled) && self.row.since <= by {
+            return;
+        }
+        let is_open_then = self.sold.shipped_date.is_none_or(|at| at > by) && self.sold.state == State::Shipping;
+        if self.world.now() < by || !(is_open_then || self.sold.shipped_date.is_some_and(|at| at > by)) {
+            return;
+        }
+        let events = self.world.events.borrow();
+        let order_id = Some(self.row.key.order_id.as_str());
+        let mut warnings =
+            events.iter().filter(|(_, event)| event.kind == EventKind::ShipByDeadlineNear && event.order.as_deref() == order_id);
+        if !warnings.any(|(at, _)| *at <= by) {
+            say(format!("its deadline {} was near, and nobody was told", self.sold.shipping_deadline));
+        }
+    }
+
     /// Pieces of a line that have left.
     fn gone(&self, order_line_id: &str) -> u32 {
         let number = self.made.order.lines.iter().find(|line| line.reference == order_line_id).map(|line| line.number);
@@ -254,7 +315,7 @@ impl Case<'_> {
         let shown = self.world.shown.borrow();
         let of_order = shown.values().filter(|shown| shown.channel == self.row.key.channel && shown.order == self.row.key.order_id).count();
         let events = self.world.events.borrow();
-        let told = events.iter().filter(|event| event.order.as_deref() == Some(self.row.key.order_id.as_str())).count();
+        let told = events.iter().filter(|(_, event)| event.order.as_deref() == Some(self.row.key.order_id.as_str())).count();
         if exception.first_seen < told_by(self.world.now()) && (of_order == 0 || told == 0) {
             say(format!("is an exception that nobody was told of ({of_order} messages, {told} events)"));
         }

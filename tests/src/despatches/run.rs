@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use collect_dispatches::Report;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use rust_decimal::Decimal;
@@ -29,7 +30,7 @@ const COLLECTOR_TIMEOUT: Duration = Duration::from_secs(55);
 /// The updater's timeout.
 const UPDATER_TIMEOUT: Duration = Duration::from_secs(60);
 /// Six times that.
-const VISIBILITY: Duration = Duration::from_secs(360);
+pub(super) const VISIBILITY: Duration = Duration::from_secs(360);
 /// How much the clocks of two functions may differ, and then some (the function's own constant).
 const CLOCK_SKEW: Duration = Duration::from_secs(30);
 /// The warehouse's day.
@@ -112,6 +113,10 @@ async fn live(seed: u64, traced: bool, calm: bool) -> Outcome {
     tokio::task::spawn_local(schedule(Rc::clone(&world)));
     tokio::task::spawn_local(consume(Rc::clone(&world)));
     tokio::task::spawn_local(poll(Rc::clone(&world)));
+    if !calm {
+        tokio::task::spawn_local(take_rights(Rc::clone(&world)));
+        tokio::task::spawn_local(go_down(Rc::clone(&world)));
+    }
     let numbers: Vec<String> = world.numbers.borrow().keys().cloned().collect();
     let mut at_work: Vec<JoinHandle<()>> =
         numbers.iter().map(|number| tokio::task::spawn_local(handle_order(Rc::clone(&world), number.clone()))).collect();
@@ -286,6 +291,40 @@ async fn handle_order(world: Rc<World>, number: String) {
     }
 }
 
+/// Rights that somebody takes from a key for a while, one after the other.
+async fn take_rights(world: Rc<World>) {
+    let dice = &world.dice;
+    while !world.quiet.get() {
+        tokio::time::sleep(dice.seconds(300, 5400)).await;
+        let (channel, status) = (dice.index(2), if dice.chance(0.7) { 403 } else { 401 });
+        let of_channel = [&["OR23", "OR24", "OR30", "OR11", "PC01"][..], &["ST01", "ST11", "OR28", "OR11", "SH21"][..]][channel];
+        let operation = of_channel[dice.index(of_channel.len())];
+        world.refuse(channel, operation, status);
+        // Until it is given back, or the world is quiet.
+        let back = after(world.now(), dice.seconds(600, 3 * 3600));
+        while world.now() < back && !world.quiet.get() {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+        }
+        world.permit(channel, operation);
+    }
+}
+
+/// Both marketplaces are down for a while.
+async fn go_down(world: Rc<World>) {
+    tokio::time::sleep(world.dice.seconds(600, 3 * 3600)).await;
+    if world.quiet.get() || world.dice.chance(0.5) {
+        return;
+    }
+    world.tell(|| "Mirakl is down".to_owned());
+    world.down.set(true);
+    let back = after(world.now(), world.dice.seconds(600, 2 * 3600));
+    while world.now() < back && !world.quiet.get() {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+    }
+    world.tell(|| "Mirakl is back".to_owned());
+    world.down.set(false);
+}
+
 /// The poller's part: what a listing by ids makes of a row that is not listed as open any more.
 async fn poll(world: Rc<World>) {
     loop {
@@ -327,7 +366,7 @@ async fn schedule(world: Rc<World>) {
     }
 }
 
-async fn collect(world: Rc<World>, minute: u64) {
+pub(super) async fn collect(world: Rc<World>, minute: u64) -> Option<Report> {
     let port = port(&world, format!("collect {minute}"));
     let ports = collect_dispatches::Ports {
         prima: port.clone(),
@@ -345,7 +384,7 @@ async fn collect(world: Rc<World>, minute: u64) {
         manners: PrimaManners { answer_timeout_seconds: 20, ..PrimaManners::default() },
     };
     let run = collect_dispatches::Run { hard_deadline: after(world.now(), COLLECTOR_TIMEOUT) };
-    let _ = world.supervise(&port.invocation.caller, COLLECTOR_TIMEOUT, ports.collect(&run)).await;
+    world.supervise(&port.invocation.caller, COLLECTOR_TIMEOUT, ports.collect(&run)).await?.ok()
 }
 
 async fn consume(world: Rc<World>) {
@@ -370,7 +409,7 @@ async fn consume(world: Rc<World>) {
     }
 }
 
-async fn update(world: Rc<World>, number: u64, deliveries: Vec<Delivery>) {
+pub(super) async fn update(world: Rc<World>, number: u64, deliveries: Vec<Delivery>) {
     let port = port(&world, format!("update {number}"));
     let ports = update_dispatches::Ports {
         directory: port.clone(),

@@ -7,10 +7,12 @@ use std::rc::Rc;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use shared::channel::{Channel, Mode};
+use shared::clock::after;
 use shared::despatch::carriers::{CarrierEntry, CarrierMap};
 use shared::despatch::platform::Platform;
 use shared::despatch::rules::{DespatchRules, ShortLines};
 use shared::events::Event;
+use shared::mirakl::MiraklError;
 use shared::order::row::{OrderKey, OrderRow, Stage};
 use shared::queue::{ExceptionMessage, OrderMessage};
 use shared::state::Store as _;
@@ -28,6 +30,17 @@ use crate::simulation::world::beginning;
 pub(super) const CHANNELS: [&str; 2] = ["harbour-uk", "modehaus-eu"];
 /// Their shops.
 pub(super) const SHOPS: [i64; 2] = [2001, 3001];
+
+/// The calls of one operation that were refused from when a right was taken until it was given back.
+#[derive(Clone, Debug)]
+pub(super) struct Refusals {
+    pub(super) channel: usize,
+    pub(super) operation: &'static str,
+    /// Of the first call.
+    pub(super) first: Option<Timestamp>,
+    /// When the right was given back.
+    pub(super) until: Option<Timestamp>,
+}
 
 /// How Prima's answers differ from what is assumed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +96,17 @@ pub(super) struct World {
     pub(super) queue: RefCell<Sqs>,
     pub(super) shown: RefCell<BTreeMap<u64, ExceptionMessage>>,
     next_shown: Cell<u64>,
-    pub(super) events: RefCell<Vec<Event>>,
+    pub(super) events: RefCell<Vec<(Timestamp, Event)>>,
+    /// Operations that a channel's key may not use now, and the status that says so.
+    refused: RefCell<BTreeMap<(usize, &'static str), u16>>,
+    /// What was refused lately and still is, and what was so before.
+    pub(super) refusals: RefCell<Vec<Refusals>>,
+    /// Both marketplaces answer 503 to everything.
+    pub(super) down: Cell<bool>,
+    /// Messages that were sent.
+    pub(super) sent: Cell<u64>,
+    /// The most messages of one order that were in the queue at once.
+    pub(super) most_of_one: Cell<usize>,
     pub(super) maps: RefCell<Vec<CarrierMap>>,
     pub(super) rules: Vec<DespatchRules>,
     pub(super) platforms: RefCell<Vec<Option<Platform>>>,
@@ -175,6 +198,11 @@ impl World {
             shown: RefCell::default(),
             next_shown: Cell::new(0),
             events: RefCell::default(),
+            refused: RefCell::default(),
+            refusals: RefCell::default(),
+            down: Cell::new(false),
+            sent: Cell::new(0),
+            most_of_one: Cell::new(0),
             maps: RefCell::new(vec![first_map(), first_map()]),
             rules,
             platforms: RefCell::new(vec![None, None]),
@@ -227,6 +255,45 @@ impl World {
         let shuffle = self.dice.between(0, 1 << 20);
         let body = crate::simulation::sqs::Body::Order(Rc::new(message.clone()));
         self.queue.borrow_mut().send(body, visible_at, shuffle);
+        self.sent.set(self.sent.get() + 1);
+        let of_one = self.queue.borrow().count_of(&message.channel, &message.order_id);
+        self.most_of_one.set(self.most_of_one.get().max(of_one));
+    }
+
+    /// A right is taken from a channel's key.
+    pub(super) fn refuse(&self, channel: usize, operation: &'static str, status: u16) {
+        self.tell(|| format!("{} may not use {operation} any more ({status})", CHANNELS[channel]));
+        self.refused.borrow_mut().insert((channel, operation), status);
+        self.refusals.borrow_mut().push(Refusals { channel, operation, first: None, until: None });
+    }
+
+    /// It is given back.
+    pub(super) fn permit(&self, channel: usize, operation: &'static str) {
+        self.tell(|| format!("{} may use {operation} again", CHANNELS[channel]));
+        self.refused.borrow_mut().remove(&(channel, operation));
+        let now = self.now();
+        for refusals in self.refusals.borrow_mut().iter_mut() {
+            if refusals.until.is_none() && (refusals.channel, refusals.operation) == (channel, operation) {
+                refusals.until = Some(now);
+            }
+        }
+    }
+
+    /// What Mirakl says instead of an answer: it is down, or one of these operations is refused to the key.
+    pub(super) fn no_answer(&self, channel: usize, operations: &[&'static str]) -> Option<MiraklError> {
+        let first = operations.first()?;
+        if self.down.get() {
+            return Some(MiraklError { status: Some(503), ..MiraklError::unknown(first, "Service Unavailable") });
+        }
+        let (operation, status) =
+            operations.iter().find_map(|operation| Some((*operation, *self.refused.borrow().get(&(channel, *operation))?)))?;
+        let now = self.now();
+        for refusals in self.refusals.borrow_mut().iter_mut() {
+            if refusals.until.is_none() && (refusals.channel, refusals.operation) == (channel, operation) {
+                refusals.first.get_or_insert(now);
+            }
+        }
+        Some(MiraklError::refused(operation, status, None, "Forbidden"))
     }
 
     pub(super) fn show(&self, exception: &ExceptionMessage) {
@@ -249,7 +316,9 @@ impl World {
                 automatic_acceptance: Some(true),
                 multi_shipment: index == 1,
             };
-            let order = generate_order(&mut rng, now, &profile, number, &catalogue, OrderWish::default());
+            let mut order = generate_order(&mut rng, now, &profile, number, &catalogue, OrderWish::default());
+            // Some are near their deadline long before the day is over.
+            order.shipping_deadline = after(now, self.dice.seconds(13 * 3600, 24 * 3600));
             let order_id = order.order_id.clone();
             let sum = |taxes: &[Tax]| taxes.iter().map(|tax| tax.amount).sum();
             self.paid.borrow_mut().extend(order.lines.iter().map(|line| {

@@ -174,6 +174,16 @@ impl Course {
         self.world.failing.borrow_mut().clear();
     }
 
+    /// The keys may not use an operation from now on.
+    pub fn refuses(&self, operation: &'static str, status: u16) {
+        self.world.refused.borrow_mut().insert(operation, status);
+    }
+
+    /// The keys may use every operation again.
+    pub fn permits(&self) {
+        self.world.refused.borrow_mut().clear();
+    }
+
     /// The next call of a kind, whose description begins so, meets a fate.
     pub fn strikes(&self, kind: Kind, about: &str, fate: Fate) {
         self.world.plan_mishap(Mishap { kind, about: about.to_owned(), fate });

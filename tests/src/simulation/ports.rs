@@ -467,6 +467,9 @@ impl Client {
         if world.plan.key_refused.get(self.index).is_some_and(|windows| windows.holds(Moment::from(world.passed()))) && !world.quiet.get() {
             return Err(MiraklError::refused(operation, 401, None, "unauthorised"));
         }
+        if let Some(status) = world.refused.borrow().get(operation) {
+            return Err(MiraklError::refused(operation, *status, None, "Forbidden"));
+        }
         match fate {
             Fate::Fails if world.plan.scripted => {
                 Err(MiraklError { status: Some(503), ..MiraklError::unknown(operation, "service unavailable") })

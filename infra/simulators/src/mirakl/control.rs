@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::generate::OrderWish;
 use super::http::Simulator;
 use super::model::{Cause, ImportFate, Marketplace, NewOffer, OperatorRefund, Order, Settings};
+use super::rights::Rights;
 use crate::misbehaviour::Plan;
 
 pub(super) fn routes() -> Router<Arc<Simulator>> {
@@ -33,6 +34,7 @@ pub(super) fn routes() -> Router<Arc<Simulator>> {
         .route("/simulator/orders/{order_id}/refuse-payment", post(refuse_payment))
         .route("/simulator/orders/{order_id}/lines/{line_id}/cancel", post(cancel_line))
         .route("/simulator/misbehaviour", get(misbehaviour).put(set_misbehaviour))
+        .route("/simulator/rights", get(rights).put(set_rights))
         .route("/simulator/settings", get(settings).put(set_settings))
 }
 
@@ -215,6 +217,15 @@ async fn misbehaviour(State(simulator): State<Arc<Simulator>>) -> Json<Plan> {
 
 async fn set_misbehaviour(State(simulator): State<Arc<Simulator>>, Json(plan): Json<Plan>) -> StatusCode {
     simulator.misbehaviour.set(plan);
+    StatusCode::NO_CONTENT
+}
+
+async fn rights(State(simulator): State<Arc<Simulator>>) -> Json<Rights> {
+    Json(simulator.rights().clone())
+}
+
+async fn set_rights(State(simulator): State<Arc<Simulator>>, Json(rights): Json<Rights>) -> StatusCode {
+    *simulator.rights() = rights;
     StatusCode::NO_CONTENT
 }
 

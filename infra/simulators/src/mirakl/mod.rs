@@ -10,6 +10,7 @@ mod limits;
 pub mod model;
 mod offers;
 mod operations;
+pub mod rights;
 mod shipping;
 #[cfg(test)]
 mod tests;
