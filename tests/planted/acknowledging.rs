@@ -86,8 +86,8 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Orders,
         edits: &[Edit {
             file: REFERENCES,
-            find: "                report.note_failure(&problem);\n                return;\n            }\n        };\n",
-            replace: "                report.note_failure(&problem);
+            find: "                rights::note(&mut poll.refused, channel, WRITE, false, Some(&problem), now);\n                return;\n            }\n        };\n",
+            replace: "                rights::note(&mut poll.refused, channel, WRITE, false, Some(&problem), now);
                 let answer = |row: &OrderRow| shared::mirakl::ReferenceAnswer { order_id: row.key.order_id.clone(), refused: None };
                 pending.iter().map(answer).collect()\n            }\n        };\n",
         }],
