@@ -15,9 +15,9 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Orders,
         edits: &[Edit {
             file: LIB,
-            find: "        let accepted = self.accept_waiting(&client, channel, &listing, &mut report).await;\n",
+            find: "        let accepted = self.accept_waiting(&client, channel, &listing, &mut poll.state, &mut report).await;\n",
             replace: "        let known = self.store.load_intake().await.is_ok();
-        let accepted = if known { self.accept_waiting(&client, channel, &listing, &mut report).await } else { Vec::new() };\n",
+        let accepted = if known { self.accept_waiting(&client, channel, &listing, &mut poll.state, &mut report).await } else { Vec::new() };\n",
         }],
     },
     Bug {
@@ -86,8 +86,8 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Orders,
         edits: &[Edit {
             file: REFERENCES,
-            find: "                report.note_failure(&problem);\n                return;\n            }\n        };\n",
-            replace: "                report.note_failure(&problem);
+            find: "                rights::note(&mut poll.refused, channel, WRITE, false, Some(&problem), now);\n                return;\n            }\n        };\n",
+            replace: "                rights::note(&mut poll.refused, channel, WRITE, false, Some(&problem), now);
                 let answer = |row: &OrderRow| shared::mirakl::ReferenceAnswer { order_id: row.key.order_id.clone(), refused: None };
                 pending.iter().map(answer).collect()\n            }\n        };\n",
         }],
