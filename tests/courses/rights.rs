@@ -10,6 +10,7 @@ use shared::mirakl::OrderState;
 use shared::order::row::Stage;
 use system_tests::despatches::course::{Course, play as play_despatches};
 use system_tests::simulation::course::{CHANNEL, minutes, nothing_yet, play};
+use system_tests::simulation::plan::{Moment, Windows};
 use system_tests::simulation::world::Kind;
 
 fn plain() -> [DespatchRules; 2] {
@@ -244,9 +245,9 @@ fn a_missing_right_to_write_references_is_told_once_and_holds_nothing_up() {
 fn the_age_of_the_oldest_order_that_waits_for_prima_grows_through_all_its_retries() {
     let mut plan = nothing_yet();
     plan.manners.cancel_order = true;
+    // No connection comes: an order that has no answer while others may have one becomes an exception.
+    plan.prima_down = Windows(vec![(Moment(0), Moment(93 * 60_000))]);
     play(plan, async |course| {
-        course.breaks(Kind::Ask, "");
-        course.breaks(Kind::NewOrder, "");
         let report = course.poll().await;
         assert_eq!(report.ages.map(|ages| ages.waiting_for_prima), Some(Duration::ZERO), "none is known to be none");
         course.sells("A-1");
