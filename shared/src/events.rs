@@ -51,11 +51,13 @@ pub enum EventKind {
     DespatchFileRefused,
     /// Something of stock needs a person.
     StockException,
+    /// Mirakl keeps refusing Prima's number of an order as its reference.
+    ReferenceRefused,
 }
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::OrderException,
         Self::AcceptanceWindowNearlyOver,
         Self::AcceptanceWindowMissed,
@@ -69,6 +71,7 @@ impl EventKind {
         Self::ShipByDeadlineNear,
         Self::DespatchFileRefused,
         Self::StockException,
+        Self::ReferenceRefused,
     ];
 
     /// The detail type on the bus.
@@ -88,6 +91,7 @@ impl EventKind {
             Self::ShipByDeadlineNear => "ShipByDeadlineNear",
             Self::DespatchFileRefused => "DespatchFileRefused",
             Self::StockException => "StockException",
+            Self::ReferenceRefused => "ReferenceRefused",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the poller does with what is listed: rows, messages, references.
 
 use shared::channel::Mode;
+use shared::events::EventKind;
 use shared::mirakl::OrderState;
 use shared::order::row::{ExceptionKind, OrderKey, Stage};
 use shared::queue::OrderTask;
@@ -268,6 +269,16 @@ fn a_reference_that_mirakl_refuses_is_tried_after_the_others_and_one_without_an_
         assert_eq!((course.stage("A-1").await, course.row("A-1").await.referenced_at), (Stage::Created, None));
         assert!(course.row("A-1").await.since > first, "to the end of the line");
         assert!(course.row("A-2").await.referenced_at.is_some());
+        // It is tried on, and a person is told, once, even where the bus was down.
+        course.breaks(Kind::Publish, "");
+        course.live(5).await;
+        course.is_mended();
+        assert_eq!(course.events(EventKind::ReferenceRefused), []);
+        course.live(60).await;
+        let told = course.events(EventKind::ReferenceRefused);
+        assert_eq!((told.len(), told[0].order.as_deref(), told[0].needs_person), (1, Some("A-1"), true));
+        assert!(told[0].reason.contains("number A-1"), "{}", told[0].reason);
+        assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Created, (0, 0)));
     });
 }
 

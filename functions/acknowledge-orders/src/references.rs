@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::channel::Channel;
 use shared::clock::{Clock, after, before};
-use shared::events::EventBus;
+use shared::events::{Event, EventBus, EventKind, Severity};
 use shared::mirakl::{MiraklDirectory, MiraklOrders, SellerReference};
 use shared::order::row::{ExceptionKind, OrderRow, REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING, Stage};
 use shared::queue::OrderQueue;
@@ -89,6 +89,7 @@ where
             match &answer.refused {
                 None => {
                     row.referenced_at = Some(now);
+                    row.references_refused = 0;
                     report.referenced += 1;
                 }
                 Some(reason) => {
@@ -96,6 +97,10 @@ where
                     report.count("references_refused");
                     // To the end of the line, so that it cannot keep others from their turn.
                     row.since = now;
+                    row.references_refused = row.references_refused.saturating_add(1);
+                    if row.references_refused == REFUSALS && !self.tell_of_refused_reference(&row, reason).await {
+                        row.references_refused -= 1;
+                    }
                 }
             }
             if let Err(problem) = self.store.save_order(&mut row).await {
@@ -103,7 +108,27 @@ where
             }
         }
     }
+
+    /// True once people are told.
+    async fn tell_of_refused_reference(&self, row: &OrderRow, reason: &str) -> bool {
+        let number = row.order_number.as_deref().unwrap_or_default();
+        let words: String = reason.chars().take(200).collect();
+        let event = Event {
+            kind: EventKind::ReferenceRefused,
+            channel: Some(row.key.channel.clone()),
+            order: Some(row.key.order_id.clone()),
+            needs_person: true,
+            severity: Severity::Warning,
+            reason: format!("Mirakl keeps refusing Prima's number {number} as the order's reference: {words}"),
+            remedy: "Nothing is held up by it, and it is tried again each minute. Have the marketplace say why: without the number its staff do not find the order in Prima, nor does the connector after a lost table."
+                .to_owned(),
+        };
+        self.events.publish(&[event]).await.is_ok()
+    }
 }
+
+/// Refusals of one reference in a row before a person is told: it is tried on all the same, and the order goes its way.
+const REFUSALS: u32 = 5;
 
 /// Prima has it under our number, and Mirakl does not hold that number yet.
 fn owes_reference(row: &OrderRow) -> bool {

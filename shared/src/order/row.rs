@@ -456,6 +456,9 @@ pub struct OrderRow {
     /// When Mirakl took Prima's number as its reference.
     #[serde(default)]
     pub referenced_at: Option<Timestamp>,
+    /// Times in a row that Mirakl refused it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub references_refused: u32,
     /// Mirakl cancelled the order while it was not ours to move.
     #[serde(default)]
     pub cancel_requested: Option<Timestamp>,
@@ -544,6 +547,7 @@ impl OrderRow {
             attempt: None,
             created_at: None,
             referenced_at: None,
+            references_refused: 0,
             cancel_requested: None,
             unclear_answers: 0,
             cancellation: None,
