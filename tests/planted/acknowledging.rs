@@ -15,9 +15,9 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Orders,
         edits: &[Edit {
             file: LIB,
-            find: "        let accepted = self.accept_waiting(&client, channel, &listing, &mut report).await;\n",
+            find: "        let accepted = self.accept_waiting(&client, channel, &listing, &mut poll.state, &mut report).await;\n",
             replace: "        let known = self.store.load_intake().await.is_ok();
-        let accepted = if known { self.accept_waiting(&client, channel, &listing, &mut report).await } else { Vec::new() };\n",
+        let accepted = if known { self.accept_waiting(&client, channel, &listing, &mut poll.state, &mut report).await } else { Vec::new() };\n",
         }],
     },
     Bug {

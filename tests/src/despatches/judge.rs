@@ -27,7 +27,10 @@ pub(super) fn open_ends(world: &World) -> Vec<String> {
     let mut open = Vec::new();
     for (number, key) in numbers.iter() {
         let Some(row) = rows.get(key) else { continue };
+        // What becomes of an order whose goods somebody refunded is judged by the simulation of orders.
+        let is_refunded = world.refunded.borrow().get(number).copied().unwrap_or_default();
         let fine = match row.stage {
+            _ if is_refunded => true,
             Stage::Shipped | Stage::Cancelled | Stage::Cancelling => true,
             Stage::Exception => row.exception.as_ref().is_some_and(|exception| exception.announced_at.is_some()),
             // The customer cancelled before the warehouse came to it.
@@ -269,6 +272,11 @@ impl Case<'_> {
         if matches!(self.row.stage, Stage::Shipped | Stage::Cancelled) && self.row.since <= by {
             return;
         }
+        // Goods that customer care refunded are not to leave any more.
+        let is_refunded = self.world.refunded.borrow().get(self.number).copied().unwrap_or_default();
+        if is_refunded && self.row.stage != Stage::Shipped {
+            return;
+        }
         let is_open_then = self.sold.shipped_date.is_none_or(|at| at > by) && self.sold.state == State::Shipping;
         if self.world.now() < by || !(is_open_then || self.sold.shipped_date.is_some_and(|at| at > by)) {
             return;
@@ -308,6 +316,10 @@ impl Case<'_> {
         let justified = justified || (is_refunded && !exception.reason.contains("could not be refunded"));
         if !justified {
             say(format!("is an exception without cause: {}: {}", exception.kind.name(), exception.reason));
+        }
+        if is_refunded && !exception.kind.is_of_despatch() {
+            // Told by the flow of orders, which does not run here.
+            return;
         }
         let shown = self.world.shown.borrow();
         let of_order = shown.values().filter(|shown| shown.channel == self.row.key.channel && shown.order == self.row.key.order_id).count();

@@ -61,14 +61,15 @@ impl Marketplace {
                 for line in order.lines.iter_mut().filter(|line| line.order_line_id == refund.order_line_id) {
                     let id = format!("{}-R{}", line.order_line_id, line.refunds.len() + 1);
                     let quantity = refund.quantity.min(line.to_ship());
+                    let (taxes, shipping_taxes) = line.computed_taxes(refund.amount, refund.shipping_amount);
                     line.refunds.push(Refund {
                         id,
                         order_refund_id: order_refund_id.clone(),
                         quantity: if is_to_leave { quantity } else { refund.quantity },
                         amount: refund.amount,
                         shipping_amount: refund.shipping_amount,
-                        taxes: Vec::new(),
-                        shipping_taxes: Vec::new(),
+                        taxes,
+                        shipping_taxes,
                         reason_code: BY_CUSTOMER.to_owned(),
                         excluded_from_shipment: is_to_leave && quantity > 0,
                         created: now,

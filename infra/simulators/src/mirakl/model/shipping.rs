@@ -142,6 +142,13 @@ impl OrderLine {
         tax_shares(&self.shipping_taxes, &refunded, (amount, self.shipping_price, self.shipping_left()), sent, rules)
     }
 
+    /// The taxes that go with a refund of these amounts, as Mirakl computes them.
+    pub(super) fn computed_taxes(&self, amount: Decimal, shipping_amount: Decimal) -> (Vec<Tax>, Vec<Tax>) {
+        let rules = TaxRules { proportional: true, on_the_order: false };
+        let (goods, shipping) = (self.taxes_of(amount, &[], rules), self.shipping_taxes_of(shipping_amount, &[], rules));
+        (goods.unwrap_or_default(), shipping.unwrap_or_default())
+    }
+
     /// Pieces that are still to be shipped.
     #[must_use]
     pub fn to_ship(&self) -> u32 {
