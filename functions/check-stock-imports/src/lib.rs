@@ -119,6 +119,11 @@ where
             Err(_) => return Disposition::Return("documents unavailable"),
         };
         let Some(channel) = channel else { return Disposition::Done("no such channel") };
+        // The right to ask was refused a while ago, for this import or another: it is tried again, less and less often.
+        let waits = questions(&import).map(|operation| memory.refused_rights.wait(&message.channel, operation, self.clock.now()));
+        if let Some(wait) = waits.into_iter().flatten().max() {
+            return self.again(message, wait).await;
+        }
         let stand = match self.stand(&channel, &import, &import_id, run).await {
             Ok(stand) => stand,
             Err(problem) => {

@@ -269,7 +269,11 @@ impl Case<'_> {
         let warn_at = before(self.sold.shipping_deadline, self.world.rules[self.index].warn_before());
         let by = after(warn_at, WARNED_WITHIN);
         // What was settled whole stays as it is in Mirakl; that it was settled is judged elsewhere.
-        if matches!(self.row.stage, Stage::Shipped | Stage::Cancelled) && self.row.since <= by {
+        if matches!(self.row.stage, Stage::Shipped | Stage::Cancelled | Stage::Cancelling) && self.row.since <= by {
+            return;
+        }
+        // What became of an order whose goods somebody refunded is the orders' flow's.
+        if self.world.refunded.borrow().get(self.number).copied().unwrap_or_default() {
             return;
         }
         // Goods that customer care refunded are not to leave any more.

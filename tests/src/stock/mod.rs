@@ -3,6 +3,7 @@
 //! What is promised is judged by what the warehouse holds, what the marketplaces show and what was sold, never by what the connector
 //! believes; where the connector's own ledger is looked at, it is what is judged.
 
+pub mod course;
 pub mod hunt;
 mod judge;
 mod orders;

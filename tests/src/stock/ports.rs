@@ -106,6 +106,7 @@ impl Port {
     fn key_is_refused(&self, operation: &'static str) -> Result<(), MiraklError> {
         let right = self.world().right_refused.get();
         if self.world().key_refused.get() == Some(self.channel) && right.is_none_or(|right| right == operation) {
+            self.world().refused_calls.set(self.world().refused_calls.get() + 1);
             return Err(MiraklError::refused(operation, 401, None, "Unauthorized"));
         }
         Ok(())

@@ -188,7 +188,7 @@ fn port(world: &Shared, name: String) -> Port {
     Port { invocation: Rc::new(invocation), channel: 0 }
 }
 
-async fn schedule(world: Shared) {
+pub(super) async fn schedule(world: Shared) {
     let mut minute = 0_u64;
     loop {
         minute += 1;
@@ -243,7 +243,7 @@ async fn tick(world: Shared, minute: u64) {
     }
 }
 
-async fn consume(world: Shared) {
+pub(super) async fn consume(world: Shared) {
     let mut number = 0_u64;
     loop {
         tokio::time::sleep(Duration::from_millis(1000)).await;

@@ -211,6 +211,8 @@ pub(super) struct World {
     pub(super) key_refused: Cell<Option<usize>>,
     /// The one operation that is refused to that key; none: all of them.
     pub(super) right_refused: Cell<Option<&'static str>>,
+    /// Calls that were refused to it.
+    pub(super) refused_calls: Cell<u64>,
     pub(super) agreed: Cell<bool>,
     pub(super) exports: RefCell<BTreeMap<String, Export>>,
     pub(super) at_work: Cell<u32>,
@@ -307,6 +309,7 @@ impl World {
             wrong_documents: Cell::new(None),
             key_refused: Cell::new(None),
             right_refused: Cell::new(None),
+            refused_calls: Cell::new(0),
             agreed: Cell::new(plan.agreed_after == 0),
             exports: RefCell::default(),
             at_work: Cell::new(0),
