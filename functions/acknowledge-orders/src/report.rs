@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::mirakl::MiraklError;
+use shared::mirakl::{MiraklError, Order};
 
 use crate::listing::Listing;
 
@@ -37,6 +37,8 @@ pub struct ChannelReport {
     pub queued: usize,
     /// References that Mirakl took.
     pub referenced: usize,
+    /// Values that this version does not know, each with an order that has it.
+    pub unknown_values: BTreeMap<String, String>,
     /// Failures and oddities, by kind.
     pub counts: BTreeMap<String, u64>,
 }
@@ -63,6 +65,12 @@ impl ChannelReport {
     pub(crate) fn note_listing(&mut self, listing: &Listing) {
         self.listed = listing.orders.len() + listing.unreadable.len();
         self.pages = listing.pages;
+    }
+
+    pub(crate) fn note_unknown_values(&mut self, order: &Order) {
+        for value in order.unknown_values() {
+            self.unknown_values.entry(value).or_insert_with(|| order.order_id.clone());
+        }
     }
 
     pub(crate) fn accepted_after(&mut self, created: Option<Timestamp>, at: Timestamp) {

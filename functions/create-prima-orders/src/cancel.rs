@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::clock::Clock;
+use shared::clock::{Clock, after};
 use shared::events::EventBus;
 use shared::intake::{Admission, admit};
 use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
@@ -32,7 +32,7 @@ where
             Err(_) => return Disposition::Return("store unavailable"),
         };
         if admit(&self.store, &self.manners, self.clock.now()).await == Admission::Closed {
-            return self.again(message, self.manners.probe_interval()).await;
+            return self.put_off(row, message, self.manners.probe_interval()).await;
         }
         let Some(number) = row.order_number.clone() else {
             return self.cancelled(row, "cancelled; it had no Prima order").await;
@@ -48,7 +48,7 @@ where
             Err(problem) if problem.outcome == Outcome::Refused => {
                 self.by_hand(row, &number, &format!("Prima answers the question for it with: {}", problem.message)).await
             }
-            Err(_) => self.again(message, Duration::from_secs(60)).await,
+            Err(_) => self.put_off(row, message, Duration::from_secs(60)).await,
         }
     }
 
@@ -62,11 +62,18 @@ where
                     self.by_hand(row, &number, &format!("Prima refused to cancel it: {}", problem.message)).await
                 }
                 Ok(status) => self.as_prima_says(row, &number, status).await,
-                Err(_) => self.again(message, Duration::from_secs(60)).await,
+                Err(_) => self.put_off(row, message, Duration::from_secs(60)).await,
             },
             // The next question tells whether it had its effect.
-            Err(_) => self.again(message, Duration::from_secs(60)).await,
+            Err(_) => self.put_off(row, message, Duration::from_secs(60)).await,
         }
+    }
+
+    /// Lets the message come again, and notes when: until then nobody takes it for lost and sends another.
+    async fn put_off(&self, mut row: OrderRow, message: &OrderMessage, wait: Duration) -> Disposition {
+        row.expect_message(after(self.clock.now(), wait));
+        let _unsaved = self.store.save_order(&mut row).await;
+        self.again(message, wait).await
     }
 
     async fn as_prima_says(&self, row: OrderRow, number: &str, status: Option<PrimaOrderStatus>) -> Disposition {

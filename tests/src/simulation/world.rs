@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::dice::Dice;
 use super::marketplace::Marketplace;
 use super::office::Office;
-use super::plan::{Mishap, Moment, Plan};
+use super::plan::{Limit, Mishap, Moment, Plan};
 use super::sqs::Sqs;
 
 /// What a call is for.
@@ -164,6 +164,8 @@ pub struct World {
     pub failing: RefCell<Vec<(Kind, String)>>,
     /// In a course: how long a call of a kind takes, where it is not as long as usual.
     pub lasting: RefCell<BTreeMap<Kind, Duration>>,
+    /// Each marketplace's limit of listings.
+    pub limits: RefCell<Vec<Option<Limit>>>,
     /// Prima answers questions with an error of its own.
     pub prima_unclear: Cell<bool>,
     /// In a scripted run: all calls.
@@ -225,6 +227,7 @@ impl World {
         let shops = std::mem::take(&mut plan.marketplaces);
         let mishaps = std::mem::take(&mut plan.mishaps);
         let channels = plan.channels.clone();
+        let limits = std::mem::take(&mut plan.limits);
         let mut office = Office::default();
         office.cancels = plan.manners.cancel_order;
         Self {
@@ -238,6 +241,7 @@ impl World {
             mishaps: RefCell::new(mishaps),
             failing: RefCell::default(),
             lasting: RefCell::default(),
+            limits: RefCell::new(limits),
             prima_unclear: Cell::new(false),
             calls: RefCell::default(),
             tally: RefCell::default(),
@@ -303,6 +307,16 @@ impl World {
         let shop = shops.get_mut(index)?;
         shop.advance(now);
         Some(work(shop))
+    }
+
+    /// Lets a listing begin, or says how long to wait.
+    ///
+    /// # Errors
+    /// How long.
+    pub fn begin_listing(&self, channel: usize) -> Result<(), Duration> {
+        let (now, quiet) = (self.now(), self.quiet.get());
+        let mut limits = self.limits.borrow_mut();
+        limits.get_mut(channel).and_then(Option::as_mut).map_or(Ok(()), |limit| limit.begin(now, quiet))
     }
 
     /// Whether calls are to be described: for a trace, or for the sweep.
