@@ -122,6 +122,7 @@ where
             Ok(client) => client,
             Err(problem) => {
                 self.note_failure(channel, &mut poll.state, &mut report, &problem, started).await;
+                poll.state.full_wanted = true;
                 self.end_turn(channel, poll, &report).await;
                 return report;
             }
@@ -390,8 +391,12 @@ where
         }
         poll.state.lease = None;
         if report.completed {
-            poll.state.completed_at = Some(self.clock.now());
-            poll.state.unlisted_told = false;
+            let now = self.clock.now();
+            poll.state.completed_at = Some(now);
+            if std::mem::take(&mut poll.state.unlisted_told) {
+                // What was told of is over: a listing of everything that is open has its time from here on.
+                poll.state.full_completed_at = Some(now);
+            }
         }
         if let Err(problem) = self.store.save_poll(&channel.id, &mut poll.state).await {
             tracing::warn!(channel = %channel.id, %problem, "the poll state could not be saved; the next listing repeats a little");
@@ -419,7 +424,8 @@ impl Turned {
     }
 
     fn full_is_due(&self) -> bool {
-        // One that orders slipped through is not begun again at once: a window is short, and shows what is new.
+        // One that orders slipped through, or that could not be begun, is not begun again at once: a window is short, and shows what
+        // is new.
         !self.state.full_unfinished && (self.state.full_wanted || self.state.windows_since_full >= WINDOWS_BETWEEN_FULL)
     }
 
@@ -473,7 +479,7 @@ impl Turned {
             return;
         };
         self.state.full_rest = listing.rest_of(full, accepted);
-        self.state.full_unfinished = full.has_slipped();
+        self.state.full_unfinished = !full.is_complete() && self.state.full_rest.is_none();
         if full.is_complete() {
             self.state.windows_since_full = 0;
             self.state.full_wanted = false;

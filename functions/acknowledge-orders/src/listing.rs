@@ -96,11 +96,6 @@ impl Part {
         self.ended && !self.place.slipped
     }
 
-    /// It was read to its end, and orders may have slipped between two pages.
-    pub(crate) fn has_slipped(&self) -> bool {
-        self.ended && self.place.slipped
-    }
-
     /// The orders that it showed, in this run and those before.
     pub(crate) fn shown(&self) -> &HashSet<String> {
         &self.known
@@ -303,9 +298,13 @@ impl Listing {
     }
 }
 
-/// Lists orders of ours by their ids, at most 100, in one call. A limit is not waited for: the next run comes soon.
-pub(crate) async fn list_by_id(client: &impl MiraklOrders, order_ids: Vec<String>, now: Timestamp) -> Result<Listing, MiraklError> {
-    let query = OrderQuery { order_ids, limit_waited_until: Some(now), ..OrderQuery::default() };
+/// Lists orders of ours by their ids, at most 100, in one call.
+pub(crate) async fn list_by_id(
+    client: &impl MiraklOrders,
+    order_ids: Vec<String>,
+    limit_waited_until: Timestamp,
+) -> Result<Listing, MiraklError> {
+    let query = OrderQuery { order_ids, limit_waited_until: Some(limit_waited_until), ..OrderQuery::default() };
     let mut listing = Listing::default();
     listing.take(client.list_orders(&query, 0).await?);
     Ok(listing)

@@ -17,7 +17,7 @@ use shared::state::{ListingKind, PollState, Store};
 
 use crate::listing::{Listing, list_by_id};
 use crate::report::ChannelReport;
-use crate::{Ports, Run};
+use crate::{Ports, Run, TIME_TO_ACCEPT};
 
 /// OR11's limit of `order_ids`.
 const IDS_PER_CALL: usize = 100;
@@ -95,7 +95,10 @@ where
         if ids.is_empty() || self.clock.now() > before(run.hard_deadline, TIME_TO_LOOK_UP) {
             return driven;
         }
-        let found = match list_by_id(client, ids, self.clock.now()).await {
+        // A run that lists nothing else has time to wait for a limit.
+        let has_the_turn = poll.turns_owed.first() == Some(&ListingKind::ById);
+        let limit_waited_until = if has_the_turn { before(run.hard_deadline, TIME_TO_ACCEPT) } else { self.clock.now() };
+        let found = match list_by_id(client, ids, limit_waited_until).await {
             Ok(found) => found,
             Err(problem) => {
                 tracing::warn!(channel = %channel.id, %problem, "orders that wait with us could not be read; the next run reads them");

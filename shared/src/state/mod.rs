@@ -95,7 +95,7 @@ pub struct PollState {
     /// The next listing is to be by state alone: something was left behind.
     #[serde(default)]
     pub full_wanted: bool,
-    /// Orders may have slipped through the latest listing by state alone: it is not begun again at once.
+    /// Orders may have slipped through the latest listing by state alone, or it could not be begun: another is not begun at once.
     #[serde(default)]
     pub full_unfinished: bool,
     /// A listing by state alone that did not fit into one run.

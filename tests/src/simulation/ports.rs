@@ -654,7 +654,8 @@ impl Port {
         let mut polled = self.0.polled.borrow_mut();
         let Some(polled) = polled.get_mut(index) else { return };
         let Ok(page) = page else {
-            if query.updated_from.is_some() { polled.window_incomplete = true } else { polled.full_incomplete = true }
+            polled.window_incomplete |= query.updated_from.is_some();
+            polled.full_incomplete |= query.updated_from.is_none() && query.states.len() > 1;
             return;
         };
         if !polled.tried.is_empty() {
