@@ -9,6 +9,7 @@ use url::{Host, Url};
 use crate::channel::FieldError;
 use crate::despatch::rhythm::DespatchSettings;
 use crate::prima::address::is_public;
+use crate::prima::code_page::CharacterRules;
 use crate::stock::settings::StockSettings;
 
 /// The installation's document. Unknown fields are refused: a misspelt setting must not be ignored.
@@ -55,7 +56,8 @@ pub enum MessageFormat {
 /// The encoding that requests declare. Answers are read by what they declare themselves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WireEncoding {
-    /// `ISO-8859-1`; any other character goes out as a numeric reference.
+    /// `ISO-8859-1`; any other character goes out as a numeric reference. Whether Prima can keep it is another question:
+    /// [`PrimaManners::characters`].
     #[default]
     #[serde(rename = "iso-8859-1")]
     Latin1,
@@ -295,6 +297,8 @@ pub struct PrimaManners {
     pub probe_interval_seconds: u32,
     /// `CancelOrder` is there (assumed: no site has confirmed it yet).
     pub cancel_order: bool,
+    /// Which characters Prima can store, and what becomes of others.
+    pub characters: CharacterRules,
 }
 
 impl Default for PrimaManners {
@@ -306,6 +310,7 @@ impl Default for PrimaManners {
             failures_until_closed: 3,
             probe_interval_seconds: 60,
             cancel_order: false,
+            characters: CharacterRules::default(),
         }
     }
 }
@@ -333,6 +338,7 @@ impl PrimaManners {
         require((1..=900).contains(&self.second_question_seconds), "second_question_seconds", "takes 1 to 900");
         require((1..=100).contains(&self.failures_until_closed), "failures_until_closed", "takes 1 to 100");
         require((1..=3600).contains(&self.probe_interval_seconds), "probe_interval_seconds", "takes 1 to 3600");
+        problems.extend(self.characters.problems());
         problems
     }
 

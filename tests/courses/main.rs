@@ -7,4 +7,5 @@ mod acknowledging;
 mod cancelling;
 mod creating;
 mod listing;
+mod mapping;
 mod telling;

@@ -3,6 +3,9 @@
 use crate::bugs::{Bug, Edit, Simulation};
 
 const LIB: &str = "functions/create-prima-orders/src/lib.rs";
+const PAYMENT: &str = "shared/src/order/mapping/payment.rs";
+const MONEY: &str = "shared/src/order/mapping/money.rs";
+const CODE_PAGE: &str = "shared/src/prima/code_page.rs";
 const CREATE: &str = "functions/create-prima-orders/src/create.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
@@ -149,6 +152,39 @@ pub(crate) const BUGS: &[Bug] = &[
                 announce(&self.store, &self.queue, &self.events, &mut row, now).await;
                 unsaved(&row, &problem)
             }\n        }\n    }\n\n    async fn again",
+        }],
+    },
+    Bug {
+        name: "unpaid-order-carries-payment",
+        why: "Every order is paid, whatever its workflow and its debit.",
+        simulation: Simulation::Orders,
+        edits: &[Edit {
+            file: PAYMENT,
+            find: "    if is_debited(order) {\n",
+            replace: "    if is_debited(order) || rule.unpaid == UnpaidOrder::Create {\n",
+        }],
+    },
+    Bug {
+        name: "fee-left-out",
+        why: "A fee within the total is left out, and so is the check of the sum where there are fees.",
+        simulation: Simulation::Orders,
+        edits: &[
+            Edit {
+                file: MONEY,
+                find: "    } else if besides == of_fees {\n        fees\n",
+                replace: "    } else if besides == of_fees {\n        Vec::new()\n",
+            },
+            Edit { file: MONEY, find: "    if total != expected && problems.is_empty() {\n", replace: "    if total > expected && problems.is_empty() {\n" },
+        ],
+    },
+    Bug {
+        name: "question-marks-in-prima",
+        why: "A text that Prima's code page lacks is sent as it is.",
+        simulation: Simulation::Orders,
+        edits: &[Edit {
+            file: CODE_PAGE,
+            find: "    pub fn holds(self, text: &str) -> bool {\n",
+            replace: "    pub fn holds(self, text: &str) -> bool {\n        if self == Self::Latin1 {\n            return true;\n        }\n",
         }],
     },
     Bug {

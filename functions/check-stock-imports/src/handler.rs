@@ -9,18 +9,16 @@ use shared::clock::{Clock, SystemClock};
 use shared::mirakl::client::HttpDirectory;
 use shared::secrets::SecretsManagerKeys;
 use shared::settings::{self, Settings};
-use shared::state::ledger::dynamodb::DynamoDbLedger;
 use shared::stock::files::S3StockFiles;
 use shared::telemetry::Measures;
-use shared::wired::Wired;
+use shared::wired::WiredImports;
 
 use crate::{Disposition, Ports, Run};
 
 /// The function, wired to AWS and Mirakl.
 #[derive(Debug)]
 pub struct Function {
-    aws: Wired,
-    ledger: DynamoDbLedger,
+    aws: WiredImports,
     files: S3StockFiles,
     directory: HttpDirectory<SecretsManagerKeys, SystemClock>,
 }
@@ -31,12 +29,9 @@ impl Function {
     /// # Errors
     /// Names the variable that is missing or malformed.
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, Error> {
-        let maps_table = settings.text(settings::MAPS_TABLE)?;
-        let (queue, dead_letters) = (settings::STOCK_IMPORTS_QUEUE_URL, settings::STOCK_IMPORTS_DEAD_LETTER_QUEUE_URL);
-        let aws = Wired::from_settings(settings, queue, dead_letters, maps_table)?;
+        let aws = WiredImports::from_settings(settings)?;
         let keys = SecretsManagerKeys::new(aws_sdk_secretsmanager::Client::new(&aws.config), settings.text(settings::SECRET_PREFIX)?);
         Ok(Self {
-            ledger: aws.ledger(settings)?,
             files: S3StockFiles::new(&aws.config, settings.text(settings::STOCK_FILES_BUCKET)?),
             directory: HttpDirectory::new(keys, SystemClock),
             aws,
@@ -51,7 +46,7 @@ impl Function {
         let run = Run { hard_deadline: Timestamp::try_from(deadline)? };
         let ports = Ports {
             directory: &self.directory,
-            ledger: self.ledger.clone(),
+            ledger: self.aws.ledger.clone(),
             files: &self.files,
             queue: &self.aws.queue,
             clock: SystemClock,

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::TaggingDirective;
 use jiff::Timestamp;
 use lambda_runtime::Error;
 use shared::aws::code_of;
@@ -144,6 +145,8 @@ impl Inbox for &Bucket {
         };
         let escaped: String = url::form_urlencoded::byte_serialize(format!("{}/{source}", self.name).as_bytes()).collect();
         let copy = self.client.copy_object().bucket(&self.name).key(format!("{place}{name}")).copy_source(escaped);
+        // Without the tags that a warehouse may have given it: to copy those takes two more permissions.
+        let copy = copy.tagging_directive(TaggingDirective::Replace);
         copy.send().await.map_err(|error| format!("the file cannot be copied: {}", code_of(&error)))?;
         if let Verdict::Refused(problems) = verdict {
             let reasons = self.client.put_object().bucket(&self.name).key(format!("{place}{name}.reasons.txt"));

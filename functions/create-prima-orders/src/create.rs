@@ -8,7 +8,7 @@ use shared::clock::{Clock, after};
 use shared::events::EventBus;
 use shared::intake::{Admission, admit};
 use shared::mirakl::{Order, OrderState};
-use shared::order::mapping::{MappingChannel, map_order, order_number};
+use shared::order::mapping::{MappedOrder, MappingChannel, map_order, order_number};
 use shared::order::row::{Attempt, ExceptionKind, Lease, OrderKey, OrderRow, Stage};
 use shared::prima::{Outcome, PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
 use shared::queue::{OrderMessage, OrderQueue, OrderTask};
@@ -155,7 +155,7 @@ where
         let answer = self.prima.order_status(&number).await;
         self.note_answer(&answer).await;
         match answer {
-            Ok(Some(status)) if row.attempt.is_some() => self.created(row, status, work).await,
+            Ok(Some(status)) if row.attempt.is_some() || row.said_to_be_in_prima => self.created(row, status, work).await,
             Ok(Some(status)) if work.order.seller_reference() == Some(number.as_str()) => {
                 row.referenced_at = Some(asked_at);
                 row.note_sent_lines(work.order);
@@ -191,6 +191,9 @@ where
     /// Prima does not know the number.
     async fn absent(&self, mut row: OrderRow, asked_at: Timestamp, rules: &Rules, work: &Work<'_>) -> Disposition {
         row.unclear_answers = 0;
+        if row.said_to_be_in_prima {
+            return self.not_in_prima(row).await;
+        }
         if let Some(attempt) = &mut row.attempt {
             attempt.absences += 1;
             attempt.asked_at = Some(asked_at);
@@ -206,8 +209,9 @@ where
             return self.fail(row, ExceptionKind::ShippedOutsidePrima, SHIPPED_ELSEWHERE.0, SHIPPED_ELSEWHERE.1).await;
         }
         let channel = MappingChannel { id: &row.key.channel, name: &rules.channel_name };
-        let document = match map_order(work.order, &channel, &rules.order_rules, &rules.sku_overrides) {
-            Ok(document) => document,
+        let mapped = map_order(work.order, &channel, &rules.order_rules, &rules.sku_overrides, &self.manners.characters);
+        let MappedOrder { document, traces } = match mapped {
+            Ok(mapped) => mapped,
             Err(failure) => return self.fail(row, failure.kind, failure.reason, failure.remedy).await,
         };
         let unwritable = shared::prima::documents::unwritable(&document);
@@ -218,6 +222,11 @@ where
         }
         if !self.has_time_for(2, work.run) {
             return self.later(row, work, Duration::ZERO).await;
+        }
+        if !traces.is_empty() {
+            let traces = traces.join("; ");
+            tracing::info!(channel = %row.key.channel, order = %row.key.order_id, by_rule = traces, "changed on the way to Prima");
+            row.enter(Stage::Creating, self.clock.now(), traces);
         }
         let before_attempt = row.clone();
         let count = row.attempt.as_ref().map_or(0, |attempt| attempt.count) + 1;
@@ -230,6 +239,19 @@ where
             Err(StoreError::Conflict(_)) => self.changed_before_sending(before_attempt, work).await,
             Err(problem) => unsaved(&row, &problem),
         }
+    }
+
+    /// A person said that Prima holds it, and it does not: the exception is theirs again.
+    async fn not_in_prima(&self, mut row: OrderRow) -> Disposition {
+        row.said_to_be_in_prima = false;
+        let number = row.order_number.clone().unwrap_or_default();
+        let reason = format!("a person settled the order as created, and Prima does not know {number}");
+        let remedy = format!(
+            "Look for it in Prima. Under another number: prima-mirakl exceptions settle {0} {1} --as keyed-by-hand --note TEXT. Not there: prima-mirakl exceptions retry {0} {1}.",
+            row.key.channel, row.key.order_id
+        );
+        let kind = row.settled.take().map_or(ExceptionKind::PrimaUnclear, |settled| settled.exception.kind);
+        self.fail(row, kind, reason, remedy).await
     }
 
     /// The row moved under us before anything was sent: give the lease back and let the message come again.
@@ -302,6 +324,7 @@ where
         for _try in 0..5 {
             let now = self.clock.now();
             row.created_at = Some(now);
+            row.said_to_be_in_prima = false;
             row.unclear_answers = 0;
             let cancelled_meanwhile = row.cancel_requested.is_some();
             if cancelled_meanwhile {

@@ -87,7 +87,8 @@ fn row_of(order: &Order) {
 fn mapped(order: &Order) {
     let rules: OrderRules = parsed(include_str!("../../seed/rules/outfitter-uk.json"));
     let channel = MappingChannel { id: "outfitter-uk", name: "Outfitter UK" };
-    let Ok(mapped) = map_order(order, &channel, &rules, &HashMap::new()) else { return };
+    let Ok(mapped) = map_order(order, &channel, &rules, &HashMap::new(), &Default::default()) else { return };
+    let mapped = mapped.document;
     let encoding = WireEncoding::Latin1;
     let document = match new_order_request(&mapped, Default::default(), encoding) {
         Ok(document) => document,

@@ -441,8 +441,20 @@ impl Deployment {
     /// Runs the operator command on this stack, with `input` on its standard input; returns what it printed.
     ///
     /// # Errors
-    /// The command failed: what it said.
+    /// The command failed, or a check found something: what it said.
     pub async fn operator(&self, arguments: &[&str], input: &str) -> Result<String> {
+        let (code, answer) = self.operator_ends(arguments, input).await?;
+        if code != Some(0) {
+            bail!("prima-mirakl {}: {}", arguments.join(" "), answer.trim());
+        }
+        Ok(answer)
+    }
+
+    /// Runs the operator command as [`Self::operator`] does; returns its exit code and what it printed, on whichever output.
+    ///
+    /// # Errors
+    /// The command could not be run.
+    pub async fn operator_ends(&self, arguments: &[&str], input: &str) -> Result<(Option<i32>, String)> {
         let mut child = Command::new(self.operator_binary())
             .args(arguments)
             .envs(self.operator_environment()?)
@@ -456,10 +468,8 @@ impl Deployment {
             stdin.write_all(input.as_bytes()).await?;
         }
         let output = child.wait_with_output().await?;
-        if !output.status.success() {
-            bail!("prima-mirakl {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        let answer = if output.stdout.is_empty() { &output.stderr } else { &output.stdout };
+        Ok((output.status.code(), String::from_utf8_lossy(answer).into_owned()))
     }
 }
 

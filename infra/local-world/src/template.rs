@@ -12,8 +12,21 @@ use crate::paths;
 /// # Errors
 /// The Python environment cannot be made, or the template is no YAML.
 pub async fn read() -> Result<Value> {
+    run(&[]).await
+}
+
+/// What `CloudFormation` makes of the template: every resource that the transform of SAM adds, and every permission.
+///
+/// # Errors
+/// As [`read`], or the transform refuses the template.
+pub async fn transformed() -> Result<Value> {
+    run(&["--transformed"]).await
+}
+
+async fn run(options: &[&str]) -> Result<Value> {
     let output = Command::new(environment().await?)
         .arg(paths::python_sources().join("template.py"))
+        .args(options)
         .arg(paths::workspace().join("template.yaml"))
         .output()
         .await?;

@@ -148,6 +148,9 @@ pub(crate) enum ChannelsCommand {
         /// The definitions, JSON, one channel a file.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        /// Changes a live channel without asking.
+        #[arg(long)]
+        yes: bool,
     },
     /// Lists all channels.
     List,
@@ -161,10 +164,13 @@ pub(crate) enum ChannelsCommand {
         /// The channel's id.
         channel: String,
     },
-    /// Stores the channel's API key, read from standard input, in Secrets Manager.
+    /// Stores the channel's API key, read from standard input, in Secrets Manager; tries it first.
     Key {
         /// The channel's id.
         channel: String,
+        /// Stores it even if the marketplace refuses it, or cannot be asked.
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -327,6 +333,9 @@ pub(crate) enum CarriersCommand {
         /// Among patterns the highest counts.
         #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
         priority: i32,
+        /// Stores a code that the marketplace does not list.
+        #[arg(long)]
+        force: bool,
     },
     /// Removes an entry.
     Remove {
@@ -344,6 +353,9 @@ pub(crate) enum CarriersCommand {
         channel: String,
         /// The map, CSV.
         file: PathBuf,
+        /// Stores codes that the marketplace does not list.
+        #[arg(long)]
+        force: bool,
     },
     /// Prints the map as CSV.
     Export {
@@ -456,7 +468,7 @@ pub(crate) enum ExceptionsCommand {
         /// Mirakl's order id.
         order: String,
     },
-    /// Records that a person settled an order outside the connector: nothing more is done for it.
+    /// Records that a person settled an order outside the connector. Mirakl and Prima are asked first.
     Settle {
         /// The channel's id.
         channel: String,
@@ -468,13 +480,26 @@ pub(crate) enum ExceptionsCommand {
         /// What was done. Nothing of the customer: this is kept in the order's history.
         #[arg(long)]
         note: String,
+        /// Records it although Mirakl or Prima says otherwise, or cannot be asked.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Takes a settling back: the order is the exception again that it was.
+    Reopen {
+        /// The channel's id.
+        channel: String,
+        /// Mirakl's order id.
+        order: String,
+        /// Why. Nothing of the customer: this is kept in the order's history.
+        #[arg(long)]
+        note: String,
     },
 }
 
 /// How a person settled an exception.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Settlement {
-    /// The order is in Prima under its reserved number, and Mirakl may have that as its reference.
+    /// The order is in Prima under its reserved number: the connector looks for it there, and goes on only once it has found it.
     Created,
     /// The order is cancelled on both sides.
     Cancelled,
@@ -529,7 +554,8 @@ mod tests {
             "despatches list --channel outfitter-uk",
             "despatches waiting --hours 24",
             "despatches settle outfitter-uk W-1-A --how refund --line W-1-A-1=2 --reason-code OOS --send",
-            "exceptions settle outfitter-uk W-1-A --as shipped --note done",
+            "exceptions settle outfitter-uk W-1-A --as shipped --note done --force",
+            "exceptions reopen outfitter-uk W-1-A --note mistaken",
             "status --orders-table orders",
             "check outfitter-uk",
             "smoke --stack prima-mirakl --alert",

@@ -5,14 +5,15 @@ use std::fs;
 
 use anyhow::{Context, Result, anyhow};
 use shared::channels::DocumentKey;
-use shared::despatch::carriers::{CarrierEntry, CarrierMap, Target, proposals};
+use shared::despatch::carriers::{CarrierEntry, CarrierMap, NoTarget, Target, proposals};
 use shared::despatch::platform::Platform;
 use shared::mirakl::shipping::MiraklShipping;
 use shared::order::row::Stage;
 use shared::state::Store;
 
+use crate::answers::{Found, Refused};
 use crate::arguments::CarriersCommand;
-use crate::documents::{self, Refused};
+use crate::documents;
 use crate::orders::index_states;
 use crate::place::Connector;
 use crate::table::table;
@@ -27,11 +28,12 @@ pub(crate) async fn run(connector: &Connector, command: CarriersCommand) -> Resu
             let map = read(connector, &channel).await?;
             Ok(render(&map, &channel))
         }
-        CarriersCommand::Set { channel, carrier, service, code, name, url, priority } => {
+        CarriersCommand::Set { channel, carrier, service, code, name, url, priority, force } => {
             let entry = CarrierEntry { carrier, service, priority, code, name, url };
             let mut map = read(connector, &channel).await?;
+            let only = CarrierMap { entries: vec![entry.clone()] };
+            let warning = unlisted(connector, &channel, &only, force).await?;
             let replaced = map.set(entry);
-            let warning = unlisted(connector, &channel, &map).await;
             put(connector, &channel, &map).await?;
             let done = if replaced { "Replaced the entry" } else { "Added the entry" };
             Ok(format!("{done}. Despatches that waited for it go on within two minutes.{warning}"))
@@ -46,15 +48,15 @@ pub(crate) async fn run(connector: &Connector, command: CarriersCommand) -> Resu
             put(connector, &channel, &map).await?;
             Ok("Removed the entry.".to_owned())
         }
-        CarriersCommand::Import { channel, file } => {
+        CarriersCommand::Import { channel, file, force } => {
             let name = file.display();
             let text = fs::read_to_string(&file).with_context(|| format!("{name} cannot be read: check the path"))?;
             let map = CarrierMap::from_csv(&text)
-                .map_err(|problems| Refused::of(problems.iter().map(|problem| format!("{name}: {problem}")).collect()))?;
-            connector.channel(&channel).await?;
-            let warning = unlisted(connector, &channel, &map).await;
+                .map_err(|problems| Refused(problems.iter().map(|problem| format!("{name}: {problem}")).collect()))?;
+            let before = read(connector, &channel).await?.entries.len();
+            let warning = unlisted(connector, &channel, &map, force).await?;
             put(connector, &channel, &map).await?;
-            Ok(format!("Stored {} entries in place of what was there.{warning}", map.entries.len()))
+            Ok(format!("Stored a map of {} entries in place of one of {before}.{warning}", map.entries.len()))
         }
         CarriersCommand::Export { channel } => read(connector, &channel).await?.to_csv().map_err(anyhow::Error::msg),
         CarriersCommand::History { channel } => {
@@ -72,7 +74,7 @@ async fn read(connector: &Connector, channel: &str) -> Result<CarrierMap> {
 async fn put(connector: &Connector, channel: &str, map: &CarrierMap) -> Result<()> {
     let problems = map.problems();
     if !problems.is_empty() {
-        return Err(Refused::of(problems.iter().map(ToString::to_string).collect()).into());
+        return Err(Refused(problems.iter().map(ToString::to_string).collect()).into());
     }
     let key = DocumentKey::CarrierMap(channel.to_owned());
     connector.documents()?.put(&key, map, &connector.author, connector.now).await?;
@@ -110,16 +112,31 @@ async fn platform(connector: &Connector, channel: &str) -> Result<(Platform, Opt
     }
 }
 
-/// A warning where the map leads to codes that the marketplace does not list. Stored all the same: it may list them tomorrow.
-async fn unlisted(connector: &Connector, channel: &str, map: &CarrierMap) -> String {
-    let Ok((platform, _)) = platform(connector, channel).await else { return String::new() };
+/// Refuses codes that the marketplace does not list; with `force`, or where its list cannot be read, a note on what was not checked.
+async fn unlisted(connector: &Connector, channel: &str, map: &CarrierMap, force: bool) -> Result<String> {
+    let platform = match platform(connector, channel).await {
+        Ok((platform, _)) => platform,
+        Err(problem) => return Ok(format!("\nThe codes were not checked: {problem}.")),
+    };
+    let unlisted = unlisted_codes(map, &platform);
+    if unlisted.is_empty() {
+        return Ok(String::new());
+    }
+    if force {
+        return Ok(format!("\n{}. Despatches by them wait as exceptions.", unlisted.join("\n")));
+    }
+    Err(Refused(unlisted.into_iter().chain(["To store it all the same, add --force.".to_owned()]).collect()).into())
+}
+
+/// One line for each code that the marketplace does not list, with what may have been meant.
+fn unlisted_codes(map: &CarrierMap, platform: &Platform) -> Vec<String> {
     let codes: BTreeSet<&str> =
         map.entries.iter().filter_map(|entry| entry.code.as_deref()).filter(|code| platform.carrier(code).is_none()).collect();
-    if codes.is_empty() {
-        return String::new();
-    }
-    let codes: Vec<&str> = codes.into_iter().collect();
-    format!("\nThe marketplace does not list: {}. Despatches by them wait as exceptions.", codes.join(", "))
+    let meant = |code: &str| {
+        let proposed: Vec<String> = proposals(code, "", platform).into_iter().map(|one| format!("{} ({})", one.code, one.label)).collect();
+        if proposed.is_empty() { String::new() } else { format!("; did you mean {}?", proposed.join(", ")) }
+    };
+    codes.into_iter().map(|code| format!("the marketplace lists no carrier code {code}{}", meant(code))).collect()
 }
 
 /// `carriers check`
@@ -135,7 +152,8 @@ async fn check(connector: &Connector, channel: &str) -> Result<String> {
                 format!("leads to {name} by name; the marketplace takes listed carriers alone")
             }
             Ok(Target::Unregistered { .. }) => continue,
-            Err(problem) => format!("seen on despatches and in no entry ({problem:?})"),
+            Err(NoTarget::Ambiguous(_)) => "seen on despatches, and in several entries that differ".to_owned(),
+            Err(NoTarget::Unmapped) => "seen on despatches, and in no entry".to_owned(),
         };
         let proposed: Vec<String> =
             proposals(&carrier, &service, &platform).iter().map(|one| format!("{} ({})", one.code, one.label)).collect();
@@ -159,14 +177,16 @@ async fn check(connector: &Connector, channel: &str) -> Result<String> {
         let needs = if carrier.needs_tracking_number() { "yes" } else { "no" };
         listed.add_row([carrier.code.as_str(), &carrier.label, carrier.standard_code.as_deref().unwrap_or_default(), needs]);
     }
-    let verdict = if findings.is_empty() {
+    let is_sound = findings.is_empty();
+    let verdict = if is_sound {
         "Every carrier that was seen on a despatch, and every entry, leads to something that the marketplace takes.".to_owned()
     } else {
         format!("{findings}\nMap one: prima-mirakl carriers set {channel} CARRIER [--service SERVICE] --code CODE")
     };
     let names = if platform.registered_carriers_only { "Only these are taken." } else { "Others are taken by name." };
     let note = note.map(|note| format!("{note}\n")).unwrap_or_default();
-    Ok(format!("{note}{verdict}\n\nThe marketplace lists:\n{listed}\n{names}"))
+    let answer = format!("{note}{verdict}\n\nThe marketplace lists:\n{listed}\n{names}");
+    if is_sound { Ok(answer) } else { Err(Found(answer).into()) }
 }
 
 /// Descriptions on the despatches of orders that are not over, and of late.

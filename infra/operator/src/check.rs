@@ -8,6 +8,7 @@ use shared::installation::Installation;
 use shared::prima::{PrimaClient, wsdl};
 use shared::secrets::SecretsManagerKeys;
 
+use crate::answers::Found;
 use crate::documents::mode;
 use crate::place::Connector;
 use crate::table::table;
@@ -16,17 +17,17 @@ use crate::table::table;
 type Finding = [String; 3];
 
 /// `check`: what can be told of a channel without changing anything, on both sides.
+/// [`Found`] where something has a remedy.
 pub(crate) async fn run(connector: &Connector, channel: &str) -> Result<String> {
     let definition = connector.channel(channel).await?;
     let documents = connector.documents()?;
     let keys = connector.mirakl_keys()?;
-    let mut table = table(&["what", "result", "remedy"]);
-    table.add_row(["definition", &format!("sound; orders {}", mode(definition.orders)), ""]);
+    let mut findings = vec![["definition".to_owned(), format!("sound; orders {}", mode(definition.orders)), String::new()]];
     let [result, remedy] = match keys.key(channel, true).await {
         Ok(_) => ["stored".to_owned(), String::new()],
         Err(problem) => ["missing".to_owned(), problem],
     };
-    table.add_row(["API key".to_owned(), result, remedy]);
+    findings.push(["API key".to_owned(), result, remedy]);
     let stored = [
         ("order rules", DocumentKey::OrderRules(channel.to_owned()), format!("prima-mirakl rules put {channel} FILE")),
         ("installation", DocumentKey::Installation, "prima-mirakl installation put FILE".to_owned()),
@@ -36,16 +37,26 @@ pub(crate) async fn run(connector: &Connector, channel: &str) -> Result<String> 
             Some(stored) => [format!("stored, version {}", stored.version), String::new()],
             None => ["missing: no order can be created in Prima".to_owned(), remedy],
         };
-        table.add_row([what.to_owned(), result, remedy]);
+        findings.push([what.to_owned(), result, remedy]);
     }
-    for finding in mirakl(connector, &definition, keys).await {
-        table.add_row(finding);
-    }
+    findings.extend(mirakl(connector, &definition, keys).await);
     let installation: Option<Installation> = documents.read(&DocumentKey::Installation).await?;
     if let Some(installation) = installation {
-        table.add_row(prima(&installation).await);
+        findings.push(prima(&installation).await);
     }
-    Ok(table.to_string())
+    answer(&findings)
+}
+
+/// What was found, as a table; [`Found`] where something is to be done.
+fn answer(findings: &[Finding]) -> Result<String> {
+    let mut table = table(&["what", "result", "remedy"]);
+    for finding in findings {
+        table.add_row(finding);
+    }
+    match findings.iter().filter(|[_, _, remedy]| !remedy.is_empty()).count() {
+        0 => Ok(format!("{table}\nNothing is to be done.")),
+        count => Err(Found(format!("{table}\nTo be done: {count}.")).into()),
+    }
 }
 
 /// Whether the marketplace answers, the key opens the shop, and the platform is set up as the definition believes.
@@ -67,7 +78,11 @@ async fn mirakl(connector: &Connector, channel: &Channel, keys: SecretsManagerKe
             let shop = account.shop_id.map_or_else(|| "?".to_owned(), |id| id.to_string());
             finding("shop (A01)", format!("{state}, shop {shop}, {}", account.currency_iso_code.unwrap_or_default()), remedy)
         }
-        Err(problem) => finding("shop (A01)", problem.to_string(), "store a key that opens this shop: prima-mirakl channels key"),
+        Err(problem) => finding(
+            "shop (A01)",
+            problem.to_string(),
+            &format!("store a key that opens this shop: prima-mirakl channels key {}", channel.id),
+        ),
     });
     findings.push(match client.platform_configuration().await {
         Ok(platform) => {
@@ -78,8 +93,8 @@ async fn mirakl(connector: &Connector, channel: &Channel, keys: SecretsManagerKe
         }
         Err(problem) => finding(
             "platform (PC01)",
-            problem.to_string(),
-            "the key's user lacks ROLE_SHOP_ADMIN: nothing depends on it, this check says less",
+            format!("{problem}; the key's user may lack ROLE_SHOP_ADMIN: nothing depends on it, this check says less"),
+            "",
         ),
     });
     findings
@@ -108,10 +123,25 @@ async fn prima(installation: &Installation) -> Finding {
                 && proposed.request_part == connection.parts.request
                 && proposed.result_part == connection.parts.result;
             if agrees {
-                return [what, "agrees with the installation document".to_owned(), proposed.notes.join("; ")];
+                let result = std::iter::once("agrees with the installation document".to_owned()).chain(proposed.notes);
+                return [what, result.collect::<Vec<_>>().join("; "), String::new()];
             }
             let proposal = serde_json::to_string(&proposed).unwrap_or_default();
             [what, "differs from the installation document".to_owned(), format!("the WSDL says: {proposal}")]
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use super::*;
+
+    #[test]
+    fn a_check_that_finds_something_is_told_apart_from_one_that_does_not() {
+        let finding = |result: &str, remedy: &str| ["shop (A01)".to_owned(), result.to_owned(), remedy.to_owned()];
+        assert!(answer(&[finding("OPEN", "")]).unwrap().ends_with("Nothing is to be done."));
+        let found = answer(&[finding("OPEN", ""), finding("401", "store a key")]).unwrap_err();
+        assert!(found.is::<Found>() && found.to_string().ends_with("To be done: 1."), "{found}");
     }
 }

@@ -1,7 +1,6 @@
 //! The documents: validated, stored with author and time, shown.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::fs;
 use std::path::Path;
 
@@ -16,33 +15,13 @@ use shared::despatch::rules::DespatchRules;
 use shared::installation::Installation;
 use shared::order::rules::{OrderRules, SkuOverride};
 use shared::stock::rules::StockRules;
+use similar::{ChangeTag, TextDiff};
 
+use crate::answers::{Refused, confirm};
 use crate::arguments::{ChannelsCommand, DespatchRulesCommand, InstallationCommand, RulesCommand, SkusCommand, StockRulesCommand};
 use crate::keys;
 use crate::place::Connector;
 use crate::table::{moment_or_dash, table};
-
-/// What was given is not fit for use: one line for each wrong field.
-#[derive(Debug)]
-pub(crate) struct Refused(Vec<String>);
-
-impl Refused {
-    /// One line for each wrong field.
-    pub(crate) fn of(lines: Vec<String>) -> Self {
-        Self(lines)
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in &self.0 {
-            writeln!(formatter, "{line}")?;
-        }
-        formatter.write_str("Nothing was stored.")
-    }
-}
-
-impl std::error::Error for Refused {}
 
 /// `installation`
 pub(crate) async fn installation(connector: &Connector, command: InstallationCommand) -> Result<String> {
@@ -62,7 +41,7 @@ pub(crate) async fn installation(connector: &Connector, command: InstallationCom
 pub(crate) async fn channels(connector: &Connector, command: ChannelsCommand) -> Result<String> {
     let documents = connector.documents()?;
     match command {
-        ChannelsCommand::Put { files } => {
+        ChannelsCommand::Put { files, yes } => {
             let mut wrong = Vec::new();
             let mut definitions = Vec::new();
             for file in &files {
@@ -77,8 +56,14 @@ pub(crate) async fn channels(connector: &Connector, command: ChannelsCommand) ->
             let mut seen = BTreeSet::new();
             let twice = definitions.iter().filter(|channel| !seen.insert(channel.id.as_str()));
             wrong.extend(twice.map(|channel| format!("id: {} is given twice", channel.id)));
+            let stored = documents.channels().await?.channels;
+            wrong.extend(shared_shops(&stored, &definitions));
             if !wrong.is_empty() {
                 return Err(Refused(wrong).into());
+            }
+            let differences = live_differences(&stored, &definitions)?;
+            if !differences.is_empty() {
+                confirm(&differences.join("\n"), yes)?;
             }
             let mut answers = Vec::new();
             for channel in &definitions {
@@ -95,7 +80,7 @@ pub(crate) async fn channels(connector: &Connector, command: ChannelsCommand) ->
             show(&documents, &DocumentKey::Channel(channel), "`prima-mirakl channels put FILE`", connector.now).await
         }
         ChannelsCommand::History { channel } => history(&documents, &DocumentKey::Channel(channel), connector.now).await,
-        ChannelsCommand::Key { channel } => keys::put(connector, &channel).await,
+        ChannelsCommand::Key { channel, force } => keys::put(connector, &channel, force).await,
     }
 }
 
@@ -191,8 +176,15 @@ pub(crate) async fn skus(connector: &Connector, command: SkusCommand) -> Result<
     }
 }
 
+/// What is asked of a definition that is stored now, beyond what functions need: those that are stored already go on working.
 fn channel_problems(channel: &Channel) -> Vec<FieldError> {
     let mut problems = channel.problems();
+    if channel.name.trim().is_empty() {
+        problems.push(FieldError::new("name", "is empty: give the name by which people know the shop, such as \"Outfitter UK\""));
+    }
+    if channel.shop_id.is_some_and(|shop| shop <= 0) {
+        problems.push(FieldError::new("shop_id", "takes the number that Mirakl gave the shop, above zero"));
+    }
     if RESERVED_IDS.contains(&channel.id.as_str()) {
         problems.push(FieldError::new("id", format!("'{}' is reserved: choose another, such as the marketplace's name", channel.id)));
     }
@@ -205,6 +197,54 @@ fn sku_problems(overrides: &BTreeMap<String, SkuOverride>) -> Vec<FieldError> {
         empty.or_else(|| value.problem()).map(|problem| FieldError::new(format!("\"{sku}\""), problem))
     };
     overrides.iter().filter_map(problem).collect()
+}
+
+/// Two live channels of one shop would both accept its orders and create them: one line for each such pair.
+fn shared_shops(stored: &[Channel], given: &[Channel]) -> Vec<String> {
+    let is_live = |channel: &&Channel| [channel.orders, channel.despatches, channel.stock].contains(&Mode::Live);
+    let kept = stored.iter().filter(|channel| given.iter().all(|new| new.id != channel.id));
+    let live: Vec<&Channel> = kept.chain(given).filter(is_live).collect();
+    let mut problems = Vec::new();
+    for (index, one) in live.iter().enumerate() {
+        for other in &live[index + 1..] {
+            let is_given = given.iter().any(|new| new.id == one.id || new.id == other.id);
+            if !is_given || host(&one.base_url) != host(&other.base_url) {
+                continue;
+            }
+            match (one.shop_id, other.shop_id) {
+                (Some(shop), Some(same)) if shop != same => {}
+                (Some(shop), Some(_)) => problems.push(format!(
+                    "shop_id: {} and {} are both live for shop {shop} of {}: each order would be created twice. Set one of them to \"off\" or \"observe\"",
+                    one.id, other.id, host(&one.base_url)
+                )),
+                _ => problems.push(format!(
+                    "shop_id: {} and {} are both live on {}: name the shop of each (A01 shows it: prima-mirakl check CHANNEL)",
+                    one.id, other.id, host(&one.base_url)
+                )),
+            }
+        }
+    }
+    problems
+}
+
+/// A marketplace is known by its host: small letters, without scheme, port as given.
+fn host(base_url: &str) -> String {
+    let rest = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
+    rest.trim_end_matches('/').trim_end_matches(":443").to_ascii_lowercase()
+}
+
+/// What would change in channels that work now, each under its name.
+fn live_differences(stored: &[Channel], given: &[Channel]) -> Result<Vec<String>> {
+    let mut differences = Vec::new();
+    for new in given {
+        let live = |channel: &&Channel| channel.id == new.id && [channel.orders, channel.despatches, channel.stock].contains(&Mode::Live);
+        let Some(old) = stored.iter().find(live) else { continue };
+        let lines = changes(&serde_json::to_string(old)?, &serde_json::to_string(new)?);
+        if !lines.is_empty() {
+            differences.push(format!("Channel {} is live. This would change:\n{}", new.id, lines.join("\n")));
+        }
+    }
+    Ok(differences)
 }
 
 /// Reads a file; [`Refused`] where it is not of its type or has problems.
@@ -250,11 +290,15 @@ fn render_history(key: &DocumentKey, versions: &[StoredDocument], now: Timestamp
 
 /// The lines that differ from one version to the next: removed ones with `-`, added ones with `+`.
 fn changes(before: &str, after: &str) -> Vec<String> {
-    let lines = |text: &str| -> Vec<String> { if text.is_empty() { Vec::new() } else { pretty(text).lines().map(bare).collect() } };
-    let (before, after) = (lines(before), lines(after));
-    let removed = before.iter().filter(|line| !after.contains(line)).map(|line| format!("- {line}"));
-    let added = after.iter().filter(|line| !before.contains(line)).map(|line| format!("+ {line}"));
-    removed.chain(added).collect()
+    let (before, after) = (shown_lines(before), shown_lines(after));
+    let (before, after): (Vec<&str>, Vec<&str>) = (before.iter().map(String::as_str).collect(), after.iter().map(String::as_str).collect());
+    let difference = TextDiff::from_slices(&before, &after);
+    let shown = difference.iter_all_changes().filter(|change| change.tag() != ChangeTag::Equal);
+    shown.map(|change| format!("{} {}", change.tag(), change.value())).collect()
+}
+
+fn shown_lines(text: &str) -> Vec<String> {
+    if text.is_empty() { Vec::new() } else { pretty(text).lines().map(bare).collect() }
 }
 
 /// A line without the comma that only says whether another follows.
@@ -308,7 +352,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
     use super::*;
 
-    const SOUND: &str = r#"{"id":"outfitter-uk","base_url":"https://outfitter.mirakl.net","orders":"live",
+    const SOUND: &str = r#"{"id":"outfitter-uk","name":"Outfitter UK","base_url":"https://outfitter.mirakl.net","orders":"live",
         "take_over_from":"2026-11-01T00:00:00Z","acceptance_window_minutes":1440}"#;
 
     #[test]
@@ -320,10 +364,11 @@ mod tests {
         assert!(lines[0].starts_with("base_url: ") && lines[1].starts_with("acceptance_window_minutes: "), "{lines:?}");
         let misspelt = parse::<Channel>(&SOUND.replace("\"orders\"", "\"ordres\""), channel_problems).unwrap_err();
         assert!(misspelt[0].contains("unknown field `ordres`") && misspelt[0].contains("line 1"), "{misspelt:?}");
+        let blank = SOUND.replace("Outfitter UK", " ").replace("\"orders\"", "\"shop_id\":-1,\"orders\"");
+        let lines = parse::<Channel>(&blank, channel_problems).unwrap_err();
+        assert!(lines.len() == 2 && lines[0].starts_with("name: is empty") && lines[1].starts_with("shop_id: "), "{lines:?}");
         let reserved = parse::<Channel>(&SOUND.replace("outfitter-uk", "installation"), channel_problems).unwrap_err();
         assert!(reserved[0].contains("reserved"), "{reserved:?}");
-        let refused = Refused(lines).to_string();
-        assert!(refused.lines().count() == 3 && refused.ends_with("Nothing was stored."));
     }
 
     #[test]
@@ -333,5 +378,41 @@ mod tests {
         let shown = render_history(&DocumentKey::Channel("c".to_owned()), &versions, Timestamp::UNIX_EPOCH);
         assert!(shown.contains("# the definition of channel c: version 2, by Ann"), "{shown}");
         assert!(shown.ends_with("-   \"b\": 2\n+   \"b\": 3"), "{shown}");
+    }
+
+    #[test]
+    fn a_replacement_is_shown_as_one_where_the_same_line_stands_elsewhere_too() {
+        let map = |first: &str| format!(r#"{{"entries":[{{"carrier":"DPD","code":"{first}"}},{{"carrier":"DPD 12","code":"DPD_UK"}}]}}"#);
+        let shown = changes(&map("DPD-UK"), &map("DPD_UK"));
+        assert_eq!(shown, ["-       \"code\": \"DPD-UK\"", "+       \"code\": \"DPD_UK\""]);
+    }
+
+    fn channel(id: &str, host: &str, shop: Option<i64>, orders: Mode) -> Channel {
+        let sound: Channel = serde_json::from_str(SOUND).unwrap();
+        Channel { id: id.to_owned(), base_url: format!("https://{host}"), shop_id: shop, orders, ..sound }
+    }
+
+    #[test]
+    fn one_shop_of_one_marketplace_is_live_once() {
+        let uk = channel("uk", "a.mirakl.net", Some(2001), Mode::Live);
+        let second = |host, shop, orders| shared_shops(std::slice::from_ref(&uk), &[channel("two", host, shop, orders)]);
+        assert!(second("A.mirakl.net/", Some(2001), Mode::Live)[0].starts_with("shop_id: uk and two are both live for shop 2001"));
+        assert!(second("a.mirakl.net", None, Mode::Live)[0].contains("name the shop of each"));
+        assert!(second("a.mirakl.net", Some(2002), Mode::Live).is_empty());
+        assert!(second("b.mirakl.net", Some(2001), Mode::Live).is_empty());
+        assert!(second("a.mirakl.net", Some(2001), Mode::Observe).is_empty());
+        assert!(shared_shops(std::slice::from_ref(&uk), std::slice::from_ref(&uk)).is_empty(), "it replaces itself");
+    }
+
+    #[test]
+    fn what_would_change_in_a_live_channel_is_shown() {
+        let uk = channel("uk", "a.mirakl.net", Some(2001), Mode::Live);
+        let moved = channel("uk", "b.mirakl.net", Some(2001), Mode::Off);
+        let shown = live_differences(std::slice::from_ref(&uk), std::slice::from_ref(&moved)).unwrap().join("\n");
+        for part in ["Channel uk is live", "-   \"base_url\": \"https://a.mirakl.net\"", "+   \"orders\": \"off\""] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+        assert!(live_differences(std::slice::from_ref(&uk), std::slice::from_ref(&uk)).unwrap().is_empty());
+        assert!(live_differences(std::slice::from_ref(&moved), std::slice::from_ref(&uk)).unwrap().is_empty(), "it was not live");
     }
 }

@@ -6,10 +6,12 @@ use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::state::Store;
 use shared::state::dynamodb::DynamoDbStore;
 
+use crate::answers::Refused;
 use crate::arguments::{ExceptionsCommand, Settlement};
 use crate::dead_letters::DeadLetters;
 use crate::orders::{change, index_states, want_full_listing};
 use crate::place::Connector;
+use crate::settling;
 use crate::table::{age, table};
 
 /// Exceptions listed of one channel.
@@ -45,8 +47,17 @@ pub(crate) async fn run(connector: &Connector, command: ExceptionsCommand) -> Re
             let removed = dead_letters.remove(&channel, &order, connector.now).await;
             Ok(format!("Order {order} of channel {channel} is tried again with the next listing. {}", removal(removed)))
         }
-        ExceptionsCommand::Settle { channel, order, outcome, note } => {
-            let note = format!("settled by {}: {note}", connector.author);
+        ExceptionsCommand::Settle { channel, order, outcome, note, force } => {
+            let note = format!("settled by {}: {}", connector.named_author()?, said(&note)?);
+            let key = OrderKey::new(&channel, &order);
+            let row = store.load_order(&key).await?.ok_or_else(|| crate::orders::unknown(&channel, &order))?;
+            settle(&mut row.clone(), outcome, &note, connector.now)?;
+            let seen = settling::look(connector, &row, outcome).await?;
+            let against = settling::contradictions(&row, outcome, &seen);
+            if !against.is_empty() && !force {
+                let more = "To record it all the same, add --force; `exceptions reopen` takes it back.".to_owned();
+                return Err(Refused(against.into_iter().chain([more]).collect()).into());
+            }
             let dead_letters = if is_of_despatch(&store, &channel, &order).await? {
                 DeadLetters::of_despatches(connector)?
             } else {
@@ -54,9 +65,29 @@ pub(crate) async fn run(connector: &Connector, command: ExceptionsCommand) -> Re
             };
             let row = change(&store, &channel, &order, |row| settle(row, outcome, &note, connector.now)).await?;
             let removed = dead_letters.remove(&channel, &order, connector.now).await;
-            Ok(format!("Order {order} of channel {channel} is {}. {}", row.stage.name(), removal(removed)))
+            let done = if row.said_to_be_in_prima {
+                want_full_listing(&store, &channel).await?;
+                format!(
+                    "Order {order} of channel {channel} is looked for in Prima within a minute or two: it is created once it is found there, and else an exception again."
+                )
+            } else {
+                format!("Order {order} of channel {channel} is {}.", row.stage.name())
+            };
+            let against = against.iter().map(|line| format!("\nNote: {line}")).collect::<String>();
+            Ok(format!("{done} {}{against}", removal(removed)))
+        }
+        ExceptionsCommand::Reopen { channel, order, note } => {
+            let note = format!("settling taken back by {}: {}", connector.named_author()?, said(&note)?);
+            change(&store, &channel, &order, |row| reopen(row, &note, connector.now)).await?;
+            Ok(format!("Order {order} of channel {channel} is an exception again, and is told of within a minute or two."))
         }
     }
+}
+
+/// A note that says something.
+fn said(note: &str) -> Result<&str> {
+    let said = note.trim();
+    if said.is_empty() { Err(Refused::because("--note is empty: say what was done, without anything of the customer")) } else { Ok(said) }
 }
 
 /// Whether the order is an exception of its despatch.
@@ -149,16 +180,30 @@ fn settle(row: &mut OrderRow, outcome: Settlement, note: &str, now: Timestamp) -
                 "no number was reserved for order {order}, so it cannot be in Prima under it: settle it --as keyed-by-hand"
             ));
         }
+        Settlement::Created if row.created_at.is_some() => Stage::Created,
+        // Nobody but the person says so: it is looked for in Prima, and becomes created once it is found.
         Settlement::Created => {
-            row.created_at = row.created_at.or(Some(now));
-            Stage::Created
+            row.said_to_be_in_prima = true;
+            row.adopted = true;
+            Stage::Firm
         }
         Settlement::Cancelled => Stage::Cancelled,
         Settlement::Shipped => Stage::Shipped,
         Settlement::KeyedByHand => Stage::KeyedByHand,
     };
-    row.enter(stage, now, note);
+    row.settle(stage, now, note);
     Ok(())
+}
+
+fn reopen(row: &mut OrderRow, note: &str, now: Timestamp) -> Result<()> {
+    if row.reopen(now, note) {
+        return Ok(());
+    }
+    let (order, stage) = (&row.key.order_id, row.stage.name());
+    Err(match &row.settled {
+        Some(settled) => anyhow!("order {order} was settled as {}, and is {stage} by now: it has moved on", settled.into.name()),
+        None => anyhow!("order {order} is {stage}, and nobody has settled it: there is nothing to take back"),
+    })
 }
 
 #[cfg(test)]
@@ -212,6 +257,24 @@ mod tests {
         created.order_number = Some("OUT-1".to_owned());
         settle(&mut created, Settlement::Created, "", now()).unwrap();
         assert_eq!(created.index_state(), "created-reference-pending", "Mirakl still is to get the number");
+
+        let mut claimed = failed(ExceptionKind::FoundInPrima);
+        claimed.order_number = Some("OUT-1".to_owned());
+        settle(&mut claimed, Settlement::Created, "", now()).unwrap();
+        assert_eq!((claimed.stage, claimed.said_to_be_in_prima, claimed.created_at), (Stage::Firm, true, None));
+    }
+
+    #[test]
+    fn a_settling_is_taken_back_and_needs_words() {
+        let mut row = failed(ExceptionKind::UnknownSku);
+        assert!(reopen(&mut row, "", now()).unwrap_err().to_string().contains("nobody has settled it"));
+        settle(&mut row, Settlement::Cancelled, "settled by Ann: cancelled", now()).unwrap();
+        reopen(&mut row, "settling taken back by Ann: wrong order", now()).unwrap();
+        assert_eq!((row.stage, row.exception.as_ref().unwrap().reason.as_str()), (Stage::Exception, "why it failed"));
+        settle(&mut row, Settlement::KeyedByHand, "", now()).unwrap();
+        row.enter(Stage::Cancelled, now(), "");
+        assert!(reopen(&mut row, "", now()).unwrap_err().to_string().contains("it has moved on"));
+        assert!(said(" ").unwrap_err().to_string().starts_with("--note is empty"));
     }
 
     #[test]

@@ -3,18 +3,28 @@
 use std::io::{IsTerminal, Read};
 
 use anyhow::{Result, anyhow};
+use secrecy::SecretString;
+use shared::channel::Channel;
+use shared::clock::SystemClock;
+use shared::mirakl::client::HttpDirectory;
+use shared::mirakl::keys::ApiKeys;
 use shared::secrets;
+
+use crate::answers::Refused;
 
 use crate::place::Connector;
 
 /// The longest key that is believed to be one.
 const LONGEST: u64 = 1000;
 
-/// Stores the key that stands on standard input as `channel`'s.
-pub(crate) async fn put(connector: &Connector, channel: &str) -> Result<String> {
+/// Stores the key that stands on standard input as `channel`'s, once the marketplace has taken it; with `force` in any case.
+pub(crate) async fn put(connector: &Connector, channel: &str, force: bool) -> Result<String> {
     let prefix = connector.secret_prefix()?;
-    connector.channel(channel).await?;
+    let definition = connector.channel(channel).await?;
     let key = read(channel)?;
+    if !force {
+        try_key(connector, &definition, &key).await?;
+    }
     let name = format!("{prefix}{channel}");
     let secret = serde_json::json!({ "api_key": key }).to_string();
     let client = aws_sdk_secretsmanager::Client::new(&connector.config);
@@ -27,6 +37,35 @@ pub(crate) async fn put(connector: &Connector, channel: &str) -> Result<String> 
             "Replaced the key of channel {channel} in the secret {name}. Functions use it within five minutes, or as soon as the old one is refused."
         )
     })
+}
+
+/// The key that is to be stored, for whatever channel.
+struct Given(SecretString);
+
+impl ApiKeys for Given {
+    async fn api_key(&self, _channel_id: &str, _refresh: bool) -> Result<SecretString, String> {
+        Ok(self.0.clone())
+    }
+}
+
+/// Asks for the shop behind the key (A01): a good key is not to be overwritten by one that opens nothing, or another shop.
+async fn try_key(connector: &Connector, channel: &Channel, key: &str) -> Result<()> {
+    let keys = Given(SecretString::from(key.to_owned()));
+    let account = match HttpDirectory::new(keys, SystemClock).client_of(channel, connector.patience_ends()) {
+        Ok(client) => client.account().await,
+        Err(problem) => Err(problem),
+    };
+    let refused = match account {
+        Ok(account) => {
+            let Some((wanted, opened)) = channel.shop_id.zip(account.shop_id).filter(|(wanted, opened)| wanted != opened) else {
+                return Ok(());
+            };
+            format!("the key opens shop {opened}, and the definition of channel {} names shop {wanted}", channel.id)
+        }
+        Err(problem) if problem.is_key_refused() => format!("the marketplace refuses the key: {problem}"),
+        Err(problem) => format!("the key cannot be tried: {problem}"),
+    };
+    Err(Refused::because(format!("{refused}. The key that is stored was not touched. To store this one all the same, add --force.")))
 }
 
 fn read(channel: &str) -> Result<String> {

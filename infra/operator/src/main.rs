@@ -1,7 +1,9 @@
 //! The operator command. Each command answers with a text, or with an error that names the thing and the remedy.
 //!
-//! It ends with 0, with 1 where something failed, and with 2 where what was given is not fit for use: nothing was stored then.
+//! It ends with 0, with 1 where something failed, with 2 where what was given is not fit for use (nothing was stored then), and with
+//! 3 where a check found something that needs a person.
 
+mod answers;
 mod arguments;
 mod carriers;
 mod check;
@@ -12,6 +14,7 @@ mod exceptions;
 mod keys;
 mod orders;
 mod place;
+mod settling;
 mod smoke;
 mod status;
 mod stock;
@@ -24,22 +27,12 @@ use clap::Parser;
 use jiff::Timestamp;
 
 use crate::arguments::{Arguments, Command, DeadLettersCommand};
-use crate::documents::Refused;
 use crate::place::Connector;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(arguments).await {
-        Ok(answer) => {
-            println!("{}", answer.trim_end());
-            ExitCode::SUCCESS
-        }
-        Err(problem) => {
-            eprintln!("{problem:#}");
-            if problem.is::<Refused>() { ExitCode::from(2) } else { ExitCode::FAILURE }
-        }
-    }
+    answers::tell(run(arguments).await)
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<String> {

@@ -50,7 +50,7 @@ async fn find(store: &DynamoDbStore, channel: &str, order: &str) -> Result<Order
     Err(unknown(channel, order))
 }
 
-fn unknown(channel: &str, order: &str) -> anyhow::Error {
+pub(crate) fn unknown(channel: &str, order: &str) -> anyhow::Error {
     anyhow!(
         "channel {channel} has no order {order}, by Mirakl's id or by Prima's number: check both words; an order that is new \
          in Mirakl appears with the next listing, one that was over before the channel went live never does"

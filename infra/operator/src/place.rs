@@ -18,8 +18,11 @@ use shared::state::dynamodb::DynamoDbStore;
 use shared::state::ledger::dynamodb::DynamoDbLedger;
 use shared::stock::files::S3StockFiles;
 
+use crate::answers::Refused;
 use crate::arguments::Place;
 
+/// The author where nobody is named.
+const NOBODY: &str = "an operator";
 /// How long a command waits for Mirakl, all of its calls together.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -34,6 +37,15 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
+    /// Who gives the command, for what is recorded under a name.
+    pub(crate) fn named_author(&self) -> Result<&str> {
+        let named = self.author.trim();
+        if named.is_empty() || named == NOBODY {
+            return Err(Refused::because("your name is missing: give --author NAME, or set PRIMA_MIRAKL_AUTHOR"));
+        }
+        Ok(named)
+    }
+
     /// Reads credentials and region; reaches nothing yet.
     pub(crate) async fn reach(place: Place, now: Timestamp) -> Result<Self> {
         let settings = Settings::of_process();
@@ -43,7 +55,7 @@ impl Connector {
         }
         let author = place.author.clone().or_else(|| settings.optional("USER")).or_else(|| settings.optional("USERNAME"));
         let retention = settings.row_retention()?;
-        Ok(Self { config, now, author: author.unwrap_or_else(|| "an operator".to_owned()), place, retention })
+        Ok(Self { config, now, author: author.unwrap_or_else(|| NOBODY.to_owned()), place, retention })
     }
 
     /// The orders' rows.
@@ -122,13 +134,18 @@ impl Connector {
         Ok(SecretsManagerKeys::new(aws_sdk_secretsmanager::Client::new(&self.config), self.secret_prefix()?))
     }
 
+    /// When a command has waited long enough for a marketplace.
+    pub(crate) fn patience_ends(&self) -> Timestamp {
+        after(self.now, PATIENCE)
+    }
+
     /// The channel's marketplace.
     pub(crate) fn mirakl(
         &self,
         keys: SecretsManagerKeys,
         channel: &Channel,
     ) -> Result<MiraklClient<SecretsManagerKeys, SystemClock>, MiraklError> {
-        HttpDirectory::new(keys, SystemClock).client_of(channel, after(self.now, PATIENCE))
+        HttpDirectory::new(keys, SystemClock).client_of(channel, self.patience_ends())
     }
 
     /// A channel that is defined.

@@ -14,8 +14,8 @@ use shared::aws::code_of;
 use shared::channels::Documents;
 use shared::clock::after;
 use shared::eventbridge::SOURCE;
-use shared::state::Store as _;
 use shared::state::dynamodb::DynamoDbStore;
+use shared::state::{PollState, Store as _};
 
 use crate::place::Connector;
 use crate::table::{age, table};
@@ -280,20 +280,32 @@ async fn listings(connector: &Connector, stack: &Stack) -> Result<String, Troubl
     for channel in list.channels.iter().filter(|channel| channel.orders != shared::channel::Mode::Off) {
         on += 1;
         let poll = store.load_poll(&channel.id).await.map_err(|problem| unread(problem.to_string()))?;
-        if let Some(problem) = lateness(poll.listed_at, connector.now) {
+        if let Some(problem) = lateness(&poll, connector.now) {
             late.push(format!("{} {problem}", channel.id));
         }
     }
     if !late.is_empty() {
         return Err(trouble(late.join("; "), "look at the log of acknowledge-orders, and try: prima-mirakl check CHANNEL"));
     }
-    Ok(if on == 0 { "no channel is on yet: nothing to tell".to_owned() } else { format!("all {on} channels were listed lately") })
+    Ok(if on == 0 {
+        "no channel is on yet: nothing to tell".to_owned()
+    } else {
+        format!("all {on} channels were listed completely of late")
+    })
 }
 
-fn lateness(listed_at: Option<Timestamp>, now: Timestamp) -> Option<String> {
-    match listed_at {
-        None => Some("was never listed".to_owned()),
-        Some(at) if after(at, LATEST_LISTING) < now => Some(format!("was last listed {} ago", age(at, now))),
+/// A listing that was begun says little: the key may have been refused, or the listing cut short.
+fn lateness(poll: &PollState, now: Timestamp) -> Option<String> {
+    let Some(begun) = poll.listed_at else { return Some("was never listed".to_owned()) };
+    if let Some(since) = poll.key_refused_since {
+        return Some(format!("has had its key refused for {}", age(since, now)));
+    }
+    if after(begun, LATEST_LISTING) < now {
+        return Some(format!("was last listed {} ago", age(begun, now)));
+    }
+    match poll.completed_at {
+        Some(at) if after(at, LATEST_LISTING) < now => Some(format!("was last listed completely {} ago", age(at, now))),
+        None => Some("was never listed completely".to_owned()),
         Some(_) => None,
     }
 }
@@ -317,8 +329,15 @@ mod tests {
     #[test]
     fn a_channel_that_was_not_listed_lately_is_named() {
         let now: Timestamp = "2026-11-20T09:00:00Z".parse().unwrap();
-        assert_eq!(lateness(Some("2026-11-20T08:41:00Z".parse().unwrap()), now), None);
-        assert!(lateness(Some("2026-11-20T08:39:00Z".parse().unwrap()), now).unwrap().contains("21 min"));
-        assert!(lateness(None, now).unwrap().contains("never"));
+        let lately: Timestamp = "2026-11-20T08:41:00Z".parse().unwrap();
+        let before: Timestamp = "2026-11-20T08:39:00Z".parse().unwrap();
+        let sound = PollState { listed_at: Some(lately), completed_at: Some(lately), ..PollState::default() };
+        assert_eq!(lateness(&sound, now), None);
+        assert!(lateness(&PollState { listed_at: Some(before), ..sound.clone() }, now).unwrap().contains("21 min"));
+        assert_eq!(lateness(&PollState::default(), now).unwrap(), "was never listed");
+        let cut_short = PollState { completed_at: Some(before), ..sound.clone() };
+        assert_eq!(lateness(&cut_short, now).unwrap(), "was last listed completely 21 min 0 s ago");
+        let refused = PollState { key_refused_since: Some(lately), ..sound };
+        assert!(lateness(&refused, now).unwrap().starts_with("has had its key refused for 19 min"));
     }
 }

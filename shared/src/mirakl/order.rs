@@ -292,6 +292,15 @@ pub struct OrderLine {
     /// `promotions`: what the marketplace took off, already in the price.
     #[serde(default, deserialize_with = "super::wire::promotions")]
     pub promotions: Vec<Promotion>,
+    /// `fees`: what the customer pays besides goods and shipping. `total_price` contains them, or does not: the sums say.
+    #[serde(default, deserialize_with = "super::wire::null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub fees: Vec<Fee>,
+    /// `eco_contributions`: usually contained in `price`.
+    #[serde(default, deserialize_with = "super::wire::null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub eco_contributions: Vec<EcoContribution>,
+    /// `debited_date`: when the customer paid for the line.
+    #[serde(default, with = "super::wire::date", skip_serializing_if = "Option::is_none")]
+    pub debited_date: Option<Timestamp>,
     /// `shipped_date`: when the line left.
     #[serde(default, with = "super::wire::date", skip_serializing_if = "Option::is_none")]
     pub shipped_date: Option<Timestamp>,
@@ -355,6 +364,28 @@ pub struct Tax {
     pub code: Option<String>,
     /// `amount`.
     pub amount: Amount,
+}
+
+/// A fee that the operator adds to a line. The schema knows no taxes of it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Fee {
+    /// `code`: the operator's.
+    #[serde(default, deserialize_with = "super::wire::text")]
+    pub code: Option<String>,
+    /// `amount`, of the whole line.
+    #[serde(default)]
+    pub amount: Option<Amount>,
+}
+
+/// What the law of a country makes the customer pay for the waste of a product.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct EcoContribution {
+    /// `epr_category_code`, such as `FR-TLC`.
+    #[serde(default, deserialize_with = "super::wire::text")]
+    pub epr_category_code: Option<String>,
+    /// `total_amount`, of the whole line.
+    #[serde(default)]
+    pub total_amount: Option<Amount>,
 }
 
 /// A promotion that was applied to a line.

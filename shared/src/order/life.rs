@@ -302,6 +302,11 @@ fn shipped(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) ->
                 row.enter(Stage::Shipped, at.now, "shipped in Mirakl");
             }
         }
+        // Shipped there by a person, as it may be; whether Prima holds it is still to be seen.
+        Stage::Firm if row.said_to_be_in_prima && at.intake_open => {
+            row.enter(Stage::Queued, at.now, "to be looked for in Prima");
+            return Next::Create;
+        }
         // A person shipped it in Mirakl's back office: that was the remedy.
         Stage::Exception if row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_despatch()) => {
             row.enter(Stage::Shipped, at.now, "shipped in Mirakl by a person");

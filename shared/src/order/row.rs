@@ -343,6 +343,17 @@ pub struct ExceptionRecord {
     pub reminded_at: Option<Timestamp>,
 }
 
+/// How a person ended an exception, kept so that it can be taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// When.
+    pub at: Timestamp,
+    /// The stage that the order went to.
+    pub into: Stage,
+    /// The exception as it was.
+    pub exception: ExceptionRecord,
+}
+
 /// What an order pays out: its total less the marketplace's commission.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PayoutValue {
@@ -449,6 +460,12 @@ pub struct OrderRow {
     /// Why it needs a person.
     #[serde(default)]
     pub exception: Option<ExceptionRecord>,
+    /// How a person ended its latest exception.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Box<Settled>>,
+    /// A person says that Prima holds the order under its number: it is looked for there, and never sent.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub said_to_be_in_prima: bool,
     /// The latest steps, oldest first.
     #[serde(default)]
     pub history: Vec<Step>,
@@ -499,6 +516,8 @@ impl OrderRow {
             despatch: None,
             flight: None,
             exception: None,
+            settled: None,
+            said_to_be_in_prima: false,
             history: vec![Step { at: now, stage: Stage::Seen, note: String::new() }],
         }
     }
@@ -605,6 +624,23 @@ impl OrderRow {
         order.last_updated_date.is_some() && order.last_updated_date < self.mirakl_updated
     }
 
+    /// Ends its exception as a person says, in a way that can be taken back.
+    pub fn settle(&mut self, into: Stage, now: Timestamp, note: impl Into<String>) {
+        let exception = self.exception.take();
+        self.enter(into, now, note);
+        self.settled = exception.map(|exception| Box::new(Settled { at: now, into, exception }));
+    }
+
+    /// Makes it the exception again that a person had ended; false where nothing was ended, or it has moved on since. It is told of
+    /// like a new one.
+    pub fn reopen(&mut self, now: Timestamp, note: impl Into<String>) -> bool {
+        let Some(settled) = self.settled.take_if(|settled| settled.into == self.stage) else { return false };
+        self.said_to_be_in_prima = false;
+        self.enter(Stage::Exception, now, note);
+        self.exception = Some(ExceptionRecord { announced_at: None, shown_at: None, reminded_at: None, ..settled.exception });
+        true
+    }
+
     /// Makes it an exception.
     pub fn fail(&mut self, kind: ExceptionKind, reason: impl Into<String>, remedy: impl Into<String>, now: Timestamp) {
         let reason = reason.into();
@@ -706,6 +742,11 @@ pub(crate) fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_false(is: &bool) -> bool {
+    !*is
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
@@ -774,6 +815,23 @@ mod tests {
         assert_eq!((row.history[0].stage, row.history[HISTORY - 1].note.as_str()), (Stage::Seen, "99"));
         let first_kept = &row.history[..HISTORY / 4];
         assert!(first_kept.iter().skip(3).map(|step| step.note.as_str()).eq(["0", "1", "2", "3", "4", "5", "6"]), "{first_kept:?}");
+    }
+
+    #[test]
+    fn what_a_person_settled_can_be_taken_back_until_it_moves_on() {
+        let mut row = row();
+        assert!(!row.reopen(Timestamp::UNIX_EPOCH, "nothing was settled"));
+        row.fail(ExceptionKind::UnknownSku, "why", "what", Timestamp::UNIX_EPOCH);
+        row.exception.as_mut().unwrap().announced_at = Some(Timestamp::UNIX_EPOCH);
+        row.settle(Stage::Cancelled, Timestamp::UNIX_EPOCH, "settled by Ann: cancelled");
+        assert_eq!((row.stage, &row.exception), (Stage::Cancelled, &None));
+        let mut moved = row.clone();
+        moved.enter(Stage::Shipped, Timestamp::UNIX_EPOCH, "");
+        assert!(!moved.reopen(Timestamp::UNIX_EPOCH, "too late"));
+        assert!(row.reopen(Timestamp::UNIX_EPOCH, "taken back by Ann"));
+        let exception = row.exception.clone().unwrap();
+        assert_eq!((exception.kind, exception.announced_at, row.index_state()), (ExceptionKind::UnknownSku, None, EXCEPTION_UNANNOUNCED));
+        assert!(!row.reopen(Timestamp::UNIX_EPOCH, "only once"));
     }
 
     #[test]

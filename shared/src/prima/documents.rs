@@ -8,7 +8,7 @@ use crate::channel::FieldError;
 use crate::installation::{NewOrderRequest, WireEncoding};
 
 use super::assumed;
-use super::order::{PrimaOrder, PrimaOrderHeader, PrimaOrderLine, PrimaOrderStatus, PrimaParty};
+use super::order::{PrimaCharge, PrimaOrder, PrimaOrderHeader, PrimaOrderLine, PrimaOrderStatus, PrimaParty, PrimaPayment};
 use super::soap::one_line;
 use super::xml::{self, DocumentWriter, Element};
 
@@ -52,20 +52,10 @@ pub fn new_order_request(order: &PrimaOrder, request: NewOrderRequest, encoding:
         empty(&mut document, "OrderLineData", &format!("OrderLineData[{}]", index + 1), &line_attributes(index + 1, line));
     }
     for (index, charge) in order.charges.iter().enumerate() {
-        let value = decimal(charge.value);
-        let attributes = [("Charge", charge.code.clone()), ("ChargeValue", value)];
-        empty(&mut document, "OrderChargeData", &format!("OrderChargeData[{}]", index + 1), &attributes);
+        empty(&mut document, "OrderChargeData", &format!("OrderChargeData[{}]", index + 1), &charge_attributes(charge));
     }
     for (index, payment) in order.payments.iter().enumerate() {
-        let attributes = [
-            ("PayMethod", payment.method.clone()),
-            ("SubPayMethod", payment.sub_method.clone()),
-            ("TranAmount", decimal(payment.amount)),
-            ("PayProvider", payment.provider.clone()),
-            ("PayAuthRef", payment.authorisation_reference.clone()),
-            ("TransactionID", payment.transaction_id.clone()),
-        ];
-        empty(&mut document, "OrderPaymentData", &format!("OrderPaymentData[{}]", index + 1), &attributes);
+        empty(&mut document, "OrderPaymentData", &format!("OrderPaymentData[{}]", index + 1), &payment_attributes(payment));
     }
     document.close("Data");
     document.close("Request");
@@ -77,6 +67,15 @@ pub fn new_order_request(order: &PrimaOrder, request: NewOrderRequest, encoding:
 #[must_use]
 pub fn unwritable(order: &PrimaOrder) -> Vec<FieldError> {
     new_order_request(order, NewOrderRequest::default(), WireEncoding::Utf8).err().unwrap_or_default()
+}
+
+/// Every attribute of the document of `order`, with its place.
+pub(crate) fn attributes(order: &PrimaOrder) -> Vec<(&'static str, String)> {
+    let mut elements = vec![order_attributes(order), header_attributes(&order.header), invoice_attributes(&order.invoice)];
+    elements.extend(order.lines.iter().enumerate().map(|(index, line)| line_attributes(index + 1, line)));
+    elements.extend(order.charges.iter().map(charge_attributes));
+    elements.extend(order.payments.iter().map(payment_attributes));
+    elements.into_iter().flatten().collect()
 }
 
 type Attributes = Vec<(&'static str, String)>;
@@ -175,6 +174,21 @@ fn line_attributes(number: usize, line: &PrimaOrderLine) -> Attributes {
         ("Voucher", yes_no(false)),
     ]);
     attributes
+}
+
+fn charge_attributes(charge: &PrimaCharge) -> Attributes {
+    vec![("Charge", charge.code.clone()), ("ChargeValue", decimal(charge.value))]
+}
+
+fn payment_attributes(payment: &PrimaPayment) -> Attributes {
+    vec![
+        ("PayMethod", payment.method.clone()),
+        ("SubPayMethod", payment.sub_method.clone()),
+        ("TranAmount", decimal(payment.amount)),
+        ("PayProvider", payment.provider.clone()),
+        ("PayAuthRef", payment.authorisation_reference.clone()),
+        ("TransactionID", payment.transaction_id.clone()),
+    ]
 }
 
 fn yes_no(yes: bool) -> String {

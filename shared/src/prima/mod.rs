@@ -3,6 +3,7 @@
 pub mod address;
 pub mod assumed;
 pub mod client;
+pub mod code_page;
 pub mod documents;
 pub mod error;
 pub mod installed;

@@ -16,6 +16,7 @@ use shared::events::{Event, EventKind};
 use shared::installation::PrimaManners;
 use shared::mirakl::OrderState;
 use shared::order::row::{OrderKey, OrderRow, Stage};
+use shared::prima::PrimaOrder;
 use shared::queue::{OrderMessage, OrderTask};
 use shared::state::{PollState, Store as _};
 
@@ -323,6 +324,20 @@ impl Course {
         let mut office = self.world.office.borrow_mut();
         office.land(self.world.now());
         office.orders().iter().filter(|order| order.order_id == id).map(|order| order.progress).collect()
+    }
+
+    /// The order as Prima got it.
+    ///
+    /// # Panics
+    /// If it is not there exactly once.
+    #[must_use]
+    pub fn prima_order(&self, id: &str) -> PrimaOrder {
+        let office = self.world.office.borrow();
+        let mut found = office.orders().iter().filter(|order| order.order_id == id);
+        match (found.next(), found.next()) {
+            (Some(order), None) => order.document.clone(),
+            _ => panic!("{id} is not in Prima exactly once"),
+        }
     }
 
     /// When calls of a kind began, since the beginning; where their description begins so.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 use shared::clock::after;
 use shared::events::EventKind;
 use shared::mirakl::OrderState;
@@ -217,7 +218,8 @@ impl Case<'_> {
             ExceptionKind::ShippedByOperator => self.truth.operator_ships,
             ExceptionKind::Unreadable => self.truth.unreadable,
             ExceptionKind::PrimaUnclear => self.world.plan.profile.prima_unclear > 0.0,
-            // Unmappable, without rules, or of a despatch: nothing of that kind is in the plan.
+            ExceptionKind::Unmappable => self.truth.unmappable,
+            // Without rules, or of a despatch: nothing of that kind is in the plan.
             _ => false,
         };
         (!justified).then(|| format!("is an exception without cause: {}", kind.name()))
@@ -228,6 +230,7 @@ impl Case<'_> {
 pub async fn close(world: &World, quiet_at: Timestamp, fresh: &[(usize, String)]) {
     let mut wrong = Vec::new();
     never_twice(world, &mut wrong);
+    paid_in_prima(world, &mut wrong);
     acknowledged(world, fresh, &mut wrong);
     told_once(world, &mut wrong);
     rhythm(world, quiet_at, &mut wrong);
@@ -275,6 +278,31 @@ fn never_twice(world: &World, wrong: &mut Vec<String>) {
         }
         if truth.operator_ships {
             wrong.push(format!("{}#{} is shipped by the marketplace, and is created", owner.0, owner.1));
+        }
+    }
+}
+
+/// Prima holds only payments that the marketplace took, to the penny, and texts that it can keep.
+fn paid_in_prima(world: &World, wrong: &mut Vec<String>) {
+    let office = world.office.borrow();
+    for copy in office.orders().iter().filter(|order| !order.channel.is_empty()) {
+        let name = format!("{}#{}", copy.channel, copy.order_id);
+        let debited =
+            world.shop(&copy.channel, |shop| shop.sale(&copy.order_id).and_then(|sale| sale.order.customer_debited_date)).flatten();
+        let document = &copy.document;
+        let worth: Decimal = document.lines.iter().map(|line| line.price * Decimal::from(line.quantity)).sum();
+        let worth = worth + document.charges.iter().map(|charge| charge.value).sum::<Decimal>();
+        let paid: Decimal = document.payments.iter().map(|payment| payment.amount).sum();
+        let says_paid = document.header.paid || !document.payments.is_empty();
+        if says_paid && debited.is_none_or(|debited| debited > copy.at) {
+            wrong.push(format!("{name} is paid in Prima, and nobody has paid it"));
+        }
+        if says_paid && paid != worth {
+            wrong.push(format!("{name} is worth {worth} in Prima, and {paid} is paid"));
+        }
+        let texts = [&document.delivery, &document.invoice].map(|party| [party.forename.as_str(), &party.surname, &party.country]);
+        if texts.as_flattened().iter().any(|text| text.chars().any(|character| u32::from(character) > 0xFF)) {
+            wrong.push(format!("{name} has a text that Prima keeps with question marks"));
         }
     }
 }

@@ -10,6 +10,8 @@ use shared::mirakl::{
     Acceptable, MiraklError, Order, OrderPage, OrderQuery, OrderState, ReferenceAnswer, SellerReference, UnreadableOrder,
 };
 
+use super::goods::PAY_ON_ACCEPTANCE;
+
 /// Something that happens to an order by itself, or by somebody other than the connector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Happening {
@@ -58,6 +60,8 @@ pub struct Sale {
     pub ended_at: Option<Timestamp>,
     /// A part of it was cancelled after it was firm.
     pub lost_pieces: bool,
+    /// The marketplace names no debit, although the order's workflow asks for one.
+    pub debit_unnamed: bool,
 }
 
 impl Sale {
@@ -82,6 +86,7 @@ impl Sale {
             firm_at: None,
             ended_at: None,
             lost_pieces: false,
+            debit_unnamed: false,
         }
     }
 
@@ -234,6 +239,11 @@ impl Marketplace {
                 self.end(index, OrderState::Refused, at);
             }
             Happening::Debit if matches!(state, OrderState::WaitingDebit | OrderState::WaitingDebitPayment) => self.firm(index, at),
+            // Paid while the seller is at work.
+            Happening::Debit if state == OrderState::Shipping => {
+                self.sales[index].order.customer_debited_date = Some(at);
+                self.touch(index, at);
+            }
             Happening::Cancel if before_despatch => self.end(index, OrderState::Canceled, at),
             Happening::CancelPiece
                 if matches!(state, OrderState::WaitingDebit | OrderState::WaitingDebitPayment | OrderState::Shipping) =>
@@ -260,6 +270,11 @@ impl Marketplace {
         }
         if line.quantity == 0 {
             line.order_line_state = Some(OrderState::Canceled);
+            // Its fees go with its last piece.
+            let fees: rust_decimal::Decimal = line.fees.drain(..).filter_map(|fee| fee.amount).map(|amount| amount.0).sum();
+            for total in [&mut line.total_price, &mut sale.order.total_price].into_iter().flatten() {
+                total.0 -= fees;
+            }
         }
         sale.lost_pieces |= sale.firm_at.is_some();
         if sale.order.live_lines().next().is_none() {
@@ -294,6 +309,9 @@ impl Marketplace {
         let sale = &mut self.sales[index];
         sale.accepted_at.get_or_insert(at);
         sale.firm_at = Some(at);
+        if sale.order.payment_workflow.as_deref() == Some(PAY_ON_ACCEPTANCE) && !sale.debit_unnamed {
+            sale.order.customer_debited_date = Some(at);
+        }
         let later = std::mem::take(&mut sale.once_firm);
         self.enter(index, OrderState::Shipping, at);
         for (wait, happening) in later {

@@ -32,6 +32,8 @@ pub struct Entered {
     pub at: Timestamp,
     /// How far it has come.
     pub progress: Progress,
+    /// The order as it was sent; nothing in it where a person keyed it.
+    pub document: PrimaOrder,
 }
 
 /// Prima.
@@ -120,6 +122,7 @@ impl Office {
             lines: Vec::new(),
             at: now,
             progress: Progress::Open,
+            document: PrimaOrder::default(),
         });
     }
 
@@ -160,6 +163,7 @@ impl Office {
             lines: order.lines.iter().map(|line| (line.reference.clone(), line.quantity)).collect(),
             at: now,
             progress: Progress::Open,
+            document: order.clone(),
         });
         Ok(())
     }

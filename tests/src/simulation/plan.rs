@@ -9,9 +9,10 @@ use shared::clock::{after, before};
 use shared::installation::PrimaManners;
 use shared::mirakl::OrderState;
 use shared::order::row::OrderKey;
+use shared::prima::code_page::{CharacterRules, OutsideCodePage};
 
 use super::dice::Dice;
-use super::goods::{Goods, order};
+use super::goods::{Goods, Oddity, order};
 use super::marketplace::{Happening, Marketplace, Sale};
 use super::world::{Fate, Kind, beginning};
 
@@ -192,6 +193,8 @@ pub struct Truth {
     pub unreadable: bool,
     /// A person may mark it as shipped.
     pub shipped_by_person: bool,
+    /// The rules say nothing of what is odd about it.
+    pub unmappable: bool,
 }
 
 /// What an operator does after the table was wiped.
@@ -339,6 +342,12 @@ pub const CHANNELS: [&str; 2] = ["harbour-uk", "modehaus-eu"];
 /// The acceptance window, in minutes: long against every outage drawn below.
 pub const WINDOW: u32 = 300;
 
+/// In every other world, other letters are agreed for those that Prima cannot keep.
+fn characters(seed: u64) -> CharacterRules {
+    let outside = if seed.is_multiple_of(2) { OutsideCodePage::Transliterate } else { OutsideCodePage::Exception };
+    CharacterRules { outside, ..CharacterRules::default() }
+}
+
 struct Draw<'d> {
     dice: &'d Dice,
     plan: Plan,
@@ -376,7 +385,7 @@ impl<'d> Draw<'d> {
             arrivals: Vec::new(),
             truths: HashMap::new(),
             hand_keyed: Vec::new(),
-            manners: PrimaManners { cancel_order: dice.chance(0.7), ..PrimaManners::default() },
+            manners: PrimaManners { cancel_order: dice.chance(0.7), characters: characters(seed), ..PrimaManners::default() },
             profile: Profile::drawn(dice),
             store_down: Windows::drawn(dice, 1, until, 12),
             queue_down: Windows::drawn(dice, 1, until, 12),
@@ -512,7 +521,18 @@ impl<'d> Draw<'d> {
         if truth.number_in_use {
             self.plan.hand_keyed.push(id);
         }
-        let sale = Sale::new(order, after(created, Duration::from_secs(u64::from(WINDOW) * 60)), debit_after, once_firm, truth.unreadable);
+        let is_plain = goods == Goods::Ordinary && !truth.operator_ships && !truth.number_in_use && !truth.shipped_by_person;
+        let oddity = Oddity::of(&order.order_id).filter(|_| is_plain && !truth.unreadable);
+        if let Some(oddity) = oddity {
+            oddity.befall(&mut order);
+            truth.unmappable = oddity.is_unmappable(self.plan.manners.characters.outside == OutsideCodePage::Transliterate);
+            if oddity == Oddity::PaidOnShipment {
+                once_firm.push((Duration::from_secs(created.as_second().unsigned_abs() % 600), Happening::Debit));
+            }
+        }
+        let mut sale =
+            Sale::new(order, after(created, Duration::from_secs(u64::from(WINDOW) * 60)), debit_after, once_firm, truth.unreadable);
+        sale.debit_unnamed = oddity == Some(Oddity::NotDebited);
         self.plan.truths.insert(key, truth);
         self.plan.arrivals.push(Arrival { at, channel, sale, happenings });
     }

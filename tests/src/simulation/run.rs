@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use shared::channel::Mode;
 use shared::clock::after;
 use shared::order::row::{OrderRow, Stage};
-use shared::order::rules::OrderRules;
+use shared::order::rules::{FeeRule, OrderRules, PriceMeaning};
 use shared::state::Store as _;
 use tokio::sync::Notify;
 
@@ -616,8 +616,10 @@ thread_local! {
 pub(super) fn rules() -> Rc<HashMap<String, Rules>> {
     RULES.with(|rules| {
         Rc::clone(rules.get_or_init(|| {
-            let mut order_rules = OrderRules::new(shared::order::rules::PriceMeaning::Unit);
+            let mut order_rules = OrderRules::new(PriceMeaning::Unit);
             order_rules.amounts.currencies.insert("GBP".to_owned(), "GBP".to_owned());
+            order_rules.amounts.fees.insert(super::goods::FEE.to_owned(), FeeRule { charge: "HAND".to_owned() });
+            order_rules.address.country.aliases.insert("UK".to_owned(), "GBR".to_owned());
             Rc::new(
                 CHANNELS
                     .iter()

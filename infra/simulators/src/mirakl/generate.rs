@@ -1,5 +1,5 @@
 //! Orders as a fashion marketplace brings them, the same for the same seed: with accents, long addresses, businesses, the same
-//! SKU on two lines, promotions, pick-up points.
+//! SKU on two lines, promotions, pick-up points, orders that are paid later, fees, countries by other codes than ISO's.
 
 use jiff::{SignedDuration, Timestamp};
 use rand::seq::IndexedRandom as _;
@@ -7,7 +7,10 @@ use rand::{Rng, RngExt as _};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
-use super::model::{AdditionalField, Address, Customer, FieldValue, Order, OrderLine, Organization, Promotion, ShopProfile, State, Tax};
+use super::model::{
+    AdditionalField, Address, Customer, Fee, FieldValue, Order, OrderLine, Organization, PAY_ON_ACCEPTANCE, Promotion, ShopProfile, State,
+    Tax,
+};
 use crate::fashion::{CatalogueSku, Person, person};
 
 /// What orders are to be like, besides chance. Shares are from 0 (none) to 1 (all).
@@ -62,7 +65,10 @@ pub fn generate_order(
     let message = share(rng, 0.1);
     let shipping_pudo_id = pick_up.then(|| format!("PUDO-{}", rng.random_range(1000..10_000)));
     let channel = [None, Some(("WEB", "Website")), Some(("APP", "Mobile app – iOS & Android"))].choose(rng).copied().flatten();
-    Order {
+    if let (6, Some(first)) = (number % 10, lines.first_mut()) {
+        first.fees.push(Fee { code: "HANDLING", amount: Decimal::new(75, 2) });
+    }
+    let mut order = Order {
         customer: customer(rng, &commercial_id, buyer, british, message),
         additional_fields: additional_fields(rng, shipping_pudo_id.as_deref()),
         reference_for_customer: Some(commercial_id.clone()),
@@ -78,7 +84,7 @@ pub fn generate_order(
         shipped_date: None,
         currency: shop.currency.clone(),
         tax_included: shop.tax_included,
-        payment_workflow: "PAY_ON_ACCEPTANCE",
+        payment_workflow: PAY_ON_ACCEPTANCE,
         payment_type: ["CARD", "PAYPAL", "KLARNA"].choose(rng).unwrap_or(&"CARD"),
         automatic_acceptance: shop.automatic_acceptance,
         payment_fails: share(rng, wish.payment_fails_share),
@@ -105,6 +111,40 @@ pub fn generate_order(
         tracked_after_shipping: 0,
         shipped_without_tracking: false,
         due: None,
+    };
+    rename(&mut order.customer, number, british);
+    // A payment can only fail where it is asked for.
+    if !order.payment_fails {
+        order.payment_workflow = workflow(number);
+    }
+    order
+}
+
+/// When an order is paid; by its number, as all that follows, so that the dice fall as they would without.
+fn workflow(number: u64) -> &'static str {
+    match (number % 13, number % 26) {
+        (7, _) => "PAY_ON_DUE_DATE",
+        (11, _) => "PAY_ON_SHIPMENT",
+        (_, 9) => "NO_CUSTOMER_PAYMENT_CONFIRMATION",
+        _ => PAY_ON_ACCEPTANCE,
+    }
+}
+
+/// Now and then a country by a code that ISO 3166-1 does not list, or a name with a typographic apostrophe.
+fn rename(customer: &mut Customer, number: u64, british: bool) {
+    let country = match (number % 12, number % 24, british) {
+        (5, _, true) => Some(("UK", "United Kingdom")),
+        (5, 5, false) => Some(("EL", "Greece")),
+        (5, _, false) => Some(("XK", "Kosovo")),
+        _ => None,
+    };
+    for address in [&mut customer.billing_address, &mut customer.shipping_address] {
+        if let Some((code, label)) = country {
+            (address.country_iso_code, address.country) = (code, label);
+        }
+        if number % 15 == 8 {
+            address.lastname = address.lastname.replace('\'', "’");
+        }
     }
 }
 
@@ -155,6 +195,7 @@ fn line(
         shipping_price,
         taxes: if taxes_shown { vec![tax(price)] } else { Vec::new() },
         shipping_taxes: if taxes_shown && !shipping_price.is_zero() { vec![tax(shipping_price)] } else { Vec::new() },
+        fees: Vec::new(),
         commission_fee,
         commission_tax: (commission_fee * Decimal::new(TAX_RATE, 2)).round_dp(2),
         promotion: (!off.is_zero()).then(|| Promotion {

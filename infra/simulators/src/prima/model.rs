@@ -307,7 +307,7 @@ impl Installation {
         result
     }
 
-    fn take_in(&mut self, order: NewOrder, now: Timestamp) -> Result<(), Refusal> {
+    fn take_in(&mut self, mut order: NewOrder, now: Timestamp) -> Result<(), Refusal> {
         self.check(&order)?;
         if self.is_repeated(&order) {
             self.totals.repeated += 1;
@@ -318,6 +318,9 @@ impl Installation {
         self.by_number.entry(order.order_number.clone()).or_default().push(id);
         if !order.third_party_id.is_empty() {
             self.by_third_party_id.entry(order.third_party_id.clone()).or_default().push(id);
+        }
+        if !self.rules.keeps_any_character {
+            order.convert_to_latin1();
         }
         let hold = order.hold.clone();
         let mut stored = StoredOrder {

@@ -60,6 +60,22 @@ pub struct NewOrder {
     pub payments: Vec<NewOrderPayment>,
 }
 
+impl NewOrder {
+    /// What a session in ISO-8859-1 makes of characters that it lacks: question marks, without a word.
+    pub(super) fn convert_to_latin1(&mut self) {
+        let lines = self.lines.iter_mut().map(|line| &mut line.attributes);
+        let charges = self.charges.iter_mut().map(|charge| &mut charge.attributes);
+        let payments = self.payments.iter_mut().map(|payment| &mut payment.attributes);
+        let heads = [&mut self.attributes, &mut self.header, &mut self.invoice];
+        let texts = heads.into_iter().chain(lines).chain(charges).chain(payments).flat_map(BTreeMap::values_mut);
+        for text in texts.chain(&mut self.hold) {
+            if !encoding_rs::mem::is_str_latin1(text) {
+                *text = text.chars().map(|character| if u32::from(character) <= 0xFF { character } else { '?' }).collect();
+            }
+        }
+    }
+}
+
 /// `OrderLineData`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -170,6 +170,8 @@ pub struct OrderRules {
     pub charge_codes: Option<BTreeSet<String>>,
     /// The SKUs that exist.
     pub catalogue: Catalogue,
+    /// The session's code page is UTF-8; else it is ISO-8859-1, and whatever is not in it is kept as a question mark.
+    pub keeps_any_character: bool,
 }
 
 impl Default for OrderRules {
@@ -200,6 +202,7 @@ impl Default for OrderRules {
             longest_text: 255,
             charge_codes: None,
             catalogue: Catalogue::Any,
+            keeps_any_character: false,
         }
     }
 }

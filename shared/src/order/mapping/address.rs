@@ -36,7 +36,8 @@ pub(super) fn lay_out(
     address: &Address,
     rules: &AddressRules,
 ) -> [String; LINES] {
-    let mut head: Vec<Named> = first.map(|text| ("pick-up point", text)).into_iter().collect();
+    let mut written = |name: &'static str, text: String| (name, problems.written(&format!("{name} of the {whose}"), text));
+    let mut head: Vec<Named> = first.map(|text| written("pick-up point", text)).into_iter().collect();
     let mut tail: Vec<Named> = Vec::new();
     for part in &rules.parts {
         let text = part_of(address, *part);
@@ -44,7 +45,7 @@ pub(super) fn lay_out(
             continue;
         }
         let fixed = rules.city_line.is_some() && (*part == AddressPart::City || !tail.is_empty());
-        if fixed { &mut tail } else { &mut head }.push((part.name(), text));
+        if fixed { &mut tail } else { &mut head }.push(written(part.name(), text));
     }
     let above = rules.city_line.map_or(LINES, |line| line.clamp(2, LINES) - 1);
     let mut lines: [String; LINES] = Default::default();

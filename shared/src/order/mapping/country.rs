@@ -25,6 +25,18 @@ pub(in crate::order) fn is_alpha3(code: &str) -> bool {
     alpha2_of(code).is_some()
 }
 
+/// `code` is an alpha-3 or alpha-2 code of ISO 3166-1.
+pub(in crate::order) fn is_iso(code: &str) -> bool {
+    is_alpha3(code) || alpha3_of(code).is_some()
+}
+
+/// `code` is one of the alpha-3 codes that ISO 3166-1 will never give to a country, such as Kosovo's `XKX`.
+pub(in crate::order) fn is_left_to_users(code: &str) -> bool {
+    let is_alpha3 = code.len() == 3 && code.bytes().all(|letter| letter.is_ascii_uppercase());
+    is_alpha3
+        && (code.starts_with('X') || ("AAA"..="AAZ").contains(&code) || ("QMA"..="QZZ").contains(&code) || ("ZZA"..="ZZZ").contains(&code))
+}
+
 fn alpha2_of(alpha3: &str) -> Option<&'static str> {
     ISO.split_ascii_whitespace().find_map(|entry| entry.strip_prefix(alpha3).filter(|rest| rest.len() == 2))
 }
@@ -38,17 +50,29 @@ fn alpha3_of(alpha2: &str) -> Option<&'static str> {
 pub(super) fn alpha3(address: &Address, rules: &CountryRules) -> Option<String> {
     let code = address.country_iso_code.as_deref().unwrap_or_default().trim().to_uppercase();
     if !code.is_empty() {
-        return if is_alpha3(&code) { Some(code) } else { alpha3_of(&code).map(str::to_owned) };
+        return if is_alpha3(&code) || rules.codes.contains_key(&code) {
+            Some(code)
+        } else {
+            alpha3_of(&code).map(str::to_owned).or_else(|| alias(&code, rules).cloned())
+        };
     }
     let label = address.country.as_deref()?.trim().to_lowercase();
     rules.labels.iter().find(|(known, _)| known.to_lowercase() == label).map(|(_, code)| code.clone())
+}
+
+/// The alpha-3 code that was agreed for a code that ISO 3166-1 does not list.
+fn alias<'r>(code: &str, rules: &'r CountryRules) -> Option<&'r String> {
+    rules.aliases.iter().find(|(known, _)| known.trim().to_uppercase() == code).map(|(_, code)| code)
 }
 
 /// What Prima takes for the country of an address, whose is "shipping address".
 pub(super) fn for_prima(problems: &mut Problems, whose: &str, address: &Address, rules: &CountryRules) -> String {
     let Some(code) = alpha3(address, rules) else {
         let (reason, setting) = match address.country_iso_code.as_deref().map(str::trim) {
-            Some(code) if !code.is_empty() => ("a country code that ISO 3166-1 does not list", "have the marketplace correct it"),
+            Some(code) if !code.is_empty() => (
+                "a country code (country_iso_code) that ISO 3166-1 does not list",
+                "add the code that Mirakl shows to address.country.aliases in the order rules, or have the marketplace correct it",
+            ),
             _ => {
                 ("no country code, and its country's name is not in the table", "add the name that Mirakl shows to address.country.labels")
             }
@@ -56,6 +80,10 @@ pub(super) fn for_prima(problems: &mut Problems, whose: &str, address: &Address,
         problems.add(format!("the {whose} has {reason}"), format!("Look at the order in Mirakl, {setting}, and retry the order."));
         return String::new();
     };
+    let raw = address.country_iso_code.as_deref().unwrap_or_default().trim().to_uppercase();
+    if !is_iso(&raw) && alias(&raw, rules).is_some() {
+        problems.trace(format!("the country code of the {whose} is read by address.country.aliases"));
+    }
     if let Some(own) = rules.codes.get(&code) {
         return own.clone();
     }
@@ -111,7 +139,9 @@ mod tests {
         assert_eq!(country(Some(""), "united kingdom", &rules).unwrap(), "GB");
         assert!(!country(None, "Ruritania", &rules).unwrap_err().contains("Ruritania"));
         assert!(!country(Some("QQQ"), "France", &rules).unwrap_err().contains("QQQ"));
-        assert!(country(Some("QQQ"), "France", &rules).unwrap_err().contains("a country code that ISO 3166-1 does not list"));
+        assert!(
+            country(Some("QQQ"), "France", &rules).unwrap_err().contains("a country code (country_iso_code) that ISO 3166-1 does not list")
+        );
         for none in [None, Some(""), Some(" ")] {
             assert!(country(none, "Ruritania", &rules).unwrap_err().contains("no country code"), "{none:?}");
         }

@@ -8,6 +8,7 @@ pub(in crate::order) mod country;
 mod money;
 mod notes;
 mod party;
+mod payment;
 mod problems;
 mod sku;
 mod text;
@@ -26,6 +27,8 @@ pub use self::sku::{PrimaSku, SkuProblem, SkuReader};
 use super::ExceptionKind;
 use super::rules::{OrderRules, PickUpPointTarget, SkuOverride};
 use crate::mirakl::Order;
+use crate::prima::code_page::CharacterRules;
+use crate::prima::documents;
 use crate::prima::order::{PrimaOrder, PrimaOrderHeader, PrimaOrderLine, PrimaPayment};
 
 /// What the mapping needs to know of a channel.
@@ -35,6 +38,15 @@ pub struct MappingChannel<'a> {
     pub id: &'a str,
     /// Its name, for people.
     pub name: &'a str,
+}
+
+/// An order as Prima gets it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MappedOrder {
+    /// The document.
+    pub document: PrimaOrder,
+    /// What rules changed on the way that a person may ask about, for the order's history. Nothing of the customer's.
+    pub traces: Vec<String>,
 }
 
 /// Why an order cannot be written as a Prima order.
@@ -95,7 +107,7 @@ fn number(problems: &mut Problems, order_id: &str, commercial_id: Option<&str>, 
     number
 }
 
-/// The Prima order of `order`.
+/// The Prima order of `order`, in texts that the site's Prima can keep.
 ///
 /// # Errors
 /// All that is in the way, gathered in one failure.
@@ -104,15 +116,25 @@ pub fn map_order(
     channel: &MappingChannel<'_>,
     rules: &OrderRules,
     overrides: &HashMap<String, SkuOverride>,
-) -> Result<PrimaOrder, MappingFailure> {
-    let mut problems = Problems::default();
+    characters: &CharacterRules,
+) -> Result<MappedOrder, MappingFailure> {
+    let mut problems = Problems::new(characters);
     if order.live_lines().next().is_none() {
         problems.nothing_to_create();
         problems.into_result()?;
-        return Ok(PrimaOrder::default());
+        return Ok(MappedOrder::default());
     }
-    let mapped = Mapping { order, channel, rules, overrides }.map(&mut problems);
-    problems.into_result().map(|()| mapped)
+    let document = Mapping { order, channel, rules, overrides }.map(&mut problems);
+    // What is no text of the customer's, such as an id, is never written in other letters.
+    if problems.is_empty() {
+        for (place, text) in documents::attributes(&document) {
+            if !characters.code_page.holds(&text) {
+                problems.outside_code_page(place);
+            }
+        }
+    }
+    let traces = problems.take_traces();
+    problems.into_result().map(|()| MappedOrder { document, traces })
 }
 
 struct Mapping<'a> {
@@ -142,7 +164,7 @@ impl Mapping<'_> {
         match (point, rules.contact.pick_up_point) {
             (Some(point), PickUpPointTarget::AddressLine) => on_first_line = Some(point),
             (Some(point), PickUpPointTarget::DeliveryForAttentionOf) => {
-                delivery_for_attention_of = problems.fit("the pick-up point", point, rules.address.line_length, "address.line_length");
+                delivery_for_attention_of = problems.fit_text("the pick-up point", point, rules.address.line_length, "address.line_length");
             }
             (Some(_), PickUpPointTarget::Exception) => problems.add(
                 "the order goes to a pick-up point",
@@ -151,12 +173,13 @@ impl Mapping<'_> {
             _ => {}
         }
         let (delivery, invoice) = party::parties(problems, order, on_first_line, rules);
-        let hold_narrative = notes::hold(problems, order, money.paid, &money.currency, rules);
+        let standing = payment::of_order(problems, order, rules);
+        let hold_narrative = notes::hold(problems, order, &money, standing.is_paid, rules);
         let [order_channel, source_media, order_category, customer_reference] = self.attribution(problems);
-        let header = self.header(problems, &money, source_media, order_category);
+        let header = self.header(problems, &money, standing.is_paid, [source_media, order_category]);
         PrimaOrder {
             lines: self.lines(problems, &money),
-            payments: self.payment(problems, &money).into_iter().collect(),
+            payments: if standing.is_paid { self.payment(problems, &money).into_iter().collect() } else { Vec::new() },
             order_number: number,
             third_party_id,
             customer: rules.customer_account.clone(),
@@ -165,7 +188,7 @@ impl Mapping<'_> {
             order_channel,
             customer_reference,
             order_type: rules.header.order_type.clone(),
-            payment_terms: rules.header.payment_terms.clone(),
+            payment_terms: standing.terms,
             delivery_for_attention_of,
             vat_inclusive: money.vat_inclusive,
             delivery,
@@ -194,7 +217,13 @@ impl Mapping<'_> {
         .map(|(what, template)| text::render(problems, what, template, &values, rules.length, "attribution.length"))
     }
 
-    fn header(&self, problems: &mut Problems, money: &money::Money, source_media: String, order_category: String) -> PrimaOrderHeader {
+    fn header(
+        &self,
+        problems: &mut Problems,
+        money: &money::Money,
+        is_paid: bool,
+        [source_media, order_category]: [String; 2],
+    ) -> PrimaOrderHeader {
         let Self { order, rules, .. } = *self;
         let (special_instructions, shipping_instructions) = notes::instructions(problems, order, rules);
         let shipping = money::shipping_type(order, rules).cloned().unwrap_or_default();
@@ -209,7 +238,7 @@ impl Mapping<'_> {
             carrier_service: shipping.service,
             currency: money.prima_currency.clone(),
             order_date: self.order_date(),
-            paid: rules.payment.paid,
+            paid: rules.payment.paid && is_paid,
             season: rules.header.season.clone(),
         }
     }

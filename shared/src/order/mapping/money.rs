@@ -1,5 +1,7 @@
 //! What every line, charge and payment is worth, to the last digit, and the proof that it is what the customer was charged.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 
 use super::problems::Problems;
@@ -22,7 +24,7 @@ pub(super) struct Money {
     /// One for each live line, in their order.
     pub(super) lines: Vec<LineMoney>,
     pub(super) charges: Vec<PrimaCharge>,
-    /// What the customer paid: goods, shipping and taxes.
+    /// What the customer paid, or owes: goods, shipping, fees and taxes.
     pub(super) paid: Decimal,
     /// Mirakl's ISO code.
     pub(super) currency: String,
@@ -73,6 +75,7 @@ pub(super) fn of_order(problems: &mut Problems, order: &Order, rules: &OrderRule
     }
     let taxes: Decimal = order.live_lines().map(|line| sum(&line.taxes) + sum(&line.shipping_taxes)).sum();
     money.charges.extend(delivery_charge(problems, order, add_taxes, rules));
+    money.charges.extend(fee_charges(problems, order, &rules.amounts));
     if let InexactUnitPrice::RoundingCharge { code } = &rules.amounts.inexact_unit_price
         && !left_over.is_zero()
     {
@@ -91,7 +94,7 @@ pub(super) fn of_order(problems: &mut Problems, order: &Order, rules: &OrderRule
     if total != expected && problems.is_empty() {
         problems.add(
             format!("lines and charges come to {}, Mirakl charged {}", total.normalize(), expected.normalize()),
-            "Compare the order's lines in Mirakl with its total (fees and cancelled shipping are not carried over), and key it into Prima by hand.",
+            "Compare the order's lines and fees in Mirakl with its total (cancelled shipping is not carried over), and key it into Prima by hand.",
         );
     }
     money.paid = exact(problems, "the amount that the customer paid", if excluded { charged + taxes } else { charged }, &rules.amounts);
@@ -101,7 +104,77 @@ pub(super) fn of_order(problems: &mut Problems, order: &Order, rules: &OrderRule
 /// What Mirakl charged, in the order's own tax mode.
 fn charged(order: &Order) -> Option<Decimal> {
     let total = order.total_price.map(|total| total.0);
-    total.or_else(|| Some(order.price?.0 + order.shipping_price?.0))
+    // Whether fees belong to it, only a total can tell.
+    let has_fees = || order.live_lines().flat_map(|line| &line.fees).any(|fee| fee.amount.is_some_and(|amount| !amount.0.is_zero()));
+    total.or_else(|| if has_fees() { None } else { Some(order.price?.0 + order.shipping_price?.0) })
+}
+
+/// What is charged besides goods and shipping: the fee's code, its amount, and where the rules name its charge code.
+struct Extra<'o> {
+    code: &'o str,
+    amount: Decimal,
+    what: &'static str,
+    setting: &'static str,
+    charge: Option<&'o str>,
+}
+
+/// The fees and eco contributions that the order's total contains, one charge for each charge code. Mirakl's schema says that
+/// the total contains fees, and its own example has one beside the total; eco contributions are contained in the prices on one
+/// platform, and come on top on another. So the sums decide, and a rule is needed only for what is within the total.
+fn fee_charges(problems: &mut Problems, order: &Order, rules: &AmountRules) -> Vec<PrimaCharge> {
+    let fees = order.live_lines().flat_map(|line| &line.fees).map(|fee| {
+        let code = fee.code.as_deref().unwrap_or_default().trim();
+        let charge = rules.fees.get(code).map(|rule| rule.charge.as_str());
+        Extra { code, amount: fee.amount.unwrap_or_default().0, what: "fee", setting: "amounts.fees", charge }
+    });
+    let contributions = order.live_lines().flat_map(|line| &line.eco_contributions).map(|contribution| {
+        let code = contribution.epr_category_code.as_deref().unwrap_or_default().trim();
+        let charge = rules.eco_contributions.get(code).map(|rule| rule.charge.as_str());
+        let amount = contribution.total_amount.unwrap_or_default().0;
+        Extra { code, amount, what: "eco contribution", setting: "amounts.eco_contributions", charge }
+    });
+    let (fees, contributions): (Vec<_>, Vec<_>) = (fees.collect(), contributions.collect());
+    let goods: Decimal = order.live_lines().map(|line| line.price.0).sum();
+    let Some(charged) = charged(order) else { return Vec::new() };
+    let besides = charged - goods - shipping(order);
+    let sum = |extras: &[Extra<'_>]| extras.iter().map(|extra| extra.amount).sum::<Decimal>();
+    let (of_fees, of_contributions) = (sum(&fees), sum(&contributions));
+    let within: Vec<Extra<'_>> = if besides.is_zero() {
+        Vec::new()
+    } else if besides == of_fees {
+        fees
+    } else if besides == of_fees + of_contributions {
+        fees.into_iter().chain(contributions).collect()
+    } else if besides == of_contributions {
+        contributions
+    } else {
+        // The check of the sum tells it.
+        Vec::new()
+    };
+    let mut charges: BTreeMap<&str, Decimal> = BTreeMap::new();
+    for Extra { code, amount, what, setting, charge } in within.into_iter().filter(|extra| !extra.amount.is_zero()) {
+        match charge {
+            Some(charge) => *charges.entry(charge).or_default() += amount,
+            None => problems.add(
+                format!("the order's total contains the {what} {code:?}, for which the order rules name no charge code"),
+                format!("Give {code:?} a charge code of Prima in the order rules ({setting}), and retry the order."),
+            ),
+        }
+    }
+    let charge = |(code, value): (&str, Decimal)| {
+        let value = exact(problems, "the charge of the order's fees", value, rules);
+        PrimaCharge { code: code.to_owned(), value }
+    };
+    charges.into_iter().map(charge).collect()
+}
+
+/// What the delivery costs, as the order's lines say or the order itself.
+fn shipping(order: &Order) -> Decimal {
+    if order.live_lines().any(|line| line.shipping_price.is_some()) {
+        order.live_lines().filter_map(|line| line.shipping_price).map(|price| price.0).sum()
+    } else {
+        order.shipping_price.unwrap_or_default().0
+    }
 }
 
 fn of_line(problems: &mut Problems, line: &OrderLine, add_taxes: bool, rules: &OrderRules) -> (LineMoney, Decimal) {
@@ -162,12 +235,7 @@ pub(super) fn shipping_type<'a>(order: &Order, rules: &'a OrderRules) -> Option<
 }
 
 fn delivery_charge(problems: &mut Problems, order: &Order, add_taxes: bool, rules: &OrderRules) -> Option<PrimaCharge> {
-    let by_line = order.live_lines().any(|line| line.shipping_price.is_some());
-    let mut value = if by_line {
-        order.live_lines().filter_map(|line| line.shipping_price).map(|price| price.0).sum()
-    } else {
-        order.shipping_price.unwrap_or_default().0
-    };
+    let mut value = shipping(order);
     if add_taxes {
         value += order.live_lines().map(|line| sum(&line.shipping_taxes)).sum::<Decimal>();
     }
@@ -230,7 +298,9 @@ fn is_sensible(order: &Order) -> bool {
     let of_lines = order.live_lines().all(|line| {
         let promotions = line.promotions.iter().filter_map(|promotion| promotion.deduced_amount.as_ref());
         let taxes = line.taxes.iter().chain(&line.shipping_taxes).map(|tax| &tax.amount);
-        [Some(&line.price), line.shipping_price.as_ref()].into_iter().flatten().chain(promotions).chain(taxes).all(fits)
+        let fees = line.fees.iter().filter_map(|fee| fee.amount.as_ref());
+        let fees = fees.chain(line.eco_contributions.iter().filter_map(|contribution| contribution.total_amount.as_ref()));
+        [Some(&line.price), line.shipping_price.as_ref()].into_iter().flatten().chain(promotions).chain(taxes).chain(fees).all(fits)
     });
     of_lines && [order.price, order.shipping_price, order.total_price].iter().flatten().all(fits)
 }

@@ -1,10 +1,9 @@
 //! What is told to the warehouse: instructions, line narratives, holds.
 
-use rust_decimal::Decimal;
-
+use super::money::Money;
 use super::problems::Problems;
 use super::text::{Note, NoteLimit, clean, clean_or_empty};
-use super::{country, party};
+use super::{country, party, payment};
 use crate::mirakl::Order;
 use crate::mirakl::order::{AdditionalField, OrderLine, Organization};
 use crate::order::rules::{FieldRule, HoldWhen, Instruction, OrderRules, PickUpPointTarget};
@@ -102,12 +101,12 @@ fn field_text(rule: &FieldRule, fields: &[AdditionalField]) -> String {
     if values.is_empty() { String::new() } else { clean(&format!("{} {}", rule.label, values.join(", "))) }
 }
 
-/// The narrative of the hold; `None` if the order is not held. `paid` is in `currency`, an ISO code.
-pub(super) fn hold(problems: &mut Problems, order: &Order, paid: Decimal, currency: &str, rules: &OrderRules) -> Option<String> {
+/// The narrative of the hold; `None` if the order is not held.
+pub(super) fn hold(problems: &mut Problems, order: &Order, money: &Money, is_paid: bool, rules: &OrderRules) -> Option<String> {
     let mut reasons: Vec<&str> = Vec::new();
     for hold in &rules.holds {
         let narrative = hold.narrative.as_str();
-        if applies(&hold.when, order, paid, currency, rules) && !reasons.contains(&narrative) {
+        if applies(&hold.when, order, money, is_paid, rules) && !reasons.contains(&narrative) {
             reasons.push(narrative);
         }
     }
@@ -117,9 +116,9 @@ pub(super) fn hold(problems: &mut Problems, order: &Order, paid: Decimal, curren
     Some(problems.fit("the narrative of the hold", reasons.join("; "), rules.hold_narrative_length, "hold_narrative_length"))
 }
 
-fn applies(when: &HoldWhen, order: &Order, paid: Decimal, currency: &str, rules: &OrderRules) -> bool {
+fn applies(when: &HoldWhen, order: &Order, money: &Money, is_paid: bool, rules: &OrderRules) -> bool {
     match when {
-        HoldWhen::TotalAbove { .. } => when.is_above(paid, currency),
+        HoldWhen::TotalAbove { .. } => when.is_above(money.paid, &money.currency),
         HoldWhen::CustomerMessage => order.has_customer_message == Some(true),
         HoldWhen::CountryIn(countries) => {
             let address = order.customer.as_ref().and_then(|customer| party::usable(customer.shipping_address.as_ref()));
@@ -135,5 +134,7 @@ fn applies(when: &HoldWhen, order: &Order, paid: Decimal, currency: &str, rules:
             order.order_additional_fields.iter().any(|field| field.code == *code && field.value.contains(equals))
         }
         HoldWhen::Always => true,
+        HoldWhen::Unpaid => !is_paid,
+        HoldWhen::PaymentWorkflow(names) => names.iter().any(|name| name == payment::workflow(order)),
     }
 }

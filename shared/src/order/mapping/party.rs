@@ -94,14 +94,19 @@ impl Whose<'_> {
         let phone_length = rules.contact.phone_length;
         PrimaParty {
             title: title(problems, whose, civility.as_deref(), &rules.contact),
-            forename: problems.fit(&format!("forename of the {whose}"), forename, limits.forename_length, "address.forename_length"),
-            surname: problems.fit(&format!("surname of the {whose}"), surname, limits.surname_length, "address.surname_length"),
+            forename: problems.fit_text(&format!("forename of the {whose}"), forename, limits.forename_length, "address.forename_length"),
+            surname: problems.fit_text(&format!("surname of the {whose}"), surname, limits.surname_length, "address.surname_length"),
             address_lines: address::lay_out(problems, whose, first, address, limits),
-            post_code: problems.fit(&format!("post code of the {whose}"), post_code, limits.post_code_length, "address.post_code_length"),
+            post_code: problems.fit_text(
+                &format!("post code of the {whose}"),
+                post_code,
+                limits.post_code_length,
+                "address.post_code_length",
+            ),
             country,
             email: self.email.to_owned(),
-            phone: problems.fit(&format!("telephone number of the {whose}"), phone, phone_length, "contact.phone_length"),
-            mobile: problems.fit(&format!("mobile number of the {whose}"), mobile, phone_length, "contact.phone_length"),
+            phone: problems.fit_text(&format!("telephone number of the {whose}"), phone, phone_length, "contact.phone_length"),
+            mobile: problems.fit_text(&format!("mobile number of the {whose}"), mobile, phone_length, "contact.phone_length"),
         }
     }
 }
@@ -126,7 +131,7 @@ fn title(problems: &mut Problems, whose: &str, civility: Option<&str>, rules: &C
             }
         },
     };
-    problems.fit(&format!("title on the {whose}"), title, rules.title_length, "contact.title_length")
+    problems.fit_text(&format!("title on the {whose}"), title, rules.title_length, "contact.title_length")
 }
 
 fn email(problems: &mut Problems, order: &Order, rules: &ContactRules) -> String {
@@ -135,7 +140,7 @@ fn email(problems: &mut Problems, order: &Order, rules: &ContactRules) -> String
         EmailChoice::Fixed(address) => address.clone(),
         EmailChoice::Nothing => String::new(),
     };
-    problems.fit("the customer's e-mail address", email, rules.email_length, "contact.email_length")
+    problems.fit_text("the customer's e-mail address", email, rules.email_length, "contact.email_length")
 }
 
 /// The different numbers of an address, the main one first.

@@ -1,7 +1,10 @@
 //! All that keeps one order from being mapped, gathered so that a person sees it at once.
 
+use std::borrow::Cow;
+
 use super::MappingFailure;
 use crate::order::ExceptionKind;
+use crate::prima::code_page::CharacterRules;
 
 /// Problems that a person is shown of one order. More than these are counted.
 const SHOWN: usize = 9;
@@ -11,9 +14,55 @@ const SHOWN: usize = 9;
 pub(super) struct Problems {
     entries: Vec<(String, String)>,
     unknown_sku: bool,
+    characters: CharacterRules,
+    traces: Vec<String>,
 }
 
 impl Problems {
+    /// None yet, of texts that Prima keeps by these rules.
+    pub(super) fn new(characters: &CharacterRules) -> Self {
+        Self { characters: characters.clone(), ..Self::default() }
+    }
+
+    /// Notes what a rule changed on the way, for the order's history: names of fields, nothing of the customer's.
+    pub(super) fn trace(&mut self, what: String) {
+        if !self.traces.contains(&what) {
+            self.traces.push(what);
+        }
+    }
+
+    pub(super) fn take_traces(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.traces)
+    }
+
+    /// A text of the customer's as Prima's code page can hold it.
+    pub(super) fn written(&mut self, what: &str, text: String) -> String {
+        match self.characters.written(&text) {
+            Some(Cow::Borrowed(_)) => text,
+            Some(Cow::Owned(written)) => {
+                self.trace(format!("{what} is written in the agreed other letters"));
+                written
+            }
+            None => {
+                self.outside_code_page(what);
+                text
+            }
+        }
+    }
+
+    pub(super) fn outside_code_page(&mut self, what: &str) {
+        self.add(
+            format!("{what} has a character that Prima's code page, {}, does not have", self.characters.code_page.name()),
+            "Key the order into Prima by hand; or agree on a transliteration, or state the code page that Prima really has, in the installation document (manners.characters), and retry.",
+        );
+    }
+
+    /// [`Self::fit`] of a text of the customer's, as Prima can hold it.
+    pub(super) fn fit_text(&mut self, what: &str, text: String, most: usize, setting: &str) -> String {
+        let written = self.written(what, text);
+        self.fit(what, written, most, setting)
+    }
+
     /// `reason` and `remedy` never contain anything of the customer's: lengths and names of fields, not their texts.
     pub(super) fn add(&mut self, reason: impl Into<String>, remedy: impl Into<String>) {
         let entry = (reason.into(), remedy.into());
@@ -53,6 +102,7 @@ impl Problems {
     /// Takes over what another list has gathered, of anything but SKUs.
     pub(super) fn absorb(&mut self, other: Self) {
         self.entries.extend(other.entries);
+        self.traces.extend(other.traces);
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -58,7 +58,7 @@ impl Note {
 
     /// Joined; abbreviated where that was agreed and is needed.
     pub(super) fn finish(self, problems: &mut Problems, limit: &NoteLimit<'_>) -> String {
-        let text = self.0.join("; ");
+        let text = problems.written(&limit.what, self.0.join("; "));
         if text.chars().count() > limit.most && limit.too_long == TooLong::Abbreviate {
             return problems.fit(&limit.what, abbreviate(&text, limit.abbreviations), limit.most, limit.setting);
         }

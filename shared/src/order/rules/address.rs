@@ -154,10 +154,14 @@ pub enum CountryForm {
 pub struct CountryRules {
     /// What Prima takes.
     pub form: CountryForm,
-    /// Alpha-3 code to Prima's own, for `table`; with the other forms, exceptions to them.
+    /// Alpha-3 code to Prima's own, for `table`; with the other forms, exceptions to them. Codes that ISO leaves to its users,
+    /// such as `XKX`, may be listed too.
     pub codes: BTreeMap<String, String>,
     /// Mirakl's country label, compared without case, to its alpha-3 code: for where Mirakl sends no code.
     pub labels: BTreeMap<String, String>,
+    /// What Mirakl sends as a country's code though ISO 3166-1 does not list it, such as `UK`, compared without case, to its
+    /// alpha-3 code. A country without one (Kosovo) takes `XKX`, a code that ISO leaves to its users, and its own entry in `codes`.
+    pub aliases: BTreeMap<String, String>,
 }
 
 impl Default for CountryRules {
@@ -182,6 +186,7 @@ impl Default for CountryRules {
                 ("Italy", "ITA"),
                 ("Italia", "ITA"),
             ]),
+            aliases: BTreeMap::new(),
         }
     }
 }

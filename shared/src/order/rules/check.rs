@@ -3,7 +3,9 @@
 use jiff::tz::TimeZone;
 
 use super::sku::parse_pattern;
-use super::{AddressPart, CountryForm, EmailChoice, HoldWhen, InexactUnitPrice, Instruction, OrderRules, Template};
+use super::{
+    AddressPart, CountryForm, EmailChoice, HoldWhen, InexactUnitPrice, Instruction, NO_CONFIRMATION, OrderRules, Template, UnpaidOrder,
+};
 use crate::channel::FieldError;
 use crate::order::mapping::country;
 
@@ -125,7 +127,8 @@ impl OrderRules {
         let countries = &address.country;
         found.require(countries.labels.values().all(known), "address.country.labels", "takes alpha-3 codes, such as \"GBR\"");
         found.require(
-            countries.codes.keys().all(known) && countries.codes.values().all(|code| !code.trim().is_empty()),
+            countries.codes.keys().all(|code| known(code) || country::is_left_to_users(code))
+                && countries.codes.values().all(|code| !code.trim().is_empty()),
             "address.country.codes",
             "takes Prima's code for each alpha-3 code, such as \"GBR\": \"UK\"",
         );
@@ -133,6 +136,13 @@ impl OrderRules {
             countries.form != CountryForm::Table || !countries.codes.is_empty(),
             "address.country.codes",
             "must not be empty where the form is \"table\"",
+        );
+        found.require(
+            countries.aliases.iter().all(|(alias, code)| {
+                !alias.trim().is_empty() && !country::is_iso(&alias.trim().to_uppercase()) && (known(code) || countries.codes.contains_key(code))
+            }),
+            "address.country.aliases",
+            "takes codes that ISO 3166-1 does not list, each with an alpha-3 code, such as \"UK\": \"GBR\", or with one of address.country.codes",
         );
         found.require(address.no_post_code_in.iter().all(known), "address.no_post_code_in", "takes alpha-3 codes, such as \"IRL\"");
         let contact = &self.contact;
@@ -167,7 +177,25 @@ impl OrderRules {
             "amounts.inexact_unit_price.rounding_charge.code",
             "takes a charge code of Prima",
         );
+        for (field, fees) in [("amounts.fees", &self.amounts.fees), ("amounts.eco_contributions", &self.amounts.eco_contributions)] {
+            found.require(
+                fees.iter().all(|(code, rule)| !code.trim().is_empty() && !rule.charge.trim().is_empty()),
+                field,
+                "takes a charge code of Prima for each code of Mirakl, such as \"ECO\": {\"charge\": \"ECOTAX\"}",
+            );
+        }
         let payment = &self.payment;
+        let may_count_as_paid = |name: &str, unpaid: UnpaidOrder| unpaid != UnpaidOrder::AsPaid || name == NO_CONFIRMATION;
+        found.require(
+            payment.workflows.iter().all(|(name, rule)| !name.trim().is_empty() && may_count_as_paid(name, rule.unpaid)),
+            "payment.workflows",
+            "takes Mirakl's workflows, such as \"PAY_ON_DUE_DATE\": {\"unpaid\": \"create\", \"terms\": \"30DAYS\"}; as_paid only for NO_CUSTOMER_PAYMENT_CONFIRMATION",
+        );
+        found.require(
+            payment.other_workflows.as_ref().is_none_or(|rule| rule.unpaid != UnpaidOrder::AsPaid),
+            "payment.other_workflows",
+            "takes create or exception: an order that nobody has paid never counts as paid",
+        );
         found.require(!payment.send || !payment.method.trim().is_empty(), "payment.method", "takes Prima's code of the payment method");
         for (field, template) in
             [("payment.transaction_id", &payment.transaction_id), ("payment.authorisation_reference", &payment.authorisation_reference)]
@@ -214,7 +242,12 @@ impl OrderRules {
                 HoldWhen::AdditionalField { code, .. } => {
                     found.require(!code.is_empty(), format!("{field}.when.additional_field.code"), "takes the field's code");
                 }
-                HoldWhen::CustomerMessage | HoldWhen::Business | HoldWhen::PickUpPoint | HoldWhen::Always => {}
+                HoldWhen::PaymentWorkflow(list) => found.require(
+                    !list.is_empty() && list.iter().all(|name| !name.trim().is_empty()),
+                    format!("{field}.when.payment_workflow"),
+                    "takes Mirakl's workflows, such as \"PAY_ON_DUE_DATE\"",
+                ),
+                HoldWhen::CustomerMessage | HoldWhen::Business | HoldWhen::PickUpPoint | HoldWhen::Always | HoldWhen::Unpaid => {}
             }
         }
     }

@@ -102,7 +102,7 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
         "{waiting} parcels wait as exceptions, {alerts} alerts were sent; what the warehouse calls its carriers is mapped now"
     ));
     for channel in world.channels() {
-        println!("{}", world.deployment().operator(&["carriers", "check", &channel.id], "").await?);
+        println!("{}", world.deployment().operator_ends(&["carriers", "check", &channel.id], "").await?.1);
         for (carrier, option, target) in NEW_CARRIERS {
             world.deployment().operator(&["carriers", "set", &channel.id, carrier, option, target], "").await?;
         }

@@ -22,7 +22,8 @@ pub use acceptance::{Decision, Refusal};
 pub use listing::{Filter, Page};
 pub use offers::{Import, ImportFate, ImportKind, ImportLine, ImportStatus, LineError, NewOffer, Offer};
 pub use order::{
-    AdditionalField, Address, Cancelation, Cause, Customer, FieldValue, Order, OrderLine, Organization, Promotion, State, Tax,
+    AdditionalField, Address, Cancelation, Cause, Customer, Fee, FieldValue, Order, OrderLine, Organization, PAY_ON_ACCEPTANCE, Promotion,
+    State, Tax,
 };
 pub use settings::{Settings, ShopProfile};
 pub use shipping::{Carrier, LineSettlement, NewShipment, Refund, Shipment, Tracking};

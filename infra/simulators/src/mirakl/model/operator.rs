@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::Marketplace;
-use super::order::{Cancelation, Cause, Order, OrderLine, State, Tax};
+use super::order::{Cancelation, Cause, Fee, Order, OrderLine, State, Tax};
 use super::pace::Pace;
 
 /// The operator's reason code for what a customer cancelled.
@@ -89,7 +89,13 @@ pub(super) fn take_back(line: &mut OrderLine, quantity: u32, at: Timestamp, reas
         });
         taken.collect()
     };
+    let fees = line.fees.iter_mut().map(|fee| {
+        let amount = share(fee.amount);
+        fee.amount -= amount;
+        Fee { amount, ..fee.clone() }
+    });
     let cancelation = Cancelation {
+        fees: fees.collect(),
         id: format!("{}-C{}", line.order_line_id, line.cancelations.len() + 1),
         quantity,
         amount: line.price_unit * Decimal::from(quantity),

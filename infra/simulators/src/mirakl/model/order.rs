@@ -77,6 +77,9 @@ impl State {
     }
 }
 
+/// The payment workflow in which the customer is debited before the order may be shipped.
+pub const PAY_ON_ACCEPTANCE: &str = "PAY_ON_ACCEPTANCE";
+
 /// Why an order ended without a shipment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -135,10 +138,19 @@ pub struct Cancelation {
     pub shipping_amount: Decimal,
     pub taxes: Vec<Tax>,
     pub shipping_taxes: Vec<Tax>,
+    pub fees: Vec<Fee>,
     pub commission_fee: Decimal,
     pub commission_tax: Decimal,
     pub created: Timestamp,
     pub reason_code: String,
+}
+
+/// What the customer pays besides goods and shipping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "Mirakl's own words")]
+pub struct Fee {
+    pub code: &'static str,
+    pub amount: Decimal,
 }
 
 /// A promotion that the marketplace applied to a line; the price is already net of it.
@@ -167,6 +179,7 @@ pub struct OrderLine {
     pub shipping_price: Decimal,
     pub taxes: Vec<Tax>,
     pub shipping_taxes: Vec<Tax>,
+    pub fees: Vec<Fee>,
     /// Without tax.
     pub commission_fee: Decimal,
     pub commission_tax: Decimal,
@@ -184,10 +197,10 @@ impl OrderLine {
         self.price_unit * Decimal::from(self.quantity)
     }
 
-    /// `total_price`: with shipping.
+    /// `total_price`: with shipping and fees.
     #[must_use]
     pub fn total_price(&self) -> Decimal {
-        self.price() + self.shipping_price
+        self.price() + self.shipping_price + self.fees.iter().map(|fee| fee.amount).sum::<Decimal>()
     }
 
     /// `total_commission`: the fee and its tax.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::order::{Cause, Order, State};
+use super::order::{Cause, Order, PAY_ON_ACCEPTANCE, State};
 use super::settings::Settings;
 use super::{operator, seconds};
 
@@ -63,6 +63,12 @@ impl Pace {
     /// The order was accepted, by the seller or for it.
     pub(super) fn accepted(self, order: &mut Order, at: Timestamp) {
         order.accepted_at = Some(at);
+        if order.payment_workflow != PAY_ON_ACCEPTANCE {
+            // Shipped first, paid afterwards, if anybody ever says so.
+            order.enter(State::Shipping);
+            order.due = None;
+            return;
+        }
         order.enter(State::WaitingDebit);
         order.due = Some(at + self.debit);
     }
@@ -70,6 +76,9 @@ impl Pace {
     /// The order was shipped.
     pub(super) fn shipped(self, order: &mut Order, at: Timestamp) {
         order.shipped_date = Some(at);
+        if order.payment_workflow == "PAY_ON_SHIPMENT" {
+            order.customer_debited_date = Some(at);
+        }
         order.enter(State::Shipped);
         order.due = self.received.map(|wait| at + wait);
     }

@@ -187,3 +187,28 @@ fn the_same_seed_makes_the_same_orders_with_all_their_oddities() {
         assert!(order.lines.iter().all(|line| !line.taxes.is_empty() && !line.offer_sku.starts_with("NOSUCH")));
     }
 }
+
+#[test]
+fn now_and_then_an_order_is_paid_later_has_a_fee_or_a_country_code_of_its_own() {
+    let mut marketplace = marketplace(Settings { debit_seconds: 0, automatic_acceptance: true, ..Settings::default() });
+    let orders: Vec<Order> = (1..=60).map(|number| an_order(number, 2)).collect();
+    for order in &orders {
+        assert!(marketplace.place(order.clone(), start()));
+    }
+    marketplace.advance(after(60));
+    let of = |workflow: &str| marketplace.orders().filter(|order| order.payment_workflow == workflow).cloned().collect::<Vec<_>>();
+    for workflow in ["PAY_ON_DUE_DATE", "PAY_ON_SHIPMENT", "NO_CUSTOMER_PAYMENT_CONFIRMATION"] {
+        let unpaid = of(workflow);
+        assert!(!unpaid.is_empty() && unpaid.iter().all(|order| order.state == State::Shipping && order.customer_debited_date.is_none()));
+    }
+    assert!(of("PAY_ON_ACCEPTANCE").iter().all(|order| order.customer_debited_date.is_some()));
+    let with_fee = orders.iter().find(|order| order.lines.iter().any(|line| !line.fees.is_empty())).unwrap();
+    assert_eq!(with_fee.total_price(), with_fee.price() + with_fee.shipping_price() + Decimal::new(75, 2));
+    assert!(orders.iter().any(|order| order.customer.shipping_address.country_iso_code == "UK"));
+    let later = of("PAY_ON_SHIPMENT")[0].order_id.clone();
+    assert!(marketplace.ship(&later, after(61)));
+    assert_eq!(marketplace.order(&later).unwrap().customer_debited_date, Some(after(61)));
+    assert!(marketplace.cancel(&with_fee.order_id, after(62)));
+    let cancelled = marketplace.order(&with_fee.order_id).unwrap();
+    assert_eq!((cancelled.total_price(), cancelled.lines[0].cancelations[0].fees[0].amount), (Decimal::ZERO, Decimal::new(75, 2)));
+}

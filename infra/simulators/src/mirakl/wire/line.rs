@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::super::model::{Cancelation, Cause, Order, OrderLine, Refund, Settings, State, Tax};
+use super::super::model::{Cancelation, Cause, Fee, Order, OrderLine, Refund, Settings, State, Tax};
 use super::order::shown;
 use super::{Amount, Style, instant, moment};
 
@@ -39,7 +39,7 @@ pub(super) struct LineOut<'o> {
     created_date: String,
     debited_date: Option<String>,
     description: Option<()>,
-    fees: [(); 0],
+    fees: Vec<FeeOut>,
     last_updated_date: String,
     offer_id: i64,
     offer_sku: &'o str,
@@ -95,6 +95,7 @@ struct CancelationOut<'o> {
     commission_taxes: Vec<CancelledTax>,
     commission_total_amount: Amount,
     created_date: String,
+    fees: Vec<FeeOut>,
     id: &'o str,
     quantity: u32,
     reason_code: &'o str,
@@ -118,6 +119,12 @@ struct RefundOut<'o> {
     refund_state: &'static str,
     shipping_amount: Amount,
     state: &'static str,
+}
+
+#[derive(Serialize)]
+struct FeeOut {
+    amount: Amount,
+    code: &'static str,
 }
 
 #[derive(Serialize)]
@@ -145,7 +152,7 @@ pub(super) fn line<'o>(order: &'o Order, line: &'o OrderLine, index: usize, sett
         created_date: instant(order.created),
         debited_date: order.customer_debited_date.map(moment),
         description: None,
-        fees: [],
+        fees: line.fees.iter().map(|fee| fee_out(fee, style)).collect(),
         last_updated_date: moment(order.last_updated),
         offer_id: line.offer_id,
         offer_sku: &line.offer_sku,
@@ -204,6 +211,10 @@ fn tax_out(tax: &Tax, style: Style, old: bool) -> TaxOut {
     TaxOut { amount: Amount(tax.amount, style), code: tax.code, rate: Amount(tax.rate, style), tax_calculation_rule }
 }
 
+fn fee_out(fee: &Fee, style: Style) -> FeeOut {
+    FeeOut { amount: Amount(fee.amount, style), code: fee.code }
+}
+
 fn refund(refund: &Refund, style: Style) -> RefundOut<'_> {
     let amount = |amount| Amount(amount, style);
     RefundOut {
@@ -232,6 +243,7 @@ fn cancelation(cancelation: &Cancelation, style: Style) -> CancelationOut<'_> {
         commission_taxes: vec![CancelledTax { amount: amount(cancelation.commission_tax), code: "TAXDEFAULT" }],
         commission_total_amount: amount(cancelation.commission_fee + cancelation.commission_tax),
         created_date: moment(cancelation.created),
+        fees: cancelation.fees.iter().map(|fee| fee_out(fee, style)).collect(),
         id: &cancelation.id,
         quantity: cancelation.quantity,
         reason_code: &cancelation.reason_code,

@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::super::http::{Config, Simulator};
-use super::super::settings::{Encoding, Parts, Settings, Style};
+use super::super::settings::{Encoding, OrderRules, Parts, Settings, Style};
 use super::super::text::escaped;
 use super::super::xml::{Element, parse};
 use crate::misbehaviour::{Fault, Plan, Rule};
@@ -138,7 +138,8 @@ async fn an_order_goes_in_and_is_found_again_in_every_format_and_encoding() {
     for style in [Style::RpcEncoded, Style::RpcLiteral, Style::DocumentLiteral] {
         for encoding in [Encoding::Latin1, Encoding::Utf8] {
             let parts = Parts { return_value: Some("result".to_owned()), ..Parts::default() };
-            let running = start(Settings { style, encoding, parts, ..Settings::default() }).await;
+            let orders = OrderRules { keeps_any_character: true, ..OrderRules::default() };
+            let running = start(Settings { style, encoding, parts, orders, ..Settings::default() }).await;
             let surname = "O'Brien & <Søn> \"Łukasz\"";
             let answer = running.ask(&new_order("201C1", surname)).await.unwrap().document(encoding);
             assert_eq!(answer.attribute("RequestStatus"), Some("OK"), "{style:?} {encoding:?}");
@@ -152,6 +153,15 @@ async fn an_order_goes_in_and_is_found_again_in_every_format_and_encoding() {
             assert!(!state.to_string().contains("Brien"), "the state names nobody");
         }
     }
+}
+
+#[tokio::test]
+async fn a_session_in_latin_1_keeps_what_it_lacks_as_question_marks() {
+    let running = start(Settings::default()).await;
+    let answer = running.ask(&new_order("201C1", "Zoë Łąk")).await.unwrap().document(Encoding::Latin1);
+    assert_eq!(answer.attribute("RequestStatus"), Some("OK"));
+    let orders: Value = running.get("/simulator/orders/201C1").await.json().await.unwrap();
+    assert_eq!(orders[0]["order"]["attributes"]["CustomerSurname"], "Zoë ??k");
 }
 
 #[tokio::test]

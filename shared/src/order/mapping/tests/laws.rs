@@ -8,8 +8,8 @@ use rust_decimal::Decimal;
 use super::*;
 use crate::amount::Amount;
 use crate::mirakl::OrderState;
-use crate::mirakl::order::{Promotion, Tax};
-use crate::order::rules::{ExcludedTax, InexactUnitPrice, PromotionRule, TooLong};
+use crate::mirakl::order::{EcoContribution, Fee, Promotion, Tax};
+use crate::order::rules::{ExcludedTax, FeeRule, InexactUnitPrice, PromotionRule, TooLong};
 
 prop_compose! {
     fn any_line()(
@@ -21,6 +21,8 @@ prop_compose! {
         promotion in proptest::option::of(1_i64..3_000),
         dead in prop::bool::weighted(0.15),
         scale in 2_u32..5,
+        fees in proptest::collection::vec((0_usize..3, 0_i64..500), 0..3),
+        eco in proptest::option::of(0_i64..200),
     ) -> OrderLine {
         let money = |hundredths: i64| {
             let mut amount = Decimal::new(hundredths, 2);
@@ -36,32 +38,57 @@ prop_compose! {
             taxes: tax_of(tax),
             shipping_taxes: tax_of(shipping_tax),
             promotions: promotion.map(|value| Promotion { id: Some("P".into()), deduced_amount: Some(money(value)) }).into_iter().collect(),
+            fees: fees.into_iter().map(|(code, value)| Fee { code: Some(FEES[code].into()), amount: Some(money(value)) }).collect(),
+            eco_contributions: eco
+                .map(|value| EcoContribution { epr_category_code: Some("FR-TLC".into()), total_amount: Some(money(value)) })
+                .into_iter()
+                .collect(),
             order_line_state: Some(if dead { OrderState::Refused } else { OrderState::Shipping }),
             ..uk().order_lines[0].clone()
         }
     }
 }
 
+const FEES: [&str; 3] = ["HANDLING", "COLD", "UNRULED"];
+
+/// Whether the total contains the fees, and whether the eco contributions.
+type Within = (bool, bool);
+
 fn any_order() -> impl Strategy<Value = Order> {
-    (proptest::collection::vec(any_line(), 1..7), any::<bool>()).prop_map(|(lines, excluded)| {
-        let mut order = uk();
-        order.order_lines = lines;
-        for (number, line) in order.order_lines.iter_mut().enumerate() {
-            line.order_line_id = format!("L-{number}");
-        }
-        order.order_tax_mode = Some(if excluded { "TAX_EXCLUDED" } else { "TAX_INCLUDED" }.into());
-        let live: Vec<_> = order.live_lines().cloned().collect();
-        let goods: Decimal = live.iter().map(|line| line.price.0).sum();
-        let shipping: Decimal = live.iter().filter_map(|line| line.shipping_price).map(|amount| amount.0).sum();
-        (order.price, order.shipping_price, order.total_price) =
-            (Some(goods.into()), Some(shipping.into()), Some((goods + shipping).into()));
-        order
-    })
+    let within = any::<Within>();
+    let workflow = [None, Some("PAY_ON_ACCEPTANCE"), Some("PAY_ON_DUE_DATE"), Some("PAY_ON_SHIPMENT"), Some("PAY_BY_MOON")];
+    (proptest::collection::vec(any_line(), 1..7), any::<bool>(), within, prop::sample::select(workflow.to_vec()), any::<bool>()).prop_map(
+        |(lines, excluded, within, workflow, debited)| {
+            let mut order = uk();
+            order.order_lines = lines;
+            for (number, line) in order.order_lines.iter_mut().enumerate() {
+                line.order_line_id = format!("L-{number}");
+            }
+            order.order_tax_mode = Some(if excluded { "TAX_EXCLUDED" } else { "TAX_INCLUDED" }.into());
+            let live: Vec<_> = order.live_lines().cloned().collect();
+            let goods: Decimal = live.iter().map(|line| line.price.0).sum();
+            let shipping: Decimal = live.iter().filter_map(|line| line.shipping_price).map(|amount| amount.0).sum();
+            let fees: Decimal = live.iter().flat_map(|line| &line.fees).filter_map(|fee| fee.amount).map(|amount| amount.0).sum();
+            let eco: Decimal =
+                live.iter().flat_map(|line| &line.eco_contributions).filter_map(|eco| eco.total_amount).map(|amount| amount.0).sum();
+            let besides = if within.0 { fees } else { Decimal::ZERO } + if within.1 { eco } else { Decimal::ZERO };
+            (order.price, order.shipping_price, order.total_price) =
+                (Some(goods.into()), Some(shipping.into()), Some((goods + shipping + besides).into()));
+            order.payment_workflow = workflow.map(str::to_owned);
+            if !debited {
+                order.customer_debited_date = None;
+            }
+            order
+        },
+    )
 }
 
 fn any_rules() -> impl Strategy<Value = OrderRules> {
     any::<(bool, bool, bool, bool)>().prop_map(|(unit, add_taxes, gross, rounding)| {
         let mut rules = rules();
+        let charge = |code: &str| FeeRule { charge: code.into() };
+        rules.amounts.fees = [(FEES[0].to_owned(), charge("HAND")), (FEES[1].to_owned(), charge("COLD"))].into();
+        rules.amounts.eco_contributions = [("FR-TLC".to_owned(), charge("ECO"))].into();
         if unit {
             rules.price = PriceMeaning::Unit;
         }
@@ -109,10 +136,21 @@ proptest! {
         let prima = match result {
             Ok(prima) => prima,
             Err(failure) => {
-                let inexact = failure.reason.lines().all(|line| line.contains("no price of one piece"));
                 let may_be_inexact = rules.price == PriceMeaning::Unit && rules.amounts.inexact_unit_price == InexactUnitPrice::Exception;
-                let nothing_to_create = failure.reason.contains("no line of the order is left");
-                prop_assert!(nothing_to_create == live.is_empty() && (live.is_empty() || (inexact && may_be_inexact)), "{failure:?}");
+                let has_unruled = live.iter().flat_map(|line| &line.fees).any(|fee| fee.code.as_deref() == Some(FEES[2]));
+                let is_unpaid = order.customer_debited_date.is_none();
+                let workflow = order.payment_workflow.as_deref();
+                for reason in failure.reason.lines() {
+                    let explained = match reason {
+                        _ if reason.contains("no line of the order is left") => live.is_empty(),
+                        _ if reason.contains("no price of one piece") => may_be_inexact,
+                        _ if reason.contains("contains the fee \"UNRULED\"") => has_unruled,
+                        _ if reason.contains("PAY_BY_MOON") => workflow == Some("PAY_BY_MOON"),
+                        _ if reason.contains("is not paid") => is_unpaid && matches!(workflow, None | Some("PAY_ON_ACCEPTANCE")),
+                        _ => false,
+                    };
+                    prop_assert!(explained, "{failure:?}");
+                }
                 return Ok(());
             }
         };
@@ -122,7 +160,9 @@ proptest! {
         let total = order.total_price.unwrap().0;
         let paid = if excluded { total + taxes } else { total };
         prop_assert_eq!(worth_in_prima(&prima, rules.price), if prima.vat_inclusive { paid } else { total });
-        prop_assert_eq!(prima.payments[0].amount, paid);
+        let debited = order.customer_debited_date.is_some();
+        prop_assert_eq!(prima.header.paid, debited);
+        prop_assert_eq!(prima.payments.iter().map(|payment| payment.amount).collect::<Vec<_>>(), if debited { vec![paid] } else { vec![] });
         prop_assert!(prima.lines.iter().all(|line| line.price.scale() <= 2));
         let sent: Vec<_> = prima.lines.iter().map(|line| (line.reference.clone(), line.quantity)).collect();
         let owed: Vec<_> = live.iter().map(|line| (line.order_line_id.clone(), line.quantity)).collect();
@@ -185,6 +225,6 @@ proptest! {
         rules.sku.patterns = vec![text.clone()];
         rules.order_number = crate::order::rules::Template::new(text);
         let _ = rules.problems();
-        let _ = map_order(&uk(), &CHANNEL, &rules, &HashMap::new());
+        let _ = map_order(&uk(), &CHANNEL, &rules, &HashMap::new(), &any_character());
     }
 }

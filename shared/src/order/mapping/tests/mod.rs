@@ -1,10 +1,12 @@
 //! Whole orders, single rules, and laws that hold for any order.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+mod characters;
 mod delivery;
 mod documents;
 mod laws;
 mod money;
+mod payment;
 mod whole;
 
 use std::collections::HashMap;
@@ -14,6 +16,7 @@ use crate::mirakl::Order;
 use crate::mirakl::order::{Address, Customer, OrderLine};
 use crate::order::rules::{OrderRules, PriceMeaning, ShippingType};
 use crate::prima::PrimaOrder;
+use crate::prima::code_page::{CharacterRules, CodePage};
 
 const CHANNEL: MappingChannel<'static> = MappingChannel { id: "outfitter-uk", name: "Outfitter UK" };
 
@@ -22,7 +25,8 @@ fn uk() -> Order {
     serde_json::from_str(
         r#"{"order_id":"MK-10042-A","commercial_id":"MK-10042","order_state":"SHIPPING","created_date":"2026-07-31T23:30:00Z",
         "currency_iso_code":"GBP","order_tax_mode":"TAX_INCLUDED","price":35.00,"shipping_price":3.95,"total_price":38.95,
-        "shipping_type_code":"STD","transaction_number":"TX-771","channel":{"code":"UK","label":"United Kingdom"},
+        "shipping_type_code":"STD","transaction_number":"TX-771","payment_workflow":"PAY_ON_ACCEPTANCE",
+        "customer_debited_date":"2026-08-01T08:00:00Z","channel":{"code":"UK","label":"United Kingdom"},
         "customer_notification_email":"relay-1@example.com","has_customer_message":false,
         "customer":{"civility":"Mrs","firstname":"Ann","lastname":"Buyer",
           "shipping_address":{"civility":"Mrs","firstname":"Ann","lastname":"O'Shea","street_1":"12 High Street","street_2":"Flat 3",
@@ -39,6 +43,10 @@ fn uk() -> Order {
     .unwrap()
 }
 
+fn any_character() -> CharacterRules {
+    CharacterRules { code_page: CodePage::Utf8, ..CharacterRules::default() }
+}
+
 fn rules() -> OrderRules {
     let mut rules = OrderRules::new(PriceMeaning::Line);
     for (code, charge) in [("STD", "DEL"), ("EXP", "DELEXP")] {
@@ -49,7 +57,7 @@ fn rules() -> OrderRules {
 
 fn mapped(order: &Order, rules: &OrderRules) -> Result<PrimaOrder, MappingFailure> {
     assert_eq!(rules.problems(), [], "a test's rules are sound");
-    map_order(order, &CHANNEL, rules, &HashMap::new())
+    map_order(order, &CHANNEL, rules, &HashMap::new(), &any_character()).map(|mapped| mapped.document)
 }
 
 /// The order that the rules, changed by `change`, make of the order, changed too.

@@ -5,8 +5,8 @@ use rust_decimal::Decimal;
 use super::*;
 use crate::amount::Amount;
 use crate::mirakl::OrderState;
-use crate::mirakl::order::{Promotion, Tax};
-use crate::order::rules::{ExcludedTax, InexactUnitPrice, PriceMeaning, PromotionRule, Template, ZeroCharge};
+use crate::mirakl::order::{EcoContribution, Fee, Promotion, Tax};
+use crate::order::rules::{ExcludedTax, FeeRule, InexactUnitPrice, PriceMeaning, PromotionRule, Template, ZeroCharge};
 
 fn amount(text: &str) -> Option<Amount> {
     Some(Amount(text.parse().unwrap()))
@@ -184,6 +184,123 @@ fn sums_that_differ_from_mirakls_are_a_problem_that_shows_both() {
     assert_eq!(reason(|order, _| order.total_price = amount("40.00")), "lines and charges come to 38.95, Mirakl charged 40");
     assert!(with(|order, _| order.total_price = None).is_ok(), "price and shipping price are a total too");
     assert!(reason(|order, _| (order.total_price, order.price) = (None, None)).contains("no total"));
+}
+
+/// Fees of 0.65 and 1.00 on the first line and 0.35 on the second; 0.20 of eco contribution on each.
+fn with_fees(order: &mut Order) {
+    let fee = |code: &str, text: &str| Fee { code: Some(code.into()), amount: amount(text) };
+    order.order_lines[0].fees = vec![fee("HANDLING", "0.65"), fee("COLD", "1.00"), fee("GIFT", "0.00")];
+    order.order_lines[1].fees = vec![fee("HANDLING", "0.35")];
+    for line in &mut order.order_lines {
+        line.eco_contributions = vec![EcoContribution { epr_category_code: Some("FR-TLC".into()), total_amount: amount("0.20") }];
+    }
+}
+
+fn agrees(rules: &mut OrderRules) {
+    let charge = |code: &str| FeeRule { charge: code.into() };
+    rules.amounts.fees = [("HANDLING".to_owned(), charge("HAND")), ("COLD".to_owned(), charge("CHILL"))].into();
+    rules.amounts.eco_contributions = [("FR-TLC".to_owned(), charge("ECO"))].into();
+}
+
+#[test]
+fn a_fee_within_the_total_is_a_charge_of_its_own() {
+    let order = with(|order, rules| {
+        with_fees(order);
+        agrees(rules);
+        order.total_price = amount("40.95");
+    })
+    .unwrap();
+    assert_eq!(charges(&order), [charge("DEL", "3.95"), charge("CHILL", "1.00"), charge("HAND", "1.00")]);
+    assert_eq!((prices(&order), order.payments[0].amount.to_string()), (vec!["25.00".into(), "10.00".into()], "40.95".into()));
+    let one_charge = with(|order, rules| {
+        with_fees(order);
+        agrees(rules);
+        rules.amounts.fees.insert("COLD".into(), FeeRule { charge: "HAND".into() });
+        order.total_price = amount("40.95");
+    });
+    assert_eq!(charges(&one_charge.unwrap()), [charge("DEL", "3.95"), charge("HAND", "2.00")]);
+}
+
+#[test]
+fn an_eco_contribution_is_a_charge_where_the_total_has_it_beside_the_prices() {
+    let total = |text: &'static str| {
+        with(move |order, rules| {
+            with_fees(order);
+            agrees(rules);
+            order.total_price = amount(text);
+        })
+    };
+    assert_eq!(
+        charges(&total("41.35").unwrap()),
+        [charge("DEL", "3.95"), charge("CHILL", "1.00"), charge("ECO", "0.40"), charge("HAND", "1.00")]
+    );
+    assert_eq!(charges(&total("39.35").unwrap()), [charge("DEL", "3.95"), charge("ECO", "0.40")]);
+    assert_eq!(charges(&total("38.95").unwrap()), [charge("DEL", "3.95")], "all of it is in the prices, and the fees are not the total's");
+    assert_eq!(total("40.96").unwrap_err().reason, "lines and charges come to 38.95, Mirakl charged 40.96");
+}
+
+#[test]
+fn a_fee_without_a_charge_code_is_a_problem_that_names_it() {
+    let failure = with(|order, rules| {
+        with_fees(order);
+        agrees(rules);
+        rules.amounts.fees.remove("HANDLING");
+        rules.amounts.eco_contributions.clear();
+        order.total_price = amount("41.35");
+    })
+    .unwrap_err();
+    assert_eq!(
+        failure.reason,
+        "the order's total contains the fee \"HANDLING\", for which the order rules name no charge code\n\
+         the order's total contains the eco contribution \"FR-TLC\", for which the order rules name no charge code"
+    );
+    assert_eq!(
+        failure.remedy,
+        "Give \"HANDLING\" a charge code of Prima in the order rules (amounts.fees), and retry the order.\n\
+         Give \"FR-TLC\" a charge code of Prima in the order rules (amounts.eco_contributions), and retry the order."
+    );
+    let unread = with(|order, _| {
+        with_fees(order);
+    });
+    assert!(unread.is_ok(), "a fee that the total does not contain needs no rule");
+}
+
+#[test]
+fn fees_are_part_of_what_is_paid_with_and_without_taxes() {
+    for (add_taxes, inclusive, goods) in [(false, false, "25.00"), (true, true, "30.00")] {
+        let order = with(|order, rules| {
+            excluded(order);
+            with_fees(order);
+            agrees(rules);
+            order.total_price = amount("40.95");
+            if add_taxes {
+                rules.amounts.excluded_tax = ExcludedTax::AddTaxes;
+            }
+        })
+        .unwrap();
+        assert_eq!((order.vat_inclusive, prices(&order)[0].as_str()), (inclusive, goods));
+        assert_eq!(
+            (charges(&order)[1..].to_vec(), order.payments[0].amount.to_string()),
+            (vec![charge("CHILL", "1.00"), charge("HAND", "1.00")], "48.74".into())
+        );
+    }
+}
+
+#[test]
+fn without_a_total_nobody_can_say_whether_it_contains_the_fees() {
+    let told = reason(|order, rules| {
+        with_fees(order);
+        agrees(rules);
+        order.total_price = None;
+    });
+    assert!(told.contains("no total"), "{told}");
+    assert!(
+        reason(|order, _| {
+            with_fees(order);
+            order.order_lines[1].fees[0].amount = Some(Amount(Decimal::MAX));
+        })
+        .contains("beyond all sense")
+    );
 }
 
 #[test]

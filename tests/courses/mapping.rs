@@ -1,0 +1,188 @@
+//! Orders as marketplaces really send them: paid or not, with fees, with countries and letters that Prima does not take. Each
+//! is created as it is, or is one exception that says what rule is missing.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use create_prima_orders::Rules;
+use shared::installation::PrimaManners;
+use shared::mirakl::OrderState;
+use shared::order::row::{ExceptionKind, Stage};
+use shared::order::rules::{FeeRule, UnpaidOrder, WorkflowRule};
+use shared::prima::code_page::{CharacterRules, OutsideCodePage};
+use system_tests::simulation::course::{CHANNEL, Course, nothing_yet, play};
+use system_tests::simulation::goods::Oddity;
+use system_tests::simulation::marketplace::Happening;
+use system_tests::simulation::plan::Plan;
+use system_tests::simulation::privacy::is_personal;
+
+/// An order that is odd comes in.
+fn sells(course: &Course, id: &str, oddity: Oddity) {
+    course.sells_with(id, OrderState::WaitingAcceptance, |sale| {
+        oddity.befall(&mut sale.order);
+        sale.debit_unnamed = oddity == Oddity::NotDebited;
+    });
+}
+
+/// The channel's rules are changed.
+fn rules_put(course: &Course, change: impl FnOnce(&mut Rules)) {
+    let mut rules: HashMap<String, Rules> = (**course.rules.borrow()).clone();
+    change(rules.get_mut(CHANNEL).unwrap());
+    assert_eq!(rules[CHANNEL].order_rules.problems(), []);
+    course.rules.replace(Rc::new(rules));
+}
+
+/// It is one exception that was told once, and nothing of it is in Prima; its reason and its remedy.
+async fn is_refused(course: &Course, id: &str) -> (String, String) {
+    let row = course.row(id).await;
+    assert_eq!((row.stage, course.told(id), course.in_prima(id).len()), (Stage::Exception, (1, 1), 0));
+    let exception = row.exception.unwrap();
+    assert_eq!(exception.kind, ExceptionKind::Unmappable);
+    assert!(!is_personal(&exception.reason) && !is_personal(&exception.remedy), "{exception:?}");
+    (exception.reason, exception.remedy)
+}
+
+async fn is_retried(course: &Course, id: &str) {
+    course.changes(id, |row| row.enter(Stage::Firm, row.since, "an operator retries")).await;
+    course.live(6).await;
+    assert_eq!((course.stage(id).await, course.told(id)), (Stage::Created, (1, 1)));
+}
+
+async fn history(course: &Course, id: &str) -> Vec<String> {
+    course.row(id).await.history.into_iter().map(|step| step.note).collect()
+}
+
+#[test]
+fn of_two_orders_of_one_channel_only_the_one_that_is_debited_is_paid_in_prima() {
+    play(nothing_yet(), async |course| {
+        sells(course, "FC14-A", Oddity::PaidOnDueDate);
+        course.sells("FC14B-A");
+        course.live(3).await;
+        let (owed, paid) = (course.prima_order("FC14-A"), course.prima_order("FC14B-A"));
+        assert_eq!((owed.header.paid, owed.payments), (false, vec![]));
+        let total = course.sale("FC14B-A").order.total_price.unwrap().0;
+        assert_eq!((paid.header.paid, paid.payments.len(), paid.payments[0].amount), (true, 1, total));
+        let note = "not paid yet (PAY_ON_DUE_DATE): created with OrderPaid=No, without a payment line";
+        assert!(history(course, "FC14-A").await.iter().any(|step| step == note));
+        assert!(!history(course, "FC14B-A").await.iter().any(|step| step.contains("not paid")));
+        assert_eq!((course.told("FC14-A"), course.told("FC14B-A")), ((0, 0), (0, 0)));
+    });
+}
+
+#[test]
+fn a_payment_counts_from_when_the_customer_is_debited() {
+    play(nothing_yet(), async |course| {
+        sells(course, "A-1", Oddity::PaidOnShipment);
+        course.poll().await;
+        course.happens("A-1", Happening::Debit);
+        course.live(3).await;
+        let order = course.prima_order("A-1");
+        assert_eq!((order.header.paid, order.payments.len()), (true, 1));
+    });
+}
+
+#[test]
+fn terms_follow_the_rule_of_the_workflow() {
+    play(nothing_yet(), async |course| {
+        rules_put(course, |rules| {
+            let rule = WorkflowRule { unpaid: UnpaidOrder::Create, terms: "30DAYS".to_owned() };
+            rules.order_rules.payment.workflows.insert("PAY_ON_DUE_DATE".to_owned(), rule);
+        });
+        sells(course, "A-1", Oddity::PaidOnDueDate);
+        course.sells("A-2");
+        course.live(3).await;
+        assert_eq!((course.prima_order("A-1").payment_terms.as_str(), course.prima_order("A-2").payment_terms.as_str()), ("30DAYS", ""));
+    });
+}
+
+#[test]
+fn an_order_that_should_be_paid_and_is_not_is_told_and_created_once_it_is() {
+    play(nothing_yet(), async |course| {
+        sells(course, "A-1", Oddity::NotDebited);
+        course.live(3).await;
+        let (reason, remedy) = is_refused(course, "A-1").await;
+        assert!(reason.contains("is not paid") && reason.contains("PAY_ON_ACCEPTANCE"), "{reason}");
+        assert!(remedy.contains("Ask the marketplace about the payment"), "{remedy}");
+        course.happens("A-1", Happening::Debit);
+        is_retried(course, "A-1").await;
+        assert!(course.prima_order("A-1").header.paid);
+    });
+}
+
+#[test]
+fn a_workflow_that_nobody_knows_is_told_by_its_name() {
+    play(nothing_yet(), async |course| {
+        sells(course, "A-1", Oddity::UnknownWorkflow);
+        course.live(3).await;
+        let (reason, remedy) = is_refused(course, "A-1").await;
+        assert!(reason.contains("PAY_BY_MOON") && remedy.contains("payment.workflows"), "{reason} {remedy}");
+        rules_put(course, |rules| {
+            rules.order_rules.payment.other_workflows = Some(WorkflowRule { unpaid: UnpaidOrder::Create, terms: String::new() });
+        });
+        is_retried(course, "A-1").await;
+        assert_eq!(course.prima_order("A-1").payments, []);
+    });
+}
+
+#[test]
+fn a_fee_within_the_total_is_a_charge_or_one_exception_that_names_it() {
+    play(nothing_yet(), async |course| {
+        sells(course, "A-1", Oddity::Fee);
+        sells(course, "A-2", Oddity::FeeWithoutRule);
+        course.live(3).await;
+        let order = course.prima_order("A-1");
+        assert_eq!(order.charges.iter().map(|charge| charge.code.as_str()).collect::<Vec<_>>(), ["HAND"]);
+        assert_eq!(order.payments[0].amount, course.sale("A-1").order.total_price.unwrap().0);
+        let (reason, remedy) = is_refused(course, "A-2").await;
+        assert!(reason.contains("\"NOBODYS\"") && remedy.contains("amounts.fees"), "{reason} {remedy}");
+        rules_put(course, |rules| {
+            rules.order_rules.amounts.fees.insert("NOBODYS".to_owned(), FeeRule { charge: "MISC".to_owned() });
+        });
+        is_retried(course, "A-2").await;
+        assert_eq!(course.prima_order("A-2").charges[0].code, "MISC");
+    });
+}
+
+#[test]
+fn a_country_code_that_iso_does_not_know_is_read_by_rule_or_told() {
+    play(nothing_yet(), async |course| {
+        sells(course, "FC16-A", Oddity::CountryAlias);
+        sells(course, "A-2", Oddity::UnknownCountry);
+        course.live(3).await;
+        assert_eq!(course.prima_order("FC16-A").delivery.country, "GB");
+        assert!(history(course, "FC16-A").await.iter().any(|step| step.contains("read by address.country.aliases")));
+        let (reason, remedy) = is_refused(course, "A-2").await;
+        assert!(reason.contains("country_iso_code") && !reason.contains("QQ") && remedy.contains("address.country.aliases"), "{reason}");
+        rules_put(course, |rules| {
+            rules.order_rules.address.country.aliases.insert("QQ".to_owned(), "IRL".to_owned());
+        });
+        is_retried(course, "A-2").await;
+        assert_eq!(course.prima_order("A-2").delivery.country, "IE");
+    });
+}
+
+#[test]
+fn a_name_that_prima_cannot_keep_is_told_without_the_name() {
+    play(nothing_yet(), async |course| {
+        sells(course, "FC09-A", Oddity::OutsideCodePage);
+        course.live(3).await;
+        let (reason, remedy) = is_refused(course, "FC09-A").await;
+        assert_eq!(reason, "surname of the shipping address has a character that Prima's code page, iso-8859-1, does not have");
+        assert!(remedy.contains("manners.characters"), "{remedy}");
+    });
+}
+
+#[test]
+fn a_name_that_prima_cannot_keep_is_written_in_the_agreed_letters_and_the_row_says_so() {
+    let characters = CharacterRules { outside: OutsideCodePage::Transliterate, ..CharacterRules::default() };
+    let plan = nothing_yet();
+    let manners = PrimaManners { characters, ..plan.manners.clone() };
+    play(Plan { manners, ..plan }, async |course| {
+        sells(course, "FC09-A", Oddity::OutsideCodePage);
+        course.live(3).await;
+        assert_eq!(course.prima_order("FC09-A").delivery.surname, "Zzyxinska-Lak");
+        let traced = history(course, "FC09-A").await;
+        assert!(traced.iter().any(|step| step == "surname of the shipping address is written in the agreed other letters"), "{traced:?}");
+        assert!(!traced.iter().any(|step| is_personal(step)), "{traced:?}");
+    });
+}
