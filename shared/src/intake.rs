@@ -1,15 +1,40 @@
-//! Prima's intake: the breaker that keeps firm orders as rows while Prima does not answer.
+//! Prima's intake: a breaker for each of Prima's operations, which keeps firm orders as rows while Prima does not answer.
 //!
-//! It is closed by failures of the transport in a row, and opened by the first answer. While it is closed one message at a
-//! time may try, as a probe. Nothing rests on it but calls saved and alarms spared: with the record lost, orders flow.
+//! An operation is closed by failures without an answer between, and opened by the first answer: each by its own, so that a
+//! question that is answered does not hide a `NewOrder` that never is. What may be one order's own matter (a fault, an answer
+//! that never came) counts once for each order: an order that Prima always fails for closes nothing, and becomes an exception
+//! where it is worked off. While an operation is closed one order at a time may try, as a probe. Nothing rests on it but calls
+//! saved and alarms spared: with the record lost, orders flow.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::clock::after;
 use crate::events::{Event, EventBus, EventKind, Severity};
 use crate::installation::PrimaManners;
+use crate::order::row::OrderKey;
 use crate::prima::{Outcome, PrimaError};
-use crate::state::{PrimaIntake, Store};
+use crate::state::{OperationIntake, PrimaIntake, Store, StoreError};
+
+/// The question for an order.
+pub const ORDER_STATUS: &str = "OrderStatus";
+/// The creation of an order.
+pub const NEW_ORDER: &str = "NewOrder";
+/// The question for a range of products. Where it fails, its own exception tells.
+pub const STOCK_BY_RANGE: &str = "ProductAvailableToSell";
+/// The question for products by name. As above.
+pub const STOCK_BY_NAME: &str = "MultiAvailableToSell";
+
+/// What an order needs to be created.
+const OF_CREATION: [&str; 2] = [ORDER_STATUS, NEW_ORDER];
+/// An order that failed already leaves a probe to others for so long, which is longer than the poller takes to queue one: or one
+/// that Prima always fails for would take them all.
+const YIELDS: Duration = Duration::from_secs(90);
+/// Orders remembered of an operation that fails.
+const REMEMBERED: usize = 100;
+/// Probes of an operation with a lasting effect come ever later, until so many intervals lie between two of them.
+const RAREST: u32 = 16;
 
 /// Whether a message may call Prima now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,99 +45,207 @@ pub enum Admission {
     Closed,
 }
 
+impl OperationIntake {
+    fn admits(&self, order: Option<&OrderKey>, now: Timestamp) -> bool {
+        let yields = order.is_some_and(|order| self.about.contains(&order.to_string()));
+        let is_due = |next| now >= if yields { after(next, YIELDS) } else { next };
+        self.closed_since.is_none() || self.next_probe.is_none_or(is_due)
+    }
+}
+
 impl PrimaIntake {
+    /// An operation that the creation of orders needs is closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.of_creation().any(|operation| operation.closed_since.is_some())
+    }
+
     /// Orders may be queued: intake is open, or it is time for a probe.
     #[must_use]
     pub fn admits(&self, now: Timestamp) -> bool {
-        self.closed_since.is_none() || self.probe_due(now)
+        self.of_creation().all(|operation| operation.admits(None, now))
+    }
+
+    /// This order may be queued. One that failed already leaves a probe to others for a while.
+    #[must_use]
+    pub fn admits_order(&self, order: &OrderKey, now: Timestamp) -> bool {
+        self.of_creation().all(|operation| operation.admits(Some(order), now))
     }
 
     /// Closed, and the next probe may go.
     #[must_use]
     pub fn probe_due(&self, now: Timestamp) -> bool {
-        self.closed_since.is_some() && self.next_probe.is_none_or(|next| now >= next)
+        self.is_closed() && self.admits(now)
+    }
+
+    /// An operation is closed.
+    #[must_use]
+    pub fn has_closed(&self, operation: &str) -> bool {
+        self.operations.get(operation).is_some_and(|operation| operation.closed_since.is_some())
+    }
+
+    fn of_creation(&self) -> impl Iterator<Item = &OperationIntake> {
+        OF_CREATION.into_iter().filter_map(|operation| self.operations.get(operation))
     }
 }
 
-/// Admits a message, or claims the probe for it while intake is closed. A store that does not answer admits.
-pub async fn admit(store: &impl Store, manners: &PrimaManners, now: Timestamp) -> Admission {
-    let Ok(mut intake) = store.load_intake().await else { return Admission::Admitted };
-    if intake.closed_since.is_none() {
-        return Admission::Admitted;
+/// A call of Prima's.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'c> {
+    /// Its document: `NewOrder`.
+    pub operation: &'static str,
+    /// The order it is about.
+    pub order: Option<&'c OrderKey>,
+}
+
+impl<'c> Call<'c> {
+    /// A call about an order.
+    #[must_use]
+    pub fn about(operation: &'static str, order: &'c OrderKey) -> Self {
+        Self { operation, order: Some(order) }
     }
-    if !intake.probe_due(now) {
+
+    /// A call about no order.
+    #[must_use]
+    pub fn of(operation: &'static str) -> Self {
+        Self { operation, order: None }
+    }
+}
+
+/// Admits a call, or claims the probe for it while its operation is closed. A store that does not answer admits.
+pub async fn admit(store: &impl Store, manners: &PrimaManners, call: Call<'_>, now: Timestamp) -> Admission {
+    let Ok(mut intake) = store.load_intake().await else { return Admission::Admitted };
+    let Some(operation) = intake.operations.get_mut(call.operation).filter(|operation| operation.closed_since.is_some()) else {
+        return Admission::Admitted;
+    };
+    if !operation.admits(call.order, now) {
         return Admission::Closed;
     }
-    intake.next_probe = Some(after(now, manners.probe_interval()));
+    operation.probes = operation.probes.saturating_add(1);
+    operation.next_probe = Some(after(now, until_next_probe(call.operation, operation.probes, manners)));
     if store.save_intake(&mut intake).await.is_ok() { Admission::Admitted } else { Admission::Closed }
 }
 
-/// Records whether Prima answered at all: the breaker listens to the transport, not to what was said.
-pub async fn note<T>(store: &impl Store, events: &impl EventBus, manners: &PrimaManners, answer: &Result<T, PrimaError>, now: Timestamp) {
+/// Records whether Prima answered at all: the breaker listens to the transport, not to what was said. True where the operation is
+/// closed now: that the call failed is not the order's own matter then.
+pub async fn note<T>(
+    store: &impl Store,
+    events: &impl EventBus,
+    manners: &PrimaManners,
+    call: Call<'_>,
+    answer: &Result<T, PrimaError>,
+    now: Timestamp,
+) -> bool {
     match answer {
-        Err(problem) if problem.outcome != Outcome::Refused => failed(store, events, manners, &problem.to_string(), now).await,
-        _ => answered(store, events, now).await,
+        Err(problem) if problem.outcome != Outcome::Refused => failed(store, events, manners, call, problem, now).await,
+        _ => {
+            answered(store, events, call.operation, now).await;
+            false
+        }
     }
 }
 
-/// Records that Prima answered, whatever it said.
-pub async fn answered(store: &impl Store, events: &impl EventBus, now: Timestamp) {
-    let Ok(mut intake) = store.load_intake().await else { return };
-    if intake.failures == 0 && intake.closed_since.is_none() {
-        return;
-    }
-    let closed_since = intake.closed_since.take();
-    intake.failures = 0;
-    intake.next_probe = None;
-    intake.untold = false;
-    if store.save_intake(&mut intake).await.is_ok()
-        && let Some(since) = closed_since
-    {
-        tell(
-            events,
-            EventKind::PrimaIntakeOpened,
-            false,
-            Severity::Info,
-            format!("Prima answers again, after {} minutes", (now.as_second() - since.as_second()) / 60),
-            "Nothing: the orders that waited flow by themselves.",
-        )
-        .await;
-    }
-}
-
-/// Records that Prima could not be reached or did not answer. The one that closes intake says so, once.
-pub async fn failed(store: &impl Store, events: &impl EventBus, manners: &PrimaManners, problem: &str, now: Timestamp) {
+/// Records that Prima answered a call of this operation, whatever it said.
+pub async fn answered(store: &impl Store, events: &impl EventBus, operation: &str, now: Timestamp) {
     for _ in 0..3 {
         let Ok(mut intake) = store.load_intake().await else { return };
-        intake.failures = intake.failures.saturating_add(1);
-        let closes = intake.closed_since.is_none() && intake.failures >= manners.failures_until_closed;
+        let Some(before) = intake.operations.remove(operation) else { return };
+        match store.save_intake(&mut intake).await {
+            Ok(()) => {
+                if let (Some(since), Some(_)) = (before.closed_since, remedy(operation)) {
+                    tell(
+                        events,
+                        EventKind::PrimaIntakeOpened,
+                        false,
+                        Severity::Info,
+                        format!("Prima answers {operation} again, after {} minutes", (now.as_second() - since.as_second()) / 60),
+                        "Nothing: the orders that waited flow by themselves.",
+                    )
+                    .await;
+                }
+                return;
+            }
+            Err(StoreError::Conflict(_)) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// Records that Prima could not be reached or did not answer. The one that closes the operation says so, once. True where it is closed.
+pub async fn failed(
+    store: &impl Store,
+    events: &impl EventBus,
+    manners: &PrimaManners,
+    call: Call<'_>,
+    problem: &PrimaError,
+    now: Timestamp,
+) -> bool {
+    for _ in 0..3 {
+        let Ok(mut intake) = store.load_intake().await else { return false };
+        let operation = intake.operations.entry(call.operation.to_owned()).or_default();
+        if counts(operation, call, problem) {
+            operation.failures = operation.failures.saturating_add(1);
+        } else if operation.closed_since.is_none() {
+            return false;
+        }
+        let failures = operation.failures;
+        let closes = operation.closed_since.is_none() && failures >= manners.failures_until_closed;
         if closes {
-            intake.closed_since = Some(now);
+            operation.closed_since = Some(now);
         }
-        if intake.closed_since.is_some() {
-            intake.next_probe = Some(after(now, manners.probe_interval()));
+        let is_closed = operation.closed_since.is_some();
+        if is_closed {
+            operation.next_probe = Some(after(now, until_next_probe(call.operation, operation.probes, manners)));
         }
-        let to_be_told = closes || intake.untold;
-        intake.untold = false;
+        let to_be_told = closes || operation.untold;
+        operation.untold = false;
         if store.save_intake(&mut intake).await.is_err() {
             continue;
         }
-        if to_be_told
-            && !tell(
-                events,
-                EventKind::PrimaIntakeClosed,
-                true,
-                Severity::Critical,
-                format!("Prima does not answer: {} failures in a row, the latest: {problem}", intake.failures),
-                "Check that Prima's web service and the way to it are up. Orders go on being acknowledged; they wait, and flow by themselves once Prima answers.",
-            )
-            .await
-        {
-            // Often it is one network that Prima and the bus are cut off by: the next failure says it.
-            intake.untold = true;
-            let _moved = store.save_intake(&mut intake).await;
+        if to_be_told && let Some(remedy) = remedy(call.operation) {
+            let reason = format!("Prima does not answer {}: {failures} failures without an answer, the latest: {problem}", call.operation);
+            if !tell(events, EventKind::PrimaIntakeClosed, true, Severity::Critical, reason, remedy).await {
+                // Often it is one network that Prima and the bus are cut off by: the next failure says it.
+                if let Some(operation) = intake.operations.get_mut(call.operation) {
+                    operation.untold = true;
+                }
+                let _moved = store.save_intake(&mut intake).await;
+            }
         }
-        return;
+        return is_closed;
+    }
+    false
+}
+
+/// Where nothing was sent, it cannot have been the order. Else each order counts once until there is an answer.
+fn counts(operation: &mut OperationIntake, call: Call<'_>, problem: &PrimaError) -> bool {
+    let Some(order) = call.order.filter(|_| problem.outcome != Outcome::NotSent) else { return true };
+    let order = order.to_string();
+    if operation.about.contains(&order) {
+        return false;
+    }
+    if operation.about.len() < REMEMBERED {
+        operation.about.insert(order);
+    }
+    true
+}
+
+fn until_next_probe(operation: &str, probes: u32, manners: &PrimaManners) -> Duration {
+    // A question costs nothing. Each creation that is tried in vain leaves an order in doubt.
+    let intervals = if operation == NEW_ORDER { 2_u32.saturating_pow(probes).min(RAREST) } else { 1 };
+    manners.probe_interval() * intervals
+}
+
+/// What a person does about an operation that is closed; none where something else tells of it.
+fn remedy(operation: &str) -> Option<&'static str> {
+    match operation {
+        ORDER_STATUS => Some(
+            "Check that Prima's web service and the way to it are up. Orders go on being acknowledged; they wait, and flow by themselves once Prima answers.",
+        ),
+        NEW_ORDER => Some(
+            "Give this text to Prima's operator: with the request's id the call is found in the log of the web service. Orders go on being acknowledged; they wait, one is tried now and then, and they flow by themselves once Prima takes them.",
+        ),
+        _ => None,
     }
 }
 
@@ -126,72 +259,4 @@ async fn tell(events: &impl EventBus, kind: EventKind, needs_person: bool, sever
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
-    use std::cell::RefCell;
-    use std::time::Duration;
-
-    use super::*;
-    use crate::events::EventError;
-    use crate::state::memory::MemoryStore;
-
-    #[derive(Default)]
-    struct Bus(RefCell<Vec<EventKind>>);
-
-    impl EventBus for Bus {
-        async fn publish(&self, events: &[Event]) -> Result<(), EventError> {
-            self.0.borrow_mut().extend(events.iter().map(|event| event.kind));
-            Ok(())
-        }
-    }
-
-    fn at(seconds: u64) -> Timestamp {
-        after("2026-11-10T12:00:00Z".parse().unwrap(), Duration::from_secs(seconds))
-    }
-
-    #[tokio::test]
-    async fn it_closes_after_failures_in_a_row_says_so_once_probes_and_opens_with_the_first_answer() {
-        let (store, bus) = (MemoryStore::default(), Bus::default());
-        let manners = PrimaManners { failures_until_closed: 3, probe_interval_seconds: 60, ..PrimaManners::default() };
-        failed(&store, &bus, &manners, "no answer", at(0)).await;
-        failed(&store, &bus, &manners, "no answer", at(1)).await;
-        answered(&store, &bus, at(2)).await;
-        for second in 3..5 {
-            failed(&store, &bus, &manners, "no answer", at(second)).await;
-            assert_eq!(admit(&store, &manners, at(second)).await, Admission::Admitted, "an answer between begins the count anew");
-        }
-        failed(&store, &bus, &manners, "no answer", at(5)).await;
-        failed(&store, &bus, &manners, "no answer", at(6)).await;
-        let intake = store.load_intake().await.unwrap();
-        assert_eq!((intake.closed_since, intake.admits(at(7)), intake.probe_due(at(7))), (Some(at(5)), false, false));
-        assert_eq!(admit(&store, &manners, at(7)).await, Admission::Closed);
-        let due = intake.next_probe.unwrap();
-        assert!(intake.admits(due) && intake.probe_due(due));
-        assert_eq!(admit(&store, &manners, due).await, Admission::Admitted, "one probe");
-        assert_eq!(admit(&store, &manners, due).await, Admission::Closed, "and no second at once");
-        answered(&store, &bus, at(90)).await;
-        answered(&store, &bus, at(91)).await;
-        assert_eq!(admit(&store, &manners, at(91)).await, Admission::Admitted);
-        let open = store.load_intake().await.unwrap();
-        assert_eq!(
-            (open.closed_since, open.failures, open.next_probe, open.admits(at(91)), open.probe_due(at(91))),
-            (None, 0, None, true, false)
-        );
-        assert_eq!(*bus.0.borrow(), [EventKind::PrimaIntakeClosed, EventKind::PrimaIntakeOpened]);
-    }
-
-    #[tokio::test]
-    async fn a_refusal_is_an_answer_and_silence_is_none() {
-        let (store, bus) = (MemoryStore::default(), Bus::default());
-        let manners = PrimaManners { failures_until_closed: 2, ..PrimaManners::default() };
-        let failures = async || store.load_intake().await.unwrap().failures;
-        note::<()>(&store, &bus, &manners, &Err(PrimaError::unknown("OrderStatus", "no answer in time")), at(0)).await;
-        assert_eq!(failures().await, 1);
-        note::<()>(&store, &bus, &manners, &Err(PrimaError::refused("OrderStatus", "Unknown order")), at(1)).await;
-        assert_eq!(failures().await, 0, "whatever Prima says, it is there");
-        note::<()>(&store, &bus, &manners, &Err(PrimaError::not_sent("OrderStatus", "no connection")), at(2)).await;
-        assert_eq!(failures().await, 1);
-        note(&store, &bus, &manners, &Ok(()), at(3)).await;
-        assert_eq!(failures().await, 0);
-    }
-}
+mod tests;

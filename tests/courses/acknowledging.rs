@@ -332,9 +332,7 @@ fn the_queue_holds_the_order_itself_and_the_oldest_come_first_while_a_probe_is_a
             course.sells(id);
             course.pass(seconds(number as u64 + 1)).await;
         }
-        let mut intake = course.world.store.load_intake().await.unwrap();
-        intake.closed_since = Some(course.now());
-        course.world.store.save_intake(&mut intake).await.unwrap();
+        course.closes("OrderStatus", seconds(0)).await;
         course.poll().await;
         course.poll().await;
         assert_eq!(course.queued(), 1);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use create_prima_orders::Disposition;
+use shared::events::EventKind;
 use shared::installation::PrimaManners;
 use shared::order::row::{ExceptionKind, Stage};
 use shared::queue::{OrderMessage, OrderTask};
@@ -170,16 +171,109 @@ fn a_prima_that_does_not_answer_is_asked_again_and_counts_towards_its_intake() {
         course.breaks(Kind::Ask, "");
         course.deliver().await;
         assert_eq!((course.stage("A-1").await, course.queued()), (Stage::Cancelling, 1));
-        assert_eq!(course.world.store.load_intake().await.unwrap().failures, 1);
+        let failures = async || course.world.store.load_intake().await.unwrap().operations.get("OrderStatus").map(|of| of.failures);
+        assert_eq!(failures().await, Some(1));
         course.is_mended();
         course.breaks(Kind::CancelOrder, "");
         course.pass(minutes(2) + seconds(10)).await;
-        let intake = course.world.store.load_intake().await.unwrap();
-        assert_eq!((intake.failures, intake.closed_since), (1, None), "the question was answered in between");
+        assert_eq!(failures().await, None, "the question was answered in between");
         course.is_mended();
         course.pass(minutes(3)).await;
         assert_eq!((course.stage("A-1").await, course.in_prima("A-1")), (Stage::Cancelled, vec![Progress::Cancelled]));
-        assert_eq!(course.world.store.load_intake().await.unwrap().failures, 0);
+    });
+}
+
+#[test]
+fn a_cancellation_that_prima_never_answers_is_sent_three_times_and_given_to_a_person() {
+    play(nothing_yet(), async |course| {
+        is_to_be_cancelled(course, "A-1").await;
+        course.breaks(Kind::CancelOrder, "A-1");
+        course.live(120).await;
+        assert_eq!(course.calls(Kind::CancelOrder, "").len(), 3);
+        let (kind, reason) = exception(course, "A-1").await;
+        assert_eq!(kind, ExceptionKind::CancelledAfterCreation);
+        assert!(reason.contains("told 3 times to cancel it") && reason.contains("CancelOrder: no answer"), "{reason}");
+    });
+    // The last one had its effect late: nobody is needed.
+    play(nothing_yet(), async |course| {
+        is_to_be_cancelled(course, "A-1").await;
+        course.strikes(Kind::CancelOrder, "", Fate::Fails);
+        course.strikes(Kind::CancelOrder, "", Fate::Fails);
+        course.strikes(Kind::CancelOrder, "", Fate::AnswerLost);
+        course.live(20).await;
+        assert_eq!((course.stage("A-1").await, course.calls(Kind::CancelOrder, "").len()), (Stage::Cancelled, 3));
+        assert_eq!(course.told("A-1"), (0, 0));
+    });
+}
+
+#[test]
+fn a_cancelled_order_whose_question_is_never_answered_is_given_to_a_person() {
+    play(nothing_yet(), async |course| {
+        is_to_be_cancelled(course, "A-1").await;
+        course.breaks(Kind::Ask, "A-1");
+        let asked = course.calls(Kind::Ask, "").len();
+        course.live(60).await;
+        let (kind, reason) = exception(course, "A-1").await;
+        assert_eq!((kind, course.calls(Kind::Ask, "").len() - asked), (ExceptionKind::CancelledAfterCreation, 5));
+        assert!(reason.contains("no answer to the question for it"), "{reason}");
+        assert_eq!(course.events(EventKind::PrimaIntakeClosed), []);
+    });
+}
+
+/// In doubt, its message lost, and cancelled in a shape that cannot be read.
+async fn is_cancelled_unreadably(course: &Course, fate: Fate) {
+    course.sells("A-1");
+    course.poll().await;
+    course.poll().await;
+    course.strikes(Kind::NewOrder, "", fate);
+    course.deliver().await;
+    assert_eq!(course.stage("A-1").await, Stage::InDoubt);
+    course.happens("A-1", Happening::Cancel);
+    course.world.shop(CHANNEL, |shop| shop.make_unreadable("A-1", course.now()));
+}
+
+#[test]
+fn an_order_in_doubt_that_is_cancelled_in_an_unreadable_shape_is_found_out_about_and_cancelled() {
+    for (fate, in_prima) in [(Fate::Fails, vec![]), (Fate::AnswerLost, vec![Progress::Cancelled])] {
+        for its_message_is_lost in [false, true] {
+            play(nothing_yet(), async |course| {
+                is_cancelled_unreadably(course, fate).await;
+                if its_message_is_lost {
+                    course.loses_all_messages();
+                }
+                course.live(60).await;
+                assert_eq!((course.stage("A-1").await, course.in_prima("A-1")), (Stage::Cancelled, in_prima.clone()));
+                assert_eq!((course.calls(Kind::NewOrder, "").len(), course.told("A-1"), course.queued()), (1, (0, 0), 0));
+            });
+        }
+    }
+    // An operator had it tried again, and nobody has asked yet.
+    play(nothing_yet(), async |course| {
+        is_cancelled_unreadably(course, Fate::AnswerLost).await;
+        course.loses_all_messages();
+        course.retries("A-1").await;
+        course.live(12).await;
+        assert_eq!((course.stage("A-1").await, course.in_prima("A-1")), (Stage::Cancelled, vec![Progress::Cancelled]));
+    });
+}
+
+#[test]
+fn an_order_in_doubt_without_a_message_that_cannot_be_read_is_told_and_goes_on_once_it_can() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.poll().await;
+        course.poll().await;
+        course.strikes(Kind::NewOrder, "", Fate::AnswerLost);
+        course.deliver().await;
+        course.loses_all_messages();
+        course.world.shop(CHANNEL, |shop| shop.make_unreadable("A-1", course.now()));
+        course.live(40).await;
+        let (kind, reason) = exception(course, "A-1").await;
+        assert_eq!(kind, ExceptionKind::Unreadable);
+        assert!(reason.contains("sent to Prima as A-1"), "{reason}");
+        course.world.shop(CHANNEL, |shop| shop.make_readable("A-1", course.now()));
+        course.live(10).await;
+        assert_eq!((course.stage("A-1").await, course.calls(Kind::NewOrder, "").len()), (Stage::Created, 1));
     });
 }
 
@@ -225,15 +319,12 @@ fn while_intake_is_closed_the_message_waits_for_the_next_probe() {
     play(nothing_yet(), async |course| {
         is_to_be_cancelled(course, "A-1").await;
         let asked = course.calls(Kind::Ask, "").len();
-        let mut intake = course.world.store.load_intake().await.unwrap();
-        intake.closed_since = Some(course.now());
-        intake.next_probe = Some(shared::clock::after(course.now(), seconds(90)));
-        course.world.store.save_intake(&mut intake).await.unwrap();
+        course.closes("OrderStatus", seconds(90)).await;
         course.pass(seconds(65)).await;
         assert_eq!((course.calls(Kind::Ask, "").len(), course.queued(), course.stage("A-1").await), (asked, 1, Stage::Cancelling));
         course.pass(seconds(60)).await;
         assert_eq!((course.stage("A-1").await, course.queued()), (Stage::Cancelled, 0));
-        assert_eq!(course.world.store.load_intake().await.unwrap().closed_since, None, "Prima answered");
+        assert!(course.world.store.load_intake().await.unwrap().operations.is_empty(), "Prima answered");
     });
 }
 

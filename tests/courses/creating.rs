@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use create_prima_orders::Disposition;
+use shared::events::EventKind;
 use shared::mirakl::OrderState;
 use shared::order::row::{ExceptionKind, OrderKey, Stage};
 use shared::queue::{OrderMessage, OrderTask};
@@ -279,8 +280,7 @@ fn a_prima_that_answers_with_an_error_of_its_own_is_asked_five_times_ever_later_
         let reason = course.row("A-1").await.exception.unwrap().reason;
         assert!(reason.contains("order A-1") && reason.contains("The database is being saved"), "{reason}");
         // Prima answered each time: its intake stays open.
-        let intake = course.world.store.load_intake().await.unwrap();
-        assert_eq!((intake.failures, intake.closed_since), (0, None));
+        assert!(course.world.store.load_intake().await.unwrap().operations.is_empty());
     });
 }
 
@@ -319,12 +319,10 @@ fn three_failures_close_the_intake_and_what_is_queued_goes_back_to_its_row_witho
     plan.prima_down = Windows(vec![(at(0), at(60))]);
     play(plan, async |course| {
         is_queued(course, "A-1").await;
-        course.pass(minutes(2)).await;
-        let intake = course.world.store.load_intake().await.unwrap();
-        assert_eq!((intake.failures, intake.closed_since), (2, None));
-        course.pass(seconds(90)).await;
-        let intake = course.world.store.load_intake().await.unwrap();
-        assert!(intake.failures >= 3 && intake.closed_since.is_some(), "{intake:?}");
+        course.pass(seconds(40)).await;
+        assert_eq!((course.calls(Kind::Ask, "").len(), closed(course).await), (2, Vec::new()));
+        course.pass(seconds(30)).await;
+        assert_eq!((course.calls(Kind::Ask, "").len(), closed(course).await), (3, vec!["OrderStatus".to_owned()]));
         let asked = course.calls(Kind::Ask, "").len();
         course.sells_with("B-1", OrderState::Shipping, |_| {});
         course.poll().await;
@@ -343,10 +341,7 @@ fn an_order_in_doubt_keeps_its_message_while_intake_is_closed() {
         is_queued(course, "A-1").await;
         course.strikes(Kind::NewOrder, "", Fate::AnswerLost);
         course.deliver().await;
-        let mut intake = course.world.store.load_intake().await.unwrap();
-        intake.closed_since = Some(course.now());
-        intake.next_probe = Some(shared::clock::after(course.now(), minutes(30)));
-        course.world.store.save_intake(&mut intake).await.unwrap();
+        course.closes("OrderStatus", minutes(30)).await;
         course.pass(minutes(20)).await;
         assert_eq!((course.stage("A-1").await, course.queued(), course.calls(Kind::Ask, "").len()), (Stage::InDoubt, 1, 1));
         course.pass(minutes(12)).await;
@@ -539,20 +534,160 @@ fn an_order_that_is_cancelled_while_a_person_looks_into_what_came_of_it_is_cance
 }
 
 #[test]
-fn what_a_person_settles_meanwhile_stays_settled() {
-    for (moment, sent) in [(ASKING, 0), (SENDING, 1)] {
+fn what_a_person_settles_before_it_is_sent_stays_settled() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        futures_util::join!(course.deliver(), is_settled(course, ASKING));
+        course.live(25).await;
+        assert_eq!((course.stage("A-1").await, course.calls(Kind::NewOrder, "").len()), (Stage::KeyedByHand, 0));
+        assert_eq!((course.queued(), course.told("A-1")), (0, (0, 0)));
+    });
+}
+
+/// An operator settles it as keyed by hand so long after the creator was given it.
+async fn is_settled(course: &Course, after: Duration) {
+    tokio::time::sleep(after).await;
+    course.changes("A-1", |row| row.enter(Stage::KeyedByHand, row.since, "settled by Ann")).await;
+}
+
+#[test]
+fn what_a_person_settles_while_prima_takes_it_in_is_told_since_it_is_there_now() {
+    for (fate, known) in [(Fate::Goes, true), (Fate::AnswerLost, false), (Fate::Fails, false)] {
         play(nothing_yet(), async |course| {
             is_queued(course, "A-1").await;
-            let person = async {
-                tokio::time::sleep(moment).await;
-                course.changes("A-1", |row| row.enter(Stage::KeyedByHand, row.since, "settled by Ann")).await;
-            };
-            futures_util::join!(course.deliver(), person);
+            if !known {
+                course.strikes(Kind::NewOrder, "", fate);
+            }
+            futures_util::join!(course.deliver(), is_settled(course, SENDING));
             course.live(25).await;
-            assert_eq!((course.stage("A-1").await, course.calls(Kind::NewOrder, "").len()), (Stage::KeyedByHand, sent));
-            assert_eq!((course.queued(), course.told("A-1")), (0, (0, 0)));
+            let row = course.row("A-1").await;
+            let exception = row.exception.unwrap();
+            assert_eq!((exception.kind, course.told("A-1"), course.queued()), (ExceptionKind::SettledMeanwhile, (1, 1), 0));
+            assert_eq!((row.created_at.is_some(), row.order_number.as_deref()), (known, Some("A-1")));
+            let what = if known { "it is in Prima now" } else { "nobody knows whether it arrived" };
+            assert!(exception.reason.contains("settled as keyed-by-hand") && exception.reason.contains(what), "{}", exception.reason);
+            assert!(exception.remedy.contains("--as created"), "{}", exception.remedy);
+            assert_eq!(course.calls(Kind::NewOrder, "").len(), 1);
         });
     }
+    // Its holder dies once it has sent it, and a person settles it before anybody takes it up again.
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        course.strikes(Kind::NewOrder, "", Fate::CrashAfter);
+        let message = course.to_create("A-1");
+        course.deliver().await;
+        is_settled(course, Duration::ZERO).await;
+        assert_eq!(course.work(message, minutes(5)).await, Disposition::Done("exception"));
+        assert_eq!((kind(course, "A-1").await, course.told("A-1")), (Some(ExceptionKind::SettledMeanwhile), (1, 1)));
+    });
+}
+
+/// Operations of Prima's that are closed.
+async fn closed(course: &Course) -> Vec<String> {
+    let intake = course.world.store.load_intake().await.unwrap();
+    intake.operations.keys().filter(|name| intake.has_closed(name)).cloned().collect()
+}
+
+#[test]
+fn an_order_that_prima_never_takes_is_sent_three_times_and_is_one_exception_while_others_flow() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        course.breaks(Kind::NewOrder, "A-1");
+        course.live(180).await;
+        course.sells("B-1");
+        course.live(180).await;
+        assert_eq!((course.stage("B-1").await, course.in_prima("B-1").len()), (Stage::Created, 1));
+        let sent = course.calls(Kind::NewOrder, "A-1");
+        assert_eq!(sent.len(), 3, "{sent:?}");
+        let asked = course.calls(Kind::Ask, "A-1");
+        assert_eq!(asked.len(), 7, "one before the first, two after each: {asked:?}");
+        assert_eq!((kind(course, "A-1").await, course.told("A-1"), course.queued()), (Some(ExceptionKind::PrimaFault), (1, 1), 0));
+        let exception = course.row("A-1").await.exception.unwrap();
+        assert!(exception.reason.contains("3 times as A-1") && exception.reason.ends_with("NewOrder: no answer"), "{}", exception.reason);
+        assert!(exception.remedy.contains("exceptions retry harbour-uk A-1"), "{}", exception.remedy);
+        assert_eq!((closed(course).await, course.events(EventKind::PrimaIntakeClosed)), (Vec::new(), Vec::new()));
+        // A person has it tried again, and it fails again: a new count.
+        course.retries("A-1").await;
+        course.live(60).await;
+        assert_eq!((course.calls(Kind::NewOrder, "A-1").len(), course.told("A-1")), (6, (2, 2)));
+        course.is_mended();
+        course.retries("A-1").await;
+        course.live(10).await;
+        assert_eq!((course.stage("A-1").await, course.in_prima("A-1").len()), (Stage::Created, 1));
+    });
+}
+
+#[test]
+fn an_order_that_prima_never_took_and_mirakl_cancels_needs_nobody_any_more() {
+    for readable in [true, false] {
+        play(nothing_yet(), async |course| {
+            is_queued(course, "A-1").await;
+            course.breaks(Kind::NewOrder, "A-1");
+            course.live(40).await;
+            assert_eq!(kind(course, "A-1").await, Some(ExceptionKind::PrimaFault));
+            course.happens("A-1", Happening::Cancel);
+            if !readable {
+                course.world.shop(CHANNEL, |shop| shop.make_unreadable("A-1", course.now()));
+            }
+            course.live(6).await;
+            assert_eq!((course.stage("A-1").await, course.in_prima("A-1").len()), (Stage::Cancelled, 0));
+        });
+    }
+}
+
+#[test]
+fn a_prima_that_takes_no_order_at_all_is_told_once_by_name_and_what_waits_flows_once_it_does() {
+    play(nothing_yet(), async |course| {
+        course.breaks(Kind::NewOrder, "");
+        for number in 1..=6 {
+            course.sells(&format!("A-{number}"));
+        }
+        course.live(10).await;
+        assert_eq!(closed(course).await, ["NewOrder"], "questions are answered all the time");
+        let events = course.events(EventKind::PrimaIntakeClosed);
+        assert_eq!(events.len(), 1);
+        assert!(
+            events[0].reason.contains("does not answer NewOrder") && events[0].reason.ends_with("NewOrder: no answer"),
+            "{}",
+            events[0].reason
+        );
+        assert!(events[0].remedy.contains("log of the web service"), "{}", events[0].remedy);
+        course.live(170).await;
+        course.sells("B-1");
+        course.live(180).await;
+        assert!(
+            course.row("B-1").await.acknowledged_at.is_some() && course.in_prima("B-1").is_empty(),
+            "it is accepted all the same, and waits"
+        );
+        let sent = course.calls(Kind::NewOrder, "").len();
+        assert!((15..=35).contains(&sent), "{sent} NewOrder in six hours");
+        assert_eq!(course.events(EventKind::PrimaIntakeClosed).len(), 1);
+        assert!(course.queued() <= 7, "{} messages of seven orders", course.queued());
+        let told: u32 = (1..=6).map(|number| course.told(&format!("A-{number}")).0).sum();
+        assert_eq!(told + course.told("B-1").0, 0, "it is no order's own matter");
+        course.is_mended();
+        course.live(30).await;
+        for id in ["A-1", "A-2", "A-3", "A-4", "A-5", "A-6", "B-1"] {
+            assert_eq!((course.stage(id).await, course.in_prima(id).len()), (Stage::Created, 1), "{id}");
+        }
+        assert_eq!((closed(course).await, course.events(EventKind::PrimaIntakeOpened).len()), (Vec::new(), 1));
+    });
+}
+
+#[test]
+fn an_order_whose_question_is_never_answered_is_an_exception_and_closes_nothing() {
+    play(nothing_yet(), async |course| {
+        is_queued(course, "A-1").await;
+        course.breaks(Kind::Ask, "A-1");
+        course.sells("B-1");
+        course.live(30).await;
+        assert_eq!(course.stage("B-1").await, Stage::Created);
+        assert_eq!((kind(course, "A-1").await, course.told("A-1"), course.queued()), (Some(ExceptionKind::PrimaUnclear), (1, 1), 0));
+        let exception = course.row("A-1").await.exception.unwrap();
+        assert!(exception.reason.contains("no answer to the question for order A-1"), "{}", exception.reason);
+        assert_eq!((course.calls(Kind::Ask, "A-1").len(), course.calls(Kind::NewOrder, "A-1").len()), (5, 0));
+        assert_eq!((closed(course).await, course.events(EventKind::PrimaIntakeClosed)), (Vec::new(), Vec::new()));
+    });
 }
 
 #[test]

@@ -250,7 +250,7 @@ fn orders_that_wait_for_prima_are_looked_up_only_when_one_may_try() {
         }
         course.live(12).await;
         let intake = course.world.store.load_intake().await.unwrap();
-        assert!(intake.closed_since.is_some());
+        assert!(intake.is_closed());
         // Sold while intake is closed: accepted at once, and kept as a row without any question to Prima.
         let asked = course.calls(Kind::Ask, "").len();
         let by_id = || course.calls(Kind::List, "harbour-uk 0 states").len();

@@ -84,10 +84,10 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Orders,
         edits: &[Edit {
             file: CREATE,
-            find: "            Ok(None) => self.absent(row, asked_at, rules, work).await,\n            Err(problem) if problem.outcome == Outcome::Refused => {\n                row.unclear",
+            find: "            Ok(None) => self.absent(row, asked_at, rules, work).await,\n            // Prima's matter",
             replace: "            Ok(None) => self.absent(row, asked_at, rules, work).await,
             Err(problem) if problem.outcome == Outcome::Refused && row.unclear_answers == 0 => self.absent(row, asked_at, rules, work).await,
-            Err(problem) if problem.outcome == Outcome::Refused => {\n                row.unclear",
+            // Prima's matter",
         }],
     },
     Bug {
@@ -137,8 +137,28 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Orders,
         edits: &[Edit {
             file: CREATE,
-            find: "            return self.back_to_its_row(row, &work).await;\n",
+            find: "            return self.back_to_its_row(row, self.manners.probe_interval(), &work).await;\n",
             replace: "            return Disposition::Return(\"intake closed\");\n",
+        }],
+    },
+    Bug {
+        name: "sent-without-end",
+        why: "An order that Prima never takes is sent again and again.",
+        simulation: Simulation::Orders,
+        edits: &[Edit {
+            file: CREATE,
+            find: "    unanswered.count >= MOST_SENDINGS || unanswered.count + unanswered.probes >= MOST_PROBES\n",
+            replace: "    unanswered.count >= 1000 * MOST_SENDINGS || unanswered.probes >= 1000 * MOST_PROBES\n",
+        }],
+    },
+    Bug {
+        name: "asked-without-end",
+        why: "An order whose question Prima never answers is asked for again and again.",
+        simulation: Simulation::Orders,
+        edits: &[Edit {
+            file: CREATE,
+            find: "            Err(problem) if silent_to_all || problem.outcome == Outcome::NotSent => self.later(",
+            replace: "            Err(problem) if silent_to_all || problem.outcome != Outcome::Refused => self.later(",
         }],
     },
     Bug {

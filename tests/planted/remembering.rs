@@ -75,8 +75,28 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Orders,
         edits: &[Edit {
             file: INTAKE,
-            find: "        self.closed_since.is_some() && self.next_probe.is_none_or(|next| now >= next)\n",
-            replace: "        self.closed_since.is_some() && self.next_probe.is_none() && now > Timestamp::MIN\n",
+            find: "        self.closed_since.is_none() || self.next_probe.is_none_or(is_due)\n",
+            replace: "        self.closed_since.is_none() || self.next_probe.is_none_or(|next| is_due(next) && now < Timestamp::MIN)\n",
+        }],
+    },
+    Bug {
+        name: "breaker-reset-by-order-status",
+        why: "An answer to a question counts as an answer to NewOrder: a NewOrder that is dead closes nothing, and each order is a person's.",
+        simulation: Simulation::Orders,
+        edits: &[Edit {
+            file: INTAKE,
+            find: "        let Some(before) = intake.operations.remove(operation) else { return };\n",
+            replace: "        let before = std::mem::take(&mut intake.operations).remove(operation).unwrap_or_default();\n",
+        }],
+    },
+    Bug {
+        name: "one-order-closes-intake",
+        why: "What Prima does again and again with one order counts each time: it closes intake for all.",
+        simulation: Simulation::Orders,
+        edits: &[Edit {
+            file: INTAKE,
+            find: "    if operation.about.contains(&order) {\n",
+            replace: "    if operation.about.contains(&order) && operation.about.is_empty() {\n",
         }],
     },
     Bug {

@@ -9,7 +9,7 @@ use shared::channel::{Channel, Mode};
 use shared::clock::{Clock, before};
 use shared::events::{Event, EventBus, EventKind, Severity};
 use shared::mirakl::{MiraklDirectory, Order, OrderState, UnreadableOrder};
-use shared::order::life::{Circumstances, Next, on_cancellation, on_listing};
+use shared::order::life::{Circumstances, Next, is_left_alone, on_cancellation, on_listing};
 use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::queue::{OrderMessage, OrderQueue, OrderTask};
 use shared::state::{PrimaIntake, Store, StoreError};
@@ -102,11 +102,13 @@ where
         intake: &PrimaIntake,
     ) -> Vec<(OrderRow, &'o Order, Next, Circumstances)> {
         let now = self.clock.now();
-        let mut may_queue = if intake.closed_since.is_none() { usize::MAX } else { usize::from(intake.probe_due(now)) };
+        let mut may_queue = if intake.is_closed() { usize::from(intake.probe_due(now)) } else { usize::MAX };
         let mut plans = Vec::new();
         for order in orders {
-            let at = Circumstances { accepted: accepted.contains(&order.order_id), intake_open: may_queue > 0, now };
-            let known = rows.get(&OrderKey::new(&channel.id, &order.order_id));
+            let key = OrderKey::new(&channel.id, &order.order_id);
+            let intake_open = may_queue > 0 && intake.admits_order(&key, now);
+            let at = Circumstances { accepted: accepted.contains(&order.order_id), intake_open, now };
+            let known = rows.get(&key);
             if let Some((row, next)) = on_listing(known, order, channel, at) {
                 if next == Next::Create {
                     // What is sent again because it is stuck goes out even while intake is closed: its row stays where it is.
@@ -274,13 +276,19 @@ where
         let now = self.clock.now();
         let mut row = match self.store.load_order(&key).await {
             Ok(Some(row)) if matches!(row.stage, Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm) => row,
+            // Whoever has its message can work it off; without one nobody can.
+            Ok(Some(row)) if is_left_alone(&row, now) => row,
             Ok(Some(_)) => return true,
             Ok(None) => OrderRow::unread(key, acceptable.state.clone(), now),
             Err(_) => return false,
         };
+        let sent = match (&row.attempt, &row.order_number) {
+            (Some(_), Some(number)) => format!("; it was sent to Prima as {number}: look for it there first"),
+            _ => String::new(),
+        };
         row.fail(
             ExceptionKind::Unreadable,
-            format!("Mirakl lists the order in a way that cannot be read: {}", order.problem),
+            format!("Mirakl lists the order in a way that cannot be read: {}{sent}", order.problem),
             format!(
                 "Have the marketplace correct the order: once it can be read, it goes on by itself. Or key it into Prima by hand, and then at once: prima-mirakl exceptions settle {} {order_id} --as keyed-by-hand",
                 channel.id
@@ -299,7 +307,17 @@ where
         };
         let before = row.clone();
         let at = Circumstances { accepted: false, intake_open: true, now: self.clock.now() };
-        let next = on_cancellation(&mut row, None, false, at);
+        let mut next = on_cancellation(&mut row, None, false, at);
+        // Nobody drives it on any more, and no message can be written that would have it created. To cancel it, its number is enough.
+        if next == Next::Create {
+            if row.attempt.is_some() {
+                row.enter(Stage::Cancelling, at.now, "cancelled in Mirakl after it was sent to Prima");
+                next = Next::Cancel;
+            } else {
+                row.enter(Stage::Cancelled, at.now, "cancelled in Mirakl before it was sent to Prima");
+                next = Next::Nothing;
+            }
+        }
         if row == before {
             return true;
         }

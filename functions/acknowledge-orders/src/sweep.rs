@@ -127,8 +127,8 @@ where
         {
             let firm = self.store.orders_in(&channel.id, Stage::Firm.name(), KEYS).await.unwrap_or_default();
             // While Prima's intake is closed, a few are enough: one of them is the probe.
-            let most = if intake.closed_since.is_none() { KEYS } else { PROBES };
-            waiting.extend(firm.into_iter().map(|key| key.order_id).take(most));
+            let most = if intake.is_closed() { PROBES } else { KEYS };
+            waiting.extend(firm.into_iter().filter(|key| intake.admits_order(key, now)).map(|key| key.order_id).take(most));
         }
         for stage in [Stage::InDoubt, Stage::Creating, Stage::Queued] {
             let rows = self.rows_in(channel, stage.name(), ROWS).await;

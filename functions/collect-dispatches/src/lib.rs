@@ -28,7 +28,7 @@ use shared::despatch::rules::DespatchRules;
 use shared::events::{Event, EventBus, EventKind, Severity};
 use shared::exceptions::announce;
 use shared::installation::PrimaManners;
-use shared::intake::{Admission, admit};
+use shared::intake::{Admission, Call, ORDER_STATUS, admit};
 use shared::order::life::QUEUED_IS_STUCK;
 use shared::order::row::{DESPATCH_EXCEPTION, ExceptionKind, OrderRow, REFERENCE_PENDING, Stage};
 use shared::prima::{Outcome, PrimaDespatches, PrimaError, PrimaOrderStatus, PrimaProgress};
@@ -42,6 +42,8 @@ pub use report::Report;
 const PENDING: usize = 1000;
 /// Answers in a row that cannot be understood before a person is asked.
 const UNCLEAR_ANSWERS: u32 = 3;
+/// Questions in a row that Prima did not answer for one order, and answered for others, before a person is asked.
+const UNANSWERED_QUESTIONS: u32 = 6;
 /// Before a question that Prima did not answer is asked again.
 const UNANSWERED: Duration = Duration::from_secs(300);
 
@@ -177,27 +179,38 @@ where
             report.postponed += 1;
             return report;
         }
-        if admit(&self.store, &self.manners, self.clock.now()).await == Admission::Closed {
+        let key = row.key.clone();
+        let call = Call::about(ORDER_STATUS, &key);
+        if admit(&self.store, &self.manners, call, self.clock.now()).await == Admission::Closed {
             report.postponed += 1;
             return report;
         }
         report.asked += 1;
         let answer = self.prima.order_progress(&number).await;
-        self.note_answer(&answer).await;
+        let silent_to_all = self.note_answer(call, &answer).await;
         match answer {
             Ok(Some(progress)) => self.take_over(row, &progress, channel, &rules, &mut report).await,
             Ok(None) => {
                 let words = format!("Prima does not know order {number} any more");
-                self.unclear(row, &words, channel, &mut report).await;
+                self.unclear(row, &words, UNCLEAR_ANSWERS, channel, &mut report).await;
             }
             Err(problem) if problem.outcome == Outcome::Refused => {
                 let words = format!("Prima answers the question for order {number} with: {}", problem.message);
-                self.unclear(row, &words, channel, &mut report).await;
+                self.unclear(row, &words, UNCLEAR_ANSWERS, channel, &mut report).await;
             }
-            Err(problem) => {
+            // Prima's matter, and not the order's.
+            Err(problem) if silent_to_all || problem.outcome == Outcome::NotSent => {
                 tracing::warn!(channel = %channel.id, order = %row.key.order_id, %problem, "no answer; asked again later");
                 report.count("prima_no_answer");
                 self.postpone(row, UNANSWERED, channel).await;
+            }
+            Err(problem) => {
+                tracing::warn!(channel = %channel.id, order = %row.key.order_id, %problem, "no answer for this order; asked again later");
+                report.count("prima_no_answer");
+                let words = format!(
+                    "Prima gives no answer to the question for order {number}, and answers those for others; the latest: {problem}"
+                );
+                self.unclear(row, &words, UNANSWERED_QUESTIONS, channel, &mut report).await;
             }
         }
         report
@@ -271,14 +284,14 @@ where
         }
     }
 
-    /// An answer that cannot be understood: a few in a row are a person's.
-    async fn unclear(&self, mut row: OrderRow, words: &str, channel: &Channel, report: &mut Report) {
+    /// An answer that cannot be understood, or none: a few in a row are a person's, `most` of them.
+    async fn unclear(&self, mut row: OrderRow, words: &str, most: u32, channel: &Channel, report: &mut Report) {
         let now = self.clock.now();
         report.count("prima_unclear");
         let despatch = row.despatch.get_or_insert_default();
         despatch.unclear_answers += 1;
         despatch.due_at = after(now, UNANSWERED);
-        let is_for_a_person = despatch.unclear_answers >= UNCLEAR_ANSWERS && row.stage != Stage::Exception;
+        let is_for_a_person = despatch.unclear_answers >= most && row.stage != Stage::Exception;
         if is_for_a_person {
             despatch.unclear_answers = 0;
             let remedy = "Look at the order in Prima. If goods have left, ship it by hand in Mirakl's back office; the connector notices. Else retry: prima-mirakl exceptions retry CHANNEL ORDER.";
@@ -398,8 +411,9 @@ where
         }
     }
 
-    async fn note_answer<T>(&self, answer: &Result<T, PrimaError>) {
-        shared::intake::note(&self.store, &self.events, &self.manners, answer, self.clock.now()).await;
+    /// True where Prima does not answer such questions now, whatever the order.
+    async fn note_answer<T>(&self, call: Call<'_>, answer: &Result<T, PrimaError>) -> bool {
+        shared::intake::note(&self.store, &self.events, &self.manners, call, answer, self.clock.now()).await
     }
 }
 

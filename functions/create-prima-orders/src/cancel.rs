@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use shared::clock::{Clock, after};
 use shared::events::EventBus;
-use shared::intake::{Admission, admit};
+use shared::intake::{Admission, Call, ORDER_STATUS, admit};
 use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
-use shared::prima::{Outcome, PrimaOrderStatus, PrimaOrders};
+use shared::prima::{Outcome, PrimaError, PrimaOrderStatus, PrimaOrders};
 use shared::queue::{OrderMessage, OrderQueue};
-use shared::state::Store;
+use shared::state::{Store, StoreError};
 
-use crate::{Disposition, Ports, Rulebook, Run, unsaved};
+use crate::create::is_in_doubt;
+use crate::{Disposition, MOST_SENDINGS, Ports, Rulebook, Run, UNCLEAR_ANSWERS, unsaved};
+
+/// Between two looks at an order that is to be cancelled.
+const AGAIN: Duration = Duration::from_secs(60);
 
 impl<P, S, Q, E, C, R> Ports<P, S, Q, E, C, R>
 where
@@ -26,46 +30,109 @@ where
         if !self.has_time_for(3, run) {
             return self.again(message, Duration::ZERO).await;
         }
-        let row = match self.store.load_order(key).await {
+        let mut row = match self.store.load_order(key).await {
             Ok(Some(row)) if row.stage == Stage::Cancelling => row,
             Ok(_) => return Disposition::Done("nothing to cancel"),
             Err(_) => return Disposition::Return("store unavailable"),
         };
-        if admit(&self.store, &self.manners, self.clock.now()).await == Admission::Closed {
+        let asked_at = self.clock.now();
+        // Sent once, and nobody knows what came of it: a question tells nothing before.
+        if is_in_doubt(&row)
+            && let Some(wait) = self.too_early_to_ask(&row, asked_at, run.clock_skew)
+        {
+            return self.put_off(row, message, wait).await;
+        }
+        let question = Call::about(ORDER_STATUS, key);
+        if admit(&self.store, &self.manners, question, asked_at).await == Admission::Closed {
             return self.put_off(row, message, self.manners.probe_interval()).await;
         }
         let Some(number) = row.order_number.clone() else {
             return self.cancelled(row, "cancelled; it had no Prima order").await;
         };
         let answer = self.prima.order_status(&number).await;
-        self.note_answer(&answer).await;
+        let silent_to_all = self.note_answer(question, &answer).await;
+        if let Ok(Some(_)) = answer {
+            row.created_at = row.created_at.or(Some(asked_at));
+        }
         match answer {
             Ok(Some(PrimaOrderStatus::Open(_))) if self.manners.cancel_order => self.cancel_in_prima(row, number, message).await,
             Ok(Some(PrimaOrderStatus::Open(_))) => {
                 self.by_hand(row, &number, "this Prima cannot be told to cancel an order (the installation's cancel_order is off)").await
             }
+            Ok(None) if is_in_doubt(&row) => {
+                if let Some(attempt) = &mut row.attempt {
+                    attempt.absences += 1;
+                    attempt.asked_at = Some(asked_at);
+                }
+                if is_in_doubt(&row) {
+                    return self.once_more(row, message, self.manners.second_question()).await;
+                }
+                self.cancelled(row, "cancelled in Mirakl; Prima never got it").await
+            }
             Ok(status) => self.as_prima_says(row, &number, status).await,
             Err(problem) if problem.outcome == Outcome::Refused => {
                 self.by_hand(row, &number, &format!("Prima answers the question for it with: {}", problem.message)).await
             }
-            Err(_) => self.put_off(row, message, Duration::from_secs(60)).await,
+            // Prima's matter, and not the order's.
+            Err(problem) if silent_to_all || problem.outcome == Outcome::NotSent => self.put_off(row, message, AGAIN).await,
+            Err(problem) => self.not_answered(row, &number, &problem, message).await,
         }
     }
 
-    async fn cancel_in_prima(&self, row: OrderRow, number: String, message: &OrderMessage) -> Disposition {
-        let answer = self.prima.cancel_order(&number, "Cancelled by the customer on the marketplace").await;
-        self.note_answer(&answer).await;
-        match answer {
+    /// Prima is told, a few times at most: goods must not leave while it is tried for hours.
+    async fn cancel_in_prima(&self, mut row: OrderRow, number: String, message: &OrderMessage) -> Disposition {
+        if let Some(unanswered) = row.cancellation.clone().filter(|unanswered| unanswered.count >= MOST_SENDINGS) {
+            let why = format!(
+                "Prima was told {} times to cancel it, and it is still open there; the latest answer: {}",
+                unanswered.count, unanswered.problem
+            );
+            return self.by_hand(row, &number, &why).await;
+        }
+        match self.prima.cancel_order(&number, "Cancelled by the customer on the marketplace").await {
             Ok(()) => self.cancelled(row, "cancelled in Prima").await,
-            Err(problem) if problem.outcome == Outcome::Refused => match self.prima.order_status(&number).await {
-                Ok(Some(PrimaOrderStatus::Open(_))) => {
-                    self.by_hand(row, &number, &format!("Prima refused to cancel it: {}", problem.message)).await
+            Err(problem) if problem.outcome == Outcome::Refused => {
+                let question = Call::about(ORDER_STATUS, &row.key);
+                let answer = self.prima.order_status(&number).await;
+                let silent_to_all = self.note_answer(question, &answer).await;
+                match answer {
+                    Ok(Some(PrimaOrderStatus::Open(_))) => {
+                        self.by_hand(row, &number, &format!("Prima refused to cancel it: {}", problem.message)).await
+                    }
+                    Ok(status) => self.as_prima_says(row, &number, status).await,
+                    Err(_) if silent_to_all => self.put_off(row, message, AGAIN).await,
+                    Err(unanswered) => self.not_answered(row, &number, &unanswered, message).await,
                 }
-                Ok(status) => self.as_prima_says(row, &number, status).await,
-                Err(_) => self.put_off(row, message, Duration::from_secs(60)).await,
-            },
-            // The next question tells whether it had its effect.
-            Err(_) => self.put_off(row, message, Duration::from_secs(60)).await,
+            }
+            // The next question tells whether it had its effect: the last one when it can have none any more.
+            Err(problem) => {
+                tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, %problem, "the outcome of CancelOrder is unknown");
+                let unanswered = row.cancellation.get_or_insert_default();
+                unanswered.count += 1;
+                unanswered.problem = problem.to_string();
+                let wait = if unanswered.count < MOST_SENDINGS { AGAIN } else { self.manners.longest_execution() };
+                row.unclear_answers = 0;
+                self.once_more(row, message, wait).await
+            }
+        }
+    }
+
+    /// The question for this order was not answered, and those for others are.
+    async fn not_answered(&self, mut row: OrderRow, number: &str, problem: &PrimaError, message: &OrderMessage) -> Disposition {
+        row.unclear_answers += 1;
+        if row.unclear_answers < UNCLEAR_ANSWERS {
+            return self.once_more(row, message, AGAIN).await;
+        }
+        self.by_hand(row, number, &format!("Prima gives no answer to the question for it; the latest: {problem}")).await
+    }
+
+    /// Records what was learned, and lets the message come again.
+    async fn once_more(&self, mut row: OrderRow, message: &OrderMessage, wait: Duration) -> Disposition {
+        row.since = self.clock.now();
+        row.expect_message(after(row.since, wait));
+        match self.store.save_order(&mut row).await {
+            // Changed meanwhile: the message comes again, and finds it as it is then.
+            Ok(()) | Err(StoreError::Conflict(_)) => self.again(message, wait).await,
+            Err(problem) => unsaved(&row, &problem),
         }
     }
 

@@ -6,22 +6,25 @@ use jiff::Timestamp;
 use shared::channels::UnusableDocument;
 use shared::clock::{Clock, after};
 use shared::events::EventBus;
-use shared::intake::{Admission, admit};
+use shared::intake::{Admission, Call, NEW_ORDER, ORDER_STATUS, admit};
 use shared::mirakl::{Order, OrderState};
 use shared::order::mapping::{MappedOrder, MappingChannel, map_order, order_number};
-use shared::order::row::{Attempt, ExceptionKind, Lease, OrderKey, OrderRow, Stage};
+use shared::order::row::{Attempt, ExceptionKind, Lease, OrderKey, OrderRow, Stage, Unanswered};
 use shared::prima::{Outcome, PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
 use shared::queue::{OrderMessage, OrderQueue, OrderTask};
 use shared::state::{Reservation, Store, StoreError};
 
-use crate::{Disposition, Ports, Rulebook, Rules, Run, unsaved};
-
-/// Answers in a row that cannot be understood before a person is asked.
-const UNCLEAR_ANSWERS: u32 = 5;
+use crate::{Disposition, MOST_SENDINGS, Ports, Rulebook, Rules, Run, UNCLEAR_ANSWERS, unsaved};
 
 /// `NewOrder` goes out this soon after the row said so, or not at all: what makes "longer than Prima's longest execution"
 /// countable from the row.
 const SENT_WITHIN: Duration = Duration::from_secs(10);
+
+/// Sendings of one order, those included that were probes while Prima answered nobody.
+const MOST_PROBES: u32 = 10;
+
+/// Until an order in doubt looks again whether Prima takes orders: each look is a question.
+const UNTIL_PRIMA_TAKES: Duration = Duration::from_secs(300);
 
 /// An order that Mirakl says is shipped is looked for in Prima, never sent there.
 const SHIPPED_ELSEWHERE: (&str, &str) = (
@@ -55,8 +58,9 @@ where
             Claim::Ours(row) => *row,
             Claim::Settled(disposition) => return disposition,
         };
-        if admit(&self.store, &self.manners, self.clock.now()).await == Admission::Closed {
-            return self.back_to_its_row(row, &work).await;
+        let question = Call::about(ORDER_STATUS, key);
+        if admit(&self.store, &self.manners, question, self.clock.now()).await == Admission::Closed {
+            return self.back_to_its_row(row, self.manners.probe_interval(), &work).await;
         }
         self.create_claimed(row, &work).await
     }
@@ -78,6 +82,9 @@ where
                 Stage::Firm | Stage::Queued | Stage::InDoubt => {}
                 Stage::Creating if row.lease.as_ref().is_none_or(|lease| after(lease.until, work.run.clock_skew) < now) => {}
                 Stage::Creating => return Claim::Settled(Disposition::Done("in other hands")),
+                stage if stage.is_over() && is_in_doubt(&row) => {
+                    return Claim::Settled(self.settled_meanwhile(row.clone(), &row, NOBODY_KNOWS).await);
+                }
                 _ => return Claim::Settled(Disposition::Done("already settled")),
             }
             if row.cancel_requested.is_some() && never_sent(&row, work.order) {
@@ -106,7 +113,7 @@ where
 
     /// How long to wait before a question can tell anything of a `NewOrder` whose outcome is unknown: until Prima can no
     /// longer be executing it, however late it was sent and whosever clock noted that; and between two questions.
-    fn too_early_to_ask(&self, row: &OrderRow, now: Timestamp, clock_skew: Duration) -> Option<Duration> {
+    pub(crate) fn too_early_to_ask(&self, row: &OrderRow, now: Timestamp, clock_skew: Duration) -> Option<Duration> {
         let attempt = row.attempt.as_ref()?;
         let from_attempt = after(attempt.at, self.manners.longest_execution() + SENT_WITHIN + clock_skew);
         let from_question = attempt.asked_at.map(|asked| after(asked, self.manners.second_question()));
@@ -153,7 +160,7 @@ where
     async fn ask_then_send(&self, mut row: OrderRow, number: String, rules: &Rules, work: &Work<'_>) -> Disposition {
         let asked_at = self.clock.now();
         let answer = self.prima.order_status(&number).await;
-        self.note_answer(&answer).await;
+        let silent_to_all = self.note_answer(Call::about(ORDER_STATUS, &row.key), &answer).await;
         match answer {
             Ok(Some(status)) if row.attempt.is_some() || row.said_to_be_in_prima => self.created(row, status, work).await,
             Ok(Some(status)) if work.order.seller_reference() == Some(number.as_str()) => {
@@ -170,21 +177,33 @@ where
                 self.fail(row, ExceptionKind::FoundInPrima, reason, remedy).await
             }
             Ok(None) => self.absent(row, asked_at, rules, work).await,
-            Err(problem) if problem.outcome == Outcome::Refused => {
+            // Prima's matter, and not the order's.
+            Err(problem) if silent_to_all || problem.outcome == Outcome::NotSent => self.later(row, work, Duration::from_secs(30)).await,
+            Err(problem) => {
                 row.unclear_answers += 1;
                 if row.unclear_answers < UNCLEAR_ANSWERS {
                     let wait = Duration::from_secs(60 * u64::from(row.unclear_answers));
                     return self.later(row, work, wait).await;
                 }
-                let reason = format!(
-                    "Prima answers the question for order {number} with an error that is not its \"unknown order\": {}",
-                    problem.message
-                );
-                let remedy = "If this text means that Prima does not know the order, add it to unknown_order_texts in the installation document. Then retry the order.";
                 row.unclear_answers = 0;
+                let (reason, remedy) = if problem.outcome == Outcome::Refused {
+                    (
+                        format!(
+                            "Prima answers the question for order {number} with an error that is not its \"unknown order\": {}",
+                            problem.message
+                        ),
+                        "If this text means that Prima does not know the order, add it to unknown_order_texts in the installation document. Then retry the order.",
+                    )
+                } else {
+                    (
+                        format!(
+                            "Prima gives no answer to the question for order {number}, and answers those for others; the latest: {problem}"
+                        ),
+                        "Give this text to Prima's operator: with the request's id the call is found in the log of the web service. Once it is mended, retry the order.",
+                    )
+                };
                 self.fail(row, ExceptionKind::PrimaUnclear, reason, remedy).await
             }
-            Err(_) => self.later(row, work, Duration::from_secs(30)).await,
         }
     }
 
@@ -197,7 +216,7 @@ where
         if let Some(attempt) = &mut row.attempt {
             attempt.absences += 1;
             attempt.asked_at = Some(asked_at);
-            if attempt.absences < 2 {
+            if !attempt.is_known_absent() {
                 return self.later(row, work, self.manners.second_question()).await;
             }
         }
@@ -207,6 +226,9 @@ where
         }
         if work.order.order_state != OrderState::Shipping {
             return self.fail(row, ExceptionKind::ShippedOutsidePrima, SHIPPED_ELSEWHERE.0, SHIPPED_ELSEWHERE.1).await;
+        }
+        if let Some(attempt) = row.attempt.clone().filter(|attempt| is_sent_often_enough(&attempt.unanswered)) {
+            return self.never_taken(row, &attempt).await;
         }
         let channel = MappingChannel { id: &row.key.channel, name: &rules.channel_name };
         let mapped = map_order(work.order, &channel, &rules.order_rules, &rules.sku_overrides, &self.manners.characters);
@@ -223,15 +245,21 @@ where
         if !self.has_time_for(2, work.run) {
             return self.later(row, work, Duration::ZERO).await;
         }
+        if admit(&self.store, &self.manners, Call::about(NEW_ORDER, &row.key), self.clock.now()).await == Admission::Closed {
+            return self.back_to_its_row(row, UNTIL_PRIMA_TAKES, work).await;
+        }
         if !traces.is_empty() {
             let traces = traces.join("; ");
             tracing::info!(channel = %row.key.channel, order = %row.key.order_id, by_rule = traces, "changed on the way to Prima");
             row.enter(Stage::Creating, self.clock.now(), traces);
         }
         let before_attempt = row.clone();
-        let count = row.attempt.as_ref().map_or(0, |attempt| attempt.count) + 1;
+        let mut attempt = row.attempt.take().unwrap_or_default();
+        attempt.count += 1;
+        attempt.unanswered.count += 1;
+        let unanswered = Unanswered { problem: String::new(), ..attempt.unanswered };
         row.note_sent_lines(work.order);
-        row.attempt = Some(Attempt { at: self.clock.now(), count, absences: 0, asked_at: None });
+        row.attempt = Some(Attempt { at: self.clock.now(), count: attempt.count, unanswered, ..Attempt::default() });
         // This save reads the row again right before NewOrder: whatever changed it meanwhile, above all a cancellation,
         // makes it fail.
         match self.store.save_order(&mut row).await {
@@ -239,6 +267,52 @@ where
             Err(StoreError::Conflict(_)) => self.changed_before_sending(before_attempt, work).await,
             Err(problem) => unsaved(&row, &problem),
         }
+    }
+
+    /// Sent a few times, and each time found absent by two questions, while Prima took others: a person decides whether it is sent again.
+    async fn never_taken(&self, row: OrderRow, attempt: &Attempt) -> Disposition {
+        let (number, key) = (row.order_number.as_deref().unwrap_or_default(), &row.key);
+        let latest = if attempt.unanswered.problem.is_empty() { "no answer" } else { &attempt.unanswered.problem };
+        let reason = format!(
+            "Prima was sent the order {} times as {number}, never said that it took it, and does not have it; the latest answer: {latest}",
+            attempt.unanswered.count + attempt.unanswered.probes
+        );
+        let remedy = format!(
+            "Give this text to Prima's operator: with the request's id the call is found in the log of the web service. Once it is mended: prima-mirakl exceptions retry {0} {1}. Or key it into Prima by hand, and then: prima-mirakl exceptions settle {0} {1} --as keyed-by-hand",
+            key.channel, key.order_id
+        );
+        self.fail(row, ExceptionKind::PrimaFault, reason, remedy).await
+    }
+
+    /// A person settled the order while it was being sent: an order that nobody knows of must not stand in Prima.
+    async fn settled_meanwhile(&self, mut current: OrderRow, ours: &OrderRow, what: &str) -> Disposition {
+        for _try in 0..5 {
+            let settled = current.stage.name();
+            let number = ours.order_number.as_deref().unwrap_or_default();
+            let row = OrderRow {
+                attempt: ours.attempt.clone(),
+                order_number: ours.order_number.clone(),
+                created_at: ours.created_at,
+                lines: ours.lines.clone(),
+                prima_lines: ours.prima_lines.clone(),
+                ..current
+            };
+            let reason = format!("the order was settled as {settled} while the connector was creating it in Prima as {number}: {what}");
+            let remedy = format!(
+                "Look for {number} in Prima. If it is there, and is to be delivered: prima-mirakl exceptions settle {0} {1} --as created; cancel what was keyed by hand for the same order. If it is there and not wanted, cancel it there, and settle the exception as before.",
+                row.key.channel, row.key.order_id
+            );
+            let key = row.key.clone();
+            let disposition = self.fail(row, ExceptionKind::SettledMeanwhile, reason, remedy).await;
+            if disposition == Disposition::Done("exception") {
+                return disposition;
+            }
+            match self.store.load_order(&key).await {
+                Ok(Some(moved)) if moved.stage.is_over() => current = moved,
+                _ => return disposition,
+            }
+        }
+        Disposition::Return("moved too often")
     }
 
     /// A person said that Prima holds it, and it does not: the exception is theirs again.
@@ -273,12 +347,12 @@ where
 
     async fn send(&self, row: OrderRow, before_attempt: OrderRow, document: PrimaOrder, work: &Work<'_>) -> Disposition {
         let noted_at = row.attempt.as_ref().map_or(Timestamp::MIN, |attempt| attempt.at);
-        let answer = if self.clock.now() > after(noted_at, SENT_WITHIN) {
-            Err(PrimaError::not_sent("NewOrder", "recording the attempt took too long"))
+        let (answer, silent_to_all) = if self.clock.now() > after(noted_at, SENT_WITHIN) {
+            (Err(PrimaError::not_sent(NEW_ORDER, "recording the attempt took too long")), false)
         } else {
             let answer = self.prima.new_order(&document).await;
-            self.note_answer(&answer).await;
-            answer
+            let silent_to_all = self.note_answer(Call::about(NEW_ORDER, &row.key), &answer).await;
+            (answer, silent_to_all)
         };
         match answer {
             Ok(()) => self.created(row, PrimaOrderStatus::Open("new".to_owned()), work).await,
@@ -290,6 +364,8 @@ where
             }
             Err(problem) => {
                 tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, %problem, "the outcome of NewOrder is unknown: the order is in doubt");
+                let mut row = row;
+                note_unanswered(&mut row, &problem, silent_to_all);
                 let wait = self.manners.longest_execution();
                 self.later(row, work, wait).await
             }
@@ -299,7 +375,7 @@ where
     /// Prima refused the order; or says so although an earlier sending of ours is there.
     async fn refused(&self, mut row: OrderRow, number: &str, problem: &PrimaError, work: &Work<'_>) -> Disposition {
         let answer = self.prima.order_status(number).await;
-        self.note_answer(&answer).await;
+        self.note_answer(Call::about(ORDER_STATUS, &row.key), &answer).await;
         match answer {
             Ok(Some(status)) => self.created(row, status, work).await,
             Ok(None) => {
@@ -312,6 +388,7 @@ where
                 self.fail(row, ExceptionKind::RejectedByPrima, reason, remedy).await
             }
             Err(_) => {
+                note_unanswered(&mut row, problem, false);
                 let wait = self.manners.longest_execution();
                 self.later(row, work, wait).await
             }
@@ -351,6 +428,10 @@ where
                             ..current
                         };
                     }
+                    Ok(Some(current)) if current.stage.is_over() && current.created_at.is_none() => {
+                        let what = "it is in Prima now, perhaps besides what was keyed by hand";
+                        return self.settled_meanwhile(current, &row, what).await;
+                    }
                     Ok(_) => return Disposition::Done("moved by another run"),
                     Err(problem) => return unsaved(&row, &problem),
                 },
@@ -362,9 +443,9 @@ where
     }
 
     /// Prima's intake is closed: the order waits as a row, and the poller queues it again. One in doubt keeps its message.
-    async fn back_to_its_row(&self, mut row: OrderRow, work: &Work<'_>) -> Disposition {
+    async fn back_to_its_row(&self, mut row: OrderRow, wait: Duration, work: &Work<'_>) -> Disposition {
         if row.attempt.is_some() {
-            return self.later(row, work, self.manners.probe_interval()).await;
+            return self.later(row, work, wait).await;
         }
         row.enter(Stage::Firm, self.clock.now(), "Prima does not answer; waits");
         self.settle(row, "waits for Prima").await
@@ -402,6 +483,9 @@ where
                         Err(problem) => unsaved(&merged, &problem),
                     }
                 }
+                Ok(Some(current)) if current.stage.is_over() && is_in_doubt(&row) => {
+                    self.settled_meanwhile(current, &row, NOBODY_KNOWS).await
+                }
                 Ok(_) => Disposition::Done("moved by another run"),
                 Err(problem) => unsaved(&row, &problem),
             },
@@ -421,6 +505,29 @@ where
 /// number of Prima's, Prima is asked.
 fn never_sent(row: &OrderRow, order: &Order) -> bool {
     row.attempt.is_none() && order.seller_reference().is_none()
+}
+
+/// Of an order that was settled meanwhile.
+const NOBODY_KNOWS: &str = "it was sent, and nobody knows whether it arrived";
+
+/// It was sent, and neither an answer nor two questions have told what came of it.
+pub(crate) fn is_in_doubt(row: &OrderRow) -> bool {
+    row.created_at.is_none() && row.attempt.as_ref().is_some_and(|attempt| !attempt.is_known_absent())
+}
+
+fn is_sent_often_enough(unanswered: &Unanswered) -> bool {
+    unanswered.count >= MOST_SENDINGS || unanswered.count + unanswered.probes >= MOST_PROBES
+}
+
+/// The latest sending had no answer. That counts against the order only where Prima answers others.
+fn note_unanswered(row: &mut OrderRow, problem: &PrimaError, silent_to_all: bool) {
+    if let Some(attempt) = &mut row.attempt {
+        attempt.unanswered.problem = problem.to_string();
+        if silent_to_all {
+            attempt.unanswered.count = attempt.unanswered.count.saturating_sub(1);
+            attempt.unanswered.probes += 1;
+        }
+    }
 }
 
 enum Claim {

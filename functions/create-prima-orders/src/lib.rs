@@ -25,11 +25,17 @@ use shared::clock::{Clock, after};
 use shared::events::EventBus;
 use shared::exceptions::announce;
 use shared::installation::PrimaManners;
+use shared::intake::Call;
 use shared::order::row::{ExceptionKind, OrderKey, OrderRow};
 use shared::order::rules::{OrderRules, SkuOverride};
 use shared::prima::{PrimaError, PrimaOrders};
 use shared::queue::{OrderMessage, OrderQueue, OrderTask};
 use shared::state::{Store, StoreError};
+
+/// Answers in a row that cannot be understood, or never come, before a person is asked.
+const UNCLEAR_ANSWERS: u32 = 5;
+/// Sendings of one call about one order whose outcome was unknown, before a person is asked.
+const MOST_SENDINGS: u32 = 3;
 
 /// How a channel's orders become Prima orders.
 #[derive(Clone, Debug)]
@@ -127,9 +133,10 @@ where
         batch::again(&self.queue, message, delay).await
     }
 
-    /// Notes whether Prima answered at all: the breaker listens to the transport, not to what was said.
-    async fn note_answer<T>(&self, answer: &Result<T, PrimaError>) {
-        shared::intake::note(&self.store, &self.events, &self.manners, answer, self.clock.now()).await;
+    /// Notes whether Prima answered at all: the breaker listens to the transport, not to what was said. True where Prima does not
+    /// answer such calls now, whatever the order.
+    async fn note_answer<T>(&self, call: Call<'_>, answer: &Result<T, PrimaError>) -> bool {
+        shared::intake::note(&self.store, &self.events, &self.manners, call, answer, self.clock.now()).await
     }
 
     fn has_time_for(&self, calls: u32, run: &Run) -> bool {

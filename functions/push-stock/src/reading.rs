@@ -6,12 +6,12 @@ use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use shared::clock::{Clock, after, before};
 use shared::events::EventBus;
-use shared::intake::{self, Admission, admit};
+use shared::intake::{self, Admission, Call, STOCK_BY_NAME, STOCK_BY_RANGE, admit};
 use shared::mirakl::MiraklDirectory;
 use shared::mirakl::stock::MiraklStock;
-use shared::prima::Outcome;
 use shared::prima::stock::ranges::{RangeLimits, RangePlan, Took};
 use shared::prima::stock::{PrimaStock, ProductRange, RangeReading};
+use shared::prima::{Outcome, PrimaError};
 use shared::queue::{ImportQueue, OrderQueue, ShownExceptions};
 use shared::state::ledger::LedgerStore;
 use shared::state::{FlightStore, Store};
@@ -53,7 +53,7 @@ where
         now: Timestamp,
     ) -> ReadingReport {
         let mut report = ReadingReport::default();
-        if admit(&self.store, &self.manners, now).await == Admission::Closed {
+        if admit(&self.store, &self.manners, Call::of(STOCK_BY_RANGE), now).await == Admission::Closed {
             memory.failed_ranges = vec!["Prima's intake is closed: it did not answer".to_owned()];
             report.failed = 1;
             return report;
@@ -63,7 +63,7 @@ where
             memory.plan = RangePlan::parted_at(self.settings.range_boundaries.iter().cloned());
         }
         let (mut read, mut failed) = (Vec::new(), Vec::new());
-        let (mut took_each, mut is_unfinished) = (Vec::new(), false);
+        let (mut took_each, mut is_unfinished, mut unreachable) = (Vec::new(), false, None);
         let mut ranges = memory.plan.ranges_by_age();
         // A range that fails for its size is parted, and its parts are asked for at once.
         while !ranges.is_empty() {
@@ -78,8 +78,9 @@ where
                         took_each.push(took);
                         read.push((range, reading));
                     }
-                    Err(Unread { problem, products, took, came_too_late }) => {
+                    Err(Unread { problem, products, took, came_too_late, error }) => {
                         is_unfinished |= came_too_late;
+                        unreachable = error.filter(|error| error.outcome == Outcome::NotSent).or(unreachable);
                         let parts = memory.plan.cut(&range, took, &products, &LIMITS);
                         tracing::warn!(from = %range.from, to = %range.to, problem, parts = parts.len(), "a range of Prima's catalogue was not read; its SKUs stay as they were");
                         match parts.is_empty() {
@@ -101,8 +102,10 @@ where
         }
         memory.unfinished = is_unfinished;
         if !read.is_empty() {
-            // It is there: orders need not wait for a probe of their own.
-            intake::answered(&self.store, &self.events, self.clock.now()).await;
+            intake::answered(&self.store, &self.events, STOCK_BY_RANGE, self.clock.now()).await;
+        } else if let Some(problem) = unreachable {
+            // Without an answer a range may have been too large. Without a connection it was not the range.
+            intake::failed(&self.store, &self.events, &self.manners, Call::of(STOCK_BY_RANGE), &problem, self.clock.now()).await;
         }
         report.milliseconds = u64::try_from(self.clock.now().duration_since(now).as_millis()).unwrap_or(0);
         (report.ranges, report.failed) = (read.len(), failed.len());
@@ -133,15 +136,17 @@ where
     /// readings. Without an answer they stay as they were, and are asked for again.
     pub(crate) async fn read_sold(&self, memory: &mut StockMemory, basis: Basis, figures: &mut Figures, now: Timestamp) -> NamedReport {
         let mut report = NamedReport { asked: memory.sold.len(), ..NamedReport::default() };
-        if admit(&self.store, &self.manners, now).await == Admission::Closed {
+        let call = Call::of(STOCK_BY_NAME);
+        if admit(&self.store, &self.manners, call, now).await == Admission::Closed {
             return NamedReport { failed: true, ..report };
         }
-        match self.prima.named(&memory.sold, basis).await {
+        let answer = self.prima.named(&memory.sold, basis).await;
+        intake::note(&self.store, &self.events, &self.manners, call, &answer, self.clock.now()).await;
+        match answer {
             Ok(reading) => {
                 let taken = figures.take_named(&reading);
                 report.answered = taken.figures + taken.unusable;
                 memory.sold.clear();
-                intake::answered(&self.store, &self.events, self.clock.now()).await;
                 self.keep(figures).await;
             }
             Err(problem) => {
@@ -162,7 +167,7 @@ where
         let began = self.clock.now();
         if after(began, RESERVED + LEAST_TIME) > run.hard_deadline {
             let problem = "the run had no time left for it; the next one begins with it".to_owned();
-            return (range, Err(Unread { problem, products: Vec::new(), took: Took::default(), came_too_late: true }));
+            return (range, Err(Unread { problem, products: Vec::new(), took: Took::default(), came_too_late: true, error: None }));
         }
         let answer = self.prima.range(&range, basis).await;
         let milliseconds = u64::try_from(self.clock.now().duration_since(began).as_millis()).unwrap_or(0);
@@ -178,7 +183,13 @@ where
                     Outcome::Unknown => Took { milliseconds, bytes: failure.length, skus: failure.skus },
                     Outcome::NotSent | Outcome::Refused => Took::default(),
                 };
-                Err(Unread { problem: failure.to_string(), products: failure.products, took, came_too_late: false })
+                Err(Unread {
+                    problem: failure.to_string(),
+                    products: failure.products,
+                    took,
+                    came_too_late: false,
+                    error: Some(failure.error),
+                })
             }
         };
         (range, answer)
@@ -194,6 +205,8 @@ struct Unread {
     took: Took,
     /// It was not even asked for.
     came_too_late: bool,
+    /// Why, where it was asked for.
+    error: Option<PrimaError>,
 }
 
 /// Whether the catalogue was read whole lately enough not to need a person.

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
-use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
+use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage, Unanswered};
 use shared::state::Store;
 use shared::state::dynamodb::DynamoDbStore;
 
@@ -150,6 +150,10 @@ fn retry(row: &mut OrderRow, note: &str, now: Timestamp) -> Result<()> {
     }
     row.adopted = true;
     row.unclear_answers = 0;
+    // Sendings are counted anew.
+    if let Some(attempt) = &mut row.attempt {
+        attempt.unanswered = Unanswered::default();
+    }
     // Never sent: the number is drawn again, by rules that may have changed since. What was reserved stays reserved.
     if row.attempt.is_none() {
         row.order_number = None;
@@ -237,9 +241,11 @@ mod tests {
         assert_eq!(found.order_number, None);
         let mut unclear = failed(ExceptionKind::PrimaUnclear);
         unclear.order_number = Some("OUT-1".to_owned());
-        unclear.attempt = Some(Attempt { at: now(), count: 1, absences: 0, asked_at: None });
+        let unanswered = Unanswered { count: 3, probes: 1, problem: "a fault".to_owned() };
+        unclear.attempt = Some(Attempt { at: now(), count: 3, unanswered, ..Attempt::default() });
         retry(&mut unclear, "", now()).unwrap();
-        assert_eq!((unclear.order_number.as_deref(), unclear.attempt.is_some()), (Some("OUT-1"), true));
+        let attempt = unclear.attempt.unwrap();
+        assert_eq!((unclear.order_number.as_deref(), attempt.count, attempt.unanswered), (Some("OUT-1"), 3, Unanswered::default()));
     }
 
     #[test]

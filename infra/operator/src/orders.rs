@@ -187,6 +187,9 @@ fn render(row: &OrderRow, now: Timestamp) -> String {
     if let Some(attempt) = &row.attempt {
         let asked = moment_or_dash(attempt.asked_at, now);
         fact("NewOrder", format!("sent {} x, latest {}; asked for since: {asked}", attempt.count, moment(attempt.at, now)));
+        if !attempt.unanswered.problem.is_empty() {
+            fact("Prima's answer to it", attempt.unanswered.problem.clone());
+        }
     }
     if let Some(lease) = &row.lease {
         fact("in work until", moment(lease.until, now));

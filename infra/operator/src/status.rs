@@ -83,16 +83,21 @@ fn channel_row(channel: &Channel, poll: &PollState, now: Timestamp) -> [String; 
 }
 
 fn intake_line(intake: &PrimaIntake, now: Timestamp) -> String {
-    match intake.closed_since {
-        None if intake.failures == 0 => "Prima takes orders.".to_owned(),
-        None => format!("Prima takes orders; the latest {} calls failed.", intake.failures),
-        Some(since) => {
-            let probe = intake.next_probe.map_or_else(|| "now".to_owned(), |at| age(at, now));
-            format!(
-                "Prima does not answer since {}: firm orders wait; next probe: {probe}. They flow by themselves once it answers.",
-                age(since, now)
-            )
-        }
+    let lines: Vec<String> = intake
+        .operations
+        .iter()
+        .map(|(name, operation)| match operation.closed_since {
+            None => format!("{name}: no answer lately ({} failures that count); Prima is asked all the same.", operation.failures),
+            Some(since) => {
+                let probe = operation.next_probe.map_or_else(|| "now".to_owned(), |at| age(at, now));
+                format!("{name}: no answer since {}; next probe: {probe}. What waits flows by itself once Prima answers.", age(since, now))
+            }
+        })
+        .collect();
+    match (intake.is_closed(), lines.is_empty()) {
+        (_, true) => "Prima takes orders.".to_owned(),
+        (false, false) => format!("Prima takes orders.\n{}", lines.join("\n")),
+        (true, false) => format!("Prima takes no orders now: firm orders wait.\n{}", lines.join("\n")),
     }
 }
 
@@ -114,16 +119,25 @@ async fn depths(connector: &Connector, name: &str, url: &str) -> Result<[String;
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
     use super::*;
+    use shared::state::OperationIntake;
 
     #[test]
     fn intake_and_poll_read_as_sentences() {
         let now: Timestamp = "2026-11-20T09:00:00Z".parse().unwrap();
         assert_eq!(intake_line(&PrimaIntake::default(), now), "Prima takes orders.");
         let earlier = "2026-11-20T08:50:00Z".parse().ok();
-        let closed =
-            PrimaIntake { failures: 4, closed_since: earlier, next_probe: "2026-11-20T09:00:30Z".parse().ok(), version: 1, untold: false };
+        let mut closed = PrimaIntake::default();
+        let failed = OperationIntake {
+            failures: 4,
+            closed_since: earlier,
+            next_probe: "2026-11-20T09:00:30Z".parse().ok(),
+            ..OperationIntake::default()
+        };
+        closed.operations.insert("NewOrder".to_owned(), failed);
+        closed.operations.insert("OrderStatus".to_owned(), OperationIntake { failures: 1, ..OperationIntake::default() });
         let line = intake_line(&closed, now);
-        assert!(line.starts_with("Prima does not answer since 10 min 0 s") && line.contains("in 30 s"), "{line}");
+        assert!(line.starts_with("Prima takes no orders now") && line.contains("OrderStatus: no answer lately (1"), "{line}");
+        assert!(line.contains("NewOrder: no answer since 10 min 0 s") && line.contains("in 30 s"), "{line}");
 
         let channel: Channel = serde_json::from_str(
             r#"{"id":"c","base_url":"https://c.mirakl.net","take_over_from":"2026-11-01T00:00:00Z","acceptance_window_minutes":60}"#,

@@ -36,6 +36,9 @@ pub struct Rule {
     /// The operation's name, such as `OR11` or `NewOrder`; none means every operation.
     #[serde(default)]
     pub operation: Option<String>,
+    /// An order number, or a product that is ordered: only calls about it; none means every call.
+    #[serde(default)]
+    pub about: Option<String>,
     /// What happens.
     pub fault: Fault,
     /// How likely it is for each call, from 0 (never) to 1 (always).
@@ -64,6 +67,12 @@ pub enum Fault {
         /// The HTTP status, 500 to 599.
         status: u16,
     },
+    /// A SOAP fault with this message and the request's id, over HTTP 500, without effect: with a chance of 1 and no end, what
+    /// Prima does again and again. Mirakl has none, and answers 500.
+    SoapFault {
+        /// `errorMessage`.
+        message: String,
+    },
     /// A page in HTML as a proxy sends it, without effect.
     HtmlErrorPage {
         /// The HTTP status.
@@ -85,6 +94,7 @@ impl Fault {
             Self::Delay { .. } => "delay",
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::ServerError { .. } => "server_error",
+            Self::SoapFault { .. } => "soap_fault",
             Self::HtmlErrorPage { .. } => "html_error_page",
             Self::BrokenConnection => "broken_connection",
             Self::CutAnswer => "cut_answer",
@@ -145,6 +155,12 @@ impl Misbehaviour {
     /// What goes wrong with the next call of an operation; none if nothing does.
     #[must_use]
     pub fn decide(&self, operation: &str) -> Option<Fault> {
+        self.decide_about(operation, &[])
+    }
+
+    /// As [`Self::decide`], for a call about these orders and products.
+    #[must_use]
+    pub fn decide_about(&self, operation: &str, about: &[String]) -> Option<Fault> {
         let mut guard = self.dice();
         let dice = &mut *guard;
         if dice.plan.outage {
@@ -152,7 +168,8 @@ impl Misbehaviour {
             return Some(Fault::BrokenConnection);
         }
         let fault = dice.plan.rules.iter_mut().find_map(|rule| {
-            let applies = rule.operation.as_deref().is_none_or(|named| named == operation);
+            let applies = rule.operation.as_deref().is_none_or(|named| named == operation)
+                && rule.about.as_ref().is_none_or(|named| about.contains(named));
             if !applies || rule.remaining == Some(0) {
                 return None;
             }
@@ -225,7 +242,7 @@ mod tests {
     use super::*;
 
     fn rule(operation: Option<&str>, chance: f64, remaining: Option<u32>) -> Rule {
-        Rule { operation: operation.map(str::to_owned), fault: Fault::LostAnswer, chance, remaining }
+        Rule { operation: operation.map(str::to_owned), about: None, fault: Fault::LostAnswer, chance, remaining }
     }
 
     #[test]
@@ -250,6 +267,18 @@ mod tests {
         assert_eq!(misbehaviour.decide("NewOrder"), Some(Fault::LostAnswer));
         assert_eq!(misbehaviour.decide("NewOrder"), None);
         assert_eq!(misbehaviour.count_by_kind(), BTreeMap::from([("lost_answer".to_owned(), 2)]));
+    }
+
+    #[test]
+    fn a_rule_about_an_order_befalls_each_call_about_it_and_no_other() {
+        let rules = vec![Rule { about: Some("A-1".to_owned()), ..rule(Some("NewOrder"), 1.0, None) }];
+        let misbehaviour = Misbehaviour::new(Plan { rules, ..Plan::default() });
+        let about = |text: &str| [text.to_owned()];
+        for _call in 0..100 {
+            assert_eq!(misbehaviour.decide_about("NewOrder", &about("A-1")), Some(Fault::LostAnswer));
+            assert_eq!(misbehaviour.decide_about("NewOrder", &about("A-2")), None);
+            assert_eq!(misbehaviour.decide_about("OrderStatus", &about("A-1")), None);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::row::{ExceptionKind, OrderRow, Stage, lines_of};
+use super::row::{Attempt, ExceptionKind, OrderRow, Stage, lines_of};
 use crate::channel::Channel;
 use crate::clock::{after, before};
 use crate::despatch::{Despatch, How};
@@ -242,6 +242,11 @@ pub fn on_cancellation(row: &mut OrderRow, reference: Option<&str>, newer: bool,
             Next::Nothing
         }
         Stage::Exception if row.attempt.is_none() && reference.is_some() => cancelling_by_reference(row, reference, at),
+        // Prima was asked twice by then, and does not have it.
+        Stage::Exception if is_known_absent(row) => {
+            row.enter(Stage::Cancelled, at.now, "cancelled in Mirakl; Prima never got it");
+            Next::Nothing
+        }
         // What stands in Prima under its number may be this order all the same: that is for the person to see who looks into it.
         Stage::Exception if row.attempt.is_none() && !is_found_in_prima(row) => {
             row.enter(Stage::Cancelled, at.now, "cancelled in Mirakl; the exception has no object any more");
@@ -270,6 +275,21 @@ fn is_cancelled_by_us(despatch: &Despatch) -> bool {
 
 fn is_unreadable(row: &OrderRow) -> bool {
     row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::Unreadable)
+}
+
+fn is_known_absent(row: &OrderRow) -> bool {
+    row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::PrimaFault)
+        && row.attempt.as_ref().is_some_and(Attempt::is_known_absent)
+}
+
+/// Nobody drives the order on any more: its message was lost, or its holder died.
+#[must_use]
+pub fn is_left_alone(row: &OrderRow, now: Timestamp) -> bool {
+    match row.stage {
+        Stage::Queued | Stage::InDoubt => row.since < before(now, QUEUED_IS_STUCK),
+        Stage::Creating => row.lease.as_ref().is_some_and(|lease| lease.until < before(now, LEASE_IS_DEAD)),
+        _ => false,
+    }
 }
 
 fn is_found_in_prima(row: &OrderRow) -> bool {
@@ -333,7 +353,7 @@ fn shipped(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) ->
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
     use super::*;
-    use crate::order::row::{Attempt, ExpectedMessage, Lease, MESSAGE_IS_LOST};
+    use crate::order::row::{ExpectedMessage, Lease, MESSAGE_IS_LOST};
 
     fn channel() -> Channel {
         serde_json::from_str(
@@ -499,7 +519,7 @@ mod tests {
     fn an_order_that_was_sent_and_is_cancelled_before_anybody_knows_what_came_of_it_is_asked_for() {
         for stage in [Stage::Firm, Stage::Queued] {
             let mut row = row_in(stage);
-            row.attempt = Some(Attempt { at: now(), count: 1, absences: 0, asked_at: None });
+            row.attempt = Some(Attempt { at: now(), count: 1, ..Attempt::default() });
             let (row, next) = on_listing(Some(&row), &order("CANCELED", 0), &channel(), at(true)).unwrap();
             assert_eq!((row.stage, row.cancel_requested, next), (Stage::InDoubt, Some(now()), Next::Create));
         }
@@ -545,7 +565,7 @@ mod tests {
     #[test]
     fn the_lines_that_were_sent_stay_those_of_the_row() {
         let mut row = row_in(Stage::InDoubt);
-        row.attempt = Some(Attempt { at: now(), count: 1, absences: 0, asked_at: None });
+        row.attempt = Some(Attempt { at: now(), count: 1, ..Attempt::default() });
         let mut shrunk = order("SHIPPING", 1);
         shrunk.last_updated_date = Some(after(now(), Duration::from_secs(60)));
         let (row, next) = on_listing(Some(&row), &shrunk, &channel(), at(true)).unwrap();
@@ -601,7 +621,7 @@ mod tests {
                         "ours" => {
                             listed.references = serde_json::from_str(r#"{"order_reference_for_seller":"UK-C1-A"}"#).unwrap();
                         }
-                        "sent" => row.attempt = Some(Attempt { at: now(), count: 1, absences: 0, asked_at: None }),
+                        "sent" => row.attempt = Some(Attempt { at: now(), count: 1, ..Attempt::default() }),
                         _ => {}
                     }
                     let Some(result) = told(&row, &listed) else { continue };

@@ -123,6 +123,12 @@ impl Stage {
         self.is_in_prima() || matches!(self, Self::Shipped | Self::Cancelled | Self::Refused | Self::Exception | Self::KeyedByHand)
     }
 
+    /// Over as far as a person, or Mirakl, says: nothing is asked of Prima any more.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Shipped | Self::Cancelled | Self::Refused | Self::KeyedByHand)
+    }
+
     /// In Prima, and neither shipped nor cancelled yet.
     #[must_use]
     pub fn is_in_prima(self) -> bool {
@@ -160,8 +166,23 @@ const DOUBLED: u32 = 5;
 /// Rows of older versions do not say when their message is due: it is delayed by this at most.
 const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
 
+/// Sendings of a call whose outcome was unknown while Prima answered such calls about other orders: what Prima does with this
+/// order alone. After a few it is a person's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unanswered {
+    /// How many.
+    #[serde(default)]
+    pub count: u32,
+    /// Further ones, made as probes while Prima answered nobody: the order's fault or not, they have an end too.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub probes: u32,
+    /// What came back instead of an answer to the latest, without any of the customer's data; empty where nothing did.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub problem: String,
+}
+
 /// What is known of a `NewOrder` that was sent. Written before it is sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// When the latest one was about to be sent.
     pub at: Timestamp,
@@ -173,6 +194,17 @@ pub struct Attempt {
     /// When the latest of these questions was asked.
     #[serde(default)]
     pub asked_at: Option<Timestamp>,
+    /// Those sendings that count against the order, the latest included until its outcome is known.
+    #[serde(default)]
+    pub unanswered: Unanswered,
+}
+
+impl Attempt {
+    /// Two questions found, when Prima could no longer be at it, that it had no effect.
+    #[must_use]
+    pub fn is_known_absent(&self) -> bool {
+        self.absences >= 2
+    }
 }
 
 /// A line as the row remembers it: no prices, nothing of the customer.
@@ -230,11 +262,15 @@ pub enum ExceptionKind {
     ShortShipment,
     /// Prima cancelled the order, and Mirakl did not.
     CancelledInPrima,
+    /// Prima was sent the order several times, never said what came of it, and does not have it.
+    PrimaFault,
+    /// A person settled the order while it was being created in Prima.
+    SettledMeanwhile,
 }
 
 impl ExceptionKind {
     /// All kinds.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::UnknownSku,
         Self::Unmappable,
         Self::RulesMissing,
@@ -255,6 +291,8 @@ impl ExceptionKind {
         Self::DespatchUnclear,
         Self::ShortShipment,
         Self::CancelledInPrima,
+        Self::PrimaFault,
+        Self::SettledMeanwhile,
     ];
 
     /// The name in attributes, metrics and the handbook.
@@ -281,6 +319,8 @@ impl ExceptionKind {
             Self::DespatchUnclear => "despatch-unclear",
             Self::ShortShipment => "short-shipment",
             Self::CancelledInPrima => "cancelled-in-prima",
+            Self::PrimaFault => "prima-fault",
+            Self::SettledMeanwhile => "settled-meanwhile",
         }
     }
 
@@ -315,7 +355,8 @@ impl ExceptionKind {
     #[must_use]
     pub fn severity(self) -> Severity {
         match self {
-            Self::CancelledAfterDespatch => Severity::Critical,
+            // Goods may go out unpaid, or twice.
+            Self::CancelledAfterDespatch | Self::SettledMeanwhile => Severity::Critical,
             _ => Severity::Warning,
         }
     }
@@ -430,6 +471,9 @@ pub struct OrderRow {
     /// Answers in a row that could not be understood.
     #[serde(default)]
     pub unclear_answers: u32,
+    /// `CancelOrder` that was sent, and of which nobody knows the outcome.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancellation: Option<Unanswered>,
     /// The lines as listed; those of the Prima order once it is created.
     #[serde(default)]
     pub lines: Vec<RowLine>,
@@ -506,6 +550,7 @@ impl OrderRow {
             referenced_at: None,
             cancel_requested: None,
             unclear_answers: 0,
+            cancellation: None,
             lines: Vec::new(),
             gone_skus: Vec::new(),
             taken_back: BTreeMap::new(),
@@ -794,7 +839,7 @@ mod tests {
             ]
         );
         let critical: Vec<ExceptionKind> = ExceptionKind::ALL.into_iter().filter(|kind| kind.severity() == Severity::Critical).collect();
-        assert_eq!(critical, [ExceptionKind::CancelledAfterDespatch]);
+        assert_eq!(critical, [ExceptionKind::CancelledAfterDespatch, ExceptionKind::SettledMeanwhile]);
         assert_eq!(ExceptionKind::ALL.into_iter().filter(|kind| kind.is_of_despatch()).count(), 7);
     }
 

@@ -229,7 +229,11 @@ impl<C: Clock + Clone> PrimaOrders for PrimaClient<C> {
         match self.call(Effect::Lasting, "NewOrder", request).await {
             Ok(_) => Ok(()),
             // Prima may quote the customer, and this message ends in rows and events.
-            Err(problem) => Err(PrimaError { message: redact::without_customer(&problem.message, order), ..problem }),
+            Err(problem) => {
+                let redacted = |text: &str| redact::without_customer(text, order);
+                let request_id = problem.request_id.as_deref().map(redacted);
+                Err(PrimaError { message: redacted(&problem.message), request_id, ..problem })
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Takes what belongs to a customer out of Prima's own words, before they go into rows, events and logs.
 
 use super::order::PrimaOrder;
+use super::soap::LONGEST_LINE;
 
 /// Shorter texts are left: they would tear every word apart, and tell nobody anything.
 const SHORTEST: usize = 3;
@@ -21,7 +22,22 @@ pub(crate) fn without_customer(message: &str, order: &PrimaOrder) -> String {
         .collect();
     // The longest first, so that a name within an address does not leave the rest of the address behind.
     texts.sort_unstable_by_key(|text| std::cmp::Reverse(text.len()));
-    texts.into_iter().fold(message.to_owned(), |message, text| replace_ignoring_case(&message, text))
+    let redacted = texts.iter().fold(message.to_owned(), |message, text| replace_ignoring_case(&message, text));
+    if message.chars().count() < LONGEST_LINE { redacted } else { without_what_was_cut(redacted, &texts) }
+}
+
+/// A message that was cut for its length may end with the beginning of a name, or of an address.
+fn without_what_was_cut(message: String, texts: &[&str]) -> String {
+    let folded = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<String>();
+    let end = folded(&message);
+    let beginnings = texts.iter().flat_map(|text| {
+        let characters = text.chars().count();
+        (SHORTEST..characters).map(|length| text.chars().take(length).collect::<String>())
+    });
+    let longest = beginnings.filter(|beginning| end.ends_with(&folded(beginning))).map(|beginning| beginning.chars().count()).max();
+    let Some(longest) = longest else { return message };
+    let kept: String = message.chars().take(message.chars().count().saturating_sub(longest)).collect();
+    kept + REMOVED
 }
 
 fn replace_ignoring_case(message: &str, text: &str) -> String {
@@ -72,6 +88,13 @@ mod tests {
             without_customer(message, &order()),
             "[customer] [customer] of [customer], [customer] ([customer], [customer]) already has SHIRT on hold"
         );
+    }
+
+    #[test]
+    fn a_name_that_was_cut_with_its_message_goes_too() {
+        let blanks = "x".repeat(LONGEST_LINE - 10);
+        assert_eq!(without_customer(&format!("{blanks} ZOË O'NEI"), &order()), format!("{blanks} [customer] [customer]"));
+        assert_eq!(without_customer("he is ZOË O'NEI", &order()), "he is [customer] O'NEI", "what is whole has whole names");
     }
 
     #[test]

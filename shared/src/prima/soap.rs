@@ -14,6 +14,11 @@ const INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 /// The number of Progress's message for a service that its operator has disabled: the request was not run.
 const SERVICE_DISABLED: &str = "(10921)";
 
+/// Characters that are kept of a text of somebody else's.
+pub const LONGEST_LINE: usize = 500;
+/// Characters that are kept of a request's id.
+const LONGEST_ID: usize = 100;
+
 /// What came back instead of a response document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SoapProblem {
@@ -112,15 +117,16 @@ fn read_fault(fault: &Element) -> SoapProblem {
     let detail = fault.child("detail");
     let message = text_of(detail.and_then(|detail| detail.descendant("errorMessage")));
     let request_id = text_of(detail.and_then(|detail| detail.descendant("requestID")));
+    let request_id = request_id.map(|id| id.chars().take(LONGEST_ID).collect());
     let disabled = [&summary, &message].into_iter().flatten().any(|text| text.contains(SERVICE_DISABLED));
     let message = message.or(summary).unwrap_or_else(|| "a SOAP fault without a message".to_owned());
     SoapProblem::Fault { message, request_id, disabled }
 }
 
-/// A text of somebody else's, fit for one line of ours: blanks single, at most 500 characters.
+/// A text of somebody else's, fit for one line of ours: blanks single, at most [`LONGEST_LINE`] characters.
 #[must_use]
 pub fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(500).collect()
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LONGEST_LINE).collect()
 }
 
 #[cfg(test)]

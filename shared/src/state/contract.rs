@@ -212,8 +212,8 @@ async fn poll_states(store: &impl Store, channel: &str) -> Result<(), String> {
 async fn intake(store: &impl Store) -> Result<(), String> {
     let before = store.load_intake().await.map_err(said)?;
     let (mut ours, mut theirs) = (before.clone(), before.clone());
-    ours.failures += 1;
-    ours.closed_since = Some(moment(1));
+    let closed = super::OperationIntake { failures: 3, closed_since: Some(moment(1)), ..super::OperationIntake::default() };
+    ours.operations.insert("NewOrder".to_owned(), closed);
     store.save_intake(&mut ours).await.map_err(said)?;
     let refused = store.save_intake(&mut theirs).await;
     holds!(matches!(refused, Err(StoreError::Conflict(_))), "an outdated intake is a conflict, not {refused:?}");

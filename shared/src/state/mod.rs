@@ -6,7 +6,7 @@ pub mod dynamodb;
 pub mod ledger;
 pub mod memory;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -139,21 +139,35 @@ pub struct PollState {
     pub warned_orders: Vec<String>,
 }
 
-/// Whether Prima takes orders: the breaker of the whole installation.
+/// Whether Prima answers: a breaker for each of its operations, for the whole installation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PrimaIntake {
     /// As it was read; 0 when new.
     #[serde(skip)]
     pub version: u64,
-    /// Transport failures in a row.
+    /// The operations whose latest call failed, by the name of their document: `NewOrder`. Absent ones answer.
+    #[serde(default)]
+    pub operations: BTreeMap<String, OperationIntake>,
+}
+
+/// What is known of an operation of Prima's since its latest answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationIntake {
+    /// Failures that count: what Prima does again and again with one order says nothing of the others.
     #[serde(default)]
     pub failures: u32,
-    /// Since when intake is closed; `None` while it is open.
+    /// The orders that it failed for, where that may have been the order's own matter.
+    #[serde(default)]
+    pub about: BTreeSet<String>,
+    /// Since when it is closed; `None` while it is open.
     #[serde(default)]
     pub closed_since: Option<Timestamp>,
-    /// When the next order may be sent as a probe.
+    /// When the next call may be made as a probe.
     #[serde(default)]
     pub next_probe: Option<Timestamp>,
+    /// Probes since it was closed.
+    #[serde(default)]
+    pub probes: u32,
     /// People are still to be told that it is closed: the bus did not take it.
     #[serde(default)]
     pub untold: bool,

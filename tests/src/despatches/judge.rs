@@ -10,6 +10,9 @@ use simulators::prima::{Installation, StoredOrder};
 use super::run::{Achieved, told_by};
 use super::world::World;
 
+/// Questions for one order without an answer before a person is asked.
+const UNANSWERED: u32 = 6;
+
 /// Rows that are neither finished nor an exception that was told.
 pub(super) fn open_ends(world: &World) -> Vec<String> {
     let numbers = world.numbers.borrow();
@@ -184,6 +187,8 @@ impl Case<'_> {
         let by_rule = self.world.rules[self.index].short_lines != ShortLines::Exception;
         let justified = match exception.kind {
             ExceptionKind::ShortShipment => short && !by_rule && !self.made.parcels.is_empty(),
+            // It came about that so many of its questions went wrong.
+            ExceptionKind::DespatchUnclear => self.world.unanswered.borrow().get(self.number).is_some_and(|count| *count >= UNANSWERED),
             ExceptionKind::CancelledInPrima => self.made.parcels.is_empty() && !by_rule,
             _ => false,
         };

@@ -270,6 +270,7 @@ impl PrimaDespatches for Port {
         let answer = self.world().office.borrow_mut().order_status(order_number, now);
         self.end(fate).await;
         if !matches!(fate, Fate::Goes | Fate::CrashAfter) {
+            *self.world().unanswered.borrow_mut().entry(order_number.to_owned()).or_default() += 1;
             return Err(PrimaError::unknown("OrderStatus", "no answer in time"));
         }
         let Ok(answer) = answer else { return Ok(None) };

@@ -48,6 +48,8 @@ pub(super) struct World {
     /// Orders that a person shipped in Mirakl's back office, or a customer cancelled.
     pub(super) meddled: RefCell<BTreeSet<String>>,
     pub(super) consumers: Cell<u32>,
+    /// Questions for an order that had no answer.
+    pub(super) unanswered: RefCell<std::collections::HashMap<String, u32>>,
     /// Calls of both systems, by operation.
     pub(super) tally: RefCell<BTreeMap<&'static str, u64>>,
 }
@@ -122,6 +124,7 @@ impl World {
             numbers: RefCell::default(),
             meddled: RefCell::default(),
             consumers: Cell::new(0),
+            unanswered: RefCell::default(),
             tally: RefCell::default(),
         }
     }

@@ -15,10 +15,10 @@ use shared::clock::{after, before};
 use shared::events::{Event, EventKind};
 use shared::installation::PrimaManners;
 use shared::mirakl::OrderState;
-use shared::order::row::{OrderKey, OrderRow, Stage};
+use shared::order::row::{OrderKey, OrderRow, Stage, Unanswered};
 use shared::prima::PrimaOrder;
 use shared::queue::{OrderMessage, OrderTask};
-use shared::state::{PollState, Store as _};
+use shared::state::{OperationIntake, PollState, Store as _};
 
 use super::dice::Dice;
 use super::goods::{Goods, order_to_divide};
@@ -53,6 +53,8 @@ pub fn nothing_yet() -> Plan {
         key_refused: vec![Windows::default()],
         limits: vec![None],
         prima_down: Windows::default(),
+        new_order_dead: Windows::default(),
+        prima_faults: HashMap::new(),
         wipe: None,
         mishaps: Vec::new(),
         quiet_from: Moment(0),
@@ -296,6 +298,32 @@ impl Course {
             panic!("{problem}");
         }
         self.world.note_row(&row);
+    }
+
+    /// An operator retries an order: sendings are counted anew.
+    pub async fn retries(&self, id: &str) {
+        self.changes(id, |row| {
+            if let Some(attempt) = &mut row.attempt {
+                attempt.unanswered = Unanswered::default();
+            }
+            row.enter(Stage::Firm, row.since, "an operator retries");
+        })
+        .await;
+        self.world.sent_in_vain.borrow_mut().remove(id);
+    }
+
+    /// An operation of Prima's is taken for dead, and tried again after a while.
+    ///
+    /// # Panics
+    /// If that cannot be recorded.
+    pub async fn closes(&self, operation: &str, probe_after: Duration) {
+        let next_probe = Some(after(self.now(), probe_after));
+        let closed = OperationIntake { closed_since: Some(self.now()), next_probe, ..OperationIntake::default() };
+        let mut intake = self.world.store.load_intake().await.unwrap_or_default();
+        intake.operations.insert(operation.to_owned(), closed);
+        if let Err(problem) = self.world.store.save_intake(&mut intake).await {
+            panic!("{problem}");
+        }
     }
 
     /// What the poller remembers of the channel.

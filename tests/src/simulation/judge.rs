@@ -17,7 +17,7 @@ use super::office::{Entered, Progress};
 use super::plan::{CHANNELS, Truth, WINDOW, Wipe};
 use super::privacy::{heard, is_personal};
 use super::sqs::Body;
-use super::world::{RowNote, World};
+use super::world::{Kind, RowNote, World};
 
 /// An order without any peculiarity.
 #[must_use]
@@ -25,6 +25,11 @@ pub fn ordinary_sale(world: &World, id: &str, created: Timestamp) -> Sale {
     let order = order(id, OrderState::WaitingAcceptance, created, Goods::Ordinary, &world.dice);
     Sale::new(order, after(created, Duration::from_secs(u64::from(WINDOW) * 60)), Some(Duration::ZERO), Vec::new(), false)
 }
+
+/// Sendings of a call about one order in vain before a person is asked.
+pub(super) const SENDINGS: u32 = 3;
+/// The same of questions.
+const QUESTIONS: u32 = 5;
 
 type Copies<'o> = HashMap<(&'o str, &'o str), Vec<&'o Entered>>;
 
@@ -177,6 +182,10 @@ impl Case<'_> {
         }
     }
 
+    fn unanswered(&self, kind: Kind) -> u32 {
+        self.world.unanswered(kind, &self.key.order_id)
+    }
+
     /// The lines that are still to be delivered, as the marketplace has them.
     fn listed(&self) -> Vec<(String, u32)> {
         let lines = self.sale.order.order_lines.iter();
@@ -208,7 +217,8 @@ impl Case<'_> {
             // Where Prima can cancel an open order, and says what is to be understood, it is told to.
             ExceptionKind::CancelledAfterCreation => {
                 let plan = &self.world.plan;
-                let could_not = !plan.manners.cancel_order || plan.profile.prima_unclear > 0.0;
+                let silent = self.unanswered(Kind::CancelOrder) >= SENDINGS || self.unanswered(Kind::Ask) >= QUESTIONS;
+                let could_not = !plan.manners.cancel_order || plan.profile.prima_unclear > 0.0 || silent;
                 ended && !self.copies.is_empty() && could_not
             }
             ExceptionKind::LineCancelledAfterCreation => {
@@ -217,7 +227,8 @@ impl Case<'_> {
             ExceptionKind::ShippedOutsidePrima => self.truth.shipped_by_person || self.forgotten(),
             ExceptionKind::ShippedByOperator => self.truth.operator_ships,
             ExceptionKind::Unreadable => self.truth.unreadable,
-            ExceptionKind::PrimaUnclear => self.world.plan.profile.prima_unclear > 0.0,
+            ExceptionKind::PrimaUnclear => self.world.plan.profile.prima_unclear > 0.0 || self.unanswered(Kind::Ask) >= QUESTIONS,
+            ExceptionKind::PrimaFault => self.copies.is_empty() && self.note.is_some_and(|note| note.attempts >= SENDINGS),
             ExceptionKind::Unmappable => self.truth.unmappable,
             // Without rules, or of a despatch: nothing of that kind is in the plan.
             _ => false,
@@ -309,7 +320,7 @@ fn paid_in_prima(world: &World, wrong: &mut Vec<String>) {
 
 /// What may not be left when all is settled: a closed intake, or a message that cannot be read and is nowhere.
 async fn left_behind(world: &World, wrong: &mut Vec<String>) {
-    if world.store.load_intake().await.is_ok_and(|intake| intake.closed_since.is_some()) {
+    if world.store.load_intake().await.is_ok_and(|intake| intake.is_closed()) {
         wrong.push("Prima answers, and its intake is still closed".to_owned());
     }
     let queue = world.queue.borrow();

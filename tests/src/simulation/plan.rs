@@ -267,6 +267,10 @@ pub struct Plan {
     pub limits: Vec<Option<Limit>>,
     /// Outages of Prima.
     pub prima_down: Windows,
+    /// Times at which Prima answers every `NewOrder` with a fault, and questions as ever.
+    pub new_order_dead: Windows,
+    /// Orders for which Prima ends a call of this kind with a fault, for ever.
+    pub prima_faults: HashMap<String, Kind>,
     /// The wiped table.
     pub wipe: Option<Wipe>,
     /// What goes wrong in a scripted run; taken by the world.
@@ -305,6 +309,8 @@ impl Plan {
             key_refused: nowhere(),
             prima_down: Windows::default(),
             limits: vec![None; drawn.channels.len()],
+            new_order_dead: Windows::default(),
+            prima_faults: HashMap::new(),
             wipe: None,
             ..drawn
         }
@@ -394,6 +400,8 @@ impl<'d> Draw<'d> {
             key_refused: (0..2).map(|_| if dice.chance(0.1) { Windows::drawn(dice, 1, until, 10) } else { Windows::default() }).collect(),
             limits: vec![None, None],
             prima_down: Windows::drawn(dice, 2, until, if dice.chance(0.2) { 120 } else { 25 }),
+            new_order_dead: Windows::default(),
+            prima_faults: HashMap::new(),
             wipe,
             mishaps: Vec::new(),
             quiet_from: Moment((until + 15 * 60_000).max(after_wipe)),
@@ -423,6 +431,7 @@ impl<'d> Draw<'d> {
             self.crowd();
         }
         self.plan.arrivals.sort_by_key(|arrival| arrival.at);
+        self.faults_of_prima();
         self.plan
     }
 
@@ -535,6 +544,24 @@ impl<'d> Draw<'d> {
         sale.debit_unnamed = oddity == Some(Oddity::NotDebited);
         self.plan.truths.insert(key, truth);
         self.plan.arrivals.push(Arrival { at, channel, sale, happenings });
+    }
+
+    /// What Prima does again and again. Drawn by itself, so that all else of a seed is as it was.
+    fn faults_of_prima(&mut self) {
+        let dice = Dice::new(self.plan.seed ^ 0x00fa_0175);
+        if dice.chance(0.3) {
+            // Three that nothing is wrong with but this would close the intake of a quiet world for good.
+            for kind in [Kind::NewOrder, Kind::NewOrder, Kind::Ask] {
+                let order = &self.plan.arrivals[dice.index(self.plan.arrivals.len())].sale.order;
+                self.plan.prima_faults.insert(order.order_id.clone(), kind);
+            }
+        }
+        if dice.chance(0.1) {
+            let from = dice.between(0, self.placing);
+            let to = Moment(from + dice.between(10, 240) * 60_000);
+            self.plan.new_order_dead = Windows(vec![(Moment(from), to)]);
+            self.plan.quiet_from = self.plan.quiet_from.max(to);
+        }
     }
 
     /// One order id on both marketplaces, so that one number is wanted twice, at nearly the same time.

@@ -13,6 +13,7 @@ use shared::channel::Channel;
 use shared::channels::UnusableDocument;
 use shared::clock::{Clock, after, before};
 use shared::events::{Event, EventBus, EventError, EventKind};
+use shared::intake::NEW_ORDER;
 use shared::mirakl::{MiraklDirectory, MiraklError, MiraklOrders, OrderPage, OrderQuery, OrderState, ReferenceAnswer, SellerReference};
 use shared::order::row::{OrderKey, OrderRow};
 use shared::prima::{PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
@@ -20,11 +21,16 @@ use shared::queue::{ExceptionMessage, OrderMessage, OrderQueue, QueueError};
 use shared::state::{CollectionState, PollState, PrimaIntake, Reservation, Store, StoreError};
 use tokio::sync::Notify;
 
+use super::judge::SENDINGS;
 use super::marketplace::Sale;
 use super::plan::Moment;
 use super::privacy::is_personal;
 use super::sqs::Body;
 use super::world::{Fate, Kind, World};
+
+/// Orders that Prima does not take, one after the other, before people must know: more than close the breaker, since a note of it
+/// may be lost.
+const NOT_TAKEN: usize = 8;
 
 /// One invocation of a function: its clock, and its death.
 #[derive(Debug)]
@@ -277,14 +283,14 @@ impl Store for Port {
 
     async fn save_intake(&self, intake: &mut PrimaIntake) -> Result<(), StoreError> {
         let world = &self.0.world;
-        let fate =
-            self.0.begin(Kind::Save, None, || format!("intake {} failures, closed {:?}", intake.failures, intake.closed_since)).await;
+        let fate = self.0.begin(Kind::Save, None, || format!("intake {:?}", intake.operations)).await;
         if fate == Fate::Fails {
             return Err(unavailable());
         }
-        let (version, closed) = (intake.version, world.store.load_intake().await?.closed_since);
+        let (version, before) = (intake.version, world.store.load_intake().await?);
         let saved = world.store.save_intake(intake).await;
-        if saved.is_ok() && closed.is_none() && intake.closed_since.is_some() {
+        let closes = |name: &&String| intake.has_closed(name) && !before.has_closed(name);
+        if saved.is_ok() && intake.operations.keys().any(|name| closes(&name)) {
             world.closures.set(world.closures.get() + 1);
         }
         self.0.end(fate).await;
@@ -564,8 +570,11 @@ impl PrimaOrders for Port {
         let world = &self.0.world;
         let fate = self.0.begin(Kind::Ask, None, || order_number.to_owned()).await;
         self.0.end(fate).await;
+        if world.always_fails(Kind::Ask, order_number) {
+            return Err(self.fault(Kind::Ask, "OrderStatus", order_number));
+        }
         if fate != Fate::Goes {
-            return Err(self.no_answer("OrderStatus").await);
+            return Err(self.no_answer(Kind::Ask, "OrderStatus", order_number).await);
         }
         let faults = !world.quiet.get() && !world.plan.scripted;
         if world.prima_unclear.get() || faults && world.dice.chance(world.plan.profile.prima_unclear) {
@@ -580,7 +589,13 @@ impl PrimaOrders for Port {
     async fn new_order(&self, order: &PrimaOrder) -> Result<(), PrimaError> {
         let world = &self.0.world;
         self.judge_sending(order);
+        self.judge_repetition(&order.order_number).await;
         let fate = self.0.begin(Kind::NewOrder, None, || order.order_number.clone()).await;
+        if world.always_fails(Kind::NewOrder, &order.order_number) {
+            self.0.end(fate).await;
+            world.not_taken.borrow_mut().insert(order.order_number.clone());
+            return Err(self.fault(Kind::NewOrder, "NewOrder", &order.order_number));
+        }
         let faults = !world.quiet.get() && !world.plan.scripted;
         // What is lost, or outlives its caller, may have its effect much later: up to Prima's longest execution.
         let late = match fate {
@@ -596,16 +611,17 @@ impl PrimaOrders for Port {
             world.faults.set(world.faults.get() + 1);
             world.tell(|| format!("       {:<9} NewOrder {} has its effect in {wait} s", self.0.name, order.order_number));
             self.0.end(fate).await;
-            return Err(self.lost_answer("NewOrder").await);
+            return Err(self.lost_answer(Kind::NewOrder, "NewOrder", &order.order_number).await);
         }
         if fate == Fate::Fails {
-            return Err(self.no_answer("NewOrder").await);
+            return Err(self.no_answer(Kind::NewOrder, "NewOrder", &order.order_number).await);
         }
         let answer = world.office.borrow_mut().new_order(order, world.now());
         self.0.end(fate).await;
         if fate == Fate::AnswerLost {
-            return Err(self.lost_answer("NewOrder").await);
+            return Err(self.lost_answer(Kind::NewOrder, "NewOrder", &order.order_number).await);
         }
+        world.not_taken.borrow_mut().clear();
         answer.map_err(|words| PrimaError::refused("NewOrder", words))
     }
 
@@ -616,17 +632,17 @@ impl PrimaOrders for Port {
         }
         let fate = self.0.begin(Kind::CancelOrder, None, || order_number.to_owned()).await;
         if fate == Fate::Fails {
-            return Err(self.no_answer("CancelOrder").await);
+            return Err(self.no_answer(Kind::CancelOrder, "CancelOrder", order_number).await);
         }
         if fate == Fate::AnswerLost && !world.plan.scripted && world.dice.chance(0.4) {
             let wait = world.dice.seconds(0, 240);
             world.office.borrow_mut().submit_cancellation(order_number, after(world.now(), wait));
-            return Err(self.lost_answer("CancelOrder").await);
+            return Err(self.lost_answer(Kind::CancelOrder, "CancelOrder", order_number).await);
         }
         let answer = world.office.borrow_mut().cancel_order(order_number, world.now());
         self.0.end(fate).await;
         if fate == Fate::AnswerLost {
-            return Err(self.lost_answer("CancelOrder").await);
+            return Err(self.lost_answer(Kind::CancelOrder, "CancelOrder", order_number).await);
         }
         answer.map_err(|words| PrimaError::refused("CancelOrder", words))
     }
@@ -634,14 +650,56 @@ impl PrimaOrders for Port {
 
 impl Port {
     /// Nothing came of it: either nothing was sent, or nobody knows.
-    async fn no_answer(&self, document: &'static str) -> PrimaError {
-        if !self.0.world.plan.scripted && self.0.world.dice.chance(0.5) {
+    async fn no_answer(&self, kind: Kind, document: &'static str, number: &str) -> PrimaError {
+        let world = &self.0.world;
+        // A Prima that is down takes no connection.
+        let is_down = world.plan.scripted && world.plan.prima_down.holds(Moment::from(world.passed()));
+        if is_down || !world.plan.scripted && world.dice.chance(0.5) {
+            if kind == Kind::CancelOrder {
+                world.note_unanswered(kind, number);
+            }
             return PrimaError::not_sent(document, "connection refused");
         }
-        self.lost_answer(document).await
+        self.lost_answer(kind, document, number).await
     }
 
-    async fn lost_answer(&self, document: &'static str) -> PrimaError {
+    /// What the web service answers where the procedure behind it ends in an error.
+    fn fault(&self, kind: Kind, document: &'static str, number: &str) -> PrimaError {
+        let world = &self.0.world;
+        world.faults.set(world.faults.get() + 1);
+        world.note_unanswered(kind, number);
+        world.tell(|| format!("       {:<9} Prima answers {document} {number} with a fault", self.0.name));
+        let problem = PrimaError::unknown(document, "Procedure x/y.p has mismatched parameters (3230)");
+        PrimaError { request_id: Some(format!("simulated-{number}")), ..problem }
+    }
+
+    /// `NewOrder` may not be sent for ever, and people are told where Prima takes no order at all.
+    async fn judge_repetition(&self, number: &str) {
+        let world = &self.0.world;
+        let Ok(intake) = world.store.load_intake().await else { return };
+        let is_open = !intake.has_closed(NEW_ORDER) && world.wiped_at.get().is_none();
+        let sent = {
+            let mut sent = world.sent_in_vain.borrow_mut();
+            let entry = sent.entry(number.to_owned()).or_default();
+            entry.0 = is_open;
+            entry.1
+        };
+        if !is_open {
+            return;
+        }
+        let not_taken = world.not_taken.borrow().len();
+        if not_taken >= NOT_TAKEN {
+            world.violate(format!("Prima did not take {not_taken} orders in a row, and {number} is sent as if it did"));
+        }
+        // Those that were under way when the breaker closed are excused.
+        let most = SENDINGS + 4 * world.closures.get();
+        if sent >= most {
+            world.violate(format!("NewOrder of {number} is sent once more, after {sent} times in vain"));
+        }
+    }
+
+    async fn lost_answer(&self, kind: Kind, document: &'static str, number: &str) -> PrimaError {
+        self.0.world.note_unanswered(kind, number);
         if self.0.world.plan.scripted || self.0.world.dice.chance(0.5) {
             tokio::time::sleep(self.0.world.plan.manners.answer_timeout()).await;
         }

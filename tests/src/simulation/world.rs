@@ -20,7 +20,7 @@ use super::plan::{Limit, Mishap, Moment, Plan};
 use super::sqs::Sqs;
 
 /// What a call is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// Reading rows, poll state or Prima's intake.
     Load,
@@ -115,6 +115,8 @@ pub struct RowNote {
     pub cancel_known: Option<u64>,
     /// The save that held the latest attempt, and that attempt.
     pub attempt: Option<(u64, Timestamp)>,
+    /// Attempts so far.
+    pub attempts: u32,
     /// Since when its exception stands, and its kind.
     pub exception: Option<(Timestamp, ExceptionKind)>,
     /// An operator adopted it.
@@ -168,6 +170,12 @@ pub struct World {
     pub limits: RefCell<Vec<Option<Limit>>>,
     /// Prima answers questions with an error of its own.
     pub prima_unclear: Cell<bool>,
+    /// Calls of Prima's without an answer, by order number.
+    pub unanswered: RefCell<HashMap<(Kind, String), u32>>,
+    /// `NewOrder` that went out while the connector took Prima for well: whether the latest did, and those without an answer.
+    pub sent_in_vain: RefCell<HashMap<String, (bool, u32)>>,
+    /// Orders that Prima would not take, since the latest that it took or refused.
+    pub not_taken: RefCell<HashSet<String>>,
     /// In a scripted run: all calls.
     pub calls: RefCell<Vec<Call>>,
     /// How many calls of each kind there were.
@@ -243,6 +251,9 @@ impl World {
             lasting: RefCell::default(),
             limits: RefCell::new(limits),
             prima_unclear: Cell::new(false),
+            unanswered: RefCell::default(),
+            sent_in_vain: RefCell::default(),
+            not_taken: RefCell::default(),
             calls: RefCell::default(),
             tally: RefCell::default(),
             store: MemoryStore::default(),
@@ -323,6 +334,29 @@ impl World {
     #[must_use]
     pub fn describes_calls(&self) -> bool {
         self.plan.scripted || self.trace.borrow().is_some()
+    }
+
+    /// What Prima does wrong with an order again and again, or with all for a while.
+    #[must_use]
+    pub fn always_fails(&self, kind: Kind, number: &str) -> bool {
+        let for_all = kind == Kind::NewOrder && !self.quiet.get() && self.plan.new_order_dead.holds(Moment::from(self.passed()));
+        for_all || self.plan.prima_faults.get(number) == Some(&kind)
+    }
+
+    /// How often a call about an order had no answer.
+    #[must_use]
+    pub fn unanswered(&self, kind: Kind, number: &str) -> u32 {
+        self.unanswered.borrow().get(&(kind, number.to_owned())).copied().unwrap_or_default()
+    }
+
+    /// A call about an order had no answer.
+    pub fn note_unanswered(&self, kind: Kind, number: &str) {
+        *self.unanswered.borrow_mut().entry((kind, number.to_owned())).or_default() += 1;
+        if kind == Kind::NewOrder
+            && let Some((is_open, sent)) = self.sent_in_vain.borrow_mut().get_mut(number)
+        {
+            *sent += u32::from(std::mem::take(is_open));
+        }
     }
 
     /// Lets the next call of a kind, whose description begins so, meet a fate.
@@ -445,6 +479,7 @@ impl World {
             stage: row.stage,
             cancel_known: None,
             attempt: None,
+            attempts: 0,
             exception: None,
             adopted: false,
             holder: None,
@@ -479,7 +514,10 @@ impl World {
             note.cancel_known.get_or_insert(save);
         }
         match &row.attempt {
-            Some(attempt) if note.attempt.is_none_or(|(_, at)| at != attempt.at) => note.attempt = Some((save, attempt.at)),
+            Some(attempt) if note.attempt.is_none_or(|(_, at)| at != attempt.at) => {
+                note.attempt = Some((save, attempt.at));
+                note.attempts += 1;
+            }
             Some(_) => {}
             None => note.attempt = None,
         }

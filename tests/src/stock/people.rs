@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use shared::clock::after;
-use shared::state::Store as _;
+use shared::intake::{STOCK_BY_NAME, STOCK_BY_RANGE};
 use shared::state::ledger::{Head, LedgerStore as _, StockRecord};
+use shared::state::{OperationIntake, Store as _};
 use shared::stock::exceptions::StockExceptionKind;
 use shared::stock::memory::{PushMemory, StockLease};
 use shared::stock::rules::{Promotion, StockRule};
@@ -84,22 +85,25 @@ pub(super) async fn mishaps(world: Shared) {
     }
 }
 
-/// Prima does not answer; the orders' flow may have noticed.
+/// Prima does not answer; runs before may have noticed.
 async fn silence(world: &World) {
     world.tell(|| "Prima falls silent".to_owned());
     world.silent.set(true);
     let closes = world.dice.chance(0.5);
     if closes && let Ok(mut intake) = world.store.load_intake().await {
-        intake.closed_since = Some(world.now());
-        intake.next_probe = Some(after(world.now(), Duration::from_secs(60)));
+        let closed = OperationIntake {
+            closed_since: Some(world.now()),
+            next_probe: Some(after(world.now(), Duration::from_secs(60))),
+            ..OperationIntake::default()
+        };
+        intake.operations.extend([STOCK_BY_RANGE, STOCK_BY_NAME].map(|operation| (operation.to_owned(), closed.clone())));
         let _ = world.store.save_intake(&mut intake).await;
     }
     let longest = if world.dice.chance(0.2) { 18_000 } else { 3000 };
     world.wait(60, longest).await;
     world.silent.set(false);
     if closes && let Ok(mut intake) = world.store.load_intake().await {
-        intake.closed_since = None;
-        intake.next_probe = None;
+        intake.operations.clear();
         let _ = world.store.save_intake(&mut intake).await;
     }
 }

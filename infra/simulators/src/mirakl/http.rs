@@ -199,6 +199,7 @@ async fn api(State(simulator): State<Arc<Simulator>>, request: Request) -> Respo
     let answer = match &fault {
         Some(Fault::TooManyRequests { retry_after }) => Answer::too_many(retry_after.map(u64::from)),
         Some(Fault::ServerError { status }) => Answer::server_error(server_status(*status), "simulated"),
+        Some(Fault::SoapFault { message }) => Answer::server_error(StatusCode::INTERNAL_SERVER_ERROR, message),
         Some(Fault::HtmlErrorPage { status }) => Answer::empty(server_status(*status)),
         Some(Fault::BrokenConnection) => Answer::empty(StatusCode::BAD_GATEWAY),
         Some(Fault::Delay { .. } | Fault::CutAnswer | Fault::LostAnswer) | None => {

@@ -69,6 +69,16 @@ impl ReadRequest {
     }
 }
 
+impl ReadRequest {
+    /// The products that are ordered.
+    pub(super) fn products(&self) -> Vec<String> {
+        match &self.request {
+            Request::NewOrders(Ok(orders)) => orders.iter().flat_map(|order| &order.lines).map(|line| line.product.clone()).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// Reads a request document.
 pub(super) fn read(document: &str) -> ReadRequest {
     let root = match parse(mangled(document).trim_start_matches('\u{FEFF}')) {

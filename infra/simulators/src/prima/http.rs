@@ -208,12 +208,17 @@ impl Simulator {
     async fn carry_out(&self, envelope: &str, request: ReadRequest, sequence: u64, settings: &Settings) -> Ended {
         use crate::misbehaviour::Fault as Trouble;
         tokio::time::sleep(self.misbehaviour.latency()).await;
-        let trouble = self.misbehaviour.decide(request.operation());
+        let about = [request.order_numbers(), request.products()].concat();
+        let trouble = self.misbehaviour.decide_about(request.operation(), &about);
         let kind = trouble.as_ref().map(Trouble::kind);
         let without_effect = match trouble {
             Some(Trouble::BrokenConnection) => Some(misbehaviour::broken()),
             Some(Trouble::TooManyRequests { retry_after }) => Some(too_many_requests(retry_after)),
             Some(Trouble::HtmlErrorPage { status }) => Some(html_page(status_code(status))),
+            Some(Trouble::SoapFault { ref message }) => {
+                let fault = Fault { client: false, message: message.clone() };
+                Some(faulted(&fault, StatusCode::INTERNAL_SERVER_ERROR, sequence, settings).response)
+            }
             Some(Trouble::ServerError { status }) => {
                 let fault = Fault::server("The server ended before it had answered.");
                 Some(faulted(&fault, status_code(status), sequence, settings).response)
@@ -342,6 +347,7 @@ impl Simulator {
             }
             Some(Trouble::TooManyRequests { retry_after }) => too_many_requests(retry_after),
             Some(Trouble::ServerError { status } | Trouble::HtmlErrorPage { status }) => html_page(status_code(status)),
+            Some(Trouble::SoapFault { .. }) => html_page(StatusCode::INTERNAL_SERVER_ERROR),
             Some(Trouble::BrokenConnection | Trouble::LostAnswer) => misbehaviour::broken(),
             Some(Trouble::CutAnswer) => misbehaviour::cut(document, StatusCode::OK, &content_type(&settings)),
         }

@@ -182,6 +182,9 @@ async fn faults_leave_the_effect_open_unless_the_service_is_disabled() {
     let problem = new_order(fault("Procedure ended abnormally")).await.unwrap_err();
     assert_eq!((problem.outcome, problem.request_id.as_deref()), (Outcome::Unknown, Some("r-42")));
     assert_eq!(problem.to_string(), "NewOrder: Procedure ended abnormally (WSA request r-42)");
+    // It ends in rows and events: without the customer, and not longer than a line.
+    let problem = new_order(fault(&format!("STOP at {} {}", order().delivery.post_code, "x".repeat(2000)))).await.unwrap_err();
+    assert!(problem.message.starts_with("STOP at [customer] xxx") && problem.message.chars().count() < 520, "{problem}");
     assert_eq!(new_order(fault("Service disabled. (10921)")).await.unwrap_err().outcome, Outcome::NotSent);
 }
 

@@ -38,7 +38,7 @@ async fn start_with(simulator: Simulator) -> Running {
 
 impl Running {
     pub(super) fn misbehave(&self, operation: &str, fault: Fault) {
-        let rule = Rule { operation: Some(operation.to_owned()), fault, chance: 1.0, remaining: Some(1) };
+        let rule = Rule { operation: Some(operation.to_owned()), about: None, fault, chance: 1.0, remaining: Some(1) };
         self.simulator.misbehaviour().set(Plan { rules: vec![rule], ..Plan::default() });
     }
 
@@ -196,6 +196,31 @@ async fn a_cut_answer_has_had_its_effect_and_a_broken_connection_none() {
     running.ask(&new_order("BROKEN", "A")).await.err().unwrap();
     let installation = running.simulator.installation();
     assert_eq!((installation.orders_by_number("CUT").len(), installation.orders_by_number("BROKEN").len()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_fault_that_is_about_one_order_or_product_comes_again_and_again_with_its_request_id() {
+    let running = start(Settings::default()).await;
+    for about in ["BAD", "DRESS1"] {
+        let fault = Fault::SoapFault { message: "Procedure x/y.p has mismatched parameters (3230)".to_owned() };
+        let rule = Rule { operation: Some("NewOrder".to_owned()), about: Some(about.to_owned()), fault, chance: 1.0, remaining: None };
+        running.simulator.misbehaviour().set(Plan { rules: vec![rule], ..Plan::default() });
+        for _call in 0..3 {
+            let answered = running.ask(&new_order("BAD", "A")).await.unwrap();
+            let text = String::from_utf8_lossy(&answered.body).into_owned();
+            assert_eq!(answered.status, 500);
+            assert!(
+                text.contains("<errorMessage>Procedure x/y.p has mismatched parameters (3230)") && text.contains("<requestID>simulated-"),
+                "{text}"
+            );
+        }
+        // Questions go another way.
+        assert_eq!(running.ask(&status("BAD")).await.unwrap().status, 200);
+    }
+    assert_eq!(running.simulator.installation().len(), 0);
+    running.simulator.misbehaviour().set(Plan::default());
+    running.ask(&new_order("BAD", "A")).await.unwrap();
+    assert_eq!(running.simulator.installation().len(), 1);
 }
 
 #[tokio::test]
