@@ -59,6 +59,16 @@ pub struct Channel {
     /// Orders accepted at once. 1 to 32.
     #[serde(default = "eight")]
     pub concurrent_accepts: usize,
+    /// The fulfilment centres from which the shop ships itself (`fulfillment.center.code`); orders of any other are the marketplace's. An
+    /// order that names none is the shop's.
+    #[serde(default = "default_center")]
+    pub fulfillment_centers: Vec<String>,
+}
+
+/// Mirakl's code of the shop's own centre, on marketplaces that name no other.
+#[must_use]
+pub fn default_center() -> Vec<String> {
+    vec!["DEFAULT".to_owned()]
 }
 
 fn one() -> u32 {
@@ -123,6 +133,14 @@ impl Channel {
             "must be less than acceptance_window_minutes",
         );
         require((1..=32).contains(&self.concurrent_accepts), "concurrent_accepts", "takes 1 to 32");
+        let centers = &self.fulfillment_centers;
+        let is_code = |code: &String| !code.is_empty() && code.trim() == code;
+        let is_once = |code: &String| centers.iter().filter(|other| *other == code).count() == 1;
+        require(
+            !centers.is_empty() && centers.iter().all(|code| is_code(code) && is_once(code)),
+            "fulfillment_centers",
+            "takes the codes of the shop's own fulfilment centres, each once, such as [\"DEFAULT\"]",
+        );
         problems
     }
 
@@ -169,6 +187,7 @@ mod tests {
         let channel = sound();
         assert_eq!(channel.problems(), []);
         assert_eq!((channel.listing_interval_minutes, channel.concurrent_accepts), (1, 8));
+        assert_eq!(channel.fulfillment_centers, ["DEFAULT"]);
         assert_eq!(channel.warn_when_left(), Duration::from_secs(360 * 60));
     }
 
@@ -181,10 +200,18 @@ mod tests {
             listing_interval_minutes: 15,
             warn_minutes_left: Some(30),
             concurrent_accepts: 0,
+            fulfillment_centers: vec!["DEFAULT".into(), "DEFAULT".into()],
             ..sound()
         };
         let fields: Vec<_> = wrong.problems().into_iter().map(|problem| problem.field).collect();
-        assert_eq!(fields, ["id", "base_url", "acceptance_window_minutes", "warn_minutes_left", "concurrent_accepts"]);
+        assert_eq!(
+            fields,
+            ["id", "base_url", "acceptance_window_minutes", "warn_minutes_left", "concurrent_accepts", "fulfillment_centers"]
+        );
+        for centers in [vec![], vec![String::new()], vec![" WH1".to_owned()]] {
+            let wrong = Channel { fulfillment_centers: centers, ..sound() };
+            assert_eq!(wrong.problems().len(), 1);
+        }
     }
 
     #[test]

@@ -137,7 +137,9 @@ pub async fn note<T>(
     now: Timestamp,
 ) -> bool {
     match answer {
-        Err(problem) if problem.outcome != Outcome::Refused => failed(store, events, manners, call, problem, now).await,
+        Err(problem) if problem.outcome != Outcome::Refused && !problem.answered => {
+            failed(store, events, manners, call, problem, now).await
+        }
         _ => {
             answered(store, events, call.operation, now).await;
             false

@@ -3,18 +3,26 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use create_prima_orders::Rules;
-use shared::installation::PrimaManners;
+use rand::SeedableRng as _;
+use rust_decimal::Decimal;
+use shared::clock::after;
+use shared::installation::{Installation, PrimaManners};
 use shared::mirakl::OrderState;
+use shared::order::mapping::{MappingChannel, map_order};
 use shared::order::row::{ExceptionKind, Stage};
-use shared::order::rules::{FeeRule, UnpaidOrder, WorkflowRule};
+use shared::order::rules::{FeeRule, OrderRules, UnpaidOrder, WorkflowRule};
 use shared::prima::code_page::{CharacterRules, OutsideCodePage};
+use simulators::fashion;
+use simulators::mirakl::{Marketplace, OrderWish, Settings, ShopProfile, generate_order, order_json};
 use system_tests::simulation::course::{CHANNEL, Course, nothing_yet, play};
 use system_tests::simulation::goods::Oddity;
 use system_tests::simulation::marketplace::Happening;
 use system_tests::simulation::plan::Plan;
 use system_tests::simulation::privacy::is_personal;
+use system_tests::simulation::world::beginning;
 
 /// An order that is odd comes in.
 fn sells(course: &Course, id: &str, oddity: Oddity) {
@@ -185,4 +193,53 @@ fn a_name_that_prima_cannot_keep_is_written_in_the_agreed_letters_and_the_row_sa
         assert!(traced.iter().any(|step| step == "surname of the shipping address is written in the agreed other letters"), "{traced:?}");
         assert!(!traced.iter().any(|step| is_personal(step)), "{traced:?}");
     });
+}
+
+/// The seed's rules are those of the local world: whatever its marketplaces bring fits them, but for an address without room.
+#[test]
+fn every_order_of_the_generated_marketplaces_is_mapped_by_the_seeds_rules() {
+    let installation: Installation = serde_json::from_str(include_str!("../../infra/seed/installation.json")).unwrap();
+    let uk = (include_str!("../../infra/seed/rules/outfitter-uk.json"), "GBP", true);
+    let eu = (include_str!("../../infra/seed/rules/modehaus-eu.json"), "EUR", false);
+    let now = beginning();
+    let catalogue = fashion::catalogue(1, 200);
+    for (document, currency, tax_included) in [uk, eu] {
+        let rules: OrderRules = serde_json::from_str(document).unwrap();
+        let shop =
+            ShopProfile { shop_id: 2001, currency: currency.to_owned(), tax_included, automatic_acceptance: None, multi_shipment: false };
+        let settings = Settings { debit_seconds: 0, automatic_acceptance: true, sales_lower_offers: false, ..Settings::default() };
+        let mut marketplace = Marketplace::new(settings.clone());
+        let mut dice = rand_chacha::ChaCha8Rng::seed_from_u64(3);
+        for number in 1..=300 {
+            marketplace.place(generate_order(&mut dice, now, &shop, number, &catalogue, OrderWish::default()), now);
+        }
+        marketplace.advance(after(now, Duration::from_secs(60)));
+        let (mut paid, mut owed, mut with_fees, mut written) = (0, 0, 0, 0);
+        for order in marketplace.orders() {
+            let listed: shared::mirakl::Order = serde_json::from_str(&order_json(order, &settings)).unwrap();
+            let channel = MappingChannel { id: "channel", name: "Channel" };
+            let characters = &installation.manners.characters;
+            let mapped = match map_order(&listed, &channel, &rules, &HashMap::new(), characters) {
+                Ok(mapped) => mapped,
+                Err(failure) => {
+                    assert!(failure.reason.lines().all(|reason| reason.contains("Prima has room for 6")), "{failure:?}");
+                    continue;
+                }
+            };
+            let document = &mapped.document;
+            let is_debited = order.customer_debited_date.is_some();
+            assert_eq!((document.header.paid, document.payments.len()), (is_debited, usize::from(is_debited)), "{}", order.order_id);
+            let goods: Decimal = document.lines.iter().map(|line| line.price * Decimal::from(line.quantity)).sum();
+            let worth = goods + document.charges.iter().map(|charge| charge.value).sum::<Decimal>();
+            assert_eq!(worth, order.total_price(), "{}", order.order_id);
+            let taxes: Decimal =
+                order.lines.iter().flat_map(|line| line.taxes.iter().chain(&line.shipping_taxes)).map(|tax| tax.amount).sum();
+            let charged = if tax_included { worth } else { worth + taxes };
+            assert!(document.payments.iter().all(|payment| payment.amount == charged), "{}", order.order_id);
+            *(if is_debited { &mut paid } else { &mut owed }) += 1;
+            with_fees += usize::from(document.charges.iter().any(|charge| charge.code == "HANDLING"));
+            written += usize::from(mapped.traces.iter().any(|trace| trace.contains("the agreed other letters")));
+        }
+        assert!(paid > 150 && owed > 20 && with_fees > 10 && written > 0, "{currency}: {paid} {owed} {with_fees} {written}");
+    }
 }

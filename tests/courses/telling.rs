@@ -152,16 +152,16 @@ fn a_refused_key_is_told_once_until_it_works_again() {
         assert_eq!(course.events(EventKind::KeyRefused), []);
         course.breaks(Kind::Publish, "");
         course.live(1).await;
-        assert_eq!((course.events(EventKind::KeyRefused).len(), course.poll_state().await.key_refused_since), (0, None));
+        assert_eq!((course.events(EventKind::KeyRefused).len(), course.poll_state().await.refused.untold(course.now()).len()), (0, 1));
         course.is_mended();
         course.live(4).await;
         let events = course.events(EventKind::KeyRefused);
         assert_eq!(events.len(), 1, "{events:?}");
         assert_eq!((events[0].channel.as_deref(), events[0].severity, events[0].needs_person), (Some(CHANNEL), Severity::Critical, true));
         assert!(events[0].remedy.contains("prima-mirakl channels key harbour-uk"), "{}", events[0].remedy);
-        assert!(course.poll_state().await.key_refused_since.is_some());
+        assert!(!course.poll_state().await.refused.is_empty());
         course.live(2).await;
-        assert_eq!(course.poll_state().await.key_refused_since, None, "it works again");
+        assert!(course.poll_state().await.refused.is_empty(), "it works again");
         course.live(6).await;
         assert_eq!(course.events(EventKind::KeyRefused).len(), 2);
     });
@@ -184,7 +184,7 @@ fn another_failure_of_mirakl_is_counted_and_tells_nobody() {
 #[test]
 fn an_exception_is_shown_again_in_the_dead_letter_queue_before_its_message_expires() {
     play(nothing_yet(), async |course| {
-        course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| sale.order.can_shop_ship = Some(false));
+        course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| sale.unreadable = true);
         course.live(2).await;
         assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Exception, (1, 1)));
         course.pass(13 * minutes(24 * 60) - minutes(3)).await;
@@ -205,7 +205,7 @@ fn an_exception_is_shown_again_in_the_dead_letter_queue_before_its_message_expir
 #[test]
 fn what_is_found_while_the_bus_is_down_is_told_once_it_is_up() {
     play(nothing_yet(), async |course| {
-        course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| sale.order.can_shop_ship = Some(false));
+        course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| sale.unreadable = true);
         course.breaks(Kind::Publish, "");
         course.live(3).await;
         assert_eq!(course.told("A-1").0, 0);
@@ -336,7 +336,7 @@ fn a_closed_intake_that_the_bus_did_not_take_is_told_with_the_next_failure() {
 #[test]
 fn while_the_bus_is_down_an_exception_stands_in_the_dead_letter_queue_once() {
     play(nothing_yet(), async |course| {
-        course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| sale.order.can_shop_ship = Some(false));
+        course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| sale.unreadable = true);
         course.breaks(Kind::Publish, "");
         course.live(20).await;
         assert_eq!(course.told("A-1"), (0, 1));
@@ -349,7 +349,7 @@ fn while_the_bus_is_down_an_exception_stands_in_the_dead_letter_queue_once() {
 #[test]
 fn an_exception_that_the_queue_did_not_take_again_is_shown_the_next_minute() {
     play(nothing_yet(), async |course| {
-        course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| sale.order.can_shop_ship = Some(false));
+        course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| sale.unreadable = true);
         course.live(2).await;
         course.pass(13 * minutes(24 * 60)).await;
         course.breaks(Kind::Send, "");

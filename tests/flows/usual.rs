@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use local_world::Function;
+use local_world::{Function, World};
 use serde_json::{Value, json};
 
 use crate::{in_prima, mirakl_orders, options, poll_until, prima_orders, stage, text, the_order, uk, world};
@@ -175,6 +175,9 @@ async fn an_operator_mends_the_cause_and_retries_the_exception() {
     world.settle(Duration::from_secs(60)).await.unwrap();
     assert_eq!(prima_orders(&world).await.len(), 0);
 
+    a_false_settling_is_refused_and_can_be_taken_back(&world, &order_id).await;
+    what_would_do_harm_is_not_stored(&world).await;
+
     let known = simulators::fashion::catalogue(1, 1)[0].clone();
     let overrides = world.deployment().aws().directory().join("skus.json");
     let mended = json!({"NOSUCH-XXX-00": {"product": known.product, "matrix_codes": [known.colour, known.size]}});
@@ -203,4 +206,63 @@ async fn an_operator_mends_the_cause_and_retries_the_exception() {
     .await;
     let shown = operator(&["orders", "show", "outfitter-uk", &order_id]).await;
     assert!(shown.contains("exception") && shown.contains("created"), "{shown}");
+}
+
+/// The command ends with this code; what it said.
+async fn ends(world: &World, code: i32, arguments: &[&str], input: &str) -> String {
+    let (ended, said) = world.deployment().operator_ends(arguments, input).await.unwrap();
+    assert_eq!(ended, Some(code), "{arguments:?}: {said}");
+    said
+}
+
+/// The order is paid, waits in Mirakl for its shipment, and is an exception with us.
+async fn a_false_settling_is_refused_and_can_be_taken_back(world: &World, order_id: &str) {
+    let cancelled = ["exceptions", "settle", "outfitter-uk", order_id, "--as", "cancelled", "--author", "Ann Field", "--note"];
+    let settle = |more: &[&'static str]| -> Vec<&str> { cancelled.iter().copied().chain(more.iter().copied()).collect() };
+    assert!(ends(world, 2, &settle(&[" "]), "").await.contains("--note is empty"));
+    let said = ends(world, 2, &settle(&["the customer rang"]), "").await;
+    assert!(said.contains("Mirakl has the order in SHIPPING") && said.contains("--force"), "{said}");
+    assert_eq!(stage(world, order_id).await, "exception");
+    ends(world, 0, &settle(&["the customer rang", "--force"]), "").await;
+    assert_eq!(stage(world, order_id).await, "cancelled");
+    let reopen = ["exceptions", "reopen", "outfitter-uk", order_id, "--author", "Ann Field", "--note", "it was another order"];
+    ends(world, 0, &reopen, "").await;
+    assert_eq!(stage(world, order_id).await, "exception");
+    let history = ends(world, 0, &["orders", "show", "outfitter-uk", order_id], "").await;
+    assert!(history.contains("settled by Ann Field") && history.contains("taken back by Ann Field"), "{history}");
+}
+
+async fn what_would_do_harm_is_not_stored(world: &World) {
+    let said = ends(world, 2, &["channels", "key", "outfitter-uk"], "a-key-of-nobody").await;
+    assert!(said.contains("refuses the key") && said.contains("was not touched"), "{said}");
+    // Still the good one.
+    assert!(ends(world, 0, &["check", "outfitter-uk"], "").await.contains("Nothing is to be done"));
+
+    let shown = ends(world, 0, &["channels", "show", "outfitter-uk"], "").await;
+    let definition: Value = serde_json::from_str(shown.split_once('\n').unwrap().1).unwrap();
+    let file = world.deployment().aws().directory().join("channel.json");
+    let put = async |change: Value, code: i32| {
+        let mut changed = definition.clone();
+        changed.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        std::fs::write(&file, changed.to_string()).unwrap();
+        ends(world, code, &["channels", "put", &file.to_string_lossy()], "").await
+    };
+    let said = put(json!({"id": "outfitter-two"}), 2).await;
+    assert!(said.contains("each order would be created twice"), "{said}");
+    let said = put(json!({"acceptance_window_minutes": 600}), 2).await;
+    assert!(said.contains("Channel outfitter-uk is live") && said.contains("600") && said.contains("--yes"), "{said}");
+    put(json!({}), 0).await;
+
+    let set = ["carriers", "set", "outfitter-uk", "DPD SAT BY 12", "--code", "DPD-UK"];
+    let said = ends(world, 2, &set, "").await;
+    assert!(said.contains("lists no carrier code DPD-UK") && said.contains("did you mean DPD_UK"), "{said}");
+
+    // A reader that closes the pipe at once.
+    let piped = std::process::Command::new("bash")
+        .args(["-c", "set -o pipefail; \"$0\" channels list | true"])
+        .arg(world.deployment().operator_binary())
+        .envs(world.deployment().operator_environment().unwrap())
+        .output()
+        .unwrap();
+    assert!(piped.status.success() && piped.stderr.is_empty(), "{}", String::from_utf8_lossy(&piped.stderr));
 }

@@ -25,6 +25,8 @@ pub(crate) enum Simulation {
     Orders,
     /// Of stock.
     Stock,
+    /// Of despatches.
+    Despatches,
 }
 
 impl Simulation {
@@ -33,6 +35,7 @@ impl Simulation {
         match self {
             Self::Orders => "orders",
             Self::Stock => "stock",
+            Self::Despatches => "despatches",
         }
     }
 }
@@ -48,7 +51,12 @@ pub(crate) struct Edit {
 /// All of them: by the crate that has to be compiled anew.
 pub(crate) fn all() -> impl Iterator<Item = &'static Bug> {
     let orders = crate::acknowledging::BUGS.iter().chain(crate::creating::BUGS).chain(crate::remembering::BUGS);
-    orders.chain(crate::pushing::BUGS).chain(crate::following::BUGS)
+    orders
+        .chain(crate::refunding::BUGS)
+        .chain(crate::pushing::BUGS)
+        .chain(crate::following::BUGS)
+        .chain(crate::despatching::BUGS)
+        .chain(crate::telling::BUGS)
 }
 
 impl Bug {

@@ -1,12 +1,15 @@
-//! `cargo planted`: plants one bug after the other into a copy of the workspace, and holds the fault simulation of orders or of stock to
-//! finding each. `cargo planted NAME...` plants some, `--list` names them all.
+//! `cargo planted`: plants one bug after the other into a copy of the workspace, and holds the fault simulation of orders, of stock or of
+//! despatches to finding each. `cargo planted NAME...` plants some, `--list` names them all.
 
 mod acknowledging;
 mod bugs;
 mod creating;
+mod despatching;
 mod following;
 mod pushing;
+mod refunding;
 mod remembering;
+mod telling;
 mod tree;
 
 use std::path::{Path, PathBuf};
@@ -62,7 +65,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let tree = Tree::copied(workspace())?;
     if !options.skip_sound {
         println!("the unmodified tree ...");
-        for simulation in [Simulation::Orders, Simulation::Stock] {
+        for simulation in [Simulation::Orders, Simulation::Stock, Simulation::Despatches] {
             if chosen.iter().all(|bug| bug.simulation != simulation) {
                 continue;
             }

@@ -45,8 +45,8 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Orders,
         edits: &[Edit {
             file: LIFE,
-            find: "            row.enter(Stage::Cancelling, at.now, \"cancelled in Mirakl after it was created in Prima\");\n            Next::Cancel\n",
-            replace: "            row.enter(Stage::Cancelled, at.now, \"cancelled in Mirakl after it was created in Prima\");\n            Next::Nothing\n",
+            find: "            row.enter(Stage::Cancelling, at.now, format!(\"{how} in Mirakl after it was created in Prima\"));\n            Next::Cancel\n",
+            replace: "            row.enter(Stage::Cancelled, at.now, format!(\"{how} in Mirakl after it was created in Prima\"));\n            Next::Nothing\n",
         }],
     },
     Bug {

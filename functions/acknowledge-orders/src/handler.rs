@@ -119,9 +119,18 @@ pub struct Summary {
 /// A channel's measures, under the names that alarms and dashboards know.
 fn measures(report: &ChannelReport) -> Measures {
     let mut measures = Measures::of_channel("acknowledge-orders", &report.channel);
+    // An age that is not known is not said: a zero would end an alarm.
+    if let Some(ages) = report.ages {
+        measures
+            .seconds("OldestOrderWaitingForPrimaSeconds", ages.waiting_for_prima.as_secs_f64())
+            .seconds("OldestExceptionUnannouncedSeconds", ages.unannounced.as_secs_f64());
+    }
     if report.skipped.is_some() {
         measures.count("PollsSkipped", 1);
         return measures;
+    }
+    if report.listed_whole || !report.oldest_unacknowledged.is_zero() {
+        measures.seconds("OldestUnacknowledgedSeconds", report.oldest_unacknowledged.as_secs_f64());
     }
     measures
         .count("PollsCompleted", usize::from(report.completed))
@@ -131,8 +140,7 @@ fn measures(report: &ChannelReport) -> Measures {
         .count("OrdersQueued", report.queued)
         .count("ReferencesWritten", report.referenced)
         .count("Listings", report.pages)
-        .count("Failures", usize::try_from(report.counts.values().sum::<u64>()).unwrap_or(usize::MAX))
-        .seconds("OldestUnacknowledgedSeconds", report.oldest_unacknowledged.as_secs_f64());
+        .count("Failures", usize::try_from(report.counts.values().sum::<u64>()).unwrap_or(usize::MAX));
     for &seconds in &report.seconds_to_acknowledge {
         measures.seconds("AcknowledgementSeconds", seconds);
     }

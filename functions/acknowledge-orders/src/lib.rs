@@ -8,11 +8,14 @@
 //! shows the order past acceptance and the row follows. After the row and before the message, the row is found stuck.
 //! After references were written and before that was recorded, they are written again, which is harmless.
 
+mod ages;
 pub mod handler;
 mod listing;
+mod look;
 mod record;
 mod references;
 mod report;
+mod rights;
 mod sweep;
 
 use std::time::Duration;
@@ -25,8 +28,10 @@ use shared::events::{Event, EventBus, EventKind, Severity};
 use shared::mirakl::{MiraklDirectory, MiraklError, MiraklOrders};
 use shared::order::row::Lease;
 use shared::queue::OrderQueue;
+use shared::rights::shows_right;
 use shared::state::{ListingKind, PollState, Store, StoreError, UnfinishedListing};
 
+pub use ages::Ages;
 use listing::{Listing, Patience};
 pub use report::ChannelReport;
 
@@ -39,6 +44,10 @@ const UNLISTED_IS_TOLD: Duration = Duration::from_secs(10 * 60);
 const FIRST_LOOK_BACK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// How long the poller waits for what it remembers before it goes on without.
 const PATIENCE_WITH_MEMORY: Duration = Duration::from_secs(3);
+/// Mirakl's operation by which an order is accepted.
+const ACCEPT: &str = "OR21";
+/// Why nothing is listed this minute.
+const NOT_DUE: &str = "not due";
 /// Listings by window between two by state alone.
 const WINDOWS_BETWEEN_FULL: u32 = 4;
 /// Values that are told of in a channel's life, at the most.
@@ -112,6 +121,9 @@ where
             Turn::Ours(poll) => *poll,
             Turn::Skip(why) => {
                 report.skipped = Some(why);
+                if why == NOT_DUE && channel.orders == Mode::Live {
+                    report.ages = self.ages(channel).await;
+                }
                 return report;
             }
         };
@@ -121,7 +133,7 @@ where
         let client = match self.directory.client(channel, soft_deadline).await {
             Ok(client) => client,
             Err(problem) => {
-                self.note_failure(channel, &mut poll.state, &mut report, &problem, started).await;
+                self.note_failure(channel, &mut poll.state, &mut report, &problem, started);
                 poll.state.full_wanted = true;
                 self.end_turn(channel, poll, &report).await;
                 return report;
@@ -137,12 +149,12 @@ where
             listing.read(&client, kind, poll.place_of(kind), &patience).await;
         }
         report.note_listing(&listing);
-        let accepted = self.accept_waiting(&client, channel, &listing, &mut report).await;
+        let accepted = self.accept_waiting(&client, channel, &listing, &mut poll.state, &mut report).await;
 
         // The sales are safe; now remember, hand over, and tell.
         match &listing.problem {
-            Some(problem) => self.note_failure(channel, &mut poll.state, &mut report, problem, started).await,
-            None if listing.pages > 0 => poll.state.key_refused_since = None,
+            Some(problem) => self.note_failure(channel, &mut poll.state, &mut report, problem, started),
+            None if listing.pages > 0 => rights::note(&mut poll.state.refused, channel, "OR11", true, None, started),
             None => {}
         }
         self.warn_of_windows(channel, &listing, &accepted, &mut poll.state, &mut report).await;
@@ -153,8 +165,12 @@ where
             recorded &= driven.clean;
             by_id_is_owed = driven.met_the_limit;
             self.write_references(&client, channel, &mut poll.state, &mut report).await;
+            let busy = !listing.shows_all_news() || report.listed_by_id > 0;
+            self.look_around(&client, channel, &mut poll.state.look, busy, run, &mut report).await;
             self.announce_exceptions(channel, &mut report).await;
+            report.ages = self.ages(channel).await;
         }
+        self.tell_of_refused(channel, &mut poll.state.refused, started).await;
         self.tell_of_unknown_values(channel, &mut poll.state, &report).await;
         poll.advance(&listing, &accepted, recorded, channel, self.clock.now());
         poll.note_turns(&kinds, &listing, by_id_is_owed);
@@ -169,9 +185,17 @@ where
         report
     }
 
-    /// Accepts every waiting order, oldest first, a few at a time.
-    async fn accept_waiting(&self, client: &D::Client, channel: &Channel, listing: &Listing, report: &mut ChannelReport) -> Vec<String> {
-        let waiting = listing.waiting();
+    /// Accepts every waiting order, oldest first, a few at a time. While the right to accept is known to be missing, one order a run
+    /// tries it, and the others follow at once where it is there: a window does not wait for a back-off.
+    async fn accept_waiting(
+        &self,
+        client: &D::Client,
+        channel: &Channel,
+        listing: &Listing,
+        poll: &mut PollState,
+        report: &mut ChannelReport,
+    ) -> Vec<String> {
+        let mut waiting = listing.waiting();
         report.waiting = waiting.len();
         if channel.orders == Mode::Observe {
             for order in &waiting {
@@ -179,26 +203,44 @@ where
             }
             return Vec::new();
         }
-        let answers: Vec<_> = stream::iter(&waiting)
-            .map(|order| async move { (order, client.accept_order(&order.order_id, &order.line_ids).await, self.clock.now()) })
-            .buffer_unordered(channel.concurrent_accepts)
-            .collect()
-            .await;
+        let refused = poll.refused.of(&channel.id, ACCEPT).map(|right| right.refusals);
+        if let (Some(refusals), false) = (refused, waiting.is_empty()) {
+            // Another one each time: what is refused may be one order alone.
+            let next = usize::try_from(refusals).unwrap_or(0) % waiting.len();
+            waiting.rotate_left(next);
+        }
+        let (first, others) = waiting.split_at(usize::from(refused.is_some()).min(waiting.len()));
         let mut accepted = Vec::new();
-        for (order, answer, at) in answers {
-            match answer {
-                Ok(()) => {
-                    report.accepted_after(order.created, at);
-                    accepted.push(order.order_id.clone());
-                }
-                // Accepted before, by us with a lost answer or by a person, or too late: the next listing tells.
-                Err(problem) if problem.is_invalid_state() => report.count("accept_already_decided"),
-                Err(problem) => {
-                    tracing::warn!(channel = %channel.id, order = %order.order_id, %problem, "an order could not be accepted; the next listing shows it again");
-                    report.note_failure(&problem);
+        let (mut worked, mut refusal) = (false, None);
+        for part in [first, others] {
+            if refusal.is_some() {
+                break;
+            }
+            let answers: Vec<_> = stream::iter(part)
+                .map(|order| async move { (order, client.accept_order(&order.order_id, &order.line_ids).await, self.clock.now()) })
+                .buffer_unordered(channel.concurrent_accepts)
+                .collect()
+                .await;
+            for (order, answer, at) in answers {
+                worked |= shows_right(&answer);
+                match answer {
+                    Ok(()) => {
+                        report.accepted_after(order.created, at);
+                        accepted.push(order.order_id.clone());
+                    }
+                    // Accepted before, by us with a lost answer or by a person, or too late: the next listing tells.
+                    Err(problem) if problem.is_invalid_state() => report.count("accept_already_decided"),
+                    Err(problem) => {
+                        tracing::warn!(channel = %channel.id, order = %order.order_id, %problem, "an order could not be accepted; the next listing shows it again");
+                        report.note_failure(&problem);
+                        if problem.is_key_refused() {
+                            refusal = Some(problem);
+                        }
+                    }
                 }
             }
         }
+        rights::note(&mut poll.refused, channel, ACCEPT, worked, refusal.as_ref(), self.clock.now());
         accepted
     }
 
@@ -254,35 +296,10 @@ where
         }
     }
 
-    /// A refused key is said once, until it works again.
-    async fn note_failure(
-        &self,
-        channel: &Channel,
-        poll: &mut PollState,
-        report: &mut ChannelReport,
-        problem: &MiraklError,
-        now: Timestamp,
-    ) {
+    fn note_failure(&self, channel: &Channel, poll: &mut PollState, report: &mut ChannelReport, problem: &MiraklError, now: Timestamp) {
         tracing::warn!(channel = %channel.id, %problem, "the listing is incomplete");
         report.note_failure(problem);
-        if !problem.is_key_refused() || poll.key_refused_since.is_some() {
-            return;
-        }
-        let event = Event {
-            kind: EventKind::KeyRefused,
-            channel: Some(channel.id.clone()),
-            order: None,
-            needs_person: true,
-            severity: Severity::Critical,
-            reason: format!("Mirakl refuses the API key of channel {}: {problem}", channel.id),
-            remedy: format!("Generate a key in Mirakl's back office and store it: prima-mirakl channels key {}", channel.id),
-        };
-        match self.events.publish(&[event]).await {
-            Ok(()) => poll.key_refused_since = Some(now),
-            Err(problem) => {
-                tracing::error!(channel = %channel.id, %problem, "the API key is refused, and that could not be said on the bus")
-            }
-        }
+        rights::note(&mut poll.refused, channel, "OR11", false, Some(problem), now);
     }
 
     /// States and codes that this version does not know: each is told once.
@@ -317,13 +334,13 @@ where
             tracing::warn!(channel = %channel.id, "the poll state cannot be read; polling without it");
             // Without memory the wall clock alone keeps to a marketplace's slower rhythm.
             let interval = i64::from(channel.listing_interval_minutes);
-            return if (now.as_second() / 60) % interval == 0 { Turn::Ours(Box::new(Turned::blind())) } else { Turn::Skip("not due") };
+            return if (now.as_second() / 60) % interval == 0 { Turn::Ours(Box::new(Turned::blind())) } else { Turn::Skip(NOT_DUE) };
         };
         let interval = Duration::from_secs(60 * u64::from(channel.listing_interval_minutes));
         // Schedules start a little early or late: a quarter of a minute is no overrun.
         let due = state.listed_at.is_none_or(|at| now >= before(after(at, interval), Duration::from_secs(15)));
         if !due && channel.listing_interval_minutes > 1 {
-            return Turn::Skip("not due");
+            return Turn::Skip(NOT_DUE);
         }
         if state.lease.as_ref().is_some_and(|lease| lease.owner != run.id && lease.until > now) {
             return Turn::Skip("another run is at it");
@@ -389,7 +406,7 @@ where
         if !poll.remembered {
             return;
         }
-        poll.state.lease = None;
+        let ours = poll.state.lease.take();
         if report.completed {
             let now = self.clock.now();
             poll.state.completed_at = Some(now);
@@ -398,8 +415,23 @@ where
                 poll.state.full_completed_at = Some(now);
             }
         }
-        if let Err(problem) = self.store.save_poll(&channel.id, &mut poll.state).await {
+        for _try in 0..3 {
+            let problem = match self.store.save_poll(&channel.id, &mut poll.state).await {
+                Ok(()) => return,
+                Err(problem) => problem,
+            };
+            // An operator's command asked for a full listing beside us. What we did not save would be listed again, and our lease would
+            // hold the next run up until it ends.
+            if let StoreError::Conflict(_) = problem
+                && let Ok(current) = self.store.load_poll(&channel.id).await
+                && current.lease == ours
+            {
+                poll.state.version = current.version;
+                poll.state.full_wanted |= current.full_wanted;
+                continue;
+            }
             tracing::warn!(channel = %channel.id, %problem, "the poll state could not be saved; the next listing repeats a little");
+            return;
         }
     }
 }

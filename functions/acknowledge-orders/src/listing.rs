@@ -26,13 +26,8 @@ const BRIEFLY: Duration = Duration::from_secs(3);
 const MOST_BYTES_SHOWN: usize = 150_000;
 
 /// The states in which something has still to happen to an order.
-const OPEN: [OrderState; 5] = [
-    OrderState::Staging,
-    OrderState::WaitingAcceptance,
-    OrderState::WaitingDebit,
-    OrderState::WaitingDebitPayment,
-    OrderState::Shipping,
-];
+const OPEN: [OrderState; 5] =
+    [OrderState::Staging, OrderState::WaitingAcceptance, OrderState::WaitingDebit, OrderState::WaitingDebitPayment, OrderState::Shipping];
 
 /// How long a run pages.
 #[derive(Debug)]
@@ -298,7 +293,7 @@ impl Listing {
     }
 }
 
-/// Lists orders of ours by their ids, at most 100, in one call.
+/// Lists orders of ours by their ids, at most 100: one call, where pages are as long as they are asked for.
 pub(crate) async fn list_by_id(
     client: &impl MiraklOrders,
     order_ids: Vec<String>,
@@ -306,8 +301,19 @@ pub(crate) async fn list_by_id(
 ) -> Result<Listing, MiraklError> {
     let query = OrderQuery { order_ids, limit_waited_until: Some(limit_waited_until), ..OrderQuery::default() };
     let mut listing = Listing::default();
-    listing.take(client.list_orders(&query, 0).await?);
-    Ok(listing)
+    let mut seen = 0;
+    loop {
+        let page = client.list_orders(&query, seen).await?;
+        let (length, total) = (page.length, page.total_count.and_then(|total| usize::try_from(total).ok()));
+        listing.take(page);
+        seen += length;
+        match total {
+            Some(total) if seen >= total => return Ok(listing),
+            Some(_) if length == 0 => return Err(MiraklError::unknown("OR11", "the pages end before all orders were shown")),
+            None if length < PAGE || seen >= PAGE => return Ok(listing),
+            _ => {}
+        }
+    }
 }
 
 #[cfg(test)]
@@ -430,11 +436,7 @@ mod tests {
                 let marketplace = Marketplace { tells_total, ..Marketplace::with(orders) };
                 let listing = marketplace.list_all().await;
                 assert_eq!(listed(&listing), marketplace.ids(), "{orders} orders");
-                assert_eq!(
-                    (listing.pages, is_complete(&listing), listing.problem),
-                    (pages, true, None),
-                    "{orders} orders, {tells_total}"
-                );
+                assert_eq!((listing.pages, is_complete(&listing), listing.problem), (pages, true, None), "{orders} orders, {tells_total}");
             }
         }
     }

@@ -24,7 +24,7 @@ const TIME_TO_END: Duration = Duration::from_secs(8);
 const CONCURRENT_SAVES: usize = 16;
 
 /// A saved row's follow-up.
-enum Saved {
+pub(crate) enum Saved {
     Quiet,
     Create(OrderMessage),
     Cancel(OrderMessage),
@@ -120,7 +120,7 @@ where
         plans
     }
 
-    async fn save(&self, channel: &Channel, mut row: OrderRow, order: &Order, mut next: Next, at: Circumstances) -> Saved {
+    pub(crate) async fn save(&self, channel: &Channel, mut row: OrderRow, order: &Order, mut next: Next, at: Circumstances) -> Saved {
         // Told first: once the row is saved, nothing brings the order back to be told of.
         if next == Next::WindowMissed && !self.tell_of_missed_window(channel, order).await {
             return Saved::Failed;
@@ -145,7 +145,7 @@ where
         Saved::Failed
     }
 
-    async fn follow_up(&self, channel: &Channel, saved: Vec<Saved>, report: &mut ChannelReport) -> bool {
+    pub(crate) async fn follow_up(&self, channel: &Channel, saved: Vec<Saved>, report: &mut ChannelReport) -> bool {
         let mut clean = true;
         let mut messages = Vec::new();
         for one in saved {

@@ -10,9 +10,11 @@ use shared::order::row::{ExceptionKind, OrderRow, REFERENCE_PENDING, SHIPPED_REF
 use shared::queue::OrderQueue;
 use shared::state::{PollState, Store};
 
-use crate::Ports;
 use crate::report::ChannelReport;
+use crate::{Ports, rights};
 
+/// Mirakl's operation by which references are written.
+const WRITE: &str = "OR04";
 /// Mirakl's limit for one OR04.
 const REFERENCES_PER_CALL: usize = 100;
 
@@ -25,16 +27,13 @@ where
     C: Clock,
 {
     /// Tells Mirakl the numbers of orders that were created since. What fails is found pending again the next minute.
-    pub(crate) async fn write_references(
-        &self,
-        client: &D::Client,
-        channel: &Channel,
-        poll: &mut PollState,
-        report: &mut ChannelReport,
-    ) {
+    pub(crate) async fn write_references(&self, client: &D::Client, channel: &Channel, poll: &mut PollState, report: &mut ChannelReport) {
         let now = self.clock.now();
         // OR04: at most once a minute; runs come a minute apart, a little early or late.
         if poll.references_at.is_some_and(|at| now < before(after(at, Duration::from_secs(60)), Duration::from_secs(15))) {
+            return;
+        }
+        if poll.refused.wait(&channel.id, WRITE, now).is_some() {
             return;
         }
         // What was shipped meanwhile owes its number all the same. A part may have been cancelled before its number was written: the row
@@ -63,10 +62,14 @@ where
         }
         poll.references_at = Some(now);
         let answers = match client.write_references(&references).await {
-            Ok(answers) => answers,
+            Ok(answers) => {
+                rights::note(&mut poll.refused, channel, WRITE, true, None, now);
+                answers
+            }
             Err(problem) => {
                 tracing::warn!(channel = %channel.id, %problem, "references could not be written; the next minute tries again");
                 report.note_failure(&problem);
+                rights::note(&mut poll.refused, channel, WRITE, false, Some(&problem), now);
                 return;
             }
         };

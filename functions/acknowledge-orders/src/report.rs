@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::mirakl::{MiraklError, Order};
+use shared::state::ListingKind;
 
+use crate::Ages;
 use crate::listing::Listing;
 
 /// One channel's minute in numbers.
@@ -17,6 +19,8 @@ pub struct ChannelReport {
     pub skipped: Option<&'static str>,
     /// The listing was complete and everything was recorded.
     pub completed: bool,
+    /// Every order that waits was listed.
+    pub listed_whole: bool,
     /// Orders listed.
     pub listed: usize,
     /// Calls of OR11.
@@ -39,6 +43,8 @@ pub struct ChannelReport {
     pub referenced: usize,
     /// Values that this version does not know, each with an order that has it.
     pub unknown_values: BTreeMap<String, String>,
+    /// How long our own rows have waited, where that is known.
+    pub ages: Option<Ages>,
     /// Failures and oddities, by kind.
     pub counts: BTreeMap<String, u64>,
 }
@@ -65,6 +71,7 @@ impl ChannelReport {
     pub(crate) fn note_listing(&mut self, listing: &Listing) {
         self.listed = listing.orders.len() + listing.unreadable.len();
         self.pages = listing.pages;
+        self.listed_whole = listing.shows_all_news() || listing.completes(ListingKind::Waiting);
     }
 
     pub(crate) fn note_unknown_values(&mut self, order: &Order) {

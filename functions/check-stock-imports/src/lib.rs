@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 pub use shared::batch::Disposition;
 use shared::channel::Channel;
-use shared::clock::{Clock, after, before};
+use shared::clock::{CLOCK_SKEW, Clock, after, before};
 use shared::mirakl::error_report::LineError;
 use shared::mirakl::stock::{ImportProgress, MiraklStock};
 use shared::mirakl::{MiraklDirectory, MiraklError};
@@ -110,6 +110,10 @@ where
             return Disposition::Done("nothing to ask");
         };
         let Some(import_id) = import.import_id.clone() else { return Disposition::Done("nothing to ask") };
+        // The message that counts comes later. Whoever noted when may have had a clock that was ahead of ours.
+        if import.ask_at > after(self.clock.now(), CLOCK_SKEW) {
+            return Disposition::Done("an older copy");
+        }
         let channel = match self.book.channels().await {
             Ok(channels) => channels.into_iter().find(|channel| channel.id == message.channel),
             Err(_) => return Disposition::Return("documents unavailable"),
@@ -119,9 +123,20 @@ where
             Ok(stand) => stand,
             Err(problem) => {
                 tracing::warn!(channel = %channel.id, %problem, "an import cannot be asked about; asked again later");
-                return self.again(message, problem.retry_after.unwrap_or(Duration::from_secs(60))).await;
+                let wait = if problem.is_key_refused() { self.refused(message, &problem).await } else { problem.retry_after };
+                return self.again(message, wait.unwrap_or_else(|| self.next_question(&import).max(Duration::from_secs(60)))).await;
             }
         };
+        if !memory.refused_rights.is_empty() {
+            let works = |memory: &mut PushMemory| {
+                for operation in questions(&import) {
+                    memory.refused_rights.works(&message.channel, operation);
+                }
+            };
+            if self.change(&message.channel, works).await.is_err() {
+                return Disposition::Return("store unavailable");
+            }
+        }
         match stand {
             Stand::Running => self.again(message, self.next_question(&import)).await,
             _ if waited_for.is_none() => self.stray_ended(message).await,
@@ -145,7 +160,7 @@ where
                 let now = self.clock.now();
                 self.change(&message.channel, |memory| {
                     if memory.import.take_if(|import| import.mark == message.mark).is_some() {
-                        memory.failed = Some(FailedImport { at: now, reason: reason.clone(), is_key: false });
+                        memory.failed = Some(FailedImport { at: now, reason: reason.clone() });
                         memory.totals.imports_failed += 1;
                         // Its lines are in doubt: what they are to show is published again at once.
                         memory.pending = true;
@@ -155,6 +170,15 @@ where
                 .map_or(Disposition::Return("store unavailable"), |()| Disposition::Done("failed"))
             }
         }
+    }
+
+    /// Notes that the key may not ask; `push-stock` tells of it. Answers when it is tried again.
+    async fn refused(&self, message: &ImportMessage, problem: &MiraklError) -> Option<Duration> {
+        let now = self.clock.now();
+        let noted = self.change(&message.channel, |memory| memory.refused_rights.refuse(&message.channel, problem, now)).await;
+        noted.ok()?;
+        let (memory, _) = self.ledger.load_record::<PushMemory>(StockRecord::Push(&message.channel)).await.ok()?;
+        memory.refused_rights.wait(&message.channel, problem.operation, now)
     }
 
     async fn stand(&self, channel: &Channel, import: &ImportUnderWay, import_id: &str, run: &Run) -> Result<Stand, MiraklError> {
@@ -357,6 +381,14 @@ where
             600..3600 => 300,
             _ => 900,
         })
+    }
+}
+
+/// The operations by which an import is asked about.
+fn questions(import: &ImportUnderWay) -> [&'static str; 2] {
+    match import.kind {
+        ImportKind::Stock => ["STO02", "STO03"],
+        ImportKind::Offers => ["OF02", "OF03"],
     }
 }
 

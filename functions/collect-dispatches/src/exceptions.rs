@@ -6,6 +6,7 @@ use std::time::Duration;
 use shared::channel::{Channel, Mode};
 use shared::clock::{Clock, before};
 use shared::despatch::book::{Book, Pages};
+use shared::despatch::message::MessageUnderWay;
 use shared::despatch::plan::{Facts, Step, next_step};
 use shared::events::{Event, EventBus, EventKind};
 use shared::exceptions::{announce, message};
@@ -88,6 +89,7 @@ where
         let mut row = row.clone();
         row.enter(Stage::Despatched, now, "its carrier is mapped now");
         let despatch = row.despatch.get_or_insert_default();
+        despatch.message = Some(MessageUnderWay::sent(now));
         despatch.due_at = despatch.due_once_queued(now);
         if self.store.save_order(&mut row).await.is_ok() {
             report.resumed += 1;

@@ -5,8 +5,8 @@ use shared::clock::{Clock, after};
 use shared::despatch::book::Book;
 use shared::despatch::file;
 use shared::despatch::found::{Found, on_file};
+use shared::despatch::message::MESSAGE_IS_LOST;
 use shared::events::{Event, EventBus, EventKind, Severity};
-use shared::order::life::QUEUED_IS_STUCK;
 use shared::prima::PrimaDespatches;
 use shared::prima::order::PrimaParcel;
 use shared::queue::{OrderQueue, ShownExceptions};
@@ -113,6 +113,7 @@ where
             Ok(read) => read,
             Err(problem) => return Ok(vec![problem]),
         };
+        self.report_odd_forms(&read.odd, None, report).await;
         let mut problems: Vec<String> = read.problems.iter().map(|(line, problem)| format!("line {line}: {problem}")).collect();
         for (number, parcels) in &read.orders {
             match self.take_over_parcels(number, parcels, channels, report).await {
@@ -151,11 +152,12 @@ where
                 return Taken::Not(format!("its order is {} already", row.stage.name()));
             }
             let found = on_file(&mut row, parcels, now);
-            row.despatch.get_or_insert_default().due_at = after(now, QUEUED_IS_STUCK);
+            let sends = found == Found::Tell && row.despatch.get_or_insert_default().begin_message(now);
+            row.despatch.get_or_insert_default().due_at = after(now, MESSAGE_IS_LOST);
             match self.store.save_order(&mut row).await {
                 Ok(()) => {
                     if found != Found::Nothing {
-                        self.follow_up(row, found, channel, report).await;
+                        self.follow_up(row, found, sends, channel, report).await;
                     }
                     return Taken::Over;
                 }

@@ -94,6 +94,12 @@ fn measures(report: &Report) -> Measures {
         .count("DeadlinesNear", report.warned)
         .count("FilesTakenIn", report.files)
         .count("Failures", report.counts.values().sum());
+    // An age that is not known is not said: a zero would end an alarm.
+    if report.knows_ages() {
+        measures
+            .seconds("OldestDespatchUntoldSeconds", report.oldest_untold.as_secs_f64())
+            .seconds("OldestExceptionUnannouncedSeconds", report.oldest_unannounced.as_secs_f64());
+    }
     for (kind, count) in &report.counts {
         tracing::warn!(kind, count, "failures of this run");
     }

@@ -29,8 +29,8 @@ use shared::events::{Event, EventBus, EventKind, Severity};
 use shared::exceptions::announce;
 use shared::installation::PrimaManners;
 use shared::intake::{Admission, Call, ORDER_STATUS, admit};
-use shared::order::life::QUEUED_IS_STUCK;
-use shared::order::row::{DESPATCH_EXCEPTION, ExceptionKind, OrderRow, REFERENCE_PENDING, Stage};
+use shared::odd_form::OddForm;
+use shared::order::row::{DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED, ExceptionKind, OrderKey, OrderRow, REFERENCE_PENDING, Stage};
 use shared::prima::{Outcome, PrimaDespatches, PrimaError, PrimaOrderStatus, PrimaProgress};
 use shared::queue::{OrderMessage, OrderQueue, OrderTask, ShownExceptions};
 use shared::state::{Store, StoreError};
@@ -40,6 +40,8 @@ pub use report::Report;
 
 /// Keys read of orders whose reference is owed, which stand in the index by another moment. References go out a hundred a minute.
 const PENDING: usize = 1000;
+/// Due orders of one stage looked at in one run, at least.
+const LISTED: usize = 1000;
 /// Answers in a row that cannot be understood before a person is asked.
 const UNCLEAR_ANSWERS: u32 = 3;
 /// Questions in a row that Prima did not answer for one order, and answered for others, before a person is asked.
@@ -118,8 +120,13 @@ where
                     DespatchRules::default()
                 }
             };
-            let rows = self.due_rows(channel, now, &mut report).await.into_iter().chain(exceptions);
-            due.extend(rows.filter(|row| is_due(row, now)).map(|row| Due { row, channel, rules: rules.clone() }));
+            let rows = self.due_rows(channel, now, &mut report).await;
+            self.look_through_despatched(channel, &rules, &rows, now, &mut report).await;
+            let (asked, waiting): (Vec<_>, Vec<_>) = rows.into_iter().chain(exceptions).partition(|row| is_due(row, now));
+            for row in waiting {
+                self.warn_of_waiting(row, channel, &rules, &mut report).await;
+            }
+            due.extend(asked.into_iter().map(|row| Due { row, channel, rules: rules.clone() }));
         }
         // The nearest deadline first; orders without one last.
         due.sort_by_key(|one| (one.row.shipping_deadline.unwrap_or(Timestamp::MAX), one.row.key.clone()));
@@ -127,7 +134,10 @@ where
         let limit = usize::try_from(self.settings.questions_per_minute).unwrap_or(usize::MAX);
         if due.len() > limit {
             report.postponed = due.len() - limit;
-            due.truncate(limit);
+            // That Prima cannot be asked about them hides no deadline.
+            for Due { row, channel, rules } in due.split_off(limit) {
+                self.warn_of_waiting(row, channel, &rules, &mut report).await;
+            }
         }
         let reports: Vec<Report> =
             stream::iter(due).map(|one| self.look_at(one, run)).buffer_unordered(self.settings.concurrent_questions).collect().await;
@@ -140,8 +150,8 @@ where
 
     /// Rows of a channel that may be due, as they stand now; exceptions stand elsewhere in the index.
     async fn due_rows(&self, channel: &Channel, now: Timestamp, report: &mut Report) -> Vec<OrderRow> {
-        // Twice as many as are asked for: the sort by deadline has something to choose from.
-        let limit = usize::try_from(self.settings.questions_per_minute).unwrap_or(usize::MAX).saturating_mul(2);
+        // More than are asked for: the sort by deadline has something to choose from, and a near deadline is told in any case.
+        let limit = usize::try_from(self.settings.questions_per_minute).unwrap_or(usize::MAX).saturating_mul(2).max(LISTED);
         let mut keys = Vec::new();
         for state in [Stage::Despatched.name(), Stage::Created.name(), Stage::PartDespatched.name()] {
             match self.store.orders_due(&channel.id, state, now, limit).await {
@@ -163,6 +173,45 @@ where
         }
     }
 
+    /// Measures how long the oldest despatch has been untold, and the oldest exception of one unannounced; and says which deadlines are
+    /// near. `rows`: those that are looked at anyway.
+    async fn look_through_despatched(
+        &self,
+        channel: &Channel,
+        rules: &DespatchRules,
+        rows: &[OrderRow],
+        now: Timestamp,
+        report: &mut Report,
+    ) {
+        if channel.despatches != Mode::Live {
+            return;
+        }
+        match self.rows_in(channel, Stage::Despatched.name()).await {
+            Ok(despatched) => {
+                // Those that owe a reference stand elsewhere in the index.
+                let since = despatched.iter().chain(rows).filter_map(OrderRow::untold_since).min();
+                report.oldest_untold = report.oldest_untold.max(age(since, now));
+                // One whose message is put off again and again never comes to be due here.
+                for row in despatched.into_iter().filter(|row| !is_due(row, now)) {
+                    self.warn_of_waiting(row, channel, rules, report).await;
+                }
+            }
+            Err(_) => report.count("ages_unknown"),
+        }
+        match self.rows_in(channel, DESPATCH_UNANNOUNCED).await {
+            Ok(exceptions) => {
+                let unannounced = exceptions.iter().filter_map(|row| row.exception.as_ref()).filter(|one| one.announced_at.is_none());
+                report.oldest_unannounced = report.oldest_unannounced.max(age(unannounced.map(|one| one.first_seen).min(), now));
+            }
+            Err(_) => report.count("ages_unknown"),
+        }
+    }
+
+    async fn rows_in(&self, channel: &Channel, state: &str) -> Result<Vec<OrderRow>, StoreError> {
+        let keys = self.store.orders_in(&channel.id, state, LISTED).await?;
+        if keys.is_empty() { Ok(Vec::new()) } else { Ok(self.store.load_orders(&keys).await?.into_values().collect()) }
+    }
+
     /// Asks about one order, and records and queues what follows.
     async fn look_at(&self, due: Due<'_>, run: &Run) -> Report {
         let mut report = Report::default();
@@ -170,19 +219,17 @@ where
         let ended = row.despatch.as_ref().is_some_and(|despatch| despatch.ended_at.is_some());
         if row.stage == Stage::Despatched && ended {
             // Nothing more comes from Prima; what waits was queued, and is not worked off.
-            self.queue_again(row, channel, &mut report).await;
+            self.look_after_message(row, channel, &rules, &mut report).await;
             return report;
         }
         let Some(number) = row.order_number.clone() else { return report };
         let needed = self.manners.answer_timeout() + Duration::from_secs(5);
-        if after(self.clock.now(), needed) > run.hard_deadline {
-            report.postponed += 1;
-            return report;
-        }
+        let has_time = after(self.clock.now(), needed) <= run.hard_deadline;
         let key = row.key.clone();
         let call = Call::about(ORDER_STATUS, &key);
-        if admit(&self.store, &self.manners, call, self.clock.now()).await == Admission::Closed {
+        if !has_time || admit(&self.store, &self.manners, call, self.clock.now()).await == Admission::Closed {
             report.postponed += 1;
+            self.warn_of_waiting(row, channel, &rules, &mut report).await;
             return report;
         }
         report.asked += 1;
@@ -192,17 +239,17 @@ where
             Ok(Some(progress)) => self.take_over(row, &progress, channel, &rules, &mut report).await,
             Ok(None) => {
                 let words = format!("Prima does not know order {number} any more");
-                self.unclear(row, &words, UNCLEAR_ANSWERS, channel, &mut report).await;
+                self.unclear(row, &words, UNCLEAR_ANSWERS, channel, &rules, &mut report).await;
             }
-            Err(problem) if problem.outcome == Outcome::Refused => {
+            Err(problem) if problem.outcome == Outcome::Refused || problem.answered => {
                 let words = format!("Prima answers the question for order {number} with: {}", problem.message);
-                self.unclear(row, &words, UNCLEAR_ANSWERS, channel, &mut report).await;
+                self.unclear(row, &words, UNCLEAR_ANSWERS, channel, &rules, &mut report).await;
             }
             // Prima's matter, and not the order's.
             Err(problem) if silent_to_all || problem.outcome == Outcome::NotSent => {
                 tracing::warn!(channel = %channel.id, order = %row.key.order_id, %problem, "no answer; asked again later");
                 report.count("prima_no_answer");
-                self.postpone(row, UNANSWERED, channel).await;
+                self.postpone(row, UNANSWERED, channel, &rules, &mut report).await;
             }
             Err(problem) => {
                 tracing::warn!(channel = %channel.id, order = %row.key.order_id, %problem, "no answer for this order; asked again later");
@@ -210,7 +257,7 @@ where
                 let words = format!(
                     "Prima gives no answer to the question for order {number}, and answers those for others; the latest: {problem}"
                 );
-                self.unclear(row, &words, UNANSWERED_QUESTIONS, channel, &mut report).await;
+                self.unclear(row, &words, UNANSWERED_QUESTIONS, channel, &rules, &mut report).await;
             }
         }
         report
@@ -219,6 +266,7 @@ where
     /// Records what Prima said; a row that changed meanwhile is read again, and the same said of it.
     async fn take_over(&self, row: OrderRow, progress: &PrimaProgress, channel: &Channel, rules: &DespatchRules, report: &mut Report) {
         self.report_unknown_word(&progress.status, &row, report).await;
+        self.report_odd_forms(&progress.odd, Some(&row.key), report).await;
         let key = row.key.clone();
         let mut before = row;
         for _try in 0..4 {
@@ -236,6 +284,8 @@ where
                 found = Found::Nothing;
             }
             let warning = self.warn_of_deadline(&mut row, rules, now);
+            // One message a step: where it is under way, it tells of this answer as well.
+            let sends = found == Found::Tell && row.despatch.get_or_insert_default().begin_message(now);
             self.set_due(&mut row, rules, now);
             if channel.despatches == Mode::Observe {
                 if found != Found::Nothing {
@@ -244,16 +294,11 @@ where
                 self.postpone_observed(before, row.despatch.map(|despatch| despatch.due_at), now).await;
                 return;
             }
-            if let Some(event) = &warning
-                && self.events.publish(std::slice::from_ref(event)).await.is_err()
-                && let Some(despatch) = row.despatch.as_mut()
-            {
-                despatch.warned_at = None;
-            }
+            self.publish_warning(&mut row, warning.as_ref()).await;
             match self.store.save_order(&mut row).await {
                 Ok(()) => {
                     report.warned += usize::from(warning.is_some());
-                    self.follow_up(row, found, channel, report).await;
+                    self.follow_up(row, found, sends, channel, report).await;
                     return;
                 }
                 Err(StoreError::Conflict(_)) => match self.store.load_order(&key).await {
@@ -269,9 +314,10 @@ where
         }
     }
 
-    async fn follow_up(&self, mut row: OrderRow, found: Found, channel: &Channel, report: &mut Report) {
+    async fn follow_up(&self, mut row: OrderRow, found: Found, sends: bool, channel: &Channel, report: &mut Report) {
         match found {
             Found::Nothing => {}
+            Found::Tell if !sends => {}
             Found::Tell => {
                 report.found += row.despatch.as_ref().map_or(0, |despatch| despatch.unconfirmed().count());
                 self.send(&row, channel, report).await;
@@ -285,7 +331,7 @@ where
     }
 
     /// An answer that cannot be understood, or none: a few in a row are a person's, `most` of them.
-    async fn unclear(&self, mut row: OrderRow, words: &str, most: u32, channel: &Channel, report: &mut Report) {
+    async fn unclear(&self, mut row: OrderRow, words: &str, most: u32, channel: &Channel, rules: &DespatchRules, report: &mut Report) {
         let now = self.clock.now();
         report.count("prima_unclear");
         let despatch = row.despatch.get_or_insert_default();
@@ -300,20 +346,50 @@ where
         if channel.despatches == Mode::Observe {
             return;
         }
+        let warning = self.warn_of_deadline(&mut row, rules, now);
+        self.publish_warning(&mut row, warning.as_ref()).await;
         let saved = self.store.save_order(&mut row).await.is_ok();
+        report.warned += usize::from(saved && warning.is_some());
         if saved && is_for_a_person {
             report.exceptions += 1;
             announce(&self.store, &self.queue, &self.events, &mut row, now).await;
         }
     }
 
-    async fn postpone(&self, mut row: OrderRow, wait: Duration, channel: &Channel) {
+    async fn postpone(&self, mut row: OrderRow, wait: Duration, channel: &Channel, rules: &DespatchRules, report: &mut Report) {
         if channel.despatches == Mode::Observe {
             return;
         }
-        row.despatch.get_or_insert_default().due_at = after(self.clock.now(), wait);
+        let now = self.clock.now();
+        row.despatch.get_or_insert_default().due_at = after(now, wait);
+        let warning = self.warn_of_deadline(&mut row, rules, now);
+        self.publish_warning(&mut row, warning.as_ref()).await;
         // Where another run was quicker, its word stands.
-        let _ = self.store.save_order(&mut row).await;
+        let saved = self.store.save_order(&mut row).await.is_ok();
+        report.warned += usize::from(saved && warning.is_some());
+    }
+
+    /// The deadline of an order that is not asked about now is near: that is said all the same.
+    async fn warn_of_waiting(&self, mut row: OrderRow, channel: &Channel, rules: &DespatchRules, report: &mut Report) {
+        if channel.despatches != Mode::Live || !is_to_be_shipped(&row) {
+            return;
+        }
+        let warning = self.warn_of_deadline(&mut row, rules, self.clock.now());
+        if warning.is_none() {
+            return;
+        }
+        self.publish_warning(&mut row, warning.as_ref()).await;
+        report.warned += usize::from(self.store.save_order(&mut row).await.is_ok());
+    }
+
+    /// Says a warning; where the bus does not take it, the next run says it.
+    async fn publish_warning(&self, row: &mut OrderRow, warning: Option<&Event>) {
+        if let Some(event) = warning
+            && self.events.publish(std::slice::from_ref(event)).await.is_err()
+            && let Some(despatch) = row.despatch.as_mut()
+        {
+            despatch.warned_at = None;
+        }
     }
 
     /// While observing, a row says nothing but when it is looked at again.
@@ -322,10 +398,21 @@ where
         let _ = self.store.save_order(&mut row).await;
     }
 
-    /// What waits is queued once more: its message was lost, or its holder died.
-    async fn queue_again(&self, mut row: OrderRow, channel: &Channel, report: &mut Report) {
-        row.despatch.get_or_insert_default().due_at = after(self.clock.now(), QUEUED_IS_STUCK);
-        if channel.despatches == Mode::Live && self.store.save_order(&mut row).await.is_ok() {
+    /// What waits for Mirakl has a message under way; one that is overdue by minutes was lost, or its holder died, and is sent again.
+    async fn look_after_message(&self, mut row: OrderRow, channel: &Channel, rules: &DespatchRules, report: &mut Report) {
+        if channel.despatches != Mode::Live {
+            return;
+        }
+        let now = self.clock.now();
+        let sends = row.despatch.get_or_insert_default().begin_message(now);
+        let warning = self.warn_of_deadline(&mut row, rules, now);
+        self.set_due(&mut row, rules, now);
+        self.publish_warning(&mut row, warning.as_ref()).await;
+        if self.store.save_order(&mut row).await.is_err() {
+            return;
+        }
+        report.warned += usize::from(warning.is_some());
+        if sends {
             report.count("queued_again");
             self.send(&row, channel, report).await;
         }
@@ -350,7 +437,10 @@ where
         let next_question = self.settings.next_question(now, created_at, warn_at.filter(|_| despatch.warned_at.is_none()));
         despatch.due_at = match stage {
             // Prima has no more to say of it; if it is still not told by then, its message was lost.
-            Stage::Despatched if despatch.ended_at.is_some() => after(now, QUEUED_IS_STUCK),
+            Stage::Despatched if despatch.ended_at.is_some() => match warn_at.filter(|at| *at > now && despatch.warned_at.is_none()) {
+                Some(warn_at) => despatch.message_lost_at(now).min(warn_at),
+                None => despatch.message_lost_at(now),
+            },
             Stage::Exception => after(now, MENDED_IN_PRIMA),
             Stage::PartDespatched => next_question.min(despatch.rest_until.filter(|until| *until > now).unwrap_or(next_question)),
             _ => next_question,
@@ -360,8 +450,11 @@ where
     /// The deadline is near and not everything is confirmed: said once.
     fn warn_of_deadline(&self, row: &mut OrderRow, rules: &DespatchRules, now: Timestamp) -> Option<Event> {
         let (deadline, warn_at) = (row.shipping_deadline?, warn_at(row, rules)?);
-        let despatch = row.despatch.as_mut()?;
-        if now < warn_at || despatch.warned_at.is_some() {
+        if now < warn_at {
+            return None;
+        }
+        let despatch = row.despatch.get_or_insert_default();
+        if despatch.warned_at.is_some() {
             return None;
         }
         despatch.warned_at = Some(now);
@@ -411,10 +504,48 @@ where
         }
     }
 
+    /// Fields that were done without: each form is told once, whatever the order. `key`: an order that shows it.
+    pub(crate) async fn report_odd_forms(&self, odd: &[OddForm], key: Option<&OrderKey>, report: &mut Report) {
+        if odd.is_empty() {
+            return;
+        }
+        report.count("fields_in_odd_form");
+        let Ok(mut state) = self.store.load_collection().await else { return };
+        let new: Vec<&OddForm> = odd.iter().filter(|form| form.note(&mut state.reported_forms)).collect();
+        if new.is_empty() {
+            return;
+        }
+        let event = |form: &OddForm| {
+            Event {
+            kind: EventKind::UnknownValue,
+            channel: key.map(|key| key.channel.clone()),
+            order: key.map(|key| key.order_id.clone()),
+            needs_person: true,
+            severity: Severity::Info,
+            reason: format!("a despatch has the field {form} (9: a digit, a: a letter), which is not understood"),
+            remedy: "The despatch is told to Mirakl without it: nothing is lost. Say the form to the connector's engineer. It is not told again.".to_owned(),
+        }
+        };
+        let events: Vec<Event> = new.into_iter().map(event).collect();
+        // Recorded first: told twice is worse than told by the next form.
+        if self.store.save_collection(&mut state).await.is_ok() && self.events.publish(&events).await.is_err() {
+            tracing::error!(forms = events.len(), "fields in a form that is not understood could not be told on the bus");
+        }
+    }
+
     /// True where Prima does not answer such questions now, whatever the order.
     async fn note_answer<T>(&self, call: Call<'_>, answer: &Result<T, PrimaError>) -> bool {
         shared::intake::note(&self.store, &self.events, &self.manners, call, answer, self.clock.now()).await
     }
+}
+
+fn age(since: Option<Timestamp>, now: Timestamp) -> Duration {
+    since.map_or(Duration::ZERO, |since| Duration::try_from(now.duration_since(since)).unwrap_or_default())
+}
+
+/// In Prima, not shipped in Mirakl, and not settled: its deadline runs.
+fn is_to_be_shipped(row: &OrderRow) -> bool {
+    row.stage.is_in_prima() || row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_despatch())
 }
 
 /// Whether the collector has anything to do with a row.

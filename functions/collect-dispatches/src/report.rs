@@ -1,6 +1,7 @@
 //! What a run did, for its measures and its log line.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// A run in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,11 +26,21 @@ pub struct Report {
     pub reminded: usize,
     /// Despatch files taken in.
     pub files: usize,
+    /// How long Mirakl has not been told of the oldest despatch.
+    pub oldest_untold: Duration,
+    /// How long nobody has been told of the oldest exception of a despatch.
+    pub oldest_unannounced: Duration,
     /// Failures and oddities, by kind.
     pub counts: BTreeMap<&'static str, usize>,
 }
 
 impl Report {
+    /// The ages are those of all rows: nothing that they follow from was unreadable.
+    #[must_use]
+    pub fn knows_ages(&self) -> bool {
+        !self.counts.contains_key("ages_unknown") && !self.counts.contains_key("store_unavailable")
+    }
+
     pub(crate) fn count(&mut self, what: &'static str) {
         *self.counts.entry(what).or_default() += 1;
     }
@@ -45,6 +56,8 @@ impl Report {
         self.warned += other.warned;
         self.reminded += other.reminded;
         self.files += other.files;
+        self.oldest_untold = self.oldest_untold.max(other.oldest_untold);
+        self.oldest_unannounced = self.oldest_unannounced.max(other.oldest_unannounced);
         for (what, count) in other.counts {
             *self.counts.entry(what).or_default() += count;
         }

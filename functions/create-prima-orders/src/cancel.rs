@@ -5,6 +5,7 @@ use std::time::Duration;
 use shared::clock::{Clock, after};
 use shared::events::EventBus;
 use shared::intake::{Admission, Call, ORDER_STATUS, admit};
+use shared::mirakl::OrderState;
 use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::prima::{Outcome, PrimaError, PrimaOrderStatus, PrimaOrders};
 use shared::queue::{OrderMessage, OrderQueue};
@@ -147,7 +148,7 @@ where
         match status {
             Some(PrimaOrderStatus::Cancelled) => self.cancelled(row, "cancelled in Prima").await,
             Some(PrimaOrderStatus::Despatched | PrimaOrderStatus::PartDespatched) => {
-                let reason = format!("Mirakl cancelled the order, and its goods have left Prima already (order {number})");
+                let reason = format!("Mirakl {} the order, and its goods have left Prima already (order {number})", how_it_ended(&row));
                 let remedy = "Stop the parcel at the carrier if that is still possible, and agree with the marketplace on its return.";
                 self.fail(row, ExceptionKind::CancelledAfterDespatch, reason, remedy).await
             }
@@ -157,7 +158,7 @@ where
     }
 
     async fn by_hand(&self, row: OrderRow, number: &str, why: &str) -> Disposition {
-        let reason = format!("Mirakl cancelled the order after it was created in Prima as {number}; {why}");
+        let reason = format!("Mirakl {} the order after it was created in Prima as {number}; {why}", how_it_ended(&row));
         let remedy = format!(
             "Cancel order {number} in Prima by hand before it is picked, then settle the exception: prima-mirakl exceptions settle CHANNEL ORDER."
         );
@@ -171,4 +172,10 @@ where
             Err(problem) => unsaved(&row, &problem),
         }
     }
+}
+
+fn how_it_ended(row: &OrderRow) -> &'static str {
+    // What cannot be read any more says only that it is cancelled; its row keeps the state before.
+    let is_refunded = row.mirakl_state.is_refund() || (row.refunds > 0 && !matches!(row.mirakl_state, OrderState::Canceled));
+    if is_refunded { "refunded" } else { "cancelled" }
 }

@@ -9,6 +9,7 @@ use shared::events::EventBus;
 use shared::intake::{Admission, Call, NEW_ORDER, ORDER_STATUS, admit};
 use shared::mirakl::{Order, OrderState};
 use shared::order::mapping::{MappedOrder, MappingChannel, map_order, order_number};
+use shared::order::remaining::{is_refunded, remaining};
 use shared::order::row::{Attempt, ExceptionKind, Lease, OrderKey, OrderRow, Stage, Unanswered};
 use shared::prima::{Outcome, PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
 use shared::queue::{OrderMessage, OrderQueue, OrderTask};
@@ -122,7 +123,8 @@ where
     }
 
     async fn create_claimed(&self, mut row: OrderRow, work: &Work<'_>) -> Disposition {
-        let skus: Vec<&str> = work.order.live_lines().filter_map(|line| line.offer_sku.as_deref()).collect();
+        let remaining = remaining(work.order, None);
+        let skus: Vec<&str> = remaining.live_lines().filter_map(|line| line.offer_sku.as_deref()).collect();
         let rules = match self.rulebook.rules(&row.key.channel, &skus).await {
             Ok(rules) => rules,
             Err(UnusableDocument::Unavailable(_)) => return self.later(row, work, Duration::from_secs(30)).await,
@@ -139,7 +141,7 @@ where
                 Err(failure) => return self.fail(row, failure.kind, failure.reason, failure.remedy).await,
             },
         };
-        if work.order.live_lines().next().is_none() && never_sent(&row, work.order) {
+        if remaining.live_lines().next().is_none() && never_sent(&row, work.order) {
             row.enter(Stage::Cancelled, self.clock.now(), "no line is left to deliver");
             return self.settle(row, "nothing left to create").await;
         }
@@ -223,6 +225,10 @@ where
         if row.cancel_requested.is_some() {
             row.enter(Stage::Cancelled, self.clock.now(), "cancelled in Mirakl; Prima never got it");
             return self.settle(row, "cancelled").await;
+        }
+        if is_refunded(work.order, None) {
+            row.enter(Stage::Cancelled, self.clock.now(), "refunded in Mirakl; Prima never got it");
+            return self.settle(row, "refunded").await;
         }
         if work.order.order_state != OrderState::Shipping {
             return self.fail(row, ExceptionKind::ShippedOutsidePrima, SHIPPED_ELSEWHERE.0, SHIPPED_ELSEWHERE.1).await;

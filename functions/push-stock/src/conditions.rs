@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use shared::mirakl::error_report::{LineError, group_by_reason};
+use shared::mirakl::rights::refusal;
 use shared::stock::evaluate::Counted;
 use shared::stock::exceptions::{Condition, StockExceptionKind as Kind};
 use shared::stock::memory::StockMemory;
@@ -115,16 +116,17 @@ pub(crate) fn of_channel(desk: &Desk, evaluated: bool, now: Timestamp) -> (Vec<C
             "Mend the offers on the marketplace, or exclude them by a stock rule. They are tried again every hour, and at once where the quantity changes.",
         ));
     }
+    for right in memory.refused_rights.iter() {
+        found.push(condition(
+            Kind::MarketplaceRefuses,
+            &right.operation,
+            refusal(&right.operation, &right.told),
+            "Have the marketplace give the right to the key's user, or store another key: prima-mirakl check CHANNEL shows which rights are missing. It goes on by itself within ten minutes.",
+        ));
+    }
     if let Some(failed) = &memory.failed {
-        let (kind, remedy) = if failed.is_key {
-            (Kind::MarketplaceRefuses, "Check the channel's API key and its right to write stock: prima-mirakl check CHANNEL.")
-        } else {
-            (
-                Kind::ImportFailed,
-                "Nothing, if it passes: its lines are published again by themselves. If it lasts, ask the marketplace; where it has no STO01, set import to \"offers\" in the stock rules.",
-            )
-        };
-        found.push(condition(kind, "", format!("{} ({:.0})", failed.reason, failed.at), remedy));
+        let remedy = "Nothing, if it passes: its lines are published again by themselves. If it lasts, ask the marketplace; where it has no STO01, set import to \"offers\" in the stock rules.";
+        found.push(condition(Kind::ImportFailed, "", format!("{} ({:.0})", failed.reason, failed.at), remedy));
     }
     let stuck = memory.stray.iter().filter(|stray| stray.import_id.is_some());
     for stray in stuck {

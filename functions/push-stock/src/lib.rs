@@ -616,6 +616,9 @@ where
             let channel = desk.id().to_owned();
             report.announced += announce(&self.queue, &self.events, &channel, &mut desk.memory.exceptions, now).await;
             lasts(&channel, &desk.memory.exceptions);
+            desk.report.oldest_import = age(desk.memory.import.as_ref().map(|import| import.begun_at), now);
+            let untold = desk.memory.exceptions.iter().filter(|exception| exception.announced_at.is_none());
+            desk.report.oldest_unannounced = age(untold.map(|exception| exception.first_seen).min(), now);
             self.save(&mut desk).await;
             report.channels.push(desk.report);
         }
@@ -681,6 +684,10 @@ where
 
 fn lease_of(run: &Run, now: Timestamp) -> StockLease {
     StockLease { lease: Some(Lease { owner: run.id.clone(), until: after(now, LEASE_FOR) }), disturbed: false }
+}
+
+fn age(since: Option<Timestamp>, now: Timestamp) -> Duration {
+    since.map_or(Duration::ZERO, |since| Duration::try_from(now.duration_since(since)).unwrap_or_default())
 }
 
 /// Nothing of the latest evaluation is left.

@@ -152,9 +152,9 @@ where
                 }
                 Err(problem) if has_no_export(&problem) => {
                     let client = self.client_for(desk, run, LONGEST_DOWNLOAD).await?;
-                    page_by_page(&client, now).await.map(Some).map_err(|problem| problem.to_string())
+                    page_by_page(&client, now).await.map(Some).map_err(|problem| problem.in_words())
                 }
-                Err(problem) => Err(problem.to_string()),
+                Err(problem) => Err(problem.in_words()),
             };
         };
         if after(export.begun_at, LONGEST_EXPORT) <= now {
@@ -172,12 +172,12 @@ where
                 let client = self.client_for(desk, run, LONGEST_DOWNLOAD).await?;
                 let mut listing = Listing::begun(export.begun_at);
                 for url in urls {
-                    client.exported_offers(&url, |entry| listing.take(entry)).await.map_err(|problem| problem.to_string())?;
+                    client.exported_offers(&url, |entry| listing.take(entry)).await.map_err(|problem| problem.in_words())?;
                 }
                 Ok(Some(listing))
             }
             Err(problem) if problem.status == Some(404) => Err("the marketplace does not know its export any more".to_owned()),
-            Err(problem) if problem.is_key_refused() => Err(problem.to_string()),
+            Err(problem) if problem.is_key_refused() => Err(problem.in_words()),
             Err(problem) => {
                 tracing::warn!(channel = %desk.channel.id, %problem, "an export cannot be asked about; the next run asks again");
                 Ok(None)

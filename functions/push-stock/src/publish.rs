@@ -10,6 +10,7 @@ use shared::mirakl::stock_file::{FileLimits, Layout, write_stock};
 use shared::mirakl::{MiraklDirectory, MiraklError, Outcome};
 use shared::prima::stock::PrimaStock;
 use shared::queue::{ImportMessage, ImportQueue, OrderQueue, ShownExceptions};
+use shared::rights::shows_right;
 use shared::state::ledger::LedgerStore;
 use shared::state::{FlightStore, Store};
 use shared::stock::book::StockBook;
@@ -56,6 +57,14 @@ where
 {
     /// Publishes as many of the lines as one import holds.
     pub(crate) async fn publish(&self, desk: &mut Desk, lines: Vec<Line>, reason: Reason, run: &Run, now: Timestamp) {
+        let operation = match desk.pages.rules.import {
+            ImportKind::Stock => "STO01",
+            ImportKind::Offers => "OF01",
+        };
+        // The right to it was refused a while ago: it is tried again, less and less often.
+        if desk.memory.refused_rights.wait(desk.id(), operation, now).is_some() {
+            return;
+        }
         // One marketplace that lets itself be waited for holds no other up: the next run tries again.
         let deadline = after(self.clock.now(), LONGEST_SENDING).min(before(run.hard_deadline, CLOCK_SKEW));
         let client = match self.directory.client(&desk.channel, deadline).await {
@@ -121,6 +130,10 @@ where
             ImportKind::Stock => client.import_stock(file.csv).await,
             ImportKind::Offers => client.import_offers_quantities(file.csv).await,
         };
+        if shows_right(&answer) {
+            let channel = desk.channel.id.clone();
+            desk.memory.refused_rights.works(&channel, operation);
+        }
         match answer {
             Ok(import_id) => {
                 desk.memory.import = Some(ImportUnderWay { import_id: Some(import_id), ..under_way });
@@ -173,11 +186,16 @@ where
     fn note_failure(&self, desk: &mut Desk, problem: &MiraklError, now: Timestamp) {
         tracing::warn!(channel = %desk.channel.id, %problem, "an import was not taken");
         desk.report.failed = true;
+        if problem.is_key_refused() {
+            let channel = desk.channel.id.clone();
+            desk.memory.refused_rights.refuse(&channel, problem, now);
+            return;
+        }
         // Too early after another import of this shop: that is no failure, unless it is always so.
         desk.memory.throttled = if problem.status == Some(429) { desk.memory.throttled.saturating_add(1) } else { 0 };
         if problem.status != Some(429) || desk.memory.throttled >= OFTEN_THROTTLED {
             desk.memory.totals.imports_failed += 1;
-            desk.memory.failed = Some(FailedImport { at: now, reason: problem.to_string(), is_key: problem.is_key_refused() });
+            desk.memory.failed = Some(FailedImport { at: now, reason: problem.to_string() });
         }
     }
 

@@ -1,5 +1,7 @@
 //! What a run did, for its measures and its log line.
 
+use std::time::Duration;
+
 use shared::stock::cadence::Velocity;
 use shared::stock::evaluate::Unprotected;
 use shared::telemetry::Measures;
@@ -80,6 +82,10 @@ pub struct ChannelReport {
     pub may_sell_twice: u64,
     /// Offers whose quantity differed from the ledger when a new list was compared.
     pub drifted: usize,
+    /// How long the import under way has been so; zero where none is.
+    pub oldest_import: Duration,
+    /// How long nobody has been told of the oldest exception.
+    pub oldest_unannounced: Duration,
 }
 
 impl ChannelReport {
@@ -100,7 +106,9 @@ impl ChannelReport {
             .count("PushesBegun", usize::from(self.pushed))
             .count("ImportsFailed", usize::from(self.failed))
             .count("UnitsThatMaySellTwice", usize::try_from(self.may_sell_twice).unwrap_or(usize::MAX))
-            .count("OffersDrifted", self.drifted);
+            .count("OffersDrifted", self.drifted)
+            .seconds("OldestStockImportSeconds", self.oldest_import.as_secs_f64())
+            .seconds("OldestExceptionUnannouncedSeconds", self.oldest_unannounced.as_secs_f64());
         if self.pushed {
             let name = match self.reason {
                 "first" => "PushesFirst",

@@ -6,11 +6,12 @@ use jiff::Timestamp;
 use shared::clock::{Clock, after};
 use shared::despatch::book::{Book, Pages};
 use shared::despatch::plan::{Facts, Failure, NewShipment, Step, Tracking, next_step};
-use shared::despatch::settlement::{ShortLine, amounts, had_its_effect, settled_lines};
-use shared::despatch::{How, Settlement, ShipmentAttempt};
+use shared::despatch::settlement::{Due, ShortLine, amounts, effect, given_back, settled_lines};
+use shared::despatch::{Despatch, How, SettledLine, Settlement, ShipmentAttempt};
 use shared::events::EventBus;
 use shared::mirakl::shipping::{MiraklShipping, SettlementRequest, ShipmentAnswer};
 use shared::mirakl::{MiraklDirectory, MiraklError, OrderState, Outcome};
+use shared::order::remaining::is_refunded;
 use shared::order::row::{ExceptionKind, OrderRow, Stage};
 use shared::queue::OrderQueue;
 use shared::state::{Store, StoreError};
@@ -36,7 +37,7 @@ where
         row: &mut OrderRow,
         tracking: &Tracking,
         pages: &mut Pages,
-        work: &Work<'_, D::Client>,
+        work: &Work<'_, impl MiraklShipping>,
     ) -> Result<(), End> {
         let order_id = row.key.order_id.clone();
         if let Err(problem) = work.client.set_tracking(&order_id, tracking).await {
@@ -59,7 +60,7 @@ where
         parcel: usize,
         shipment: &NewShipment,
         pages: &mut Pages,
-        work: &Work<'_, D::Client>,
+        work: &Work<'_, impl MiraklShipping>,
     ) -> Result<(), End> {
         let now = self.clock.now();
         let Some((despatch, consignment)) = row
@@ -95,13 +96,17 @@ where
         how: How,
         reason_code: &str,
         short: &[ShortLine],
-        work: &Work<'_, D::Client>,
+        work: &Work<'_, impl MiraklShipping>,
     ) -> Result<(), End> {
         let order = match work.client.order(&row.key.order_id).await {
             Ok(Some(order)) => order,
             Ok(None) => return Err(End::Again(AGAIN)),
-            Err(problem) => return Err(in_passing(row, &problem)),
+            Err(problem) => return Err(unread(row, how, &problem)),
         };
+        if is_refunded(&order, row.left_at()) {
+            // The poller's next listing moves the row.
+            return Err(End::Done("refunded before it left"));
+        }
         if order.order_state.is_shipped_or_later() {
             return self.confirm_all(row, "shipped in Mirakl by a person").await;
         }
@@ -109,21 +114,33 @@ where
             // Cancelled: the poller's next listing moves the row.
             return Err(End::Done("no longer to be shipped"));
         }
-        let lines = match amounts(&order, short, how) {
-            Ok(lines) => lines,
+        let due = match amounts(&order, short, how, row.despatch.as_deref().unwrap_or(&Despatch::default())) {
+            Ok(due) => due,
             Err(problem) => {
                 row.despatch.get_or_insert_default().requested = None;
                 return Err(End::Fail(not_settled(row, how, &problem)));
             }
         };
         let now = self.clock.now();
+        let Due { lines, given_back: pieces } = due;
         let mut noted = row.clone();
+        if !pieces.is_empty() {
+            noted.enter(Stage::Despatched, now, "what will not leave was refunded in Mirakl by somebody else");
+            noted.despatch.get_or_insert_default().settlements.push(given_back(&order, &pieces, now));
+        }
+        if lines.is_empty() {
+            // Nothing is left to give back: nothing is sent.
+            noted.despatch.get_or_insert_default().requested = None;
+            return self.note(row, noted).await;
+        }
+        let settled = settled_lines(&order, &lines, how);
         noted.despatch.get_or_insert_default().settlements.push(Settlement {
             how,
-            lines: settled_lines(&order, short, how),
+            lines: settled.clone(),
             at: now,
             until: work.run.hard_deadline,
             confirmed_at: None,
+            reason_code: Some(reason_code.to_owned()),
         });
         self.note(row, noted).await?;
         let request = SettlementRequest {
@@ -135,7 +152,13 @@ where
             lines,
         };
         match work.client.settle(&request).await {
-            Ok(()) => self.confirm_settlement(row, now).await,
+            Ok(made) => {
+                let named = |line: SettledLine| {
+                    let entry = made.iter().find(|entry| entry.order_line_id == line.order_line_id);
+                    SettledLine { entry_id: entry.and_then(|entry| entry.entry_id.clone()), ..line }
+                };
+                self.confirm_settlement(row, now, settled.into_iter().map(named).collect()).await
+            }
             Err(problem) if problem.outcome == Outcome::Unknown => Err(End::Again(AGAIN)),
             Err(problem) => {
                 self.forget_settlement(row, now).await?;
@@ -150,7 +173,12 @@ where
     }
 
     /// Whether what was sent before, and whose answer was lost, had its effect.
-    pub(crate) async fn resolve_attempts(&self, row: &mut OrderRow, pages: &Pages, work: &Work<'_, D::Client>) -> Result<(), End> {
+    pub(crate) async fn resolve_attempts(
+        &self,
+        row: &mut OrderRow,
+        pages: &Pages,
+        work: &Work<'_, impl MiraklShipping>,
+    ) -> Result<(), End> {
         let despatch = row.despatch.clone().unwrap_or_default();
         if let Some(attempt) = &despatch.attempt {
             self.wait_until(after(attempt.until, work.run.clock_skew + LONGEST_CALL))?;
@@ -162,12 +190,13 @@ where
         }
         if let Some(settlement) = despatch.open_settlement() {
             self.wait_until(after(settlement.until, work.run.clock_skew + LONGEST_CALL))?;
-            let order = work.client.order(&row.key.order_id).await.map_err(|problem| in_passing(row, &problem))?;
+            let order = work.client.order(&row.key.order_id).await.map_err(|problem| unread(row, settlement.how, &problem))?;
             let Some(order) = order else { return Err(End::Again(AGAIN)) };
-            if had_its_effect(&order, settlement) {
-                self.confirm_settlement(row, settlement.at).await?;
-            } else {
+            let had_effect = effect(&order, &despatch, settlement, work.run.clock_skew);
+            if had_effect.is_empty() {
                 self.forget_settlement(row, settlement.at).await?;
+            } else {
+                self.confirm_settlement(row, settlement.at, had_effect).await?;
             }
         }
         Ok(())
@@ -207,16 +236,20 @@ where
         row: &mut OrderRow,
         problem: MiraklError,
         pages: &mut Pages,
-        work: &Work<'_, D::Client>,
+        work: &Work<'_, impl MiraklShipping>,
     ) -> Result<(), End> {
         if !is_refusal(&problem) {
             return Err(in_passing(row, &problem));
         }
         let order = match work.client.order(&row.key.order_id).await {
             Ok(order) => order,
+            Err(unread) if is_refusal(&unread) => return Err(End::Fail(rejected(row, &problem, &unread.to_string()))),
             Err(unread) => return Err(in_passing(row, &unread)),
         };
         let Some(order) = order else { return Err(End::Fail(rejected(row, &problem, "Mirakl does not list the order any more"))) };
+        if is_refunded(&order, row.left_at()) {
+            return Err(End::Done("refunded before it left"));
+        }
         if order.order_state.is_shipped_or_later() {
             // By us, with a lost answer, or by a person in the back office.
             return self.confirm_all(row, "shipped in Mirakl already").await;
@@ -298,13 +331,15 @@ where
         .await
     }
 
-    async fn confirm_settlement(&self, row: &mut OrderRow, at: Timestamp) -> Result<(), End> {
+    /// These lines of it had their effect: the others are sent again where they are still due.
+    async fn confirm_settlement(&self, row: &mut OrderRow, at: Timestamp, lines: Vec<SettledLine>) -> Result<(), End> {
         let now = self.clock.now();
         self.record(row, |row| {
             let despatch = row.despatch.get_or_insert_default();
             let ours = despatch.settlements.iter_mut().find(|settlement| settlement.at == at && settlement.confirmed_at.is_none());
             let Some(settlement) = ours else { return false };
             settlement.confirmed_at = Some(now);
+            settlement.lines.clone_from(&lines);
             despatch.requested = None;
             let (how, settled) = (settlement.how, settlement.lines.clone());
             if how == How::Cancel {
@@ -362,9 +397,14 @@ where
     }
 }
 
-fn in_passing(row: &OrderRow, problem: &MiraklError) -> End {
+/// What an order is now could not be read. Where Mirakl answered, it will answer the same again.
+fn unread(row: &OrderRow, how: How, problem: &MiraklError) -> End {
+    if is_refusal(problem) { End::Fail(not_settled(row, how, &problem.to_string())) } else { in_passing(row, problem) }
+}
+
+pub(crate) fn in_passing(row: &OrderRow, problem: &MiraklError) -> End {
     tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, %problem, "Mirakl cannot be told now; tried again");
-    End::Again(problem.retry_after.unwrap_or(AGAIN))
+    End::Failed(problem.retry_after)
 }
 
 fn rejected(row: &OrderRow, problem: &MiraklError, more: &str) -> Failure {
@@ -385,12 +425,20 @@ fn not_settled(row: &OrderRow, how: How, problem: &str) -> Failure {
         How::Cancel => "cancelled",
         How::Refund => "refunded",
     };
+    let (channel, order) = (&row.key.channel, &row.key.order_id);
+    // SHIPPING and SHIPPED draw on the pending balance, RECEIVED on the payable one.
+    let first = if problem.contains("payable balance") {
+        format!(
+            "Wait until sales have filled the shop's balance, or have the operator let it go negative; then: prima-mirakl exceptions retry {channel} {order}. Else: "
+        )
+    } else {
+        String::new()
+    };
     Failure {
         kind: ExceptionKind::ShortShipment,
         reason: format!("what Prima will not send could not be {what} in Mirakl ({}): {problem}", how.operation()),
         remedy: format!(
-            "Settle it in Mirakl's back office, or the other way: prima-mirakl despatches settle {} {} --how cancel|refund. Then: prima-mirakl exceptions retry {} {}.",
-            row.key.channel, row.key.order_id, row.key.channel, row.key.order_id
+            "{first}Settle it in Mirakl's back office, or the other way: prima-mirakl despatches settle {channel} {order} --how cancel|refund. Then: prima-mirakl exceptions retry {channel} {order}."
         ),
     }
 }

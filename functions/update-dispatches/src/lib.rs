@@ -10,6 +10,7 @@
 
 mod effects;
 pub mod handler;
+mod rights;
 
 use std::time::Duration;
 
@@ -19,10 +20,10 @@ pub use shared::batch::Disposition;
 use shared::channel::{Channel, Mode};
 use shared::channels::UnusableDocument;
 use shared::clock::{Clock, after, before};
-use shared::despatch::MENDED_IN_PRIMA;
 use shared::despatch::book::{Book, Pages};
 use shared::despatch::plan::{Facts, Failure, Step, next_step};
 use shared::despatch::platform::Platform;
+use shared::despatch::{How, MENDED_IN_PRIMA};
 use shared::events::EventBus;
 use shared::exceptions::announce;
 use shared::mirakl::shipping::MiraklShipping;
@@ -30,6 +31,9 @@ use shared::mirakl::{MiraklDirectory, MiraklError, Outcome};
 use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::queue::{OrderMessage, OrderQueue, OrderTask};
 use shared::state::{Store, StoreError};
+
+use effects::in_passing;
+use rights::Permitted;
 
 /// What a marketplace demands is read again after this long; Mirakl allows it once a day.
 const PLATFORM_KEPT: Duration = Duration::from_secs(23 * 3600);
@@ -40,6 +44,8 @@ const PLATFORM_DOUBTED: Duration = Duration::from_secs(30);
 const STEPS: usize = 60;
 /// A message is not begun with less time left than this.
 const LEAST_TIME: Duration = Duration::from_secs(10);
+/// Tries of a write that another run has been quicker with.
+const TRIES: usize = 4;
 /// Before what failed in passing is tried again.
 const AGAIN: Duration = Duration::from_secs(60);
 
@@ -75,6 +81,8 @@ enum End {
     Done(&'static str),
     /// The message comes again after a while.
     Again(Duration),
+    /// It could not do its work now, and comes again: after as long as was asked for, or as its failures so far say.
+    Failed(Option<Duration>),
     /// A person has to act.
     Fail(Failure),
 }
@@ -123,6 +131,9 @@ where
             Ok(_) => return Disposition::Done("nothing to tell"),
             Err(_) => return Disposition::Return("store unavailable"),
         };
+        if row.despatch.as_ref().is_some_and(|despatch| despatch.is_ahead_of_message(self.clock.now())) {
+            return Disposition::Done("an older copy");
+        }
         let channel = match self.book.channels().await {
             Ok(channels) => channels.into_iter().find(|channel| channel.id == key.channel),
             Err(_) => return Disposition::Return("documents unavailable"),
@@ -133,19 +144,29 @@ where
         let deadline = before(run.hard_deadline, Duration::from_secs(3));
         let client = match self.directory.client(&channel, deadline).await {
             Ok(client) => client,
-            Err(problem) => return self.failed_in_passing(&problem, message).await,
+            Err(problem) => {
+                tracing::warn!(channel = %key.channel, order = %key.order_id, %problem, "Mirakl cannot be told now; tried again");
+                return self.put_off(row, message, problem.retry_after).await;
+            }
         };
+        let client = Permitted::new(client, &channel.id, &self.store, &self.events, &self.clock).await;
         let work = Work { client, channel: &channel, run, began: self.clock.now() };
         let mut row = row;
-        match self.tell_all(&mut row, &work).await {
+        match self.tell_all(&mut row, &work, |operations| work.client.held(operations)).await {
             End::Done(what) => Disposition::Done(what),
-            End::Again(wait) => self.again(message, wait).await,
+            End::Again(wait) => self.put_off(row, message, Some(wait)).await,
+            End::Failed(asked) => self.put_off(row, message, asked).await,
             End::Fail(failure) => self.fail(row, failure).await,
         }
     }
 
     /// Step by step, until nothing is left to tell.
-    async fn tell_all(&self, row: &mut OrderRow, work: &Work<'_, D::Client>) -> End {
+    async fn tell_all(
+        &self,
+        row: &mut OrderRow,
+        work: &Work<'_, impl MiraklShipping>,
+        held: impl Fn(&[&'static str]) -> Option<MiraklError>,
+    ) -> End {
         let mut pages = match self.book.pages(&row.key.channel, false).await {
             Ok(pages) => pages,
             Err(problem) => return documents_end(row, &problem),
@@ -167,6 +188,9 @@ where
             if work.channel.despatches == Mode::Observe {
                 tracing::info!(channel = %row.key.channel, order = %row.key.order_id, ?step, "observing: would do this");
                 return End::Done("observed");
+            }
+            if let Some(problem) = held(operations_of(&step)) {
+                return in_passing(row, &problem);
             }
             let ended = match step {
                 Step::Rest(stage) => Err(self.rest(row, stage, None).await),
@@ -202,7 +226,7 @@ where
     }
 
     /// What the marketplace demands, read at `since` or later.
-    async fn need_platform(&self, pages: &mut Pages, work: &Work<'_, D::Client>, since: Timestamp) -> Result<(), End> {
+    async fn need_platform(&self, pages: &mut Pages, work: &Work<'_, impl MiraklShipping>, since: Timestamp) -> Result<(), End> {
         let now = self.clock.now();
         if pages.platform.as_ref().is_some_and(|platform| platform.read_at >= since) {
             return Ok(());
@@ -226,7 +250,7 @@ where
             }
             Err(problem) => {
                 tracing::warn!(channel = %work.channel.id, %problem, "what the marketplace demands cannot be read");
-                Err(End::Again(AGAIN))
+                Err(End::Failed(problem.retry_after))
             }
         }
     }
@@ -276,9 +300,41 @@ where
         batch::again(&self.queue, message, wait).await
     }
 
-    async fn failed_in_passing(&self, problem: &MiraklError, message: &OrderMessage) -> Disposition {
-        tracing::warn!(channel = %message.channel, order = %message.order_id, %problem, "Mirakl cannot be told now; tried again");
-        self.again(message, problem.retry_after.unwrap_or(AGAIN)).await
+    /// The message comes again by one way alone: the row says when, and a copy is sent for that moment. Where either fails, this very
+    /// message comes again, or the collector finds the row overdue.
+    async fn put_off(&self, row: OrderRow, message: &OrderMessage, asked: Option<Duration>) -> Disposition {
+        let message_of = |row: &OrderRow| row.despatch.as_ref().and_then(|despatch| despatch.message);
+        let (mut row, known) = (row.clone(), message_of(&row));
+        for _try in 0..TRIES {
+            let now = self.clock.now();
+            let despatch = row.despatch.get_or_insert_default();
+            let delay = despatch.put_off_message(asked, now);
+            if despatch.ended_at.is_some() {
+                despatch.due_at = despatch.message_lost_at(now);
+            }
+            match self.store.save_order(&mut row).await {
+                Ok(()) => return self.again(message, delay).await,
+                Err(StoreError::Conflict(_)) => match self.store.load_order(&row.key).await {
+                    // The poller or the collector noted something: what this message found is so all the same.
+                    Ok(Some(current)) if current.stage == Stage::Despatched && message_of(&current) == known => row = current,
+                    Ok(_) => return Disposition::Done("moved by another run"),
+                    Err(_) => return Disposition::Return("store unavailable"),
+                },
+                Err(_) => return Disposition::Return("store unavailable"),
+            }
+        }
+        Disposition::Return("changed by another run")
+    }
+}
+
+/// What a step calls: where a right is known to be missing, nothing of the step is begun.
+fn operations_of(step: &Step) -> &'static [&'static str] {
+    match step {
+        Step::Ship(_) => &["OR23", "OR24"],
+        Step::ShipParcel { .. } => &["ST01"],
+        Step::Settle { how: How::Cancel, .. } => &["OR30"],
+        Step::Settle { how: How::Refund, .. } => &["OR28"],
+        _ => &[],
     }
 }
 

@@ -17,6 +17,7 @@ use shared::mirakl::{MiraklError, Order, OrderPage};
 use shared::order::mapping::{MappingChannel, map_order};
 use shared::order::row::OrderRow;
 use shared::order::rules::OrderRules;
+use shared::prima::assumed::read_parcels;
 use shared::prima::documents::{DocumentProblem, new_order_request, read_order_status, read_response};
 use shared::prima::soap::{SoapProblem, read_answer};
 use shared::prima::wsdl::probe;
@@ -71,6 +72,7 @@ pub fn mirakl_page(data: &[u8]) {
     assert_eq!(page.orders.len() + page.unreadable.len(), page.length, "no order of a page is lost");
     for order in &page.orders {
         survives(order);
+        order.unread_fields.iter().for_each(|field| brief(field));
         row_of(order);
         mapped(order);
     }
@@ -122,6 +124,15 @@ pub fn mirakl_error(data: &[u8]) {
 pub fn mirakl_values(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     for value in [text.to_owned(), json(&text)] {
+        // What is not needed hides no order, in whatever form it comes.
+        for field in ["created_date", "shipping_deadline", "has_customer_message", "order_additional_fields"] {
+            let line = format!(r#"{{"order_line_id":"1","quantity":1,"price":1,"promotions":[{{"id":{value}}}],"shipped_date":{value}}}"#);
+            let order = format!(r#"{{"order_id":"O","order_state":"SHIPPING","{field}":{value},"order_lines":[{line}]}}"#);
+            if serde_json::from_str::<serde::de::IgnoredAny>(&value).is_ok() {
+                let page = OrderPage::read(format!(r#"{{"orders":[{order}]}}"#).as_bytes());
+                assert!(page.is_ok_and(|page| page.unreadable.is_empty()), "{field} hides an order");
+            }
+        }
         if let Ok(amount) = serde_json::from_str::<Amount>(&value) {
             survives(&amount);
             assert!(amount.to_string().len() <= 40, "an amount is as long as its digits");
@@ -264,6 +275,9 @@ pub fn prima_document(data: &[u8]) {
             if let Err(DocumentProblem::Refused(message) | DocumentProblem::Unreadable(message)) = read_order_status(&root, "W-1") {
                 brief(&message);
             }
+            let read = read_parcels(&root);
+            read.odd.iter().for_each(|odd| brief(&odd.form));
+            read.unclear.iter().for_each(|unclear| brief(unclear));
         }
         Err(DocumentProblem::Refused(message)) => {
             brief(&message);

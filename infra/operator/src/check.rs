@@ -1,17 +1,28 @@
 //! Tries a channel's connections.
 
+use std::collections::HashSet;
+use std::time::Duration;
+
 use anyhow::Result;
-use shared::channel::Channel;
-use shared::channels::DocumentKey;
-use shared::clock::SystemClock;
+use shared::channel::{Channel, Mode};
+use shared::channels::{DocumentKey, Documents};
+use shared::clock::{SystemClock, before};
+use shared::despatch::platform::Platform;
+use shared::despatch::rules::{DespatchRules, ShortLines};
 use shared::installation::Installation;
+use shared::mirakl::probe::Probed;
+use shared::mirakl::rights::refusal;
 use shared::prima::{PrimaClient, wsdl};
 use shared::secrets::SecretsManagerKeys;
+use shared::stock::rules::{ImportKind, StockRules};
 
 use crate::answers::Found;
 use crate::documents::mode;
 use crate::place::Connector;
 use crate::table::table;
+
+/// As long as what a marketplace demands is not read again: some of it may be read once a day.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A finding: what was looked at, what was found, and what to do about it (empty: nothing).
 type Finding = [String; 3];
@@ -40,6 +51,7 @@ pub(crate) async fn run(connector: &Connector, channel: &str) -> Result<String> 
         findings.push([what.to_owned(), result, remedy]);
     }
     findings.extend(mirakl(connector, &definition, keys).await);
+    findings.extend(rights(connector, &definition, &documents).await?);
     let installation: Option<Installation> = documents.read(&DocumentKey::Installation).await?;
     if let Some(installation) = installation {
         findings.push(prima(&installation).await);
@@ -57,6 +69,68 @@ fn answer(findings: &[Finding]) -> Result<String> {
         0 => Ok(format!("{table}\nNothing is to be done.")),
         count => Err(Found(format!("{table}\nTo be done: {count}.")).into()),
     }
+}
+
+/// An operation that a flow needs, and for what.
+type Needed = (&'static str, &'static str);
+
+/// The operations that the channel's flows need; what is off needs none. `ships_in_parts`: none where that is not known.
+fn needed(channel: &Channel, despatch: &DespatchRules, stock: &StockRules, platform: Option<&Platform>) -> Vec<Needed> {
+    let is_on = |mode| mode != Mode::Off;
+    let mut needed = Vec::new();
+    if is_on(channel.orders) {
+        needed.extend([("OR11", "orders"), ("OR21", "orders"), ("OR04", "orders")]);
+    }
+    if is_on(channel.despatches) {
+        let in_parts = platform.map(|platform| platform.multi_shipment);
+        needed.extend([("OR11", "despatches"), ("PC01", "despatches"), ("SH21", "despatches"), ("SH12", "despatches")]);
+        if in_parts != Some(true) {
+            needed.extend([("OR23", "despatches"), ("OR24", "despatches")]);
+        }
+        if in_parts != Some(false) {
+            needed.extend([("ST01", "despatches"), ("ST11", "despatches")]);
+        }
+        match despatch.short_lines {
+            ShortLines::Exception => {}
+            ShortLines::Cancel => needed.push(("OR30", "despatches")),
+            ShortLines::Refund => needed.push(("OR28", "despatches")),
+        }
+    }
+    if is_on(channel.stock) {
+        needed.push(("OF21", "stock"));
+        needed.push(match stock.import {
+            ImportKind::Stock => ("STO01", "stock"),
+            ImportKind::Offers => ("OF01", "stock"),
+        });
+    }
+    let mut seen = HashSet::new();
+    needed.retain(|(operation, _)| seen.insert(*operation));
+    needed
+}
+
+/// Probes each right that the channel's flows need, without an effect.
+async fn rights(connector: &Connector, channel: &Channel, documents: &Documents) -> Result<Vec<Finding>> {
+    let despatch: DespatchRules = documents.read(&DocumentKey::DespatchRules(channel.id.clone())).await?.unwrap_or_default();
+    let stock: StockRules = documents.read(&DocumentKey::StockRules(channel.id.clone())).await?.unwrap_or_default();
+    let platform: Option<Platform> = documents.read(&DocumentKey::Platform(channel.id.clone())).await?;
+    // These may be read once a day: what was read lately is not asked again.
+    let is_fresh = platform.as_ref().is_some_and(|platform| platform.read_at >= before(connector.now, DAY));
+    // Said already: the definition has to be mended first.
+    let Ok(client) = connector.mirakl(connector.mirakl_keys()?, channel) else { return Ok(Vec::new()) };
+    let mut findings = Vec::new();
+    for (operation, flow) in needed(channel, &despatch, &stock, platform.as_ref()) {
+        let probed = if is_fresh && matches!(operation, "PC01" | "SH21" | "SH12") { Probed::There } else { client.probe(operation).await };
+        let [result, remedy] = match probed {
+            Probed::There => ["there".to_owned(), String::new()],
+            Probed::Missing(told) => {
+                let remedy = format!("{}: have the marketplace give it to the key's user", refusal(operation, &told));
+                ["MISSING".to_owned(), remedy]
+            }
+            Probed::Unclear(told) => [format!("cannot be told now ({told}): run this again in some minutes"), String::new()],
+        };
+        findings.push([format!("right to {operation} ({flow})"), result, remedy]);
+    }
+    Ok(findings)
 }
 
 /// Whether the marketplace answers, the key opens the shop, and the platform is set up as the definition believes.
@@ -91,11 +165,9 @@ async fn mirakl(connector: &Connector, channel: &Channel, keys: SecretsManagerKe
             let tax = platform.features.order_tax_mode.unwrap_or_else(|| "unknown".to_owned());
             finding("platform (PC01)", format!("acceptance {acceptance}; tax mode {tax}"), "")
         }
-        Err(problem) => finding(
-            "platform (PC01)",
-            format!("{problem}; the key's user may lack ROLE_SHOP_ADMIN: nothing depends on it, this check says less"),
-            "",
-        ),
+        Err(problem) => {
+            finding("platform (PC01)", format!("{problem}; the key's user may lack ROLE_SHOP_ADMIN, which despatches need"), "")
+        }
     });
     findings
 }
@@ -143,5 +215,28 @@ mod tests {
         assert!(answer(&[finding("OPEN", "")]).unwrap().ends_with("Nothing is to be done."));
         let found = answer(&[finding("OPEN", ""), finding("401", "store a key")]).unwrap_err();
         assert!(found.is::<Found>() && found.to_string().ends_with("To be done: 1."), "{found}");
+    }
+
+    #[test]
+    fn only_the_rights_of_flows_that_are_on_are_needed() {
+        let mut channel: Channel = serde_json::from_str(
+            r#"{"id":"c","base_url":"https://c.mirakl.net","take_over_from":"2026-11-01T00:00:00Z","acceptance_window_minutes":60}"#,
+        )
+        .unwrap();
+        let refund = DespatchRules { short_lines: ShortLines::Refund, ..DespatchRules::default() };
+        let needs = |channel: &Channel, platform: Option<&Platform>| -> Vec<&str> {
+            needed(channel, &refund, &StockRules::default(), platform).into_iter().map(|(operation, _)| operation).collect()
+        };
+        assert_eq!(needs(&channel, None), Vec::<&str>::new());
+        channel.orders = Mode::Live;
+        assert_eq!(needs(&channel, None), ["OR11", "OR21", "OR04"]);
+        (channel.despatches, channel.stock) = (Mode::Observe, Mode::Live);
+        let in_parts = Platform { multi_shipment: true, ..Platform::default() };
+        assert_eq!(
+            needs(&channel, Some(&in_parts)),
+            ["OR11", "OR21", "OR04", "PC01", "SH21", "SH12", "ST01", "ST11", "OR28", "OF21", "STO01"]
+        );
+        assert!(needs(&channel, Some(&Platform::default())).contains(&"OR24"));
+        assert!(["OR24", "ST01"].iter().all(|operation| needs(&channel, None).contains(operation)), "not known: both");
     }
 }

@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use shared::channels::DocumentKey;
+use shared::despatch::message::MessageUnderWay;
 use shared::despatch::plan::missing;
 use shared::despatch::rules::DespatchRules;
 use shared::despatch::settlement::{LineAmounts, ShortLine, amounts};
@@ -166,8 +167,15 @@ async fn settle(
     })?;
     let client = connector.mirakl(connector.mirakl_keys()?, &definition)?;
     let listed = client.order(order).await?.ok_or_else(|| anyhow!("Mirakl does not list order {order}"))?;
-    let amounts = amounts(&listed, &short, how).map_err(anyhow::Error::msg)?;
-    let shown = render_amounts(&amounts, how, &reason_code, listed.currency_iso_code.as_deref().unwrap_or_default());
+    let known = row.despatch.as_deref().cloned().unwrap_or_default();
+    let due = amounts(&listed, &short, how, &known).map_err(anyhow::Error::msg)?;
+    let mut shown = render_amounts(&due.lines, how, &reason_code, listed.currency_iso_code.as_deref().unwrap_or_default());
+    for line in &due.given_back {
+        shown.push_str(&format!(
+            "\n{} pieces of line {} were refunded already: nothing is sent for them.",
+            line.quantity, line.order_line_id
+        ));
+    }
     if !send {
         return Ok(format!("{shown}\nNothing was sent. Give the same command with --send to do it."));
     }
@@ -196,6 +204,7 @@ fn request(row: &mut OrderRow, requested: &RequestedSettlement, by: &str, now: T
     }
     row.enter(Stage::Despatched, now, format!("{} asked for by {by}", requested.how.operation()));
     let despatch = row.despatch.get_or_insert_default();
+    despatch.message = Some(MessageUnderWay::sent(now));
     despatch.requested = Some(requested.clone());
     despatch.due_at = despatch.due_once_queued(now);
     Ok(())
@@ -250,6 +259,7 @@ pub(crate) async fn retry(connector: &Connector, store: &DynamoDbStore, channel:
         };
         despatch.due_at = if at_once { despatch.due_once_queued(now) } else { now };
         row.enter(stage, now, note);
+        row.despatch.get_or_insert_default().message = at_once.then(|| MessageUnderWay::sent(now));
         Ok(())
     })
     .await?;

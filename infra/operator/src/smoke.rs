@@ -297,8 +297,8 @@ async fn listings(connector: &Connector, stack: &Stack) -> Result<String, Troubl
 /// A listing that was begun says little: the key may have been refused, or the listing cut short.
 fn lateness(poll: &PollState, now: Timestamp) -> Option<String> {
     let Some(begun) = poll.listed_at else { return Some("was never listed".to_owned()) };
-    if let Some(since) = poll.key_refused_since {
-        return Some(format!("has had its key refused for {}", age(since, now)));
+    if let Some(right) = poll.refused.iter().next() {
+        return Some(format!("has had {} refused to its key for {}", right.operation, age(right.since, now)));
     }
     if after(begun, LATEST_LISTING) < now {
         return Some(format!("was last listed {} ago", age(begun, now)));
@@ -337,7 +337,8 @@ mod tests {
         assert_eq!(lateness(&PollState::default(), now).unwrap(), "was never listed");
         let cut_short = PollState { completed_at: Some(before), ..sound.clone() };
         assert_eq!(lateness(&cut_short, now).unwrap(), "was last listed completely 21 min 0 s ago");
-        let refused = PollState { key_refused_since: Some(lately), ..sound };
-        assert!(lateness(&refused, now).unwrap().starts_with("has had its key refused for 19 min"));
+        let mut refused = sound;
+        refused.refused.refuse("uk", &shared::mirakl::MiraklError::refused("OR11", 401, None, "Unauthorized"), lately);
+        assert!(lateness(&refused, now).unwrap().starts_with("has had OR11 refused to its key for 19 min"));
     }
 }

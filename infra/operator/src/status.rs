@@ -5,7 +5,9 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use jiff::Timestamp;
 use shared::aws::code_of;
 use shared::channel::Channel;
+use shared::mirakl::rights::right_of;
 use shared::order::row::Stage;
+use shared::rights::RefusedRights;
 use shared::state::dynamodb::DynamoDbStore;
 use shared::state::{PollState, PrimaIntake, Store};
 
@@ -18,11 +20,12 @@ use crate::table::{age, table};
 pub(crate) async fn show(connector: &Connector) -> Result<String> {
     let store = connector.store()?;
     let list = connector.documents()?.channels().await?;
+    let of_despatch = store.load_collection().await?.refused;
     let mut channels = table(&["channel", "orders", "latest listing", "listed up to", "remarks"]);
     let mut orders = table(&["channel", "stage", "orders", "oldest for"]);
     for channel in &list.channels {
         let poll = store.load_poll(&channel.id).await?;
-        channels.add_row(channel_row(channel, &poll, connector.now));
+        channels.add_row(channel_row(channel, &poll, &of_despatch, connector.now));
         for stage in Stage::ALL {
             if let Some((count, oldest)) = counted(&store, &channel.id, stage).await? {
                 let oldest = oldest.map_or_else(|| "-".to_owned(), |since| age(since, connector.now));
@@ -66,13 +69,15 @@ async fn counted(store: &DynamoDbStore, channel: &str, stage: Stage) -> Result<O
     Ok((count > 0).then_some((count, oldest)))
 }
 
-fn channel_row(channel: &Channel, poll: &PollState, now: Timestamp) -> [String; 5] {
+fn channel_row(channel: &Channel, poll: &PollState, of_despatch: &RefusedRights, now: Timestamp) -> [String; 5] {
     let ago = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), |at| format!("{} ago", age(at, now)));
     let mut remarks = Vec::new();
-    if let Some(since) = poll.key_refused_since {
+    for right in poll.refused.iter().chain(of_despatch.iter().filter(|right| right.channel == channel.id)) {
         remarks.push(format!(
-            "Mirakl refuses the key since {} (store a new one: prima-mirakl channels key {})",
-            age(since, now),
+            "Mirakl refuses {} since {}, which needs {} (prima-mirakl check {})",
+            right.operation,
+            age(right.since, now),
+            right_of(&right.operation),
             channel.id
         ));
     }
@@ -118,6 +123,11 @@ async fn depths(connector: &Connector, name: &str, url: &str) -> Result<[String;
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use std::time::Duration;
+
+    use shared::clock::before;
+    use shared::mirakl::MiraklError;
+
     use super::*;
     use shared::state::OperationIntake;
 
@@ -143,9 +153,12 @@ mod tests {
             r#"{"id":"c","base_url":"https://c.mirakl.net","take_over_from":"2026-11-01T00:00:00Z","acceptance_window_minutes":60}"#,
         )
         .unwrap();
-        let poll = PollState { listed_at: earlier, key_refused_since: earlier, ..PollState::default() };
-        let row = channel_row(&channel, &poll, now);
+        let mut poll = PollState { listed_at: earlier, ..PollState::default() };
+        poll.refused.refuse("c", &MiraklError::refused("OR21", 403, None, "Forbidden"), before(now, Duration::from_secs(600)));
+        let row = channel_row(&channel, &poll, &RefusedRights::default(), now);
         assert_eq!(row[..4], ["c", "off", "10 min 0 s ago", "never"]);
-        assert!(row[4].contains("prima-mirakl channels key c"), "{}", row[4]);
+        for words in ["OR21", "10 min 0 s", "ROLE_PARTNER_ORDER_ACCEPT", "prima-mirakl check c"] {
+            assert!(row[4].contains(words), "{words}: {}", row[4]);
+        }
     }
 }

@@ -12,9 +12,9 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Date;
-
 use crate::heading_csv::{HeadingCsv, Line, LineProblem};
+use crate::odd_form::OddForm;
+use crate::prima::assumed::read_date;
 use crate::prima::order::{PrimaParcel, PrimaParcelLine};
 
 /// The headings, in any order.
@@ -30,6 +30,8 @@ pub struct DespatchFile {
     pub orders: BTreeMap<String, Vec<PrimaParcel>>,
     /// Lines that cannot be used. The others are used.
     pub problems: Vec<LineProblem>,
+    /// Fields that were done without, because their form is not understood.
+    pub odd: Vec<OddForm>,
 }
 
 /// Reads a file.
@@ -40,7 +42,7 @@ pub fn read(text: &str) -> Result<DespatchFile, String> {
     let csv = HeadingCsv::read(text, &HEADINGS, &NEEDED)?;
     let mut file = DespatchFile::default();
     for line in csv.lines() {
-        match line.and_then(|line| read_line(line).map_err(|problem| (line.number, problem))) {
+        match line.and_then(|line| read_line(line, &mut file.odd).map_err(|problem| (line.number, problem))) {
             Ok((order, parcel)) => add(&mut file.orders, order, parcel),
             Err(problem) => file.problems.push(problem),
         }
@@ -48,7 +50,7 @@ pub fn read(text: &str) -> Result<DespatchFile, String> {
     Ok(file)
 }
 
-fn read_line(line: Line<'_>) -> Result<(String, PrimaParcel), String> {
+fn read_line(line: Line<'_>, odd: &mut Vec<OddForm>) -> Result<(String, PrimaParcel), String> {
     let needed = |name: &str| match line.field(name) {
         "" => Err(format!("{name} is empty")),
         text => Ok(text.to_owned()),
@@ -60,10 +62,11 @@ fn read_line(line: Line<'_>) -> Result<(String, PrimaParcel), String> {
         ("", "") => Vec::new(),
         _ => vec![PrimaParcelLine { order_line: whole("order_line")?, quantity: whole("quantity")? }],
     };
-    let despatched_on = match line.field("despatch_date") {
-        "" => None,
-        text => Some(Date::strptime("%d/%m/%Y", text).map_err(|_| "despatch_date is not dd/mm/yyyy".to_owned())?),
-    };
+    let date = line.field("despatch_date");
+    let despatched_on = read_date(date);
+    if despatched_on.is_none() && !date.is_empty() {
+        odd.push(OddForm::of("despatch_date", date));
+    }
     let parcel = PrimaParcel {
         despatch: needed("despatch_number")?,
         despatched_on,
@@ -93,6 +96,8 @@ fn add(orders: &mut BTreeMap<String, Vec<PrimaParcel>>, order: String, parcel: P
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use jiff::civil::Date;
+
     use super::*;
 
     #[test]
@@ -104,9 +109,10 @@ mod tests {
         let first = &file.orders["N1"][0];
         assert_eq!((first.service.as_str(), first.lines.len(), first.despatched_on), ("NEXT DAY", 2, Date::new(2026, 11, 23).ok()));
         assert_eq!(file.orders["N2"][0].lines, []);
-        assert_eq!(file.orders.len(), 2);
+        assert_eq!((file.orders.len(), file.orders["N4"][0].despatched_on), (3, None), "the date is not needed");
+        assert_eq!(file.odd, [OddForm { field: "despatch_date".into(), form: "9999-99-99".into() }]);
         let lines: Vec<_> = file.problems.iter().map(|(line, problem)| (*line, problem.split(' ').next().unwrap())).collect();
-        assert_eq!(lines, [(6, "despatch_number"), (7, "despatch_date"), (8, "quantity")]);
+        assert_eq!(lines, [(6, "despatch_number"), (8, "quantity")]);
     }
 
     #[test]

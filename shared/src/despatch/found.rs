@@ -12,6 +12,8 @@ use crate::prima::order::{PrimaOrderStatus, PrimaParcel, PrimaProgress};
 const UNCLEAR_ANSWERS: u32 = 3;
 const UNCLEAR_ANSWERS_BY_FILE: u32 = 96;
 
+const UNCLEAR_REMEDY: &str = "Look at the despatch in Prima and have it corrected, or ship the order by hand in Mirakl's back office. Then retry: prima-mirakl exceptions retry CHANNEL ORDER.";
+
 /// What is to follow once the row is saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
@@ -25,6 +27,11 @@ pub enum Found {
 
 /// Takes over what Prima answered at `now`, and moves the order on. The caller sets when it is due again.
 pub fn on_progress(row: &mut OrderRow, progress: &PrimaProgress, source: Source, now: Timestamp) -> Found {
+    if source == Source::OrderStatus
+        && let Some(problem) = unclear(progress)
+    {
+        return on_unclear(row, progress, &problem, now);
+    }
     let mut despatch = row.despatch.take().unwrap_or_default();
     despatch.note_word(progress.status.word(), now);
     // Prima is often quicker than the file: what no file has named yet is not taken for short.
@@ -42,6 +49,32 @@ pub fn on_progress(row: &mut OrderRow, progress: &PrimaProgress, source: Source,
     };
     row.despatch = Some(despatch);
     settle_stage(row, problem, &notes, source, now)
+}
+
+/// Why nobody can say what has left. Only a parcel that names no line at all may hold everything.
+fn unclear(progress: &PrimaProgress) -> Option<String> {
+    let says_nothing = |parcel: &&PrimaParcel| !parcel.lines.is_empty() && parcel.lines.iter().all(|line| line.quantity == 0);
+    let empty = || progress.parcels.iter().find(says_nothing);
+    progress.unclear.clone().or_else(|| empty().map(|parcel| format!("despatch {} has lines, and no piece in them", parcel.despatch)))
+}
+
+/// Nothing of the answer is used: what was not sent is never told, and what was sent is not taken for short.
+fn on_unclear(row: &mut OrderRow, progress: &PrimaProgress, problem: &str, now: Timestamp) -> Found {
+    let despatch = row.despatch.get_or_insert_default();
+    despatch.note_word(progress.status.word(), now);
+    despatch.unclear_answers += 1;
+    if despatch.unclear_answers < UNCLEAR_ANSWERS || row.stage == Stage::Exception {
+        return Found::Nothing;
+    }
+    despatch.unclear_answers = 0;
+    let number = row.order_number.clone().unwrap_or_default();
+    row.fail(
+        ExceptionKind::DespatchUnclear,
+        format!("what has left of Prima's order {number} is not clear: {problem}"),
+        UNCLEAR_REMEDY,
+        now,
+    );
+    Found::Exception
 }
 
 /// Takes over parcels that a despatch file names.
@@ -148,8 +181,7 @@ fn settle_stage(row: &mut OrderRow, problem: Option<String>, notes: &[String], s
     let says_gone = matches!(status.to_lowercase().as_str(), "despatched" | "part despatched");
     let number = row.order_number.clone().unwrap_or_default();
     if let Some(problem) = problem {
-        let remedy = "Look at the despatch in Prima and have it corrected, or ship the order by hand in Mirakl's back office. Then retry: prima-mirakl exceptions retry CHANNEL ORDER.";
-        row.fail(ExceptionKind::DespatchUnclear, format!("{problem} (Prima order {number})"), remedy, now);
+        row.fail(ExceptionKind::DespatchUnclear, format!("{problem} (Prima order {number})"), UNCLEAR_REMEDY, now);
         return Found::Exception;
     }
     let (enough, most) = match source {

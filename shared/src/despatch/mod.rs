@@ -8,6 +8,7 @@ pub mod book;
 pub mod carriers;
 pub mod file;
 pub mod found;
+pub mod message;
 pub mod plan;
 pub mod platform;
 pub mod rhythm;
@@ -20,8 +21,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::amount::Amount;
 use crate::clock::after;
-use crate::order::life::QUEUED_IS_STUCK;
+use message::{MESSAGE_IS_LOST, MessageUnderWay};
 
 /// Between two questions for a despatch that waits for something in Prima to be mended.
 pub const MENDED_IN_PRIMA: Duration = Duration::from_secs(1800);
@@ -111,17 +113,29 @@ pub struct Settlement {
     /// When Mirakl was known to have it.
     #[serde(default)]
     pub confirmed_at: Option<Timestamp>,
+    /// `reason_code`; none in notes of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<String>,
 }
 
 /// Pieces of a line that are settled.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettledLine {
     /// Mirakl's `order_line_id`.
     pub order_line_id: String,
     /// Pieces.
     pub quantity: u32,
-    /// How many cancelations, or refunds, Mirakl listed on the line before: one more tells that ours had its effect.
+    /// How many cancelations, or refunds, Mirakl listed on the line before.
     pub entries_before: usize,
+    /// `amount` that was sent; none in notes of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Amount>,
+    /// `shipping_amount` that was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipping_amount: Option<Amount>,
+    /// Mirakl's id of the cancelation or refund that it became: `cancelation_id`, `refund_id` or `order_refund_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry_id: Option<String>,
 }
 
 /// A settlement that an operator asked for: carried out before anything else.
@@ -188,6 +202,9 @@ pub struct Despatch {
     /// When it was said that the ship-by deadline is near.
     #[serde(default)]
     pub warned_at: Option<Timestamp>,
+    /// The message under way that has Mirakl told; none where no sender has noted one, as in a stage that was just entered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageUnderWay>,
     /// Answers in a row that said "despatched" without saying what or how.
     #[serde(default)]
     pub unclear_answers: u32,
@@ -210,7 +227,7 @@ impl Despatch {
     /// nothing had been in the way: a second parcel must not wait for the first one's message. Otherwise only a lost message is left to wait for.
     #[must_use]
     pub fn due_once_queued(&self, now: Timestamp) -> Timestamp {
-        if self.ended_at.is_some() { after(now, QUEUED_IS_STUCK) } else { now }
+        if self.ended_at.is_some() { after(now, MESSAGE_IS_LOST) } else { now }
     }
 
     /// Parcels that Mirakl does not know of yet.
@@ -261,6 +278,6 @@ mod tests {
         let mut despatch = Despatch::default();
         assert_eq!(despatch.due_once_queued(now), now, "Prima has not ended the order: it is asked");
         despatch.ended_at = Some(now);
-        assert_eq!(despatch.due_once_queued(now), after(now, QUEUED_IS_STUCK), "only a lost message is left to wait for");
+        assert_eq!(despatch.due_once_queued(now), after(now, MESSAGE_IS_LOST), "only a lost message is left to wait for");
     }
 }

@@ -164,6 +164,7 @@ async fn a_refusal_is_an_answer_and_silence_is_none() {
     assert_eq!(call(1, Err(PrimaError::refused(ORDER_STATUS, "Unknown order"))).await, 0, "whatever Prima says, it is there");
     assert_eq!(call(2, Err(PrimaError::not_sent(ORDER_STATUS, "no connection"))).await, 1);
     assert_eq!(call(3, Ok(())).await, 0);
+    assert_eq!(call(4, Err(PrimaError::unclear(ORDER_STATUS, "has no OrderStatus"))).await, 0, "what cannot be understood is an answer");
 }
 
 #[tokio::test]

@@ -76,7 +76,17 @@ impl Call {
     #[must_use]
     pub fn new(operation: &'static str, method: Method, path: &[&str], repeat: Repeat) -> Self {
         let path = path.iter().map(|&segment| segment.to_owned()).collect();
-        Self { operation, method, path, query: Vec::new(), body: None, repeat, with_key: true, largest_answer: LARGEST_ANSWER, limit_waited_until: None }
+        Self {
+            operation,
+            method,
+            path,
+            query: Vec::new(),
+            body: None,
+            repeat,
+            with_key: true,
+            largest_answer: LARGEST_ANSWER,
+            limit_waited_until: None,
+        }
     }
 
     /// With a query parameter.

@@ -173,6 +173,24 @@ impl<K: ApiKeys, C: Clock> Caller<K, C> {
         })
     }
 
+    /// As [`Self::read`], without the fields that cannot be read and are not needed. Paths are written as `carriers[].code`.
+    pub(super) async fn read_forgiving<T: DeserializeOwned>(&self, call: &Call, is_needed: fn(&str) -> bool) -> Result<T, MiraklError> {
+        let body = self.send(call).await?;
+        let text = String::from_utf8_lossy(&body);
+        match super::forgiving::read(&text, is_needed) {
+            Ok((read, odd)) => {
+                for form in odd {
+                    tracing::warn!(operation = call.operation, %form, "a field has a form that is not understood; going on without it");
+                }
+                Ok(read)
+            }
+            Err(problem) => {
+                let place = format!("line {}, column {}", problem.line(), problem.column());
+                Err(MiraklError::unknown(call.operation, format!("the answer cannot be read ({:?} error at {place})", problem.classify())))
+            }
+        }
+    }
+
     /// The key, while there is time for reading it.
     async fn key(&self, call: &Call, refresh: bool) -> Result<SecretString, MiraklError> {
         match tokio::time::timeout(self.time_left(), self.keys.api_key(&self.channel_id, refresh)).await {

@@ -158,7 +158,7 @@ impl<K: ApiKeys, C: Clock> MiraklClient<K, C> {
     /// # Errors
     /// The key is refused, or the answer cannot be read.
     pub async fn account(&self) -> Result<Account, MiraklError> {
-        self.caller.read(&Call::get("A01", &["api", "account"])).await
+        self.caller.read_forgiving(&Call::get("A01", &["api", "account"]), |_| false).await
     }
 
     /// PC01: how the marketplace is set up.
@@ -166,7 +166,9 @@ impl<K: ApiKeys, C: Clock> MiraklClient<K, C> {
     /// # Errors
     /// The key lacks the right, or the answer cannot be read.
     pub async fn platform_configuration(&self) -> Result<PlatformConfiguration, MiraklError> {
-        self.caller.read(&Call::get("PC01", &["api", "platform", "configuration"])).await
+        // Whether it ships in parts decides how a despatch is told.
+        let needed = |field: &str| matches!(field, "features" | "features.shipment" | "features.shipment.multi_shipment");
+        self.caller.read_forgiving(&Call::get("PC01", &["api", "platform", "configuration"]), needed).await
     }
 }
 

@@ -1,9 +1,11 @@
-//! An order as OR11 lists it. Only ids, states, quantities and money are required; whatever else Mirakl promises has been
+//! An order as OR11 lists it. Only ids, states, quantities and money are needed; what else has a form that is not understood is done
+//! without ([`Order::unread_fields`]). Whatever else Mirakl promises has been
 //! seen absent or null, even in its own examples (Mirakl seller API, "Schema against reality").
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 pub use super::order_state::OrderState;
@@ -104,8 +106,36 @@ pub struct Order {
     /// `order_additional_fields`: the operator's own fields.
     #[serde(default, deserialize_with = "super::wire::null_as_default")]
     pub order_additional_fields: Vec<AdditionalField>,
+    /// `order_taxes`: listed where taxes are computed on the order.
+    #[serde(default, deserialize_with = "super::wire::null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub order_taxes: Vec<OrderTax>,
+    /// `order_refunds`: what was refunded of those taxes.
+    #[serde(default, deserialize_with = "super::wire::null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub order_refunds: Vec<OrderRefund>,
     /// `order_lines`.
     pub order_lines: Vec<OrderLine>,
+    /// Fields that were done without, because their form is not understood: names and forms.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread_fields: Vec<String>,
+}
+
+/// A tax that is computed on the order.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct OrderTax {
+    /// `code`.
+    #[serde(default, deserialize_with = "super::wire::text")]
+    pub code: Option<String>,
+    /// `total_amount`.
+    #[serde(default)]
+    pub total_amount: Option<Amount>,
+}
+
+/// What one refund gave back of the taxes that are computed on the order.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct OrderRefund {
+    /// `taxes`.
+    #[serde(default, deserialize_with = "super::wire::null_as_default")]
+    pub taxes: Vec<OrderTax>,
 }
 
 /// `fulfillment`.
@@ -357,13 +387,24 @@ impl OrderLine {
 }
 
 /// A tax on an amount.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Tax {
     /// `code`.
     #[serde(default, deserialize_with = "super::wire::text")]
     pub code: Option<String>,
     /// `amount`.
     pub amount: Amount,
+    /// `tax_calculation_rule`: `NONE`, or `PROPORTIONAL_TO_AMOUNT`, where Mirakl computes what is given back of it.
+    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
+    pub tax_calculation_rule: Option<String>,
+}
+
+impl Tax {
+    /// Mirakl computes what is given back of it: nobody has to say.
+    #[must_use]
+    pub fn is_proportional(&self) -> bool {
+        self.tax_calculation_rule.as_deref().is_some_and(|rule| rule.eq_ignore_ascii_case("PROPORTIONAL_TO_AMOUNT"))
+    }
 }
 
 /// A fee that the operator adds to a line. The schema knows no taxes of it.
@@ -470,6 +511,29 @@ impl Order {
     #[must_use]
     pub fn seller_reference(&self) -> Option<&str> {
         self.references.as_ref()?.order_reference_for_seller.as_deref().filter(|reference| !reference.is_empty())
+    }
+
+    /// Prices are without taxes.
+    #[must_use]
+    pub fn is_without_tax(&self) -> bool {
+        self.order_tax_mode.as_deref() == Some("TAX_EXCLUDED")
+    }
+
+    /// Taxes are computed on the order, and not line by line.
+    #[must_use]
+    pub fn has_order_level_tax(&self) -> bool {
+        !self.order_taxes.is_empty()
+    }
+
+    /// What is left of a tax that is computed on the order; none of one that is not.
+    #[must_use]
+    pub fn tax_left(&self, code: Option<&str>) -> Option<Decimal> {
+        let of_code = |taxes: &[OrderTax]| -> Option<Decimal> {
+            let amounts = taxes.iter().filter(|tax| tax.code.as_deref() == code).map(|tax| tax.total_amount.unwrap_or_default().0);
+            amounts.reduce(|sum, amount| sum + amount)
+        };
+        let refunded: Decimal = self.order_refunds.iter().filter_map(|refund| of_code(&refund.taxes)).sum();
+        of_code(&self.order_taxes).map(|whole| (whole - refunded).max(Decimal::ZERO))
     }
 
     /// The ids of all lines.

@@ -31,6 +31,12 @@ pub enum OrderState {
     Canceled,
     /// A state this version does not know.
     Other(String),
+    /// Of a line; of an order on old platforms: a refund of all of it was asked for.
+    WaitingRefund,
+    /// The same, and its payment is under way.
+    WaitingRefundPayment,
+    /// The same, and it is paid back.
+    Refunded,
 }
 
 impl OrderState {
@@ -50,6 +56,9 @@ impl OrderState {
             Self::Refused => "REFUSED",
             Self::Canceled => "CANCELED",
             Self::Other(code) => code,
+            Self::WaitingRefund => "WAITING_REFUND",
+            Self::WaitingRefundPayment => "WAITING_REFUND_PAYMENT",
+            Self::Refunded => "REFUNDED",
         }
     }
 
@@ -68,11 +77,21 @@ impl OrderState {
             "CLOSED" => Self::Closed,
             "REFUSED" => Self::Refused,
             "CANCELED" => Self::Canceled,
+            "WAITING_REFUND" => Self::WaitingRefund,
+            "WAITING_REFUND_PAYMENT" => Self::WaitingRefundPayment,
+            "REFUNDED" => Self::Refunded,
             other => Self::Other(other.to_owned()),
         }
     }
 
-    /// The order has left, or was closed after it had left.
+    /// Refunded as a whole, whether it had left or not: a state of lines, and of orders on old platforms.
+    #[must_use]
+    pub fn is_refund(&self) -> bool {
+        matches!(self, Self::WaitingRefund | Self::WaitingRefundPayment | Self::Refunded)
+    }
+
+    /// The order has left, or was closed: after it had left, or because it was refunded before
+    /// ([`crate::order::remaining::has_left`] tells them apart).
     #[must_use]
     pub fn is_shipped_or_later(&self) -> bool {
         matches!(self, Self::Shipped | Self::ToCollect | Self::Received | Self::Closed)

@@ -3,8 +3,12 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::forgiving;
 use super::order::Order;
 use super::{Acceptable, MiraklError, OrderPage, OrderState, UnreadableOrder};
+
+/// Odd fields of one order that are told.
+const MOST_TOLD: usize = 10;
 
 #[derive(Deserialize)]
 struct Page<'b> {
@@ -57,8 +61,9 @@ pub(super) fn read(body: &[u8]) -> Result<OrderPage, MiraklError> {
             unreadable.push(UnreadableOrder { order_id: None, acceptable: None, problem: "it is no JSON object".to_owned() });
             continue;
         }
-        match serde_json::from_str::<Order>(raw.get()) {
-            Ok(mut order) => {
+        match forgiving::read::<Order>(raw.get(), is_needed) {
+            Ok((mut order, odd)) => {
+                order.unread_fields = odd.iter().take(MOST_TOLD).map(ToString::to_string).collect();
                 order.payment_type = order.payment_type.or_else(|| older_payment_type(raw.get()));
                 orders.push(order);
             }
@@ -66,6 +71,35 @@ pub(super) fn read(body: &[u8]) -> Result<OrderPage, MiraklError> {
         }
     }
     Ok(OrderPage { orders, unreadable, length: page.orders.len(), total_count: page.total_count })
+}
+
+/// What an order cannot do without: its ids and states, where it goes and who sends it, and whatever is money, or decides of it.
+fn is_needed(field: &str) -> bool {
+    let name = field.rsplit('.').next().unwrap_or_default();
+    let informative = ["order_lines[].promotions", "order_taxes", "order_refunds"].iter().any(|whole| field.starts_with(whole));
+    let is_id = matches!(
+        name,
+        "order_id" | "commercial_id" | "order_state" | "order_line_id" | "order_line_state" | "offer_sku" | "currency_iso_code"
+    );
+    let is_money = matches!(
+        name.trim_end_matches("[]"),
+        "price"
+            | "shipping_price"
+            | "total_price"
+            | "amount"
+            | "shipping_amount"
+            | "taxes"
+            | "shipping_taxes"
+            | "fees"
+            | "refunds"
+            | "cancelations"
+    );
+    let is_mode = matches!(name, "order_tax_mode" | "payment_workflow");
+    let by_whom = matches!(name, "can_shop_ship" | "shipping_pudo_id") || field.starts_with("fulfillment");
+    let of_address = !matches!(name, "civility" | "customer_id" | "phone" | "phone_secondary" | "internal_additional_info");
+    let is_address = field == "customer" || (field.starts_with("customer.") && of_address);
+    let is_line = name.starts_with("order_lines") || field == "order_lines[].quantity";
+    !informative && (is_id || is_money || is_mode || by_whom || is_address || is_line)
 }
 
 /// `paymentType`, the spelling of platforms older than `payment_type`. Newer ones send both, so it can be no alias: an

@@ -32,8 +32,9 @@ pub trait MiraklShipping {
     /// ST01 for one parcel, created and shipped in one call. Ask first: a repeat of a part may ship it twice.
     async fn create_shipment(&self, shipment: &NewShipment) -> Result<ShipmentAnswer, MiraklError>;
 
-    /// OR30 or OR28, for pieces of one order. Ask first: a repeat cancels or refunds again.
-    async fn settle(&self, settlement: &SettlementRequest) -> Result<(), MiraklError>;
+    /// OR30 or OR28, for pieces of one order; what Mirakl made of it, as far as its answer says. Ask first: a repeat cancels or
+    /// refunds again.
+    async fn settle(&self, settlement: &SettlementRequest) -> Result<Vec<SettledEntry>, MiraklError>;
 }
 
 /// A shipment as Mirakl lists it (ST11, ST01).
@@ -117,6 +118,47 @@ pub struct SettlementRequest {
     pub reason_code: String,
     /// What, and for how much.
     pub lines: Vec<LineAmounts>,
+}
+
+/// The cancelation or refund that a line of a settlement became.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SettledEntry {
+    /// `order_line_id`.
+    pub order_line_id: String,
+    /// `cancelation_id` or `refund_id`; else the call's `order_refund_id`.
+    pub entry_id: Option<String>,
+}
+
+/// OR28's and OR30's answer. Nothing of it is needed: a success had its effect.
+#[derive(Default, Deserialize)]
+pub(super) struct SettlementAnswer {
+    #[serde(default, deserialize_with = "null_as_default")]
+    refunds: Vec<SettledLineAnswer>,
+    #[serde(default, deserialize_with = "null_as_default")]
+    cancelations: Vec<SettledLineAnswer>,
+}
+
+#[derive(Deserialize)]
+struct SettledLineAnswer {
+    #[serde(default, deserialize_with = "text")]
+    order_line_id: Option<String>,
+    #[serde(default, deserialize_with = "text")]
+    refund_id: Option<String>,
+    #[serde(default, deserialize_with = "text")]
+    order_refund_id: Option<String>,
+    #[serde(default, deserialize_with = "text")]
+    cancelation_id: Option<String>,
+}
+
+impl SettlementAnswer {
+    pub(super) fn into_entries(self) -> Vec<SettledEntry> {
+        let lines = self.refunds.into_iter().chain(self.cancelations);
+        let named = lines.filter_map(|line| {
+            let entry_id = line.refund_id.or(line.cancelation_id).or(line.order_refund_id);
+            Some(SettledEntry { order_line_id: line.order_line_id?, entry_id })
+        });
+        named.collect()
+    }
 }
 
 /// SH21.

@@ -9,7 +9,9 @@ use super::client::MiraklClient;
 use super::keys::ApiKeys;
 use super::order::Tax;
 use super::paging::SeekPages;
-use super::shipping::{Carriers, MiraklShipping, SettlementRequest, Shipment, ShipmentAnswer, ShipmentAnswers, ShippingTypes};
+use super::shipping::{
+    Carriers, MiraklShipping, SettledEntry, SettlementAnswer, SettlementRequest, Shipment, ShipmentAnswer, ShipmentAnswers, ShippingTypes,
+};
 use super::{MiraklError, MiraklOrders, Order, OrderQuery};
 use crate::amount::Amount;
 use crate::clock::Clock;
@@ -143,8 +145,11 @@ fn settlement_body(request: &SettlementRequest) -> Result<SettlementBody<'_>, se
 impl<K: ApiKeys, C: Clock> MiraklShipping for MiraklClient<K, C> {
     async fn platform(&self) -> Result<Platform, MiraklError> {
         let features = self.platform_configuration().await?.features;
-        let carriers: Carriers = self.caller.read(&Call::get("SH21", &["api", "shipping", "carriers"])).await?;
-        let types: ShippingTypes = self.caller.read(&Call::get("SH12", &["api", "shipping", "types"])).await?;
+        // A carrier that cannot be read is as one that is not listed: whatever is mapped to it becomes an exception.
+        let carriers = Call::get("SH21", &["api", "shipping", "carriers"]);
+        let carriers: Carriers = self.caller.read_forgiving(&carriers, |field| field == "carriers").await?;
+        let types = Call::get("SH12", &["api", "shipping", "types"]);
+        let types: ShippingTypes = self.caller.read_forgiving(&types, |field| field == "shipping_types").await?;
         Ok(Platform {
             read_at: self.caller.now(),
             multi_shipment: features.shipment.multi_shipment.unwrap_or(false),
@@ -158,7 +163,8 @@ impl<K: ApiKeys, C: Clock> MiraklShipping for MiraklClient<K, C> {
         let query = OrderQuery { order_ids: vec![order_id.to_owned()], ..OrderQuery::default() };
         let page = self.list_orders(&query, 0).await?;
         if let Some(unreadable) = page.unreadable.first() {
-            return Err(MiraklError::unknown("OR11", format!("order {order_id} cannot be read: {}", unreadable.problem)));
+            // Mirakl answered: the same question gets the same answer.
+            return Err(MiraklError::refused("OR11", 200, None, format!("order {order_id} cannot be read: {}", unreadable.problem)));
         }
         Ok(page.orders.into_iter().find(|order| order.order_id == order_id))
     }
@@ -207,13 +213,14 @@ impl<K: ApiKeys, C: Clock> MiraklShipping for MiraklClient<K, C> {
         }
     }
 
-    async fn settle(&self, request: &SettlementRequest) -> Result<(), MiraklError> {
+    async fn settle(&self, request: &SettlementRequest) -> Result<Vec<SettledEntry>, MiraklError> {
         let (operation, path) = match request.how {
             How::Cancel => ("OR30", "cancel"),
             How::Refund => ("OR28", "refund"),
         };
         let body = settlement_body(request).map_err(|problem| MiraklError::not_sent(operation, problem.to_string()))?;
         let call = Call::new(operation, Method::PUT, &["api", "orders", path], Repeat::AskFirst).json(&body)?;
-        self.caller.send(&call).await.map(drop)
+        let answer = self.caller.send(&call).await?;
+        Ok(serde_json::from_slice::<SettlementAnswer>(&answer).unwrap_or_default().into_entries())
     }
 }

@@ -1,10 +1,12 @@
 //! What a listing of Mirakl's makes of an order's row: pure rules, no clock, no store.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::row::{Attempt, ExceptionKind, OrderRow, Stage, lines_of};
+use super::remaining::{has_left, is_refunded};
+use super::row::{Attempt, ExceptionKind, OrderRow, RowLine, Stage, lines_left};
 use crate::channel::Channel;
 use crate::clock::{after, before};
 use crate::despatch::{Despatch, How};
@@ -54,6 +56,9 @@ pub fn on_listing(known: Option<&OrderRow>, order: &Order, channel: &Channel, at
     };
     let newer = order.last_updated_date > row.mirakl_updated;
     row.note_listing(order);
+    if row.attempt.is_none() && row.created_at.is_none() {
+        row.fulfilled_by_operator = is_operators(order, channel).unwrap_or(row.fulfilled_by_operator);
+    }
     if at.accepted && row.acknowledged_at.is_none() {
         row.acknowledged_at = Some(at.now);
     }
@@ -71,22 +76,49 @@ pub fn on_listing(known: Option<&OrderRow>, order: &Order, channel: &Channel, at
             }
             Next::Nothing
         }
+        OrderState::Shipping if is_refunded(order, row.left_at()) => refunded(&mut row, order, newer, at),
         OrderState::Shipping => firm(&mut row, order, newer, at),
         OrderState::Refused if matches!(row.stage, Stage::Seen | Stage::Acknowledged) => refused(&mut row, order, channel, at),
         OrderState::Canceled if row.stage == Stage::Seen && was_ended_by_its_window(order, channel) => {
             refused(&mut row, order, channel, at)
         }
         OrderState::Canceled | OrderState::Refused => on_cancellation(&mut row, order.seller_reference(), newer, at),
-        state if state.is_shipped_or_later() => shipped(&mut row, order, newer, at),
+        state if state.is_shipped_or_later() || state.is_refund() => over(&mut row, order, newer, at),
         _ => Next::Nothing,
     };
     let changed = known.is_none_or(|before| *before != row) || next != Next::Nothing;
     changed.then_some((row, next))
 }
 
+/// As [`on_listing`], for an order that the daily look has found over: what was never listed before is recorded too, where it came after the
+/// take-over, so that a person hears of goods that left unknown to Prima.
+#[must_use]
+pub fn on_look(known: Option<&OrderRow>, order: &Order, channel: &Channel, at: Circumstances) -> Option<(OrderRow, Next)> {
+    if known.is_some() {
+        return on_listing(known, order, channel, at);
+    }
+    let row = OrderRow::first_seen(&channel.id, order, at.now);
+    let is_ours = order.created_date.is_some_and(|created| created >= channel.take_over_from);
+    if !is_ours || was_accepted_before_take_over(order, &row, channel) {
+        return None;
+    }
+    on_listing(Some(&row), order, channel, at)
+}
+
+/// The marketplace ships the order itself, or from a centre that is not the shop's; none where the listing does not tell.
+fn is_operators(order: &Order, channel: &Channel) -> Option<bool> {
+    let center = order.fulfillment.as_ref().and_then(|fulfillment| fulfillment.center.as_ref()?.code.as_deref());
+    if center.is_some_and(|code| !code.is_empty() && !channel.fulfillment_centers.iter().any(|own| own == code)) {
+        return Some(true);
+    }
+    // Before and after SHIPPING the flag may only say that it cannot be shipped now.
+    (order.order_state == OrderState::Shipping).then_some(order.can_shop_ship == Some(false))
+}
+
 /// Over before we ever heard of it: no row is owed.
 fn is_history(order: &Order) -> bool {
-    matches!(order.order_state, OrderState::Canceled | OrderState::Refused) || order.order_state.is_shipped_or_later()
+    let state = &order.order_state;
+    matches!(state, OrderState::Canceled | OrderState::Refused) || state.is_shipped_or_later() || state.is_refund()
 }
 
 /// It came and was refused for its age while nobody listed: people are owed the news, whoever was asleep.
@@ -132,17 +164,22 @@ fn firm(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Ne
     if is_unreadable(row) {
         row.enter(Stage::Seen, at.now, "can be read now");
     }
+    if row.fulfilled_by_operator {
+        if may_be_left_to_operator(row) {
+            row.enter(
+                Stage::OperatorFulfilled,
+                at.now,
+                "the marketplace ships it: can_shop_ship is false, or the centre is not the shop's",
+            );
+        }
+        return Next::Nothing;
+    }
+    if is_left_to_operator(row) {
+        row.enter(Stage::Seen, at.now, "the shop ships it after all");
+    }
     match row.stage {
         Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm => {
-            if order.can_shop_ship == Some(false) {
-                row.fail(
-                    ExceptionKind::ShippedByOperator,
-                    "Mirakl says that the shop cannot ship this order (can_shop_ship is false): the marketplace fulfils it",
-                    "Nothing has to be shipped. If the marketplace made a mistake, have it corrected there and retry the order.",
-                    at.now,
-                );
-                Next::Nothing
-            } else if at.intake_open {
+            if at.intake_open {
                 row.enter(Stage::Queued, at.now, "paid and complete");
                 Next::Create
             } else {
@@ -159,7 +196,7 @@ fn firm(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Ne
         }
         Stage::InDoubt | Stage::Creating => driven_on(row, newer, at),
         Stage::Created | Stage::Despatched | Stage::PartDespatched => {
-            notice_cancelled_parts(row, order, at);
+            notice_missing_parts(row, order, at);
             Next::Nothing
         }
         _ => Next::Nothing,
@@ -167,33 +204,66 @@ fn firm(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Ne
 }
 
 /// Fewer pieces than Prima has been told of: a person has to reduce the order there.
-fn notice_cancelled_parts(row: &mut OrderRow, order: &Order, at: Circumstances) {
-    let listed = lines_of(order);
-    // Pieces that we are having cancelled ourselves, because they will not leave: whoever sent that takes them off the row.
-    if row.despatch.as_ref().is_some_and(|despatch| despatch.open_settlement().is_some()) {
+fn notice_missing_parts(row: &mut OrderRow, order: &Order, at: Circumstances) {
+    let missing = missing(row, order);
+    if missing.is_empty() {
         return;
     }
-    if listed != row.lines {
-        let fewer = row
-            .lines
-            .iter()
-            .filter_map(|line| {
-                let left = listed.iter().find(|other| other.order_line_id == line.order_line_id).map_or(0, |other| other.quantity);
-                (left < line.quantity).then(|| format!("line {}: {} of {} left", line.order_line_id, left, line.quantity))
-            })
-            .collect::<Vec<_>>()
-            .join("; ");
-        let number = row.order_number.clone().unwrap_or_default();
-        row.take_lines(listed);
+    let left = |line: &RowLine| missing.iter().find(|(id, ..)| *id == line.order_line_id).map_or(line.quantity, |(_, left, _)| *left);
+    let fewer: Vec<_> = missing.iter().map(|(id, left, of)| format!("line {id}: {left} of {of} left")).collect();
+    let fewer = fewer.join("; ");
+    let number = row.order_number.clone().unwrap_or_default();
+    let in_parcels = |line: &RowLine| row.despatch.as_ref().map_or(0, |despatch| despatch.in_parcels(&line.order_line_id));
+    let has_gone = row.lines.iter().any(|line| in_parcels(line) > left(line));
+    let lines = row.lines.iter().map(|line| RowLine { quantity: left(line), ..line.clone() }).filter(|line| line.quantity > 0).collect();
+    row.take_lines(lines);
+    if has_gone {
         row.fail(
-            ExceptionKind::LineCancelledAfterCreation,
-            format!("Mirakl cancelled a part of the order after it was created in Prima as {number} ({fewer})"),
-            format!(
-                "Reduce order {number} in Prima to what is left, then settle the exception: prima-mirakl exceptions settle CHANNEL ORDER."
-            ),
+            ExceptionKind::CancelledAfterDespatch,
+            format!("Mirakl cancelled or refunded a part of the order, and these goods have left Prima already (order {number}; {fewer})"),
+            "Stop the parcel at the carrier if that is still possible, and agree with the marketplace on its return. Then settle the exception: prima-mirakl exceptions settle CHANNEL ORDER.",
             at.now,
         );
+        return;
     }
+    row.fail(
+        ExceptionKind::LineCancelledAfterCreation,
+        format!("Mirakl cancelled or refunded a part of the order after it was created in Prima as {number} ({fewer})"),
+        format!("Reduce order {number} in Prima to what is left, then settle the exception: prima-mirakl exceptions settle CHANNEL ORDER."),
+        at.now,
+    );
+}
+
+/// Lines of which fewer pieces are to be delivered than Prima was told: the line, the pieces that are left, those that there were. What
+/// we had refunded ourselves, because Prima will not send it, is not missing; nor what was refunded after it had left.
+fn missing(row: &OrderRow, order: &Order) -> Vec<(String, u32, u32)> {
+    // Pieces that we are having cancelled or refunded ourselves: whoever sent that records it.
+    if row.despatch.as_ref().is_some_and(|despatch| despatch.open_settlement().is_some()) {
+        return Vec::new();
+    }
+    // It was seen as shipped, and this listing does not say so any more: what it refunds are returns.
+    let had_left = row.shipped_in_mirakl && !has_left(order);
+    let of_refunded = lines_left(order, row.left_at());
+    let of_returned = order.live_lines().map(|line| (line.order_line_id.as_str(), line.quantity));
+    let listed: HashMap<&str, u32> = if had_left {
+        of_returned.collect()
+    } else {
+        of_refunded.iter().map(|line| (line.order_line_id.as_str(), line.quantity)).collect()
+    };
+    let left = |line: &RowLine| {
+        let listed = listed.get(line.order_line_id.as_str()).copied().unwrap_or_default();
+        listed.saturating_add(row.despatch.as_ref().map_or(0, |despatch| despatch.refunded(&line.order_line_id)))
+    };
+    let fewer = row.lines.iter().map(|line| (line.order_line_id.clone(), left(line), line.quantity));
+    fewer.filter(|(_, left, of)| left < of).collect()
+}
+
+/// All of it was refunded before it left, which is how a marketplace cancels what is paid: nothing of it may leave any more.
+fn refunded(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Next {
+    if row.stage.is_in_prima() && missing(row, order).is_empty() {
+        return Next::Nothing;
+    }
+    ended(row, order.seller_reference(), newer, at, "refunded")
 }
 
 /// What a cancellation makes of a row, and what is to follow. `reference` is the number of Prima's that Mirakl holds; `newer` says
@@ -201,19 +271,24 @@ fn notice_cancelled_parts(row: &mut OrderRow, order: &Order, at: Circumstances) 
 /// unreadable.
 #[must_use]
 pub fn on_cancellation(row: &mut OrderRow, reference: Option<&str>, newer: bool, at: Circumstances) -> Next {
+    ended(row, reference, newer, at, "cancelled")
+}
+
+/// As [`on_cancellation`]; `how` says in a word how the order ended in Mirakl.
+fn ended(row: &mut OrderRow, reference: Option<&str>, newer: bool, at: Circumstances, how: &str) -> Next {
     match row.stage {
         // It was sent once, and nobody knows what came of it: whoever creates it finds out, as below.
         Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued if row.attempt.is_some() => {
             row.cancel_requested.get_or_insert(at.now);
-            row.enter(Stage::InDoubt, at.now, "cancelled in Mirakl after it was sent to Prima");
+            row.enter(Stage::InDoubt, at.now, format!("{how} in Mirakl after it was sent to Prima"));
             Next::Create
         }
         // Our memory was lost: that Mirakl holds a number means that Prima has, or had, the order.
         Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued if reference.is_some() => {
-            cancelling_by_reference(row, reference, at)
+            cancelling_by_reference(row, reference, at, how)
         }
         Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued => {
-            row.enter(Stage::Cancelled, at.now, "cancelled in Mirakl before it was created in Prima");
+            row.enter(Stage::Cancelled, at.now, format!("{how} in Mirakl before it was created in Prima"));
             Next::Nothing
         }
         // Whoever creates it finds out whether Prima has it, and has it cancelled there then.
@@ -227,7 +302,7 @@ pub fn on_cancellation(row: &mut OrderRow, reference: Option<&str>, newer: bool,
             Next::Nothing
         }
         Stage::Created | Stage::Despatched | Stage::PartDespatched => {
-            row.enter(Stage::Cancelling, at.now, "cancelled in Mirakl after it was created in Prima");
+            row.enter(Stage::Cancelling, at.now, format!("{how} in Mirakl after it was created in Prima"));
             Next::Cancel
         }
         Stage::Exception if row.created_at.is_some() => {
@@ -236,34 +311,38 @@ pub fn on_cancellation(row: &mut OrderRow, reference: Option<&str>, newer: bool,
                 .as_ref()
                 .is_some_and(|exception| exception.kind == ExceptionKind::LineCancelledAfterCreation || exception.kind.is_of_despatch());
             if in_prima_and_open {
-                row.enter(Stage::Cancelling, at.now, "cancelled in Mirakl as a whole");
+                row.enter(Stage::Cancelling, at.now, format!("{how} in Mirakl as a whole"));
                 return Next::Cancel;
             }
             Next::Nothing
         }
-        Stage::Exception if row.attempt.is_none() && reference.is_some() => cancelling_by_reference(row, reference, at),
+        Stage::Exception if row.attempt.is_none() && reference.is_some() => cancelling_by_reference(row, reference, at, how),
         // Prima was asked twice by then, and does not have it.
         Stage::Exception if is_known_absent(row) => {
-            row.enter(Stage::Cancelled, at.now, "cancelled in Mirakl; Prima never got it");
+            row.enter(Stage::Cancelled, at.now, format!("{how} in Mirakl; Prima never got it"));
             Next::Nothing
         }
         // What stands in Prima under its number may be this order all the same: that is for the person to see who looks into it.
         Stage::Exception if row.attempt.is_none() && !is_found_in_prima(row) => {
-            row.enter(Stage::Cancelled, at.now, "cancelled in Mirakl; the exception has no object any more");
+            row.enter(Stage::Cancelled, at.now, format!("{how} in Mirakl; the exception has no object any more"));
             Next::Nothing
         }
         Stage::Exception => {
             row.cancel_requested.get_or_insert(at.now);
             Next::Nothing
         }
+        Stage::OperatorFulfilled => {
+            row.enter(Stage::Cancelled, at.now, format!("{how} in Mirakl; it was the marketplace's to ship"));
+            Next::Nothing
+        }
         Stage::Shipped | Stage::Cancelling | Stage::Cancelled | Stage::Refused | Stage::KeyedByHand => Next::Nothing,
     }
 }
 
-fn cancelling_by_reference(row: &mut OrderRow, reference: Option<&str>, at: Circumstances) -> Next {
+fn cancelling_by_reference(row: &mut OrderRow, reference: Option<&str>, at: Circumstances, how: &str) -> Next {
     row.order_number = reference.map(str::to_owned);
     row.created_at = Some(at.now);
-    row.enter(Stage::Cancelling, at.now, "cancelled in Mirakl, which holds its Prima number");
+    row.enter(Stage::Cancelling, at.now, format!("{how} in Mirakl, which holds its Prima number"));
     Next::Cancel
 }
 
@@ -296,6 +375,18 @@ fn is_found_in_prima(row: &OrderRow) -> bool {
     row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::FoundInPrima)
 }
 
+fn is_left_to_operator(row: &OrderRow) -> bool {
+    let is_exception = row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::ShippedByOperator);
+    row.stage == Stage::OperatorFulfilled || (is_exception && row.attempt.is_none() && row.created_at.is_none())
+}
+
+/// Nothing of it can be in Prima, as far as anybody knows.
+fn may_be_left_to_operator(row: &OrderRow) -> bool {
+    let waits = matches!(row.stage, Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued)
+        || (row.stage == Stage::Exception && !is_found_in_prima(row));
+    waits && row.attempt.is_none() && row.created_at.is_none()
+}
+
 fn refused(row: &mut OrderRow, order: &Order, channel: &Channel, at: Circumstances) -> Next {
     let reason = order.order_state_reason_code.as_deref().unwrap_or("no reason given");
     let missed = reason == ACCEPTANCE_TIMEOUT || (row.stage == Stage::Seen && was_ended_by_its_window(order, channel));
@@ -312,11 +403,51 @@ fn was_ended_by_its_window(order: &Order, channel: &Channel) -> bool {
     }
 }
 
+/// Mirakl has done with the order. It was shipped only where Mirakl or Prima says that something left; an order that is refunded as a whole
+/// is closed as well, and so is one that nobody sent.
+fn over(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Next {
+    if is_refunded(order, row.left_at()) && !(has_left(order) || row.shipped_in_mirakl) {
+        return refunded(row, order, newer, at);
+    }
+    if is_left_to_operator(row) || (row.fulfilled_by_operator && may_be_left_to_operator(row)) {
+        row.enter(Stage::Shipped, at.now, "the marketplace shipped it itself");
+        return Next::Nothing;
+    }
+    if row.has_left() {
+        return shipped(row, order, newer, at);
+    }
+    match row.stage {
+        // Prima may still send it: it is asked until it says what became of the order.
+        Stage::Created | Stage::Despatched | Stage::PartDespatched => {
+            notice_missing_parts(row, order, at);
+            Next::Nothing
+        }
+        Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued if order.seller_reference().is_some() => {
+            row.order_number = order.seller_reference().map(str::to_owned);
+            row.referenced_at = Some(at.now);
+            row.created_at = Some(at.now);
+            row.enter(Stage::Created, at.now, "closed in Mirakl, which holds its Prima number; nothing says that it has left");
+            Next::Nothing
+        }
+        Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued => {
+            row.fail(
+                ExceptionKind::ShippedOutsidePrima,
+                format!("Mirakl has done with the order ({}) and does not say that it was shipped; the connector knows of no Prima order for it", order.order_state),
+                "Find out in Mirakl's back office what became of it, and look for it in Prima. If goods have left, key it in for the books. Then settle the exception: prima-mirakl exceptions settle CHANNEL ORDER.",
+                at.now,
+            );
+            Next::Nothing
+        }
+        Stage::Creating | Stage::InDoubt => driven_on(row, newer, at),
+        _ => Next::Nothing,
+    }
+}
+
 fn shipped(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Next {
     match row.stage {
         Stage::Created | Stage::Despatched | Stage::PartDespatched => {
             // A part may have been cancelled and the rest shipped between two listings.
-            notice_cancelled_parts(row, order, at);
+            notice_missing_parts(row, order, at);
             // While its reference is owed, it stays among the open ones.
             if row.stage.is_in_prima() && row.referenced_at.is_some() {
                 row.enter(Stage::Shipped, at.now, "shipped in Mirakl");
@@ -353,7 +484,7 @@ fn shipped(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) ->
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
     use super::*;
-    use crate::order::row::{ExpectedMessage, Lease, MESSAGE_IS_LOST};
+    use crate::order::row::{ExpectedMessage, Lease, MESSAGE_IS_LOST, lines_of};
 
     fn channel() -> Channel {
         serde_json::from_str(
@@ -587,7 +718,7 @@ mod tests {
 
     /// The whole of an order's life at a glance: each stage of a row, each state that Mirakl may list next, and what follows. In
     /// brackets for which rows: plain ones, those listed in a newer version, stuck ones, those whose order carries our number,
-    /// those that were sent to Prima.
+    /// those that were sent to Prima, those that were refunded as a whole.
     #[test]
     fn each_stage_meets_each_state() {
         let states = [
@@ -601,13 +732,14 @@ mod tests {
             "CLOSED",
             "REFUSED",
             "CANCELED",
+            "REFUNDED",
             "SOMETHING_NEW",
         ];
         let mut table = String::new();
         for stage in Stage::ALL {
             for state in states {
                 let mut results: Vec<(String, Vec<&str>)> = Vec::new();
-                for variant in ["plain", "newer", "stuck", "ours", "sent"] {
+                for variant in ["plain", "newer", "stuck", "ours", "sent", "refunded"] {
                     let mut row = row_in(stage);
                     row.referenced_at = Some(now());
                     row.since = before(now(), Duration::from_secs(30));
@@ -621,6 +753,7 @@ mod tests {
                         "ours" => {
                             listed.references = serde_json::from_str(r#"{"order_reference_for_seller":"UK-C1-A"}"#).unwrap();
                         }
+                        "refunded" => listed.fully_refunded = Some(true),
                         "sent" => row.attempt = Some(Attempt { at: now(), count: 1, ..Attempt::default() }),
                         _ => {}
                     }
@@ -631,7 +764,7 @@ mod tests {
                     }
                 }
                 for (result, variants) in results {
-                    let of = if variants.len() == 5 { "all".to_owned() } else { variants.join(", ") };
+                    let of = if variants.len() == 6 { "all".to_owned() } else { variants.join(", ") };
                     table.push_str(&format!("{} + {state}: {result} [{of}]\n", stage.name()));
                 }
             }
@@ -679,14 +812,14 @@ mod tests {
     fn more_pieces_than_prima_was_told_of_are_no_cancelled_part() {
         let mut row = row_in(Stage::Created);
         row.lines[0].quantity = 1;
-        let (after, _) = on_listing(Some(&row), &order("SHIPPING", 2), &channel(), at(true)).unwrap();
-        assert!(after.exception.is_none_or(|exception| !exception.reason.contains("left")), "nothing is less than it was");
+        let after = on_listing(Some(&row), &order("SHIPPING", 2), &channel(), at(true));
+        assert!(after.is_none_or(|(after, _)| after.stage == Stage::Created), "nothing is less than it was");
     }
 
     #[test]
     fn what_we_cancelled_ourselves_is_not_cancelled_in_prima_again() {
         use crate::despatch::{Parcel, Settlement};
-        let by = |how| Settlement { how, lines: Vec::new(), at: now(), until: now(), confirmed_at: Some(now()) };
+        let by = |how| Settlement { how, lines: Vec::new(), at: now(), until: now(), confirmed_at: Some(now()), reason_code: None };
         let ended = Despatch { ended_at: Some(now()), settlements: vec![by(How::Cancel)], ..Despatch::default() };
         let outcome_of = |despatch: Despatch| {
             let mut row = row_in(Stage::Despatched);
@@ -721,5 +854,165 @@ mod tests {
         let exception = row.exception.unwrap();
         assert_eq!((row.stage, exception.kind), (Stage::Exception, ExceptionKind::LineCancelledAfterCreation));
         assert!(exception.reason.contains("C1-A-1: 1 of 2 left") && !exception.reason.contains("C1-A-2"), "{}", exception.reason);
+    }
+
+    fn with_refunds(mut order: Order, refunds: &str) -> Order {
+        order.order_lines[0].price = crate::amount::Amount(40.into());
+        order.order_lines[0].refunds = serde_json::from_str(refunds).unwrap();
+        order
+    }
+
+    const ONE_PIECE: &str = r#"[{"quantity":1,"amount":20.00,"created_date":"2026-11-10T11:20:00Z"}]"#;
+    const BOTH_PIECES: &str = r#"[{"quantity":null,"amount":40.00,"created_date":"2026-11-10T11:20:00Z"}]"#;
+    const GOODWILL: &str = r#"[{"quantity":0,"amount":5.00,"created_date":"2026-11-10T11:20:00Z"}]"#;
+
+    #[test]
+    fn what_is_refunded_before_it_left_is_not_there_and_goodwill_changes_nothing() {
+        for (refunds, stage, next, pieces) in [
+            (ONE_PIECE, Stage::Queued, Next::Create, 1),
+            (GOODWILL, Stage::Queued, Next::Create, 2),
+            (BOTH_PIECES, Stage::Cancelled, Next::Nothing, 0),
+        ] {
+            let listed = with_refunds(order("SHIPPING", 2), refunds);
+            let (row, follows) = on_listing(None, &listed, &channel(), at(true)).unwrap();
+            assert_eq!((row.stage, follows, row.lines.iter().map(|line| line.quantity).sum::<u32>()), (stage, next, pieces), "{refunds}");
+        }
+    }
+
+    #[test]
+    fn a_refund_after_creation_is_told_once_and_a_further_one_again() {
+        let mut row = row_in(Stage::Created);
+        row.referenced_at = Some(now());
+        let goodwill = with_refunds(order("SHIPPING", 2), GOODWILL);
+        assert_eq!(on_listing(Some(&row), &goodwill, &channel(), at(true)).unwrap().0.stage, Stage::Created);
+        let one = with_refunds(order("SHIPPING", 2), ONE_PIECE);
+        let (mut row, next) = on_listing(Some(&row), &one, &channel(), at(true)).unwrap();
+        let exception = row.exception.clone().unwrap();
+        assert_eq!((exception.kind, next), (ExceptionKind::LineCancelledAfterCreation, Next::Nothing));
+        assert!(exception.reason.contains("C1-A-1: 1 of 2 left"), "{}", exception.reason);
+        assert_eq!(on_listing(Some(&row), &one, &channel(), at(true)), None);
+        // Settled: the same listing says nothing more. All of it refunded: cancelled in Prima, settled or not.
+        let both = with_refunds(order("SHIPPING", 2), BOTH_PIECES);
+        assert_eq!(outcome(Some(&row), &both, at(true)), (Stage::Cancelling, Next::Cancel));
+        row.enter(Stage::Created, now(), "settled");
+        assert_eq!(on_listing(Some(&row), &one, &channel(), at(true)), None);
+        assert_eq!(outcome(Some(&row), &both, at(true)), (Stage::Cancelling, Next::Cancel));
+    }
+
+    #[test]
+    fn an_order_that_is_closed_was_shipped_only_where_somebody_says_so() {
+        let mut row = row_in(Stage::Created);
+        row.referenced_at = Some(now());
+        let closed = |refunds: &str| with_refunds(order("CLOSED", 2), refunds);
+        assert_eq!(outcome(Some(&row), &closed("[]"), at(true)).0, Stage::Created, "Prima is asked on");
+        assert_eq!(outcome(Some(&row), &closed(BOTH_PIECES), at(true)), (Stage::Cancelling, Next::Cancel));
+        let mut shipped = closed(BOTH_PIECES);
+        shipped.order_lines[0].shipped_date = Some("2026-11-10T11:10:00Z".parse().unwrap());
+        assert_eq!(outcome(Some(&row), &shipped, at(true)), (Stage::Shipped, Next::Nothing), "a return");
+        // Seen as shipped before.
+        let (seen, _) =
+            on_listing(Some(&OrderRow { referenced_at: None, ..row.clone() }), &order("SHIPPED", 2), &channel(), at(true)).unwrap();
+        assert_eq!(seen.stage, Stage::Created, "its reference is owed");
+        let seen = OrderRow { referenced_at: Some(now()), ..seen };
+        assert_eq!(outcome(Some(&seen), &closed(BOTH_PIECES), at(true)).0, Stage::Shipped);
+        // A parcel of Prima's.
+        let parcel = crate::despatch::Parcel { found_at: now(), ..crate::despatch::Parcel::default() };
+        row.despatch = Some(Box::new(Despatch { parcels: vec![parcel], ..Despatch::default() }));
+        assert_eq!(outcome(Some(&row), &closed("[]"), at(true)).0, Stage::Shipped);
+    }
+
+    #[test]
+    fn what_we_refunded_ourselves_and_what_had_left_before_is_nobodys_trouble() {
+        use crate::despatch::{Parcel, ParcelLine, SettledLine, Settlement};
+        let ours = |pieces: u32, confirmed: bool| Settlement {
+            how: How::Refund,
+            lines: vec![SettledLine { order_line_id: "C1-A-1".into(), quantity: pieces, ..SettledLine::default() }],
+            at: now(),
+            until: now(),
+            confirmed_at: confirmed.then(now),
+            reason_code: None,
+        };
+        let stage_of = |despatch: Despatch, refunds: &str| {
+            let mut row = row_in(Stage::Despatched);
+            row.created_at = Some(now());
+            row.despatch = Some(Box::new(despatch));
+            outcome(Some(&row), &with_refunds(order("SHIPPING", 2), refunds), at(true))
+        };
+        let quiet = (Stage::Despatched, Next::Nothing);
+        let settled = |settlements: Vec<Settlement>| Despatch { settlements, ..Despatch::default() };
+        assert_eq!(stage_of(settled(vec![ours(1, true)]), ONE_PIECE), quiet);
+        assert_eq!(stage_of(settled(vec![ours(2, true)]), BOTH_PIECES), quiet);
+        assert_eq!(stage_of(settled(vec![ours(2, false)]), BOTH_PIECES), quiet, "under way");
+        assert_eq!(
+            stage_of(settled(vec![ours(1, true)]), BOTH_PIECES),
+            (Stage::Cancelling, Next::Cancel),
+            "the other piece is somebody else's"
+        );
+        let parcel = |found: &str| Parcel {
+            lines: vec![ParcelLine { order_line_id: "C1-A-1".into(), quantity: 2 }],
+            found_at: found.parse().unwrap(),
+            ..Parcel::default()
+        };
+        let left = |moment: &str| Despatch { parcels: vec![parcel(moment)], ended_at: moment.parse().ok(), ..Despatch::default() };
+        assert_eq!(stage_of(left("2026-11-10T11:00:00Z"), ONE_PIECE), quiet, "a return");
+        assert_eq!(stage_of(left("2026-11-10T11:00:00Z"), BOTH_PIECES), quiet, "a return");
+        assert_eq!(stage_of(left("2026-11-10T11:25:00Z"), BOTH_PIECES), (Stage::Cancelling, Next::Cancel));
+        assert_eq!(stage_of(left("2026-11-10T11:25:00Z"), ONE_PIECE).0, Stage::Exception, "it left although it was refunded");
+    }
+
+    #[test]
+    fn what_the_marketplace_ships_itself_needs_nobody_and_closes_by_itself() {
+        let centre = |code: &str, state: &str| {
+            let mut order = order(state, 2);
+            order.fulfillment = serde_json::from_str(&format!(r#"{{"center":{{"code":"{code}"}}}}"#)).unwrap();
+            order.can_shop_ship = Some(true);
+            order
+        };
+        let stage = |order: &Order| outcome(None, order, at(true)).0;
+        assert_eq!(stage(&centre("MKP-DC1", "SHIPPING")), Stage::OperatorFulfilled);
+        assert_eq!((stage(&centre("DEFAULT", "SHIPPING")), stage(&centre("", "SHIPPING"))), (Stage::Queued, Stage::Queued));
+        let two_centers = Channel { fulfillment_centers: vec!["MKP-DC1".into(), "DEFAULT".into()], ..channel() };
+        assert_eq!(on_listing(None, &centre("MKP-DC1", "SHIPPING"), &two_centers, at(true)).unwrap().0.stage, Stage::Queued);
+        let unflagged = Order { can_shop_ship: Some(false), ..order("SHIPPING", 2) };
+        assert_eq!(stage(&unflagged), Stage::OperatorFulfilled);
+        // The centre is known before the order is firm, and the flag only then.
+        assert!(on_listing(None, &centre("MKP-DC1", "WAITING_ACCEPTANCE"), &channel(), at(true)).unwrap().0.fulfilled_by_operator);
+        let early = Order { can_shop_ship: Some(false), ..order("WAITING_ACCEPTANCE", 2) };
+        assert!(!on_listing(None, &early, &channel(), at(true)).unwrap().0.fulfilled_by_operator);
+
+        let mut row = row_in(Stage::OperatorFulfilled);
+        row.fulfilled_by_operator = true;
+        assert_eq!(on_listing(Some(&row), &unflagged, &channel(), at(true)), None);
+        assert_eq!(outcome(Some(&row), &order("SHIPPED", 2), at(true)), (Stage::Shipped, Next::Nothing));
+        assert_eq!(outcome(Some(&row), &order("CLOSED", 2), at(true)), (Stage::Shipped, Next::Nothing));
+        assert_eq!(outcome(Some(&row), &order("CANCELED", 2), at(true)), (Stage::Cancelled, Next::Nothing));
+        assert_eq!(outcome(Some(&row), &order("SHIPPING", 2), at(true)), (Stage::Queued, Next::Create), "corrected");
+        // As rows were kept before.
+        let mut old = row_in(Stage::Seen);
+        old.fail(ExceptionKind::ShippedByOperator, "", "", now());
+        assert_eq!(outcome(Some(&old), &unflagged, at(true)), (Stage::OperatorFulfilled, Next::Nothing));
+        assert_eq!(outcome(Some(&old), &order("SHIPPED", 2), at(true)), (Stage::Shipped, Next::Nothing));
+    }
+
+    #[test]
+    fn the_daily_look_tells_of_what_left_unseen_and_of_nothing_else() {
+        let look =
+            |order: &Order| on_look(None, order, &channel(), at(true)).map(|(row, _)| (row.stage, row.exception.map(|one| one.kind)));
+        let outside = Some((Stage::Exception, Some(ExceptionKind::ShippedOutsidePrima)));
+        assert_eq!((look(&order("SHIPPED", 2)), look(&order("CLOSED", 2))), (outside, outside));
+        let mut ours = order("SHIPPED", 2);
+        ours.references = serde_json::from_str(r#"{"order_reference_for_seller":"UK-C1-A"}"#).unwrap();
+        assert_eq!(look(&ours), Some((Stage::Shipped, None)), "our memory was lost");
+        assert_eq!(look(&with_refunds(order("CLOSED", 2), BOTH_PIECES)), Some((Stage::Cancelled, None)), "nothing left");
+        let mut old = order("SHIPPED", 2);
+        old.created_date = Some("2026-11-01T00:00:00Z".parse().unwrap());
+        assert_eq!(look(&old), None, "before the take-over");
+        let mut operators = order("SHIPPED", 2);
+        operators.fulfillment = serde_json::from_str(r#"{"center":{"code":"MKP-DC1"}}"#).unwrap();
+        assert_eq!(look(&operators), Some((Stage::Shipped, None)), "not ours to ship");
+        assert_eq!(
+            on_look(Some(&row_in(Stage::Shipped)), &order("SHIPPED", 2), &channel(), at(true)).map(|(row, _)| row.stage),
+            Some(Stage::Shipped)
+        );
     }
 }

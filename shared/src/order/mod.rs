@@ -2,6 +2,7 @@
 
 pub mod life;
 pub mod mapping;
+pub mod remaining;
 pub mod row;
 pub mod rules;
 

@@ -12,6 +12,7 @@ use crate::clock::{after, before};
 use crate::despatch::Despatch;
 use crate::events::Severity;
 use crate::mirakl::{Order, OrderState};
+use crate::order::remaining::{gone_pieces, has_left, remaining};
 
 /// An order's identity: the channel and Mirakl's order id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -71,11 +72,13 @@ pub enum Stage {
     Exception,
     /// Older than the channel's take-over and accepted by somebody else: keyed by hand.
     KeyedByHand,
+    /// The marketplace ships it itself, or from a centre that is not the shop's: nothing to do, until Mirakl ends it.
+    OperatorFulfilled,
 }
 
 impl Stage {
     /// All stages, in the order of an order's life.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Seen,
         Self::Acknowledged,
         Self::AwaitingPayment,
@@ -92,6 +95,7 @@ impl Stage {
         Self::Refused,
         Self::Exception,
         Self::KeyedByHand,
+        Self::OperatorFulfilled,
     ];
 
     /// The name in the index, metrics and commands.
@@ -114,13 +118,16 @@ impl Stage {
             Self::Refused => "refused",
             Self::Exception => "exception",
             Self::KeyedByHand => "keyed-by-hand",
+            Self::OperatorFulfilled => "operator-fulfilled",
         }
     }
 
     /// Nothing further happens to the order before it is in Prima, or ever.
     #[must_use]
     pub fn is_settled(self) -> bool {
-        self.is_in_prima() || matches!(self, Self::Shipped | Self::Cancelled | Self::Refused | Self::Exception | Self::KeyedByHand)
+        self.is_in_prima()
+            || matches!(self, Self::Shipped | Self::Cancelled | Self::Refused | Self::Exception | Self::KeyedByHand)
+            || self == Self::OperatorFulfilled
     }
 
     /// Over as far as a person, or Mirakl, says: nothing is asked of Prima any more.
@@ -242,7 +249,7 @@ pub enum ExceptionKind {
     LineCancelledAfterCreation,
     /// Shipped in Mirakl by a person, and not in Prima.
     ShippedOutsidePrima,
-    /// The marketplace's operator ships the order itself (`can_shop_ship` is false).
+    /// The marketplace's operator ships the order itself. No longer raised: such orders stand in [`Stage::OperatorFulfilled`].
     ShippedByOperator,
     /// Mirakl lists the order in a way that cannot be read.
     Unreadable,
@@ -266,11 +273,13 @@ pub enum ExceptionKind {
     PrimaFault,
     /// A person settled the order while it was being created in Prima.
     SettledMeanwhile,
+    /// Mirakl does not know the order any more.
+    NotInMirakl,
 }
 
 impl ExceptionKind {
     /// All kinds.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::UnknownSku,
         Self::Unmappable,
         Self::RulesMissing,
@@ -293,6 +302,7 @@ impl ExceptionKind {
         Self::CancelledInPrima,
         Self::PrimaFault,
         Self::SettledMeanwhile,
+        Self::NotInMirakl,
     ];
 
     /// The name in attributes, metrics and the handbook.
@@ -321,6 +331,7 @@ impl ExceptionKind {
             Self::CancelledInPrima => "cancelled-in-prima",
             Self::PrimaFault => "prima-fault",
             Self::SettledMeanwhile => "settled-meanwhile",
+            Self::NotInMirakl => "not-in-mirakl",
         }
     }
 
@@ -348,7 +359,10 @@ impl ExceptionKind {
     /// Found by the poller in a listing; all others by the function that creates orders.
     #[must_use]
     pub fn is_found_by_poller(self) -> bool {
-        matches!(self, Self::LineCancelledAfterCreation | Self::ShippedOutsidePrima | Self::ShippedByOperator | Self::Unreadable)
+        matches!(
+            self,
+            Self::LineCancelledAfterCreation | Self::ShippedOutsidePrima | Self::ShippedByOperator | Self::Unreadable | Self::NotInMirakl
+        )
     }
 
     /// How urgent it is.
@@ -486,6 +500,12 @@ pub struct OrderRow {
     /// Refunds that Mirakl lists on its lines: with each, what a channel shows of them may have changed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub refunds: u32,
+    /// The marketplace ships it itself: nothing of it ever leaves our warehouse.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub fulfilled_by_operator: bool,
+    /// Mirakl has said that something of it has left. What is CLOSED later, or refunded, had left then.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub shipped_in_mirakl: bool,
     /// Mirakl's line ids in the order of Prima's line numbers, since the order was sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prima_lines: Vec<String>,
@@ -555,6 +575,8 @@ impl OrderRow {
             gone_skus: Vec::new(),
             taken_back: BTreeMap::new(),
             refunds: 0,
+            fulfilled_by_operator: false,
+            shipped_in_mirakl: false,
             prima_lines: Vec::new(),
             shipping_type: None,
             payout_value: None,
@@ -577,7 +599,8 @@ impl OrderRow {
             self.shipping_type.clone_from(&order.shipping_type_code);
         }
         self.payout_value = payout_value(order).or_else(|| self.payout_value.take());
-        for (offer_sku, pieces) in taken_back(order) {
+        self.shipped_in_mirakl |= has_left(order);
+        for (offer_sku, pieces) in taken_back(order, self.left_at()) {
             let known = self.taken_back.entry(offer_sku).or_default();
             *known = pieces.max(*known);
         }
@@ -605,6 +628,18 @@ impl OrderRow {
         }
     }
 
+    /// Since when everything that will leave has left, as far as Prima says.
+    #[must_use]
+    pub fn left_at(&self) -> Option<Timestamp> {
+        self.despatch.as_ref().filter(|despatch| !despatch.parcels.is_empty())?.ended_at
+    }
+
+    /// Something has left: a parcel of Prima's, or Mirakl says so.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        self.shipped_in_mirakl || self.despatch.as_ref().is_some_and(|despatch| !despatch.parcels.is_empty())
+    }
+
     /// Mirakl's line id behind a line number of Prima's.
     #[must_use]
     pub fn mirakl_line(&self, prima_line: u32) -> Option<&str> {
@@ -619,6 +654,9 @@ impl OrderRow {
     pub fn enter(&mut self, stage: Stage, now: Timestamp, note: impl Into<String>) {
         self.stage = stage;
         self.since = now;
+        if let Some(despatch) = &mut self.despatch {
+            despatch.message = None;
+        }
         if stage != Stage::Creating {
             self.lease = None;
         }
@@ -735,6 +773,27 @@ impl OrderRow {
     }
 }
 
+impl OrderRow {
+    /// Since when it has waited for Prima without a break, however often it was queued, put back or asked about; none where it does
+    /// not wait.
+    #[must_use]
+    pub fn waits_for_prima_since(&self) -> Option<Timestamp> {
+        self.without_break(|stage| matches!(stage, Stage::Firm | Stage::Queued | Stage::Creating | Stage::InDoubt | Stage::Cancelling))
+    }
+
+    /// Since when Mirakl has to be told something of its despatch; none where it has not.
+    #[must_use]
+    pub fn untold_since(&self) -> Option<Timestamp> {
+        self.without_break(|stage| stage == Stage::Despatched)
+    }
+
+    /// Since when it has been in one of some stages, as far as its history tells.
+    fn without_break(&self, is_meant: impl Fn(Stage) -> bool) -> Option<Timestamp> {
+        let steps = self.history.iter().rev().take_while(|step| is_meant(step.stage));
+        is_meant(self.stage).then(|| steps.last().map_or(self.since, |step| step.at))
+    }
+}
+
 /// The index's name for orders in Prima whose number Mirakl does not hold yet.
 pub const REFERENCE_PENDING: &str = "created-reference-pending";
 /// The index's name for shipped orders whose number Mirakl does not hold yet.
@@ -747,17 +806,18 @@ pub const DESPATCH_UNANNOUNCED: &str = "despatch-exception-unannounced";
 /// The index's name for despatches that need a person.
 pub const DESPATCH_EXCEPTION: &str = "despatch-exception";
 
-/// Pieces by offer SKU that a listing says are cancelled or refused.
-fn taken_back(order: &Order) -> BTreeMap<String, u32> {
+/// Pieces by offer SKU that a listing says are cancelled, refused, or refunded before they left.
+fn taken_back(order: &Order, left_at: Option<Timestamp>) -> BTreeMap<String, u32> {
     let is_over = |state: Option<&OrderState>| matches!(state, Some(OrderState::Refused | OrderState::Canceled));
     let mut back: BTreeMap<String, u32> = BTreeMap::new();
     for line in &order.order_lines {
         let Some(offer_sku) = &line.offer_sku else { continue };
         let cancelled: u32 = line.cancelations.iter().filter_map(|part| part.quantity).sum();
-        let refused = if is_over(Some(&order.order_state)) || is_over(line.order_line_state.as_ref()) { line.quantity } else { 0 };
-        if cancelled > 0 || refused > 0 {
+        let is_refused = is_over(Some(&order.order_state)) || is_over(line.order_line_state.as_ref());
+        let ended = if is_refused { line.quantity } else { gone_pieces(order, line, left_at) };
+        if cancelled > 0 || ended > 0 {
             let pieces = back.entry(offer_sku.clone()).or_default();
-            *pieces = pieces.saturating_add(cancelled).saturating_add(refused);
+            *pieces = pieces.saturating_add(cancelled).saturating_add(ended);
         }
     }
     back
@@ -772,7 +832,13 @@ fn payout_value(order: &Order) -> Option<PayoutValue> {
 /// The lines of an order that are still to be delivered.
 #[must_use]
 pub fn lines_of(order: &Order) -> Vec<RowLine> {
-    order
+    lines_left(order, None)
+}
+
+/// The lines of an order that are still to be delivered, or have been: everything left at `left_at`, where that is known.
+#[must_use]
+pub fn lines_left(order: &Order, left_at: Option<Timestamp>) -> Vec<RowLine> {
+    remaining(order, left_at)
         .live_lines()
         .map(|line| RowLine {
             order_line_id: line.order_line_id.clone(),
@@ -836,6 +902,7 @@ mod tests {
                 ExceptionKind::ShippedOutsidePrima,
                 ExceptionKind::ShippedByOperator,
                 ExceptionKind::Unreadable,
+                ExceptionKind::NotInMirakl,
             ]
         );
         let critical: Vec<ExceptionKind> = ExceptionKind::ALL.into_iter().filter(|kind| kind.severity() == Severity::Critical).collect();
@@ -911,6 +978,26 @@ mod tests {
         assert_eq!(row.index_state(), DESPATCH_UNANNOUNCED);
         row.exception.as_mut().unwrap().announced_at = Some(due_at);
         assert_eq!(row.index_state(), DESPATCH_EXCEPTION);
+    }
+
+    #[test]
+    fn an_age_is_that_of_the_whole_wait_however_often_something_was_tried() {
+        let at = |seconds: i64| Timestamp::from_second(seconds).unwrap();
+        let mut row = row();
+        assert_eq!((row.waits_for_prima_since(), row.untold_since()), (None, None));
+        for (second, stage) in
+            [(100, Stage::Firm), (200, Stage::Queued), (300, Stage::Creating), (400, Stage::InDoubt), (500, Stage::Queued)]
+        {
+            row.enter(stage, at(second), "");
+        }
+        assert_eq!(row.waits_for_prima_since(), Some(at(100)));
+        for round in 0..100 {
+            row.enter([Stage::Queued, Stage::Firm][round % 2], at(600 + 60 * round as i64), "");
+        }
+        assert!(at(600 + 99 * 60).duration_since(row.waits_for_prima_since().unwrap()).as_mins() >= 25, "as far as the history tells");
+        row.enter(Stage::Despatched, at(9000), "one parcel");
+        row.enter(Stage::Despatched, at(9100), "another");
+        assert_eq!((row.waits_for_prima_since(), row.untold_since()), (None, Some(at(9000))));
     }
 
     #[test]

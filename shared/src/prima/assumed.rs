@@ -6,8 +6,10 @@ use crate::channel::FieldError;
 use crate::installation::WireEncoding;
 
 use jiff::civil::Date;
+use rust_decimal::Decimal;
 
-use super::documents::DocumentProblem;
+use crate::odd_form::OddForm;
+
 use super::order::{PrimaParcel, PrimaParcelLine};
 use super::soap::one_line;
 use super::xml::{DocumentWriter, Element};
@@ -31,26 +33,53 @@ pub fn cancel_order_request(order_number: &str, narrative: &str, encoding: WireE
     document.finish()
 }
 
-/// Assumed: `OrderStatus` answers one `OrderDespatchData` per parcel once goods have left, within `Data` or beside it, with a
-/// `DespatchLineData` per line.
-///
-/// # Errors
-/// A parcel without a despatch number, or a quantity, line number or date that is none: nothing of the answer is used then.
-pub fn read_parcels(root: &Element) -> Result<Vec<PrimaParcel>, DocumentProblem> {
-    const NAME: &str = "OrderDespatchData";
-    let within = root.children_called("Data").flat_map(|data| data.children_called(NAME));
-    root.children_called(NAME).chain(within).map(read_parcel).collect()
+/// What an `OrderStatus` answer says of parcels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadParcels {
+    /// Those that could be read.
+    pub parcels: Vec<PrimaParcel>,
+    /// Why what has left is not known: a parcel without a number, or with lines that cannot be read.
+    pub unclear: Option<String>,
+    /// What was done without.
+    pub odd: Vec<OddForm>,
 }
 
-fn read_parcel(element: &Element) -> Result<PrimaParcel, DocumentProblem> {
-    let text = |name: &str| one_line(element.attribute(name).unwrap_or_default());
+/// Assumed: `OrderStatus` answers one `OrderDespatchData` per parcel once goods have left, within `Data` or beside it, with a
+/// `DespatchLineData` per line.
+#[must_use]
+pub fn read_parcels(root: &Element) -> ReadParcels {
+    let mut read = ReadParcels::default();
+    let within = root.children_called("Data").flat_map(|data| data.children_called(PARCEL));
+    for element in root.children_called(PARCEL).chain(within) {
+        match read_parcel(element, &mut read.odd) {
+            Ok(parcel) => read.parcels.push(parcel),
+            Err(unclear) => drop(read.unclear.get_or_insert(unclear)),
+        }
+    }
+    read
+}
+
+const PARCEL: &str = "OrderDespatchData";
+const PARCEL_LINE: &str = "DespatchLineData";
+
+fn read_parcel(element: &Element, odd: &mut Vec<OddForm>) -> Result<PrimaParcel, String> {
+    let given = |name: &str| one_line(element.attribute(name).unwrap_or_default());
+    // ABL's unknown value is no value.
+    let text = |name: &str| Some(given(name)).filter(|text| text != "?").unwrap_or_default();
     let despatch = text("DespatchNumber");
     if despatch.is_empty() {
-        return Err(DocumentProblem::Unreadable("the response document has a parcel without a DespatchNumber".to_owned()));
+        return Err("the response document has a parcel without a DespatchNumber".to_owned());
     }
-    let lines: Result<Vec<_>, _> = element.children_called("DespatchLineData").map(|line| read_parcel_line(line, &despatch)).collect();
-    let date = text("DespatchDate");
-    let despatched_on = if date.is_empty() { None } else { Some(read_date(&date, &despatch)?) };
+    let lines: Vec<&Element> = element.children_called(PARCEL_LINE).collect();
+    if lines.len() < element.children.len() {
+        return Err(format!("despatch {despatch} says what is in it in a form that is not known"));
+    }
+    let lines: Result<Vec<_>, _> = lines.into_iter().map(|line| read_parcel_line(line, &despatch)).collect();
+    let date = given("DespatchDate");
+    let despatched_on = read_date(&date);
+    if despatched_on.is_none() && !date.is_empty() {
+        odd.push(OddForm::of(format!("{PARCEL}.DespatchDate"), &date));
+    }
     Ok(PrimaParcel {
         despatched_on,
         carrier: text("Carrier"),
@@ -61,35 +90,34 @@ fn read_parcel(element: &Element) -> Result<PrimaParcel, DocumentProblem> {
     })
 }
 
-fn read_parcel_line(line: &Element, despatch: &str) -> Result<PrimaParcelLine, DocumentProblem> {
+/// A quantity of 0 says that the line is not in the parcel.
+fn read_parcel_line(line: &Element, despatch: &str) -> Result<PrimaParcelLine, String> {
     let number = |name: &str| {
         let text = line.attribute(name).unwrap_or_default().trim();
-        let plain = !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
-        let unreadable = || DocumentProblem::Unreadable(format!("despatch {despatch} has a line whose {name} is no whole number"));
-        if plain { text.parse::<u32>().map_err(|_| unreadable()) } else { Err(unreadable()) }
+        let whole = Decimal::from_str_exact(text).ok().filter(|number| number.fract().is_zero());
+        let whole = whole.and_then(|number| u32::try_from(number.trunc()).ok());
+        whole.ok_or_else(|| format!("despatch {despatch} has a line whose {name} is no whole number"))
     };
     Ok(PrimaParcelLine { order_line: number("OrderLine")?, quantity: number("Quantity")? })
 }
 
-/// `dd/mm/yyyy`.
-fn read_date(text: &str, despatch: &str) -> Result<Date, DocumentProblem> {
-    Date::strptime("%d/%m/%Y", text)
-        .map_err(|_| DocumentProblem::Unreadable(format!("despatch {despatch} has a DespatchDate that is not dd/mm/yyyy")))
+/// `dd/mm/yyyy`. A year of two digits is none.
+pub(crate) fn read_date(text: &str) -> Option<Date> {
+    Date::strptime("%d/%m/%Y", text).ok().filter(|date| (2000..3000).contains(&date.year()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parcels(content: &str) -> Result<Vec<PrimaParcel>, DocumentProblem> {
-        let root =
-            super::super::xml::read(&format!(r#"<Response RequestStatus="OK"><Data OrderStatus="Despatched">{content}</Data></Response>"#));
-        root.map_err(|problem| DocumentProblem::Unreadable(problem.to_string())).and_then(|root| read_parcels(&root))
+    fn read(content: &str) -> ReadParcels {
+        let text = format!(r#"<Response RequestStatus="OK"><Data OrderStatus="Despatched">{content}</Data></Response>"#);
+        read_parcels(&super::super::xml::read(&text).unwrap_or_default())
     }
 
     #[test]
     fn each_parcel_is_read_with_its_lines_whatever_the_case() {
-        let read = parcels(concat!(
+        let all = read(concat!(
             r#"<ORDERDESPATCHDATA despatchnumber="D1" DespatchDate="23/11/2026" Carrier="DPD NEXT DAY" CarrServ="" ConsignmentNumber=" 155 ">"#,
             r#"<DespatchLineData OrderLine="1" Quantity="2"/><despatchlinedata orderline="2" quantity="1"/></ORDERDESPATCHDATA>"#,
             r#"<OrderDespatchData DespatchNumber="D2"/>"#
@@ -102,20 +130,48 @@ mod tests {
             lines: vec![PrimaParcelLine { order_line: 1, quantity: 2 }, PrimaParcelLine { order_line: 2, quantity: 1 }],
             ..PrimaParcel::default()
         };
-        assert_eq!(read, Ok(vec![first, PrimaParcel { despatch: "D2".into(), ..PrimaParcel::default() }]));
-        assert_eq!(parcels(""), Ok(vec![]));
+        let second = PrimaParcel { despatch: "D2".into(), ..PrimaParcel::default() };
+        assert_eq!(all, ReadParcels { parcels: vec![first, second], ..ReadParcels::default() });
+        assert_eq!(read(""), ReadParcels::default());
     }
 
     #[test]
-    fn a_parcel_that_cannot_be_read_is_an_error_that_names_it() {
+    fn a_parcel_of_which_nobody_knows_what_is_in_it_is_unclear_and_named() {
+        let of = |lines: &str| format!(r#"<OrderDespatchData DespatchNumber="D7">{lines}</OrderDespatchData>"#);
         for (wrong, named) in [
-            (r#"<OrderDespatchData Carrier="DPD"/>"#, "DespatchNumber"),
-            (r#"<OrderDespatchData DespatchNumber="D7"><DespatchLineData OrderLine="1" Quantity="two"/></OrderDespatchData>"#, "D7"),
-            (r#"<OrderDespatchData DespatchNumber="D7"><DespatchLineData OrderLine="" Quantity="2"/></OrderDespatchData>"#, "OrderLine"),
-            (r#"<OrderDespatchData DespatchNumber="D7" DespatchDate="2026-11-23"/>"#, "dd/mm/yyyy"),
+            (r#"<OrderDespatchData Carrier="DPD"/>"#.to_owned(), "DespatchNumber"),
+            (r#"<OrderDespatchData DespatchNumber="?"/>"#.to_owned(), "DespatchNumber"),
+            (of(r#"<DespatchLineData OrderLine="1" Quantity="two"/>"#), "D7"),
+            (of(r#"<DespatchLineData OrderLine="1" Quantity="-1"/>"#), "Quantity"),
+            (of(r#"<DespatchLineData OrderLine="1" Quantity="1.5"/>"#), "Quantity"),
+            (of(r#"<DespatchLineData OrderLine="1"/>"#), "Quantity"),
+            (of(r#"<DespatchLineData OrderLine="" Quantity="2"/>"#), "OrderLine"),
+            (of(r#"<DespatchedLine OrderLine="1" Quantity="2"/>"#), "not known"),
         ] {
-            assert!(matches!(parcels(wrong), Err(DocumentProblem::Unreadable(text)) if text.contains(named)), "{wrong}");
+            let unclear = read(&wrong);
+            assert!(unclear.parcels.is_empty() && unclear.unclear.is_some_and(|text| text.contains(named)), "{wrong}");
         }
+        let scaled = read(&of(r#"<DespatchLineData OrderLine="01" Quantity="2.00"/>"#));
+        assert_eq!(scaled.parcels.first().map(|parcel| parcel.lines.clone()), Some(vec![PrimaParcelLine { order_line: 1, quantity: 2 }]));
+    }
+
+    #[test]
+    fn a_despatch_date_in_another_form_is_done_without_and_named_by_its_form() {
+        for (date, form) in [
+            ("2026-11-23", "9999-99-99"),
+            ("11/23/2026", "99/99/9999"),
+            ("23/11/2026 14:05", "99/99/9999 99:99"),
+            ("?", "?"),
+            ("23-11-2026", "99-99-9999"),
+            ("23/11/26", "99/99/99"),
+        ] {
+            let read = read(&format!(r#"<OrderDespatchData DespatchNumber="D7" DespatchDate="{date}" ConsignmentNumber="155"/>"#));
+            let parcel = PrimaParcel { despatch: "D7".into(), consignment: "155".into(), ..PrimaParcel::default() };
+            let odd = OddForm { field: "OrderDespatchData.DespatchDate".into(), form: form.into() };
+            assert_eq!(read, ReadParcels { parcels: vec![parcel], unclear: None, odd: vec![odd] }, "{date}");
+        }
+        let unknown = read(r#"<OrderDespatchData DespatchNumber="D7" Carrier="?" ConsignmentNumber="?"/>"#);
+        assert_eq!(unknown.parcels, [PrimaParcel { despatch: "D7".into(), ..PrimaParcel::default() }]);
     }
 
     #[test]

@@ -212,7 +212,8 @@ impl<C: Clock + Clone> PrimaDespatches for PrimaClient<C> {
     async fn order_progress(&self, order_number: &str) -> Result<Option<PrimaProgress>, PrimaError> {
         self.ask(order_number, |root| {
             let status = documents::read_order_status(root, order_number)?;
-            Ok(PrimaProgress { status, parcels: assumed::read_parcels(root)? })
+            let assumed::ReadParcels { parcels, unclear, odd } = assumed::read_parcels(root);
+            Ok(PrimaProgress { status, parcels, unclear, odd })
         })
         .await
     }
@@ -342,7 +343,7 @@ pub(super) fn of_soap(document: &'static str, problem: SoapProblem, status: Stat
     match problem {
         SoapProblem::Fault { message, request_id, disabled } => {
             let outcome = if disabled { Outcome::NotSent } else { Outcome::Unknown };
-            PrimaError { document, outcome, message, request_id }
+            PrimaError { document, outcome, message, request_id, answered: false }
         }
         SoapProblem::Unreadable(message) => PrimaError::unknown(document, format!("answered with HTTP status {status}, and {message}")),
     }
@@ -351,7 +352,7 @@ pub(super) fn of_soap(document: &'static str, problem: SoapProblem, status: Stat
 pub(super) fn of_document(document: &'static str, problem: DocumentProblem) -> PrimaError {
     match problem {
         DocumentProblem::Refused(message) => PrimaError::refused(document, message),
-        DocumentProblem::Unreadable(message) => PrimaError::unknown(document, message),
+        DocumentProblem::Unreadable(message) => PrimaError::unclear(document, message),
     }
 }
 

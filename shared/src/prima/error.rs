@@ -23,13 +23,15 @@ pub struct PrimaError {
     pub message: String,
     /// `requestID` of a SOAP fault: what Prima's operator needs to find the request in the WSA log.
     pub request_id: Option<String>,
+    /// Prima answered, in a form that cannot be understood: it is there, and only this answer is no use.
+    pub answered: bool,
 }
 
 impl PrimaError {
     /// An error before anything was sent.
     #[must_use]
     pub fn not_sent(document: &'static str, message: impl Into<String>) -> Self {
-        Self { document, outcome: Outcome::NotSent, message: message.into(), request_id: None }
+        Self { document, outcome: Outcome::NotSent, message: message.into(), request_id: None, answered: false }
     }
 
     /// Prima's own refusal.
@@ -42,5 +44,11 @@ impl PrimaError {
     #[must_use]
     pub fn unknown(document: &'static str, message: impl Into<String>) -> Self {
         Self { outcome: Outcome::Unknown, ..Self::not_sent(document, message) }
+    }
+
+    /// As [`Self::unknown`], where Prima's answer came and cannot be understood.
+    #[must_use]
+    pub fn unclear(document: &'static str, message: impl Into<String>) -> Self {
+        Self { answered: true, ..Self::unknown(document, message) }
     }
 }

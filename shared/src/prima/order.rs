@@ -3,6 +3,8 @@
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
+use crate::odd_form::OddForm;
+
 /// A `NewOrder` document. Field names are Prima's attribute names in the case of this language; an empty text is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PrimaOrder {
@@ -182,6 +184,18 @@ pub struct PrimaProgress {
     pub status: PrimaOrderStatus,
     /// `OrderDespatchData`, one each.
     pub parcels: Vec<PrimaParcel>,
+    /// Why what has left is not known, where the answer says so in a form that cannot be understood.
+    pub unclear: Option<String>,
+    /// Fields that were done without, because their form is not understood.
+    pub odd: Vec<OddForm>,
+}
+
+impl PrimaProgress {
+    /// An answer that was understood.
+    #[must_use]
+    pub fn new(status: PrimaOrderStatus, parcels: Vec<PrimaParcel>) -> Self {
+        Self { status, parcels, unclear: None, odd: Vec::new() }
+    }
 }
 
 /// A parcel as Prima, or a despatch file, names it.

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::order::row::{Lease, OrderKey, OrderRow};
+use crate::rights::RefusedRights;
 use crate::stock::flight::Flight;
 
 /// Why the store did not do as it was told.
@@ -131,12 +132,32 @@ pub struct PollState {
     /// When references were last written (OR04: once a minute).
     #[serde(default)]
     pub references_at: Option<Timestamp>,
-    /// The key was refused since then, and that was said once.
+    /// Rights that Mirakl refuses the channel's key: of listing, accepting and writing references.
     #[serde(default)]
-    pub key_refused_since: Option<Timestamp>,
+    pub refused: RefusedRights,
     /// Orders whose nearly-over window was announced already.
     #[serde(default)]
     pub warned_orders: Vec<String>,
+    /// How far the daily look has come.
+    #[serde(default)]
+    pub look: Look,
+}
+
+/// The daily look at what Mirakl has done with, and at what it does not know any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// When the latest one was begun; what was updated before it has been looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done: Option<Timestamp>,
+    /// When the one under way was begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<Timestamp>,
+    /// Where its next page of Mirakl's orders begins.
+    #[serde(default)]
+    pub offset: usize,
+    /// All of Mirakl's side was looked at; this is the last of our own orders that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_to: Option<String>,
 }
 
 /// Whether Prima answers: a breaker for each of its operations, for the whole installation.
@@ -173,7 +194,7 @@ pub struct OperationIntake {
     pub untold: bool,
 }
 
-/// What the collector of despatches remembers, for the whole installation.
+/// What the collector of despatches and the function that tells them remember, for the whole installation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CollectionState {
     /// As it was read; 0 when new.
@@ -182,6 +203,12 @@ pub struct CollectionState {
     /// Status words of Prima's that this version does not know and that were reported.
     #[serde(default)]
     pub reported_words: Vec<String>,
+    /// Rights of despatching that Mirakl refuses channels' keys.
+    #[serde(default)]
+    pub refused: RefusedRights,
+    /// Fields and forms of Prima's answers, and of despatch files, that are not understood and that were reported.
+    #[serde(default)]
+    pub reported_forms: Vec<String>,
 }
 
 /// The store. One implementation in memory, one on DynamoDB; both pass the same contract tests.

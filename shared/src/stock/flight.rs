@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::settings::{FallsAt, StockSettings};
 use crate::clock::after;
 use crate::mirakl::OrderState;
-use crate::order::row::{OrderKey, OrderRow, Stage};
+use crate::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 
 /// Goods that were said to have left, in an order of which no parcel is known, may take so long to leave Prima's figure.
 const LEAVES_WITHIN: Duration = Duration::from_secs(24 * 3600);
@@ -66,7 +66,11 @@ impl Flight {
     #[must_use]
     pub fn of(row: &OrderRow) -> Self {
         // Keyed by hand before the take-over: in Prima under a number that we do not know, for as long as the channel exists.
-        let is_over = matches!(row.stage, Stage::Cancelled | Stage::Refused | Stage::KeyedByHand);
+        // What the marketplace ships itself never leaves our warehouse.
+        let is_operators = row.fulfilled_by_operator
+            || row.stage == Stage::OperatorFulfilled
+            || row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::ShippedByOperator);
+        let is_over = is_operators || matches!(row.stage, Stage::Cancelled | Stage::Refused | Stage::KeyedByHand);
         let despatch = row.despatch.as_deref();
         let lines = row.lines.iter().map(|line| FlightLine {
             offer_sku: line.offer_sku.clone(),

@@ -13,6 +13,7 @@ use crate::clock::after;
 use crate::order::row::Lease;
 use crate::order::rules::SkuOverride;
 use crate::prima::stock::ranges::RangePlan;
+use crate::rights::RefusedRights;
 
 /// Refused quantities that are remembered of a channel; what is refused beyond that is tried with every push.
 const REFUSED: usize = 1000;
@@ -125,6 +126,9 @@ pub struct PushMemory {
     /// Since the channel began.
     #[serde(default)]
     pub totals: Totals,
+    /// Rights of publishing quantities that Mirakl refuses the channel's key.
+    #[serde(default)]
+    pub refused_rights: RefusedRights,
 }
 
 /// An import that Mirakl may be working on.
@@ -152,9 +156,6 @@ pub struct FailedImport {
     pub at: Timestamp,
     /// Why.
     pub reason: String,
-    /// The key, or its rights, were refused.
-    #[serde(default)]
-    pub is_key: bool,
 }
 
 /// What is known of a channel's offers as Mirakl has them.
@@ -274,6 +275,8 @@ impl PushMemory {
             decided_at: self.decided_at.max(stored.decided_at),
             imported_at: stored.imported_at,
             pending: self.pending || stored.pending,
+            // Following an import up is the other function's.
+            refused_rights: self.refused_rights.joined(stored.refused_rights, |operation| matches!(operation, "STO01" | "OF01")),
             ..self
         }
     }
@@ -281,7 +284,7 @@ impl PushMemory {
     /// Gives an import up that is waited for: it may still be applied.
     pub fn give_up(&mut self, reason: String, now: Timestamp) {
         self.stray.extend(self.import.take());
-        self.failed = Some(FailedImport { at: now, reason, is_key: false });
+        self.failed = Some(FailedImport { at: now, reason });
         self.totals.imports_failed += 1;
     }
 

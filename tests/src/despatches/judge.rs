@@ -1,14 +1,19 @@
 //! What may not be, judged by what the marketplaces and Prima hold.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use shared::clock::{after, before};
 use shared::despatch::rules::ShortLines;
+use shared::events::{Event, EventKind};
 use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
-use simulators::mirakl::{Order, State};
+use simulators::mirakl::{Order, OrderLine, Refund, State, Tax};
 use simulators::prima::{Installation, StoredOrder};
 
 use super::run::{Achieved, told_by};
-use super::world::World;
+use super::world::{CHANNELS, World};
 
 /// Questions for one order without an answer before a person is asked.
 const UNANSWERED: u32 = 6;
@@ -41,7 +46,7 @@ pub(super) fn settled_pieces(world: &World) -> u32 {
     let lines = shops.iter().flat_map(|shop| shop.orders()).flat_map(|order| &order.lines);
     lines
         .map(|line| {
-            line.refunds.iter().map(|refund| refund.quantity).sum::<u32>()
+            line.refunds.iter().filter(|refund| refund.reason_code == "OOS").map(|refund| refund.quantity).sum::<u32>()
                 + line.cancelations.iter().filter(|one| one.reason_code == "OOS").map(|one| one.quantity).sum::<u32>()
         })
         .sum()
@@ -97,10 +102,57 @@ pub(super) fn close(world: &World) {
             case.judge(&mut wrong);
         }
     }
+    wrong.extend(unsaid_refusals(world));
+    let most = world.most_of_one.get();
+    if most > MOST_OF_ONE {
+        wrong.push(format!("{most} messages of one order were in the queue at once"));
+    }
+    let mut told = BTreeSet::new();
+    for (_, event) in world.events.borrow().iter() {
+        if event.kind == EventKind::UnknownValue && !told.insert(event.reason.clone()) {
+            wrong.push(format!("told again: {}", event.reason));
+        }
+        if event.kind == EventKind::PrimaIntakeClosed && event.reason.contains("response document") {
+            wrong.push(format!("an answer counts as silence: {}", event.reason));
+        }
+    }
     for what in wrong {
         world.violate(what);
     }
 }
+
+/// Rights that were refused for long, and of which nobody was told; or again and again.
+fn unsaid_refusals(world: &World) -> Vec<String> {
+    let events = world.events.borrow();
+    let refusals = world.refusals.borrow();
+    let mut wrong = Vec::new();
+    for refusal in refusals.iter() {
+        let (Some(first), until) = (refusal.first, refusal.until.unwrap_or(Timestamp::MAX)) else { continue };
+        let (channel, operation) = (CHANNELS[refusal.channel], refusal.operation);
+        let is_of_it = |event: &Event| {
+            event.kind == EventKind::KeyRefused && event.channel.as_deref() == Some(channel) && event.reason.contains(operation)
+        };
+        let told: Vec<Timestamp> = events.iter().filter(|(_, event)| is_of_it(event)).map(|(at, _)| *at).collect();
+        let within = told.iter().filter(|at| (first..=after(until, TOLD_WITHIN)).contains(*at)).count();
+        if until.duration_since(first) > TOLD_WITHIN.try_into().unwrap_or_default()
+            && !told.iter().any(|at| *at <= after(first, TOLD_WITHIN))
+        {
+            wrong.push(format!("{operation} was refused to {channel} from {first} until {until}, and nobody was told in time: {told:?}"));
+        }
+        // A run that dies, or loses the bus's answer, may say it once more.
+        if within > 4 {
+            wrong.push(format!("that {operation} is refused to {channel} was told {within} times"));
+        }
+    }
+    wrong
+}
+
+/// Messages of one order in the queue at once: the one that counts, and what came of a dying run, a lost answer, a second parcel.
+const MOST_OF_ONE: usize = 5;
+/// A refusal is told within this, whatever else goes wrong.
+const TOLD_WITHIN: Duration = Duration::from_secs(3600);
+/// A near deadline is told within this.
+const WARNED_WITHIN: Duration = Duration::from_secs(3600);
 
 struct Case<'c> {
     world: &'c World,
@@ -119,9 +171,19 @@ impl Case<'_> {
         if self.meddled {
             return;
         }
+        self.warned(&mut say);
         let is_exception = self.row.stage == Stage::Exception;
         if is_exception {
             self.exception(&mut say);
+            return;
+        }
+        let unclear = self.world.is_unclear(&self.row.key.order_id);
+        if unclear && !self.made.parcels.is_empty() {
+            say("is no exception, and nobody can say what has left".to_owned());
+        }
+        // What becomes of an order whose goods somebody refunded is the life of orders' matter.
+        let is_refunded = self.world.refunded.borrow().get(self.number).copied().unwrap_or_default();
+        if unclear || (is_refunded && !matches!(self.row.stage, Stage::Shipped)) {
             return;
         }
         if self.made.stage.is_open() || self.made.status() == "Part Despatched" {
@@ -164,12 +226,59 @@ impl Case<'_> {
         }
         for line in &self.sold.lines {
             let gone: u32 = self.gone(&line.order_line_id);
-            let settled = line.refunds.iter().map(|refund| refund.quantity).sum::<u32>()
+            let settled = line.refunds.iter().filter(|refund| refund.reason_code == "OOS").map(|refund| refund.quantity).sum::<u32>()
                 + line.cancelations.iter().filter(|one| one.reason_code == "OOS").map(|one| one.quantity).sum::<u32>();
             let ordered = line.ordered_quantity();
             if settled > ordered.saturating_sub(gone) {
                 say(format!("{settled} pieces of {} were settled, {gone} of {ordered} had left", line.order_line_id));
             }
+            self.money(line, say);
+        }
+    }
+
+    /// Nothing is given back twice, or beyond what was paid.
+    fn money(&self, line: &OrderLine, say: &mut impl FnMut(String)) {
+        let Some(paid) = self.world.paid.borrow().get(&line.order_line_id).copied() else { return };
+        let back = Back::of(line);
+        if back.goods > paid.goods || back.shipping > paid.shipping || back.taxes > paid.taxes || back.shipping_taxes > paid.shipping_taxes
+        {
+            say(format!("of {} more was given back than was paid: {back:?} of {paid:?}", line.order_line_id));
+        }
+        // Pieces that the operator refunded are not refunded by us as well, unless both were under way at once.
+        let (ordered, missing) = (line.ordered_quantity(), line.ordered_quantity() - self.gone(&line.order_line_id));
+        let ours = |refund: &&Refund| refund.reason_code == "OOS";
+        for refund in line.refunds.iter().filter(ours) {
+            let earlier = line.refunds.iter().filter(|other| !ours(other) && other.created < before(refund.created, AT_ONCE));
+            let by_others = earlier.map(|other| other.quantity).sum::<u32>().min(missing);
+            let due = paid.goods * Decimal::from(missing - by_others) / Decimal::from(ordered.max(1));
+            let by_us: Decimal = line.refunds.iter().filter(ours).map(|refund| refund.amount).sum();
+            if by_us > due + Decimal::new(1, 2) * Decimal::from(ordered) {
+                say(format!(
+                    "{by_us} of {} was refunded, and {due} was due: others had refunded {by_others} of {missing} pieces",
+                    line.order_line_id
+                ));
+            }
+        }
+    }
+
+    /// The nearing deadline of an order that was not shipped then was told, whatever stood in the way.
+    fn warned(&self, say: &mut impl FnMut(String)) {
+        let warn_at = before(self.sold.shipping_deadline, self.world.rules[self.index].warn_before());
+        let by = after(warn_at, WARNED_WITHIN);
+        // What was settled whole stays as it is in Mirakl; that it was settled is judged elsewhere.
+        if matches!(self.row.stage, Stage::Shipped | Stage::Cancelled) && self.row.since <= by {
+            return;
+        }
+        let is_open_then = self.sold.shipped_date.is_none_or(|at| at > by) && self.sold.state == State::Shipping;
+        if self.world.now() < by || !(is_open_then || self.sold.shipped_date.is_some_and(|at| at > by)) {
+            return;
+        }
+        let events = self.world.events.borrow();
+        let order_id = Some(self.row.key.order_id.as_str());
+        let mut warnings =
+            events.iter().filter(|(_, event)| event.kind == EventKind::ShipByDeadlineNear && event.order.as_deref() == order_id);
+        if !warnings.any(|(at, _)| *at <= by) {
+            say(format!("its deadline {} was near, and nobody was told", self.sold.shipping_deadline));
         }
     }
 
@@ -188,17 +297,22 @@ impl Case<'_> {
         let justified = match exception.kind {
             ExceptionKind::ShortShipment => short && !by_rule && !self.made.parcels.is_empty(),
             // It came about that so many of its questions went wrong.
-            ExceptionKind::DespatchUnclear => self.world.unanswered.borrow().get(self.number).is_some_and(|count| *count >= UNANSWERED),
+            ExceptionKind::DespatchUnclear => {
+                let unanswered = self.world.unanswered.borrow().get(self.number).is_some_and(|count| *count >= UNANSWERED);
+                unanswered || self.world.is_unclear(&self.row.key.order_id)
+            }
             ExceptionKind::CancelledInPrima => self.made.parcels.is_empty() && !by_rule,
             _ => false,
         };
+        let is_refunded = self.world.refunded.borrow().get(self.number).copied().unwrap_or_default();
+        let justified = justified || (is_refunded && !exception.reason.contains("could not be refunded"));
         if !justified {
             say(format!("is an exception without cause: {}: {}", exception.kind.name(), exception.reason));
         }
         let shown = self.world.shown.borrow();
         let of_order = shown.values().filter(|shown| shown.channel == self.row.key.channel && shown.order == self.row.key.order_id).count();
         let events = self.world.events.borrow();
-        let told = events.iter().filter(|event| event.order.as_deref() == Some(self.row.key.order_id.as_str())).count();
+        let told = events.iter().filter(|(_, event)| event.order.as_deref() == Some(self.row.key.order_id.as_str())).count();
         if exception.first_seen < told_by(self.world.now()) && (of_order == 0 || told == 0) {
             say(format!("is an exception that nobody was told of ({of_order} messages, {told} events)"));
         }
@@ -223,14 +337,49 @@ impl Case<'_> {
         }
     }
 
-    /// What will not leave is settled.
+    /// What will not leave is settled: its money was given back, whoever did.
     fn settled(&self, say: &mut impl FnMut(String)) {
         for line in &self.sold.lines {
-            let gone = self.gone(&line.order_line_id);
-            let settled = line.ordered_quantity() - line.quantity + line.refunds.iter().map(|refund| refund.quantity).sum::<u32>();
-            if gone + settled < line.ordered_quantity() {
-                say(format!("{} pieces of {} neither left nor were settled", line.ordered_quantity() - gone - settled, line.order_line_id));
+            let Some(paid) = self.world.paid.borrow().get(&line.order_line_id).copied() else { continue };
+            let (ordered, gone) = (line.ordered_quantity(), self.gone(&line.order_line_id));
+            let missing = Decimal::from(ordered.saturating_sub(gone));
+            let due = paid.goods * missing / Decimal::from(ordered.max(1));
+            let back = Back::of(line).goods;
+            if back + Decimal::new(1, 2) * missing < due {
+                say(format!("{missing} pieces of {} did not leave, and {back} of {due} was given back", line.order_line_id));
             }
         }
+    }
+}
+
+/// Two refunds within so short a time may both be under way at once.
+const AT_ONCE: Duration = Duration::from_secs(900);
+
+/// What was given back of a line, by anybody.
+#[derive(Debug, Default)]
+struct Back {
+    goods: Decimal,
+    shipping: Decimal,
+    taxes: Decimal,
+    shipping_taxes: Decimal,
+}
+
+impl Back {
+    fn of(line: &OrderLine) -> Self {
+        let sum = |taxes: &[Tax]| taxes.iter().map(|tax| tax.amount).sum::<Decimal>();
+        let mut back = Self::default();
+        for refund in &line.refunds {
+            back.goods += refund.amount;
+            back.shipping += refund.shipping_amount;
+            back.taxes += sum(&refund.taxes);
+            back.shipping_taxes += sum(&refund.shipping_taxes);
+        }
+        for cancelation in &line.cancelations {
+            back.goods += cancelation.amount;
+            back.shipping += cancelation.shipping_amount;
+            back.taxes += sum(&cancelation.taxes);
+            back.shipping_taxes += sum(&cancelation.shipping_taxes);
+        }
+        back
     }
 }

@@ -2,6 +2,8 @@
 //! of Prima and of two marketplaces, on virtual time, with every call failing, losing its answer, coming late or killing its
 //! caller. The marketplaces' and Prima's own state is what judges.
 
+pub mod course;
+pub mod hunt;
 mod judge;
 mod ports;
 pub mod run;

@@ -14,16 +14,19 @@ use shared::despatch::book::{Book, Pages};
 use shared::despatch::plan::{NewShipment, Tracking};
 use shared::despatch::platform::{Platform, RegisteredCarrier, ShippingType};
 use shared::events::{Event, EventBus, EventError};
-use shared::mirakl::shipping::{MiraklShipping, SettlementRequest, Shipment, ShipmentAnswer, ShipmentTracking};
+use shared::mirakl::order::Tax;
+use shared::mirakl::shipping::{MiraklShipping, SettledEntry, SettlementRequest, Shipment, ShipmentAnswer, ShipmentTracking};
 use shared::mirakl::{MiraklDirectory, MiraklError, MiraklOrders, Order, OrderPage, OrderQuery, ReferenceAnswer, SellerReference};
 use shared::order::row::{OrderKey, OrderRow};
-use shared::prima::order::{PrimaParcel, PrimaParcelLine};
-use shared::prima::{PrimaDespatches, PrimaError, PrimaOrderStatus, PrimaProgress};
+use shared::prima::assumed::{ReadParcels, read_parcels};
+use shared::prima::documents::{DocumentProblem, read_order_status, read_response};
+use shared::prima::{PrimaDespatches, PrimaError, PrimaProgress};
 use shared::queue::{ExceptionMessage, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions};
 use shared::state::{CollectionState, PollState, PrimaIntake, Reservation, Store, StoreError};
 use simulators::mirakl as marketplace;
+use simulators::prima::OrderStatusAnswer;
 
-use super::world::{SHOPS, World};
+use super::world::{Odd, SHOPS, World};
 use crate::faults::{Caller, Fate};
 
 /// How long a slow call takes, in milliseconds.
@@ -80,15 +83,20 @@ impl Port {
         }
         if fate == Fate::Late {
             let world = Rc::clone(&self.invocation.world);
-            let wait = world.dice.seconds(1, 50);
+            let (wait, channel) = (world.dice.seconds(1, 50), self.channel);
             tokio::task::spawn_local(async move {
                 tokio::time::sleep(wait).await;
                 // Nobody hears of a refusal.
-                let _ = effect(&world);
+                if world.no_answer(channel, &[operation]).is_none() {
+                    let _ = effect(&world);
+                }
             });
             return Err(MiraklError::unknown(operation, "no answer in time"));
         }
-        let done = effect(self.world());
+        let done = match self.world().no_answer(self.channel, &[operation]) {
+            Some(problem) => Err(problem),
+            None => effect(self.world()),
+        };
         self.end(fate).await;
         if fate == Fate::AnswerLost { Err(MiraklError::unknown(operation, "the answer was cut")) } else { done }
     }
@@ -96,9 +104,24 @@ impl Port {
     async fn question<T>(&self, operation: &'static str, about: &str, answer: impl FnOnce(&World) -> T) -> Result<T, MiraklError> {
         self.world().count(operation);
         let fate = self.begin(false, false, || format!("{operation} {about}")).await;
+        // What the marketplace demands is three calls of one question.
+        let operations: &[&'static str] = if operation == "PC01" { &["PC01", "SH21", "SH12"] } else { &[operation] };
+        if let Some(problem) = self.world().no_answer(self.channel, operations) {
+            self.end(fate).await;
+            return Err(problem);
+        }
         let answer = answer(self.world());
         self.end(fate).await;
         if fate == Fate::Goes || fate == Fate::CrashAfter { Ok(answer) } else { Err(MiraklError::unknown(operation, "no answer")) }
+    }
+}
+
+impl World {
+    /// What nobody could know of is told.
+    fn refuse_unclear(&self, operation: &str, order_id: &str) {
+        if self.is_unclear(order_id) {
+            self.violate(format!("{operation} tells {order_id}, and no answer of Prima's said what has left of it"));
+        }
     }
 }
 
@@ -162,6 +185,7 @@ impl MiraklShipping for Port {
     async fn ship_order(&self, order_id: &str) -> Result<(), MiraklError> {
         let (index, id) = (self.channel, order_id.to_owned());
         self.change("OR24", order_id, move |world| {
+            world.refuse_unclear("OR24", &id);
             let done = world.shop(index, |shop, now| shop.ship_by_seller(SHOPS[index], &id, now));
             done.unwrap_or(Ok(())).map_err(|refusal| refused("OR24", &refusal))
         })
@@ -194,6 +218,7 @@ impl MiraklShipping for Port {
     async fn create_shipment(&self, shipment: &NewShipment) -> Result<ShipmentAnswer, MiraklError> {
         let (index, wanted) = (self.channel, shipment.clone());
         self.change("ST01", &format!("{} {}", shipment.order_id, shipment.reference), move |world| {
+            world.refuse_unclear("ST01", &wanted.order_id);
             let made = world.shop(index, |shop, now| {
                 let shipment = marketplace::NewShipment {
                     lines: wanted.lines.iter().map(|line| (line.order_line_id.clone(), line.quantity)).collect(),
@@ -212,10 +237,11 @@ impl MiraklShipping for Port {
         .await
     }
 
-    async fn settle(&self, request: &SettlementRequest) -> Result<(), MiraklError> {
+    async fn settle(&self, request: &SettlementRequest) -> Result<Vec<SettledEntry>, MiraklError> {
         let (index, request) = (self.channel, request.clone());
         let about = request.order_id.clone();
         self.change(request.how.operation(), &about, move |world| {
+            let taxes = |taxes: &[Tax]| taxes.iter().map(|tax| (tax.code.clone().unwrap_or_default(), tax.amount.0)).collect();
             let lines: Vec<marketplace::LineSettlement> = request
                 .lines
                 .iter()
@@ -224,16 +250,25 @@ impl MiraklShipping for Port {
                     quantity: line.quantity,
                     amount: line.amount.0,
                     shipping_amount: line.shipping_amount.0,
-                    taxes: line.taxes.iter().chain(&line.shipping_taxes).map(|tax| tax.amount.0).sum(),
+                    taxes: taxes(&line.taxes),
+                    shipping_taxes: taxes(&line.shipping_taxes),
                     reason_code: request.reason_code.clone(),
                     excluded_from_shipment: request.how == How::Refund,
                 })
                 .collect();
             let done = world.shop(index, |shop, now| match request.how {
                 How::Cancel => shop.cancel_by_seller(SHOPS[index], &lines, now),
-                How::Refund => shop.refund_by_seller(SHOPS[index], &lines, now),
+                How::Refund => {
+                    let made = shop.refund_by_seller(SHOPS[index], &lines, now);
+                    made.map(|made| made.into_iter().map(|refund| refund.id).collect())
+                }
             });
-            done.unwrap_or(Ok(Vec::new())).map(drop).map_err(|refusal| refused(request.how.operation(), &refusal))
+            let ids = done.unwrap_or(Ok(Vec::new())).map_err(|refusal| refused(request.how.operation(), &refusal))?;
+            let named = |(line, id): (&marketplace::LineSettlement, String)| SettledEntry {
+                order_line_id: line.order_line_id.clone(),
+                entry_id: Some(id),
+            };
+            Ok(lines.iter().zip(ids).map(named).collect())
         })
         .await
     }
@@ -274,22 +309,44 @@ impl PrimaDespatches for Port {
             return Err(PrimaError::unknown("OrderStatus", "no answer in time"));
         }
         let Ok(answer) = answer else { return Ok(None) };
-        let status = match answer.status.as_str() {
-            "Part Despatched" => PrimaOrderStatus::PartDespatched,
-            "Despatched" => PrimaOrderStatus::Despatched,
-            "Cancelled" => PrimaOrderStatus::Cancelled,
-            other => PrimaOrderStatus::Open(other.to_owned()),
+        let odd = self.world().odd.borrow().get(order_number).copied();
+        let text = document(&answer, odd);
+        let unclear = |problem| match problem {
+            DocumentProblem::Refused(message) => PrimaError::refused("OrderStatus", message),
+            DocumentProblem::Unreadable(message) => PrimaError::unclear("OrderStatus", message),
         };
-        let parcels = answer.parcels.into_iter().map(|parcel| PrimaParcel {
-            despatch: parcel.despatch_number,
-            despatched_on: None,
-            carrier: parcel.carrier,
-            service: parcel.service,
-            consignment: parcel.consignment,
-            lines: parcel.lines.into_iter().map(|(order_line, quantity)| PrimaParcelLine { order_line, quantity }).collect(),
-        });
-        Ok(Some(PrimaProgress { status, parcels: parcels.collect() }))
+        let root = read_response(&text).map_err(unclear)?;
+        let status = read_order_status(&root, order_number).map_err(unclear)?;
+        let ReadParcels { parcels, unclear, odd } = read_parcels(&root);
+        Ok(Some(PrimaProgress { status, parcels, unclear, odd }))
     }
+}
+
+/// Prima's answer, in its own form or in another.
+fn document(answer: &OrderStatusAnswer, odd: Option<Odd>) -> String {
+    let status = if odd == Some(Odd::Status) { String::new() } else { format!(r#" OrderStatus="{}""#, answer.status) };
+    let line_name = if odd == Some(Odd::Name) { "DespatchedLine" } else { "DespatchLineData" };
+    let mut text = format!(r#"<Response RequestStatus="OK"><Data{status}>"#);
+    for parcel in &answer.parcels {
+        let date = match odd {
+            Some(Odd::Date(date)) => date.to_owned(),
+            _ => parcel.at.strftime("%d/%m/%Y").to_string(),
+        };
+        text.push_str(&format!(
+            r#"<OrderDespatchData DespatchNumber="{}" DespatchDate="{date}" Carrier="{}" CarrServ="{}" ConsignmentNumber="{}">"#,
+            parcel.despatch_number, parcel.carrier, parcel.service, parcel.consignment
+        ));
+        for (line, pieces) in &parcel.lines {
+            let pieces = match odd {
+                Some(Odd::Nothing) => "0".to_owned(),
+                Some(Odd::Words) => "two".to_owned(),
+                _ => pieces.to_string(),
+            };
+            text.push_str(&format!(r#"<{line_name} OrderLine="{line}" Quantity="{pieces}"/>"#));
+        }
+        text.push_str("</OrderDespatchData>");
+    }
+    text + "</Data></Response>"
 }
 
 fn unavailable() -> StoreError {
@@ -427,7 +484,8 @@ impl EventBus for Port {
         if fate == Fate::Fails {
             return Err(EventError("throttled".to_owned()));
         }
-        self.world().events.borrow_mut().extend(events.iter().cloned());
+        let now = self.world().now();
+        self.world().events.borrow_mut().extend(events.iter().map(|event| (now, event.clone())));
         self.end(fate).await;
         if fate == Fate::AnswerLost { Err(EventError("no answer".to_owned())) } else { Ok(()) }
     }

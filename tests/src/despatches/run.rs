@@ -5,21 +5,24 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use collect_dispatches::Report;
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use rust_decimal::Decimal;
 use shared::clock::{after, before};
 use shared::despatch::rhythm::DespatchSettings;
 use shared::installation::PrimaManners;
 use shared::order::life::{Circumstances, on_listing};
 use shared::order::row::{DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED, OrderKey, Stage};
 use shared::state::Store as _;
+use simulators::mirakl::LineSettlement;
 use simulators::prima::Booking;
 use tokio::task::JoinHandle;
 use update_dispatches::Disposition;
 
 use super::judge;
 use super::ports::{Invocation, Port};
-use super::world::{World, mended_map};
+use super::world::{SHOPS, World, mended_map};
 use crate::simulation::sqs::{Body, Delivery};
 
 /// The collector's timeout (template: `Timeout`).
@@ -27,7 +30,7 @@ const COLLECTOR_TIMEOUT: Duration = Duration::from_secs(55);
 /// The updater's timeout.
 const UPDATER_TIMEOUT: Duration = Duration::from_secs(60);
 /// Six times that.
-const VISIBILITY: Duration = Duration::from_secs(360);
+pub(super) const VISIBILITY: Duration = Duration::from_secs(360);
 /// How much the clocks of two functions may differ, and then some (the function's own constant).
 const CLOCK_SKEW: Duration = Duration::from_secs(30);
 /// The warehouse's day.
@@ -110,9 +113,21 @@ async fn live(seed: u64, traced: bool, calm: bool) -> Outcome {
     tokio::task::spawn_local(schedule(Rc::clone(&world)));
     tokio::task::spawn_local(consume(Rc::clone(&world)));
     tokio::task::spawn_local(poll(Rc::clone(&world)));
+    if !calm {
+        tokio::task::spawn_local(take_rights(Rc::clone(&world)));
+        tokio::task::spawn_local(go_down(Rc::clone(&world)));
+    }
     let numbers: Vec<String> = world.numbers.borrow().keys().cloned().collect();
     let mut at_work: Vec<JoinHandle<()>> =
-        numbers.into_iter().map(|number| tokio::task::spawn_local(handle_order(Rc::clone(&world), number))).collect();
+        numbers.iter().map(|number| tokio::task::spawn_local(handle_order(Rc::clone(&world), number.clone()))).collect();
+    for number in numbers.iter().filter(|_| !world.calm) {
+        if world.dice.chance(0.25) {
+            at_work.push(tokio::task::spawn_local(care_for(Rc::clone(&world), number.clone())));
+        }
+        if world.odd.borrow().contains_key(number) && world.dice.chance(0.6) {
+            at_work.push(tokio::task::spawn_local(mend_answers(Rc::clone(&world), number.clone())));
+        }
+    }
     tokio::time::sleep(Duration::from_secs(DAY / 2)).await;
     world.tell(|| "the map is mended".to_owned());
     *world.maps.borrow_mut() = vec![mended_map(), mended_map()];
@@ -155,6 +170,58 @@ async fn live(seed: u64, traced: bool, calm: bool) -> Outcome {
     };
     drop(office);
     outcome
+}
+
+/// The marketplace's customer care refunds something: at any stage of the order, money alone or pieces.
+async fn care_for(world: Rc<World>, number: String) {
+    let dice = &world.dice;
+    tokio::time::sleep(dice.seconds(30, DAY + 5400)).await;
+    let Some(key) = world.numbers.borrow().get(&number).cloned() else { return };
+    let (index, kind) = (world.index(&key.channel), dice.between(0, 5));
+    let part = Decimal::from(dice.between(10, 60)) / Decimal::ONE_HUNDRED;
+    let done = world.shop(index, |shop, now| {
+        let order = shop.order(&key.order_id)?;
+        let lines: Vec<_> = order.lines.iter().filter(|line| line.goods_left() > Decimal::ZERO && line.quantity > 0).collect();
+        let line = *lines.get(dice.index(lines.len()))?;
+        let (quantity, amount) = match kind {
+            0 => (0, line.goods_left()),
+            1 => (1, (line.price() / Decimal::from(line.quantity)).round_dp(2).min(line.goods_left())),
+            _ => (0, (line.price() * part).round_dp(2).min(line.goods_left())),
+        };
+        let is_all = amount == line.goods_left();
+        let taxes = line.taxes.iter().map(|tax| {
+            let back =
+                line.refunds.iter().flat_map(|refund| &refund.taxes).filter(|other| other.code == tax.code).map(|other| other.amount);
+            let left = tax.amount - back.sum::<Decimal>();
+            let share = if is_all { left } else { (tax.amount * amount / line.price()).round_dp(2).min(left) };
+            (tax.code.to_owned(), share)
+        });
+        let settlement = LineSettlement {
+            order_line_id: line.order_line_id.clone(),
+            quantity,
+            amount,
+            shipping_amount: if kind == 0 { line.shipping_left() } else { Decimal::ZERO },
+            taxes: taxes.collect(),
+            shipping_taxes: Vec::new(),
+            reason_code: "GOODWILL".to_owned(),
+            excluded_from_shipment: false,
+        };
+        let takes_goods = quantity > 0 || is_all;
+        shop.refund_by_seller(SHOPS[index], &[settlement], now).ok().map(|made| (made, takes_goods))
+    });
+    if let Some((made, takes_goods)) = done.flatten() {
+        world.tell(|| format!("{number} is refunded by the operator: {made:?}"));
+        let mut refunded = world.refunded.borrow_mut();
+        let before = refunded.get(&number).copied().unwrap_or_default();
+        refunded.insert(number, before || takes_goods);
+    }
+}
+
+/// Somebody corrects the despatch in Prima, so that its answers have the assumed form.
+async fn mend_answers(world: Rc<World>, number: String) {
+    tokio::time::sleep(world.dice.seconds(3600, DAY + 3600)).await;
+    world.tell(|| format!("answers for {number} are mended"));
+    world.odd.borrow_mut().remove(&number);
 }
 
 /// What the warehouse, and now and then somebody in the marketplace's back office, does with one order.
@@ -224,6 +291,40 @@ async fn handle_order(world: Rc<World>, number: String) {
     }
 }
 
+/// Rights that somebody takes from a key for a while, one after the other.
+async fn take_rights(world: Rc<World>) {
+    let dice = &world.dice;
+    while !world.quiet.get() {
+        tokio::time::sleep(dice.seconds(300, 5400)).await;
+        let (channel, status) = (dice.index(2), if dice.chance(0.7) { 403 } else { 401 });
+        let of_channel = [&["OR23", "OR24", "OR30", "OR11", "PC01"][..], &["ST01", "ST11", "OR28", "OR11", "SH21"][..]][channel];
+        let operation = of_channel[dice.index(of_channel.len())];
+        world.refuse(channel, operation, status);
+        // Until it is given back, or the world is quiet.
+        let back = after(world.now(), dice.seconds(600, 3 * 3600));
+        while world.now() < back && !world.quiet.get() {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+        }
+        world.permit(channel, operation);
+    }
+}
+
+/// Both marketplaces are down for a while.
+async fn go_down(world: Rc<World>) {
+    tokio::time::sleep(world.dice.seconds(600, 3 * 3600)).await;
+    if world.quiet.get() || world.dice.chance(0.5) {
+        return;
+    }
+    world.tell(|| "Mirakl is down".to_owned());
+    world.down.set(true);
+    let back = after(world.now(), world.dice.seconds(600, 2 * 3600));
+    while world.now() < back && !world.quiet.get() {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+    }
+    world.tell(|| "Mirakl is back".to_owned());
+    world.down.set(false);
+}
+
 /// The poller's part: what a listing by ids makes of a row that is not listed as open any more.
 async fn poll(world: Rc<World>) {
     loop {
@@ -265,7 +366,7 @@ async fn schedule(world: Rc<World>) {
     }
 }
 
-async fn collect(world: Rc<World>, minute: u64) {
+pub(super) async fn collect(world: Rc<World>, minute: u64) -> Option<Report> {
     let port = port(&world, format!("collect {minute}"));
     let ports = collect_dispatches::Ports {
         prima: port.clone(),
@@ -283,7 +384,7 @@ async fn collect(world: Rc<World>, minute: u64) {
         manners: PrimaManners { answer_timeout_seconds: 20, ..PrimaManners::default() },
     };
     let run = collect_dispatches::Run { hard_deadline: after(world.now(), COLLECTOR_TIMEOUT) };
-    let _ = world.supervise(&port.invocation.caller, COLLECTOR_TIMEOUT, ports.collect(&run)).await;
+    world.supervise(&port.invocation.caller, COLLECTOR_TIMEOUT, ports.collect(&run)).await?.ok()
 }
 
 async fn consume(world: Rc<World>) {
@@ -308,7 +409,7 @@ async fn consume(world: Rc<World>) {
     }
 }
 
-async fn update(world: Rc<World>, number: u64, deliveries: Vec<Delivery>) {
+pub(super) async fn update(world: Rc<World>, number: u64, deliveries: Vec<Delivery>) {
     let port = port(&world, format!("update {number}"));
     let ports = update_dispatches::Ports {
         directory: port.clone(),

@@ -5,17 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 use shared::channel::{Channel, Mode};
+use shared::clock::after;
 use shared::despatch::carriers::{CarrierEntry, CarrierMap};
 use shared::despatch::platform::Platform;
 use shared::despatch::rules::{DespatchRules, ShortLines};
 use shared::events::Event;
+use shared::mirakl::MiraklError;
 use shared::order::row::{OrderKey, OrderRow, Stage};
 use shared::queue::{ExceptionMessage, OrderMessage};
 use shared::state::Store as _;
 use shared::state::memory::MemoryStore;
 use simulators::fashion::catalogue;
-use simulators::mirakl::{Marketplace, OrderWish, Settings, ShopProfile, generate_order, order_json};
+use simulators::mirakl::{Marketplace, OrderWish, Settings, ShopProfile, Tax, generate_order, order_json};
 use simulators::prima::{Installation, NewOrder, NewOrderLine, OrderRules};
 
 use crate::faults::{Course, Profile};
@@ -28,6 +31,61 @@ pub(super) const CHANNELS: [&str; 2] = ["harbour-uk", "modehaus-eu"];
 /// Their shops.
 pub(super) const SHOPS: [i64; 2] = [2001, 3001];
 
+/// The calls of one operation that were refused from when a right was taken until it was given back.
+#[derive(Clone, Debug)]
+pub(super) struct Refusals {
+    pub(super) channel: usize,
+    pub(super) operation: &'static str,
+    /// Of the first call.
+    pub(super) first: Option<Timestamp>,
+    /// When the right was given back.
+    pub(super) until: Option<Timestamp>,
+}
+
+/// How Prima's answers differ from what is assumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Odd {
+    /// A despatch date that is not needed.
+    Date(&'static str),
+    /// Every quantity of a parcel is 0.
+    Nothing,
+    /// A quantity in words.
+    Words,
+    /// Lines under a name that is not known.
+    Name,
+    /// No status at all.
+    Status,
+}
+
+impl Odd {
+    const ALL: [Self; 10] = [
+        Self::Date("2026-11-23"),
+        Self::Date("11/23/2026"),
+        Self::Date("23/11/2026 14:05"),
+        Self::Date("?"),
+        Self::Date("23-11-2026"),
+        Self::Date("23/11/26"),
+        Self::Nothing,
+        Self::Words,
+        Self::Name,
+        Self::Status,
+    ];
+
+    /// Nobody can say what has left.
+    pub(super) fn is_unclear(self) -> bool {
+        !matches!(self, Self::Date(_))
+    }
+}
+
+/// What the customer paid for a line, in all.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Paid {
+    pub(super) goods: Decimal,
+    pub(super) shipping: Decimal,
+    pub(super) taxes: Decimal,
+    pub(super) shipping_taxes: Decimal,
+}
+
 /// Everything of one run.
 #[derive(Debug)]
 pub(super) struct World {
@@ -38,7 +96,17 @@ pub(super) struct World {
     pub(super) queue: RefCell<Sqs>,
     pub(super) shown: RefCell<BTreeMap<u64, ExceptionMessage>>,
     next_shown: Cell<u64>,
-    pub(super) events: RefCell<Vec<Event>>,
+    pub(super) events: RefCell<Vec<(Timestamp, Event)>>,
+    /// Operations that a channel's key may not use now, and the status that says so.
+    refused: RefCell<BTreeMap<(usize, &'static str), u16>>,
+    /// What was refused lately and still is, and what was so before.
+    pub(super) refusals: RefCell<Vec<Refusals>>,
+    /// Both marketplaces answer 503 to everything.
+    pub(super) down: Cell<bool>,
+    /// Messages that were sent.
+    pub(super) sent: Cell<u64>,
+    /// The most messages of one order that were in the queue at once.
+    pub(super) most_of_one: Cell<usize>,
     pub(super) maps: RefCell<Vec<CarrierMap>>,
     pub(super) rules: Vec<DespatchRules>,
     pub(super) platforms: RefCell<Vec<Option<Platform>>>,
@@ -47,6 +115,12 @@ pub(super) struct World {
     pub(super) numbers: RefCell<BTreeMap<String, OrderKey>>,
     /// Orders that a person shipped in Mirakl's back office, or a customer cancelled.
     pub(super) meddled: RefCell<BTreeSet<String>>,
+    /// Orders of which the operator refunded something, and whether that took a piece or a whole line.
+    pub(super) refunded: RefCell<BTreeMap<String, bool>>,
+    /// Orders of which Prima's answers have another form than assumed, until that is mended.
+    pub(super) odd: RefCell<BTreeMap<String, Odd>>,
+    /// What the customer paid for each line.
+    pub(super) paid: RefCell<BTreeMap<String, Paid>>,
     pub(super) consumers: Cell<u32>,
     /// Questions for an order that had no answer.
     pub(super) unanswered: RefCell<std::collections::HashMap<String, u32>>,
@@ -87,8 +161,15 @@ impl World {
         let bad = if calm { 0.0 } else { dice.between(0, 100) as f64 / 100.0 };
         let profile =
             Profile { fails: 0.12 * bad, lost: 0.10 * bad, late: 0.06 * bad, crash: 0.03 * bad, twice: 0.2 * bad, slow: 0.1 * bad };
-        let settings = Settings { debit_seconds: 0, payment_seconds: Some(0), automatic_acceptance: true, ..Settings::default() };
-        let shops = SHOPS.map(|_| Marketplace::new(settings.clone()));
+        let settings = || Settings {
+            debit_seconds: 0,
+            payment_seconds: Some(0),
+            automatic_acceptance: true,
+            taxes_proportional: dice.chance(0.5),
+            order_level_tax: dice.chance(0.3),
+            ..Settings::default()
+        };
+        let shops = SHOPS.map(|_| Marketplace::new(settings()));
         let settles = |index: usize| {
             let by_rule = dice.chance(0.7);
             match (by_rule, index) {
@@ -117,12 +198,20 @@ impl World {
             shown: RefCell::default(),
             next_shown: Cell::new(0),
             events: RefCell::default(),
+            refused: RefCell::default(),
+            refusals: RefCell::default(),
+            down: Cell::new(false),
+            sent: Cell::new(0),
+            most_of_one: Cell::new(0),
             maps: RefCell::new(vec![first_map(), first_map()]),
             rules,
             platforms: RefCell::new(vec![None, None]),
             channels: CHANNELS.iter().zip(SHOPS).map(|(id, shop)| channel(id, shop)).collect(),
             numbers: RefCell::default(),
             meddled: RefCell::default(),
+            refunded: RefCell::default(),
+            odd: RefCell::default(),
+            paid: RefCell::default(),
             consumers: Cell::new(0),
             unanswered: RefCell::default(),
             tally: RefCell::default(),
@@ -151,6 +240,13 @@ impl World {
         .flatten()
     }
 
+    /// Whether nobody can say from Prima's answers what has left of an order.
+    pub(super) fn is_unclear(&self, order_id: &str) -> bool {
+        let numbers = self.numbers.borrow();
+        let number = numbers.iter().find(|(_, key)| key.order_id == order_id).map(|(number, _)| number);
+        number.and_then(|number| self.odd.borrow().get(number).copied()).is_some_and(Odd::is_unclear)
+    }
+
     pub(super) fn count(&self, operation: &'static str) {
         *self.tally.borrow_mut().entry(operation).or_default() += 1;
     }
@@ -159,6 +255,45 @@ impl World {
         let shuffle = self.dice.between(0, 1 << 20);
         let body = crate::simulation::sqs::Body::Order(Rc::new(message.clone()));
         self.queue.borrow_mut().send(body, visible_at, shuffle);
+        self.sent.set(self.sent.get() + 1);
+        let of_one = self.queue.borrow().count_of(&message.channel, &message.order_id);
+        self.most_of_one.set(self.most_of_one.get().max(of_one));
+    }
+
+    /// A right is taken from a channel's key.
+    pub(super) fn refuse(&self, channel: usize, operation: &'static str, status: u16) {
+        self.tell(|| format!("{} may not use {operation} any more ({status})", CHANNELS[channel]));
+        self.refused.borrow_mut().insert((channel, operation), status);
+        self.refusals.borrow_mut().push(Refusals { channel, operation, first: None, until: None });
+    }
+
+    /// It is given back.
+    pub(super) fn permit(&self, channel: usize, operation: &'static str) {
+        self.tell(|| format!("{} may use {operation} again", CHANNELS[channel]));
+        self.refused.borrow_mut().remove(&(channel, operation));
+        let now = self.now();
+        for refusals in self.refusals.borrow_mut().iter_mut() {
+            if refusals.until.is_none() && (refusals.channel, refusals.operation) == (channel, operation) {
+                refusals.until = Some(now);
+            }
+        }
+    }
+
+    /// What Mirakl says instead of an answer: it is down, or one of these operations is refused to the key.
+    pub(super) fn no_answer(&self, channel: usize, operations: &[&'static str]) -> Option<MiraklError> {
+        let first = operations.first()?;
+        if self.down.get() {
+            return Some(MiraklError { status: Some(503), ..MiraklError::unknown(first, "Service Unavailable") });
+        }
+        let (operation, status) =
+            operations.iter().find_map(|operation| Some((*operation, *self.refused.borrow().get(&(channel, *operation))?)))?;
+        let now = self.now();
+        for refusals in self.refusals.borrow_mut().iter_mut() {
+            if refusals.until.is_none() && (refusals.channel, refusals.operation) == (channel, operation) {
+                refusals.first.get_or_insert(now);
+            }
+        }
+        Some(MiraklError::refused(operation, status, None, "Forbidden"))
     }
 
     pub(super) fn show(&self, exception: &ExceptionMessage) {
@@ -181,8 +316,20 @@ impl World {
                 automatic_acceptance: Some(true),
                 multi_shipment: index == 1,
             };
-            let order = generate_order(&mut rng, now, &profile, number, &catalogue, OrderWish::default());
+            let mut order = generate_order(&mut rng, now, &profile, number, &catalogue, OrderWish::default());
+            // Some are near their deadline long before the day is over.
+            order.shipping_deadline = after(now, self.dice.seconds(13 * 3600, 24 * 3600));
             let order_id = order.order_id.clone();
+            let sum = |taxes: &[Tax]| taxes.iter().map(|tax| tax.amount).sum();
+            self.paid.borrow_mut().extend(order.lines.iter().map(|line| {
+                let paid = Paid {
+                    goods: line.price(),
+                    shipping: line.shipping_price,
+                    taxes: sum(&line.taxes),
+                    shipping_taxes: sum(&line.shipping_taxes),
+                };
+                (line.order_line_id.clone(), paid)
+            }));
             self.shop(index, |shop, now| shop.place(order, now));
             let Some(listed) = self.listed(index, &order_id) else { continue };
             let prima_number = format!("P{index}-{number:05}");
@@ -211,6 +358,11 @@ impl World {
             let key = row.key.clone();
             if self.store.save_order(&mut row).await.is_err() {
                 self.violate("the plan is unsound: a row cannot be saved".to_owned());
+            }
+            if !self.calm && self.dice.chance(0.2) {
+                let odd = Odd::ALL[self.dice.index(Odd::ALL.len())];
+                self.tell(|| format!("answers for {prima_number} are odd: {odd:?}"));
+                self.odd.borrow_mut().insert(prima_number.clone(), odd);
             }
             self.numbers.borrow_mut().insert(prima_number, key);
         }

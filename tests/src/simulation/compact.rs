@@ -94,7 +94,7 @@ impl<'d> Draft<'d> {
 }
 
 fn arrivals(dice: &Dice) -> Vec<Draft<'_>> {
-    use Happening::{AcceptByPerson, Cancel, CancelPiece, Ship, Touch, Unstage};
+    use Happening::{AcceptByPerson, Cancel, CancelPiece, Close, RefundAll, RefundPiece, Ship, Touch, Unstage};
     let order = |channel, name, at| Draft::new(dice, channel, name, at);
     let shared = |channel, at| {
         let mut draft = order(channel, "", at).truly(|truth| truth.shares_number = true);
@@ -123,6 +123,8 @@ fn arrivals(dice: &Dice) -> Vec<Draft<'_>> {
         order(0, "GONEAFTER", 80).once_firm(200, Cancel),
         order(1, "PARTAFTER", 90).once_firm(200, CancelPiece),
         order(1, "PARTTHENALL", 92).once_firm(200, CancelPiece).once_firm(300, Cancel),
+        order(0, "BACKBEFORE", 93).once_firm(0, RefundPiece),
+        order(1, "BACKAFTER", 94).once_firm(200, RefundAll).once_firm(260, Close),
         order(0, "SHIPPED", 95).truly(|truth| truth.shipped_by_person = true).once_firm(300, Ship),
         order(0, "LOSTLATE", 100),
         order(1, "LOSTGONE", 105).once_firm(60, Cancel),

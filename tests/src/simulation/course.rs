@@ -175,6 +175,16 @@ impl Course {
         self.world.failing.borrow_mut().clear();
     }
 
+    /// The keys may not use an operation from now on.
+    pub fn refuses(&self, operation: &'static str, status: u16) {
+        self.world.refused.borrow_mut().insert(operation, status);
+    }
+
+    /// The keys may use every operation again.
+    pub fn permits(&self) {
+        self.world.refused.borrow_mut().clear();
+    }
+
     /// The next call of a kind, whose description begins so, meets a fate.
     pub fn strikes(&self, kind: Kind, about: &str, fate: Fate) {
         self.world.plan_mishap(Mishap { kind, about: about.to_owned(), fate });
@@ -300,6 +310,18 @@ impl Course {
         self.world.note_row(&row);
     }
 
+    /// The operator's command asks for a full listing, beside whatever runs.
+    ///
+    /// # Panics
+    /// If that cannot be written.
+    pub async fn wants_a_full_listing(&self) {
+        let mut poll = self.poll_state().await;
+        poll.full_wanted = true;
+        if let Err(problem) = self.world.store.save_poll(CHANNEL, &mut poll).await {
+            panic!("{problem}");
+        }
+    }
+
     /// An operator retries an order: sendings are counted anew.
     pub async fn retries(&self, id: &str) {
         self.changes(id, |row| {
@@ -332,6 +354,18 @@ impl Course {
     /// If it cannot be read.
     pub async fn poll_state(&self) -> PollState {
         self.world.store.load_poll(CHANNEL).await.unwrap_or_else(|problem| panic!("{problem}"))
+    }
+
+    /// A day has passed since the daily look.
+    ///
+    /// # Panics
+    /// If that cannot be saved.
+    pub async fn look_is_due(&self) {
+        let mut state = self.poll_state().await;
+        state.look.done = Some(before(self.now(), minutes(24 * 60 + 5)));
+        if let Err(problem) = self.world.store.save_poll(CHANNEL, &mut state).await {
+            panic!("{problem}");
+        }
     }
 
     /// Events of a kind that reached the bus, but for those of an order's exception.
@@ -382,6 +416,7 @@ impl Course {
         let calls = self.world.calls.borrow();
         let minutely =
             calls.iter().filter(|call| call.kind == Kind::List && call.about.contains(" 0 ids") && call.about.ends_with(" offset 0"));
+        let minutely = minutely.filter(|call| !call.about.contains(" 4 states"));
         minutely.map(|call| call.about.contains(" 5 states")).collect()
     }
 

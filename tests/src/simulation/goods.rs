@@ -169,6 +169,9 @@ pub fn order(id: &str, state: OrderState, created: Timestamp, goods: Goods, dice
         customer_notification_email: Some("relay-zzyx@marketplace.example".to_owned()),
         order_additional_fields: Vec::new(),
         order_lines: lines,
+        order_taxes: Vec::new(),
+        order_refunds: Vec::new(),
+        unread_fields: Vec::new(),
     }
 }
 

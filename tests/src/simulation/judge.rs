@@ -113,6 +113,10 @@ impl Case<'_> {
         {
             return Some("is still to be told".to_owned());
         }
+        // What was refunded before it left may not leave any more, whatever Mirakl's state of it.
+        if self.sale.is_refunded() && !self.truth.keyed_by_hand {
+            return self.ended();
+        }
         match &self.sale.order.order_state {
             OrderState::WaitingAcceptance => Some("is not accepted".to_owned()),
             OrderState::Staging => None,
@@ -149,6 +153,7 @@ impl Case<'_> {
             return match self.stage() {
                 Some(Stage::Exception) => self.exception(),
                 None if self.truth.shipped_by_person => None,
+                Some(Stage::OperatorFulfilled) if self.truth.operator_ships => None,
                 _ => Some("is firm, and neither in Prima nor an exception".to_owned()),
             };
         };
@@ -189,8 +194,8 @@ impl Case<'_> {
     /// The lines that are still to be delivered, as the marketplace has them.
     fn listed(&self) -> Vec<(String, u32)> {
         let lines = self.sale.order.order_lines.iter();
-        let live = lines.filter(|line| line.quantity > 0 && line.order_line_state != Some(OrderState::Canceled));
-        live.map(|line| (line.order_line_id.clone(), line.quantity)).collect()
+        let left = lines.map(|line| (line.order_line_id.clone(), self.sale.left_of(line)));
+        left.filter(|(_, pieces)| *pieces > 0).collect()
     }
 
     fn reference(&self, copy: &Entered) -> Option<String> {
@@ -225,7 +230,6 @@ impl Case<'_> {
                 self.sale.lost_pieces && self.copies.first().is_some_and(|copy| copy.lines != self.listed())
             }
             ExceptionKind::ShippedOutsidePrima => self.truth.shipped_by_person || self.forgotten(),
-            ExceptionKind::ShippedByOperator => self.truth.operator_ships,
             ExceptionKind::Unreadable => self.truth.unreadable,
             ExceptionKind::PrimaUnclear => self.world.plan.profile.prima_unclear > 0.0 || self.unanswered(Kind::Ask) >= QUESTIONS,
             ExceptionKind::PrimaFault => self.copies.is_empty() && self.note.is_some_and(|note| note.attempts >= SENDINGS),

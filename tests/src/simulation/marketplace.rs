@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rust_decimal::Decimal;
+use shared::amount::Amount;
 use shared::clock::after;
-use shared::mirakl::order::{Cancelation, References};
+use shared::mirakl::order::{Cancelation, OrderLine, References, Refund};
 use shared::mirakl::{
     Acceptable, MiraklError, Order, OrderPage, OrderQuery, OrderState, ReferenceAnswer, SellerReference, UnreadableOrder,
 };
@@ -33,6 +35,16 @@ pub enum Happening {
     Ship,
     /// Something unimportant changes: only `last_updated_date` moves.
     Touch,
+    /// One piece of its first line that has one left is refunded, and named.
+    RefundPiece,
+    /// All that was paid is refunded, without a word of pieces: so customer care cancels what is paid.
+    RefundAll,
+    /// A little is given back, and every piece stays paid for.
+    Goodwill,
+    /// What is refunded as a whole, or shipped, is closed.
+    Close,
+    /// An old platform says of the order itself that it is refunded.
+    EnterRefunded,
 }
 
 /// One order of the marketplace, with all that is true of it.
@@ -58,8 +70,10 @@ pub struct Sale {
     pub firm_at: Option<Timestamp>,
     /// When it was cancelled or refused.
     pub ended_at: Option<Timestamp>,
-    /// A part of it was cancelled after it was firm.
+    /// A part of it was cancelled or refunded after it was firm.
     pub lost_pieces: bool,
+    /// For judgement: pieces of each line that were refunded before it left.
+    pub refunded: BTreeMap<String, u32>,
     /// The marketplace names no debit, although the order's workflow asks for one.
     pub debit_unnamed: bool,
 }
@@ -86,8 +100,23 @@ impl Sale {
             firm_at: None,
             ended_at: None,
             lost_pieces: false,
+            refunded: BTreeMap::new(),
             debit_unnamed: false,
         }
+    }
+
+    /// For judgement: pieces of a line that are still to be delivered.
+    #[must_use]
+    pub fn left_of(&self, line: &OrderLine) -> u32 {
+        let is_over = matches!(line.order_line_state, Some(OrderState::Canceled | OrderState::Refused));
+        let refunded = self.refunded.get(&line.order_line_id).copied().unwrap_or_default();
+        if is_over { 0 } else { line.quantity.saturating_sub(refunded) }
+    }
+
+    /// For judgement: everything was refunded before it left.
+    #[must_use]
+    pub fn is_refunded(&self) -> bool {
+        !self.refunded.is_empty() && self.order.order_lines.iter().all(|line| self.left_of(line) == 0)
     }
 
     /// Prima's number, as the marketplace holds it.
@@ -114,6 +143,8 @@ pub struct Marketplace {
     pub longest_page: usize,
     /// Orders whose references are refused.
     unreferenceable: HashSet<String>,
+    /// Orders that it does not know any more.
+    forgotten: HashSet<String>,
 }
 
 impl Marketplace {
@@ -130,6 +161,7 @@ impl Marketplace {
             counts,
             longest_page: 100,
             unreferenceable: HashSet::new(),
+            forgotten: HashSet::new(),
         }
     }
 
@@ -155,6 +187,18 @@ impl Marketplace {
         if let Some(&index) = self.by_id.get(order_id) {
             change(&mut self.sales[index]);
         }
+    }
+
+    /// Changes what it says of an order.
+    pub fn corrects(&mut self, order_id: &str, change: impl FnOnce(&mut Order)) {
+        if let Some(&index) = self.by_id.get(order_id) {
+            change(&mut self.sales[index].order);
+        }
+    }
+
+    /// Knows nothing of an order from now on.
+    pub fn forget(&mut self, order_id: &str) {
+        self.forgotten.insert(order_id.to_owned());
     }
 
     /// Refuses every reference of an order from now on.
@@ -252,7 +296,21 @@ impl Marketplace {
             }
             Happening::AcceptByPerson if state == OrderState::WaitingAcceptance => self.accepted(index, at),
             Happening::RefuseByPerson if state == OrderState::WaitingAcceptance => self.end(index, OrderState::Refused, at),
-            Happening::Ship if state == OrderState::Shipping => self.enter(index, OrderState::Shipped, at),
+            Happening::Ship if state == OrderState::Shipping && !self.sales[index].is_refunded() => {
+                for line in &mut self.sales[index].order.order_lines {
+                    line.shipped_date = Some(at);
+                }
+                self.enter(index, OrderState::Shipped, at);
+            }
+            Happening::RefundPiece if is_paid(&state) => self.refund_piece(index, at),
+            Happening::RefundAll if is_paid(&state) => self.refund_all(index, at),
+            Happening::Goodwill if is_paid(&state) => self.give_back_a_little(index, at),
+            Happening::Close if is_paid(&state) && (state != OrderState::Shipping || self.sales[index].is_refunded()) => {
+                self.enter(index, OrderState::Closed, at);
+            }
+            Happening::EnterRefunded if is_paid(&state) && self.sales[index].is_refunded() => {
+                self.enter(index, OrderState::Refunded, at);
+            }
             Happening::Touch => self.touch(index, at),
             _ => {}
         }
@@ -282,6 +340,60 @@ impl Marketplace {
         } else {
             self.touch(index, at);
         }
+    }
+
+    fn refund_piece(&mut self, index: usize, at: Timestamp) {
+        let sale = &self.sales[index];
+        let Some(line) = sale.order.order_lines.iter().position(|line| sale.left_of(line) > 0) else { return };
+        let unit = sale.order.order_lines[line].price_unit.unwrap_or_default();
+        self.refund(index, line, 1, Some(1), unit, at);
+    }
+
+    fn refund_all(&mut self, index: usize, at: Timestamp) {
+        for line in 0..self.sales[index].order.order_lines.len() {
+            let pieces = self.sales[index].left_of(&self.sales[index].order.order_lines[line]);
+            if pieces > 0 {
+                let of = &self.sales[index].order.order_lines[line];
+                let refunded: Decimal = of.refunds.iter().filter_map(|refund| refund.amount).map(|amount| amount.0).sum();
+                let rest = Amount(of.price.0 - refunded);
+                self.refund(index, line, pieces, None, rest, at);
+            }
+        }
+    }
+
+    fn give_back_a_little(&mut self, index: usize, at: Timestamp) {
+        let sale = &self.sales[index];
+        let Some(line) = sale.order.order_lines.iter().position(|line| sale.left_of(line) > 0 && line.refunds.is_empty()) else { return };
+        self.refund(index, line, 0, Some(0), Amount(Decimal::ONE), at);
+    }
+
+    /// `pieces` are gone in truth; `named` is what the refund says.
+    fn refund(&mut self, index: usize, line: usize, pieces: u32, named: Option<u32>, amount: Amount, at: Timestamp) {
+        let sale = &mut self.sales[index];
+        let order_line = &mut sale.order.order_lines[line];
+        order_line.refunds.push(Refund {
+            id: Some(format!("{}-R{}", order_line.order_line_id, order_line.refunds.len() + 1)),
+            quantity: named,
+            amount: Some(amount),
+            shipping_amount: Some(Amount::ZERO),
+            taxes: Vec::new(),
+            shipping_taxes: Vec::new(),
+            order_refund_id: None,
+            reason_code: Some("CUSTOMER_CANCELLED".to_owned()),
+            created_date: Some(at),
+        });
+        if pieces > 0 && order_line.shipped_date.is_none() {
+            *sale.refunded.entry(order_line.order_line_id.clone()).or_default() += pieces;
+            sale.lost_pieces = true;
+        }
+        let paid_back = |line: &OrderLine| line.refunds.iter().filter_map(|refund| refund.amount).map(|amount| amount.0).sum::<Decimal>();
+        if sale.order.live_lines().all(|line| paid_back(line) >= line.price.0) {
+            sale.order.fully_refunded = Some(true);
+        }
+        if sale.is_refunded() {
+            sale.ended_at.get_or_insert(at);
+        }
+        self.touch(index, at);
     }
 
     fn end(&mut self, index: usize, state: OrderState, at: Timestamp) {
@@ -342,6 +454,7 @@ impl Marketplace {
             (query.states.is_empty() || query.states.contains(&sale.order.order_state))
                 && (query.order_ids.is_empty() || query.order_ids.contains(&sale.order.order_id))
                 && query.updated_from.is_none_or(|from| sale.order.last_updated_date >= Some(from))
+                && !self.forgotten.contains(&sale.order.order_id)
         };
         let mut page = OrderPage::default();
         let mut total = 0;
@@ -400,6 +513,11 @@ impl Marketplace {
         }
         answers
     }
+}
+
+/// The customer was debited: what is given back from now on is a refund.
+fn is_paid(state: &OrderState) -> bool {
+    matches!(state, OrderState::Shipping | OrderState::Shipped | OrderState::Received)
 }
 
 /// As listed: the customer's address comes with SHIPPING.

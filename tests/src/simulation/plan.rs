@@ -340,6 +340,7 @@ pub fn channel(id: &str, interval: u32, take_over_from: Timestamp) -> Channel {
         warn_minutes_left: None,
         listing_interval_minutes: interval,
         concurrent_accepts: 8,
+        fulfillment_centers: shared::channel::default_center(),
     }
 }
 
@@ -514,6 +515,28 @@ impl<'d> Draw<'d> {
             42 => happenings.push((dice.seconds(0, 300), Happening::AcceptByPerson)),
             43..=50 => once_firm.push((dice.seconds(0, 900), Happening::Touch)),
             51..=52 => happenings.push((dice.seconds(0, 300), Happening::CancelPiece)),
+            53..=56 => once_firm.push((dice.seconds(0, 1200), Happening::RefundPiece)),
+            57..=61 => {
+                let when = dice.seconds(0, 2400);
+                once_firm.push((when, Happening::RefundAll));
+                once_firm.push((when + dice.seconds(0, 900), Happening::Close));
+            }
+            62 => {
+                once_firm.push((dice.seconds(0, 600), Happening::RefundPiece));
+                once_firm.push((dice.seconds(300, 1800), Happening::RefundAll));
+            }
+            63..=64 => once_firm.push((dice.seconds(0, 900), Happening::Goodwill)),
+            // Shipped by a person, and returned: nobody's trouble but the person's.
+            65 => {
+                truth.shipped_by_person = true;
+                once_firm.push((dice.seconds(0, 600), Happening::Ship));
+                once_firm.push((dice.seconds(700, 1800), Happening::RefundAll));
+            }
+            66 => {
+                let when = dice.seconds(0, 1800);
+                once_firm.push((when, Happening::RefundAll));
+                once_firm.push((when + dice.seconds(0, 600), Happening::EnterRefunded));
+            }
             _ => {}
         }
         let goods = if truth.unknown_sku {

@@ -469,6 +469,9 @@ impl Client {
         if world.plan.key_refused.get(self.index).is_some_and(|windows| windows.holds(Moment::from(world.passed()))) && !world.quiet.get() {
             return Err(MiraklError::refused(operation, 401, None, "unauthorised"));
         }
+        if let Some(status) = world.refused.borrow().get(operation) {
+            return Err(MiraklError::refused(operation, *status, None, "Forbidden"));
+        }
         match fate {
             Fate::Fails if world.plan.scripted => {
                 Err(MiraklError { status: Some(503), ..MiraklError::unknown(operation, "service unavailable") })
@@ -507,6 +510,8 @@ impl Client {
 impl MiraklOrders for Client {
     async fn list_orders(&self, query: &OrderQuery, offset: usize) -> Result<OrderPage, MiraklError> {
         let world = &self.port.0.world;
+        // Neither what is looked up by ids nor the daily look is the minute's listing.
+        let is_minutely = query.order_ids.is_empty() && !query.states.contains(&OrderState::Shipped);
         let fate = self
             .begin(Kind::List, "OR11", || {
                 format!(
@@ -523,12 +528,12 @@ impl MiraklOrders for Client {
             Err(problem) => Err(problem),
         };
         if let Err(problem) = &fate
-            && query.order_ids.is_empty()
+            && is_minutely
         {
             self.port.note_page(self.index, &self.channel, query, Err(problem));
         }
         let fate = fate?;
-        if offset == 0 && query.order_ids.is_empty() {
+        if offset == 0 && is_minutely {
             let now = world.now();
             if let Some(listings) = world.listings.borrow_mut().get_mut(self.index) {
                 listings.push(now);
@@ -536,7 +541,7 @@ impl MiraklOrders for Client {
         }
         let page = world.shop(&self.channel, |shop| shop.list(query, offset)).unwrap_or_default();
         let answer = self.end(fate, "OR11", Ok(page)).await;
-        if query.order_ids.is_empty() {
+        if is_minutely {
             self.port.note_page(self.index, &self.channel, query, answer.as_ref());
         }
         answer

@@ -114,6 +114,13 @@ impl Sqs {
         }
     }
 
+    /// Messages of an order that are still there, whenever they can be seen.
+    #[must_use]
+    pub fn count_of(&self, channel: &str, order_id: &str) -> usize {
+        let is_meant = |body: &Body| matches!(body, Body::Order(message) if message.channel == channel && message.order_id == order_id);
+        self.messages.values().filter(|stored| is_meant(&stored.body)).count()
+    }
+
     /// Messages that are still there.
     #[must_use]
     pub fn len(&self) -> usize {

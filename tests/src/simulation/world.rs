@@ -164,6 +164,8 @@ pub struct World {
     mishaps: RefCell<Vec<Mishap>>,
     /// In a course: calls that fail until somebody mends them, by kind and the beginning of their description.
     pub failing: RefCell<Vec<(Kind, String)>>,
+    /// Operations that the keys may not use, and the status that says so.
+    pub refused: RefCell<BTreeMap<&'static str, u16>>,
     /// In a course: how long a call of a kind takes, where it is not as long as usual.
     pub lasting: RefCell<BTreeMap<Kind, Duration>>,
     /// Each marketplace's limit of listings.
@@ -248,6 +250,7 @@ impl World {
             struck: RefCell::default(),
             mishaps: RefCell::new(mishaps),
             failing: RefCell::default(),
+            refused: RefCell::default(),
             lasting: RefCell::default(),
             limits: RefCell::new(limits),
             prima_unclear: Cell::new(false),

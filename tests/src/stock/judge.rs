@@ -147,7 +147,12 @@ fn sold(world: &World, channel: usize, order_id: &str, offer_sku: &str) -> u32 {
     if matches!(order.state, State::Canceled | State::Refused) {
         return 0;
     }
-    order.lines.iter().filter(|line| line.offer_sku == offer_sku).map(|line| line.quantity).sum()
+    order.lines.iter().filter(|line| line.offer_sku == offer_sku).map(|line| line.quantity.saturating_sub(taken_out(line))).sum()
+}
+
+/// Pieces of a line that were refunded before they left.
+pub(super) fn taken_out(line: &simulators::mirakl::OrderLine) -> u32 {
+    line.refunds.iter().filter(|refund| refund.excluded_from_shipment).map(|refund| refund.quantity).sum()
 }
 
 /// The ledger never claims what is not so, as far as the connector could know once it had looked at `flights_at`.

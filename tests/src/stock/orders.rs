@@ -12,7 +12,7 @@ use shared::order::life::{Circumstances, on_listing};
 use shared::order::row::{OrderKey, OrderRow, Stage};
 use shared::state::Store as _;
 use simulators::fashion::CatalogueSku;
-use simulators::mirakl::{LineSettlement, Marketplace, OrderWish, ShopProfile, generate_order};
+use simulators::mirakl::{LineSettlement, Marketplace, OperatorRefund, OrderLine, OrderWish, ShopProfile, generate_order};
 use simulators::prima::{Booking, NewOrder, NewOrderLine, Sku, Stage as PrimaStage};
 
 use super::judge;
@@ -122,6 +122,10 @@ impl Life {
             self.wait((1, 85)).await;
             self.list().await;
         }
+        if dice.chance(0.04) && self.refund_a_piece() {
+            self.wait((1, 85)).await;
+            self.list().await;
+        }
         // Created, soon or late; its row says so once the answer is there.
         self.wait(if waits_long { (1800, 9000) } else { (1, 90) }).await;
         self.create().await;
@@ -225,8 +229,11 @@ impl Life {
         let at = Circumstances { accepted: false, intake_open: true, now: self.world.now() };
         if let Some((row, _)) = on_listing(known.as_ref(), &listed, &self.world.channels[self.channel], at) {
             let mut units: BTreeMap<String, u32> = BTreeMap::new();
+            let taken_out = self.taken_out();
             for line in &listed.order_lines {
-                *units.entry(line.offer_sku.clone().unwrap_or_default()).or_default() += if line.is_live() { line.quantity } else { 0 };
+                let refunded = taken_out.get(&line.order_line_id).copied().unwrap_or_default();
+                *units.entry(line.offer_sku.clone().unwrap_or_default()).or_default() +=
+                    if line.is_live() { line.quantity.saturating_sub(refunded) } else { 0 };
             }
             let is_over = matches!(row.mirakl_state, OrderState::Canceled | OrderState::Refused);
             units.values_mut().filter(|_| is_over).for_each(|units| *units = 0);
@@ -258,13 +265,21 @@ impl Life {
         }
     }
 
-    /// What Mirakl still has of each of its lines: id, offer, pieces.
+    /// What Mirakl still has of each of its lines: id, offer, pieces, less those that were refunded before they left.
     fn standing(&self) -> Vec<(String, String, u32)> {
+        let taken_out = self.taken_out();
         let lines = self.world.shop(self.channel, |shop, _| {
             let lines = shop.order(&self.order_id).map(|order| order.lines.clone()).unwrap_or_default();
-            lines.into_iter().map(|line| (line.order_line_id, line.offer_sku, line.quantity)).collect()
+            let left = |line: &OrderLine| line.quantity.saturating_sub(taken_out.get(&line.order_line_id).copied().unwrap_or_default());
+            lines.into_iter().map(|line| (line.order_line_id.clone(), line.offer_sku.clone(), left(&line))).collect()
         });
         lines.unwrap_or_default()
+    }
+
+    /// Pieces of its lines that were refunded before they left.
+    fn taken_out(&self) -> BTreeMap<String, u32> {
+        let lines = self.world.shop(self.channel, |shop, _| shop.order(&self.order_id).map(|order| order.lines.clone())).flatten();
+        lines.unwrap_or_default().iter().map(|line| (line.order_line_id.clone(), super::judge::taken_out(line))).collect()
     }
 
     /// Something is cancelled in Mirakl, and may be put back on offer there. False where nothing was.
@@ -298,6 +313,24 @@ impl Life {
         self.take_back("a piece of", |shop, now| shop.cancel_line(&self.order_id, &line, 1, now))
     }
 
+    /// Customer care takes a piece out, by giving its price back.
+    fn refund_a_piece(&self) -> bool {
+        let standing = self.standing();
+        if standing.iter().map(|(_, _, pieces)| pieces).sum::<u32>() < 2 {
+            return false;
+        }
+        let Some((order_line_id, _, _)) = standing.into_iter().find(|(_, _, pieces)| *pieces > 0) else { return false };
+        let done = self.world.shop(self.channel, |shop, now| {
+            let order = shop.order(&self.order_id);
+            let line = order.and_then(|order| order.lines.iter().find(|line| line.order_line_id == order_line_id));
+            let Some(amount) = line.map(|line| line.price_unit) else { return false };
+            let refund = OperatorRefund { order_line_id: order_line_id.clone(), quantity: 1, amount, shipping_amount: Decimal::ZERO };
+            shop.refund(&self.order_id, &[refund], now)
+        });
+        self.world.tell(|| format!("a piece of {} is refunded before it leaves: {done:?}", self.order_id));
+        done == Some(true)
+    }
+
     /// Customer care gives money back: Mirakl lists that, and whether it changes what is on offer nobody knows.
     fn refund(&self) {
         let Some((order_line_id, _, _)) = self.standing().into_iter().find(|(_, _, pieces)| *pieces > 0) else { return };
@@ -306,7 +339,8 @@ impl Life {
             quantity: 1,
             amount: Decimal::ONE,
             shipping_amount: Decimal::ZERO,
-            taxes: Decimal::ZERO,
+            taxes: Vec::new(),
+            shipping_taxes: Vec::new(),
             reason_code: "GOODWILL".to_owned(),
             excluded_from_shipment: false,
         };
@@ -320,11 +354,14 @@ impl Life {
 
     async fn create(&self) {
         let Some(listed) = self.world.listed(self.channel, &self.order_id) else { return };
-        let lines = listed.live_lines().enumerate().map(|(place, line)| NewOrderLine {
+        let left: BTreeMap<String, u32> = self.standing().into_iter().map(|(id, _, pieces)| (id, pieces)).collect();
+        let pieces = |id: &str| left.get(id).copied().unwrap_or_default();
+        let live = listed.live_lines().filter(|line| pieces(&line.order_line_id) > 0);
+        let lines = live.enumerate().map(|(place, line)| NewOrderLine {
             number: u32::try_from(place + 1).unwrap_or(u32::MAX),
             product: self.sku(line.offer_sku.as_deref()).product,
             matrix: self.sku(line.offer_sku.as_deref()).matrix,
-            quantity: line.quantity,
+            quantity: pieces(&line.order_line_id),
             reference: line.order_line_id.clone(),
             ..NewOrderLine::default()
         });

@@ -75,7 +75,9 @@ pub(super) async fn mishaps(world: Shared) {
             }
             _ => {
                 let channel = world.dice.index(LIVE);
-                world.tell(|| format!("the key of {} is refused", CHANNELS[channel]));
+                let right = [None, Some("STO01"), Some("STO02"), Some("OF21")][world.dice.index(4)];
+                world.tell(|| format!("the key of {} is refused {}", CHANNELS[channel], right.unwrap_or("whole")));
+                world.right_refused.set(right);
                 world.key_refused.set(Some(channel));
                 world.wait(60, 2400).await;
                 world.key_refused.set(None);

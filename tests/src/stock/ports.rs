@@ -104,7 +104,8 @@ impl Port {
     }
 
     fn key_is_refused(&self, operation: &'static str) -> Result<(), MiraklError> {
-        if self.world().key_refused.get() == Some(self.channel) {
+        let right = self.world().right_refused.get();
+        if self.world().key_refused.get() == Some(self.channel) && right.is_none_or(|right| right == operation) {
             return Err(MiraklError::refused(operation, 401, None, "Unauthorized"));
         }
         Ok(())

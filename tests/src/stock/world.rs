@@ -205,6 +205,8 @@ pub(super) struct World {
     pub(super) wrong_documents: Cell<Option<usize>>,
     /// A channel's key is refused.
     pub(super) key_refused: Cell<Option<usize>>,
+    /// The one operation that is refused to that key; none: all of them.
+    pub(super) right_refused: Cell<Option<&'static str>>,
     pub(super) agreed: Cell<bool>,
     pub(super) exports: RefCell<BTreeMap<String, Export>>,
     pub(super) at_work: Cell<u32>,
@@ -298,6 +300,7 @@ impl World {
             empty: Cell::new(false),
             wrong_documents: Cell::new(None),
             key_refused: Cell::new(None),
+            right_refused: Cell::new(None),
             agreed: Cell::new(plan.agreed_after == 0),
             exports: RefCell::default(),
             at_work: Cell::new(0),

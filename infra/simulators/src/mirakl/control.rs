@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use super::generate::OrderWish;
 use super::http::Simulator;
-use super::model::{Cause, ImportFate, Marketplace, NewOffer, Order, Settings};
+use super::model::{Cause, ImportFate, Marketplace, NewOffer, OperatorRefund, Order, Settings};
+use super::rights::Rights;
 use crate::misbehaviour::Plan;
 
 pub(super) fn routes() -> Router<Arc<Simulator>> {
@@ -28,10 +29,12 @@ pub(super) fn routes() -> Router<Arc<Simulator>> {
         .route("/simulator/shops/{shop_id}/offers/generate", post(generate_offers))
         .route("/simulator/shops/{shop_id}/import-fates", post(spoil_imports))
         .route("/simulator/orders/{order_id}/cancel", post(cancel))
+        .route("/simulator/orders/{order_id}/refund", post(refund))
         .route("/simulator/orders/{order_id}/ship", post(ship))
         .route("/simulator/orders/{order_id}/refuse-payment", post(refuse_payment))
         .route("/simulator/orders/{order_id}/lines/{line_id}/cancel", post(cancel_line))
         .route("/simulator/misbehaviour", get(misbehaviour).put(set_misbehaviour))
+        .route("/simulator/rights", get(rights).put(set_rights))
         .route("/simulator/settings", get(settings).put(set_settings))
 }
 
@@ -170,6 +173,19 @@ async fn ship(State(simulator): State<Arc<Simulator>>, Path(order_id): Path<Stri
     done(&simulator, |marketplace, now| marketplace.ship(&order_id, now))
 }
 
+#[derive(Deserialize)]
+struct Refunds {
+    /// None: all that is left.
+    #[serde(default)]
+    lines: Vec<OperatorRefund>,
+}
+
+async fn refund(State(simulator): State<Arc<Simulator>>, Path(order_id): Path<String>, Json(refunds): Json<Refunds>) -> StatusCode {
+    done(&simulator, |marketplace, now| {
+        if refunds.lines.is_empty() { marketplace.refund_all(&order_id, now) } else { marketplace.refund(&order_id, &refunds.lines, now) }
+    })
+}
+
 async fn refuse_payment(State(simulator): State<Arc<Simulator>>, Path(order_id): Path<String>) -> StatusCode {
     done(&simulator, |marketplace, now| marketplace.refuse_payment(&order_id, now))
 }
@@ -201,6 +217,15 @@ async fn misbehaviour(State(simulator): State<Arc<Simulator>>) -> Json<Plan> {
 
 async fn set_misbehaviour(State(simulator): State<Arc<Simulator>>, Json(plan): Json<Plan>) -> StatusCode {
     simulator.misbehaviour.set(plan);
+    StatusCode::NO_CONTENT
+}
+
+async fn rights(State(simulator): State<Arc<Simulator>>) -> Json<Rights> {
+    Json(simulator.rights().clone())
+}
+
+async fn set_rights(State(simulator): State<Arc<Simulator>>, Json(rights): Json<Rights>) -> StatusCode {
+    *simulator.rights() = rights;
     StatusCode::NO_CONTENT
 }
 

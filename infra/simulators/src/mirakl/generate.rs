@@ -8,8 +8,8 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use super::model::{
-    AdditionalField, Address, Customer, Fee, FieldValue, Order, OrderLine, Organization, PAY_ON_ACCEPTANCE, Promotion, ShopProfile, State,
-    Tax,
+    AdditionalField, Address, Customer, Fee, FieldValue, Order, OrderLine, Organization, PAY_ON_ACCEPTANCE, Promotion, SHOPS_OWN_CENTER,
+    ShopProfile, State, Tax,
 };
 use crate::fashion::{CatalogueSku, Person, person};
 
@@ -27,6 +27,8 @@ pub struct OrderWish {
     pub lines: Option<usize>,
     /// Pieces of every line; none: one to three.
     pub quantity: Option<u32>,
+    /// The marketplace ships it from a centre of its own.
+    pub operator_fulfils: bool,
 }
 
 /// Percent of value added tax.
@@ -89,7 +91,7 @@ pub fn generate_order(
         automatic_acceptance: shop.automatic_acceptance,
         payment_fails: share(rng, wish.payment_fails_share),
         channel,
-        fulfillment_center_code: "DEFAULT",
+        fulfillment_center_code: if wish.operator_fulfils { "OPERATOR" } else { SHOPS_OWN_CENTER },
         shipping_type: if pick_up {
             ("PICKUP", "Click & collect")
         } else {

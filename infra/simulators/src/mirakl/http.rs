@@ -24,6 +24,7 @@ use super::limits::Limits;
 use super::model::{Marketplace, NewOffer, Settings, ShopProfile};
 use super::offers::Exports;
 use super::operations::{self, Answer, Asked};
+use super::rights::Rights;
 use crate::fashion::{self, CatalogueSku};
 use crate::misbehaviour::{self, Fault, Misbehaviour, Plan};
 use crate::recording::{Exchange, Recorder};
@@ -70,6 +71,7 @@ pub struct Simulator {
     pub(super) calls: Mutex<BTreeMap<String, u64>>,
     pub(super) limits: Limits,
     pub(super) exports: Exports,
+    pub(super) rights: Mutex<Rights>,
     generator: Mutex<Generator>,
     catalogue: Vec<CatalogueSku>,
     recorder: Option<Recorder>,
@@ -104,6 +106,7 @@ impl Simulator {
             calls: Mutex::default(),
             limits: Limits::default(),
             exports: Exports::default(),
+            rights: Mutex::default(),
             generator: Mutex::new(Generator { rng: ChaCha8Rng::seed_from_u64(config.seed), number: 0 }),
             catalogue: fashion::catalogue(config.seed, config.catalogue_size.max(1)),
             recorder: config.record.as_deref().map(Recorder::to_file).transpose()?,
@@ -136,6 +139,11 @@ impl Simulator {
     /// The marketplace, for looking and meddling.
     pub fn marketplace(&self) -> MutexGuard<'_, Marketplace> {
         self.marketplace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the shops' keys may do.
+    pub fn rights(&self) -> MutexGuard<'_, Rights> {
+        self.rights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets orders arrive in a shop; answers the ids of those that its offers covered. A `seed` starts the dice anew, so that the same call makes the same

@@ -10,6 +10,7 @@ mod limits;
 pub mod model;
 mod offers;
 mod operations;
+pub mod rights;
 mod shipping;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ mod wire;
 pub use generate::{OrderWish, generate_order};
 pub use http::{Config, Shop, Simulator, serve};
 pub use model::{Carrier, Marketplace, Order, OrderLine, Settings, Shipment, ShopProfile, State, Tracking};
-pub use model::{Cause, Decision, Filter, LineSettlement, NewShipment, Refund, Refusal, Tax};
+pub use model::{Cause, Decision, Filter, LineSettlement, NewShipment, OperatorRefund, Refund, Refusal, Tax};
 pub use model::{Import, ImportFate, ImportKind, ImportLine, ImportStatus, LineError, NewOffer, Offer};
 
 /// An order as OR11 lists it, in JSON: for whoever runs the model without HTTP.

@@ -74,6 +74,13 @@ impl Answer {
         Self::with(StatusCode::UNAUTHORIZED, &body)
     }
 
+    fn forbidden(status: u16) -> Self {
+        match StatusCode::from_u16(status) {
+            Ok(StatusCode::FORBIDDEN) | Err(_) => Self::with(StatusCode::FORBIDDEN, &json!({"status": 403, "message": "Forbidden"})),
+            Ok(_) => Self::unauthorised(),
+        }
+    }
+
     pub(super) fn refused(refusal: &Refusal) -> Self {
         let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
         let body = if refusal.code.is_empty() {
@@ -173,6 +180,9 @@ pub(super) fn answer(simulator: &Simulator, name: &str, id: Option<&str>, asked:
         Ok(shop) => &shop.profile,
         Err(refused) => return refused,
     };
+    if let Some(status) = simulator.rights().refusal(name) {
+        return Answer::forbidden(status);
+    }
     let id = id.unwrap_or_default();
     let answer = match name {
         "A01" => Ok(Answer::ok(&wire::platform::account(shop, now))),

@@ -162,6 +162,8 @@ struct SettlementIn {
 
 #[derive(Deserialize)]
 struct TaxIn {
+    #[serde(default)]
+    code: String,
     amount: Box<RawValue>,
 }
 
@@ -182,31 +184,32 @@ pub(super) fn settle(simulator: &Simulator, shop: &ShopProfile, name: &str, aske
     let lines: Result<Vec<LineSettlement>, Answer> = wanted.into_iter().map(|one| line_settlement(one, is_refund)).collect();
     let lines = lines?;
     let mut marketplace = simulator.marketplace();
-    let ids = if is_refund {
-        marketplace.refund_by_seller(shop.shop_id, &lines, now)
-    } else {
-        marketplace.cancel_by_seller(shop.shop_id, &lines, now)
-    };
-    let ids = ids.map_err(|refusal| Answer::refused(&refusal))?;
     let number = |amount: Decimal| RawValue::from_string(amount.to_string()).map(|raw| json!(raw)).unwrap_or_default();
-    let shown: Vec<Value> = lines
-        .iter()
-        .zip(ids)
-        .map(|(line, id)| {
-            let mut shown = json!({
-                "order_line_id": line.order_line_id, "quantity": line.quantity, "reason_code": line.reason_code,
-                "amount": number(line.amount), "shipping_amount": number(line.shipping_amount), "currency_iso_code": shop.currency,
-            });
-            if is_refund {
-                shown["order_refund_id"] = json!(format!("O{id}"));
-                shown["refund_id"] = json!(id);
-                shown["excluded_from_shipment"] = json!(line.excluded_from_shipment);
-            } else {
-                shown["cancelation_id"] = json!(id);
-            }
-            shown
+    let line_of = |line: &LineSettlement| {
+        json!({
+            "order_line_id": line.order_line_id, "quantity": line.quantity, "reason_code": line.reason_code,
+            "amount": number(line.amount), "shipping_amount": number(line.shipping_amount), "currency_iso_code": shop.currency,
         })
-        .collect();
+    };
+    let shown: Vec<Value> = if is_refund {
+        let made = marketplace.refund_by_seller(shop.shop_id, &lines, now).map_err(|refusal| Answer::refused(&refusal))?;
+        let shown = lines.iter().zip(made).map(|(line, refund)| {
+            let mut shown = line_of(line);
+            shown["order_refund_id"] = json!(refund.order_refund_id);
+            shown["refund_id"] = json!(refund.id);
+            shown["excluded_from_shipment"] = json!(refund.excluded_from_shipment);
+            shown
+        });
+        shown.collect()
+    } else {
+        let ids = marketplace.cancel_by_seller(shop.shop_id, &lines, now).map_err(|refusal| Answer::refused(&refusal))?;
+        let shown = lines.iter().zip(ids).map(|(line, id)| {
+            let mut shown = line_of(line);
+            shown["cancelation_id"] = json!(id);
+            shown
+        });
+        shown.collect()
+    };
     Ok(Answer::ok(&json!({"order_tax_mode": mode, field: shown})))
 }
 
@@ -214,14 +217,14 @@ fn line_settlement(sent: SettlementIn, is_refund: bool) -> Result<LineSettlement
     // A number on the wire, not a text: "Error with field refunds" otherwise.
     let amount =
         |raw: &RawValue| raw.get().parse::<Decimal>().map_err(|_| Answer::bad_field(if is_refund { "refunds" } else { "cancelations" }));
-    let mut taxes = Decimal::ZERO;
-    for tax in sent.taxes.iter().chain(&sent.shipping_taxes) {
-        taxes += amount(&tax.amount)?;
-    }
+    let taxes = |taxes: &[TaxIn]| -> Result<Vec<(String, Decimal)>, Answer> {
+        taxes.iter().map(|tax| Ok((tax.code.clone(), amount(&tax.amount)?))).collect()
+    };
     Ok(LineSettlement {
         amount: amount(&sent.amount)?,
         shipping_amount: amount(&sent.shipping_amount)?,
-        taxes,
+        taxes: taxes(&sent.taxes)?,
+        shipping_taxes: taxes(&sent.shipping_taxes)?,
         quantity: sent.quantity.unwrap_or_default(),
         order_line_id: sent.order_line_id,
         reason_code: sent.reason_code,

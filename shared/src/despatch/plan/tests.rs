@@ -72,7 +72,7 @@ fn parcel(despatch: &str, carrier: &str, consignment: &str, lines: &[(u32, u32)]
 }
 
 fn tell(row: &mut OrderRow, status: PrimaOrderStatus, parcels: &[PrimaParcel]) -> Found {
-    on_progress(row, &PrimaProgress { status, parcels: parcels.to_vec() }, Source::OrderStatus, now())
+    on_progress(row, &PrimaProgress::new(status, parcels.to_vec()), Source::OrderStatus, now())
 }
 
 fn step(row: &OrderRow, multi: bool, rules: &DespatchRules) -> Step {
@@ -181,8 +181,9 @@ fn a_short_order_is_settled_before_it_is_shipped() {
     let Step::Settle { how: How::Refund, lines, .. } = step(&row, false, &rules) else { panic!() };
     assert_eq!(lines.iter().map(|line| line.quantity).collect::<Vec<_>>(), [1, 1]);
     let settled =
-        lines.into_iter().map(|line| SettledLine { order_line_id: line.order_line_id, quantity: line.quantity, entries_before: 0 });
-    let settlement = Settlement { how: How::Refund, lines: settled.collect(), at: now(), until: now(), confirmed_at: Some(now()) };
+        lines.into_iter().map(|line| SettledLine { order_line_id: line.order_line_id, quantity: line.quantity, ..SettledLine::default() });
+    let settlement =
+        Settlement { how: How::Refund, lines: settled.collect(), at: now(), until: now(), confirmed_at: Some(now()), reason_code: None };
     row.despatch.as_mut().unwrap().settlements.push(settlement);
     assert!(matches!(step(&row, false, &rules), Step::Ship(_)));
 }
@@ -252,9 +253,7 @@ fn despatched_without_a_parcel_is_a_persons_after_a_few_answers_and_a_file_bring
 
 #[test]
 fn what_no_file_has_named_yet_is_not_taken_for_short() {
-    let by_file = |row: &mut OrderRow| {
-        on_progress(row, &PrimaProgress { status: PrimaOrderStatus::Despatched, parcels: Vec::new() }, Source::File, now())
-    };
+    let by_file = |row: &mut OrderRow| on_progress(row, &PrimaProgress::new(PrimaOrderStatus::Despatched, Vec::new()), Source::File, now());
     let rules = DespatchRules { short_lines: ShortLines::Cancel, cancel_reason_code: Some("OOS".into()), ..DespatchRules::default() };
     let mut row = row();
     assert_eq!(by_file(&mut row), Found::Nothing);
@@ -278,6 +277,33 @@ fn a_parcel_of_lines_that_the_order_does_not_have_is_a_persons() {
         assert_eq!(tell(&mut row, PrimaOrderStatus::Despatched, &[parcel("D1", "Van", "7", lines)]), Found::Exception, "{lines:?}");
         assert!(row.exception.as_ref().unwrap().reason.contains("D1"));
     }
+}
+
+#[test]
+fn what_is_not_clear_is_never_told_nor_taken_for_short_and_is_a_persons_after_a_few_answers() {
+    let nothing_in_it = PrimaProgress::new(PrimaOrderStatus::Despatched, vec![parcel("D1", "Van", "7", &[(1, 0)])]);
+    let unreadable =
+        PrimaProgress { unclear: Some("despatch D1 has a line".into()), ..PrimaProgress::new(PrimaOrderStatus::Despatched, vec![]) };
+    let rules = DespatchRules { short_lines: ShortLines::Cancel, cancel_reason_code: Some("OOS".into()), ..DespatchRules::default() };
+    for progress in [nothing_in_it, unreadable] {
+        let mut row = row();
+        for answer in 1..=3 {
+            let found = on_progress(&mut row, &progress, Source::OrderStatus, now());
+            assert_eq!(found, if answer < 3 { Found::Nothing } else { Found::Exception }, "answer {answer}");
+            for multi in [false, true] {
+                assert_eq!(step(&row, multi, &rules), Step::Rest(Stage::Created), "nothing is told, and nothing settled");
+            }
+        }
+        let exception = row.exception.clone().unwrap();
+        assert!(exception.kind == ExceptionKind::DespatchUnclear && exception.reason.contains("D1"), "{}", exception.reason);
+        assert_eq!(on_progress(&mut row, &progress, Source::OrderStatus, now()), Found::Nothing, "it is told once");
+        assert_eq!(tell(&mut row, PrimaOrderStatus::Despatched, &[whole()]), Found::Tell, "it goes on once it is mended");
+    }
+    // A line of 0 beside others says only that it is not in this parcel.
+    let mut row = row();
+    assert_eq!(tell(&mut row, PrimaOrderStatus::PartDespatched, &[parcel("D1", "Van", "7", &[(1, 2), (2, 0)])]), Found::Tell);
+    let Step::ShipParcel { shipment, .. } = step(&row, true, &rules) else { panic!() };
+    assert_eq!(shipment.lines, [ParcelLine { order_line_id: "C1-A-1".into(), quantity: 2 }]);
 }
 
 #[test]

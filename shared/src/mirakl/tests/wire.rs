@@ -75,8 +75,8 @@ fn dates_have_many_forms() {
     }
     assert_eq!(created("2021-08-04"), Some("2021-08-04T00:00:00Z".parse().unwrap()));
     for none in ["yesterday", "2021-13-04T15:13:31Z", "2021-08-04T15:13:31+99"] {
-        let page = read(&format!(r#"{{"order_id":"A","order_state":"SHIPPING","created_date":"{none}","order_lines":[]}}"#));
-        assert_eq!(page.unreadable.len(), 1, "{none}");
+        let order = read_one(&format!(r#"{{"order_id":"A","order_state":"SHIPPING","created_date":"{none}","order_lines":[]}}"#));
+        assert_eq!((order.created_date, order.unread_fields.len()), (None, 1), "{none}");
     }
 }
 
@@ -131,6 +131,51 @@ fn an_odd_order_takes_no_neighbour_along_and_can_still_be_accepted() {
     assert_eq!((page.unreadable[1].order_id.as_deref(), &page.unreadable[1].acceptable), (Some("C"), &None));
     assert_eq!(page.unreadable[2].order_id, None);
     assert!(!format!("{:?}", page.unreadable).contains("Jane"));
+}
+
+#[test]
+fn what_is_not_needed_is_done_without_and_named_by_its_form() {
+    let order = read_one(
+        r#"{"order_id":"A","order_state":"SHIPPING","created_date":"2021-08-04T15:13:31Z","shipping_deadline":"04/08/2021","has_customer_message":"no",
+            "channel":"web","total_commission":{"amount":3},"price":20.00,"customer":{"firstname":"Jane","civility":{}},
+            "order_additional_fields":[{"code":"a","value":"1"},{"value":"2"},{"code":"b","value":{"x":1}}],
+            "order_lines":[{"order_line_id":"1","quantity":2,"price":10.0000,"price_unit":"five","promotions":[{"id":{}}],"shipped_date":17,
+                "refunds":[{"id":"r","amount":1.50,"quantity":"one","created_date":"soon","taxes":[{"amount":0.30,"code":{}}]}]}]}"#,
+    );
+    let (line, customer) = (&order.order_lines[0], order.customer.as_ref().unwrap());
+    assert_eq!((line.quantity, line.price.to_string(), customer.firstname.as_deref()), (2, "10.0000".to_owned(), Some("Jane")));
+    assert_eq!((order.shipping_deadline, order.created_date.is_some(), order.order_additional_fields.len()), (None, true, 2));
+    let refund = &line.refunds[0];
+    assert_eq!((refund.amount.unwrap().to_string(), refund.quantity, refund.taxes.len()), ("1.50".to_owned(), None, 1));
+    assert_eq!(order.unread_fields.len(), 10, "no more are told of one order: {:?}", order.unread_fields);
+    let told = order.unread_fields.join("; ");
+    assert!(told.contains("customer.civility in form \"an object\"") && !told.contains("Jane"), "{told}");
+}
+
+#[test]
+fn what_is_needed_makes_the_order_unreadable() {
+    let order = |fields: &str, line: &str| {
+        format!(
+            r#"{{"order_id":"A","order_state":"SHIPPING"{fields},"order_lines":[{{"order_line_id":"1","quantity":2,"price":10{line}}}]}}"#
+        )
+    };
+    assert!(read(&order("", "")).unreadable.is_empty());
+    for (fields, line) in [
+        (r#","total_price":"ten""#, ""),
+        (r#","customer":"Jane Roe""#, ""),
+        (r#","customer":{"shipping_address":{"street_2":["x"]}}"#, ""),
+        (r#","can_shop_ship":"maybe""#, ""),
+        (r#","payment_workflow":{}"#, ""),
+        ("", r#","shipping_price":"free""#),
+        ("", r#","order_line_state":1"#),
+        ("", r#","taxes":[{"code":"VAT","amount":"some"}]"#),
+        ("", r#","taxes":"none""#),
+        ("", r#","refunds":[{"amount":{}}]"#),
+        ("", r#","cancelations":[7]"#),
+    ] {
+        let page = read(&order(fields, line));
+        assert_eq!((page.orders.len(), page.unreadable.len()), (0, 1), "{fields}{line}");
+    }
 }
 
 #[test]

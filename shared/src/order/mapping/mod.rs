@@ -25,6 +25,7 @@ use self::problems::Problems;
 pub(crate) use self::sku::SkuParts;
 pub use self::sku::{PrimaSku, SkuProblem, SkuReader};
 use super::ExceptionKind;
+use super::remaining::remaining;
 use super::rules::{OrderRules, PickUpPointTarget, SkuOverride};
 use crate::mirakl::Order;
 use crate::prima::code_page::CharacterRules;
@@ -119,6 +120,8 @@ pub fn map_order(
     characters: &CharacterRules,
 ) -> Result<MappedOrder, MappingFailure> {
     let mut problems = Problems::new(characters);
+    // What was refunded is not sent, and what is sent is what is still paid for.
+    let order = &*remaining(order, None);
     if order.live_lines().next().is_none() {
         problems.nothing_to_create();
         problems.into_result()?;

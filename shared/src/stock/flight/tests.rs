@@ -36,11 +36,33 @@ fn every_piece_of_an_open_order_is_in_flight_by_offer_sku() {
     assert_eq!(now.into_iter().collect::<Vec<_>>(), [("W1-NAV-10", 3), ("W1-NAV-12", 1)]);
     for stage in Stage::ALL {
         row.stage = stage;
-        let is_over = matches!(stage, Stage::Cancelled | Stage::Refused | Stage::KeyedByHand);
+        let is_over = matches!(stage, Stage::Cancelled | Stage::Refused | Stage::KeyedByHand | Stage::OperatorFulfilled);
         assert_eq!(units(&row, 5, FallsAt::Despatch), if is_over { 0 } else { 4 }, "{stage:?}");
     }
     row.fail(ExceptionKind::UnknownSku, "", "", at(1));
     assert_eq!(units(&row, 5, FallsAt::Creation), 4, "what stands as an exception was sold all the same");
+    row.fail(ExceptionKind::ShippedByOperator, "", "", at(1));
+    assert_eq!(units(&row, 5, FallsAt::Despatch), 0, "it leaves another warehouse");
+    for stage in [Stage::AwaitingPayment, Stage::OperatorFulfilled, Stage::Shipped] {
+        row.enter(stage, at(2), "");
+        row.fulfilled_by_operator = true;
+        assert_eq!(units(&row, 5, FallsAt::Despatch), 0, "{stage:?}");
+    }
+}
+
+#[test]
+fn pieces_that_are_refunded_before_they_left_come_free_and_may_be_on_offer_again() {
+    let mut order: Order = serde_json::from_str(
+        r#"{"order_id":"C1-A","order_state":"SHIPPING","order_lines":[
+            {"order_line_id":"C1-A-1","offer_sku":"W1-NAV-10","quantity":2,"price":20.00,"refunds":[{"quantity":1,"amount":10.00}]},
+            {"order_line_id":"C1-A-2","offer_sku":"W1-NAV-12","quantity":1,"price":20.00,"refunds":[{"quantity":0,"amount":5.00}]}]}"#,
+    )
+    .unwrap();
+    let flight = Flight::of(&OrderRow::first_seen("uk", &order, at(0)));
+    assert_eq!(flight.units(at(5), &settings(FallsAt::Despatch)).into_iter().collect::<Vec<_>>(), [("W1-NAV-10", 1), ("W1-NAV-12", 1)]);
+    assert_eq!(flight.touched().into_iter().collect::<Vec<_>>(), [("W1-NAV-10", 1), ("W1-NAV-12", 0)]);
+    order.fully_refunded = Some(true);
+    assert!(Flight::of(&OrderRow::first_seen("uk", &order, at(0))).units(at(5), &settings(FallsAt::Despatch)).is_empty());
 }
 
 #[test]
@@ -131,7 +153,7 @@ fn a_refund_is_a_change_of_what_was_sold() {
     let before = (Flight::of(&row).sold_digest(), Flight::of(&row).digest());
     let refunded: Order = serde_json::from_str(
         r#"{"order_id":"C1-A","order_state":"SHIPPING","order_lines":[
-            {"order_line_id":"C1-A-1","offer_sku":"W1-NAV-10","quantity":2,"price":20.00,"refunds":[{"id":"R1","quantity":1,"amount":10}]},
+            {"order_line_id":"C1-A-1","offer_sku":"W1-NAV-10","quantity":2,"price":20.00,"refunds":[{"id":"R1","quantity":1,"amount":5}]},
             {"order_line_id":"C1-A-2","offer_sku":"W1-NAV-12","quantity":1,"price":20.00},
             {"order_line_id":"C1-A-3","offer_sku":"W1-NAV-10","quantity":1,"price":20.00}]}"#,
     )
@@ -139,7 +161,7 @@ fn a_refund_is_a_change_of_what_was_sold() {
     row.note_listing(&refunded);
     let after = (Flight::of(&row).sold_digest(), Flight::of(&row).digest());
     assert!(before.0 != after.0 && before.1 != after.1);
-    assert_eq!(units(&row, 5, FallsAt::Despatch), 4, "the pieces are still on the order");
+    assert_eq!(units(&row, 5, FallsAt::Despatch), 4, "goodwill: the pieces are still on the order");
 }
 
 #[test]

@@ -21,9 +21,10 @@ use jiff::Timestamp;
 pub use acceptance::{Decision, Refusal};
 pub use listing::{Filter, Page};
 pub use offers::{Import, ImportFate, ImportKind, ImportLine, ImportStatus, LineError, NewOffer, Offer};
+pub use operator::OperatorRefund;
 pub use order::{
     AdditionalField, Address, Cancelation, Cause, Customer, Fee, FieldValue, Order, OrderLine, Organization, PAY_ON_ACCEPTANCE, Promotion,
-    State, Tax,
+    SHOPS_OWN_CENTER, State, Tax,
 };
 pub use settings::{Settings, ShopProfile};
 pub use shipping::{Carrier, LineSettlement, NewShipment, Refund, Shipment, Tracking};

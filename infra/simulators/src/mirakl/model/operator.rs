@@ -1,16 +1,104 @@
 //! What people in the marketplace's back office do: cancel, ship, refuse a payment.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use rust_decimal::{Decimal, RoundingStrategy};
+use serde::Deserialize;
 
 use super::Marketplace;
 use super::order::{Cancelation, Cause, Fee, Order, OrderLine, State, Tax};
 use super::pace::Pace;
+use super::shipping::Refund;
 
 /// The operator's reason code for what a customer cancelled.
 const BY_CUSTOMER: &str = "CANCELED_BY_CUSTOMER";
 
+/// How long a marketplace keeps an order open that it has refunded as a whole.
+const CLOSES_AFTER: Duration = Duration::from_secs(60);
+
+/// What customer care gives back of a line.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[expect(missing_docs, reason = "Mirakl's own words")]
+pub struct OperatorRefund {
+    pub order_line_id: String,
+    /// Informative: 0 where pieces are not spoken of.
+    #[serde(default)]
+    pub quantity: u32,
+    pub amount: Decimal,
+    #[serde(default)]
+    pub shipping_amount: Decimal,
+}
+
 impl Marketplace {
+    /// Customer care refunds parts of an order that is paid. A line of which the whole price is given back is REFUNDED; an order of which
+    /// everything is, before it left, ends as CLOSED, never as CANCELED. False where it is not paid, is closed, or has not so much left.
+    pub fn refund(&mut self, order_id: &str, refunds: &[OperatorRefund], now: Timestamp) -> bool {
+        let Some(number) = self.by_id.get(order_id).copied() else { return false };
+        let Some(order) = self
+            .orders
+            .get(&number)
+            .filter(|order| order.state.is_paid() && order.state != State::Closed && order.customer_debited_date.is_some())
+        else {
+            return false;
+        };
+        let fits = |refund: &OperatorRefund| {
+            let line = order.lines.iter().find(|line| line.order_line_id == refund.order_line_id);
+            line.is_some_and(|line| {
+                let goods: Decimal = line.refunds.iter().map(|earlier| earlier.amount).sum();
+                let shipping: Decimal = line.refunds.iter().map(|earlier| earlier.shipping_amount).sum();
+                let is_live = !matches!(line.state, State::Canceled | State::Refused);
+                is_live && goods + refund.amount <= line.price() && shipping + refund.shipping_amount <= line.shipping_price
+            })
+        };
+        if refunds.is_empty() || !refunds.iter().all(fits) {
+            return false;
+        }
+        self.change(number, now, |order| {
+            let order_refund_id = format!("{order_id}-R{}", order.lines.iter().map(|line| line.refunds.len()).sum::<usize>() + 1);
+            let is_to_leave = order.state == State::Shipping;
+            for refund in refunds {
+                for line in order.lines.iter_mut().filter(|line| line.order_line_id == refund.order_line_id) {
+                    let id = format!("{}-R{}", line.order_line_id, line.refunds.len() + 1);
+                    let quantity = refund.quantity.min(line.to_ship());
+                    line.refunds.push(Refund {
+                        id,
+                        order_refund_id: order_refund_id.clone(),
+                        quantity: if is_to_leave { quantity } else { refund.quantity },
+                        amount: refund.amount,
+                        shipping_amount: refund.shipping_amount,
+                        taxes: Vec::new(),
+                        shipping_taxes: Vec::new(),
+                        reason_code: BY_CUSTOMER.to_owned(),
+                        excluded_from_shipment: is_to_leave && quantity > 0,
+                        created: now,
+                    });
+                    if line.is_refunded() {
+                        line.state = State::Refunded;
+                    }
+                }
+            }
+            if is_to_leave && order.fully_refunded() {
+                order.due = Some(now + CLOSES_AFTER);
+            }
+        });
+        true
+    }
+
+    /// Customer care refunds all that is left of an order, without a word of pieces.
+    pub fn refund_all(&mut self, order_id: &str, now: Timestamp) -> bool {
+        let Some(order) = self.order(order_id) else { return false };
+        let lines = order.lines.iter().filter(|line| !matches!(line.state, State::Canceled | State::Refused) && !line.is_refunded());
+        let rest = lines.map(|line| OperatorRefund {
+            order_line_id: line.order_line_id.clone(),
+            quantity: 0,
+            amount: line.price() - line.refunds.iter().map(|refund| refund.amount).sum::<Decimal>(),
+            shipping_amount: line.shipping_price - line.refunds.iter().map(|refund| refund.shipping_amount).sum::<Decimal>(),
+        });
+        let rest: Vec<_> = rest.collect();
+        self.refund(order_id, &rest, now)
+    }
+
     /// The operator cancels an order. False where it is too late for that, or there is no such order.
     pub fn cancel(&mut self, order_id: &str, now: Timestamp) -> bool {
         self.if_open(order_id, now, |order, _| cancel_all(order, Cause::CanceledByOperator, now))
@@ -36,7 +124,7 @@ impl Marketplace {
 
     /// A person ships an order. False where it is not in SHIPPING.
     pub fn ship(&mut self, order_id: &str, now: Timestamp) -> bool {
-        if !self.order(order_id).is_some_and(Order::can_shop_ship) {
+        if !self.order(order_id).is_some_and(|order| order.state == State::Shipping && !order.fully_refunded()) {
             return false;
         }
         self.if_open(order_id, now, |order, pace| pace.shipped(order, now))
@@ -70,7 +158,8 @@ pub(super) fn cancel_all(order: &mut Order, cause: Cause, at: Timestamp) {
     order.enter(State::Canceled);
 }
 
-/// Takes pieces out of a line, with their share of all its amounts; the last piece takes what is left.
+/// Takes pieces out of a line, with their share of all its amounts; the last piece takes what is left. What was refunded before is
+/// not given back again.
 pub(super) fn take_back(line: &mut OrderLine, quantity: u32, at: Timestamp, reason_code: &str) {
     let (of, all) = (line.quantity, line.quantity == quantity);
     let share = |amount: Decimal| {
@@ -81,14 +170,18 @@ pub(super) fn take_back(line: &mut OrderLine, quantity: u32, at: Timestamp, reas
             share.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero)
         }
     };
-    let out = |taxes: &mut Vec<Tax>| -> Vec<Tax> {
+    let out = |taxes: &mut Vec<Tax>, refunded: &[Tax]| -> Vec<Tax> {
         let taken = taxes.iter_mut().map(|tax| {
-            let amount = share(tax.amount);
+            let refunded: Decimal = refunded.iter().filter(|other| other.code == tax.code).map(|other| other.amount).sum();
+            let (amount, left) = (share(tax.amount), (tax.amount - refunded).max(Decimal::ZERO));
             tax.amount -= amount;
-            Tax { amount, ..tax.clone() }
+            Tax { amount: amount.min(left), ..tax.clone() }
         });
         taken.collect()
     };
+    let refunded = |of: fn(&Refund) -> &Vec<Tax>| -> Vec<Tax> { line.refunds.iter().flat_map(of).cloned().collect() };
+    let (taxes_back, shipping_taxes_back) = (refunded(|refund| &refund.taxes), refunded(|refund| &refund.shipping_taxes));
+    let (goods_left, shipping_left, shipping) = (line.goods_left(), line.shipping_left(), share(line.shipping_price));
     let fees = line.fees.iter_mut().map(|fee| {
         let amount = share(fee.amount);
         fee.amount -= amount;
@@ -98,17 +191,17 @@ pub(super) fn take_back(line: &mut OrderLine, quantity: u32, at: Timestamp, reas
         fees: fees.collect(),
         id: format!("{}-C{}", line.order_line_id, line.cancelations.len() + 1),
         quantity,
-        amount: line.price_unit * Decimal::from(quantity),
-        shipping_amount: share(line.shipping_price),
-        taxes: out(&mut line.taxes),
-        shipping_taxes: out(&mut line.shipping_taxes),
+        amount: (line.price_unit * Decimal::from(quantity)).min(goods_left),
+        shipping_amount: shipping.min(shipping_left),
+        taxes: out(&mut line.taxes, &taxes_back),
+        shipping_taxes: out(&mut line.shipping_taxes, &shipping_taxes_back),
         commission_fee: share(line.commission_fee),
         commission_tax: share(line.commission_tax),
         created: at,
         reason_code: reason_code.to_owned(),
     };
     line.quantity -= quantity;
-    line.shipping_price -= cancelation.shipping_amount;
+    line.shipping_price -= shipping;
     line.commission_fee -= cancelation.commission_fee;
     line.commission_tax -= cancelation.commission_tax;
     line.cancelations.push(cancelation);

@@ -22,11 +22,13 @@ pub enum State {
     Closed,
     Refused,
     Canceled,
+    /// Of a line alone.
+    Refunded,
 }
 
 impl State {
     /// Every state, in the order of an order's life.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Staging,
         Self::WaitingAcceptance,
         Self::WaitingDebit,
@@ -38,6 +40,7 @@ impl State {
         Self::Closed,
         Self::Refused,
         Self::Canceled,
+        Self::Refunded,
     ];
 
     /// Mirakl's code.
@@ -55,6 +58,7 @@ impl State {
             Self::Closed => "CLOSED",
             Self::Refused => "REFUSED",
             Self::Canceled => "CANCELED",
+            Self::Refunded => "REFUNDED",
         }
     }
 
@@ -76,6 +80,9 @@ impl State {
         matches!(self, Self::Shipping | Self::Shipped | Self::ToCollect | Self::Received | Self::Closed)
     }
 }
+
+/// The centre of an order that the shop itself ships.
+pub const SHOPS_OWN_CENTER: &str = "DEFAULT";
 
 /// The payment workflow in which the customer is debited before the order may be shipped.
 pub const PAY_ON_ACCEPTANCE: &str = "PAY_ON_ACCEPTANCE";
@@ -207,6 +214,13 @@ impl OrderLine {
     #[must_use]
     pub fn total_commission(&self) -> Decimal {
         self.commission_fee + self.commission_tax
+    }
+
+    /// The goods' whole price was given back.
+    #[must_use]
+    pub fn is_refunded(&self) -> bool {
+        let refunded: Decimal = self.refunds.iter().map(|refund| refund.amount).sum();
+        !self.refunds.is_empty() && refunded >= self.price()
     }
 
     /// What the customer ordered, before any cancelation.
@@ -378,6 +392,13 @@ impl Order {
         self.counted().filter_map(|line| line.promotion.as_ref()).map(|promotion| promotion.deduced_amount).sum()
     }
 
+    /// `fully_refunded`: whatever was paid was given back, whether it has left or not.
+    #[must_use]
+    pub fn fully_refunded(&self) -> bool {
+        let mut paid = self.lines.iter().filter(|line| !matches!(line.state, State::Refused | State::Canceled)).peekable();
+        paid.peek().is_some() && paid.all(OrderLine::is_refunded)
+    }
+
     /// `can_cancel`: the seller may still cancel.
     #[must_use]
     pub fn can_cancel(&self) -> bool {
@@ -387,14 +408,15 @@ impl Order {
     /// `can_shop_ship`.
     #[must_use]
     pub fn can_shop_ship(&self) -> bool {
-        self.state == State::Shipping
+        self.state == State::Shipping && self.fulfillment_center_code == SHOPS_OWN_CENTER
     }
 
-    /// Lines that are neither refused nor cancelled follow the order.
+    /// Lines that are neither refused nor cancelled follow the order; refunded ones only when it is closed.
     pub(super) fn enter(&mut self, state: State) {
         self.state = state;
         for line in &mut self.lines {
-            if !matches!(line.state, State::Canceled | State::Refused) {
+            let stays = matches!(line.state, State::Canceled | State::Refused) || (line.state == State::Refunded && state != State::Closed);
+            if !stays {
                 line.state = state;
             }
         }

@@ -56,7 +56,8 @@ impl Pace {
                 order.due = self.received.map(|wait| at + wait);
             }
             State::Received => order.enter(State::Closed),
-            State::Shipping | State::Closed | State::Refused | State::Canceled => {}
+            State::Shipping if order.fully_refunded() => order.enter(State::Closed),
+            State::Shipping | State::Closed | State::Refused | State::Canceled | State::Refunded => {}
         }
     }
 

@@ -55,6 +55,12 @@ pub struct Settings {
     pub import_run_seconds: u64,
     /// Seconds until an export of offers is complete.
     pub export_seconds: u64,
+    /// `tax_calculation_rule` of every tax: `PROPORTIONAL_TO_AMOUNT`, so that Mirakl computes what is refunded of it; else `NONE`.
+    pub taxes_proportional: bool,
+    /// Taxes are computed on the order: it lists `order_taxes`, and OR30 takes none where prices are without them.
+    pub order_level_tax: bool,
+    /// What the seller's refunds may draw on, in hundredths; absent: whatever they take.
+    pub payable_balance: Option<i64>,
 }
 
 impl Default for Settings {
@@ -82,6 +88,9 @@ impl Default for Settings {
             import_wait_seconds: 4,
             import_run_seconds: 1,
             export_seconds: 2,
+            taxes_proportional: true,
+            order_level_tax: false,
+            payable_balance: None,
         }
     }
 }

@@ -1,14 +1,14 @@
 //! What the seller does with an order once it may be shipped (Mirakl seller API, OR23, OR24, OR28, OR30, ST01, ST11).
 
 use jiff::Timestamp;
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
 
 use super::acceptance::Refusal;
 use super::operator::{cancel_all, take_back};
-use super::order::{Cause, Order, OrderLine, State};
+use super::order::{Cause, Order, OrderLine, State, Tax};
 use super::pace::Pace;
-use super::{Marketplace, Number};
+use super::{Marketplace, Number, Settings};
 
 /// A carrier of the operator's list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +85,8 @@ pub struct Refund {
     pub quantity: u32,
     pub amount: Decimal,
     pub shipping_amount: Decimal,
+    pub taxes: Vec<Tax>,
+    pub shipping_taxes: Vec<Tax>,
     pub reason_code: String,
     pub excluded_from_shipment: bool,
     pub created: Timestamp,
@@ -98,17 +100,57 @@ pub struct LineSettlement {
     pub quantity: u32,
     pub amount: Decimal,
     pub shipping_amount: Decimal,
-    pub taxes: Decimal,
+    /// Code and amount.
+    pub taxes: Vec<(String, Decimal)>,
+    /// Code and amount.
+    pub shipping_taxes: Vec<(String, Decimal)>,
     pub reason_code: String,
     pub excluded_from_shipment: bool,
 }
 
+/// How taxes are given back.
+#[derive(Clone, Copy, Debug)]
+struct TaxRules {
+    /// `PROPORTIONAL_TO_AMOUNT`: Mirakl computes them; else they are given back as the seller says.
+    proportional: bool,
+    /// They are computed on the order.
+    on_the_order: bool,
+}
+
 impl OrderLine {
+    /// What is left of the goods' price: refunds are not deducted from it.
+    #[must_use]
+    pub fn goods_left(&self) -> Decimal {
+        (self.price() - self.refunds.iter().map(|refund| refund.amount).sum::<Decimal>()).max(Decimal::ZERO)
+    }
+
+    /// What is left of the shipping price.
+    #[must_use]
+    pub fn shipping_left(&self) -> Decimal {
+        (self.shipping_price - self.refunds.iter().map(|refund| refund.shipping_amount).sum::<Decimal>()).max(Decimal::ZERO)
+    }
+
+    /// The taxes on the goods that go with a part of their price.
+    fn taxes_of(&self, amount: Decimal, sent: &[(String, Decimal)], rules: TaxRules) -> Result<Vec<Tax>, Refusal> {
+        let refunded: Vec<&Tax> = self.refunds.iter().flat_map(|refund| &refund.taxes).collect();
+        tax_shares(&self.taxes, &refunded, (amount, self.price(), self.goods_left()), sent, rules)
+    }
+
+    /// The taxes on shipping that go with a part of its price.
+    fn shipping_taxes_of(&self, amount: Decimal, sent: &[(String, Decimal)], rules: TaxRules) -> Result<Vec<Tax>, Refusal> {
+        let refunded: Vec<&Tax> = self.refunds.iter().flat_map(|refund| &refund.shipping_taxes).collect();
+        tax_shares(&self.shipping_taxes, &refunded, (amount, self.shipping_price, self.shipping_left()), sent, rules)
+    }
+
     /// Pieces that are still to be shipped.
     #[must_use]
     pub fn to_ship(&self) -> u32 {
         let excluded: u32 = self.refunds.iter().filter(|refund| refund.excluded_from_shipment).map(|refund| refund.quantity).sum();
-        if matches!(self.state, State::Canceled | State::Refused) { 0 } else { self.quantity.saturating_sub(self.shipped + excluded) }
+        if matches!(self.state, State::Canceled | State::Refused | State::Refunded) {
+            0
+        } else {
+            self.quantity.saturating_sub(self.shipped + excluded)
+        }
     }
 }
 
@@ -142,7 +184,7 @@ impl Marketplace {
         let number = self.number_of(shop_id, order_id)?;
         let pace = Pace::of(&self.settings);
         let Some(order) = self.orders.get(&number) else { return Err(bad_request()) };
-        if order.state != State::Shipping {
+        if !order.can_shop_ship() || order.fully_refunded() {
             return Err(bad_request());
         }
         let demanded = self.settings.mandatory_tracking.iter().any(|code| code == order.shipping_type.0);
@@ -212,21 +254,30 @@ impl Marketplace {
     /// A piece that is shipped, cancelled or not there; an amount that is not the pieces' own.
     pub fn cancel_by_seller(&mut self, shop_id: i64, lines: &[LineSettlement], now: Timestamp) -> Result<Vec<String>, Refusal> {
         let numbers = self.numbers_of_lines(shop_id, lines)?;
-        let pace = Pace::of(&self.settings);
+        let (pace, rules) = (Pace::of(&self.settings), self.tax_rules());
+        let mut taxes = Vec::new();
         for (wanted, number) in lines.iter().zip(&numbers) {
             let Some((order, line)) = self.line(*number, &wanted.order_line_id) else { return Err(bad_request()) };
             if order.state != State::Shipping || !self.settings.partial_cancelation {
                 return Err(Refusal::new("ORDER_INVALID_STATE", "order_line_id", "The order line cannot be canceled"));
             }
-            check_settlement(order, line, wanted)?;
+            check_settlement(order, line, wanted, rules)?;
+            taxes.push((
+                line.taxes_of(wanted.amount, &wanted.taxes, rules)?,
+                line.shipping_taxes_of(wanted.shipping_amount, &wanted.shipping_taxes, rules)?,
+            ));
         }
         let mut ids = Vec::new();
-        for (wanted, number) in lines.iter().zip(numbers) {
+        for ((wanted, number), (taxes, shipping_taxes)) in lines.iter().zip(numbers).zip(taxes) {
             let id = self.change(number, now, |order| {
                 let mut id = String::new();
                 for line in order.lines.iter_mut().filter(|line| line.order_line_id == wanted.order_line_id) {
                     take_back(line, wanted.quantity, now, &wanted.reason_code);
-                    id = line.cancelations.last().map(|cancelation| cancelation.id.clone()).unwrap_or_default();
+                    if let Some(made) = line.cancelations.last_mut() {
+                        (made.amount, made.shipping_amount) = (wanted.amount, wanted.shipping_amount);
+                        (made.taxes, made.shipping_taxes) = (taxes.clone(), shipping_taxes.clone());
+                        id.clone_from(&made.id);
+                    }
                 }
                 if order.lines.iter().all(|line| matches!(line.state, State::Canceled | State::Refused)) {
                     cancel_all(order, Cause::CanceledByOperator, now);
@@ -243,43 +294,80 @@ impl Marketplace {
     /// OR28: all of the lines or none. Not idempotent: the same again refunds again, while there is something left.
     ///
     /// # Errors
-    /// The order is not paid or is closed; more than there is.
-    pub fn refund_by_seller(&mut self, shop_id: i64, lines: &[LineSettlement], now: Timestamp) -> Result<Vec<String>, Refusal> {
+    /// The order is not paid or is closed; more than there is; the shop's balance does not suffice.
+    pub fn refund_by_seller(&mut self, shop_id: i64, lines: &[LineSettlement], now: Timestamp) -> Result<Vec<Refund>, Refusal> {
         let numbers = self.numbers_of_lines(shop_id, lines)?;
+        let rules = self.tax_rules();
+        let mut taxes = Vec::new();
         for (wanted, number) in lines.iter().zip(&numbers) {
             let Some((order, line)) = self.line(*number, &wanted.order_line_id) else { return Err(bad_request()) };
             if !order.state.is_paid() || order.state == State::Closed {
                 return Err(Refusal::new("ORDER_INVALID_STATE", "order_line_id", "The order line cannot be refunded"));
             }
-            let refunded: Decimal = line.refunds.iter().map(|refund| refund.amount).sum();
-            if refunded + wanted.amount > line.price() || (wanted.excluded_from_shipment && wanted.quantity > line.to_ship()) {
+            let sum = |of: fn(&LineSettlement) -> Decimal| -> Decimal {
+                lines.iter().filter(|other| other.order_line_id == wanted.order_line_id).map(of).sum()
+            };
+            let is_too_much = sum(|one| one.amount) > line.goods_left() || sum(|one| one.shipping_amount) > line.shipping_left();
+            let is_nothing = wanted.amount + wanted.shipping_amount <= Decimal::ZERO;
+            let is_negative = wanted.amount < Decimal::ZERO || wanted.shipping_amount < Decimal::ZERO;
+            if is_too_much || is_nothing || is_negative || (wanted.excluded_from_shipment && wanted.quantity > line.to_ship()) {
                 return Err(Refusal::new("VALIDATION_ERROR", "amount", "The refund exceeds what can be refunded"));
             }
+            let (goods, shipping) = (
+                line.taxes_of(wanted.amount, &wanted.taxes, rules)?,
+                line.shipping_taxes_of(wanted.shipping_amount, &wanted.shipping_taxes, rules)?,
+            );
+            // "This field is required if the order has taxes."
+            let untaxed = goods.is_empty() && wanted.amount > Decimal::ZERO && !line.taxes.is_empty() && line.refunds.is_empty();
+            if untaxed && !rules.proportional && !rules.on_the_order && !order.tax_included {
+                return Err(Refusal::new("VALIDATION_ERROR", "taxes", "Taxes are required"));
+            }
+            taxes.push((goods, shipping));
         }
-        let mut ids = Vec::new();
-        for (wanted, number) in lines.iter().zip(numbers) {
-            let id = self.change(number, now, |order| {
-                let order_refund_id =
-                    format!("{}-R{}", order.order_id, order.lines.iter().map(|line| line.refunds.len()).sum::<usize>() + 1);
-                let mut made = String::new();
-                for line in order.lines.iter_mut().filter(|line| line.order_line_id == wanted.order_line_id) {
-                    made = format!("{}-R{}", line.order_line_id, line.refunds.len() + 1);
-                    line.refunds.push(Refund {
-                        id: made.clone(),
-                        order_refund_id: order_refund_id.clone(),
-                        quantity: wanted.quantity,
-                        amount: wanted.amount,
-                        shipping_amount: wanted.shipping_amount,
-                        reason_code: wanted.reason_code.clone(),
-                        excluded_from_shipment: wanted.excluded_from_shipment,
-                        created: now,
-                    });
-                }
-                made
+        self.draw_on_balance(lines)?;
+        let mut made: Vec<Refund> = Vec::new();
+        for ((wanted, number), (taxes, shipping_taxes)) in lines.iter().zip(numbers).zip(taxes) {
+            // One for the whole call.
+            let of_call = made.first().map(|refund| refund.order_refund_id.clone());
+            let refund = self.change(number, now, |order| {
+                let before = order.lines.iter().map(|line| line.refunds.len()).sum::<usize>();
+                let order_refund_id = of_call.unwrap_or_else(|| format!("{}-R{}", order.order_id, before + 1));
+                let line = order.lines.iter_mut().find(|line| line.order_line_id == wanted.order_line_id)?;
+                let refund = Refund {
+                    id: format!("{}-R{}", line.order_line_id, line.refunds.len() + 1),
+                    order_refund_id,
+                    quantity: wanted.quantity,
+                    amount: wanted.amount,
+                    shipping_amount: wanted.shipping_amount,
+                    taxes,
+                    shipping_taxes,
+                    reason_code: wanted.reason_code.clone(),
+                    excluded_from_shipment: wanted.excluded_from_shipment,
+                    created: now,
+                };
+                line.refunds.push(refund.clone());
+                Some(refund)
             });
-            ids.push(id.unwrap_or_default());
+            made.extend(refund.flatten());
         }
-        Ok(ids)
+        Ok(made)
+    }
+
+    fn tax_rules(&self) -> TaxRules {
+        let Settings { taxes_proportional, order_level_tax, old_shapes, .. } = self.settings;
+        TaxRules { proportional: taxes_proportional && !old_shapes, on_the_order: order_level_tax }
+    }
+
+    fn draw_on_balance(&mut self, lines: &[LineSettlement]) -> Result<(), Refusal> {
+        let Some(balance) = self.settings.payable_balance else { return Ok(()) };
+        let wanted: Decimal = lines.iter().map(|line| line.amount + line.shipping_amount).sum();
+        let hundredths = (wanted * Decimal::ONE_HUNDRED).ceil();
+        let left = Decimal::from(balance) - hundredths;
+        if left < Decimal::ZERO {
+            return Err(Refusal::new("", "", "The shop does not have a sufficient payable balance for the refund"));
+        }
+        self.settings.payable_balance = i64::try_from(left).ok();
+        Ok(())
     }
 
     /// The carrier is listed, or named where that is allowed, and the number is there where its page needs one.
@@ -321,20 +409,62 @@ impl Marketplace {
     }
 }
 
-/// The pieces can be taken off, and the amounts are theirs: to within the rounding of a piece.
-fn check_settlement(order: &Order, line: &OrderLine, wanted: &LineSettlement) -> Result<(), Refusal> {
+/// The taxes that go with `amount`, of a `price` of which so much is `left`: as Mirakl computes them, or as they were sent.
+fn tax_shares(
+    taxes: &[Tax],
+    refunded: &[&Tax],
+    (amount, price, left): (Decimal, Decimal, Decimal),
+    sent: &[(String, Decimal)],
+    rules: TaxRules,
+) -> Result<Vec<Tax>, Refusal> {
+    let refused = |message: &str| Err(Refusal::new("VALIDATION_ERROR", "taxes", message));
+    let tax_left = |tax: &Tax| {
+        let back: Decimal = refunded.iter().filter(|one| one.code == tax.code).map(|one| one.amount).sum();
+        (tax.amount - back).max(Decimal::ZERO)
+    };
+    for (code, wanted) in sent {
+        let Some(tax) = taxes.iter().find(|tax| tax.code == code) else { return refused("The tax code is unknown") };
+        if *wanted < Decimal::ZERO || *wanted > tax_left(tax) || (amount.is_zero() && !wanted.is_zero()) {
+            return refused("The tax exceeds what can be refunded");
+        }
+    }
+    let share = |tax: &Tax| {
+        if !rules.proportional {
+            return sent.iter().filter(|(code, _)| tax.code == code).map(|(_, wanted)| *wanted).sum();
+        }
+        if amount >= left || price.is_zero() {
+            return if amount.is_zero() { Decimal::ZERO } else { tax_left(tax) };
+        }
+        (tax.amount * amount / price).round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero).min(tax_left(tax))
+    };
+    let shares = taxes.iter().map(|tax| Tax { amount: share(tax), ..tax.clone() });
+    Ok(shares.filter(|tax| !tax.amount.is_zero()).collect())
+}
+
+/// The pieces can be taken off, and the amounts are theirs, to within the rounding of a piece: less what was refunded of them.
+fn check_settlement(order: &Order, line: &OrderLine, wanted: &LineSettlement, rules: TaxRules) -> Result<(), Refusal> {
     if wanted.quantity == 0 || wanted.quantity > line.to_ship() {
         return Err(Refusal::new("VALIDATION_ERROR", "quantity", "The quantity exceeds what can be canceled"));
     }
     let share = |amount: Decimal| amount * Decimal::from(wanted.quantity) / Decimal::from(line.quantity.max(1));
     let near = |sent: Decimal, due: Decimal| (sent - due).abs() <= Decimal::new(1, 2) * Decimal::from(wanted.quantity);
-    let taxes: Decimal = line.taxes.iter().chain(&line.shipping_taxes).map(|tax| tax.amount).sum();
-    if !near(wanted.amount, share(line.price())) || !near(wanted.shipping_amount, share(line.shipping_price)) {
+    let (goods, shipping) = (share(line.price()).min(line.goods_left()), share(line.shipping_price).min(line.shipping_left()));
+    if !near(wanted.amount, goods) || !near(wanted.shipping_amount, shipping) {
         return Err(Refusal::new("VALIDATION_ERROR", "amount", "The amount does not match the quantity"));
     }
+    let sent: Decimal = wanted.taxes.iter().chain(&wanted.shipping_taxes).map(|(_, amount)| *amount).sum();
+    if rules.on_the_order && !order.tax_included {
+        // "When order level tax calculation is used with TAX_EXCLUDED, the field must not be provided."
+        return if wanted.taxes.is_empty() && wanted.shipping_taxes.is_empty() {
+            Ok(())
+        } else {
+            Err(Refusal::new("VALIDATION_ERROR", "taxes", "Taxes must not be provided"))
+        };
+    }
     // "taxes required if the order has taxes".
-    let taxed = !taxes.is_zero() && !order.tax_included;
-    if taxed && (wanted.taxes - share(taxes)).abs() > Decimal::new(2, 2) * Decimal::from(wanted.quantity) {
+    let taxes: Decimal = line.taxes.iter().chain(&line.shipping_taxes).map(|tax| tax.amount).sum();
+    let taxed = !taxes.is_zero() && !order.tax_included && !rules.proportional && line.refunds.is_empty();
+    if taxed && (sent - share(taxes)).abs() > Decimal::new(2, 2) * Decimal::from(wanted.quantity) {
         return Err(Refusal::new("VALIDATION_ERROR", "taxes", "Taxes are required"));
     }
     Ok(())

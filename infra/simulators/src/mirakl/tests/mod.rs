@@ -4,6 +4,7 @@
 
 mod model;
 mod offers;
+mod refunds;
 mod seller_api;
 mod traffic;
 

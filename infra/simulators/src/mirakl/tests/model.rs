@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::super::model::{Cause, Decision, Filter, Marketplace, Order, Settings, State};
+use super::super::model::{Cause, Decision, Filter, Marketplace, OperatorRefund, Order, Settings, State};
 use super::*;
 
 fn marketplace(settings: Settings) -> Marketplace {
@@ -186,6 +186,37 @@ fn the_same_seed_makes_the_same_orders_with_all_their_oddities() {
     for order in &orders {
         assert!(order.lines.iter().all(|line| !line.taxes.is_empty() && !line.offer_sku.starts_with("NOSUCH")));
     }
+}
+
+#[test]
+fn a_refunded_order_ends_as_closed_and_never_as_cancelled() {
+    let settings = Settings { debit_seconds: 0, automatic_acceptance: true, ..Settings::default() };
+    let (mut marketplace, order) = with_order(settings, 2);
+    let id = order.order_id.clone();
+    marketplace.advance(after(1));
+    assert_eq!(state(&marketplace, &order), State::Shipping);
+    let piece = |amount: Decimal, quantity: u32| {
+        vec![OperatorRefund { order_line_id: order.lines[0].order_line_id.clone(), quantity, amount, shipping_amount: Decimal::ZERO }]
+    };
+    let unit = order.lines[0].price_unit;
+    assert!(marketplace.refund(&id, &piece(Decimal::ONE, 0), after(2)), "goodwill");
+    assert!(!marketplace.refund(&id, &piece(order.lines[0].price(), 1), after(3)), "more than is left");
+    assert!(!marketplace.refund(&id, &[], after(3)));
+    let line = |marketplace: &Marketplace| marketplace.order(&id).unwrap().lines[0].clone();
+    assert_eq!((line(&marketplace).state, line(&marketplace).to_ship()), (State::Shipping, order.lines[0].quantity));
+    if order.lines[0].quantity > 1 {
+        assert!(marketplace.refund(&id, &piece(unit, 1), after(4)));
+        assert_eq!(line(&marketplace).to_ship(), order.lines[0].quantity - 1);
+    }
+    assert!(marketplace.refund_all(&id, after(5)));
+    let refunded = marketplace.order(&id).unwrap();
+    assert!(refunded.fully_refunded() && refunded.lines.iter().all(|line| line.state == State::Refunded && line.to_ship() == 0));
+    assert!(!marketplace.ship(&id, after(6)) && marketplace.ship_by_seller(SHOP, &id, after(6)).is_err());
+    marketplace.advance(after(3600));
+    let closed = marketplace.order(&id).unwrap();
+    assert_eq!((closed.state, closed.shipped_date, closed.cause), (State::Closed, None, None));
+    assert!(closed.lines.iter().all(|line| line.state == State::Closed));
+    assert!(!marketplace.refund_all(&id, after(3601)), "a closed order is not refunded");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! OR11's `orders[].order_lines[]` (Mirakl seller API, OR11).
 
+use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
@@ -118,7 +119,9 @@ struct RefundOut<'o> {
     reason_code: &'o str,
     refund_state: &'static str,
     shipping_amount: Amount,
+    shipping_taxes: Vec<CancelledTax>,
     state: &'static str,
+    taxes: Vec<CancelledTax>,
 }
 
 #[derive(Serialize)]
@@ -138,7 +141,8 @@ pub(super) fn line<'o>(order: &'o Order, line: &'o OrderLine, index: usize, sett
     let style = Style::of(&order.order_id);
     let old = settings.old_shapes;
     let amount = |amount| Amount(amount, style);
-    let taxes = |taxes: &[Tax]| taxes.iter().map(|tax| tax_out(tax, style, old)).collect();
+    let rule = (!old).then_some(if settings.taxes_proportional { "PROPORTIONAL_TO_AMOUNT" } else { "NONE" });
+    let taxes = |taxes: &[Tax]| taxes.iter().map(|tax| tax_out(tax, style, rule)).collect();
     let reason = order.cause.filter(|_| matches!(line.state, State::Refused | State::Canceled));
     LineOut {
         can_refund: order.state.is_paid() && line.quantity > 0 && line.state != State::Refused,
@@ -175,7 +179,7 @@ pub(super) fn line<'o>(order: &'o Order, line: &'o OrderLine, index: usize, sett
         quantity: line.quantity,
         received_date: None,
         refunds: line.refunds.iter().map(|one| refund(one, style)).collect(),
-        shipped_date: order.shipped_date.map(moment),
+        shipped_date: order.shipped_date.filter(|shipped| left(line, *shipped)).map(moment),
         shipping_price: amount(line.shipping_price),
         shipping_price_additional_unit: None,
         shipping_price_unit: None,
@@ -184,6 +188,12 @@ pub(super) fn line<'o>(order: &'o Order, line: &'o OrderLine, index: usize, sett
         total_commission: amount(line.total_commission()),
         total_price: amount(line.total_price()),
     }
+}
+
+/// Something of it left: not all of it was refunded before.
+fn left(line: &OrderLine, shipped: Timestamp) -> bool {
+    let refunded: Decimal = line.refunds.iter().filter(|refund| refund.created < shipped).map(|refund| refund.amount).sum();
+    refunded < line.price() || line.price().is_zero()
 }
 
 /// By how much the promotion lowers one piece.
@@ -206,8 +216,7 @@ pub(super) fn promotion(line: &OrderLine, style: Style) -> Option<PromotionOut<'
     })
 }
 
-fn tax_out(tax: &Tax, style: Style, old: bool) -> TaxOut {
-    let tax_calculation_rule = (!old).then_some("PROPORTIONAL_TO_AMOUNT");
+fn tax_out(tax: &Tax, style: Style, tax_calculation_rule: Option<&'static str>) -> TaxOut {
     TaxOut { amount: Amount(tax.amount, style), code: tax.code, rate: Amount(tax.rate, style), tax_calculation_rule }
 }
 
@@ -217,6 +226,7 @@ fn fee_out(fee: &Fee, style: Style) -> FeeOut {
 
 fn refund(refund: &Refund, style: Style) -> RefundOut<'_> {
     let amount = |amount| Amount(amount, style);
+    let taxes = |taxes: &[Tax]| taxes.iter().map(|tax| CancelledTax { amount: amount(tax.amount), code: tax.code }).collect();
     RefundOut {
         amount: amount(refund.amount),
         commission_amount: amount(Decimal::ZERO),
@@ -230,7 +240,9 @@ fn refund(refund: &Refund, style: Style) -> RefundOut<'_> {
         reason_code: &refund.reason_code,
         refund_state: "WAITING_REFUND",
         shipping_amount: amount(refund.shipping_amount),
+        shipping_taxes: taxes(&refund.shipping_taxes),
         state: "WAITING_REFUND",
+        taxes: taxes(&refund.taxes),
     }
 }
 

@@ -29,7 +29,7 @@ prop_compose! {
             amount.rescale(scale);
             Amount(amount)
         };
-        let tax_of = |hundredths: i64| vec![Tax { code: None, amount: money(hundredths) }];
+        let tax_of = |hundredths: i64| vec![Tax { amount: money(hundredths), ..Tax::default() }];
         OrderLine {
             quantity,
             price: money(pence),

@@ -7,6 +7,7 @@ mod documents;
 mod laws;
 mod money;
 mod payment;
+mod refunds;
 mod whole;
 
 use std::collections::HashMap;

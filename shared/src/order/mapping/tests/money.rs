@@ -27,7 +27,7 @@ fn charge(code: &str, value: &str) -> (String, String) {
 /// 20 % on top: 5.00 and 2.00 of goods, 0.40 and 0.39 of shipping.
 fn excluded(order: &mut Order) {
     order.order_tax_mode = Some("TAX_EXCLUDED".into());
-    let taxes = |text: &str| vec![Tax { code: Some("VAT".into()), amount: amount(text).unwrap() }];
+    let taxes = |text: &str| vec![Tax { code: Some("VAT".into()), amount: amount(text).unwrap(), ..Tax::default() }];
     for (line, (goods, shipping)) in order.order_lines.iter_mut().zip([("5.00", "0.40"), ("2.00", "0.39")]) {
         (line.taxes, line.shipping_taxes) = (taxes(goods), taxes(shipping));
     }

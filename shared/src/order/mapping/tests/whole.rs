@@ -15,7 +15,7 @@ fn french(order: &mut Order) {
     order.order_tax_mode = Some("TAX_EXCLUDED".into());
     order.order_lines.truncate(1);
     order.total_price = Some(rust_decimal::Decimal::new(2700, 2).into());
-    line(order).taxes = vec![Tax { code: Some("TVA".into()), amount: rust_decimal::Decimal::new(500, 2).into() }];
+    line(order).taxes = vec![Tax { code: Some("TVA".into()), amount: rust_decimal::Decimal::new(500, 2).into(), ..Tax::default() }];
     let address = shipping(order);
     *address = Address {
         civility: Some("Mme".into()),

@@ -1,0 +1,49 @@
+//! Rights that Mirakl refuses the channel's key: noted in what the poller remembers, and told once the sales are safe.
+
+use jiff::Timestamp;
+use shared::channel::Channel;
+use shared::clock::Clock;
+use shared::events::EventBus;
+use shared::mirakl::{MiraklDirectory, MiraklError};
+use shared::queue::OrderQueue;
+use shared::rights::RefusedRights;
+use shared::state::Store;
+
+use crate::Ports;
+
+impl<D, S, Q, E, C> Ports<D, S, Q, E, C>
+where
+    D: MiraklDirectory,
+    S: Store,
+    Q: OrderQueue,
+    E: EventBus,
+    C: Clock,
+{
+    /// Tells people of what is refused: once, until it works again, and once a day meanwhile.
+    pub(crate) async fn tell_of_refused(&self, channel: &Channel, refused: &mut RefusedRights, now: Timestamp) {
+        for right in refused.untold(now) {
+            match self.events.publish(&[right.event(now)]).await {
+                Ok(()) => refused.tell(&channel.id, &right.operation, now),
+                Err(problem) => {
+                    tracing::error!(channel = %channel.id, operation = %right.operation, %problem, "a right is refused, and that could not be said on the bus");
+                }
+            }
+        }
+    }
+}
+
+/// What the answers of one run, to calls of one operation, say of its right. One that worked shows that the key has it.
+pub(crate) fn note(
+    refused: &mut RefusedRights,
+    channel: &Channel,
+    operation: &str,
+    worked: bool,
+    refusal: Option<&MiraklError>,
+    now: Timestamp,
+) {
+    if worked {
+        refused.works(&channel.id, operation);
+    } else if let Some(problem) = refusal.filter(|problem| problem.is_key_refused()) {
+        refused.refuse(&channel.id, problem, now);
+    }
+}

@@ -1,0 +1,180 @@
+//! A channel's client that knows which rights Mirakl refuses the key: what is refused is told once, and called again by one order at a
+//! time, less and less often. The others wait without a call.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use shared::clock::Clock;
+use shared::despatch::plan::{NewShipment, Tracking};
+use shared::despatch::platform::Platform;
+use shared::events::EventBus;
+use shared::mirakl::shipping::{MiraklShipping, SettledEntry, SettlementRequest, Shipment, ShipmentAnswer};
+use shared::mirakl::{MiraklError, Order};
+use shared::rights::{RefusedRights, shows_right};
+use shared::state::{Store, StoreError};
+
+/// Tries of a write that another run has been quicker with.
+const TRIES: usize = 5;
+/// The operations by which it is read what the marketplace demands.
+const OF_PLATFORM: [&str; 3] = ["PC01", "SH21", "SH12"];
+
+/// The client of one channel, for one message.
+pub(crate) struct Permitted<'p, M, S, E, C> {
+    client: M,
+    channel: &'p str,
+    store: &'p S,
+    events: &'p E,
+    clock: &'p C,
+    refused: RefCell<RefusedRights>,
+}
+
+impl<'p, M, S: Store, E: EventBus, C: Clock> Permitted<'p, M, S, E, C> {
+    /// The client, with what is known now. Where that cannot be read, nothing is held back.
+    pub(crate) async fn new(client: M, channel: &'p str, store: &'p S, events: &'p E, clock: &'p C) -> Self {
+        let refused = store.load_collection().await.map(|collection| collection.refused).unwrap_or_default();
+        Self { client, channel, store, events, clock, refused: RefCell::new(refused) }
+    }
+
+    /// The refusal of the first of these operations that is not to be called yet.
+    pub(crate) fn held(&self, operations: &[&'static str]) -> Option<MiraklError> {
+        let (refused, now) = (self.refused.borrow(), self.clock.now());
+        operations.iter().find_map(|operation| refused.wait(self.channel, operation, now).map(|wait| held_back(operation, wait)))
+    }
+
+    /// Makes a call that needs these operations, unless one of them is held back; and notes what its answer says of them.
+    async fn call<T>(&self, operations: &[&'static str], call: impl Future<Output = Result<T, MiraklError>>) -> Result<T, MiraklError> {
+        if let Some(problem) = self.held(operations) {
+            return Err(problem);
+        }
+        let suspects: Vec<&'static str> =
+            operations.iter().copied().filter(|operation| self.refused.borrow().of(self.channel, operation).is_some()).collect();
+        if let Some(problem) = self.claim(&suspects).await {
+            return Err(problem);
+        }
+        let answer = call.await;
+        match answer {
+            Err(problem) if problem.is_key_refused() => {
+                self.refuse(&problem).await;
+                let wait = self.refused.borrow().wait(self.channel, problem.operation, self.clock.now());
+                Err(MiraklError { retry_after: wait.or(problem.retry_after), ..problem })
+            }
+            answer => {
+                // A question of several calls that failed says nothing of those after the failure.
+                if !suspects.is_empty() && (answer.is_ok() || (operations.len() == 1 && shows_right(&answer))) {
+                    self.change(|refused| {
+                        suspects.iter().fold(false, |changed, operation| refused.works(self.channel, operation) | changed)
+                    })
+                    .await;
+                }
+                answer
+            }
+        }
+    }
+
+    /// This message tries what was refused; the refusal, where another one is trying it.
+    async fn claim(&self, suspects: &[&'static str]) -> Option<MiraklError> {
+        if suspects.is_empty() {
+            return None;
+        }
+        let mut collection = self.store.load_collection().await.ok()?;
+        let now = self.clock.now();
+        *self.refused.borrow_mut() = collection.refused.clone();
+        if let Some(problem) = self.held(suspects) {
+            return Some(problem);
+        }
+        for operation in suspects {
+            collection.refused.claim(self.channel, operation, now);
+        }
+        match self.store.save_collection(&mut collection).await {
+            Err(StoreError::Conflict(_)) => suspects.first().map(|operation| held_back(operation, Duration::from_secs(60))),
+            // Where nothing can be noted, trying is better than waiting.
+            Ok(()) | Err(_) => None,
+        }
+    }
+
+    /// Notes a refusal and tells people of it, once.
+    async fn refuse(&self, problem: &MiraklError) {
+        let now = self.clock.now();
+        let first = self.refused.borrow().of(self.channel, problem.operation).is_none();
+        let noted = self
+            .change(|refused| {
+                // Several orders may meet a first refusal at once: it counts once.
+                let is_news = !first || refused.of(self.channel, problem.operation).is_none();
+                if is_news {
+                    refused.refuse(self.channel, problem, now);
+                }
+                is_news
+            })
+            .await;
+        let untold = self.refused.borrow().of(self.channel, problem.operation).filter(|one| one.is_untold(now)).cloned();
+        let Some(untold) = untold.filter(|_| noted) else { return };
+        match self.events.publish(&[untold.event(now)]).await {
+            Ok(()) => {
+                self.change(|refused| {
+                    refused.tell(self.channel, problem.operation, now);
+                    true
+                })
+                .await;
+            }
+            // The next refusal tells.
+            Err(unsaid) => {
+                tracing::error!(channel = self.channel, %problem, %unsaid, "a right is refused, and that could not be said on the bus")
+            }
+        }
+    }
+
+    /// Changes what is remembered. False where nothing had to be changed, or it could not.
+    async fn change(&self, change: impl Fn(&mut RefusedRights) -> bool) -> bool {
+        for _try in 0..TRIES {
+            let Ok(mut collection) = self.store.load_collection().await else { break };
+            let changed = change(&mut collection.refused);
+            let refused = collection.refused.clone();
+            let saved = if changed { self.store.save_collection(&mut collection).await } else { Ok(()) };
+            match saved {
+                Ok(()) => {
+                    *self.refused.borrow_mut() = refused;
+                    return changed;
+                }
+                Err(StoreError::Conflict(_)) => {}
+                Err(_) => break,
+            }
+        }
+        tracing::warn!(channel = self.channel, "what Mirakl refuses could not be noted; the next refusal notes it");
+        false
+    }
+}
+
+fn held_back(operation: &'static str, wait: Duration) -> MiraklError {
+    let problem = MiraklError::refused(operation, 403, None, "was refused a while ago, and is not called again yet");
+    MiraklError { retry_after: Some(wait), ..problem }
+}
+
+impl<M: MiraklShipping, S: Store, E: EventBus, C: Clock> MiraklShipping for Permitted<'_, M, S, E, C> {
+    async fn platform(&self) -> Result<Platform, MiraklError> {
+        self.call(&OF_PLATFORM, self.client.platform()).await
+    }
+
+    async fn order(&self, order_id: &str) -> Result<Option<Order>, MiraklError> {
+        self.call(&["OR11"], self.client.order(order_id)).await
+    }
+
+    async fn set_tracking(&self, order_id: &str, tracking: &Tracking) -> Result<(), MiraklError> {
+        self.call(&["OR23"], self.client.set_tracking(order_id, tracking)).await
+    }
+
+    async fn ship_order(&self, order_id: &str) -> Result<(), MiraklError> {
+        self.call(&["OR24"], self.client.ship_order(order_id)).await
+    }
+
+    async fn shipments(&self, order_id: &str) -> Result<Vec<Shipment>, MiraklError> {
+        self.call(&["ST11"], self.client.shipments(order_id)).await
+    }
+
+    async fn create_shipment(&self, shipment: &NewShipment) -> Result<ShipmentAnswer, MiraklError> {
+        self.call(&["ST01"], self.client.create_shipment(shipment)).await
+    }
+
+    async fn settle(&self, settlement: &SettlementRequest) -> Result<Vec<SettledEntry>, MiraklError> {
+        self.call(&[settlement.how.operation()], self.client.settle(settlement)).await
+    }
+}

@@ -1,0 +1,71 @@
+//! Which right of a key each operation needs (Mirakl seller API, `security` of each operation). `ROLE_SHOP_ADMIN` opens them all.
+
+use super::error::MiraklError;
+
+/// The right that opens everything.
+pub const SHOP_ADMIN: &str = "ROLE_SHOP_ADMIN";
+
+/// The narrow right that an operation needs, for a person; `ROLE_SHOP_ADMIN` where there is no narrower one.
+#[must_use]
+pub fn right_of(operation: &str) -> &'static str {
+    match operation {
+        "OR11" | "ST11" => "ROLE_PARTNER_ORDER_READ",
+        "OR21" => "ROLE_PARTNER_ORDER_ACCEPT",
+        "OR04" => "ROLE_PARTNER_ORDER_EDIT",
+        "OR23" => "ROLE_PARTNER_ORDER_TRACKING_WRITE",
+        "OR24" | "ST01" => "ROLE_PARTNER_ORDER_SHIP",
+        "OR28" => "ROLE_PARTNER_ORDER_REFUND",
+        "OR30" => "ROLE_PARTNER_ORDER_CANCEL",
+        "SH12" | "SH21" => "ROLE_PARTNER_SHIPPING_SETTINGS_READ",
+        "STO01" | "STO02" | "STO03" => "ROLE_PARTNER_OFFER_STOCK_WRITE",
+        "OF01" => "ROLE_PARTNER_OFFER_WRITE",
+        "OF02" | "OF03" => "ROLE_PARTNER_OFFER_TRACKING_READ",
+        "OF21" | "OF52" | "OF53" | "OF54" => "ROLE_PARTNER_OFFER_READ",
+        "A01" => "ROLE_PARTNER_SHOP_READ",
+        "RE01" => "ROLE_PARTNER_ORDER_SETTINGS_READ",
+        _ => SHOP_ADMIN,
+    }
+}
+
+/// What cannot be done without an operation, for a person.
+#[must_use]
+pub fn purpose_of(operation: &str) -> &'static str {
+    match operation {
+        "OR11" => "orders cannot be listed, and so not be accepted",
+        "OR21" => "orders cannot be accepted",
+        "OR04" => "Prima's order numbers cannot be written to the orders",
+        "OR23" => "tracking numbers cannot be told, and so no order be shipped",
+        "OR24" | "ST01" => "orders cannot be shipped",
+        "ST11" => "shipments cannot be looked up, and so no parcel be told after a lost answer",
+        "OR28" => "what will not be sent cannot be refunded",
+        "OR30" => "what will not be sent cannot be cancelled",
+        "PC01" | "SH12" | "SH21" => "the carriers and rules of the marketplace cannot be read",
+        "STO01" | "OF01" => "quantities cannot be published",
+        "STO02" | "STO03" | "OF02" | "OF03" => "imports of quantities cannot be followed up",
+        "OF21" | "OF52" | "OF53" | "OF54" => "the list of offers cannot be read",
+        _ => "the operation cannot be used",
+    }
+}
+
+/// What is refused and which right is missing, in a sentence without its end.
+#[must_use]
+pub fn refusal(operation: &str, told: &str) -> String {
+    let right = right_of(operation);
+    let needs = if right == SHOP_ADMIN { SHOP_ADMIN.to_owned() } else { format!("{right} or {SHOP_ADMIN}") };
+    format!("Mirakl refuses {operation} ({told}): {}; {operation} needs the right {needs}", purpose_of(operation))
+}
+
+impl MiraklError {
+    /// What Mirakl said, without the operation.
+    #[must_use]
+    pub fn said(&self) -> String {
+        let status = self.status.map(|status| format!("HTTP {status} ")).unwrap_or_default();
+        format!("{status}{}", self.message)
+    }
+
+    /// The error for a person: where a right is missing, which one.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        if self.is_key_refused() { refusal(self.operation, &self.said()) } else { self.to_string() }
+    }
+}

@@ -1,0 +1,187 @@
+//! What is refunded before it left: a marketplace cancels so what is paid. It is not created, or cancelled in Prima, or told once.
+
+use std::time::Duration;
+
+use shared::events::EventKind;
+use shared::installation::PrimaManners;
+use shared::mirakl::OrderState;
+use shared::order::row::{ExceptionKind, Stage};
+use system_tests::simulation::course::{Course, minutes, nothing_yet, play};
+use system_tests::simulation::marketplace::Happening;
+use system_tests::simulation::office::Progress;
+use system_tests::simulation::plan::Plan;
+use system_tests::simulation::world::Kind;
+
+fn cannot_cancel() -> Plan {
+    Plan { manners: PrimaManners { cancel_order: false, ..PrimaManners::default() }, ..nothing_yet() }
+}
+
+/// Pieces of each line that Prima was told.
+fn pieces_in_prima(course: &Course, id: &str) -> Vec<u32> {
+    let office = course.world.office.borrow();
+    let order = office.orders().iter().find(|order| order.order_id == id);
+    order.map(|order| order.lines.iter().map(|(_, pieces)| *pieces).collect()).unwrap_or_default()
+}
+
+/// The order is in Prima, and Mirakl has its number.
+async fn is_created(course: &Course, id: &str) {
+    course.sells(id);
+    course.live(3).await;
+    assert_eq!((course.in_prima(id), course.stage(id).await), (vec![Progress::Open], Stage::Created));
+}
+
+#[test]
+fn pieces_that_are_refunded_before_creation_are_not_created() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.poll().await;
+        let ordered: Vec<_> = course.sale("A-1").order.live_lines().map(|line| line.quantity).collect();
+        course.happens("A-1", Happening::RefundPiece);
+        course.live(3).await;
+        let sale = course.sale("A-1");
+        let left: Vec<_> = sale.order.order_lines.iter().map(|line| sale.left_of(line)).filter(|pieces| *pieces > 0).collect();
+        assert_eq!(pieces_in_prima(course, "A-1"), left);
+        assert_eq!(left.iter().sum::<u32>() + 1, ordered.iter().sum::<u32>());
+        assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Created, (0, 0)));
+        assert_eq!(course.row("A-1").await.lines.iter().map(|line| line.quantity).sum::<u32>(), left.iter().sum::<u32>());
+    });
+}
+
+#[test]
+fn goodwill_changes_nothing_before_creation_or_after_it() {
+    play(nothing_yet(), async |course| {
+        course.sells_with("A-1", OrderState::Shipping, |_| {});
+        course.happens("A-1", Happening::Goodwill);
+        course.live(3).await;
+        let ordered: Vec<_> = course.sale("A-1").order.live_lines().map(|line| line.quantity).collect();
+        assert_eq!(pieces_in_prima(course, "A-1"), ordered);
+        is_created(course, "A-2").await;
+        course.happens("A-2", Happening::Goodwill);
+        course.live(7).await;
+        for id in ["A-1", "A-2"] {
+            assert_eq!((course.stage(id).await, course.told(id)), (Stage::Created, (0, 0)));
+        }
+    });
+}
+
+#[test]
+fn a_piece_that_is_refunded_after_creation_is_told_once() {
+    play(nothing_yet(), async |course| {
+        is_created(course, "A-1").await;
+        course.happens("A-1", Happening::RefundPiece);
+        course.live(12).await;
+        let exception = course.row("A-1").await.exception.unwrap();
+        assert_eq!((exception.kind, course.told("A-1")), (ExceptionKind::LineCancelledAfterCreation, (1, 1)));
+        // A person reduces the order and settles it: the same refund says nothing more. The rest is refunded: cancelled in Prima.
+        course.changes("A-1", |row| row.enter(Stage::Created, row.since, "settled by Ann")).await;
+        course.live(7).await;
+        assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Created, (1, 1)));
+        course.happens("A-1", Happening::RefundAll);
+        course.live(3).await;
+        assert_eq!((course.stage("A-1").await, course.in_prima("A-1")), (Stage::Cancelled, vec![Progress::Cancelled]));
+    });
+}
+
+#[test]
+fn an_order_that_is_refunded_as_a_whole_is_cancelled_in_prima_however_it_ends_in_mirakl() {
+    for ends in [None, Some(Happening::Close), Some(Happening::EnterRefunded)] {
+        play(nothing_yet(), async |course| {
+            is_created(course, "A-1").await;
+            course.happens("A-1", Happening::RefundAll);
+            if let Some(end) = ends {
+                course.happens("A-1", end);
+            }
+            course.live(8).await;
+            assert_eq!((course.stage("A-1").await, course.in_prima("A-1")), (Stage::Cancelled, vec![Progress::Cancelled]), "{ends:?}");
+            assert_eq!((course.calls(Kind::CancelOrder, "").len(), course.told("A-1")), (1, (0, 0)), "{ends:?}");
+        });
+    }
+}
+
+#[test]
+fn a_refunded_order_that_prima_cannot_cancel_or_has_sent_is_told_at_once() {
+    for (plan, leaves, kind) in
+        [(cannot_cancel(), false, ExceptionKind::CancelledAfterCreation), (nothing_yet(), true, ExceptionKind::CancelledAfterDespatch)]
+    {
+        play(plan, async |course| {
+            is_created(course, "A-1").await;
+            if leaves {
+                course.world.office.borrow_mut().despatch(0);
+            }
+            course.happens("A-1", Happening::RefundAll);
+            course.live(2).await;
+            let exception = course.row("A-1").await.exception.unwrap();
+            assert_eq!((exception.kind, course.told("A-1")), (kind, (1, 1)));
+            assert!(exception.reason.starts_with("Mirakl refunded the order"), "{}", exception.reason);
+            course.happens("A-1", Happening::Close);
+            course.live(12).await;
+            assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Exception, (1, 1)));
+        });
+    }
+}
+
+#[test]
+fn an_order_that_is_refunded_when_it_is_first_seen_is_not_created() {
+    play(nothing_yet(), async |course| {
+        course.sells_with("A-1", OrderState::Shipping, |_| {});
+        course.happens("A-1", Happening::RefundAll);
+        course.live(3).await;
+        assert_eq!((course.stage("A-1").await, course.told("A-1"), course.in_prima("A-1")), (Stage::Cancelled, (0, 0), vec![]));
+        assert_eq!(course.calls(Kind::NewOrder, "").len(), 0);
+    });
+}
+
+#[test]
+fn an_order_that_waits_for_prima_and_is_refunded_and_closed_is_over_and_was_not_shipped() {
+    play(nothing_yet(), async |course| {
+        course.breaks(Kind::Ask, "");
+        course.sells("A-1");
+        course.live(8).await;
+        course.happens("A-1", Happening::RefundAll);
+        course.happens("A-1", Happening::Close);
+        course.live(8).await;
+        course.is_mended();
+        course.live(10).await;
+        assert_eq!((course.stage("A-1").await, course.told("A-1"), course.in_prima("A-1")), (Stage::Cancelled, (0, 0), vec![]));
+        assert_eq!(course.calls(Kind::NewOrder, "").len(), 0);
+    });
+}
+
+#[test]
+fn a_refund_while_the_order_is_being_sent_is_found_as_soon_as_it_is_there() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.poll().await;
+        let refund = async {
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            course.happens("A-1", Happening::RefundAll);
+        };
+        futures_util::join!(course.deliver(), refund);
+        course.live(8).await;
+        assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Cancelled, (0, 0)));
+        assert!(course.in_prima("A-1").iter().all(|progress| *progress == Progress::Cancelled));
+    });
+}
+
+#[test]
+fn a_return_is_nobodys_trouble() {
+    play(nothing_yet(), async |course| {
+        is_created(course, "A-1").await;
+        course.happens("A-1", Happening::Ship);
+        course.live(7).await;
+        assert_eq!(course.stage("A-1").await, Stage::Shipped);
+        course.happens("A-1", Happening::RefundAll);
+        course.happens("A-1", Happening::Close);
+        course.live(7).await;
+        assert_eq!((course.stage("A-1").await, course.told("A-1"), course.in_prima("A-1")), (Stage::Shipped, (0, 0), vec![Progress::Open]));
+        // The same, when nobody looked between.
+        is_created(course, "A-2").await;
+        course.happens("A-2", Happening::Ship);
+        course.pass(minutes(1)).await;
+        course.happens("A-2", Happening::RefundAll);
+        course.happens("A-2", Happening::Close);
+        course.live(7).await;
+        assert_eq!((course.stage("A-2").await, course.told("A-2")), (Stage::Shipped, (0, 0)));
+        assert_eq!(course.events(EventKind::OrderException).len(), 0);
+    });
+}

@@ -1,0 +1,263 @@
+//! Rights that a key lacks, and outages of hours: told once, tried less and less often, one message an order, and everything goes on by
+//! itself afterwards. Deadlines are told whatever stands in the way.
+
+use std::time::Duration;
+
+use shared::clock::after;
+use shared::despatch::rules::{DespatchRules, ShortLines};
+use shared::events::{EventKind, Severity};
+use shared::mirakl::OrderState;
+use shared::order::row::Stage;
+use system_tests::despatches::course::{Course, play as play_despatches};
+use system_tests::simulation::course::{CHANNEL, minutes, nothing_yet, play};
+use system_tests::simulation::world::Kind;
+
+fn plain() -> [DespatchRules; 2] {
+    [DespatchRules::default(), DespatchRules::default()]
+}
+
+/// One channel cancels what will not be sent, the other refunds it.
+fn settling() -> [DespatchRules; 2] {
+    let cancel = DespatchRules { short_lines: ShortLines::Cancel, cancel_reason_code: Some("OOS".into()), ..DespatchRules::default() };
+    let refund = DespatchRules { short_lines: ShortLines::Refund, refund_reason_code: Some("OOS".into()), ..DespatchRules::default() };
+    [cancel, refund]
+}
+
+/// Hours of a refused operation, with 20 orders: `channels` need it.
+async fn is_refused_for_hours(course: &Course, operation: &'static str, status: u16, channels: usize, short: bool) {
+    course.refuses(operation, status);
+    course.everything_leaves(short);
+    course.live(60).await;
+    let (calls, sent) = (course.calls(operation), course.sent());
+    course.live(60).await;
+    let (in_second, sent_in_second) = (course.calls(operation) - calls, course.sent() - sent);
+    course.live(180).await;
+    let (calls, sent) = (course.calls(operation), course.sent());
+    course.live(60).await;
+    let (in_sixth, sent_in_sixth) = (course.calls(operation) - calls, course.sent() - sent);
+    let told = course.events(EventKind::KeyRefused, operation);
+    assert_eq!(told.len(), channels, "{operation}: {told:?}");
+    for (_, event) in &told {
+        assert!(event.needs_person && event.reason.contains("ROLE_") && event.reason.contains(&status.to_string()), "{}", event.reason);
+    }
+    assert!(in_sixth <= 8 * channels as u64, "{operation}: {in_sixth} calls in an hour");
+    // A wait may end on either side of the hour.
+    assert!(in_sixth <= in_second + channels as u64, "{operation}: {in_second} calls in the second hour, {in_sixth} in the sixth");
+    assert!(
+        sent_in_sixth <= sent_in_second + 20,
+        "{operation}: {sent_in_second} messages in the second hour, {sent_in_sixth} in the sixth"
+    );
+    let (waiting, most) = course.queued();
+    // The copy that comes later is sent before the message that failed is deleted.
+    assert!(waiting <= 20 && most <= 2, "{operation}: {waiting} messages, {most} of one order");
+    assert!(course.latest.borrow().oldest_untold > Duration::from_secs(5 * 3600), "{operation}: {:?}", course.latest.borrow());
+    assert!(course.shipped() < 20, "{operation}: only those that do not need it are shipped: {}", course.shipped());
+    course.permits(operation);
+    // The longest wait of the right, and that of an order behind it.
+    course.live(25).await;
+    if short {
+        // What is refunded whole is never shipped, and Mirakl lists no part of it as sent.
+        let left: Vec<_> = course.rows().into_iter().filter(|row| !matches!(row.stage, Stage::Shipped | Stage::Cancelled)).collect();
+        assert!(left.is_empty(), "{operation} works again: {:?}", left.iter().map(|row| row.history.last()).collect::<Vec<_>>());
+    } else {
+        assert_eq!((course.shipped(), course.in_stage(Stage::Shipped)), (20, 20), "{operation} works again");
+    }
+    assert_eq!((course.queued().0, course.latest.borrow().oldest_untold), (0, Duration::ZERO));
+    course.live(60).await;
+    assert_eq!(course.events(EventKind::KeyRefused, operation).len(), channels, "{operation}: once");
+}
+
+#[test]
+fn a_missing_right_to_tell_tracking_is_told_once_and_waits_politely() {
+    play_despatches(20, plain(), async |course| is_refused_for_hours(course, "OR23", 403, 1, false).await);
+}
+
+#[test]
+fn a_missing_right_to_ship_is_told_once_and_waits_politely() {
+    play_despatches(20, plain(), async |course| is_refused_for_hours(course, "OR24", 401, 1, false).await);
+}
+
+#[test]
+fn a_missing_right_to_make_shipments_is_told_once_and_waits_politely() {
+    play_despatches(20, plain(), async |course| is_refused_for_hours(course, "ST01", 403, 1, false).await);
+}
+
+#[test]
+fn a_missing_right_to_cancel_pieces_is_told_once_and_waits_politely() {
+    play_despatches(20, settling(), async |course| is_refused_for_hours(course, "OR30", 403, 1, true).await);
+}
+
+#[test]
+fn a_missing_right_to_refund_pieces_is_told_once_and_waits_politely() {
+    play_despatches(20, settling(), async |course| is_refused_for_hours(course, "OR28", 403, 1, true).await);
+}
+
+#[test]
+fn a_missing_right_to_read_the_marketplaces_carriers_is_told_once_and_waits_politely() {
+    for operation in ["SH21", "SH12", "PC01"] {
+        play_despatches(20, plain(), async |course| is_refused_for_hours(course, operation, 403, 2, false).await);
+    }
+}
+
+#[test]
+fn a_right_that_is_lost_again_is_told_again() {
+    play_despatches(4, plain(), async |course| {
+        course.refuses("OR24", 403);
+        course.everything_leaves(false);
+        course.live(30).await;
+        course.permits("OR24");
+        course.live(25).await;
+        assert_eq!((course.shipped(), course.events(EventKind::KeyRefused, "OR24").len()), (4, 1));
+    });
+}
+
+#[test]
+fn a_right_that_stays_missing_is_told_again_after_a_day() {
+    play_despatches(2, plain(), async |course| {
+        course.refuses("OR23", 403);
+        course.everything_leaves(false);
+        course.live(25 * 60).await;
+        let told = course.events(EventKind::KeyRefused, "OR23");
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[1].1.reason.contains("for 24 hours"), "{}", told[1].1.reason);
+    });
+}
+
+#[test]
+fn a_near_deadline_is_told_of_what_left_and_cannot_be_shipped() {
+    play_despatches(20, plain(), async |course| {
+        course.refuses("OR23", 403);
+        course.refuses("ST01", 401);
+        course.everything_leaves(false);
+        course.live(13 * 60).await;
+        for row in course.rows() {
+            let told = course.events(EventKind::ShipByDeadlineNear, &row.key.order_id);
+            assert_eq!(told.len(), 1, "{}: {told:?}", row.key);
+            let warn_at = shared::clock::before(row.shipping_deadline.unwrap(), DespatchRules::default().warn_before());
+            let late = told[0].0.duration_since(warn_at);
+            assert!(!late.is_negative() && late.as_mins() <= 20, "{}: {late:?} after {warn_at}", row.key);
+        }
+    });
+}
+
+#[test]
+fn hours_of_an_outage_leave_one_message_an_order_and_no_more_calls_than_before() {
+    play_despatches(20, plain(), async |course| {
+        course.live(1).await;
+        course.is_down(true);
+        course.everything_leaves(false);
+        let mut hours = Vec::new();
+        for _hour in 0..8 {
+            let (sent, calls) = (course.sent(), course.calls("OR23") + course.calls("ST01") + course.calls("PC01"));
+            course.live(60).await;
+            hours.push((course.sent() - sent, course.calls("OR23") + course.calls("ST01") + course.calls("PC01") - calls));
+        }
+        let (first, last) = (hours[0], hours[7]);
+        assert!(last.0 <= first.0 && last.1 <= first.1, "messages and calls by the hour: {hours:?}");
+        assert!(last.0 <= 20 * 13, "once in five minutes for each order: {hours:?}");
+        assert!(course.queued() <= (20, 2), "{:?}", course.queued());
+        // What the alarm watches: the age of the oldest that Mirakl was not told of.
+        assert!(course.latest.borrow().knows_ages() && course.latest.borrow().oldest_untold > Duration::from_secs(7 * 3600));
+        course.is_down(false);
+        course.live(6).await;
+        assert_eq!((course.shipped(), course.queued().0), (20, 0));
+        assert_eq!(course.latest.borrow().oldest_untold, Duration::ZERO);
+    });
+}
+
+#[test]
+fn a_lost_message_is_sent_again_within_minutes_and_one_that_nobody_works_off_is_not_piled_up() {
+    play_despatches(10, plain(), async |course| {
+        course.works.set(false);
+        course.everything_leaves(false);
+        course.live(2).await;
+        assert_eq!(course.queued(), (10, 1));
+        course.loses_all_messages();
+        course.works.set(true);
+        course.live(9).await;
+        assert_eq!((course.shipped(), course.sent()), (10, 20), "each was sent once more");
+    });
+    play_despatches(10, plain(), async |course| {
+        course.works.set(false);
+        course.everything_leaves(false);
+        course.live(8 * 60).await;
+        let (_, most) = course.queued();
+        assert!(most <= 7, "{most} of one order after eight hours in which nobody works");
+        let calls = course.calls("OR24") + course.calls("ST01");
+        course.works.set(true);
+        course.live(2).await;
+        assert_eq!((course.shipped(), course.queued().0, course.calls("OR24") + course.calls("ST01") - calls), (10, 0, 10));
+    });
+}
+
+#[test]
+fn a_missing_right_to_accept_is_told_once_with_its_name_and_hides_no_window() {
+    play(nothing_yet(), async |course| {
+        for number in 0..5 {
+            course.sells(&format!("A-{number}"));
+        }
+        course.refuses("OR21", 403);
+        course.live(60).await;
+        let told = course.events(EventKind::KeyRefused);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!((told[0].channel.as_deref(), told[0].severity, told[0].needs_person), (Some(CHANNEL), Severity::Critical, true));
+        assert!(told[0].reason.contains("OR21") && told[0].reason.contains("ROLE_PARTNER_ORDER_ACCEPT"), "{}", told[0].reason);
+        let calls = course.calls(Kind::Accept, "").len();
+        assert!(calls <= 5 + 60, "one a minute, whatever waits: {calls}");
+        // A quarter of the window is left after 225 minutes.
+        course.live(170).await;
+        assert_eq!(course.events(EventKind::AcceptanceWindowNearlyOver).len(), 5);
+        course.permits();
+        course.live(1).await;
+        let accepted = (0..5).filter(|number| course.sale(&format!("A-{number}")).order.order_state == OrderState::Shipping).count();
+        assert_eq!(accepted, 5, "all of them in the first minute");
+        course.live(5).await;
+        assert!(course.poll_state().await.refused.is_empty());
+        assert_eq!(course.events(EventKind::KeyRefused).len(), 1);
+    });
+}
+
+#[test]
+fn a_missing_right_to_write_references_is_told_once_and_holds_nothing_up() {
+    play(nothing_yet(), async |course| {
+        course.refuses("OR04", 401);
+        course.sells("A-1");
+        course.live(120).await;
+        assert_eq!((course.stage("A-1").await, course.row("A-1").await.referenced_at), (Stage::Created, None));
+        let told = course.events(EventKind::KeyRefused);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].reason.contains("OR04") && told[0].reason.contains("ROLE_PARTNER_ORDER_EDIT"), "{}", told[0].reason);
+        let calls = course.calls(Kind::Reference, "").len();
+        course.live(60).await;
+        assert!(course.calls(Kind::Reference, "").len() - calls <= 7, "{calls}");
+        course.sells("B-1");
+        course.live(3).await;
+        assert_eq!(course.stage("B-1").await, Stage::Created, "everything else flows");
+        course.permits();
+        course.live(12).await;
+        assert!(course.row("A-1").await.referenced_at.is_some() && course.row("B-1").await.referenced_at.is_some());
+        assert_eq!(course.events(EventKind::KeyRefused).len(), 1);
+    });
+}
+
+#[test]
+fn the_age_of_the_oldest_order_that_waits_for_prima_grows_through_all_its_retries() {
+    let mut plan = nothing_yet();
+    plan.manners.cancel_order = true;
+    play(plan, async |course| {
+        course.breaks(Kind::Ask, "");
+        course.breaks(Kind::NewOrder, "");
+        let report = course.poll().await;
+        assert_eq!(report.ages.map(|ages| ages.waiting_for_prima), Some(Duration::ZERO), "none is known to be none");
+        course.sells("A-1");
+        course.live(90).await;
+        let ages = course.poll().await.ages.unwrap();
+        assert!(ages.waiting_for_prima >= minutes(85) && ages.waiting_for_prima <= minutes(95), "{ages:?}");
+        course.breaks(Kind::Index, "");
+        assert_eq!(course.poll().await.ages, None, "what is not known is not said");
+        course.is_mended();
+        course.live(20).await;
+        assert_eq!(course.poll().await.ages.map(|ages| ages.waiting_for_prima), Some(Duration::ZERO));
+        assert!(course.now() > after(course.row("A-1").await.seen_at, minutes(100)));
+    });
+}

@@ -1,0 +1,69 @@
+//! Bugs of telling Mirakl what has left, and of telling people why that cannot be.
+
+use crate::bugs::{Bug, Edit, Simulation};
+
+const COLLECT: &str = "functions/collect-dispatches/src/lib.rs";
+const UPDATE: &str = "functions/update-dispatches/src/lib.rs";
+const GATE: &str = "functions/update-dispatches/src/rights.rs";
+const MESSAGE: &str = "shared/src/despatch/message.rs";
+const RIGHTS: &str = "shared/src/rights.rs";
+
+pub(crate) const BUGS: &[Bug] = &[
+    Bug {
+        name: "a-copy-for-every-look",
+        why: "A despatch's message is sent again beside the one that is under way, and each copy comes back for ever.",
+        simulation: Simulation::Despatches,
+        edits: &[
+            Edit {
+                file: MESSAGE,
+                find: "            Some(message) if now < message.lost_at() => return false,\n",
+                replace: "            Some(message) if now < message.lost_at() && message.resent > 99 => return false,\n",
+            },
+            Edit {
+                file: UPDATE,
+                find: "is_some_and(|despatch| despatch.is_ahead_of_message(self.clock.now()))",
+                replace: "is_some_and(|despatch| despatch.parcels.len() > 99 && despatch.is_ahead_of_message(self.clock.now()))",
+            },
+        ],
+    },
+    Bug {
+        name: "a-missing-right-is-silent",
+        why: "Nobody is told of a right that Mirakl refuses a key of despatching.",
+        simulation: Simulation::Despatches,
+        edits: &[Edit {
+            file: GATE,
+            find: "let Some(untold) = untold.filter(|_| noted) else { return };",
+            replace: "let Some(untold) = untold.filter(|_| !noted) else { return };",
+        }],
+    },
+    Bug {
+        name: "a-missing-right-is-told-with-every-try",
+        why: "That people were told of a missing right is not noted: each refused call tells again.",
+        simulation: Simulation::Despatches,
+        edits: &[Edit {
+            file: RIGHTS,
+            find: "            one.told_at = Some(now);\n",
+            replace: "            one.told_at = one.told_at.filter(|at| *at == now);\n",
+        }],
+    },
+    Bug {
+        name: "a-right-that-is-back-is-not-tried",
+        why: "What was refused once is never called again.",
+        simulation: Simulation::Despatches,
+        edits: &[Edit {
+            file: RIGHTS,
+            find: "        (next_try > now).then(|| next_try.duration_since(now).unsigned_abs())\n",
+            replace: "        (next_try > Timestamp::MIN).then(|| next_try.max(after(now, FIRST_WAIT)).duration_since(now).unsigned_abs())\n",
+        }],
+    },
+    Bug {
+        name: "no-deadline-for-what-has-left",
+        why: "The nearing deadline of a despatch that cannot be told to Mirakl is not said.",
+        simulation: Simulation::Despatches,
+        edits: &[Edit {
+            file: COLLECT,
+            find: "begin_message(now);\n        let warning = self.warn_of_deadline(&mut row, rules, now);\n",
+            replace: "begin_message(now);\n        let warning = None;\n",
+        }],
+    },
+];
