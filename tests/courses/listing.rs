@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use shared::channel::Mode;
 use shared::clock::after;
+use shared::events::EventKind;
 use shared::mirakl::OrderState;
 use shared::order::row::{Lease, OrderKey, Stage};
 use shared::state::Store as _;
 use system_tests::simulation::course::{CHANNEL, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;
 use system_tests::simulation::plan::{Moment, Windows};
-use system_tests::simulation::world::{Fate, Kind};
+use system_tests::simulation::world::{Fate, Kind, beginning};
 
 #[test]
 fn every_fifth_listing_is_by_state_alone_and_the_next_after_one_that_left_something_behind() {
@@ -78,11 +79,19 @@ fn a_minute_is_not_done_while_what_was_looked_up_by_its_id_is_not_known_and_reco
 }
 
 #[test]
-fn without_an_order_there_is_no_mark_to_list_from() {
-    play(nothing_yet(), async |course| {
+fn without_an_order_there_is_no_mark_to_list_from_but_the_take_over() {
+    let mut plan = nothing_yet();
+    plan.channels[0].take_over_from = shared::clock::after(beginning(), minutes(60));
+    play(plan, async |course| {
         course.live(3).await;
         assert_eq!(course.listings(), [true, true, true]);
         assert_eq!(course.poll_state().await.watermark, None);
+    });
+    play(nothing_yet(), async |course| {
+        let take_over = course.world.plan.channels[0].take_over_from;
+        course.live(3).await;
+        assert_eq!(course.listings(), [true, false, false]);
+        assert_eq!(course.poll_state().await.watermark, Some(take_over));
     });
 }
 
@@ -230,7 +239,7 @@ fn what_left_the_open_states_unseen_is_looked_up_by_its_id_with_the_next_full_li
 }
 
 #[test]
-fn orders_that_wait_for_prima_are_listed_by_state_only_when_one_may_try() {
+fn orders_that_wait_for_prima_are_looked_up_only_when_one_may_try() {
     let at = |minute: u64| Moment(minute * 60_000);
     let mut plan = nothing_yet();
     plan.prima_down = Windows(vec![(at(0), at(60))]);
@@ -243,16 +252,16 @@ fn orders_that_wait_for_prima_are_listed_by_state_only_when_one_may_try() {
         let intake = course.world.store.load_intake().await.unwrap();
         assert!(intake.is_closed());
         // Sold while intake is closed: accepted at once, and kept as a row without any question to Prima.
-        let (asked, listed) = (course.calls(Kind::Ask, "").len(), course.listings().len());
+        let asked = course.calls(Kind::Ask, "").len();
+        let by_id = || course.calls(Kind::List, "harbour-uk 0 states").len();
+        let before = by_id();
         course.sells("B-1");
         course.live(2).await;
         assert_eq!((course.sale("B-1").order.order_state, course.stage("B-1").await), (OrderState::Shipping, Stage::Firm));
         course.live(30).await;
         let probes = course.calls(Kind::Ask, "").len() - asked;
         assert!((2..=4).contains(&probes), "{probes} questions in half an hour, with a probe in ten minutes");
-        let by_state = course.listings()[listed..].iter().filter(|full| **full).count();
-        // Every fifth, and one more for each probe.
-        assert!((8..=13).contains(&by_state), "{by_state} of 32");
+        assert!((2..=5).contains(&(by_id() - before)), "{} look-ups for {probes} probes", by_id() - before);
         course.live(40).await;
         for order in ["A-1", "A-2", "A-3", "B-1"] {
             assert_eq!(course.stage(order).await, Stage::Created, "{order}");
@@ -281,7 +290,7 @@ fn a_hundred_orders_at_most_are_looked_up_by_their_ids_and_the_rest_with_the_nex
         };
         assert_eq!(looked_up(), Vec::<usize>::new());
         course.live(16).await;
-        assert_eq!(looked_up(), [100, 30]);
+        assert_eq!(looked_up(), [100, 30], "in two minutes");
         for id in &ids {
             assert_eq!(course.stage(id).await, Stage::Shipped);
         }
@@ -305,7 +314,7 @@ fn a_poll_that_hangs_is_ended_two_seconds_before_its_function_and_the_next_goes_
 }
 
 #[test]
-fn a_full_listing_that_time_ran_out_for_is_followed_by_a_window_and_what_was_listed_is_accepted() {
+fn a_full_listing_that_does_not_fit_into_one_run_goes_on_in_the_next_where_it_stopped() {
     play(nothing_yet(), async |course| {
         for number in 0..250 {
             course.sells(&format!("A-{number:03}"));
@@ -316,16 +325,251 @@ fn a_full_listing_that_time_ran_out_for_is_followed_by_a_window_and_what_was_lis
         let report = course.poll().await;
         assert_eq!((report.pages, report.acknowledged, report.completed), (2, 190, false));
         course.pass(seconds(25)).await;
+        // First what waits for acceptance alone, then the rest of the listing.
+        let report = course.poll().await;
+        assert_eq!((report.pages, report.acknowledged, report.completed), (2, 60, true));
+        let offsets: Vec<_> = course.list_calls().iter().map(|about| about.rsplit(' ').next().unwrap().to_owned()).collect();
+        assert_eq!(offsets[..4], ["0", "90", "0", "180"]);
         course.lasts(Kind::List, Duration::from_millis(80));
-        course.poll().await;
-        assert_eq!(course.listings(), [true, true], "there is no mark yet");
-        course.live(6).await;
+        course.pass(seconds(25)).await;
+        course.live(7).await;
+        for number in 0..250 {
+            assert_eq!(course.stage(&format!("A-{number:03}")).await, Stage::Created);
+        }
+        // With a mark, a window comes between: what is new is never late.
         course.lasts(Kind::List, seconds(16));
-        course.world.store.load_poll(CHANNEL).await.unwrap();
-        course.breaks(Kind::Index, "");
+        let mut completed = 0;
+        for number in 0..12 {
+            let id = format!("B-{number}");
+            course.sells(&id);
+            let report = course.poll().await;
+            completed += usize::from(report.completed);
+            course.pass(seconds(5)).await;
+            assert!(course.sale(&id).accepted_by_connector.is_some() || report.pages == 2, "{id}: {report:?}");
+        }
+        assert!(completed >= 8, "{completed} of 12");
+        let state = course.poll_state().await;
+        let age = course.now().duration_since(state.full_completed_at.unwrap());
+        assert!(age.as_secs() < 600, "the latest complete listing of all that is open is {age:#} old");
+    });
+}
+
+#[test]
+fn orders_that_waited_for_prima_go_on_once_it_is_back_whatever_the_listings_do() {
+    let at = |minute: u64| Moment(minute * 60_000);
+    for (calls, other_every) in [(1, None), (2, None), (2, Some(seconds(31))), (3, Some(seconds(20)))] {
+        let mut plan = nothing_yet();
+        plan.prima_down = Windows(vec![(at(20), at(50))]);
+        plan.manners.probe_interval_seconds = 60;
+        play(plan, async |course| {
+            course.limits(calls, seconds(55), other_every);
+            for number in 0..150 {
+                course.sells(&format!("A-{number:03}"));
+            }
+            course.live(20).await;
+            for number in 0..60 {
+                course.sells(&format!("B-{number:02}"));
+            }
+            course.live(30).await;
+            let firm = course.world.store.orders_in(CHANNEL, Stage::Firm.name(), 100).await.unwrap();
+            assert!(firm.len() >= 55, "{} wait for Prima", firm.len());
+            // A probe within a minute or two, then all of them; each listing may have to leave its turn to another.
+            course.live(6).await;
+            for number in 0..60 {
+                assert_eq!(course.stage(&format!("B-{number:02}")).await, Stage::Created, "{calls} calls, another each {other_every:?}");
+            }
+            course.live(40).await;
+            let full = course.poll_state().await.full_completed_at.unwrap();
+            let age = course.now().duration_since(full);
+            assert!(other_every.is_some() || age.as_secs() < 900, "{calls} calls: the latest full listing is {age:#} old");
+        });
+    }
+}
+
+#[test]
+fn a_limit_that_would_be_waited_for_too_long_ends_the_run_and_one_that_is_over_soon_does_not() {
+    play(nothing_yet(), async |course| {
+        course.limits(1, seconds(55), None);
+        course.sells("A-1");
+        course.live(1).await;
+        course.sells("A-2");
+        course.world.begin_listing(0).unwrap();
+        let began = course.now();
+        // 55 seconds to wait: the run could only begin.
+        let report = course.poll().await;
+        assert_eq!((report.pages, report.completed), (0, false));
+        assert!(course.now().duration_since(began).as_secs() < 2);
+        course.pass(seconds(35)).await;
+        // Some 20 seconds: pages can be read afterwards, and sales accepted.
+        let report = course.poll().await;
+        assert_eq!((report.pages, report.acknowledged, report.completed), (1, 1, true));
+    });
+}
+
+#[test]
+fn a_channel_whose_open_orders_are_never_listed_whole_is_told_of_after_fifteen_minutes_and_once() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.live(2).await;
+        course.breaks(Kind::List, "harbour-uk 5 states");
+        course.live(13).await;
+        assert_eq!(course.events(EventKind::ChannelNotListed), []);
+        course.live(30).await;
+        let events = course.events(EventKind::ChannelNotListed);
+        assert_eq!(events.len(), 1, "{events:?}");
+        assert!(events[0].reason.contains("no complete listing of all its open orders"), "{}", events[0].reason);
+        assert!(events[0].needs_person);
+        course.is_mended();
+        course.live(30).await;
+        assert_eq!(course.events(EventKind::ChannelNotListed).len(), 1);
+    });
+}
+
+#[test]
+fn pages_shorter_than_asked_hide_no_order() {
+    for longest_page in [50, 99] {
+        play(nothing_yet(), async |course| {
+            for number in 0..119 {
+                course.sells_with(&format!("A-{number:03}"), OrderState::Shipping, |_| {});
+            }
+            course.world.shop(CHANNEL, |shop| shop.longest_page = longest_page);
+            course.sells("A-119");
+            course.live(2).await;
+            assert!(course.sale("A-119").accepted_by_connector.is_some(), "pages of {longest_page}");
+            course.live(8).await;
+            for number in 0..120 {
+                assert_eq!(course.stage(&format!("A-{number:03}")).await, Stage::Created, "pages of {longest_page}");
+            }
+        });
+    }
+}
+
+#[test]
+fn a_state_that_is_not_known_is_told_once_and_such_orders_starve_nobody() {
+    play(nothing_yet(), async |course| {
+        let ids: Vec<String> = (0..110).map(|number| format!("A-{number:03}")).collect();
+        for id in &ids {
+            course.sells(id);
+        }
+        course.live(7).await;
+        course.sells("Z-1");
+        course.live(3).await;
+        for id in &ids {
+            course.world.shop(CHANNEL, |shop| {
+                shop.change(id, |sale| sale.order.order_state = OrderState::Other("WAITING_SELLER_CHECK".to_owned()));
+            });
+        }
+        // Cancelled while no window showed it.
+        course.world.shop(CHANNEL, |shop| shop.change("Z-1", |sale| sale.order.order_state = OrderState::Canceled));
+        course.live(10).await;
+        assert_eq!(course.stage("Z-1").await, Stage::Cancelled);
+        assert_eq!(course.stage(&ids[0]).await, Stage::Created);
+        let events = course.events(EventKind::UnknownValue);
+        assert_eq!(events.len(), 1, "{events:?}");
+        assert!(events[0].reason.contains("order_state WAITING_SELLER_CHECK") && events[0].needs_person, "{events:?}");
+        // One value more, on a line this time; and what a line is may hold no customer's data.
+        course.world.shop(CHANNEL, |shop| {
+            shop.change(&ids[1], |sale| sale.order.order_lines[0].order_line_state = Some(OrderState::Other("RIPENING".to_owned())));
+        });
+        course.live(20).await;
+        assert_eq!(course.events(EventKind::UnknownValue).len(), 2);
+        // They are asked for as long as they are open, and go on once their state is known.
+        for id in &ids {
+            course.world.shop(CHANNEL, |shop| shop.change(id, |sale| sale.order.order_state = OrderState::Shipped));
+        }
+        course.live(12).await;
+        for id in &ids {
+            assert_eq!(course.stage(id).await, Stage::Shipped, "{id}");
+        }
+    });
+}
+
+#[test]
+fn firm_orders_in_a_state_that_is_not_known_keep_no_other_from_prima() {
+    let at = |minute: u64| Moment(minute * 60_000);
+    let mut plan = nothing_yet();
+    plan.prima_down = Windows(vec![(at(0), at(20))]);
+    plan.manners.probe_interval_seconds = 60;
+    play(plan, async |course| {
+        let ids: Vec<String> = (0..130).map(|number| format!("A-{number:03}")).collect();
+        for id in &ids {
+            course.sells(id);
+        }
+        course.live(10).await;
+        // All but the latest ten.
+        for id in &ids[..120] {
+            if course.stage(id).await == Stage::Firm {
+                course.world.shop(CHANNEL, |shop| {
+                    shop.change(id, |sale| sale.order.order_state = OrderState::Other("WAITING_SELLER_CHECK".to_owned()));
+                });
+            }
+        }
+        course.live(30).await;
+        for id in &ids[120..] {
+            assert_eq!(course.stage(id).await, Stage::Created, "{id}");
+        }
+        assert_eq!(course.stage(&ids[50]).await, Stage::Firm);
+        assert_eq!(course.events(EventKind::UnknownValue).len(), 1);
+        for id in &ids[..120] {
+            course.world.shop(CHANNEL, |shop| shop.change(id, |sale| sale.order.order_state = OrderState::Shipping));
+        }
         course.live(8).await;
-        let listed = course.listings();
-        let cut = listed.iter().skip(2).position(|full| *full).unwrap() + 2;
-        assert!(!listed[cut + 1], "a window after the one that was cut short: {listed:?}");
+        for id in &ids {
+            assert_eq!(course.stage(id).await, Stage::Created, "{id}");
+        }
+    });
+}
+
+#[test]
+fn a_refusal_that_happened_before_the_channel_was_first_listed_is_told() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.pass(minutes(301)).await;
+        assert_eq!(course.sale("A-1").order.order_state, OrderState::Refused);
+        course.sells("A-2");
+        course.live(3).await;
+        let events = course.events(EventKind::AcceptanceWindowMissed);
+        assert_eq!(events.iter().map(|event| event.order.as_deref()).collect::<Vec<_>>(), [Some("A-1")]);
+        course.live(12).await;
+        assert_eq!(course.events(EventKind::AcceptanceWindowMissed).len(), 1);
+        assert_eq!((course.stage("A-1").await, course.stage("A-2").await), (Stage::Refused, Stage::Created));
+    });
+}
+
+#[test]
+fn an_order_whose_date_of_change_disappears_is_created_all_the_same() {
+    play(nothing_yet(), async |course| {
+        course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| sale.debit_after = Some(minutes(3)));
+        course.live(2).await;
+        assert!(course.row("A-1").await.mirakl_updated.is_some());
+        course.pass(minutes(2)).await;
+        course.world.shop(CHANNEL, |shop| shop.change("A-1", |sale| sale.order.last_updated_date = None));
+        course.live(10).await;
+        assert_eq!(course.stage("A-1").await, Stage::Created);
+    });
+}
+
+#[test]
+fn a_lost_message_is_sent_again_after_minutes_and_one_that_is_late_by_intent_is_not() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.poll().await;
+        course.poll().await;
+        assert_eq!(course.stage("A-1").await, Stage::Queued);
+        course.loses_all_messages();
+        course.live(9).await;
+        assert_eq!(course.stage("A-1").await, Stage::Created);
+        assert_eq!(course.calls(Kind::Send, "A-1").len(), 2);
+    });
+    // In doubt, and asked for again when Prima can no longer be at it: that message is waited for, however late it comes.
+    let mut plan = nothing_yet();
+    plan.manners.longest_execution_seconds = 840;
+    play(plan, async |course| {
+        course.sells("A-1");
+        course.strikes(Kind::NewOrder, "A-1", Fate::Fails);
+        course.live(14).await;
+        assert_eq!(course.stage("A-1").await, Stage::InDoubt);
+        assert_eq!(course.queued(), 1);
+        assert_eq!(course.calls(Kind::Send, "A-1").len(), 2, "to be created, and to be asked for");
     });
 }

@@ -26,8 +26,8 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Orders,
         edits: &[Edit {
             file: LISTING,
-            find: "        let (length, total) = (page.length, page.total_count);\n",
-            replace: "        let (length, total) = (page.length, page.total_count);
+            find: "            let joins = part.joins(&page);\n",
+            replace: "            let joins = part.joins(&page);
         for order in page.orders.iter().filter(|order| order.order_state == OrderState::WaitingAcceptance) {
             let _accepted = client.accept_order(&order.order_id, &order.line_ids()).await;
         }\n",
@@ -63,7 +63,11 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "watermark-moves-on-incomplete-listing",
         why: "The watermark moves although a page of the listing did not come.",
         simulation: Simulation::Orders,
-        edits: &[Edit { file: LIB, find: "        let clean = listing.complete && recorded;\n", replace: "        let clean = recorded;\n" }],
+        edits: &[Edit {
+            file: LIB,
+            find: "            if window.is_complete() {\n",
+            replace: "            if window.pages > 0 || window.is_complete() {\n",
+        }],
     },
     Bug {
         name: "message-sent-before-its-row",
@@ -79,6 +83,29 @@ pub(crate) const BUGS: &[Bug] = &[
         }
         for _try in 0..3 {\n            match self.store.save_order(&mut row).await {\n                Ok(()) => return follow_up_of(&row, order, next),\n",
         }],
+    },
+    Bug {
+        name: "waiting-rows-left-to-a-listing-that-never-ends",
+        why: "What waits with us is driven on by a listing of all that is open alone, and one that did not fit into its run begins anew.",
+        simulation: Simulation::Orders,
+        edits: &[
+            Edit {
+                file: SWEEP,
+                find: "        waiting.retain(|order_id| !listed.contains(order_id.as_str()));\n        waiting\n",
+                replace: "        waiting.retain(|order_id| listed.contains(order_id.as_str()));\n        waiting.clear();\n        waiting\n",
+            },
+            Edit {
+                file: LIB,
+                find: "        self.state.full_rest = listing.rest_of(full, accepted);\n",
+                replace: "        self.state.full_rest = listing.rest_of(full, accepted).filter(|rest| rest.offset == 0);\n",
+            },
+        ],
+    },
+    Bug {
+        name: "first-kind-of-listing-always-first",
+        why: "Where Mirakl's limit leaves one call a run, the same kind of listing gets it each time.",
+        simulation: Simulation::Orders,
+        edits: &[Edit { file: LIB, find: "        self.state.turns_owed = owed;\n", replace: "        self.state.turns_owed = owed.split_off(owed.len());\n" }],
     },
     Bug {
         name: "references-written-though-refused",

@@ -127,7 +127,7 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Orders,
         edits: &[Edit {
             file: CREATE,
-            find: "            if work.order.last_updated_date < row.mirakl_updated {\n",
+            find: "            if row.is_newer_than(work.order) {\n",
             replace: "            if work.order.last_updated_date < row.mirakl_created {\n",
         }],
     },

@@ -25,7 +25,7 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Orders,
         edits: &[Edit {
             file: LIFE,
-            find: "        Some(row) if order.last_updated_date.is_some() && order.last_updated_date < row.mirakl_updated => return None,\n",
+            find: "        Some(row) if row.is_newer_than(order) => return None,\n",
             replace: "        Some(row) if order.last_updated_date.is_some() && order.last_updated_date < row.mirakl_created => return None,\n",
         }],
     },

@@ -29,16 +29,19 @@ use shared::mirakl::{MiraklDirectory, MiraklError, MiraklOrders};
 use shared::order::row::Lease;
 use shared::queue::OrderQueue;
 use shared::rights::shows_right;
-use shared::state::{PollState, Store, StoreError};
+use shared::state::{ListingKind, PollState, Store, StoreError, UnfinishedListing};
 
 pub use ages::Ages;
-use listing::Listing;
+use listing::{Listing, Patience};
 pub use report::ChannelReport;
 
 /// What is left of a run when no further page is asked for: what was listed by then is to be accepted.
 const TIME_TO_ACCEPT: Duration = Duration::from_secs(25);
-/// A channel that was not listed and recorded for so long beyond its interval is told of.
+/// A channel that was not listed and recorded for so long beyond its interval is told of: the minute's listing, and that of everything
+/// that is open, beyond its own.
 const UNLISTED_IS_TOLD: Duration = Duration::from_secs(10 * 60);
+/// How far back refusals are looked for that happened before the channel was first listed.
+const FIRST_LOOK_BACK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// How long the poller waits for what it remembers before it goes on without.
 const PATIENCE_WITH_MEMORY: Duration = Duration::from_secs(3);
 /// Mirakl's operation by which an order is accepted.
@@ -47,6 +50,8 @@ const ACCEPT: &str = "OR21";
 const NOT_DUE: &str = "not due";
 /// Listings by window between two by state alone.
 const WINDOWS_BETWEEN_FULL: u32 = 4;
+/// Values that are told of in a channel's life, at the most.
+const UNKNOWN_VALUES: usize = 100;
 /// How far a window reaches back beyond the watermark.
 pub const OVERLAP: Duration = Duration::from_secs(120);
 
@@ -129,34 +134,53 @@ where
             Ok(client) => client,
             Err(problem) => {
                 self.note_failure(channel, &mut poll.state, &mut report, &problem, started);
+                poll.state.full_wanted = true;
                 self.end_turn(channel, poll, &report).await;
                 return report;
             }
         };
-        let full = poll.full_is_due();
-        let paging_ends = before(run.hard_deadline, TIME_TO_ACCEPT);
-        let has_time = || self.clock.now() < paging_ends;
-        let listing = listing::list(&client, full, poll.state.watermark.map(|mark| before(mark, OVERLAP)), has_time).await;
+        let patience = Patience { clock: &self.clock, paging_ends: before(run.hard_deadline, TIME_TO_ACCEPT) };
+        let kinds = poll.kinds();
+        let mut listing = Listing::default();
+        for &kind in &kinds {
+            if listing.problem.is_some() || !patience.has_time() {
+                break;
+            }
+            listing.read(&client, kind, poll.place_of(kind), &patience).await;
+        }
         report.note_listing(&listing);
         let accepted = self.accept_waiting(&client, channel, &listing, &mut poll.state, &mut report).await;
 
         // The sales are safe; now remember, hand over, and tell.
         match &listing.problem {
             Some(problem) => self.note_failure(channel, &mut poll.state, &mut report, problem, started),
-            None => rights::note(&mut poll.state.refused, channel, "OR11", true, None, started),
+            None if listing.pages > 0 => rights::note(&mut poll.state.refused, channel, "OR11", true, None, started),
+            None => {}
         }
         self.warn_of_windows(channel, &listing, &accepted, &mut poll.state, &mut report).await;
-        let recorded = self.record(&client, channel, &listing, &accepted, full, run, &mut report).await;
+        let mut recorded = self.record(channel, &listing, &accepted, run, &mut report).await;
+        let mut by_id_is_owed = false;
         if channel.orders == Mode::Live {
-            self.write_references(&client, channel, &mut poll.state, full, &mut report).await;
-            let busy = !listing.complete || report.listed_by_id > 0;
+            let driven = self.drive_on(&client, channel, &mut poll.state, &listing, recorded, run, &mut report).await;
+            recorded &= driven.clean;
+            by_id_is_owed = driven.met_the_limit;
+            self.write_references(&client, channel, &mut poll.state, &mut report).await;
+            let busy = !listing.shows_all_news() || report.listed_by_id > 0;
             self.look_around(&client, channel, &mut poll.state.look, busy, run, &mut report).await;
             self.announce_exceptions(channel, &mut report).await;
             report.ages = self.ages(channel).await;
         }
         self.tell_of_refused(channel, &mut poll.state.refused, started).await;
-        poll.advance(&listing, &accepted, full, recorded);
-        report.completed = listing.complete && recorded;
+        self.tell_of_unknown_values(channel, &mut poll.state, &report).await;
+        poll.advance(&listing, &accepted, recorded, channel, self.clock.now());
+        poll.note_turns(&kinds, &listing, by_id_is_owed);
+        report.completed = listing.shows_all_news() && recorded;
+        // What was not listed for a limit's sake alone is still where it was.
+        poll.state.full_wanted |= !recorded || (listing.problem.is_some() && !listing.met_the_limit());
+        if listing.pages == 0 && listing.met_the_limit() && channel.listing_interval_minutes > 1 {
+            // The turn is given up: a slow channel gets its next one with the next minute.
+            poll.state.listed_at = poll.listed_before;
+        }
         self.end_turn(channel, poll, &report).await;
         report
     }
@@ -263,7 +287,7 @@ where
             tracing::error!(channel = %channel.id, orders = events.len(), "acceptance windows are nearly over, and that could not be said on the bus");
             return;
         }
-        if listing.complete {
+        if listing.shows_all_news() || listing.completes(ListingKind::Waiting) {
             poll.warned_orders = still_waiting;
         } else {
             poll.warned_orders.extend(still_waiting);
@@ -276,6 +300,31 @@ where
         tracing::warn!(channel = %channel.id, %problem, "the listing is incomplete");
         report.note_failure(problem);
         rights::note(&mut poll.refused, channel, "OR11", false, Some(problem), now);
+    }
+
+    /// States and codes that this version does not know: each is told once.
+    async fn tell_of_unknown_values(&self, channel: &Channel, poll: &mut PollState, report: &ChannelReport) {
+        for (value, order_id) in &report.unknown_values {
+            if poll.unknown_values.contains(value) || poll.unknown_values.len() >= UNKNOWN_VALUES {
+                continue;
+            }
+            let event = Event {
+                kind: EventKind::UnknownValue,
+                channel: Some(channel.id.clone()),
+                order: Some(order_id.clone()),
+                needs_person: true,
+                severity: Severity::Warning,
+                reason: format!("Mirakl sends a value that this version does not know: {value}"),
+                remedy: "Ask the marketplace what it means, and tell the connector's engineer. Orders in an unknown state stay where they are, and are asked for again and again."
+                    .to_owned(),
+            };
+            match self.events.publish(&[event]).await {
+                Ok(()) => poll.unknown_values.push(value.clone()),
+                Err(problem) => {
+                    tracing::error!(channel = %channel.id, value, %problem, "a value is not known, and that could not be said on the bus")
+                }
+            }
+        }
     }
 
     /// Takes the channel's turn. The lease only saves calls: without a working store the poll goes on, by state alone.
@@ -298,39 +347,57 @@ where
         }
         self.tell_of_unlisted(channel, &mut state, now).await;
         state.lease = Some(Lease { owner: run.id.clone(), until: run.hard_deadline });
-        state.listed_at = Some(now);
-        let waiting_for_prima = self.firm_orders_can_go(channel, now).await;
+        let listed_before = state.listed_at.replace(now);
         match tokio::time::timeout(PATIENCE_WITH_MEMORY, self.store.save_poll(&channel.id, &mut state)).await {
-            Ok(Ok(())) => Turn::Ours(Box::new(Turned { state, remembered: true, waiting_for_prima })),
+            Ok(Ok(())) => Turn::Ours(Box::new(Turned { state, remembered: true, listed_before })),
             Ok(Err(StoreError::Conflict(_))) => Turn::Skip("another run is at it"),
-            Ok(Err(_)) | Err(_) => Turn::Ours(Box::new(Turned { remembered: false, state, waiting_for_prima })),
+            Ok(Err(_)) | Err(_) => Turn::Ours(Box::new(Turned { remembered: false, state, listed_before })),
         }
     }
 
-    /// A channel whose polls have failed for a while, however they fail, is told of once until one succeeds. Asked at the
-    /// beginning of a turn, since some do not come to an end.
+    /// A channel whose polls have failed for a while, however they fail, is told of once until one succeeds: those of the minute, or
+    /// those of everything that is open. Asked at the beginning of a turn, since some do not come to an end.
     async fn tell_of_unlisted(&self, channel: &Channel, poll: &mut PollState, now: Timestamp) {
         let since = *poll.completed_at.get_or_insert(now);
+        let full_since = *poll.full_completed_at.get_or_insert(now);
         let interval = Duration::from_secs(60 * u64::from(channel.listing_interval_minutes));
-        if poll.unlisted_told || now < after(since, UNLISTED_IS_TOLD + interval) {
+        let is_due = now >= after(since, UNLISTED_IS_TOLD + interval);
+        let full_is_due = now >= after(full_since, UNLISTED_IS_TOLD + interval * (WINDOWS_BETWEEN_FULL + 1));
+        let look_at = format!("Look at the failures of channel {} in the log of acknowledge-orders:", channel.id);
+        let (reason, remedy) = if is_due && !poll.unlisted_told {
+            (
+                format!("the orders of channel {} have not been listed and recorded completely since {since}", channel.id),
+                format!(
+                    "{look_at} its API key's secret, its base URL, Mirakl itself, DynamoDB. Until it is mended, accept waiting orders in Mirakl's back office."
+                ),
+            )
+        } else if full_is_due && !poll.full_unlisted_told && !poll.unlisted_told {
+            (
+                format!(
+                    "new orders of channel {} are listed, but there has been no complete listing of all its open orders since {full_since}",
+                    channel.id
+                ),
+                format!(
+                    "{look_at} Mirakl's limit (429: does another program use the same key?), slow answers, thousands of open orders. Until it is mended, what ended unseen in Mirakl is not noticed."
+                ),
+            )
+        } else {
             return;
-        }
+        };
         let event = Event {
             kind: EventKind::ChannelNotListed,
             channel: Some(channel.id.clone()),
             order: None,
             needs_person: true,
             severity: Severity::Critical,
-            reason: format!("the orders of channel {} have not been listed and recorded completely since {since}", channel.id),
-            remedy: format!(
-                "Look at the failures of channel {} in the log of acknowledge-orders: its API key's secret, its base URL, Mirakl itself, DynamoDB. Until it is mended, accept waiting orders in Mirakl's back office.",
-                channel.id
-            ),
+            reason,
+            remedy,
         };
         match tokio::time::timeout(PATIENCE_WITH_MEMORY, self.events.publish(&[event])).await {
-            Ok(Ok(())) => poll.unlisted_told = true,
+            Ok(Ok(())) if is_due => poll.unlisted_told = true,
+            Ok(Ok(())) => poll.full_unlisted_told = true,
             Ok(Err(_)) | Err(_) => {
-                tracing::error!(channel = %channel.id, %since, "a channel has not been listed, and that could not be said on the bus")
+                tracing::error!(channel = %channel.id, %since, %full_since, "a channel has not been listed, and that could not be said on the bus")
             }
         }
     }
@@ -340,11 +407,14 @@ where
             return;
         }
         let ours = poll.state.lease.take();
-        poll.state.full_wanted |= !report.completed;
         if report.completed {
-            poll.state.completed_at = Some(self.clock.now());
-            poll.state.unlisted_told = false;
+            let now = self.clock.now();
+            poll.state.completed_at = Some(now);
             poll.state.seen_until = poll.state.listed_at;
+            if std::mem::take(&mut poll.state.unlisted_told) {
+                // What was told of is over: a listing of everything that is open has its time from here on.
+                poll.state.full_completed_at = Some(now);
+            }
         }
         for _try in 0..3 {
             let problem = match self.store.save_poll(&channel.id, &mut poll.state).await {
@@ -377,36 +447,96 @@ struct Turned {
     state: PollState,
     /// The store holds our lease: what the run learns can be saved.
     remembered: bool,
-    /// Firm orders wait as rows, and Prima takes orders, or a probe: only a listing by state shows them again.
-    waiting_for_prima: bool,
+    /// When the run before this one began its listing.
+    listed_before: Option<Timestamp>,
 }
 
 impl Turned {
     fn blind() -> Self {
-        Self { state: PollState::default(), remembered: false, waiting_for_prima: false }
+        Self { state: PollState::default(), remembered: false, listed_before: None }
     }
 
     fn full_is_due(&self) -> bool {
-        !self.remembered
-            || self.state.watermark.is_none()
-            // One that could not be finished is not begun again at once: a window is short, and shows what is new.
-            || (!self.state.full_unfinished
-                && (self.waiting_for_prima || self.state.full_wanted || self.state.windows_since_full >= WINDOWS_BETWEEN_FULL))
+        // One that orders slipped through, or that could not be begun, is not begun again at once: a window is short, and shows what
+        // is new.
+        !self.state.full_unfinished && (self.state.full_wanted || self.state.windows_since_full >= WINDOWS_BETWEEN_FULL)
     }
 
-    /// Moves the watermark and counts the listing.
-    fn advance(&mut self, listing: &Listing, accepted: &[String], full: bool, recorded: bool) {
-        let clean = listing.complete && recorded;
-        self.state.full_unfinished = full && !listing.complete;
-        if full && clean {
+    /// What this run lists, in this order. A listing that goes on where it stopped comes to the newest orders last: those are listed
+    /// by themselves then. Where Mirakl's limit leaves no call for one of them, that one comes first the next time.
+    fn kinds(&self) -> Vec<ListingKind> {
+        let state = &self.state;
+        if self.remembered && state.turns_owed.first() == Some(&ListingKind::ById) {
+            return Vec::new();
+        }
+        let has_mark = self.remembered && state.watermark.is_some();
+        let goes_on = self.remembered && state.full_rest.is_some();
+        let full = !has_mark || goes_on || self.full_is_due();
+        let window = has_mark && (goes_on || !full);
+        let shows_news = (window && state.window_rest.is_none()) || (full && !goes_on);
+        let mut kinds = Vec::new();
+        kinds.extend((!shows_news).then_some(ListingKind::Waiting));
+        kinds.extend(window.then_some(ListingKind::Window));
+        kinds.extend(full.then_some(ListingKind::Full));
+        // Stable: what is owed no turn keeps its place behind what is.
+        kinds.sort_by_key(|kind| state.turns_owed.iter().position(|owed| owed == kind).unwrap_or(usize::MAX));
+        kinds
+    }
+
+    /// Where a listing begins, or goes on.
+    fn place_of(&self, kind: ListingKind) -> UnfinishedListing {
+        let rest = match kind {
+            _ if !self.remembered => None,
+            ListingKind::Full => self.state.full_rest.clone(),
+            ListingKind::Window => self.state.window_rest.clone(),
+            ListingKind::Waiting | ListingKind::ById => None,
+        };
+        let updated_from = self.state.watermark.filter(|_| kind == ListingKind::Window).map(|mark| before(mark, OVERLAP));
+        rest.unwrap_or_else(|| UnfinishedListing { updated_from, ..UnfinishedListing::default() })
+    }
+
+    /// Moves the watermark, counts the listings, and notes where the next run goes on. What was not recorded is listed once more.
+    fn advance(&mut self, listing: &Listing, accepted: &[String], recorded: bool, channel: &Channel, now: Timestamp) {
+        self.state.windows_since_full += 1;
+        if !recorded {
+            return;
+        }
+        if let Some(window) = listing.part(ListingKind::Window) {
+            self.state.window_rest = listing.rest_of(window, accepted);
+            if window.is_complete() {
+                self.state.watermark = listing.watermark(window, accepted).max(self.state.watermark);
+            }
+        }
+        let Some(full) = listing.part(ListingKind::Full) else {
+            self.state.full_unfinished = false;
+            return;
+        };
+        self.state.full_rest = listing.rest_of(full, accepted);
+        self.state.full_unfinished = !full.is_complete() && self.state.full_rest.is_none();
+        if full.is_complete() {
             self.state.windows_since_full = 0;
             self.state.full_wanted = false;
-        } else {
-            self.state.windows_since_full += 1;
+            self.state.full_completed_at = Some(now);
+            self.state.full_unlisted_told = false;
+            // A listing by state shows nothing that ended, so it sets a first mark but moves none. What was refused since the
+            // take-over, before anybody listed, is shown by the first window.
+            if self.state.watermark.is_none() {
+                let mark = listing.watermark(full, accepted);
+                let look_back = channel.take_over_from.max(before(now, FIRST_LOOK_BACK));
+                self.state.watermark = match mark {
+                    Some(mark) => Some(mark.min(look_back)),
+                    None if listing.pages > 0 && full.shown().is_empty() && look_back < before(now, OVERLAP) => Some(look_back),
+                    None => None,
+                };
+            }
         }
-        // A listing by state shows nothing that ended, so it sets a first mark but moves none.
-        if clean && (!full || self.state.watermark.is_none()) {
-            self.state.watermark = listing.watermark(accepted).max(self.state.watermark);
-        }
+    }
+
+    /// Notes what had no turn because Mirakl's limit or the run's time was used up before.
+    fn note_turns(&mut self, kinds: &[ListingKind], listing: &Listing, by_id_is_owed: bool) {
+        let has_none = |kind: &&ListingKind| listing.part(**kind).is_none_or(|part| part.pages == 0);
+        let mut owed: Vec<ListingKind> = kinds.iter().filter(has_none).copied().collect();
+        owed.extend(by_id_is_owed.then_some(ListingKind::ById));
+        self.state.turns_owed = owed;
     }
 }

@@ -182,9 +182,9 @@ where
         if after(self.clock.now(), PATIENCE) > stop_at {
             return None;
         }
-        let found = tokio::time::timeout(PATIENCE, list_by_id(client, order_ids.clone())).await.ok()?;
+        let found = tokio::time::timeout(PATIENCE, list_by_id(client, order_ids.clone(), self.clock.now())).await.ok()?.ok()?;
         // An entry without an id may be any of them.
-        if !found.complete || found.unreadable.iter().any(|order| order.order_id.is_none()) {
+        if found.unreadable.iter().any(|order| order.order_id.is_none()) {
             return None;
         }
         let known: HashSet<&str> = found

@@ -14,10 +14,12 @@ use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::queue::{OrderMessage, OrderQueue, OrderTask};
 use shared::state::{PrimaIntake, Store, StoreError};
 
-use crate::listing::{Listing, list_by_id};
+use crate::listing::Listing;
 use crate::report::ChannelReport;
 use crate::{Ports, Run};
 
+/// What is left of a run when no further row is saved.
+const TIME_TO_END: Duration = Duration::from_secs(8);
 /// Rows saved at once.
 const CONCURRENT_SAVES: usize = 16;
 
@@ -39,31 +41,17 @@ where
     C: Clock,
 {
     /// Brings rows up to what was listed; true when nothing was left behind.
-    #[expect(clippy::too_many_arguments, reason = "one run's facts, each used once")]
     pub(crate) async fn record(
         &self,
-        client: &D::Client,
         channel: &Channel,
         listing: &Listing,
         accepted: &[String],
-        full: bool,
         run: &Run,
         report: &mut ChannelReport,
     ) -> bool {
-        let stop_at = before(run.hard_deadline, Duration::from_secs(8));
-        let mut clean = self.record_orders(channel, &listing.orders, accepted, stop_at, report).await;
-        clean &= self.record_unreadable(channel, listing, report).await;
-        if full && listing.complete && channel.orders == Mode::Live {
-            let absent = self.absent_orders(channel, listing).await;
-            if !absent.is_empty() {
-                let found = list_by_id(client, absent).await;
-                report.listed_by_id = found.orders.len();
-                clean &= found.problem.is_none() && self.record_orders(channel, &found.orders, &[], stop_at, report).await;
-                clean &= self.record_unreadable(channel, &found, report).await;
-            }
-            clean &= self.resend_stuck_cancellations(channel).await;
-        }
-        clean
+        let stop_at = before(run.hard_deadline, TIME_TO_END);
+        let clean = self.record_orders(channel, &listing.orders, accepted, stop_at, report).await;
+        clean & self.record_unreadable(channel, listing, report).await
     }
 
     async fn record_orders(
@@ -76,6 +64,9 @@ where
     ) -> bool {
         if orders.is_empty() {
             return true;
+        }
+        for order in orders {
+            report.note_unknown_values(order);
         }
         let keys: Vec<_> = orders.iter().map(|order| OrderKey::new(&channel.id, &order.order_id)).collect();
         let rows = match self.store.load_orders(&keys).await {

@@ -27,14 +27,7 @@ where
     C: Clock,
 {
     /// Tells Mirakl the numbers of orders that were created since. What fails is found pending again the next minute.
-    pub(crate) async fn write_references(
-        &self,
-        client: &D::Client,
-        channel: &Channel,
-        poll: &mut PollState,
-        full: bool,
-        report: &mut ChannelReport,
-    ) {
+    pub(crate) async fn write_references(&self, client: &D::Client, channel: &Channel, poll: &mut PollState, report: &mut ChannelReport) {
         let now = self.clock.now();
         // OR04: at most once a minute; runs come a minute apart, a little early or late.
         if poll.references_at.is_some_and(|at| now < before(after(at, Duration::from_secs(60)), Duration::from_secs(15))) {
@@ -43,24 +36,20 @@ where
         if poll.refused.wait(&channel.id, WRITE, now).is_some() {
             return;
         }
-        let Ok(mut keys) = self.store.orders_in(&channel.id, REFERENCE_PENDING, REFERENCES_PER_CALL).await else { return };
-        // What was shipped meanwhile owes its number all the same; with the full listing is often enough.
-        if full && keys.len() < REFERENCES_PER_CALL {
-            keys.extend(self.store.orders_in(&channel.id, SHIPPED_REFERENCE_PENDING, REFERENCES_PER_CALL).await.unwrap_or_default());
-        }
-        // A part may have been cancelled before its number was written: the row is an exception then, and the number is
-        // still owed. Exceptions are few; with the full listing is often enough.
-        if full && keys.len() < REFERENCES_PER_CALL {
-            let exceptions = self.store.orders_in(&channel.id, Stage::Exception.name(), REFERENCES_PER_CALL).await.unwrap_or_default();
-            keys.extend(exceptions);
+        // What was shipped meanwhile owes its number all the same. A part may have been cancelled before its number was written: the row
+        // is an exception then, and the number is still owed.
+        let mut keys = Vec::new();
+        for state in [REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING, Stage::Exception.name()] {
+            keys.extend(self.store.orders_in(&channel.id, state, REFERENCES_PER_CALL).await.unwrap_or_default());
         }
         if keys.is_empty() {
             return;
         }
-        let Ok(mut rows) = self.store.load_orders(&keys).await else { return };
-        // The index lags: the row itself says whether its reference is pending. In the index's order, the oldest first.
-        let pending: Vec<OrderRow> =
-            keys.iter().filter_map(|key| rows.remove(key)).filter(owes_reference).take(REFERENCES_PER_CALL).collect();
+        let Ok(rows) = self.store.load_orders(&keys).await else { return };
+        // The index lags: the row itself says whether its reference is pending. The oldest first.
+        let mut pending: Vec<OrderRow> = rows.into_values().filter(owes_reference).collect();
+        pending.sort_by(|one, other| (one.since, &one.key).cmp(&(other.since, &other.key)));
+        pending.truncate(REFERENCES_PER_CALL);
         let references: Vec<_> = pending
             .iter()
             .filter_map(|row| {

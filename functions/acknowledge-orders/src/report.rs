@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::mirakl::MiraklError;
+use shared::mirakl::{MiraklError, Order};
+use shared::state::ListingKind;
 
 use crate::Ages;
 use crate::listing::Listing;
@@ -40,6 +41,8 @@ pub struct ChannelReport {
     pub queued: usize,
     /// References that Mirakl took.
     pub referenced: usize,
+    /// Values that this version does not know, each with an order that has it.
+    pub unknown_values: BTreeMap<String, String>,
     /// How long our own rows have waited, where that is known.
     pub ages: Option<Ages>,
     /// Failures and oddities, by kind.
@@ -68,7 +71,13 @@ impl ChannelReport {
     pub(crate) fn note_listing(&mut self, listing: &Listing) {
         self.listed = listing.orders.len() + listing.unreadable.len();
         self.pages = listing.pages;
-        self.listed_whole = listing.complete;
+        self.listed_whole = listing.shows_all_news() || listing.completes(ListingKind::Waiting);
+    }
+
+    pub(crate) fn note_unknown_values(&mut self, order: &Order) {
+        for value in order.unknown_values() {
+            self.unknown_values.entry(value).or_insert_with(|| order.order_id.clone());
+        }
     }
 
     pub(crate) fn accepted_after(&mut self, created: Option<Timestamp>, at: Timestamp) {

@@ -1,5 +1,5 @@
-//! What the sweep finds: orders of ours that Mirakl no longer lists as open, messages that were lost, exceptions that
-//! nobody was told of.
+//! What our own rows say is to be done, whatever the listings show: orders that wait with us, orders of ours that Mirakl no longer lists
+//! as open, messages that were lost, exceptions that nobody was told of.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -10,23 +10,56 @@ use shared::clock::{Clock, before};
 use shared::events::EventBus;
 use shared::exceptions::{announce, message};
 use shared::mirakl::MiraklDirectory;
-use shared::order::life::QUEUED_IS_STUCK;
+use shared::order::life::LEASE_IS_DEAD;
 use shared::order::row::{DESPATCH_EXCEPTION, EXCEPTION_UNANNOUNCED, OrderRow, REFERENCE_PENDING, Stage};
 use shared::queue::{OrderMessage, OrderQueue, OrderTask};
-use shared::state::Store;
+use shared::state::{ListingKind, PollState, Store};
 
-use crate::Ports;
-use crate::listing::Listing;
+use crate::listing::{Listing, list_by_id};
 use crate::report::ChannelReport;
+use crate::{Ports, Run, TIME_TO_ACCEPT};
 
 /// OR11's limit of `order_ids`.
 const IDS_PER_CALL: usize = 100;
-/// Keys read of one stage.
+/// Of these, for orders that are absent from the open ones, whatever else waits.
+const ABSENT_PER_CALL: usize = 25;
+/// Keys read of one stage, and absent orders noted.
 const KEYS: usize = 2000;
+/// Rows read of one stage.
+const ROWS: usize = 200;
+/// Firm orders looked up while Prima's intake is closed and a probe is due.
+const PROBES: usize = 5;
+/// What is left of a run when no order is looked up by its id any more.
+const TIME_TO_LOOK_UP: Duration = Duration::from_secs(15);
 /// A younger exception of `create-prima-orders` is being announced by that function itself.
 const GRACE: Duration = Duration::from_secs(120);
 /// The dead-letter queue keeps messages for 14 days: an unresolved exception is shown again before that.
 const SHOWN_FOR: Duration = Duration::from_secs(13 * 24 * 60 * 60);
+
+/// What came of driving orders on.
+pub(crate) struct Driven {
+    /// Nothing was left behind.
+    pub(crate) clean: bool,
+    /// Mirakl's limit left no call for it.
+    pub(crate) met_the_limit: bool,
+}
+
+/// Whose turn it is: the first of those that wait, but for those that had their turn and wait still. Once all had it, it begins anew;
+/// so that none that cannot be helped keeps others from their turn.
+fn turns(had: &mut Vec<String>, waiting: &[String], most: usize) -> Vec<String> {
+    let known: HashSet<&String> = waiting.iter().collect();
+    had.retain(|order_id| known.contains(order_id));
+    let had_it: HashSet<String> = had.iter().cloned().collect();
+    let mut turns: Vec<String> = waiting.iter().filter(|order_id| !had_it.contains(*order_id)).take(most).cloned().collect();
+    if turns.len() < most {
+        // Those that had it first come first again.
+        let again: Vec<String> = had.iter().take(most - turns.len()).cloned().collect();
+        had.drain(..again.len());
+        turns.extend(again);
+    }
+    had.extend(turns.iter().cloned());
+    turns
+}
 
 impl<D, S, Q, E, C> Ports<D, S, Q, E, C>
 where
@@ -36,20 +69,84 @@ where
     E: EventBus,
     C: Clock,
 {
-    /// Firm orders wait as rows, and Prima takes orders again, or a probe. A store that does not answer has nothing to say.
-    pub(crate) async fn firm_orders_can_go(&self, channel: &Channel, now: Timestamp) -> bool {
-        let admits = self.store.load_intake().await.is_ok_and(|intake| intake.admits(now));
-        admits && self.store.orders_in(&channel.id, Stage::Firm.name(), 1).await.is_ok_and(|firm| !firm.is_empty())
+    /// Drives on what waits with us, from our own rows: a listing may show it late, or never. Orders are read from Mirakl by their ids,
+    /// a hundred in one call, since a message needs the whole order.
+    #[expect(clippy::too_many_arguments, reason = "one run's facts, each used once")]
+    pub(crate) async fn drive_on(
+        &self,
+        client: &D::Client,
+        channel: &Channel,
+        poll: &mut PollState,
+        listing: &Listing,
+        recorded: bool,
+        run: &Run,
+        report: &mut ChannelReport,
+    ) -> Driven {
+        let mut driven = Driven { clean: self.resend_stuck_cancellations(channel).await, met_the_limit: false };
+        if recorded && let Some(full) = listing.part(ListingKind::Full).filter(|full| full.is_complete()) {
+            self.note_absent(channel, poll, full.shown()).await;
+        }
+        let waiting = self.waiting_with_us(channel, listing).await;
+        let most = if poll.absent.is_empty() { IDS_PER_CALL } else { IDS_PER_CALL - ABSENT_PER_CALL };
+        let waiting = turns(&mut poll.had_their_turn, &waiting, most);
+        let absent: Vec<String> =
+            poll.absent.iter().filter(|order_id| !waiting.contains(order_id)).take(IDS_PER_CALL - waiting.len()).cloned().collect();
+        let ids: Vec<String> = waiting.iter().chain(&absent).cloned().collect();
+        if ids.is_empty() || self.clock.now() > before(run.hard_deadline, TIME_TO_LOOK_UP) {
+            return driven;
+        }
+        // A run that lists nothing else has time to wait for a limit.
+        let has_the_turn = poll.turns_owed.first() == Some(&ListingKind::ById);
+        let limit_waited_until = if has_the_turn { before(run.hard_deadline, TIME_TO_ACCEPT) } else { self.clock.now() };
+        let found = match list_by_id(client, ids, limit_waited_until).await {
+            Ok(found) => found,
+            Err(problem) => {
+                tracing::warn!(channel = %channel.id, %problem, "orders that wait with us could not be read; the next run reads them");
+                report.note_failure(&problem);
+                // A limit is nobody's fault, and leaves nothing behind: these are the first of the next run.
+                driven.met_the_limit = problem.status == Some(429);
+                driven.clean &= driven.met_the_limit;
+                poll.had_their_turn.retain(|order_id| !waiting.contains(order_id));
+                return driven;
+            }
+        };
+        report.listed_by_id = found.orders.len() + found.unreadable.len();
+        poll.absent.retain(|order_id| !absent.contains(order_id));
+        driven.clean &= self.record(channel, &found, &[], run, report).await;
+        driven
     }
 
-    /// Orders of ours that are open, and absent from a complete listing of the open states: the oldest hundred.
-    pub(crate) async fn absent_orders(&self, channel: &Channel, listing: &Listing) -> Vec<String> {
-        let listed: HashSet<&str> = listing
-            .orders
-            .iter()
-            .map(|order| order.order_id.as_str())
-            .chain(listing.unreadable.iter().filter_map(|order| order.order_id.as_deref()))
-            .collect();
+    /// Orders that wait with us and that this run's listings do not show, the oldest first: firm ones once Prima takes them, or one as
+    /// a probe; those whose message is lost; those whose creator is gone.
+    async fn waiting_with_us(&self, channel: &Channel, listing: &Listing) -> Vec<String> {
+        let now = self.clock.now();
+        let mut waiting = Vec::new();
+        // Where the store does not answer, nothing is known to wait.
+        if let Ok(intake) = self.store.load_intake().await
+            && intake.admits(now)
+        {
+            let firm = self.store.orders_in(&channel.id, Stage::Firm.name(), KEYS).await.unwrap_or_default();
+            // While Prima's intake is closed, a few are enough: one of them is the probe.
+            let most = if intake.is_closed() { PROBES } else { KEYS };
+            waiting.extend(firm.into_iter().filter(|key| intake.admits_order(key, now)).map(|key| key.order_id).take(most));
+        }
+        for stage in [Stage::InDoubt, Stage::Creating, Stage::Queued] {
+            let rows = self.rows_in(channel, stage.name(), ROWS).await;
+            let lost = rows.into_iter().filter(|row| match row.stage {
+                Stage::Creating => row.lease.as_ref().is_none_or(|lease| lease.until < before(now, LEASE_IS_DEAD)),
+                Stage::Queued | Stage::InDoubt => row.message_is_lost(now),
+                _ => false,
+            });
+            waiting.extend(lost.map(|row| row.key.order_id));
+        }
+        let listed: HashSet<&str> = listing.orders.iter().map(|order| order.order_id.as_str()).collect();
+        waiting.retain(|order_id| !listed.contains(order_id.as_str()));
+        waiting
+    }
+
+    /// Notes which orders of ours are open and absent from a complete listing of the open states. They are looked up by their ids in
+    /// the order in which they are noted: those that had no turn yet come first.
+    async fn note_absent(&self, channel: &Channel, poll: &mut PollState, shown: &HashSet<String>) {
         let open = [
             Stage::Seen.name(),
             Stage::Acknowledged.name(),
@@ -67,24 +164,24 @@ where
         ];
         let mut absent = Vec::new();
         for state in open {
-            let Ok(keys) = self.store.orders_in(&channel.id, state, KEYS).await else { continue };
-            absent.extend(keys.into_iter().map(|key| key.order_id).filter(|order_id| !listed.contains(order_id.as_str())));
-            if absent.len() >= IDS_PER_CALL {
-                break;
-            }
+            let keys = self.store.orders_in(&channel.id, state, KEYS).await.unwrap_or_default();
+            absent.extend(keys.into_iter().map(|key| key.order_id).filter(|order_id| !shown.contains(order_id)));
         }
-        absent.truncate(IDS_PER_CALL);
-        absent
+        let still_absent: HashSet<String> = absent.iter().cloned().collect();
+        poll.absent.retain(|order_id| still_absent.contains(order_id));
+        let noted: HashSet<String> = poll.absent.iter().cloned().collect();
+        poll.absent.extend(absent.into_iter().filter(|order_id| !noted.contains(order_id)));
+        poll.absent.truncate(KEYS);
     }
 
     /// Cancellations in Prima whose message was lost. They need no listing: the row says all.
-    pub(crate) async fn resend_stuck_cancellations(&self, channel: &Channel) -> bool {
+    async fn resend_stuck_cancellations(&self, channel: &Channel) -> bool {
         let now = self.clock.now();
-        let rows = self.rows_in(channel, Stage::Cancelling.name(), IDS_PER_CALL).await;
+        let rows = self.rows_in(channel, Stage::Cancelling.name(), ROWS).await;
         let mut messages = Vec::new();
         for mut row in rows {
-            if row.stage == Stage::Cancelling && row.since < before(now, QUEUED_IS_STUCK) {
-                row.since = now;
+            if row.stage == Stage::Cancelling && row.message_is_lost(now) {
+                row.send_again(now, "not worked off: sent again");
                 if self.store.save_order(&mut row).await.is_ok() {
                     messages.push(OrderMessage { channel: row.key.channel, order_id: row.key.order_id, task: OrderTask::Cancel });
                 }
@@ -139,5 +236,26 @@ where
         let mut rows: Vec<_> = self.store.load_orders(&keys).await.map(|rows| rows.into_values().collect()).unwrap_or_default();
         rows.sort_by(|one: &OrderRow, other| (one.since, &one.key).cmp(&(other.since, &other.key)));
         rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_that_waits_has_a_turn_the_oldest_first_and_nobody_two_before_another_had_one() {
+        let ids = |numbers: std::ops::Range<u32>| numbers.map(|number| number.to_string()).collect::<Vec<_>>();
+        let mut had = Vec::new();
+        assert_eq!(turns(&mut had, &ids(0..250), 100), ids(0..100));
+        assert_eq!(turns(&mut had, &ids(0..250), 100), ids(100..200));
+        // The rest, and then those again that had theirs first.
+        assert_eq!(turns(&mut had, &ids(0..250), 100), [ids(200..250), ids(0..50)].concat());
+        // What was helped is gone; what is new comes before those that had a turn.
+        let waiting = [ids(0..30), ids(300..310)].concat();
+        assert_eq!(turns(&mut had, &waiting, 20), [ids(300..310), ids(0..10)].concat());
+        assert_eq!(turns(&mut had, &waiting, 20), ids(10..30));
+        assert_eq!(turns(&mut had, &[], 20), Vec::<String>::new());
+        assert!(had.is_empty());
     }
 }

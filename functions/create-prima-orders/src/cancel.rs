@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::clock::Clock;
+use shared::clock::{Clock, after};
 use shared::events::EventBus;
 use shared::intake::{Admission, Call, ORDER_STATUS, admit};
 use shared::mirakl::OrderState;
@@ -41,11 +41,11 @@ where
         if is_in_doubt(&row)
             && let Some(wait) = self.too_early_to_ask(&row, asked_at, run.clock_skew)
         {
-            return self.again(message, wait).await;
+            return self.put_off(row, message, wait).await;
         }
         let question = Call::about(ORDER_STATUS, key);
         if admit(&self.store, &self.manners, question, asked_at).await == Admission::Closed {
-            return self.again(message, self.manners.probe_interval()).await;
+            return self.put_off(row, message, self.manners.probe_interval()).await;
         }
         let Some(number) = row.order_number.clone() else {
             return self.cancelled(row, "cancelled; it had no Prima order").await;
@@ -75,7 +75,7 @@ where
                 self.by_hand(row, &number, &format!("Prima answers the question for it with: {}", problem.message)).await
             }
             // Prima's matter, and not the order's.
-            Err(problem) if silent_to_all || problem.outcome == Outcome::NotSent => self.again(message, AGAIN).await,
+            Err(problem) if silent_to_all || problem.outcome == Outcome::NotSent => self.put_off(row, message, AGAIN).await,
             Err(problem) => self.not_answered(row, &number, &problem, message).await,
         }
     }
@@ -100,7 +100,7 @@ where
                         self.by_hand(row, &number, &format!("Prima refused to cancel it: {}", problem.message)).await
                     }
                     Ok(status) => self.as_prima_says(row, &number, status).await,
-                    Err(_) if silent_to_all => self.again(message, AGAIN).await,
+                    Err(_) if silent_to_all => self.put_off(row, message, AGAIN).await,
                     Err(unanswered) => self.not_answered(row, &number, &unanswered, message).await,
                 }
             }
@@ -129,11 +129,19 @@ where
     /// Records what was learned, and lets the message come again.
     async fn once_more(&self, mut row: OrderRow, message: &OrderMessage, wait: Duration) -> Disposition {
         row.since = self.clock.now();
+        row.expect_message(after(row.since, wait));
         match self.store.save_order(&mut row).await {
             // Changed meanwhile: the message comes again, and finds it as it is then.
             Ok(()) | Err(StoreError::Conflict(_)) => self.again(message, wait).await,
             Err(problem) => unsaved(&row, &problem),
         }
+    }
+
+    /// Lets the message come again, and notes when: until then nobody takes it for lost and sends another.
+    async fn put_off(&self, mut row: OrderRow, message: &OrderMessage, wait: Duration) -> Disposition {
+        row.expect_message(after(self.clock.now(), wait));
+        let _unsaved = self.store.save_order(&mut row).await;
+        self.again(message, wait).await
     }
 
     async fn as_prima_says(&self, row: OrderRow, number: &str, status: Option<PrimaOrderStatus>) -> Disposition {

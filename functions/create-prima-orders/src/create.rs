@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::channels::UnusableDocument;
-use shared::clock::{Clock, after, before};
+use shared::clock::{Clock, after};
 use shared::events::EventBus;
 use shared::intake::{Admission, Call, NEW_ORDER, ORDER_STATUS, admit};
 use shared::mirakl::{Order, OrderState};
-use shared::order::life::QUEUED_IS_STUCK;
 use shared::order::mapping::{MappedOrder, MappingChannel, map_order, order_number};
 use shared::order::remaining::{is_refunded, remaining};
 use shared::order::row::{Attempt, ExceptionKind, Lease, OrderKey, OrderRow, Stage, Unanswered};
@@ -77,7 +76,7 @@ where
                 Ok(None) => return Claim::Settled(Disposition::Done("unknown order")),
                 Err(_) => return Claim::Settled(Disposition::Return("store unavailable")),
             };
-            if work.order.last_updated_date < row.mirakl_updated {
+            if row.is_newer_than(work.order) {
                 return Claim::Settled(Disposition::Done("older than its row"));
             }
             match row.stage {
@@ -94,6 +93,9 @@ where
                 return Claim::Settled(self.settle(row, "cancelled").await);
             }
             if let Some(wait) = self.too_early_to_ask(&row, now, work.run.clock_skew) {
+                // Until then the message is not missed. Who moved the row meanwhile knows better.
+                row.expect_message(after(now, wait));
+                let _unsaved = self.store.save_order(&mut row).await;
                 return Claim::Settled(self.again(work.message, wait).await);
             }
             row.enter(Stage::Creating, now, "");
@@ -458,19 +460,20 @@ where
     /// Gives the lease back, and lets the message come again after `wait`; or the next listing, where the message is out of
     /// date by now: it would be turned away.
     async fn later(&self, mut row: OrderRow, work: &Work<'_>, wait: Duration) -> Disposition {
-        let is_out_of_date = |row: &OrderRow| work.order.last_updated_date < row.mirakl_updated;
+        let is_out_of_date = |row: &OrderRow| row.is_newer_than(work.order);
         let gives_back = |row: &mut OrderRow| {
             let (now, in_doubt) = (self.clock.now(), row.attempt.is_some());
             if is_out_of_date(row) {
                 row.enter(if in_doubt { Stage::InDoubt } else { Stage::Firm }, now, "changed in Mirakl meanwhile");
-                // For the poller it is stuck already: the next listing that shows it drives it on.
-                row.since = before(now, QUEUED_IS_STUCK);
+                // No message of it is under way: the poller's next run drives it on.
+                row.miss_message(now);
             } else {
                 row.enter(if in_doubt { Stage::InDoubt } else { Stage::Queued }, now, format!("again in {} s", wait.as_secs()));
+                row.expect_message(after(now, wait));
             }
         };
         let goes_on = async |row: &OrderRow| {
-            if is_out_of_date(row) { Disposition::Done("waits for the next listing") } else { self.again(work.message, wait).await }
+            if is_out_of_date(row) { Disposition::Done("waits for the poller's next run") } else { self.again(work.message, wait).await }
         };
         gives_back(&mut row);
         match self.store.save_order(&mut row).await {

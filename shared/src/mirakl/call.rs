@@ -1,6 +1,7 @@
 //! One call of the seller API, whatever its family: what is asked, and what asking again would do. Nothing of orders is
 //! known here.
 
+use jiff::Timestamp;
 use reqwest::Method;
 
 pub use super::caller::Caller;
@@ -60,6 +61,8 @@ pub struct Call {
     pub with_key: bool,
     /// The largest answer that is read, in bytes.
     pub largest_answer: usize,
+    /// A limit (429) is waited for no longer than until this moment; else until the caller's deadline.
+    pub limit_waited_until: Option<Timestamp>,
 }
 
 impl Call {
@@ -73,7 +76,17 @@ impl Call {
     #[must_use]
     pub fn new(operation: &'static str, method: Method, path: &[&str], repeat: Repeat) -> Self {
         let path = path.iter().map(|&segment| segment.to_owned()).collect();
-        Self { operation, method, path, query: Vec::new(), body: None, repeat, with_key: true, largest_answer: LARGEST_ANSWER }
+        Self {
+            operation,
+            method,
+            path,
+            query: Vec::new(),
+            body: None,
+            repeat,
+            with_key: true,
+            largest_answer: LARGEST_ANSWER,
+            limit_waited_until: None,
+        }
     }
 
     /// With a query parameter.

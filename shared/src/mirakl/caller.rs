@@ -149,7 +149,10 @@ impl<K: ApiKeys, C: Clock> Caller<K, C> {
                 Some(asked) => asked + self.jitter.spread(FIRST_WAIT),
                 None => self.jitter.spread(backoff(if told_to_wait { RATE_WAIT } else { FIRST_WAIT }, round)),
             };
-            if failures >= TRIES || after(self.clock.now(), pause + LEAST_TIME) > self.deadline {
+            let ends_at = after(self.clock.now(), pause);
+            // A wait for a limit may not eat the time that is needed for what comes after it.
+            let is_too_long = told_to_wait && call.limit_waited_until.is_some_and(|until| ends_at > until);
+            if failures >= TRIES || is_too_long || after(ends_at, LEAST_TIME) > self.deadline {
                 return Err(problem);
             }
             round += 1;

@@ -188,6 +188,7 @@ impl<K: ApiKeys, C: Clock> MiraklOrders for MiraklClient<K, C> {
             // Whole seconds: a form that every instance reads.
             call = call.query("start_update_date", from.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         }
+        call.limit_waited_until = query.limit_waited_until;
         let body = self.caller.send(&call).await?;
         page::read(&body)
     }

@@ -40,6 +40,8 @@ pub struct OrderQuery {
     pub order_ids: Vec<String>,
     /// `start_update_date`: last updated at this moment or later. Mirakl subtracts a time delta of its own: expect repeats.
     pub updated_from: Option<Timestamp>,
+    /// Where Mirakl's limit is met, it is waited for no longer than until this moment; else until the client's deadline.
+    pub limit_waited_until: Option<Timestamp>,
 }
 
 /// One page of OR11, ordered by creation date, oldest first.

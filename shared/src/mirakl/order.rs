@@ -2,6 +2,8 @@
 //! without ([`Order::unread_fields`]). Whatever else Mirakl promises has been
 //! seen absent or null, even in its own examples (Mirakl seller API, "Schema against reality").
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -341,6 +343,39 @@ pub struct OrderLine {
     /// `order_line_additional_fields`.
     #[serde(default, deserialize_with = "super::wire::null_as_default")]
     pub order_line_additional_fields: Vec<AdditionalField>,
+}
+
+/// Codes that Mirakl documents and that need no rule of ours: of lines, and deprecated ones.
+const KNOWN_STATES: [&str; 5] = ["REFUNDED", "INCIDENT_OPEN", "INCIDENT_CLOSED", "WAITING_REFUND", "WAITING_REFUND_PAYMENT"];
+const KNOWN_TAX_MODES: [&str; 2] = ["TAX_INCLUDED", "TAX_EXCLUDED"];
+const KNOWN_WORKFLOWS: [&str; 5] =
+    ["PAY_ON_ACCEPTANCE", "PAY_ON_DELIVERY", "PAY_ON_DUE_DATE", "PAY_ON_SHIPMENT", "NO_CUSTOMER_PAYMENT_CONFIRMATION"];
+
+impl Order {
+    /// States and codes that this version does not know, as `order_state CODE`. They are of closed lists: codes that each marketplace
+    /// chooses itself, such as shipping types, are none of them.
+    #[must_use]
+    pub fn unknown_values(&self) -> BTreeSet<String> {
+        let state = |state: &OrderState| match state {
+            OrderState::Other(code) if !KNOWN_STATES.contains(&code.as_str()) => Some(code.clone()),
+            _ => None,
+        };
+        let other_than = |known: &[&str], code: &Option<String>| code.clone().filter(|code| !known.contains(&code.as_str()));
+        let of_order = [
+            ("order_state", state(&self.order_state)),
+            ("order_tax_mode", other_than(&KNOWN_TAX_MODES, &self.order_tax_mode)),
+            ("payment_workflow", other_than(&KNOWN_WORKFLOWS, &self.payment_workflow)),
+        ];
+        let of_lines = self.order_lines.iter().map(|line| ("order_line_state", line.order_line_state.as_ref().and_then(state)));
+        let found = of_order.into_iter().chain(of_lines).filter_map(|(field, code)| Some((field, code?)));
+        found.map(|(field, code)| format!("{field} {}", printable(&code))).collect()
+    }
+}
+
+/// A code, and no more: whatever else may stand in its place is not repeated to anybody.
+fn printable(code: &str) -> &str {
+    let is_code = code.len() <= 60 && code.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.'));
+    if is_code { code } else { "(no code)" }
 }
 
 impl OrderLine {

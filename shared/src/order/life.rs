@@ -12,7 +12,7 @@ use crate::clock::{after, before};
 use crate::despatch::{Despatch, How};
 use crate::mirakl::{Order, OrderState};
 
-/// A message that should have been worked off by then is taken for lost and sent again. Longer than any delay we ask for.
+/// A despatch's message that should have been worked off by then is taken for lost and sent again. Longer than any delay we ask for.
 pub const QUEUED_IS_STUCK: Duration = Duration::from_secs(20 * 60);
 /// A lease that ended this long ago has no living holder, whatever the clocks.
 pub const LEASE_IS_DEAD: Duration = Duration::from_secs(60);
@@ -49,7 +49,7 @@ pub struct Circumstances {
 pub fn on_listing(known: Option<&OrderRow>, order: &Order, channel: &Channel, at: Circumstances) -> Option<(OrderRow, Next)> {
     let mut row = match known {
         // Another run listed it later, and was quicker.
-        Some(row) if order.last_updated_date.is_some() && order.last_updated_date < row.mirakl_updated => return None,
+        Some(row) if row.is_newer_than(order) => return None,
         Some(row) => row.clone(),
         None if is_history(order) && !was_missed_unseen(order, channel) => return None,
         None => OrderRow::first_seen(&channel.id, order, at.now),
@@ -146,8 +146,8 @@ fn waiting(row: &mut OrderRow, at: Circumstances) -> Next {
 /// under way, which is dropped as older than its row.
 fn driven_on(row: &mut OrderRow, newer: bool, at: Circumstances) -> Next {
     match row.stage {
-        Stage::InDoubt if newer || row.since < before(at.now, QUEUED_IS_STUCK) => {
-            row.since = at.now;
+        Stage::InDoubt if newer || row.message_is_lost(at.now) => {
+            sent_again(row, newer, at.now);
             Next::Create
         }
         // Its holder is gone. Only the next holder moves it out of this stage; what was sent stands in the row.
@@ -156,8 +156,11 @@ fn driven_on(row: &mut OrderRow, newer: bool, at: Circumstances) -> Next {
     }
 }
 
+fn sent_again(row: &mut OrderRow, newer: bool, now: Timestamp) {
+    if newer { row.enter(row.stage, now, "changed in Mirakl: sent again") } else { row.send_again(now, "not worked off: sent again") }
+}
+
 fn firm(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Next {
-    let stuck = row.since < before(at.now, QUEUED_IS_STUCK);
     if is_unreadable(row) {
         row.enter(Stage::Seen, at.now, "can be read now");
     }
@@ -187,8 +190,8 @@ fn firm(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Ne
             }
         }
         // A newer version overtakes the message under way, which is dropped as older than its row.
-        Stage::Queued if newer || stuck => {
-            row.enter(Stage::Queued, at.now, if newer { "changed in Mirakl: sent again" } else { "not worked off: sent again" });
+        Stage::Queued if newer || row.message_is_lost(at.now) => {
+            sent_again(row, newer, at.now);
             Next::Create
         }
         Stage::InDoubt | Stage::Creating => driven_on(row, newer, at),
@@ -482,7 +485,7 @@ fn shipped(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) ->
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
     use super::*;
-    use crate::order::row::{Lease, lines_of};
+    use crate::order::row::{ExpectedMessage, Lease, MESSAGE_IS_LOST, lines_of};
 
     fn channel() -> Channel {
         serde_json::from_str(
@@ -539,10 +542,52 @@ mod tests {
         assert_eq!(on_listing(Some(&row_in(Stage::Queued)), &order("SHIPPING", 2), &channel(), at(true)), None);
     }
 
+    fn overdue(row: &mut OrderRow, by: Duration) {
+        row.message = Some(ExpectedMessage { due: before(now(), by), copies: 0 });
+    }
+
+    #[test]
+    fn a_message_is_missed_minutes_after_it_was_due_and_each_copy_is_given_twice_the_time() {
+        let mut row = row_in(Stage::Queued);
+        row.enter(Stage::Queued, now(), "");
+        let lost = |row: &OrderRow, minutes: u64| {
+            let late = Duration::from_secs(60 * minutes);
+            (row.message_is_lost(after(now(), late)), row.message_is_lost(after(now(), late + Duration::from_secs(1))))
+        };
+        assert_eq!(lost(&row, 5), (false, true));
+        // One that was asked to come later is not missed before.
+        row.expect_message(after(now(), Duration::from_secs(900)));
+        assert_eq!(lost(&row, 20), (false, true));
+        for (copies, minutes) in [(1, 10), (2, 20), (3, 40), (4, 80), (5, 160), (6, 160)] {
+            row.send_again(now(), "");
+            assert_eq!((row.message.as_ref().unwrap().copies, lost(&row, minutes)), (copies, (false, true)));
+        }
+        row.enter(Stage::Firm, now(), "");
+        assert_eq!(row.message, None);
+        // A row of an older version: its message may be delayed as long as any.
+        row.enter(Stage::Queued, now(), "");
+        row.message = None;
+        assert_eq!(lost(&row, 20), (false, true));
+        row.enter(Stage::InDoubt, now(), "");
+        row.miss_message(now());
+        assert!(row.message_is_lost(now()));
+    }
+
+    #[test]
+    fn an_order_whose_date_of_change_has_disappeared_is_no_older_than_its_row() {
+        let mut row = row_in(Stage::Firm);
+        row.mirakl_updated = Some(now());
+        let mut undated = order("SHIPPING", 2);
+        undated.last_updated_date = None;
+        assert!(!row.is_newer_than(&undated));
+        let (after, next) = on_listing(Some(&row), &undated, &channel(), at(true)).unwrap();
+        assert_eq!((after.stage, next, after.mirakl_updated), (Stage::Queued, Next::Create, Some(now())));
+    }
+
     #[test]
     fn what_is_stuck_or_changed_is_sent_again() {
         let mut stuck = row_in(Stage::Queued);
-        stuck.since = before(now(), QUEUED_IS_STUCK + Duration::from_secs(1));
+        overdue(&mut stuck, MESSAGE_IS_LOST + Duration::from_secs(1));
         assert_eq!(outcome(Some(&stuck), &order("SHIPPING", 2), at(true)).1, Next::Create);
         let mut changed = order("SHIPPING", 1);
         changed.last_updated_date = Some(now());
@@ -703,7 +748,7 @@ mod tests {
                     match variant {
                         "newer" => listed.last_updated_date = Some(now()),
                         "stuck" => {
-                            row.since = before(now(), QUEUED_IS_STUCK + Duration::from_secs(1));
+                            overdue(&mut row, MESSAGE_IS_LOST + Duration::from_secs(1));
                             row.lease = Some(Lease { owner: "a".into(), until: before(now(), LEASE_IS_DEAD + Duration::from_secs(1)) });
                         }
                         "ours" => {
@@ -753,7 +798,7 @@ mod tests {
         row.mirakl_updated = Some(now());
         assert_eq!(on_listing(Some(&row), &order("CANCELED", 2), &channel(), at(true)), None, "listed before what we know");
         let mut exactly = row_in(Stage::Queued);
-        exactly.since = before(now(), QUEUED_IS_STUCK);
+        overdue(&mut exactly, MESSAGE_IS_LOST);
         assert_eq!(on_listing(Some(&exactly), &order("SHIPPING", 2), &channel(), at(true)), None);
         let mut held = row_in(Stage::Creating);
         held.lease = Some(Lease { owner: "a".into(), until: before(now(), LEASE_IS_DEAD) });

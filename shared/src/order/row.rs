@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
+use crate::clock::{after, before};
 use crate::despatch::Despatch;
 use crate::events::Severity;
 use crate::mirakl::{Order, OrderState};
@@ -152,6 +154,24 @@ pub struct Lease {
     /// Until when.
     pub until: Timestamp,
 }
+
+/// The message of the `orders` queue that drives an order on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectedMessage {
+    /// When it is to be worked off, as far as whoever sent it knows.
+    pub due: Timestamp,
+    /// How often it was taken for lost and sent again.
+    #[serde(default)]
+    pub copies: u32,
+}
+
+/// A message that is overdue by this is taken for lost and sent again. Each copy is given twice the time of the one before, so that
+/// few stand behind an order when nobody works messages off for hours.
+pub const MESSAGE_IS_LOST: Duration = Duration::from_secs(5 * 60);
+/// How often that time is doubled at most.
+const DOUBLED: u32 = 5;
+/// Rows of older versions do not say when their message is due: it is delayed by this at most.
+const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
 
 /// Sendings of a call whose outcome was unknown while Prima answered such calls about other orders: what Prima does with this
 /// order alone. After a few it is a person's.
@@ -447,6 +467,9 @@ pub struct OrderRow {
     /// Who may create it now.
     #[serde(default)]
     pub lease: Option<Lease>,
+    /// The message that drives it on, in the stages that wait for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<ExpectedMessage>,
     /// What is known of the `NewOrder` that was sent.
     #[serde(default)]
     pub attempt: Option<Attempt>,
@@ -544,6 +567,7 @@ impl OrderRow {
             adopted: false,
             order_number: None,
             lease: None,
+            message: None,
             attempt: None,
             created_at: None,
             referenced_at: None,
@@ -640,6 +664,8 @@ impl OrderRow {
         if stage != Stage::Creating {
             self.lease = None;
         }
+        self.message =
+            matches!(stage, Stage::Queued | Stage::InDoubt | Stage::Cancelling).then_some(ExpectedMessage { due: now, copies: 0 });
         if stage != Stage::Exception {
             self.exception = None;
         }
@@ -647,6 +673,42 @@ impl OrderRow {
             self.history.remove(HISTORY / 4);
         }
         self.history.push(Step { at: now, stage, note: note.into() });
+    }
+
+    /// Its message comes at this moment: until then it is not missed.
+    pub fn expect_message(&mut self, due: Timestamp) {
+        if let Some(message) = &mut self.message {
+            message.due = due;
+        }
+    }
+
+    /// Nobody sends its message: it is missed at once.
+    pub fn miss_message(&mut self, now: Timestamp) {
+        self.expect_message(before(now, MESSAGE_IS_LOST * 2));
+    }
+
+    /// Whether the message that drives it on should have been worked off long ago.
+    #[must_use]
+    pub fn message_is_lost(&self, now: Timestamp) -> bool {
+        let (due, copies) = match &self.message {
+            Some(message) => (message.due, message.copies),
+            None => (after(self.since, LONGEST_DELAY), 0),
+        };
+        after(due, MESSAGE_IS_LOST * (1 << copies.min(DOUBLED))) < now
+    }
+
+    /// Its message is sent once more, in the stage in which it is.
+    pub fn send_again(&mut self, now: Timestamp, note: &str) {
+        let copies = self.message.as_ref().map_or(0, |message| message.copies) + 1;
+        self.enter(self.stage, now, note);
+        self.message = Some(ExpectedMessage { due: now, copies });
+    }
+
+    /// Whether a version of the order is older than what the row knows. One without a date is as it is now: Mirakl may leave the
+    /// date out one day.
+    #[must_use]
+    pub fn is_newer_than(&self, order: &Order) -> bool {
+        order.last_updated_date.is_some() && order.last_updated_date < self.mirakl_updated
     }
 
     /// Ends its exception as a person says, in a way that can be taken back.

@@ -43,6 +43,38 @@ pub enum Reservation {
     HeldBy(OrderKey),
 }
 
+/// What is listed of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ListingKind {
+    /// What waits for acceptance, alone.
+    Waiting,
+    /// What changed lately.
+    Window,
+    /// Everything that is open.
+    Full,
+    /// Orders by their ids.
+    ById,
+}
+
+/// Where a listing stopped, for the next run to go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnfinishedListing {
+    /// Of a window: since when.
+    #[serde(default)]
+    pub updated_from: Option<Timestamp>,
+    /// Where its next page begins.
+    pub offset: usize,
+    /// The orders that its pages showed, as many as are kept; the latest last.
+    pub shown: Vec<String>,
+    /// Up to where everything is known once it is complete.
+    #[serde(default)]
+    pub mark: Option<Timestamp>,
+    /// Orders may have slipped between two of its pages.
+    #[serde(default)]
+    pub slipped: bool,
+}
+
 /// What a channel's poller remembers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PollState {
@@ -64,9 +96,33 @@ pub struct PollState {
     /// The next listing is to be by state alone: something was left behind.
     #[serde(default)]
     pub full_wanted: bool,
-    /// The latest listing by state alone ran out of time, or orders may have slipped through it.
+    /// Orders may have slipped through the latest listing by state alone, or it could not be begun: another is not begun at once.
     #[serde(default)]
     pub full_unfinished: bool,
+    /// A listing by state alone that did not fit into one run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_rest: Option<UnfinishedListing>,
+    /// A listing by window that did not fit into one run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_rest: Option<UnfinishedListing>,
+    /// What the latest run had no turn for, because Mirakl's limit or its time was used up: the next one begins with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turns_owed: Vec<ListingKind>,
+    /// When a listing by state alone was last complete and recorded; at first, when the channel was first polled.
+    #[serde(default)]
+    pub full_completed_at: Option<Timestamp>,
+    /// That none has been for long was said, once.
+    #[serde(default)]
+    pub full_unlisted_told: bool,
+    /// Orders of ours that were missing from the open ones, to be looked up by their ids; in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<String>,
+    /// Orders waiting with us that had their turn to be looked up and wait still: others come first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub had_their_turn: Vec<String>,
+    /// Values of Mirakl's that this version does not know, and that people were told of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown_values: Vec<String>,
     /// When a listing was last complete and recorded; at first, when the channel was first polled.
     #[serde(default)]
     pub completed_at: Option<Timestamp>,

@@ -24,7 +24,7 @@ use super::dice::Dice;
 use super::goods::{Goods, order_to_divide};
 use super::marketplace::{Happening, Marketplace, Sale};
 use super::office::Progress;
-use super::plan::{CHANNELS, Mishap, Moment, Plan, Profile, WINDOW, Windows, channel};
+use super::plan::{CHANNELS, Limit, Mishap, Moment, Plan, Profile, WINDOW, Windows, channel};
 use super::run::{VISIBILITY, create, creator, poll, rules, set_mode, wipe_table};
 use super::world::{Fate, Kind, World, beginning};
 use super::{marketplace, privacy};
@@ -51,6 +51,7 @@ pub fn nothing_yet() -> Plan {
         bus_down: Windows::default(),
         mirakl_down: vec![Windows::default()],
         key_refused: vec![Windows::default()],
+        limits: vec![None],
         prima_down: Windows::default(),
         new_order_dead: Windows::default(),
         prima_faults: HashMap::new(),
@@ -192,6 +193,11 @@ impl Course {
     /// From now on a call of this kind takes so long.
     pub fn lasts(&self, kind: Kind, long: Duration) {
         self.world.lasting.borrow_mut().insert(kind, long);
+    }
+
+    /// From now on the marketplace lets so many listings begin in such a time, and another program with the same key calls so often.
+    pub fn limits(&self, calls: usize, per: Duration, other_every: Option<Duration>) {
+        *self.world.limits.borrow_mut() = vec![Some(Limit::new(calls, per, other_every))];
     }
 
     /// The poller runs once.
@@ -412,6 +418,12 @@ impl Course {
             calls.iter().filter(|call| call.kind == Kind::List && call.about.contains(" 0 ids") && call.about.ends_with(" offset 0"));
         let minutely = minutely.filter(|call| !call.about.contains(" 4 states"));
         minutely.map(|call| call.about.contains(" 5 states")).collect()
+    }
+
+    /// All calls of OR11, as they are described.
+    #[must_use]
+    pub fn list_calls(&self) -> Vec<String> {
+        self.world.calls.borrow().iter().filter(|call| call.kind == Kind::List).map(|call| call.about.clone()).collect()
     }
 
     /// The channel is polled in another mode.

@@ -351,7 +351,9 @@ fn acknowledged(world: &World, fresh: &[(usize, String)], wrong: &mut Vec<String
     let office = world.office.borrow();
     for (channel, id) in fresh {
         let Some(sale) = shops.get(*channel).and_then(|shop| shop.sale(id)) else { continue };
-        let interval = u64::from(world.plan.channels[*channel].listing_interval_minutes);
+        let is_limited = world.limits.borrow().get(*channel).is_some_and(Option::is_some);
+        // Where a listing is let begin once a minute, listings of three kinds take turns.
+        let interval = u64::from(world.plan.channels[*channel].listing_interval_minutes) + if is_limited { 3 } else { 0 };
         let created = sale.order.created_date.unwrap_or(Timestamp::MIN);
         let late = |at: Option<Timestamp>, minutes: u64| at.is_none_or(|at| at > after(created, Duration::from_secs(60 * minutes)));
         if late(sale.accepted_by_connector, interval + 1) {
@@ -380,7 +382,11 @@ fn told_once(world: &World, wrong: &mut Vec<String>) {
 /// In a quiet world each channel keeps to its rhythm.
 fn rhythm(world: &World, quiet_at: Timestamp, wrong: &mut Vec<String>) {
     let from = after(quiet_at, Duration::from_secs(180));
-    for (channel, listings) in world.plan.channels.iter().zip(world.listings.borrow().iter()) {
+    for (index, (channel, listings)) in world.plan.channels.iter().zip(world.listings.borrow().iter()).enumerate() {
+        // A limit that is waited for shifts them.
+        if world.limits.borrow().get(index).is_some_and(Option::is_some) {
+            continue;
+        }
         for pair in listings.windows(2).filter(|pair| pair[0] > from) {
             let gap = pair[1].duration_since(pair[0]).as_secs();
             let interval = i64::from(channel.listing_interval_minutes) * 60;

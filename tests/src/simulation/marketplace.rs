@@ -139,6 +139,8 @@ pub struct Marketplace {
     pub references_touch: bool,
     /// Listings name their total.
     pub counts: bool,
+    /// A page has so many orders at most, whatever is asked.
+    pub longest_page: usize,
     /// Orders whose references are refused.
     unreferenceable: HashSet<String>,
     /// Orders that it does not know any more.
@@ -157,6 +159,7 @@ impl Marketplace {
             whole_seconds,
             references_touch,
             counts,
+            longest_page: 100,
             unreferenceable: HashSet::new(),
             forgotten: HashSet::new(),
         }
@@ -176,6 +179,13 @@ impl Marketplace {
         if let Some(&index) = self.by_id.get(order_id) {
             self.sales[index].unreadable = unreadable;
             self.touch(index, now);
+        }
+    }
+
+    /// Changes an order in a way of its own, without a trace in its date.
+    pub fn change(&mut self, order_id: &str, change: impl FnOnce(&mut Sale)) {
+        if let Some(&index) = self.by_id.get(order_id) {
+            change(&mut self.sales[index]);
         }
     }
 
@@ -449,7 +459,7 @@ impl Marketplace {
         let mut page = OrderPage::default();
         let mut total = 0;
         for sale in self.sales.iter().filter(matches) {
-            if total >= offset && page.length < 100 {
+            if total >= offset && page.length < self.longest_page {
                 page.length += 1;
                 if sale.unreadable { page.unreadable.push(unreadable(sale)) } else { page.orders.push(shown(sale)) }
             }

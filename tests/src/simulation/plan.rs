@@ -1,6 +1,6 @@
 //! What is to happen in a run: drawn from its seed, or written down for the exhaustive sweep.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -43,6 +43,54 @@ impl Windows {
             (Moment(from), Moment(from + dice.between(1, longest_minutes * 60) * 1000))
         });
         Self(windows.collect())
+    }
+}
+
+/// How many calls of OR11 a marketplace lets begin within a time, whoever makes them with the shop's key.
+#[derive(Clone, Debug)]
+pub struct Limit {
+    /// So many calls ...
+    pub calls: usize,
+    /// ... in such a time.
+    pub per: Duration,
+    /// Another program uses the same key, and calls so often; not in a quiet world.
+    pub other_every: Option<Duration>,
+    other_next: Timestamp,
+    begun: VecDeque<Timestamp>,
+}
+
+impl Limit {
+    /// One that is ours alone, or is shared with another program.
+    #[must_use]
+    pub fn new(calls: usize, per: Duration, other_every: Option<Duration>) -> Self {
+        Self { calls, per, other_every, other_next: beginning(), begun: VecDeque::new() }
+    }
+
+    /// Lets a call begin.
+    ///
+    /// # Errors
+    /// How long to wait.
+    pub fn begin(&mut self, now: Timestamp, quiet: bool) -> Result<(), Duration> {
+        while let Some(every) = self.other_every.filter(|_| !quiet && self.other_next <= now) {
+            let at = self.other_next;
+            self.other_next = after(at, every);
+            // It does not wait, and tries again in its turn.
+            let _refused = self.take(at);
+        }
+        self.take(now)
+    }
+
+    fn take(&mut self, at: Timestamp) -> Result<(), Duration> {
+        while self.begun.front().is_some_and(|begun| after(*begun, self.per) <= at) {
+            self.begun.pop_front();
+        }
+        match self.begun.front() {
+            Some(oldest) if self.begun.len() >= self.calls => Err(after(*oldest, self.per).duration_since(at).unsigned_abs()),
+            _ => {
+                self.begun.push_back(at);
+                Ok(())
+            }
+        }
     }
 }
 
@@ -215,6 +263,8 @@ pub struct Plan {
     pub mirakl_down: Vec<Windows>,
     /// Times at which each key is refused.
     pub key_refused: Vec<Windows>,
+    /// Each marketplace's limit of listings, where it has one.
+    pub limits: Vec<Option<Limit>>,
     /// Outages of Prima.
     pub prima_down: Windows,
     /// Times at which Prima answers every `NewOrder` with a fault, and questions as ever.
@@ -258,6 +308,7 @@ impl Plan {
             mirakl_down: nowhere(),
             key_refused: nowhere(),
             prima_down: Windows::default(),
+            limits: vec![None; drawn.channels.len()],
             new_order_dead: Windows::default(),
             prima_faults: HashMap::new(),
             wipe: None,
@@ -348,6 +399,7 @@ impl<'d> Draw<'d> {
             bus_down: Windows::drawn(dice, 1, until, 25),
             mirakl_down: (0..2).map(|_| Windows::drawn(dice, 2, until, 25)).collect(),
             key_refused: (0..2).map(|_| if dice.chance(0.1) { Windows::drawn(dice, 1, until, 10) } else { Windows::default() }).collect(),
+            limits: vec![None, None],
             prima_down: Windows::drawn(dice, 2, until, if dice.chance(0.2) { 120 } else { 25 }),
             new_order_dead: Windows::default(),
             prima_faults: HashMap::new(),
@@ -376,9 +428,30 @@ impl<'d> Draw<'d> {
         if self.dice.chance(0.3) {
             self.shared_number();
         }
+        if self.dice.chance(0.15) {
+            self.crowd();
+        }
         self.plan.arrivals.sort_by_key(|arrival| arrival.at);
         self.faults_of_prima();
         self.plan
+    }
+
+    /// More open orders than a page holds, on a marketplace that lets few listings begin, and lets another program take a part of them.
+    fn crowd(&mut self) {
+        let dice = self.dice;
+        for number in 0..dice.between(60, 130) {
+            let id = format!("MKP0{:09}-A", 700_000_000 + number);
+            let at = Moment(dice.between(0, 120_000));
+            let created = after(beginning(), Duration::from_millis(at.0));
+            let order = order(&id, OrderState::Shipping, created, Goods::Ordinary, dice);
+            let sale =
+                Sale::new(order, after(created, Duration::from_secs(u64::from(WINDOW) * 60)), Some(Duration::ZERO), Vec::new(), false);
+            self.plan.truths.insert(OrderKey::new(CHANNELS[0], &id), Truth::default());
+            self.plan.arrivals.push(Arrival { at, channel: 0, sale, happenings: Vec::new() });
+        }
+        let other = dice.chance(0.6).then(|| dice.seconds(25, 90));
+        let calls = usize::try_from(dice.between(1, 3)).unwrap_or(1);
+        self.plan.limits[0] = Some(Limit::new(calls, Duration::from_secs(55), other));
     }
 
     fn state_of_new(&self, channel: usize) -> OrderState {

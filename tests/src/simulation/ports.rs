@@ -62,8 +62,10 @@ pub struct Polled {
     pub waiting: HashMap<String, bool>,
     /// Orders that it tried to accept.
     pub tried: HashSet<String>,
-    /// A page of the minute's listing did not come.
-    pub incomplete: bool,
+    /// A page of a listing by window did not come.
+    pub window_incomplete: bool,
+    /// A page of a listing by state alone did not come.
+    pub full_incomplete: bool,
 }
 
 impl Invocation {
@@ -264,7 +266,7 @@ impl Store for Port {
         let before = self.0.world.store.load_poll(channel).await?.watermark;
         let saved = self.0.world.store.save_poll(channel, poll).await;
         if saved.is_ok() && poll.watermark > before {
-            self.judge_watermark(channel, poll.watermark);
+            self.judge_watermark(channel, before.is_none(), poll.watermark);
         }
         self.0.end(fate).await;
         if fate == Fate::AnswerLost {
@@ -484,6 +486,21 @@ impl Client {
         }
     }
 
+    /// The marketplace's limit is waited for as the real client does.
+    async fn limited(&self, query: &OrderQuery) -> Result<(), MiraklError> {
+        let world = &self.port.0.world;
+        loop {
+            let Err(wait) = world.begin_listing(self.index) else { return Ok(()) };
+            world.tell(|| format!("       {:<9} too many listings: again in {wait:?}", self.port.0.name));
+            let ends_at = after(self.port.now(), wait);
+            if ends_at > self.deadline || query.limit_waited_until.is_some_and(|until| ends_at > until) {
+                let problem = MiraklError::refused("OR11", 429, None, "too many requests");
+                return Err(MiraklError { retry_after: Some(wait), ..problem });
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
     async fn end<T>(&self, fate: Fate, operation: &'static str, answer: Result<T, MiraklError>) -> Result<T, MiraklError> {
         self.port.0.end(fate).await;
         if fate == Fate::AnswerLost { Err(MiraklError::unknown(operation, "the connection broke")) } else { answer }
@@ -506,10 +523,14 @@ impl MiraklOrders for Client {
                 )
             })
             .await;
+        let fate = match fate {
+            Ok(fate) => self.limited(query).await.map(|()| fate),
+            Err(problem) => Err(problem),
+        };
         if let Err(problem) = &fate
             && is_minutely
         {
-            self.port.note_page(self.index, &self.channel, Err(problem));
+            self.port.note_page(self.index, &self.channel, query, Err(problem));
         }
         let fate = fate?;
         if offset == 0 && is_minutely {
@@ -521,7 +542,7 @@ impl MiraklOrders for Client {
         let page = world.shop(&self.channel, |shop| shop.list(query, offset)).unwrap_or_default();
         let answer = self.end(fate, "OR11", Ok(page)).await;
         if is_minutely {
-            self.port.note_page(self.index, &self.channel, answer.as_ref());
+            self.port.note_page(self.index, &self.channel, query, answer.as_ref());
         }
         answer
     }
@@ -692,11 +713,12 @@ impl Port {
 
     /// What a page of the minute's listing showed. All pages come before the first acceptance: accepting while paging by
     /// offset skips orders.
-    fn note_page(&self, index: usize, channel: &str, page: Result<&OrderPage, &MiraklError>) {
+    fn note_page(&self, index: usize, channel: &str, query: &OrderQuery, page: Result<&OrderPage, &MiraklError>) {
         let mut polled = self.0.polled.borrow_mut();
         let Some(polled) = polled.get_mut(index) else { return };
         let Ok(page) = page else {
-            polled.incomplete = true;
+            polled.window_incomplete |= query.updated_from.is_some();
+            polled.full_incomplete |= query.updated_from.is_none() && query.states.len() > 1;
             return;
         };
         if !polled.tried.is_empty() {
@@ -712,10 +734,11 @@ impl Port {
     }
 
     /// The watermark moved: no order that waits may lie behind it, or the next listing does not show it.
-    fn judge_watermark(&self, channel: &str, watermark: Option<Timestamp>) {
+    fn judge_watermark(&self, channel: &str, first: bool, watermark: Option<Timestamp>) {
         let world = &self.0.world;
         let index = world.plan.channel_index(channel).unwrap_or_default();
-        if self.0.polled.borrow().get(index).is_some_and(|polled| polled.incomplete) {
+        let incomplete = |polled: &Polled| if first { polled.full_incomplete } else { polled.window_incomplete };
+        if self.0.polled.borrow().get(index).is_some_and(incomplete) {
             world.violate(format!("the watermark of {channel} moved although the listing was incomplete"));
         }
         let next = watermark.map(|mark| before(mark, OVERLAP));

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::dice::Dice;
 use super::marketplace::Marketplace;
 use super::office::Office;
-use super::plan::{Mishap, Moment, Plan};
+use super::plan::{Limit, Mishap, Moment, Plan};
 use super::sqs::Sqs;
 
 /// What a call is for.
@@ -168,6 +168,8 @@ pub struct World {
     pub refused: RefCell<BTreeMap<&'static str, u16>>,
     /// In a course: how long a call of a kind takes, where it is not as long as usual.
     pub lasting: RefCell<BTreeMap<Kind, Duration>>,
+    /// Each marketplace's limit of listings.
+    pub limits: RefCell<Vec<Option<Limit>>>,
     /// Prima answers questions with an error of its own.
     pub prima_unclear: Cell<bool>,
     /// Calls of Prima's without an answer, by order number.
@@ -235,6 +237,7 @@ impl World {
         let shops = std::mem::take(&mut plan.marketplaces);
         let mishaps = std::mem::take(&mut plan.mishaps);
         let channels = plan.channels.clone();
+        let limits = std::mem::take(&mut plan.limits);
         let mut office = Office::default();
         office.cancels = plan.manners.cancel_order;
         Self {
@@ -249,6 +252,7 @@ impl World {
             failing: RefCell::default(),
             refused: RefCell::default(),
             lasting: RefCell::default(),
+            limits: RefCell::new(limits),
             prima_unclear: Cell::new(false),
             unanswered: RefCell::default(),
             sent_in_vain: RefCell::default(),
@@ -317,6 +321,16 @@ impl World {
         let shop = shops.get_mut(index)?;
         shop.advance(now);
         Some(work(shop))
+    }
+
+    /// Lets a listing begin, or says how long to wait.
+    ///
+    /// # Errors
+    /// How long.
+    pub fn begin_listing(&self, channel: usize) -> Result<(), Duration> {
+        let (now, quiet) = (self.now(), self.quiet.get());
+        let mut limits = self.limits.borrow_mut();
+        limits.get_mut(channel).and_then(Option::as_mut).map_or(Ok(()), |limit| limit.begin(now, quiet))
     }
 
     /// Whether calls are to be described: for a trace, or for the sweep.

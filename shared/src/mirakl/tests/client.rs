@@ -15,6 +15,7 @@ const BUDGET: Duration = Duration::from_secs(60);
 async fn a_listing_asks_for_full_pages_oldest_first() {
     let marketplace = Marketplace::with(vec![ok(r#"{"orders":[],"total_count":250}"#)]);
     let query = OrderQuery {
+        limit_waited_until: None,
         states: vec![OrderState::WaitingAcceptance, OrderState::Shipping],
         order_ids: vec!["A-1".to_owned(), "B-1".to_owned()],
         updated_from: Some("2026-11-20T09:00:00.250Z".parse().unwrap()),
