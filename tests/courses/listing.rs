@@ -485,6 +485,21 @@ fn a_state_that_is_not_known_is_told_once_and_such_orders_starve_nobody() {
 }
 
 #[test]
+fn a_field_that_is_done_without_is_told_once() {
+    play(nothing_yet(), async |course| {
+        let odd = || vec![r#"shipping_deadline in form "99.99.9999""#.to_owned()];
+        for id in ["A-1", "A-2"] {
+            course.sells_with(id, OrderState::WaitingAcceptance, |sale| sale.order.unread_fields = odd());
+        }
+        course.live(10).await;
+        let events = course.events(EventKind::UnknownValue);
+        assert_eq!(events.len(), 1, "{events:?}");
+        assert!(events[0].reason.contains("shipping_deadline in form") && events[0].needs_person, "{events:?}");
+        assert_eq!((course.stage("A-1").await, course.stage("A-2").await), (Stage::Created, Stage::Created));
+    });
+}
+
+#[test]
 fn firm_orders_in_a_state_that_is_not_known_keep_no_other_from_prima() {
     let at = |minute: u64| Moment(minute * 60_000);
     let mut plan = nothing_yet();

@@ -75,7 +75,8 @@ impl ChannelReport {
     }
 
     pub(crate) fn note_unknown_values(&mut self, order: &Order) {
-        for value in order.unknown_values() {
+        let odd_fields = order.unread_fields.iter().map(|field| format!("{field}, which was done without"));
+        for value in order.unknown_values().into_iter().chain(odd_fields) {
             self.unknown_values.entry(value).or_insert_with(|| order.order_id.clone());
         }
     }

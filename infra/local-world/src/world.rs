@@ -195,10 +195,14 @@ impl World {
                 return Ok(summary);
             }
             if Instant::now() > deadline {
-                bail!("not settled after {} s: {summary:?}, {depths:?}", limit.as_secs());
+                bail!("not settled after {} s\n{}\n{summary:#?}, {depths:?}", limit.as_secs(), self.rows_by_stage().await?);
             }
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
+    }
+
+    async fn rows_by_stage(&self) -> Result<String> {
+        Ok(by_stage(&self.deployment.rows().await?))
     }
 
     /// Polls again and again until nothing moves any more: every order is in Prima, an exception, or closed without having
@@ -215,11 +219,41 @@ impl World {
                 return Ok(seen.summary());
             }
             if Instant::now() > deadline {
-                bail!("not settled after {} s: {:?}, {:?}", limit.as_secs(), seen.unfinished(), seen.depths);
+                let (unfinished, depths) = (seen.unfinished().len(), &seen.depths);
+                bail!(
+                    "not settled after {} s: {unfinished} orders are unfinished, {} messages wait in the queue, {} are delayed\n{}",
+                    limit.as_secs(),
+                    depths.waiting + depths.in_flight,
+                    depths.delayed,
+                    self.rows_by_stage().await?
+                );
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
+}
+
+/// Rows by channel and stage, as a table. Rows that are over say nothing of why something still moves.
+fn by_stage(rows: &[Value]) -> String {
+    let mut stages: BTreeMap<(String, String), Vec<&Value>> = BTreeMap::new();
+    for row in rows.iter().map(|item| &item["document"]) {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        if row["stage"].is_string() {
+            stages.entry((text(&row["key"]["channel"]), text(&row["stage"]))).or_default().push(row);
+        }
+    }
+    let mut table =
+        format!("{:<16} {:<18} {:>6}  {:<20}  {:<20}  {}\n", "channel", "stage", "orders", "oldest since", "oldest order", "its last note");
+    for ((channel, stage), mut rows) in stages {
+        rows.sort_by_key(|row| row["since"].as_str().unwrap_or_default().to_owned());
+        let Some(oldest) = rows.first() else { continue };
+        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        let since = text(&oldest["since"]).chars().take(19).collect::<String>();
+        let note = oldest["history"].as_array().and_then(|steps| steps.last()).map_or_else(|| "-".to_owned(), |step| text(&step["note"]));
+        let order = text(&oldest["key"]["order_id"]);
+        table.push_str(&format!("{channel:<16} {stage:<18} {:>6}  {since:<20}  {order:<20}  {note}\n", rows.len()));
+    }
+    table
 }
 
 fn parameters(options: &WorldOptions) -> BTreeMap<String, String> {
@@ -238,4 +272,25 @@ fn parameters(options: &WorldOptions) -> BTreeMap<String, String> {
     .collect();
     parameters.extend(options.parameters.clone());
     parameters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unfinished_is_shown_by_stage_with_the_last_note_of_the_oldest() {
+        let row = |order: &str, stage: &str, since: &str, note: &str| json!({"document": {"key": {"channel": "uk", "order_id": order}, "stage": stage, "since": since, "history": [{"note": "first"}, {"note": note}]}});
+        let rows = [
+            row("A-1", "firm", "2026-11-10T12:00:00Z", "Prima does not answer; waits"),
+            row("A-2", "firm", "2026-11-10T11:00:00Z", "an operator retries"),
+            row("A-3", "created", "2026-11-10T12:00:00Z", "in Prima (new)"),
+            json!({"document": {"watermark": "2026-11-10T12:00:00Z"}}),
+        ];
+        let shown = by_stage(&rows);
+        let lines: Vec<Vec<&str>> =
+            shown.lines().map(|line| line.split("  ").map(str::trim).filter(|part| !part.is_empty()).collect()).collect();
+        assert_eq!(lines.len(), 3, "{shown}");
+        assert!(lines[2][..].ends_with(&["2026-11-10T11:00:00", "A-2", "an operator retries"]), "{shown}");
+    }
 }
