@@ -15,6 +15,8 @@ use crate::mirakl::rights::refusal;
 const FIRST_WAIT: Duration = Duration::from_secs(60);
 /// The longest wait: the right goes on working so long after somebody gave it.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(10 * 60);
+/// Whoever notes a refusal tells of it within this.
+const TOLD_BY_WHO_NOTED: Duration = Duration::from_secs(60);
 /// A right that is still refused is told again after this.
 pub const REMIND_EVERY: Duration = Duration::from_secs(24 * 3600);
 
@@ -43,6 +45,12 @@ impl RefusedRight {
     #[must_use]
     pub fn is_untold(&self, now: Timestamp) -> bool {
         self.told_at.is_none_or(|at| at <= before(now, REMIND_EVERY))
+    }
+
+    /// Whoever noted it has not told people of it, and will not any more.
+    #[must_use]
+    pub fn is_left_untold(&self, now: Timestamp) -> bool {
+        self.told_at.is_none() && after(self.since, TOLD_BY_WHO_NOTED) <= now
     }
 
     /// What people are told.
@@ -210,7 +218,10 @@ mod tests {
         for word in ["OR23", "ROLE_PARTNER_ORDER_TRACKING_WRITE", "ROLE_SHOP_ADMIN", "HTTP 403 Forbidden", "uk"] {
             assert!(event.reason.contains(word), "{word}: {}", event.reason);
         }
+        let noted = &untold[0];
+        assert!(!noted.is_left_untold(at(59)) && noted.is_left_untold(at(60)), "whoever noted it could not tell");
         rights.tell("uk", "OR23", at(0));
+        assert!(!rights.of("uk", "OR23").unwrap().is_left_untold(at(60)));
         rights.refuse("uk", &forbidden("OR23"), at(60));
         assert_eq!(rights.untold(at(86_399)).len(), 0);
         let again = rights.untold(at(86_400));

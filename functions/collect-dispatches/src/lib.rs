@@ -33,6 +33,7 @@ use shared::odd_form::OddForm;
 use shared::order::row::{DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED, ExceptionKind, OrderKey, OrderRow, REFERENCE_PENDING, Stage};
 use shared::prima::{Outcome, PrimaDespatches, PrimaError, PrimaOrderStatus, PrimaProgress};
 use shared::queue::{OrderMessage, OrderQueue, OrderTask, ShownExceptions};
+use shared::rights::RefusedRight;
 use shared::state::{Store, StoreError};
 
 pub use files::{Inbox, Unread, Verdict};
@@ -144,8 +145,27 @@ where
         for one in reports {
             report.add(one);
         }
+        self.tell_of_refused_rights().await;
         self.tidy().await;
         Ok(report)
+    }
+
+    /// Rights whose refusal `update-dispatches` noted and could not tell of: its next refusal may be hours away.
+    async fn tell_of_refused_rights(&self) {
+        let Ok(mut state) = self.store.load_collection().await else { return };
+        let now = self.clock.now();
+        let left: Vec<RefusedRight> = state.refused.iter().filter(|right| right.is_left_untold(now)).cloned().collect();
+        let mut told = false;
+        for right in left {
+            if self.events.publish(&[right.event(now)]).await.is_ok() {
+                state.refused.tell(&right.channel, &right.operation, now);
+                told = true;
+            }
+        }
+        // Where that cannot be noted, it is told once more a minute later.
+        if told && let Err(problem) = self.store.save_collection(&mut state).await {
+            tracing::warn!(%problem, "that a refused right was told could not be noted");
+        }
     }
 
     /// Rows of a channel that may be due, as they stand now; exceptions stand elsewhere in the index.

@@ -107,7 +107,8 @@ impl<'p, M, S: Store, E: EventBus, C: Clock> Permitted<'p, M, S, E, C> {
             })
             .await;
         let untold = self.refused.borrow().of(self.channel, problem.operation).filter(|one| one.is_untold(now)).cloned();
-        let Some(untold) = untold.filter(|_| noted) else { return };
+        // What others noted just now they tell themselves; what they noted a while ago, they could not.
+        let Some(untold) = untold.filter(|one| noted || one.is_left_untold(now)) else { return };
         match self.events.publish(&[untold.event(now)]).await {
             Ok(()) => {
                 self.change(|refused| {
