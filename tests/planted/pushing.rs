@@ -197,6 +197,12 @@ pub(crate) const BUGS: &[Bug] = &[
         }],
     },
     Bug {
+        name: "pieces-that-come-back-are-taken-off",
+        why: "Pieces that a channel does not sell are taken off it though it is given all of them again: imports go on without end.",
+        simulation: Simulation::Stock,
+        edits: &[Edit { file: DIVISION, find: " && is_handed_on(index);", replace: " && (true || is_handed_on(index));" }],
+    },
+    Bug {
         name: "urgent-waits-for-the-pace",
         why: "What is to be lowered waits for the pace of the sales.",
         simulation: Simulation::Stock,

@@ -102,8 +102,15 @@ pub fn divide(free: u32, burst: u32, claims: &[Claim]) -> Vec<Quota> {
             quotas[index] = Quota::Share(rest.min(claims[index].limit));
         }
     } else if given == 0 {
-        // One channel has nothing, and pieces lie on another that does not sell them.
-        let lying = kept.filter(|index| claims[*index].shown > 1 && !claims[*index].sells).max_by_key(|index| claims[*index].shown);
+        // One channel has nothing, and pieces lie on another that does not sell them. They are taken off it only where another gets some:
+        // if all came back to it, they would be taken off again without end.
+        let is_handed_on = |index: &usize| {
+            let among: Vec<usize> = order.iter().filter(|one| *one == index || changed.contains(one)).copied().collect();
+            let divided = shares(budget.saturating_add(claims[*index].shown), claims, &among);
+            divided.into_iter().any(|(other, share)| other != *index && share > 0)
+        };
+        let lies = |index: &usize| claims[*index].shown > 1 && !claims[*index].sells && is_handed_on(index);
+        let lying = kept.filter(lies).max_by_key(|index| claims[*index].shown);
         if let Some(index) = lying {
             quotas[index] = Quota::Share(0);
         }

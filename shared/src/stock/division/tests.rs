@@ -59,6 +59,19 @@ fn pieces_that_lie_on_one_channel_are_handed_on() {
 }
 
 #[test]
+fn pieces_that_would_all_come_back_are_not_taken_off() {
+    let lies = Claim { sells: false, limit: 4, ..claim(4, 9) };
+    let slow = Claim { sells: false, limit: 2, ..claim(0, 1) };
+    assert_eq!(divide(4, 5, &[slow, lies]), [Share(0), Stays], "it sells so much more that it would get all four again");
+    assert_eq!(divide(4, 5, &[slow, Claim { weight: 3, ..lies }]), [Share(0), Share(0)], "one would go to the other");
+    let three = Claim { shown: 3, weight: 3, ..lies };
+    assert_eq!(divide(3, 5, &[slow, three]), [Share(0), Stays], "of equals the one that sells more goes first, as when they are divided");
+    // The one with fewer pieces, if only those would be handed on.
+    let few = Claim { shown: 2, limit: 2, weight: 1, ..lies };
+    assert_eq!(divide(6, 5, &[slow, lies, few]), [Share(0), Stays, Share(0)]);
+}
+
+#[test]
 fn the_threshold_follows_the_sales_and_what_is_divided_stays_so() {
     let key = SkuKey(7);
     let division = |most: u32, shown: [u32; 2], limit: u32| {
@@ -189,8 +202,37 @@ proptest! {
                 prop_assert!(claims[index].shown <= claims[index].limit);
             }
         }
-        // Once that has had its effect, nothing changes any more without a sale, but for pieces that lie.
+        // Once that has had its effect.
         let settled: u32 = quotas.iter().zip(&claims).map(|(quota, claim)| if let Share(share) = quota { *share } else { claim.shown }).sum();
         prop_assert!(settled <= free);
+    }
+
+    #[test]
+    fn without_a_sale_the_imports_come_to_an_end(
+        free in 0..30_u32,
+        burst in 0..10_u32,
+        may_rise in any::<bool>(),
+        claims in prop::collection::vec((0..12_u32, 0..15_u32, 1..50_u64, any::<bool>()), 1..5),
+    ) {
+        let mut claims: Vec<Claim> = claims
+            .into_iter()
+            .map(|(shown, limit, weight, sells)| Claim { limit, may_rise, sells, ..claim(shown, weight) })
+            .collect();
+        let mut rounds = 0;
+        loop {
+            let before = claims.clone();
+            for (claim, quota) in claims.iter_mut().zip(divide(free, burst, &before)) {
+                match quota {
+                    Share(share) if may_rise => claim.shown = share,
+                    Share(share) => claim.shown = claim.shown.min(share),
+                    Stays => {}
+                }
+            }
+            if claims == before {
+                break;
+            }
+            rounds += 1;
+            prop_assert!(rounds < 20, "imports go on: {claims:?} of {free}");
+        }
     }
 }
