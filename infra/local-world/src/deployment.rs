@@ -377,7 +377,7 @@ impl Deployment {
     /// The operator command's binary.
     #[must_use]
     pub fn operator_binary(&self) -> PathBuf {
-        handlers::binary(self.build, handlers::OPERATOR)
+        handlers::binary(self.build, xtask::cargo::OPERATOR)
     }
 
     /// The variables that lead the operator command to this stack.
