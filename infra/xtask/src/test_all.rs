@@ -136,9 +136,10 @@ pub fn run() -> io::Result<bool> {
                 Some(ended) => {
                     let outcome = one.outcome(ended.success())?;
                     let seconds = outcome.took.as_secs_f64();
-                    status.say(&format!("{:>8.1} s  {:<34} {}", seconds, outcome.name, outcome.closing));
+                    status.erase();
+                    println!("{seconds:>8.1} s  {:<34} {}", outcome.name, outcome.closing);
                     if !outcome.passed {
-                        status.say(&std::fs::read_to_string(&one.log)?);
+                        println!("{}", String::from_utf8_lossy(&std::fs::read(&one.log)?));
                     }
                     outcomes.push(outcome);
                 }
