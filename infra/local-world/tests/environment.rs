@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use shared::settings::Settings;
+use shared::aws::settings::Settings;
 
 /// What Lambda sets itself; and where a local AWS is.
 const OF_LAMBDA: [&str; 5] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL"];
@@ -19,7 +19,7 @@ fn read_by(wire: impl FnOnce(&Settings<'_>) -> bool) -> BTreeSet<String> {
         asked.borrow_mut().insert(name.to_owned());
         Some("1".to_owned())
     });
-    shared::telemetry::start(&settings);
+    shared::aws::telemetry::start(&settings);
     assert!(wire(&settings), "it cannot be wired");
     drop(settings);
     asked.into_inner().into_iter().filter(|name| !OF_LAMBDA.contains(&name.as_str())).collect()

@@ -10,12 +10,12 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_sqs::types::QueueAttributeName;
 use jiff::Timestamp;
 use serde_json::json;
-use shared::aws::code_of;
-use shared::channels::Documents;
-use shared::clock::after;
-use shared::eventbridge::SOURCE;
-use shared::state::dynamodb::DynamoDbStore;
-use shared::state::{PollState, Store as _};
+use shared::aws::config::code_of;
+use shared::aws::documents::Documents;
+use shared::aws::event_bus::SOURCE;
+use shared::aws::store::DynamoDbStore;
+use shared::domain::state::{PollState, Store as _};
+use shared::kit::clock::after;
 
 use crate::place::Connector;
 use crate::table::{age, table};
@@ -277,7 +277,7 @@ async fn listings(connector: &Connector, stack: &Stack) -> Result<String, Troubl
     let store = DynamoDbStore::new(client, orders, channels, stock, LEFTOVER);
     let mut late = Vec::new();
     let mut on = 0;
-    for channel in list.channels.iter().filter(|channel| channel.orders != shared::channel::Mode::Off) {
+    for channel in list.channels.iter().filter(|channel| channel.orders != shared::domain::channel::Mode::Off) {
         on += 1;
         let poll = store.load_poll(&channel.id).await.map_err(|problem| unread(problem.to_string()))?;
         if let Some(problem) = lateness(&poll, connector.now) {

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use collect_dispatches::Report;
 use jiff::Timestamp;
-use shared::clock::after;
-use shared::despatch::rules::DespatchRules;
-use shared::events::{Event, EventKind};
-use shared::order::row::{OrderRow, Stage};
+use shared::domain::despatch::rules::DespatchRules;
+use shared::domain::events::{Event, EventKind};
+use shared::domain::order::row::{OrderRow, Stage};
+use shared::kit::clock::after;
 use simulators::mirakl::State;
 use simulators::prima::Booking;
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use shared::clock::after;
-use shared::events::EventKind;
+use shared::domain::events::EventKind;
+use shared::domain::order::row::{EXCEPTION_UNANNOUNCED, ExceptionKind, OrderKey, REFERENCE_PENDING, Stage};
+use shared::domain::state::Store as _;
+use shared::kit::clock::after;
 use shared::mirakl::OrderState;
-use shared::order::row::{EXCEPTION_UNANNOUNCED, ExceptionKind, OrderKey, REFERENCE_PENDING, Stage};
-use shared::state::Store as _;
 
 use super::goods::{Goods, order};
 use super::marketplace::Sale;
