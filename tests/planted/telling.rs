@@ -5,7 +5,7 @@ use crate::bugs::{Bug, Edit, Simulation};
 const COLLECT: &str = "functions/collect-dispatches/src/lib.rs";
 const UPDATE: &str = "functions/update-dispatches/src/lib.rs";
 const GATE: &str = "functions/update-dispatches/src/rights.rs";
-const MESSAGE: &str = "shared/src/domain/despatch/message.rs";
+const MESSAGE: &str = "shared/src/domain/despatch/mod.rs";
 const RIGHTS: &str = "shared/src/domain/rights.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
