@@ -13,6 +13,7 @@ use serde_json::json;
 use shared::aws::config::code_of;
 use shared::aws::documents::Documents;
 use shared::aws::event_bus::SOURCE;
+use shared::aws::functions::Function;
 use shared::aws::store::DynamoDbStore;
 use shared::domain::state::{PollState, Store as _};
 use shared::kit::clock::after;
@@ -102,15 +103,8 @@ pub(crate) async fn run(connector: &Connector, stack_name: &str, alert: bool) ->
     }
     add("undelivered queue", try_queue(connector, stack.output("UndeliveredDeadLetterQueueUrl"), &mark).await);
     add("event bus", try_bus(connector, stack.output("EventBusName"), alert).await);
-    for (what, output) in [
-        ("acknowledge-orders", "AcknowledgeOrdersFunctionName"),
-        ("create-prima-orders", "CreatePrimaOrdersFunctionName"),
-        ("collect-dispatches", "CollectDispatchesFunctionName"),
-        ("update-dispatches", "UpdateDispatchesFunctionName"),
-        ("push-stock", "PushStockFunctionName"),
-        ("check-stock-imports", "CheckStockImportsFunctionName"),
-    ] {
-        add(what, function(&stack, output));
+    for one in Function::ALL {
+        add(one.name(), function(&stack, one.name_output()));
     }
     add("latest listings", listings(connector, &stack).await);
     answer(&findings)

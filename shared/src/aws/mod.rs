@@ -7,6 +7,7 @@ pub mod config;
 pub mod dispatch_documents;
 pub mod documents;
 pub mod event_bus;
+pub mod functions;
 pub mod prima_client;
 pub mod queues;
 pub mod secrets;
