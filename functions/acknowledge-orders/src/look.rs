@@ -13,6 +13,7 @@ use shared::clock::{Clock, after, before};
 use shared::events::EventBus;
 use shared::mirakl::{MiraklDirectory, MiraklOrders, Order, OrderQuery, OrderState};
 use shared::order::life::{Circumstances, on_look};
+use shared::order::remedy::{self, SettledAs};
 use shared::order::row::{DESPATCH_EXCEPTION, ExceptionKind, OrderKey, OrderRow, REFERENCE_PENDING, Stage};
 use shared::queue::OrderQueue;
 use shared::state::{Look, Store};
@@ -206,8 +207,9 @@ where
             _ => "; the connector knows of no Prima order for it".to_owned(),
         };
         let remedy = format!(
-            "Look for it in Mirakl's back office, and ask the marketplace what became of it. If it is not to be delivered, cancel it in Prima; then settle the exception: prima-mirakl exceptions settle {} {order_id}",
-            channel.id
+            "Look for it in Mirakl's back office, and ask the marketplace what became of it. If it is not to be delivered, cancel it in Prima; then settle the exception: {}. If goods have left: {}",
+            remedy::settle(&row.key, SettledAs::Cancelled),
+            remedy::settle(&row.key, SettledAs::Shipped)
         );
         row.fail(ExceptionKind::NotInMirakl, format!("Mirakl does not know the order any more{in_prima}"), remedy, self.clock.now());
         if self.store.save_order(&mut row).await.is_ok() {

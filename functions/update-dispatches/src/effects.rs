@@ -12,6 +12,7 @@ use shared::events::EventBus;
 use shared::mirakl::shipping::{MiraklShipping, SettlementRequest, ShipmentAnswer};
 use shared::mirakl::{MiraklDirectory, MiraklError, OrderState, Outcome};
 use shared::order::remaining::is_refunded;
+use shared::order::remedy;
 use shared::order::row::{ExceptionKind, OrderRow, Stage};
 use shared::queue::OrderQueue;
 use shared::state::{Store, StoreError};
@@ -414,22 +415,22 @@ fn rejected(row: &OrderRow, problem: &MiraklError, more: &str) -> Failure {
         kind: ExceptionKind::DespatchRejected,
         reason: format!("Mirakl refuses the despatch by {}: {problem}{more}", described.join(", ")),
         remedy: format!(
-            "Look at the order in Mirakl's back office and mend what it names, or ship it there by hand: the connector notices. Else: prima-mirakl exceptions retry {} {}.",
-            row.key.channel, row.key.order_id
+            "Look at the order in Mirakl's back office and mend what it names, or ship it there by hand: the connector notices. Else: {}",
+            remedy::retry(&row.key)
         ),
     }
 }
 
 fn not_settled(row: &OrderRow, how: How, problem: &str) -> Failure {
-    let what = match how {
-        How::Cancel => "cancelled",
-        How::Refund => "refunded",
+    let (what, other) = match how {
+        How::Cancel => ("cancelled", How::Refund),
+        How::Refund => ("refunded", How::Cancel),
     };
-    let (channel, order) = (&row.key.channel, &row.key.order_id);
+    let retry = remedy::retry(&row.key);
     // SHIPPING and SHIPPED draw on the pending balance, RECEIVED on the payable one.
     let first = if problem.contains("payable balance") {
         format!(
-            "Wait until sales have filled the shop's balance, or have the operator let it go negative; then: prima-mirakl exceptions retry {channel} {order}. Else: "
+            "Wait until sales have filled the shop's balance, or have the operator let it go negative; then: {retry}. Else: "
         )
     } else {
         String::new()
@@ -438,7 +439,8 @@ fn not_settled(row: &OrderRow, how: How, problem: &str) -> Failure {
         kind: ExceptionKind::ShortShipment,
         reason: format!("what Prima will not send could not be {what} in Mirakl ({}): {problem}", how.operation()),
         remedy: format!(
-            "{first}Settle it in Mirakl's back office, or the other way: prima-mirakl despatches settle {channel} {order} --how cancel|refund. Then: prima-mirakl exceptions retry {channel} {order}."
+            "{first}Settle it the other way: {} (a dry run without --send). Or settle it in Mirakl's back office, and then: {retry}",
+            remedy::settle_pieces(&row.key, other)
         ),
     }
 }

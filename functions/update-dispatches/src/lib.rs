@@ -28,6 +28,7 @@ use shared::events::EventBus;
 use shared::exceptions::announce;
 use shared::mirakl::shipping::MiraklShipping;
 use shared::mirakl::{MiraklDirectory, MiraklError, Outcome};
+use shared::order::remedy;
 use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::queue::{OrderMessage, OrderQueue, OrderTask};
 use shared::state::{Store, StoreError};
@@ -345,8 +346,9 @@ fn documents_end(row: &OrderRow, problem: &UnusableDocument) -> End {
             kind: ExceptionKind::CarrierNotListed,
             reason: problem.clone(),
             remedy: format!(
-                "Mend the document (prima-mirakl despatch-rules put, prima-mirakl carriers import). Then: prima-mirakl exceptions retry {} {}.",
-                row.key.channel, row.key.order_id
+                "Mend the document (prima-mirakl despatch-rules put {0} FILE, prima-mirakl carriers import {0} FILE). Then: {1}",
+                row.key.channel,
+                remedy::retry(&row.key)
             ),
         }),
         UnusableDocument::Unavailable(_) => End::Again(AGAIN),
