@@ -33,7 +33,7 @@ pub(crate) const BUGS: &[Bug] = &[
         edits: &[Edit {
             file: GATE,
             find: "let Some(untold) = untold.filter(|one| noted || one.is_left_untold(now)) else { return };",
-            replace: "let Some(untold) = untold.filter(|one| !noted && one.is_left_untold(now)) else { return };",
+            replace: "let Some(untold) = untold.filter(|one| noted && one.told_at.is_some()) else { return };",
         }],
     },
     Bug {
