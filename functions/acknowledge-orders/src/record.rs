@@ -184,10 +184,7 @@ where
                 && row.stage == Stage::Queued
             {
                 if message.is_too_large() {
-                    let remedy = format!(
-                        "Key it into Prima by hand, then: {}",
-                        remedy::settle(&row.key, SettledAs::KeyedByHand)
-                    );
+                    let remedy = format!("Key it into Prima by hand, then: {}", remedy::settle(&row.key, SettledAs::KeyedByHand));
                     let reason = format!("the order is too long for a message of the queue ({} lines)", row.lines.len());
                     row.fail(ExceptionKind::Unmappable, reason, remedy, self.clock.now());
                 } else {

@@ -390,10 +390,7 @@ where
             Ok(None) => {
                 row.attempt = None;
                 let reason = format!("Prima refused the order: {}", problem.message);
-                let remedy = format!(
-                    "Mend what Prima names, in Prima or in the channel's order rules, then: {}",
-                    remedy::retry(&row.key)
-                );
+                let remedy = format!("Mend what Prima names, in Prima or in the channel's order rules, then: {}", remedy::retry(&row.key));
                 self.fail(row, ExceptionKind::RejectedByPrima, reason, remedy).await
             }
             Err(_) => {

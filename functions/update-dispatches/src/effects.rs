@@ -429,9 +429,7 @@ fn not_settled(row: &OrderRow, how: How, problem: &str) -> Failure {
     let retry = remedy::retry(&row.key);
     // SHIPPING and SHIPPED draw on the pending balance, RECEIVED on the payable one.
     let first = if problem.contains("payable balance") {
-        format!(
-            "Wait until sales have filled the shop's balance, or have the operator let it go negative; then: {retry}. Else: "
-        )
+        format!("Wait until sales have filled the shop's balance, or have the operator let it go negative; then: {retry}. Else: ")
     } else {
         String::new()
     };

@@ -268,7 +268,8 @@ where
             if new.is_empty() {
                 return;
             }
-            let event = |form: &&OddForm| Event {
+            let event = |form: &&OddForm| {
+                Event {
                 kind: EventKind::UnknownValue,
                 channel: Some(channel.to_owned()),
                 order: None,
@@ -276,13 +277,18 @@ where
                 severity: Severity::Info,
                 reason: format!("what the marketplace demands of a despatch has {form} (9: a digit, a: a letter), which is not understood"),
                 remedy: "It is done without: a carrier that cannot be read counts as not listed, and what is mapped to it becomes an exception; a way of shipping counts as one that demands nothing. Say the form to the connector's engineer. It is not told again.".to_owned(),
+            }
             };
             let events: Vec<Event> = new.iter().map(event).collect();
             // Recorded first, so that two messages do not tell the same.
             match self.store.save_collection(&mut state).await {
                 Ok(()) => {
                     if self.events.publish(&events).await.is_err() {
-                        tracing::error!(channel, forms = events.len(), "fields in a form that is not understood could not be told on the bus");
+                        tracing::error!(
+                            channel,
+                            forms = events.len(),
+                            "fields in a form that is not understood could not be told on the bus"
+                        );
                         // The next reading tells.
                         state.reported_forms.retain(|told| odd.iter().all(|form| form.to_string() != *told));
                         let _unsaved = self.store.save_collection(&mut state).await;

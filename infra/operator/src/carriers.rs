@@ -104,7 +104,8 @@ async fn platform(connector: &Connector, channel: &str) -> Result<(Platform, Opt
     match asked {
         Ok(platform) => {
             let odd: Vec<String> = platform.unread_fields.iter().map(ToString::to_string).collect();
-            let note = (!odd.is_empty()).then(|| format!("Not understood, and done without (9: a digit, a: a letter): {}.", odd.join("; ")));
+            let note =
+                (!odd.is_empty()).then(|| format!("Not understood, and done without (9: a digit, a: a letter): {}.", odd.join("; ")));
             Ok((platform, note))
         }
         Err(problem) => {
