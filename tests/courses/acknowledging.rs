@@ -387,7 +387,7 @@ fn an_order_keyed_by_hand_before_the_take_over_that_could_not_be_read_is_not_cre
         });
         course.live(3).await;
         let exception = course.row("A-1").await.exception.unwrap();
-        assert!(exception.remedy.contains("exceptions settle harbour-uk A-1 --as keyed-by-hand"), "{}", exception.remedy);
+        assert!(exception.remedy.contains("exceptions settle harbour-uk A-1 --as keyed-by-hand --note TEXT"), "{}", exception.remedy);
         course.world.shop(CHANNEL, |shop| shop.make_readable("A-1", course.now()));
         course.live(7).await;
         assert_eq!((course.stage("A-1").await, course.in_prima("A-1").len()), (Stage::KeyedByHand, 0));
@@ -407,7 +407,7 @@ fn an_order_too_long_for_the_queue_is_an_exception_and_not_tried_every_minute() 
         course.live(10).await;
         let exception = course.row("A-1").await.exception.unwrap();
         assert_eq!((exception.kind, course.told("A-1")), (ExceptionKind::Unmappable, (1, 1)));
-        assert!(exception.remedy.contains("exceptions settle harbour-uk A-1 --as keyed-by-hand"), "{}", exception.remedy);
+        assert!(exception.remedy.contains("exceptions settle harbour-uk A-1 --as keyed-by-hand --note TEXT"), "{}", exception.remedy);
         let sent = course.calls(Kind::Send, "A-1").len();
         course.live(10).await;
         assert_eq!((sent, course.calls(Kind::Send, "A-1").len()), (1, 1));

@@ -165,7 +165,7 @@ where
             let driven = self.drive_on(&client, channel, &mut poll.state, &listing, recorded, run, &mut report).await;
             recorded &= driven.clean;
             by_id_is_owed = driven.met_the_limit;
-            self.write_references(&client, channel, &mut poll.state, &mut report).await;
+            self.write_references(&client, channel, &mut poll.state, listing.problem.is_none(), &mut report).await;
             let busy = !listing.shows_all_news() || report.listed_by_id > 0;
             self.look_around(&client, channel, &mut poll.state.look, busy, run, &mut report).await;
             self.announce_exceptions(channel, &mut report).await;

@@ -20,13 +20,13 @@ where
     E: EventBus,
     C: Clock,
 {
-    /// Tells people of what is refused: once, until it works again, and once a day meanwhile.
+    /// Tells people of what is refused, or keeps failing: once, until it works again, and once a day meanwhile.
     pub(crate) async fn tell_of_refused(&self, channel: &Channel, refused: &mut RefusedRights, now: Timestamp) {
         for right in refused.untold(now) {
             match self.events.publish(&[right.event(now)]).await {
                 Ok(()) => refused.tell(&channel.id, &right.operation, now),
                 Err(problem) => {
-                    tracing::error!(channel = %channel.id, operation = %right.operation, %problem, "a right is refused, and that could not be said on the bus");
+                    tracing::error!(channel = %channel.id, operation = %right.operation, %problem, "an operation is refused or keeps failing, and that could not be said on the bus");
                 }
             }
         }
@@ -43,7 +43,9 @@ pub(crate) fn note(
     now: Timestamp,
 ) {
     if worked {
-        refused.works(&channel.id, operation);
+        if refused.works(&channel.id, operation) {
+            tracing::info!(channel = %channel.id, operation, "what was refused, or failed, works again");
+        }
     } else if let Some(problem) = refusal.filter(|problem| problem.is_key_refused()) {
         refused.refuse(&channel.id, problem, now);
     }

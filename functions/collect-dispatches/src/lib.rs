@@ -27,6 +27,7 @@ use shared::domain::despatch::rules::DespatchRules;
 use shared::domain::events::{Event, EventBus, EventKind, Severity};
 use shared::domain::exceptions::announce;
 use shared::domain::intake::{Admission, Call, ORDER_STATUS, admit};
+use shared::domain::order::remedy;
 use shared::domain::order::row::{DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED, ExceptionKind, OrderKey, OrderRow, REFERENCE_PENDING, Stage};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask, ShownExceptions};
 use shared::domain::rights::RefusedRight;
@@ -360,7 +361,10 @@ where
         let is_for_a_person = despatch.unclear_answers >= most && row.stage != Stage::Exception;
         if is_for_a_person {
             despatch.unclear_answers = 0;
-            let remedy = "Look at the order in Prima. If goods have left, ship it by hand in Mirakl's back office; the connector notices. Else retry: prima-mirakl exceptions retry CHANNEL ORDER.";
+            let remedy = format!(
+                "Look at the order in Prima. If goods have left, ship it by hand in Mirakl's back office; the connector notices. Else retry: {}",
+                remedy::retry(&row.key)
+            );
             row.fail(ExceptionKind::DespatchUnclear, words, remedy, now);
         }
         if channel.despatches == Mode::Observe {

@@ -10,6 +10,7 @@ use shared::domain::despatch::settlement::{Due, ShortLine, amounts, effect, give
 use shared::domain::despatch::{Despatch, SettledLine, Settlement, ShipmentAttempt};
 use shared::domain::events::EventBus;
 use shared::domain::order::remaining::is_refunded;
+use shared::domain::order::remedy;
 use shared::domain::order::row::{ExceptionKind, OrderRow, Stage};
 use shared::domain::queue::OrderQueue;
 use shared::domain::state::{Store, StoreError};
@@ -418,23 +419,21 @@ fn rejected(row: &OrderRow, problem: &MiraklError, more: &str) -> Failure {
         kind: ExceptionKind::DespatchRejected,
         reason: format!("Mirakl refuses the despatch by {}: {problem}{more}", described.join(", ")),
         remedy: format!(
-            "Look at the order in Mirakl's back office and mend what it names, or ship it there by hand: the connector notices. Else: prima-mirakl exceptions retry {} {}.",
-            row.key.channel, row.key.order_id
+            "Look at the order in Mirakl's back office and mend what it names, or ship it there by hand: the connector notices. Else: {}",
+            remedy::retry(&row.key)
         ),
     }
 }
 
 fn not_settled(row: &OrderRow, how: How, problem: &str) -> Failure {
-    let what = match how {
-        How::Cancel => "cancelled",
-        How::Refund => "refunded",
+    let (what, other) = match how {
+        How::Cancel => ("cancelled", How::Refund),
+        How::Refund => ("refunded", How::Cancel),
     };
-    let (channel, order) = (&row.key.channel, &row.key.order_id);
+    let retry = remedy::retry(&row.key);
     // SHIPPING and SHIPPED draw on the pending balance, RECEIVED on the payable one.
     let first = if problem.contains("payable balance") {
-        format!(
-            "Wait until sales have filled the shop's balance, or have the operator let it go negative; then: prima-mirakl exceptions retry {channel} {order}. Else: "
-        )
+        format!("Wait until sales have filled the shop's balance, or have the operator let it go negative; then: {retry}. Else: ")
     } else {
         String::new()
     };
@@ -442,7 +441,8 @@ fn not_settled(row: &OrderRow, how: How, problem: &str) -> Failure {
         kind: ExceptionKind::ShortShipment,
         reason: format!("what Prima will not send could not be {what} in Mirakl ({}): {problem}", how.operation()),
         remedy: format!(
-            "{first}Settle it in Mirakl's back office, or the other way: prima-mirakl despatches settle {channel} {order} --how cancel|refund. Then: prima-mirakl exceptions retry {channel} {order}."
+            "{first}Settle it the other way: {} (a dry run without --send). Or settle it in Mirakl's back office, and then: {retry}",
+            remedy::settle_pieces(&row.key, other)
         ),
     }
 }

@@ -147,8 +147,10 @@ async fn mirakl(connector: &Connector, channel: &Channel, keys: SecretsManagerKe
         Ok(()) => findings.push(finding("Mirakl (V01)", "answers".to_owned(), "")),
         Err(problem) => return vec![finding("Mirakl (V01)", problem.to_string(), "check base_url, and that this machine reaches it")],
     }
+    let mut unread_fields = Vec::new();
     findings.push(match client.account().await {
         Ok(account) => {
+            unread_fields.extend(account.unread_fields);
             let state = account.shop_state.unwrap_or_else(|| "unknown".to_owned());
             let remedy = if state == "OPEN" { "" } else { "the shop is not open: ask the marketplace" };
             let shop = account.shop_id.map_or_else(|| "?".to_owned(), |id| id.to_string());
@@ -162,6 +164,7 @@ async fn mirakl(connector: &Connector, channel: &Channel, keys: SecretsManagerKe
     });
     findings.push(match client.platform_configuration().await {
         Ok(platform) => {
+            unread_fields.extend(platform.unread_fields);
             let workflows = platform.features.order_workflows;
             let acceptance = workflows.order_acceptance.unwrap_or_else(|| "unknown".to_owned());
             let tax = platform.features.order_tax_mode.unwrap_or_else(|| "unknown".to_owned());
@@ -171,6 +174,10 @@ async fn mirakl(connector: &Connector, channel: &Channel, keys: SecretsManagerKe
             finding("platform (PC01)", format!("{problem}; the key's user may lack ROLE_SHOP_ADMIN, which despatches need"), "")
         }
     });
+    findings.extend(unread_fields.iter().map(|form| {
+        let remedy = "it was done without: say the form to the connector's engineer (9: a digit, a: a letter)";
+        finding("odd field", format!("{form} is not understood"), remedy)
+    }));
     findings
 }
 

@@ -291,7 +291,7 @@ async fn listings(connector: &Connector, stack: &Stack) -> Result<String, Troubl
 /// A listing that was begun says little: the key may have been refused, or the listing cut short.
 fn lateness(poll: &PollState, now: Timestamp) -> Option<String> {
     let Some(begun) = poll.listed_at else { return Some("was never listed".to_owned()) };
-    if let Some(right) = poll.refused.iter().next() {
+    if let Some(right) = poll.refused.iter().find(|right| right.trouble == shared::domain::rights::Trouble::Right) {
         return Some(format!("has had {} refused to its key for {}", right.operation, age(right.since, now)));
     }
     if after(begun, LATEST_LISTING) < now {

@@ -7,7 +7,7 @@ use shared::aws::config::code_of;
 use shared::aws::store::DynamoDbStore;
 use shared::domain::channel::Channel;
 use shared::domain::order::row::Stage;
-use shared::domain::rights::RefusedRights;
+use shared::domain::rights::{RefusedRights, Trouble};
 use shared::domain::state::{PollState, PrimaIntake, Store};
 use shared::mirakl::rights::right_of;
 
@@ -73,13 +73,14 @@ fn channel_row(channel: &Channel, poll: &PollState, of_despatch: &RefusedRights,
     let ago = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), |at| format!("{} ago", age(at, now)));
     let mut remarks = Vec::new();
     for right in poll.refused.iter().chain(of_despatch.iter().filter(|right| right.channel == channel.id)) {
-        remarks.push(format!(
-            "Mirakl refuses {} since {}, which needs {} (prima-mirakl check {})",
-            right.operation,
-            age(right.since, now),
-            right_of(&right.operation),
-            channel.id
-        ));
+        let (operation, since) = (&right.operation, age(right.since, now));
+        remarks.push(match right.trouble {
+            Trouble::Right => {
+                let right = right_of(operation);
+                format!("Mirakl refuses {operation} since {since}, which needs {right} (prima-mirakl check {})", channel.id)
+            }
+            Trouble::Failure => format!("{operation} fails since {since}: {}", right.told),
+        });
     }
     if poll.full_wanted {
         remarks.push("the next listing looks at all open orders".to_owned());

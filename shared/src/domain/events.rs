@@ -53,11 +53,15 @@ pub enum EventKind {
     StockException,
     /// Mirakl keeps refusing Prima's number of an order as its reference.
     ReferenceRefused,
+    /// Mirakl knows none of a channel's open orders.
+    OrdersNotInMirakl,
+    /// An operation of Mirakl's keeps failing for a channel, and it is not for the key's rights.
+    OperationFails,
 }
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::OrderException,
         Self::AcceptanceWindowNearlyOver,
         Self::AcceptanceWindowMissed,
@@ -72,6 +76,8 @@ impl EventKind {
         Self::DespatchFileRefused,
         Self::StockException,
         Self::ReferenceRefused,
+        Self::OrdersNotInMirakl,
+        Self::OperationFails,
     ];
 
     /// The detail type on the bus.
@@ -92,6 +98,8 @@ impl EventKind {
             Self::DespatchFileRefused => "DespatchFileRefused",
             Self::StockException => "StockException",
             Self::ReferenceRefused => "ReferenceRefused",
+            Self::OrdersNotInMirakl => "OrdersNotInMirakl",
+            Self::OperationFails => "OperationFails",
         }
     }
 }

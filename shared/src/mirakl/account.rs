@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::kit::odd_form::OddForm;
+
 /// A01, as far as a check needs it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
@@ -14,6 +16,9 @@ pub struct Account {
     pub shop_state: Option<String>,
     /// `currency_iso_code`.
     pub currency_iso_code: Option<String>,
+    /// Fields in a form that is not understood, which were done without.
+    #[serde(skip)]
+    pub unread_fields: Vec<OddForm>,
 }
 
 /// PC01, as far as a check needs it.
@@ -27,6 +32,9 @@ pub struct PlatformConfiguration {
     /// `features`.
     #[serde(deserialize_with = "super::wire::null_as_default")]
     pub features: Features,
+    /// Fields in a form that is not understood, which were done without.
+    #[serde(skip)]
+    pub unread_fields: Vec<OddForm>,
 }
 
 /// `features`.

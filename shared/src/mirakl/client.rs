@@ -175,7 +175,8 @@ impl<K: ApiKeys, C: Clock> MiraklClient<K, C> {
     /// # Errors
     /// The key is refused, or the answer cannot be read.
     pub async fn account(&self) -> Result<Account, MiraklError> {
-        self.caller.read_forgiving(&Call::get("A01", &["api", "account"]), |_| false).await
+        let (account, unread_fields) = self.caller.read_forgiving(&Call::get("A01", &["api", "account"]), |_| false).await?;
+        Ok(Account { unread_fields, ..account })
     }
 
     /// PC01: how the marketplace is set up.
@@ -185,7 +186,9 @@ impl<K: ApiKeys, C: Clock> MiraklClient<K, C> {
     pub async fn platform_configuration(&self) -> Result<PlatformConfiguration, MiraklError> {
         // Whether it ships in parts decides how a despatch is told.
         let needed = |field: &str| matches!(field, "features" | "features.shipment" | "features.shipment.multi_shipment");
-        self.caller.read_forgiving(&Call::get("PC01", &["api", "platform", "configuration"]), needed).await
+        let call = Call::get("PC01", &["api", "platform", "configuration"]);
+        let (configuration, unread_fields) = self.caller.read_forgiving(&call, needed).await?;
+        Ok(PlatformConfiguration { unread_fields, ..configuration })
     }
 }
 

@@ -58,12 +58,14 @@ pub fn refusal(operation: &str, told: &str) -> String {
 /// Whether an answer shows that the key has the right: it was carried out, or refused for what it says.
 #[must_use]
 pub fn shows_right<T>(answer: &Result<T, MiraklError>) -> bool {
-    match answer {
-        Ok(_) => true,
-        Err(problem) => {
-            !problem.is_key_refused() && matches!(problem.status, Some(400..=499)) && !matches!(problem.status, Some(408 | 429))
-        }
-    }
+    answer.as_ref().err().is_none_or(is_answered_with_right)
+}
+
+/// Mirakl answered a call that it let the key make, and the answer is of no use: it refuses the call for what it says, or cannot be read.
+/// The next answer is likely the same.
+#[must_use]
+pub fn is_answered_with_right(problem: &MiraklError) -> bool {
+    matches!(problem.status, Some(200..=299 | 400..=499)) && !problem.is_key_refused() && !matches!(problem.status, Some(408 | 429))
 }
 
 impl MiraklError {

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::kit::odd_form::OddForm;
+
 /// A carrier that the marketplace lists (Mirakl seller API, SH21).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegisteredCarrier {
@@ -53,6 +55,9 @@ pub struct Platform {
     pub carriers: Vec<RegisteredCarrier>,
     /// Its ways of shipping.
     pub shipping_types: Vec<ShippingType>,
+    /// Fields of the answers in a form that is not understood, which were done without.
+    #[serde(skip)]
+    pub unread_fields: Vec<OddForm>,
 }
 
 impl Platform {

@@ -163,6 +163,7 @@ impl MiraklShipping for Port {
                         registered_carriers_only: settings.registered_carriers_only,
                         carriers: settings.carriers.iter().map(carrier).collect(),
                         shipping_types: settings.mandatory_tracking.iter().map(kind).collect(),
+                        unread_fields: world.odd_fields.borrow().clone(),
                     }
                 })
                 .unwrap_or_default()

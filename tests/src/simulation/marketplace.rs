@@ -201,6 +201,11 @@ impl Marketplace {
         self.forgotten.insert(order_id.to_owned());
     }
 
+    /// It knows all orders again.
+    pub fn remember(&mut self) {
+        self.forgotten.clear();
+    }
+
     /// Refuses every reference of an order from now on.
     pub fn refuse_references_of(&mut self, order_id: &str) {
         self.unreferenceable.insert(order_id.to_owned());

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::rhythm::Source;
 use super::{Despatch, Parcel};
+use crate::domain::order::remedy;
 use crate::domain::order::row::{ExceptionKind, OrderRow, Stage};
 use crate::mirakl::shipping::ParcelLine;
 use crate::prima::order::{PrimaOrderStatus, PrimaParcel, PrimaProgress};
@@ -13,7 +14,12 @@ use crate::prima::order::{PrimaOrderStatus, PrimaParcel, PrimaProgress};
 const UNCLEAR_ANSWERS: u32 = 3;
 const UNCLEAR_ANSWERS_BY_FILE: u32 = 96;
 
-const UNCLEAR_REMEDY: &str = "Look at the despatch in Prima and have it corrected, or ship the order by hand in Mirakl's back office. Then retry: prima-mirakl exceptions retry CHANNEL ORDER.";
+fn unclear_remedy(row: &OrderRow) -> String {
+    format!(
+        "Look at the despatch in Prima and have it corrected, or ship the order by hand in Mirakl's back office. Then retry: {}",
+        remedy::retry(&row.key)
+    )
+}
 
 /// What is to follow once the row is saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +78,7 @@ fn on_unclear(row: &mut OrderRow, progress: &PrimaProgress, problem: &str, now: 
     row.fail(
         ExceptionKind::DespatchUnclear,
         format!("what has left of Prima's order {number} is not clear: {problem}"),
-        UNCLEAR_REMEDY,
+        unclear_remedy(row),
         now,
     );
     Found::Exception
@@ -182,7 +188,7 @@ fn settle_stage(row: &mut OrderRow, problem: Option<String>, notes: &[String], s
     let says_gone = matches!(status.to_lowercase().as_str(), "despatched" | "part despatched");
     let number = row.order_number.clone().unwrap_or_default();
     if let Some(problem) = problem {
-        row.fail(ExceptionKind::DespatchUnclear, format!("{problem} (Prima order {number})"), UNCLEAR_REMEDY, now);
+        row.fail(ExceptionKind::DespatchUnclear, format!("{problem} (Prima order {number})"), unclear_remedy(row), now);
         return Found::Exception;
     }
     let (enough, most) = match source {

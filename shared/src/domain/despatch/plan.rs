@@ -6,6 +6,7 @@ use super::carriers::{CarrierMap, NoTarget, Target};
 use super::rules::{DespatchRules, TrackingOf};
 use super::settlement::ShortLine;
 use super::{Despatch, Parcel};
+use crate::domain::order::remedy;
 use crate::domain::order::row::{ExceptionKind, OrderRow, Stage};
 use crate::kit::clock::before;
 use crate::mirakl::shipping::{How, NewShipment, ParcelLine, Tracking};
@@ -153,7 +154,6 @@ fn settle(row: &OrderRow, despatch: &Despatch, short: Vec<ShortLine>, facts: &Fa
         return Step::Settle { how, reason_code: reason_code.to_owned(), lines: short };
     }
     let number = row.order_number.as_deref().unwrap_or_default();
-    let (channel, order) = (&row.key.channel, &row.key.order_id);
     let pieces: Vec<_> = short.iter().map(|line| format!("{} of line {}", line.quantity, line.order_line_id)).collect();
     let (kind, what) = match (despatch.parcels.is_empty(), despatch.ended_at.is_some()) {
         (true, _) => (ExceptionKind::CancelledInPrima, format!("Prima cancelled order {number}, and Mirakl still waits for all of it")),
@@ -166,7 +166,9 @@ fn settle(row: &OrderRow, despatch: &Despatch, short: Vec<ShortLine>, facts: &Fa
         ),
     };
     let remedy = format!(
-        "Agree what becomes of these pieces, then cancel or refund them: prima-mirakl despatches settle {channel} {order} --how cancel|refund (a dry run without --send). What has left is shipped then. A rule can do this by itself: short_lines in the despatch rules."
+        "Agree what becomes of these pieces, then cancel them: {} or refund them: {} (a dry run without --send). What has left is shipped then. A rule can do this by itself: short_lines in the despatch rules.",
+        remedy::settle_pieces(&row.key, How::Cancel),
+        remedy::settle_pieces(&row.key, How::Refund)
     );
     Step::Fail(Failure { kind, reason: what, remedy })
 }
@@ -190,8 +192,10 @@ fn lines_of_unnamed(row: &OrderRow, despatch: &Despatch, parcel: &Parcel) -> Res
             parcel.despatch,
             row.order_number.as_deref().unwrap_or_default()
         ),
-        remedy: "Ship the parcel by hand in Mirakl's back office, then settle the exception: prima-mirakl exceptions settle CHANNEL ORDER --as shipped."
-            .to_owned(),
+        remedy: format!(
+            "Ship the parcel by hand in Mirakl's back office, then settle the exception: {}",
+            remedy::settle(&row.key, remedy::SettledAs::Shipped)
+        ),
     })
 }
 
@@ -204,7 +208,7 @@ pub fn reference(despatch: &str) -> String {
 
 /// Carrier and number of a parcel: only what the marketplace takes, and only what Prima says.
 fn tracking(row: &OrderRow, parcel: &Parcel, facts: &Facts<'_>) -> Result<Tracking, Failure> {
-    let (channel, order) = (&row.key.channel, &row.key.order_id);
+    let channel = &row.key.channel;
     let described = parcel.description();
     let described = if described.is_empty() { "(no carrier)".to_owned() } else { described };
     let mend = |what: &str| {
@@ -215,7 +219,7 @@ fn tracking(row: &OrderRow, parcel: &Parcel, facts: &Facts<'_>) -> Result<Tracki
             if facts.rules.resume_when_mapped {
                 "The despatch then goes on by itself.".to_owned()
             } else {
-                format!("Then: prima-mirakl exceptions retry {channel} {order}.")
+                format!("Then: {}", remedy::retry(&row.key))
             }
         )
     };
@@ -224,7 +228,8 @@ fn tracking(row: &OrderRow, parcel: &Parcel, facts: &Facts<'_>) -> Result<Tracki
         kind: ExceptionKind::TrackingMissing,
         reason: format!("despatch {} by {described} has no tracking number, and {why}", parcel.despatch),
         remedy: format!(
-            "Enter the consignment number in Prima. It is read with the next question; or at once: prima-mirakl exceptions retry {channel} {order}."
+            "Enter the consignment number in Prima. It is read with the next question; or at once: {}",
+            remedy::retry(&row.key)
         ),
     };
     let tracking = match facts.carriers.resolve(&parcel.carrier, &parcel.service) {

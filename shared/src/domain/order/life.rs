@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::remaining::{has_left, is_refunded};
+use super::remedy::{self, SettledAs};
 use super::row::{Attempt, ExceptionKind, OrderRow, RowLine, Stage, lines_left};
 use crate::domain::channel::Channel;
 use crate::domain::despatch::Despatch;
@@ -218,11 +219,13 @@ fn notice_missing_parts(row: &mut OrderRow, order: &Order, at: Circumstances) {
     let has_gone = row.lines.iter().any(|line| in_parcels(line) > left(line));
     let lines = row.lines.iter().map(|line| RowLine { quantity: left(line), ..line.clone() }).filter(|line| line.quantity > 0).collect();
     row.take_lines(lines);
+    // What is left of it goes its way once a person has done their part.
+    let settle = remedy::settle(&row.key, SettledAs::Created);
     if has_gone {
         row.fail(
             ExceptionKind::CancelledAfterDespatch,
             format!("Mirakl cancelled or refunded a part of the order, and these goods have left Prima already (order {number}; {fewer})"),
-            "Stop the parcel at the carrier if that is still possible, and agree with the marketplace on its return. Then settle the exception: prima-mirakl exceptions settle CHANNEL ORDER.",
+            format!("Stop the parcel at the carrier if that is still possible, and agree with the marketplace on its return. Then settle the exception: {settle}"),
             at.now,
         );
         return;
@@ -230,7 +233,7 @@ fn notice_missing_parts(row: &mut OrderRow, order: &Order, at: Circumstances) {
     row.fail(
         ExceptionKind::LineCancelledAfterCreation,
         format!("Mirakl cancelled or refunded a part of the order after it was created in Prima as {number} ({fewer})"),
-        format!("Reduce order {number} in Prima to what is left, then settle the exception: prima-mirakl exceptions settle CHANNEL ORDER."),
+        format!("Reduce order {number} in Prima to what is left, then settle the exception: {settle}"),
         at.now,
     );
 }
@@ -435,7 +438,7 @@ fn over(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Ne
             row.fail(
                 ExceptionKind::ShippedOutsidePrima,
                 format!("Mirakl has done with the order ({}) and does not say that it was shipped; the connector knows of no Prima order for it", order.order_state),
-                "Find out in Mirakl's back office what became of it, and look for it in Prima. If goods have left, key it in for the books. Then settle the exception: prima-mirakl exceptions settle CHANNEL ORDER.",
+                format!("Find out in Mirakl's back office what became of it, and look for it in Prima. {}", remedy::key_in_and_settle(&row.key)),
                 at.now,
             );
             Next::Nothing
@@ -474,7 +477,7 @@ fn shipped(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) ->
         Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued => row.fail(
             ExceptionKind::ShippedOutsidePrima,
             "the order is shipped in Mirakl, and the connector knows of no Prima order for it",
-            "Find out who shipped it, and look for it in Prima. If it is not there and goods have left, key it in for the books. Then settle the exception: prima-mirakl exceptions settle CHANNEL ORDER.",
+            format!("Find out who shipped it, and look for it in Prima. {}", remedy::key_in_and_settle(&row.key)),
             at.now,
         ),
         _ => {}

@@ -3,6 +3,7 @@
 pub mod life;
 pub mod mapping;
 pub mod remaining;
+pub mod remedy;
 pub mod row;
 pub mod rules;
 

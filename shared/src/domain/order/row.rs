@@ -100,7 +100,7 @@ impl Stage {
 
     /// The name in the index, metrics and commands.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Seen => "seen",
             Self::Acknowledged => "acknowledged",
@@ -810,6 +810,47 @@ pub const DESPATCH_UNANNOUNCED: &str = "despatch-exception-unannounced";
 /// The index's name for despatches that need a person.
 pub const DESPATCH_EXCEPTION: &str = "despatch-exception";
 
+/// A state of the index in which orders are open: Mirakl has them, and more is to come. The poller asks Mirakl for such orders by their
+/// ids, for two reasons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenState {
+    /// The name in the index ([`OrderRow::index_state`]).
+    pub name: &'static str,
+    /// One that a complete listing of Mirakl's open orders lacks is looked up: what became of it there is noticed within minutes.
+    pub is_looked_up_when_absent: bool,
+    /// The daily look asks for it: one that Mirakl does not know any more becomes an exception.
+    pub is_asked_for_daily: bool,
+}
+
+impl OpenState {
+    /// All of them. What is being cancelled in Prima, or is an exception of its creation, waits for no news of Mirakl's.
+    pub const ALL: [Self; 14] = [
+        Self::both(Stage::Seen.name()),
+        Self::both(Stage::Acknowledged.name()),
+        Self::both(Stage::AwaitingPayment.name()),
+        Self::both(Stage::Firm.name()),
+        Self::both(Stage::Queued.name()),
+        // The daily look would take these out of the hands of whoever creates them, while nobody knows whether Prima has them. They are
+        // created, or firm again, before the next look.
+        Self { is_asked_for_daily: false, ..Self::both(Stage::Creating.name()) },
+        Self { is_asked_for_daily: false, ..Self::both(Stage::InDoubt.name()) },
+        Self::both(REFERENCE_PENDING),
+        Self::both(Stage::Created.name()),
+        Self::both(Stage::Despatched.name()),
+        Self::both(Stage::PartDespatched.name()),
+        // A person may have shipped it in Mirakl's back office.
+        Self::both(DESPATCH_EXCEPTION),
+        // Nobody is told of it yet: it is in the state before within minutes.
+        Self { is_looked_up_when_absent: false, is_asked_for_daily: false, ..Self::both(DESPATCH_UNANNOUNCED) },
+        // There is nothing to do of them, and so no hurry that is worth a call: listings by window and the daily look close them.
+        Self { is_looked_up_when_absent: false, ..Self::both(Stage::OperatorFulfilled.name()) },
+    ];
+
+    const fn both(name: &'static str) -> Self {
+        Self { name, is_looked_up_when_absent: true, is_asked_for_daily: true }
+    }
+}
+
 /// Pieces by offer SKU that a listing says are cancelled, refused, or refunded before they left.
 fn taken_back(order: &Order, left_at: Option<Timestamp>) -> BTreeMap<String, u32> {
     let is_over = |state: Option<&OrderState>| matches!(state, Some(OrderState::Refused | OrderState::Canceled));
@@ -912,6 +953,20 @@ mod tests {
         let critical: Vec<ExceptionKind> = ExceptionKind::ALL.into_iter().filter(|kind| kind.severity() == Severity::Critical).collect();
         assert_eq!(critical, [ExceptionKind::CancelledAfterDespatch, ExceptionKind::SettledMeanwhile]);
         assert_eq!(ExceptionKind::ALL.into_iter().filter(|kind| kind.is_of_despatch()).count(), 7);
+    }
+
+    #[test]
+    fn each_stage_that_is_not_over_is_among_the_open_states() {
+        let is_open = |name: &str| OpenState::ALL.iter().filter(|state| state.name == name).count() == 1;
+        for stage in Stage::ALL {
+            let waits_for_mirakl = !stage.is_over() && !matches!(stage, Stage::Exception | Stage::Cancelling);
+            assert_eq!(is_open(stage.name()), waits_for_mirakl, "{stage:?}");
+        }
+        assert!([REFERENCE_PENDING, DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED].into_iter().all(is_open));
+        assert!(![EXCEPTION_UNANNOUNCED, SHIPPED_REFERENCE_PENDING].into_iter().any(is_open));
+        let named = |is_meant: fn(&&OpenState) -> bool| OpenState::ALL.iter().filter(is_meant).map(|state| state.name).collect::<Vec<_>>();
+        assert_eq!(named(|state| !state.is_asked_for_daily), ["creating", "in-doubt", DESPATCH_UNANNOUNCED]);
+        assert_eq!(named(|state| !state.is_looked_up_when_absent), [DESPATCH_UNANNOUNCED, "operator-fulfilled"]);
     }
 
     #[test]

@@ -132,7 +132,7 @@ pub struct PollState {
     /// When references were last written (OR04: once a minute).
     #[serde(default)]
     pub references_at: Option<Timestamp>,
-    /// Rights that Mirakl refuses the channel's key: of listing, accepting and writing references.
+    /// Operations of listing, accepting and writing references that Mirakl refuses the channel's key, or that keep failing.
     #[serde(default)]
     pub refused: RefusedRights,
     /// Orders whose nearly-over window was announced already.
@@ -161,6 +161,12 @@ pub struct Look {
     /// All of Mirakl's side was looked at; this is the last of our own orders that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_to: Option<String>,
+    /// People were told that Mirakl knows none of our open orders. Until it knows one, they are not told again.
+    #[serde(default)]
+    pub told_that_none_is_known: bool,
+    /// It does not go on before: Mirakl knew none of our orders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_until: Option<Timestamp>,
 }
 
 /// Whether Prima answers: a breaker for each of its operations, for the whole installation.
@@ -206,10 +212,11 @@ pub struct CollectionState {
     /// Status words of Prima's that this version does not know and that were reported.
     #[serde(default)]
     pub reported_words: Vec<String>,
-    /// Rights of despatching that Mirakl refuses channels' keys.
+    /// Operations of despatching that Mirakl refuses channels' keys, or that keep failing.
     #[serde(default)]
     pub refused: RefusedRights,
-    /// Fields and forms of Prima's answers, and of despatch files, that are not understood and that were reported.
+    /// Fields and forms of Prima's answers, of despatch files, and of what a marketplace demands, that are not understood and that were
+    /// reported.
     #[serde(default)]
     pub reported_forms: Vec<String>,
 }

@@ -46,6 +46,7 @@ fn platform(multi_shipment: bool) -> Platform {
         registered_carriers_only: false,
         carriers: vec![carrier("DPD_UK", Some("https://dpd.example/{trackingId}")), carrier("VAN", None)],
         shipping_types: vec![ShippingType { code: "EXP".into(), label: "Express".into(), mandatory_tracking: true }],
+        unread_fields: Vec::new(),
     }
 }
 
