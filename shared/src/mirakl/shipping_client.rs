@@ -4,12 +4,12 @@ use reqwest::Method;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::account::PlatformConfiguration;
 use super::call::{Call, Repeat};
 use super::client::MiraklClient;
 use super::keys::ApiKeys;
 use super::order::Tax;
 use super::paging::SeekPages;
-use super::account::PlatformConfiguration;
 use super::shipping::{
     Carriers, MiraklShipping, SettledEntry, SettlementAnswer, SettlementRequest, Shipment, ShipmentAnswer, ShipmentAnswers, ShippingTypes,
 };
