@@ -101,12 +101,12 @@ fn an_order_that_is_refunded_as_a_whole_is_cancelled_in_prima_however_it_ends_in
 #[test]
 fn a_refunded_order_that_prima_cannot_cancel_or_has_sent_is_told_at_once() {
     for (plan, leaves, kind) in
-        [(cannot_cancel(), false, ExceptionKind::CancelledAfterCreation), (nothing_yet(), true, ExceptionKind::CancelledAfterDespatch)]
+        [(cannot_cancel(), false, ExceptionKind::CancelledAfterCreation), (nothing_yet(), true, ExceptionKind::CancelledAfterDispatch)]
     {
         play(plan, async |course| {
             is_created(course, "A-1").await;
             if leaves {
-                course.world.office.borrow_mut().despatch(0);
+                course.world.office.borrow_mut().dispatch(0);
             }
             course.happens("A-1", Happening::RefundAll);
             course.live(2).await;

@@ -255,6 +255,6 @@ where
 /// Nobody holds it, and nothing is settled of it. The index lags, so that the row is asked once more.
 fn is_open(row: &OrderRow) -> bool {
     let waits = matches!(row.stage, Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued);
-    let of_despatch = row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_despatch());
-    (waits && row.attempt.is_none()) || row.stage.is_in_prima() || of_despatch || row.stage == Stage::OperatorFulfilled
+    let of_dispatch = row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_dispatch());
+    (waits && row.attempt.is_none()) || row.stage.is_in_prima() || of_dispatch || row.stage == Stage::OperatorFulfilled
 }

@@ -203,7 +203,7 @@ pub struct OperationIntake {
     pub untold: bool,
 }
 
-/// What the collector of despatches and the function that tells them remember, for the whole installation.
+/// What the collector of dispatches and the function that tells them remember, for the whole installation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CollectionState {
     /// As it was read; 0 when new.
@@ -212,10 +212,10 @@ pub struct CollectionState {
     /// Status words of Prima's that this version does not know and that were reported.
     #[serde(default)]
     pub reported_words: Vec<String>,
-    /// Operations of despatching that Mirakl refuses channels' keys, or that keep failing.
+    /// Operations of dispatching that Mirakl refuses channels' keys, or that keep failing.
     #[serde(default)]
     pub refused: RefusedRights,
-    /// Fields and forms of Prima's answers, of despatch files, and of what a marketplace demands, that are not understood and that were
+    /// Fields and forms of Prima's answers, of dispatch files, and of what a marketplace demands, that are not understood and that were
     /// reported.
     #[serde(default)]
     pub reported_forms: Vec<String>,
