@@ -1,10 +1,10 @@
 //! The daily look at both sides, and orders that are the marketplace's own to ship.
 
-use shared::events::EventKind;
+use shared::domain::events::EventKind;
+use shared::domain::order::row::{ExceptionKind, OrderKey, Stage};
+use shared::domain::state::Store as _;
 use shared::mirakl::OrderState;
 use shared::mirakl::order::{Fulfillment, FulfillmentCenter};
-use shared::order::row::{ExceptionKind, OrderKey, Stage};
-use shared::state::Store as _;
 use system_tests::simulation::course::{CHANNEL, Course, nothing_yet, play};
 use system_tests::simulation::marketplace::{Happening, Sale};
 use system_tests::simulation::world::Kind;
@@ -161,7 +161,7 @@ fn what_the_marketplace_ships_itself_needs_nobody_and_closes_by_itself() {
         for id in ["A-1", "A-2", "A-3"] {
             assert_eq!((course.stage(id).await, course.told(id)), (Stage::OperatorFulfilled, (0, 0)));
             let row = course.row(id).await;
-            assert_eq!(shared::stock::flight::Flight::of(&row).lines.iter().map(|line| line.units).sum::<u32>(), 0);
+            assert_eq!(shared::domain::stock::flight::Flight::of(&row).lines.iter().map(|line| line.units).sum::<u32>(), 0);
         }
         assert_eq!((course.stage("A-4").await, course.calls(Kind::NewOrder, "").len()), (Stage::Created, 1));
         course.happens("A-1", Happening::Ship);

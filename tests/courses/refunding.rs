@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use shared::despatch::{Despatch, Parcel};
-use shared::events::EventKind;
-use shared::installation::PrimaManners;
+use shared::domain::despatch::{Despatch, Parcel};
+use shared::domain::events::EventKind;
+use shared::domain::order::row::{ExceptionKind, Stage};
 use shared::mirakl::OrderState;
-use shared::order::row::{ExceptionKind, Stage};
+use shared::prima::connection::PrimaManners;
 use system_tests::simulation::course::{Course, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;
 use system_tests::simulation::office::Progress;

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use shared::clock::after;
-use shared::despatch::rules::{DespatchRules, ShortLines};
-use shared::events::{EventKind, Severity};
+use shared::domain::despatch::rules::{DespatchRules, ShortLines};
+use shared::domain::events::{EventKind, Severity};
+use shared::domain::order::row::Stage;
+use shared::kit::clock::after;
+use shared::kit::odd_form::OddForm;
 use shared::mirakl::OrderState;
-use shared::odd_form::OddForm;
-use shared::order::row::Stage;
 use system_tests::despatches::course::{Course, play as play_despatches};
 use system_tests::simulation::course::{CHANNEL, minutes, nothing_yet, play};
 use system_tests::simulation::plan::{Moment, Windows};
@@ -136,7 +136,7 @@ fn a_near_deadline_is_told_of_what_left_and_cannot_be_shipped() {
         for row in course.rows() {
             let told = course.events(EventKind::ShipByDeadlineNear, &row.key.order_id);
             assert_eq!(told.len(), 1, "{}: {told:?}", row.key);
-            let warn_at = shared::clock::before(row.shipping_deadline.unwrap(), DespatchRules::default().warn_before());
+            let warn_at = shared::kit::clock::before(row.shipping_deadline.unwrap(), DespatchRules::default().warn_before());
             let late = told[0].0.duration_since(warn_at);
             // Clocks are off by up to ten seconds.
             assert!(late.as_secs() >= -10 && late.as_mins() <= 20, "{}: {late:?} after {warn_at}", row.key);

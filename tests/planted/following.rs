@@ -5,7 +5,7 @@ use crate::bugs::{Bug, Edit, Simulation};
 const LIB: &str = "functions/push-stock/src/lib.rs";
 const PUBLISH: &str = "functions/push-stock/src/publish.rs";
 const CHECK: &str = "functions/check-stock-imports/src/lib.rs";
-const IMPORTS: &str = "shared/src/stock/imports.rs";
+const IMPORTS: &str = "shared/src/domain/stock/imports.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
     Bug {
@@ -17,7 +17,7 @@ pub(crate) const BUGS: &[Bug] = &[
             find: "                desk.memory.totals.pushes += 1;\n",
             replace: "                desk.memory.totals.pushes += 1;
                 let shown = kept.iter().map(|line| Change {
-                    sku_hash: shared::stock::ledger::sku_hash(&line.offer_sku),
+                    sku_hash: shared::domain::stock::ledger::sku_hash(&line.offer_sku),
                     value: Shown::Known(line.quantity),
                 });
                 let _ = self.append(&mut desk.held, &shown.collect::<Vec<_>>()).await;\n",

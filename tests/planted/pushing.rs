@@ -4,12 +4,12 @@ use crate::bugs::{Bug, Edit, Simulation};
 
 const LIB: &str = "functions/push-stock/src/lib.rs";
 const READING: &str = "functions/push-stock/src/reading.rs";
-const DIVISION: &str = "shared/src/stock/division.rs";
-const EVALUATE: &str = "shared/src/stock/evaluate.rs";
-const FIGURES: &str = "shared/src/stock/figures.rs";
-const FLIGHT: &str = "shared/src/stock/flight.rs";
-const MARKET: &str = "shared/src/stock/market.rs";
-const OFFER: &str = "shared/src/stock/offer.rs";
+const DIVISION: &str = "shared/src/domain/stock/division.rs";
+const EVALUATE: &str = "shared/src/domain/stock/evaluate.rs";
+const FIGURES: &str = "shared/src/domain/stock/figures.rs";
+const FLIGHT: &str = "shared/src/domain/stock/flight.rs";
+const MARKET: &str = "shared/src/domain/stock/market.rs";
+const OFFER: &str = "shared/src/domain/stock/offer.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
     Bug {

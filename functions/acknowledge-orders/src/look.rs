@@ -8,15 +8,16 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::channel::Channel;
-use shared::clock::{Clock, after, before};
-use shared::events::{Event, EventBus, EventKind, Severity};
-use shared::mirakl::{MiraklDirectory, MiraklOrders, Order, OrderQuery, OrderState};
-use shared::order::life::{Circumstances, on_look};
-use shared::order::remedy::{self, SettledAs};
-use shared::order::row::{ExceptionKind, OpenState, OrderKey, OrderRow, Stage};
-use shared::queue::OrderQueue;
-use shared::state::{Look, Store};
+use shared::domain::channel::Channel;
+use shared::domain::channel::MiraklDirectory;
+use shared::domain::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::order::life::{Circumstances, on_look};
+use shared::domain::order::remedy::{self, SettledAs};
+use shared::domain::order::row::{ExceptionKind, OpenState, OrderKey, OrderRow, Stage};
+use shared::domain::queue::OrderQueue;
+use shared::domain::state::{Look, Store};
+use shared::kit::clock::{Clock, after, before};
+use shared::mirakl::{MiraklOrders, Order, OrderQuery, OrderState};
 
 use crate::listing::list_by_id;
 use crate::report::ChannelReport;

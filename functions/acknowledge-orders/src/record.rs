@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
-use shared::channel::{Channel, Mode};
-use shared::clock::{Clock, before};
-use shared::events::{Event, EventBus, EventKind, Severity};
-use shared::mirakl::{MiraklDirectory, Order, OrderState, UnreadableOrder};
-use shared::order::life::{Circumstances, Next, is_left_alone, on_cancellation, on_listing};
-use shared::order::remedy::{self, SettledAs};
-use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
-use shared::queue::{OrderMessage, OrderQueue, OrderTask};
-use shared::state::{PrimaIntake, Store, StoreError};
+use shared::domain::channel::MiraklDirectory;
+use shared::domain::channel::{Channel, Mode};
+use shared::domain::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::order::life::{Circumstances, Next, is_left_alone, on_cancellation, on_listing};
+use shared::domain::order::remedy::{self, SettledAs};
+use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
+use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
+use shared::domain::state::{PrimaIntake, Store, StoreError};
+use shared::kit::clock::{Clock, before};
+use shared::mirakl::{Order, OrderState, UnreadableOrder};
 
 use crate::listing::Listing;
 use crate::report::ChannelReport;

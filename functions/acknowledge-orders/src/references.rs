@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use shared::channel::Channel;
-use shared::clock::{Clock, after, before};
-use shared::events::{Event, EventBus, EventKind, Severity};
-use shared::mirakl::{MiraklDirectory, MiraklOrders, SellerReference};
-use shared::order::row::{ExceptionKind, OrderRow, REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING, Stage};
-use shared::queue::OrderQueue;
-use shared::state::{PollState, Store};
+use shared::domain::channel::Channel;
+use shared::domain::channel::MiraklDirectory;
+use shared::domain::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::order::row::{ExceptionKind, OrderRow, REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING, Stage};
+use shared::domain::queue::OrderQueue;
+use shared::domain::state::{PollState, Store};
+use shared::kit::clock::{Clock, after, before};
+use shared::mirakl::{MiraklOrders, SellerReference};
 
 use crate::report::ChannelReport;
 use crate::{Ports, rights};

@@ -1,13 +1,14 @@
 //! Rights that Mirakl refuses the channel's key: noted in what the poller remembers, and told once the sales are safe.
 
 use jiff::Timestamp;
-use shared::channel::Channel;
-use shared::clock::Clock;
-use shared::events::EventBus;
-use shared::mirakl::{MiraklDirectory, MiraklError};
-use shared::queue::OrderQueue;
-use shared::rights::RefusedRights;
-use shared::state::Store;
+use shared::domain::channel::Channel;
+use shared::domain::channel::MiraklDirectory;
+use shared::domain::events::EventBus;
+use shared::domain::queue::OrderQueue;
+use shared::domain::rights::RefusedRights;
+use shared::domain::state::Store;
+use shared::kit::clock::Clock;
+use shared::mirakl::MiraklError;
 
 use crate::Ports;
 

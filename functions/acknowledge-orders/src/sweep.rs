@@ -5,15 +5,15 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::channel::Channel;
-use shared::clock::{Clock, before};
-use shared::events::EventBus;
-use shared::exceptions::{announce, message};
-use shared::mirakl::MiraklDirectory;
-use shared::order::life::LEASE_IS_DEAD;
-use shared::order::row::{EXCEPTION_UNANNOUNCED, OpenState, OrderRow, Stage};
-use shared::queue::{OrderMessage, OrderQueue, OrderTask};
-use shared::state::{ListingKind, PollState, Store};
+use shared::domain::channel::Channel;
+use shared::domain::channel::MiraklDirectory;
+use shared::domain::events::EventBus;
+use shared::domain::exceptions::{announce, message};
+use shared::domain::order::life::LEASE_IS_DEAD;
+use shared::domain::order::row::{EXCEPTION_UNANNOUNCED, OpenState, OrderRow, Stage};
+use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
+use shared::domain::state::{ListingKind, PollState, Store};
+use shared::kit::clock::{Clock, before};
 
 use crate::listing::{Listing, list_by_id};
 use crate::report::ChannelReport;

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use shared::clock::{Clock, after};
-use shared::events::EventBus;
-use shared::intake::{Admission, Call, ORDER_STATUS, admit};
+use shared::domain::events::EventBus;
+use shared::domain::intake::{Admission, Call, ORDER_STATUS, admit};
+use shared::domain::order::remedy::{self, SettledAs};
+use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
+use shared::domain::queue::{OrderMessage, OrderQueue};
+use shared::domain::state::{Store, StoreError};
+use shared::kit::clock::{Clock, after};
 use shared::mirakl::OrderState;
-use shared::order::remedy::{self, SettledAs};
-use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::prima::{Outcome, PrimaError, PrimaOrderStatus, PrimaOrders};
-use shared::queue::{OrderMessage, OrderQueue};
-use shared::state::{Store, StoreError};
 
 use crate::create::is_in_doubt;
 use crate::{Disposition, MOST_SENDINGS, Ports, Rulebook, Run, UNCLEAR_ANSWERS, unsaved};

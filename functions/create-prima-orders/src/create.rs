@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::channels::UnusableDocument;
-use shared::clock::{Clock, after};
-use shared::events::EventBus;
-use shared::intake::{Admission, Call, NEW_ORDER, ORDER_STATUS, admit};
+use shared::domain::documents::UnusableDocument;
+use shared::domain::events::EventBus;
+use shared::domain::intake::{Admission, Call, NEW_ORDER, ORDER_STATUS, admit};
+use shared::domain::order::mapping::{MappedOrder, MappingChannel, map_order, order_number};
+use shared::domain::order::remaining::{is_refunded, remaining};
+use shared::domain::order::remedy::{self, SettledAs};
+use shared::domain::order::row::{Attempt, ExceptionKind, Lease, OrderKey, OrderRow, Stage, Unanswered};
+use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
+use shared::domain::state::{Reservation, Store, StoreError};
+use shared::kit::clock::{Clock, after};
 use shared::mirakl::{Order, OrderState};
-use shared::order::mapping::{MappedOrder, MappingChannel, map_order, order_number};
-use shared::order::remaining::{is_refunded, remaining};
-use shared::order::remedy::{self, SettledAs};
-use shared::order::row::{Attempt, ExceptionKind, Lease, OrderKey, OrderRow, Stage, Unanswered};
 use shared::prima::{Outcome, PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
-use shared::queue::{OrderMessage, OrderQueue, OrderTask};
-use shared::state::{Reservation, Store, StoreError};
 
 use crate::{Disposition, MOST_SENDINGS, Ports, Rulebook, Rules, Run, UNCLEAR_ANSWERS, unsaved};
 

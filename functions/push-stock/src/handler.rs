@@ -4,15 +4,16 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 use lambda_runtime::Error;
-use shared::clock::{Clock, SystemClock, before};
+use shared::aws::clients::Wired;
+use shared::aws::prima_client::Installed;
+use shared::aws::secrets::SecretsManagerKeys;
+use shared::aws::settings::{self, Settings};
+use shared::aws::stock_files::S3StockFiles;
+use shared::aws::stock_ledger::DynamoDbLedger;
+use shared::aws::telemetry::Measures;
+use shared::domain::installation::Purpose;
+use shared::kit::clock::{Clock, SystemClock, before};
 use shared::mirakl::client::HttpDirectory;
-use shared::prima::installed::{Installed, Purpose};
-use shared::secrets::SecretsManagerKeys;
-use shared::settings::{self, Settings};
-use shared::state::ledger::dynamodb::DynamoDbLedger;
-use shared::stock::files::S3StockFiles;
-use shared::telemetry::Measures;
-use shared::wired::Wired;
 
 use crate::reading::RESERVED;
 use crate::{Ports, Report, Run};

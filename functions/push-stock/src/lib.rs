@@ -21,34 +21,35 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::channel::{Channel, Mode};
-use shared::channels::UnusableDocument;
-use shared::clock::{Clock, after};
-use shared::events::EventBus;
-use shared::installation::PrimaManners;
-use shared::mirakl::MiraklDirectory;
+use shared::domain::channel::MiraklDirectory;
+use shared::domain::channel::{Channel, Mode};
+use shared::domain::documents::UnusableDocument;
+use shared::domain::events::EventBus;
+use shared::domain::order::mapping::SkuReader;
+use shared::domain::order::row::Lease;
+use shared::domain::queue::{ImportQueue, OrderQueue, ShownExceptions};
+use shared::domain::state::ledger::{HeldLedger, LedgerStore, StockRecord, Version};
+use shared::domain::state::{FlightStore, Store, StoreError};
+use shared::domain::stock::book::{StockBook, StockPages};
+use shared::domain::stock::cadence::{Pressure, next_push};
+use shared::domain::stock::division::{Outstanding, Pending};
+use shared::domain::stock::evaluate::{Evaluation, Line, Offered, Stall, evaluate, sold_since};
+use shared::domain::stock::exceptions::{Condition, StockExceptionKind, announce, follow, tidy};
+use shared::domain::stock::figures::Figures;
+use shared::domain::stock::files::{FIGURES, StockFiles, offers_of};
+use shared::domain::stock::flight::Flight;
+use shared::domain::stock::ledger::{Change, Ledger, sku_hash};
+use shared::domain::stock::market::{Seat, market, outstanding, seen_until, sold_besides};
+use shared::domain::stock::memory::{LatestEvaluation, PushMemory, StockLease, StockMemory};
+use shared::domain::stock::offer::Shown;
+use shared::domain::stock::offers_list::OffersList;
+use shared::domain::stock::settings::StockSettings;
+use shared::kit::clock::{Clock, after};
 use shared::mirakl::stock::MiraklStock;
-use shared::order::mapping::SkuReader;
-use shared::order::row::Lease;
-use shared::order::rules::SkuOverride;
+use shared::prima::connection::PrimaManners;
+use shared::prima::sku::SkuOverride;
+use shared::prima::stock::StockBasis;
 use shared::prima::stock::{PrimaStock, SkuKey};
-use shared::queue::{ImportQueue, OrderQueue, ShownExceptions};
-use shared::state::ledger::{HeldLedger, LedgerStore, StockRecord, Version};
-use shared::state::{FlightStore, Store, StoreError};
-use shared::stock::book::{StockBook, StockPages};
-use shared::stock::cadence::{Pressure, next_push};
-use shared::stock::division::{Outstanding, Pending};
-use shared::stock::evaluate::{Evaluation, Line, Offered, Stall, evaluate, sold_since};
-use shared::stock::exceptions::{Condition, StockExceptionKind, announce, follow, tidy};
-use shared::stock::figures::Figures;
-use shared::stock::files::{FIGURES, StockFiles, offers_of};
-use shared::stock::flight::Flight;
-use shared::stock::ledger::{Change, Ledger, sku_hash};
-use shared::stock::market::{Seat, market, outstanding, seen_until, sold_besides};
-use shared::stock::memory::{LatestEvaluation, PushMemory, StockLease, StockMemory};
-use shared::stock::offer::Shown;
-use shared::stock::offers_list::OffersList;
-use shared::stock::settings::{StockBasis, StockSettings};
 
 pub use report::{ChannelReport, Report};
 
@@ -631,7 +632,7 @@ where
         now: Timestamp,
     ) {
         let mut lasting: HashMap<String, Vec<(String, String)>> = HashMap::new();
-        let mut lasts = |channel: &str, exceptions: &[shared::stock::exceptions::StockException]| {
+        let mut lasts = |channel: &str, exceptions: &[shared::domain::stock::exceptions::StockException]| {
             let named = exceptions.iter().map(|one| (one.kind.name().to_owned(), one.first_seen.to_string()));
             lasting.insert(channel.to_owned(), named.collect());
         };

@@ -5,20 +5,21 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::clock::{CLOCK_SKEW, Clock, after, before};
-use shared::events::EventBus;
+use shared::domain::channel::MiraklDirectory;
+use shared::domain::events::EventBus;
+use shared::domain::queue::{ImportQueue, OrderQueue, ShownExceptions};
+use shared::domain::state::ledger::LedgerStore;
+use shared::domain::state::{FlightStore, Store};
+use shared::domain::stock::book::StockBook;
+use shared::domain::stock::files::{StockFiles, offers_of};
+use shared::domain::stock::ledger::{Change, Ledger, collisions, sku_hash};
+use shared::domain::stock::memory::ExportUnderWay;
+use shared::domain::stock::offer::Shown;
+use shared::domain::stock::offers_list::OffersList;
+use shared::kit::clock::{CLOCK_SKEW, Clock, after, before};
+use shared::mirakl::MiraklError;
 use shared::mirakl::stock::{ListedOffer, MiraklStock, OffersExport, UnreadableOffer};
-use shared::mirakl::{MiraklDirectory, MiraklError};
 use shared::prima::stock::PrimaStock;
-use shared::queue::{ImportQueue, OrderQueue, ShownExceptions};
-use shared::state::ledger::LedgerStore;
-use shared::state::{FlightStore, Store};
-use shared::stock::book::StockBook;
-use shared::stock::files::{StockFiles, offers_of};
-use shared::stock::ledger::{Change, Ledger, collisions, sku_hash};
-use shared::stock::memory::ExportUnderWay;
-use shared::stock::offer::Shown;
-use shared::stock::offers_list::OffersList;
 
 use crate::{Desk, Ports, Run};
 

@@ -3,25 +3,26 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::clock::{CLOCK_SKEW, Clock, after, before};
-use shared::events::EventBus;
+use shared::domain::channel::MiraklDirectory;
+use shared::domain::events::EventBus;
+use shared::domain::queue::{ImportMessage, ImportQueue, OrderQueue, ShownExceptions};
+use shared::domain::state::ledger::LedgerStore;
+use shared::domain::state::{FlightStore, Store};
+use shared::domain::stock::book::StockBook;
+use shared::domain::stock::cadence::Reason;
+use shared::domain::stock::evaluate::Line;
+use shared::domain::stock::files::{StockFiles, import_of};
+use shared::domain::stock::imports::{ImportLine, decode_lines, encode_lines, in_doubt, published_again, taken_back};
+use shared::domain::stock::ledger::Change;
+use shared::domain::stock::memory::{FailedImport, ImportUnderWay, RefusedQuantity};
+use shared::domain::stock::offer::Shown;
+use shared::domain::stock::rules::ImportKind;
+use shared::kit::clock::{CLOCK_SKEW, Clock, after, before};
+use shared::mirakl::rights::shows_right;
 use shared::mirakl::stock::MiraklStock;
 use shared::mirakl::stock_file::{FileLimits, Layout, write_stock};
-use shared::mirakl::{MiraklDirectory, MiraklError, Outcome};
+use shared::mirakl::{MiraklError, Outcome};
 use shared::prima::stock::PrimaStock;
-use shared::queue::{ImportMessage, ImportQueue, OrderQueue, ShownExceptions};
-use shared::rights::shows_right;
-use shared::state::ledger::LedgerStore;
-use shared::state::{FlightStore, Store};
-use shared::stock::book::StockBook;
-use shared::stock::cadence::Reason;
-use shared::stock::evaluate::Line;
-use shared::stock::files::{StockFiles, import_of};
-use shared::stock::imports::{ImportLine, decode_lines, encode_lines, in_doubt, published_again, taken_back};
-use shared::stock::ledger::Change;
-use shared::stock::memory::{FailedImport, ImportUnderWay, RefusedQuantity};
-use shared::stock::offer::Shown;
-use shared::stock::rules::ImportKind;
 
 use crate::{Desk, Ports, Run};
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use shared::stock::cadence::Velocity;
-use shared::stock::evaluate::Unprotected;
-use shared::telemetry::Measures;
+use shared::aws::telemetry::Measures;
+use shared::domain::stock::cadence::Velocity;
+use shared::domain::stock::evaluate::Unprotected;
 
 /// A run.
 #[derive(Clone, Debug, Default, PartialEq)]

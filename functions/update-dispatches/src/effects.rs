@@ -3,19 +3,23 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::clock::{Clock, after};
-use shared::despatch::book::{Book, Pages};
-use shared::despatch::plan::{Facts, Failure, NewShipment, Step, Tracking, next_step};
-use shared::despatch::settlement::{Due, ShortLine, amounts, effect, given_back, settled_lines};
-use shared::despatch::{Despatch, How, SettledLine, Settlement, ShipmentAttempt};
-use shared::events::EventBus;
+use shared::domain::channel::MiraklDirectory;
+use shared::domain::despatch::book::{Book, Pages};
+use shared::domain::despatch::plan::{Facts, Failure, Step, next_step};
+use shared::domain::despatch::settlement::{Due, ShortLine, amounts, effect, given_back, settled_lines};
+use shared::domain::despatch::{Despatch, SettledLine, Settlement, ShipmentAttempt};
+use shared::domain::events::EventBus;
+use shared::domain::order::remaining::is_refunded;
+use shared::domain::order::remedy;
+use shared::domain::order::row::{ExceptionKind, OrderRow, Stage};
+use shared::domain::queue::OrderQueue;
+use shared::domain::state::{Store, StoreError};
+use shared::kit::clock::{Clock, after};
+use shared::mirakl::shipping::How;
+use shared::mirakl::shipping::NewShipment;
+use shared::mirakl::shipping::Tracking;
 use shared::mirakl::shipping::{MiraklShipping, SettlementRequest, ShipmentAnswer};
-use shared::mirakl::{MiraklDirectory, MiraklError, OrderState, Outcome};
-use shared::order::remaining::is_refunded;
-use shared::order::remedy;
-use shared::order::row::{ExceptionKind, OrderRow, Stage};
-use shared::queue::OrderQueue;
-use shared::state::{Store, StoreError};
+use shared::mirakl::{MiraklError, OrderState, Outcome};
 
 use crate::{AGAIN, End, Ports, Work, is_refusal};
 
@@ -221,7 +225,7 @@ where
                     tracking_number: pages.rules.tracking_number(&attempt.consignment).map(str::to_owned),
                     ..Tracking::default()
                 },
-                reference: shared::despatch::plan::reference(&attempt.despatch),
+                reference: shared::domain::despatch::plan::reference(&attempt.despatch),
             }),
         }
     }
@@ -261,7 +265,7 @@ where
         // The carrier may have been taken off the list since it was read.
         let before = pages.platform.clone();
         if self.need_platform(pages, work, work.began).await.is_ok() {
-            let carriers = |platform: &Option<shared::despatch::platform::Platform>| {
+            let carriers = |platform: &Option<shared::mirakl::shipping_requirements::Platform>| {
                 platform.as_ref().map(|platform| (platform.carriers.clone(), platform.multi_shipment, platform.registered_carriers_only))
             };
             if carriers(&before) != carriers(&pages.platform) {

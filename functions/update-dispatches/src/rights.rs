@@ -4,14 +4,16 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use shared::clock::Clock;
-use shared::despatch::plan::{NewShipment, Tracking};
-use shared::despatch::platform::Platform;
-use shared::events::EventBus;
+use shared::domain::events::EventBus;
+use shared::domain::rights::RefusedRights;
+use shared::domain::state::{Store, StoreError};
+use shared::kit::clock::Clock;
+use shared::mirakl::rights::{is_answered_with_right, shows_right};
+use shared::mirakl::shipping::NewShipment;
+use shared::mirakl::shipping::Tracking;
 use shared::mirakl::shipping::{MiraklShipping, SettledEntry, SettlementRequest, Shipment, ShipmentAnswer};
+use shared::mirakl::shipping_requirements::Platform;
 use shared::mirakl::{MiraklError, Order};
-use shared::rights::{RefusedRights, is_answered_with_right, shows_right};
-use shared::state::{Store, StoreError};
 
 /// Tries of a write that another run has been quicker with.
 const TRIES: usize = 5;

@@ -520,9 +520,9 @@ pub(crate) enum DeadLettersCommand {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
     use clap::CommandFactory;
-    use shared::despatch::How;
-    use shared::order::OrderKey;
-    use shared::order::remedy::{self, SettledAs};
+    use shared::domain::order::OrderKey;
+    use shared::domain::order::remedy::{self, SettledAs};
+    use shared::mirakl::shipping::How;
 
     use super::*;
 

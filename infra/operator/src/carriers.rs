@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use anyhow::{Context, Result, anyhow};
-use shared::channels::DocumentKey;
-use shared::despatch::carriers::{CarrierEntry, CarrierMap, NoTarget, Target, proposals};
-use shared::despatch::platform::Platform;
+use shared::domain::despatch::carriers::{CarrierEntry, CarrierMap, NoTarget, Target, proposals};
+use shared::domain::documents::DocumentKey;
+use shared::domain::order::row::Stage;
+use shared::domain::state::Store;
 use shared::mirakl::shipping::MiraklShipping;
-use shared::order::row::Stage;
-use shared::state::Store;
+use shared::mirakl::shipping_requirements::Platform;
 
 use crate::answers::{Found, Refused};
 use crate::arguments::CarriersCommand;

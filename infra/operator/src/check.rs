@@ -4,17 +4,19 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::Result;
-use shared::channel::{Channel, Mode};
-use shared::channels::{DocumentKey, Documents};
-use shared::clock::{SystemClock, before};
-use shared::despatch::platform::Platform;
-use shared::despatch::rules::{DespatchRules, ShortLines};
-use shared::installation::Installation;
+use shared::aws::documents::Documents;
+use shared::aws::secrets::SecretsManagerKeys;
+use shared::domain::channel::{Channel, Mode};
+use shared::domain::despatch::rules::{DespatchRules, ShortLines};
+use shared::domain::documents::DocumentKey;
+use shared::domain::installation::Installation;
+use shared::domain::installation::Purpose;
+use shared::domain::stock::rules::{ImportKind, StockRules};
+use shared::kit::clock::{SystemClock, before};
 use shared::mirakl::probe::Probed;
 use shared::mirakl::rights::refusal;
-use shared::prima::{PrimaClient, wsdl};
-use shared::secrets::SecretsManagerKeys;
-use shared::stock::rules::{ImportKind, StockRules};
+use shared::mirakl::shipping_requirements::Platform;
+use shared::prima::wsdl;
 
 use crate::answers::Found;
 use crate::documents::mode;
@@ -182,7 +184,7 @@ async fn mirakl(connector: &Connector, channel: &Channel, keys: SecretsManagerKe
 /// Whether Prima's service answers from here, and whether its WSDL agrees with the installation document.
 async fn prima(installation: &Installation) -> Finding {
     let what = "Prima (WSDL)".to_owned();
-    let client = match PrimaClient::new(installation, SystemClock) {
+    let client = match installation.prima_client(Purpose::Orders, SystemClock) {
         Ok(client) => client,
         Err(problems) => {
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();

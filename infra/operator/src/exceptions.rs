@@ -2,10 +2,10 @@
 
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
-use shared::order::remedy::{self, SettledAs};
-use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage, Unanswered};
-use shared::state::Store;
-use shared::state::dynamodb::DynamoDbStore;
+use shared::aws::store::DynamoDbStore;
+use shared::domain::order::remedy::{self, SettledAs};
+use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage, Unanswered};
+use shared::domain::state::Store;
 
 use crate::answers::Refused;
 use crate::arguments::{ExceptionsCommand, Settlement};
@@ -216,7 +216,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
     use super::*;
     use crate::orders::tests::{now, row};
-    use shared::order::row::Attempt;
+    use shared::domain::order::row::Attempt;
 
     fn failed(kind: ExceptionKind) -> OrderRow {
         let mut row = row();

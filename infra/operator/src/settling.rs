@@ -1,13 +1,14 @@
 //! What Mirakl and Prima say of an order that a person settles: a settling that they contradict is most likely a mistake.
 
 use anyhow::Result;
-use shared::channels::DocumentKey;
-use shared::clock::SystemClock;
-use shared::installation::Installation;
+use shared::domain::documents::DocumentKey;
+use shared::domain::installation::Installation;
+use shared::domain::installation::Purpose;
+use shared::domain::order::row::{ExceptionKind, OrderRow};
+use shared::kit::clock::SystemClock;
 use shared::mirakl::shipping::MiraklShipping;
 use shared::mirakl::{Order, OrderState};
-use shared::order::row::{ExceptionKind, OrderRow};
-use shared::prima::{PrimaClient, PrimaOrderStatus, PrimaOrders};
+use shared::prima::{PrimaOrderStatus, PrimaOrders};
 
 use crate::arguments::Settlement;
 use crate::place::Connector;
@@ -45,7 +46,8 @@ async fn ask_prima(connector: &Connector, number: &str) -> Answer<PrimaOrderStat
         .await
         .map_err(|problem| problem.to_string())?;
     let installation = installation.ok_or_else(|| "there is no installation document".to_owned())?;
-    let client = PrimaClient::new(&installation, SystemClock)
+    let client = installation
+        .prima_client(Purpose::Orders, SystemClock)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
     client.until(connector.patience_ends()).order_status(number).await.map_err(|problem| problem.to_string())
 }

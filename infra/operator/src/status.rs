@@ -3,13 +3,13 @@
 use anyhow::{Result, anyhow};
 use aws_sdk_sqs::types::QueueAttributeName;
 use jiff::Timestamp;
-use shared::aws::code_of;
-use shared::channel::Channel;
+use shared::aws::config::code_of;
+use shared::aws::store::DynamoDbStore;
+use shared::domain::channel::Channel;
+use shared::domain::order::row::Stage;
+use shared::domain::rights::{RefusedRights, Trouble};
+use shared::domain::state::{PollState, PrimaIntake, Store};
 use shared::mirakl::rights::right_of;
-use shared::order::row::Stage;
-use shared::rights::{RefusedRights, Trouble};
-use shared::state::dynamodb::DynamoDbStore;
-use shared::state::{PollState, PrimaIntake, Store};
 
 use crate::documents::mode;
 use crate::orders::index_states;
@@ -126,11 +126,11 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
     use std::time::Duration;
 
-    use shared::clock::before;
+    use shared::kit::clock::before;
     use shared::mirakl::MiraklError;
 
     use super::*;
-    use shared::state::OperationIntake;
+    use shared::domain::state::OperationIntake;
 
     #[test]
     fn intake_and_poll_read_as_sentences() {

@@ -5,28 +5,31 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
-use shared::channel::{Channel, Mode};
-use shared::channels::{DocumentKey, UnusableDocument};
-use shared::clock::after;
-use shared::installation::Installation;
-use shared::order::mapping::{PrimaSku, SkuProblem, SkuReader};
+use shared::domain::channel::{Channel, Mode};
+use shared::domain::documents::DocumentKey;
+use shared::domain::documents::UnusableDocument;
+use shared::domain::installation::Installation;
+use shared::domain::order::mapping::{SkuProblem, SkuReader};
+use shared::domain::state::ledger::{HeldLedger, LedgerStore, StockRecord};
+use shared::domain::state::{FlightStore, StoreError};
+use shared::domain::stock::book::{StockBook, StockPages};
+use shared::domain::stock::cadence::most_within;
+use shared::domain::stock::division::{Divided, Outstanding, Quota};
+use shared::domain::stock::evaluate::{OfferView, Stall, units_of};
+use shared::domain::stock::exceptions::StockException;
+use shared::domain::stock::figures::Figures;
+use shared::domain::stock::files::{FIGURES, StockFiles, offers_of};
+use shared::domain::stock::flight::Flight;
+use shared::domain::stock::market::{Seat, market, outstanding, seen_until, sold_besides};
+use shared::domain::stock::memory::{PushMemory, StockMemory};
+use shared::domain::stock::offer::{Known, Shown, Wanted, Why, to_publish};
+use shared::domain::stock::offers_list::OffersList;
+use shared::domain::stock::rules::{Sourced, StockRule};
+use shared::domain::stock::settings::{LastPieces, StockSettings};
+use shared::kit::clock::after;
+use shared::prima::sku::PrimaSku;
 use shared::prima::stock::SkuKey;
-use shared::state::ledger::{HeldLedger, LedgerStore, StockRecord};
-use shared::state::{FlightStore, StoreError};
-use shared::stock::book::{StockBook, StockPages};
-use shared::stock::cadence::most_within;
-use shared::stock::division::{Divided, Outstanding, Quota};
-use shared::stock::evaluate::{OfferView, Stall, units_of};
-use shared::stock::exceptions::StockException;
-use shared::stock::figures::Figures;
-use shared::stock::files::{FIGURES, StockFiles, offers_of};
-use shared::stock::flight::Flight;
-use shared::stock::market::{Seat, market, outstanding, seen_until, sold_besides};
-use shared::stock::memory::{PushMemory, StockMemory};
-use shared::stock::offer::{Known, Shown, Wanted, Why, to_publish};
-use shared::stock::offers_list::OffersList;
-use shared::stock::rules::{Sourced, StockRule};
-use shared::stock::settings::{LastPieces, StockBasis, StockSettings};
+use shared::prima::stock::StockBasis;
 
 use crate::arguments::StockCommand;
 use crate::documents::mode;
@@ -197,7 +200,7 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
             seat.offers.iter().flat_map(|offers| offers.skus()).filter(|sku| seat.skus.read(sku).is_ok_and(|sku| sku.key() == view.key))
         {
             let view = market.view(&stall, sku);
-            if view.is_ok_and(|view| shared::stock::offer::may_show_too_much(view.wanted, view.shown)) {
+            if view.is_ok_and(|view| shared::domain::stock::offer::may_show_too_much(view.wanted, view.shown)) {
                 others.push(format!("{} ({sku}) may show too much", seat.channel.id));
             }
         }
@@ -448,7 +451,9 @@ fn next(view: &OfferView<'_>, facts: &Facts<'_>) -> String {
     if raises && !facts.others_too_high.is_empty() {
         waits.extend(facts.others_too_high.iter().cloned());
     }
-    if quantity == 0 && facts.memory.exceptions.iter().any(|one| one.kind == shared::stock::exceptions::StockExceptionKind::ZeroesHeld) {
+    if quantity == 0
+        && facts.memory.exceptions.iter().any(|one| one.kind == shared::domain::stock::exceptions::StockExceptionKind::ZeroesHeld)
+    {
         waits.push("many offers would go to zero at once: see stock status".to_owned());
     }
     if waits.is_empty() { format!("{quantity}, with the next push") } else { format!("{quantity}; waits: {}", waits.join("; ")) }
@@ -602,11 +607,11 @@ fn render_buffer(channel: &str, terms: &[(&str, Duration)], window: Duration, ad
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
-    use shared::order::mapping::SkuReader;
-    use shared::order::rules::SkuRules;
-    use shared::stock::ledger::Ledger;
-    use shared::stock::memory::ImportUnderWay;
-    use shared::stock::rules::{ImportKind, StockRules};
+    use shared::domain::order::mapping::SkuReader;
+    use shared::domain::order::rules::SkuRules;
+    use shared::domain::stock::ledger::Ledger;
+    use shared::domain::stock::memory::ImportUnderWay;
+    use shared::domain::stock::rules::{ImportKind, StockRules};
 
     use super::*;
 

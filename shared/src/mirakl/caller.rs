@@ -10,16 +10,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use url::Host;
 
-use super::call::Call;
+use super::call::{Call, LARGEST_ANSWER};
 use super::error::MiraklError;
 use super::keys::ApiKeys;
 use super::problem::error_of;
-use crate::clock::{Clock, after};
-use crate::http::{Jitter, Unread, backoff, causes, read_beginning, read_limited};
-use crate::odd_form::OddForm;
+use crate::kit::clock::{Clock, after};
+use crate::kit::http::{Jitter, Unread, backoff, causes, read_beginning, read_limited};
+use crate::kit::odd_form::OddForm;
 
-/// The largest answer that is read, unless the call says otherwise. A page of 100 orders has about 0.8 MB.
-pub(super) const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 /// As much as is read of an answer that is no success, for its message.
 const LARGEST_REFUSAL: usize = 64 * 1024;
 /// One try waits this long at most; of a download, for its beginning and for each piece.

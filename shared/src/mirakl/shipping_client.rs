@@ -4,21 +4,22 @@ use reqwest::Method;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::account::PlatformConfiguration;
 use super::call::{Call, Repeat};
 use super::client::MiraklClient;
 use super::keys::ApiKeys;
 use super::order::Tax;
 use super::paging::SeekPages;
-use super::platform::PlatformConfiguration;
 use super::shipping::{
     Carriers, MiraklShipping, SettledEntry, SettlementAnswer, SettlementRequest, Shipment, ShipmentAnswer, ShipmentAnswers, ShippingTypes,
 };
 use super::{MiraklError, MiraklOrders, Order, OrderQuery};
-use crate::amount::Amount;
-use crate::clock::Clock;
-use crate::despatch::How;
-use crate::despatch::plan::{NewShipment, Tracking};
-use crate::despatch::platform::Platform;
+use crate::kit::amount::Amount;
+use crate::kit::clock::Clock;
+use crate::mirakl::shipping::How;
+use crate::mirakl::shipping::NewShipment;
+use crate::mirakl::shipping::Tracking;
+use crate::mirakl::shipping_requirements::Platform;
 
 /// Shipments of one order that are read at most.
 const MOST_SHIPMENTS: usize = 2000;

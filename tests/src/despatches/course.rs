@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use collect_dispatches::Report;
 use jiff::Timestamp;
-use shared::clock::after;
-use shared::despatch::rules::DespatchRules;
-use shared::events::{Event, EventKind};
-use shared::odd_form::OddForm;
-use shared::order::row::{OrderRow, Stage};
+use shared::domain::despatch::rules::DespatchRules;
+use shared::domain::events::{Event, EventKind};
+use shared::domain::order::row::{OrderRow, Stage};
+use shared::kit::clock::after;
+use shared::kit::odd_form::OddForm;
 use simulators::mirakl::State;
 use simulators::prima::Booking;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use shared::amount::Amount;
-use shared::clock::after;
+use shared::kit::amount::Amount;
+use shared::kit::clock::after;
 use shared::mirakl::order::{Cancelation, OrderLine, References, Refund};
 use shared::mirakl::{
     Acceptable, MiraklError, Order, OrderPage, OrderQuery, OrderState, ReferenceAnswer, SellerReference, UnreadableOrder,

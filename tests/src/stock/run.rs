@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use check_stock_imports::Disposition;
-use shared::clock::after;
-use shared::installation::PrimaManners;
-use shared::stock::settings::{BasisAgreement, StockSettings};
+use shared::domain::stock::settings::{BasisAgreement, StockSettings};
+use shared::kit::clock::after;
+use shared::prima::connection::PrimaManners;
 use simulators::mirakl::ImportStatus;
 
 use super::ports::{Invocation, Port};

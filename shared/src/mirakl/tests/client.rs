@@ -7,9 +7,9 @@ use serde_json::value::RawValue;
 use super::server::{Marketplace, answer, ok};
 use crate::mirakl::call::Call;
 use crate::mirakl::paging::SeekPages;
+use crate::mirakl::rights::is_answered_with_right;
 use crate::mirakl::shipping::MiraklShipping as _;
 use crate::mirakl::{MiraklOrders, OrderQuery, OrderState, Outcome, ReferenceAnswer, SellerReference};
-use crate::rights::is_answered_with_right;
 
 const BUDGET: Duration = Duration::from_secs(60);
 
@@ -139,9 +139,9 @@ async fn a_check_reads_shop_and_marketplace_also_where_half_of_it_is_null() {
 #[tokio::test]
 async fn a_base_url_that_is_not_fit_for_use_is_named() {
     let mut marketplace = Marketplace::with(Vec::new());
-    marketplace.channel.base_url = "http://marketplace.example".to_owned();
+    marketplace.base_url = "http://marketplace.example".to_owned();
     let directory = crate::mirakl::client::HttpDirectory::new(marketplace.keys.clone(), marketplace.clock.clone());
-    let problem = directory.client_of(&marketplace.channel, jiff::Timestamp::MAX).unwrap_err();
+    let problem = directory.client_of(marketplace.shop(), jiff::Timestamp::MAX).unwrap_err();
     assert_eq!(problem.outcome, Outcome::NotSent);
     assert!(problem.message.contains("base_url"), "{problem}");
 }
