@@ -18,13 +18,14 @@ use shared::mirakl::stock_file::{FileLimits, Layout, write_stock};
 use shared::order::mapping::SkuReader;
 use shared::order::rules::SkuRules;
 use shared::prima::stock::{ProductRange, read_answer};
-use shared::stock::evaluate::{Stall, evaluate};
+use shared::stock::availability::SalesChannel;
+use shared::stock::evaluate::evaluate;
 use shared::stock::figures::Figures;
 use shared::stock::ledger::{Ledger, decode};
-use shared::stock::market::market;
 use shared::stock::offers_list::OffersList;
 use shared::stock::rules::StockRules;
 use shared::stock::settings::{StockBasis, StockSettings};
+use shared::stock::snapshot::availability;
 
 /// Bytes of a chunk, as an answer comes from the network.
 const CHUNK: usize = 64 * 1024;
@@ -61,9 +62,9 @@ fn publish(directory: &Path) -> Result<()> {
 
     let rules: StockRules = serde_json::from_slice(&std::fs::read(directory.join("rules.json"))?)?;
     let (settings, readers) = (StockSettings::default(), SkuReader::new(&SkuRules::default(), HashMap::new()));
-    let market = market(&figures, &settings, &[], &[], now);
-    let stall = Stall { channel: "uk", rules: &rules, skus: &readers, ledger: &ledger, sold_elsewhere: None };
-    let evaluation = evaluate(&market, &stall, &offers, &HashMap::new(), |_, _| false);
+    let availability = availability(&figures, &settings, &[], &[], now);
+    let channel = SalesChannel { id: "uk", rules: &rules, skus: &readers, ledger: &ledger, sold_elsewhere: None };
+    let evaluation = evaluate(&availability, &channel, &offers, &HashMap::new(), |_, _| false);
     watch.note("evaluate");
 
     let quantities = evaluation.lines.into_iter().map(|line| (line.offer_sku, line.quantity));
