@@ -1,5 +1,5 @@
-//! The fault simulation. `SIMULATION_SEEDS=n` runs n seeds (2,000 by default; CI runs 10,000), `SIMULATION_FROM=n` begins
-//! at another than the first, `SIMULATION_SEED=n` runs one and prints its trace.
+//! The fault simulation. `SIMULATION_SEEDS=n` runs n seeds (2,000 by default; the nightly run takes 10,000), `SIMULATION_FROM=n`
+//! begins at another than the first, `SIMULATION_SEED=n` runs one and prints its trace.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::sync::Mutex;

@@ -34,7 +34,7 @@ const YIELDS: Duration = Duration::from_secs(90);
 /// Orders remembered of an operation that fails.
 const REMEMBERED: usize = 100;
 /// Probes of an operation with a lasting effect come ever later, until so many intervals lie between two of them.
-const RAREST: u32 = 16;
+const RAREST: u32 = 4;
 
 /// Whether a message may call Prima now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

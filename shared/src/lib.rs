@@ -18,6 +18,7 @@ pub mod despatch;
 pub mod eventbridge;
 pub mod events;
 pub mod exceptions;
+pub mod functions;
 pub mod heading_csv;
 pub mod http;
 pub mod installation;

@@ -32,8 +32,8 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Despatches,
         edits: &[Edit {
             file: GATE,
-            find: "let Some(untold) = untold.filter(|_| noted) else { return };",
-            replace: "let Some(untold) = untold.filter(|_| !noted) else { return };",
+            find: "let Some(untold) = untold.filter(|one| noted || one.is_left_untold(now)) else { return };",
+            replace: "let Some(untold) = untold.filter(|one| noted && one.told_at.is_some()) else { return };",
         }],
     },
     Bug {

@@ -9,10 +9,11 @@ use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
+use shared::functions::Function;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::handlers::{self, Build, FUNCTIONS};
+use crate::handlers::{self, Build};
 use crate::local_aws::{LocalAws, REGION};
 use crate::paths;
 
@@ -49,36 +50,6 @@ pub struct QueuedMessage {
     pub attributes: BTreeMap<String, String>,
 }
 
-/// One of the functions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Function {
-    /// `acknowledge-orders`.
-    AcknowledgeOrders,
-    /// `create-prima-orders`.
-    CreatePrimaOrders,
-    /// `collect-dispatches`.
-    CollectDispatches,
-    /// `update-dispatches`.
-    UpdateDispatches,
-    /// `push-stock`.
-    PushStock,
-    /// `check-stock-imports`.
-    CheckStockImports,
-}
-
-impl Function {
-    fn logical_id(self) -> &'static str {
-        match self {
-            Self::AcknowledgeOrders => "AcknowledgeOrders",
-            Self::CreatePrimaOrders => "CreatePrimaOrders",
-            Self::CollectDispatches => "CollectDispatches",
-            Self::UpdateDispatches => "UpdateDispatches",
-            Self::PushStock => "PushStock",
-            Self::CheckStockImports => "CheckStockImports",
-        }
-    }
-}
-
 /// The stack on a local AWS.
 #[derive(Debug)]
 pub struct Deployment {
@@ -96,7 +67,8 @@ impl Deployment {
     /// The compiler's, or `CloudFormation`'s reason.
     pub async fn deploy(aws: Arc<LocalAws>, stack: &str, build: Build, parameters: &BTreeMap<String, String>) -> Result<Self> {
         handlers::build(build).await?;
-        let functions: BTreeMap<_, _> = FUNCTIONS.iter().map(|(id, binary)| (*id, handlers::binary(build, binary))).collect();
+        let binaries = Function::ALL.iter().map(|function| (function.logical_id(), handlers::binary(build, function.name())));
+        let functions: BTreeMap<_, _> = binaries.collect();
         let outputs = aws
             .ask(json!({
                 "do": "deploy", "stack": stack, "template": paths::workspace().join("template.yaml"),
@@ -155,7 +127,7 @@ impl Deployment {
     /// # Errors
     /// The function failed: its own error.
     pub async fn tick(&self) -> Result<Value> {
-        self.invoke(Function::AcknowledgeOrders, &self.scheduled("acknowledge-orders")).await
+        self.invoke(Function::AcknowledgeOrders, &self.scheduled(Function::AcknowledgeOrders)).await
     }
 
     /// Runs `collect-dispatches` as the schedule does, and waits for its end.
@@ -163,7 +135,7 @@ impl Deployment {
     /// # Errors
     /// The function failed: its own error.
     pub async fn collect(&self) -> Result<Value> {
-        self.invoke(Function::CollectDispatches, &self.scheduled("collect-dispatches")).await
+        self.invoke(Function::CollectDispatches, &self.scheduled(Function::CollectDispatches)).await
     }
 
     /// Runs `push-stock` as the schedule does, and waits for its end.
@@ -171,14 +143,14 @@ impl Deployment {
     /// # Errors
     /// The function failed: its own error.
     pub async fn push_stock(&self) -> Result<Value> {
-        self.invoke(Function::PushStock, &self.scheduled("push-stock")).await
+        self.invoke(Function::PushStock, &self.scheduled(Function::PushStock)).await
     }
 
-    fn scheduled(&self, name: &str) -> Value {
+    fn scheduled(&self, function: Function) -> Value {
         json!({
             "version": "0", "id": format!("tick-{}", Timestamp::now()), "detail-type": "Scheduled Event",
             "source": "aws.scheduler", "account": "000000000000", "time": Timestamp::now().to_string(), "region": REGION,
-            "resources": [format!("arn:aws:scheduler:{REGION}:000000000000:schedule/default/{}-{name}", self.stack)],
+            "resources": [format!("arn:aws:scheduler:{REGION}:000000000000:schedule/default/{}-{}", self.stack, function.name())],
             "detail": "{}",
         })
     }
@@ -188,7 +160,7 @@ impl Deployment {
     /// # Errors
     /// The function failed: its own error.
     pub async fn invoke(&self, function: Function, event: &Value) -> Result<Value> {
-        let name = self.output(&format!("{}FunctionName", function.logical_id()))?;
+        let name = self.output(function.name_output())?;
         let request = json!({"FunctionName": name, "Payload": event.to_string()});
         let answer = self.aws.call("lambda", "invoke", request).await?;
         let payload = answer["Payload"].as_str().unwrap_or_default();
@@ -375,7 +347,7 @@ impl Deployment {
     /// # Errors
     /// The local AWS does not answer.
     pub async fn function_logs(&self, function: Function) -> Result<Vec<String>> {
-        let group = self.output(&format!("{}LogGroup", function.logical_id()))?;
+        let group = self.output(function.log_group_output())?;
         let mut lines = Vec::new();
         let mut request = json!({"logGroupName": group});
         loop {
@@ -405,7 +377,7 @@ impl Deployment {
     /// The operator command's binary.
     #[must_use]
     pub fn operator_binary(&self) -> PathBuf {
-        handlers::binary(self.build, handlers::OPERATOR)
+        handlers::binary(self.build, xtask::cargo::OPERATOR)
     }
 
     /// The variables that lead the operator command to this stack.

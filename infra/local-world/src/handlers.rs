@@ -2,22 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
-use tokio::process::Command;
+use anyhow::{Context, Result};
+use shared::functions::Function;
+use tokio::sync::Mutex;
+use xtask::cargo::{self, OPERATOR};
 
 use crate::paths;
-
-/// The functions of the template by logical id, and the binary of each.
-pub(crate) const FUNCTIONS: [(&str, &str); 6] = [
-    ("AcknowledgeOrdersFunction", "acknowledge-orders"),
-    ("CreatePrimaOrdersFunction", "create-prima-orders"),
-    ("CollectDispatchesFunction", "collect-dispatches"),
-    ("UpdateDispatchesFunction", "update-dispatches"),
-    ("PushStockFunction", "push-stock"),
-    ("CheckStockImportsFunction", "check-stock-imports"),
-];
-/// The operator command.
-pub(crate) const OPERATOR: &str = "prima-mirakl";
 
 /// How the functions are compiled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,10 +19,13 @@ pub enum Build {
     Release,
 }
 
+/// What this process has compiled already: each test has a world of its own, and asking cargo takes a second each time.
+static COMPILED: Mutex<Vec<(Build, String)>> = Mutex::const_new(Vec::new());
+
 /// Compiles functions and operator command; what is up to date costs nothing.
 pub(crate) async fn build(build: Build) -> Result<()> {
-    compile_functions(build).await?;
-    compile(build, &[("operator", OPERATOR)]).await
+    let functions = Function::ALL.iter().map(|function| (function.name(), function.name()));
+    compile(build, functions.chain([("operator", OPERATOR)]).collect()).await
 }
 
 /// Compiles the functions, as they are deployed or quickly; what is up to date costs nothing. Answers the name of each, and
@@ -41,9 +34,9 @@ pub(crate) async fn build(build: Build) -> Result<()> {
 /// # Errors
 /// They do not compile; the compiler's own words stand above.
 pub async fn compile_functions(build: Build) -> Result<Vec<(&'static str, PathBuf)>> {
-    let names = FUNCTIONS.map(|(_, name)| name);
-    compile(build, &names.map(|name| (name, name))).await?;
-    Ok(names.into_iter().map(|name| (name, binary(build, name))).collect())
+    let names = Function::ALL.iter().map(|function| function.name());
+    compile(build, names.clone().map(|name| (name, name)).collect()).await?;
+    Ok(names.map(|name| (name, binary(build, name))).collect())
 }
 
 /// Compiles another program of the workspace whose package and binary have one name; answers where it lies.
@@ -51,36 +44,37 @@ pub async fn compile_functions(build: Build) -> Result<Vec<(&'static str, PathBu
 /// # Errors
 /// As [`compile_functions`].
 pub async fn compile_program(build: Build, name: &str) -> Result<PathBuf> {
-    compile(build, &[(name, name)]).await?;
+    compile(build, vec![(name, name)]).await?;
     Ok(binary(build, name))
 }
 
 /// Compiles binaries of packages.
-async fn compile(build: Build, programs: &[(&str, &str)]) -> Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.current_dir(paths::workspace()).args(["build", "--quiet", "--locked"]);
-    match build {
-        // The whole workspace's features, as the command that runs us was built with: nothing is compiled a second time.
-        Build::Development => {
-            command.arg("--workspace");
-        }
-        // The features of these alone, as deployed; whoever wants the functions compiles the same ones, and they are built once.
-        Build::Release => {
-            command.arg("--release");
-            for (package, _) in programs {
-                command.args(["--package", package]);
-            }
-        }
+async fn compile(build: Build, programs: Vec<(&str, &str)>) -> Result<()> {
+    let mut compiled = COMPILED.lock().await;
+    let (packages, binaries): (Vec<String>, Vec<String>) = programs
+        .iter()
+        .filter(|(_, binary)| !compiled.contains(&(build, (*binary).to_owned())))
+        .map(|(package, binary)| ((*package).to_owned(), (*binary).to_owned()))
+        .unzip();
+    if binaries.is_empty() {
+        return Ok(());
     }
-    for (_, binary) in programs {
-        command.args(["--bin", binary]);
-    }
-    if !command.status().await.context("cargo could not be run")?.success() {
-        let names: Vec<&str> = programs.iter().map(|(_, binary)| *binary).collect();
-        bail!("{} cannot be compiled: see above", names.join(", "));
-    }
+    let arguments = match build {
+        // As the command that runs us was built: nothing is compiled a second time.
+        Build::Development => cargo::build_arguments(&binaries),
+        Build::Release => release_arguments(&packages, &binaries),
+    };
+    let what = format!("{} cannot be compiled", binaries.join(", "));
+    tokio::task::spawn_blocking(move || cargo::run(&arguments)).await?.context(what)?;
+    compiled.extend(binaries.into_iter().map(|binary| (build, binary)));
     Ok(())
+}
+
+/// The features of these packages alone, as deployed.
+fn release_arguments(packages: &[String], binaries: &[String]) -> Vec<String> {
+    let selected = packages.iter().map(|name| ("--package", name)).chain(binaries.iter().map(|name| ("--bin", name)));
+    let selected = selected.flat_map(|(option, name)| [option.to_owned(), name.clone()]);
+    ["build", "--release", "--locked"].map(str::to_owned).into_iter().chain(selected).collect()
 }
 
 /// Where a compiled binary lies.

@@ -14,6 +14,7 @@ use shared::aws::code_of;
 use shared::channels::Documents;
 use shared::clock::after;
 use shared::eventbridge::SOURCE;
+use shared::functions::Function;
 use shared::state::dynamodb::DynamoDbStore;
 use shared::state::{PollState, Store as _};
 
@@ -102,15 +103,8 @@ pub(crate) async fn run(connector: &Connector, stack_name: &str, alert: bool) ->
     }
     add("undelivered queue", try_queue(connector, stack.output("UndeliveredDeadLetterQueueUrl"), &mark).await);
     add("event bus", try_bus(connector, stack.output("EventBusName"), alert).await);
-    for (what, output) in [
-        ("acknowledge-orders", "AcknowledgeOrdersFunctionName"),
-        ("create-prima-orders", "CreatePrimaOrdersFunctionName"),
-        ("collect-dispatches", "CollectDispatchesFunctionName"),
-        ("update-dispatches", "UpdateDispatchesFunctionName"),
-        ("push-stock", "PushStockFunctionName"),
-        ("check-stock-imports", "CheckStockImportsFunctionName"),
-    ] {
-        add(what, function(&stack, output));
+    for one in Function::ALL {
+        add(one.name(), function(&stack, one.name_output()));
     }
     add("latest listings", listings(connector, &stack).await);
     answer(&findings)

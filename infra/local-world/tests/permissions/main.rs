@@ -10,30 +10,10 @@ mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use local_world::Function;
 use serde_json::Value;
 
 use sources::{Item, calls, closure, compact, file, files_below, items, operations};
-
-/// A function of the template and the package of its code, with the queue that it works with and that one's dead-letter queue.
-struct Function {
-    id: &'static str,
-    package: &'static str,
-    queue: &'static str,
-    dead_letters: &'static str,
-}
-
-const FUNCTIONS: [Function; 6] = [
-    function("AcknowledgeOrders", "acknowledge-orders", "OrdersQueue", "OrdersDeadLetterQueue"),
-    function("CreatePrimaOrders", "create-prima-orders", "OrdersQueue", "OrdersDeadLetterQueue"),
-    function("CollectDispatches", "collect-dispatches", "DispatchesQueue", "DispatchesDeadLetterQueue"),
-    function("UpdateDispatches", "update-dispatches", "DispatchesQueue", "DispatchesDeadLetterQueue"),
-    function("PushStock", "push-stock", "StockImportsQueue", "StockImportsDeadLetterQueue"),
-    function("CheckStockImports", "check-stock-imports", "StockImportsQueue", "StockImportsDeadLetterQueue"),
-];
-
-const fn function(id: &'static str, package: &'static str, queue: &'static str, dead_letters: &'static str) -> Function {
-    Function { id, package, queue, dead_letters }
-}
 
 /// What an operation of the SDK needs, as the documentation of the service says.
 const OPERATIONS: [(&str, &[&str]); 17] = [
@@ -82,7 +62,7 @@ const POLL_STATES: &str = "ChannelsTable where ForAllValues:StringNotLike channe
 const SECRETS: &str = "secret of this stack's channels";
 
 /// What a call of a port needs: the call as it stands in the sources, the adapters that answer it, and permissions as `action resource`.
-/// `QUEUE` and `DEAD_LETTERS` are the function's own.
+/// `QUEUE` and `DEAD_LETTERS` are the function's own: see [`queues`].
 struct Use(&'static str, &'static [&'static str], &'static [(&'static str, &'static str)]);
 
 const USES: &[Use] = &[
@@ -321,9 +301,17 @@ fn text_of(package: &str) -> String {
     files_below(&format!("functions/{package}/src")).iter().map(|path| compact(&file(path))).collect()
 }
 
+/// The queue that a function is handed in its environment, and that queue's dead-letter queue.
+fn queues<'a>(template: &'a Value, function: &'a Value) -> Option<(&'a str, &'a str)> {
+    let handed = function["Environment"]["Variables"].as_object().unwrap().values();
+    let redrive = |id: &str| template["Resources"][id]["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0].as_str();
+    handed.filter_map(|value| value["Ref"].as_str()).find_map(|id| Some((id, redrive(id)?)))
+}
+
 /// What a function's code does on AWS.
-fn used(function: &Function) -> (BTreeSet<&'static str>, Permissions) {
-    let text = text_of(function.package);
+fn used(function: Function, template: &Value, properties: &Value) -> (BTreeSet<&'static str>, Permissions) {
+    let text = text_of(function.name());
+    let (queue, dead_letters) = queues(template, properties).unwrap_or(("no queue", "no dead-letter queue"));
     let books = if text.contains("shared::stock::book::") { "stock " } else { "despatch " };
     let mut uses = uses_in(&text, books);
     for (module, path) in HELPERS {
@@ -334,8 +322,8 @@ fn used(function: &Function) -> (BTreeSet<&'static str>, Permissions) {
     }
     let needs = USES.iter().filter(|one| uses.contains(one.0)).flat_map(|one| one.2);
     let permissions = needs.map(|(action, resource)| match *resource {
-        "QUEUE" => permission(action, function.queue),
-        "DEAD_LETTERS" => permission(action, function.dead_letters),
+        "QUEUE" => permission(action, queue),
+        "DEAD_LETTERS" => permission(action, dead_letters),
         resource => permission(action, resource),
     });
     let permissions = permissions.collect();
@@ -346,14 +334,14 @@ fn used(function: &Function) -> (BTreeSet<&'static str>, Permissions) {
 async fn each_function_may_do_what_its_code_does_and_nothing_else() {
     let template = local_world::template::transformed().await.unwrap();
     let functions = resources(&template, "AWS::Lambda::Function");
-    assert_eq!(functions.len(), FUNCTIONS.len());
+    assert_eq!(functions.len(), Function::ALL.len());
     let mut problems = Vec::new();
-    for function in &FUNCTIONS {
-        let id = format!("{}Function", function.id);
-        let properties = functions[id.as_str()];
+    for function in Function::ALL {
+        let id = function.logical_id();
+        let properties = functions[id];
         let (held, held_in_vpc) = granted(role_of(&template, properties));
-        let (mut wanted, wanted_in_vpc) = of_lambda(&template, &id, properties);
-        let (uses, needed) = used(function);
+        let (mut wanted, wanted_in_vpc) = of_lambda(&template, id, properties);
+        let (uses, needed) = used(*function, &template, properties);
         wanted.extend(needed);
         for (held, wanted) in [(&held, &wanted), (&held_in_vpc, &wanted_in_vpc)] {
             problems.extend(held.difference(wanted).map(|extra| format!("{id} may {extra}, and no code does that")));
@@ -458,8 +446,8 @@ fn aws_is_called_in_the_adapters_and_ports_by_their_names() {
     // A port under another name would be overlooked above.
     let methods: BTreeSet<&str> =
         USES.iter().filter_map(|one| one.0.split(['.', '(']).nth(1)).filter(|name| !COMMON.contains(name)).collect();
-    for function in &FUNCTIONS {
-        let text = text_of(function.package);
+    for function in Function::ALL {
+        let text = text_of(function.name());
         for method in &methods {
             let receivers: BTreeSet<&str> = USES
                 .iter()
@@ -469,7 +457,7 @@ fn aws_is_called_in_the_adapters_and_ports_by_their_names() {
             for (at, _) in text.match_indices(&format!(".{method}(")) {
                 let own = text[..at].ends_with("self") && text.contains(&format!("fn {method}("));
                 let known = own || receivers.iter().any(|receiver| text[..at].ends_with(receiver));
-                assert!(known, "{}: .{method}( on another name than {receivers:?}: {}", function.package, &text[at.saturating_sub(40)..at]);
+                assert!(known, "{}: .{method}( on another name than {receivers:?}: {}", function.name(), &text[at.saturating_sub(40)..at]);
             }
         }
     }
@@ -477,10 +465,10 @@ fn aws_is_called_in_the_adapters_and_ports_by_their_names() {
 
 #[test]
 fn a_document_that_a_function_reads_stands_in_the_maps_table() {
-    for function in &FUNCTIONS {
-        let text = text_of(function.package);
+    for function in Function::ALL {
+        let text = text_of(function.name());
         for elsewhere in ["DocumentKey::Installation", "DocumentKey::Channel("] {
-            assert!(!text.contains(elsewhere), "{} reads a document of the channels table: give it a line of its own", function.package);
+            assert!(!text.contains(elsewhere), "{} reads a document of the channels table: give it a line of its own", function.name());
         }
     }
     let table = compact(&file("shared/src/channels.rs"));

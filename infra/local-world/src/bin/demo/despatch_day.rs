@@ -17,7 +17,7 @@ use crate::{faults, report};
 /// The schedule's minute in the demo.
 const TICK: Duration = Duration::from_secs(2);
 /// A line about how things stand, so often.
-const LINE_EVERY: Duration = Duration::from_secs(10);
+const LINE_EVERY: Duration = Duration::from_secs(8);
 /// Every order has to be in Prima, and every parcel settled, within this.
 const PATIENCE: Duration = Duration::from_secs(900);
 /// Orders that arrive at once.
@@ -37,7 +37,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<bool> {
         installation: json!({"despatch": {"interval_minutes": 1, "quiet_interval_minutes": 1}}),
         ..WorldOptions::default()
     };
-    let world = World::start(&options, |step| view.say(step)).await?;
+    let world = view.start(&options).await?;
     world.mirakl().put("misbehaviour", &faults::mirakl(arguments.faults, arguments.seed)).await?;
     view.say(&format!("The schedule's minute is {} s here; Prima is asked about an order once in a real minute", TICK.as_secs()));
     let begun = Instant::now();

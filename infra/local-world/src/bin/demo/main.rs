@@ -64,7 +64,7 @@ async fn run(arguments: &Arguments) -> Result<bool> {
         arguments.faults.name()
     ));
     let options = WorldOptions { stack: "demo".to_owned(), seed: arguments.seed, ..WorldOptions::default() };
-    let world = World::start(&options, |step| view.say(step)).await?;
+    let world = view.start(&options).await?;
     world.mirakl().put("misbehaviour", &faults::mirakl(arguments.faults, arguments.seed)).await?;
     world.prima().put("misbehaviour", &faults::prima(arguments.faults, arguments.seed, false)).await?;
     view.say(&format!("The schedule's minute is {} s here: acknowledge-orders runs that often", TICK.as_secs()));

@@ -25,7 +25,7 @@ const TICK: Duration = Duration::from_secs(5);
 /// How often customers come and the marketplaces are looked at.
 const LOOK: Duration = Duration::from_millis(500);
 /// A line about how things stand, so often.
-const LINE_EVERY: Duration = Duration::from_secs(20);
+const LINE_EVERY: Duration = Duration::from_secs(8);
 /// Both marketplaces show what is free within this, before and after the peak.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// SKUs that both systems know.
@@ -72,7 +72,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<bool> {
         }}),
         ..WorldOptions::default()
     };
-    let world = World::start(&options, |step| view.say(step)).await?;
+    let world = view.start(&options).await?;
     let rules = world.deployment().aws().directory().join("stock-rules.json");
     std::fs::write(&rules, json!({"floor_minutes": 1, "ceiling_minutes": 2}).to_string())?;
     for channel in world.channels() {

@@ -1,16 +1,20 @@
 //! The live view: a table that is drawn anew in place on a terminal, and a line now and then elsewhere.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use anyhow::Result;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table};
-use local_world::Observation;
 use local_world::verdict::{Seconds, is_firm};
+use local_world::{Observation, World, WorldOptions};
 
 /// Without a terminal, a line so often.
 const LINE_EVERY: Duration = Duration::from_secs(5);
+/// While the world starts, nothing is silent for longer than this.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(8);
 
 /// Orders of a channel by where they stand.
 #[derive(Default)]
@@ -31,6 +35,7 @@ pub(crate) struct View {
     terminal: bool,
     drawn_lines: usize,
     last_line: Option<Instant>,
+    last_said: Instant,
     shown_exceptions: BTreeSet<String>,
 }
 
@@ -41,6 +46,7 @@ impl View {
             terminal: std::io::stdout().is_terminal(),
             drawn_lines: 0,
             last_line: None,
+            last_said: Instant::now(),
             shown_exceptions: BTreeSet::new(),
         }
     }
@@ -49,6 +55,25 @@ impl View {
     pub(crate) fn say(&mut self, text: &str) {
         self.erase();
         println!("{:>5.1} s  {text}", self.begun.elapsed().as_secs_f64());
+        self.last_said = Instant::now();
+    }
+
+    /// Starts a world; says each step, and every few seconds that the step still goes on.
+    pub(crate) async fn start(&mut self, options: &WorldOptions) -> Result<World> {
+        let view = RefCell::new(self);
+        let mut starting = std::pin::pin!(World::start(options, |step| view.borrow_mut().say(step)));
+        let mut looks = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            tokio::select! {
+                world = &mut starting => return world,
+                _ = looks.tick() => {
+                    let mut view = view.borrow_mut();
+                    if view.last_said.elapsed() >= SIGN_OF_LIFE {
+                        view.say("    still at it");
+                    }
+                }
+            }
+        }
     }
 
     /// Shows how things stand; exceptions are said once each.
