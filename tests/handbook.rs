@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use shared::events::EventKind;
-use shared::order::row::ExceptionKind;
-use shared::stock::exceptions::StockExceptionKind;
+use shared::domain::events::EventKind;
+use shared::domain::order::row::ExceptionKind;
+use shared::domain::stock::exceptions::StockExceptionKind;
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(path)).unwrap()

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use shared::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::events::{Event, EventBus, EventKind, Severity};
 use tokio::time::{Instant, sleep};
 
 use crate::Verdict;

@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
-use shared::channel::Channel;
-use shared::channels::{DocumentKey, Documents};
-use shared::secrets::SecretsManagerKeys;
+use shared::aws::documents::Documents;
+use shared::aws::secrets::SecretsManagerKeys;
+use shared::domain::channel::Channel;
+use shared::domain::documents::DocumentKey;
 
 use crate::places::Server;
 

@@ -12,12 +12,12 @@ mod queue;
 use std::time::Duration;
 
 use local_world::AwsServer;
-use shared::state::contract;
-use shared::state::dynamodb::DynamoDbStore;
-use shared::state::ledger::dynamodb::DynamoDbLedger;
-use shared::state::ledger::{self, LedgerStore as _};
-use shared::state::memory::MemoryStore;
-use shared::state::{Store as _, StoreError};
+use shared::aws::stock_ledger::DynamoDbLedger;
+use shared::aws::store::DynamoDbStore;
+use shared::domain::state::contract;
+use shared::domain::state::ledger::{self, LedgerStore as _};
+use shared::domain::state::memory::MemoryStore;
+use shared::domain::state::{Store as _, StoreError};
 
 use crate::places::{DEVIATIONS, Modelled, Server};
 

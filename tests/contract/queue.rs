@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::{LocalBoxFuture, join_all};
-use shared::queue::{ExceptionMessage, OrderMessage, OrderQueue, OrderTask};
+use shared::domain::queue::{ExceptionMessage, OrderMessage, OrderQueue, OrderTask};
 use tokio::time::{Instant, sleep};
 
 use crate::Verdict;

@@ -1,11 +1,11 @@
 //! What the poller does with what is listed: rows, messages, references.
 
-use shared::channel::Mode;
-use shared::events::EventKind;
+use shared::domain::channel::Mode;
+use shared::domain::events::EventKind;
+use shared::domain::order::row::{ExceptionKind, OrderKey, Stage};
+use shared::domain::queue::OrderTask;
+use shared::domain::state::Store as _;
 use shared::mirakl::OrderState;
-use shared::order::row::{ExceptionKind, OrderKey, Stage};
-use shared::queue::OrderTask;
-use shared::state::Store as _;
 use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;
 use system_tests::simulation::office::Progress;
@@ -383,11 +383,11 @@ fn an_order_keyed_by_hand_before_the_take_over_that_could_not_be_read_is_not_cre
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::Shipping, |sale| {
             sale.unreadable = true;
-            sale.order.created_date = sale.order.created_date.map(|created| shared::clock::before(created, minutes(600)));
+            sale.order.created_date = sale.order.created_date.map(|created| shared::kit::clock::before(created, minutes(600)));
         });
         course.live(3).await;
         let exception = course.row("A-1").await.exception.unwrap();
-        assert!(exception.remedy.contains("exceptions settle harbour-uk A-1 --as keyed-by-hand"), "{}", exception.remedy);
+        assert!(exception.remedy.contains("exceptions settle harbour-uk A-1 --as keyed-by-hand --note TEXT"), "{}", exception.remedy);
         course.world.shop(CHANNEL, |shop| shop.make_readable("A-1", course.now()));
         course.live(7).await;
         assert_eq!((course.stage("A-1").await, course.in_prima("A-1").len()), (Stage::KeyedByHand, 0));
@@ -407,7 +407,7 @@ fn an_order_too_long_for_the_queue_is_an_exception_and_not_tried_every_minute() 
         course.live(10).await;
         let exception = course.row("A-1").await.exception.unwrap();
         assert_eq!((exception.kind, course.told("A-1")), (ExceptionKind::Unmappable, (1, 1)));
-        assert!(exception.remedy.contains("exceptions settle harbour-uk A-1 --as keyed-by-hand"), "{}", exception.remedy);
+        assert!(exception.remedy.contains("exceptions settle harbour-uk A-1 --as keyed-by-hand --note TEXT"), "{}", exception.remedy);
         let sent = course.calls(Kind::Send, "A-1").len();
         course.live(10).await;
         assert_eq!((sent, course.calls(Kind::Send, "A-1").len()), (1, 1));

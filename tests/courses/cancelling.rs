@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use create_prima_orders::Disposition;
-use shared::events::EventKind;
-use shared::installation::PrimaManners;
-use shared::order::row::{ExceptionKind, Stage};
-use shared::queue::{OrderMessage, OrderTask};
-use shared::state::Store as _;
+use shared::domain::events::EventKind;
+use shared::domain::order::row::{ExceptionKind, Stage};
+use shared::domain::queue::{OrderMessage, OrderTask};
+use shared::domain::state::Store as _;
+use shared::prima::connection::PrimaManners;
 use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;
 use system_tests::simulation::office::Progress;

@@ -5,11 +5,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use create_prima_orders::Disposition;
-use shared::events::EventKind;
+use shared::domain::events::EventKind;
+use shared::domain::order::row::{ExceptionKind, OrderKey, Stage};
+use shared::domain::queue::{OrderMessage, OrderTask};
+use shared::domain::state::Store as _;
 use shared::mirakl::OrderState;
-use shared::order::row::{ExceptionKind, OrderKey, Stage};
-use shared::queue::{OrderMessage, OrderTask};
-use shared::state::Store as _;
 use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;
 use system_tests::simulation::office::Progress;
@@ -406,7 +406,7 @@ fn a_holder_that_died_is_waited_for_until_its_lease_and_the_clocks_difference_ar
         course
             .changes("A-1", |row| {
                 row.enter(Stage::Creating, row.since, "");
-                row.lease = Some(shared::order::row::Lease { owner: "gone/1".to_owned(), until: course.now() });
+                row.lease = Some(shared::domain::order::row::Lease { owner: "gone/1".to_owned(), until: course.now() });
             })
             .await;
         course.pass(seconds(29)).await;

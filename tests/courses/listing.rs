@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use shared::channel::Mode;
-use shared::clock::after;
-use shared::events::EventKind;
+use shared::domain::channel::Mode;
+use shared::domain::events::EventKind;
+use shared::domain::order::row::{Lease, OrderKey, Stage};
+use shared::domain::state::Store as _;
+use shared::kit::clock::after;
 use shared::mirakl::OrderState;
-use shared::order::row::{Lease, OrderKey, Stage};
-use shared::state::Store as _;
 use system_tests::simulation::course::{CHANNEL, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;
 use system_tests::simulation::plan::{Moment, Windows};
@@ -81,7 +81,7 @@ fn a_minute_is_not_done_while_what_was_looked_up_by_its_id_is_not_known_and_reco
 #[test]
 fn without_an_order_there_is_no_mark_to_list_from_but_the_take_over() {
     let mut plan = nothing_yet();
-    plan.channels[0].take_over_from = shared::clock::after(beginning(), minutes(60));
+    plan.channels[0].take_over_from = shared::kit::clock::after(beginning(), minutes(60));
     play(plan, async |course| {
         course.live(3).await;
         assert_eq!(course.listings(), [true, true, true]);
@@ -106,7 +106,7 @@ fn a_window_reaches_back_two_minutes_behind_the_latest_change() {
         course.poll().await;
         let calls = course.world.calls.borrow();
         let last = calls.iter().rev().find(|call| call.kind == Kind::List).unwrap();
-        let from = shared::clock::before(mark, seconds(120));
+        let from = shared::kit::clock::before(mark, seconds(120));
         assert!(last.about.contains(&format!("{from}")), "{} from {from}", last.about);
     });
 }

@@ -1,9 +1,10 @@
 //! The daily look at both sides, and orders that are the marketplace's own to ship.
 
+use shared::domain::events::EventKind;
+use shared::domain::order::row::{ExceptionKind, OrderKey, Stage};
+use shared::domain::state::Store as _;
 use shared::mirakl::OrderState;
 use shared::mirakl::order::{Fulfillment, FulfillmentCenter};
-use shared::order::row::{ExceptionKind, OrderKey, Stage};
-use shared::state::Store as _;
 use system_tests::simulation::course::{CHANNEL, Course, nothing_yet, play};
 use system_tests::simulation::marketplace::{Happening, Sale};
 use system_tests::simulation::world::Kind;
@@ -86,10 +87,48 @@ fn a_marketplace_that_knows_none_of_many_orders_says_nothing_of_each() {
             course.world.shop(CHANNEL, |shop| shop.forget(id));
         }
         course.look_is_due().await;
-        course.live(8).await;
+        course.live(30).await;
         for id in &ids {
             assert_eq!((course.stage(id).await, course.told(id)), (Stage::Created, (0, 0)));
         }
+        let told = course.events(EventKind::OrdersNotInMirakl);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].needs_person && told[0].reason.contains("none of the 12 open orders"), "{}", told[0].reason);
+        assert!(told[0].remedy.contains("prima-mirakl check harbour-uk"), "{}", told[0].remedy);
+        assert!(course.poll_state().await.look.paused_until > Some(course.now()), "not asked for again at once");
+        course.live(24 * 60).await;
+        assert_eq!(course.events(EventKind::OrdersNotInMirakl).len(), 1, "once, until it is over");
+        // The right key is stored: what is open is known, and the look ends.
+        course.world.shop(CHANNEL, |shop| shop.remember());
+        course.live(65).await;
+        assert_eq!(course.poll_state().await.look.began, None);
+        for id in &ids {
+            course.world.shop(CHANNEL, |shop| shop.forget(id));
+        }
+        course.look_is_due().await;
+        course.live(8).await;
+        assert_eq!(course.events(EventKind::OrdersNotInMirakl).len(), 2, "it happened again");
+    });
+}
+
+#[test]
+fn that_a_marketplace_knows_none_is_told_although_the_bus_failed_at_first() {
+    play(nothing_yet(), async |course| {
+        let ids: Vec<String> = (10..22).map(|number| format!("A-{number}")).collect();
+        for id in &ids {
+            course.sells(id);
+        }
+        course.live(3).await;
+        for id in &ids {
+            course.world.shop(CHANNEL, |shop| shop.forget(id));
+        }
+        course.look_is_due().await;
+        course.breaks(Kind::Publish, "");
+        course.live(8).await;
+        assert_eq!(course.events(EventKind::OrdersNotInMirakl), []);
+        course.is_mended();
+        course.live(3).await;
+        assert_eq!(course.events(EventKind::OrdersNotInMirakl).len(), 1);
     });
 }
 
@@ -122,7 +161,7 @@ fn what_the_marketplace_ships_itself_needs_nobody_and_closes_by_itself() {
         for id in ["A-1", "A-2", "A-3"] {
             assert_eq!((course.stage(id).await, course.told(id)), (Stage::OperatorFulfilled, (0, 0)));
             let row = course.row(id).await;
-            assert_eq!(shared::stock::flight::Flight::of(&row).lines.iter().map(|line| line.units).sum::<u32>(), 0);
+            assert_eq!(shared::domain::stock::flight::Flight::of(&row).lines.iter().map(|line| line.units).sum::<u32>(), 0);
         }
         assert_eq!((course.stage("A-4").await, course.calls(Kind::NewOrder, "").len()), (Stage::Created, 1));
         course.happens("A-1", Happening::Ship);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use shared::channel::Channel;
-use shared::clock::{Clock as _, SystemClock, after};
+use shared::domain::channel::Channel;
+use shared::kit::clock::{Clock as _, SystemClock, after};
 use shared::mirakl::client::{ApiKeys, HttpDirectory};
 use shared::mirakl::probe::Probed;
 use simulators::mirakl::{Config, serve};
@@ -39,7 +39,7 @@ async fn a_probe_tells_which_rights_are_missing_and_changes_nothing() {
     }))
     .unwrap();
     let directory = HttpDirectory::new(OneKey, SystemClock);
-    let client = directory.client_of(&channel, after(SystemClock.now(), Duration::from_secs(60))).unwrap();
+    let client = directory.client_of(channel.shop(), after(SystemClock.now(), Duration::from_secs(60))).unwrap();
     http.post(format!("{url}/simulator/orders")).json(&json!({"shop_id": 2001, "count": 3})).send().await.unwrap();
     let state = async || http.get(format!("{url}/simulator/state")).send().await.unwrap().json::<Value>().await.unwrap();
     let before = state().await;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use shared::events::EventKind;
-use shared::installation::PrimaManners;
+use shared::domain::events::EventKind;
+use shared::domain::order::row::{ExceptionKind, Stage};
 use shared::mirakl::OrderState;
-use shared::order::row::{ExceptionKind, Stage};
+use shared::prima::connection::PrimaManners;
 use system_tests::simulation::course::{Course, minutes, nothing_yet, play};
 use system_tests::simulation::marketplace::Happening;
 use system_tests::simulation::office::Progress;

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use shared::clock::after;
-use shared::despatch::rules::{DespatchRules, ShortLines};
-use shared::events::{EventKind, Severity};
+use shared::domain::despatch::rules::{DespatchRules, ShortLines};
+use shared::domain::events::{EventKind, Severity};
+use shared::domain::order::row::Stage;
+use shared::kit::clock::after;
+use shared::kit::odd_form::OddForm;
 use shared::mirakl::OrderState;
-use shared::order::row::Stage;
 use system_tests::despatches::course::{Course, play as play_despatches};
 use system_tests::simulation::course::{CHANNEL, minutes, nothing_yet, play};
 use system_tests::simulation::plan::{Moment, Windows};
@@ -135,7 +136,7 @@ fn a_near_deadline_is_told_of_what_left_and_cannot_be_shipped() {
         for row in course.rows() {
             let told = course.events(EventKind::ShipByDeadlineNear, &row.key.order_id);
             assert_eq!(told.len(), 1, "{}: {told:?}", row.key);
-            let warn_at = shared::clock::before(row.shipping_deadline.unwrap(), DespatchRules::default().warn_before());
+            let warn_at = shared::kit::clock::before(row.shipping_deadline.unwrap(), DespatchRules::default().warn_before());
             let late = told[0].0.duration_since(warn_at);
             // Clocks are off by up to ten seconds.
             assert!(late.as_secs() >= -10 && late.as_mins() <= 20, "{}: {late:?} after {warn_at}", row.key);
@@ -240,6 +241,113 @@ fn a_missing_right_to_write_references_is_told_once_and_holds_nothing_up() {
         course.live(12).await;
         assert!(course.row("A-1").await.referenced_at.is_some() && course.row("B-1").await.referenced_at.is_some());
         assert_eq!(course.events(EventKind::KeyRefused).len(), 1);
+    });
+}
+
+#[test]
+fn references_that_fail_as_a_whole_are_told_once_and_hold_nothing_up() {
+    for status in [200, 400, 404, 500] {
+        play(nothing_yet(), async |course| {
+            course.refuses("OR04", status);
+            course.sells("A-1");
+            course.live(12).await;
+            assert_eq!(course.events(EventKind::OperationFails), [], "it may pass");
+            course.live(10).await;
+            let told = course.events(EventKind::OperationFails);
+            assert_eq!(told.len(), 1, "{told:?}");
+            let said = ["OR04 has failed 5 times", &format!("HTTP {status}"), "orders that wait for theirs: 1 (the oldest created at"];
+            assert!(told[0].needs_person && said.iter().all(|words| told[0].reason.contains(words)), "{}", told[0].reason);
+            assert!(told[0].remedy.contains("goes on by itself"), "{}", told[0].remedy);
+            let calls = course.calls(Kind::Reference, "").len();
+            course.live(60).await;
+            assert!(course.calls(Kind::Reference, "").len() - calls <= 7, "{calls}");
+            course.sells("B-1");
+            course.live(3).await;
+            assert_eq!((course.stage("A-1").await, course.stage("B-1").await), (Stage::Created, Stage::Created), "everything else flows");
+            course.permits();
+            course.live(12).await;
+            assert!(course.row("A-1").await.referenced_at.is_some() && course.row("B-1").await.referenced_at.is_some());
+            assert!(course.poll_state().await.refused.is_empty(), "it is over");
+            assert_eq!(course.events(EventKind::OperationFails).len(), 1, "once");
+            course.refuses("OR04", status);
+            course.sells("C-1");
+            course.live(25).await;
+            assert_eq!(course.events(EventKind::OperationFails).len(), 2, "it happened again");
+        });
+    }
+}
+
+#[test]
+fn a_marketplace_that_does_not_answer_at_all_is_told_once_and_not_for_its_references_too() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.live(3).await;
+        course.changes("A-1", |row| row.referenced_at = None).await;
+        course.breaks(Kind::List, "");
+        course.breaks(Kind::Reference, "");
+        course.live(90).await;
+        course.is_mended();
+        course.live(15).await;
+        assert_eq!((course.events(EventKind::OperationFails).len(), course.events(EventKind::ChannelNotListed).len()), (0, 1));
+        assert!(course.row("A-1").await.referenced_at.is_some());
+    });
+}
+
+#[test]
+fn what_a_marketplace_demands_and_nobody_can_read_is_told_once_and_asked_for_politely() {
+    for (operation, status) in [("SH21", 200), ("SH12", 404), ("PC01", 200)] {
+        play_despatches(20, plain(), async |course| {
+            course.refuses(operation, status);
+            course.everything_leaves(false);
+            course.live(10).await;
+            assert_eq!(course.events(EventKind::OperationFails, operation).len(), 0, "it may pass");
+            course.live(50).await;
+            let told = course.events(EventKind::OperationFails, operation);
+            assert_eq!(told.len(), 2, "one of each channel: {told:?}");
+            for (_, event) in &told {
+                assert!(event.needs_person && event.reason.contains(&format!("HTTP {status}")), "{}", event.reason);
+            }
+            let calls = course.calls(operation);
+            course.live(60).await;
+            assert!(course.calls(operation) - calls <= 16, "{operation}: {} calls in an hour", course.calls(operation) - calls);
+            assert!(course.shipped() == 0 && course.queued().1 <= 2, "one message of an order: {:?}", course.queued());
+            course.permits(operation);
+            course.live(25).await;
+            assert_eq!((course.shipped(), course.in_stage(Stage::Shipped)), (20, 20), "{operation} can be read again");
+            assert_eq!(course.events(EventKind::OperationFails, operation).len(), 2, "once");
+        });
+    }
+}
+
+#[test]
+fn what_was_read_of_a_marketplace_before_is_good_enough_while_it_cannot_be_read() {
+    play_despatches(20, plain(), async |course| {
+        // Some of each channel.
+        course.leave(0..5, false);
+        course.leave(10..15, false);
+        course.live(20).await;
+        assert_eq!(course.shipped(), 10);
+        course.live(24 * 60).await;
+        course.refuses("SH21", 200);
+        course.leave(5..10, false);
+        course.leave(15..20, false);
+        course.live(120).await;
+        assert_eq!(course.shipped(), 20, "by the list of yesterday");
+        assert_eq!(course.events(EventKind::OperationFails, "SH21").len(), 0);
+    });
+}
+
+#[test]
+fn an_odd_field_of_what_a_marketplace_demands_is_told_once_and_done_without() {
+    play_despatches(20, plain(), async |course| {
+        let odd = OddForm::of("SH21 carriers[].label", "7");
+        course.demands_oddly(&[odd]);
+        course.everything_leaves(false);
+        course.live(30).await;
+        assert_eq!(course.shipped(), 20, "nothing waits for it");
+        let told = course.events(EventKind::UnknownValue, "SH21 carriers[].label of channel");
+        assert_eq!(told.len(), 2, "once for each channel: {told:?}");
+        assert!(told.iter().all(|(_, event)| event.needs_person && event.reason.contains(r#"in form "9""#)), "{told:?}");
     });
 }
 

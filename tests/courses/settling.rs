@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::order::row::{ExceptionKind, Stage};
+use shared::domain::order::row::{ExceptionKind, Stage};
 use system_tests::simulation::course::{Course, nothing_yet, play};
 use system_tests::simulation::world::Kind;
 

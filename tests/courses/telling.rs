@@ -1,16 +1,16 @@
 //! Who hears of what, and how often.
 
-use shared::clock::{after, before};
-use shared::events::{EventKind, Severity};
+use shared::domain::events::{EventKind, Severity};
+use shared::domain::order::row::Stage;
+use shared::kit::clock::{after, before};
 use shared::mirakl::OrderState;
-use shared::order::row::Stage;
 use system_tests::simulation::course::{CHANNEL, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;
 use system_tests::simulation::plan::{Moment, Windows};
 use system_tests::simulation::world::{Fate, Kind};
 
 /// Order, severity and the minutes left, of each event.
-fn said(events: &[shared::events::Event]) -> Vec<(String, Severity, String)> {
+fn said(events: &[shared::domain::events::Event]) -> Vec<(String, Severity, String)> {
     let minutes = |reason: &str| reason.rsplit_once(" in ").map(|(_, left)| left.to_owned()).unwrap_or_default();
     events.iter().map(|event| (event.order.clone().unwrap_or_default(), event.severity, minutes(&event.reason))).collect()
 }

@@ -34,7 +34,7 @@ async fn prima_down_delays_no_acknowledgement_and_everything_flows_once_it_is_ba
 #[tokio::test]
 async fn a_function_that_starts_while_the_tables_fail_accepts_orders_all_the_same() {
     use acknowledge_orders::handler::Function;
-    use shared::settings::Settings;
+    use shared::aws::settings::Settings;
 
     let world = world(options("no-tables")).await;
     for channel in world.channels().to_vec() {

@@ -3,8 +3,8 @@
 use crate::bugs::{Bug, Edit, Simulation};
 
 const LIB: &str = "functions/create-prima-orders/src/lib.rs";
-const PAYMENT: &str = "shared/src/order/mapping/payment.rs";
-const MONEY: &str = "shared/src/order/mapping/money.rs";
+const PAYMENT: &str = "shared/src/domain/order/mapping/payment.rs";
+const MONEY: &str = "shared/src/domain/order/mapping/money.rs";
 const CODE_PAGE: &str = "shared/src/prima/code_page.rs";
 const CREATE: &str = "functions/create-prima-orders/src/create.rs";
 

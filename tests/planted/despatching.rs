@@ -2,8 +2,8 @@
 
 use crate::bugs::{Bug, Edit, Simulation};
 
-const SETTLEMENT: &str = "shared/src/despatch/settlement.rs";
-const FOUND: &str = "shared/src/despatch/found.rs";
+const SETTLEMENT: &str = "shared/src/domain/despatch/settlement.rs";
+const FOUND: &str = "shared/src/domain/despatch/found.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
     Bug {

@@ -5,7 +5,7 @@ use crate::bugs::{Bug, Edit, Simulation};
 const DECISION: &str = "functions/push-stock/src/decision.rs";
 const PUBLISH: &str = "functions/push-stock/src/publish.rs";
 const CHECK: &str = "functions/check-stock-imports/src/lib.rs";
-const IMPORTS: &str = "shared/src/stock/imports.rs";
+const IMPORTS: &str = "shared/src/domain/stock/imports.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
     Bug {
@@ -16,9 +16,9 @@ pub(crate) const BUGS: &[Bug] = &[
             file: PUBLISH,
             find: "                channel.memory.imports.totals.pushes += 1;\n",
             replace: "                channel.memory.imports.totals.pushes += 1;
-                let shown = lines.iter().map(|line| shared::stock::ledger::Change {
-                    sku_hash: shared::stock::ledger::sku_hash(&line.offer_sku),
-                    value: shared::stock::offer::Shown::Known(line.quantity),
+                let shown = lines.iter().map(|line| shared::domain::stock::ledger::Change {
+                    sku_hash: shared::domain::stock::ledger::sku_hash(&line.offer_sku),
+                    value: shared::domain::stock::offer::Shown::Known(line.quantity),
                 });
                 let _ = self.append(&mut channel.stored, &shown.collect::<Vec<_>>()).await;\n",
         }],

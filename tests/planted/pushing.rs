@@ -6,14 +6,14 @@ const DECISION: &str = "functions/push-stock/src/decision.rs";
 const READING: &str = "functions/push-stock/src/reading.rs";
 const SALES: &str = "functions/push-stock/src/sales.rs";
 const TICK: &str = "functions/push-stock/src/tick.rs";
-const AVAILABILITY: &str = "shared/src/stock/availability.rs";
-const DIVISION: &str = "shared/src/stock/division.rs";
-const EVALUATE: &str = "shared/src/stock/evaluate.rs";
-const FIGURES: &str = "shared/src/stock/figures.rs";
-const FLIGHT: &str = "shared/src/stock/flight.rs";
-const OFFER: &str = "shared/src/stock/offer.rs";
-const OUTSTANDING: &str = "shared/src/stock/outstanding.rs";
-const SNAPSHOT: &str = "shared/src/stock/snapshot.rs";
+const AVAILABILITY: &str = "shared/src/domain/stock/availability.rs";
+const DIVISION: &str = "shared/src/domain/stock/division.rs";
+const EVALUATE: &str = "shared/src/domain/stock/evaluate.rs";
+const FIGURES: &str = "shared/src/domain/stock/figures.rs";
+const FLIGHT: &str = "shared/src/domain/stock/flight.rs";
+const OFFER: &str = "shared/src/domain/stock/offer.rs";
+const OUTSTANDING: &str = "shared/src/domain/stock/outstanding.rs";
+const SNAPSHOT: &str = "shared/src/domain/stock/snapshot.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
     Bug {

@@ -2,8 +2,8 @@
 
 use crate::bugs::{Bug, Edit, Simulation};
 
-const LIFE: &str = "shared/src/order/life.rs";
-const REMAINING: &str = "shared/src/order/remaining.rs";
+const LIFE: &str = "shared/src/domain/order/life.rs";
+const REMAINING: &str = "shared/src/domain/order/remaining.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
     Bug {
@@ -76,7 +76,7 @@ pub(crate) const BUGS: &[Bug] = &[
         why: "A row keeps pieces that were refunded: they stay in flight, and what is refunded after creation is told nobody.",
         simulation: Simulation::Orders,
         edits: &[Edit {
-            file: "shared/src/order/row.rs",
+            file: "shared/src/domain/order/row.rs",
             find: "    remaining(order, left_at)\n        .live_lines()",
             replace: "    remaining(order, left_at.or(order.created_date))\n        .live_lines()",
         }],

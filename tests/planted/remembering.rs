@@ -2,11 +2,11 @@
 
 use crate::bugs::{Bug, Edit, Simulation};
 
-const LIFE: &str = "shared/src/order/life.rs";
-const MAPPING: &str = "shared/src/order/mapping/mod.rs";
-const INTAKE: &str = "shared/src/intake.rs";
-const EXCEPTIONS: &str = "shared/src/exceptions.rs";
-const BATCH: &str = "shared/src/batch.rs";
+const LIFE: &str = "shared/src/domain/order/life.rs";
+const MAPPING: &str = "shared/src/domain/order/mapping/mod.rs";
+const INTAKE: &str = "shared/src/domain/intake.rs";
+const EXCEPTIONS: &str = "shared/src/domain/exceptions.rs";
+const BATCH: &str = "shared/src/aws/batch.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
     Bug {

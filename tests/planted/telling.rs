@@ -5,8 +5,8 @@ use crate::bugs::{Bug, Edit, Simulation};
 const COLLECT: &str = "functions/collect-dispatches/src/lib.rs";
 const UPDATE: &str = "functions/update-dispatches/src/lib.rs";
 const GATE: &str = "functions/update-dispatches/src/rights.rs";
-const MESSAGE: &str = "shared/src/despatch/message.rs";
-const RIGHTS: &str = "shared/src/rights.rs";
+const MESSAGE: &str = "shared/src/domain/despatch/mod.rs";
+const RIGHTS: &str = "shared/src/domain/rights.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
     Bug {

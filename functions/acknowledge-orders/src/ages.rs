@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::channel::Channel;
-use shared::clock::Clock;
-use shared::events::EventBus;
-use shared::mirakl::MiraklDirectory;
-use shared::order::row::{EXCEPTION_UNANNOUNCED, OrderRow, Stage};
-use shared::queue::OrderQueue;
-use shared::state::{Store, StoreError};
+use shared::domain::channel::Channel;
+use shared::domain::channel::MiraklDirectory;
+use shared::domain::events::EventBus;
+use shared::domain::order::row::{EXCEPTION_UNANNOUNCED, OrderRow, Stage};
+use shared::domain::queue::OrderQueue;
+use shared::domain::state::{Store, StoreError};
+use shared::kit::clock::Clock;
 
 use crate::{PATIENCE_WITH_MEMORY, Ports};
 

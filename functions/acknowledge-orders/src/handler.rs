@@ -4,17 +4,17 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 use lambda_runtime::Error;
-use shared::channel_copy::ChannelCopy;
-use shared::channels::{ChannelList, Documents};
-use shared::clock::{Clock, SystemClock};
-use shared::eventbridge::EventBridgeBus;
+use shared::aws::channel_copy::ChannelCopy;
+use shared::aws::clients::Wired;
+use shared::aws::documents::{ChannelList, Documents};
+use shared::aws::event_bus::EventBridgeBus;
+use shared::aws::queues::SqsQueue;
+use shared::aws::secrets::SecretsManagerKeys;
+use shared::aws::settings::{self, Settings};
+use shared::aws::store::DynamoDbStore;
+use shared::aws::telemetry::Measures;
+use shared::kit::clock::{Clock, SystemClock};
 use shared::mirakl::client::HttpDirectory;
-use shared::secrets::SecretsManagerKeys;
-use shared::settings::{self, Settings};
-use shared::sqs::SqsQueue;
-use shared::state::dynamodb::DynamoDbStore;
-use shared::telemetry::Measures;
-use shared::wired::Wired;
 
 use crate::{ChannelReport, Ports, Run};
 

@@ -22,14 +22,15 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
-use shared::channel::{Channel, Mode};
-use shared::clock::{Clock, after, before};
-use shared::events::{Event, EventBus, EventKind, Severity};
-use shared::mirakl::{MiraklDirectory, MiraklError, MiraklOrders};
-use shared::order::row::Lease;
-use shared::queue::OrderQueue;
-use shared::rights::shows_right;
-use shared::state::{ListingKind, PollState, Store, StoreError, UnfinishedListing};
+use shared::domain::channel::MiraklDirectory;
+use shared::domain::channel::{Channel, Mode};
+use shared::domain::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::order::row::Lease;
+use shared::domain::queue::OrderQueue;
+use shared::domain::state::{ListingKind, PollState, Store, StoreError, UnfinishedListing};
+use shared::kit::clock::{Clock, after, before};
+use shared::mirakl::rights::shows_right;
+use shared::mirakl::{MiraklError, MiraklOrders};
 
 pub use ages::Ages;
 use listing::{Listing, Patience};
@@ -164,7 +165,7 @@ where
             let driven = self.drive_on(&client, channel, &mut poll.state, &listing, recorded, run, &mut report).await;
             recorded &= driven.clean;
             by_id_is_owed = driven.met_the_limit;
-            self.write_references(&client, channel, &mut poll.state, &mut report).await;
+            self.write_references(&client, channel, &mut poll.state, listing.problem.is_none(), &mut report).await;
             let busy = !listing.shows_all_news() || report.listed_by_id > 0;
             self.look_around(&client, channel, &mut poll.state.look, busy, run, &mut report).await;
             self.announce_exceptions(channel, &mut report).await;

@@ -7,9 +7,9 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::clock::{Clock, after, before};
+use shared::domain::state::{ListingKind, UnfinishedListing};
+use shared::kit::clock::{Clock, after, before};
 use shared::mirakl::{MiraklError, MiraklOrders, Order, OrderPage, OrderQuery, OrderState, UnreadableOrder};
-use shared::state::{ListingKind, UnfinishedListing};
 
 /// OR11's largest page.
 const PAGE: usize = 100;

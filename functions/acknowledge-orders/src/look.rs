@@ -8,14 +8,16 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::channel::Channel;
-use shared::clock::{Clock, after, before};
-use shared::events::EventBus;
-use shared::mirakl::{MiraklDirectory, MiraklOrders, Order, OrderQuery, OrderState};
-use shared::order::life::{Circumstances, on_look};
-use shared::order::row::{DESPATCH_EXCEPTION, ExceptionKind, OrderKey, OrderRow, REFERENCE_PENDING, Stage};
-use shared::queue::OrderQueue;
-use shared::state::{Look, Store};
+use shared::domain::channel::Channel;
+use shared::domain::channel::MiraklDirectory;
+use shared::domain::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::order::life::{Circumstances, on_look};
+use shared::domain::order::remedy::{self, SettledAs};
+use shared::domain::order::row::{ExceptionKind, OpenState, OrderKey, OrderRow, Stage};
+use shared::domain::queue::OrderQueue;
+use shared::domain::state::{Look, Store};
+use shared::kit::clock::{Clock, after, before};
+use shared::mirakl::{MiraklOrders, Order, OrderQuery, OrderState};
 
 use crate::listing::list_by_id;
 use crate::report::ChannelReport;
@@ -39,6 +41,8 @@ const SHOWN_AGAIN: usize = 10;
 const KEYS: usize = 2000;
 /// So many orders of which Mirakl knows none say something of the channel, and nothing of the orders.
 const ALL_UNKNOWN: usize = 10;
+/// Before they are asked for again: a person has to find out first.
+const UNTIL_ALL_ARE_ASKED_FOR_AGAIN: Duration = Duration::from_secs(60 * 60);
 
 impl<D, S, Q, E, C> Ports<D, S, Q, E, C>
 where
@@ -61,7 +65,8 @@ where
         let now = self.clock.now();
         // The first one: since the take-over, as if nobody had looked at anything since.
         let done = *look.done.get_or_insert_with(|| channel.take_over_from.max(before(now, LOOKS_BACK)));
-        if busy || (look.began.is_none() && now < after(done, EVERY)) {
+        let is_paused = look.paused_until.is_some_and(|until| now < until);
+        if busy || is_paused || (look.began.is_none() && now < after(done, EVERY)) {
             return;
         }
         let began = *look.began.get_or_insert(now);
@@ -154,7 +159,7 @@ where
     ) -> bool {
         let asked_to = look.asked_to.clone().unwrap_or_default();
         let mut ours: Vec<String> = Vec::new();
-        for state in open_states() {
+        for state in OpenState::ALL.iter().filter(|state| state.is_asked_for_daily).map(|state| state.name) {
             let Ok(keys) = self.store.orders_in(&channel.id, state, KEYS).await else { return false };
             ours.extend(keys.into_iter().map(|key| key.order_id).filter(|order_id| *order_id > asked_to));
         }
@@ -168,8 +173,14 @@ where
         if unknown.len() >= ALL_UNKNOWN && unknown.len() == ours.len() {
             report.count("look_knows_nothing");
             tracing::error!(channel = %channel.id, orders = ours.len(), "Mirakl knows none of our open orders: is this the right shop? Nothing is said of the orders");
+            // Where the bus does not take it, the next minute tells.
+            if look.told_that_none_is_known || self.tell_that_none_is_known(channel, ours.len()).await {
+                look.told_that_none_is_known = true;
+                look.paused_until = Some(after(self.clock.now(), UNTIL_ALL_ARE_ASKED_FOR_AGAIN));
+            }
             return false;
         }
+        (look.told_that_none_is_known, look.paused_until) = (false, None);
         for order_id in unknown {
             self.tell_of_unknown(channel, &order_id, report).await;
         }
@@ -196,6 +207,30 @@ where
         Some(order_ids.iter().filter(|order_id| !known.contains(order_id.as_str())).cloned().collect())
     }
 
+    /// True once people are told.
+    async fn tell_that_none_is_known(&self, channel: &Channel, asked_for: usize) -> bool {
+        let event = Event {
+            kind: EventKind::OrdersNotInMirakl,
+            channel: Some(channel.id.clone()),
+            order: None,
+            needs_person: true,
+            severity: Severity::Critical,
+            reason: format!(
+                "Mirakl knows none of the {asked_for} open orders of channel {0} that it was asked for, twice: the key of channel {0} may belong to another shop, or the marketplace's instance was set up anew",
+                channel.id
+            ),
+            remedy: format!(
+                "Look which shop the key opens: prima-mirakl check {0}. If it is another one, store the right key: prima-mirakl channels key {0}. If the instance is a new one, cancel in Prima what is not to be delivered, put the channel to \"orders\": \"off\", and go on under a new channel id. Nothing is said of each order; they are asked for again every hour.",
+                channel.id
+            ),
+        };
+        let told = self.events.publish(&[event]).await;
+        if let Err(problem) = &told {
+            tracing::error!(channel = %channel.id, %problem, "Mirakl knows none of our open orders, and that could not be said on the bus");
+        }
+        told.is_ok()
+    }
+
     async fn tell_of_unknown(&self, channel: &Channel, order_id: &str, report: &mut ChannelReport) {
         let Ok(Some(mut row)) = self.store.load_order(&OrderKey::new(&channel.id, order_id)).await else { return };
         if !is_open(&row) {
@@ -206,8 +241,9 @@ where
             _ => "; the connector knows of no Prima order for it".to_owned(),
         };
         let remedy = format!(
-            "Look for it in Mirakl's back office, and ask the marketplace what became of it. If it is not to be delivered, cancel it in Prima; then settle the exception: prima-mirakl exceptions settle {} {order_id}",
-            channel.id
+            "Look for it in Mirakl's back office, and ask the marketplace what became of it. If it is not to be delivered, cancel it in Prima; then settle the exception: {}. If goods have left: {}",
+            remedy::settle(&row.key, SettledAs::Cancelled),
+            remedy::settle(&row.key, SettledAs::Shipped)
         );
         row.fail(ExceptionKind::NotInMirakl, format!("Mirakl does not know the order any more{in_prima}"), remedy, self.clock.now());
         if self.store.save_order(&mut row).await.is_ok() {
@@ -216,23 +252,7 @@ where
     }
 }
 
-fn open_states() -> [&'static str; 11] {
-    [
-        Stage::Seen.name(),
-        Stage::Acknowledged.name(),
-        Stage::AwaitingPayment.name(),
-        Stage::Firm.name(),
-        Stage::Queued.name(),
-        REFERENCE_PENDING,
-        Stage::Created.name(),
-        Stage::Despatched.name(),
-        Stage::PartDespatched.name(),
-        DESPATCH_EXCEPTION,
-        Stage::OperatorFulfilled.name(),
-    ]
-}
-
-/// Nobody holds it, and nothing is settled of it.
+/// Nobody holds it, and nothing is settled of it. The index lags, so that the row is asked once more.
 fn is_open(row: &OrderRow) -> bool {
     let waits = matches!(row.stage, Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued);
     let of_despatch = row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_despatch());

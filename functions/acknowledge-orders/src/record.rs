@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
-use shared::channel::{Channel, Mode};
-use shared::clock::{Clock, before};
-use shared::events::{Event, EventBus, EventKind, Severity};
-use shared::mirakl::{MiraklDirectory, Order, OrderState, UnreadableOrder};
-use shared::order::life::{Circumstances, Next, is_left_alone, on_cancellation, on_listing};
-use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
-use shared::queue::{OrderMessage, OrderQueue, OrderTask};
-use shared::state::{PrimaIntake, Store, StoreError};
+use shared::domain::channel::MiraklDirectory;
+use shared::domain::channel::{Channel, Mode};
+use shared::domain::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::order::life::{Circumstances, Next, is_left_alone, on_cancellation, on_listing};
+use shared::domain::order::remedy::{self, SettledAs};
+use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
+use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
+use shared::domain::state::{PrimaIntake, Store, StoreError};
+use shared::kit::clock::{Clock, before};
+use shared::mirakl::{Order, OrderState, UnreadableOrder};
 
 use crate::listing::Listing;
 use crate::report::ChannelReport;
@@ -183,10 +185,7 @@ where
                 && row.stage == Stage::Queued
             {
                 if message.is_too_large() {
-                    let remedy = format!(
-                        "Key it into Prima by hand, then: prima-mirakl exceptions settle {} {} --as keyed-by-hand",
-                        message.channel, message.order_id
-                    );
+                    let remedy = format!("Key it into Prima by hand, then: {}", remedy::settle(&row.key, SettledAs::KeyedByHand));
                     let reason = format!("the order is too long for a message of the queue ({} lines)", row.lines.len());
                     row.fail(ExceptionKind::Unmappable, reason, remedy, self.clock.now());
                 } else {
@@ -279,7 +278,7 @@ where
             // Whoever has its message can work it off; without one nobody can.
             Ok(Some(row)) if is_left_alone(&row, now) => row,
             Ok(Some(_)) => return true,
-            Ok(None) => OrderRow::unread(key, acceptable.state.clone(), now),
+            Ok(None) => OrderRow::unread(key.clone(), acceptable.state.clone(), now),
             Err(_) => return false,
         };
         let sent = match (&row.attempt, &row.order_number) {
@@ -290,8 +289,8 @@ where
             ExceptionKind::Unreadable,
             format!("Mirakl lists the order in a way that cannot be read: {}{sent}", order.problem),
             format!(
-                "Have the marketplace correct the order: once it can be read, it goes on by itself. Or key it into Prima by hand, and then at once: prima-mirakl exceptions settle {} {order_id} --as keyed-by-hand",
-                channel.id
+                "Have the marketplace correct the order: once it can be read, it goes on by itself. Or key it into Prima by hand, and then at once: {}",
+                remedy::settle(&key, SettledAs::KeyedByHand)
             ),
             now,
         );

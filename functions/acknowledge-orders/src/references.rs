@@ -1,14 +1,15 @@
-//! Writing Prima's order numbers back: one OR04 a minute, up to 100 orders.
+//! Writing Prima's order numbers back: one OR04 a minute, up to 100 orders. While it fails as a whole, less and less often.
 
 use std::time::Duration;
 
-use shared::channel::Channel;
-use shared::clock::{Clock, after, before};
-use shared::events::{Event, EventBus, EventKind, Severity};
-use shared::mirakl::{MiraklDirectory, MiraklOrders, SellerReference};
-use shared::order::row::{ExceptionKind, OrderRow, REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING, Stage};
-use shared::queue::OrderQueue;
-use shared::state::{PollState, Store};
+use shared::domain::channel::Channel;
+use shared::domain::channel::MiraklDirectory;
+use shared::domain::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::order::row::{ExceptionKind, OrderRow, REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING, Stage};
+use shared::domain::queue::OrderQueue;
+use shared::domain::state::{PollState, Store};
+use shared::kit::clock::{Clock, after, before};
+use shared::mirakl::{MiraklOrders, SellerReference};
 
 use crate::report::ChannelReport;
 use crate::{Ports, rights};
@@ -27,7 +28,15 @@ where
     C: Clock,
 {
     /// Tells Mirakl the numbers of orders that were created since. What fails is found pending again the next minute.
-    pub(crate) async fn write_references(&self, client: &D::Client, channel: &Channel, poll: &mut PollState, report: &mut ChannelReport) {
+    /// `listed`: this run's listing was answered, so that a failure is this operation's own.
+    pub(crate) async fn write_references(
+        &self,
+        client: &D::Client,
+        channel: &Channel,
+        poll: &mut PollState,
+        listed: bool,
+        report: &mut ChannelReport,
+    ) {
         let now = self.clock.now();
         // OR04: at most once a minute; runs come a minute apart, a little early or late.
         if poll.references_at.is_some_and(|at| now < before(after(at, Duration::from_secs(60)), Duration::from_secs(15))) {
@@ -67,8 +76,12 @@ where
                 answers
             }
             Err(problem) => {
-                tracing::warn!(channel = %channel.id, %problem, "references could not be written; the next minute tries again");
+                tracing::warn!(channel = %channel.id, %problem, "references could not be written; a later run tries again");
                 report.note_failure(&problem);
+                // Where Mirakl answers nothing at all, the channel is told of as not listed.
+                if listed && !problem.is_key_refused() {
+                    poll.refused.fails(&channel.id, &problem, owed(&pending), now);
+                }
                 rights::note(&mut poll.refused, channel, WRITE, false, Some(&problem), now);
                 return;
             }
@@ -114,6 +127,14 @@ where
         };
         self.events.publish(&[event]).await.is_ok()
     }
+}
+
+/// What waits for the operation, for a person.
+fn owed(pending: &[OrderRow]) -> String {
+    let oldest = pending.iter().filter_map(|row| row.created_at).min();
+    let since = oldest.map(|at| format!(" (the oldest created at {at:.0})")).unwrap_or_default();
+    let more = if pending.len() == REFERENCES_PER_CALL { " or more" } else { "" };
+    format!("orders that wait for theirs: {}{more}{since}", pending.len())
 }
 
 /// Refusals of one reference in a row before a person is told: it is tried on all the same, and the order goes its way.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use shared::domain::state::ListingKind;
 use shared::mirakl::{MiraklError, Order};
-use shared::state::ListingKind;
 
 use crate::Ages;
 use crate::listing::Listing;

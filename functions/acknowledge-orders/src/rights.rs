@@ -1,13 +1,14 @@
 //! Rights that Mirakl refuses the channel's key: noted in what the poller remembers, and told once the sales are safe.
 
 use jiff::Timestamp;
-use shared::channel::Channel;
-use shared::clock::Clock;
-use shared::events::EventBus;
-use shared::mirakl::{MiraklDirectory, MiraklError};
-use shared::queue::OrderQueue;
-use shared::rights::RefusedRights;
-use shared::state::Store;
+use shared::domain::channel::Channel;
+use shared::domain::channel::MiraklDirectory;
+use shared::domain::events::EventBus;
+use shared::domain::queue::OrderQueue;
+use shared::domain::rights::RefusedRights;
+use shared::domain::state::Store;
+use shared::kit::clock::Clock;
+use shared::mirakl::MiraklError;
 
 use crate::Ports;
 
@@ -19,13 +20,13 @@ where
     E: EventBus,
     C: Clock,
 {
-    /// Tells people of what is refused: once, until it works again, and once a day meanwhile.
+    /// Tells people of what is refused, or keeps failing: once, until it works again, and once a day meanwhile.
     pub(crate) async fn tell_of_refused(&self, channel: &Channel, refused: &mut RefusedRights, now: Timestamp) {
         for right in refused.untold(now) {
             match self.events.publish(&[right.event(now)]).await {
                 Ok(()) => refused.tell(&channel.id, &right.operation, now),
                 Err(problem) => {
-                    tracing::error!(channel = %channel.id, operation = %right.operation, %problem, "a right is refused, and that could not be said on the bus");
+                    tracing::error!(channel = %channel.id, operation = %right.operation, %problem, "an operation is refused or keeps failing, and that could not be said on the bus");
                 }
             }
         }
@@ -42,7 +43,9 @@ pub(crate) fn note(
     now: Timestamp,
 ) {
     if worked {
-        refused.works(&channel.id, operation);
+        if refused.works(&channel.id, operation) {
+            tracing::info!(channel = %channel.id, operation, "what was refused, or failed, works again");
+        }
     } else if let Some(problem) = refusal.filter(|problem| problem.is_key_refused()) {
         refused.refuse(&channel.id, problem, now);
     }

@@ -5,15 +5,15 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::channel::Channel;
-use shared::clock::{Clock, before};
-use shared::events::EventBus;
-use shared::exceptions::{announce, message};
-use shared::mirakl::MiraklDirectory;
-use shared::order::life::LEASE_IS_DEAD;
-use shared::order::row::{DESPATCH_EXCEPTION, EXCEPTION_UNANNOUNCED, OrderRow, REFERENCE_PENDING, Stage};
-use shared::queue::{OrderMessage, OrderQueue, OrderTask};
-use shared::state::{ListingKind, PollState, Store};
+use shared::domain::channel::Channel;
+use shared::domain::channel::MiraklDirectory;
+use shared::domain::events::EventBus;
+use shared::domain::exceptions::{announce, message};
+use shared::domain::order::life::LEASE_IS_DEAD;
+use shared::domain::order::row::{EXCEPTION_UNANNOUNCED, OpenState, OrderRow, Stage};
+use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
+use shared::domain::state::{ListingKind, PollState, Store};
+use shared::kit::clock::{Clock, before};
 
 use crate::listing::{Listing, list_by_id};
 use crate::report::ChannelReport;
@@ -147,23 +147,8 @@ where
     /// Notes which orders of ours are open and absent from a complete listing of the open states. They are looked up by their ids in
     /// the order in which they are noted: those that had no turn yet come first.
     async fn note_absent(&self, channel: &Channel, poll: &mut PollState, shown: &HashSet<String>) {
-        let open = [
-            Stage::Seen.name(),
-            Stage::Acknowledged.name(),
-            Stage::AwaitingPayment.name(),
-            Stage::Firm.name(),
-            Stage::Queued.name(),
-            Stage::Creating.name(),
-            Stage::InDoubt.name(),
-            REFERENCE_PENDING,
-            Stage::Created.name(),
-            Stage::Despatched.name(),
-            Stage::PartDespatched.name(),
-            // A person may have shipped it in Mirakl's back office.
-            DESPATCH_EXCEPTION,
-        ];
         let mut absent = Vec::new();
-        for state in open {
+        for state in OpenState::ALL.iter().filter(|state| state.is_looked_up_when_absent).map(|state| state.name) {
             let keys = self.store.orders_in(&channel.id, state, KEYS).await.unwrap_or_default();
             absent.extend(keys.into_iter().map(|key| key.order_id).filter(|order_id| !shown.contains(order_id)));
         }

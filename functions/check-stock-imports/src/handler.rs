@@ -5,13 +5,13 @@ use std::time::SystemTime;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
 use lambda_runtime::Error;
-use shared::clock::{Clock, SystemClock};
+use shared::aws::clients::WiredImports;
+use shared::aws::secrets::SecretsManagerKeys;
+use shared::aws::settings::{self, Settings};
+use shared::aws::stock_files::S3StockFiles;
+use shared::aws::telemetry::Measures;
+use shared::kit::clock::{Clock, SystemClock};
 use shared::mirakl::client::HttpDirectory;
-use shared::secrets::SecretsManagerKeys;
-use shared::settings::{self, Settings};
-use shared::stock::files::S3StockFiles;
-use shared::telemetry::Measures;
-use shared::wired::WiredImports;
 
 use crate::{Disposition, Ports, Run};
 
@@ -55,7 +55,7 @@ impl Function {
         let (ports, run) = (&ports, &run);
         let work = |message_id: String, body: String| async move { ports.handle(&message_id, &body, run).await };
         let measures = Measures::of_function("check-stock-imports");
-        let (response, measures) = shared::batch::answer_counting(batch, 1, measures, counted_as, work).await?;
+        let (response, measures) = shared::aws::batch::answer_counting(batch, 1, measures, counted_as, work).await?;
         measures.print(SystemClock.now());
         Ok(response)
     }

@@ -13,22 +13,23 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-pub use shared::batch::Disposition;
-use shared::channel::Channel;
-use shared::clock::{CLOCK_SKEW, Clock, after, before};
+pub use shared::aws::batch::Disposition;
+use shared::domain::channel::Channel;
+use shared::domain::channel::MiraklDirectory;
+use shared::domain::queue::{ImportMessage, ImportQueue};
+use shared::domain::state::StoreError;
+use shared::domain::state::ledger::{LedgerStore, StockRecord};
+use shared::domain::stock::book::StockBook;
+use shared::domain::stock::files::{StockFiles, import_of};
+use shared::domain::stock::import_memory::{FailedImport, ImportUnderWay, RefusedQuantity};
+use shared::domain::stock::imports::{ImportLine, Settled, decode_lines, published_again, settle};
+use shared::domain::stock::ledger::{Change, Ledger};
+use shared::domain::stock::memory::PushMemory;
+use shared::domain::stock::rules::ImportKind;
+use shared::kit::clock::{CLOCK_SKEW, Clock, after, before};
+use shared::mirakl::MiraklError;
 use shared::mirakl::error_report::LineError;
 use shared::mirakl::stock::{ImportProgress, MiraklStock};
-use shared::mirakl::{MiraklDirectory, MiraklError};
-use shared::queue::{ImportMessage, ImportQueue};
-use shared::state::StoreError;
-use shared::state::ledger::{LedgerStore, StockRecord};
-use shared::stock::book::StockBook;
-use shared::stock::files::{StockFiles, import_of};
-use shared::stock::import_memory::{FailedImport, ImportUnderWay, RefusedQuantity};
-use shared::stock::imports::{ImportLine, Settled, decode_lines, published_again, settle};
-use shared::stock::ledger::{Change, Ledger};
-use shared::stock::memory::PushMemory;
-use shared::stock::rules::ImportKind;
 
 /// The longest that SQS delays a message.
 const LONGEST_DELAY: Duration = Duration::from_secs(900);

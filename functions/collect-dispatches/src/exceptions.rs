@@ -3,17 +3,17 @@
 
 use std::time::Duration;
 
-use shared::channel::{Channel, Mode};
-use shared::clock::{Clock, before};
-use shared::despatch::book::{Book, Pages};
-use shared::despatch::message::MessageUnderWay;
-use shared::despatch::plan::{Facts, Step, next_step};
-use shared::events::{Event, EventBus, EventKind};
-use shared::exceptions::{announce, message};
-use shared::order::row::{DESPATCH_UNANNOUNCED, OrderKey, OrderRow, Stage};
+use shared::domain::channel::{Channel, Mode};
+use shared::domain::despatch::book::{Book, Pages};
+use shared::domain::despatch::message::MessageUnderWay;
+use shared::domain::despatch::plan::{Facts, Step, next_step};
+use shared::domain::events::{Event, EventBus, EventKind};
+use shared::domain::exceptions::{announce, message};
+use shared::domain::order::row::{DESPATCH_UNANNOUNCED, OrderKey, OrderRow, Stage};
+use shared::domain::queue::{OrderQueue, ShownExceptions};
+use shared::domain::state::Store;
+use shared::kit::clock::{Clock, before};
 use shared::prima::PrimaDespatches;
-use shared::queue::{OrderQueue, ShownExceptions};
-use shared::state::Store;
 
 use crate::Ports;
 use crate::files::Inbox;

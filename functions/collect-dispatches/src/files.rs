@@ -1,16 +1,16 @@
 //! Despatch files: parcels that a site's warehouse drops as CSV, because its `OrderStatus` names none.
 
-use shared::channel::{Channel, Mode};
-use shared::clock::{Clock, after};
-use shared::despatch::book::Book;
-use shared::despatch::file;
-use shared::despatch::found::{Found, on_file};
-use shared::despatch::message::MESSAGE_IS_LOST;
-use shared::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::channel::{Channel, Mode};
+use shared::domain::despatch::book::Book;
+use shared::domain::despatch::file;
+use shared::domain::despatch::found::{Found, on_file};
+use shared::domain::despatch::message::MESSAGE_IS_LOST;
+use shared::domain::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::queue::{OrderQueue, ShownExceptions};
+use shared::domain::state::{Store, StoreError};
+use shared::kit::clock::{Clock, after};
 use shared::prima::PrimaDespatches;
 use shared::prima::order::PrimaParcel;
-use shared::queue::{OrderQueue, ShownExceptions};
-use shared::state::{Store, StoreError};
 
 use crate::report::Report;
 use crate::{Ports, looked_after};

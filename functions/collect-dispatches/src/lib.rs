@@ -18,23 +18,24 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
-use shared::channel::{Channel, Mode};
-use shared::clock::{Clock, after, before};
-use shared::despatch::MENDED_IN_PRIMA;
-use shared::despatch::book::Book;
-use shared::despatch::found::{Found, on_progress};
-use shared::despatch::rhythm::DespatchSettings;
-use shared::despatch::rules::DespatchRules;
-use shared::events::{Event, EventBus, EventKind, Severity};
-use shared::exceptions::announce;
-use shared::installation::PrimaManners;
-use shared::intake::{Admission, Call, ORDER_STATUS, admit};
-use shared::odd_form::OddForm;
-use shared::order::row::{DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED, ExceptionKind, OrderKey, OrderRow, REFERENCE_PENDING, Stage};
+use shared::domain::channel::{Channel, Mode};
+use shared::domain::despatch::MENDED_IN_PRIMA;
+use shared::domain::despatch::book::Book;
+use shared::domain::despatch::found::{Found, on_progress};
+use shared::domain::despatch::rhythm::DespatchSettings;
+use shared::domain::despatch::rules::DespatchRules;
+use shared::domain::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::exceptions::announce;
+use shared::domain::intake::{Admission, Call, ORDER_STATUS, admit};
+use shared::domain::order::remedy;
+use shared::domain::order::row::{DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED, ExceptionKind, OrderKey, OrderRow, REFERENCE_PENDING, Stage};
+use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask, ShownExceptions};
+use shared::domain::rights::RefusedRight;
+use shared::domain::state::{Store, StoreError};
+use shared::kit::clock::{Clock, after, before};
+use shared::kit::odd_form::OddForm;
+use shared::prima::connection::PrimaManners;
 use shared::prima::{Outcome, PrimaDespatches, PrimaError, PrimaOrderStatus, PrimaProgress};
-use shared::queue::{OrderMessage, OrderQueue, OrderTask, ShownExceptions};
-use shared::rights::RefusedRight;
-use shared::state::{Store, StoreError};
 
 pub use files::{Inbox, Unread, Verdict};
 pub use report::Report;
@@ -360,7 +361,10 @@ where
         let is_for_a_person = despatch.unclear_answers >= most && row.stage != Stage::Exception;
         if is_for_a_person {
             despatch.unclear_answers = 0;
-            let remedy = "Look at the order in Prima. If goods have left, ship it by hand in Mirakl's back office; the connector notices. Else retry: prima-mirakl exceptions retry CHANNEL ORDER.";
+            let remedy = format!(
+                "Look at the order in Prima. If goods have left, ship it by hand in Mirakl's back office; the connector notices. Else retry: {}",
+                remedy::retry(&row.key)
+            );
             row.fail(ExceptionKind::DespatchUnclear, words, remedy, now);
         }
         if channel.despatches == Mode::Observe {
@@ -555,7 +559,7 @@ where
 
     /// True where Prima does not answer such questions now, whatever the order.
     async fn note_answer<T>(&self, call: Call<'_>, answer: &Result<T, PrimaError>) -> bool {
-        shared::intake::note(&self.store, &self.events, &self.manners, call, answer, self.clock.now()).await
+        shared::domain::intake::note(&self.store, &self.events, &self.manners, call, answer, self.clock.now()).await
     }
 }
 

@@ -2,12 +2,12 @@
 
 use collect_dispatches::handler::Function;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use shared::settings::Settings;
+use shared::aws::settings::Settings;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let settings = Settings::of_process();
-    shared::telemetry::start(&settings);
+    shared::aws::telemetry::start(&settings);
     let function = Function::from_settings(&settings)?;
     let function = &function;
     // The schedule's event says nothing that matters.

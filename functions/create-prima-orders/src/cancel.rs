@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use shared::clock::{Clock, after};
-use shared::events::EventBus;
-use shared::intake::{Admission, Call, ORDER_STATUS, admit};
+use shared::domain::events::EventBus;
+use shared::domain::intake::{Admission, Call, ORDER_STATUS, admit};
+use shared::domain::order::remedy::{self, SettledAs};
+use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
+use shared::domain::queue::{OrderMessage, OrderQueue};
+use shared::domain::state::{Store, StoreError};
+use shared::kit::clock::{Clock, after};
 use shared::mirakl::OrderState;
-use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::prima::{Outcome, PrimaError, PrimaOrderStatus, PrimaOrders};
-use shared::queue::{OrderMessage, OrderQueue};
-use shared::state::{Store, StoreError};
 
 use crate::create::is_in_doubt;
 use crate::{Disposition, MOST_SENDINGS, Ports, Rulebook, Run, UNCLEAR_ANSWERS, unsaved};
@@ -149,7 +150,10 @@ where
             Some(PrimaOrderStatus::Cancelled) => self.cancelled(row, "cancelled in Prima").await,
             Some(PrimaOrderStatus::Despatched | PrimaOrderStatus::PartDespatched) => {
                 let reason = format!("Mirakl {} the order, and its goods have left Prima already (order {number})", how_it_ended(&row));
-                let remedy = "Stop the parcel at the carrier if that is still possible, and agree with the marketplace on its return.";
+                let remedy = format!(
+                    "Stop the parcel at the carrier if that is still possible, and agree with the marketplace on its return. Then settle the exception: {}",
+                    remedy::settle(&row.key, SettledAs::Cancelled)
+                );
                 self.fail(row, ExceptionKind::CancelledAfterDespatch, reason, remedy).await
             }
             Some(PrimaOrderStatus::Open(_)) => self.by_hand(row, number, "it is still open in Prima").await,
@@ -160,7 +164,8 @@ where
     async fn by_hand(&self, row: OrderRow, number: &str, why: &str) -> Disposition {
         let reason = format!("Mirakl {} the order after it was created in Prima as {number}; {why}", how_it_ended(&row));
         let remedy = format!(
-            "Cancel order {number} in Prima by hand before it is picked, then settle the exception: prima-mirakl exceptions settle CHANNEL ORDER."
+            "Cancel order {number} in Prima by hand before it is picked, then settle the exception: {}",
+            remedy::settle(&row.key, SettledAs::Cancelled)
         );
         self.fail(row, ExceptionKind::CancelledAfterCreation, reason, remedy).await
     }

@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::channels::UnusableDocument;
-use shared::clock::{Clock, after};
-use shared::events::EventBus;
-use shared::intake::{Admission, Call, NEW_ORDER, ORDER_STATUS, admit};
+use shared::domain::documents::UnusableDocument;
+use shared::domain::events::EventBus;
+use shared::domain::intake::{Admission, Call, NEW_ORDER, ORDER_STATUS, admit};
+use shared::domain::order::mapping::{MappedOrder, MappingChannel, map_order, order_number};
+use shared::domain::order::remaining::{is_refunded, remaining};
+use shared::domain::order::remedy::{self, SettledAs};
+use shared::domain::order::row::{Attempt, ExceptionKind, Lease, OrderKey, OrderRow, Stage, Unanswered};
+use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
+use shared::domain::state::{Reservation, Store, StoreError};
+use shared::kit::clock::{Clock, after};
 use shared::mirakl::{Order, OrderState};
-use shared::order::mapping::{MappedOrder, MappingChannel, map_order, order_number};
-use shared::order::remaining::{is_refunded, remaining};
-use shared::order::row::{Attempt, ExceptionKind, Lease, OrderKey, OrderRow, Stage, Unanswered};
 use shared::prima::{Outcome, PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
-use shared::queue::{OrderMessage, OrderQueue, OrderTask};
-use shared::state::{Reservation, Store, StoreError};
 
 use crate::{Disposition, MOST_SENDINGS, Ports, Rulebook, Rules, Run, UNCLEAR_ANSWERS, unsaved};
 
@@ -28,10 +29,7 @@ const MOST_PROBES: u32 = 10;
 const UNTIL_PRIMA_TAKES: Duration = Duration::from_secs(300);
 
 /// An order that Mirakl says is shipped is looked for in Prima, never sent there.
-const SHIPPED_ELSEWHERE: (&str, &str) = (
-    "the order is shipped in Mirakl, but was never created in Prima",
-    "Find out who shipped it. Key it into Prima for the books if goods have left, then settle the exception.",
-);
+const SHIPPED_ELSEWHERE: &str = "the order is shipped in Mirakl, but was never created in Prima";
 
 /// Everything about the order at hand.
 struct Work<'w> {
@@ -173,8 +171,9 @@ where
             Ok(Some(_)) => {
                 let reason = format!("Prima already holds an order {number}, and the connector never sent it");
                 let remedy = format!(
-                    "Look at {number} in Prima. If it is this order, keyed by hand: prima-mirakl exceptions settle {} {} --as created. If not, change the channel's order_number template and retry.",
-                    row.key.channel, row.key.order_id
+                    "Look at {number} in Prima. If it is this order, keyed by hand: {}. If not, change the channel's order_number template, then: {}",
+                    remedy::settle(&row.key, SettledAs::Created),
+                    remedy::retry(&row.key)
                 );
                 self.fail(row, ExceptionKind::FoundInPrima, reason, remedy).await
             }
@@ -231,7 +230,8 @@ where
             return self.settle(row, "refunded").await;
         }
         if work.order.order_state != OrderState::Shipping {
-            return self.fail(row, ExceptionKind::ShippedOutsidePrima, SHIPPED_ELSEWHERE.0, SHIPPED_ELSEWHERE.1).await;
+            let remedy = format!("Find out who shipped it. {}", remedy::key_in_and_settle(&row.key));
+            return self.fail(row, ExceptionKind::ShippedOutsidePrima, SHIPPED_ELSEWHERE, remedy).await;
         }
         if let Some(attempt) = row.attempt.clone().filter(|attempt| is_sent_often_enough(&attempt.unanswered)) {
             return self.never_taken(row, &attempt).await;
@@ -277,15 +277,16 @@ where
 
     /// Sent a few times, and each time found absent by two questions, while Prima took others: a person decides whether it is sent again.
     async fn never_taken(&self, row: OrderRow, attempt: &Attempt) -> Disposition {
-        let (number, key) = (row.order_number.as_deref().unwrap_or_default(), &row.key);
+        let number = row.order_number.as_deref().unwrap_or_default();
         let latest = if attempt.unanswered.problem.is_empty() { "no answer" } else { &attempt.unanswered.problem };
         let reason = format!(
             "Prima was sent the order {} times as {number}, never said that it took it, and does not have it; the latest answer: {latest}",
             attempt.unanswered.count + attempt.unanswered.probes
         );
         let remedy = format!(
-            "Give this text to Prima's operator: with the request's id the call is found in the log of the web service. Once it is mended: prima-mirakl exceptions retry {0} {1}. Or key it into Prima by hand, and then: prima-mirakl exceptions settle {0} {1} --as keyed-by-hand",
-            key.channel, key.order_id
+            "Give this text to Prima's operator: with the request's id the call is found in the log of the web service. Once it is mended: {}. Or key it into Prima by hand, and then: {}",
+            remedy::retry(&row.key),
+            remedy::settle(&row.key, SettledAs::KeyedByHand)
         );
         self.fail(row, ExceptionKind::PrimaFault, reason, remedy).await
     }
@@ -293,7 +294,7 @@ where
     /// A person settled the order while it was being sent: an order that nobody knows of must not stand in Prima.
     async fn settled_meanwhile(&self, mut current: OrderRow, ours: &OrderRow, what: &str) -> Disposition {
         for _try in 0..5 {
-            let settled = current.stage.name();
+            let (settled, as_before) = (current.stage.name(), SettledAs::that_led_to(current.stage));
             let number = ours.order_number.as_deref().unwrap_or_default();
             let row = OrderRow {
                 attempt: ours.attempt.clone(),
@@ -305,8 +306,9 @@ where
             };
             let reason = format!("the order was settled as {settled} while the connector was creating it in Prima as {number}: {what}");
             let remedy = format!(
-                "Look for {number} in Prima. If it is there, and is to be delivered: prima-mirakl exceptions settle {0} {1} --as created; cancel what was keyed by hand for the same order. If it is there and not wanted, cancel it there, and settle the exception as before.",
-                row.key.channel, row.key.order_id
+                "Look for {number} in Prima. If it is there, and is to be delivered: {}, and cancel what was keyed by hand for the same order. If it is there and not wanted, cancel it there, and settle the exception as before: {}",
+                remedy::settle(&row.key, SettledAs::Created),
+                remedy::settle(&row.key, as_before)
             );
             let key = row.key.clone();
             let disposition = self.fail(row, ExceptionKind::SettledMeanwhile, reason, remedy).await;
@@ -327,8 +329,9 @@ where
         let number = row.order_number.clone().unwrap_or_default();
         let reason = format!("a person settled the order as created, and Prima does not know {number}");
         let remedy = format!(
-            "Look for it in Prima. Under another number: prima-mirakl exceptions settle {0} {1} --as keyed-by-hand --note TEXT. Not there: prima-mirakl exceptions retry {0} {1}.",
-            row.key.channel, row.key.order_id
+            "Look for it in Prima. Under another number: {}. Not there: {}",
+            remedy::settle(&row.key, SettledAs::KeyedByHand),
+            remedy::retry(&row.key)
         );
         let kind = row.settled.take().map_or(ExceptionKind::PrimaUnclear, |settled| settled.exception.kind);
         self.fail(row, kind, reason, remedy).await
@@ -387,10 +390,7 @@ where
             Ok(None) => {
                 row.attempt = None;
                 let reason = format!("Prima refused the order: {}", problem.message);
-                let remedy = format!(
-                    "Mend what Prima names, in Prima or in the channel's order rules, then: prima-mirakl exceptions retry {} {}",
-                    row.key.channel, row.key.order_id
-                );
+                let remedy = format!("Mend what Prima names, in Prima or in the channel's order rules, then: {}", remedy::retry(&row.key));
                 self.fail(row, ExceptionKind::RejectedByPrima, reason, remedy).await
             }
             Err(_) => {

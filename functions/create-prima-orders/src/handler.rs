@@ -5,13 +5,15 @@ use std::time::SystemTime;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
 use lambda_runtime::Error;
-use shared::channels::{DocumentKey, UnusableDocument};
-use shared::clock::{CLOCK_SKEW, Clock, SystemClock};
-use shared::order::rules::OrderRules;
-use shared::prima::installed::{Installed, Purpose};
-use shared::settings::{self, Settings};
-use shared::telemetry::Measures;
-use shared::wired::Wired;
+use shared::aws::clients::Wired;
+use shared::aws::prima_client::Installed;
+use shared::aws::settings::{self, Settings};
+use shared::aws::telemetry::Measures;
+use shared::domain::documents::DocumentKey;
+use shared::domain::documents::UnusableDocument;
+use shared::domain::installation::Purpose;
+use shared::domain::order::rules::OrderRules;
+use shared::kit::clock::{CLOCK_SKEW, Clock, SystemClock};
 
 use crate::{Disposition, Ports, Rulebook, Rules, Run};
 
@@ -57,7 +59,7 @@ impl Function {
         let (ports, run) = (&ports, &run);
         let work = |message_id: String, body: String| async move { ports.handle(&message_id, &body, run).await };
         let measures = Measures::of_function("create-prima-orders");
-        let (response, measures) = shared::batch::answer_counting(batch, CONCURRENT_MESSAGES, measures, counted_as, work).await?;
+        let (response, measures) = shared::aws::batch::answer_counting(batch, CONCURRENT_MESSAGES, measures, counted_as, work).await?;
         measures.print(SystemClock.now());
         Ok(response)
     }

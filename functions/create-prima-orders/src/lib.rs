@@ -18,19 +18,20 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::batch;
-pub use shared::batch::Disposition;
-use shared::channels::UnusableDocument;
-use shared::clock::{Clock, after};
-use shared::events::EventBus;
-use shared::exceptions::announce;
-use shared::installation::PrimaManners;
-use shared::intake::Call;
-use shared::order::row::{ExceptionKind, OrderKey, OrderRow};
-use shared::order::rules::{OrderRules, SkuOverride};
+use shared::aws::batch;
+pub use shared::aws::batch::Disposition;
+use shared::domain::documents::UnusableDocument;
+use shared::domain::events::EventBus;
+use shared::domain::exceptions::announce;
+use shared::domain::intake::Call;
+use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow};
+use shared::domain::order::rules::OrderRules;
+use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
+use shared::domain::state::{Store, StoreError};
+use shared::kit::clock::{Clock, after};
+use shared::prima::connection::PrimaManners;
+use shared::prima::sku::SkuOverride;
 use shared::prima::{PrimaError, PrimaOrders};
-use shared::queue::{OrderMessage, OrderQueue, OrderTask};
-use shared::state::{Store, StoreError};
 
 /// Answers in a row that cannot be understood, or never come, before a person is asked.
 const UNCLEAR_ANSWERS: u32 = 5;
@@ -136,7 +137,7 @@ where
     /// Notes whether Prima answered at all: the breaker listens to the transport, not to what was said. True where Prima does not
     /// answer such calls now, whatever the order.
     async fn note_answer<T>(&self, call: Call<'_>, answer: &Result<T, PrimaError>) -> bool {
-        shared::intake::note(&self.store, &self.events, &self.manners, call, answer, self.clock.now()).await
+        shared::domain::intake::note(&self.store, &self.events, &self.manners, call, answer, self.clock.now()).await
     }
 
     fn has_time_for(&self, calls: u32, run: &Run) -> bool {

@@ -2,18 +2,18 @@
 //! them is reported.
 
 use jiff::Timestamp;
-use shared::channel::{Channel, Mode};
-use shared::channels::UnusableDocument;
-use shared::state::StoreError;
-use shared::state::ledger::{LedgerStore, StockRecord, StoredLedger, Version};
-use shared::stock::book::{StockBook, StockPages};
-use shared::stock::evaluate::Evaluation;
-use shared::stock::exceptions::Condition;
-use shared::stock::files::{StockFiles, offers_of};
-use shared::stock::ledger::Ledger;
-use shared::stock::memory::{ImportOwner, PushMemory};
-use shared::stock::offers_list::OffersList;
-use shared::stock::snapshot::ChannelSnapshot;
+use shared::domain::channel::{Channel, Mode};
+use shared::domain::documents::UnusableDocument;
+use shared::domain::state::StoreError;
+use shared::domain::state::ledger::{LedgerStore, StockRecord, StoredLedger, Version};
+use shared::domain::stock::book::{StockBook, StockPages};
+use shared::domain::stock::evaluate::Evaluation;
+use shared::domain::stock::exceptions::Condition;
+use shared::domain::stock::files::{StockFiles, offers_of};
+use shared::domain::stock::ledger::Ledger;
+use shared::domain::stock::memory::{ImportOwner, PushMemory};
+use shared::domain::stock::offers_list::OffersList;
+use shared::domain::stock::snapshot::ChannelSnapshot;
 
 use crate::conditions;
 use crate::report::ChannelReport;

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use shared::channel::{Channel, Mode};
-use shared::state::ledger::{LedgerStore, StockRecord};
-use shared::stock::exceptions::{Condition, StockException, StockExceptionKind, announce, follow, tidy};
-use shared::stock::memory::{ImportOwner, PushMemory, StockMemory};
+use shared::domain::channel::{Channel, Mode};
+use shared::domain::state::ledger::{LedgerStore, StockRecord};
+use shared::domain::stock::exceptions::{Condition, StockException, StockExceptionKind, announce, follow, tidy};
+use shared::domain::stock::memory::{ImportOwner, PushMemory, StockMemory};
 
 use crate::channel_run::{ChannelRun, ExcludedChannel, age};
 use crate::report::ChannelReport;

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use shared::domain::stock::evaluate::Counted;
+use shared::domain::stock::exceptions::{Condition, StockExceptionKind as Kind};
+use shared::domain::stock::memory::StockMemory;
+use shared::domain::stock::settings::StockSettings;
 use shared::mirakl::error_report::{LineError, group_by_reason};
 use shared::mirakl::rights::refusal;
-use shared::stock::evaluate::Counted;
-use shared::stock::exceptions::{Condition, StockExceptionKind as Kind};
-use shared::stock::memory::StockMemory;
-use shared::stock::settings::StockSettings;
 
 use crate::channel_run::ChannelRun;
 use crate::reading::is_overdue;

@@ -4,10 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::clock::{Clock, after};
-use shared::stock::cadence::{Pressure, Reason, next_push};
-use shared::stock::evaluate::Line;
-use shared::stock::memory::LatestEvaluation;
+use shared::domain::stock::cadence::{Pressure, Reason, next_push};
+use shared::domain::stock::evaluate::Line;
+use shared::domain::stock::memory::LatestEvaluation;
+use shared::kit::clock::{Clock, after};
 
 use crate::channel_run::ChannelRun;
 use crate::{PortTypes, Ports, Tick};

@@ -1,8 +1,8 @@
 //! Why a run published nothing.
 
-use shared::channels::UnusableDocument;
-use shared::state::StoreError;
-use shared::stock::snapshot::SalesUnknown;
+use shared::domain::documents::UnusableDocument;
+use shared::domain::state::StoreError;
+use shared::domain::stock::snapshot::SalesUnknown;
 
 /// What a run cannot do without, and could not read or keep.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use shared::order::mapping::SkuReader;
+use shared::domain::order::mapping::SkuReader;
+use shared::domain::stock::availability::{Availability, SalesChannel};
+use shared::domain::stock::evaluate::{Offered, evaluate};
+use shared::domain::stock::figures::Figures;
+use shared::domain::stock::flight::Flight;
+use shared::domain::stock::in_flight::sold_since;
+use shared::domain::stock::snapshot::{ChannelSnapshot, OtherChannel, availability};
 use shared::prima::stock::SkuKey;
-use shared::stock::availability::{Availability, SalesChannel};
-use shared::stock::evaluate::{Offered, evaluate};
-use shared::stock::figures::Figures;
-use shared::stock::flight::Flight;
-use shared::stock::in_flight::sold_since;
-use shared::stock::snapshot::{ChannelSnapshot, OtherChannel, availability};
 
 use crate::channel_run::ChannelRun;
 use crate::{PortTypes, Ports};

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::clock::after;
-use shared::stock::files::{StockFiles, import_of};
-use shared::stock::import_memory::ImportUnderWay;
-use shared::stock::imports::{decode_lines, published_again};
-use shared::stock::ledger::Change;
-use shared::stock::offer::Shown;
+use shared::domain::stock::files::{StockFiles, import_of};
+use shared::domain::stock::import_memory::ImportUnderWay;
+use shared::domain::stock::imports::{decode_lines, published_again};
+use shared::domain::stock::ledger::Change;
+use shared::domain::stock::offer::Shown;
+use shared::kit::clock::after;
 
 use crate::channel_run::{ChannelRun, Republication, age};
 use crate::{PortTypes, Ports};

@@ -4,11 +4,11 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::clock::{Clock, after};
-use shared::order::row::Lease;
-use shared::state::StoreError;
-use shared::state::ledger::{LedgerStore, StockRecord};
-use shared::stock::memory::StockLease;
+use shared::domain::order::row::Lease;
+use shared::domain::state::StoreError;
+use shared::domain::state::ledger::{LedgerStore, StockRecord};
+use shared::domain::stock::memory::StockLease;
+use shared::kit::clock::{Clock, after};
 
 use crate::{PortTypes, Ports, Run, Tick};
 

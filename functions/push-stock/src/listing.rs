@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
+use shared::domain::stock::ledger::{Change, Ledger, collisions, sku_hash};
+use shared::domain::stock::offer::Shown;
+use shared::domain::stock::offers_list::OffersList;
 use shared::mirakl::MiraklError;
 use shared::mirakl::stock::{ListedOffer, MiraklStock, UnreadableOffer};
-use shared::stock::ledger::{Change, Ledger, collisions, sku_hash};
-use shared::stock::offer::Shown;
-use shared::stock::offers_list::OffersList;
 
 /// Pages of OF21 read at most: a hundred offers each.
 const MOST_PAGES: usize = 500;

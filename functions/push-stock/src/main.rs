@@ -3,12 +3,12 @@
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use push_stock::ChannelReport;
 use push_stock::handler::Function;
-use shared::settings::Settings;
+use shared::aws::settings::Settings;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let settings = Settings::of_process();
-    shared::telemetry::start(&settings);
+    shared::aws::telemetry::start(&settings);
     let function = Function::from_settings(&settings)?;
     let function = &function;
     // The schedule's event says nothing that matters.

@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::clock::{CLOCK_SKEW, Clock, after, before};
+use shared::domain::channel::MiraklDirectory;
+use shared::domain::stock::files::{StockFiles, offers_of};
+use shared::domain::stock::memory::{ExportUnderWay, OffersMemory};
+use shared::domain::stock::offer::Shown;
+use shared::kit::clock::{CLOCK_SKEW, Clock, after, before};
+use shared::mirakl::MiraklError;
 use shared::mirakl::stock::{MiraklStock, OffersExport};
-use shared::mirakl::{MiraklDirectory, MiraklError};
-use shared::stock::files::{StockFiles, offers_of};
-use shared::stock::memory::{ExportUnderWay, OffersMemory};
-use shared::stock::offer::Shown;
 
 use crate::channel_run::{ChannelRun, ListState};
 use crate::listing::{Listing, differing, page_by_page};

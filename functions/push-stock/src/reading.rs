@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
-use shared::clock::{Clock, after, before};
-use shared::intake::{self, Admission, Call, STOCK_BY_NAME, STOCK_BY_RANGE, admit};
+use shared::domain::intake::{self, Admission, Call, STOCK_BY_NAME, STOCK_BY_RANGE, admit};
+use shared::domain::stock::figures::Figures;
+use shared::domain::stock::files::{FIGURES, StockFiles};
+use shared::domain::stock::memory::StockMemory;
+use shared::kit::clock::{Clock, after, before};
+use shared::prima::stock::StockBasis;
 use shared::prima::stock::ranges::{RangeLimits, RangePlan, Took};
 use shared::prima::stock::{PrimaStock, ProductRange, RangeFailure, RangeReading};
 use shared::prima::{Outcome, PrimaError};
-use shared::stock::figures::Figures;
-use shared::stock::files::{FIGURES, StockFiles};
-use shared::stock::memory::StockMemory;
-use shared::stock::settings::StockBasis;
 
 use crate::report::{NamedReport, ReadingReport};
 use crate::{PortTypes, Ports, Run, Tick};

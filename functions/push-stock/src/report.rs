@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use shared::stock::cadence::{Reason, Velocity};
-use shared::stock::in_flight::Unprotected;
-use shared::telemetry::Measures;
+use shared::aws::telemetry::Measures;
+use shared::domain::stock::cadence::{Reason, Velocity};
+use shared::domain::stock::in_flight::Unprotected;
 
 use crate::Decision;
 

@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
-use shared::clock::Clock;
-use shared::order::rules::SkuOverride;
-use shared::state::FlightStore;
-use shared::state::ledger::LedgerStore;
-use shared::stock::cadence::Sales;
-use shared::stock::flight::Flight;
-use shared::stock::ledger::{Change, Ledger, sku_hash};
-use shared::stock::memory::{PushMemory, StockMemory};
-use shared::stock::offer::Shown;
-use shared::stock::offers_list::OffersList;
-use shared::stock::outstanding::{Outstanding, Pending, SeenUntil, outstanding};
-use shared::stock::seen_sales::{News, SeenSales};
-use shared::stock::snapshot::seen_until;
+use shared::domain::state::FlightStore;
+use shared::domain::state::ledger::LedgerStore;
+use shared::domain::stock::cadence::Sales;
+use shared::domain::stock::flight::Flight;
+use shared::domain::stock::ledger::{Change, Ledger, sku_hash};
+use shared::domain::stock::memory::{PushMemory, StockMemory};
+use shared::domain::stock::offer::Shown;
+use shared::domain::stock::offers_list::OffersList;
+use shared::domain::stock::outstanding::{Outstanding, Pending, SeenUntil, outstanding};
+use shared::domain::stock::seen_sales::{News, SeenSales};
+use shared::domain::stock::snapshot::seen_until;
+use shared::kit::clock::Clock;
+use shared::prima::sku::SkuOverride;
 
 use crate::channel_run::ChannelRun;
 use crate::{PortTypes, Ports, PushError};

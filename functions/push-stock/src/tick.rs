@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::channel::{Channel, Mode};
-use shared::clock::{Clock, after};
-use shared::state::StoreError;
-use shared::state::ledger::{LedgerStore, StockRecord};
-use shared::stock::book::StockBook;
-use shared::stock::exceptions::StockExceptionKind;
-use shared::stock::figures::Figures;
-use shared::stock::files::{FIGURES, StockFiles};
-use shared::stock::memory::StockMemory;
-use shared::stock::settings::StockBasis;
-use shared::stock::snapshot::{OtherChannel, other_channels};
+use shared::domain::channel::{Channel, Mode};
+use shared::domain::state::StoreError;
+use shared::domain::state::ledger::{LedgerStore, StockRecord};
+use shared::domain::stock::book::StockBook;
+use shared::domain::stock::exceptions::StockExceptionKind;
+use shared::domain::stock::figures::Figures;
+use shared::domain::stock::files::{FIGURES, StockFiles};
+use shared::domain::stock::memory::StockMemory;
+use shared::domain::stock::snapshot::{OtherChannel, other_channels};
+use shared::kit::clock::{Clock, after};
+use shared::prima::stock::StockBasis;
 
 use crate::channel_run::{ChannelRun, ListState, LoadedChannels};
 use crate::conclude::Finished;

@@ -3,18 +3,23 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::clock::{Clock, after};
-use shared::despatch::book::{Book, Pages};
-use shared::despatch::plan::{Facts, Failure, NewShipment, Step, Tracking, next_step};
-use shared::despatch::settlement::{Due, ShortLine, amounts, effect, given_back, settled_lines};
-use shared::despatch::{Despatch, How, SettledLine, Settlement, ShipmentAttempt};
-use shared::events::EventBus;
+use shared::domain::channel::MiraklDirectory;
+use shared::domain::despatch::book::{Book, Pages};
+use shared::domain::despatch::plan::{Facts, Failure, Step, next_step};
+use shared::domain::despatch::settlement::{Due, ShortLine, amounts, effect, given_back, settled_lines};
+use shared::domain::despatch::{Despatch, SettledLine, Settlement, ShipmentAttempt};
+use shared::domain::events::EventBus;
+use shared::domain::order::remaining::is_refunded;
+use shared::domain::order::remedy;
+use shared::domain::order::row::{ExceptionKind, OrderRow, Stage};
+use shared::domain::queue::OrderQueue;
+use shared::domain::state::{Store, StoreError};
+use shared::kit::clock::{Clock, after};
+use shared::mirakl::shipping::How;
+use shared::mirakl::shipping::NewShipment;
+use shared::mirakl::shipping::Tracking;
 use shared::mirakl::shipping::{MiraklShipping, SettlementRequest, ShipmentAnswer};
-use shared::mirakl::{MiraklDirectory, MiraklError, OrderState, Outcome};
-use shared::order::remaining::is_refunded;
-use shared::order::row::{ExceptionKind, OrderRow, Stage};
-use shared::queue::OrderQueue;
-use shared::state::{Store, StoreError};
+use shared::mirakl::{MiraklError, OrderState, Outcome};
 
 use crate::{AGAIN, End, Ports, Work, is_refusal};
 
@@ -220,7 +225,7 @@ where
                     tracking_number: pages.rules.tracking_number(&attempt.consignment).map(str::to_owned),
                     ..Tracking::default()
                 },
-                reference: shared::despatch::plan::reference(&attempt.despatch),
+                reference: shared::domain::despatch::plan::reference(&attempt.despatch),
             }),
         }
     }
@@ -260,7 +265,7 @@ where
         // The carrier may have been taken off the list since it was read.
         let before = pages.platform.clone();
         if self.need_platform(pages, work, work.began).await.is_ok() {
-            let carriers = |platform: &Option<shared::despatch::platform::Platform>| {
+            let carriers = |platform: &Option<shared::mirakl::shipping_requirements::Platform>| {
                 platform.as_ref().map(|platform| (platform.carriers.clone(), platform.multi_shipment, platform.registered_carriers_only))
             };
             if carriers(&before) != carriers(&pages.platform) {
@@ -414,23 +419,21 @@ fn rejected(row: &OrderRow, problem: &MiraklError, more: &str) -> Failure {
         kind: ExceptionKind::DespatchRejected,
         reason: format!("Mirakl refuses the despatch by {}: {problem}{more}", described.join(", ")),
         remedy: format!(
-            "Look at the order in Mirakl's back office and mend what it names, or ship it there by hand: the connector notices. Else: prima-mirakl exceptions retry {} {}.",
-            row.key.channel, row.key.order_id
+            "Look at the order in Mirakl's back office and mend what it names, or ship it there by hand: the connector notices. Else: {}",
+            remedy::retry(&row.key)
         ),
     }
 }
 
 fn not_settled(row: &OrderRow, how: How, problem: &str) -> Failure {
-    let what = match how {
-        How::Cancel => "cancelled",
-        How::Refund => "refunded",
+    let (what, other) = match how {
+        How::Cancel => ("cancelled", How::Refund),
+        How::Refund => ("refunded", How::Cancel),
     };
-    let (channel, order) = (&row.key.channel, &row.key.order_id);
+    let retry = remedy::retry(&row.key);
     // SHIPPING and SHIPPED draw on the pending balance, RECEIVED on the payable one.
     let first = if problem.contains("payable balance") {
-        format!(
-            "Wait until sales have filled the shop's balance, or have the operator let it go negative; then: prima-mirakl exceptions retry {channel} {order}. Else: "
-        )
+        format!("Wait until sales have filled the shop's balance, or have the operator let it go negative; then: {retry}. Else: ")
     } else {
         String::new()
     };
@@ -438,7 +441,8 @@ fn not_settled(row: &OrderRow, how: How, problem: &str) -> Failure {
         kind: ExceptionKind::ShortShipment,
         reason: format!("what Prima will not send could not be {what} in Mirakl ({}): {problem}", how.operation()),
         remedy: format!(
-            "{first}Settle it in Mirakl's back office, or the other way: prima-mirakl despatches settle {channel} {order} --how cancel|refund. Then: prima-mirakl exceptions retry {channel} {order}."
+            "{first}Settle it the other way: {} (a dry run without --send). Or settle it in Mirakl's back office, and then: {retry}",
+            remedy::settle_pieces(&row.key, other)
         ),
     }
 }

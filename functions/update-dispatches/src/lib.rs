@@ -15,22 +15,26 @@ mod rights;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::batch;
-pub use shared::batch::Disposition;
-use shared::channel::{Channel, Mode};
-use shared::channels::UnusableDocument;
-use shared::clock::{Clock, after, before};
-use shared::despatch::book::{Book, Pages};
-use shared::despatch::plan::{Facts, Failure, Step, next_step};
-use shared::despatch::platform::Platform;
-use shared::despatch::{How, MENDED_IN_PRIMA};
-use shared::events::EventBus;
-use shared::exceptions::announce;
+use shared::aws::batch;
+pub use shared::aws::batch::Disposition;
+use shared::domain::channel::MiraklDirectory;
+use shared::domain::channel::{Channel, Mode};
+use shared::domain::despatch::MENDED_IN_PRIMA;
+use shared::domain::despatch::book::{Book, Pages};
+use shared::domain::despatch::plan::{Facts, Failure, Step, next_step};
+use shared::domain::documents::UnusableDocument;
+use shared::domain::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::exceptions::announce;
+use shared::domain::order::remedy;
+use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
+use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
+use shared::domain::state::{Store, StoreError};
+use shared::kit::clock::{Clock, after, before};
+use shared::kit::odd_form::OddForm;
+use shared::mirakl::shipping::How;
 use shared::mirakl::shipping::MiraklShipping;
-use shared::mirakl::{MiraklDirectory, MiraklError, Outcome};
-use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
-use shared::queue::{OrderMessage, OrderQueue, OrderTask};
-use shared::state::{Store, StoreError};
+use shared::mirakl::shipping_requirements::Platform;
+use shared::mirakl::{MiraklError, Outcome};
 
 use effects::in_passing;
 use rights::Permitted;
@@ -233,6 +237,7 @@ where
         }
         match work.client.platform().await {
             Ok(platform) => {
+                self.tell_of_odd_fields(&work.channel.id, &platform.unread_fields).await;
                 let platform = Platform { read_at: now, ..platform };
                 if let Err(problem) = self.book.keep_platform(&work.channel.id, &platform).await {
                     tracing::warn!(channel = %work.channel.id, %problem, "what the marketplace demands could not be kept; it is read again");
@@ -251,6 +256,49 @@ where
             Err(problem) => {
                 tracing::warn!(channel = %work.channel.id, %problem, "what the marketplace demands cannot be read");
                 Err(End::Failed(problem.retry_after))
+            }
+        }
+    }
+
+    /// Fields of what the marketplace demands that were done without: each form is told once for a channel.
+    async fn tell_of_odd_fields(&self, channel: &str, odd: &[OddForm]) {
+        let of_channel = |form: &OddForm| OddForm { field: format!("{} of channel {channel}", form.field), form: form.form.clone() };
+        let odd: Vec<OddForm> = odd.iter().map(of_channel).collect();
+        for _try in 0..TRIES {
+            let Ok(mut state) = self.store.load_collection().await else { return };
+            let new: Vec<&OddForm> = odd.iter().filter(|form| form.note(&mut state.reported_forms)).collect();
+            if new.is_empty() {
+                return;
+            }
+            let event = |form: &&OddForm| {
+                Event {
+                kind: EventKind::UnknownValue,
+                channel: Some(channel.to_owned()),
+                order: None,
+                needs_person: true,
+                severity: Severity::Info,
+                reason: format!("what the marketplace demands of a despatch has {form} (9: a digit, a: a letter), which is not understood"),
+                remedy: "It is done without: a carrier that cannot be read counts as not listed, and what is mapped to it becomes an exception; a way of shipping counts as one that demands nothing. Say the form to the connector's engineer. It is not told again.".to_owned(),
+            }
+            };
+            let events: Vec<Event> = new.iter().map(event).collect();
+            // Recorded first, so that two messages do not tell the same.
+            match self.store.save_collection(&mut state).await {
+                Ok(()) => {
+                    if self.events.publish(&events).await.is_err() {
+                        tracing::error!(
+                            channel,
+                            forms = events.len(),
+                            "fields in a form that is not understood could not be told on the bus"
+                        );
+                        // The next reading tells.
+                        state.reported_forms.retain(|told| odd.iter().all(|form| form.to_string() != *told));
+                        let _unsaved = self.store.save_collection(&mut state).await;
+                    }
+                    return;
+                }
+                Err(StoreError::Conflict(_)) => {}
+                Err(_) => return,
             }
         }
     }
@@ -345,8 +393,9 @@ fn documents_end(row: &OrderRow, problem: &UnusableDocument) -> End {
             kind: ExceptionKind::CarrierNotListed,
             reason: problem.clone(),
             remedy: format!(
-                "Mend the document (prima-mirakl despatch-rules put, prima-mirakl carriers import). Then: prima-mirakl exceptions retry {} {}.",
-                row.key.channel, row.key.order_id
+                "Mend the document (prima-mirakl despatch-rules put {0} FILE, prima-mirakl carriers import {0} FILE). Then: {1}",
+                row.key.channel,
+                remedy::retry(&row.key)
             ),
         }),
         UnusableDocument::Unavailable(_) => End::Again(AGAIN),

@@ -1,17 +1,19 @@
-//! A channel's client that knows which rights Mirakl refuses the key: what is refused is told once, and called again by one order at a
-//! time, less and less often. The others wait without a call.
+//! A channel's client that knows which rights Mirakl refuses the key, and whether the marketplace's demands can be read: what is refused, or of
+//! no use, is told once, and called again by one order at a time, less and less often. The others wait without a call.
 
 use std::cell::RefCell;
 use std::time::Duration;
 
-use shared::clock::Clock;
-use shared::despatch::plan::{NewShipment, Tracking};
-use shared::despatch::platform::Platform;
-use shared::events::EventBus;
+use shared::domain::events::EventBus;
+use shared::domain::rights::RefusedRights;
+use shared::domain::state::{Store, StoreError};
+use shared::kit::clock::Clock;
+use shared::mirakl::rights::{is_answered_with_right, shows_right};
+use shared::mirakl::shipping::NewShipment;
+use shared::mirakl::shipping::Tracking;
 use shared::mirakl::shipping::{MiraklShipping, SettledEntry, SettlementRequest, Shipment, ShipmentAnswer};
+use shared::mirakl::shipping_requirements::Platform;
 use shared::mirakl::{MiraklError, Order};
-use shared::rights::{RefusedRights, shows_right};
-use shared::state::{Store, StoreError};
 
 /// Tries of a write that another run has been quicker with.
 const TRIES: usize = 5;
@@ -53,7 +55,8 @@ impl<'p, M, S: Store, E: EventBus, C: Clock> Permitted<'p, M, S, E, C> {
         }
         let answer = call.await;
         match answer {
-            Err(problem) if problem.is_key_refused() => {
+            // Such an answer is no matter of one order's: it is the same for all of them.
+            Err(problem) if problem.is_key_refused() || (OF_PLATFORM.contains(&problem.operation) && is_answered_with_right(&problem)) => {
                 self.refuse(&problem).await;
                 let wait = self.refused.borrow().wait(self.channel, problem.operation, self.clock.now());
                 Err(MiraklError { retry_after: wait.or(problem.retry_after), ..problem })
@@ -61,10 +64,14 @@ impl<'p, M, S: Store, E: EventBus, C: Clock> Permitted<'p, M, S, E, C> {
             answer => {
                 // A question of several calls that failed says nothing of those after the failure.
                 if !suspects.is_empty() && (answer.is_ok() || (operations.len() == 1 && shows_right(&answer))) {
-                    self.change(|refused| {
-                        suspects.iter().fold(false, |changed, operation| refused.works(self.channel, operation) | changed)
-                    })
-                    .await;
+                    let works_again = self
+                        .change(|refused| {
+                            suspects.iter().fold(false, |changed, operation| refused.works(self.channel, operation) | changed)
+                        })
+                        .await;
+                    if works_again {
+                        tracing::info!(channel = self.channel, ?suspects, "what was refused, or failed, works again");
+                    }
                 }
                 answer
             }
@@ -92,7 +99,7 @@ impl<'p, M, S: Store, E: EventBus, C: Clock> Permitted<'p, M, S, E, C> {
         }
     }
 
-    /// Notes a refusal and tells people of it, once.
+    /// Notes a refusal, or an answer that is of no use, and tells people of it, once.
     async fn refuse(&self, problem: &MiraklError) {
         let now = self.clock.now();
         let first = self.refused.borrow().of(self.channel, problem.operation).is_none();
@@ -100,8 +107,10 @@ impl<'p, M, S: Store, E: EventBus, C: Clock> Permitted<'p, M, S, E, C> {
             .change(|refused| {
                 // Several orders may meet a first refusal at once: it counts once.
                 let is_news = !first || refused.of(self.channel, problem.operation).is_none();
-                if is_news {
+                if is_news && problem.is_key_refused() {
                     refused.refuse(self.channel, problem, now);
+                } else if is_news {
+                    refused.fails(self.channel, problem, String::new(), now);
                 }
                 is_news
             })
@@ -119,7 +128,7 @@ impl<'p, M, S: Store, E: EventBus, C: Clock> Permitted<'p, M, S, E, C> {
             }
             // The next refusal tells.
             Err(unsaid) => {
-                tracing::error!(channel = self.channel, %problem, %unsaid, "a right is refused, and that could not be said on the bus")
+                tracing::error!(channel = self.channel, %problem, %unsaid, "an operation is refused or keeps failing, and that could not be said on the bus")
             }
         }
     }
@@ -146,7 +155,7 @@ impl<'p, M, S: Store, E: EventBus, C: Clock> Permitted<'p, M, S, E, C> {
 }
 
 fn held_back(operation: &'static str, wait: Duration) -> MiraklError {
-    let problem = MiraklError::refused(operation, 403, None, "was refused a while ago, and is not called again yet");
+    let problem = MiraklError::refused(operation, 403, None, "was refused, or failed, a while ago, and is not called again yet");
     MiraklError { retry_after: Some(wait), ..problem }
 }
 

@@ -3,10 +3,10 @@
 
 use anyhow::Result;
 use local_world::Build;
-use shared::state::ledger::LedgerStore as _;
-use shared::state::ledger::memory::MemoryLedger;
-use shared::stock::ledger::{Change, encode, sku_hash};
-use shared::stock::offer::Shown;
+use shared::domain::state::ledger::LedgerStore as _;
+use shared::domain::state::ledger::memory::MemoryLedger;
+use shared::domain::stock::ledger::{Change, encode, sku_hash};
+use shared::domain::stock::offer::Shown;
 
 use crate::row::{Figure, Row};
 

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
-use shared::functions::Function;
+use shared::aws::functions::Function;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use shared::functions::Function;
+use shared::aws::functions::Function;
 use tokio::sync::Mutex;
 use xtask::cargo::{self, OPERATOR};
 

@@ -20,6 +20,6 @@ pub use deployment::{Deployment, QueueDepths, QueuedMessage};
 pub use handlers::{Build, compile_functions, compile_program};
 pub use local_aws::{AwsServer, LocalAws, REGION, environment as python};
 pub use observation::Observation;
-pub use shared::functions::Function;
+pub use shared::aws::functions::Function;
 pub use simulated::Simulated;
 pub use world::{World, WorldOptions};

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use local_world::{Function, paths};
 use serde_json::Value;
-use shared::settings::Settings;
+use shared::aws::settings::Settings;
 
 /// What Lambda sets itself; and where a local AWS is.
 const OF_LAMBDA: [&str; 5] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL"];
@@ -20,7 +20,7 @@ fn read_by(wire: impl FnOnce(&Settings<'_>) -> bool) -> BTreeSet<String> {
         asked.borrow_mut().insert(name.to_owned());
         Some("1".to_owned())
     });
-    shared::telemetry::start(&settings);
+    shared::aws::telemetry::start(&settings);
     assert!(wire(&settings), "it cannot be wired");
     drop(settings);
     asked.into_inner().into_iter().filter(|name| !OF_LAMBDA.contains(&name.as_str())).collect()
@@ -95,7 +95,7 @@ async fn the_list_of_functions_is_complete() {
         assert!(read(&package.join("Cargo.toml")).contains(&format!("name = \"{name}\"")), "a package is named as its folder: {name}");
     }
     let packages: BTreeSet<String> = packages.iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
-    assert_eq!(packages, listed, "the folders under functions/ (left), shared/src/functions.rs (right)");
+    assert_eq!(packages, listed, "the folders under functions/ (left), shared/src/aws/functions.rs (right)");
     let members = read(&paths::workspace().join("Cargo.toml"));
     assert!(members.contains("\"functions/*\""), "every folder under functions/ is a member of the workspace");
 
@@ -106,7 +106,7 @@ async fn the_list_of_functions_is_complete() {
         .map(|(id, function)| (id.as_str(), function["Properties"]["CodeUri"].as_str().unwrap().to_owned()))
         .collect();
     let expected = Function::ALL.iter().map(|function| (function.logical_id(), format!("functions/{}", function.name()))).collect();
-    assert_eq!(deployed, expected, "template.yaml (left), shared/src/functions.rs (right)");
+    assert_eq!(deployed, expected, "template.yaml (left), shared/src/aws/functions.rs (right)");
     let readme = read(&paths::workspace().join("README.md"));
     for function in Function::ALL {
         let (id, name) = (function.logical_id(), function.name());

@@ -89,7 +89,7 @@ async fn all_functions_together_make_few_calls_to_prima_at_once() {
         .sum();
     let calls = copies * CALLS_IN_PROCESS + questions;
     assert!(copies > 0 && questions > 0 && calls <= PRIMA_CALLS_AT_ONCE, "{calls} calls");
-    let defaults: shared::installation::Installation = serde_json::from_str(include_str!("../../seed/installation.json")).unwrap();
+    let defaults: shared::domain::installation::Installation = serde_json::from_str(include_str!("../../seed/installation.json")).unwrap();
     assert_eq!(u64::try_from(defaults.prima.concurrent_calls).unwrap(), CALLS_IN_PROCESS);
     assert_eq!(u64::try_from(defaults.despatch.concurrent_questions).unwrap(), QUESTIONS_IN_PROCESS);
     assert_eq!(u64::try_from(defaults.stock.concurrent_ranges).unwrap(), RANGES_IN_PROCESS);

@@ -520,8 +520,86 @@ pub(crate) enum DeadLettersCommand {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
     use clap::CommandFactory;
+    use shared::domain::order::OrderKey;
+    use shared::domain::order::remedy::{self, SettledAs};
+    use shared::mirakl::shipping::How;
 
     use super::*;
+
+    fn parsed(line: &str) -> Command {
+        Arguments::try_parse_from(line.split_whitespace()).unwrap_or_else(|problem| panic!("{line}: {problem}")).command
+    }
+
+    /// The workspace's files under a folder whose names end so, each with its text.
+    fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let (mut folders, mut found) = (vec![root.join(folder)], Vec::new());
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.to_string_lossy().ends_with(ending) {
+                    found.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
+                }
+            }
+        }
+        assert!(!found.is_empty(), "{folder}");
+        found
+    }
+
+    #[test]
+    fn the_commands_of_remedies_are_whole() {
+        let order = OrderKey::new("outfitter-uk", "W-1-A");
+        for settled_as in SettledAs::ALL {
+            let Command::Exceptions(ExceptionsCommand::Settle { channel, order: id, outcome, note, force: false }) =
+                parsed(&remedy::settle(&order, settled_as))
+            else {
+                panic!("{settled_as:?}")
+            };
+            assert_eq!((channel.as_str(), id.as_str(), note.as_str()), ("outfitter-uk", "W-1-A", "TEXT"));
+            assert_eq!(outcome.to_possible_value().unwrap().get_name(), settled_as.name());
+        }
+        assert_eq!(Settlement::value_variants().len(), SettledAs::ALL.len());
+        assert!(matches!(parsed(&remedy::retry(&order)), Command::Exceptions(ExceptionsCommand::Retry { .. })));
+        for how in [How::Cancel, How::Refund] {
+            let command = parsed(&remedy::settle_pieces(&order, how));
+            assert!(matches!(command, Command::Despatches(DespatchesCommand::Settle { send: false, .. })), "{command:?}");
+        }
+    }
+
+    #[test]
+    fn no_remedy_writes_such_a_command_itself() {
+        for (path, text) in ["shared/src", "functions"].into_iter().flat_map(|folder| files(folder, ".rs")) {
+            let writes = |command: &str| text.contains(&format!("prima-mirakl {command}"));
+            let its_own = writes("exceptions settle") || writes("exceptions retry") || writes("despatches settle {");
+            assert!(!its_own || path.ends_with("/remedy.rs"), "{path}: the commands of remedies stand in order/remedy.rs");
+        }
+    }
+
+    #[test]
+    fn the_documents_name_exceptions_commands_whole() {
+        let readme = include_str!("../../../README.md").to_owned();
+        let mut seen = 0;
+        for (path, text) in files("docs", ".md").into_iter().chain([("README.md".to_owned(), readme)]) {
+            for line in text.lines() {
+                // A code block's line, or the code spans of a paragraph.
+                let commands: Vec<&str> = match line.strip_prefix("    ") {
+                    Some(code) => vec![code.split(" #").next().unwrap_or_default()],
+                    None => line.split('`').skip(1).step_by(2).collect(),
+                };
+                for command in commands {
+                    let command = command.trim().trim_start_matches("prima-mirakl ");
+                    if ["settle", "reopen", "retry"].iter().any(|verb| command.starts_with(&format!("exceptions {verb}"))) {
+                        let problem = Arguments::try_parse_from(format!("prima-mirakl {command}").split_whitespace()).err();
+                        assert!(problem.is_none(), "{path}: {command}: {problem:?}");
+                        seen += 1;
+                    }
+                }
+            }
+        }
+        assert!(seen > 5, "the commands are not found: {seen}");
+    }
 
     #[test]
     fn the_command_line_is_sound() {

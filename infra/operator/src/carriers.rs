@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use anyhow::{Context, Result, anyhow};
-use shared::channels::DocumentKey;
-use shared::despatch::carriers::{CarrierEntry, CarrierMap, NoTarget, Target, proposals};
-use shared::despatch::platform::Platform;
+use shared::domain::despatch::carriers::{CarrierEntry, CarrierMap, NoTarget, Target, proposals};
+use shared::domain::documents::DocumentKey;
+use shared::domain::order::row::Stage;
+use shared::domain::state::Store;
 use shared::mirakl::shipping::MiraklShipping;
-use shared::order::row::Stage;
-use shared::state::Store;
+use shared::mirakl::shipping_requirements::Platform;
 
 use crate::answers::{Found, Refused};
 use crate::arguments::CarriersCommand;
@@ -102,7 +102,12 @@ async fn platform(connector: &Connector, channel: &str) -> Result<(Platform, Opt
         Err(problem) => Err(problem),
     };
     match asked {
-        Ok(platform) => Ok((platform, None)),
+        Ok(platform) => {
+            let odd: Vec<String> = platform.unread_fields.iter().map(ToString::to_string).collect();
+            let note =
+                (!odd.is_empty()).then(|| format!("Not understood, and done without (9: a digit, a: a letter): {}.", odd.join("; ")));
+            Ok((platform, note))
+        }
         Err(problem) => {
             let kept: Option<Platform> = connector.documents()?.read(&DocumentKey::Platform(channel.to_owned())).await?;
             let kept = kept.ok_or_else(|| anyhow!("the marketplace's carriers cannot be read ({problem}), and were never read before"))?;

@@ -4,17 +4,19 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::Result;
-use shared::channel::{Channel, Mode};
-use shared::channels::{DocumentKey, Documents};
-use shared::clock::{SystemClock, before};
-use shared::despatch::platform::Platform;
-use shared::despatch::rules::{DespatchRules, ShortLines};
-use shared::installation::Installation;
+use shared::aws::documents::Documents;
+use shared::aws::secrets::SecretsManagerKeys;
+use shared::domain::channel::{Channel, Mode};
+use shared::domain::despatch::rules::{DespatchRules, ShortLines};
+use shared::domain::documents::DocumentKey;
+use shared::domain::installation::Installation;
+use shared::domain::installation::Purpose;
+use shared::domain::stock::rules::{ImportKind, StockRules};
+use shared::kit::clock::{SystemClock, before};
 use shared::mirakl::probe::Probed;
 use shared::mirakl::rights::refusal;
-use shared::prima::{PrimaClient, wsdl};
-use shared::secrets::SecretsManagerKeys;
-use shared::stock::rules::{ImportKind, StockRules};
+use shared::mirakl::shipping_requirements::Platform;
+use shared::prima::wsdl;
 
 use crate::answers::Found;
 use crate::documents::mode;
@@ -145,8 +147,10 @@ async fn mirakl(connector: &Connector, channel: &Channel, keys: SecretsManagerKe
         Ok(()) => findings.push(finding("Mirakl (V01)", "answers".to_owned(), "")),
         Err(problem) => return vec![finding("Mirakl (V01)", problem.to_string(), "check base_url, and that this machine reaches it")],
     }
+    let mut unread_fields = Vec::new();
     findings.push(match client.account().await {
         Ok(account) => {
+            unread_fields.extend(account.unread_fields);
             let state = account.shop_state.unwrap_or_else(|| "unknown".to_owned());
             let remedy = if state == "OPEN" { "" } else { "the shop is not open: ask the marketplace" };
             let shop = account.shop_id.map_or_else(|| "?".to_owned(), |id| id.to_string());
@@ -160,6 +164,7 @@ async fn mirakl(connector: &Connector, channel: &Channel, keys: SecretsManagerKe
     });
     findings.push(match client.platform_configuration().await {
         Ok(platform) => {
+            unread_fields.extend(platform.unread_fields);
             let workflows = platform.features.order_workflows;
             let acceptance = workflows.order_acceptance.unwrap_or_else(|| "unknown".to_owned());
             let tax = platform.features.order_tax_mode.unwrap_or_else(|| "unknown".to_owned());
@@ -169,13 +174,17 @@ async fn mirakl(connector: &Connector, channel: &Channel, keys: SecretsManagerKe
             finding("platform (PC01)", format!("{problem}; the key's user may lack ROLE_SHOP_ADMIN, which despatches need"), "")
         }
     });
+    findings.extend(unread_fields.iter().map(|form| {
+        let remedy = "it was done without: say the form to the connector's engineer (9: a digit, a: a letter)";
+        finding("odd field", format!("{form} is not understood"), remedy)
+    }));
     findings
 }
 
 /// Whether Prima's service answers from here, and whether its WSDL agrees with the installation document.
 async fn prima(installation: &Installation) -> Finding {
     let what = "Prima (WSDL)".to_owned();
-    let client = match PrimaClient::new(installation, SystemClock) {
+    let client = match installation.prima_client(Purpose::Orders, SystemClock) {
         Ok(client) => client,
         Err(problems) => {
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();

@@ -7,7 +7,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use jiff::Timestamp;
 use serde::Deserialize;
-use shared::aws::code_of;
+use shared::aws::config::code_of;
 
 use crate::place::Connector;
 use crate::table::{moment_or_dash, table};
@@ -185,7 +185,7 @@ mod tests {
         let sent = read.since.unwrap();
         assert_eq!(sent.as_millisecond(), 1_790_000_000_123);
         assert!(read.is_of("c", "W-1-A", sent) && !read.is_of("c", "W-1-B", sent) && !read.is_of("d", "W-1-A", sent));
-        assert!(!read.is_of("c", "W-1-A", shared::clock::before(sent, std::time::Duration::from_millis(1))), "it came since");
+        assert!(!read.is_of("c", "W-1-A", shared::kit::clock::before(sent, std::time::Duration::from_millis(1))), "it came since");
 
         let order = letter(&Message::builder().body(r#"{"channel":"c","order_id":"W-2-A","task":"cancel"}"#).build());
         assert_eq!((order.order.as_str(), order.kind.as_str()), ("W-2-A", "not-worked-off"));

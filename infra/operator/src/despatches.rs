@@ -6,17 +6,20 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use shared::channels::DocumentKey;
-use shared::despatch::message::MessageUnderWay;
-use shared::despatch::plan::missing;
-use shared::despatch::rules::DespatchRules;
-use shared::despatch::settlement::{LineAmounts, ShortLine, amounts};
-use shared::despatch::{How, ParcelLine, RequestedSettlement};
+use shared::aws::store::DynamoDbStore;
+use shared::domain::despatch::RequestedSettlement;
+use shared::domain::despatch::message::MessageUnderWay;
+use shared::domain::despatch::plan::missing;
+use shared::domain::despatch::rules::DespatchRules;
+use shared::domain::despatch::settlement::{ShortLine, amounts};
+use shared::domain::documents::DocumentKey;
+use shared::domain::order::row::{OrderKey, OrderRow, Stage};
+use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
+use shared::domain::state::Store;
+use shared::mirakl::shipping::How;
+use shared::mirakl::shipping::LineAmounts;
 use shared::mirakl::shipping::MiraklShipping;
-use shared::order::row::{OrderKey, OrderRow, Stage};
-use shared::queue::{OrderMessage, OrderQueue, OrderTask};
-use shared::state::Store;
-use shared::state::dynamodb::DynamoDbStore;
+use shared::mirakl::shipping::ParcelLine;
 
 use crate::arguments::{DespatchesCommand, SettleHow};
 use crate::orders::{change, index_states};
@@ -36,7 +39,7 @@ pub(crate) async fn run(connector: &Connector, command: DespatchesCommand) -> Re
         }
         DespatchesCommand::Waiting { channel, hours } => {
             let rows = rows_in(connector, channel.as_deref(), &[Stage::Created, Stage::PartDespatched]).await?;
-            let long_ago = shared::clock::before(connector.now, Duration::from_secs(3600 * u64::from(hours)));
+            let long_ago = shared::kit::clock::before(connector.now, Duration::from_secs(3600 * u64::from(hours)));
             let mut rows: Vec<OrderRow> =
                 rows.into_iter().filter(|row| row.created_at.is_some_and(|created_at| created_at <= long_ago)).collect();
             rows.sort_by_key(|row| row.shipping_deadline.unwrap_or(Timestamp::MAX));
@@ -83,7 +86,7 @@ fn render_unconfirmed(rows: &[OrderRow], now: Timestamp) -> String {
         let despatch = row.despatch.as_ref();
         let first = despatch.and_then(|despatch| despatch.parcels.iter().map(|parcel| parcel.found_at).min());
         let carriers: Vec<String> =
-            despatch.iter().flat_map(|despatch| despatch.unconfirmed()).map(shared::despatch::Parcel::description).collect();
+            despatch.iter().flat_map(|despatch| despatch.unconfirmed()).map(shared::domain::despatch::Parcel::description).collect();
         let why = match &row.exception {
             Some(exception) => format!("{}: {}", exception.kind.name(), exception.reason),
             None if row.stage == Stage::PartDespatched => "waits for the rest".to_owned(),
@@ -274,7 +277,7 @@ pub(crate) async fn retry(connector: &Connector, store: &DynamoDbStore, channel:
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
-    use shared::despatch::{Despatch, Parcel};
+    use shared::domain::despatch::{Despatch, Parcel};
 
     use super::*;
     use crate::orders::tests::{now, row};
@@ -294,8 +297,10 @@ mod tests {
     #[test]
     fn what_looks_un_shipped_is_listed_with_time_left_and_value_held() {
         let mut row = despatched();
-        row.payout_value =
-            Some(shared::order::row::PayoutValue { amount: shared::amount::Amount("41.50".parse().unwrap()), currency: "GBP".into() });
+        row.payout_value = Some(shared::domain::order::row::PayoutValue {
+            amount: shared::kit::amount::Amount("41.50".parse().unwrap()),
+            currency: "GBP".into(),
+        });
         assert!(is_unconfirmed(&row));
         let shown = render_unconfirmed(&[row], now());
         for expected in ["OUT-1", "30 min 0 s AGO", "41.50 GBP", "DPD", "on its way to Mirakl", "1 orders; payout held back: 41.50 GBP"] {

@@ -2,9 +2,10 @@
 
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
-use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage, Unanswered};
-use shared::state::Store;
-use shared::state::dynamodb::DynamoDbStore;
+use shared::aws::store::DynamoDbStore;
+use shared::domain::order::remedy::{self, SettledAs};
+use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage, Unanswered};
+use shared::domain::state::Store;
 
 use crate::answers::Refused;
 use crate::arguments::{ExceptionsCommand, Settlement};
@@ -141,11 +142,11 @@ fn retry(row: &mut OrderRow, note: &str, now: Timestamp) -> Result<()> {
         (stage, _) => return Err(anyhow!("order {order} is {}, no exception: there is nothing to retry", stage.name())),
     };
     if row.created_at.is_some() || is_after_creation(kind) {
-        let channel = &row.key.channel;
         return Err(anyhow!(
-            "order {order} is an exception of kind {}: creating it again cannot help. Do as its remedy says, then record it: \
-             prima-mirakl exceptions settle {channel} {order} --as created|cancelled|keyed-by-hand --note TEXT",
-            kind.name()
+            "order {order} is an exception of kind {}: creating it again cannot help. Do as its remedy says, then record how it ended \
+             (--as created, cancelled, keyed-by-hand or shipped): {}",
+            kind.name(),
+            remedy::settle(&row.key, SettledAs::Cancelled)
         ));
     }
     row.adopted = true;
@@ -215,7 +216,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
     use super::*;
     use crate::orders::tests::{now, row};
-    use shared::order::row::Attempt;
+    use shared::domain::order::row::Attempt;
 
     fn failed(kind: ExceptionKind) -> OrderRow {
         let mut row = row();

@@ -4,11 +4,11 @@ use std::io::{IsTerminal, Read};
 
 use anyhow::{Result, anyhow};
 use secrecy::SecretString;
-use shared::channel::Channel;
-use shared::clock::SystemClock;
+use shared::aws::secrets;
+use shared::domain::channel::Channel;
+use shared::kit::clock::SystemClock;
 use shared::mirakl::client::HttpDirectory;
 use shared::mirakl::keys::ApiKeys;
-use shared::secrets;
 
 use crate::answers::Refused;
 
@@ -51,7 +51,7 @@ impl ApiKeys for Given {
 /// Asks for the shop behind the key (A01): a good key is not to be overwritten by one that opens nothing, or another shop.
 async fn try_key(connector: &Connector, channel: &Channel, key: &str) -> Result<()> {
     let keys = Given(SecretString::from(key.to_owned()));
-    let account = match HttpDirectory::new(keys, SystemClock).client_of(channel, connector.patience_ends()) {
+    let account = match HttpDirectory::new(keys, SystemClock).client_of(channel.shop(), connector.patience_ends()) {
         Ok(client) => client.account().await,
         Err(problem) => Err(problem),
     };

@@ -2,12 +2,12 @@
 
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
-use shared::order::row::{
+use shared::aws::store::DynamoDbStore;
+use shared::domain::order::row::{
     DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED, EXCEPTION_UNANNOUNCED, OrderKey, OrderRow, REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING,
     Stage,
 };
-use shared::state::dynamodb::DynamoDbStore;
-use shared::state::{Store, StoreError};
+use shared::domain::state::{Store, StoreError};
 
 use crate::arguments::OrdersCommand;
 use crate::place::Connector;
@@ -230,8 +230,8 @@ fn render(row: &OrderRow, now: Timestamp) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use shared::domain::order::row::ExceptionKind;
     use shared::mirakl::Order;
-    use shared::order::row::ExceptionKind;
 
     use super::*;
 

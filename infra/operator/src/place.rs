@@ -5,18 +5,18 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use aws_config::SdkConfig;
 use jiff::Timestamp;
-use shared::aws::operator_config;
-use shared::channel::Channel;
-use shared::channels::Documents;
-use shared::clock::{SystemClock, after};
+use shared::aws::config::operator_config;
+use shared::aws::documents::Documents;
+use shared::aws::queues::SqsQueue;
+use shared::aws::secrets::SecretsManagerKeys;
+use shared::aws::settings::{self, Settings};
+use shared::aws::stock_files::S3StockFiles;
+use shared::aws::stock_ledger::DynamoDbLedger;
+use shared::aws::store::DynamoDbStore;
+use shared::domain::channel::Channel;
+use shared::kit::clock::{SystemClock, after};
 use shared::mirakl::MiraklError;
 use shared::mirakl::client::{HttpDirectory, MiraklClient};
-use shared::secrets::SecretsManagerKeys;
-use shared::settings::{self, Settings};
-use shared::sqs::SqsQueue;
-use shared::state::dynamodb::DynamoDbStore;
-use shared::state::ledger::dynamodb::DynamoDbLedger;
-use shared::stock::files::S3StockFiles;
 
 use crate::answers::Refused;
 use crate::arguments::Place;
@@ -145,7 +145,7 @@ impl Connector {
         keys: SecretsManagerKeys,
         channel: &Channel,
     ) -> Result<MiraklClient<SecretsManagerKeys, SystemClock>, MiraklError> {
-        HttpDirectory::new(keys, SystemClock).client_of(channel, self.patience_ends())
+        HttpDirectory::new(keys, SystemClock).client_of(channel.shop(), self.patience_ends())
     }
 
     /// A channel that is defined.

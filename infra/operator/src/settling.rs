@@ -1,13 +1,14 @@
 //! What Mirakl and Prima say of an order that a person settles: a settling that they contradict is most likely a mistake.
 
 use anyhow::Result;
-use shared::channels::DocumentKey;
-use shared::clock::SystemClock;
-use shared::installation::Installation;
+use shared::domain::documents::DocumentKey;
+use shared::domain::installation::Installation;
+use shared::domain::installation::Purpose;
+use shared::domain::order::row::{ExceptionKind, OrderRow};
+use shared::kit::clock::SystemClock;
 use shared::mirakl::shipping::MiraklShipping;
 use shared::mirakl::{Order, OrderState};
-use shared::order::row::OrderRow;
-use shared::prima::{PrimaClient, PrimaOrderStatus, PrimaOrders};
+use shared::prima::{PrimaOrderStatus, PrimaOrders};
 
 use crate::arguments::Settlement;
 use crate::place::Connector;
@@ -45,7 +46,8 @@ async fn ask_prima(connector: &Connector, number: &str) -> Answer<PrimaOrderStat
         .await
         .map_err(|problem| problem.to_string())?;
     let installation = installation.ok_or_else(|| "there is no installation document".to_owned())?;
-    let client = PrimaClient::new(&installation, SystemClock)
+    let client = installation
+        .prima_client(Purpose::Orders, SystemClock)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
     client.until(connector.patience_ends()).order_status(number).await.map_err(|problem| problem.to_string())
 }
@@ -82,6 +84,9 @@ pub(crate) fn contradictions(row: &OrderRow, outcome: Settlement, seen: &Seen) -
         (Some(Err(_)), Settlement::Created) => {}
         (Some(Err(problem)), _) => lines.push(format!("Prima cannot be asked for {number} from here: {problem}")),
         (Some(Ok(None)), Settlement::Created) => lines.push(format!("Prima does not know {number}")),
+        // That the goods have left all the same is what the exception says, and nothing in Prima changes it any more.
+        (Some(Ok(Some(PrimaOrderStatus::Despatched | PrimaOrderStatus::PartDespatched))), Settlement::Cancelled)
+            if row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::CancelledAfterDespatch) => {}
         (Some(Ok(Some(status))), Settlement::Cancelled) if *status != PrimaOrderStatus::Cancelled => {
             lines.push(format!("Prima holds {number}, not cancelled: cancel it there first"));
         }
@@ -132,6 +137,10 @@ mod tests {
             let fits = if expected.is_empty() { lines.is_empty() } else { lines.len() == 1 && lines[0].starts_with(expected) };
             assert!(fits, "{outcome:?} of {state}: {lines:?}");
         }
+        let mut row = crate::orders::tests::row();
+        row.fail(ExceptionKind::CancelledAfterDespatch, "why", "what", crate::orders::tests::now());
+        let left = Seen { mirakl: Ok(Some(order("CANCELED", false))), prima: Some(Ok(Some(PrimaOrderStatus::Despatched))) };
+        assert_eq!(contradictions(&row, Cancelled, &left), Vec::<String>::new(), "it left, and was cancelled");
         assert_eq!(against(Shipped, Err("no answer".to_owned()), None), ["Mirakl cannot be asked: no answer"]);
         assert_eq!(against(Cancelled, Ok(None), None), Vec::<String>::new());
     }

@@ -10,13 +10,13 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_sqs::types::QueueAttributeName;
 use jiff::Timestamp;
 use serde_json::json;
-use shared::aws::code_of;
-use shared::channels::Documents;
-use shared::clock::after;
-use shared::eventbridge::SOURCE;
-use shared::functions::Function;
-use shared::state::dynamodb::DynamoDbStore;
-use shared::state::{PollState, Store as _};
+use shared::aws::config::code_of;
+use shared::aws::documents::Documents;
+use shared::aws::event_bus::SOURCE;
+use shared::aws::functions::Function;
+use shared::aws::store::DynamoDbStore;
+use shared::domain::state::{PollState, Store as _};
+use shared::kit::clock::after;
 
 use crate::place::Connector;
 use crate::table::{age, table};
@@ -271,7 +271,7 @@ async fn listings(connector: &Connector, stack: &Stack) -> Result<String, Troubl
     let store = DynamoDbStore::new(client, orders, channels, stock, LEFTOVER);
     let mut late = Vec::new();
     let mut on = 0;
-    for channel in list.channels.iter().filter(|channel| channel.orders != shared::channel::Mode::Off) {
+    for channel in list.channels.iter().filter(|channel| channel.orders != shared::domain::channel::Mode::Off) {
         on += 1;
         let poll = store.load_poll(&channel.id).await.map_err(|problem| unread(problem.to_string()))?;
         if let Some(problem) = lateness(&poll, connector.now) {
@@ -291,7 +291,7 @@ async fn listings(connector: &Connector, stack: &Stack) -> Result<String, Troubl
 /// A listing that was begun says little: the key may have been refused, or the listing cut short.
 fn lateness(poll: &PollState, now: Timestamp) -> Option<String> {
     let Some(begun) = poll.listed_at else { return Some("was never listed".to_owned()) };
-    if let Some(right) = poll.refused.iter().next() {
+    if let Some(right) = poll.refused.iter().find(|right| right.trouble == shared::domain::rights::Trouble::Right) {
         return Some(format!("has had {} refused to its key for {}", right.operation, age(right.since, now)));
     }
     if after(begun, LATEST_LISTING) < now {

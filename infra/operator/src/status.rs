@@ -3,13 +3,13 @@
 use anyhow::{Result, anyhow};
 use aws_sdk_sqs::types::QueueAttributeName;
 use jiff::Timestamp;
-use shared::aws::code_of;
-use shared::channel::Channel;
+use shared::aws::config::code_of;
+use shared::aws::store::DynamoDbStore;
+use shared::domain::channel::Channel;
+use shared::domain::order::row::Stage;
+use shared::domain::rights::{RefusedRights, Trouble};
+use shared::domain::state::{PollState, PrimaIntake, Store};
 use shared::mirakl::rights::right_of;
-use shared::order::row::Stage;
-use shared::rights::RefusedRights;
-use shared::state::dynamodb::DynamoDbStore;
-use shared::state::{PollState, PrimaIntake, Store};
 
 use crate::documents::mode;
 use crate::orders::index_states;
@@ -73,13 +73,14 @@ fn channel_row(channel: &Channel, poll: &PollState, of_despatch: &RefusedRights,
     let ago = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), |at| format!("{} ago", age(at, now)));
     let mut remarks = Vec::new();
     for right in poll.refused.iter().chain(of_despatch.iter().filter(|right| right.channel == channel.id)) {
-        remarks.push(format!(
-            "Mirakl refuses {} since {}, which needs {} (prima-mirakl check {})",
-            right.operation,
-            age(right.since, now),
-            right_of(&right.operation),
-            channel.id
-        ));
+        let (operation, since) = (&right.operation, age(right.since, now));
+        remarks.push(match right.trouble {
+            Trouble::Right => {
+                let right = right_of(operation);
+                format!("Mirakl refuses {operation} since {since}, which needs {right} (prima-mirakl check {})", channel.id)
+            }
+            Trouble::Failure => format!("{operation} fails since {since}: {}", right.told),
+        });
     }
     if poll.full_wanted {
         remarks.push("the next listing looks at all open orders".to_owned());
@@ -125,11 +126,11 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
     use std::time::Duration;
 
-    use shared::clock::before;
+    use shared::kit::clock::before;
     use shared::mirakl::MiraklError;
 
     use super::*;
-    use shared::state::OperationIntake;
+    use shared::domain::state::OperationIntake;
 
     #[test]
     fn intake_and_poll_read_as_sentences() {

@@ -5,30 +5,33 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
-use shared::channel::{Channel, Mode};
-use shared::channels::{DocumentKey, UnusableDocument};
-use shared::clock::after;
-use shared::installation::Installation;
-use shared::order::mapping::{PrimaSku, SkuProblem};
+use shared::domain::channel::{Channel, Mode};
+use shared::domain::documents::DocumentKey;
+use shared::domain::documents::UnusableDocument;
+use shared::domain::installation::Installation;
+use shared::domain::order::mapping::SkuProblem;
+use shared::domain::state::ledger::{LedgerStore, StockRecord, StoredLedger};
+use shared::domain::state::{FlightStore, StoreError};
+use shared::domain::stock::availability::{OfferView, SalesChannel};
+use shared::domain::stock::book::{StockBook, StockPages};
+use shared::domain::stock::cadence::most_within;
+use shared::domain::stock::division::{Divided, Quota};
+use shared::domain::stock::exceptions::StockException;
+use shared::domain::stock::figures::Figures;
+use shared::domain::stock::files::{FIGURES, StockFiles, offers_of};
+use shared::domain::stock::flight::Flight;
+use shared::domain::stock::in_flight::units_of;
+use shared::domain::stock::memory::{PushMemory, StockMemory};
+use shared::domain::stock::offer::{Known, Shown, Wanted, Why, to_publish};
+use shared::domain::stock::offers_list::OffersList;
+use shared::domain::stock::outstanding::{Outstanding, SeenUntil, outstanding};
+use shared::domain::stock::rules::{Sourced, StockRule};
+use shared::domain::stock::settings::{LastPieces, StockSettings};
+use shared::domain::stock::snapshot::{ChannelSnapshot, OtherChannel, availability, other_channels, seen_until};
+use shared::kit::clock::after;
+use shared::prima::sku::PrimaSku;
 use shared::prima::stock::SkuKey;
-use shared::state::ledger::{LedgerStore, StockRecord, StoredLedger};
-use shared::state::{FlightStore, StoreError};
-use shared::stock::availability::{OfferView, SalesChannel};
-use shared::stock::book::{StockBook, StockPages};
-use shared::stock::cadence::most_within;
-use shared::stock::division::{Divided, Quota};
-use shared::stock::exceptions::StockException;
-use shared::stock::figures::Figures;
-use shared::stock::files::{FIGURES, StockFiles, offers_of};
-use shared::stock::flight::Flight;
-use shared::stock::in_flight::units_of;
-use shared::stock::memory::{PushMemory, StockMemory};
-use shared::stock::offer::{Known, Shown, Wanted, Why, to_publish};
-use shared::stock::offers_list::OffersList;
-use shared::stock::outstanding::{Outstanding, SeenUntil, outstanding};
-use shared::stock::rules::{Sourced, StockRule};
-use shared::stock::settings::{LastPieces, StockBasis, StockSettings};
-use shared::stock::snapshot::{ChannelSnapshot, OtherChannel, availability, other_channels, seen_until};
+use shared::prima::stock::StockBasis;
 
 use crate::arguments::StockCommand;
 use crate::documents::mode;
@@ -201,7 +204,7 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
             other.offers.iter().flat_map(|offers| offers.skus()).filter(|sku| other.skus.read(sku).is_ok_and(|sku| sku.key() == view.key))
         {
             let view = availability.view(&other.sales_channel(), sku);
-            if view.is_ok_and(|view| shared::stock::offer::may_show_too_much(view.wanted, view.shown)) {
+            if view.is_ok_and(|view| shared::domain::stock::offer::may_show_too_much(view.wanted, view.shown)) {
                 others.push(format!("{} ({sku}) may show too much", other.channel.id));
             }
         }
@@ -455,7 +458,8 @@ fn next(view: &OfferView<'_>, facts: &Facts<'_>) -> String {
     if raises && !facts.others_too_high.is_empty() {
         waits.extend(facts.others_too_high.iter().cloned());
     }
-    if quantity == 0 && facts.memory.run.exceptions.iter().any(|one| one.kind == shared::stock::exceptions::StockExceptionKind::ZeroesHeld)
+    if quantity == 0
+        && facts.memory.run.exceptions.iter().any(|one| one.kind == shared::domain::stock::exceptions::StockExceptionKind::ZeroesHeld)
     {
         waits.push("many offers would go to zero at once: see stock status".to_owned());
     }
@@ -610,11 +614,11 @@ fn render_buffer(channel: &str, terms: &[(&str, Duration)], window: Duration, ad
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
-    use shared::order::mapping::SkuReader;
-    use shared::order::rules::SkuRules;
-    use shared::stock::import_memory::{ImportMemory, ImportUnderWay};
-    use shared::stock::ledger::Ledger;
-    use shared::stock::rules::{ImportKind, StockRules};
+    use shared::domain::order::mapping::SkuReader;
+    use shared::domain::order::rules::SkuRules;
+    use shared::domain::stock::import_memory::{ImportMemory, ImportUnderWay};
+    use shared::domain::stock::ledger::Ledger;
+    use shared::domain::stock::rules::{ImportKind, StockRules};
 
     use super::*;
 

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use shared::clock::after;
-use shared::order::mapping::PrimaSku;
-use shared::prima::installed::{Installed, Purpose};
+use shared::aws::prima_client::Installed;
+use shared::domain::installation::Purpose;
+use shared::domain::state::ledger::{LedgerStore, StockRecord};
+use shared::domain::stock::memory::StockMemory;
+use shared::kit::clock::after;
+use shared::prima::sku::PrimaSku;
 use shared::prima::stock::SkuKey;
-use shared::state::ledger::{LedgerStore, StockRecord};
-use shared::stock::memory::StockMemory;
 
 use crate::place::Connector;
 use crate::stock::Everything;

@@ -4,9 +4,10 @@
 use jiff::Timestamp;
 use reqwest::Method;
 
-pub use super::caller::Caller;
-use super::caller::LARGEST_ANSWER;
 use super::error::{MiraklError, Outcome};
+
+/// The largest answer that is read, unless the call says otherwise. A page of 100 orders has about 0.8 MB.
+pub(super) const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 
 /// What a repeat of a call does: part of each request, so that the client never guesses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -10,15 +10,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use url::Host;
 
-use super::call::Call;
+use super::call::{Call, LARGEST_ANSWER};
 use super::error::MiraklError;
 use super::keys::ApiKeys;
 use super::problem::error_of;
-use crate::clock::{Clock, after};
-use crate::http::{Jitter, Unread, backoff, causes, read_beginning, read_limited};
+use crate::kit::clock::{Clock, after};
+use crate::kit::http::{Jitter, Unread, backoff, causes, read_beginning, read_limited};
+use crate::kit::odd_form::OddForm;
 
-/// The largest answer that is read, unless the call says otherwise. A page of 100 orders has about 0.8 MB.
-pub(super) const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 /// As much as is read of an answer that is no success, for its message.
 const LARGEST_REFUSAL: usize = 64 * 1024;
 /// One try waits this long at most; of a download, for its beginning and for each piece.
@@ -167,28 +166,21 @@ impl<K: ApiKeys, C: Clock> Caller<K, C> {
     /// The last try's; or the answer has another form, of which nothing is quoted.
     pub async fn read<T: DeserializeOwned>(&self, call: &Call) -> Result<T, MiraklError> {
         let body = self.send(call).await?;
-        serde_json::from_slice(&body).map_err(|problem| {
-            let place = format!("line {}, column {}", problem.line(), problem.column());
-            MiraklError::unknown(call.operation, format!("the answer cannot be read ({:?} error at {place})", problem.classify()))
-        })
+        serde_json::from_slice(&body).map_err(|problem| unreadable(call.operation, &problem))
     }
 
-    /// As [`Self::read`], without the fields that cannot be read and are not needed. Paths are written as `carriers[].code`.
-    pub(super) async fn read_forgiving<T: DeserializeOwned>(&self, call: &Call, is_needed: fn(&str) -> bool) -> Result<T, MiraklError> {
+    /// As [`Self::read`], without the fields that cannot be read and are not needed: each with its operation. Paths are written as
+    /// `carriers[].code`.
+    pub(super) async fn read_forgiving<T: DeserializeOwned>(
+        &self,
+        call: &Call,
+        is_needed: fn(&str) -> bool,
+    ) -> Result<(T, Vec<OddForm>), MiraklError> {
         let body = self.send(call).await?;
         let text = String::from_utf8_lossy(&body);
-        match super::forgiving::read(&text, is_needed) {
-            Ok((read, odd)) => {
-                for form in odd {
-                    tracing::warn!(operation = call.operation, %form, "a field has a form that is not understood; going on without it");
-                }
-                Ok(read)
-            }
-            Err(problem) => {
-                let place = format!("line {}, column {}", problem.line(), problem.column());
-                Err(MiraklError::unknown(call.operation, format!("the answer cannot be read ({:?} error at {place})", problem.classify())))
-            }
-        }
+        let (read, odd) = super::forgiving::read(&text, is_needed).map_err(|problem| unreadable(call.operation, &problem))?;
+        let named = |form: OddForm| OddForm { field: format!("{} {}", call.operation, form.field), ..form };
+        Ok((read, odd.into_iter().map(named).collect()))
     }
 
     /// The key, while there is time for reading it.
@@ -296,4 +288,11 @@ impl<K: ApiKeys, C: Clock> Caller<K, C> {
 fn patience(call: &Call) -> Duration {
     let bytes = call.body.as_ref().map_or(0, |body| body.bytes.len()) + call.largest_answer.saturating_sub(LARGEST_ANSWER);
     TRY_TIMEOUT + Duration::from_secs((bytes / BYTES_A_SECOND) as u64)
+}
+
+/// Mirakl answered, and the answer has another form than it should: nothing of it is quoted.
+fn unreadable(operation: &'static str, problem: &serde_json::Error) -> MiraklError {
+    let place = format!("line {}, column {}", problem.line(), problem.column());
+    let message = format!("the answer cannot be read ({:?} error at {place})", problem.classify());
+    MiraklError { status: Some(StatusCode::OK.as_u16()), ..MiraklError::unknown(operation, message) }
 }

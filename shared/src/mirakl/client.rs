@@ -7,17 +7,45 @@ use reqwest::{Client, Method, Url};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::call::{Call, Caller, Repeat};
+use super::account::{Account, PlatformConfiguration};
+use super::call::{Call, Repeat};
+use super::caller::Caller;
 pub use super::keys::ApiKeys;
-use super::platform::{Account, PlatformConfiguration};
 use super::wire::{null_as_default, text};
-use super::{MiraklDirectory, MiraklError, MiraklOrders, OrderPage, OrderQuery, ReferenceAnswer, SellerReference, page};
-use crate::channel::Channel;
-use crate::clock::Clock;
-use crate::http::{Jitter, builder};
+use super::{MiraklError, MiraklOrders, OrderPage, OrderQuery, ReferenceAnswer, SellerReference, page};
+use crate::kit::clock::Clock;
+use crate::kit::http::{Jitter, builder};
 
 /// Mirakl's largest page, and the most ids or orders in one call. Left out, `max` is ten in silence.
 const MOST: usize = 100;
+
+/// What a base URL takes, for a person.
+pub const BASE_URL_TAKES: &str = "takes the marketplace's https address without a path, such as \"https://example.mirakl.net\"";
+
+/// One shop on one marketplace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shop<'a> {
+    /// The channel's id, under which its key is read.
+    pub channel_id: &'a str,
+    /// `https://<instance>.mirakl.net` or the marketplace's own domain, without `/api`.
+    pub base_url: &'a str,
+    /// `shop_id`; left out, Mirakl takes the key's default shop.
+    pub shop_id: Option<i64>,
+}
+
+/// A base URL that is fit for use: HTTPS without path, query or user; plain HTTP only to this very machine, where the simulators live.
+#[must_use]
+pub fn usable_base_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let local = matches!(url.host(), Some(url::Host::Ipv4(address)) if address.is_loopback());
+    let usable = (url.scheme() == "https" || (url.scheme() == "http" && local))
+        && url.has_host()
+        && matches!(url.path(), "" | "/")
+        && url.query().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    usable.then_some(url)
+}
 
 /// Hands out clients that share one pool of connections.
 #[derive(Debug)]
@@ -53,36 +81,25 @@ impl<K: ApiKeys, C: Clock + Clone> HttpDirectory<K, C> {
         Ok(self.http.get_or_init(|| http).clone())
     }
 
-    /// The client of a channel.
+    /// The client of a shop.
     ///
     /// # Errors
     /// The base URL is not fit for use.
-    pub fn client_of(&self, channel: &Channel, deadline: Timestamp) -> Result<MiraklClient<K, C>, MiraklError> {
-        let problem = channel.problems().into_iter().find(|problem| problem.field == "base_url");
-        if let Some(problem) = problem {
-            return Err(MiraklError::not_sent("connect", problem.to_string()));
-        }
-        let base = Url::parse(&channel.base_url).map_err(|problem| MiraklError::not_sent("connect", format!("base_url: {problem}")))?;
+    pub fn client_of(&self, shop: Shop<'_>, deadline: Timestamp) -> Result<MiraklClient<K, C>, MiraklError> {
+        let unusable = || MiraklError::not_sent("connect", format!("base_url: {BASE_URL_TAKES}"));
+        let base = usable_base_url(shop.base_url).ok_or_else(unusable)?;
         Ok(MiraklClient {
             caller: Caller {
                 http: self.http()?,
                 base,
-                shop_id: channel.shop_id,
-                channel_id: channel.id.clone(),
+                shop_id: shop.shop_id,
+                channel_id: shop.channel_id.to_owned(),
                 keys: Arc::clone(&self.keys),
                 clock: self.clock.clone(),
                 jitter: Arc::clone(&self.jitter),
                 deadline,
             },
         })
-    }
-}
-
-impl<K: ApiKeys, C: Clock + Clone> MiraklDirectory for HttpDirectory<K, C> {
-    type Client = MiraklClient<K, C>;
-
-    async fn client(&self, channel: &Channel, deadline: Timestamp) -> Result<Self::Client, MiraklError> {
-        self.client_of(channel, deadline)
     }
 }
 
@@ -158,7 +175,8 @@ impl<K: ApiKeys, C: Clock> MiraklClient<K, C> {
     /// # Errors
     /// The key is refused, or the answer cannot be read.
     pub async fn account(&self) -> Result<Account, MiraklError> {
-        self.caller.read_forgiving(&Call::get("A01", &["api", "account"]), |_| false).await
+        let (account, unread_fields) = self.caller.read_forgiving(&Call::get("A01", &["api", "account"]), |_| false).await?;
+        Ok(Account { unread_fields, ..account })
     }
 
     /// PC01: how the marketplace is set up.
@@ -168,7 +186,9 @@ impl<K: ApiKeys, C: Clock> MiraklClient<K, C> {
     pub async fn platform_configuration(&self) -> Result<PlatformConfiguration, MiraklError> {
         // Whether it ships in parts decides how a despatch is told.
         let needed = |field: &str| matches!(field, "features" | "features.shipment" | "features.shipment.multi_shipment");
-        self.caller.read_forgiving(&Call::get("PC01", &["api", "platform", "configuration"]), needed).await
+        let call = Call::get("PC01", &["api", "platform", "configuration"]);
+        let (configuration, unread_fields) = self.caller.read_forgiving(&call, needed).await?;
+        Ok(PlatformConfiguration { unread_fields, ..configuration })
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_path_to_error::{Path, Segment};
 
-use crate::odd_form::OddForm;
+use crate::kit::odd_form::OddForm;
 
 /// Fields of one entry that are done without. An entry with more is not what it is taken for.
 const MOST: usize = 20;

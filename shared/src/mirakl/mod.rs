@@ -1,5 +1,6 @@
 //! The Mirakl seller API, as the connector uses it. Operations come in families: [`MiraklOrders`] is that of orders.
 
+pub mod account;
 pub mod call;
 mod caller;
 pub mod client;
@@ -12,12 +13,12 @@ pub mod order;
 mod order_state;
 mod page;
 pub mod paging;
-pub mod platform;
 pub mod probe;
 mod problem;
 pub mod rights;
 pub mod shipping;
 mod shipping_client;
+pub mod shipping_requirements;
 pub mod stock;
 mod stock_client;
 pub mod stock_file;
@@ -110,24 +111,4 @@ pub trait MiraklOrders {
 
     /// OR04: writes references of at most 100 orders. Convergent. Once a minute.
     async fn write_references(&self, references: &[SellerReference]) -> Result<Vec<ReferenceAnswer>, MiraklError>;
-}
-
-/// Hands out the client of a channel, which is where the API key is read.
-pub trait MiraklDirectory {
-    /// The client of one channel.
-    type Client: MiraklOrders;
-
-    /// The client of `channel`; every call through it ends before `deadline`.
-    ///
-    /// # Errors
-    /// The key cannot be read, or the channel's base URL is not fit for use.
-    async fn client(&self, channel: &crate::channel::Channel, deadline: Timestamp) -> Result<Self::Client, MiraklError>;
-}
-
-impl<T: MiraklDirectory> MiraklDirectory for &T {
-    type Client = T::Client;
-
-    async fn client(&self, channel: &crate::channel::Channel, deadline: Timestamp) -> Result<Self::Client, MiraklError> {
-        (**self).client(channel, deadline).await
-    }
 }

@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 pub use super::order_state::OrderState;
-use crate::amount::Amount;
+use crate::kit::amount::Amount;
 
 /// An order, as far as the connector needs it.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]

@@ -91,7 +91,7 @@ impl OrderState {
     }
 
     /// The order has left, or was closed: after it had left, or because it was refunded before
-    /// ([`crate::order::remaining::has_left`] tells them apart).
+    /// ([`crate::domain::order::remaining::has_left`] tells them apart).
     #[must_use]
     pub fn is_shipped_or_later(&self) -> bool {
         matches!(self, Self::Shipped | Self::ToCollect | Self::Received | Self::Closed)

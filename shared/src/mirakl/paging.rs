@@ -4,10 +4,11 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
-use super::call::{Call, Caller};
+use super::call::Call;
+use super::caller::Caller;
 use super::error::MiraklError;
 use super::keys::ApiKeys;
-use crate::clock::Clock;
+use crate::kit::clock::Clock;
 
 /// One page of a listing by token.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

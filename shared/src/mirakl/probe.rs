@@ -10,8 +10,8 @@ use super::MiraklError;
 use super::call::{Call, Repeat};
 use super::client::MiraklClient;
 use super::keys::ApiKeys;
-use crate::clock::Clock;
-use crate::rights::shows_right;
+use super::rights::shows_right;
+use crate::kit::clock::Clock;
 
 /// The id of an order that no marketplace has.
 const NO_ORDER: &str = "prima-mirakl-check";

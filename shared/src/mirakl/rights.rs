@@ -55,6 +55,19 @@ pub fn refusal(operation: &str, told: &str) -> String {
     format!("Mirakl refuses {operation} ({told}): {}; {operation} needs the right {needs}", purpose_of(operation))
 }
 
+/// Whether an answer shows that the key has the right: it was carried out, or refused for what it says.
+#[must_use]
+pub fn shows_right<T>(answer: &Result<T, MiraklError>) -> bool {
+    answer.as_ref().err().is_none_or(is_answered_with_right)
+}
+
+/// Mirakl answered a call that it let the key make, and the answer is of no use: it refuses the call for what it says, or cannot be read.
+/// The next answer is likely the same.
+#[must_use]
+pub fn is_answered_with_right(problem: &MiraklError) -> bool {
+    matches!(problem.status, Some(200..=299 | 400..=499)) && !problem.is_key_refused() && !matches!(problem.status, Some(408 | 429))
+}
+
 impl MiraklError {
     /// What Mirakl said, without the operation.
     #[must_use]
@@ -67,5 +80,18 @@ impl MiraklError {
     #[must_use]
     pub fn in_words(&self) -> String {
         if self.is_key_refused() { refusal(self.operation, &self.said()) } else { self.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_answer_to_what_was_asked_shows_the_right() {
+        let refused = |status| Err::<(), _>(MiraklError::refused("OR23", status, None, ""));
+        assert!(shows_right(&Ok(())) && shows_right(&refused(404)) && shows_right(&refused(400)));
+        assert!(!shows_right(&refused(401)) && !shows_right(&refused(403)) && !shows_right(&refused(429)) && !shows_right(&refused(503)));
+        assert!(!shows_right(&Err::<(), _>(MiraklError::unknown("OR23", "no answer"))));
     }
 }

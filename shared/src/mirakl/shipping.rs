@@ -1,14 +1,13 @@
 //! The shipping family of the seller API: carriers and ways of shipping, tracking and shipping of whole orders, shipments in
 //! parts, cancelations and refunds.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use super::order::Tax;
+use super::shipping_requirements::{Platform, RegisteredCarrier, ShippingType};
 use super::wire::{null_as_default, optional_whole, text};
 use super::{MiraklError, Order};
-use crate::despatch::How;
-use crate::despatch::plan::{NewShipment, Tracking};
-use crate::despatch::platform::{Platform, RegisteredCarrier, ShippingType};
-use crate::despatch::settlement::LineAmounts;
+use crate::kit::amount::Amount;
 
 /// The shipping operations of one channel.
 ///
@@ -35,6 +34,80 @@ pub trait MiraklShipping {
     /// OR30 or OR28, for pieces of one order; what Mirakl made of it, as far as its answer says. Ask first: a repeat cancels or
     /// refunds again.
     async fn settle(&self, settlement: &SettlementRequest) -> Result<Vec<SettledEntry>, MiraklError>;
+}
+
+/// Pieces of one Mirakl order line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParcelLine {
+    /// Mirakl's `order_line_id`.
+    pub order_line_id: String,
+    /// Pieces.
+    pub quantity: u32,
+}
+
+/// A carrier and a number, as Mirakl takes them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tracking {
+    /// `carrier_code`: of a listed carrier.
+    pub carrier_code: Option<String>,
+    /// `carrier_name`: of any other.
+    pub carrier_name: Option<String>,
+    /// `carrier_url` (OR23), `tracking_url` (ST01): of a carrier that is not listed.
+    pub url: Option<String>,
+    /// `tracking_number`: Prima's own.
+    pub tracking_number: Option<String>,
+}
+
+/// A parcel as ST01 takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewShipment {
+    /// `order_id`.
+    pub order_id: String,
+    /// `shipment_lines`.
+    pub lines: Vec<ParcelLine>,
+    /// `tracking`.
+    pub tracking: Tracking,
+    /// `invoice_reference`: Prima's despatch number, to find the shipment again.
+    pub reference: String,
+}
+
+/// How pieces that will not leave are settled with the customer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum How {
+    /// OR30: cancelled.
+    Cancel,
+    /// OR28: refunded, and said not to be shipped.
+    Refund,
+}
+
+impl How {
+    /// Mirakl's operation.
+    #[must_use]
+    pub fn operation(self) -> &'static str {
+        match self {
+            Self::Cancel => "OR30",
+            Self::Refund => "OR28",
+        }
+    }
+}
+
+/// One line of OR30 or OR28. Amounts are in the order's tax mode: taxes stand beside them where it is `TAX_EXCLUDED`, or where
+/// the order shows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineAmounts {
+    /// `order_line_id`.
+    pub order_line_id: String,
+    /// `quantity`.
+    pub quantity: u32,
+    /// `amount`: goods.
+    pub amount: Amount,
+    /// `shipping_amount`: the line's share of shipping.
+    pub shipping_amount: Amount,
+    /// `taxes`: those that Mirakl does not compute.
+    pub taxes: Vec<Tax>,
+    /// `shipping_taxes`.
+    pub shipping_taxes: Vec<Tax>,
 }
 
 /// A shipment as Mirakl lists it (ST11, ST01).

@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::account::PlatformConfiguration;
 use super::call::{Call, Repeat};
 use super::client::MiraklClient;
 use super::keys::ApiKeys;
@@ -13,11 +14,12 @@ use super::shipping::{
     Carriers, MiraklShipping, SettledEntry, SettlementAnswer, SettlementRequest, Shipment, ShipmentAnswer, ShipmentAnswers, ShippingTypes,
 };
 use super::{MiraklError, MiraklOrders, Order, OrderQuery};
-use crate::amount::Amount;
-use crate::clock::Clock;
-use crate::despatch::How;
-use crate::despatch::plan::{NewShipment, Tracking};
-use crate::despatch::platform::Platform;
+use crate::kit::amount::Amount;
+use crate::kit::clock::Clock;
+use crate::mirakl::shipping::How;
+use crate::mirakl::shipping::NewShipment;
+use crate::mirakl::shipping::Tracking;
+use crate::mirakl::shipping_requirements::Platform;
 
 /// Shipments of one order that are read at most.
 const MOST_SHIPMENTS: usize = 2000;
@@ -144,18 +146,21 @@ fn settlement_body(request: &SettlementRequest) -> Result<SettlementBody<'_>, se
 
 impl<K: ApiKeys, C: Clock> MiraklShipping for MiraklClient<K, C> {
     async fn platform(&self) -> Result<Platform, MiraklError> {
-        let features = self.platform_configuration().await?.features;
+        let PlatformConfiguration { features, mut unread_fields, .. } = self.platform_configuration().await?;
         // A carrier that cannot be read is as one that is not listed: whatever is mapped to it becomes an exception.
         let carriers = Call::get("SH21", &["api", "shipping", "carriers"]);
-        let carriers: Carriers = self.caller.read_forgiving(&carriers, |field| field == "carriers").await?;
+        let (carriers, odd): (Carriers, _) = self.caller.read_forgiving(&carriers, |field| field == "carriers").await?;
+        unread_fields.extend(odd);
         let types = Call::get("SH12", &["api", "shipping", "types"]);
-        let types: ShippingTypes = self.caller.read_forgiving(&types, |field| field == "shipping_types").await?;
+        let (types, odd): (ShippingTypes, _) = self.caller.read_forgiving(&types, |field| field == "shipping_types").await?;
+        unread_fields.extend(odd);
         Ok(Platform {
             read_at: self.caller.now(),
             multi_shipment: features.shipment.multi_shipment.unwrap_or(false),
             registered_carriers_only: features.disable_seller_alternative_carrier.unwrap_or(false),
             carriers: carriers.carriers,
             shipping_types: types.shipping_types,
+            unread_fields,
         })
     }
 

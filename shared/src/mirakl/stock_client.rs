@@ -13,7 +13,7 @@ use super::keys::ApiKeys;
 use super::offer_export::{FIELDS, OfferReader};
 use super::stock::{ListedOffer, MiraklStock, OfferPage, OffersExport, StockImport, UnreadableOffer};
 use super::wire::{null_as_default, text};
-use crate::clock::Clock;
+use crate::kit::clock::Clock;
 
 /// The largest error report: that of some hundreds of thousands of lines.
 const LARGEST_REPORT: usize = 64 * 1024 * 1024;

@@ -1,14 +1,14 @@
 //! **Assumed**: everything that no public integration with Prima shows. The names are ours, in the vendor's style, and are to
 //! be confirmed against the site's own schema. Each stands behind a capability of
-//! [`PrimaManners`](crate::installation::PrimaManners) that is off by default, or can be left empty.
+//! [`PrimaManners`](crate::prima::connection::PrimaManners) that is off by default, or can be left empty.
 
-use crate::channel::FieldError;
-use crate::installation::WireEncoding;
+use crate::kit::field_error::FieldError;
+use crate::prima::connection::WireEncoding;
 
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use crate::odd_form::OddForm;
+use crate::kit::odd_form::OddForm;
 
 use super::order::{PrimaParcel, PrimaParcelLine};
 use super::soap::one_line;

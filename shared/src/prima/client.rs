@@ -9,18 +9,18 @@ use jiff::Timestamp;
 use reqwest::{Client, Response, StatusCode, header, redirect, retry};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::channel::FieldError;
-use crate::clock::Clock;
-use crate::installation::{Installation, PrimaConnection, PrimaManners, is_plain_http_to_public_address};
+use crate::kit::clock::Clock;
+use crate::kit::field_error::FieldError;
+use crate::prima::connection::{Patience, PrimaConnection, PrimaManners, is_plain_http_to_public_address};
 
 use super::address::PrivateOnly;
 use super::documents::{self, DocumentProblem};
 use super::error::{Outcome, PrimaError};
+use super::operations::{PrimaDespatches, PrimaOrders};
 use super::order::{PrimaOrder, PrimaOrderStatus, PrimaProgress};
 use super::soap::{self, SoapProblem};
-use super::stock::Patience;
 use super::xml::Element;
-use super::{PrimaDespatches, PrimaOrders, assumed, redact, xml};
+use super::{assumed, redact, xml};
 
 /// Bytes of an answer that are still read. An order's documents need a few thousand.
 const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
@@ -46,41 +46,21 @@ struct Shared {
 }
 
 impl<C: Clock + Clone> PrimaClient<C> {
-    /// A client without a deadline: see [`Self::until`]. Sends nothing yet.
+    /// A client without a deadline: see [`Self::until`]. Sends nothing yet. `patience`: with the answers that hold stock.
     ///
     /// # Errors
-    /// The installation document has problems, or no HTTP client can be made.
-    pub fn new(installation: &Installation, clock: C) -> Result<Self, Vec<FieldError>> {
-        let problems = installation.problems();
+    /// The settings have problems, or no HTTP client can be made.
+    pub fn new(connection: PrimaConnection, manners: PrimaManners, patience: Patience, clock: C) -> Result<Self, Vec<FieldError>> {
+        let mut problems = connection.problems();
+        problems.extend(manners.problems());
         if !problems.is_empty() {
             return Err(problems);
         }
-        let connection = installation.prima.clone();
-        let http = http_client(&connection.endpoint, connection.allow_plain_http_to_public, connect_timeout(installation))
+        let http = http_client(&connection.endpoint, connection.allow_plain_http_to_public, connect_timeout(&connection, &manners))
             .map_err(|problem| vec![FieldError::new("prima.endpoint", causes(problem))])?;
         let calls = Semaphore::new(connection.concurrent_calls);
-        let shared = Shared { http, connection, manners: installation.manners.clone(), patience: installation.stock.patience(), calls };
+        let shared = Shared { http, connection, manners, patience, calls };
         Ok(Self { shared: Arc::new(shared), clock, deadline: Timestamp::MAX })
-    }
-
-    /// As [`Self::new`], for a caller that only asks: as many calls at once as the despatch settings allow.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn for_questions(installation: &Installation, clock: C) -> Result<Self, Vec<FieldError>> {
-        let mut installation = installation.clone();
-        installation.prima.concurrent_calls = installation.despatch.concurrent_questions;
-        Self::new(&installation, clock)
-    }
-
-    /// As [`PrimaClient::new`], for a process that reads stock: as many calls at once as `stock.concurrent_ranges`.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn for_stock(installation: &Installation, clock: C) -> Result<Self, Vec<FieldError>> {
-        let mut installation = installation.clone();
-        installation.prima.concurrent_calls = installation.stock.concurrent_ranges;
-        Self::new(&installation, clock)
     }
 
     /// The same client for one invocation that must have ended at `deadline`: no answer is waited for past it, and no
@@ -277,8 +257,8 @@ async fn fetch_with(http: &Client, endpoint: &str, target: &str, timeout: Durati
 }
 
 /// At most half of the time for the answer, so that a connection that never comes is told from an answer that never comes.
-fn connect_timeout(installation: &Installation) -> Duration {
-    Duration::from_secs(installation.prima.connect_timeout_seconds.into()).min(installation.manners.answer_timeout() / 2)
+fn connect_timeout(connection: &PrimaConnection, manners: &PrimaManners) -> Duration {
+    Duration::from_secs(connection.connect_timeout_seconds.into()).min(manners.answer_timeout() / 2)
 }
 
 /// No redirects, proxies, repeats or pooled connections: each of them could send a `NewOrder` somewhere else or twice. For

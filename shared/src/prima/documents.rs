@@ -4,8 +4,9 @@
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use crate::channel::FieldError;
-use crate::installation::{NewOrderRequest, WireEncoding};
+use crate::kit::field_error::FieldError;
+use crate::prima::connection::NewOrderRequest;
+use crate::prima::connection::WireEncoding;
 
 use super::assumed;
 use super::order::{PrimaCharge, PrimaOrder, PrimaOrderHeader, PrimaOrderLine, PrimaOrderStatus, PrimaParty, PrimaPayment};

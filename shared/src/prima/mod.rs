@@ -4,11 +4,13 @@ pub mod address;
 pub mod assumed;
 pub mod client;
 pub mod code_page;
+pub mod connection;
 pub mod documents;
 pub mod error;
-pub mod installed;
+pub mod operations;
 pub mod order;
 mod redact;
+pub mod sku;
 pub mod soap;
 pub mod stock;
 #[cfg(test)]
@@ -18,34 +20,5 @@ pub mod xml;
 
 pub use client::PrimaClient;
 pub use error::{Outcome, PrimaError};
+pub use operations::{PrimaDespatches, PrimaOrders};
 pub use order::{PrimaOrder, PrimaOrderStatus, PrimaProgress};
-
-/// The order documents of one Prima installation.
-///
-/// Every call obeys the time budget that the implementation was given. None is repeated by the implementation: of
-/// `NewOrder` nobody knows whether Prima de-duplicates, and the flow decides about the others.
-pub trait PrimaOrders {
-    /// `OrderStatus`. Safe to repeat.
-    ///
-    /// An order that Prima does not know is `Ok(None)`; only the configured "unknown order" text counts as that, any other
-    /// `RequestStatus="ERROR"` is an error with [`Outcome::Refused`].
-    async fn order_status(&self, order_number: &str) -> Result<Option<PrimaOrderStatus>, PrimaError>;
-
-    /// `NewOrder`. Ask first: a repeat may make a second order.
-    ///
-    /// # Errors
-    /// [`Outcome::Refused`] only where Prima read the order and answered `RequestStatus="ERROR"`.
-    async fn new_order(&self, order: &PrimaOrder) -> Result<(), PrimaError>;
-
-    /// `CancelOrder` (assumed; a capability that a site may lack). Ask first.
-    async fn cancel_order(&self, order_number: &str, narrative: &str) -> Result<(), PrimaError>;
-}
-
-/// What Prima tells of an order's despatch.
-pub trait PrimaDespatches {
-    /// `OrderStatus`, with the parcels that have left. Safe to repeat. `Ok(None)` as [`PrimaOrders::order_status`].
-    ///
-    /// # Errors
-    /// As there.
-    async fn order_progress(&self, order_number: &str) -> Result<Option<PrimaProgress>, PrimaError>;
-}

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use crate::odd_form::OddForm;
+use crate::kit::odd_form::OddForm;
 
 /// A `NewOrder` document. Field names are Prima's attribute names in the case of this language; an empty text is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

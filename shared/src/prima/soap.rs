@@ -1,8 +1,9 @@
 //! SOAP 1.1 as the Progress `OpenEdge` Web Services Adapter speaks it: one document goes in as a string, one comes back as a
 //! string, in whichever of three message formats the site was deployed with.
 
-use crate::channel::FieldError;
-use crate::installation::{MessageFormat, PrimaConnection};
+use crate::kit::field_error::FieldError;
+use crate::prima::connection::MessageFormat;
+use crate::prima::connection::PrimaConnection;
 
 use super::xml::{self, DocumentWriter, Element, encode};
 

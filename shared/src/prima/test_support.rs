@@ -4,7 +4,11 @@ use jiff::civil::date;
 use rust_decimal::Decimal;
 
 use super::order::{PrimaCharge, PrimaOrder, PrimaOrderHeader, PrimaOrderLine, PrimaParty, PrimaPayment};
-use crate::installation::{MessageFormat, NewOrderRequest, PartNames, PrimaConnection, WireEncoding};
+use crate::prima::connection::MessageFormat;
+use crate::prima::connection::NewOrderRequest;
+use crate::prima::connection::PartNames;
+use crate::prima::connection::PrimaConnection;
+use crate::prima::connection::WireEncoding;
 
 /// A site that speaks RPC/encoded.
 pub(crate) fn connection(endpoint: &str) -> PrimaConnection {

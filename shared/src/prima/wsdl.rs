@@ -3,12 +3,12 @@
 
 use serde::Serialize;
 
-use crate::installation::MessageFormat;
+use crate::prima::connection::MessageFormat;
 
 use super::xml::{self, Element, XmlProblem, without_prefix};
 
 /// What a WSDL says about how messages are written. Field names are those of
-/// [`PrimaConnection`](crate::installation::PrimaConnection).
+/// [`PrimaConnection`](crate::prima::connection::PrimaConnection).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProposedWire {
     /// Where the WSDL itself says the service stands. Often an inner host name: the configured one need not match.

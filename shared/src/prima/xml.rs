@@ -11,8 +11,8 @@ use quick_xml::events::{BytesDecl, BytesEnd, BytesRef, BytesStart, BytesText, Ev
 use quick_xml::name::QName;
 use quick_xml::{Reader, Writer};
 
-use crate::channel::FieldError;
-use crate::installation::WireEncoding;
+use crate::kit::field_error::FieldError;
+use crate::prima::connection::WireEncoding;
 
 /// Elements within elements that are still read.
 const DEEPEST: usize = 64;

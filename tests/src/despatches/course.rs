@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use collect_dispatches::Report;
 use jiff::Timestamp;
-use shared::clock::after;
-use shared::despatch::rules::DespatchRules;
-use shared::events::{Event, EventKind};
-use shared::order::row::{OrderRow, Stage};
+use shared::domain::despatch::rules::DespatchRules;
+use shared::domain::events::{Event, EventKind};
+use shared::domain::order::row::{OrderRow, Stage};
+use shared::kit::clock::after;
+use shared::kit::odd_form::OddForm;
 use simulators::mirakl::State;
 use simulators::prima::Booking;
 
@@ -70,7 +71,13 @@ impl Drop for Course {
 impl Course {
     /// Every order leaves Prima whole; or but for one piece that will not be sent.
     pub fn everything_leaves(&self, but_for_one_piece: bool) {
-        let numbers: Vec<String> = self.world.numbers.borrow().keys().cloned().collect();
+        let all = self.world.numbers.borrow().len();
+        self.leave(0..all, but_for_one_piece);
+    }
+
+    /// These of the orders, by their places, leave Prima whole; or but for one piece that will not be sent.
+    pub fn leave(&self, places: std::ops::Range<usize>, but_for_one_piece: bool) {
+        let numbers: Vec<String> = self.world.numbers.borrow().keys().skip(places.start).take(places.len()).cloned().collect();
         for number in numbers {
             let mut office = self.world.office.borrow_mut();
             let left = office.orders_by_number(&number).first().map(|order| order.left()).unwrap_or_default();
@@ -93,6 +100,11 @@ impl Course {
     /// It is given back.
     pub fn permits(&self, operation: &'static str) {
         (0..CHANNELS.len()).for_each(|channel| self.world.permit(channel, operation));
+    }
+
+    /// What the marketplaces demand has these fields in a form that is not understood.
+    pub fn demands_oddly(&self, fields: &[OddForm]) {
+        *self.world.odd_fields.borrow_mut() = fields.to_vec();
     }
 
     /// Both marketplaces answer 503 to everything, or no more.

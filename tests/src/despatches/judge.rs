@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use shared::clock::{after, before};
-use shared::despatch::rules::ShortLines;
-use shared::events::{Event, EventKind};
-use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
+use shared::domain::despatch::rules::ShortLines;
+use shared::domain::events::{Event, EventKind};
+use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
+use shared::kit::clock::{after, before};
 use simulators::mirakl::{Order, OrderLine, Refund, State, Tax};
 use simulators::prima::{Installation, StoredOrder};
 

@@ -6,23 +6,25 @@ use std::time::Duration;
 
 use collect_dispatches::{Inbox, Unread, Verdict};
 use jiff::Timestamp;
-use shared::channel::Channel;
-use shared::channels::UnusableDocument;
-use shared::clock::{Clock, after};
-use shared::despatch::How;
-use shared::despatch::book::{Book, Pages};
-use shared::despatch::plan::{NewShipment, Tracking};
-use shared::despatch::platform::{Platform, RegisteredCarrier, ShippingType};
-use shared::events::{Event, EventBus, EventError};
+use shared::domain::channel::Channel;
+use shared::domain::channel::MiraklDirectory;
+use shared::domain::despatch::book::{Book, Pages};
+use shared::domain::documents::UnusableDocument;
+use shared::domain::events::{Event, EventBus, EventError};
+use shared::domain::order::row::{OrderKey, OrderRow};
+use shared::domain::queue::{ExceptionMessage, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions};
+use shared::domain::state::{CollectionState, PollState, PrimaIntake, Reservation, Store, StoreError};
+use shared::kit::clock::{Clock, after};
 use shared::mirakl::order::Tax;
+use shared::mirakl::shipping::How;
+use shared::mirakl::shipping::NewShipment;
+use shared::mirakl::shipping::Tracking;
 use shared::mirakl::shipping::{MiraklShipping, SettledEntry, SettlementRequest, Shipment, ShipmentAnswer, ShipmentTracking};
-use shared::mirakl::{MiraklDirectory, MiraklError, MiraklOrders, Order, OrderPage, OrderQuery, ReferenceAnswer, SellerReference};
-use shared::order::row::{OrderKey, OrderRow};
+use shared::mirakl::shipping_requirements::{Platform, RegisteredCarrier, ShippingType};
+use shared::mirakl::{MiraklError, MiraklOrders, Order, OrderPage, OrderQuery, ReferenceAnswer, SellerReference};
 use shared::prima::assumed::{ReadParcels, read_parcels};
 use shared::prima::documents::{DocumentProblem, read_order_status, read_response};
 use shared::prima::{PrimaDespatches, PrimaError, PrimaProgress};
-use shared::queue::{ExceptionMessage, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions};
-use shared::state::{CollectionState, PollState, PrimaIntake, Reservation, Store, StoreError};
 use simulators::mirakl as marketplace;
 use simulators::prima::OrderStatusAnswer;
 
@@ -161,6 +163,7 @@ impl MiraklShipping for Port {
                         registered_carriers_only: settings.registered_carriers_only,
                         carriers: settings.carriers.iter().map(carrier).collect(),
                         shipping_types: settings.mandatory_tracking.iter().map(kind).collect(),
+                        unread_fields: world.odd_fields.borrow().clone(),
                     }
                 })
                 .unwrap_or_default()

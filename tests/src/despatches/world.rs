@@ -6,17 +6,18 @@ use std::rc::Rc;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use shared::channel::{Channel, Mode};
-use shared::clock::after;
-use shared::despatch::carriers::{CarrierEntry, CarrierMap};
-use shared::despatch::platform::Platform;
-use shared::despatch::rules::{DespatchRules, ShortLines};
-use shared::events::Event;
+use shared::domain::channel::{Channel, Mode};
+use shared::domain::despatch::carriers::{CarrierEntry, CarrierMap};
+use shared::domain::despatch::rules::{DespatchRules, ShortLines};
+use shared::domain::events::Event;
+use shared::domain::order::row::{OrderKey, OrderRow, Stage};
+use shared::domain::queue::{ExceptionMessage, OrderMessage};
+use shared::domain::state::Store as _;
+use shared::domain::state::memory::MemoryStore;
+use shared::kit::clock::after;
+use shared::kit::odd_form::OddForm;
 use shared::mirakl::MiraklError;
-use shared::order::row::{OrderKey, OrderRow, Stage};
-use shared::queue::{ExceptionMessage, OrderMessage};
-use shared::state::Store as _;
-use shared::state::memory::MemoryStore;
+use shared::mirakl::shipping_requirements::Platform;
 use simulators::fashion::catalogue;
 use simulators::mirakl::{Marketplace, OrderWish, Settings, ShopProfile, Tax, generate_order, order_json};
 use simulators::prima::{Installation, NewOrder, NewOrderLine, OrderRules};
@@ -103,6 +104,8 @@ pub(super) struct World {
     pub(super) refusals: RefCell<Vec<Refusals>>,
     /// Both marketplaces answer 503 to everything.
     pub(super) down: Cell<bool>,
+    /// Fields of what the marketplaces demand that are in a form that is not understood.
+    pub(super) odd_fields: RefCell<Vec<OddForm>>,
     /// Messages that were sent.
     pub(super) sent: Cell<u64>,
     /// The most messages of one order that were in the queue at once.
@@ -201,6 +204,7 @@ impl World {
             refused: RefCell::default(),
             refusals: RefCell::default(),
             down: Cell::new(false),
+            odd_fields: RefCell::default(),
             sent: Cell::new(0),
             most_of_one: Cell::new(0),
             maps: RefCell::new(vec![first_map(), first_map()]),

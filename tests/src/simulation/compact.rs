@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use shared::clock::{after, before};
+use shared::domain::order::row::OrderKey;
+use shared::kit::clock::{after, before};
 use shared::mirakl::OrderState;
-use shared::order::row::OrderKey;
 
 use super::course::nothing_yet;
 use super::dice::Dice;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use shared::amount::Amount;
+use shared::kit::amount::Amount;
 use shared::mirakl::order::{Address, Customer, Fee, OrderLine};
 use shared::mirakl::{Order, OrderState};
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use shared::clock::after;
-use shared::events::EventKind;
+use shared::domain::events::{Event, EventKind};
+use shared::domain::intake::NEW_ORDER;
+use shared::domain::order::row::{EXCEPTION_UNANNOUNCED, ExceptionKind, OrderKey, REFERENCE_PENDING, Stage};
+use shared::domain::state::Store as _;
+use shared::kit::clock::after;
 use shared::mirakl::OrderState;
-use shared::order::row::{EXCEPTION_UNANNOUNCED, ExceptionKind, OrderKey, REFERENCE_PENDING, Stage};
-use shared::state::Store as _;
 
 use super::goods::{Goods, order};
 use super::marketplace::Sale;
@@ -349,6 +350,9 @@ fn acknowledged(world: &World, fresh: &[(usize, String)], wrong: &mut Vec<String
         }
     }
     let office = world.office.borrow();
+    // Sixteen minutes lie between two probes of a NewOrder that is long closed, and the first may be of an order that Prima always fails for.
+    let says_new_order = |event: &Event| event.kind == EventKind::PrimaIntakeClosed && event.reason.contains(NEW_ORDER);
+    let new_order_was_closed = world.events.borrow().iter().any(says_new_order);
     for (channel, id) in fresh {
         let Some(sale) = shops.get(*channel).and_then(|shop| shop.sale(id)) else { continue };
         let is_limited = world.limits.borrow().get(*channel).is_some_and(Option::is_some);
@@ -360,7 +364,7 @@ fn acknowledged(world: &World, fresh: &[(usize, String)], wrong: &mut Vec<String
             wrong.push(format!("{id} arrived in a quiet world and was acknowledged at {:?}, too late", sale.accepted_by_connector));
         }
         let entered = office.orders().iter().find(|order| &order.order_id == id).map(|order| order.at);
-        if late(entered, 2 * interval + 15) {
+        if late(entered, 2 * interval + if new_order_was_closed { 35 } else { 15 }) {
             wrong.push(format!("{id} arrived in a quiet world and was created at {entered:?}, too late"));
         }
     }

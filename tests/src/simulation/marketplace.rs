@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use shared::amount::Amount;
-use shared::clock::after;
+use shared::kit::amount::Amount;
+use shared::kit::clock::after;
 use shared::mirakl::order::{Cancelation, OrderLine, References, Refund};
 use shared::mirakl::{
     Acceptable, MiraklError, Order, OrderPage, OrderQuery, OrderState, ReferenceAnswer, SellerReference, UnreadableOrder,
@@ -199,6 +199,11 @@ impl Marketplace {
     /// Knows nothing of an order from now on.
     pub fn forget(&mut self, order_id: &str) {
         self.forgotten.insert(order_id.to_owned());
+    }
+
+    /// It knows all orders again.
+    pub fn remember(&mut self) {
+        self.forgotten.clear();
     }
 
     /// Refuses every reference of an order from now on.

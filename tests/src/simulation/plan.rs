@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::channel::Channel;
-use shared::clock::{after, before};
-use shared::installation::PrimaManners;
+use shared::domain::channel::Channel;
+use shared::domain::order::row::OrderKey;
+use shared::kit::clock::{after, before};
 use shared::mirakl::OrderState;
-use shared::order::row::OrderKey;
 use shared::prima::code_page::{CharacterRules, OutsideCodePage};
+use shared::prima::connection::PrimaManners;
 
 use super::dice::Dice;
 use super::goods::{Goods, Oddity, order};
@@ -332,15 +332,15 @@ pub fn channel(id: &str, interval: u32, take_over_from: Timestamp) -> Channel {
         name: id.to_owned(),
         base_url: format!("https://{id}.mirakl.net"),
         shop_id: Some(2001),
-        despatches: shared::channel::Mode::Off,
-        stock: shared::channel::Mode::Off,
-        orders: shared::channel::Mode::Live,
+        despatches: shared::domain::channel::Mode::Off,
+        stock: shared::domain::channel::Mode::Off,
+        orders: shared::domain::channel::Mode::Live,
         take_over_from,
         acceptance_window_minutes: WINDOW,
         warn_minutes_left: None,
         listing_interval_minutes: interval,
         concurrent_accepts: 8,
-        fulfillment_centers: shared::channel::default_center(),
+        fulfillment_centers: shared::domain::channel::default_center(),
     }
 }
 

@@ -11,11 +11,11 @@ use acknowledge_orders::ChannelReport;
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use create_prima_orders::{Disposition, Rules};
 use jiff::Timestamp;
-use shared::channel::Mode;
-use shared::clock::after;
-use shared::order::row::{OrderRow, Stage};
-use shared::order::rules::{FeeRule, OrderRules, PriceMeaning};
-use shared::state::Store as _;
+use shared::domain::channel::Mode;
+use shared::domain::order::row::{OrderRow, Stage};
+use shared::domain::order::rules::{FeeRule, OrderRules, PriceMeaning};
+use shared::domain::state::Store as _;
+use shared::kit::clock::after;
 use tokio::sync::Notify;
 
 use super::judge;
@@ -413,7 +413,7 @@ pub(super) async fn create(world: Rc<World>, rules: Rc<HashMap<String, Rules>>, 
     let (ports, run, bodies) = (&ports, &run, &bodies);
     let done = RefCell::new(Vec::new());
     let (noted, whole, invoked) = (&done, &world, &invocation);
-    let work = shared::batch::answer(batch, 2, |id, _body| async move {
+    let work = shared::aws::batch::answer(batch, 2, |id, _body| async move {
         let disposition = match bodies.get(&id) {
             Some(Body::Order(message)) => {
                 let disposition = ports.work(&id, (**message).clone(), run).await;
@@ -477,7 +477,7 @@ async fn warehouse(world: Rc<World>) {
             office.land(now);
             for index in 0..office.orders().len() {
                 let order = &office.orders()[index];
-                let old = order.at < shared::clock::before(now, Duration::from_secs(300));
+                let old = order.at < shared::kit::clock::before(now, Duration::from_secs(300));
                 if !old || order.channel.is_empty() || order.progress != Progress::Open || !world.dice.chance(0.12) {
                     continue;
                 }
@@ -537,7 +537,7 @@ fn was_rebuilt(world: &World) -> bool {
                     sale.reference().is_none()
                         || sale.unreadable
                         || sale.order.order_state != shared::mirakl::OrderState::Shipping
-                        || notes.contains_key(&shared::order::OrderKey::new(*channel, &sale.order.order_id))
+                        || notes.contains_key(&shared::domain::order::OrderKey::new(*channel, &sale.order.order_id))
                 })
             })
             .unwrap_or(true)

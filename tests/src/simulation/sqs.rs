@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::clock::after;
-use shared::queue::{ExceptionMessage, OrderMessage};
+use shared::domain::queue::{ExceptionMessage, OrderMessage};
+use shared::kit::clock::after;
 
 /// What a message holds.
 #[derive(Clone, Debug)]

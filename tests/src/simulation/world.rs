@@ -6,10 +6,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::channel::Channel;
-use shared::events::Event;
-use shared::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
-use shared::state::memory::MemoryStore;
+use shared::domain::channel::Channel;
+use shared::domain::events::Event;
+use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
+use shared::domain::state::memory::MemoryStore;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 

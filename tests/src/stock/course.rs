@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use shared::events::{Event, EventKind};
+use shared::domain::events::{Event, EventKind};
 
 use super::run::{consume, schedule};
 use super::world::{CHANNELS, World};

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::clock::after;
-use shared::state::ledger::LedgerStore as _;
-use shared::stock::cadence::most_within;
-use shared::stock::exceptions::StockExceptionKind;
-use shared::stock::ledger::sku_hash;
-use shared::stock::offer::Shown;
-use shared::stock::settings::LastPieces;
+use shared::domain::state::ledger::LedgerStore as _;
+use shared::domain::stock::cadence::most_within;
+use shared::domain::stock::exceptions::StockExceptionKind;
+use shared::domain::stock::ledger::sku_hash;
+use shared::domain::stock::offer::Shown;
+use shared::domain::stock::settings::LastPieces;
+use shared::kit::clock::after;
 use simulators::mirakl::State;
 use simulators::prima::Stage;
 
@@ -370,7 +370,7 @@ pub(super) fn exceptions(world: &World) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut lasting: BTreeMap<(String, &str), Vec<&str>> = BTreeMap::new();
     if world.plan.odd_offers {
-        let observing = world.channels.iter().filter(|channel| channel.stock != shared::channel::Mode::Off);
+        let observing = world.channels.iter().filter(|channel| channel.stock != shared::domain::channel::Mode::Off);
         for channel in observing {
             for kind in [StockExceptionKind::OffersUnmapped, StockExceptionKind::OffersUnknownToPrima] {
                 lasting.insert((channel.id.clone(), kind.name()), Vec::new());

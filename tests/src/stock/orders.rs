@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use rand::SeedableRng as _;
 use rust_decimal::Decimal;
-use shared::despatch::{Despatch, Parcel, ParcelLine};
+use shared::domain::despatch::{Despatch, Parcel};
+use shared::domain::order::life::{Circumstances, on_listing};
+use shared::domain::order::row::{OrderKey, OrderRow, Stage};
+use shared::domain::state::Store as _;
 use shared::mirakl::OrderState;
-use shared::order::life::{Circumstances, on_listing};
-use shared::order::row::{OrderKey, OrderRow, Stage};
-use shared::state::Store as _;
+use shared::mirakl::shipping::ParcelLine;
 use simulators::fashion::CatalogueSku;
 use simulators::mirakl::{LineSettlement, Marketplace, OperatorRefund, OrderLine, OrderWish, ShopProfile, generate_order};
 use simulators::prima::{Booking, NewOrder, NewOrderLine, Sku, Stage as PrimaStage};

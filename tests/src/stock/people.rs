@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use shared::clock::after;
-use shared::intake::{STOCK_BY_NAME, STOCK_BY_RANGE};
-use shared::state::ledger::{Head, LedgerStore as _, StockRecord};
-use shared::state::{OperationIntake, Store as _};
-use shared::stock::exceptions::StockExceptionKind;
-use shared::stock::memory::{PushMemory, StockLease};
-use shared::stock::rules::{Promotion, StockRule};
+use shared::domain::intake::{STOCK_BY_NAME, STOCK_BY_RANGE};
+use shared::domain::state::ledger::{Head, LedgerStore as _, StockRecord};
+use shared::domain::state::{OperationIntake, Store as _};
+use shared::domain::stock::exceptions::StockExceptionKind;
+use shared::domain::stock::memory::{PushMemory, StockLease};
+use shared::domain::stock::rules::{Promotion, StockRule};
+use shared::kit::clock::after;
 use simulators::mirakl::NewOffer;
 use simulators::prima::{Odd, Sku, Stock, StockRow};
 

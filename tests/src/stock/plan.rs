@@ -1,9 +1,10 @@
 //! What kind of world a seed has.
 
-use shared::order::mapping::SkuReader;
-use shared::order::rules::SkuRules;
-use shared::stock::rules::{ImportKind, StockRule, StockRules};
-use shared::stock::settings::{FallsAt, LastPieces, StockBasis, StockSettings};
+use shared::domain::order::mapping::SkuReader;
+use shared::domain::order::rules::SkuRules;
+use shared::domain::stock::rules::{ImportKind, StockRule, StockRules};
+use shared::domain::stock::settings::{FallsAt, LastPieces, StockSettings};
+use shared::prima::stock::StockBasis;
 use simulators::fashion::catalogue;
 use simulators::prima::{Lowered, ShownFigures, Sku};
 

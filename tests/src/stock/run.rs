@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use check_stock_imports::Disposition;
 use push_stock::{ChannelReport, Decision, PortTypes};
-use shared::clock::after;
-use shared::installation::PrimaManners;
-use shared::stock::settings::{BasisAgreement, StockSettings};
+use shared::domain::stock::settings::{BasisAgreement, StockSettings};
+use shared::kit::clock::after;
+use shared::prima::connection::PrimaManners;
 use simulators::mirakl::ImportStatus;
 
 use super::ports::{Invocation, Port};

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use shared::clock::after;
-use shared::state::ledger::{LedgerStore as _, StockRecord};
-use shared::stock::memory::PushMemory;
-use shared::stock::offer::Shown;
-use shared::stock::rules::OfferLimits;
-use shared::stock::settings::LastPieces;
+use shared::domain::state::ledger::{LedgerStore as _, StockRecord};
+use shared::domain::stock::memory::PushMemory;
+use shared::domain::stock::offer::Shown;
+use shared::domain::stock::rules::OfferLimits;
+use shared::domain::stock::settings::LastPieces;
+use shared::kit::clock::after;
 use simulators::mirakl::{ImportFate, ImportStatus};
 
 use super::ports::{Invocation, Seen};

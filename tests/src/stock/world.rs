@@ -6,17 +6,17 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::channel::{Channel, Mode};
-use shared::clock::{after, before};
-use shared::events::Event;
-use shared::queue::{ExceptionMessage, ImportMessage};
-use shared::state::ledger::LedgerStore as _;
-use shared::state::ledger::memory::MemoryLedger;
-use shared::state::memory::MemoryStore;
-use shared::stock::files::MemoryStockFiles;
-use shared::stock::ledger::sku_hash;
-use shared::stock::offer::Shown;
-use shared::stock::rules::{self as stock_rules, OfferLimits};
+use shared::domain::channel::{Channel, Mode};
+use shared::domain::events::Event;
+use shared::domain::queue::{ExceptionMessage, ImportMessage};
+use shared::domain::state::ledger::LedgerStore as _;
+use shared::domain::state::ledger::memory::MemoryLedger;
+use shared::domain::state::memory::MemoryStore;
+use shared::domain::stock::files::MemoryStockFiles;
+use shared::domain::stock::ledger::sku_hash;
+use shared::domain::stock::offer::Shown;
+use shared::domain::stock::rules::{self as stock_rules, OfferLimits};
+use shared::kit::clock::{after, before};
 use simulators::mirakl::{ImportFate, Marketplace, NewOffer, Settings, order_json};
 use simulators::prima::{Installation, OrderRules, Stage, Stock, StockRow, StockRules};
 

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use shared::installation::WireEncoding;
+use shared::domain::stock::ledger::{Change, encode as parts, sku_hash};
+use shared::domain::stock::offer::Shown;
+use shared::domain::stock::offers_list::OffersList;
+use shared::prima::connection::WireEncoding;
 use shared::prima::xml::{encode, escape};
-use shared::stock::ledger::{Change, encode as parts, sku_hash};
-use shared::stock::offer::Shown;
-use shared::stock::offers_list::OffersList;
 use simulators::fashion::{CatalogueSku, catalogue};
 
 /// The catalogue's seed.

@@ -42,17 +42,17 @@ const OPERATIONS: [(&str, &[&str]); 17] = [
     ("delete_object", &["s3:DeleteObject"]),
 ];
 
-const STORE: &[&str] = &["shared/src/state/dynamodb.rs"];
-const LEDGER: &[&str] = &["shared/src/state/ledger.rs", "shared/src/state/ledger/dynamodb.rs", "shared/src/state/dynamodb.rs"];
-const DOCUMENTS: &[&str] = &["shared/src/channels.rs"];
-const DESPATCH_BOOK: &[&str] = &["shared/src/despatch/book.rs", "shared/src/channels.rs"];
-const STOCK_BOOK: &[&str] = &["shared/src/stock/book.rs", "shared/src/channels.rs"];
-const INSTALLED: &[&str] = &["shared/src/prima/installed.rs", "shared/src/channels.rs"];
-const QUEUES: &[&str] = &["shared/src/sqs.rs"];
-const BUS: &[&str] = &["shared/src/eventbridge.rs"];
-const KEYS: &[&str] = &["shared/src/secrets.rs"];
-const COPY_OF_CHANNELS: &[&str] = &["shared/src/channel_copy.rs"];
-const STOCK_FILES: &[&str] = &["shared/src/stock/files.rs"];
+const STORE: &[&str] = &["shared/src/aws/store.rs"];
+const LEDGER: &[&str] = &["shared/src/domain/state/ledger.rs", "shared/src/aws/stock_ledger.rs", "shared/src/aws/store.rs"];
+const DOCUMENTS: &[&str] = &["shared/src/aws/documents.rs"];
+const DESPATCH_BOOK: &[&str] = &["shared/src/aws/dispatch_documents.rs", "shared/src/aws/documents.rs"];
+const STOCK_BOOK: &[&str] = &["shared/src/aws/stock_documents.rs", "shared/src/aws/documents.rs"];
+const INSTALLED: &[&str] = &["shared/src/aws/prima_client.rs", "shared/src/aws/documents.rs"];
+const QUEUES: &[&str] = &["shared/src/aws/queues.rs"];
+const BUS: &[&str] = &["shared/src/aws/event_bus.rs"];
+const KEYS: &[&str] = &["shared/src/aws/secrets.rs"];
+const COPY_OF_CHANNELS: &[&str] = &["shared/src/aws/channel_copy.rs"];
+const STOCK_FILES: &[&str] = &["shared/src/aws/stock_files.rs"];
 const DESPATCH_FILES: &[&str] = &["functions/collect-dispatches/src/handler.rs"];
 
 /// The key condition that binds a write to some partitions of a table.
@@ -135,21 +135,21 @@ const COMMON: [&str; 16] = [
 ];
 /// Code of `shared` that calls ports for a function: its module, its file.
 const HELPERS: [(&str, &str); 4] = [
-    ("shared::intake", "shared/src/intake.rs"),
-    ("shared::exceptions", "shared/src/exceptions.rs"),
-    ("shared::stock::exceptions", "shared/src/stock/exceptions.rs"),
-    ("shared::batch", "shared/src/batch.rs"),
+    ("shared::domain::intake", "shared/src/domain/intake.rs"),
+    ("shared::domain::exceptions", "shared/src/domain/exceptions.rs"),
+    ("shared::domain::stock::exceptions", "shared/src/domain/stock/exceptions.rs"),
+    ("shared::aws::batch", "shared/src/aws/batch.rs"),
 ];
 /// Where the SDK's operations are called. Nowhere else.
 const ADAPTERS: [&str; 9] = [
-    "shared/src/state/dynamodb.rs",
-    "shared/src/state/ledger/dynamodb.rs",
-    "shared/src/channels.rs",
-    "shared/src/sqs.rs",
-    "shared/src/eventbridge.rs",
-    "shared/src/secrets.rs",
-    "shared/src/channel_copy.rs",
-    "shared/src/stock/files.rs",
+    "shared/src/aws/store.rs",
+    "shared/src/aws/stock_ledger.rs",
+    "shared/src/aws/documents.rs",
+    "shared/src/aws/queues.rs",
+    "shared/src/aws/event_bus.rs",
+    "shared/src/aws/secrets.rs",
+    "shared/src/aws/channel_copy.rs",
+    "shared/src/aws/stock_files.rs",
     "functions/collect-dispatches/src/handler.rs",
 ];
 
@@ -312,7 +312,7 @@ fn queues<'a>(template: &'a Value, function: &'a Value) -> Option<(&'a str, &'a 
 fn used(function: Function, template: &Value, properties: &Value) -> (BTreeSet<&'static str>, Permissions) {
     let text = text_of(function.name());
     let (queue, dead_letters) = queues(template, properties).unwrap_or(("no queue", "no dead-letter queue"));
-    let books = if text.contains("shared::stock::book::") { "stock " } else { "despatch " };
+    let books = if text.contains("shared::domain::stock::book::") { "stock " } else { "despatch " };
     let mut uses = uses_in(&text, books);
     for (module, path) in HELPERS {
         let helpers: Vec<Item> = items(&file(path));
@@ -471,6 +471,6 @@ fn a_document_that_a_function_reads_stands_in_the_maps_table() {
             assert!(!text.contains(elsewhere), "{} reads a document of the channels table: give it a line of its own", function.name());
         }
     }
-    let table = compact(&file("shared/src/channels.rs"));
+    let table = compact(&file("shared/src/aws/documents.rs"));
     assert!(table.contains("DocumentKey::Installation|DocumentKey::Channel(_)=>&self.channels_table"));
 }

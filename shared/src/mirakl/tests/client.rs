@@ -7,6 +7,8 @@ use serde_json::value::RawValue;
 use super::server::{Marketplace, answer, ok};
 use crate::mirakl::call::Call;
 use crate::mirakl::paging::SeekPages;
+use crate::mirakl::rights::is_answered_with_right;
+use crate::mirakl::shipping::MiraklShipping as _;
 use crate::mirakl::{MiraklOrders, OrderQuery, OrderState, Outcome, ReferenceAnswer, SellerReference};
 
 const BUDGET: Duration = Duration::from_secs(60);
@@ -137,9 +139,9 @@ async fn a_check_reads_shop_and_marketplace_also_where_half_of_it_is_null() {
 #[tokio::test]
 async fn a_base_url_that_is_not_fit_for_use_is_named() {
     let mut marketplace = Marketplace::with(Vec::new());
-    marketplace.channel.base_url = "http://marketplace.example".to_owned();
+    marketplace.base_url = "http://marketplace.example".to_owned();
     let directory = crate::mirakl::client::HttpDirectory::new(marketplace.keys.clone(), marketplace.clock.clone());
-    let problem = directory.client_of(&marketplace.channel, jiff::Timestamp::MAX).unwrap_err();
+    let problem = directory.client_of(marketplace.shop(), jiff::Timestamp::MAX).unwrap_err();
     assert_eq!(problem.outcome, Outcome::NotSent);
     assert!(problem.message.contains("base_url"), "{problem}");
 }
@@ -173,4 +175,30 @@ async fn a_listing_by_token_that_would_never_end_is_given_up() {
     let mut pages = SeekPages::new(Call::get("ST11", &["api", "x"]), 100);
     assert!(pages.next::<Box<RawValue>, _, _>(&client.caller).await.unwrap().is_some());
     assert!(pages.next::<Box<RawValue>, _, _>(&client.caller).await.unwrap_err().message.contains("same page"));
+}
+
+#[tokio::test]
+async fn what_a_marketplace_demands_is_read_without_its_odd_fields_and_they_are_named() {
+    let marketplace = Marketplace::with(vec![
+        ok(r#"{"shop_id":"none","shop_state":"OPEN"}"#),
+        ok(r#"{"timezone":7,"features":{"shipment":{"multi_shipment":true}}}"#),
+        ok(r#"{"carriers":[{"code":"DPD_UK","label":7},{"code":{},"label":"Evri"}]}"#),
+        ok(r#"{"shipping_types":[{"code":"EXP","mandatory_tracking":"yes"}]}"#),
+        ok(r#"{"features":{"shipment":{"multi_shipment":"perhaps"}}}"#),
+    ]);
+    let client = marketplace.client(BUDGET);
+    let account = client.account().await.unwrap();
+    assert_eq!((account.shop_id, account.shop_state.as_deref(), account.unread_fields.len()), (None, Some("OPEN"), 1));
+    assert_eq!(account.unread_fields[0].to_string(), r#"A01 shop_id in form "text aaaa""#);
+    let platform = client.platform().await.unwrap();
+    assert!(platform.multi_shipment);
+    assert_eq!(platform.carriers.iter().map(|carrier| carrier.code.as_str()).collect::<Vec<_>>(), ["DPD_UK"]);
+    let odd: Vec<&str> = platform.unread_fields.iter().map(|form| form.field.as_str()).collect();
+    assert_eq!(odd[0], "PC01 timezone");
+    for field in ["SH21 carriers[].label", "SH12 shipping_types[].mandatory_tracking"] {
+        assert!(odd.contains(&field), "{odd:?}");
+    }
+    // Whether it ships in parts has to be known. Mirakl answered: the next answer is likely the same.
+    let problem = client.platform().await.unwrap_err();
+    assert!(problem.operation == "PC01" && problem.outcome == Outcome::Unknown && is_answered_with_right(&problem), "{problem:?}");
 }

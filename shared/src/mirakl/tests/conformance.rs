@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::mirakl::account::{Account, PlatformConfiguration};
 use crate::mirakl::error_report::read_errors;
 use crate::mirakl::offer_export::OfferReader;
 use crate::mirakl::page;
 use crate::mirakl::paging::SeekPage;
-use crate::mirakl::platform::{Account, PlatformConfiguration};
 use crate::mirakl::shipping::{Carriers, Shipment, ShippingTypes};
 use crate::mirakl::stock::{ImportProgress, OffersExport, StockImport};
 use crate::mirakl::stock_client::{ExportStatus, Offers};

@@ -115,7 +115,7 @@ async fn a_refused_connection_sent_nothing_and_is_repeated_for_every_class_but_o
         let mut marketplace = Marketplace::with(Vec::new());
         // A port that nobody listens on: it was given out and given back.
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        marketplace.channel.base_url = format!("http://{address}");
+        marketplace.base_url = format!("http://{address}");
         let problem = send(&marketplace, repeat, PLENTY).await.unwrap_err();
         assert_eq!((problem.outcome, problem.kind()), (Outcome::NotSent, "unsent"), "{problem}");
         assert_eq!(marketplace.clock.waits().len(), waits);
@@ -125,7 +125,7 @@ async fn a_refused_connection_sent_nothing_and_is_repeated_for_every_class_but_o
 #[tokio::test]
 async fn a_redirect_is_refused_and_its_target_sees_nothing() {
     let target = Marketplace::with(vec![ok("{}")]);
-    let location = format!("Location: {}/api/things\r\n", target.channel.base_url);
+    let location = format!("Location: {}/api/things\r\n", target.base_url);
     let marketplace = Marketplace::with(vec![answer("302 Found", &location, "")]);
     let problem = send(&marketplace, Repeat::Safe, PLENTY).await.unwrap_err();
     assert_eq!((problem.status, problem.outcome), (Some(302), Outcome::Refused));

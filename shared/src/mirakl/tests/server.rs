@@ -9,8 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use crate::channel::Channel;
-use crate::clock::{Clock, after};
+use crate::kit::clock::{Clock, after};
+use crate::mirakl::client::Shop;
 use crate::mirakl::client::{HttpDirectory, MiraklClient};
 use crate::mirakl::keys::ApiKeys;
 
@@ -47,15 +47,20 @@ pub(super) fn cut() -> Reply {
     Reply::Bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\nConnection: close\r\n\r\n{\"orders\":[".to_vec())
 }
 
-/// What was asked so far, and a channel that asks it.
+/// What was asked so far, and a shop that asks it.
 pub(super) struct Marketplace {
-    pub(super) channel: Channel,
+    pub(super) base_url: String,
     pub(super) clock: StandingClock,
     pub(super) keys: TestKeys,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Marketplace {
+    /// The shop that asks it.
+    pub(super) fn shop(&self) -> Shop<'_> {
+        Shop { channel_id: "outfitter-uk", base_url: &self.base_url, shop_id: Some(2001) }
+    }
+
     /// Answers connection after connection as `script` says; more are not taken.
     pub(super) fn with(script: Vec<Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -83,16 +88,13 @@ impl Marketplace {
             // Connections that stay silent do so for as long as anybody listens.
             while !silent.is_empty() && listener.accept().is_ok() {}
         });
-        let channel = serde_json::from_str(&format!(
-            r#"{{"id":"outfitter-uk","base_url":"{base_url}","shop_id":2001,"take_over_from":"{START}","acceptance_window_minutes":60}}"#
-        ));
-        Self { channel: channel.unwrap(), clock: StandingClock::default(), keys: TestKeys::default(), requests }
+        Self { base_url, clock: StandingClock::default(), keys: TestKeys::default(), requests }
     }
 
     /// A client that may take `budget` on the standing clock.
     pub(super) fn client(&self, budget: Duration) -> MiraklClient<TestKeys, StandingClock> {
         let directory = HttpDirectory::new(self.keys.clone(), self.clock.clone()).with_jitter_seed(1);
-        directory.client_of(&self.channel, after(self.clock.now(), budget)).unwrap()
+        directory.client_of(self.shop(), after(self.clock.now(), budget)).unwrap()
     }
 
     /// The requests that arrived, head and body.

@@ -55,7 +55,7 @@ async fn a_refused_an_unsent_and_a_lost_import_are_told_apart_and_none_is_repeat
         assert_eq!((problem.outcome, marketplace.requests().len()), (outcome, 1), "{problem}");
     }
     let mut marketplace = Marketplace::with(Vec::new());
-    marketplace.channel.base_url = "http://127.0.0.1:1".to_owned();
+    marketplace.base_url = "http://127.0.0.1:1".to_owned();
     assert_eq!(marketplace.client(BUDGET).import_stock(Vec::new()).await.unwrap_err().outcome, Outcome::NotSent);
 
     let marketplace = Marketplace::with(vec![answer("429 Too Many Requests", "Retry-After: 9\r\n", ""), created(r#"{"import_id":"one"}"#)]);
@@ -190,22 +190,22 @@ async fn download(
 async fn the_key_goes_to_the_channels_own_host_alone() {
     let file = || ok("shop-sku;quantity\nA;1\nB;2");
     let own = Marketplace::with(vec![file()]);
-    let url = format!("{}/api/offers/export/async/file/x?file=of52%2Foffers/0.csv", own.channel.base_url);
+    let url = format!("{}/api/offers/export/async/file/x?file=of52%2Foffers/0.csv", own.base_url);
     assert_eq!(download(&own, &url, BUDGET).await, (vec![offer("A", 1), offer("B", 2)], Ok(())));
     let request = own.requests().remove(0);
     assert!(request.starts_with("GET /api/offers/export/async/file/x?file=of52%2Foffers/0.csv HTTP"), "{request}");
     assert!(request.contains(OLD_KEY), "{request}");
 
     let other = Marketplace::with(vec![file()]);
-    let url = format!("{}/0.csv", other.channel.base_url);
+    let url = format!("{}/0.csv", other.base_url);
     assert_eq!(download(&own, &url, BUDGET).await.1, Ok(()));
     let request = other.requests().remove(0);
     assert!(!request.contains(OLD_KEY) && !request.to_ascii_lowercase().contains("authorization"), "{request}");
 
     // Nor does it follow a redirect there.
     let target = Marketplace::with(vec![file()]);
-    let redirecting = Marketplace::with(vec![answer("302 Found", &format!("Location: {}/\r\n", target.channel.base_url), "")]);
-    let url = redirecting.channel.base_url.clone();
+    let redirecting = Marketplace::with(vec![answer("302 Found", &format!("Location: {}/\r\n", target.base_url), "")]);
+    let url = redirecting.base_url.clone();
     let (offers, outcome) = download(&redirecting, &url, BUDGET).await;
     assert_eq!((offers, outcome.unwrap_err().status, target.requests().len()), (vec![], Some(302), 0));
 }
@@ -213,7 +213,7 @@ async fn the_key_goes_to_the_channels_own_host_alone() {
 #[test]
 fn where_a_file_may_be_asked_for() {
     let mut marketplace = Marketplace::with(Vec::new());
-    marketplace.channel.base_url = "https://outfitter.mirakl.net".to_owned();
+    marketplace.base_url = "https://outfitter.mirakl.net".to_owned();
     let caller = marketplace.client(BUDGET).caller;
     let asked = |url| caller.foreign_url("OF54", url).map(|(url, with_key)| (url.to_string(), with_key)).ok();
     let told = |url: &str, with_key| Some((url.to_owned(), with_key));
@@ -243,23 +243,23 @@ async fn a_download_is_repeated_until_it_begins_and_not_once_it_has() {
     let busy = || answer("429 Too Many Requests", "Retry-After: 3\r\n", "");
     let marketplace =
         Marketplace::with(vec![busy(), Reply::HangUp, answer("503 Service Unavailable", "", ""), ok("shop-sku;quantity\nA;1\n")]);
-    let url = marketplace.channel.base_url.clone();
+    let url = marketplace.base_url.clone();
     assert_eq!(download(&marketplace, &url, BUDGET).await, (vec![offer("A", 1)], Ok(())));
     assert_eq!(marketplace.requests().len(), 4);
 
     let beginning = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\nshop-sku;quantity\nA;1\nB;2".to_vec();
     let marketplace = Marketplace::with(vec![Reply::Bytes(beginning.clone()), ok("shop-sku;quantity\nA;1\n")]);
-    let (offers, outcome) = download(&marketplace, &marketplace.channel.base_url, BUDGET).await;
+    let (offers, outcome) = download(&marketplace, &marketplace.base_url, BUDGET).await;
     // Of the row that was cut, nothing is told.
     assert_eq!((offers, outcome.unwrap_err().outcome), (vec![offer("A", 1)], Outcome::Unknown));
     assert_eq!(marketplace.requests().len(), 1);
 
     let marketplace = Marketplace::with(vec![Reply::Stall(beginning)]);
-    let (offers, outcome) = download(&marketplace, &marketplace.channel.base_url, Duration::from_millis(700)).await;
+    let (offers, outcome) = download(&marketplace, &marketplace.base_url, Duration::from_millis(700)).await;
     assert_eq!((offers, outcome.unwrap_err().outcome), (vec![offer("A", 1)], Outcome::Unknown));
 
     let marketplace = Marketplace::with(vec![ok("<html>not found</html>")]);
-    let (offers, outcome) = download(&marketplace, &marketplace.channel.base_url, BUDGET).await;
+    let (offers, outcome) = download(&marketplace, &marketplace.base_url, BUDGET).await;
     assert!(offers.is_empty() && outcome.unwrap_err().message.contains("lacks shop-sku"));
 }
 
@@ -267,7 +267,7 @@ async fn a_download_is_repeated_until_it_begins_and_not_once_it_has() {
 async fn a_download_has_no_largest_size() {
     let row = format!("{};1\n", "S".repeat(1000));
     let marketplace = Marketplace::with(vec![ok(&format!("shop-sku;quantity\n{}", row.repeat(17 << 10)))]);
-    let (mut count, url) = (0, marketplace.channel.base_url.clone());
+    let (mut count, url) = (0, marketplace.base_url.clone());
     marketplace.client(BUDGET).exported_offers(&url, |offer| count += usize::from(offer.is_ok())).await.unwrap();
     assert_eq!(count, 17 << 10);
 }

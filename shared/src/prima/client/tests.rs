@@ -8,13 +8,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::clock::SystemClock;
-use crate::despatch::rhythm::DespatchSettings;
-use crate::installation::WireEncoding;
-use crate::order::rules::SkuOverride;
-use crate::prima::stock::{PrimaStock as _, ProductRange, RangeFailure, RangeReading, SkuKey};
+use crate::kit::clock::SystemClock;
+use crate::prima::connection::WireEncoding;
+use crate::prima::sku::SkuOverride;
+use crate::prima::stock::{PrimaStock as _, ProductRange, RangeFailure, RangeReading, SkuKey, StockBasis};
 use crate::prima::test_support::{connection, order};
-use crate::stock::settings::{StockBasis, StockSettings};
 
 /// How the tiny server answers a request it has read.
 #[derive(Clone)]
@@ -101,13 +99,16 @@ async fn read_request(stream: &mut TcpStream) -> Vec<u8> {
     }
 }
 
-fn installation(endpoint: &str) -> Installation {
-    let manners = PrimaManners { answer_timeout_seconds: 1, cancel_order: true, ..PrimaManners::default() };
-    Installation { prima: connection(endpoint), manners, despatch: DespatchSettings::default(), stock: StockSettings::default() }
+fn manners() -> PrimaManners {
+    PrimaManners { answer_timeout_seconds: 1, cancel_order: true, ..PrimaManners::default() }
+}
+
+fn patience() -> Patience {
+    Patience { silence: Duration::from_secs(60), largest_answer: 64 * 1024 * 1024 }
 }
 
 fn client(endpoint: &str) -> PrimaClient<SystemClock> {
-    PrimaClient::new(&installation(endpoint), SystemClock).unwrap()
+    PrimaClient::new(connection(endpoint), manners(), patience(), SystemClock).unwrap()
 }
 
 /// A SOAP answer around a response document, in ISO-8859-1.
@@ -256,7 +257,7 @@ async fn plain_http_goes_to_private_names_and_to_no_public_address() {
     assert!(client(&by_name).order_status("A-1").await.is_ok());
     let refused = fetch_wsdl("http://8.8.8.8/wsa", "urn:omlink", false).await.unwrap_err();
     assert_eq!(refused.outcome, Outcome::NotSent);
-    assert!(PrimaClient::new(&installation("http://8.8.8.8/wsa"), SystemClock).is_err());
+    assert!(PrimaClient::new(connection("http://8.8.8.8/wsa"), manners(), patience(), SystemClock).is_err());
 }
 
 #[tokio::test]
@@ -275,9 +276,9 @@ async fn calls_at_once_are_limited() {
 async fn cancel_order_needs_the_capability() {
     let server = serve(responding(r#"<R RequestStatus="OK"/>"#)).await;
     assert_eq!(client(&server.endpoint).cancel_order("A-1", "Buyer's wish").await, Ok(()));
-    let mut without = installation(&server.endpoint);
-    without.manners.cancel_order = false;
-    let refused = PrimaClient::new(&without, SystemClock).unwrap().cancel_order("A-1", "").await.unwrap_err();
+    let without = PrimaManners { cancel_order: false, ..manners() };
+    let client = PrimaClient::new(connection(&server.endpoint), without, patience(), SystemClock).unwrap();
+    let refused = client.cancel_order("A-1", "").await.unwrap_err();
     assert_eq!(refused.outcome, Outcome::NotSent);
 }
 
@@ -300,10 +301,8 @@ async fn the_wsdl_is_fetched_from_beside_the_endpoint() {
     assert!(request.starts_with("GET /wsalive/wsalive/wsdl?targetURI=urn:omlink HTTP/1.1"), "{request}");
 }
 
-async fn range(answer: Answer, change: impl FnOnce(&mut StockSettings)) -> Result<RangeReading, RangeFailure> {
-    let mut installation = installation(&serve(answer).await.endpoint);
-    change(&mut installation.stock);
-    let client = PrimaClient::new(&installation, SystemClock).unwrap();
+async fn range(answer: Answer, patience: Patience) -> Result<RangeReading, RangeFailure> {
+    let client = PrimaClient::new(connection(&serve(answer).await.endpoint), manners(), patience, SystemClock).unwrap();
     client.range(&ProductRange { from: "W1".into(), to: String::new() }, StockBasis::AvailableLessAllocated).await
 }
 
@@ -328,9 +327,9 @@ async fn a_range_is_asked_for_by_its_ends_and_read_as_it_arrives() {
 
 #[tokio::test]
 async fn a_range_that_does_not_come_whole_is_an_error_that_says_why() {
-    let refused = range(responding(r#"<R RequestStatus="ERROR" RequestError="Stock is locked"/>"#), |_| {}).await.unwrap_err().error;
+    let refused = range(responding(r#"<R RequestStatus="ERROR" RequestError="Stock is locked"/>"#), patience()).await.unwrap_err().error;
     assert_eq!((refused.outcome, refused.message.as_str()), (Outcome::Refused, "Stock is locked"));
-    let fault = range(fault("Out of agents"), |_| {}).await.unwrap_err().error;
+    let fault = range(fault("Out of agents"), patience()).await.unwrap_err().error;
     assert_eq!((fault.message.as_str(), fault.request_id.as_deref()), ("Out of agents", Some("r-42")));
     for (answer, says) in [
         (Answer::Silence, "no answer in time"),
@@ -339,8 +338,8 @@ async fn a_range_that_does_not_come_whole_is_an_error_that_says_why() {
         (responding(&" ".repeat(1_100_000)), "larger than 1048576 bytes"),
         (Answer::Whole("502 Bad Gateway", "text/html", b"<html></html>".to_vec()), "502"),
     ] {
-        let change = |stock: &mut StockSettings| (stock.silence_seconds, stock.largest_answer_mebibytes) = (1, 1);
-        let problem = range(answer, change).await.unwrap_err().error;
+        let patience = Patience { silence: Duration::from_secs(1), largest_answer: 1024 * 1024 };
+        let problem = range(answer, patience).await.unwrap_err().error;
         assert!(problem.outcome == Outcome::Unknown && problem.message.contains(says), "{says}: {problem}");
     }
 }

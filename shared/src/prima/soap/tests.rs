@@ -1,6 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 use super::*;
-use crate::installation::WireEncoding;
+use crate::prima::connection::WireEncoding;
 use crate::prima::test_support::connection;
 
 fn with_format(format: MessageFormat) -> PrimaConnection {

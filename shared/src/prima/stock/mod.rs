@@ -1,5 +1,6 @@
 //! What Prima has free to sell: `ProductAvailableToSell` by range, read as it arrives, and `MultiAvailableToSell` for a named few.
 
+mod basis;
 mod plain;
 pub mod ranges;
 mod reading;
@@ -13,18 +14,18 @@ use reqwest::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+pub use basis::StockBasis;
 use reading::{Failed, Problem};
 pub use reading::{Figure, RangeReading, SkuKey, Unusable, WhyNot};
 use result_text::Broken;
 
-use super::PrimaError;
 use super::client::{Effect, PrimaClient, content_type_of, of_document, of_soap};
+use super::error::PrimaError;
 use super::xml::DocumentWriter;
-use crate::clock::Clock;
-use crate::installation::PrimaConnection;
-use crate::order::mapping::PrimaSku;
-use crate::order::rules::SkuOverride;
-use crate::stock::settings::StockBasis;
+use crate::kit::clock::Clock;
+use crate::prima::connection::{Patience, PrimaConnection};
+use crate::prima::sku::PrimaSku;
+use crate::prima::sku::SkuOverride;
 
 /// How long Prima may be silent where it is asked for single SKUs.
 const NAMED_SILENCE: Duration = Duration::from_secs(20);
@@ -38,15 +39,6 @@ pub struct ProductRange {
     pub from: String,
     /// `ProductTo`.
     pub to: String,
-}
-
-/// How a reading is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
-    /// How long Prima may be silent: before the answer begins, and within it.
-    pub silence: Duration,
-    /// Bytes of an answer that are still read.
-    pub largest_answer: u64,
 }
 
 /// A range that was not read, and how far its answer got: where that was far, it is to be asked for in smaller ones.

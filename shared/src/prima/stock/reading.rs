@@ -8,14 +8,14 @@ use quick_xml::escape::{resolve_predefined_entity, unescape};
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::basis::StockBasis;
 use super::plain::Plain;
 use super::result_text::{Broken, ResultText};
-use crate::installation::PrimaConnection;
-use crate::order::mapping::PrimaSku;
+use crate::prima::connection::PrimaConnection;
 use crate::prima::documents::DocumentProblem;
+use crate::prima::sku::PrimaSku;
 use crate::prima::soap::one_line;
 use crate::prima::xml::without_prefix;
-use crate::stock::settings::StockBasis;
 
 /// Units that no SKU has: what is above is a mistake of the figure's. Mirakl takes as many at most.
 const MOST_UNITS: i64 = 1_000_000_000;

@@ -11,7 +11,7 @@ use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::Event;
 
 use super::plain::Plain;
-use crate::installation::PrimaConnection;
+use crate::prima::connection::PrimaConnection;
 use crate::prima::soap;
 use crate::prima::xml::{self, without_prefix};
 

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::installation::{MessageFormat, WireEncoding};
+use crate::prima::connection::MessageFormat;
+use crate::prima::connection::WireEncoding;
 use crate::prima::test_support::connection;
 use crate::prima::xml::{self, encode, escape};
 

@@ -1,0 +1,197 @@
+//! Working off messages: answering an SQS batch record by record, reading a message, sending it again.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use futures_util::FutureExt as _;
+use futures_util::stream::{self, StreamExt};
+
+use crate::aws::telemetry::Measures;
+use crate::domain::queue::{OrderMessage, OrderQueue};
+
+/// The longest that SQS delays a message.
+const LONGEST_DELAY: Duration = Duration::from_secs(900);
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// Done with, whatever came of the order: the row knows.
+    Done(&'static str),
+    /// Back to the queue, and after a few receives, whole, to the dead-letter queue.
+    Return(&'static str),
+}
+
+/// Reads a message's body. What cannot be read is logged without its content, which may be a customer's, and to be returned.
+///
+/// # Errors
+/// What becomes of the message: it is no order message, or names no order or no channel.
+pub fn read(message_id: &str, body: &str) -> Result<OrderMessage, Disposition> {
+    let message: OrderMessage = serde_json::from_str(body).map_err(|problem| {
+        tracing::error!(
+            message_id,
+            line = problem.line(),
+            column = problem.column(),
+            category = ?problem.classify(),
+            "a message cannot be read as an order message; it goes, whole, to the dead-letter queue"
+        );
+        Disposition::Return("unreadable")
+    })?;
+    if message.order_id.is_empty() || message.channel.is_empty() {
+        tracing::error!(message_id, "a message names no order or no channel; it goes, whole, to the dead-letter queue");
+        return Err(Disposition::Return("unreadable"));
+    }
+    Ok(message)
+}
+
+/// A message that stands in a queue whose function has no such task.
+#[must_use]
+pub fn misplaced(message_id: &str) -> Disposition {
+    tracing::error!(message_id, "a message is for another queue; it goes, whole, to the dead-letter queue");
+    Disposition::Return("unreadable")
+}
+
+/// Sends a copy of the message, to come back after `delay`: unlike a return it costs no receive.
+pub async fn again(queue: &impl OrderQueue, message: &OrderMessage, delay: Duration) -> Disposition {
+    match queue.send(std::slice::from_ref(message), delay.min(LONGEST_DELAY)).await {
+        Ok(()) => Disposition::Done("again later"),
+        Err(_) => Disposition::Return("queue unavailable"),
+    }
+}
+
+/// As [`answer`], for work that says what became of a message; each is counted in `measures` under the name that `name_of` gives it.
+///
+/// # Errors
+/// As [`answer`].
+pub async fn answer_counting<W, F>(
+    event: SqsEvent,
+    concurrent: usize,
+    measures: Measures,
+    name_of: fn(Disposition) -> &'static str,
+    work: W,
+) -> Result<(SqsBatchResponse, Measures), NamelessRecord>
+where
+    W: Fn(String, String) -> F,
+    F: Future<Output = Disposition>,
+{
+    let counted = Mutex::new(measures);
+    let (work, counting) = (&work, &counted);
+    let response = answer(event, concurrent, |id, body| async move {
+        let disposition = work(id, body).await;
+        counting.lock().unwrap_or_else(PoisonError::into_inner).count(name_of(disposition), 1);
+        matches!(disposition, Disposition::Done(_))
+    })
+    .await?;
+    Ok((response, counted.into_inner().unwrap_or_else(PoisonError::into_inner)))
+}
+
+/// A batch that cannot be answered record by record: all of it comes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a record of the batch has no message id: the whole batch is returned, since no answer could name that record")]
+pub struct NamelessRecord;
+
+/// Works off each record by itself, `concurrent` at a time, and answers the ids of those that are to come again.
+///
+/// `work` gets the message id and the body, and says whether the record is done with. A record whose work panics comes
+/// again, as one that is not done; the others are not affected.
+///
+/// # Errors
+/// A record has no message id. Nothing is worked off then.
+pub async fn answer<W, F>(event: SqsEvent, concurrent: usize, work: W) -> Result<SqsBatchResponse, NamelessRecord>
+where
+    W: Fn(String, String) -> F,
+    F: Future<Output = bool>,
+{
+    let mut records = Vec::with_capacity(event.records.len());
+    for record in event.records {
+        let id = record.message_id.filter(|id| !id.is_empty()).ok_or(NamelessRecord)?;
+        records.push((id, record.body.unwrap_or_default()));
+    }
+    let work = &work;
+    let outcomes: Vec<(String, bool)> = stream::iter(records)
+        .map(|(id, body)| async move {
+            let done = AssertUnwindSafe(async { work(id.clone(), body).await }).catch_unwind().await;
+            if done.is_err() {
+                tracing::error!(message_id = %id, "working off a message panicked; it comes again");
+            }
+            (id, done.unwrap_or(false))
+        })
+        .buffer_unordered(concurrent.max(1))
+        .collect()
+        .await;
+    let mut response = SqsBatchResponse::default();
+    for (id, _) in outcomes.into_iter().filter(|(_, done)| !done) {
+        response.add_failure(id);
+    }
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use super::*;
+
+    fn event(json: &str) -> SqsEvent {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn exactly_the_bad_ones_come_again() {
+        let batch = event(
+            r#"{"Records":[{"messageId":"good","body":"1"},{"messageId":"panics","body":"2"},{"messageId":"no-body"},
+                {"messageId":"slow","body":"3"},{"messageId":"bad","body":"not json"}]}"#,
+        );
+        let response = answer(batch, 2, |id, body| async move {
+            assert!(id != "panics", "planted");
+            if id == "slow" {
+                tokio::time::sleep(std::time::Duration::from_secs(100)).await;
+            }
+            body.parse::<u32>().is_ok()
+        })
+        .await
+        .unwrap();
+        let mut text: Vec<String> = response.batch_item_failures.iter().map(|failure| failure.item_identifier.clone()).collect();
+        text.sort();
+        assert_eq!(text, ["bad", "no-body", "panics"]);
+        // The very field names that Lambda reads: a wrong one returns nothing, and loses all.
+        let json = serde_json::to_string(&response).unwrap();
+        assert!(json.starts_with(r#"{"batchItemFailures":[{"itemIdentifier":""#), "{json}");
+    }
+
+    #[test]
+    fn what_names_no_order_or_channel_is_returned() {
+        assert!(read("m", r#"{"channel":"uk","order_id":"C1-A","task":"despatch"}"#).is_ok());
+        for body in
+            ["", "not json", r#"{"channel":"uk","order_id":"","task":"cancel"}"#, r#"{"channel":"","order_id":"A","task":"cancel"}"#]
+        {
+            assert_eq!(read("m", body), Err(Disposition::Return("unreadable")), "{body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn each_outcome_is_counted_under_its_name() {
+        let batch = event(r#"{"Records":[{"messageId":"a","body":"1"},{"messageId":"b","body":"2"},{"messageId":"c","body":"no"}]}"#);
+        let name_of = |disposition| if matches!(disposition, Disposition::Done(_)) { "Done" } else { "Returned" };
+        let work =
+            |_, body: String| async move { body.parse::<u32>().map_or(Disposition::Return("unreadable"), |_| Disposition::Done("done")) };
+        let (response, measures) = answer_counting(batch, 2, Measures::of_function("f"), name_of, work).await.unwrap();
+        assert_eq!(response.batch_item_failures.len(), 1);
+        let mut expected = Measures::of_function("f");
+        expected.count("Done", 2).count("Returned", 1);
+        assert_eq!(measures, expected);
+    }
+
+    #[tokio::test]
+    async fn nothing_failed_is_an_empty_list() {
+        let response = answer(event(r#"{"Records":[{"messageId":"a","body":""}]}"#), 1, |_, _| async { true }).await.unwrap();
+        assert_eq!(serde_json::to_string(&response).unwrap(), r#"{"batchItemFailures":[]}"#);
+    }
+
+    #[tokio::test]
+    async fn a_record_without_an_id_returns_the_whole_batch_untouched() {
+        let batch = event(r#"{"Records":[{"messageId":"good","body":"1"},{"body":"2"}]}"#);
+        let answered = answer(batch, 1, |_, _| async { panic!("nothing is worked off") }).await;
+        assert_eq!(answered, Err(NamelessRecord));
+    }
+}

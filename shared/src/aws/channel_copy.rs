@@ -1,0 +1,69 @@
+//! A second copy of the channels' definitions, in Secrets Manager beside their keys: so that a function that starts cold
+//! while DynamoDB fails still knows which channels to accept orders on. The table is the truth; this is read only when
+//! the table cannot be.
+
+use aws_sdk_secretsmanager::Client;
+
+use crate::aws::config::code_of;
+use crate::aws::secrets;
+use crate::domain::channel::Channel;
+use crate::domain::documents::COPY_OF_CHANNELS;
+
+/// The copy, as one secret: a JSON list of definitions.
+#[derive(Clone, Debug)]
+pub struct ChannelCopy {
+    client: Client,
+    name: String,
+}
+
+impl ChannelCopy {
+    /// The copy under the prefix that the channels' secrets have.
+    #[must_use]
+    pub fn new(client: Client, prefix: &str) -> Self {
+        Self { client, name: format!("{prefix}{COPY_OF_CHANNELS}") }
+    }
+
+    /// The definitions that can be used.
+    ///
+    /// # Errors
+    /// There is no copy, it cannot be read, or it is none.
+    pub async fn read(&self) -> Result<Vec<Channel>, String> {
+        let answer = self.client.get_secret_value().secret_id(&self.name).send().await;
+        let answer = answer.map_err(|error| format!("the secret {} cannot be read ({})", self.name, code_of(&error)))?;
+        usable(answer.secret_string().unwrap_or_default()).map_err(|problem| format!("the secret {} {problem}", self.name))
+    }
+
+    /// Replaces the copy.
+    ///
+    /// # Errors
+    /// It cannot be written: what to check.
+    pub async fn write(&self, channels: &[Channel]) -> Result<(), String> {
+        let text = serde_json::to_string(channels).map_err(|problem| problem.to_string())?;
+        let description = "Copy of the Mirakl channels' definitions, read only while the channels table cannot be";
+        let written = secrets::write(&self.client, &self.name, description, &text).await;
+        written.map(drop).map_err(|problem| format!("the copy of the channels' definitions: {problem}, then repeat the command"))
+    }
+}
+
+/// Each definition by itself: one that cannot be used takes nothing from the others.
+fn usable(text: &str) -> Result<Vec<Channel>, String> {
+    let documents: Vec<serde_json::Value> = serde_json::from_str(text).map_err(|_| "is no list of definitions".to_owned())?;
+    let channels = documents.into_iter().filter_map(|document| serde_json::from_value::<Channel>(document).ok());
+    Ok(channels.filter(|channel| channel.problems().is_empty()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use super::*;
+
+    #[test]
+    fn a_definition_that_cannot_be_used_takes_nothing_from_the_others() {
+        let sound =
+            r#"{"id":"a","base_url":"https://a.mirakl.net","take_over_from":"2026-11-01T00:00:00Z","acceptance_window_minutes":60}"#;
+        let text = format!(r#"[{{"id":"b"}},{sound},{}]"#, sound.replace(":60", ":1"));
+        let ids: Vec<String> = usable(&text).unwrap().into_iter().map(|channel| channel.id).collect();
+        assert_eq!(ids, ["a"]);
+        assert!(usable("").is_err() && usable("{}").is_err());
+    }
+}

@@ -1,0 +1,117 @@
+//! What every function works with on AWS, wired from its environment.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+
+use crate::aws::documents::Documents;
+use crate::aws::event_bus::EventBridgeBus;
+use crate::aws::queues::SqsQueue;
+use crate::aws::settings::{self, SettingError, Settings};
+use crate::aws::stock_ledger::DynamoDbLedger;
+use crate::aws::store::DynamoDbStore;
+
+/// The clients that functions have in common. Making them calls nothing.
+#[derive(Debug)]
+pub struct Wired {
+    /// For clients that one function alone needs.
+    pub config: SdkConfig,
+    /// The documents.
+    pub documents: Documents,
+    /// The orders' rows.
+    pub store: DynamoDbStore,
+    /// The function's queue and its dead-letter queue.
+    pub queue: SqsQueue,
+    /// The event bus.
+    pub events: EventBridgeBus,
+}
+
+impl Wired {
+    /// Wires them for a function that works with orders. `queue_url` and `dead_letter_queue_url` are the variables that name the
+    /// function's queues; `maps_table` is empty for a function that reads no more than the definitions of channels.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or malformed.
+    pub fn from_settings(
+        settings: &Settings<'_>,
+        queue_url: &str,
+        dead_letter_queue_url: &str,
+        maps_table: String,
+    ) -> Result<Self, SettingError> {
+        let (orders_table, retention) = (settings.text(settings::ORDERS_TABLE)?, settings.row_retention()?);
+        Self::with_orders(settings, queue_url, dead_letter_queue_url, maps_table, orders_table, retention)
+    }
+
+    /// Wires them for a function that reads what orders have in flight and whether Prima takes orders, and never an order itself:
+    /// its store has no table of orders.
+    ///
+    /// # Errors
+    /// As [`Wired::from_settings`].
+    pub fn without_orders(
+        settings: &Settings<'_>,
+        queue_url: &str,
+        dead_letter_queue_url: &str,
+        maps_table: String,
+    ) -> Result<Self, SettingError> {
+        Self::with_orders(settings, queue_url, dead_letter_queue_url, maps_table, String::new(), Duration::ZERO)
+    }
+
+    fn with_orders(
+        settings: &Settings<'_>,
+        queue_url: &str,
+        dead_letter_queue_url: &str,
+        maps_table: String,
+        orders_table: String,
+        retention: Duration,
+    ) -> Result<Self, SettingError> {
+        let config = crate::aws::config::function_config(settings)?;
+        let database = aws_sdk_dynamodb::Client::new(&config);
+        let channels_table = settings.text(settings::CHANNELS_TABLE)?;
+        Ok(Self {
+            documents: Documents::new(database.clone(), channels_table.clone(), maps_table),
+            store: DynamoDbStore::new(database, orders_table, channels_table, settings.text(settings::STOCK_TABLE)?, retention),
+            queue: SqsQueue::new(aws_sdk_sqs::Client::new(&config), settings.text(queue_url)?, settings.text(dead_letter_queue_url)?),
+            events: EventBridgeBus::new(aws_sdk_eventbridge::Client::new(&config), settings.text(settings::EVENT_BUS_NAME)?),
+            config,
+        })
+    }
+
+    /// The stock's memory.
+    ///
+    /// # Errors
+    /// Its table is not named.
+    pub fn ledger(&self, settings: &Settings<'_>) -> Result<DynamoDbLedger, SettingError> {
+        Ok(DynamoDbLedger::new(aws_sdk_dynamodb::Client::new(&self.config), settings.text(settings::STOCK_TABLE)?))
+    }
+}
+
+/// What a function works with that follows stock imports up: it touches no order, no map, no dead-letter queue and no bus.
+#[derive(Debug)]
+pub struct WiredImports {
+    /// For clients that one function alone needs.
+    pub config: SdkConfig,
+    /// The definitions of channels.
+    pub documents: Documents,
+    /// The stock's memory.
+    pub ledger: DynamoDbLedger,
+    /// The queue of imports.
+    pub queue: SqsQueue,
+}
+
+impl WiredImports {
+    /// Wires it.
+    ///
+    /// # Errors
+    /// Names the variable that is missing.
+    pub fn from_settings(settings: &Settings<'_>) -> Result<Self, SettingError> {
+        let config = crate::aws::config::function_config(settings)?;
+        let database = aws_sdk_dynamodb::Client::new(&config);
+        let queue_url = settings.text(settings::STOCK_IMPORTS_QUEUE_URL)?;
+        Ok(Self {
+            documents: Documents::new(database.clone(), settings.text(settings::CHANNELS_TABLE)?, String::new()),
+            ledger: DynamoDbLedger::new(database, settings.text(settings::STOCK_TABLE)?),
+            queue: SqsQueue::new(aws_sdk_sqs::Client::new(&config), queue_url, String::new()),
+            config,
+        })
+    }
+}

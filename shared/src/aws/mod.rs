@@ -1,0 +1,19 @@
+//! The traits of [`crate::domain`] on AWS, and what a function needs at its start: settings, clients, secrets, batches, metrics.
+
+pub mod batch;
+pub mod channel_copy;
+pub mod clients;
+pub mod config;
+pub mod dispatch_documents;
+pub mod documents;
+pub mod event_bus;
+pub mod functions;
+pub mod prima_client;
+pub mod queues;
+pub mod secrets;
+pub mod settings;
+pub mod stock_documents;
+pub mod stock_files;
+pub mod stock_ledger;
+pub mod store;
+pub mod telemetry;

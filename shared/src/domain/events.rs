@@ -1,0 +1,134 @@
+//! Business events, on the one EventBridge bus. Those that need a person reach the alerts topic at once.
+
+use serde::Serialize;
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// The detail type: `OrderException`, `AcceptanceWindowNearlyOver`, `KeyRefused`.
+    #[serde(skip)]
+    pub kind: EventKind,
+    /// The channel's id, where there is one.
+    pub channel: Option<String>,
+    /// Mirakl's order id, where there is one.
+    pub order: Option<String>,
+    /// Somebody has to act: a rule sends it to the alerts topic.
+    pub needs_person: bool,
+    /// `warning` or `critical`.
+    pub severity: Severity,
+    /// What is the matter, without any of a customer's data.
+    pub reason: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// The kinds of event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EventKind {
+    /// An order became an exception: exactly one per order that fails.
+    OrderException,
+    /// An order still waits for acceptance and its window is nearly over.
+    AcceptanceWindowNearlyOver,
+    /// Mirakl refused or cancelled an order because its window passed.
+    AcceptanceWindowMissed,
+    /// Mirakl refused the channel's API key.
+    KeyRefused,
+    /// A channel's orders have not been listed for a while, for whatever reason.
+    ChannelNotListed,
+    /// Prima does not answer: firm orders wait.
+    PrimaIntakeClosed,
+    /// Prima answers again: orders flow.
+    PrimaIntakeOpened,
+    /// A state, type or code that this version does not know.
+    UnknownValue,
+    /// A despatch cannot be told to Mirakl, or not as it is.
+    DespatchException,
+    /// Nobody has resolved a despatch exception: told again with its age.
+    DespatchReminder,
+    /// An order's ship-by deadline is near and it is not confirmed.
+    ShipByDeadlineNear,
+    /// A despatch file, or lines of it, could not be used.
+    DespatchFileRefused,
+    /// Something of stock needs a person.
+    StockException,
+    /// Mirakl keeps refusing Prima's number of an order as its reference.
+    ReferenceRefused,
+    /// Mirakl knows none of a channel's open orders.
+    OrdersNotInMirakl,
+    /// An operation of Mirakl's keeps failing for a channel, and it is not for the key's rights.
+    OperationFails,
+}
+
+impl EventKind {
+    /// All kinds.
+    pub const ALL: [Self; 16] = [
+        Self::OrderException,
+        Self::AcceptanceWindowNearlyOver,
+        Self::AcceptanceWindowMissed,
+        Self::KeyRefused,
+        Self::ChannelNotListed,
+        Self::PrimaIntakeClosed,
+        Self::PrimaIntakeOpened,
+        Self::UnknownValue,
+        Self::DespatchException,
+        Self::DespatchReminder,
+        Self::ShipByDeadlineNear,
+        Self::DespatchFileRefused,
+        Self::StockException,
+        Self::ReferenceRefused,
+        Self::OrdersNotInMirakl,
+        Self::OperationFails,
+    ];
+
+    /// The detail type on the bus.
+    #[must_use]
+    pub fn detail_type(self) -> &'static str {
+        match self {
+            Self::OrderException => "OrderException",
+            Self::AcceptanceWindowNearlyOver => "AcceptanceWindowNearlyOver",
+            Self::AcceptanceWindowMissed => "AcceptanceWindowMissed",
+            Self::KeyRefused => "KeyRefused",
+            Self::ChannelNotListed => "ChannelNotListed",
+            Self::PrimaIntakeClosed => "PrimaIntakeClosed",
+            Self::PrimaIntakeOpened => "PrimaIntakeOpened",
+            Self::UnknownValue => "UnknownValue",
+            Self::DespatchException => "DespatchException",
+            Self::DespatchReminder => "DespatchReminder",
+            Self::ShipByDeadlineNear => "ShipByDeadlineNear",
+            Self::DespatchFileRefused => "DespatchFileRefused",
+            Self::StockException => "StockException",
+            Self::ReferenceRefused => "ReferenceRefused",
+            Self::OrdersNotInMirakl => "OrdersNotInMirakl",
+            Self::OperationFails => "OperationFails",
+        }
+    }
+}
+
+/// How urgent an event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// For information.
+    Info,
+    /// Within the working day.
+    Warning,
+    /// Now.
+    Critical,
+}
+
+/// Publishing failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the event bus did not take the events: {0}")]
+pub struct EventError(pub String);
+
+/// The bus.
+pub trait EventBus {
+    /// Publishes events, all or an error.
+    async fn publish(&self, events: &[Event]) -> Result<(), EventError>;
+}
+
+impl<T: EventBus> EventBus for &T {
+    async fn publish(&self, events: &[Event]) -> Result<(), EventError> {
+        (**self).publish(events).await
+    }
+}

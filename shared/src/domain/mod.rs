@@ -1,0 +1,15 @@
+//! What orders, dispatches, stock and exceptions are, and the rules that hold for them. No AWS, no HTTP: what the rules need of the outside
+//! stands behind small traits.
+
+pub mod channel;
+pub mod despatch;
+pub mod documents;
+pub mod events;
+pub mod exceptions;
+pub mod installation;
+pub mod intake;
+pub mod order;
+pub mod queue;
+pub mod rights;
+pub mod state;
+pub mod stock;

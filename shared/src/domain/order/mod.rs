@@ -1,0 +1,10 @@
+//! An order's life with us.
+
+pub mod life;
+pub mod mapping;
+pub mod remaining;
+pub mod remedy;
+pub mod row;
+pub mod rules;
+
+pub use row::{ExceptionKind, ExceptionRecord, OrderKey, OrderRow, Stage};

@@ -1,0 +1,245 @@
+//! What of stock needs a person: exactly one for each condition, with its reason and remedy, for as long as the condition lasts.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::events::{Event, EventBus, EventKind, Severity};
+use crate::domain::queue::{ExceptionMessage, OrderQueue, ShownExceptions};
+use crate::kit::clock::after;
+
+/// The kinds, each with an owner in the operating handbook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StockExceptionKind {
+    /// Nothing is published because nobody has agreed which of Prima's figures is free.
+    BasisMissing,
+    /// Prima does not answer for all or some of the catalogue.
+    PrimaUnread,
+    /// Prima answers SKUs without a figure that can be used.
+    FiguresUnusable,
+    /// More offers would go to zero than the guard lets through.
+    ZeroesHeld,
+    /// Offers whose SKU names no Prima SKU.
+    OffersUnmapped,
+    /// Offers whose Prima SKU no reading has had.
+    OffersUnknownToPrima,
+    /// Pieces sold whose SKU names no Prima SKU: no other channel's offer is lowered for them.
+    StockUnprotected,
+    /// Mirakl refused lines of imports.
+    LinesRefused,
+    /// An import failed, or its answer was lost.
+    ImportFailed,
+    /// An import does not end.
+    ImportStuck,
+    /// The list of the channel's offers cannot be read.
+    OffersUnread,
+    /// Offers that cannot be named in an import, or not told apart.
+    OffersUnusable,
+    /// The channel's documents cannot be used.
+    DocumentsUnusable,
+    /// The marketplace refuses what is asked of it.
+    MarketplaceRefuses,
+}
+
+impl StockExceptionKind {
+    /// All kinds.
+    pub const ALL: [Self; 14] = [
+        Self::BasisMissing,
+        Self::PrimaUnread,
+        Self::FiguresUnusable,
+        Self::ZeroesHeld,
+        Self::OffersUnmapped,
+        Self::OffersUnknownToPrima,
+        Self::StockUnprotected,
+        Self::LinesRefused,
+        Self::ImportFailed,
+        Self::ImportStuck,
+        Self::OffersUnread,
+        Self::OffersUnusable,
+        Self::DocumentsUnusable,
+        Self::MarketplaceRefuses,
+    ];
+
+    /// The name in attributes, metrics and the handbook.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BasisMissing => "basis-missing",
+            Self::PrimaUnread => "prima-unread",
+            Self::FiguresUnusable => "figures-unusable",
+            Self::ZeroesHeld => "zeroes-held",
+            Self::OffersUnmapped => "offers-unmapped",
+            Self::OffersUnknownToPrima => "offers-unknown-to-prima",
+            Self::StockUnprotected => "stock-unprotected",
+            Self::LinesRefused => "lines-refused",
+            Self::ImportFailed => "import-failed",
+            Self::ImportStuck => "import-stuck",
+            Self::OffersUnread => "offers-unread",
+            Self::OffersUnusable => "offers-unusable",
+            Self::DocumentsUnusable => "documents-unusable",
+            Self::MarketplaceRefuses => "marketplace-refuses",
+        }
+    }
+
+    /// How urgent it is.
+    #[must_use]
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::ZeroesHeld | Self::ImportStuck | Self::StockUnprotected => Severity::Critical,
+            _ => Severity::Warning,
+        }
+    }
+}
+
+/// Something that is so now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// What kind.
+    pub kind: StockExceptionKind,
+    /// Which of its kind: what stays the same for as long as it is the same condition, such as a marketplace's reason.
+    pub subject: String,
+    /// Why, with numbers and examples.
+    pub reason: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// A condition that a person was told of, or is to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StockException {
+    /// What kind.
+    pub kind: StockExceptionKind,
+    /// Which of its kind.
+    #[serde(default)]
+    pub subject: String,
+    /// Why, as it stands now.
+    pub reason: String,
+    /// What to do.
+    pub remedy: String,
+    /// Since when.
+    pub first_seen: Timestamp,
+    /// When its message and event were sent.
+    #[serde(default)]
+    pub announced_at: Option<Timestamp>,
+}
+
+/// Brings exceptions in line with what is so now: of the kinds in `looked_at` what is no longer so is over.
+pub fn follow(exceptions: &mut Vec<StockException>, conditions: Vec<Condition>, looked_at: &[StockExceptionKind], now: Timestamp) {
+    let is = |exception: &StockException, condition: &Condition| exception.kind == condition.kind && exception.subject == condition.subject;
+    exceptions.retain(|exception| !looked_at.contains(&exception.kind) || conditions.iter().any(|condition| is(exception, condition)));
+    for condition in conditions {
+        match exceptions.iter_mut().find(|exception| is(exception, &condition)) {
+            Some(known) => (known.reason, known.remedy) = (condition.reason, condition.remedy),
+            None => exceptions.push(StockException {
+                kind: condition.kind,
+                subject: condition.subject,
+                reason: condition.reason,
+                remedy: condition.remedy,
+                first_seen: now,
+                announced_at: None,
+            }),
+        }
+    }
+}
+
+/// A message leaves the dead-letter queue after fourteen days, whatever it says: what lasts that long is told again before.
+const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(12 * 24 * 3600);
+
+/// Tells a person of what was not told yet, and again of what lasts: at least once, the dead-letter queue first. `channel` is empty for the installation.
+pub async fn announce(
+    queue: &impl OrderQueue,
+    events: &impl EventBus,
+    channel: &str,
+    exceptions: &mut [StockException],
+    now: Timestamp,
+) -> usize {
+    let mut announced = 0;
+    let is_due = |exception: &StockException| exception.announced_at.is_none_or(|at| after(at, TOLD_AGAIN_AFTER) <= now);
+    for exception in exceptions.iter_mut().filter(|exception| is_due(exception)) {
+        let event = Event {
+            kind: EventKind::StockException,
+            channel: (!channel.is_empty()).then(|| channel.to_owned()),
+            order: None,
+            needs_person: true,
+            severity: exception.kind.severity(),
+            reason: format!("{}: {}", exception.kind.name(), exception.reason),
+            remedy: exception.remedy.clone(),
+        };
+        let told = queue.send_exceptions(&[message(channel, exception)]).await.map_err(|problem| problem.to_string());
+        let told = match told {
+            Ok(()) => events.publish(&[event]).await.map_err(|problem| problem.to_string()),
+            problem => problem,
+        };
+        match told {
+            Ok(()) => {
+                exception.announced_at = Some(now);
+                announced += 1;
+            }
+            Err(problem) => {
+                tracing::warn!(channel, kind = exception.kind.name(), problem, "an exception could not be told; the next run tells it")
+            }
+        }
+    }
+    announced
+}
+
+fn message(channel: &str, exception: &StockException) -> ExceptionMessage {
+    ExceptionMessage {
+        channel: channel.to_owned(),
+        order: String::new(),
+        kind: exception.kind.name().to_owned(),
+        reason: exception.reason.clone(),
+        remedy: exception.remedy.clone(),
+        first_seen: exception.first_seen.to_string(),
+    }
+}
+
+/// Takes messages of exceptions that are over off the dead-letter queue. `lasts`: whether the exception of a channel (empty for the
+/// installation) with this kind and first sight still lasts; `None` where that is not known.
+pub async fn tidy(queue: &impl ShownExceptions, lasts: impl Fn(&str, &str, &str) -> Option<bool>) {
+    let Ok(shown) = queue.shown().await else { return };
+    for one in &shown {
+        let exception = &one.exception;
+        if lasts(&exception.channel, &exception.kind, &exception.first_seen) == Some(false) {
+            if queue.withdraw(one).await.is_err() {
+                tracing::warn!(channel = %exception.channel, kind = %exception.kind, "a message of an exception that is over could not be taken away");
+            }
+        } else {
+            queue.put_back(one).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use super::*;
+
+    fn condition(kind: StockExceptionKind, subject: &str, reason: &str) -> Condition {
+        Condition { kind, subject: subject.into(), reason: reason.into(), remedy: "mend it".into() }
+    }
+
+    #[test]
+    fn a_condition_is_one_exception_for_as_long_as_it_lasts() {
+        use StockExceptionKind::{ImportFailed, LinesRefused};
+        let at = |minute: i64| Timestamp::from_second(1_790_000_000 + 60 * minute).unwrap();
+        let mut exceptions = Vec::new();
+        let both = [LinesRefused, ImportFailed];
+        follow(
+            &mut exceptions,
+            vec![condition(LinesRefused, "unknown", "2 lines"), condition(LinesRefused, "locked", "1 line")],
+            &both,
+            at(0),
+        );
+        exceptions[0].announced_at = Some(at(0));
+        follow(&mut exceptions, vec![condition(LinesRefused, "unknown", "3 lines")], &both, at(1));
+        assert_eq!(exceptions.len(), 1);
+        assert_eq!((exceptions[0].reason.as_str(), exceptions[0].first_seen, exceptions[0].announced_at), ("3 lines", at(0), Some(at(0))));
+        follow(&mut exceptions, Vec::new(), &[ImportFailed], at(2));
+        assert_eq!(exceptions.len(), 1, "nobody has looked");
+        follow(&mut exceptions, Vec::new(), &both, at(3));
+        assert_eq!(exceptions, []);
+    }
+}

@@ -1,9 +1,0 @@
-//! An order's life with us.
-
-pub mod life;
-pub mod mapping;
-pub mod remaining;
-pub mod row;
-pub mod rules;
-
-pub use row::{ExceptionKind, ExceptionRecord, OrderKey, OrderRow, Stage};
