@@ -19,6 +19,8 @@ use crate::progress::StatusLine;
 const WAITING: [&str; 4] = ["flows", "deployment", "contract", "local_aws"];
 /// How many of those run at once: each of their tests has a local AWS of its own, in 100 MB.
 const WAITING_AT_ONCE: usize = 2;
+/// Tests at once within each of those.
+const WAITING_TESTS_AT_ONCE: &str = "4";
 /// What computes gives way to what waits: a function that gets no processor for seconds is a fault to those tests.
 const NICE: &str = "10";
 
@@ -53,7 +55,9 @@ impl TestBinary {
     fn start(&self, log: &Path) -> io::Result<Child> {
         let file = File::create(log)?;
         let mut command = if self.waits() {
-            Command::new(&self.executable)
+            let mut waiting = Command::new(&self.executable);
+            waiting.args(["--test-threads", WAITING_TESTS_AT_ONCE]);
+            waiting
         } else {
             let mut nice = Command::new("nice");
             nice.args(["-n", NICE]).arg(&self.executable);
@@ -136,9 +140,10 @@ pub fn run() -> io::Result<bool> {
                 Some(ended) => {
                     let outcome = one.outcome(ended.success())?;
                     let seconds = outcome.took.as_secs_f64();
-                    status.say(&format!("{:>8.1} s  {:<34} {}", seconds, outcome.name, outcome.closing));
+                    status.erase();
+                    println!("{seconds:>8.1} s  {:<34} {}", outcome.name, outcome.closing);
                     if !outcome.passed {
-                        status.say(&std::fs::read_to_string(&one.log)?);
+                        println!("{}", String::from_utf8_lossy(&std::fs::read(&one.log)?));
                     }
                     outcomes.push(outcome);
                 }
