@@ -1,6 +1,9 @@
 //! A channel in one run, built step by step: it is loaded, its sales are noted, its offers are evaluated, and what became of publishing
 //! them is reported.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use jiff::Timestamp;
 use shared::domain::channel::{Channel, Mode};
 use shared::domain::documents::UnusableDocument;
@@ -8,16 +11,16 @@ use shared::domain::state::StoreError;
 use shared::domain::state::ledger::{LedgerStore, StockRecord, StoredLedger, Version};
 use shared::domain::stock::book::{StockBook, StockPages};
 use shared::domain::stock::evaluate::Evaluation;
-use shared::domain::stock::exceptions::Condition;
 use shared::domain::stock::files::{StockFiles, offers_of};
+use shared::domain::stock::flight::Flight;
 use shared::domain::stock::ledger::Ledger;
 use shared::domain::stock::memory::{ImportOwner, PushMemory};
 use shared::domain::stock::offers_list::OffersList;
+use shared::domain::stock::outstanding::Outstanding;
 use shared::domain::stock::snapshot::ChannelSnapshot;
+use shared::prima::sku::SkuOverride;
 
-use crate::conditions;
 use crate::report::ChannelReport;
-use crate::sales::ChannelSales;
 use crate::{PortTypes, Ports, PushError};
 
 /// Tries of saving what a channel remembers, where others write it too.
@@ -41,6 +44,23 @@ pub(crate) struct ChannelRun {
     pub(crate) evaluation: Evaluation,
     pub(crate) republication: Republication,
     pub(crate) report: ChannelReport,
+}
+
+/// What was sold on a channel, as a run has read it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ChannelSales {
+    /// What its orders have in flight.
+    pub(crate) flights: Vec<Flight>,
+    /// When these were read.
+    pub(crate) read_at: Timestamp,
+    /// Every order that was placed before is among them.
+    pub(crate) seen_until: Option<Timestamp>,
+    /// Imports whose effect is not over.
+    pub(crate) outstanding: Outstanding,
+    /// Prima SKUs of which something was sold or cancelled since the run before.
+    pub(crate) touched: Vec<SkuOverride>,
+    /// Units by offer SKU that were sold since the last push.
+    pub(crate) since_push: HashMap<String, u32>,
 }
 
 /// Where the list of a channel's offers comes from.
@@ -76,8 +96,8 @@ pub(crate) struct LoadedChannels {
 #[derive(Debug)]
 pub(crate) struct ExcludedChannel {
     pub(crate) channel: Channel,
-    /// What a person has to know.
-    pub(crate) condition: Condition,
+    /// What is wrong with them.
+    pub(crate) problem: String,
 }
 
 impl ChannelRun {
@@ -129,8 +149,7 @@ impl<T: PortTypes> Ports<T> {
                 Ok(documents) => loaded.usable.push(self.load_channel(channel, documents).await?),
                 Err(UnusableDocument::Wrong(problem)) => {
                     tracing::error!(channel = %channel.id, problem, "nothing is published here, and nothing is raised anywhere");
-                    let condition = conditions::documents_unusable(&problem);
-                    loaded.excluded.push(ExcludedChannel { channel: channel.clone(), condition });
+                    loaded.excluded.push(ExcludedChannel { channel: channel.clone(), problem });
                 }
                 Err(problem) => return Err(problem.into()),
             }
@@ -201,6 +220,6 @@ impl<T: PortTypes> Ports<T> {
 }
 
 /// How long ago something was.
-pub(crate) fn age(since: Option<Timestamp>, now: Timestamp) -> std::time::Duration {
-    since.map_or(std::time::Duration::ZERO, |since| std::time::Duration::try_from(now.duration_since(since)).unwrap_or_default())
+pub(crate) fn age(since: Option<Timestamp>, now: Timestamp) -> Duration {
+    since.map_or(Duration::ZERO, |since| Duration::try_from(now.duration_since(since)).unwrap_or_default())
 }

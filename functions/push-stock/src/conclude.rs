@@ -44,11 +44,11 @@ impl<T: PortTypes> Ports<T> {
             lasting.add(channel.id(), &channel.memory.run.exceptions);
             report.channels.push(self.conclude_channel(channel, now).await);
         }
-        for ExcludedChannel { channel, condition } in excluded {
+        for ExcludedChannel { channel, problem } in excluded {
             let record = StockRecord::Push(&channel.id);
             let Ok((mut push, version)) = self.ledger.load_record::<PushMemory>(record).await else { continue };
-            let looked_at = [StockExceptionKind::DocumentsUnusable];
-            report.announced += self.tell(&channel.id, &mut push.run.exceptions, vec![condition], &looked_at, now).await;
+            let (found, looked_at) = (vec![conditions::documents_unusable(&problem)], [StockExceptionKind::DocumentsUnusable]);
+            report.announced += self.tell(&channel.id, &mut push.run.exceptions, found, &looked_at, now).await;
             lasting.add(&channel.id, &push.run.exceptions);
             let _ = self.ledger.save_record(record, &push, &version).await;
         }

@@ -17,25 +17,8 @@ use shared::domain::stock::snapshot::seen_until;
 use shared::kit::clock::Clock;
 use shared::prima::sku::SkuOverride;
 
-use crate::channel_run::ChannelRun;
+use crate::channel_run::{ChannelRun, ChannelSales};
 use crate::{PortTypes, Ports, PushError};
-
-/// What was sold on a channel, as a run has read it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ChannelSales {
-    /// What its orders have in flight.
-    pub(crate) flights: Vec<Flight>,
-    /// When these were read.
-    pub(crate) read_at: Timestamp,
-    /// Every order that was placed before is among them.
-    pub(crate) seen_until: Option<Timestamp>,
-    /// Imports whose effect is not over.
-    pub(crate) outstanding: Outstanding,
-    /// Prima SKUs of which something was sold or cancelled since the run before.
-    pub(crate) touched: Vec<SkuOverride>,
-    /// Units by offer SKU that were sold since the last push.
-    pub(crate) since_push: HashMap<String, u32>,
-}
 
 impl<T: PortTypes> Ports<T> {
     /// Reads what orders have in flight. Of each sale or cancellation that is new, the ledger follows what Mirakl has done by itself.
