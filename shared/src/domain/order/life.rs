@@ -1016,7 +1016,8 @@ mod tests {
                 row.settle(Stage::Shipped, now(), "settled");
                 assert_eq!(on_listing(Some(&row), &order, &channel(), at(true)), None, "settled is settled");
                 // A return.
-                let returned = on_listing(Some(&shipped_by_us(before)), &listed(state, refunds, shipped.map(|_| before)), &channel(), at(true));
+                let returned =
+                    on_listing(Some(&shipped_by_us(before)), &listed(state, refunds, shipped.map(|_| before)), &channel(), at(true));
                 assert_eq!(returned.unwrap().0.stage, Stage::Shipped, "{state} {shipped:?}");
             }
         }
