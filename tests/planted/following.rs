@@ -2,7 +2,7 @@
 
 use crate::bugs::{Bug, Edit, Simulation};
 
-const LIB: &str = "functions/push-stock/src/lib.rs";
+const DECISION: &str = "functions/push-stock/src/decision.rs";
 const PUBLISH: &str = "functions/push-stock/src/publish.rs";
 const CHECK: &str = "functions/check-stock-imports/src/lib.rs";
 const IMPORTS: &str = "shared/src/domain/stock/imports.rs";
@@ -14,13 +14,13 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Stock,
         edits: &[Edit {
             file: PUBLISH,
-            find: "                desk.memory.totals.pushes += 1;\n",
-            replace: "                desk.memory.totals.pushes += 1;
-                let shown = kept.iter().map(|line| Change {
+            find: "                channel.memory.imports.totals.pushes += 1;\n",
+            replace: "                channel.memory.imports.totals.pushes += 1;
+                let shown = lines.iter().map(|line| shared::domain::stock::ledger::Change {
                     sku_hash: shared::domain::stock::ledger::sku_hash(&line.offer_sku),
-                    value: Shown::Known(line.quantity),
+                    value: shared::domain::stock::offer::Shown::Known(line.quantity),
                 });
-                let _ = self.append(&mut desk.held, &shown.collect::<Vec<_>>()).await;\n",
+                let _ = self.append(&mut channel.stored, &shown.collect::<Vec<_>>()).await;\n",
         }],
     },
     Bug {
@@ -29,8 +29,8 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Stock,
         edits: &[Edit {
             file: PUBLISH,
-            find: "self.append(&mut desk.held, &in_doubt(&kept)).await",
-            replace: "self.append(&mut desk.held, &in_doubt(&[])).await",
+            find: "self.append(&mut channel.stored, &in_doubt(&lines)).await",
+            replace: "self.append(&mut channel.stored, &in_doubt(&[])).await",
         }],
     },
     Bug {
@@ -69,8 +69,8 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Stock,
         edits: &[Edit {
             file: CHECK,
-            find: "|memory| memory.import.as_ref().is_some_and(|import| import.mark == message.mark),",
-            replace: "|memory| memory.import.is_some(),",
+            find: "|memory| memory.imports.waits_for(&message.mark),",
+            replace: "|memory| memory.imports.under_way.is_some(),",
         }],
     },
     Bug {
@@ -78,9 +78,9 @@ pub(crate) const BUGS: &[Bug] = &[
         why: "A push that is due does not wait for the import before it.",
         simulation: Simulation::Stock,
         edits: &[Edit {
-            file: LIB,
-            find: "} else if desk.memory.import.is_some() {",
-            replace: "} else if desk.memory.import.is_some() && !is_due {",
+            file: DECISION,
+            find: "} else if channel.memory.imports.under_way.is_some() {",
+            replace: "} else if channel.memory.imports.under_way.is_some() && !is_due {",
         }],
     },
     Bug {
@@ -99,8 +99,8 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Stock,
         edits: &[Edit {
             file: CHECK,
-            find: "            ImportProgress::Failed(reason) => Stand::Failed(format!(\"failed: {}\", reason.as_deref().unwrap_or(\"no reason given\"))),\n",
-            replace: "            ImportProgress::Failed(_) => Stand::Complete(Vec::new()),\n",
+            find: "            ImportProgress::Failed(reason) => ImportState::Failed(format!(\"failed: {}\", reason.as_deref().unwrap_or(\"no reason given\"))),\n",
+            replace: "            ImportProgress::Failed(_) => ImportState::Complete(Vec::new()),\n",
         }],
     },
 ];

@@ -2,21 +2,29 @@
 
 use crate::bugs::{Bug, Edit, Simulation};
 
-const LIB: &str = "functions/push-stock/src/lib.rs";
+const DECISION: &str = "functions/push-stock/src/decision.rs";
 const READING: &str = "functions/push-stock/src/reading.rs";
+const SALES: &str = "functions/push-stock/src/sales.rs";
+const TICK: &str = "functions/push-stock/src/tick.rs";
+const AVAILABILITY: &str = "shared/src/domain/stock/availability.rs";
 const DIVISION: &str = "shared/src/domain/stock/division.rs";
 const EVALUATE: &str = "shared/src/domain/stock/evaluate.rs";
 const FIGURES: &str = "shared/src/domain/stock/figures.rs";
 const FLIGHT: &str = "shared/src/domain/stock/flight.rs";
-const MARKET: &str = "shared/src/domain/stock/market.rs";
 const OFFER: &str = "shared/src/domain/stock/offer.rs";
+const OUTSTANDING: &str = "shared/src/domain/stock/outstanding.rs";
+const SNAPSHOT: &str = "shared/src/domain/stock/snapshot.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "nothing-in-flight",
         why: "What is sold and not in Prima's figure yet lowers nothing.",
         simulation: Simulation::Stock,
-        edits: &[Edit { file: EVALUATE, find: "        let in_flight = self.in_flight.of(key);", replace: "        let in_flight = 0;" }],
+        edits: &[Edit {
+            file: AVAILABILITY,
+            find: "        let in_flight = self.in_flight.of(key);",
+            replace: "        let in_flight = 0;",
+        }],
     },
     Bug {
         name: "in-flight-read-before-the-answer",
@@ -24,13 +32,13 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Stock,
         edits: &[
             Edit {
-                file: LIB,
-                find: "        if is_to_be_read && may_ask {\n",
-                replace: "        self.look_at_flights(channels, &absent, &mut desks, now).await?;\n        if is_to_be_read && may_ask {\n",
+                file: TICK,
+                find: "        if reading_is_due(",
+                replace: "        self.note_sales(&mut runs, now).await?;\n        if reading_is_due(",
             },
             Edit {
-                file: LIB,
-                find: "what is sold meanwhile counts.\n        self.look_at_flights(channels, &absent, &mut desks, now).await?;\n",
+                file: TICK,
+                find: "what is sold meanwhile counts.\n        self.note_sales(&mut runs, now).await?;\n",
                 replace: "what is sold meanwhile counts.\n",
             },
         ],
@@ -40,9 +48,9 @@ pub(crate) const BUGS: &[Bug] = &[
         why: "What a channel without stock flow sells is not in flight.",
         simulation: Simulation::Stock,
         edits: &[Edit {
-            file: LIB,
-            find: "let sellers: Vec<_> = others.iter().map(",
-            replace: "let sellers: Vec<_> = others.iter().skip(others.len()).map(",
+            file: SNAPSHOT,
+            find: "in others.iter().map(OtherChannel::orders).chain(channels",
+            replace: "in others.iter().skip(others.len()).map(OtherChannel::orders).chain(channels",
         }],
     },
     Bug {
@@ -75,7 +83,11 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "failed-range-taken-for-absent",
         why: "A reading of which a range failed counts as whole: the SKUs of that range count as gone.",
         simulation: Simulation::Stock,
-        edits: &[Edit { file: READING, find: "figures.take(&read, failed.is_empty())", replace: "figures.take(&read, true)" }],
+        edits: &[Edit {
+            file: READING,
+            find: "figures.take(&catalogue.read, catalogue.failed.is_empty())",
+            replace: "figures.take(&catalogue.read, true)",
+        }],
     },
     Bug {
         name: "absent-after-one-reading",
@@ -102,9 +114,9 @@ pub(crate) const BUGS: &[Bug] = &[
         why: "A dropped condition: an offer is raised while another channel may still show too much of the same SKU.",
         simulation: Simulation::Stock,
         edits: &[Edit {
-            file: LIB,
-            find: "(!raises_nothing && !others.iter().any(|desk| desk.evaluation.too_much.contains(&line.key)))",
-            replace: "(!raises_nothing && !others.iter().any(|desk| desk.evaluation.too_much.is_empty() && desk.offers.is_none()))",
+            file: DECISION,
+            find: "!others.iter().any(|channel| channel.evaluation.too_much.contains(&line.key))",
+            replace: "!others.iter().any(|channel| channel.evaluation.too_much.is_empty() && channel.offers.is_none())",
         }],
     },
     Bug {
@@ -112,9 +124,9 @@ pub(crate) const BUGS: &[Bug] = &[
         why: "A channel whose list of offers is not at hand holds no raise back.",
         simulation: Simulation::Stock,
         edits: &[Edit {
-            file: LIB,
-            find: "desk.is_live() && desk.offers.is_none() && desk.shows_something()",
-            replace: "desk.is_live() && desk.offers.is_none() && !desk.shows_something()",
+            file: DECISION,
+            find: "channel.is_live() && channel.offers.is_none() && channel.shows_something()",
+            replace: "channel.is_live() && channel.offers.is_none() && !channel.shows_something()",
         }],
     },
     Bug {
@@ -122,9 +134,9 @@ pub(crate) const BUGS: &[Bug] = &[
         why: "A channel whose documents cannot be used holds no raise back.",
         simulation: Simulation::Stock,
         edits: &[Edit {
-            file: LIB,
-            find: "self.publish_all(&mut desks, !absent.is_empty() || !unusable.is_empty(), run, now)",
-            replace: "self.publish_all(&mut desks, false, run, now)",
+            file: TICK,
+            find: "self.publish_due(&mut runs, excluded.is_empty() && unusable.is_empty(), tick)",
+            replace: "self.publish_due(&mut runs, true, tick)",
         }],
     },
     Bug {
@@ -139,7 +151,7 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Stock,
         edits: &[Edit {
             file: OFFER,
-            find: "let after_buffer = share.saturating_sub(terms.held.buffer.value);",
+            find: "let after_buffer = share.saturating_sub(terms.limits.buffer.value);",
             replace: "let after_buffer = share;",
         }],
     },
@@ -150,7 +162,7 @@ pub(crate) const BUGS: &[Bug] = &[
         edits: &[Edit {
             file: OFFER,
             find: "if is_last && !terms.offers_last_units {",
-            replace: "if is_last && terms.held.excluded.value {",
+            replace: "if is_last && terms.limits.excluded.value {",
         }],
     },
     Bug {
@@ -158,7 +170,7 @@ pub(crate) const BUGS: &[Bug] = &[
         why: "What was sold leaves the ledger's entry as it was, though Mirakl has lowered the offer itself.",
         simulation: Simulation::Stock,
         edits: &[Edit {
-            file: LIB,
+            file: SALES,
             find: "for (offer_sku, pieces) in flight.touched() {",
             replace: "for (offer_sku, pieces) in flight.touched().into_iter().filter(|(_, pieces)| *pieces == u32::MAX) {",
         }],
@@ -170,9 +182,9 @@ pub(crate) const BUGS: &[Bug] = &[
         edits: &[
             Edit { file: DIVISION, find: "room.saturating_sub(risk.min(burst))", replace: "room.saturating_sub(risk.min(0))" },
             Edit {
-                file: LIB,
-                find: "!others.iter().any(|desk| desk.evaluation.too_much.contains(&line.key))",
-                replace: "others.iter().all(|desk| desk.is_live())",
+                file: DECISION,
+                find: "!others.iter().any(|channel| channel.evaluation.too_much.contains(&line.key))",
+                replace: "others.iter().all(|channel| channel.is_live())",
             },
         ],
     },
@@ -191,9 +203,9 @@ pub(crate) const BUGS: &[Bug] = &[
         why: "Pieces that a channel was taken are given to the other as soon as the import is complete: what was sold before is not listed yet.",
         simulation: Simulation::Stock,
         edits: &[Edit {
-            file: MARKET,
-            find: "pending.is_unseen |= may_have_sold && is_open;",
-            replace: "pending.is_unseen |= may_have_sold && is_open && before == u32::MAX;",
+            file: OUTSTANDING,
+            find: "self.is_unseen |= may_have_sold && is_open;",
+            replace: "self.is_unseen |= may_have_sold && is_open && before == u32::MAX;",
         }],
     },
     Bug {
@@ -207,9 +219,9 @@ pub(crate) const BUGS: &[Bug] = &[
         why: "What is to be lowered waits for the pace of the sales.",
         simulation: Simulation::Stock,
         edits: &[Edit {
-            file: LIB,
-            find: "                to_lower: desk.evaluation.to_lower,\n                at_buffer: desk.evaluation.at_buffer,\n                // What waits",
-            replace: "                to_lower: 0,\n                at_buffer: 0,\n                // What waits",
+            file: DECISION,
+            find: "            to_lower: self.evaluation.to_lower,\n            at_buffer: self.evaluation.at_buffer,\n            // What waits",
+            replace: "            to_lower: 0,\n            at_buffer: 0,\n            // What waits",
         }],
     },
 ];

@@ -21,9 +21,10 @@ use shared::domain::state::StoreError;
 use shared::domain::state::ledger::{LedgerStore, StockRecord};
 use shared::domain::stock::book::StockBook;
 use shared::domain::stock::files::{StockFiles, import_of};
+use shared::domain::stock::import_memory::{FailedImport, ImportUnderWay, RefusedQuantity};
 use shared::domain::stock::imports::{ImportLine, Settled, decode_lines, published_again, settle};
 use shared::domain::stock::ledger::{Change, Ledger};
-use shared::domain::stock::memory::{FailedImport, ImportUnderWay, PushMemory, RefusedQuantity};
+use shared::domain::stock::memory::PushMemory;
 use shared::domain::stock::rules::ImportKind;
 use shared::kit::clock::{CLOCK_SKEW, Clock, after, before};
 use shared::mirakl::MiraklError;
@@ -63,8 +64,8 @@ pub struct Run {
     pub hard_deadline: Timestamp,
 }
 
-/// How an import stands, once Mirakl was asked.
-enum Stand {
+/// How far an import has come, as Mirakl says.
+enum ImportState {
     /// It is asked about again.
     Running,
     /// Through, but for these lines.
@@ -106,8 +107,8 @@ where
         let Ok((memory, _)) = self.ledger.load_record::<PushMemory>(StockRecord::Push(&message.channel)).await else {
             return Disposition::Return("store unavailable");
         };
-        let waited_for = memory.import.as_ref().filter(|import| import.mark == message.mark);
-        let Some(import) = waited_for.or_else(|| memory.stray.iter().find(|stray| stray.mark == message.mark)).cloned() else {
+        let waited_for = memory.imports.under_way.as_ref().filter(|import| import.mark == message.mark);
+        let Some(import) = waited_for.or_else(|| memory.imports.stray.iter().find(|stray| stray.mark == message.mark)).cloned() else {
             return Disposition::Done("nothing to ask");
         };
         let Some(import_id) = import.import_id.clone() else { return Disposition::Done("nothing to ask") };
@@ -121,39 +122,39 @@ where
         };
         let Some(channel) = channel else { return Disposition::Done("no such channel") };
         // The right to ask was refused a while ago, for this import or another: it is tried again, less and less often.
-        let waits = questions(&import).map(|operation| memory.refused_rights.wait(&message.channel, operation, self.clock.now()));
+        let waits = questions(&import).map(|operation| memory.joint.refused_rights.wait(&message.channel, operation, self.clock.now()));
         if let Some(wait) = waits.into_iter().flatten().max() {
             return self.again(message, wait).await;
         }
-        let stand = match self.stand(&channel, &import, &import_id, run).await {
-            Ok(stand) => stand,
+        let state = match self.ask_state(&channel, &import, &import_id, run).await {
+            Ok(state) => state,
             Err(problem) => {
                 tracing::warn!(channel = %channel.id, %problem, "an import cannot be asked about; asked again later");
                 let wait = if problem.is_key_refused() { self.refused(message, &problem).await } else { problem.retry_after };
                 return self.again(message, wait.unwrap_or_else(|| self.next_question(&import).max(Duration::from_secs(60)))).await;
             }
         };
-        if !memory.refused_rights.is_empty() {
+        if !memory.joint.refused_rights.is_empty() {
             let works = |memory: &mut PushMemory| {
                 for operation in questions(&import) {
-                    memory.refused_rights.works(&message.channel, operation);
+                    memory.joint.refused_rights.works(&message.channel, operation);
                 }
             };
             if self.change(&message.channel, works).await.is_err() {
                 return Disposition::Return("store unavailable");
             }
         }
-        match stand {
-            Stand::Running => self.again(message, self.next_question(&import)).await,
+        match state {
+            ImportState::Running => self.again(message, self.next_question(&import)).await,
             _ if waited_for.is_none() => self.stray_ended(message).await,
-            Stand::Complete(errors) => self.complete(message, &errors).await,
-            Stand::Gone => {
+            ImportState::Complete(errors) => self.complete(message, &errors).await,
+            ImportState::Gone => {
                 let (reason, now) = (format!("import {import_id} is not known to the marketplace any more"), self.clock.now());
                 self.change(&message.channel, |memory| {
-                    if memory.import.as_ref().is_some_and(|import| import.mark == message.mark) {
+                    if memory.imports.waits_for(&message.mark) {
                         // Its lines go out again, and once more in case it is applied all the same.
-                        memory.give_up(reason.clone(), now);
-                        for stray in memory.stray.iter_mut().filter(|stray| stray.mark == message.mark) {
+                        memory.imports.give_up(reason.clone(), now);
+                        for stray in memory.imports.stray.iter_mut().filter(|stray| stray.mark == message.mark) {
                             stray.import_id = None;
                         }
                     }
@@ -161,16 +162,16 @@ where
                 .await
                 .map_or(Disposition::Return("store unavailable"), |()| Disposition::Done("gone"))
             }
-            Stand::Failed(reason) => {
+            ImportState::Failed(reason) => {
                 let reason = format!("import {import_id} {reason}");
                 let now = self.clock.now();
                 self.change(&message.channel, |memory| {
-                    if let Some(import) = memory.import.take_if(|import| import.mark == message.mark) {
-                        memory.note_end(&import, now);
-                        memory.failed = Some(FailedImport { at: now, reason: reason.clone() });
-                        memory.totals.imports_failed += 1;
+                    if let Some(import) = memory.imports.take(&message.mark) {
+                        memory.imports.note_end(&import, now);
+                        memory.imports.failed = Some(FailedImport { at: now, reason: reason.clone() });
+                        memory.imports.totals.imports_failed += 1;
                         // Its lines are in doubt: what they are to show is published again at once.
-                        memory.pending = true;
+                        memory.joint.pending = true;
                     }
                 })
                 .await
@@ -182,39 +183,39 @@ where
     /// Notes that the key may not ask; `push-stock` tells of it. Answers when it is tried again.
     async fn refused(&self, message: &ImportMessage, problem: &MiraklError) -> Option<Duration> {
         let now = self.clock.now();
-        let noted = self.change(&message.channel, |memory| memory.refused_rights.refuse(&message.channel, problem, now)).await;
+        let noted = self.change(&message.channel, |memory| memory.joint.refused_rights.refuse(&message.channel, problem, now)).await;
         noted.ok()?;
         let (memory, _) = self.ledger.load_record::<PushMemory>(StockRecord::Push(&message.channel)).await.ok()?;
-        memory.refused_rights.wait(&message.channel, problem.operation, now)
+        memory.joint.refused_rights.wait(&message.channel, problem.operation, now)
     }
 
-    async fn stand(&self, channel: &Channel, import: &ImportUnderWay, import_id: &str, run: &Run) -> Result<Stand, MiraklError> {
+    async fn ask_state(&self, channel: &Channel, import: &ImportUnderWay, import_id: &str, run: &Run) -> Result<ImportState, MiraklError> {
         let client = self.directory.client(channel, before(run.hard_deadline, Duration::from_secs(3))).await?;
         let answer = match import.kind {
             ImportKind::Stock => client.stock_import(import_id).await,
             ImportKind::Offers => client.offers_import(import_id).await,
         };
-        let Some(progress) = ImportProgress::of(&answer) else { return answer.map(|_| Stand::Running) };
+        let Some(progress) = ImportProgress::of(&answer) else { return answer.map(|_| ImportState::Running) };
         Ok(match progress {
-            ImportProgress::Running => Stand::Running,
+            ImportProgress::Running => ImportState::Running,
             ImportProgress::Unknown(word) => {
                 tracing::warn!(channel = %channel.id, import_id, word, "an import stands in a way that this version does not know; taken for running");
-                Stand::Running
+                ImportState::Running
             }
-            ImportProgress::Complete => Stand::Complete(Vec::new()),
-            ImportProgress::Failed(reason) => Stand::Failed(format!("failed: {}", reason.as_deref().unwrap_or("no reason given"))),
+            ImportProgress::Complete => ImportState::Complete(Vec::new()),
+            ImportProgress::Failed(reason) => ImportState::Failed(format!("failed: {}", reason.as_deref().unwrap_or("no reason given"))),
             // Just after it was taken it may not be known everywhere yet.
-            ImportProgress::Gone if self.age_of(import) < KNOWN_WITHIN => Stand::Running,
-            ImportProgress::Gone => Stand::Gone,
+            ImportProgress::Gone if self.age_of(import) < KNOWN_WITHIN => ImportState::Running,
+            ImportProgress::Gone => ImportState::Gone,
             ImportProgress::CompleteWithErrors => {
                 let report = match import.kind {
                     ImportKind::Stock => client.stock_import_errors(import_id).await,
                     ImportKind::Offers => client.offers_import_errors(import_id).await,
                 };
                 match report {
-                    Ok(errors) => Stand::Complete(errors),
+                    Ok(errors) => ImportState::Complete(errors),
                     // Mirakl did not say whether there is a report, and there is none.
-                    Err(problem) if problem.status == Some(404) && says_nothing_of_errors(&answer) => Stand::Complete(Vec::new()),
+                    Err(problem) if problem.status == Some(404) && says_nothing_of_errors(&answer) => ImportState::Complete(Vec::new()),
                     Err(problem) => return Err(problem),
                 }
             }
@@ -229,7 +230,7 @@ where
             Some(lines) => match self
                 .append(
                     &message.channel,
-                    |memory| memory.import.as_ref().is_some_and(|import| import.mark == message.mark),
+                    |memory| memory.imports.waits_for(&message.mark),
                     |ledger| settle(lines, errors, ledger),
                     |settled: &Settled| &settled.changes,
                 )
@@ -266,18 +267,18 @@ where
         tracing::info!(channel = %message.channel, imported = settled.imported, refused = refused.len(), unidentified = settled.unidentified, "an import is complete");
         let changed = self
             .change(&message.channel, |memory| {
-                let Some(import) = memory.import.take_if(|import| import.mark == message.mark) else { return };
-                memory.imported_at = Some(now);
-                memory.note_end(&import, now);
-                if !memory.more {
-                    memory.decided_at = Some(import.begun_at);
+                let Some(import) = memory.imports.take(&message.mark) else { return };
+                memory.imports.imported_at = Some(now);
+                memory.imports.note_end(&import, now);
+                if !memory.run.more {
+                    memory.joint.decided_at = Some(import.begun_at);
                 }
-                memory.note_refusals(refused.clone(), |sku| imported.contains(sku), now);
-                memory.totals.lines_published += settled.imported as u64;
-                memory.totals.lines_in_error += refused.len() as u64;
-                memory.pending |= settled.unidentified > 0 || lines.is_none();
-                memory.failed = None;
-                memory.unnamed = (settled.unidentified > 0).then(|| (settled.unidentified, settled.unidentified_reason.clone()));
+                memory.imports.note_refusals(refused.clone(), |sku| imported.contains(sku), now);
+                memory.imports.totals.lines_published += settled.imported as u64;
+                memory.imports.totals.lines_in_error += refused.len() as u64;
+                memory.joint.pending |= settled.unidentified > 0 || lines.is_none();
+                memory.imports.failed = None;
+                memory.imports.unnamed = (settled.unidentified > 0).then(|| (settled.unidentified, settled.unidentified_reason.clone()));
             })
             .await;
         changed.map_or(Disposition::Return("store unavailable"), |()| Disposition::Done("complete"))
@@ -288,7 +289,7 @@ where
         let Some(lines) = self.lines(message).await else { return Disposition::Return("store unavailable") };
         let lines_are_lost = lines.is_none();
         if let Some(lines) = lines {
-            let is_stray = |memory: &PushMemory| memory.stray.iter().any(|stray| stray.mark == message.mark);
+            let is_stray = |memory: &PushMemory| memory.imports.stray.iter().any(|stray| stray.mark == message.mark);
             match self.append(&message.channel, is_stray, |ledger| published_again(&lines, ledger), Vec::as_slice).await {
                 Ok(Some(_)) => {}
                 Ok(None) => return Disposition::Done("no longer remembered"),
@@ -297,10 +298,10 @@ where
         }
         let changed = self
             .change(&message.channel, |memory| {
-                memory.stray.retain(|stray| stray.mark != message.mark);
-                memory.pending = true;
+                memory.imports.stray.retain(|stray| stray.mark != message.mark);
+                memory.joint.pending = true;
                 // Nobody knows which lines it has overwritten.
-                memory.republish |= lines_are_lost;
+                memory.joint.republish |= lines_are_lost;
             })
             .await;
         changed.map_or(Disposition::Return("store unavailable"), |()| Disposition::Done("stray ended"))
@@ -327,15 +328,15 @@ where
     ) -> Result<Option<T>, StoreError> {
         let mut tries = TRIES;
         loop {
-            let mut held = self.ledger.load(channel).await?;
+            let mut stored = self.ledger.load(channel).await?;
             // Only once the ledger was read: whoever claims another import from now on changes the ledger before sending it, and what is
             // appended here is refused.
             let (memory, _) = self.ledger.load_record::<PushMemory>(StockRecord::Push(channel)).await?;
             if !remembered(&memory) {
                 return Ok(None);
             }
-            let found = follows(held.ledger());
-            match self.ledger.append(&mut held, changes(&found)).await {
+            let found = follows(stored.ledger());
+            match self.ledger.append(&mut stored, changes(&found)).await {
                 Ok(()) => return Ok(Some(found)),
                 Err(StoreError::Conflict(_)) if tries > 1 => tries -= 1,
                 Err(problem) => return Err(problem),
@@ -364,7 +365,7 @@ where
         let ask_at = after(self.clock.now(), delay);
         let noted = self
             .change(&message.channel, |memory| {
-                let imports = memory.import.iter_mut().chain(&mut memory.stray);
+                let imports = memory.imports.under_way.iter_mut().chain(&mut memory.imports.stray);
                 imports.filter(|import| import.mark == message.mark).for_each(|import| import.ask_at = ask_at);
             })
             .await;

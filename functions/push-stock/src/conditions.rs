@@ -10,7 +10,7 @@ use shared::domain::stock::settings::StockSettings;
 use shared::mirakl::error_report::{LineError, group_by_reason};
 use shared::mirakl::rights::refusal;
 
-use crate::Desk;
+use crate::channel_run::ChannelRun;
 use crate::reading::is_overdue;
 
 fn condition(kind: Kind, subject: &str, reason: String, remedy: &str) -> Condition {
@@ -82,7 +82,7 @@ pub(crate) fn of_installation(memory: &StockMemory, settings: &StockSettings, no
 }
 
 /// Of a channel; and the kinds that were looked at.
-pub(crate) fn of_channel(desk: &Desk, evaluated: bool, now: Timestamp) -> (Vec<Condition>, Vec<Kind>) {
+pub(crate) fn of_channel(channel: &ChannelRun, evaluated: bool, now: Timestamp) -> (Vec<Condition>, Vec<Kind>) {
     let mut found = Vec::new();
     let mut looked_at = vec![
         Kind::DocumentsUnusable,
@@ -93,13 +93,14 @@ pub(crate) fn of_channel(desk: &Desk, evaluated: bool, now: Timestamp) -> (Vec<C
         Kind::OffersUnusable,
         Kind::MarketplaceRefuses,
     ];
-    let memory = &desk.memory;
+    let memory = &channel.memory;
     let errors: Vec<LineError> = memory
+        .imports
         .refused
         .iter()
         .map(|refused| LineError { line: None, offer_sku: Some(refused.offer_sku.clone()), reason: refused.reason.clone() })
         .collect();
-    if let Some((lines, reason)) = &memory.unnamed {
+    if let Some((lines, reason)) = &memory.imports.unnamed {
         found.push(condition(
             Kind::LinesRefused,
             "without a SKU",
@@ -116,7 +117,7 @@ pub(crate) fn of_channel(desk: &Desk, evaluated: bool, now: Timestamp) -> (Vec<C
             "Mend the offers on the marketplace, or exclude them by a stock rule. They are tried again every hour, and at once where the quantity changes.",
         ));
     }
-    for right in memory.refused_rights.iter() {
+    for right in memory.joint.refused_rights.iter() {
         found.push(condition(
             Kind::MarketplaceRefuses,
             &right.operation,
@@ -124,11 +125,11 @@ pub(crate) fn of_channel(desk: &Desk, evaluated: bool, now: Timestamp) -> (Vec<C
             "Have the marketplace give the right to the key's user, or store another key: prima-mirakl check CHANNEL shows which rights are missing. It goes on by itself within ten minutes.",
         ));
     }
-    if let Some(failed) = &memory.failed {
+    if let Some(failed) = &memory.imports.failed {
         let remedy = "Nothing, if it passes: its lines are published again by themselves. If it lasts, ask the marketplace; where it has no STO01, set import to \"offers\" in the stock rules.";
         found.push(condition(Kind::ImportFailed, "", format!("{} ({:.0})", failed.reason, failed.at), remedy));
     }
-    let stuck = memory.stray.iter().filter(|stray| stray.import_id.is_some());
+    let stuck = memory.imports.stray.iter().filter(|stray| stray.import_id.is_some());
     for stray in stuck {
         let id = stray.import_id.as_deref().unwrap_or_default();
         let minutes = now.duration_since(stray.begun_at).as_mins();
@@ -139,7 +140,7 @@ pub(crate) fn of_channel(desk: &Desk, evaluated: bool, now: Timestamp) -> (Vec<C
             "Ask the marketplace's operator about it. When it does end, its lines are published again.",
         ));
     }
-    if let Some(problem) = &memory.offers.problem {
+    if let Some(problem) = &memory.run.offers.problem {
         found.push(condition(
             Kind::OffersUnread,
             "",
@@ -147,24 +148,24 @@ pub(crate) fn of_channel(desk: &Desk, evaluated: bool, now: Timestamp) -> (Vec<C
             "It is asked for again by itself. If it lasts, check the key's right to read offers: prima-mirakl check CHANNEL.",
         ));
     }
-    if !memory.offers.unreadable.is_empty() {
+    if !memory.run.offers.unreadable.is_empty() {
         found.push(condition(
             Kind::OffersUnusable,
             "",
-            format!("offers cannot be named in an import, or not told apart: {}", memory.offers.unreadable.join("; ")),
+            format!("offers cannot be named in an import, or not told apart: {}", memory.run.offers.unreadable.join("; ")),
             "Correct these offers' SKUs on the marketplace: nothing is published of them.",
         ));
     }
-    if evaluated && desk.offers.is_some() {
+    if evaluated && channel.offers.is_some() {
         looked_at.extend([Kind::OffersUnmapped, Kind::OffersUnknownToPrima, Kind::ZeroesHeld, Kind::StockUnprotected]);
-        found.extend(evaluated_conditions(desk));
+        found.extend(evaluated_conditions(channel));
     }
     (found, looked_at)
 }
 
-fn evaluated_conditions(desk: &Desk) -> Vec<Condition> {
+fn evaluated_conditions(channel: &ChannelRun) -> Vec<Condition> {
     let mut found = Vec::new();
-    for (problem, counted) in &desk.evaluation.unmapped {
+    for (problem, counted) in &channel.evaluation.unmapped {
         found.push(condition(
             Kind::OffersUnmapped,
             problem.name(),
@@ -172,7 +173,7 @@ fn evaluated_conditions(desk: &Desk) -> Vec<Condition> {
             "Add overrides (prima-mirakl skus put), correct the order rules' patterns, or the offers' SKUs on the marketplace. Nothing is published of them.",
         ));
     }
-    let unknown = &desk.evaluation.unknown_to_prima;
+    let unknown = &channel.evaluation.unknown_to_prima;
     if unknown.count > 0 {
         found.push(condition(
             Kind::OffersUnknownToPrima,
@@ -181,18 +182,18 @@ fn evaluated_conditions(desk: &Desk) -> Vec<Condition> {
             "Correct the SKU on the marketplace or in Prima, or add an override. Nothing is published of them.",
         ));
     }
-    let held = &desk.evaluation.zeroes_held;
+    let zeroes = &channel.evaluation.zeroes_held;
     // Where nothing is published, nothing is held back: it is told once the channel is live.
-    if held.count > 0 && desk.is_live() {
+    if zeroes.count > 0 && channel.is_live() {
         found.push(condition(
             Kind::ZeroesHeld,
             "",
-            format!("{} offers would go to zero because Prima has none of them: {}; that is more than stock.zeroes_percent lets through at once", held.count, examples(held)),
+            format!("{} offers would go to zero because Prima has none of them: {}; that is more than stock.zeroes_percent lets through at once", zeroes.count, examples(zeroes)),
             "Look in Prima whether that is so. If it is: prima-mirakl stock allow-zeroes CHANNEL. If it is not, mend Prima's answer.",
         ));
     }
     let mut unprotected: BTreeMap<&str, u32> = BTreeMap::new();
-    for one in &desk.report.unprotected {
+    for one in &channel.report.unprotected {
         *unprotected.entry(&one.offer_sku).or_default() += one.units;
     }
     if !unprotected.is_empty() {

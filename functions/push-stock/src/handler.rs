@@ -1,22 +1,28 @@
 //! The real ports, and one invocation.
 
+use std::marker::PhantomData;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 use lambda_runtime::Error;
 use shared::aws::clients::Wired;
+use shared::aws::documents::Documents;
+use shared::aws::event_bus::EventBridgeBus;
 use shared::aws::prima_client::Installed;
+use shared::aws::queues::SqsQueue;
 use shared::aws::secrets::SecretsManagerKeys;
 use shared::aws::settings::{self, Settings};
 use shared::aws::stock_files::S3StockFiles;
 use shared::aws::stock_ledger::DynamoDbLedger;
+use shared::aws::store::DynamoDbStore;
 use shared::aws::telemetry::Measures;
 use shared::domain::installation::Purpose;
 use shared::kit::clock::{Clock, SystemClock, before};
 use shared::mirakl::client::HttpDirectory;
+use shared::prima::PrimaClient;
 
 use crate::reading::RESERVED;
-use crate::{Ports, Report, Run};
+use crate::{PortTypes, Ports, Report, Run};
 
 /// The function, wired to AWS, Mirakl and Prima.
 #[derive(Debug)]
@@ -54,7 +60,7 @@ impl Function {
     pub async fn run(&self, request_id: &str, deadline: SystemTime) -> Result<Report, Error> {
         let hard_deadline = Timestamp::try_from(deadline)?;
         let (installation, client) = self.prima.now(&self.aws.documents).await?;
-        let ports = Ports {
+        let ports = Ports::<Aws<'_>> {
             directory: &self.directory,
             // An answer that is cut leaves time to keep what was learnt, and to publish.
             prima: client.until(before(hard_deadline, RESERVED)),
@@ -73,6 +79,22 @@ impl Function {
         print(&report, began);
         Ok(report)
     }
+}
+
+/// The real ports, borrowed for one invocation.
+#[derive(Debug)]
+struct Aws<'f>(PhantomData<&'f ()>);
+
+impl<'f> PortTypes for Aws<'f> {
+    type Directory = &'f HttpDirectory<SecretsManagerKeys, SystemClock>;
+    type Prima = PrimaClient<SystemClock>;
+    type Store = &'f DynamoDbStore;
+    type Ledger = DynamoDbLedger;
+    type Files = &'f S3StockFiles;
+    type Queue = &'f SqsQueue;
+    type Events = &'f EventBridgeBus;
+    type Clock = SystemClock;
+    type Book = &'f Documents;
 }
 
 fn print(report: &Report, began: Timestamp) {

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use shared::aws::telemetry::Measures;
-use shared::domain::stock::cadence::Velocity;
-use shared::domain::stock::evaluate::Unprotected;
+use shared::domain::stock::cadence::{Reason, Velocity};
+use shared::domain::stock::in_flight::Unprotected;
+
+use crate::Decision;
 
 /// A run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -70,10 +72,10 @@ pub struct ChannelReport {
     pub pushed: bool,
     /// An import failed.
     pub failed: bool,
-    /// Why a push was due, or would be.
-    pub reason: &'static str,
-    /// The decision in words.
-    pub decision: String,
+    /// Why a push was due, or would be; none where that was not looked at.
+    pub reason: Option<Reason>,
+    /// What was done about publishing; none where that was not looked at.
+    pub decision: Option<Decision>,
     /// Sales.
     pub velocity: Velocity,
     /// Units sold that protect no stock.
@@ -109,16 +111,20 @@ impl ChannelReport {
             .count("OffersDrifted", self.drifted)
             .seconds("OldestStockImportSeconds", self.oldest_import.as_secs_f64())
             .seconds("OldestExceptionUnannouncedSeconds", self.oldest_unannounced.as_secs_f64());
-        if self.pushed {
-            let name = match self.reason {
-                "first" => "PushesFirst",
-                "urgent" => "PushesUrgent",
-                "lowering" => "PushesLowering",
-                "promotion" => "PushesPromotion",
-                _ => "PushesBySales",
-            };
-            measures.count(name, 1);
+        if let Some(reason) = self.reason.filter(|_| self.pushed) {
+            measures.count(pushes_for(reason), 1);
         }
         measures
+    }
+}
+
+/// The measure that counts pushes for this reason.
+fn pushes_for(reason: Reason) -> &'static str {
+    match reason {
+        Reason::First => "PushesFirst",
+        Reason::Urgent => "PushesUrgent",
+        Reason::Lowering => "PushesLowering",
+        Reason::Promotion => "PushesPromotion",
+        Reason::Filling | Reason::Sales => "PushesBySales",
     }
 }

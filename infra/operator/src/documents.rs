@@ -143,10 +143,10 @@ pub(crate) async fn stock_rules(connector: &Connector, command: StockRulesComman
 
 /// A warning where all channels together offer more than everything that is free.
 async fn shares(documents: &Documents, channel: &str, rules: &StockRules, now: Timestamp) -> Result<String> {
-    let mut shares = vec![(channel.to_owned(), rules.held("", "", now).share_percent.value)];
+    let mut shares = vec![(channel.to_owned(), rules.limits_of("", "", now).share_percent.value)];
     for other in documents.channels().await?.channels.iter().filter(|other| other.id != channel && other.stock != Mode::Off) {
         let rules: StockRules = documents.read(&DocumentKey::StockRules(other.id.clone())).await?.unwrap_or_default();
-        shares.push((other.id.clone(), rules.held("", "", now).share_percent.value));
+        shares.push((other.id.clone(), rules.limits_of("", "", now).share_percent.value));
     }
     let sum: u32 = shares.iter().map(|(_, share)| share).sum();
     if sum <= 100 || shares.len() < 2 {

@@ -9,23 +9,25 @@ use shared::domain::channel::{Channel, Mode};
 use shared::domain::documents::DocumentKey;
 use shared::domain::documents::UnusableDocument;
 use shared::domain::installation::Installation;
-use shared::domain::order::mapping::{SkuProblem, SkuReader};
-use shared::domain::state::ledger::{HeldLedger, LedgerStore, StockRecord};
+use shared::domain::order::mapping::SkuProblem;
+use shared::domain::state::ledger::{LedgerStore, StockRecord, StoredLedger};
 use shared::domain::state::{FlightStore, StoreError};
+use shared::domain::stock::availability::{OfferView, SalesChannel};
 use shared::domain::stock::book::{StockBook, StockPages};
 use shared::domain::stock::cadence::most_within;
-use shared::domain::stock::division::{Divided, Outstanding, Quota};
-use shared::domain::stock::evaluate::{OfferView, Stall, units_of};
+use shared::domain::stock::division::{Divided, Quota};
 use shared::domain::stock::exceptions::StockException;
 use shared::domain::stock::figures::Figures;
 use shared::domain::stock::files::{FIGURES, StockFiles, offers_of};
 use shared::domain::stock::flight::Flight;
-use shared::domain::stock::market::{Seat, market, outstanding, seen_until, sold_besides};
+use shared::domain::stock::in_flight::units_of;
 use shared::domain::stock::memory::{PushMemory, StockMemory};
 use shared::domain::stock::offer::{Known, Shown, Wanted, Why, to_publish};
 use shared::domain::stock::offers_list::OffersList;
+use shared::domain::stock::outstanding::{Outstanding, SeenUntil, outstanding};
 use shared::domain::stock::rules::{Sourced, StockRule};
 use shared::domain::stock::settings::{LastPieces, StockSettings};
+use shared::domain::stock::snapshot::{ChannelSnapshot, OtherChannel, availability, other_channels, seen_until};
 use shared::kit::clock::after;
 use shared::prima::sku::PrimaSku;
 use shared::prima::stock::SkuKey;
@@ -52,12 +54,12 @@ pub(crate) async fn run(connector: &Connector, command: StockCommand) -> Result<
         StockCommand::Unlisted { csv } => crate::unlisted::run(connector, csv.as_deref()).await,
         StockCommand::Status { channel } => status(connector, channel.as_deref()).await,
         StockCommand::Republish { channel } => {
-            change(connector, &channel, |memory| memory.republish = true).await?;
+            change(connector, &channel, |memory| memory.joint.republish = true).await?;
             Ok(format!("Everything is published again on {channel}, with the next run."))
         }
         StockCommand::AllowZeroes { channel, minutes } => {
             let until = after(connector.now, Duration::from_secs(60 * u64::from(minutes)));
-            change(connector, &channel, |memory| (memory.zeroes_allowed_until, memory.pending) = (Some(until), true)).await?;
+            change(connector, &channel, |memory| (memory.zeroes_allowed_until, memory.joint.pending) = (Some(until), true)).await?;
             Ok(format!("Until {until:.0} any number of offers of {channel} may go to zero."))
         }
         StockCommand::Buffer { channel, sku } => buffer(connector, &channel, sku.as_deref()).await,
@@ -88,13 +90,13 @@ pub(crate) struct Everything {
     figures: Figures,
     /// Channels whose documents cannot be used, with what is wrong: nothing is raised anywhere meanwhile.
     pub(crate) wrong: Vec<(String, String)>,
-    /// What channels have in flight that take no part.
-    sellers: Vec<(SkuReader, Vec<Flight>)>,
+    /// The channels that are not published to.
+    others: Vec<OtherChannel>,
 }
 
 /// What is kept of a channel's pushes.
 struct Kept {
-    held: HeldLedger,
+    stored: StoredLedger,
     memory: PushMemory,
     outstanding: Outstanding,
     seen_until: Option<Timestamp>,
@@ -127,21 +129,22 @@ impl Everything {
         }
         let figures = files.read(FIGURES).await?.map(|bytes| Figures::decode(&bytes)).transpose();
         let figures = figures.map_err(|problem| anyhow!("Prima's figures as kept cannot be read: {problem}"))?.unwrap_or_default();
-        let is_seated = |id: &str| channels.iter().any(|(channel, ..): &(Channel, _, _, _)| channel.id == id && channel.stock != Mode::Off);
-        let sellers = sold_besides(&store, &book, &list, &unusable, is_seated).await.map_err(|problem| anyhow!(problem))?;
-        Ok(Self { settings: installation.stock, channels, figures, wrong, sellers })
+        let is_published_to =
+            |id: &str| channels.iter().any(|(channel, ..): &(Channel, _, _, _)| channel.id == id && channel.stock != Mode::Off);
+        let others = other_channels(&store, &book, &list, &unusable, is_published_to).await?;
+        Ok(Self { settings: installation.stock, channels, figures, wrong, others })
     }
 
     /// The channels that take part, as `push-stock` has them.
-    fn seated(&self) -> impl Iterator<Item = &(Channel, StockPages, Vec<Flight>, Option<OffersList>)> {
+    fn published_to(&self) -> impl Iterator<Item = &(Channel, StockPages, Vec<Flight>, Option<OffersList>)> {
         self.channels.iter().filter(|(channel, ..)| channel.stock != Mode::Off)
     }
 
     /// Orders that have units of a SKU in flight: channel, order, units, and since when.
     fn orders_with(&self, key: SkuKey) -> Vec<(&Flight, u32)> {
         let mut found = Vec::new();
-        let sellers = self.sellers.iter().map(|(skus, flights)| (skus, flights));
-        for (skus, flights) in self.seated().map(|(_, pages, flights, _)| (&pages.skus, flights)).chain(sellers) {
+        let others = self.others.iter().map(|other| (&other.skus, &other.flights));
+        for (skus, flights) in self.published_to().map(|(_, pages, flights, _)| (&pages.skus, flights)).chain(others) {
             for flight in flights {
                 let units = units_of(flight, skus, &self.figures, &self.settings);
                 let units: u32 = units.iter().filter(|(_, one, _)| *one == Some(key)).map(|(_, _, units)| units).sum();
@@ -159,7 +162,7 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
     let channel = connector.channel(channel).await?;
     let everything = Everything::read(connector).await?;
     let ledger = connector.ledger()?;
-    let held = ledger.load(&channel.id).await?;
+    let stored = ledger.load(&channel.id).await?;
     let (memory, _) = ledger.load_record::<PushMemory>(StockRecord::Push(&channel.id)).await?;
     let Some((_, pages, _, offers)) = everything.channels.iter().find(|(one, ..)| one.id == channel.id) else {
         let wrong = everything.wrong.iter().find(|(id, _)| *id == channel.id).map(|(_, problem)| problem.as_str());
@@ -171,17 +174,19 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
     };
     let (store, files) = (connector.store()?, connector.stock_files()?);
     let mut kept = Vec::new();
-    for (seated, ..) in everything.seated() {
-        let held = ledger.load(&seated.id).await?;
-        let (memory, _) = ledger.load_record::<PushMemory>(StockRecord::Push(&seated.id)).await?;
-        let seen_until = seen_until(&store, seated).await?;
-        let outstanding = outstanding(&files, &seated.id, &memory, seen_until, connector.now).await;
-        kept.push(Kept { held, memory, outstanding, seen_until });
+    for (one, ..) in everything.published_to() {
+        let stored = ledger.load(&one.id).await?;
+        let (memory, _) = ledger.load_record::<PushMemory>(StockRecord::Push(&one.id)).await?;
+        let seen_until = seen_until(&store, one).await?;
+        let outstanding =
+            outstanding(&files, &one.id, &memory.imports, SeenUntil { before: memory.run.seen_until, now: seen_until }, connector.now)
+                .await;
+        kept.push(Kept { stored, memory, outstanding, seen_until });
     }
-    let seats: Vec<Seat<'_>> = everything.seated().zip(&kept).map(|(seated, kept)| seat(seated, kept)).collect();
-    let sellers: Vec<_> = everything.sellers.iter().map(|(skus, flights)| (skus, flights.as_slice())).collect();
-    let market = market(&everything.figures, &everything.settings, &seats, &sellers, connector.now);
-    let stall = Stall { channel: &channel.id, rules: &pages.rules, skus: &pages.skus, ledger: held.ledger(), sold_elsewhere: None };
+    let snapshots: Vec<ChannelSnapshot<'_>> = everything.published_to().zip(&kept).map(|(one, kept)| snapshot(one, kept)).collect();
+    let availability = availability(&everything.figures, &everything.settings, &snapshots, &everything.others, connector.now);
+    let sales_channel =
+        SalesChannel { id: &channel.id, rules: &pages.rules, skus: &pages.skus, ledger: stored.ledger(), sold_elsewhere: None };
     let no_sku = |problem: SkuProblem| {
         anyhow!(
             "the SKU {sku} names no Prima SKU ({}): nothing is published of it. Add an override (prima-mirakl skus put {} FILE), or \
@@ -191,21 +196,20 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
         )
     };
     let prima_sku = pages.skus.read(sku).map_err(no_sku)?;
-    let view = market.view(&stall, sku).map_err(no_sku)?;
+    let view = availability.view(&sales_channel, sku).map_err(no_sku)?;
     // What keeps it from being raised, as publishing looks at it.
     let mut others = Vec::new();
-    for seat in seats.iter().filter(|seat| seat.channel.id != channel.id && seat.channel.stock == Mode::Live) {
-        let stall = Stall { channel: &seat.channel.id, rules: seat.rules, skus: seat.skus, ledger: seat.ledger, sold_elsewhere: None };
+    for other in snapshots.iter().filter(|other| other.channel.id != channel.id && other.channel.stock == Mode::Live) {
         for sku in
-            seat.offers.iter().flat_map(|offers| offers.skus()).filter(|sku| seat.skus.read(sku).is_ok_and(|sku| sku.key() == view.key))
+            other.offers.iter().flat_map(|offers| offers.skus()).filter(|sku| other.skus.read(sku).is_ok_and(|sku| sku.key() == view.key))
         {
-            let view = market.view(&stall, sku);
+            let view = availability.view(&other.sales_channel(), sku);
             if view.is_ok_and(|view| shared::domain::stock::offer::may_show_too_much(view.wanted, view.shown)) {
-                others.push(format!("{} ({sku}) may show too much", seat.channel.id));
+                others.push(format!("{} ({sku}) may show too much", other.channel.id));
             }
         }
-        if seat.offers.is_none() && seat.ledger.entries().any(|entry| entry.value.highest() > 0) {
-            others.push(format!("the list of offers of {} is not at hand", seat.channel.id));
+        if other.offers.is_none() && other.ledger.entries().any(|entry| entry.value.highest() > 0) {
+            others.push(format!("the list of offers of {} is not at hand", other.channel.id));
         }
     }
     others.extend(everything.wrong.iter().map(|(id, problem)| format!("the documents of {id} cannot be used: {problem}")));
@@ -218,7 +222,7 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
         settings: &everything.settings,
         orders: everything.orders_with(view.key),
         others_too_high: others,
-        division: market.divided(&channel.id, view.key),
+        division: availability.divided(&channel.id, view.key),
         now: connector.now,
     };
     Ok(render(&view, &facts))
@@ -257,10 +261,10 @@ fn render(view: &OfferView<'_>, facts: &Facts<'_>) -> String {
         format!("- {}", view.in_flight),
         if orders.is_empty() { "no order".to_owned() } else { format!("{}{more}", orders.join("\n")) },
     );
-    row("share", format!("x {} %", view.held.share_percent.value), rule(&view.held.share_percent));
-    row("buffer", format!("- {}", view.held.buffer.value), rule(&view.held.buffer));
-    row("cap", view.held.cap.value.map_or_else(|| "none".to_owned(), |cap| cap.to_string()), rule(&view.held.cap));
-    row("excluded", if view.held.excluded.value { "yes" } else { "no" }.to_owned(), rule(&view.held.excluded));
+    row("share", format!("x {} %", view.limits.share_percent.value), rule(&view.limits.share_percent));
+    row("buffer", format!("- {}", view.limits.buffer.value), rule(&view.limits.buffer));
+    row("cap", view.limits.cap.value.map_or_else(|| "none".to_owned(), |cap| cap.to_string()), rule(&view.limits.cap));
+    row("excluded", if view.limits.excluded.value { "yes" } else { "no" }.to_owned(), rule(&view.limits.excluded));
     if facts.settings.last_units > 0 {
         let here = if view.offers_last_units { "here" } else { "elsewhere" };
         row(
@@ -273,7 +277,7 @@ fn render(view: &OfferView<'_>, facts: &Facts<'_>) -> String {
     row("last pieces", value, source);
     row("to be shown", wanted(view.wanted), why(view.why, facts.settings));
     row("shown", shown(view.shown), shown_source(view.shown));
-    row("to be published", next(view, facts), facts.memory.latest.decision.clone());
+    row("to be published", next(view, facts), facts.memory.run.latest.decision.clone());
     terms.to_string()
 }
 
@@ -304,14 +308,17 @@ fn last_pieces(facts: &Facts<'_>) -> (String, String) {
     (value, format!("stock.last_pieces: {rule} {why}; {by}. May still be sold: {}", shown.join(", ")))
 }
 
-fn seat<'a>((channel, pages, flights, offers): &'a (Channel, StockPages, Vec<Flight>, Option<OffersList>), kept: &'a Kept) -> Seat<'a> {
-    Seat {
+fn snapshot<'a>(
+    (channel, pages, flights, offers): &'a (Channel, StockPages, Vec<Flight>, Option<OffersList>),
+    kept: &'a Kept,
+) -> ChannelSnapshot<'a> {
+    ChannelSnapshot {
         channel,
         rules: &pages.rules,
         skus: &pages.skus,
         flights,
         offers: offers.as_ref(),
-        ledger: kept.held.ledger(),
+        ledger: kept.stored.ledger(),
         memory: &kept.memory,
         outstanding: &kept.outstanding,
         seen_until: kept.seen_until,
@@ -319,7 +326,7 @@ fn seat<'a>((channel, pages, flights, offers): &'a (Channel, StockPages, Vec<Fli
 }
 
 fn listed(facts: &Facts<'_>) -> String {
-    let listed_at = facts.memory.offers.listed_at.map_or_else(|| "never".to_owned(), |at| moment(at, facts.now));
+    let listed_at = facts.memory.run.offers.listed_at.map_or_else(|| "never".to_owned(), |at| moment(at, facts.now));
     match facts.is_listed {
         Some(true) => format!("in the list of offers of {listed_at}"),
         Some(false) => format!("NOT in the list of offers of {listed_at}: nothing is published of it"),
@@ -441,18 +448,18 @@ fn next(view: &OfferView<'_>, facts: &Facts<'_>) -> String {
     if facts.is_listed != Some(true) {
         waits.push("it is not in the list of offers".to_owned());
     }
-    if let Some(import) = &facts.memory.import {
+    if let Some(import) = &facts.memory.imports.under_way {
         waits.push(format!("an import of {} lines is under way since {}", import.lines, moment(import.begun_at, facts.now)));
     }
-    if facts.memory.is_refused(facts.offer_sku, quantity, facts.now) {
-        let reason = facts.memory.refused.iter().find(|one| one.offer_sku == facts.offer_sku).map(|one| one.reason.as_str());
+    if facts.memory.imports.is_refused(facts.offer_sku, quantity, facts.now) {
+        let reason = facts.memory.imports.refused.iter().find(|one| one.offer_sku == facts.offer_sku).map(|one| one.reason.as_str());
         waits.push(format!("Mirakl refused this quantity lately: {}", reason.unwrap_or_default()));
     }
     if raises && !facts.others_too_high.is_empty() {
         waits.extend(facts.others_too_high.iter().cloned());
     }
     if quantity == 0
-        && facts.memory.exceptions.iter().any(|one| one.kind == shared::domain::stock::exceptions::StockExceptionKind::ZeroesHeld)
+        && facts.memory.run.exceptions.iter().any(|one| one.kind == shared::domain::stock::exceptions::StockExceptionKind::ZeroesHeld)
     {
         waits.push("many offers would go to zero at once: see stock status".to_owned());
     }
@@ -482,9 +489,9 @@ async fn status(connector: &Connector, only: Option<&str>) -> Result<String> {
     for channel in list.iter().filter(|channel| only.is_none_or(|only| only == channel.id)) {
         let (memory, _) = ledger.load_record::<PushMemory>(StockRecord::Push(&channel.id)).await?;
         let now = connector.now;
-        let latest = &memory.latest;
+        let latest = &memory.run.latest;
         let decided = latest.at.map_or_else(|| "-".to_owned(), |at| format!("{} ({} ago)", latest.decision, age(at, now)));
-        let import = memory.import.as_ref().map_or_else(
+        let import = memory.imports.under_way.as_ref().map_or_else(
             || "-".to_owned(),
             |import| {
                 format!("{}: {} lines, {}", import.import_id.as_deref().unwrap_or("being sent"), import.lines, age(import.begun_at, now))
@@ -500,18 +507,18 @@ async fn status(connector: &Connector, only: Option<&str>) -> Result<String> {
             latest.may_sell_twice.to_string(),
             decided,
             import,
-            format!("{:.0}", memory.sales.velocity(now).units_short),
+            format!("{:.0}", memory.run.sales.velocity(now).units_short),
         ]);
         totals.add_row([
             channel.id.clone(),
-            memory.totals.pushes.to_string(),
-            memory.totals.lines_published.to_string(),
-            memory.totals.lines_in_error.to_string(),
-            memory.totals.imports_failed.to_string(),
-            moment_or_dash(memory.offers.listed_at, now),
-            memory.offers.drifted.to_string(),
+            memory.imports.totals.pushes.to_string(),
+            memory.imports.totals.lines_published.to_string(),
+            memory.imports.totals.lines_in_error.to_string(),
+            memory.imports.totals.imports_failed.to_string(),
+            moment_or_dash(memory.run.offers.listed_at, now),
+            memory.run.offers.drifted.to_string(),
         ]);
-        exceptions.extend(memory.exceptions.into_iter().map(|one| (channel.id.clone(), one)));
+        exceptions.extend(memory.run.exceptions.into_iter().map(|one| (channel.id.clone(), one)));
     }
     let (memory, _) = ledger.load_record::<StockMemory>(StockRecord::Installation).await?;
     exceptions.extend(memory.exceptions.iter().cloned().map(|one| ("all".to_owned(), one)));
@@ -609,8 +616,8 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
     use shared::domain::order::mapping::SkuReader;
     use shared::domain::order::rules::SkuRules;
+    use shared::domain::stock::import_memory::{ImportMemory, ImportUnderWay};
     use shared::domain::stock::ledger::Ledger;
-    use shared::domain::stock::memory::ImportUnderWay;
     use shared::domain::stock::rules::{ImportKind, StockRules};
 
     use super::*;
@@ -631,9 +638,9 @@ mod tests {
         .unwrap();
         let settings = StockSettings::default();
         let (figures, ledger, skus) = (Figures::default(), Ledger::default(), SkuReader::new(&SkuRules::default(), Default::default()));
-        let market = market(&figures, &settings, &[], &[], at(9));
-        let stall = Stall { channel: "uk", rules: &rules, skus: &skus, ledger: &ledger, sold_elsewhere: None };
-        let view = market.view(&stall, "W1-NAV-10").unwrap();
+        let availability = availability(&figures, &settings, &[], &[], at(9));
+        let sales_channel = SalesChannel { id: "uk", rules: &rules, skus: &skus, ledger: &ledger, sold_elsewhere: None };
+        let view = availability.view(&sales_channel, "W1-NAV-10").unwrap();
         let view = OfferView {
             wanted: Wanted::Exactly(3),
             shown: Shown::Known(1),
@@ -643,7 +650,7 @@ mod tests {
         };
         let import =
             ImportUnderWay { mark: "m".into(), import_id: None, kind: ImportKind::Stock, begun_at: at(8), lines: 4, ask_at: at(9) };
-        let memory = PushMemory { import: Some(import), ..PushMemory::default() };
+        let memory = PushMemory { imports: ImportMemory { under_way: Some(import), ..ImportMemory::default() }, ..PushMemory::default() };
         let facts = Facts {
             channel: &channel,
             offer_sku: "W1-NAV-10",

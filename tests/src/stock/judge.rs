@@ -239,14 +239,14 @@ pub(super) fn taken_out(line: &simulators::mirakl::OrderLine) -> u32 {
 }
 
 /// The ledger never claims what is not so, as far as the connector could know once it had looked at `flights_at`.
-pub(super) async fn ledger(world: &World, flights_at: &BTreeMap<usize, Timestamp>, desks: &[usize]) {
+pub(super) async fn ledger(world: &World, flights_at: &BTreeMap<usize, Timestamp>, published_to: &[usize]) {
     world.advance(world.now());
     for channel in 0..LIVE {
         // A channel whose documents are wrong takes no part.
-        let Some(looked) = flights_at.get(&channel).filter(|_| desks.contains(&channel)) else { continue };
-        let Ok(held) = world.ledger.load(CHANNELS[channel]).await else { continue };
+        let Some(looked) = flights_at.get(&channel).filter(|_| published_to.contains(&channel)) else { continue };
+        let Ok(stored) = world.ledger.load(CHANNELS[channel]).await else { continue };
         for item in &world.plan.items {
-            let Shown::Known(claimed) = held.ledger().shown(sku_hash(&item.offer_sku)) else { continue };
+            let Shown::Known(claimed) = stored.ledger().shown(sku_hash(&item.offer_sku)) else { continue };
             world.judged.set(world.judged.get() + 1);
             let key = (channel, item.offer_sku.clone());
             let Some(applied) = world.applied.borrow().get(&key).cloned() else {
@@ -294,13 +294,13 @@ pub(super) fn expected(world: &World, channel: usize, offer_sku: &str) -> i64 {
     let Some(item) = world.item(offer_sku) else { return 0 };
     let free = world.truly_free(offer_sku).max(0);
     let rules = world.rules.borrow();
-    let held = rules[channel].held(offer_sku, &item.sku.product, world.now());
+    let limits = rules[channel].limits_of(offer_sku, &item.sku.product, world.now());
     let last = i64::from(world.plan.settings.last_units);
-    if held.excluded.value || (last > 0 && free <= last && channel != 0) {
+    if limits.excluded.value || (last > 0 && free <= last && channel != 0) {
         return 0;
     }
-    let quantity = (free * i64::from(held.share_percent.value) / 100 - i64::from(held.buffer.value)).max(0);
-    held.cap.value.map_or(quantity, |cap| quantity.min(i64::from(cap)))
+    let quantity = (free * i64::from(limits.share_percent.value) / 100 - i64::from(limits.buffer.value)).max(0);
+    limits.cap.value.map_or(quantity, |cap| quantity.min(i64::from(cap)))
 }
 
 /// Offers that do not show what they should.
@@ -346,8 +346,8 @@ fn wrongly_divided(world: &World, offer_sku: &str) -> Option<String> {
     }
     let rules = world.rules.borrow();
     let offering = (0..LIVE).filter(|channel| alone[*channel] > 0);
-    let held = offering.map(|channel| i64::from(rules[channel].held(offer_sku, &item.sku.product, world.now()).buffer.value)).min();
-    let hidden = free - held.unwrap_or(0) - shows.iter().sum::<i64>();
+    let buffer = offering.map(|channel| i64::from(rules[channel].limits_of(offer_sku, &item.sku.product, world.now()).buffer.value)).min();
+    let hidden = free - buffer.unwrap_or(0) - shows.iter().sum::<i64>();
     if hidden < 0 {
         return told("together that is too much");
     }

@@ -185,7 +185,7 @@ pub(super) async fn engineers(world: Shared) {
         if world.plan.republishing {
             let record = StockRecord::Push(channel);
             if let Ok((mut memory, version)) = world.ledger.load_record::<PushMemory>(record).await {
-                memory.republish = true;
+                memory.joint.republish = true;
                 let _ = world.ledger.save_record(record, &memory, &version).await;
                 world.tell(|| format!("everything of {channel} is to be published again"));
             }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use check_stock_imports::Disposition;
+use push_stock::{ChannelReport, Decision, PortTypes};
 use shared::domain::stock::settings::{BasisAgreement, StockSettings};
 use shared::kit::clock::after;
 use shared::prima::connection::PrimaManners;
@@ -202,12 +203,28 @@ pub(super) async fn schedule(world: Shared) {
     }
 }
 
+/// The ports of the world.
+#[derive(Debug)]
+struct Simulated;
+
+impl PortTypes for Simulated {
+    type Directory = Port;
+    type Prima = Port;
+    type Store = Port;
+    type Ledger = Port;
+    type Files = Port;
+    type Queue = Port;
+    type Events = Port;
+    type Clock = Port;
+    type Book = Port;
+}
+
 async fn tick(world: Shared, minute: u64) {
     let port = port(&world, format!("push {minute}"));
     let id = format!("{minute}-{}", world.dice.between(0, 1 << 40));
     let agreement =
         || BasisAgreement { figure: world.plan.basis, agreed_by: "Anna Field".to_owned(), agreed_on: jiff::civil::date(2026, 11, 2) };
-    let ports = push_stock::Ports {
+    let ports = push_stock::Ports::<Simulated> {
         directory: port.clone(),
         prima: port.clone(),
         store: port.clone(),
@@ -224,12 +241,21 @@ async fn tick(world: Shared, minute: u64) {
     match world.supervise(&port.invocation.caller, PUSH_TIMEOUT, ports.tick(&run)).await {
         Some(Ok(report)) if !report.overlapped && !report.unagreed => {
             world.tell(|| {
-                format!("{:<12} {:?}", port.invocation.caller.name, report.channels.iter().map(|one| &one.decision).collect::<Vec<_>>())
+                format!(
+                    "{:<12} {:?}",
+                    port.invocation.caller.name,
+                    report
+                        .channels
+                        .iter()
+                        .map(|one| one.decision.as_ref().map(ToString::to_string).unwrap_or_default())
+                        .collect::<Vec<_>>()
+                )
             });
             let looked: BTreeMap<_, _> = port.invocation.basis.borrow().flights_at.iter().map(|(channel, at)| (*channel, *at)).collect();
-            let desks: Vec<usize> = report.channels.iter().map(|one| world.index(&one.channel)).collect();
-            judge::ledger(&world, &looked, &desks).await;
-            for one in report.channels.iter().filter(|one| one.waiting == one.published && one.decision.contains(": ")) {
+            let published_to: Vec<usize> = report.channels.iter().map(|one| world.index(&one.channel)).collect();
+            judge::ledger(&world, &looked, &published_to).await;
+            let is_looked_at = |one: &&ChannelReport| one.decision.as_ref().is_some_and(|decision| *decision != Decision::NoOffersList);
+            for one in report.channels.iter().filter(is_looked_at).filter(|one| one.waiting == one.published) {
                 sending::confirmed(&port.invocation, world.index(&one.channel));
             }
         }

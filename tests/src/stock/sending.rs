@@ -6,7 +6,7 @@ use std::time::Duration;
 use shared::domain::state::ledger::{LedgerStore as _, StockRecord};
 use shared::domain::stock::memory::PushMemory;
 use shared::domain::stock::offer::Shown;
-use shared::domain::stock::rules::Held;
+use shared::domain::stock::rules::OfferLimits;
 use shared::domain::stock::settings::LastPieces;
 use shared::kit::clock::after;
 use simulators::mirakl::{ImportFate, ImportStatus};
@@ -84,7 +84,7 @@ fn lowered_first(invocation: &Invocation, seen: &Seen, channel: usize, other: us
     let world = &invocation.world;
     let Some(left) = left_at_most(invocation, channel, offer_sku, quantity) else { return };
     // Of a channel whose documents could not be read nobody knows what it should show: then nothing is raised at all.
-    let Some(should) = while_at_work(invocation, other, offer_sku, |held| by_rule(world, other, held, left)).into_iter().max() else {
+    let Some(should) = while_at_work(invocation, other, offer_sku, |limits| by_rule(world, other, limits, left)).into_iter().max() else {
         return;
     };
     let known = seen.ledgers.get(&other).and_then(|entries| entries.shown.get(offer_sku)).copied().unwrap_or(Shown::Never);
@@ -113,29 +113,30 @@ fn lowered_first(invocation: &Invocation, seen: &Seen, channel: usize, other: us
 }
 
 /// Of a rule that may have ended while the run was at work: from its beginning to now.
-fn while_at_work(invocation: &Invocation, channel: usize, offer_sku: &str, of: impl Fn(&Held<'_>) -> i64) -> Vec<i64> {
+fn while_at_work(invocation: &Invocation, channel: usize, offer_sku: &str, of: impl Fn(&OfferLimits<'_>) -> i64) -> Vec<i64> {
     let world = &invocation.world;
     let Some(item) = world.item(offer_sku) else { return Vec::new() };
-    invocation.basis.borrow().held(channel, item, world.now()).iter().map(of).collect()
+    invocation.basis.borrow().limits_of(channel, item, world.now()).iter().map(of).collect()
 }
 
 /// What a channel shows of so many units that are left over all channels.
-fn by_rule(world: &World, channel: usize, held: &Held<'_>, left: i64) -> i64 {
+fn by_rule(world: &World, channel: usize, limits: &OfferLimits<'_>, left: i64) -> i64 {
     let last = i64::from(world.plan.settings.last_units);
-    if held.excluded.value || (last > 0 && left <= last && channel != 0) {
+    if limits.excluded.value || (last > 0 && left <= last && channel != 0) {
         return 0;
     }
-    let quantity = (left * i64::from(held.share_percent.value) / 100 - i64::from(held.buffer.value)).max(0);
-    held.cap.value.map_or(quantity, |cap| quantity.min(i64::from(cap)))
+    let quantity = (left * i64::from(limits.share_percent.value) / 100 - i64::from(limits.buffer.value)).max(0);
+    limits.cap.value.map_or(quantity, |cap| quantity.min(i64::from(cap)))
 }
 
 /// The most units that may be left where a channel is to show `quantity`; none where a cap or nothing hides it.
 fn left_at_most(invocation: &Invocation, channel: usize, offer_sku: &str, quantity: u32) -> Option<i64> {
     let quantity = i64::from(quantity);
-    let of = |held: &Held<'_>| {
-        let share = i64::from(held.share_percent.value);
-        let is_hidden = held.excluded.value || share == 0 || held.cap.value.is_some_and(|cap| i64::from(cap) <= quantity) || quantity == 0;
-        if is_hidden { i64::MAX } else { ((quantity + i64::from(held.buffer.value) + 1) * 100 - 1) / share }
+    let of = |limits: &OfferLimits<'_>| {
+        let share = i64::from(limits.share_percent.value);
+        let is_hidden =
+            limits.excluded.value || share == 0 || limits.cap.value.is_some_and(|cap| i64::from(cap) <= quantity) || quantity == 0;
+        if is_hidden { i64::MAX } else { ((quantity + i64::from(limits.buffer.value) + 1) * 100 - 1) / share }
     };
     while_at_work(invocation, channel, offer_sku, of).into_iter().max().filter(|left| *left < i64::MAX)
 }
@@ -160,7 +161,8 @@ fn no_lower_than_known(invocation: &Invocation, channel: usize, offer_sku: &str,
         .map(|told| told.known.iter().filter_map(|(_, units)| units.get(offer_sku)).max().map_or(0, |units| i64::from(*units)))
         .sum();
     let left = (i64::from(free) - in_flight).max(0);
-    let least = while_at_work(invocation, channel, offer_sku, |held| by_rule(world, channel, held, left)).into_iter().min().unwrap_or(0);
+    let least =
+        while_at_work(invocation, channel, offer_sku, |limits| by_rule(world, channel, limits, left)).into_iter().min().unwrap_or(0);
     if i64::from(quantity) < least {
         world.violate(format!(
             "{offer_sku} of {} is lowered to {quantity}, while Prima's figure was {free}, at most {in_flight} are in flight, and {least} should show: {answered:?}",

@@ -15,7 +15,7 @@ use shared::domain::state::memory::MemoryStore;
 use shared::domain::stock::files::MemoryStockFiles;
 use shared::domain::stock::ledger::sku_hash;
 use shared::domain::stock::offer::Shown;
-use shared::domain::stock::rules::{self as stock_rules, Held};
+use shared::domain::stock::rules::{self as stock_rules, OfferLimits};
 use shared::kit::clock::{after, before};
 use simulators::mirakl::{ImportFate, Marketplace, NewOffer, Settings, order_json};
 use simulators::prima::{Installation, OrderRules, Stage, Stock, StockRow, StockRules};
@@ -64,12 +64,12 @@ pub(super) struct Basis {
 }
 
 impl Basis {
-    /// What is held back of an offer by the rules that the run has read, from its beginning to now: an end may lie between.
-    pub(super) fn held(&self, channel: usize, item: &Item, now: Timestamp) -> Vec<Held<'_>> {
+    /// The limits of an offer by the rules that the run has read, from its beginning to now: an end may lie between.
+    pub(super) fn limits_of(&self, channel: usize, item: &Item, now: Timestamp) -> Vec<OfferLimits<'_>> {
         let Some(rules) = self.rules.get(&channel) else { return Vec::new() };
         // The run's clock is off, by some seconds.
         [before(self.began, SKEW), after(self.began, SKEW), after(now, SKEW)]
-            .map(|at| rules.held(&item.offer_sku, &item.sku.product, at))
+            .map(|at| rules.limits_of(&item.offer_sku, &item.sku.product, at))
             .into()
     }
 
@@ -412,9 +412,9 @@ impl World {
 
     /// How a channel's ledger has every offer.
     pub(super) async fn entries(&self, channel: usize) -> Entries {
-        let Ok(held) = self.ledger.load(CHANNELS[channel]).await else { return Entries::default() };
-        let shown = self.plan.items.iter().map(|item| (item.offer_sku.clone(), held.ledger().shown(sku_hash(&item.offer_sku))));
-        Entries { shown: shown.collect(), on_offer: held.ledger().entries().filter(|entry| entry.value.highest() > 0).count() }
+        let Ok(stored) = self.ledger.load(CHANNELS[channel]).await else { return Entries::default() };
+        let shown = self.plan.items.iter().map(|item| (item.offer_sku.clone(), stored.ledger().shown(sku_hash(&item.offer_sku))));
+        Entries { shown: shown.collect(), on_offer: stored.ledger().entries().filter(|entry| entry.value.highest() > 0).count() }
     }
 
     pub(super) fn ask_later(&self, message: &ImportMessage, delay: Duration) {
@@ -437,7 +437,7 @@ impl World {
 
 /// The least that is held back of an offer, by what a run has read.
 pub(super) fn least_buffer(basis: &Basis, channel: usize, item: &Item, now: Timestamp) -> u32 {
-    basis.held(channel, item, now).iter().map(|held| held.buffer.value).min().unwrap_or(0)
+    basis.limits_of(channel, item, now).iter().map(|limits| limits.buffer.value).min().unwrap_or(0)
 }
 
 /// So that a reference is shared by all tasks.

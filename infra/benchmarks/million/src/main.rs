@@ -15,13 +15,14 @@ use jiff::Timestamp;
 use serde_json::json;
 use shared::domain::order::mapping::SkuReader;
 use shared::domain::order::rules::SkuRules;
-use shared::domain::stock::evaluate::{Stall, evaluate};
+use shared::domain::stock::availability::SalesChannel;
+use shared::domain::stock::evaluate::evaluate;
 use shared::domain::stock::figures::Figures;
 use shared::domain::stock::ledger::{Ledger, decode};
-use shared::domain::stock::market::market;
 use shared::domain::stock::offers_list::OffersList;
 use shared::domain::stock::rules::StockRules;
 use shared::domain::stock::settings::StockSettings;
+use shared::domain::stock::snapshot::availability;
 use shared::mirakl::stock_file::{FileLimits, Layout, write_stock};
 use shared::prima::connection::PrimaConnection;
 use shared::prima::stock::StockBasis;
@@ -62,9 +63,9 @@ fn publish(directory: &Path) -> Result<()> {
 
     let rules: StockRules = serde_json::from_slice(&std::fs::read(directory.join("rules.json"))?)?;
     let (settings, readers) = (StockSettings::default(), SkuReader::new(&SkuRules::default(), HashMap::new()));
-    let market = market(&figures, &settings, &[], &[], now);
-    let stall = Stall { channel: "uk", rules: &rules, skus: &readers, ledger: &ledger, sold_elsewhere: None };
-    let evaluation = evaluate(&market, &stall, &offers, &HashMap::new(), |_, _| false);
+    let availability = availability(&figures, &settings, &[], &[], now);
+    let channel = SalesChannel { id: "uk", rules: &rules, skus: &readers, ledger: &ledger, sold_elsewhere: None };
+    let evaluation = evaluate(&availability, &channel, &offers, &HashMap::new(), |_, _| false);
     watch.note("evaluate");
 
     let quantities = evaluation.lines.into_iter().map(|line| (line.offer_sku, line.quantity));

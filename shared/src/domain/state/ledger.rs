@@ -117,7 +117,7 @@ pub struct Kept {
 
 /// A channel's ledger as it was read, to be changed by [`LedgerStore::append`].
 #[derive(Clone, Debug)]
-pub struct HeldLedger {
+pub struct StoredLedger {
     channel: String,
     ledger: Ledger,
     head: Head,
@@ -126,7 +126,7 @@ pub struct HeldLedger {
     parts: BTreeSet<String>,
 }
 
-impl HeldLedger {
+impl StoredLedger {
     /// What Mirakl is known to show.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
@@ -200,13 +200,13 @@ pub trait LedgerStore {
     /// # Errors
     /// [`StoreError::Unreadable`] names the part that is damaged or gone. The remedy is to delete that channel's records
     /// (`ledger#<channel>`): everything is published anew then.
-    async fn load(&self, channel: &str) -> Result<HeldLedger, StoreError> {
+    async fn load(&self, channel: &str) -> Result<StoredLedger, StoreError> {
         let mut seen = None;
         loop {
             let kept = self.load_kept(channel).await?;
             let version = Some(kept.head.1.clone());
-            match HeldLedger::assembled(channel, kept) {
-                Ok(held) => return Ok(held),
+            match StoredLedger::assembled(channel, kept) {
+                Ok(stored) => return Ok(stored),
                 // Compacted while it was read: another head stands there now.
                 Err((_, ABSENT)) if seen != version => seen = version,
                 Err((part, problem)) => {
@@ -217,18 +217,18 @@ pub trait LedgerStore {
         }
     }
 
-    /// Appends changes, of which only those are written that change something; `held` has them afterwards.
+    /// Appends changes, of which only those are written that change something; `stored` has them afterwards.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when another run changed the ledger since: load it again. After any error `held` is as it was.
-    async fn append(&self, held: &mut HeldLedger, changes: &[Change]) -> Result<(), StoreError> {
-        let set = held.ledger.effective(changes);
+    /// [`StoreError::Conflict`] when another run changed the ledger since: load it again. After any error `stored` is as it was.
+    async fn append(&self, stored: &mut StoredLedger, changes: &[Change]) -> Result<(), StoreError> {
+        let set = stored.ledger.effective(changes);
         if set.is_empty() {
             return Ok(());
         }
-        let before = held.head.sets.clone();
-        switch(self, held, before, encode(set.iter().copied())).await?;
-        held.ledger.apply(&set);
+        let before = stored.head.sets.clone();
+        switch(self, stored, before, encode(set.iter().copied())).await?;
+        stored.ledger.apply(&set);
         Ok(())
     }
 
@@ -236,17 +236,17 @@ pub trait LedgerStore {
     ///
     /// # Errors
     /// As [`LedgerStore::append`]. It can be repeated at any time; what an error has left is deleted by the next one.
-    async fn compact(&self, held: &mut HeldLedger) -> Result<(), StoreError> {
-        let parts = encode(held.ledger.entries());
-        switch(self, held, Vec::new(), parts).await?;
+    async fn compact(&self, stored: &mut StoredLedger) -> Result<(), StoreError> {
+        let parts = encode(stored.ledger.entries());
+        switch(self, stored, Vec::new(), parts).await?;
         // All parts that were there when the ledger was read: whoever wrote them and has not named them yet read an older head than
         // this one, and is refused.
-        let named: BTreeSet<String> = held.head.parts().collect();
-        let old: Vec<String> = held.parts.difference(&named).cloned().collect();
-        let channel = held.channel.clone();
+        let named: BTreeSet<String> = stored.head.parts().collect();
+        let old: Vec<String> = stored.parts.difference(&named).cloned().collect();
+        let channel = stored.channel.clone();
         let deleted = stream::iter(&old).map(|name| self.delete_part(&channel, name)).buffer_unordered(AT_ONCE);
         deleted.try_collect::<()>().await?;
-        held.parts = named;
+        stored.parts = named;
         Ok(())
     }
 }
@@ -254,21 +254,21 @@ pub trait LedgerStore {
 /// Writes a set and switches the head to the sets `before` and this one.
 async fn switch(
     store: &(impl LedgerStore + ?Sized),
-    held: &mut HeldLedger,
+    stored: &mut StoredLedger,
     before: Vec<KeptSet>,
     parts: Vec<Vec<u8>>,
 ) -> Result<(), StoreError> {
     let bytes = parts.iter().map(|part| part.len() as u64).sum();
     let set = KeptSet { mark: write_mark(), parts: parts.len(), bytes };
-    let channel = held.channel.as_str();
+    let channel = stored.channel.as_str();
     let names: Vec<String> = set.names().collect();
     let written = stream::iter(names.iter().zip(parts)).map(|(name, part)| store.put_part(channel, name, part));
     written.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
     let mut head = Head { sets: before };
     head.sets.push(set);
-    held.version = store.save_record(StockRecord::Head(channel), &head, &held.version).await?;
-    held.head = head;
-    held.parts.extend(names);
+    stored.version = store.save_record(StockRecord::Head(channel), &head, &stored.version).await?;
+    stored.head = head;
+    stored.parts.extend(names);
     Ok(())
 }
 

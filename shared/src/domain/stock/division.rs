@@ -8,20 +8,14 @@
 //! - What a channel is to show is counted on top of what it may still sell before the import has its effect. So an offer goes to zero
 //!   first, and is filled again once every order that was placed before is known.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
-use super::cadence::most_within;
-use super::flight::Flight;
 use super::offer::Shown;
-use crate::domain::order::mapping::SkuReader;
+use super::outstanding::Pending;
+use super::sold_skus::SoldSkus;
 use crate::kit::clock::before;
 use crate::prima::stock::SkuKey;
 
-/// A SKU's own sales count for a day.
-const WEIGHED: Duration = Duration::from_secs(24 * 3600);
 /// A channel that has sold nothing of a SKU for so long may have to hand its pieces on.
 const LIES_FOR: Duration = Duration::from_secs(3600);
 /// A sale of the SKU itself says more than any sales of the channel.
@@ -137,84 +131,6 @@ fn shares(budget: u32, claims: &[Claim], among: &[usize]) -> Vec<(usize, u32)> {
         *share += 1;
     }
     shares
-}
-
-/// Imports of a channel whose effect is not over, by the offers' hashes; none where that cannot be told now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outstanding(pub Option<HashMap<u64, Pending>>);
-
-/// What an import leaves open of an offer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pending {
-    /// Pieces that may be sold besides what the ledger says.
-    pub more: u32,
-    /// It is under way, and waited for.
-    pub is_under_way: bool,
-    /// The offer showed nothing before: whatever is sold now was brought by it.
-    pub is_from_nothing: bool,
-    /// Orders that were placed before it had its effect may not be known yet.
-    pub is_unseen: bool,
-    /// Or were not known yet at the latest look: what is seen now for the first time may have been sold before.
-    pub is_new: bool,
-}
-
-impl Outstanding {
-    /// What is open of an offer.
-    #[must_use]
-    pub fn of(&self, sku_hash: u64) -> Pending {
-        match &self.0 {
-            Some(pending) => pending.get(&sku_hash).copied().unwrap_or_default(),
-            None => Pending { is_unseen: true, is_new: true, ..Pending::default() },
-        }
-    }
-}
-
-/// What was sold of a SKU.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sold {
-    /// Within a day, by channel.
-    units: Vec<u32>,
-    /// The latest sale, by channel.
-    latest: Vec<Option<Timestamp>>,
-    /// The most within the time that a correction takes, over all channels.
-    most: u32,
-}
-
-/// What was sold of each SKU, of the orders that are remembered.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SoldSkus {
-    of: HashMap<SkuKey, Sold>,
-    now: Timestamp,
-}
-
-impl SoldSkus {
-    /// Counts what the `channels` have sold that divide, and `others`; `window`: from a sale until every channel is corrected.
-    #[must_use]
-    pub fn count(channels: &[(&SkuReader, &[Flight])], others: &[(&SkuReader, &[Flight])], window: Duration, now: Timestamp) -> Self {
-        let mut sales: HashMap<SkuKey, Vec<(Timestamp, u32)>> = HashMap::new();
-        let mut of: HashMap<SkuKey, Sold> = HashMap::new();
-        for (place, (skus, flights)) in channels.iter().chain(others).enumerate() {
-            for flight in *flights {
-                for line in flight.lines.iter().filter(|line| line.units > 0) {
-                    let Ok(sku) = skus.read(&line.offer_sku) else { continue };
-                    let key = sku.key();
-                    sales.entry(key).or_default().push((flight.seen_at, line.units));
-                    if place >= channels.len() || flight.seen_at < before(now, WEIGHED) {
-                        continue;
-                    }
-                    let sold = of.entry(key).or_default();
-                    sold.units.resize(channels.len(), 0);
-                    sold.latest.resize(channels.len(), None);
-                    sold.units[place] = sold.units[place].saturating_add(line.units);
-                    sold.latest[place] = sold.latest[place].max(Some(flight.seen_at));
-                }
-            }
-        }
-        for (key, sales) in sales {
-            of.entry(key).or_default().most = most_within(sales, window);
-        }
-        Self { of, now }
-    }
 }
 
 /// What one channel has of each SKU, in the order of Prima's figures.

@@ -17,6 +17,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::hashes::Walk;
 use super::offer::Known;
+use crate::prima::sku::PrimaSku;
 use crate::prima::stock::{ProductRange, RangeReading, SkuKey};
 
 /// The form that is written, and the only one that is read.
@@ -76,6 +77,14 @@ impl Entry {
 struct Heading {
     form: u32,
     sources: Vec<Source>,
+}
+
+impl PrimaSku {
+    /// Its key among Prima's figures.
+    #[must_use]
+    pub fn key(&self) -> SkuKey {
+        SkuKey::of(&self.product, self.matrix_codes.iter().map(String::as_str))
+    }
 }
 
 /// What a run's readings changed.

@@ -132,7 +132,7 @@ proptest! {
         let rows = lives.iter().enumerate().filter_map(|(index, life)| life.row(index, read_at));
         let in_flight = rows.map(|row| Flight::of(&row)).map(|flight| flight.units(moment(asked_at), &settings).values().sum::<u32>()).sum();
         let rules = StockRules::default();
-        let terms = Terms { in_flight, held: rules.held("A", "A", moment(read_at)), offers_last_units: true };
+        let terms = Terms { in_flight, limits: rules.limits_of("A", "A", moment(read_at)), offers_last_units: true };
         let known = Known::Figure { free, asked_at: moment(asked_at) };
         let (Wanted::Exactly(offered), _) = wanted(known, &terms, &settings, OutageRule::Keep, moment(read_at)) else {
             return Err(TestCaseError::fail("the figure is fresh"));

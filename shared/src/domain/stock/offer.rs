@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::rules::{Held, OutageRule};
+use super::rules::{OfferLimits, OutageRule};
 use super::settings::StockSettings;
 use crate::kit::clock::before;
 
@@ -103,8 +103,8 @@ pub enum Why {
 pub struct Terms<'a> {
     /// Units on orders, of all channels, that Prima's figure does not know of yet.
     pub in_flight: u32,
-    /// What is held back.
-    pub held: Held<'a>,
+    /// How much may be offered.
+    pub limits: OfferLimits<'a>,
     /// This is the channel that offers the last units, or there is none.
     pub offers_last_units: bool,
 }
@@ -112,20 +112,20 @@ pub struct Terms<'a> {
 /// The offer rule itself.
 #[must_use]
 pub fn offered(free: u32, terms: &Terms<'_>) -> u32 {
-    if terms.held.excluded.value {
+    if terms.limits.excluded.value {
         return 0;
     }
     let left = free.saturating_sub(terms.in_flight);
-    let share = u64::from(left) * u64::from(terms.held.share_percent.value.min(100)) / 100;
+    let share = u64::from(left) * u64::from(terms.limits.share_percent.value.min(100)) / 100;
     let share = u32::try_from(share).unwrap_or(u32::MAX);
-    let after_buffer = share.saturating_sub(terms.held.buffer.value);
-    terms.held.cap.value.map_or(after_buffer, |cap| after_buffer.min(cap))
+    let after_buffer = share.saturating_sub(terms.limits.buffer.value);
+    terms.limits.cap.value.map_or(after_buffer, |cap| after_buffer.min(cap))
 }
 
 /// What is to be shown of a SKU on a channel, and why.
 #[must_use]
 pub fn wanted(known: Known, terms: &Terms<'_>, settings: &StockSettings, outage: OutageRule, now: Timestamp) -> (Wanted, Why) {
-    if terms.held.excluded.value {
+    if terms.limits.excluded.value {
         return (Wanted::Exactly(0), Why::Excluded);
     }
     let (free, answer): (u32, fn(u32) -> Wanted) = match known {

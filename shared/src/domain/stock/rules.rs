@@ -123,9 +123,9 @@ pub struct Sourced<'a, T> {
     pub rule: Option<&'a StockRule>,
 }
 
-/// What is held back of one SKU on one channel.
+/// How much of a SKU may be offered on one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held<'a> {
+pub struct OfferLimits<'a> {
     /// Percent of the free units.
     pub share_percent: Sourced<'a, u32>,
     /// Units held back.
@@ -171,10 +171,10 @@ impl StockRules {
         problems
     }
 
-    /// What is held back of an offer whose Prima product is `product`, at `now`. Of many offers: [`StockRules::in_force`].
+    /// The limits of an offer whose Prima product is `product`, at `now`. Of many offers: [`StockRules::in_force`].
     #[must_use]
-    pub fn held(&self, sku: &str, product: &str, now: Timestamp) -> Held<'_> {
-        self.in_force(now).held(sku, product)
+    pub fn limits_of(&self, sku: &str, product: &str, now: Timestamp) -> OfferLimits<'_> {
+        self.in_force(now).limits_of(sku, product)
     }
 
     /// The rules that have not ended at `now`, to be asked for many offers.
@@ -223,14 +223,14 @@ impl<'a> Set<'a> {
 }
 
 impl<'a> RulesInForce<'a> {
-    /// What is held back of an offer: what is set of the SKU itself, else of its product, else of the whole channel.
+    /// The limits of an offer: what is set of the SKU itself, else of its product, else of the whole channel.
     #[must_use]
-    pub fn held(&self, sku: &str, product: &str) -> Held<'a> {
+    pub fn limits_of(&self, sku: &str, product: &str) -> OfferLimits<'a> {
         let closest = [self.of_skus.get(sku), self.of_products.get(product), Some(&self.of_the_channel)];
         fn first<'a, T>(closest: [Option<&Set<'a>>; 3], of: impl Fn(&Set<'a>) -> Option<Sourced<'a, T>>, default: T) -> Sourced<'a, T> {
             closest.into_iter().flatten().find_map(of).unwrap_or(Sourced { value: default, rule: None })
         }
-        Held {
+        OfferLimits {
             share_percent: first(closest, |set| set.share_percent, 100),
             buffer: first(closest, |set| set.buffer, 0),
             cap: first(closest, |set| set.cap.map(|cap| Sourced { value: Some(cap.value), rule: cap.rule }), None),
@@ -263,14 +263,14 @@ mod tests {
     fn each_setting_comes_from_the_closest_rule_in_force() {
         let rules = rules();
         assert_eq!(rules.problems(), Vec::new());
-        let held = |sku: &str, product: &str, now: &str| {
-            let held = rules.held(sku, product, at(now));
-            (held.share_percent.value, held.buffer.value, held.cap.value, held.excluded.value)
+        let limits = |sku: &str, product: &str, now: &str| {
+            let limits = rules.limits_of(sku, product, at(now));
+            (limits.share_percent.value, limits.buffer.value, limits.cap.value, limits.excluded.value)
         };
-        assert_eq!(held("W1-NAV-10", "W1", "2026-11-20T00:00:00Z"), (50, 5, Some(8), false));
-        assert_eq!(held("W1-NAV-10", "W1", "2026-11-30T00:00:00Z"), (50, 3, Some(8), false), "it has ended");
-        assert_eq!(held("W2-RED-8", "W2", "2026-11-20T00:00:00Z"), (50, 2, None, false), "of two alike the later");
-        assert_eq!(rules.held("W1-NAV-10", "W1", at("2026-11-20T00:00:00Z")).buffer.rule.unwrap().why, "photo shoot");
+        assert_eq!(limits("W1-NAV-10", "W1", "2026-11-20T00:00:00Z"), (50, 5, Some(8), false));
+        assert_eq!(limits("W1-NAV-10", "W1", "2026-11-30T00:00:00Z"), (50, 3, Some(8), false), "it has ended");
+        assert_eq!(limits("W2-RED-8", "W2", "2026-11-20T00:00:00Z"), (50, 2, None, false), "of two alike the later");
+        assert_eq!(rules.limits_of("W1-NAV-10", "W1", at("2026-11-20T00:00:00Z")).buffer.rule.unwrap().why, "photo shoot");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{HeldLedger, LedgerStore, StockRecord};
+use super::{LedgerStore, StockRecord, StoredLedger};
 use crate::domain::state::StoreError;
 use crate::domain::stock::ledger::{Change, sku_hash};
 use crate::domain::stock::offer::Shown;
@@ -55,17 +55,17 @@ async fn records(store: &impl LedgerStore, channel: &str) -> Result<(), String> 
 }
 
 async fn appending(store: &impl LedgerStore, channel: &str) -> Result<(), String> {
-    let mut held = load(store, channel).await?;
-    holds!(held.ledger().entries().next().is_none(), "a new channel's ledger is empty");
-    append(store, &mut held, &[("A", Shown::Known(3)), ("B", Shown::InDoubt(70_000))]).await?;
-    append(store, &mut held, &[("C", Shown::Unknown(0)), ("A", Shown::Known(9)), ("A", Shown::Known(4))]).await?;
-    append(store, &mut held, &[("B", Shown::Never)]).await?;
+    let mut stored = load(store, channel).await?;
+    holds!(stored.ledger().entries().next().is_none(), "a new channel's ledger is empty");
+    append(store, &mut stored, &[("A", Shown::Known(3)), ("B", Shown::InDoubt(70_000))]).await?;
+    append(store, &mut stored, &[("C", Shown::Unknown(0)), ("A", Shown::Known(9)), ("A", Shown::Known(4))]).await?;
+    append(store, &mut stored, &[("B", Shown::Never)]).await?;
     shows(store, channel, &[("A", Shown::Known(4)), ("B", Shown::Never), ("C", Shown::Unknown(0))]).await?;
-    holds!(load(store, channel).await?.ledger() == held.ledger(), "who appends holds what is stored");
+    holds!(load(store, channel).await?.ledger() == stored.ledger(), "who appends holds what is stored");
 
-    let version = held.version.clone();
-    append(store, &mut held, &[("A", Shown::Known(4)), ("D", Shown::Never)]).await?;
-    holds!(held.version == version, "what changes nothing is not written");
+    let version = stored.version.clone();
+    append(store, &mut stored, &[("A", Shown::Known(4)), ("D", Shown::Never)]).await?;
+    holds!(stored.version == version, "what changes nothing is not written");
     shows(store, &format!("{channel}-other"), &[("A", Shown::Never)]).await
 }
 
@@ -81,7 +81,7 @@ async fn racing(store: &impl LedgerStore, channel: &str) -> Result<(), String> {
         let change =
             [Change { sku_hash: sku_hash("A"), value: Shown::Known(99) }, Change { sku_hash: sku_hash("B"), value: Shown::Known(round) }];
         conflict(&store.append(&mut second, &change).await, "an append to what another has changed")?;
-        holds!(second.ledger().shown(sku_hash("B")) == Shown::Known(round - 1), "a conflict leaves what was held as it was");
+        holds!(second.ledger().shown(sku_hash("B")) == Shown::Known(round - 1), "a conflict leaves what was stored as it was");
         shows(store, channel, &[("A", Shown::Known(round)), ("B", Shown::Known(round - 1))]).await?;
         second = load(store, channel).await?;
         append(store, &mut second, &[("B", Shown::Known(round))]).await?;
@@ -96,28 +96,28 @@ async fn racing(store: &impl LedgerStore, channel: &str) -> Result<(), String> {
 }
 
 async fn compacting(store: &impl LedgerStore, channel: &str) -> Result<(), String> {
-    let mut held = load(store, channel).await?;
+    let mut stored = load(store, channel).await?;
     let base: Vec<(String, Shown)> = (0..100).map(|number| (number.to_string(), Shown::Known(number))).collect();
     let base: Vec<(&str, Shown)> = base.iter().map(|(sku, shown)| (sku.as_str(), *shown)).collect();
-    append(store, &mut held, &base).await?;
+    append(store, &mut stored, &base).await?;
     let mut rounds = 0;
-    while !held.compaction_is_due() {
+    while !stored.compaction_is_due() {
         holds!(rounds < 1000, "a ledger that grows is to be compacted");
         rounds += 1;
-        append(store, &mut held, &[("1", Shown::Unknown(rounds)), ("none", Shown::Known(rounds)), ("2", Shown::Never)]).await?;
+        append(store, &mut stored, &[("1", Shown::Unknown(rounds)), ("none", Shown::Known(rounds)), ("2", Shown::Never)]).await?;
     }
     holds!(rounds > 2, "a ledger that was hardly changed is not to be compacted, as this one after {rounds} changes");
     // A run died after it wrote a part, and before it named it.
     store.put_part(channel, "part#dead#0000", b"left by a crash".to_vec()).await.map_err(said)?;
-    let mut held = load(store, channel).await?;
-    let before = held.clone();
-    store.compact(&mut held).await.map_err(said)?;
-    holds!(!held.compaction_is_due(), "what was compacted is not to be compacted again");
+    let mut stored = load(store, channel).await?;
+    let before = stored.clone();
+    store.compact(&mut stored).await.map_err(said)?;
+    holds!(!stored.compaction_is_due(), "what was compacted is not to be compacted again");
     let kept = store.load_kept(channel).await.map_err(said)?;
     holds!(kept.parts.len() == 1, "base, changes and leftovers are one base afterwards, not {} parts", kept.parts.len());
     let found = load(store, channel).await?;
-    holds!(found.ledger() == before.ledger() && held.ledger() == before.ledger(), "compaction changes nothing that is shown");
-    append(store, &mut held, &[("3", Shown::InDoubt(1))]).await?;
+    holds!(found.ledger() == before.ledger() && stored.ledger() == before.ledger(), "compaction changes nothing that is shown");
+    append(store, &mut stored, &[("3", Shown::InDoubt(1))]).await?;
     shows(store, channel, &[("1", Shown::Unknown(rounds)), ("2", Shown::Never), ("3", Shown::InDoubt(1)), ("4", Shown::Known(4))]).await
 }
 
@@ -141,8 +141,8 @@ async fn racing_a_compaction(store: &impl LedgerStore, channel: &str) -> Result<
 async fn many(store: &impl LedgerStore, channel: &str) -> Result<(), String> {
     let changes: Vec<Change> =
         (0..MANY).map(|number| Change { sku_hash: sku_hash(&number.to_string()), value: Shown::Known(number) }).collect();
-    let mut held = load(store, channel).await?;
-    store.append(&mut held, &changes).await.map_err(said)?;
+    let mut stored = load(store, channel).await?;
+    store.append(&mut stored, &changes).await.map_err(said)?;
     let kept = store.load_kept(channel).await.map_err(said)?;
     let bytes: usize = kept.parts.values().map(Vec::len).sum();
     holds!(
@@ -150,8 +150,8 @@ async fn many(store: &impl LedgerStore, channel: &str) -> Result<(), String> {
         "{MANY} entries take several parts and pages, not {} of {bytes} bytes",
         kept.parts.len()
     );
-    append(store, &mut held, &[("0", Shown::Unknown(7))]).await?;
-    store.compact(&mut held).await.map_err(said)?;
+    append(store, &mut stored, &[("0", Shown::Unknown(7))]).await?;
+    store.compact(&mut stored).await.map_err(said)?;
     let found = load(store, channel).await?;
     let shown: BTreeMap<u64, Shown> = found.ledger().entries().map(|entry| (entry.sku_hash, entry.value)).collect();
     let mut expected: BTreeMap<u64, Shown> = changes.iter().map(|change| (change.sku_hash, change.value)).collect();
@@ -175,26 +175,26 @@ async fn damage(store: &impl LedgerStore, channel: &str) -> Result<(), String> {
     shows(store, channel, &[("A", Shown::Known(1))]).await
 }
 
-fn names(loaded: Result<HeldLedger, StoreError>, name: &str) -> Result<(), String> {
+fn names(loaded: Result<StoredLedger, StoreError>, name: &str) -> Result<(), String> {
     match loaded {
         Err(StoreError::Unreadable { record, .. }) if record.ends_with(name) => Ok(()),
         other => Err(format!("a part that is damaged or gone makes the ledger unreadable and is named ({name}), not {other:?}")),
     }
 }
 
-async fn load(store: &impl LedgerStore, channel: &str) -> Result<HeldLedger, String> {
+async fn load(store: &impl LedgerStore, channel: &str) -> Result<StoredLedger, String> {
     store.load(channel).await.map_err(said)
 }
 
-async fn append(store: &impl LedgerStore, held: &mut HeldLedger, changes: &[(&str, Shown)]) -> Result<(), String> {
+async fn append(store: &impl LedgerStore, stored: &mut StoredLedger, changes: &[(&str, Shown)]) -> Result<(), String> {
     let changes: Vec<Change> = changes.iter().map(|(sku, value)| Change { sku_hash: sku_hash(sku), value: *value }).collect();
-    store.append(held, &changes).await.map_err(said)
+    store.append(stored, &changes).await.map_err(said)
 }
 
 async fn shows(store: &impl LedgerStore, channel: &str, expected: &[(&str, Shown)]) -> Result<(), String> {
-    let held = load(store, channel).await?;
+    let stored = load(store, channel).await?;
     for (sku, shown) in expected {
-        let found = held.ledger().shown(sku_hash(sku));
+        let found = stored.ledger().shown(sku_hash(sku));
         holds!(found == *shown, "{channel}: '{sku}' is {shown:?}, not {found:?}");
     }
     Ok(())

@@ -18,11 +18,11 @@ fn known(numbers: std::ops::Range<u32>, quantity: u32) -> Vec<Change> {
 /// A base of several parts, and two changes.
 async fn grown() -> MemoryLedger {
     let store = MemoryLedger::default();
-    let mut held = store.load(CHANNEL).await.unwrap();
-    store.append(&mut held, &known(0..120_000, 1)).await.unwrap();
-    store.append(&mut held, &known(0..100, 2)).await.unwrap();
-    store.append(&mut held, &known(50..60, 3)).await.unwrap();
-    assert!(held.head.sets[0].parts > 1);
+    let mut stored = store.load(CHANNEL).await.unwrap();
+    store.append(&mut stored, &known(0..120_000, 1)).await.unwrap();
+    store.append(&mut stored, &known(0..100, 2)).await.unwrap();
+    store.append(&mut stored, &known(50..60, 3)).await.unwrap();
+    assert!(stored.head.sets[0].parts > 1);
     store
 }
 
@@ -32,14 +32,14 @@ async fn the_ledger_in_memory_keeps_the_promises() {
 }
 
 /// Does something with the store that crashes at every one of its writes in turn, with and without effect, and looks at what is left.
-async fn crashes_everywhere(act: impl AsyncFn(&MemoryLedger, &mut HeldLedger) -> Result<(), StoreError>, may_become: &Ledger) -> u32 {
+async fn crashes_everywhere(act: impl AsyncFn(&MemoryLedger, &mut StoredLedger) -> Result<(), StoreError>, may_become: &Ledger) -> u32 {
     for writes in 0.. {
         for has_effect in [false, true] {
             let store = grown().await;
-            let mut held = store.load(CHANNEL).await.unwrap();
-            let before = held.ledger().clone();
+            let mut stored = store.load(CHANNEL).await.unwrap();
+            let before = stored.ledger().clone();
             store.crash(Some(Crash { writes, has_effect }));
-            let outcome = act(&store, &mut held).await;
+            let outcome = act(&store, &mut stored).await;
             store.crash(None);
             let mut found = store.load(CHANNEL).await.unwrap();
             assert!(*found.ledger() == before || found.ledger() == may_become, "crash at write {writes}: all or nothing");
@@ -62,12 +62,12 @@ async fn crashes_everywhere(act: impl AsyncFn(&MemoryLedger, &mut HeldLedger) ->
 #[tokio::test]
 async fn a_crash_between_any_two_writes_loses_nothing_and_leaves_nothing_for_good() {
     let before = grown().await.load(CHANNEL).await.unwrap().ledger().clone();
-    let writes = crashes_everywhere(async |store, held| store.compact(held).await, &before).await;
+    let writes = crashes_everywhere(async |store, stored| store.compact(stored).await, &before).await;
     assert!(writes > 6, "base parts, the head, the deletions: {writes} writes");
     let mut changed = before.clone();
     let changes = known(90_000..200_000, 7);
     changed.apply(&changed.effective(&changes));
-    let writes = crashes_everywhere(async |store, held| store.append(held, &changes).await, &changed).await;
+    let writes = crashes_everywhere(async |store, stored| store.append(stored, &changes).await, &changed).await;
     assert!(writes > 2, "the change's parts and the head: {writes} writes");
 }
 
@@ -105,7 +105,7 @@ fn a_ledger_is_compacted_when_as_much_was_read_again_as_its_base_holds() {
 /// Somebody compacts between the reading of the head and that of the parts.
 struct Interrupted {
     store: MemoryLedger,
-    compactor: RefCell<Option<HeldLedger>>,
+    compactor: RefCell<Option<StoredLedger>>,
 }
 
 impl LedgerStore for Interrupted {

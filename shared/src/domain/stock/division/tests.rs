@@ -1,8 +1,13 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+use std::collections::HashMap;
+
+use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::stock::outstanding::Outstanding;
+use crate::domain::stock::sold_skus::Sold;
 
 fn claim(shown: u32, weight: u64) -> Claim {
     Claim { shown, limit: u32::MAX, weight, is_sure: true, is_unseen: false, may_rise: true, sells: true }

@@ -1,10 +1,21 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+use jiff::Timestamp;
+
 use super::*;
+use crate::domain::order::mapping::SkuReader;
 use crate::domain::order::row::OrderRow;
 use crate::domain::order::rules::SkuRules;
-use crate::domain::stock::division::SoldSkus;
-use crate::domain::stock::ledger::Change;
+use crate::domain::stock::availability::LastUnits;
+use crate::domain::stock::division::{Division, Quota};
+use crate::domain::stock::figures::Figures;
+use crate::domain::stock::flight::Flight;
+use crate::domain::stock::in_flight::{InFlight, Unprotected, sold_since};
+use crate::domain::stock::ledger::{Change, sku_hash};
+use crate::domain::stock::outstanding::Outstanding;
+use crate::domain::stock::rules::StockRules;
+use crate::domain::stock::settings::StockSettings;
+use crate::domain::stock::sold_skus::SoldSkus;
 use crate::mirakl::Order;
 use crate::prima::sku::SkuOverride;
 use crate::prima::stock::{Figure, ProductRange, RangeReading};
@@ -56,16 +67,16 @@ fn ledger(of: &[(&str, Shown)]) -> Ledger {
     ledger
 }
 
-fn market<'a>(figures: &'a Figures, settings: &'a StockSettings, flights: &[Flight]) -> Market<'a> {
+fn availability<'a>(figures: &'a Figures, settings: &'a StockSettings, flights: &[Flight]) -> Availability<'a> {
     let mut in_flight = InFlight::default();
     in_flight.add(&skus(), flights, figures, settings);
-    Market { figures, settings, in_flight, last_units: LastUnits::default(), division: Division::default(), now: at(5) }
+    Availability { figures, settings, in_flight, last_units: LastUnits::default(), division: Division::default(), now: at(5) }
 }
 
-fn evaluated(market: &Market<'_>, ledger: &Ledger, list: &[&str]) -> Evaluation {
+fn evaluated(availability: &Availability<'_>, ledger: &Ledger, list: &[&str]) -> Evaluation {
     let (rules, skus) = (StockRules::default(), skus());
-    let stall = Stall { channel: "uk", rules: &rules, skus: &skus, ledger, sold_elsewhere: None };
-    evaluate(market, &stall, &offers(list), &HashMap::new(), |_, _| false)
+    let channel = SalesChannel { id: "uk", rules: &rules, skus: &skus, ledger, sold_elsewhere: None };
+    evaluate(availability, &channel, &offers(list), &HashMap::new(), |_, _| false)
 }
 
 fn shown(evaluation: &Evaluation) -> Vec<(&str, u32, bool)> {
@@ -75,17 +86,18 @@ fn shown(evaluation: &Evaluation) -> Vec<(&str, u32, bool)> {
 #[test]
 fn what_any_channel_has_sold_is_offered_on_none() {
     let (figures, settings) = (figures(&[("W1-NAV-10", 5), ("W9-RED-8", 4)]), StockSettings::default());
-    let market = market(&figures, &settings, &[flight("eu", "W1-NAV-10", 2), flight("uk", "ODD", 4), flight("fr", "NOSUCH", 3)]);
-    assert_eq!(market.in_flight.of(key("W1-NAV-10")), 2);
-    assert_eq!(market.in_flight.unprotected, [Unprotected { channel: "fr".into(), offer_sku: "NOSUCH".into(), units: 3 }]);
+    let availability =
+        availability(&figures, &settings, &[flight("eu", "W1-NAV-10", 2), flight("uk", "ODD", 4), flight("fr", "NOSUCH", 3)]);
+    assert_eq!(availability.in_flight.of(key("W1-NAV-10")), 2);
+    assert_eq!(availability.in_flight.unprotected, [Unprotected { channel: "fr".into(), offer_sku: "NOSUCH".into(), units: 3 }]);
     let ledger = ledger(&[("W1-NAV-10", Shown::Known(5)), ("ODD", Shown::Known(4))]);
-    let evaluation = evaluated(&market, &ledger, &["W1-NAV-10", "ODD"]);
+    let evaluation = evaluated(&availability, &ledger, &["W1-NAV-10", "ODD"]);
     assert_eq!(shown(&evaluation), [("ODD", 0, false), ("W1-NAV-10", 3, false)], "zeroes first");
     assert_eq!((evaluation.to_lower, evaluation.at_buffer), (2, 2));
     let calm = StockRules { urgent_units: 2, ..StockRules::default() };
     let (list, skus) = (["W1-NAV-10", "ODD"], skus());
-    let stall = Stall { channel: "uk", rules: &calm, skus: &skus, ledger: &ledger, sold_elsewhere: None };
-    assert_eq!(evaluate(&market, &stall, &offers(&list), &HashMap::new(), |_, _| false).at_buffer, 1);
+    let channel = SalesChannel { id: "uk", rules: &calm, skus: &skus, ledger: &ledger, sold_elsewhere: None };
+    assert_eq!(evaluate(&availability, &channel, &offers(&list), &HashMap::new(), |_, _| false).at_buffer, 1);
     assert_eq!(evaluation.too_much, HashSet::from([key("ODD"), key("W1-NAV-10")]));
     assert!(evaluation.lines.iter().all(|line| !line.guarded), "sold out is no mistake of Prima's");
 }
@@ -93,7 +105,7 @@ fn what_any_channel_has_sold_is_offered_on_none() {
 #[test]
 fn only_what_differs_is_published_and_what_raises_comes_last() {
     let (figures, settings) = (figures(&[("A-N-1", 3), ("B-N-1", 3), ("C-N-1", 3), ("D-N-1", 3), ("E-N-1", 3)]), StockSettings::default());
-    let market = market(&figures, &settings, &[]);
+    let availability = availability(&figures, &settings, &[]);
     let ledger = ledger(&[
         ("A-N-1", Shown::Known(3)),
         ("B-N-1", Shown::Known(1)),
@@ -101,7 +113,7 @@ fn only_what_differs_is_published_and_what_raises_comes_last() {
         ("D-N-1", Shown::InDoubt(7)),
         ("E-N-1", Shown::Never),
     ]);
-    let evaluation = evaluated(&market, &ledger, &["A-N-1", "B-N-1", "C-N-1", "D-N-1", "E-N-1"]);
+    let evaluation = evaluated(&availability, &ledger, &["A-N-1", "B-N-1", "C-N-1", "D-N-1", "E-N-1"]);
     assert_eq!(shown(&evaluation), [("D-N-1", 3, false), ("E-N-1", 3, false), ("B-N-1", 3, true), ("C-N-1", 3, true)]);
     assert_eq!(evaluation.too_much, HashSet::from([key("D-N-1")]));
 }
@@ -109,11 +121,11 @@ fn only_what_differs_is_published_and_what_raises_comes_last() {
 #[test]
 fn what_a_channel_has_lowered_by_its_own_sales_presses_nobody() {
     let (figures, settings) = (figures(&[("A-N-1", 5)]), StockSettings::default());
-    let market = market(&figures, &settings, &[flight("uk", "A-N-1", 2)]);
+    let availability = availability(&figures, &settings, &[flight("uk", "A-N-1", 2)]);
     let (rules, skus, ledger) = (StockRules::default(), skus(), ledger(&[("A-N-1", Shown::Unknown(5))]));
-    let stall = Stall { channel: "uk", rules: &rules, skus: &skus, ledger: &ledger, sold_elsewhere: None };
+    let channel = SalesChannel { id: "uk", rules: &rules, skus: &skus, ledger: &ledger, sold_elsewhere: None };
     let pressure = |sold: u32| {
-        let evaluation = evaluate(&market, &stall, &offers(&["A-N-1"]), &HashMap::from([("A-N-1".to_owned(), sold)]), |_, _| false);
+        let evaluation = evaluate(&availability, &channel, &offers(&["A-N-1"]), &HashMap::from([("A-N-1".to_owned(), sold)]), |_, _| false);
         (evaluation.to_lower, evaluation.lines.len())
     };
     assert_eq!(pressure(2), (0, 1), "Mirakl shows three by itself; it is published all the same, once a push is due");
@@ -123,8 +135,8 @@ fn what_a_channel_has_lowered_by_its_own_sales_presses_nobody() {
 #[test]
 fn offers_that_name_no_sku_of_primas_are_told_and_never_guessed() {
     let (figures, settings) = (figures(&[("A-N-1", 5)]), StockSettings::default());
-    let market = market(&figures, &settings, &[]);
-    let evaluation = evaluated(&market, &ledger(&[]), &["A-N-1", "NOSUCH", "ALSO NONE", "BAD", "Z-N-1"]);
+    let availability = availability(&figures, &settings, &[]);
+    let evaluation = evaluated(&availability, &ledger(&[]), &["A-N-1", "NOSUCH", "ALSO NONE", "BAD", "Z-N-1"]);
     assert_eq!(shown(&evaluation), [("A-N-1", 5, false)]);
     assert_eq!(evaluation.unmapped[&SkuProblem::Unknown], Counted { count: 2, examples: vec!["NOSUCH".into(), "ALSO NONE".into()] });
     assert_eq!(evaluation.unmapped[&SkuProblem::WrongOverride].count, 1);
@@ -134,11 +146,11 @@ fn offers_that_name_no_sku_of_primas_are_told_and_never_guessed() {
 #[test]
 fn a_quantity_that_was_refused_lately_is_not_sent_again() {
     let (figures, settings) = (figures(&[("A-N-1", 5), ("B-N-1", 5)]), StockSettings::default());
-    let market = market(&figures, &settings, &[]);
+    let availability = availability(&figures, &settings, &[]);
     let (rules, skus, ledger) = (StockRules::default(), skus(), ledger(&[]));
-    let stall = Stall { channel: "uk", rules: &rules, skus: &skus, ledger: &ledger, sold_elsewhere: None };
+    let channel = SalesChannel { id: "uk", rules: &rules, skus: &skus, ledger: &ledger, sold_elsewhere: None };
     let refused = |sku: &str, quantity| sku == "A-N-1" && quantity == 5;
-    assert_eq!(shown(&evaluate(&market, &stall, &offers(&["A-N-1", "B-N-1"]), &HashMap::new(), refused)), [("B-N-1", 5, false)]);
+    assert_eq!(shown(&evaluate(&availability, &channel, &offers(&["A-N-1", "B-N-1"]), &HashMap::new(), refused)), [("B-N-1", 5, false)]);
 }
 
 #[test]
@@ -149,9 +161,9 @@ fn many_zeroes_at_once_are_held_back_and_what_was_sold_out_is_not() {
             names.iter().enumerate().map(|(number, name)| (name.as_str(), if number < zeroes { 0 } else { 5 })).collect();
         let figures = self::figures(&figures);
         let settings = StockSettings::default();
-        let market = market(&figures, &settings, &[flight("eu", "P99-N-1", 5)]);
+        let availability = availability(&figures, &settings, &[flight("eu", "P99-N-1", 5)]);
         let ledger = ledger(&names.iter().map(|name| (name.as_str(), Shown::Known(5))).collect::<Vec<_>>());
-        let mut evaluation = evaluated(&market, &ledger, &names.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut evaluation = evaluated(&availability, &ledger, &names.iter().map(String::as_str).collect::<Vec<_>>());
         evaluation.guard_zeroes(&ledger, settings.zeroes_percent);
         (evaluation.lines.len(), evaluation.zeroes_held.count, evaluation.to_lower)
     };
@@ -164,10 +176,10 @@ fn many_zeroes_at_once_are_held_back_and_what_was_sold_out_is_not() {
 fn the_last_units_are_offered_on_the_first_channel_that_has_them() {
     let figures = figures(&[("A-N-1", 2), ("B-N-1", 2), ("C-N-1", 2), ("D-N-1", 9)]);
     let settings = StockSettings { last_units: 2, last_units_on: vec!["eu".into(), "uk".into()], ..StockSettings::default() };
-    let mut market = market(&figures, &settings, &[]);
-    market.last_units.add("eu", &skus(), &offers(&["A-N-1"]));
-    market.last_units.add("uk", &skus(), &offers(&["A-N-1", "B-N-1", "D-N-1"]));
-    let evaluation = evaluated(&market, &ledger(&[]), &["A-N-1", "B-N-1", "C-N-1", "D-N-1"]);
+    let mut availability = availability(&figures, &settings, &[]);
+    availability.last_units.add("eu", &skus(), &offers(&["A-N-1"]));
+    availability.last_units.add("uk", &skus(), &offers(&["A-N-1", "B-N-1", "D-N-1"]));
+    let evaluation = evaluated(&availability, &ledger(&[]), &["A-N-1", "B-N-1", "C-N-1", "D-N-1"]);
     let mut quantities = shown(&evaluation);
     quantities.sort_unstable();
     assert_eq!(quantities, [("A-N-1", 0, false), ("B-N-1", 2, false), ("C-N-1", 2, false), ("D-N-1", 9, false)]);
@@ -177,16 +189,16 @@ fn the_last_units_are_offered_on_the_first_channel_that_has_them() {
 fn the_last_pieces_are_divided_and_of_more_each_channel_shows_all() {
     let figures = figures(&[("A-N-1", 4), ("B-N-1", 40), ("C-N-1", 4), ("W9-RED-8", 5)]);
     let settings = StockSettings::default();
-    let mut market = market(&figures, &settings, &[flight("eu", "A-N-1", 1)]);
-    market.division = Division::new(SoldSkus::default(), 10, None);
+    let mut availability = availability(&figures, &settings, &[flight("eu", "A-N-1", 1)]);
+    availability.division = Division::new(SoldSkus::default(), 10, None);
     let (rules, skus, empty) = (StockRules::default(), skus(), ledger(&[]));
     let lists = [("uk", ["A-N-1", "B-N-1", "C-N-1", "W9-RED-8", "ODD"].as_slice()), ("eu", ["A-N-1", "B-N-1", "W9-RED-8"].as_slice())];
-    let stall = |channel: &'static str| Stall { channel, rules: &rules, skus: &skus, ledger: &empty, sold_elsewhere: None };
-    for (channel, list) in lists {
-        market.divide_with(&stall(channel), &offers(list), &Outstanding(Some(HashMap::new())), 1.0);
+    let channel = |id: &'static str| SalesChannel { id, rules: &rules, skus: &skus, ledger: &empty, sold_elsewhere: None };
+    for (id, list) in lists {
+        availability.divide_with(&channel(id), &offers(list), &Outstanding(Some(HashMap::new())), 1.0);
     }
-    let of = |(channel, list): (&'static str, &[&str])| {
-        let evaluation = evaluate(&market, &stall(channel), &offers(list), &HashMap::new(), |_, _| false);
+    let of = |(id, list): (&'static str, &[&str])| {
+        let evaluation = evaluate(&availability, &channel(id), &offers(list), &HashMap::new(), |_, _| false);
         let mut quantities: Vec<(String, u32)> = evaluation.lines.into_iter().map(|line| (line.offer_sku, line.quantity)).collect();
         quantities.sort_unstable();
         quantities
@@ -198,17 +210,17 @@ fn the_last_pieces_are_divided_and_of_more_each_channel_shows_all() {
         "two offers of one SKU share its part"
     );
     assert_eq!(of(lists[1]), named(&[("A-N-1", 1), ("B-N-1", 40), ("W9-RED-8", 2)]));
-    let view = market.view(&stall("eu"), "A-N-1").unwrap();
+    let view = availability.view(&channel("eu"), "A-N-1").unwrap();
     assert_eq!((view.wanted, view.why, view.quota), (Wanted::Exactly(1), Why::Divided, Some(Quota::Share(1))));
-    assert_eq!(market.divided("eu", key("A-N-1")).unwrap().threshold, 10);
-    assert_eq!(market.divided("eu", key("B-N-1")), None);
+    assert_eq!(availability.divided("eu", key("A-N-1")).unwrap().threshold, 10);
+    assert_eq!(availability.divided("eu", key("B-N-1")), None);
 }
 
 #[test]
 fn what_others_have_sold_beyond_the_buffer_may_be_sold_twice() {
     let (figures, settings) = (figures(&[("A-N-1", 9), ("B-N-1", 9), ("C-N-1", 9)]), StockSettings::default());
     let flights = [flight("eu", "A-N-1", 5), flight("eu", "B-N-1", 4), flight("eu", "NOSUCH", 3)];
-    let market = market(&figures, &settings, &flights);
+    let availability = availability(&figures, &settings, &flights);
     let skus = skus();
     let since = |minute| sold_since([(&skus, flights.as_slice())].into_iter(), at(minute));
     assert_eq!(since(-1), HashMap::from([(key("A-N-1"), 5), (key("B-N-1"), 4)]));
@@ -216,7 +228,7 @@ fn what_others_have_sold_beyond_the_buffer_may_be_sold_twice() {
     let rules: StockRules = serde_json::from_str(r#"{"rules":[{"by":"A","why":"b","buffer":2}]}"#).unwrap();
     let ledger = ledger(&[("A-N-1", Shown::Known(9)), ("B-N-1", Shown::Known(1)), ("C-N-1", Shown::Known(9))]);
     let sold = since(-1);
-    let stall = Stall { channel: "uk", rules: &rules, skus: &skus, ledger: &ledger, sold_elsewhere: Some(&sold) };
-    let evaluation = evaluate(&market, &stall, &offers(&["A-N-1", "B-N-1", "C-N-1"]), &HashMap::new(), |_, _| false);
+    let channel = SalesChannel { id: "uk", rules: &rules, skus: &skus, ledger: &ledger, sold_elsewhere: Some(&sold) };
+    let evaluation = evaluate(&availability, &channel, &offers(&["A-N-1", "B-N-1", "C-N-1"]), &HashMap::new(), |_, _| false);
     assert_eq!(evaluation.may_sell_twice, 3 + 1, "five less two held back; of the other no more than is shown");
 }

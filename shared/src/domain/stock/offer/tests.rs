@@ -14,8 +14,8 @@ fn minutes_ago(minutes: u64) -> Timestamp {
     before(now(), Duration::from_secs(60 * minutes))
 }
 
-fn held(share: u32, buffer: u32, cap: Option<u32>) -> Held<'static> {
-    Held {
+fn limits(share: u32, buffer: u32, cap: Option<u32>) -> OfferLimits<'static> {
+    OfferLimits {
         share_percent: Sourced { value: share, rule: None },
         buffer: Sourced { value: buffer, rule: None },
         cap: Sourced { value: cap, rule: None },
@@ -23,8 +23,8 @@ fn held(share: u32, buffer: u32, cap: Option<u32>) -> Held<'static> {
     }
 }
 
-fn terms(in_flight: u32, held: Held<'static>) -> Terms<'static> {
-    Terms { in_flight, held, offers_last_units: true }
+fn terms(in_flight: u32, limits: OfferLimits<'static>) -> Terms<'static> {
+    Terms { in_flight, limits, offers_last_units: true }
 }
 
 fn settings() -> StockSettings {
@@ -44,16 +44,16 @@ fn the_rule_is_share_then_buffer_then_cap_of_what_is_not_in_flight() {
         (u32::MAX, 0, 100, 0, None, u32::MAX),
         (u32::MAX, 0, 99, 0, Some(1_000_000_000), 1_000_000_000),
     ] {
-        assert_eq!(offered(free, &terms(in_flight, held(share, buffer, cap))), expected, "{free} {in_flight} {share} {buffer} {cap:?}");
+        assert_eq!(offered(free, &terms(in_flight, limits(share, buffer, cap))), expected, "{free} {in_flight} {share} {buffer} {cap:?}");
     }
-    let excluded = Held { excluded: Sourced { value: true, rule: None }, ..held(100, 0, None) };
+    let excluded = OfferLimits { excluded: Sourced { value: true, rule: None }, ..limits(100, 0, None) };
     assert_eq!(offered(9, &terms(0, excluded)), 0);
 }
 
 #[test]
 fn the_age_of_the_figure_says_what_may_be_done_with_it() {
     let figure = |minutes| Known::Figure { free: 9, asked_at: minutes_ago(minutes) };
-    let of = |known, outage| wanted(known, &terms(1, held(100, 0, None)), &settings(), outage, now());
+    let of = |known, outage| wanted(known, &terms(1, limits(100, 0, None)), &settings(), outage, now());
     assert_eq!(of(figure(0), OutageRule::Keep), (Wanted::Exactly(8), Why::Fresh));
     assert_eq!(of(figure(10), OutageRule::Keep), (Wanted::Exactly(8), Why::Fresh));
     assert_eq!(of(figure(11), OutageRule::Zero), (Wanted::AtMost(8), Why::Ageing));
@@ -71,12 +71,12 @@ fn the_age_of_the_figure_says_what_may_be_done_with_it() {
 fn the_last_units_are_offered_on_one_channel_and_what_is_excluded_nowhere() {
     let figure = |free| Known::Figure { free, asked_at: now() };
     let elsewhere = |free| {
-        wanted(figure(free), &Terms { offers_last_units: false, ..terms(1, held(100, 0, None)) }, &settings(), OutageRule::Keep, now()).0
+        wanted(figure(free), &Terms { offers_last_units: false, ..terms(1, limits(100, 0, None)) }, &settings(), OutageRule::Keep, now()).0
     };
     assert_eq!((elsewhere(4), elsewhere(3)), (Wanted::Exactly(3), Wanted::Exactly(0)));
-    let here = wanted(figure(3), &terms(1, held(100, 0, None)), &settings(), OutageRule::Keep, now()).0;
+    let here = wanted(figure(3), &terms(1, limits(100, 0, None)), &settings(), OutageRule::Keep, now()).0;
     assert_eq!(here, Wanted::Exactly(2));
-    let excluded = Held { excluded: Sourced { value: true, rule: None }, ..held(100, 0, None) };
+    let excluded = OfferLimits { excluded: Sourced { value: true, rule: None }, ..limits(100, 0, None) };
     assert_eq!(wanted(Known::Never, &terms(0, excluded), &settings(), OutageRule::Keep, now()), (Wanted::Exactly(0), Why::Excluded));
 }
 
@@ -112,13 +112,13 @@ proptest! {
     fn no_rule_offers_more_than_is_free_and_less_of_anything_never_offers_more(
         free in 0..1000_u32, in_flight in 0..1000_u32, share in 0..=100_u32, buffer in 0..20_u32, cap in prop::option::of(0..50_u32), more in 1..20_u32,
     ) {
-        let of = |free, in_flight, share, buffer| offered(free, &terms(in_flight, held(share, buffer, cap)));
+        let of = |free, in_flight, share, buffer| offered(free, &terms(in_flight, limits(share, buffer, cap)));
         let offer = of(free, in_flight, share, buffer);
         prop_assert!(offer <= free.saturating_sub(in_flight));
         prop_assert!(offer <= of(free + more, in_flight, share, buffer));
         prop_assert!(offer >= of(free, in_flight + more, share, buffer));
         prop_assert!(offer >= of(free, in_flight, share, buffer + more));
         let rules = StockRules::default();
-        prop_assert_eq!(offered(free, &Terms { in_flight, held: rules.held("A", "A", after(now(), Duration::ZERO)), offers_last_units: true }), free.saturating_sub(in_flight));
+        prop_assert_eq!(offered(free, &Terms { in_flight, limits: rules.limits_of("A", "A", after(now(), Duration::ZERO)), offers_last_units: true }), free.saturating_sub(in_flight));
     }
 }
