@@ -161,12 +161,12 @@ pub struct Look {
     /// All of Mirakl's side was looked at; this is the last of our own orders that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_to: Option<String>,
-    /// People were told that Mirakl knows none of our open orders. Until it knows one, they are not told again.
+    /// In this look there was a batch of our open orders of which Mirakl knew none.
+    #[serde(default)]
+    pub none_was_known: bool,
+    /// People were told of that, by this look or an earlier one: not again before a look without it.
     #[serde(default)]
     pub told_that_none_is_known: bool,
-    /// It does not go on before: Mirakl knew none of our orders.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub paused_until: Option<Timestamp>,
 }
 
 /// Whether Prima answers: a breaker for each of its operations, for the whole installation.
