@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use shared::domain::despatch::{Despatch, Parcel};
 use shared::domain::events::EventKind;
 use shared::domain::order::row::{ExceptionKind, Stage};
 use shared::mirakl::OrderState;
 use shared::prima::connection::PrimaManners;
-use system_tests::simulation::course::{Course, minutes, nothing_yet, play};
+use system_tests::simulation::course::{Course, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;
 use system_tests::simulation::office::Progress;
 use system_tests::simulation::plan::Plan;
@@ -160,6 +161,45 @@ fn a_refund_while_the_order_is_being_sent_is_found_as_soon_as_it_is_there() {
         course.live(8).await;
         assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Cancelled, (0, 0)));
         assert!(course.in_prima("A-1").iter().all(|progress| *progress == Progress::Cancelled));
+    });
+}
+
+#[test]
+fn a_refund_that_nobody_saw_before_the_order_was_told_as_shipped_is_told_once() {
+    play(nothing_yet(), async |course| {
+        // Prima sends it, and Mirakl is told, before a listing shows the refund; of another one after it had left.
+        let leaves = async |course: &Course, id: &str| {
+            let parcel = Parcel { despatch: "D-1".to_owned(), found_at: course.now(), ..Parcel::default() };
+            let left = Despatch { parcels: vec![parcel], ended_at: Some(course.now()), ..Despatch::default() };
+            let at = course.now();
+            course
+                .changes(id, |row| {
+                    row.despatch = Some(Box::new(left));
+                    row.enter(Stage::Shipped, at, "shipped in Mirakl");
+                })
+                .await;
+            course.happens(id, Happening::Ship);
+        };
+        is_created(course, "A-1").await;
+        is_created(course, "A-2").await;
+        course.happens("A-1", Happening::RefundPiece);
+        course.pass(seconds(20)).await;
+        leaves(course, "A-1").await;
+        leaves(course, "A-2").await;
+        course.pass(seconds(20)).await;
+        course.happens("A-2", Happening::RefundPiece);
+        // No listing of the minute shows what is shipped.
+        course.look_is_due().await;
+        course.live(8).await;
+        let exception = course.row("A-1").await.exception.unwrap();
+        assert_eq!((exception.kind, course.told("A-1")), (ExceptionKind::CancelledAfterDespatch, (1, 1)));
+        assert_eq!((course.stage("A-2").await, course.told("A-2")), (Stage::Shipped, (0, 0)), "a return");
+        let now = course.now();
+        course.changes("A-1", |row| row.settle(Stage::Shipped, now, "settled by Ann: the parcel comes back")).await;
+        course.happens("A-1", Happening::Touch);
+        course.look_is_due().await;
+        course.live(8).await;
+        assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Shipped, (1, 1)), "once");
     });
 }
 

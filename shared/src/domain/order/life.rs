@@ -71,6 +71,12 @@ pub fn on_listing(known: Option<&OrderRow>, order: &Order, channel: &Channel, at
         return Some((row, Next::Nothing));
     }
     let next = match &order.order_state {
+        // We told Mirakl that it has left, and had not seen by then that it was refunded before: nobody else will say that it left unpaid.
+        // One that a person shipped there was looked at when that was seen.
+        _ if row.stage == Stage::Shipped && row.left_at().is_some() => {
+            notice_missing_parts(&mut row, order, at);
+            Next::Nothing
+        }
         OrderState::WaitingAcceptance => waiting(&mut row, at),
         OrderState::WaitingDebit | OrderState::WaitingDebitPayment => {
             if matches!(row.stage, Stage::Seen | Stage::Acknowledged) {
@@ -216,15 +222,17 @@ fn notice_missing_parts(row: &mut OrderRow, order: &Order, at: Circumstances) {
     let fewer = fewer.join("; ");
     let number = row.order_number.clone().unwrap_or_default();
     let in_parcels = |line: &RowLine| row.despatch.as_ref().map_or(0, |despatch| despatch.in_parcels(&line.order_line_id));
-    let has_gone = row.lines.iter().any(|line| in_parcels(line) > left(line));
+    let is_shipped = row.stage == Stage::Shipped;
+    let has_gone = is_shipped || row.lines.iter().any(|line| in_parcels(line) > left(line));
     let lines = row.lines.iter().map(|line| RowLine { quantity: left(line), ..line.clone() }).filter(|line| line.quantity > 0).collect();
     row.take_lines(lines);
     // What is left of it goes its way once a person has done their part.
-    let settle = remedy::settle(&row.key, SettledAs::Created);
+    let settle = remedy::settle(&row.key, if is_shipped { SettledAs::Shipped } else { SettledAs::Created });
     if has_gone {
+        let part = if row.lines.is_empty() { "all" } else { "a part" };
         row.fail(
             ExceptionKind::CancelledAfterDespatch,
-            format!("Mirakl cancelled or refunded a part of the order, and these goods have left Prima already (order {number}; {fewer})"),
+            format!("Mirakl cancelled or refunded {part} of the order, and these goods have left Prima already (order {number}; {fewer})"),
             format!("Stop the parcel at the carrier if that is still possible, and agree with the marketplace on its return. Then settle the exception: {settle}"),
             at.now,
         );
@@ -974,6 +982,47 @@ mod tests {
         assert_eq!(stage_of(left("2026-11-10T11:00:00Z"), BOTH_PIECES), quiet, "a return");
         assert_eq!(stage_of(left("2026-11-10T11:25:00Z"), BOTH_PIECES), (Stage::Cancelling, Next::Cancel));
         assert_eq!(stage_of(left("2026-11-10T11:25:00Z"), ONE_PIECE).0, Stage::Exception, "it left although it was refunded");
+    }
+
+    #[test]
+    fn what_was_refunded_before_it_left_and_told_as_shipped_all_the_same_is_told_once() {
+        use crate::domain::despatch::Parcel;
+        // Refunded at 11:20, unseen.
+        let shipped_by_us = |left: &str| {
+            let mut row = row_in(Stage::Created);
+            (row.created_at, row.referenced_at) = (Some(now()), Some(now()));
+            let parcel = Parcel { found_at: left.parse().unwrap(), ..Parcel::default() };
+            row.despatch = Some(Box::new(Despatch { parcels: vec![parcel], ended_at: left.parse().ok(), ..Despatch::default() }));
+            row.enter(Stage::Shipped, now(), "shipped in Mirakl");
+            row
+        };
+        let listed = |state: &str, refunds: &str, shipped: Option<&str>| {
+            let mut order = with_refunds(order(state, 2), refunds);
+            order.order_lines[0].shipped_date = shipped.map(|at| at.parse().unwrap());
+            order
+        };
+        let (before, after) = ("2026-11-10T11:10:00Z", "2026-11-10T11:25:00Z");
+        for (refunds, words) in [(ONE_PIECE, "refunded a part of the order"), (BOTH_PIECES, "refunded all of the order")] {
+            for (state, shipped) in
+                [("SHIPPED", None), ("SHIPPED", Some(after)), ("SHIPPING", None), ("CLOSED", None), ("RECEIVED", Some(after))]
+            {
+                let order = listed(state, refunds, shipped);
+                let (mut row, next) = on_listing(Some(&shipped_by_us(after)), &order, &channel(), at(true)).unwrap();
+                let exception = row.exception.clone().unwrap();
+                assert_eq!((row.stage, exception.kind, next), (Stage::Exception, ExceptionKind::CancelledAfterDespatch, Next::Nothing));
+                assert!(exception.reason.contains(words), "{}", exception.reason);
+                assert!(exception.remedy.ends_with("exceptions settle uk C1-A --as shipped --note TEXT"), "{}", exception.remedy);
+                assert_eq!(on_listing(Some(&row), &order, &channel(), at(true)), None, "once");
+                row.settle(Stage::Shipped, now(), "settled");
+                assert_eq!(on_listing(Some(&row), &order, &channel(), at(true)), None, "settled is settled");
+                // A return.
+                let returned =
+                    on_listing(Some(&shipped_by_us(before)), &listed(state, refunds, shipped.map(|_| before)), &channel(), at(true));
+                assert_eq!(returned.unwrap().0.stage, Stage::Shipped, "{state} {shipped:?}");
+            }
+        }
+        let goodwill = on_listing(Some(&shipped_by_us(after)), &listed("SHIPPED", GOODWILL, Some(after)), &channel(), at(true));
+        assert_eq!(goodwill.unwrap().0.stage, Stage::Shipped);
     }
 
     #[test]

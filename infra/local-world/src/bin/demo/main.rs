@@ -21,8 +21,9 @@ use crate::view::View;
 const TICK: Duration = Duration::from_secs(3);
 /// How often the view is drawn.
 const LOOK: Duration = Duration::from_millis(500);
-/// After the last order has arrived, this long at most until all is settled.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// After the last order has arrived, this long at most until all is settled: the connector waits a minute after an answer of Prima that
+/// it cannot use, and two minutes after another one.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 #[tokio::main]
 async fn main() -> ExitCode {
