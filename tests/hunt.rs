@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use system_tests::{despatches, simulation, stock};
+use system_tests::{dispatches, simulation, stock};
 
 /// Looks for a broken promise in a fault simulation and ends at the first.
 #[derive(Debug, Parser)]
@@ -20,7 +20,7 @@ struct Options {
 enum Simulation {
     Orders,
     Stock,
-    Despatches,
+    Dispatches,
 }
 
 fn main() -> Result<ExitCode, serde_json::Error> {
@@ -28,7 +28,7 @@ fn main() -> Result<ExitCode, serde_json::Error> {
     let hunt = match options.simulation {
         Simulation::Orders => simulation::hunt::hunt(options.seeds),
         Simulation::Stock => stock::hunt::hunt(options.seeds),
-        Simulation::Despatches => despatches::hunt::hunt(options.seeds),
+        Simulation::Dispatches => dispatches::hunt::hunt(options.seeds),
     };
     println!("{}", serde_json::to_string(&hunt)?);
     Ok(if hunt.shown_by.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })

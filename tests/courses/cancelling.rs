@@ -83,10 +83,10 @@ fn goods_that_have_left_are_a_critical_exception_of_their_own() {
     for plan in [nothing_yet(), cannot_cancel()] {
         play(plan, async |course| {
             is_to_be_cancelled(course, "A-1").await;
-            course.world.office.borrow_mut().despatch(0);
+            course.world.office.borrow_mut().dispatch(0);
             course.pass(minutes(2)).await;
             let (kind, reason) = exception(course, "A-1").await;
-            assert_eq!(kind, ExceptionKind::CancelledAfterDespatch);
+            assert_eq!(kind, ExceptionKind::CancelledAfterDispatch);
             assert!(reason.contains("have left Prima already (order A-1)"), "{reason}");
             assert_eq!(course.calls(Kind::CancelOrder, "").len(), 0);
         });
@@ -99,10 +99,10 @@ fn goods_that_leave_between_question_and_cancellation_are_told_so() {
         is_to_be_cancelled(course, "A-1").await;
         let leaving = async {
             tokio::time::sleep(Duration::from_millis(500)).await;
-            course.world.office.borrow_mut().despatch(0);
+            course.world.office.borrow_mut().dispatch(0);
         };
         futures_util::join!(course.deliver(), leaving);
-        assert_eq!(exception(course, "A-1").await.0, ExceptionKind::CancelledAfterDespatch);
+        assert_eq!(exception(course, "A-1").await.0, ExceptionKind::CancelledAfterDispatch);
         assert_eq!(course.calls(Kind::CancelOrder, "").len(), 1);
     });
 }

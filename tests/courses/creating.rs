@@ -375,8 +375,8 @@ fn a_message_is_settled_by_what_its_row_says() {
         let message = course.to_create("A-1");
         let unknown = OrderMessage { order_id: "A-9".to_owned(), ..message.clone() };
         assert_eq!(course.work(unknown, minutes(5)).await, Disposition::Done("unknown order"));
-        let despatch = OrderMessage { task: OrderTask::Despatch, ..message.clone() };
-        assert!(matches!(course.work(despatch, minutes(5)).await, Disposition::Return(_)));
+        let dispatch = OrderMessage { task: OrderTask::Dispatch, ..message.clone() };
+        assert!(matches!(course.work(dispatch, minutes(5)).await, Disposition::Return(_)));
         course.breaks(Kind::Load, "row");
         assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Return("store unavailable"));
         course.is_mended();

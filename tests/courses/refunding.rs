@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::domain::despatch::{Despatch, Parcel};
+use shared::domain::dispatch::{Dispatch, Parcel};
 use shared::domain::events::EventKind;
 use shared::domain::order::row::{ExceptionKind, Stage};
 use shared::mirakl::OrderState;
@@ -102,12 +102,12 @@ fn an_order_that_is_refunded_as_a_whole_is_cancelled_in_prima_however_it_ends_in
 #[test]
 fn a_refunded_order_that_prima_cannot_cancel_or_has_sent_is_told_at_once() {
     for (plan, leaves, kind) in
-        [(cannot_cancel(), false, ExceptionKind::CancelledAfterCreation), (nothing_yet(), true, ExceptionKind::CancelledAfterDespatch)]
+        [(cannot_cancel(), false, ExceptionKind::CancelledAfterCreation), (nothing_yet(), true, ExceptionKind::CancelledAfterDispatch)]
     {
         play(plan, async |course| {
             is_created(course, "A-1").await;
             if leaves {
-                course.world.office.borrow_mut().despatch(0);
+                course.world.office.borrow_mut().dispatch(0);
             }
             course.happens("A-1", Happening::RefundAll);
             course.live(2).await;
@@ -169,12 +169,12 @@ fn a_refund_that_nobody_saw_before_the_order_was_told_as_shipped_is_told_once() 
     play(nothing_yet(), async |course| {
         // Prima sends it, and Mirakl is told, before a listing shows the refund; of another one after it had left.
         let leaves = async |course: &Course, id: &str| {
-            let parcel = Parcel { despatch: "D-1".to_owned(), found_at: course.now(), ..Parcel::default() };
-            let left = Despatch { parcels: vec![parcel], ended_at: Some(course.now()), ..Despatch::default() };
+            let parcel = Parcel { dispatch: "D-1".to_owned(), found_at: course.now(), ..Parcel::default() };
+            let left = Dispatch { parcels: vec![parcel], ended_at: Some(course.now()), ..Dispatch::default() };
             let at = course.now();
             course
                 .changes(id, |row| {
-                    row.despatch = Some(Box::new(left));
+                    row.dispatch = Some(Box::new(left));
                     row.enter(Stage::Shipped, at, "shipped in Mirakl");
                 })
                 .await;
@@ -192,7 +192,7 @@ fn a_refund_that_nobody_saw_before_the_order_was_told_as_shipped_is_told_once() 
         course.look_is_due().await;
         course.live(8).await;
         let exception = course.row("A-1").await.exception.unwrap();
-        assert_eq!((exception.kind, course.told("A-1")), (ExceptionKind::CancelledAfterDespatch, (1, 1)));
+        assert_eq!((exception.kind, course.told("A-1")), (ExceptionKind::CancelledAfterDispatch, (1, 1)));
         assert_eq!((course.stage("A-2").await, course.told("A-2")), (Stage::Shipped, (0, 0)), "a return");
         let now = course.now();
         course.changes("A-1", |row| row.settle(Stage::Shipped, now, "settled by Ann: the parcel comes back")).await;

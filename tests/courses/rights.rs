@@ -3,26 +3,26 @@
 
 use std::time::Duration;
 
-use shared::domain::despatch::rules::{DespatchRules, ShortLines};
+use shared::domain::dispatch::rules::{DispatchRules, ShortLines};
 use shared::domain::events::{EventKind, Severity};
 use shared::domain::order::row::Stage;
 use shared::kit::clock::after;
 use shared::kit::odd_form::OddForm;
 use shared::mirakl::OrderState;
-use system_tests::despatches::course::{Course, play as play_despatches};
+use system_tests::dispatches::course::{Course, play as play_dispatches};
 use system_tests::simulation::course::{CHANNEL, minutes, nothing_yet, play};
 use system_tests::simulation::plan::{Moment, Windows};
 use system_tests::simulation::world::Kind;
 use system_tests::stock::course::without_a_right;
 
-fn plain() -> [DespatchRules; 2] {
-    [DespatchRules::default(), DespatchRules::default()]
+fn plain() -> [DispatchRules; 2] {
+    [DispatchRules::default(), DispatchRules::default()]
 }
 
 /// One channel cancels what will not be sent, the other refunds it.
-fn settling() -> [DespatchRules; 2] {
-    let cancel = DespatchRules { short_lines: ShortLines::Cancel, cancel_reason_code: Some("OOS".into()), ..DespatchRules::default() };
-    let refund = DespatchRules { short_lines: ShortLines::Refund, refund_reason_code: Some("OOS".into()), ..DespatchRules::default() };
+fn settling() -> [DispatchRules; 2] {
+    let cancel = DispatchRules { short_lines: ShortLines::Cancel, cancel_reason_code: Some("OOS".into()), ..DispatchRules::default() };
+    let refund = DispatchRules { short_lines: ShortLines::Refund, refund_reason_code: Some("OOS".into()), ..DispatchRules::default() };
     [cancel, refund]
 }
 
@@ -72,39 +72,39 @@ async fn is_refused_for_hours(course: &Course, operation: &'static str, status: 
 
 #[test]
 fn a_missing_right_to_tell_tracking_is_told_once_and_waits_politely() {
-    play_despatches(20, plain(), async |course| is_refused_for_hours(course, "OR23", 403, 1, false).await);
+    play_dispatches(20, plain(), async |course| is_refused_for_hours(course, "OR23", 403, 1, false).await);
 }
 
 #[test]
 fn a_missing_right_to_ship_is_told_once_and_waits_politely() {
-    play_despatches(20, plain(), async |course| is_refused_for_hours(course, "OR24", 401, 1, false).await);
+    play_dispatches(20, plain(), async |course| is_refused_for_hours(course, "OR24", 401, 1, false).await);
 }
 
 #[test]
 fn a_missing_right_to_make_shipments_is_told_once_and_waits_politely() {
-    play_despatches(20, plain(), async |course| is_refused_for_hours(course, "ST01", 403, 1, false).await);
+    play_dispatches(20, plain(), async |course| is_refused_for_hours(course, "ST01", 403, 1, false).await);
 }
 
 #[test]
 fn a_missing_right_to_cancel_pieces_is_told_once_and_waits_politely() {
-    play_despatches(20, settling(), async |course| is_refused_for_hours(course, "OR30", 403, 1, true).await);
+    play_dispatches(20, settling(), async |course| is_refused_for_hours(course, "OR30", 403, 1, true).await);
 }
 
 #[test]
 fn a_missing_right_to_refund_pieces_is_told_once_and_waits_politely() {
-    play_despatches(20, settling(), async |course| is_refused_for_hours(course, "OR28", 403, 1, true).await);
+    play_dispatches(20, settling(), async |course| is_refused_for_hours(course, "OR28", 403, 1, true).await);
 }
 
 #[test]
 fn a_missing_right_to_read_the_marketplaces_carriers_is_told_once_and_waits_politely() {
     for operation in ["SH21", "SH12", "PC01"] {
-        play_despatches(20, plain(), async |course| is_refused_for_hours(course, operation, 403, 2, false).await);
+        play_dispatches(20, plain(), async |course| is_refused_for_hours(course, operation, 403, 2, false).await);
     }
 }
 
 #[test]
 fn a_right_that_is_lost_again_is_told_again() {
-    play_despatches(4, plain(), async |course| {
+    play_dispatches(4, plain(), async |course| {
         course.refuses("OR24", 403);
         course.everything_leaves(false);
         course.live(30).await;
@@ -116,7 +116,7 @@ fn a_right_that_is_lost_again_is_told_again() {
 
 #[test]
 fn a_right_that_stays_missing_is_told_again_after_a_day() {
-    play_despatches(2, plain(), async |course| {
+    play_dispatches(2, plain(), async |course| {
         course.refuses("OR23", 403);
         course.everything_leaves(false);
         course.live(25 * 60).await;
@@ -128,7 +128,7 @@ fn a_right_that_stays_missing_is_told_again_after_a_day() {
 
 #[test]
 fn a_near_deadline_is_told_of_what_left_and_cannot_be_shipped() {
-    play_despatches(20, plain(), async |course| {
+    play_dispatches(20, plain(), async |course| {
         course.refuses("OR23", 403);
         course.refuses("ST01", 401);
         course.everything_leaves(false);
@@ -136,7 +136,7 @@ fn a_near_deadline_is_told_of_what_left_and_cannot_be_shipped() {
         for row in course.rows() {
             let told = course.events(EventKind::ShipByDeadlineNear, &row.key.order_id);
             assert_eq!(told.len(), 1, "{}: {told:?}", row.key);
-            let warn_at = shared::kit::clock::before(row.shipping_deadline.unwrap(), DespatchRules::default().warn_before());
+            let warn_at = shared::kit::clock::before(row.shipping_deadline.unwrap(), DispatchRules::default().warn_before());
             let late = told[0].0.duration_since(warn_at);
             // Clocks are off by up to ten seconds.
             assert!(late.as_secs() >= -10 && late.as_mins() <= 20, "{}: {late:?} after {warn_at}", row.key);
@@ -146,7 +146,7 @@ fn a_near_deadline_is_told_of_what_left_and_cannot_be_shipped() {
 
 #[test]
 fn hours_of_an_outage_leave_one_message_an_order_and_no_more_calls_than_before() {
-    play_despatches(20, plain(), async |course| {
+    play_dispatches(20, plain(), async |course| {
         course.live(1).await;
         course.is_down(true);
         course.everything_leaves(false);
@@ -171,7 +171,7 @@ fn hours_of_an_outage_leave_one_message_an_order_and_no_more_calls_than_before()
 
 #[test]
 fn a_lost_message_is_sent_again_within_minutes_and_one_that_nobody_works_off_is_not_piled_up() {
-    play_despatches(10, plain(), async |course| {
+    play_dispatches(10, plain(), async |course| {
         course.works.set(false);
         course.everything_leaves(false);
         course.live(2).await;
@@ -181,7 +181,7 @@ fn a_lost_message_is_sent_again_within_minutes_and_one_that_nobody_works_off_is_
         course.live(9).await;
         assert_eq!((course.shipped(), course.sent()), (10, 20), "each was sent once more");
     });
-    play_despatches(10, plain(), async |course| {
+    play_dispatches(10, plain(), async |course| {
         course.works.set(false);
         course.everything_leaves(false);
         course.live(8 * 60).await;
@@ -296,7 +296,7 @@ fn a_marketplace_that_does_not_answer_at_all_is_told_once_and_not_for_its_refere
 #[test]
 fn what_a_marketplace_demands_and_nobody_can_read_is_told_once_and_asked_for_politely() {
     for (operation, status) in [("SH21", 200), ("SH12", 404), ("PC01", 200)] {
-        play_despatches(20, plain(), async |course| {
+        play_dispatches(20, plain(), async |course| {
             course.refuses(operation, status);
             course.everything_leaves(false);
             course.live(10).await;
@@ -321,7 +321,7 @@ fn what_a_marketplace_demands_and_nobody_can_read_is_told_once_and_asked_for_pol
 
 #[test]
 fn what_was_read_of_a_marketplace_before_is_good_enough_while_it_cannot_be_read() {
-    play_despatches(20, plain(), async |course| {
+    play_dispatches(20, plain(), async |course| {
         // Some of each channel.
         course.leave(0..5, false);
         course.leave(10..15, false);
@@ -339,7 +339,7 @@ fn what_was_read_of_a_marketplace_before_is_good_enough_while_it_cannot_be_read(
 
 #[test]
 fn an_odd_field_of_what_a_marketplace_demands_is_told_once_and_done_without() {
-    play_despatches(20, plain(), async |course| {
+    play_dispatches(20, plain(), async |course| {
         let odd = OddForm::of("SH21 carriers[].label", "7");
         course.demands_oddly(&[odd]);
         course.everything_leaves(false);

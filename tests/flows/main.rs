@@ -1,10 +1,10 @@
-//! Orders and despatches as they are deployed: the real template on a local AWS, the compiled functions, both simulators over HTTP.
+//! Orders and dispatches as they are deployed: the real template on a local AWS, the compiled functions, both simulators over HTTP.
 //!
 //! Each test has a world of its own. What became of the orders is read from the two simulated systems, never from the
 //! connector's rows.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-mod despatch;
+mod dispatch;
 mod stock;
 mod stock_trouble;
 mod trouble;

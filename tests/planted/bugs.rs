@@ -25,8 +25,8 @@ pub(crate) enum Simulation {
     Orders,
     /// Of stock.
     Stock,
-    /// Of despatches.
-    Despatches,
+    /// Of dispatches.
+    Dispatches,
 }
 
 impl Simulation {
@@ -35,7 +35,7 @@ impl Simulation {
         match self {
             Self::Orders => "orders",
             Self::Stock => "stock",
-            Self::Despatches => "despatches",
+            Self::Dispatches => "dispatches",
         }
     }
 }
@@ -55,7 +55,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Bug> {
         .chain(crate::refunding::BUGS)
         .chain(crate::pushing::BUGS)
         .chain(crate::following::BUGS)
-        .chain(crate::despatching::BUGS)
+        .chain(crate::dispatching::BUGS)
         .chain(crate::telling::BUGS)
 }
 

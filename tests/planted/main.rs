@@ -1,10 +1,10 @@
 //! `cargo planted`: plants one bug after the other into a copy of the workspace, and holds the fault simulation of orders, of stock or of
-//! despatches to finding each. `cargo planted NAME...` plants some, `--list` names them all.
+//! dispatches to finding each. `cargo planted NAME...` plants some, `--list` names them all.
 
 mod acknowledging;
 mod bugs;
 mod creating;
-mod despatching;
+mod dispatching;
 mod following;
 mod pushing;
 mod refunding;
@@ -65,7 +65,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let tree = Tree::copied(workspace())?;
     if !options.skip_sound {
         println!("the unmodified tree ...");
-        for simulation in [Simulation::Orders, Simulation::Stock, Simulation::Despatches] {
+        for simulation in [Simulation::Orders, Simulation::Stock, Simulation::Dispatches] {
             if chosen.iter().all(|bug| bug.simulation != simulation) {
                 continue;
             }

@@ -5,14 +5,14 @@ use crate::bugs::{Bug, Edit, Simulation};
 const COLLECT: &str = "functions/collect-dispatches/src/lib.rs";
 const UPDATE: &str = "functions/update-dispatches/src/lib.rs";
 const GATE: &str = "functions/update-dispatches/src/rights.rs";
-const MESSAGE: &str = "shared/src/domain/despatch/mod.rs";
+const MESSAGE: &str = "shared/src/domain/dispatch/mod.rs";
 const RIGHTS: &str = "shared/src/domain/rights.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "a-copy-for-every-look",
-        why: "A despatch's message is sent again beside the one that is under way, and each copy comes back for ever.",
-        simulation: Simulation::Despatches,
+        why: "A dispatch's message is sent again beside the one that is under way, and each copy comes back for ever.",
+        simulation: Simulation::Dispatches,
         edits: &[
             Edit {
                 file: MESSAGE,
@@ -21,15 +21,15 @@ pub(crate) const BUGS: &[Bug] = &[
             },
             Edit {
                 file: UPDATE,
-                find: "is_some_and(|despatch| despatch.is_ahead_of_message(self.clock.now()))",
-                replace: "is_some_and(|despatch| despatch.parcels.len() > 99 && despatch.is_ahead_of_message(self.clock.now()))",
+                find: "is_some_and(|dispatch| dispatch.is_ahead_of_message(self.clock.now()))",
+                replace: "is_some_and(|dispatch| dispatch.parcels.len() > 99 && dispatch.is_ahead_of_message(self.clock.now()))",
             },
         ],
     },
     Bug {
         name: "a-missing-right-is-silent",
-        why: "Nobody is told of a right that Mirakl refuses a key of despatching.",
-        simulation: Simulation::Despatches,
+        why: "Nobody is told of a right that Mirakl refuses a key of dispatching.",
+        simulation: Simulation::Dispatches,
         edits: &[Edit {
             file: GATE,
             find: "let Some(untold) = untold.filter(|one| noted || one.is_left_untold(now)) else { return };",
@@ -39,7 +39,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "a-missing-right-is-told-with-every-try",
         why: "That people were told of a missing right is not noted: each refused call tells again.",
-        simulation: Simulation::Despatches,
+        simulation: Simulation::Dispatches,
         edits: &[Edit {
             file: RIGHTS,
             find: "            one.told_at = Some(now);\n",
@@ -49,7 +49,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "a-right-that-is-back-is-not-tried",
         why: "What was refused once is never called again.",
-        simulation: Simulation::Despatches,
+        simulation: Simulation::Dispatches,
         edits: &[Edit {
             file: RIGHTS,
             find: "        (next_try > now).then(|| next_try.duration_since(now).unsigned_abs())\n",
@@ -58,8 +58,8 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         name: "no-deadline-for-what-has-left",
-        why: "The nearing deadline of a despatch that cannot be told to Mirakl is not said.",
-        simulation: Simulation::Despatches,
+        why: "The nearing deadline of a dispatch that cannot be told to Mirakl is not said.",
+        simulation: Simulation::Dispatches,
         edits: &[Edit {
             file: COLLECT,
             find: "begin_message(now);\n        let warning = self.warn_of_deadline(&mut row, rules, now);\n",

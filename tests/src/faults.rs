@@ -1,5 +1,5 @@
 //! How a fault simulation's world goes its way: chance, virtual time, calls that go wrong, invocations that die, and the record of all
-//! that. Shared by the simulations of despatches and of stock; the one of orders tells calls apart by kind, and has its own.
+//! that. Shared by the simulations of dispatches and of stock; the one of orders tells calls apart by kind, and has its own.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;

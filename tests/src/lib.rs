@@ -1,6 +1,6 @@
 //! What the whole-system tests share: the fault simulations' worlds.
 
-pub mod despatches;
+pub mod dispatches;
 mod faults;
 pub mod simulation;
 pub mod stock;

@@ -41,8 +41,6 @@ const SHOWN_AGAIN: usize = 10;
 const KEYS: usize = 2000;
 /// So many orders of which Mirakl knows none say something of the channel, and nothing of the orders.
 const ALL_UNKNOWN: usize = 10;
-/// Before they are asked for again: a person has to find out first.
-const UNTIL_ALL_ARE_ASKED_FOR_AGAIN: Duration = Duration::from_secs(60 * 60);
 
 impl<D, S, Q, E, C> Ports<D, S, Q, E, C>
 where
@@ -65,8 +63,7 @@ where
         let now = self.clock.now();
         // The first one: since the take-over, as if nobody had looked at anything since.
         let done = *look.done.get_or_insert_with(|| channel.take_over_from.max(before(now, LOOKS_BACK)));
-        let is_paused = look.paused_until.is_some_and(|until| now < until);
-        if busy || is_paused || (look.began.is_none() && now < after(done, EVERY)) {
+        if busy || (look.began.is_none() && now < after(done, EVERY)) {
             return;
         }
         let began = *look.began.get_or_insert(now);
@@ -83,7 +80,7 @@ where
             return;
         }
         if self.look_for_unknown(client, channel, look, stop_at, report).await {
-            *look = Look { done: Some(began), ..Look::default() };
+            *look = Look { done: Some(began), told_that_none_is_known: look.none_was_known, ..Look::default() };
         }
     }
 
@@ -169,18 +166,18 @@ where
         let Some(last) = ours.last().cloned() else { return true };
         let Some(unknown) = self.unknown_of(client, ours.clone(), stop_at).await else { return false };
         // Once more: a listing that lacks an order by chance is no evidence.
-        let unknown = if unknown.is_empty() { unknown } else { self.unknown_of(client, unknown, stop_at).await.unwrap_or_default() };
+        let again = if unknown.is_empty() { Some(unknown) } else { self.unknown_of(client, unknown, stop_at).await };
+        let Some(unknown) = again else { return false };
         if unknown.len() >= ALL_UNKNOWN && unknown.len() == ours.len() {
             report.count("look_knows_nothing");
             tracing::error!(channel = %channel.id, orders = ours.len(), "Mirakl knows none of our open orders: is this the right shop? Nothing is said of the orders");
-            // Where the bus does not take it, the next minute tells.
+            // Where the bus does not take it, the next minute asks again, and tells.
             if look.told_that_none_is_known || self.tell_that_none_is_known(channel, ours.len()).await {
-                look.told_that_none_is_known = true;
-                look.paused_until = Some(after(self.clock.now(), UNTIL_ALL_ARE_ASKED_FOR_AGAIN));
+                (look.told_that_none_is_known, look.none_was_known) = (true, true);
+                look.asked_to = Some(last);
             }
             return false;
         }
-        (look.told_that_none_is_known, look.paused_until) = (false, None);
         for order_id in unknown {
             self.tell_of_unknown(channel, &order_id, report).await;
         }
@@ -220,7 +217,7 @@ where
                 channel.id
             ),
             remedy: format!(
-                "Look which shop the key opens: prima-mirakl check {0}. If it is another one, store the right key: prima-mirakl channels key {0}. If the instance is a new one, cancel in Prima what is not to be delivered, put the channel to \"orders\": \"off\", and go on under a new channel id. Nothing is said of each order; they are asked for again every hour.",
+                "Look which shop the key opens: prima-mirakl check {0}. If it is another one, store the right key: prima-mirakl channels key {0}. If the instance is a new one, cancel in Prima what is not to be delivered, put the channel to \"orders\": \"off\", and go on under a new channel id. Nothing is said of each order; they are asked for again every day.",
                 channel.id
             ),
         };
@@ -255,6 +252,6 @@ where
 /// Nobody holds it, and nothing is settled of it. The index lags, so that the row is asked once more.
 fn is_open(row: &OrderRow) -> bool {
     let waits = matches!(row.stage, Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued);
-    let of_despatch = row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_despatch());
-    (waits && row.attempt.is_none()) || row.stage.is_in_prima() || of_despatch || row.stage == Stage::OperatorFulfilled
+    let of_dispatch = row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_dispatch());
+    (waits && row.attempt.is_none()) || row.stage.is_in_prima() || of_dispatch || row.stage == Stage::OperatorFulfilled
 }

@@ -1,19 +1,19 @@
-//! Despatches that need a person: told, told again with age, taken up again when their carrier is mapped, and taken off the
+//! Dispatches that need a person: told, told again with age, taken up again when their carrier is mapped, and taken off the
 //! dead-letter queue once they are over.
 
 use std::time::Duration;
 
 use shared::domain::channel::{Channel, Mode};
-use shared::domain::despatch::book::{Book, Pages};
-use shared::domain::despatch::message::MessageUnderWay;
-use shared::domain::despatch::plan::{Facts, Step, next_step};
+use shared::domain::dispatch::book::{Book, Pages};
+use shared::domain::dispatch::message::MessageUnderWay;
+use shared::domain::dispatch::plan::{Facts, Step, next_step};
 use shared::domain::events::{Event, EventBus, EventKind};
 use shared::domain::exceptions::{announce, message};
-use shared::domain::order::row::{DESPATCH_UNANNOUNCED, OrderKey, OrderRow, Stage};
+use shared::domain::order::row::{DISPATCH_UNANNOUNCED, OrderKey, OrderRow, Stage};
 use shared::domain::queue::{OrderQueue, ShownExceptions};
 use shared::domain::state::Store;
 use shared::kit::clock::{Clock, before};
-use shared::prima::PrimaDespatches;
+use shared::prima::PrimaDispatches;
 
 use crate::Ports;
 use crate::files::Inbox;
@@ -28,7 +28,7 @@ const SHOWN_FOR: Duration = Duration::from_secs(13 * 24 * 60 * 60);
 
 impl<P, S, Q, E, C, B, I> Ports<P, S, Q, E, C, B, I>
 where
-    P: PrimaDespatches,
+    P: PrimaDispatches,
     S: Store,
     Q: OrderQueue + ShownExceptions,
     E: EventBus,
@@ -44,11 +44,11 @@ where
         pages: &Pages,
         report: &mut Report,
     ) -> Vec<OrderRow> {
-        if channel.despatches != Mode::Live {
+        if channel.dispatches != Mode::Live {
             return exceptions;
         }
         let now = self.clock.now();
-        for mut row in self.exceptions_in(channel, DESPATCH_UNANNOUNCED).await {
+        for mut row in self.exceptions_in(channel, DISPATCH_UNANNOUNCED).await {
             if row.exception.as_ref().is_some_and(|exception| exception.first_seen <= before(now, GRACE)) {
                 announce(&self.store, &self.queue, &self.events, &mut row, now).await;
                 report.count("exceptions_announced");
@@ -75,7 +75,7 @@ where
         rows
     }
 
-    /// A despatch that waited for its carrier goes on when the map has it. True where it did.
+    /// A dispatch that waited for its carrier goes on when the map has it. True where it did.
     async fn resume(&self, row: &OrderRow, channel: &Channel, pages: &Pages, report: &mut Report) -> bool {
         let Some(platform) = &pages.platform else { return false };
         if !pages.rules.resume_when_mapped || !row.exception.as_ref().is_some_and(|exception| exception.kind.waits_for_carrier()) {
@@ -87,10 +87,10 @@ where
             return false;
         }
         let mut row = row.clone();
-        row.enter(Stage::Despatched, now, "its carrier is mapped now");
-        let despatch = row.despatch.get_or_insert_default();
-        despatch.message = Some(MessageUnderWay::sent(now));
-        despatch.due_at = despatch.due_once_queued(now);
+        row.enter(Stage::Dispatched, now, "its carrier is mapped now");
+        let dispatch = row.dispatch.get_or_insert_default();
+        dispatch.message = Some(MessageUnderWay::sent(now));
+        dispatch.due_at = dispatch.due_once_queued(now);
         if self.store.save_order(&mut row).await.is_ok() {
             report.resumed += 1;
             self.send(&row, channel, report).await;
@@ -109,7 +109,7 @@ where
         }
         let hours = now.duration_since(exception.first_seen).as_hours();
         let event = Event {
-            kind: EventKind::DespatchReminder,
+            kind: EventKind::DispatchReminder,
             channel: Some(row.key.channel.clone()),
             order: Some(row.key.order_id.clone()),
             needs_person: true,
@@ -127,7 +127,7 @@ where
         self.store.save_order(&mut row).await.ok()?;
         report.reminded += 1;
         if self.events.publish(&[event]).await.is_err() || (show_again && self.queue.send_exceptions(&[shown]).await.is_err()) {
-            tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, "an unresolved despatch could not be told again");
+            tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, "an unresolved dispatch could not be told again");
         }
         Some(row)
     }

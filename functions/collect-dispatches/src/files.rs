@@ -1,21 +1,21 @@
-//! Despatch files: parcels that a site's warehouse drops as CSV, because its `OrderStatus` names none.
+//! Dispatch files: parcels that a site's warehouse drops as CSV, because its `OrderStatus` names none.
 
 use shared::domain::channel::{Channel, Mode};
-use shared::domain::despatch::book::Book;
-use shared::domain::despatch::file;
-use shared::domain::despatch::found::{Found, on_file};
-use shared::domain::despatch::message::MESSAGE_IS_LOST;
+use shared::domain::dispatch::book::Book;
+use shared::domain::dispatch::file;
+use shared::domain::dispatch::found::{Found, on_file};
+use shared::domain::dispatch::message::MESSAGE_IS_LOST;
 use shared::domain::events::{Event, EventBus, EventKind, Severity};
 use shared::domain::queue::{OrderQueue, ShownExceptions};
 use shared::domain::state::{Store, StoreError};
 use shared::kit::clock::{Clock, after};
-use shared::prima::PrimaDespatches;
+use shared::prima::PrimaDispatches;
 use shared::prima::order::PrimaParcel;
 
 use crate::report::Report;
 use crate::{Ports, looked_after};
 
-/// Where despatch files are dropped.
+/// Where dispatch files are dropped.
 pub trait Inbox {
     /// The names of some files that wait, oldest first.
     ///
@@ -63,7 +63,7 @@ enum Taken {
 
 impl<P, S, Q, E, C, B, I> Ports<P, S, Q, E, C, B, I>
 where
-    P: PrimaDespatches,
+    P: PrimaDispatches,
     S: Store,
     Q: OrderQueue + ShownExceptions,
     E: EventBus,
@@ -77,7 +77,7 @@ where
         let names = match inbox.waiting().await {
             Ok(names) => names,
             Err(problem) => {
-                tracing::warn!(problem, "despatch files cannot be listed; the next run tries again");
+                tracing::warn!(problem, "dispatch files cannot be listed; the next run tries again");
                 report.count("files_unavailable");
                 return;
             }
@@ -87,7 +87,7 @@ where
                 Ok(text) => self.take_in(&text, channels, report).await,
                 Err(Unread::Never(problem)) => Ok(vec![problem]),
                 Err(Unread::Later(problem)) => {
-                    tracing::warn!(file = name, problem, "a despatch file cannot be read; the next run tries again");
+                    tracing::warn!(file = name, problem, "a dispatch file cannot be read; the next run tries again");
                     report.count("files_unavailable");
                     continue;
                 }
@@ -102,7 +102,7 @@ where
                 self.tell_of_refused(&name, problems).await;
             }
             if let Err(problem) = inbox.put_away(&name, &verdict).await {
-                tracing::warn!(file = name, problem, "a despatch file could not be put away; it is taken in again, which does no harm");
+                tracing::warn!(file = name, problem, "a dispatch file could not be put away; it is taken in again, which does no harm");
             }
         }
     }
@@ -131,8 +131,8 @@ where
             Ok(None) => return Taken::Not("the connector created no such order in Prima".to_owned()),
             Err(_) => return Taken::Later,
         };
-        let Some(channel) = channels.iter().find(|channel| channel.id == key.channel && channel.despatches == Mode::Live) else {
-            return Taken::Not(format!("the despatches of channel {} are not live", key.channel));
+        let Some(channel) = channels.iter().find(|channel| channel.id == key.channel && channel.dispatches == Mode::Live) else {
+            return Taken::Not(format!("the dispatches of channel {} are not live", key.channel));
         };
         for _try in 0..4 {
             let now = self.clock.now();
@@ -142,7 +142,7 @@ where
                 Err(_) => return Taken::Later,
             };
             let known = |parcel: &PrimaParcel| {
-                let parcels = row.despatch.as_ref().map(|despatch| despatch.parcels.as_slice()).unwrap_or_default();
+                let parcels = row.dispatch.as_ref().map(|dispatch| dispatch.parcels.as_slice()).unwrap_or_default();
                 parcels.iter().any(|known| known.identity() == parcel.identity())
             };
             if parcels.iter().all(known) {
@@ -152,8 +152,8 @@ where
                 return Taken::Not(format!("its order is {} already", row.stage.name()));
             }
             let found = on_file(&mut row, parcels, now);
-            let sends = found == Found::Tell && row.despatch.get_or_insert_default().begin_message(now);
-            row.despatch.get_or_insert_default().due_at = after(now, MESSAGE_IS_LOST);
+            let sends = found == Found::Tell && row.dispatch.get_or_insert_default().begin_message(now);
+            row.dispatch.get_or_insert_default().due_at = after(now, MESSAGE_IS_LOST);
             match self.store.save_order(&mut row).await {
                 Ok(()) => {
                     if found != Found::Nothing {
@@ -173,12 +173,12 @@ where
         let more = problems.len().saturating_sub(shown.len());
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         let event = Event {
-            kind: EventKind::DespatchFileRefused,
+            kind: EventKind::DispatchFileRefused,
             channel: None,
             order: None,
             needs_person: true,
             severity: Severity::Warning,
-            reason: format!("the despatch file {name} could not be used whole: {}{more}", shown.join("; ")),
+            reason: format!("the dispatch file {name} could not be used whole: {}{more}", shown.join("; ")),
             remedy: "All other lines were taken over. Correct these and drop them as a new file; the refused file, with its reasons, stands under refused/ in the bucket."
                 .to_owned(),
         };
@@ -186,7 +186,7 @@ where
             tracing::error!(
                 file = name,
                 problems = problems.len(),
-                "a despatch file could not be used whole, and that could not be said on the bus"
+                "a dispatch file could not be used whole, and that could not be said on the bus"
             );
         }
     }

@@ -11,7 +11,7 @@ use shared::aws::config::code_of;
 use shared::aws::prima_client::Installed;
 use shared::aws::settings::{self, Settings};
 use shared::aws::telemetry::Measures;
-use shared::domain::despatch::rhythm::Source;
+use shared::domain::dispatch::rhythm::Source;
 use shared::domain::installation::Purpose;
 use shared::kit::clock::{Clock, SystemClock};
 
@@ -44,7 +44,7 @@ impl Function {
         let aws = Wired::from_settings(settings, queue, dead_letters, maps_table)?;
         // A bucket's name in the path: the only form that every S3, a local one too, understands.
         let s3 = aws_sdk_s3::config::Builder::from(&aws.config).force_path_style(true).build();
-        let bucket = Bucket { client: aws_sdk_s3::Client::from_conf(s3), name: settings.text(settings::DESPATCH_FILES_BUCKET)? };
+        let bucket = Bucket { client: aws_sdk_s3::Client::from_conf(s3), name: settings.text(settings::DISPATCH_FILES_BUCKET)? };
         Ok(Self { aws, bucket, prima: Installed::new(Purpose::Questions) })
     }
 
@@ -62,8 +62,8 @@ impl Function {
             events: &self.aws.events,
             clock: SystemClock,
             book: &self.aws.documents,
-            inbox: (installation.despatch.source == Source::File).then_some(&self.bucket),
-            settings: installation.despatch,
+            inbox: (installation.dispatch.source == Source::File).then_some(&self.bucket),
+            settings: installation.dispatch,
             manners: installation.manners,
         };
         let report = ports.collect(&Run { hard_deadline }).await?;
@@ -89,16 +89,16 @@ fn measures(report: &Report) -> Measures {
         .count("OrdersDue", report.due)
         .count("OrdersPostponed", report.postponed)
         .count("QuestionsAsked", report.asked)
-        .count("DespatchesQueued", report.queued)
-        .count("DespatchExceptions", report.exceptions)
-        .count("DespatchesResumed", report.resumed)
+        .count("DispatchesQueued", report.queued)
+        .count("DispatchExceptions", report.exceptions)
+        .count("DispatchesResumed", report.resumed)
         .count("DeadlinesNear", report.warned)
         .count("FilesTakenIn", report.files)
         .count("Failures", report.counts.values().sum());
     // An age that is not known is not said: a zero would end an alarm.
     if report.knows_ages() {
         measures
-            .seconds("OldestDespatchUntoldSeconds", report.oldest_untold.as_secs_f64())
+            .seconds("OldestDispatchUntoldSeconds", report.oldest_untold.as_secs_f64())
             .seconds("OldestExceptionUnannouncedSeconds", report.oldest_unannounced.as_secs_f64());
     }
     for (kind, count) in &report.counts {
@@ -107,7 +107,7 @@ fn measures(report: &Report) -> Measures {
     measures
 }
 
-/// The bucket of despatch files: `incoming/` is where they are dropped, `done/` and `refused/` where they end.
+/// The bucket of dispatch files: `incoming/` is where they are dropped, `done/` and `refused/` where they end.
 #[derive(Debug)]
 struct Bucket {
     client: aws_sdk_s3::Client,

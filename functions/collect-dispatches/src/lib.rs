@@ -19,23 +19,23 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use shared::domain::channel::{Channel, Mode};
-use shared::domain::despatch::MENDED_IN_PRIMA;
-use shared::domain::despatch::book::Book;
-use shared::domain::despatch::found::{Found, on_progress};
-use shared::domain::despatch::rhythm::DespatchSettings;
-use shared::domain::despatch::rules::DespatchRules;
+use shared::domain::dispatch::MENDED_IN_PRIMA;
+use shared::domain::dispatch::book::Book;
+use shared::domain::dispatch::found::{Found, on_progress};
+use shared::domain::dispatch::rhythm::DispatchSettings;
+use shared::domain::dispatch::rules::DispatchRules;
 use shared::domain::events::{Event, EventBus, EventKind, Severity};
 use shared::domain::exceptions::announce;
 use shared::domain::intake::{Admission, Call, ORDER_STATUS, admit};
 use shared::domain::order::remedy;
-use shared::domain::order::row::{DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED, ExceptionKind, OrderKey, OrderRow, REFERENCE_PENDING, Stage};
+use shared::domain::order::row::{DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, ExceptionKind, OrderKey, OrderRow, REFERENCE_PENDING, Stage};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask, ShownExceptions};
 use shared::domain::rights::RefusedRight;
 use shared::domain::state::{Store, StoreError};
 use shared::kit::clock::{Clock, after, before};
 use shared::kit::odd_form::OddForm;
 use shared::prima::connection::PrimaManners;
-use shared::prima::{Outcome, PrimaDespatches, PrimaError, PrimaOrderStatus, PrimaProgress};
+use shared::prima::{Outcome, PrimaDispatches, PrimaError, PrimaOrderStatus, PrimaProgress};
 
 pub use files::{Inbox, Unread, Verdict};
 pub use report::Report;
@@ -66,10 +66,10 @@ pub struct Ports<P, S, Q, E, C, B, I> {
     pub clock: C,
     /// Each channel's documents.
     pub book: B,
-    /// Despatch files; `None` where parcels come with `OrderStatus`.
+    /// Dispatch files; `None` where parcels come with `OrderStatus`.
     pub inbox: Option<I>,
     /// How Prima is asked.
-    pub settings: DespatchSettings,
+    pub settings: DispatchSettings,
     /// How patient to be with Prima.
     pub manners: PrimaManners,
 }
@@ -85,12 +85,12 @@ pub struct Run {
 struct Due<'c> {
     row: OrderRow,
     channel: &'c Channel,
-    rules: DespatchRules,
+    rules: DispatchRules,
 }
 
 impl<P, S, Q, E, C, B, I> Ports<P, S, Q, E, C, B, I>
 where
-    P: PrimaDespatches,
+    P: PrimaDispatches,
     S: Store,
     Q: OrderQueue + ShownExceptions,
     E: EventBus,
@@ -108,8 +108,8 @@ where
         self.take_in_files(&channels, &mut report).await;
         let now = self.clock.now();
         let mut due = Vec::new();
-        for channel in channels.iter().filter(|channel| channel.despatches != Mode::Off) {
-            let mut exceptions = self.exceptions_in(channel, DESPATCH_EXCEPTION).await;
+        for channel in channels.iter().filter(|channel| channel.dispatches != Mode::Off) {
+            let mut exceptions = self.exceptions_in(channel, DISPATCH_EXCEPTION).await;
             let rules = match self.book.pages(&channel.id, false).await {
                 Ok(pages) => {
                     exceptions = self.look_after_exceptions(exceptions, channel, &pages, &mut report).await;
@@ -117,13 +117,13 @@ where
                 }
                 Err(problem) => {
                     // Wrong documents stop no collecting; what they are needed for becomes an exception where it is told.
-                    tracing::error!(channel = %channel.id, %problem, "going on with default despatch rules");
+                    tracing::error!(channel = %channel.id, %problem, "going on with default dispatch rules");
                     report.count("documents_unusable");
-                    DespatchRules::default()
+                    DispatchRules::default()
                 }
             };
             let rows = self.due_rows(channel, now, &mut report).await;
-            self.look_through_despatched(channel, &rules, &rows, now, &mut report).await;
+            self.look_through_dispatched(channel, &rules, &rows, now, &mut report).await;
             let (asked, waiting): (Vec<_>, Vec<_>) = rows.into_iter().chain(exceptions).partition(|row| is_due(row, now));
             for row in waiting {
                 self.warn_of_waiting(row, channel, &rules, &mut report).await;
@@ -174,7 +174,7 @@ where
         // More than are asked for: the sort by deadline has something to choose from, and a near deadline is told in any case.
         let limit = usize::try_from(self.settings.questions_per_minute).unwrap_or(usize::MAX).saturating_mul(2).max(LISTED);
         let mut keys = Vec::new();
-        for state in [Stage::Despatched.name(), Stage::Created.name(), Stage::PartDespatched.name()] {
+        for state in [Stage::Dispatched.name(), Stage::Created.name(), Stage::PartDispatched.name()] {
             match self.store.orders_due(&channel.id, state, now, limit).await {
                 Ok(found) => keys.extend(found),
                 Err(problem) => {
@@ -194,32 +194,32 @@ where
         }
     }
 
-    /// Measures how long the oldest despatch has been untold, and the oldest exception of one unannounced; and says which deadlines are
+    /// Measures how long the oldest dispatch has been untold, and the oldest exception of one unannounced; and says which deadlines are
     /// near. `rows`: those that are looked at anyway.
-    async fn look_through_despatched(
+    async fn look_through_dispatched(
         &self,
         channel: &Channel,
-        rules: &DespatchRules,
+        rules: &DispatchRules,
         rows: &[OrderRow],
         now: Timestamp,
         report: &mut Report,
     ) {
-        if channel.despatches != Mode::Live {
+        if channel.dispatches != Mode::Live {
             return;
         }
-        match self.rows_in(channel, Stage::Despatched.name()).await {
-            Ok(despatched) => {
+        match self.rows_in(channel, Stage::Dispatched.name()).await {
+            Ok(dispatched) => {
                 // Those that owe a reference stand elsewhere in the index.
-                let since = despatched.iter().chain(rows).filter_map(OrderRow::untold_since).min();
+                let since = dispatched.iter().chain(rows).filter_map(OrderRow::untold_since).min();
                 report.oldest_untold = report.oldest_untold.max(age(since, now));
                 // One whose message is put off again and again never comes to be due here.
-                for row in despatched.into_iter().filter(|row| !is_due(row, now)) {
+                for row in dispatched.into_iter().filter(|row| !is_due(row, now)) {
                     self.warn_of_waiting(row, channel, rules, report).await;
                 }
             }
             Err(_) => report.count("ages_unknown"),
         }
-        match self.rows_in(channel, DESPATCH_UNANNOUNCED).await {
+        match self.rows_in(channel, DISPATCH_UNANNOUNCED).await {
             Ok(exceptions) => {
                 let unannounced = exceptions.iter().filter_map(|row| row.exception.as_ref()).filter(|one| one.announced_at.is_none());
                 report.oldest_unannounced = report.oldest_unannounced.max(age(unannounced.map(|one| one.first_seen).min(), now));
@@ -237,8 +237,8 @@ where
     async fn look_at(&self, due: Due<'_>, run: &Run) -> Report {
         let mut report = Report::default();
         let Due { row, channel, rules } = due;
-        let ended = row.despatch.as_ref().is_some_and(|despatch| despatch.ended_at.is_some());
-        if row.stage == Stage::Despatched && ended {
+        let ended = row.dispatch.as_ref().is_some_and(|dispatch| dispatch.ended_at.is_some());
+        if row.stage == Stage::Dispatched && ended {
             // Nothing more comes from Prima; what waits was queued, and is not worked off.
             self.look_after_message(row, channel, &rules, &mut report).await;
             return report;
@@ -285,7 +285,7 @@ where
     }
 
     /// Records what Prima said; a row that changed meanwhile is read again, and the same said of it.
-    async fn take_over(&self, row: OrderRow, progress: &PrimaProgress, channel: &Channel, rules: &DespatchRules, report: &mut Report) {
+    async fn take_over(&self, row: OrderRow, progress: &PrimaProgress, channel: &Channel, rules: &DispatchRules, report: &mut Report) {
         self.report_unknown_word(&progress.status, &row, report).await;
         self.report_odd_forms(&progress.odd, Some(&row.key), report).await;
         let key = row.key.clone();
@@ -299,20 +299,20 @@ where
             let mut found = on_progress(&mut row, progress, self.settings.source, now);
             if before.stage == Stage::Exception && !has_news(&before, &row) {
                 // Nothing was mended in Prima: the exception stands as it was.
-                let asked_at = row.despatch.take();
+                let asked_at = row.dispatch.take();
                 row = before.clone();
-                row.despatch = asked_at;
+                row.dispatch = asked_at;
                 found = Found::Nothing;
             }
             let warning = self.warn_of_deadline(&mut row, rules, now);
             // One message a step: where it is under way, it tells of this answer as well.
-            let sends = found == Found::Tell && row.despatch.get_or_insert_default().begin_message(now);
+            let sends = found == Found::Tell && row.dispatch.get_or_insert_default().begin_message(now);
             self.set_due(&mut row, rules, now);
-            if channel.despatches == Mode::Observe {
+            if channel.dispatches == Mode::Observe {
                 if found != Found::Nothing {
                     tracing::info!(channel = %channel.id, order = %key.order_id, ?found, "observing: would record and queue");
                 }
-                self.postpone_observed(before, row.despatch.map(|despatch| despatch.due_at), now).await;
+                self.postpone_observed(before, row.dispatch.map(|dispatch| dispatch.due_at), now).await;
                 return;
             }
             self.publish_warning(&mut row, warning.as_ref()).await;
@@ -340,7 +340,7 @@ where
             Found::Nothing => {}
             Found::Tell if !sends => {}
             Found::Tell => {
-                report.found += row.despatch.as_ref().map_or(0, |despatch| despatch.unconfirmed().count());
+                report.found += row.dispatch.as_ref().map_or(0, |dispatch| dispatch.unconfirmed().count());
                 self.send(&row, channel, report).await;
             }
             Found::Exception => {
@@ -352,22 +352,22 @@ where
     }
 
     /// An answer that cannot be understood, or none: a few in a row are a person's, `most` of them.
-    async fn unclear(&self, mut row: OrderRow, words: &str, most: u32, channel: &Channel, rules: &DespatchRules, report: &mut Report) {
+    async fn unclear(&self, mut row: OrderRow, words: &str, most: u32, channel: &Channel, rules: &DispatchRules, report: &mut Report) {
         let now = self.clock.now();
         report.count("prima_unclear");
-        let despatch = row.despatch.get_or_insert_default();
-        despatch.unclear_answers += 1;
-        despatch.due_at = after(now, UNANSWERED);
-        let is_for_a_person = despatch.unclear_answers >= most && row.stage != Stage::Exception;
+        let dispatch = row.dispatch.get_or_insert_default();
+        dispatch.unclear_answers += 1;
+        dispatch.due_at = after(now, UNANSWERED);
+        let is_for_a_person = dispatch.unclear_answers >= most && row.stage != Stage::Exception;
         if is_for_a_person {
-            despatch.unclear_answers = 0;
+            dispatch.unclear_answers = 0;
             let remedy = format!(
                 "Look at the order in Prima. If goods have left, ship it by hand in Mirakl's back office; the connector notices. Else retry: {}",
                 remedy::retry(&row.key)
             );
-            row.fail(ExceptionKind::DespatchUnclear, words, remedy, now);
+            row.fail(ExceptionKind::DispatchUnclear, words, remedy, now);
         }
-        if channel.despatches == Mode::Observe {
+        if channel.dispatches == Mode::Observe {
             return;
         }
         let warning = self.warn_of_deadline(&mut row, rules, now);
@@ -380,12 +380,12 @@ where
         }
     }
 
-    async fn postpone(&self, mut row: OrderRow, wait: Duration, channel: &Channel, rules: &DespatchRules, report: &mut Report) {
-        if channel.despatches == Mode::Observe {
+    async fn postpone(&self, mut row: OrderRow, wait: Duration, channel: &Channel, rules: &DispatchRules, report: &mut Report) {
+        if channel.dispatches == Mode::Observe {
             return;
         }
         let now = self.clock.now();
-        row.despatch.get_or_insert_default().due_at = after(now, wait);
+        row.dispatch.get_or_insert_default().due_at = after(now, wait);
         let warning = self.warn_of_deadline(&mut row, rules, now);
         self.publish_warning(&mut row, warning.as_ref()).await;
         // Where another run was quicker, its word stands.
@@ -394,8 +394,8 @@ where
     }
 
     /// The deadline of an order that is not asked about now is near: that is said all the same.
-    async fn warn_of_waiting(&self, mut row: OrderRow, channel: &Channel, rules: &DespatchRules, report: &mut Report) {
-        if channel.despatches != Mode::Live || !is_to_be_shipped(&row) {
+    async fn warn_of_waiting(&self, mut row: OrderRow, channel: &Channel, rules: &DispatchRules, report: &mut Report) {
+        if channel.dispatches != Mode::Live || !is_to_be_shipped(&row) {
             return;
         }
         let warning = self.warn_of_deadline(&mut row, rules, self.clock.now());
@@ -410,25 +410,25 @@ where
     async fn publish_warning(&self, row: &mut OrderRow, warning: Option<&Event>) {
         if let Some(event) = warning
             && self.events.publish(std::slice::from_ref(event)).await.is_err()
-            && let Some(despatch) = row.despatch.as_mut()
+            && let Some(dispatch) = row.dispatch.as_mut()
         {
-            despatch.warned_at = None;
+            dispatch.warned_at = None;
         }
     }
 
     /// While observing, a row says nothing but when it is looked at again.
     async fn postpone_observed(&self, mut row: OrderRow, due_at: Option<Timestamp>, now: Timestamp) {
-        row.despatch.get_or_insert_default().due_at = due_at.unwrap_or(now);
+        row.dispatch.get_or_insert_default().due_at = due_at.unwrap_or(now);
         let _ = self.store.save_order(&mut row).await;
     }
 
     /// What waits for Mirakl has a message under way; one that is overdue by minutes was lost, or its holder died, and is sent again.
-    async fn look_after_message(&self, mut row: OrderRow, channel: &Channel, rules: &DespatchRules, report: &mut Report) {
-        if channel.despatches != Mode::Live {
+    async fn look_after_message(&self, mut row: OrderRow, channel: &Channel, rules: &DispatchRules, report: &mut Report) {
+        if channel.dispatches != Mode::Live {
             return;
         }
         let now = self.clock.now();
-        let sends = row.despatch.get_or_insert_default().begin_message(now);
+        let sends = row.dispatch.get_or_insert_default().begin_message(now);
         let warning = self.warn_of_deadline(&mut row, rules, now);
         self.set_due(&mut row, rules, now);
         self.publish_warning(&mut row, warning.as_ref()).await;
@@ -443,45 +443,45 @@ where
     }
 
     async fn send(&self, row: &OrderRow, channel: &Channel, report: &mut Report) {
-        let message = OrderMessage { channel: channel.id.clone(), order_id: row.key.order_id.clone(), task: OrderTask::Despatch };
+        let message = OrderMessage { channel: channel.id.clone(), order_id: row.key.order_id.clone(), task: OrderTask::Dispatch };
         match self.queue.send(&[message], Duration::ZERO).await {
             Ok(()) => report.queued += 1,
             Err(problem) => {
-                tracing::warn!(channel = %channel.id, order = %row.key.order_id, %problem, "a despatch could not be queued; it is when it is due again");
+                tracing::warn!(channel = %channel.id, order = %row.key.order_id, %problem, "a dispatch could not be queued; it is when it is due again");
                 report.count("queue_unavailable");
             }
         }
     }
 
     /// When the row is looked at next.
-    fn set_due(&self, row: &mut OrderRow, rules: &DespatchRules, now: Timestamp) {
+    fn set_due(&self, row: &mut OrderRow, rules: &DispatchRules, now: Timestamp) {
         let created_at = row.created_at.unwrap_or(row.since);
         let (warn_at, stage) = (warn_at(row, rules), row.stage);
-        let Some(despatch) = row.despatch.as_mut() else { return };
-        let next_question = self.settings.next_question(now, created_at, warn_at.filter(|_| despatch.warned_at.is_none()));
-        despatch.due_at = match stage {
+        let Some(dispatch) = row.dispatch.as_mut() else { return };
+        let next_question = self.settings.next_question(now, created_at, warn_at.filter(|_| dispatch.warned_at.is_none()));
+        dispatch.due_at = match stage {
             // Prima has no more to say of it; if it is still not told by then, its message was lost.
-            Stage::Despatched if despatch.ended_at.is_some() => match warn_at.filter(|at| *at > now && despatch.warned_at.is_none()) {
-                Some(warn_at) => despatch.message_lost_at(now).min(warn_at),
-                None => despatch.message_lost_at(now),
+            Stage::Dispatched if dispatch.ended_at.is_some() => match warn_at.filter(|at| *at > now && dispatch.warned_at.is_none()) {
+                Some(warn_at) => dispatch.message_lost_at(now).min(warn_at),
+                None => dispatch.message_lost_at(now),
             },
             Stage::Exception => after(now, MENDED_IN_PRIMA),
-            Stage::PartDespatched => next_question.min(despatch.rest_until.filter(|until| *until > now).unwrap_or(next_question)),
+            Stage::PartDispatched => next_question.min(dispatch.rest_until.filter(|until| *until > now).unwrap_or(next_question)),
             _ => next_question,
         };
     }
 
     /// The deadline is near and not everything is confirmed: said once.
-    fn warn_of_deadline(&self, row: &mut OrderRow, rules: &DespatchRules, now: Timestamp) -> Option<Event> {
+    fn warn_of_deadline(&self, row: &mut OrderRow, rules: &DispatchRules, now: Timestamp) -> Option<Event> {
         let (deadline, warn_at) = (row.shipping_deadline?, warn_at(row, rules)?);
         if now < warn_at {
             return None;
         }
-        let despatch = row.despatch.get_or_insert_default();
-        if despatch.warned_at.is_some() {
+        let dispatch = row.dispatch.get_or_insert_default();
+        if dispatch.warned_at.is_some() {
             return None;
         }
-        despatch.warned_at = Some(now);
+        dispatch.warned_at = Some(now);
         let left = deadline.duration_since(now);
         let time = if left.is_positive() {
             format!("in {} minutes", left.as_secs() / 60)
@@ -495,8 +495,8 @@ where
             order: Some(row.key.order_id.clone()),
             needs_person: true,
             severity: if left.is_positive() { Severity::Warning } else { Severity::Critical },
-            reason: format!("the ship-by deadline is {time}, Prima says {:?} of order {number}, and Mirakl is not told that it is shipped", despatch.prima_status),
-            remedy: "Have it sent, or agree with the customer: prima-mirakl despatches list shows all such orders; prima-mirakl despatches settle cancels or refunds what cannot be sent."
+            reason: format!("the ship-by deadline is {time}, Prima says {:?} of order {number}, and Mirakl is not told that it is shipped", dispatch.prima_status),
+            remedy: "Have it sent, or agree with the customer: prima-mirakl dispatches list shows all such orders; prima-mirakl dispatches settle cancels or refunds what cannot be sent."
                 .to_owned(),
         })
     }
@@ -519,7 +519,7 @@ where
             needs_person: true,
             severity: Severity::Info,
             reason: format!("Prima's order status {word:?} is not known; orders in it are taken for open"),
-            remedy: "If it means that the order is still open, add it to despatch.open_words in the installation document. If it means that goods have left or that the order is cancelled, say so to the connector's engineer: such orders are not told to Mirakl."
+            remedy: "If it means that the order is still open, add it to dispatch.open_words in the installation document. If it means that goods have left or that the order is cancelled, say so to the connector's engineer: such orders are not told to Mirakl."
                 .to_owned(),
         };
         // Recorded first: told twice is worse than told by the next word.
@@ -546,8 +546,8 @@ where
             order: key.map(|key| key.order_id.clone()),
             needs_person: true,
             severity: Severity::Info,
-            reason: format!("a despatch has the field {form} (9: a digit, a: a letter), which is not understood"),
-            remedy: "The despatch is told to Mirakl without it: nothing is lost. Say the form to the connector's engineer. It is not told again.".to_owned(),
+            reason: format!("a dispatch has the field {form} (9: a digit, a: a letter), which is not understood"),
+            remedy: "The dispatch is told to Mirakl without it: nothing is lost. Say the form to the connector's engineer. It is not told again.".to_owned(),
         }
         };
         let events: Vec<Event> = new.into_iter().map(event).collect();
@@ -569,7 +569,7 @@ fn age(since: Option<Timestamp>, now: Timestamp) -> Duration {
 
 /// In Prima, not shipped in Mirakl, and not settled: its deadline runs.
 fn is_to_be_shipped(row: &OrderRow) -> bool {
-    row.stage.is_in_prima() || row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_despatch())
+    row.stage.is_in_prima() || row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_dispatch())
 }
 
 /// Whether the collector has anything to do with a row.
@@ -577,7 +577,7 @@ fn looked_after(row: &OrderRow) -> bool {
     match &row.exception {
         // What is mended in Prima shows in its next answer.
         Some(exception) => {
-            matches!(exception.kind, ExceptionKind::TrackingMissing | ExceptionKind::DespatchUnclear | ExceptionKind::ShortShipment)
+            matches!(exception.kind, ExceptionKind::TrackingMissing | ExceptionKind::DispatchUnclear | ExceptionKind::ShortShipment)
                 || exception.kind.waits_for_carrier()
         }
         None => row.stage.is_in_prima(),
@@ -585,16 +585,16 @@ fn looked_after(row: &OrderRow) -> bool {
 }
 
 fn is_due(row: &OrderRow, now: Timestamp) -> bool {
-    looked_after(row) && row.despatch.as_ref().is_none_or(|despatch| despatch.due_at <= now)
+    looked_after(row) && row.dispatch.as_ref().is_none_or(|dispatch| dispatch.due_at <= now)
 }
 
 /// Prima says something else than before of what is waited for.
 fn has_news(before: &OrderRow, after: &OrderRow) -> bool {
-    let told = |row: &OrderRow| row.despatch.as_ref().map(|despatch| (despatch.parcels.clone(), despatch.ended_at.is_some()));
+    let told = |row: &OrderRow| row.dispatch.as_ref().map(|dispatch| (dispatch.parcels.clone(), dispatch.ended_at.is_some()));
     told(before) != told(after)
 }
 
 /// When it has to be said that the deadline is near.
-fn warn_at(row: &OrderRow, rules: &DespatchRules) -> Option<Timestamp> {
+fn warn_at(row: &OrderRow, rules: &DispatchRules) -> Option<Timestamp> {
     row.shipping_deadline.map(|deadline| before(deadline, rules.warn_before()))
 }

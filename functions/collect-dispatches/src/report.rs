@@ -18,17 +18,17 @@ pub struct Report {
     pub queued: usize,
     /// Orders that became exceptions.
     pub exceptions: usize,
-    /// Despatches that waited for their carrier and went on by themselves.
+    /// Dispatches that waited for their carrier and went on by themselves.
     pub resumed: usize,
     /// Orders whose deadline is near, told.
     pub warned: usize,
     /// Exceptions told again.
     pub reminded: usize,
-    /// Despatch files taken in.
+    /// Dispatch files taken in.
     pub files: usize,
-    /// How long Mirakl has not been told of the oldest despatch.
+    /// How long Mirakl has not been told of the oldest dispatch.
     pub oldest_untold: Duration,
-    /// How long nobody has been told of the oldest exception of a despatch.
+    /// How long nobody has been told of the oldest exception of a dispatch.
     pub oldest_unannounced: Duration,
     /// Failures and oddities, by kind.
     pub counts: BTreeMap<&'static str, usize>,

@@ -148,13 +148,13 @@ where
     async fn as_prima_says(&self, row: OrderRow, number: &str, status: Option<PrimaOrderStatus>) -> Disposition {
         match status {
             Some(PrimaOrderStatus::Cancelled) => self.cancelled(row, "cancelled in Prima").await,
-            Some(PrimaOrderStatus::Despatched | PrimaOrderStatus::PartDespatched) => {
+            Some(PrimaOrderStatus::Dispatched | PrimaOrderStatus::PartDispatched) => {
                 let reason = format!("Mirakl {} the order, and its goods have left Prima already (order {number})", how_it_ended(&row));
                 let remedy = format!(
                     "Stop the parcel at the carrier if that is still possible, and agree with the marketplace on its return. Then settle the exception: {}",
                     remedy::settle(&row.key, SettledAs::Cancelled)
                 );
-                self.fail(row, ExceptionKind::CancelledAfterDespatch, reason, remedy).await
+                self.fail(row, ExceptionKind::CancelledAfterDispatch, reason, remedy).await
             }
             Some(PrimaOrderStatus::Open(_)) => self.by_hand(row, number, "it is still open in Prima").await,
             None => self.by_hand(row, number, "Prima does not know its number any more").await,

@@ -544,8 +544,8 @@ enum Claim {
 fn in_prima(status: &PrimaOrderStatus) -> String {
     match status {
         PrimaOrderStatus::Open(word) => format!("in Prima ({word})"),
-        PrimaOrderStatus::PartDespatched => "in Prima (part despatched)".to_owned(),
-        PrimaOrderStatus::Despatched => "in Prima (despatched)".to_owned(),
+        PrimaOrderStatus::PartDispatched => "in Prima (part dispatched)".to_owned(),
+        PrimaOrderStatus::Dispatched => "in Prima (dispatched)".to_owned(),
         PrimaOrderStatus::Cancelled => "in Prima (cancelled there)".to_owned(),
     }
 }

@@ -111,7 +111,7 @@ where
         let disposition = match &message.task {
             OrderTask::Create { order } => self.create(message_id, &key, order, &message, run).await,
             OrderTask::Cancel => self.cancel(&key, &message, run).await,
-            OrderTask::Despatch => batch::misplaced(message_id),
+            OrderTask::Dispatch => batch::misplaced(message_id),
         };
         tracing::info!(channel = %key.channel, order = %key.order_id, outcome = ?disposition, "worked off");
         disposition

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::domain::channel::MiraklDirectory;
-use shared::domain::despatch::book::{Book, Pages};
-use shared::domain::despatch::plan::{Facts, Failure, Step, next_step};
-use shared::domain::despatch::settlement::{Due, ShortLine, amounts, effect, given_back, settled_lines};
-use shared::domain::despatch::{Despatch, SettledLine, Settlement, ShipmentAttempt};
+use shared::domain::dispatch::book::{Book, Pages};
+use shared::domain::dispatch::plan::{Facts, Failure, Step, next_step};
+use shared::domain::dispatch::settlement::{Due, ShortLine, amounts, effect, given_back, settled_lines};
+use shared::domain::dispatch::{Dispatch, SettledLine, Settlement, ShipmentAttempt};
 use shared::domain::events::EventBus;
 use shared::domain::order::remaining::is_refunded;
 use shared::domain::order::remedy;
@@ -68,17 +68,17 @@ where
         work: &Work<'_, impl MiraklShipping>,
     ) -> Result<(), End> {
         let now = self.clock.now();
-        let Some((despatch, consignment)) = row
-            .despatch
+        let Some((dispatch, consignment)) = row
+            .dispatch
             .as_ref()
-            .and_then(|despatch| despatch.parcels.get(parcel))
-            .map(|parcel| (parcel.despatch.clone(), parcel.consignment.clone()))
+            .and_then(|dispatch| dispatch.parcels.get(parcel))
+            .map(|parcel| (parcel.dispatch.clone(), parcel.consignment.clone()))
         else {
             return Err(End::Again(AGAIN));
         };
-        let attempt = ShipmentAttempt { despatch, consignment, at: now, until: work.run.hard_deadline };
+        let attempt = ShipmentAttempt { dispatch, consignment, at: now, until: work.run.hard_deadline };
         let mut noted = row.clone();
-        noted.despatch.get_or_insert_default().attempt = Some(attempt.clone());
+        noted.dispatch.get_or_insert_default().attempt = Some(attempt.clone());
         self.note(row, noted).await?;
         match work.client.create_shipment(shipment).await {
             Ok(ShipmentAnswer::Created(id)) => self.confirm_attempt(row, &attempt, &id).await,
@@ -119,10 +119,10 @@ where
             // Cancelled: the poller's next listing moves the row.
             return Err(End::Done("no longer to be shipped"));
         }
-        let due = match amounts(&order, short, how, row.despatch.as_deref().unwrap_or(&Despatch::default())) {
+        let due = match amounts(&order, short, how, row.dispatch.as_deref().unwrap_or(&Dispatch::default())) {
             Ok(due) => due,
             Err(problem) => {
-                row.despatch.get_or_insert_default().requested = None;
+                row.dispatch.get_or_insert_default().requested = None;
                 return Err(End::Fail(not_settled(row, how, &problem)));
             }
         };
@@ -130,16 +130,16 @@ where
         let Due { lines, given_back: pieces } = due;
         let mut noted = row.clone();
         if !pieces.is_empty() {
-            noted.enter(Stage::Despatched, now, "what will not leave was refunded in Mirakl by somebody else");
-            noted.despatch.get_or_insert_default().settlements.push(given_back(&order, &pieces, now));
+            noted.enter(Stage::Dispatched, now, "what will not leave was refunded in Mirakl by somebody else");
+            noted.dispatch.get_or_insert_default().settlements.push(given_back(&order, &pieces, now));
         }
         if lines.is_empty() {
             // Nothing is left to give back: nothing is sent.
-            noted.despatch.get_or_insert_default().requested = None;
+            noted.dispatch.get_or_insert_default().requested = None;
             return self.note(row, noted).await;
         }
         let settled = settled_lines(&order, &lines, how);
-        noted.despatch.get_or_insert_default().settlements.push(Settlement {
+        noted.dispatch.get_or_insert_default().settlements.push(Settlement {
             how,
             lines: settled.clone(),
             at: now,
@@ -168,7 +168,7 @@ where
             Err(problem) => {
                 self.forget_settlement(row, now).await?;
                 if is_refusal(&problem) {
-                    row.despatch.get_or_insert_default().requested = None;
+                    row.dispatch.get_or_insert_default().requested = None;
                     Err(End::Fail(not_settled(row, how, &problem.to_string())))
                 } else {
                     Err(in_passing(row, &problem))
@@ -184,8 +184,8 @@ where
         pages: &Pages,
         work: &Work<'_, impl MiraklShipping>,
     ) -> Result<(), End> {
-        let despatch = row.despatch.clone().unwrap_or_default();
-        if let Some(attempt) = &despatch.attempt {
+        let dispatch = row.dispatch.clone().unwrap_or_default();
+        if let Some(attempt) = &dispatch.attempt {
             self.wait_until(after(attempt.until, work.run.clock_skew + LONGEST_CALL))?;
             let shipments = work.client.shipments(&row.key.order_id).await.map_err(|problem| in_passing(row, &problem))?;
             match self.attempted(row, pages).and_then(|wanted| shipments.into_iter().find(|shipment| shipment.is(&wanted))) {
@@ -193,11 +193,11 @@ where
                 None => self.forget_attempt(row, attempt).await?,
             }
         }
-        if let Some(settlement) = despatch.open_settlement() {
+        if let Some(settlement) = dispatch.open_settlement() {
             self.wait_until(after(settlement.until, work.run.clock_skew + LONGEST_CALL))?;
             let order = work.client.order(&row.key.order_id).await.map_err(|problem| unread(row, settlement.how, &problem))?;
             let Some(order) = order else { return Err(End::Again(AGAIN)) };
-            let had_effect = effect(&order, &despatch, settlement, work.run.clock_skew);
+            let had_effect = effect(&order, &dispatch, settlement, work.run.clock_skew);
             if had_effect.is_empty() {
                 self.forget_settlement(row, settlement.at).await?;
             } else {
@@ -209,15 +209,15 @@ where
 
     /// The shipment that the noted attempt would have made: what identifies it does not depend on carrier or lines.
     fn attempted(&self, row: &OrderRow, pages: &Pages) -> Option<NewShipment> {
-        let attempt = row.despatch.as_ref()?.attempt.as_ref()?;
+        let attempt = row.dispatch.as_ref()?.attempt.as_ref()?;
         let mut only = row.clone();
-        let despatch = only.despatch.as_mut()?;
-        despatch.parcels.retain(|parcel| parcel.identity() == (attempt.despatch.as_str(), attempt.consignment.as_str()));
+        let dispatch = only.dispatch.as_mut()?;
+        dispatch.parcels.retain(|parcel| parcel.identity() == (attempt.dispatch.as_str(), attempt.consignment.as_str()));
         let platform = pages.platform.as_ref()?;
         let facts = Facts { rules: &pages.rules, platform, carriers: &pages.carriers, now: self.clock.now() };
         match next_step(&only, &facts) {
             Step::ShipParcel { shipment, .. } => Some(shipment),
-            // The map changed meanwhile: despatch number and tracking number are enough.
+            // The map changed meanwhile: dispatch number and tracking number are enough.
             _ => Some(NewShipment {
                 order_id: row.key.order_id.clone(),
                 lines: Vec::new(),
@@ -225,7 +225,7 @@ where
                     tracking_number: pages.rules.tracking_number(&attempt.consignment).map(str::to_owned),
                     ..Tracking::default()
                 },
-                reference: shared::domain::despatch::plan::reference(&attempt.despatch),
+                reference: shared::domain::dispatch::plan::reference(&attempt.dispatch),
             }),
         }
     }
@@ -281,13 +281,13 @@ where
         let now = self.clock.now();
         let note = note.to_owned();
         self.record(row, move |row| {
-            let despatch = row.despatch.get_or_insert_default();
-            despatch.attempt = None;
-            despatch.ended_at.get_or_insert(now);
-            for parcel in &mut despatch.parcels {
+            let dispatch = row.dispatch.get_or_insert_default();
+            dispatch.attempt = None;
+            dispatch.ended_at.get_or_insert(now);
+            for parcel in &mut dispatch.parcels {
                 parcel.confirmed_at.get_or_insert(now);
             }
-            if row.stage == Stage::Despatched {
+            if row.stage == Stage::Dispatched {
                 row.enter(Stage::Shipped, now, note.clone());
             }
             true
@@ -299,15 +299,15 @@ where
     async fn confirm_attempt(&self, row: &mut OrderRow, attempt: &ShipmentAttempt, shipment_id: &str) -> Result<(), End> {
         let now = self.clock.now();
         self.record(row, |row| {
-            let despatch = row.despatch.get_or_insert_default();
-            let identity = (attempt.despatch.as_str(), attempt.consignment.as_str());
-            for parcel in despatch.parcels.iter_mut().filter(|parcel| parcel.identity() == identity) {
+            let dispatch = row.dispatch.get_or_insert_default();
+            let identity = (attempt.dispatch.as_str(), attempt.consignment.as_str());
+            for parcel in dispatch.parcels.iter_mut().filter(|parcel| parcel.identity() == identity) {
                 parcel.confirmed_at.get_or_insert(now);
                 parcel.shipment_id.get_or_insert_with(|| shipment_id.to_owned());
             }
             // What is known to be so stays so, whoever holds the order now.
-            if despatch.attempt.as_ref() == Some(attempt) {
-                despatch.attempt = None;
+            if dispatch.attempt.as_ref() == Some(attempt) {
+                dispatch.attempt = None;
             }
             true
         })
@@ -317,7 +317,7 @@ where
     /// It had no effect. A note that another run has made since is not ours to take away: that run may be sending.
     async fn forget_attempt(&self, row: &mut OrderRow, attempt: &ShipmentAttempt) -> Result<(), End> {
         self.record(row, |row| {
-            let noted = &mut row.despatch.get_or_insert_default().attempt;
+            let noted = &mut row.dispatch.get_or_insert_default().attempt;
             let is_ours = noted.as_ref() == Some(attempt);
             *noted = noted.take().filter(|_| !is_ours);
             is_ours
@@ -328,7 +328,7 @@ where
     /// As [`Self::forget_attempt`]; a settlement is known by the moment of its note.
     async fn forget_settlement(&self, row: &mut OrderRow, at: Timestamp) -> Result<(), End> {
         self.record(row, |row| {
-            let settlements = &mut row.despatch.get_or_insert_default().settlements;
+            let settlements = &mut row.dispatch.get_or_insert_default().settlements;
             let before = settlements.len();
             settlements.retain(|settlement| settlement.confirmed_at.is_some() || settlement.at != at);
             settlements.len() < before
@@ -340,12 +340,12 @@ where
     async fn confirm_settlement(&self, row: &mut OrderRow, at: Timestamp, lines: Vec<SettledLine>) -> Result<(), End> {
         let now = self.clock.now();
         self.record(row, |row| {
-            let despatch = row.despatch.get_or_insert_default();
-            let ours = despatch.settlements.iter_mut().find(|settlement| settlement.at == at && settlement.confirmed_at.is_none());
+            let dispatch = row.dispatch.get_or_insert_default();
+            let ours = dispatch.settlements.iter_mut().find(|settlement| settlement.at == at && settlement.confirmed_at.is_none());
             let Some(settlement) = ours else { return false };
             settlement.confirmed_at = Some(now);
             settlement.lines.clone_from(&lines);
-            despatch.requested = None;
+            dispatch.requested = None;
             let (how, settled) = (settlement.how, settlement.lines.clone());
             if how == How::Cancel {
                 // As Mirakl lists them from now on: less what is cancelled.
@@ -387,7 +387,7 @@ where
                 Ok(()) => {
                     *row = next;
                     // Where the poller or a person moved it meanwhile, it is theirs.
-                    let goes_on = matches!(row.stage, Stage::Despatched | Stage::Shipped);
+                    let goes_on = matches!(row.stage, Stage::Dispatched | Stage::Shipped);
                     return if goes_on { Ok(()) } else { Err(End::Done("moved by another run")) };
                 }
                 Err(StoreError::Conflict(_)) => match self.store.load_order(&row.key).await {
@@ -413,11 +413,11 @@ pub(crate) fn in_passing(row: &OrderRow, problem: &MiraklError) -> End {
 }
 
 fn rejected(row: &OrderRow, problem: &MiraklError, more: &str) -> Failure {
-    let described: Vec<String> = row.despatch.iter().flat_map(|despatch| &despatch.parcels).map(|parcel| parcel.description()).collect();
+    let described: Vec<String> = row.dispatch.iter().flat_map(|dispatch| &dispatch.parcels).map(|parcel| parcel.description()).collect();
     let more = if more.is_empty() { String::new() } else { format!("; {more}") };
     Failure {
-        kind: ExceptionKind::DespatchRejected,
-        reason: format!("Mirakl refuses the despatch by {}: {problem}{more}", described.join(", ")),
+        kind: ExceptionKind::DispatchRejected,
+        reason: format!("Mirakl refuses the dispatch by {}: {problem}{more}", described.join(", ")),
         remedy: format!(
             "Look at the order in Mirakl's back office and mend what it names, or ship it there by hand: the connector notices. Else: {}",
             remedy::retry(&row.key)

@@ -65,7 +65,7 @@ fn counted_as(disposition: Disposition) -> &'static str {
     match disposition {
         Disposition::Done("shipped") => "OrdersShipped",
         Disposition::Done("part shipped") => "PartsShipped",
-        Disposition::Done("exception") => "DespatchExceptions",
+        Disposition::Done("exception") => "DispatchExceptions",
         Disposition::Done("again later") => "MessagesDelayed",
         Disposition::Done(_) => "MessagesWithoutEffect",
         Disposition::Return(_) => "MessagesReturned",

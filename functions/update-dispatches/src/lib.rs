@@ -19,9 +19,9 @@ use shared::aws::batch;
 pub use shared::aws::batch::Disposition;
 use shared::domain::channel::MiraklDirectory;
 use shared::domain::channel::{Channel, Mode};
-use shared::domain::despatch::MENDED_IN_PRIMA;
-use shared::domain::despatch::book::{Book, Pages};
-use shared::domain::despatch::plan::{Facts, Failure, Step, next_step};
+use shared::domain::dispatch::MENDED_IN_PRIMA;
+use shared::domain::dispatch::book::{Book, Pages};
+use shared::domain::dispatch::plan::{Facts, Failure, Step, next_step};
 use shared::domain::documents::UnusableDocument;
 use shared::domain::events::{Event, EventBus, EventKind, Severity};
 use shared::domain::exceptions::announce;
@@ -112,7 +112,7 @@ where
     /// Works off one message.
     pub async fn handle(&self, message_id: &str, body: &str, run: &Run) -> Disposition {
         match batch::read(message_id, body) {
-            Ok(message) if message.task == OrderTask::Despatch => self.work(message, run).await,
+            Ok(message) if message.task == OrderTask::Dispatch => self.work(message, run).await,
             Ok(_) => batch::misplaced(message_id),
             Err(unreadable) => unreadable,
         }
@@ -131,19 +131,19 @@ where
             return self.again(message, Duration::ZERO).await;
         }
         let row = match self.store.load_order(key).await {
-            Ok(Some(row)) if row.stage == Stage::Despatched => row,
+            Ok(Some(row)) if row.stage == Stage::Dispatched => row,
             Ok(_) => return Disposition::Done("nothing to tell"),
             Err(_) => return Disposition::Return("store unavailable"),
         };
-        if row.despatch.as_ref().is_some_and(|despatch| despatch.is_ahead_of_message(self.clock.now())) {
+        if row.dispatch.as_ref().is_some_and(|dispatch| dispatch.is_ahead_of_message(self.clock.now())) {
             return Disposition::Done("an older copy");
         }
         let channel = match self.book.channels().await {
             Ok(channels) => channels.into_iter().find(|channel| channel.id == key.channel),
             Err(_) => return Disposition::Return("documents unavailable"),
         };
-        let Some(channel) = channel.filter(|channel| channel.despatches != Mode::Off) else {
-            return Disposition::Done("despatches are off");
+        let Some(channel) = channel.filter(|channel| channel.dispatches != Mode::Off) else {
+            return Disposition::Done("dispatches are off");
         };
         let deadline = before(run.hard_deadline, Duration::from_secs(3));
         let client = match self.directory.client(&channel, deadline).await {
@@ -189,7 +189,7 @@ where
             let Some(platform) = &pages.platform else { return End::Again(AGAIN) };
             let facts = Facts { rules: &pages.rules, platform, carriers: &pages.carriers, now: self.clock.now() };
             let step = next_step(row, &facts);
-            if work.channel.despatches == Mode::Observe {
+            if work.channel.dispatches == Mode::Observe {
                 tracing::info!(channel = %row.key.channel, order = %row.key.order_id, ?step, "observing: would do this");
                 return End::Done("observed");
             }
@@ -198,7 +198,7 @@ where
             }
             let ended = match step {
                 Step::Rest(stage) => Err(self.rest(row, stage, None).await),
-                Step::Wait(until) => Err(self.rest(row, Stage::PartDespatched, Some(until.unwrap_or(Timestamp::MAX))).await),
+                Step::Wait(until) => Err(self.rest(row, Stage::PartDispatched, Some(until.unwrap_or(Timestamp::MAX))).await),
                 Step::Ship(tracking) => self.ship(row, &tracking, &mut pages, work).await,
                 Step::ShipParcel { parcel, shipment } => self.ship_parcel(row, parcel, &shipment, &mut pages, work).await,
                 Step::Settle { how, reason_code, lines } => self.settle(row, how, &reason_code, &lines, work).await,
@@ -277,7 +277,7 @@ where
                 order: None,
                 needs_person: true,
                 severity: Severity::Info,
-                reason: format!("what the marketplace demands of a despatch has {form} (9: a digit, a: a letter), which is not understood"),
+                reason: format!("what the marketplace demands of a dispatch has {form} (9: a digit, a: a letter), which is not understood"),
                 remedy: "It is done without: a carrier that cannot be read counts as not listed, and what is mapped to it becomes an exception; a way of shipping counts as one that demands nothing. Say the form to the connector's engineer. It is not told again.".to_owned(),
             }
             };
@@ -309,18 +309,18 @@ where
         let note = match stage {
             Stage::Shipped => "shipped in Mirakl",
             Stage::Cancelled => "cancelled in Prima, and so in Mirakl",
-            Stage::PartDespatched if until.is_some() => "a part has left; the marketplace ships whole orders: the rest is waited for",
-            Stage::PartDespatched => "what has left is told to Mirakl; more is to come",
+            Stage::PartDispatched if until.is_some() => "a part has left; the marketplace ships whole orders: the rest is waited for",
+            Stage::PartDispatched => "what has left is told to Mirakl; more is to come",
             _ => "nothing to tell",
         };
         let mut next = row.clone();
         next.enter(stage, now, note);
         // The collector has set when it is looked at again.
-        next.despatch.get_or_insert_default().rest_until = until;
+        next.dispatch.get_or_insert_default().rest_until = until;
         match self.store.save_order(&mut next).await {
             Ok(()) => {
                 *row = next;
-                End::Done(if stage == Stage::PartDespatched { "part shipped" } else { "shipped" })
+                End::Done(if stage == Stage::PartDispatched { "part shipped" } else { "shipped" })
             }
             // The poller noted something: said of the row as it stands now.
             Err(StoreError::Conflict(_)) => End::Again(Duration::ZERO),
@@ -333,7 +333,7 @@ where
         let now = self.clock.now();
         let mut row = row;
         row.fail(failure.kind, failure.reason, failure.remedy, now);
-        row.despatch.get_or_insert_default().due_at = after(now, MENDED_IN_PRIMA);
+        row.dispatch.get_or_insert_default().due_at = after(now, MENDED_IN_PRIMA);
         match self.store.save_order(&mut row).await {
             Ok(()) => {
                 announce(&self.store, &self.queue, &self.events, &mut row, now).await;
@@ -351,20 +351,20 @@ where
     /// The message comes again by one way alone: the row says when, and a copy is sent for that moment. Where either fails, this very
     /// message comes again, or the collector finds the row overdue.
     async fn put_off(&self, row: OrderRow, message: &OrderMessage, asked: Option<Duration>) -> Disposition {
-        let message_of = |row: &OrderRow| row.despatch.as_ref().and_then(|despatch| despatch.message);
+        let message_of = |row: &OrderRow| row.dispatch.as_ref().and_then(|dispatch| dispatch.message);
         let (mut row, known) = (row.clone(), message_of(&row));
         for _try in 0..TRIES {
             let now = self.clock.now();
-            let despatch = row.despatch.get_or_insert_default();
-            let delay = despatch.put_off_message(asked, now);
-            if despatch.ended_at.is_some() {
-                despatch.due_at = despatch.message_lost_at(now);
+            let dispatch = row.dispatch.get_or_insert_default();
+            let delay = dispatch.put_off_message(asked, now);
+            if dispatch.ended_at.is_some() {
+                dispatch.due_at = dispatch.message_lost_at(now);
             }
             match self.store.save_order(&mut row).await {
                 Ok(()) => return self.again(message, delay).await,
                 Err(StoreError::Conflict(_)) => match self.store.load_order(&row.key).await {
                     // The poller or the collector noted something: what this message found is so all the same.
-                    Ok(Some(current)) if current.stage == Stage::Despatched && message_of(&current) == known => row = current,
+                    Ok(Some(current)) if current.stage == Stage::Dispatched && message_of(&current) == known => row = current,
                     Ok(_) => return Disposition::Done("moved by another run"),
                     Err(_) => return Disposition::Return("store unavailable"),
                 },
@@ -393,7 +393,7 @@ fn documents_end(row: &OrderRow, problem: &UnusableDocument) -> End {
             kind: ExceptionKind::CarrierNotListed,
             reason: problem.clone(),
             remedy: format!(
-                "Mend the document (prima-mirakl despatch-rules put {0} FILE, prima-mirakl carriers import {0} FILE). Then: {1}",
+                "Mend the document (prima-mirakl dispatch-rules put {0} FILE, prima-mirakl carriers import {0} FILE). Then: {1}",
                 row.key.channel,
                 remedy::retry(&row.key)
             ),

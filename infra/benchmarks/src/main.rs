@@ -5,7 +5,7 @@
 
 mod acknowledging;
 mod calls;
-mod despatch;
+mod dispatch;
 mod ledger;
 mod million;
 mod rhythm;
@@ -40,8 +40,8 @@ const BENCHMARKS: [Benchmark; 7] = [
         measure: |build| Box::pin(async move { tokio::task::spawn_blocking(move || rhythm::measure(build)).await? }),
     },
     Benchmark {
-        name: "despatch",
-        measure: |build| Box::pin(async move { tokio::task::spawn_blocking(move || despatch::measure(build)).await? }),
+        name: "dispatch",
+        measure: |build| Box::pin(async move { tokio::task::spawn_blocking(move || dispatch::measure(build)).await? }),
     },
     Benchmark { name: "ledger", measure: |build| Box::pin(ledger::measure(build)) },
     Benchmark { name: "million", measure: |build| Box::pin(million::measure(build)) },
@@ -55,7 +55,7 @@ struct Arguments {
     /// Also write the table to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Only this benchmark: acknowledging, calls, rhythm, despatch, ledger, million or start. May be given more than once.
+    /// Only this benchmark: acknowledging, calls, rhythm, dispatch, ledger, million or start. May be given more than once.
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     /// With the quickly built functions and few repetitions: to try the benchmarks themselves. Its figures say nothing of

@@ -155,7 +155,7 @@ fn environment(runtime: &str) -> Vec<(&'static str, String)> {
         text("STOCK_IMPORTS_QUEUE_URL", "http://127.0.0.1:9/stock"),
         text("STOCK_IMPORTS_DEAD_LETTER_QUEUE_URL", "http://127.0.0.1:9/dead-stock"),
         text("STOCK_FILES_BUCKET", "stock-files"),
-        text("DESPATCH_FILES_BUCKET", "files"),
+        text("DISPATCH_FILES_BUCKET", "files"),
         text("EVENT_BUS_NAME", "events"),
         text("SECRET_PREFIX", "benchmark/channels/"),
     ]

@@ -178,11 +178,11 @@ impl Deployment {
         self.depths_of("OrdersQueueUrl", "OrdersDeadLetterQueueUrl").await
     }
 
-    /// What stands in the queues of despatches now.
+    /// What stands in the queues of dispatches now.
     ///
     /// # Errors
     /// The local AWS does not answer.
-    pub async fn despatch_queue_depths(&self) -> Result<QueueDepths> {
+    pub async fn dispatch_queue_depths(&self) -> Result<QueueDepths> {
         self.depths_of("DispatchesQueueUrl", "DispatchesDeadLetterQueueUrl").await
     }
 
@@ -227,29 +227,29 @@ impl Deployment {
         self.peek(self.output("StockImportsDeadLetterQueueUrl")?).await
     }
 
-    /// The messages in the despatches' dead-letter queue. They stay there.
+    /// The messages in the dispatches' dead-letter queue. They stay there.
     ///
     /// # Errors
     /// The local AWS does not answer.
-    pub async fn despatch_exceptions(&self) -> Result<Vec<QueuedMessage>> {
+    pub async fn dispatch_exceptions(&self) -> Result<Vec<QueuedMessage>> {
         self.peek(self.output("DispatchesDeadLetterQueueUrl")?).await
     }
 
-    /// Drops a despatch file, as a site's warehouse does.
+    /// Drops a dispatch file, as a site's warehouse does.
     ///
     /// # Errors
     /// The local AWS does not take it.
-    pub async fn drop_despatch_file(&self, name: &str, text: &str) -> Result<()> {
-        let request = json!({"Bucket": self.output("DespatchFilesBucketName")?, "Key": format!("incoming/{name}"), "Body": text});
+    pub async fn drop_dispatch_file(&self, name: &str, text: &str) -> Result<()> {
+        let request = json!({"Bucket": self.output("DispatchFilesBucketName")?, "Key": format!("incoming/{name}"), "Body": text});
         self.aws.call("s3", "put_object", request).await.map(drop)
     }
 
-    /// The names in the bucket of despatch files.
+    /// The names in the bucket of dispatch files.
     ///
     /// # Errors
     /// The local AWS does not answer.
-    pub async fn despatch_files(&self) -> Result<Vec<String>> {
-        let answer = self.aws.call("s3", "list_objects_v2", json!({"Bucket": self.output("DespatchFilesBucketName")?})).await?;
+    pub async fn dispatch_files(&self) -> Result<Vec<String>> {
+        let answer = self.aws.call("s3", "list_objects_v2", json!({"Bucket": self.output("DispatchFilesBucketName")?})).await?;
         let objects = answer["Contents"].as_array().into_iter().flatten();
         Ok(objects.filter_map(|object| object["Key"].as_str()).map(str::to_owned).collect())
     }

@@ -4,7 +4,7 @@
 //! loopback, lies under `target/`, and ends with the process that started it.
 
 mod deployment;
-pub mod despatches;
+pub mod dispatches;
 mod handlers;
 mod local_aws;
 mod observation;

@@ -59,8 +59,8 @@ pub(crate) async fn plant(
         deployment.operator(&["channels", "put", &definition], "").await?;
         let rules = seed.join(format!("rules/{id}.json"));
         deployment.operator(&["rules", "put", id, &rules.to_string_lossy()], "").await?;
-        let rules = seed.join(format!("despatch-rules/{id}.json"));
-        deployment.operator(&["despatch-rules", "put", id, &rules.to_string_lossy()], "").await?;
+        let rules = seed.join(format!("dispatch-rules/{id}.json"));
+        deployment.operator(&["dispatch-rules", "put", id, &rules.to_string_lossy()], "").await?;
         deployment.operator(&["channels", "key", id], &channel.api_key).await?;
         // After the key: the map is checked against the marketplace's own list.
         let map = seed.join(format!("carriers/{id}.csv"));

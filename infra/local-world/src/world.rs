@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use crate::deployment::Deployment;
-use crate::despatches::{self, DespatchSummary};
+use crate::dispatches::{self, DispatchSummary};
 use crate::handlers::Build;
 use crate::local_aws::LocalAws;
 use crate::observation::{self, Observation};
@@ -93,7 +93,7 @@ impl World {
                 "probe_interval_seconds": 2,
             },
             // No interval is short enough here: whoever wants an order looked at again asks for it with `WorldOptions`.
-            "despatch": {"questions_per_minute": 1000, "concurrent_questions": 2, "hours": null},
+            "dispatch": {"questions_per_minute": 1000, "concurrent_questions": 2, "hours": null},
         });
         seed::merge(&mut installation, &options.installation);
         let mut channel = json!({"base_url": mirakl.url()});
@@ -167,10 +167,10 @@ impl World {
     ///
     /// # Errors
     /// As [`World::observe`].
-    pub async fn parcels(&self) -> Result<DespatchSummary> {
+    pub async fn parcels(&self) -> Result<DispatchSummary> {
         let (mirakl, prima, exceptions) =
-            tokio::try_join!(self.mirakl.get("state"), self.prima.get("state"), self.deployment.despatch_exceptions())?;
-        despatches::judge(&self.channels, &mirakl, &prima, &exceptions)
+            tokio::try_join!(self.mirakl.get("state"), self.prima.get("state"), self.deployment.dispatch_exceptions())?;
+        dispatches::judge(&self.channels, &mirakl, &prima, &exceptions)
     }
 
     /// The warehouse works through what may leave, as `round` says (shares of odd cases); answers what it booked.
@@ -185,12 +185,12 @@ impl World {
     ///
     /// # Errors
     /// It still moves after `limit`: how things stand.
-    pub async fn settle_parcels(&self, limit: Duration) -> Result<DespatchSummary> {
+    pub async fn settle_parcels(&self, limit: Duration) -> Result<DispatchSummary> {
         let deadline = Instant::now() + limit;
         loop {
             self.deployment.tick().await?;
             self.deployment.collect().await?;
-            let (summary, depths) = tokio::try_join!(self.parcels(), self.deployment.despatch_queue_depths())?;
+            let (summary, depths) = tokio::try_join!(self.parcels(), self.deployment.dispatch_queue_depths())?;
             if summary.is_settled() && depths.is_idle() {
                 return Ok(summary);
             }

@@ -7,7 +7,7 @@ use serde_json::Value;
 const PRIMA_CALLS_AT_ONCE: u64 = 4;
 /// Calls that one copy of `create-prima-orders` makes at once: `concurrent_calls` of the installation document.
 const CALLS_IN_PROCESS: u64 = 1;
-/// Calls that `collect-dispatches`, of which one copy runs at a time, makes at once: `despatch.concurrent_questions`.
+/// Calls that `collect-dispatches`, of which one copy runs at a time, makes at once: `dispatch.concurrent_questions`.
 const QUESTIONS_IN_PROCESS: u64 = 1;
 /// Calls that the one run of `push-stock` that has the lease makes at once: `stock.concurrent_ranges`.
 const RANGES_IN_PROCESS: u64 = 1;
@@ -91,7 +91,7 @@ async fn all_functions_together_make_few_calls_to_prima_at_once() {
     assert!(copies > 0 && questions > 0 && calls <= PRIMA_CALLS_AT_ONCE, "{calls} calls");
     let defaults: shared::domain::installation::Installation = serde_json::from_str(include_str!("../../seed/installation.json")).unwrap();
     assert_eq!(u64::try_from(defaults.prima.concurrent_calls).unwrap(), CALLS_IN_PROCESS);
-    assert_eq!(u64::try_from(defaults.despatch.concurrent_questions).unwrap(), QUESTIONS_IN_PROCESS);
+    assert_eq!(u64::try_from(defaults.dispatch.concurrent_questions).unwrap(), QUESTIONS_IN_PROCESS);
     assert_eq!(u64::try_from(defaults.stock.concurrent_ranges).unwrap(), RANGES_IN_PROCESS);
     assert!(functions.iter().all(|(_, function)| function["ReservedConcurrentExecutions"].is_null()));
 }

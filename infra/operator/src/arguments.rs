@@ -81,15 +81,15 @@ pub(crate) enum Command {
     /// A channel's overrides for single SKUs.
     #[command(subcommand)]
     Skus(SkusCommand),
-    /// A channel's despatch rules: what becomes of short lines, when a part is shipped, when to warn.
+    /// A channel's dispatch rules: what becomes of short lines, when a part is shipped, when to warn.
     #[command(subcommand)]
-    DespatchRules(DespatchRulesCommand),
+    DispatchRules(DispatchRulesCommand),
     /// A channel's carrier map: from Prima's descriptions to the marketplace's codes.
     #[command(subcommand)]
     Carriers(CarriersCommand),
     /// What has left Prima and is not shipped in Mirakl, and what will not be sent.
     #[command(subcommand)]
-    Despatches(DespatchesCommand),
+    Dispatches(DispatchesCommand),
     /// A channel's stock rules: what is held back, and how often it is pushed.
     #[command(subcommand)]
     StockRules(StockRulesCommand),
@@ -282,10 +282,10 @@ pub(crate) enum StockCommand {
     },
 }
 
-/// `despatch-rules`
+/// `dispatch-rules`
 #[derive(Debug, Subcommand)]
-pub(crate) enum DespatchRulesCommand {
-    /// Validates and stores a channel's despatch rules.
+pub(crate) enum DispatchRulesCommand {
+    /// Validates and stores a channel's dispatch rules.
     Put {
         /// The channel's id.
         channel: String,
@@ -367,17 +367,17 @@ pub(crate) enum CarriersCommand {
         /// The channel's id.
         channel: String,
     },
-    /// Compares the map with the marketplace's list and with what was seen on despatches, with proposals.
+    /// Compares the map with the marketplace's list and with what was seen on dispatches, with proposals.
     Check {
         /// The channel's id.
         channel: String,
     },
 }
 
-/// `despatches`
+/// `dispatches`
 #[derive(Debug, Subcommand)]
-pub(crate) enum DespatchesCommand {
-    /// Lists everything despatched in Prima and not shipped in Mirakl: age, time left, payout held back.
+pub(crate) enum DispatchesCommand {
+    /// Lists everything dispatched in Prima and not shipped in Mirakl: age, time left, payout held back.
     List {
         /// Only this channel's.
         #[arg(long)]
@@ -404,7 +404,7 @@ pub(crate) enum DespatchesCommand {
         /// A line and its pieces: ID=PIECES. Left out: all that has not left Prima.
         #[arg(long = "line", value_name = "ID=PIECES")]
         lines: Vec<String>,
-        /// The marketplace's reason code; that of the despatch rules where it is left out.
+        /// The marketplace's reason code; that of the dispatch rules where it is left out.
         #[arg(long)]
         reason_code: Option<String>,
         /// Do it.
@@ -564,7 +564,7 @@ mod tests {
         assert!(matches!(parsed(&remedy::retry(&order)), Command::Exceptions(ExceptionsCommand::Retry { .. })));
         for how in [How::Cancel, How::Refund] {
             let command = parsed(&remedy::settle_pieces(&order, how));
-            assert!(matches!(command, Command::Despatches(DespatchesCommand::Settle { send: false, .. })), "{command:?}");
+            assert!(matches!(command, Command::Dispatches(DispatchesCommand::Settle { send: false, .. })), "{command:?}");
         }
     }
 
@@ -572,7 +572,7 @@ mod tests {
     fn no_remedy_writes_such_a_command_itself() {
         for (path, text) in ["shared/src", "functions"].into_iter().flat_map(|folder| files(folder, ".rs")) {
             let writes = |command: &str| text.contains(&format!("prima-mirakl {command}"));
-            let its_own = writes("exceptions settle") || writes("exceptions retry") || writes("despatches settle {");
+            let its_own = writes("exceptions settle") || writes("exceptions retry") || writes("dispatches settle {");
             assert!(!its_own || path.ends_with("/remedy.rs"), "{path}: the commands of remedies stand in order/remedy.rs");
         }
     }
@@ -621,7 +621,7 @@ mod tests {
             "exceptions retry outfitter-uk W-1-A",
             "exceptions settle outfitter-uk W-1-A --as keyed-by-hand --note done",
             "dead-letters list",
-            "despatch-rules put outfitter-uk rules.json",
+            "dispatch-rules put outfitter-uk rules.json",
             "carriers list outfitter-uk",
             "carriers set outfitter-uk DPD* --code DPD_UK --priority -2",
             "carriers set outfitter-uk Van --service Own --name Ours --url https://v.example/{tracking_number}",
@@ -629,9 +629,9 @@ mod tests {
             "carriers import outfitter-uk map.csv",
             "carriers export outfitter-uk",
             "carriers check outfitter-uk",
-            "despatches list --channel outfitter-uk",
-            "despatches waiting --hours 24",
-            "despatches settle outfitter-uk W-1-A --how refund --line W-1-A-1=2 --reason-code OOS --send",
+            "dispatches list --channel outfitter-uk",
+            "dispatches waiting --hours 24",
+            "dispatches settle outfitter-uk W-1-A --how refund --line W-1-A-1=2 --reason-code OOS --send",
             "exceptions settle outfitter-uk W-1-A --as shipped --note done --force",
             "exceptions reopen outfitter-uk W-1-A --note mistaken",
             "status --orders-table orders",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use anyhow::{Context, Result, anyhow};
-use shared::domain::despatch::carriers::{CarrierEntry, CarrierMap, NoTarget, Target, proposals};
+use shared::domain::dispatch::carriers::{CarrierEntry, CarrierMap, NoTarget, Target, proposals};
 use shared::domain::documents::DocumentKey;
 use shared::domain::order::row::Stage;
 use shared::domain::state::Store;
@@ -36,7 +36,7 @@ pub(crate) async fn run(connector: &Connector, command: CarriersCommand) -> Resu
             let replaced = map.set(entry);
             put(connector, &channel, &map).await?;
             let done = if replaced { "Replaced the entry" } else { "Added the entry" };
-            Ok(format!("{done}. Despatches that waited for it go on within two minutes.{warning}"))
+            Ok(format!("{done}. Dispatches that waited for it go on within two minutes.{warning}"))
         }
         CarriersCommand::Remove { channel, carrier, service } => {
             let mut map = read(connector, &channel).await?;
@@ -128,7 +128,7 @@ async fn unlisted(connector: &Connector, channel: &str, map: &CarrierMap, force:
         return Ok(String::new());
     }
     if force {
-        return Ok(format!("\n{}. Despatches by them wait as exceptions.", unlisted.join("\n")));
+        return Ok(format!("\n{}. Dispatches by them wait as exceptions.", unlisted.join("\n")));
     }
     Err(Refused(unlisted.into_iter().chain(["To store it all the same, add --force.".to_owned()]).collect()).into())
 }
@@ -157,8 +157,8 @@ async fn check(connector: &Connector, channel: &str) -> Result<String> {
                 format!("leads to {name} by name; the marketplace takes listed carriers alone")
             }
             Ok(Target::Unregistered { .. }) => continue,
-            Err(NoTarget::Ambiguous(_)) => "seen on despatches, and in several entries that differ".to_owned(),
-            Err(NoTarget::Unmapped) => "seen on despatches, and in no entry".to_owned(),
+            Err(NoTarget::Ambiguous(_)) => "seen on dispatches, and in several entries that differ".to_owned(),
+            Err(NoTarget::Unmapped) => "seen on dispatches, and in no entry".to_owned(),
         };
         let proposed: Vec<String> =
             proposals(&carrier, &service, &platform).iter().map(|one| format!("{} ({})", one.code, one.label)).collect();
@@ -184,7 +184,7 @@ async fn check(connector: &Connector, channel: &str) -> Result<String> {
     }
     let is_sound = findings.is_empty();
     let verdict = if is_sound {
-        "Every carrier that was seen on a despatch, and every entry, leads to something that the marketplace takes.".to_owned()
+        "Every carrier that was seen on a dispatch, and every entry, leads to something that the marketplace takes.".to_owned()
     } else {
         format!("{findings}\nMap one: prima-mirakl carriers set {channel} CARRIER [--service SERVICE] --code CODE")
     };
@@ -194,16 +194,16 @@ async fn check(connector: &Connector, channel: &str) -> Result<String> {
     if is_sound { Ok(answer) } else { Err(Found(answer).into()) }
 }
 
-/// Descriptions on the despatches of orders that are not over, and of late.
+/// Descriptions on the dispatches of orders that are not over, and of late.
 async fn descriptions(connector: &Connector, channel: &str) -> Result<BTreeSet<(String, String)>> {
     let store = connector.store()?;
     let mut keys = Vec::new();
-    for stage in [Stage::Despatched, Stage::PartDespatched, Stage::Exception, Stage::Shipped] {
+    for stage in [Stage::Dispatched, Stage::PartDispatched, Stage::Exception, Stage::Shipped] {
         for state in index_states(stage) {
             keys.extend(store.orders_in(channel, state, LOOKED_AT).await?);
         }
     }
     let rows = store.load_orders(&keys).await?;
-    let parcels = rows.values().filter_map(|row| row.despatch.as_ref()).flat_map(|despatch| &despatch.parcels);
+    let parcels = rows.values().filter_map(|row| row.dispatch.as_ref()).flat_map(|dispatch| &dispatch.parcels);
     Ok(parcels.map(|parcel| (parcel.carrier.clone(), parcel.service.clone())).collect())
 }

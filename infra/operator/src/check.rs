@@ -7,7 +7,7 @@ use anyhow::Result;
 use shared::aws::documents::Documents;
 use shared::aws::secrets::SecretsManagerKeys;
 use shared::domain::channel::{Channel, Mode};
-use shared::domain::despatch::rules::{DespatchRules, ShortLines};
+use shared::domain::dispatch::rules::{DispatchRules, ShortLines};
 use shared::domain::documents::DocumentKey;
 use shared::domain::installation::Installation;
 use shared::domain::installation::Purpose;
@@ -77,25 +77,25 @@ fn answer(findings: &[Finding]) -> Result<String> {
 type Needed = (&'static str, &'static str);
 
 /// The operations that the channel's flows need; what is off needs none. `ships_in_parts`: none where that is not known.
-fn needed(channel: &Channel, despatch: &DespatchRules, stock: &StockRules, platform: Option<&Platform>) -> Vec<Needed> {
+fn needed(channel: &Channel, dispatch: &DispatchRules, stock: &StockRules, platform: Option<&Platform>) -> Vec<Needed> {
     let is_on = |mode| mode != Mode::Off;
     let mut needed = Vec::new();
     if is_on(channel.orders) {
         needed.extend([("OR11", "orders"), ("OR21", "orders"), ("OR04", "orders")]);
     }
-    if is_on(channel.despatches) {
+    if is_on(channel.dispatches) {
         let in_parts = platform.map(|platform| platform.multi_shipment);
-        needed.extend([("OR11", "despatches"), ("PC01", "despatches"), ("SH21", "despatches"), ("SH12", "despatches")]);
+        needed.extend([("OR11", "dispatches"), ("PC01", "dispatches"), ("SH21", "dispatches"), ("SH12", "dispatches")]);
         if in_parts != Some(true) {
-            needed.extend([("OR23", "despatches"), ("OR24", "despatches")]);
+            needed.extend([("OR23", "dispatches"), ("OR24", "dispatches")]);
         }
         if in_parts != Some(false) {
-            needed.extend([("ST01", "despatches"), ("ST11", "despatches")]);
+            needed.extend([("ST01", "dispatches"), ("ST11", "dispatches")]);
         }
-        match despatch.short_lines {
+        match dispatch.short_lines {
             ShortLines::Exception => {}
-            ShortLines::Cancel => needed.push(("OR30", "despatches")),
-            ShortLines::Refund => needed.push(("OR28", "despatches")),
+            ShortLines::Cancel => needed.push(("OR30", "dispatches")),
+            ShortLines::Refund => needed.push(("OR28", "dispatches")),
         }
     }
     if is_on(channel.stock) {
@@ -112,7 +112,7 @@ fn needed(channel: &Channel, despatch: &DespatchRules, stock: &StockRules, platf
 
 /// Probes each right that the channel's flows need, without an effect.
 async fn rights(connector: &Connector, channel: &Channel, documents: &Documents) -> Result<Vec<Finding>> {
-    let despatch: DespatchRules = documents.read(&DocumentKey::DespatchRules(channel.id.clone())).await?.unwrap_or_default();
+    let dispatch: DispatchRules = documents.read(&DocumentKey::DispatchRules(channel.id.clone())).await?.unwrap_or_default();
     let stock: StockRules = documents.read(&DocumentKey::StockRules(channel.id.clone())).await?.unwrap_or_default();
     let platform: Option<Platform> = documents.read(&DocumentKey::Platform(channel.id.clone())).await?;
     // These may be read once a day: what was read lately is not asked again.
@@ -120,7 +120,7 @@ async fn rights(connector: &Connector, channel: &Channel, documents: &Documents)
     // Said already: the definition has to be mended first.
     let Ok(client) = connector.mirakl(connector.mirakl_keys()?, channel) else { return Ok(Vec::new()) };
     let mut findings = Vec::new();
-    for (operation, flow) in needed(channel, &despatch, &stock, platform.as_ref()) {
+    for (operation, flow) in needed(channel, &dispatch, &stock, platform.as_ref()) {
         let probed = if is_fresh && matches!(operation, "PC01" | "SH21" | "SH12") { Probed::There } else { client.probe(operation).await };
         let [result, remedy] = match probed {
             Probed::There => ["there".to_owned(), String::new()],
@@ -171,7 +171,7 @@ async fn mirakl(connector: &Connector, channel: &Channel, keys: SecretsManagerKe
             finding("platform (PC01)", format!("acceptance {acceptance}; tax mode {tax}"), "")
         }
         Err(problem) => {
-            finding("platform (PC01)", format!("{problem}; the key's user may lack ROLE_SHOP_ADMIN, which despatches need"), "")
+            finding("platform (PC01)", format!("{problem}; the key's user may lack ROLE_SHOP_ADMIN, which dispatches need"), "")
         }
     });
     findings.extend(unread_fields.iter().map(|form| {
@@ -232,14 +232,14 @@ mod tests {
             r#"{"id":"c","base_url":"https://c.mirakl.net","take_over_from":"2026-11-01T00:00:00Z","acceptance_window_minutes":60}"#,
         )
         .unwrap();
-        let refund = DespatchRules { short_lines: ShortLines::Refund, ..DespatchRules::default() };
+        let refund = DispatchRules { short_lines: ShortLines::Refund, ..DispatchRules::default() };
         let needs = |channel: &Channel, platform: Option<&Platform>| -> Vec<&str> {
             needed(channel, &refund, &StockRules::default(), platform).into_iter().map(|(operation, _)| operation).collect()
         };
         assert_eq!(needs(&channel, None), Vec::<&str>::new());
         channel.orders = Mode::Live;
         assert_eq!(needs(&channel, None), ["OR11", "OR21", "OR04"]);
-        (channel.despatches, channel.stock) = (Mode::Observe, Mode::Live);
+        (channel.dispatches, channel.stock) = (Mode::Observe, Mode::Live);
         let in_parts = Platform { multi_shipment: true, ..Platform::default() };
         assert_eq!(
             needs(&channel, Some(&in_parts)),

@@ -58,8 +58,8 @@ impl DeadLetters {
         Ok(Self { client: Client::new(&connector.config), url: connector.dead_letter_queue_url()? })
     }
 
-    /// The despatches'.
-    pub(crate) fn of_despatches(connector: &Connector) -> Result<Self> {
+    /// The dispatches'.
+    pub(crate) fn of_dispatches(connector: &Connector) -> Result<Self> {
         Ok(Self { client: Client::new(&connector.config), url: connector.dispatches_dead_letter_queue_url()? })
     }
 
@@ -124,7 +124,7 @@ impl DeadLetters {
 /// `dead-letters list`
 pub(crate) async fn list(connector: &Connector) -> Result<String> {
     let mut letters = DeadLetters::of(connector)?.peek().await?;
-    letters.extend(DeadLetters::of_despatches(connector)?.peek().await?);
+    letters.extend(DeadLetters::of_dispatches(connector)?.peek().await?);
     letters.sort_by_key(|letter| letter.since);
     Ok(render(&letters, connector.now))
 }

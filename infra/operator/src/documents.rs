@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use shared::aws::channel_copy::ChannelCopy;
 use shared::aws::documents::{Documents, StoredDocument};
 use shared::domain::channel::{Channel, Mode};
-use shared::domain::despatch::rules::DespatchRules;
+use shared::domain::dispatch::rules::DispatchRules;
 use shared::domain::documents::DocumentKey;
 use shared::domain::documents::RESERVED_IDS;
 use shared::domain::installation::Installation;
@@ -22,7 +22,7 @@ use shared::prima::sku::SkuOverride;
 use similar::{ChangeTag, TextDiff};
 
 use crate::answers::{Refused, confirm};
-use crate::arguments::{ChannelsCommand, DespatchRulesCommand, InstallationCommand, RulesCommand, SkusCommand, StockRulesCommand};
+use crate::arguments::{ChannelsCommand, DispatchRulesCommand, InstallationCommand, RulesCommand, SkusCommand, StockRulesCommand};
 use crate::keys;
 use crate::place::Connector;
 use crate::table::{moment_or_dash, table};
@@ -105,20 +105,20 @@ pub(crate) async fn rules(connector: &Connector, command: RulesCommand) -> Resul
     }
 }
 
-/// `despatch-rules`
-pub(crate) async fn despatch_rules(connector: &Connector, command: DespatchRulesCommand) -> Result<String> {
+/// `dispatch-rules`
+pub(crate) async fn dispatch_rules(connector: &Connector, command: DispatchRulesCommand) -> Result<String> {
     let documents = connector.documents()?;
     match command {
-        DespatchRulesCommand::Put { channel, file } => {
-            let rules = read::<DespatchRules>(&file, DespatchRules::problems)?;
+        DispatchRulesCommand::Put { channel, file } => {
+            let rules = read::<DispatchRules>(&file, DispatchRules::problems)?;
             connector.channel(&channel).await?;
-            put(connector, &documents, &DocumentKey::DespatchRules(channel), &rules).await
+            put(connector, &documents, &DocumentKey::DispatchRules(channel), &rules).await
         }
-        DespatchRulesCommand::Show { channel } => {
-            let remedy = format!("`prima-mirakl despatch-rules put {channel} FILE`; until then the defaults hold");
-            show(&documents, &DocumentKey::DespatchRules(channel), &remedy, connector.now).await
+        DispatchRulesCommand::Show { channel } => {
+            let remedy = format!("`prima-mirakl dispatch-rules put {channel} FILE`; until then the defaults hold");
+            show(&documents, &DocumentKey::DispatchRules(channel), &remedy, connector.now).await
         }
-        DespatchRulesCommand::History { channel } => history(&documents, &DocumentKey::DespatchRules(channel), connector.now).await,
+        DispatchRulesCommand::History { channel } => history(&documents, &DocumentKey::DispatchRules(channel), connector.now).await,
     }
 }
 
@@ -205,7 +205,7 @@ fn sku_problems(overrides: &BTreeMap<String, SkuOverride>) -> Vec<FieldError> {
 
 /// Two live channels of one shop would both accept its orders and create them: one line for each such pair.
 fn shared_shops(stored: &[Channel], given: &[Channel]) -> Vec<String> {
-    let is_live = |channel: &&Channel| [channel.orders, channel.despatches, channel.stock].contains(&Mode::Live);
+    let is_live = |channel: &&Channel| [channel.orders, channel.dispatches, channel.stock].contains(&Mode::Live);
     let kept = stored.iter().filter(|channel| given.iter().all(|new| new.id != channel.id));
     let live: Vec<&Channel> = kept.chain(given).filter(is_live).collect();
     let mut problems = Vec::new();
@@ -241,7 +241,7 @@ fn host(base_url: &str) -> String {
 fn live_differences(stored: &[Channel], given: &[Channel]) -> Result<Vec<String>> {
     let mut differences = Vec::new();
     for new in given {
-        let live = |channel: &&Channel| channel.id == new.id && [channel.orders, channel.despatches, channel.stock].contains(&Mode::Live);
+        let live = |channel: &&Channel| channel.id == new.id && [channel.orders, channel.dispatches, channel.stock].contains(&Mode::Live);
         let Some(old) = stored.iter().find(live) else { continue };
         let lines = changes(&serde_json::to_string(old)?, &serde_json::to_string(new)?);
         if !lines.is_empty() {
@@ -324,12 +324,12 @@ async fn list(documents: &Documents) -> Result<String> {
     if list.channels.is_empty() && list.unusable.is_empty() {
         return Ok("There are no channels yet: define one with `prima-mirakl channels put FILE`.".to_owned());
     }
-    let mut table = table(&["channel", "orders", "despatches", "stock", "marketplace", "shop", "window", "listed every", "take-over from"]);
+    let mut table = table(&["channel", "orders", "dispatches", "stock", "marketplace", "shop", "window", "listed every", "take-over from"]);
     for channel in &list.channels {
         table.add_row([
             channel.id.clone(),
             mode(channel.orders).to_owned(),
-            mode(channel.despatches).to_owned(),
+            mode(channel.dispatches).to_owned(),
             mode(channel.stock).to_owned(),
             channel.base_url.clone(),
             channel.shop_id.map_or_else(|| "the key's".to_owned(), |shop| shop.to_string()),

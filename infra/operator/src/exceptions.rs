@@ -36,9 +36,9 @@ pub(crate) async fn run(connector: &Connector, command: ExceptionsCommand) -> Re
         }
         ExceptionsCommand::Retry { channel, order } => {
             let note = format!("another try, by {}", connector.author);
-            if is_of_despatch(&store, &channel, &order).await? {
-                let dead_letters = DeadLetters::of_despatches(connector)?;
-                let answer = crate::despatches::retry(connector, &store, &channel, &order, &note).await?;
+            if is_of_dispatch(&store, &channel, &order).await? {
+                let dead_letters = DeadLetters::of_dispatches(connector)?;
+                let answer = crate::dispatches::retry(connector, &store, &channel, &order, &note).await?;
                 let removed = dead_letters.remove(&channel, &order, connector.now).await;
                 return Ok(format!("{answer} {}", removal(removed)));
             }
@@ -59,8 +59,8 @@ pub(crate) async fn run(connector: &Connector, command: ExceptionsCommand) -> Re
                 let more = "To record it all the same, add --force; `exceptions reopen` takes it back.".to_owned();
                 return Err(Refused(against.into_iter().chain([more]).collect()).into());
             }
-            let dead_letters = if is_of_despatch(&store, &channel, &order).await? {
-                DeadLetters::of_despatches(connector)?
+            let dead_letters = if is_of_dispatch(&store, &channel, &order).await? {
+                DeadLetters::of_dispatches(connector)?
             } else {
                 DeadLetters::of(connector)?
             };
@@ -91,10 +91,10 @@ fn said(note: &str) -> Result<&str> {
     if said.is_empty() { Err(Refused::because("--note is empty: say what was done, without anything of the customer")) } else { Ok(said) }
 }
 
-/// Whether the order is an exception of its despatch.
-async fn is_of_despatch(store: &DynamoDbStore, channel: &str, order: &str) -> Result<bool> {
+/// Whether the order is an exception of its dispatch.
+async fn is_of_dispatch(store: &DynamoDbStore, channel: &str, order: &str) -> Result<bool> {
     let row = store.load_order(&OrderKey::new(channel, order)).await?;
-    Ok(row.and_then(|row| row.exception).is_some_and(|exception| exception.kind.is_of_despatch()))
+    Ok(row.and_then(|row| row.exception).is_some_and(|exception| exception.kind.is_of_dispatch()))
 }
 
 /// The row is the truth and is changed by now: what is left in the queue is only untidy.
@@ -168,7 +168,7 @@ fn is_after_creation(kind: ExceptionKind) -> bool {
     matches!(
         kind,
         ExceptionKind::CancelledAfterCreation
-            | ExceptionKind::CancelledAfterDespatch
+            | ExceptionKind::CancelledAfterDispatch
             | ExceptionKind::LineCancelledAfterCreation
             | ExceptionKind::ShippedOutsidePrima
     )

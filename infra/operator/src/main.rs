@@ -8,7 +8,7 @@ mod arguments;
 mod carriers;
 mod check;
 mod dead_letters;
-mod despatches;
+mod dispatches;
 mod documents;
 mod exceptions;
 mod keys;
@@ -42,9 +42,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<String> {
         Command::Channels(command) => documents::channels(&connector, command).await,
         Command::Rules(command) => documents::rules(&connector, command).await,
         Command::Skus(command) => documents::skus(&connector, command).await,
-        Command::DespatchRules(command) => documents::despatch_rules(&connector, command).await,
+        Command::DispatchRules(command) => documents::dispatch_rules(&connector, command).await,
         Command::Carriers(command) => carriers::run(&connector, command).await,
-        Command::Despatches(command) => despatches::run(&connector, command).await,
+        Command::Dispatches(command) => dispatches::run(&connector, command).await,
         Command::StockRules(command) => documents::stock_rules(&connector, command).await,
         Command::Stock(command) => stock::run(&connector, command).await,
         Command::Orders(command) => orders::run(&connector, command).await,

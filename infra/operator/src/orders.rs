@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow};
 use jiff::Timestamp;
 use shared::aws::store::DynamoDbStore;
 use shared::domain::order::row::{
-    DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED, EXCEPTION_UNANNOUNCED, OrderKey, OrderRow, REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING,
+    DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, EXCEPTION_UNANNOUNCED, OrderKey, OrderRow, REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING,
     Stage,
 };
 use shared::domain::state::{Store, StoreError};
@@ -151,7 +151,7 @@ pub(crate) fn index_states(stage: Stage) -> Vec<&'static str> {
         // Orders that have left may owe their reference as well.
         Stage::Created => vec![REFERENCE_PENDING, stage.name()],
         Stage::Shipped => vec![SHIPPED_REFERENCE_PENDING, stage.name()],
-        Stage::Exception => vec![EXCEPTION_UNANNOUNCED, stage.name(), DESPATCH_UNANNOUNCED, DESPATCH_EXCEPTION],
+        Stage::Exception => vec![EXCEPTION_UNANNOUNCED, stage.name(), DISPATCH_UNANNOUNCED, DISPATCH_EXCEPTION],
         other => vec![other.name()],
     }
 }
@@ -197,15 +197,15 @@ fn render(row: &OrderRow, now: Timestamp) -> String {
     if let Some(requested) = row.cancel_requested {
         fact("cancelled in Mirakl", moment(requested, now));
     }
-    if let Some(despatch) = &row.despatch {
-        let word = if despatch.prima_status.is_empty() { "?" } else { &despatch.prima_status };
-        fact("Prima says", format!("{word}, asked {}", moment_or_dash(despatch.asked_at, now)));
-        fact("looked at again", moment(despatch.due_at, now));
-        for parcel in &despatch.parcels {
+    if let Some(dispatch) = &row.dispatch {
+        let word = if dispatch.prima_status.is_empty() { "?" } else { &dispatch.prima_status };
+        fact("Prima says", format!("{word}, asked {}", moment_or_dash(dispatch.asked_at, now)));
+        fact("looked at again", moment(dispatch.due_at, now));
+        for parcel in &dispatch.parcels {
             let told = moment_or_dash(parcel.confirmed_at, now);
-            fact("parcel", format!("{}, {}, number {}; told to Mirakl: {told}", parcel.despatch, parcel.description(), parcel.consignment));
+            fact("parcel", format!("{}, {}, number {}; told to Mirakl: {told}", parcel.dispatch, parcel.description(), parcel.consignment));
         }
-        for settlement in &despatch.settlements {
+        for settlement in &dispatch.settlements {
             let lines: Vec<String> = settlement.lines.iter().map(|line| format!("{} x {}", line.quantity, line.order_line_id)).collect();
             fact(
                 settlement.how.operation(),

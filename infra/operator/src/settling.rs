@@ -85,8 +85,8 @@ pub(crate) fn contradictions(row: &OrderRow, outcome: Settlement, seen: &Seen) -
         (Some(Err(problem)), _) => lines.push(format!("Prima cannot be asked for {number} from here: {problem}")),
         (Some(Ok(None)), Settlement::Created) => lines.push(format!("Prima does not know {number}")),
         // That the goods have left all the same is what the exception says, and nothing in Prima changes it any more.
-        (Some(Ok(Some(PrimaOrderStatus::Despatched | PrimaOrderStatus::PartDespatched))), Settlement::Cancelled)
-            if row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::CancelledAfterDespatch) => {}
+        (Some(Ok(Some(PrimaOrderStatus::Dispatched | PrimaOrderStatus::PartDispatched))), Settlement::Cancelled)
+            if row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::CancelledAfterDispatch) => {}
         (Some(Ok(Some(status))), Settlement::Cancelled) if *status != PrimaOrderStatus::Cancelled => {
             lines.push(format!("Prima holds {number}, not cancelled: cancel it there first"));
         }
@@ -138,8 +138,8 @@ mod tests {
             assert!(fits, "{outcome:?} of {state}: {lines:?}");
         }
         let mut row = crate::orders::tests::row();
-        row.fail(ExceptionKind::CancelledAfterDespatch, "why", "what", crate::orders::tests::now());
-        let left = Seen { mirakl: Ok(Some(order("CANCELED", false))), prima: Some(Ok(Some(PrimaOrderStatus::Despatched))) };
+        row.fail(ExceptionKind::CancelledAfterDispatch, "why", "what", crate::orders::tests::now());
+        let left = Seen { mirakl: Ok(Some(order("CANCELED", false))), prima: Some(Ok(Some(PrimaOrderStatus::Dispatched))) };
         assert_eq!(contradictions(&row, Cancelled, &left), Vec::<String>::new(), "it left, and was cancelled");
         assert_eq!(against(Shipped, Err("no answer".to_owned()), None), ["Mirakl cannot be asked: no answer"]);
         assert_eq!(against(Cancelled, Ok(None), None), Vec::<String>::new());

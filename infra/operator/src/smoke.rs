@@ -96,7 +96,7 @@ pub(crate) async fn run(connector: &Connector, stack_name: &str, alert: bool) ->
     add("orders queue", try_orders_queue(connector, &stack).await);
     add("dead-letter queue", ask_queue(connector, stack.output("OrdersDeadLetterQueueUrl")).await.map(|depth| format!("there; {depth}")));
     for (what, output) in [
-        ("dead-letter queue of despatches", "DispatchesDeadLetterQueueUrl"),
+        ("dead-letter queue of dispatches", "DispatchesDeadLetterQueueUrl"),
         ("dead-letter queue of stock", "StockImportsDeadLetterQueueUrl"),
     ] {
         add(what, ask_queue(connector, stack.output(output)).await.map(|depth| format!("there; {depth}")));

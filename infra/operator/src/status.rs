@@ -20,12 +20,12 @@ use crate::table::{age, table};
 pub(crate) async fn show(connector: &Connector) -> Result<String> {
     let store = connector.store()?;
     let list = connector.documents()?.channels().await?;
-    let of_despatch = store.load_collection().await?.refused;
+    let of_dispatch = store.load_collection().await?.refused;
     let mut channels = table(&["channel", "orders", "latest listing", "listed up to", "remarks"]);
     let mut orders = table(&["channel", "stage", "orders", "oldest for"]);
     for channel in &list.channels {
         let poll = store.load_poll(&channel.id).await?;
-        channels.add_row(channel_row(channel, &poll, &of_despatch, connector.now));
+        channels.add_row(channel_row(channel, &poll, &of_dispatch, connector.now));
         for stage in Stage::ALL {
             if let Some((count, oldest)) = counted(&store, &channel.id, stage).await? {
                 let oldest = oldest.map_or_else(|| "-".to_owned(), |since| age(since, connector.now));
@@ -69,10 +69,10 @@ async fn counted(store: &DynamoDbStore, channel: &str, stage: Stage) -> Result<O
     Ok((count > 0).then_some((count, oldest)))
 }
 
-fn channel_row(channel: &Channel, poll: &PollState, of_despatch: &RefusedRights, now: Timestamp) -> [String; 5] {
+fn channel_row(channel: &Channel, poll: &PollState, of_dispatch: &RefusedRights, now: Timestamp) -> [String; 5] {
     let ago = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), |at| format!("{} ago", age(at, now)));
     let mut remarks = Vec::new();
-    for right in poll.refused.iter().chain(of_despatch.iter().filter(|right| right.channel == channel.id)) {
+    for right in poll.refused.iter().chain(of_dispatch.iter().filter(|right| right.channel == channel.id)) {
         let (operation, since) = (&right.operation, age(right.since, now));
         remarks.push(match right.trouble {
             Trouble::Right => {

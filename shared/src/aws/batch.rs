@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn what_names_no_order_or_channel_is_returned() {
-        assert!(read("m", r#"{"channel":"uk","order_id":"C1-A","task":"despatch"}"#).is_ok());
+        assert!(read("m", r#"{"channel":"uk","order_id":"C1-A","task":"dispatch"}"#).is_ok());
         for body in
             ["", "not json", r#"{"channel":"uk","order_id":"","task":"cancel"}"#, r#"{"channel":"","order_id":"A","task":"cancel"}"#]
         {

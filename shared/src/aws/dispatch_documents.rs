@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use crate::aws::documents::Documents;
 use crate::domain::channel::Channel;
-use crate::domain::despatch::book::{Book, Pages};
+use crate::domain::dispatch::book::{Book, Pages};
 use crate::domain::documents::{DocumentKey, UnusableDocument};
 use crate::domain::state::StoreError;
 use crate::mirakl::shipping_requirements::Platform;
@@ -22,7 +22,7 @@ impl Book for &Documents {
 
     async fn pages(&self, channel: &str, anew: bool) -> Result<Pages, UnusableDocument> {
         let (rules, carriers, platform) = (
-            DocumentKey::DespatchRules(channel.to_owned()),
+            DocumentKey::DispatchRules(channel.to_owned()),
             DocumentKey::CarrierMap(channel.to_owned()),
             DocumentKey::Platform(channel.to_owned()),
         );

@@ -7,7 +7,7 @@
 //! | channels | `installation` | `definition` | the installation document |
 //! | maps | `<channel>` | `order-rules` | how its orders become Prima's |
 //! | maps | `<channel>` | `sku#<SKU>` | an override for one SKU |
-//! | maps | `<channel>` | `despatch-rules` | how its despatches are told |
+//! | maps | `<channel>` | `dispatch-rules` | how its dispatches are told |
 //! | maps | `<channel>` | `carriers` | its carrier map |
 //! | maps | `<channel>` | `stock-rules` | what is held back of its stock, and how often it is pushed |
 //! | maps | `<channel>` | `platform` | what the marketplace demands of a shipment, as last read |
@@ -283,7 +283,7 @@ impl Documents {
         match key {
             DocumentKey::Installation | DocumentKey::Channel(_) => &self.channels_table,
             DocumentKey::OrderRules(_)
-            | DocumentKey::DespatchRules(_)
+            | DocumentKey::DispatchRules(_)
             | DocumentKey::CarrierMap(_)
             | DocumentKey::Platform(_)
             | DocumentKey::StockRules(_)

@@ -16,7 +16,7 @@ pub const ORDERS_QUEUE_URL: &str = "ORDERS_QUEUE_URL";
 pub const DEAD_LETTER_QUEUE_URL: &str = "DEAD_LETTER_QUEUE_URL";
 /// The `dispatches` queue.
 pub const DISPATCHES_QUEUE_URL: &str = "DISPATCHES_QUEUE_URL";
-/// The `dispatches` queue's dead-letter queue, where despatch exceptions are shown.
+/// The `dispatches` queue's dead-letter queue, where dispatch exceptions are shown.
 pub const DISPATCHES_DEAD_LETTER_QUEUE_URL: &str = "DISPATCHES_DEAD_LETTER_QUEUE_URL";
 /// The queue of stock imports that are followed up.
 pub const STOCK_IMPORTS_QUEUE_URL: &str = "STOCK_IMPORTS_QUEUE_URL";
@@ -24,8 +24,8 @@ pub const STOCK_IMPORTS_QUEUE_URL: &str = "STOCK_IMPORTS_QUEUE_URL";
 pub const STOCK_IMPORTS_DEAD_LETTER_QUEUE_URL: &str = "STOCK_IMPORTS_DEAD_LETTER_QUEUE_URL";
 /// The bucket of lists of offers, Prima's figures and imports.
 pub const STOCK_FILES_BUCKET: &str = "STOCK_FILES_BUCKET";
-/// The bucket in which despatch files are dropped.
-pub const DESPATCH_FILES_BUCKET: &str = "DESPATCH_FILES_BUCKET";
+/// The bucket in which dispatch files are dropped.
+pub const DISPATCH_FILES_BUCKET: &str = "DISPATCH_FILES_BUCKET";
 /// The bus of business events.
 pub const EVENT_BUS_NAME: &str = "EVENT_BUS_NAME";
 /// What stands before a channel's id in the name of its secret: `prima-mirakl/channels/`.

@@ -7,7 +7,7 @@
 //! | stock | `flights#<channel>` | `<order id>` | what the order has in flight |
 //! | channels | `<channel>` | `poll` | a channel's poll state |
 //! | channels | `installation` | `prima-intake` | whether Prima takes orders |
-//! | channels | `installation` | `collection` | what the collector of despatches remembers |
+//! | channels | `installation` | `collection` | what the collector of dispatches remembers |
 //!
 //! A record is one JSON `document` beside what keys, conditions and the index need. Every write is conditional on `version`,
 //! and carries a mark of its own (`write`): where the answer to a write was lost and its repeat finds the condition broken by

@@ -43,9 +43,9 @@ pub struct Channel {
     /// The orders flow: `off`, `observe` or `live`.
     #[serde(default)]
     pub orders: Mode,
-    /// The despatch flow: `off`, `observe` or `live`.
+    /// The dispatch flow: `off`, `observe` or `live`.
     #[serde(default)]
-    pub despatches: Mode,
+    pub dispatches: Mode,
     /// The stock flow: `off`, `observe` or `live`.
     #[serde(default)]
     pub stock: Mode,

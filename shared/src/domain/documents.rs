@@ -17,8 +17,8 @@ pub enum DocumentKey {
     Channel(String),
     /// A channel's order rules.
     OrderRules(String),
-    /// A channel's despatch rules.
-    DespatchRules(String),
+    /// A channel's dispatch rules.
+    DispatchRules(String),
     /// A channel's carrier map.
     CarrierMap(String),
     /// What a channel's marketplace demands of a shipment.
@@ -40,7 +40,7 @@ impl DocumentKey {
             Self::Installation => ("installation".to_owned(), "definition".to_owned()),
             Self::Channel(id) => ("channels".to_owned(), id.clone()),
             Self::OrderRules(channel) => (channel.clone(), "order-rules".to_owned()),
-            Self::DespatchRules(channel) => (channel.clone(), "despatch-rules".to_owned()),
+            Self::DispatchRules(channel) => (channel.clone(), "dispatch-rules".to_owned()),
             Self::CarrierMap(channel) => (channel.clone(), "carriers".to_owned()),
             Self::Platform(channel) => (channel.clone(), "platform".to_owned()),
             Self::StockRules(channel) => (channel.clone(), "stock-rules".to_owned()),
@@ -55,7 +55,7 @@ impl std::fmt::Display for DocumentKey {
             Self::Installation => formatter.write_str("the installation document"),
             Self::Channel(id) => write!(formatter, "the definition of channel {id}"),
             Self::OrderRules(channel) => write!(formatter, "the order rules of channel {channel}"),
-            Self::DespatchRules(channel) => write!(formatter, "the despatch rules of channel {channel}"),
+            Self::DispatchRules(channel) => write!(formatter, "the dispatch rules of channel {channel}"),
             Self::CarrierMap(channel) => write!(formatter, "the carrier map of channel {channel}"),
             Self::Platform(channel) => write!(formatter, "what the marketplace of channel {channel} demands"),
             Self::StockRules(channel) => write!(formatter, "the stock rules of channel {channel}"),

@@ -41,14 +41,14 @@ pub enum EventKind {
     PrimaIntakeOpened,
     /// A state, type or code that this version does not know.
     UnknownValue,
-    /// A despatch cannot be told to Mirakl, or not as it is.
-    DespatchException,
-    /// Nobody has resolved a despatch exception: told again with its age.
-    DespatchReminder,
+    /// A dispatch cannot be told to Mirakl, or not as it is.
+    DispatchException,
+    /// Nobody has resolved a dispatch exception: told again with its age.
+    DispatchReminder,
     /// An order's ship-by deadline is near and it is not confirmed.
     ShipByDeadlineNear,
-    /// A despatch file, or lines of it, could not be used.
-    DespatchFileRefused,
+    /// A dispatch file, or lines of it, could not be used.
+    DispatchFileRefused,
     /// Something of stock needs a person.
     StockException,
     /// Mirakl keeps refusing Prima's number of an order as its reference.
@@ -70,10 +70,10 @@ impl EventKind {
         Self::PrimaIntakeClosed,
         Self::PrimaIntakeOpened,
         Self::UnknownValue,
-        Self::DespatchException,
-        Self::DespatchReminder,
+        Self::DispatchException,
+        Self::DispatchReminder,
         Self::ShipByDeadlineNear,
-        Self::DespatchFileRefused,
+        Self::DispatchFileRefused,
         Self::StockException,
         Self::ReferenceRefused,
         Self::OrdersNotInMirakl,
@@ -92,10 +92,10 @@ impl EventKind {
             Self::PrimaIntakeClosed => "PrimaIntakeClosed",
             Self::PrimaIntakeOpened => "PrimaIntakeOpened",
             Self::UnknownValue => "UnknownValue",
-            Self::DespatchException => "DespatchException",
-            Self::DespatchReminder => "DespatchReminder",
+            Self::DispatchException => "DispatchException",
+            Self::DispatchReminder => "DispatchReminder",
             Self::ShipByDeadlineNear => "ShipByDeadlineNear",
-            Self::DespatchFileRefused => "DespatchFileRefused",
+            Self::DispatchFileRefused => "DispatchFileRefused",
             Self::StockException => "StockException",
             Self::ReferenceRefused => "ReferenceRefused",
             Self::OrdersNotInMirakl => "OrdersNotInMirakl",

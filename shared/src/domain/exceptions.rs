@@ -22,7 +22,7 @@ pub async fn announce(store: &impl Store, queue: &impl OrderQueue, events: &impl
         return;
     }
     let event = Event {
-        kind: if exception.kind.is_of_despatch() { EventKind::DespatchException } else { EventKind::OrderException },
+        kind: if exception.kind.is_of_dispatch() { EventKind::DispatchException } else { EventKind::OrderException },
         channel: Some(row.key.channel.clone()),
         order: Some(row.key.order_id.clone()),
         needs_person: true,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::despatch::rhythm::DespatchSettings;
+use crate::domain::dispatch::rhythm::DispatchSettings;
 use crate::domain::stock::settings::StockSettings;
 use crate::kit::clock::Clock;
 use crate::kit::field_error::FieldError;
@@ -18,9 +18,9 @@ pub struct Installation {
     /// How patient the connector is with Prima, and what the site's Prima can do.
     #[serde(default)]
     pub manners: PrimaManners,
-    /// How despatches are collected.
+    /// How dispatches are collected.
     #[serde(default)]
-    pub despatch: DespatchSettings,
+    pub dispatch: DispatchSettings,
     /// Which of Prima's figures is free to sell, and what guards it.
     #[serde(default)]
     pub stock: StockSettings,
@@ -32,7 +32,7 @@ impl Installation {
     pub fn problems(&self) -> Vec<FieldError> {
         let mut problems = self.prima.problems();
         problems.extend(self.manners.problems());
-        problems.extend(self.despatch.problems());
+        problems.extend(self.dispatch.problems());
         problems.extend(self.stock.problems());
         problems
     }
@@ -48,7 +48,7 @@ impl Installation {
         }
         let concurrent_calls = match purpose {
             Purpose::Orders => self.prima.concurrent_calls,
-            Purpose::Questions => self.despatch.concurrent_questions,
+            Purpose::Questions => self.dispatch.concurrent_questions,
             Purpose::Stock => self.stock.concurrent_ranges,
         };
         let connection = PrimaConnection { concurrent_calls, ..self.prima.clone() };
@@ -61,7 +61,7 @@ impl Installation {
 pub enum Purpose {
     /// Orders: as many calls at once as `prima.concurrent_calls`.
     Orders,
-    /// Questions alone: as many at once as `despatch.concurrent_questions`.
+    /// Questions alone: as many at once as `dispatch.concurrent_questions`.
     Questions,
     /// Stock: as many ranges at once as `stock.concurrent_ranges`.
     Stock,

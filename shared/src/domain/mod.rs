@@ -2,7 +2,7 @@
 //! stands behind small traits.
 
 pub mod channel;
-pub mod despatch;
+pub mod dispatch;
 pub mod documents;
 pub mod events;
 pub mod exceptions;

@@ -23,7 +23,7 @@ pub enum OrderTask {
     /// Cancel the sales order in Prima: the whole Mirakl order was cancelled after we had created it.
     Cancel,
     /// Of the `dispatches` queue: tell Mirakl what has left.
-    Despatch,
+    Dispatch,
 }
 
 /// The body of a message of the `orders` queue, as JSON.

@@ -118,7 +118,7 @@ impl RefusedRight {
                 "No order is held up by it. Have the marketplace say why: without Prima's number its staff do not find an order in Prima, nor does the connector after a lost table."
             }
             _ => {
-                "Have the marketplace say why, and tell the connector's engineer what it answers. Despatches go on by what was read before; where nothing was, they wait: ship what is near its deadline in Mirakl's back office (prima-mirakl despatches list)."
+                "Have the marketplace say why, and tell the connector's engineer what it answers. Dispatches go on by what was read before; where nothing was, they wait: ship what is near its deadline in Mirakl's back office (prima-mirakl dispatches list)."
             }
         };
         Event {

@@ -184,7 +184,7 @@ impl<K: ApiKeys, C: Clock> MiraklClient<K, C> {
     /// # Errors
     /// The key lacks the right, or the answer cannot be read.
     pub async fn platform_configuration(&self) -> Result<PlatformConfiguration, MiraklError> {
-        // Whether it ships in parts decides how a despatch is told.
+        // Whether it ships in parts decides how a dispatch is told.
         let needed = |field: &str| matches!(field, "features" | "features.shipment" | "features.shipment.multi_shipment");
         let call = Call::get("PC01", &["api", "platform", "configuration"]);
         let (configuration, unread_fields) = self.caller.read_forgiving(&call, needed).await?;

@@ -67,7 +67,7 @@ pub struct NewShipment {
     pub lines: Vec<ParcelLine>,
     /// `tracking`.
     pub tracking: Tracking,
-    /// `invoice_reference`: Prima's despatch number, to find the shipment again.
+    /// `invoice_reference`: Prima's dispatch number, to find the shipment again.
     pub reference: String,
 }
 
@@ -122,7 +122,7 @@ pub struct Shipment {
     /// `status`: SHIPPING, SHIPPED, CANCELED and others.
     #[serde(default, deserialize_with = "text")]
     pub status: Option<String>,
-    /// `invoice_reference`: Prima's despatch number, where we made it.
+    /// `invoice_reference`: Prima's dispatch number, where we made it.
     #[serde(default, deserialize_with = "text")]
     pub invoice_reference: Option<String>,
     /// `shipment_lines`.
@@ -156,7 +156,7 @@ pub struct ShipmentTracking {
 }
 
 impl Shipment {
-    /// Whether it is the shipment that a parcel of ours would make: the same despatch number and tracking number.
+    /// Whether it is the shipment that a parcel of ours would make: the same dispatch number and tracking number.
     #[must_use]
     pub fn is(&self, wanted: &NewShipment) -> bool {
         let cancelled = self.status.as_deref() == Some("CANCELED");

@@ -17,7 +17,7 @@ use super::xml::{DocumentWriter, Element};
 /// Assumed: `OrderInvoiceData` has a mobile number beside the `InvoicePhone` that is seen. Left out where empty.
 pub const INVOICE_MOBILE: &str = "InvoiceMobile";
 
-/// Assumed: `<Request RequestType="CancelOrder">`; refused once despatched. Behind the capability `cancel_order`.
+/// Assumed: `<Request RequestType="CancelOrder">`; refused once dispatched. Behind the capability `cancel_order`.
 ///
 /// # Errors
 /// One entry for each attribute with a character that XML does not have.
@@ -66,37 +66,37 @@ fn read_parcel(element: &Element, odd: &mut Vec<OddForm>) -> Result<PrimaParcel,
     let given = |name: &str| one_line(element.attribute(name).unwrap_or_default());
     // ABL's unknown value is no value.
     let text = |name: &str| Some(given(name)).filter(|text| text != "?").unwrap_or_default();
-    let despatch = text("DespatchNumber");
-    if despatch.is_empty() {
+    let dispatch = text("DespatchNumber");
+    if dispatch.is_empty() {
         return Err("the response document has a parcel without a DespatchNumber".to_owned());
     }
     let lines: Vec<&Element> = element.children_called(PARCEL_LINE).collect();
     if lines.len() < element.children.len() {
-        return Err(format!("despatch {despatch} says what is in it in a form that is not known"));
+        return Err(format!("dispatch {dispatch} says what is in it in a form that is not known"));
     }
-    let lines: Result<Vec<_>, _> = lines.into_iter().map(|line| read_parcel_line(line, &despatch)).collect();
+    let lines: Result<Vec<_>, _> = lines.into_iter().map(|line| read_parcel_line(line, &dispatch)).collect();
     let date = given("DespatchDate");
-    let despatched_on = read_date(&date);
-    if despatched_on.is_none() && !date.is_empty() {
+    let dispatched_on = read_date(&date);
+    if dispatched_on.is_none() && !date.is_empty() {
         odd.push(OddForm::of(format!("{PARCEL}.DespatchDate"), &date));
     }
     Ok(PrimaParcel {
-        despatched_on,
+        dispatched_on,
         carrier: text("Carrier"),
         service: text("CarrServ"),
         consignment: text("ConsignmentNumber"),
         lines: lines?,
-        despatch,
+        dispatch,
     })
 }
 
 /// A quantity of 0 says that the line is not in the parcel.
-fn read_parcel_line(line: &Element, despatch: &str) -> Result<PrimaParcelLine, String> {
+fn read_parcel_line(line: &Element, dispatch: &str) -> Result<PrimaParcelLine, String> {
     let number = |name: &str| {
         let text = line.attribute(name).unwrap_or_default().trim();
         let whole = Decimal::from_str_exact(text).ok().filter(|number| number.fract().is_zero());
         let whole = whole.and_then(|number| u32::try_from(number.trunc()).ok());
-        whole.ok_or_else(|| format!("despatch {despatch} has a line whose {name} is no whole number"))
+        whole.ok_or_else(|| format!("dispatch {dispatch} has a line whose {name} is no whole number"))
     };
     Ok(PrimaParcelLine { order_line: number("OrderLine")?, quantity: number("Quantity")? })
 }
@@ -123,14 +123,14 @@ mod tests {
             r#"<OrderDespatchData DespatchNumber="D2"/>"#
         ));
         let first = PrimaParcel {
-            despatch: "D1".into(),
-            despatched_on: Date::new(2026, 11, 23).ok(),
+            dispatch: "D1".into(),
+            dispatched_on: Date::new(2026, 11, 23).ok(),
             carrier: "DPD NEXT DAY".into(),
             consignment: "155".into(),
             lines: vec![PrimaParcelLine { order_line: 1, quantity: 2 }, PrimaParcelLine { order_line: 2, quantity: 1 }],
             ..PrimaParcel::default()
         };
-        let second = PrimaParcel { despatch: "D2".into(), ..PrimaParcel::default() };
+        let second = PrimaParcel { dispatch: "D2".into(), ..PrimaParcel::default() };
         assert_eq!(all, ReadParcels { parcels: vec![first, second], ..ReadParcels::default() });
         assert_eq!(read(""), ReadParcels::default());
     }
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_despatch_date_in_another_form_is_done_without_and_named_by_its_form() {
+    fn a_dispatch_date_in_another_form_is_done_without_and_named_by_its_form() {
         for (date, form) in [
             ("2026-11-23", "9999-99-99"),
             ("11/23/2026", "99/99/9999"),
@@ -166,12 +166,12 @@ mod tests {
             ("23/11/26", "99/99/99"),
         ] {
             let read = read(&format!(r#"<OrderDespatchData DespatchNumber="D7" DespatchDate="{date}" ConsignmentNumber="155"/>"#));
-            let parcel = PrimaParcel { despatch: "D7".into(), consignment: "155".into(), ..PrimaParcel::default() };
+            let parcel = PrimaParcel { dispatch: "D7".into(), consignment: "155".into(), ..PrimaParcel::default() };
             let odd = OddForm { field: "OrderDespatchData.DespatchDate".into(), form: form.into() };
             assert_eq!(read, ReadParcels { parcels: vec![parcel], unclear: None, odd: vec![odd] }, "{date}");
         }
         let unknown = read(r#"<OrderDespatchData DespatchNumber="D7" Carrier="?" ConsignmentNumber="?"/>"#);
-        assert_eq!(unknown.parcels, [PrimaParcel { despatch: "D7".into(), ..PrimaParcel::default() }]);
+        assert_eq!(unknown.parcels, [PrimaParcel { dispatch: "D7".into(), ..PrimaParcel::default() }]);
     }
 
     #[test]

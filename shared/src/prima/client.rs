@@ -16,7 +16,7 @@ use crate::prima::connection::{Patience, PrimaConnection, PrimaManners, is_plain
 use super::address::PrivateOnly;
 use super::documents::{self, DocumentProblem};
 use super::error::{Outcome, PrimaError};
-use super::operations::{PrimaDespatches, PrimaOrders};
+use super::operations::{PrimaDispatches, PrimaOrders};
 use super::order::{PrimaOrder, PrimaOrderStatus, PrimaProgress};
 use super::soap::{self, SoapProblem};
 use super::xml::Element;
@@ -188,7 +188,7 @@ impl<C: Clock + Clone> PrimaClient<C> {
     }
 }
 
-impl<C: Clock + Clone> PrimaDespatches for PrimaClient<C> {
+impl<C: Clock + Clone> PrimaDispatches for PrimaClient<C> {
     async fn order_progress(&self, order_number: &str) -> Result<Option<PrimaProgress>, PrimaError> {
         self.ask(order_number, |root| {
             let status = documents::read_order_status(root, order_number)?;

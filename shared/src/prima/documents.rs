@@ -251,8 +251,8 @@ pub fn read_order_status(root: &Element, order_number: &str) -> Result<PrimaOrde
     let status = one_line(status);
     match status.to_ascii_lowercase().as_str() {
         "" => unreadable("the response document's OrderStatus is empty"),
-        "part despatched" => Ok(PrimaOrderStatus::PartDespatched),
-        "despatched" => Ok(PrimaOrderStatus::Despatched),
+        "part despatched" => Ok(PrimaOrderStatus::PartDispatched),
+        "despatched" => Ok(PrimaOrderStatus::Dispatched),
         "cancelled" => Ok(PrimaOrderStatus::Cancelled),
         _ => Ok(PrimaOrderStatus::Open(status)),
     }

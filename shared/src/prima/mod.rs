@@ -20,5 +20,5 @@ pub mod xml;
 
 pub use client::PrimaClient;
 pub use error::{Outcome, PrimaError};
-pub use operations::{PrimaDespatches, PrimaOrders};
+pub use operations::{PrimaDispatches, PrimaOrders};
 pub use order::{PrimaOrder, PrimaOrderStatus, PrimaProgress};

@@ -24,8 +24,8 @@ pub trait PrimaOrders {
     async fn cancel_order(&self, order_number: &str, narrative: &str) -> Result<(), PrimaError>;
 }
 
-/// What Prima tells of an order's despatch.
-pub trait PrimaDespatches {
+/// What Prima tells of an order's dispatch.
+pub trait PrimaDispatches {
     /// `OrderStatus`, with the parcels that have left. Safe to repeat. `Ok(None)` as [`PrimaOrders::order_status`].
     ///
     /// # Errors

@@ -148,12 +148,12 @@ pub struct PrimaPayment {
 /// What Prima says of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PrimaOrderStatus {
-    /// Not despatched yet, with Prima's own word; also any word that this version does not know.
+    /// Not dispatched yet, with Prima's own word; also any word that this version does not know.
     Open(String),
     /// `Part Despatched`.
-    PartDespatched,
+    PartDispatched,
     /// `Despatched`.
-    Despatched,
+    Dispatched,
     /// `Cancelled`.
     Cancelled,
 }
@@ -164,8 +164,8 @@ impl PrimaOrderStatus {
     pub fn word(&self) -> &str {
         match self {
             Self::Open(word) => word,
-            Self::PartDespatched => "Part Despatched",
-            Self::Despatched => "Despatched",
+            Self::PartDispatched => "Part Despatched",
+            Self::Dispatched => "Despatched",
             Self::Cancelled => "Cancelled",
         }
     }
@@ -173,7 +173,7 @@ impl PrimaOrderStatus {
     /// Nothing more will leave.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::Despatched | Self::Cancelled)
+        matches!(self, Self::Dispatched | Self::Cancelled)
     }
 }
 
@@ -198,13 +198,13 @@ impl PrimaProgress {
     }
 }
 
-/// A parcel as Prima, or a despatch file, names it.
+/// A parcel as Prima, or a dispatch file, names it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PrimaParcel {
     /// `DespatchNumber`.
-    pub despatch: String,
+    pub dispatch: String,
     /// `DespatchDate`.
-    pub despatched_on: Option<Date>,
+    pub dispatched_on: Option<Date>,
     /// `Carrier`.
     pub carrier: String,
     /// `CarrServ`.
@@ -219,7 +219,7 @@ impl PrimaParcel {
     /// The parcel's name among those of its order.
     #[must_use]
     pub fn identity(&self) -> (&str, &str) {
-        (&self.despatch, &self.consignment)
+        (&self.dispatch, &self.consignment)
     }
 }
 

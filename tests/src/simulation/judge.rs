@@ -219,7 +219,7 @@ impl Case<'_> {
             ExceptionKind::FoundInPrima => {
                 self.truth.number_in_use || (self.wiped() && (!self.copies.is_empty() || self.truth.shares_number))
             }
-            ExceptionKind::CancelledAfterDespatch => ended && self.copies.iter().any(|copy| copy.progress == Progress::Despatched),
+            ExceptionKind::CancelledAfterDispatch => ended && self.copies.iter().any(|copy| copy.progress == Progress::Dispatched),
             // Where Prima can cancel an open order, and says what is to be understood, it is told to.
             ExceptionKind::CancelledAfterCreation => {
                 let plan = &self.world.plan;
@@ -235,7 +235,7 @@ impl Case<'_> {
             ExceptionKind::PrimaUnclear => self.world.plan.profile.prima_unclear > 0.0 || self.unanswered(Kind::Ask) >= QUESTIONS,
             ExceptionKind::PrimaFault => self.copies.is_empty() && self.note.is_some_and(|note| note.attempts >= SENDINGS),
             ExceptionKind::Unmappable => self.truth.unmappable,
-            // Without rules, or of a despatch: nothing of that kind is in the plan.
+            // Without rules, or of a dispatch: nothing of that kind is in the plan.
             _ => false,
         };
         (!justified).then(|| format!("is an exception without cause: {}", kind.name()))

@@ -268,7 +268,7 @@ impl Marketplace {
 
     fn happen(&mut self, index: usize, happening: Happening, at: Timestamp) {
         let state = self.sales[index].order.order_state.clone();
-        let before_despatch = matches!(
+        let before_dispatch = matches!(
             state,
             OrderState::Staging
                 | OrderState::WaitingAcceptance
@@ -293,7 +293,7 @@ impl Marketplace {
                 self.sales[index].order.customer_debited_date = Some(at);
                 self.touch(index, at);
             }
-            Happening::Cancel if before_despatch => self.end(index, OrderState::Canceled, at),
+            Happening::Cancel if before_dispatch => self.end(index, OrderState::Canceled, at),
             Happening::CancelPiece
                 if matches!(state, OrderState::WaitingDebit | OrderState::WaitingDebitPayment | OrderState::Shipping) =>
             {

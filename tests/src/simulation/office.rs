@@ -12,7 +12,7 @@ pub enum Progress {
     /// Entered.
     Open,
     /// Its goods have left.
-    Despatched,
+    Dispatched,
     /// Cancelled.
     Cancelled,
 }
@@ -99,7 +99,7 @@ impl Office {
         let first = *self.by_number.get(number)?.first()?;
         Some(match self.orders[first].progress {
             Progress::Open => PrimaOrderStatus::Open("Entered".to_owned()),
-            Progress::Despatched => PrimaOrderStatus::Despatched,
+            Progress::Dispatched => PrimaOrderStatus::Dispatched,
             Progress::Cancelled => PrimaOrderStatus::Cancelled,
         })
     }
@@ -126,11 +126,11 @@ impl Office {
         });
     }
 
-    /// The warehouse despatches an order; false where it is not open.
-    pub fn despatch(&mut self, index: usize) -> bool {
+    /// The warehouse dispatches an order; false where it is not open.
+    pub fn dispatch(&mut self, index: usize) -> bool {
         match self.orders.get_mut(index) {
             Some(order) if order.progress == Progress::Open => {
-                order.progress = Progress::Despatched;
+                order.progress = Progress::Dispatched;
                 true
             }
             _ => false,
@@ -185,7 +185,7 @@ impl Office {
                 self.orders[first].progress = Progress::Cancelled;
                 Ok(())
             }
-            Progress::Despatched => Err("Order is already despatched".to_owned()),
+            Progress::Dispatched => Err("Order is already dispatched".to_owned()),
             Progress::Cancelled => Err("Order is already cancelled".to_owned()),
         }
     }

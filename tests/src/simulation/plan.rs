@@ -332,7 +332,7 @@ pub fn channel(id: &str, interval: u32, take_over_from: Timestamp) -> Channel {
         name: id.to_owned(),
         base_url: format!("https://{id}.mirakl.net"),
         shop_id: Some(2001),
-        despatches: shared::domain::channel::Mode::Off,
+        dispatches: shared::domain::channel::Mode::Off,
         stock: shared::domain::channel::Mode::Off,
         orders: shared::domain::channel::Mode::Live,
         take_over_from,

@@ -226,7 +226,7 @@ impl Store for Port {
         Ok(keys)
     }
 
-    // Despatches have a simulation of their own: nothing of theirs is called here.
+    // Dispatches have a simulation of their own: nothing of theirs is called here.
     async fn orders_due(&self, channel: &str, index_state: &str, until: Timestamp, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
         self.0.world.store.orders_due(channel, index_state, until, limit).await
     }

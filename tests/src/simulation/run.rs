@@ -482,11 +482,11 @@ async fn warehouse(world: Rc<World>) {
                     continue;
                 }
                 leaving.push((order.channel.clone(), order.order_id.clone()));
-                office.despatch(index);
+                office.dispatch(index);
             }
         }
         for (channel, order_id) in leaving {
-            world.tell(|| format!("despatched {channel} {order_id}"));
+            world.tell(|| format!("dispatched {channel} {order_id}"));
             let at = after(now, world.dice.seconds(0, 120));
             world.shop(&channel, |shop| shop.plan_for(&order_id, at, Happening::Ship));
         }

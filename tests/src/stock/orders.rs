@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rand::SeedableRng as _;
 use rust_decimal::Decimal;
-use shared::domain::despatch::{Despatch, Parcel};
+use shared::domain::dispatch::{Dispatch, Parcel};
 use shared::domain::order::life::{Circumstances, on_listing};
 use shared::domain::order::row::{OrderKey, OrderRow, Stage};
 use shared::domain::state::Store as _;
@@ -157,7 +157,7 @@ impl Life {
         let allocated = self.world.office.borrow_mut().move_to(&self.number, PrimaStage::Allocated, self.world.now());
         self.world.tell(|| format!("{} is allocated: {allocated:?}", self.order_id));
         self.wait((0, 900)).await;
-        self.save(|row, now| row.despatch.get_or_insert_with(Box::default).note_word("Allocated", now)).await;
+        self.save(|row, now| row.dispatch.get_or_insert_with(Box::default).note_word("Allocated", now)).await;
         self.wait((60, 2400)).await;
         if dice.chance(0.15) {
             self.leaves(false).await;
@@ -175,9 +175,9 @@ impl Life {
         self.cancel_in_prima();
         self.wait((0, 900)).await;
         self.save(|row, now| {
-            let despatch = row.despatch.get_or_insert_with(Box::default);
-            despatch.note_word("Cancelled", now);
-            despatch.ended_at = Some(now);
+            let dispatch = row.dispatch.get_or_insert_with(Box::default);
+            dispatch.note_word("Cancelled", now);
+            dispatch.ended_at = Some(now);
         })
         .await;
         self.wait((1, 1200)).await;
@@ -195,7 +195,7 @@ impl Life {
     /// A parcel leaves, the last or one before it, as soon as the goods are there; and its row says so a while later.
     async fn leaves(&self, is_last: bool) {
         let lines = loop {
-            match self.despatch(is_last) {
+            match self.dispatch(is_last) {
                 Ok(Some(lines)) => break lines,
                 Ok(None) => return,
                 Err(refusal) => self.world.tell(|| format!("{} cannot leave: {refusal}", self.order_id)),
@@ -262,7 +262,7 @@ impl Life {
         let units = listed.or_else(|| told.known.last().map(|(_, units)| units.clone())).unwrap_or_default();
         told.known.push((self.world.now(), units));
         if matches!(row.stage, Stage::Cancelled | Stage::Refused)
-            || row.despatch.as_ref().is_some_and(|despatch| despatch.ended_at.is_some())
+            || row.dispatch.as_ref().is_some_and(|dispatch| dispatch.ended_at.is_some())
         {
             told.over_at.get_or_insert(self.world.now());
         }
@@ -391,7 +391,7 @@ impl Life {
 
     /// Books a parcel: what Mirakl still wants of the order's lines; or one piece where it is not the last. Answers what has left; none
     /// where there is nothing to put into one.
-    fn despatch(&self, is_last: bool) -> Result<Option<Vec<ParcelLine>>, String> {
+    fn dispatch(&self, is_last: bool) -> Result<Option<Vec<ParcelLine>>, String> {
         let wanted: BTreeMap<String, u32> = self.standing().into_iter().map(|(id, _, pieces)| (id, pieces)).collect();
         let mut office = self.world.office.borrow_mut();
         let Some(order) = office.orders_by_number(&self.number).first().map(|order| (*order).clone()) else { return Ok(None) };
@@ -430,10 +430,10 @@ impl Life {
 
 /// What `collect-dispatches` makes of a row of whose goods a parcel has left.
 fn left(row: &mut OrderRow, lines: &[ParcelLine], is_last: bool, now: jiff::Timestamp) {
-    let despatch: &mut Despatch = row.despatch.get_or_insert_with(Box::default);
-    let number = format!("D{}", despatch.parcels.len() + 1);
-    despatch.parcels.push(Parcel { despatch: number, lines: lines.to_vec(), found_at: now, ..Parcel::default() });
-    despatch.note_word(if is_last { "Despatched" } else { "Part Despatched" }, now);
-    despatch.ended_at = is_last.then_some(now);
-    row.enter(if is_last { Stage::Despatched } else { Stage::PartDespatched }, now, "left");
+    let dispatch: &mut Dispatch = row.dispatch.get_or_insert_with(Box::default);
+    let number = format!("D{}", dispatch.parcels.len() + 1);
+    dispatch.parcels.push(Parcel { dispatch: number, lines: lines.to_vec(), found_at: now, ..Parcel::default() });
+    dispatch.note_word(if is_last { "Despatched" } else { "Part Despatched" }, now);
+    dispatch.ended_at = is_last.then_some(now);
+    row.enter(if is_last { Stage::Dispatched } else { Stage::PartDispatched }, now, "left");
 }

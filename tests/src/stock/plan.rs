@@ -91,9 +91,9 @@ impl Plan {
         let falls = [
             (Lowered::AtCreation, FallsAt::Creation),
             (Lowered::AtAllocation, FallsAt::Allocation),
-            (Lowered::AtDespatch, FallsAt::Despatch),
+            (Lowered::AtDispatch, FallsAt::Dispatch),
             // Nobody has looked yet: the safe setting.
-            (Lowered::AtCreation, FallsAt::Despatch),
+            (Lowered::AtCreation, FallsAt::Dispatch),
         ];
         let (lowered, falls_at) = falls[dice.index(falls.len())];
         let last_units = if dice.chance(0.25) { 2 } else { 0 };

@@ -400,7 +400,7 @@ impl World {
         let open = shops.iter().zip(SHOPS).flat_map(|(shop, shop_id)| shop.open_orders(shop_id)).flat_map(|order| &order.lines);
         let waiting = open.filter(|line| line.offer_sku == offer_sku && !in_prima.contains(line.order_line_id.as_str()));
         // Pieces that Mirakl has cancelled of a line: they stay in Prima's order until a person reduces it, and do not leave.
-        let standing = office.orders().filter(|order| !matches!(order.stage, Stage::Cancelled | Stage::Despatched));
+        let standing = office.orders().filter(|order| !matches!(order.stage, Stage::Cancelled | Stage::Dispatched));
         let lines = standing.flat_map(|order| order.order.lines.iter().map(move |line| (order, line)));
         let surplus = lines.filter(|(_, line)| line.product == item.sku.product && line.matrix == item.sku.matrix).map(|(order, line)| {
             let listed = shops.iter().find_map(|shop| shop.order(&order.order.third_party_id)).filter(|listed| listed.state.is_open());

@@ -45,7 +45,7 @@ const OPERATIONS: [(&str, &[&str]); 17] = [
 const STORE: &[&str] = &["shared/src/aws/store.rs"];
 const LEDGER: &[&str] = &["shared/src/domain/state/ledger.rs", "shared/src/aws/stock_ledger.rs", "shared/src/aws/store.rs"];
 const DOCUMENTS: &[&str] = &["shared/src/aws/documents.rs"];
-const DESPATCH_BOOK: &[&str] = &["shared/src/aws/dispatch_documents.rs", "shared/src/aws/documents.rs"];
+const DISPATCH_BOOK: &[&str] = &["shared/src/aws/dispatch_documents.rs", "shared/src/aws/documents.rs"];
 const STOCK_BOOK: &[&str] = &["shared/src/aws/stock_documents.rs", "shared/src/aws/documents.rs"];
 const INSTALLED: &[&str] = &["shared/src/aws/prima_client.rs", "shared/src/aws/documents.rs"];
 const QUEUES: &[&str] = &["shared/src/aws/queues.rs"];
@@ -53,7 +53,7 @@ const BUS: &[&str] = &["shared/src/aws/event_bus.rs"];
 const KEYS: &[&str] = &["shared/src/aws/secrets.rs"];
 const COPY_OF_CHANNELS: &[&str] = &["shared/src/aws/channel_copy.rs"];
 const STOCK_FILES: &[&str] = &["shared/src/aws/stock_files.rs"];
-const DESPATCH_FILES: &[&str] = &["functions/collect-dispatches/src/handler.rs"];
+const DISPATCH_FILES: &[&str] = &["functions/collect-dispatches/src/handler.rs"];
 
 /// The key condition that binds a write to some partitions of a table.
 const FLIGHTS: &str = "StockTable where ForAllValues:StringLike flights#*";
@@ -91,9 +91,9 @@ const USES: &[Use] = &[
     Use("documents.read", DOCUMENTS, &[("dynamodb:GetItem", "MapsTable")]),
     Use("documents.sku_overrides", DOCUMENTS, &[("dynamodb:GetItem", "MapsTable")]),
     Use("prima.now", INSTALLED, &[("dynamodb:GetItem", "ChannelsTable")]),
-    Use("despatch book.channels", DESPATCH_BOOK, &[("dynamodb:Query", "ChannelsTable")]),
-    Use("despatch book.pages", DESPATCH_BOOK, &[("dynamodb:GetItem", "MapsTable")]),
-    Use("despatch book.keep_platform", DESPATCH_BOOK, &[("dynamodb:PutItem", "MapsTable")]),
+    Use("dispatch book.channels", DISPATCH_BOOK, &[("dynamodb:Query", "ChannelsTable")]),
+    Use("dispatch book.pages", DISPATCH_BOOK, &[("dynamodb:GetItem", "MapsTable")]),
+    Use("dispatch book.keep_platform", DISPATCH_BOOK, &[("dynamodb:PutItem", "MapsTable")]),
     Use("stock book.channels", STOCK_BOOK, &[("dynamodb:Query", "ChannelsTable")]),
     Use("stock book.unusable", STOCK_BOOK, &[("dynamodb:Query", "ChannelsTable")]),
     Use("stock book.pages", STOCK_BOOK, &[("dynamodb:GetItem", "MapsTable"), ("dynamodb:Query", "MapsTable")]),
@@ -113,16 +113,16 @@ const USES: &[Use] = &[
     Use("files.write(FIGURES", STOCK_FILES, &[("s3:PutObject", "StockFiles/figures")]),
     Use("files.write(&offers_of", STOCK_FILES, &[("s3:PutObject", "StockFiles/offers/*")]),
     Use("files.write(&import_of", STOCK_FILES, &[("s3:PutObject", "StockFiles/imports/*")]),
-    Use("inbox.waiting", DESPATCH_FILES, &[("s3:ListBucket", "DespatchFiles")]),
-    Use("inbox.read", DESPATCH_FILES, &[("s3:GetObject", "DespatchFiles/incoming/*"), ("s3:ListBucket", "DespatchFiles")]),
+    Use("inbox.waiting", DISPATCH_FILES, &[("s3:ListBucket", "DispatchFiles")]),
+    Use("inbox.read", DISPATCH_FILES, &[("s3:GetObject", "DispatchFiles/incoming/*"), ("s3:ListBucket", "DispatchFiles")]),
     Use(
         "inbox.put_away",
-        DESPATCH_FILES,
+        DISPATCH_FILES,
         &[
-            ("s3:GetObject", "DespatchFiles/incoming/*"),
-            ("s3:PutObject", "DespatchFiles/done/*"),
-            ("s3:PutObject", "DespatchFiles/refused/*"),
-            ("s3:DeleteObject", "DespatchFiles/incoming/*"),
+            ("s3:GetObject", "DispatchFiles/incoming/*"),
+            ("s3:PutObject", "DispatchFiles/done/*"),
+            ("s3:PutObject", "DispatchFiles/refused/*"),
+            ("s3:DeleteObject", "DispatchFiles/incoming/*"),
         ],
     ),
 ];
@@ -312,7 +312,7 @@ fn queues<'a>(template: &'a Value, function: &'a Value) -> Option<(&'a str, &'a 
 fn used(function: Function, template: &Value, properties: &Value) -> (BTreeSet<&'static str>, Permissions) {
     let text = text_of(function.name());
     let (queue, dead_letters) = queues(template, properties).unwrap_or(("no queue", "no dead-letter queue"));
-    let books = if text.contains("shared::domain::stock::book::") { "stock " } else { "despatch " };
+    let books = if text.contains("shared::domain::stock::book::") { "stock " } else { "dispatch " };
     let mut uses = uses_in(&text, books);
     for (module, path) in HELPERS {
         let helpers: Vec<Item> = items(&file(path));

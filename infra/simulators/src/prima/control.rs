@@ -26,7 +26,7 @@ pub(super) fn routes() -> Router<Arc<Simulator>> {
         .route("/simulator/orders/{number}", get(orders).delete(forget))
         .route("/simulator/orders/{number}/status", post(set_status))
         .route("/simulator/orders/{number}/release", post(release))
-        .route("/simulator/orders/{number}/despatch", post(despatch))
+        .route("/simulator/orders/{number}/dispatch", post(dispatch))
         .route("/simulator/orders/{number}/close-short", post(close_short))
         .route("/simulator/warehouse", post(warehouse))
         .route("/simulator/warehouse/allocate", post(allocate))
@@ -164,7 +164,7 @@ async fn release(State(simulator): State<Arc<Simulator>>, Path(number): Path<Str
     orders(State(simulator), Path(number)).await
 }
 
-async fn despatch(State(simulator): State<Arc<Simulator>>, Path(number): Path<String>, Json(booking): Json<Booking>) -> Answer<Parcel> {
+async fn dispatch(State(simulator): State<Arc<Simulator>>, Path(number): Path<String>, Json(booking): Json<Booking>) -> Answer<Parcel> {
     simulator.installation().book(&number, booking, Timestamp::now()).map(Json).map_err(refused)
 }
 

@@ -218,7 +218,7 @@ pub(super) fn progress(number: &str, answer: &OrderStatusAnswer, manner: &Manner
     for parcel in &answer.parcels {
         let date = parcel.at.strftime("%d/%m/%Y").to_string();
         let attributes = [
-            ("DespatchNumber", parcel.despatch_number.as_str()),
+            ("DespatchNumber", parcel.dispatch_number.as_str()),
             ("DespatchDate", &date),
             ("Carrier", &parcel.carrier),
             ("CarrServ", &parcel.service),

@@ -134,14 +134,14 @@ impl Installation {
     pub fn order_status(&mut self, number: &str, now: Timestamp) -> Result<OrderStatusAnswer, Refusal> {
         self.land(now);
         let order = self.first(number)?;
-        let parcels = if self.rules.despatch_data { order.parcels.clone() } else { Vec::new() };
+        let parcels = if self.rules.dispatch_data { order.parcels.clone() } else { Vec::new() };
         Ok(OrderStatusAnswer { status: order.status().to_owned(), parcels })
     }
 
     /// `CancelOrder` (assumed). Of several orders with one number, the first that is not cancelled.
     ///
     /// # Errors
-    /// The installation has no such request, does not know the order, or has cancelled or despatched it, even in part.
+    /// The installation has no such request, does not know the order, or has cancelled or dispatched it, even in part.
     pub fn cancel_order(&mut self, number: &str, narrative: &str, now: Timestamp) -> Result<(), Refusal> {
         self.land(now);
         self.cancel_by_request(number, narrative, now)
@@ -150,16 +150,16 @@ impl Installation {
     /// Moves an order on, as a person or the warehouse does.
     ///
     /// # Errors
-    /// Prima does not know the order; it is on hold and goods would have to move; it is cancelled or despatched; or goods
+    /// Prima does not know the order; it is on hold and goods would have to move; it is cancelled or dispatched; or goods
     /// have left and it would go back.
     pub fn move_to(&mut self, number: &str, stage: Stage, now: Timestamp) -> Result<(), Refusal> {
         self.land(now);
         let order = self.first_mut(number)?;
         let from = order.stage.as_str().to_owned();
         let refused = match (&order.stage, &stage) {
-            (Stage::Despatched | Stage::Cancelled, _) => true,
-            (Stage::PartDespatched, to) => !matches!(to, Stage::Despatched),
-            (_, Stage::Allocated | Stage::Picking | Stage::PartDespatched | Stage::Despatched) => order.hold.is_some(),
+            (Stage::Dispatched | Stage::Cancelled, _) => true,
+            (Stage::PartDispatched, to) => !matches!(to, Stage::Dispatched),
+            (_, Stage::Allocated | Stage::Picking | Stage::PartDispatched | Stage::Dispatched) => order.hold.is_some(),
             _ => false,
         };
         if refused {
@@ -172,7 +172,7 @@ impl Installation {
         let Some(order) = self.orders.get_mut(&id) else { return Ok(()) };
         match stage {
             Stage::Allocated | Stage::Picking => self.shelves.allocate(order),
-            Stage::Despatched => self.shelves.leave(order, &order.left()),
+            Stage::Dispatched => self.shelves.leave(order, &order.left()),
             _ => {}
         }
         order.stage = stage;
@@ -248,7 +248,7 @@ impl Installation {
         let ids = self.by_number.remove(number).unwrap_or_default();
         for id in &ids {
             let Some(order) = self.orders.remove(id) else { continue };
-            if !matches!(order.stage, Stage::Despatched | Stage::Cancelled) {
+            if !matches!(order.stage, Stage::Dispatched | Stage::Cancelled) {
                 self.shelves.release(&order, &order.left());
             }
             let third_party_id = &order.order.third_party_id;
@@ -364,7 +364,7 @@ impl Installation {
         let Some(order) = standing.or(ids.first()).and_then(|id| self.orders.get_mut(id)) else { return Err(unknown) };
         match order.stage {
             Stage::Cancelled => Err(Refusal::new(format!("Order {number} is already cancelled"))),
-            Stage::PartDespatched | Stage::Despatched => Err(Refusal::new(format!("Order {number} is already despatched"))),
+            Stage::PartDispatched | Stage::Dispatched => Err(Refusal::new(format!("Order {number} is already dispatched"))),
             _ => {
                 self.shelves.release(order, &order.left());
                 order.stage = Stage::Cancelled;

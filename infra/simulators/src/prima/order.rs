@@ -133,9 +133,9 @@ pub enum Stage {
     /// An open status of the installation's own.
     Other(String),
     /// `Part Despatched`.
-    PartDespatched,
+    PartDispatched,
     /// `Despatched`.
-    Despatched,
+    Dispatched,
     /// `Cancelled`.
     Cancelled,
 }
@@ -149,8 +149,8 @@ impl Stage {
             Self::Allocated => "Allocated",
             Self::Picking => "Picking",
             Self::Other(status) => status,
-            Self::PartDespatched => "Part Despatched",
-            Self::Despatched => "Despatched",
+            Self::PartDispatched => "Part Despatched",
+            Self::Dispatched => "Despatched",
             Self::Cancelled => "Cancelled",
         }
     }
@@ -158,13 +158,13 @@ impl Stage {
     /// Whether nothing has left the warehouse and the order still stands.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !matches!(self, Self::PartDespatched | Self::Despatched | Self::Cancelled)
+        !matches!(self, Self::PartDispatched | Self::Dispatched | Self::Cancelled)
     }
 }
 
 impl From<String> for Stage {
     fn from(status: String) -> Self {
-        let known = [Self::Entered, Self::Allocated, Self::Picking, Self::PartDespatched, Self::Despatched, Self::Cancelled];
+        let known = [Self::Entered, Self::Allocated, Self::Picking, Self::PartDispatched, Self::Dispatched, Self::Cancelled];
         known.into_iter().find(|stage| stage.as_str() == status).unwrap_or(Self::Other(status))
     }
 }

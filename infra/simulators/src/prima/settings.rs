@@ -158,8 +158,8 @@ pub struct OrderRules {
     pub repeated_number: RepeatedNumber,
     /// Whether the installation has `CancelOrder`.
     pub cancel_order: bool,
-    /// Whether `OrderStatus` answers parcels (assumed); sites where it does not write despatch files.
-    pub despatch_data: bool,
+    /// Whether `OrderStatus` answers parcels (assumed); sites where it does not write dispatch files.
+    pub dispatch_data: bool,
     /// The longest `OrderNumber`, in characters.
     pub longest_order_number: usize,
     /// The longest value of an attribute, in characters, by its name; of every other, [`Self::longest_text`].
@@ -196,7 +196,7 @@ impl Default for OrderRules {
             unknown_order_text: "Order not found".to_owned(),
             repeated_number: RepeatedNumber::Twice,
             cancel_order: true,
-            despatch_data: true,
+            dispatch_data: true,
             longest_order_number: 20,
             longest,
             longest_text: 255,
@@ -259,7 +259,7 @@ pub enum Lowered {
     /// When the warehouse allocates it.
     AtAllocation,
     /// When its goods leave: nothing is ever set aside.
-    AtDespatch,
+    AtDispatch,
 }
 
 /// What becomes of an `OrderNumber` or `TPGUID` that Prima has already. Which of the two a real installation does is not known.

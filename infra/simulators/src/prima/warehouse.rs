@@ -14,7 +14,7 @@ use super::order::{Refusal, Stage};
 #[serde(default)]
 pub struct Parcel {
     /// `DespatchNumber`.
-    pub despatch_number: String,
+    pub dispatch_number: String,
     /// `Carrier`: Prima's own description.
     pub carrier: String,
     /// `CarrServ`.
@@ -43,7 +43,7 @@ pub struct Booking {
     pub last: bool,
 }
 
-/// How a day's despatches fall out. Shares are from 0 (none) to 1 (all).
+/// How a day's dispatches fall out. Shares are from 0 (none) to 1 (all).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Round {
@@ -95,8 +95,8 @@ impl Installation {
         self.land(now);
         let count = self.parcels_booked();
         let order = self.first(number)?;
-        if order.hold.is_some() || matches!(order.stage, Stage::Cancelled | Stage::Despatched) {
-            return Err(Refusal::new(format!("Order {number} cannot be despatched: it is {}", order.status())));
+        if order.hold.is_some() || matches!(order.stage, Stage::Cancelled | Stage::Dispatched) {
+            return Err(Refusal::new(format!("Order {number} cannot be dispatched: it is {}", order.status())));
         }
         let left: Vec<(u32, u32)> = order.left();
         let lines = booking.lines.unwrap_or_else(|| left.clone());
@@ -108,7 +108,7 @@ impl Installation {
             return Err(Refusal::new(format!("Order {number} waits: these pieces are not in stock")));
         }
         let parcel = Parcel {
-            despatch_number: format!("D{:07}", count + 1),
+            dispatch_number: format!("D{:07}", count + 1),
             carrier: booking.carrier,
             service: booking.service,
             consignment: booking.consignment.unwrap_or_else(|| format!("1550{:010}", count + 1)),
@@ -121,7 +121,7 @@ impl Installation {
             order.parcels.push(parcel.clone());
             order.changed_at = now;
             let rest = order.left();
-            order.stage = if booking.last || rest.is_empty() { Stage::Despatched } else { Stage::PartDespatched };
+            order.stage = if booking.last || rest.is_empty() { Stage::Dispatched } else { Stage::PartDispatched };
             if booking.last {
                 self.shelves.release(order, &rest);
             }
@@ -133,12 +133,12 @@ impl Installation {
     /// The carrier's number of a parcel that left without one.
     ///
     /// # Errors
-    /// Prima does not know the order or the despatch.
-    pub fn give_consignment(&mut self, number: &str, despatch: &str, consignment: &str, now: Timestamp) -> Result<(), Refusal> {
+    /// Prima does not know the order or the dispatch.
+    pub fn give_consignment(&mut self, number: &str, dispatch: &str, consignment: &str, now: Timestamp) -> Result<(), Refusal> {
         self.land(now);
         let order = self.first_mut(number)?;
-        let parcel = order.parcels.iter_mut().find(|parcel| parcel.despatch_number == despatch);
-        let parcel = parcel.ok_or_else(|| Refusal::new(format!("Order {number} has no despatch {despatch}")))?;
+        let parcel = order.parcels.iter_mut().find(|parcel| parcel.dispatch_number == dispatch);
+        let parcel = parcel.ok_or_else(|| Refusal::new(format!("Order {number} has no dispatch {dispatch}")))?;
         parcel.consignment = consignment.to_owned();
         Ok(())
     }
@@ -151,10 +151,10 @@ impl Installation {
         self.land(now);
         let id = self.first(number)?.id;
         let Some(order) = self.orders.get_mut(&id) else { return Ok(()) };
-        if !matches!(order.stage, Stage::Despatched | Stage::Cancelled) {
+        if !matches!(order.stage, Stage::Dispatched | Stage::Cancelled) {
             self.shelves.release(order, &order.left());
         }
-        order.stage = if order.parcels.is_empty() { Stage::Cancelled } else { Stage::Despatched };
+        order.stage = if order.parcels.is_empty() { Stage::Cancelled } else { Stage::Dispatched };
         order.changed_at = now;
         Ok(())
     }
@@ -165,7 +165,7 @@ impl Installation {
         let mut rng = ChaCha8Rng::seed_from_u64(round.seed);
         let open: Vec<String> = self
             .orders()
-            .filter(|order| order.hold.is_none() && !matches!(order.stage, Stage::Cancelled | Stage::Despatched))
+            .filter(|order| order.hold.is_none() && !matches!(order.stage, Stage::Cancelled | Stage::Dispatched))
             .map(|order| order.order.order_number.clone())
             .collect();
         let limit = if round.orders == 0 { usize::MAX } else { round.orders };
@@ -218,7 +218,7 @@ impl Installation {
                 done.parcels.push((number.to_owned(), parcel));
             }
         }
-        if self.first(number).is_ok_and(|order| order.stage == Stage::Despatched) {
+        if self.first(number).is_ok_and(|order| order.stage == Stage::Dispatched) {
             done.finished.push(number.to_owned());
             if self.first(number).is_ok_and(|order| !order.left().is_empty()) {
                 done.short.push(number.to_owned());

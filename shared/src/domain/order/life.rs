@@ -9,12 +9,12 @@ use super::remaining::{has_left, is_refunded};
 use super::remedy::{self, SettledAs};
 use super::row::{Attempt, ExceptionKind, OrderRow, RowLine, Stage, lines_left};
 use crate::domain::channel::Channel;
-use crate::domain::despatch::Despatch;
+use crate::domain::dispatch::Dispatch;
 use crate::kit::clock::{after, before};
 use crate::mirakl::shipping::How;
 use crate::mirakl::{Order, OrderState};
 
-/// A despatch's message that should have been worked off by then is taken for lost and sent again. Longer than any delay we ask for.
+/// A dispatch's message that should have been worked off by then is taken for lost and sent again. Longer than any delay we ask for.
 pub const QUEUED_IS_STUCK: Duration = Duration::from_secs(20 * 60);
 /// A lease that ended this long ago has no living holder, whatever the clocks.
 pub const LEASE_IS_DEAD: Duration = Duration::from_secs(60);
@@ -203,7 +203,7 @@ fn firm(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Ne
             Next::Create
         }
         Stage::InDoubt | Stage::Creating => driven_on(row, newer, at),
-        Stage::Created | Stage::Despatched | Stage::PartDespatched => {
+        Stage::Created | Stage::Dispatched | Stage::PartDispatched => {
             notice_missing_parts(row, order, at);
             Next::Nothing
         }
@@ -221,7 +221,7 @@ fn notice_missing_parts(row: &mut OrderRow, order: &Order, at: Circumstances) {
     let fewer: Vec<_> = missing.iter().map(|(id, left, of)| format!("line {id}: {left} of {of} left")).collect();
     let fewer = fewer.join("; ");
     let number = row.order_number.clone().unwrap_or_default();
-    let in_parcels = |line: &RowLine| row.despatch.as_ref().map_or(0, |despatch| despatch.in_parcels(&line.order_line_id));
+    let in_parcels = |line: &RowLine| row.dispatch.as_ref().map_or(0, |dispatch| dispatch.in_parcels(&line.order_line_id));
     let is_shipped = row.stage == Stage::Shipped;
     let has_gone = is_shipped || row.lines.iter().any(|line| in_parcels(line) > left(line));
     let lines = row.lines.iter().map(|line| RowLine { quantity: left(line), ..line.clone() }).filter(|line| line.quantity > 0).collect();
@@ -231,7 +231,7 @@ fn notice_missing_parts(row: &mut OrderRow, order: &Order, at: Circumstances) {
     if has_gone {
         let part = if row.lines.is_empty() { "all" } else { "a part" };
         row.fail(
-            ExceptionKind::CancelledAfterDespatch,
+            ExceptionKind::CancelledAfterDispatch,
             format!("Mirakl cancelled or refunded {part} of the order, and these goods have left Prima already (order {number}; {fewer})"),
             format!("Stop the parcel at the carrier if that is still possible, and agree with the marketplace on its return. Then settle the exception: {settle}"),
             at.now,
@@ -250,7 +250,7 @@ fn notice_missing_parts(row: &mut OrderRow, order: &Order, at: Circumstances) {
 /// we had refunded ourselves, because Prima will not send it, is not missing; nor what was refunded after it had left.
 fn missing(row: &OrderRow, order: &Order) -> Vec<(String, u32, u32)> {
     // Pieces that we are having cancelled or refunded ourselves: whoever sent that records it.
-    if row.despatch.as_ref().is_some_and(|despatch| despatch.open_settlement().is_some()) {
+    if row.dispatch.as_ref().is_some_and(|dispatch| dispatch.open_settlement().is_some()) {
         return Vec::new();
     }
     // It was seen as shipped, and this listing does not say so any more: what it refunds are returns.
@@ -264,7 +264,7 @@ fn missing(row: &OrderRow, order: &Order) -> Vec<(String, u32, u32)> {
     };
     let left = |line: &RowLine| {
         let listed = listed.get(line.order_line_id.as_str()).copied().unwrap_or_default();
-        listed.saturating_add(row.despatch.as_ref().map_or(0, |despatch| despatch.refunded(&line.order_line_id)))
+        listed.saturating_add(row.dispatch.as_ref().map_or(0, |dispatch| dispatch.refunded(&line.order_line_id)))
     };
     let fewer = row.lines.iter().map(|line| (line.order_line_id.clone(), left(line), line.quantity));
     fewer.filter(|(_, left, of)| left < of).collect()
@@ -310,11 +310,11 @@ fn ended(row: &mut OrderRow, reference: Option<&str>, newer: bool, at: Circumsta
             driven_on(row, newer, at)
         }
         // Every piece of it was cancelled by us, because Prima had cancelled it: nothing is left to do there.
-        Stage::Despatched if row.despatch.as_ref().is_some_and(|despatch| is_cancelled_by_us(despatch)) => {
+        Stage::Dispatched if row.dispatch.as_ref().is_some_and(|dispatch| is_cancelled_by_us(dispatch)) => {
             row.enter(Stage::Cancelled, at.now, "cancelled in Prima, and so in Mirakl");
             Next::Nothing
         }
-        Stage::Created | Stage::Despatched | Stage::PartDespatched => {
+        Stage::Created | Stage::Dispatched | Stage::PartDispatched => {
             row.enter(Stage::Cancelling, at.now, format!("{how} in Mirakl after it was created in Prima"));
             Next::Cancel
         }
@@ -322,7 +322,7 @@ fn ended(row: &mut OrderRow, reference: Option<&str>, newer: bool, at: Circumsta
             let in_prima_and_open = row
                 .exception
                 .as_ref()
-                .is_some_and(|exception| exception.kind == ExceptionKind::LineCancelledAfterCreation || exception.kind.is_of_despatch());
+                .is_some_and(|exception| exception.kind == ExceptionKind::LineCancelledAfterCreation || exception.kind.is_of_dispatch());
             if in_prima_and_open {
                 row.enter(Stage::Cancelling, at.now, format!("{how} in Mirakl as a whole"));
                 return Next::Cancel;
@@ -359,10 +359,10 @@ fn cancelling_by_reference(row: &mut OrderRow, reference: Option<&str>, at: Circ
     Next::Cancel
 }
 
-fn is_cancelled_by_us(despatch: &Despatch) -> bool {
-    despatch.ended_at.is_some()
-        && despatch.parcels.is_empty()
-        && despatch.settlements.iter().any(|settlement| settlement.how == How::Cancel)
+fn is_cancelled_by_us(dispatch: &Dispatch) -> bool {
+    dispatch.ended_at.is_some()
+        && dispatch.parcels.is_empty()
+        && dispatch.settlements.iter().any(|settlement| settlement.how == How::Cancel)
 }
 
 fn is_unreadable(row: &OrderRow) -> bool {
@@ -431,7 +431,7 @@ fn over(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Ne
     }
     match row.stage {
         // Prima may still send it: it is asked until it says what became of the order.
-        Stage::Created | Stage::Despatched | Stage::PartDespatched => {
+        Stage::Created | Stage::Dispatched | Stage::PartDispatched => {
             notice_missing_parts(row, order, at);
             Next::Nothing
         }
@@ -458,7 +458,7 @@ fn over(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Ne
 
 fn shipped(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) -> Next {
     match row.stage {
-        Stage::Created | Stage::Despatched | Stage::PartDespatched => {
+        Stage::Created | Stage::Dispatched | Stage::PartDispatched => {
             // A part may have been cancelled and the rest shipped between two listings.
             notice_missing_parts(row, order, at);
             // While its reference is owed, it stays among the open ones.
@@ -472,7 +472,7 @@ fn shipped(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) ->
             return Next::Create;
         }
         // A person shipped it in Mirakl's back office: that was the remedy.
-        Stage::Exception if row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_despatch()) => {
+        Stage::Exception if row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_dispatch()) => {
             row.enter(Stage::Shipped, at.now, "shipped in Mirakl by a person");
         }
         Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued if order.seller_reference().is_some() => {
@@ -831,20 +831,20 @@ mod tests {
 
     #[test]
     fn what_we_cancelled_ourselves_is_not_cancelled_in_prima_again() {
-        use crate::domain::despatch::{Parcel, Settlement};
+        use crate::domain::dispatch::{Parcel, Settlement};
         let by = |how| Settlement { how, lines: Vec::new(), at: now(), until: now(), confirmed_at: Some(now()), reason_code: None };
-        let ended = Despatch { ended_at: Some(now()), settlements: vec![by(How::Cancel)], ..Despatch::default() };
-        let outcome_of = |despatch: Despatch| {
-            let mut row = row_in(Stage::Despatched);
-            row.despatch = Some(Box::new(despatch));
+        let ended = Dispatch { ended_at: Some(now()), settlements: vec![by(How::Cancel)], ..Dispatch::default() };
+        let outcome_of = |dispatch: Dispatch| {
+            let mut row = row_in(Stage::Dispatched);
+            row.dispatch = Some(Box::new(dispatch));
             outcome(Some(&row), &order("CANCELED", 0), at(true))
         };
         assert_eq!(outcome_of(ended.clone()), (Stage::Cancelled, Next::Nothing));
         for other in [
-            Despatch { ended_at: None, ..ended.clone() },
-            Despatch { parcels: vec![Parcel::default()], ..ended.clone() },
-            Despatch { settlements: vec![by(How::Refund)], ..ended.clone() },
-            Despatch { settlements: Vec::new(), ..ended },
+            Dispatch { ended_at: None, ..ended.clone() },
+            Dispatch { parcels: vec![Parcel::default()], ..ended.clone() },
+            Dispatch { settlements: vec![by(How::Refund)], ..ended.clone() },
+            Dispatch { settlements: Vec::new(), ..ended },
         ] {
             assert_eq!(outcome_of(other.clone()), (Stage::Cancelling, Next::Cancel), "{other:?}");
         }
@@ -939,14 +939,14 @@ mod tests {
         let seen = OrderRow { referenced_at: Some(now()), ..seen };
         assert_eq!(outcome(Some(&seen), &closed(BOTH_PIECES), at(true)).0, Stage::Shipped);
         // A parcel of Prima's.
-        let parcel = crate::domain::despatch::Parcel { found_at: now(), ..crate::domain::despatch::Parcel::default() };
-        row.despatch = Some(Box::new(Despatch { parcels: vec![parcel], ..Despatch::default() }));
+        let parcel = crate::domain::dispatch::Parcel { found_at: now(), ..crate::domain::dispatch::Parcel::default() };
+        row.dispatch = Some(Box::new(Dispatch { parcels: vec![parcel], ..Dispatch::default() }));
         assert_eq!(outcome(Some(&row), &closed("[]"), at(true)).0, Stage::Shipped);
     }
 
     #[test]
     fn what_we_refunded_ourselves_and_what_had_left_before_is_nobodys_trouble() {
-        use crate::domain::despatch::{Parcel, SettledLine, Settlement};
+        use crate::domain::dispatch::{Parcel, SettledLine, Settlement};
         use crate::mirakl::shipping::ParcelLine;
         let ours = |pieces: u32, confirmed: bool| Settlement {
             how: How::Refund,
@@ -956,14 +956,14 @@ mod tests {
             confirmed_at: confirmed.then(now),
             reason_code: None,
         };
-        let stage_of = |despatch: Despatch, refunds: &str| {
-            let mut row = row_in(Stage::Despatched);
+        let stage_of = |dispatch: Dispatch, refunds: &str| {
+            let mut row = row_in(Stage::Dispatched);
             row.created_at = Some(now());
-            row.despatch = Some(Box::new(despatch));
+            row.dispatch = Some(Box::new(dispatch));
             outcome(Some(&row), &with_refunds(order("SHIPPING", 2), refunds), at(true))
         };
-        let quiet = (Stage::Despatched, Next::Nothing);
-        let settled = |settlements: Vec<Settlement>| Despatch { settlements, ..Despatch::default() };
+        let quiet = (Stage::Dispatched, Next::Nothing);
+        let settled = |settlements: Vec<Settlement>| Dispatch { settlements, ..Dispatch::default() };
         assert_eq!(stage_of(settled(vec![ours(1, true)]), ONE_PIECE), quiet);
         assert_eq!(stage_of(settled(vec![ours(2, true)]), BOTH_PIECES), quiet);
         assert_eq!(stage_of(settled(vec![ours(2, false)]), BOTH_PIECES), quiet, "under way");
@@ -977,7 +977,7 @@ mod tests {
             found_at: found.parse().unwrap(),
             ..Parcel::default()
         };
-        let left = |moment: &str| Despatch { parcels: vec![parcel(moment)], ended_at: moment.parse().ok(), ..Despatch::default() };
+        let left = |moment: &str| Dispatch { parcels: vec![parcel(moment)], ended_at: moment.parse().ok(), ..Dispatch::default() };
         assert_eq!(stage_of(left("2026-11-10T11:00:00Z"), ONE_PIECE), quiet, "a return");
         assert_eq!(stage_of(left("2026-11-10T11:00:00Z"), BOTH_PIECES), quiet, "a return");
         assert_eq!(stage_of(left("2026-11-10T11:25:00Z"), BOTH_PIECES), (Stage::Cancelling, Next::Cancel));
@@ -986,13 +986,13 @@ mod tests {
 
     #[test]
     fn what_was_refunded_before_it_left_and_told_as_shipped_all_the_same_is_told_once() {
-        use crate::domain::despatch::Parcel;
+        use crate::domain::dispatch::Parcel;
         // Refunded at 11:20, unseen.
         let shipped_by_us = |left: &str| {
             let mut row = row_in(Stage::Created);
             (row.created_at, row.referenced_at) = (Some(now()), Some(now()));
             let parcel = Parcel { found_at: left.parse().unwrap(), ..Parcel::default() };
-            row.despatch = Some(Box::new(Despatch { parcels: vec![parcel], ended_at: left.parse().ok(), ..Despatch::default() }));
+            row.dispatch = Some(Box::new(Dispatch { parcels: vec![parcel], ended_at: left.parse().ok(), ..Dispatch::default() }));
             row.enter(Stage::Shipped, now(), "shipped in Mirakl");
             row
         };
@@ -1009,7 +1009,7 @@ mod tests {
                 let order = listed(state, refunds, shipped);
                 let (mut row, next) = on_listing(Some(&shipped_by_us(after)), &order, &channel(), at(true)).unwrap();
                 let exception = row.exception.clone().unwrap();
-                assert_eq!((row.stage, exception.kind, next), (Stage::Exception, ExceptionKind::CancelledAfterDespatch, Next::Nothing));
+                assert_eq!((row.stage, exception.kind, next), (Stage::Exception, ExceptionKind::CancelledAfterDispatch, Next::Nothing));
                 assert!(exception.reason.contains(words), "{}", exception.reason);
                 assert!(exception.remedy.ends_with("exceptions settle uk C1-A --as shipped --note TEXT"), "{}", exception.remedy);
                 assert_eq!(on_listing(Some(&row), &order, &channel(), at(true)), None, "once");

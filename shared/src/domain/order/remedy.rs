@@ -74,7 +74,7 @@ pub fn settle_pieces(order: &OrderKey, how: How) -> String {
         How::Cancel => "cancel",
         How::Refund => "refund",
     };
-    format!("prima-mirakl despatches settle {} {} --how {how}", order.channel, order.order_id)
+    format!("prima-mirakl dispatches settle {} {} --how {how}", order.channel, order.order_id)
 }
 
 #[cfg(test)]

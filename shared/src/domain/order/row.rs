@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::despatch::Despatch;
+use crate::domain::dispatch::Dispatch;
 use crate::domain::events::Severity;
 use crate::domain::order::remaining::{gone_pieces, has_left, remaining};
 use crate::kit::amount::Amount;
@@ -57,9 +57,9 @@ pub enum Stage {
     /// In Prima, exactly once.
     Created,
     /// Something has left Prima, or will not leave, that Mirakl is still to be told of.
-    Despatched,
+    Dispatched,
     /// A part has left, and Mirakl knows all that it can know of it.
-    PartDespatched,
+    PartDispatched,
     /// Shipped in Mirakl, by whomever.
     Shipped,
     /// Cancelled in Mirakl after creation; being cancelled in Prima.
@@ -87,8 +87,8 @@ impl Stage {
         Self::Creating,
         Self::InDoubt,
         Self::Created,
-        Self::Despatched,
-        Self::PartDespatched,
+        Self::Dispatched,
+        Self::PartDispatched,
         Self::Shipped,
         Self::Cancelling,
         Self::Cancelled,
@@ -110,8 +110,8 @@ impl Stage {
             Self::Creating => "creating",
             Self::InDoubt => "in-doubt",
             Self::Created => "created",
-            Self::Despatched => "despatched",
-            Self::PartDespatched => "part-despatched",
+            Self::Dispatched => "dispatched",
+            Self::PartDispatched => "part-dispatched",
             Self::Shipped => "shipped",
             Self::Cancelling => "cancelling",
             Self::Cancelled => "cancelled",
@@ -139,7 +139,7 @@ impl Stage {
     /// In Prima, and neither shipped nor cancelled yet.
     #[must_use]
     pub fn is_in_prima(self) -> bool {
-        matches!(self, Self::Created | Self::Despatched | Self::PartDespatched)
+        matches!(self, Self::Created | Self::Dispatched | Self::PartDispatched)
     }
 }
 
@@ -244,7 +244,7 @@ pub enum ExceptionKind {
     /// Cancelled in Mirakl after creation, and Prima could not cancel it.
     CancelledAfterCreation,
     /// Cancelled in Mirakl after the goods had left.
-    CancelledAfterDespatch,
+    CancelledAfterDispatch,
     /// A line was cancelled in Mirakl after creation.
     LineCancelledAfterCreation,
     /// Shipped in Mirakl by a person, and not in Prima.
@@ -259,12 +259,12 @@ pub enum ExceptionKind {
     UnmappedCarrier,
     /// The carrier map leads to a carrier that the marketplace does not take.
     CarrierNotListed,
-    /// A despatch has no tracking number where one is demanded.
+    /// A dispatch has no tracking number where one is demanded.
     TrackingMissing,
-    /// Mirakl refused a despatch.
-    DespatchRejected,
-    /// Prima's despatch cannot be understood.
-    DespatchUnclear,
+    /// Mirakl refused a dispatch.
+    DispatchRejected,
+    /// Prima's dispatch cannot be understood.
+    DispatchUnclear,
     /// Prima sent less than was ordered.
     ShortShipment,
     /// Prima cancelled the order, and Mirakl did not.
@@ -287,7 +287,7 @@ impl ExceptionKind {
         Self::NumberTaken,
         Self::FoundInPrima,
         Self::CancelledAfterCreation,
-        Self::CancelledAfterDespatch,
+        Self::CancelledAfterDispatch,
         Self::LineCancelledAfterCreation,
         Self::ShippedOutsidePrima,
         Self::ShippedByOperator,
@@ -296,8 +296,8 @@ impl ExceptionKind {
         Self::UnmappedCarrier,
         Self::CarrierNotListed,
         Self::TrackingMissing,
-        Self::DespatchRejected,
-        Self::DespatchUnclear,
+        Self::DispatchRejected,
+        Self::DispatchUnclear,
         Self::ShortShipment,
         Self::CancelledInPrima,
         Self::PrimaFault,
@@ -316,7 +316,7 @@ impl ExceptionKind {
             Self::NumberTaken => "number-taken",
             Self::FoundInPrima => "found-in-prima",
             Self::CancelledAfterCreation => "cancelled-after-creation",
-            Self::CancelledAfterDespatch => "cancelled-after-despatch",
+            Self::CancelledAfterDispatch => "cancelled-after-dispatch",
             Self::LineCancelledAfterCreation => "line-cancelled-after-creation",
             Self::ShippedOutsidePrima => "shipped-outside-prima",
             Self::ShippedByOperator => "shipped-by-operator",
@@ -325,8 +325,8 @@ impl ExceptionKind {
             Self::UnmappedCarrier => "unmapped-carrier",
             Self::CarrierNotListed => "carrier-not-listed",
             Self::TrackingMissing => "tracking-missing",
-            Self::DespatchRejected => "despatch-rejected",
-            Self::DespatchUnclear => "despatch-unclear",
+            Self::DispatchRejected => "dispatch-rejected",
+            Self::DispatchUnclear => "dispatch-unclear",
             Self::ShortShipment => "short-shipment",
             Self::CancelledInPrima => "cancelled-in-prima",
             Self::PrimaFault => "prima-fault",
@@ -335,16 +335,16 @@ impl ExceptionKind {
         }
     }
 
-    /// About a despatch: shown in the despatches' dead-letter queue, and looked after by `collect-dispatches`.
+    /// About a dispatch: shown in the dispatches' dead-letter queue, and looked after by `collect-dispatches`.
     #[must_use]
-    pub fn is_of_despatch(self) -> bool {
+    pub fn is_of_dispatch(self) -> bool {
         matches!(
             self,
             Self::UnmappedCarrier
                 | Self::CarrierNotListed
                 | Self::TrackingMissing
-                | Self::DespatchRejected
-                | Self::DespatchUnclear
+                | Self::DispatchRejected
+                | Self::DispatchUnclear
                 | Self::ShortShipment
                 | Self::CancelledInPrima
         )
@@ -370,7 +370,7 @@ impl ExceptionKind {
     pub fn severity(self) -> Severity {
         match self {
             // Goods may go out unpaid, or twice.
-            Self::CancelledAfterDespatch | Self::SettledMeanwhile => Severity::Critical,
+            Self::CancelledAfterDispatch | Self::SettledMeanwhile => Severity::Critical,
             _ => Severity::Warning,
         }
     }
@@ -515,12 +515,12 @@ pub struct OrderRow {
     /// `shipping_type_code`: it may demand a tracking number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shipping_type: Option<String>,
-    /// What it pays out: what a despatch that cannot be confirmed holds back.
+    /// What it pays out: what a dispatch that cannot be confirmed holds back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payout_value: Option<PayoutValue>,
-    /// What is known of its despatch.
+    /// What is known of its dispatch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub despatch: Option<Box<Despatch>>,
+    pub dispatch: Option<Box<Dispatch>>,
     /// Which state of its flight ([`crate::domain::stock::flight::Flight::digest`]) stands in the store beside it; the store's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flight: Option<u64>,
@@ -584,7 +584,7 @@ impl OrderRow {
             prima_lines: Vec::new(),
             shipping_type: None,
             payout_value: None,
-            despatch: None,
+            dispatch: None,
             flight: None,
             exception: None,
             settled: None,
@@ -635,13 +635,13 @@ impl OrderRow {
     /// Since when everything that will leave has left, as far as Prima says.
     #[must_use]
     pub fn left_at(&self) -> Option<Timestamp> {
-        self.despatch.as_ref().filter(|despatch| !despatch.parcels.is_empty())?.ended_at
+        self.dispatch.as_ref().filter(|dispatch| !dispatch.parcels.is_empty())?.ended_at
     }
 
     /// Something has left: a parcel of Prima's, or Mirakl says so.
     #[must_use]
     pub fn has_left(&self) -> bool {
-        self.shipped_in_mirakl || self.despatch.as_ref().is_some_and(|despatch| !despatch.parcels.is_empty())
+        self.shipped_in_mirakl || self.dispatch.as_ref().is_some_and(|dispatch| !dispatch.parcels.is_empty())
     }
 
     /// Mirakl's line id behind a line number of Prima's.
@@ -658,8 +658,8 @@ impl OrderRow {
     pub fn enter(&mut self, stage: Stage, now: Timestamp, note: impl Into<String>) {
         self.stage = stage;
         self.since = now;
-        if let Some(despatch) = &mut self.despatch {
-            despatch.message = None;
+        if let Some(dispatch) = &mut self.dispatch {
+            dispatch.message = None;
         }
         if stage != Stage::Creating {
             self.lease = None;
@@ -749,9 +749,9 @@ impl OrderRow {
         match (self.stage, &self.exception) {
             (Stage::Shipped, _) if self.owes_reference() => SHIPPED_REFERENCE_PENDING,
             _ if self.owes_reference() => REFERENCE_PENDING,
-            (Stage::Exception, Some(exception)) => match (exception.kind.is_of_despatch(), exception.announced_at.is_some()) {
-                (true, false) => DESPATCH_UNANNOUNCED,
-                (true, true) => DESPATCH_EXCEPTION,
+            (Stage::Exception, Some(exception)) => match (exception.kind.is_of_dispatch(), exception.announced_at.is_some()) {
+                (true, false) => DISPATCH_UNANNOUNCED,
+                (true, true) => DISPATCH_EXCEPTION,
                 (false, false) => EXCEPTION_UNANNOUNCED,
                 (false, true) => Stage::Exception.name(),
             },
@@ -762,7 +762,7 @@ impl OrderRow {
     /// In Prima under a number that Mirakl does not hold yet. One that a person shipped in Mirakl owes none.
     #[must_use]
     pub fn owes_reference(&self) -> bool {
-        let shipped_by_us = self.stage == Stage::Shipped && self.despatch.as_ref().is_some_and(|despatch| !despatch.parcels.is_empty());
+        let shipped_by_us = self.stage == Stage::Shipped && self.dispatch.as_ref().is_some_and(|dispatch| !dispatch.parcels.is_empty());
         self.referenced_at.is_none() && (self.stage.is_in_prima() || shipped_by_us)
     }
 
@@ -770,8 +770,8 @@ impl OrderRow {
     /// is due, that moment.
     #[must_use]
     pub fn index_moment(&self) -> Timestamp {
-        match &self.despatch {
-            Some(despatch) if self.stage.is_in_prima() && self.index_state() != REFERENCE_PENDING => despatch.due_at,
+        match &self.dispatch {
+            Some(dispatch) if self.stage.is_in_prima() && self.index_state() != REFERENCE_PENDING => dispatch.due_at,
             _ => self.since,
         }
     }
@@ -785,10 +785,10 @@ impl OrderRow {
         self.without_break(|stage| matches!(stage, Stage::Firm | Stage::Queued | Stage::Creating | Stage::InDoubt | Stage::Cancelling))
     }
 
-    /// Since when Mirakl has to be told something of its despatch; none where it has not.
+    /// Since when Mirakl has to be told something of its dispatch; none where it has not.
     #[must_use]
     pub fn untold_since(&self) -> Option<Timestamp> {
-        self.without_break(|stage| stage == Stage::Despatched)
+        self.without_break(|stage| stage == Stage::Dispatched)
     }
 
     /// Since when it has been in one of some stages, as far as its history tells.
@@ -805,10 +805,10 @@ pub const SHIPPED_REFERENCE_PENDING: &str = "shipped-reference-pending";
 /// The index's name for exceptions whose message and event are still to be sent.
 pub const EXCEPTION_UNANNOUNCED: &str = "exception-unannounced";
 
-/// The index's name for despatches that need a person and of which nobody was told yet.
-pub const DESPATCH_UNANNOUNCED: &str = "despatch-exception-unannounced";
-/// The index's name for despatches that need a person.
-pub const DESPATCH_EXCEPTION: &str = "despatch-exception";
+/// The index's name for dispatches that need a person and of which nobody was told yet.
+pub const DISPATCH_UNANNOUNCED: &str = "dispatch-exception-unannounced";
+/// The index's name for dispatches that need a person.
+pub const DISPATCH_EXCEPTION: &str = "dispatch-exception";
 
 /// A state of the index in which orders are open: Mirakl has them, and more is to come. The poller asks Mirakl for such orders by their
 /// ids, for two reasons.
@@ -836,12 +836,12 @@ impl OpenState {
         Self { is_asked_for_daily: false, ..Self::both(Stage::InDoubt.name()) },
         Self::both(REFERENCE_PENDING),
         Self::both(Stage::Created.name()),
-        Self::both(Stage::Despatched.name()),
-        Self::both(Stage::PartDespatched.name()),
+        Self::both(Stage::Dispatched.name()),
+        Self::both(Stage::PartDispatched.name()),
         // A person may have shipped it in Mirakl's back office.
-        Self::both(DESPATCH_EXCEPTION),
+        Self::both(DISPATCH_EXCEPTION),
         // Nobody is told of it yet: it is in the state before within minutes.
-        Self { is_looked_up_when_absent: false, is_asked_for_daily: false, ..Self::both(DESPATCH_UNANNOUNCED) },
+        Self { is_looked_up_when_absent: false, is_asked_for_daily: false, ..Self::both(DISPATCH_UNANNOUNCED) },
         // There is nothing to do of them, and so no hurry that is worth a call: listings by window and the daily look close them.
         Self { is_looked_up_when_absent: false, ..Self::both(Stage::OperatorFulfilled.name()) },
     ];
@@ -951,8 +951,8 @@ mod tests {
             ]
         );
         let critical: Vec<ExceptionKind> = ExceptionKind::ALL.into_iter().filter(|kind| kind.severity() == Severity::Critical).collect();
-        assert_eq!(critical, [ExceptionKind::CancelledAfterDespatch, ExceptionKind::SettledMeanwhile]);
-        assert_eq!(ExceptionKind::ALL.into_iter().filter(|kind| kind.is_of_despatch()).count(), 7);
+        assert_eq!(critical, [ExceptionKind::CancelledAfterDispatch, ExceptionKind::SettledMeanwhile]);
+        assert_eq!(ExceptionKind::ALL.into_iter().filter(|kind| kind.is_of_dispatch()).count(), 7);
     }
 
     #[test]
@@ -962,11 +962,11 @@ mod tests {
             let waits_for_mirakl = !stage.is_over() && !matches!(stage, Stage::Exception | Stage::Cancelling);
             assert_eq!(is_open(stage.name()), waits_for_mirakl, "{stage:?}");
         }
-        assert!([REFERENCE_PENDING, DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED].into_iter().all(is_open));
+        assert!([REFERENCE_PENDING, DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED].into_iter().all(is_open));
         assert!(![EXCEPTION_UNANNOUNCED, SHIPPED_REFERENCE_PENDING].into_iter().any(is_open));
         let named = |is_meant: fn(&&OpenState) -> bool| OpenState::ALL.iter().filter(is_meant).map(|state| state.name).collect::<Vec<_>>();
-        assert_eq!(named(|state| !state.is_asked_for_daily), ["creating", "in-doubt", DESPATCH_UNANNOUNCED]);
-        assert_eq!(named(|state| !state.is_looked_up_when_absent), [DESPATCH_UNANNOUNCED, "operator-fulfilled"]);
+        assert_eq!(named(|state| !state.is_asked_for_daily), ["creating", "in-doubt", DISPATCH_UNANNOUNCED]);
+        assert_eq!(named(|state| !state.is_looked_up_when_absent), [DISPATCH_UNANNOUNCED, "operator-fulfilled"]);
     }
 
     #[test]
@@ -1022,7 +1022,7 @@ mod tests {
         let mut row = row();
         let due_at: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
         row.enter(Stage::Created, Timestamp::UNIX_EPOCH, "");
-        row.despatch = Some(Box::new(Despatch { due_at, ..Despatch::default() }));
+        row.dispatch = Some(Box::new(Dispatch { due_at, ..Dispatch::default() }));
         assert_eq!((row.index_state(), row.index_moment()), (REFERENCE_PENDING, Timestamp::UNIX_EPOCH));
         row.referenced_at = Some(Timestamp::UNIX_EPOCH);
         assert_eq!((row.index_state(), row.index_moment()), ("created", due_at));
@@ -1031,12 +1031,12 @@ mod tests {
         // Shipped before its number was written: the number is owed all the same, where we shipped it.
         row.referenced_at = None;
         assert!(!row.owes_reference());
-        row.despatch.as_mut().unwrap().parcels.push(crate::domain::despatch::Parcel::default());
+        row.dispatch.as_mut().unwrap().parcels.push(crate::domain::dispatch::Parcel::default());
         assert_eq!((row.index_state(), row.owes_reference()), (SHIPPED_REFERENCE_PENDING, true));
         row.fail(ExceptionKind::UnmappedCarrier, "why", "what", due_at);
-        assert_eq!(row.index_state(), DESPATCH_UNANNOUNCED);
+        assert_eq!(row.index_state(), DISPATCH_UNANNOUNCED);
         row.exception.as_mut().unwrap().announced_at = Some(due_at);
-        assert_eq!(row.index_state(), DESPATCH_EXCEPTION);
+        assert_eq!(row.index_state(), DISPATCH_EXCEPTION);
     }
 
     #[test]
@@ -1054,8 +1054,8 @@ mod tests {
             row.enter([Stage::Queued, Stage::Firm][round % 2], at(600 + 60 * round as i64), "");
         }
         assert!(at(600 + 99 * 60).duration_since(row.waits_for_prima_since().unwrap()).as_mins() >= 25, "as far as the history tells");
-        row.enter(Stage::Despatched, at(9000), "one parcel");
-        row.enter(Stage::Despatched, at(9100), "another");
+        row.enter(Stage::Dispatched, at(9000), "one parcel");
+        row.enter(Stage::Dispatched, at(9100), "another");
         assert_eq!((row.waits_for_prima_since(), row.untold_since()), (None, Some(at(9000))));
     }
 

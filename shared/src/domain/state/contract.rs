@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{FlightStore, Reservation, Store, StoreError};
-use crate::domain::despatch::Despatch;
+use crate::domain::dispatch::Dispatch;
 use crate::domain::order::row::{EXCEPTION_UNANNOUNCED, ExceptionKind, Lease, OrderKey, OrderRow, REFERENCE_PENDING, RowLine, Stage};
 use crate::domain::stock::flight::Flight;
 use crate::kit::clock::after;
@@ -143,7 +143,7 @@ async fn the_index(store: &impl Store, channel: &str) -> Result<(), String> {
     listed(store, channel, "created", 10, &["late"]).await?;
 
     // In Prima and looked at again when it is due: the index sorts by that.
-    rows[0].despatch = Some(Box::new(Despatch { due_at: moment(500), ..Despatch::default() }));
+    rows[0].dispatch = Some(Box::new(Dispatch { due_at: moment(500), ..Dispatch::default() }));
     save(store, &mut rows[0]).await?;
     for (until, expected) in [(moment(499), &[][..]), (moment(500), &["late"][..])] {
         let due = store.orders_due(channel, "created", until, 10).await.map_err(said)?;

@@ -161,12 +161,12 @@ pub struct Look {
     /// All of Mirakl's side was looked at; this is the last of our own orders that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_to: Option<String>,
-    /// People were told that Mirakl knows none of our open orders. Until it knows one, they are not told again.
+    /// In this look there was a batch of our open orders of which Mirakl knew none.
+    #[serde(default)]
+    pub none_was_known: bool,
+    /// People were told of that, by this look or an earlier one: not again before a look without it.
     #[serde(default)]
     pub told_that_none_is_known: bool,
-    /// It does not go on before: Mirakl knew none of our orders.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub paused_until: Option<Timestamp>,
 }
 
 /// Whether Prima answers: a breaker for each of its operations, for the whole installation.
@@ -203,7 +203,7 @@ pub struct OperationIntake {
     pub untold: bool,
 }
 
-/// What the collector of despatches and the function that tells them remember, for the whole installation.
+/// What the collector of dispatches and the function that tells them remember, for the whole installation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CollectionState {
     /// As it was read; 0 when new.
@@ -212,10 +212,10 @@ pub struct CollectionState {
     /// Status words of Prima's that this version does not know and that were reported.
     #[serde(default)]
     pub reported_words: Vec<String>,
-    /// Operations of despatching that Mirakl refuses channels' keys, or that keep failing.
+    /// Operations of dispatching that Mirakl refuses channels' keys, or that keep failing.
     #[serde(default)]
     pub refused: RefusedRights,
-    /// Fields and forms of Prima's answers, of despatch files, and of what a marketplace demands, that are not understood and that were
+    /// Fields and forms of Prima's answers, of dispatch files, and of what a marketplace demands, that are not understood and that were
     /// reported.
     #[serde(default)]
     pub reported_forms: Vec<String>,

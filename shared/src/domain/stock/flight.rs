@@ -71,14 +71,14 @@ impl Flight {
             || row.stage == Stage::OperatorFulfilled
             || row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::ShippedByOperator);
         let is_over = is_operators || matches!(row.stage, Stage::Cancelled | Stage::Refused | Stage::KeyedByHand);
-        let despatch = row.despatch.as_deref();
+        let dispatch = row.dispatch.as_deref();
         let lines = row.lines.iter().map(|line| FlightLine {
             offer_sku: line.offer_sku.clone(),
             units: if is_over { 0 } else { line.quantity },
-            left: despatch.map(|despatch| left(despatch, &line.order_line_id)).unwrap_or_default(),
+            left: dispatch.map(|dispatch| left(dispatch, &line.order_line_id)).unwrap_or_default(),
         });
         let gone = row.gone_skus.iter().map(|offer_sku| FlightLine { offer_sku: offer_sku.clone(), units: 0, left: Vec::new() });
-        let ended_at = match despatch.and_then(|despatch| despatch.ended_at) {
+        let ended_at = match dispatch.and_then(|dispatch| dispatch.ended_at) {
             _ if is_over => Some(row.since),
             Some(ended_at) => Some(ended_at),
             None => (row.stage == Stage::Shipped).then(|| after(row.since, LEAVES_WITHIN)),
@@ -87,7 +87,7 @@ impl Flight {
             key: row.key.clone(),
             seen_at: row.seen_at,
             created_at: row.created_at,
-            words: despatch.map(|despatch| despatch.prima_words.clone()).unwrap_or_default(),
+            words: dispatch.map(|dispatch| dispatch.prima_words.clone()).unwrap_or_default(),
             ended_at,
             is_cancelled: matches!(row.mirakl_state, OrderState::Canceled | OrderState::Refused),
             taken_back: row.taken_back.clone(),
@@ -148,7 +148,7 @@ impl Flight {
             || match settings.falls_at {
                 FallsAt::Creation => self.created_at.is_some_and(is_known),
                 FallsAt::Allocation => self.allocated_at(settings).is_some_and(is_known),
-                FallsAt::Despatch => false,
+                FallsAt::Dispatch => false,
             };
         let mut units = BTreeMap::new();
         if all_known {
@@ -171,8 +171,8 @@ fn digest_of(value: &impl Serialize) -> u64 {
     serde_json::to_vec(value).map_or(0, |json| xxhash_rust::xxh3::xxh3_64(&json))
 }
 
-fn left(despatch: &crate::domain::despatch::Despatch, order_line_id: &str) -> Vec<(Timestamp, u32)> {
-    let parcels = despatch.parcels.iter().flat_map(|parcel| parcel.lines.iter().map(move |line| (parcel.found_at, line)));
+fn left(dispatch: &crate::domain::dispatch::Dispatch, order_line_id: &str) -> Vec<(Timestamp, u32)> {
+    let parcels = dispatch.parcels.iter().flat_map(|parcel| parcel.lines.iter().map(move |line| (parcel.found_at, line)));
     parcels.filter(|(_, line)| line.order_line_id == order_line_id).map(|(found_at, line)| (found_at, line.quantity)).collect()
 }
 

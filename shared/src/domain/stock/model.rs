@@ -7,7 +7,7 @@ use super::flight::Flight;
 use super::offer::{Known, Terms, Wanted, wanted};
 use super::rules::{OutageRule, StockRules};
 use super::settings::{FallsAt, StockSettings};
-use crate::domain::despatch::{Despatch, Parcel};
+use crate::domain::dispatch::{Dispatch, Parcel};
 use crate::domain::order::row::{OrderKey, OrderRow, RowLine, Stage};
 use crate::kit::clock::after;
 use crate::mirakl::OrderState;
@@ -59,7 +59,7 @@ impl Life {
         let fell = match falls_at {
             FallsAt::Creation => self.created_at(),
             FallsAt::Allocation => self.allocated_at(),
-            FallsAt::Despatch => self.sent_at(),
+            FallsAt::Dispatch => self.sent_at(),
         };
         let given_back = self.sent_at().is_none() && self.prima_cancels_at().is_some_and(|cancelled| cancelled <= at);
         if fell.is_some_and(|fell| fell <= at) && !given_back { self.units } else { 0 }
@@ -73,26 +73,26 @@ impl Life {
         let noticed = |step: Option<u64>| step.map(|step| step + self.noticed).filter(|seen| *seen <= at);
         let mut row = OrderRow::unread(OrderKey::new("uk", index.to_string()), OrderState::Shipping, moment(self.arrives));
         row.lines = vec![RowLine { order_line_id: "1".into(), offer_sku: "A".into(), quantity: self.units }];
-        let mut despatch = Despatch::default();
+        let mut dispatch = Dispatch::default();
         if let Some(created) = noticed(self.created_at()) {
             row.created_at = Some(moment(created));
             row.enter(Stage::Created, moment(created), "");
-            despatch.note_word("New", moment(created));
+            dispatch.note_word("New", moment(created));
         }
         if let Some(allocated) = noticed(self.allocated_at()) {
-            despatch.note_word("Allocated", moment(allocated));
+            dispatch.note_word("Allocated", moment(allocated));
         }
         if let Some(sent) = noticed(self.sent_at()) {
             let line = ParcelLine { order_line_id: "1".into(), quantity: self.units };
-            despatch.parcels = vec![Parcel { despatch: "D1".into(), lines: vec![line], found_at: moment(sent), ..Parcel::default() }];
-            despatch.note_word("Despatched", moment(sent));
-            despatch.ended_at = Some(moment(sent));
-            row.enter(Stage::Despatched, moment(sent), "");
+            dispatch.parcels = vec![Parcel { dispatch: "D1".into(), lines: vec![line], found_at: moment(sent), ..Parcel::default() }];
+            dispatch.note_word("Despatched", moment(sent));
+            dispatch.ended_at = Some(moment(sent));
+            row.enter(Stage::Dispatched, moment(sent), "");
         }
         if self.is_cancelled(at) {
             row.enter(Stage::Cancelled, moment(at), "");
         }
-        row.despatch = Some(Box::new(despatch));
+        row.dispatch = Some(Box::new(dispatch));
         Some(row)
     }
 }
@@ -122,7 +122,7 @@ proptest! {
     fn no_more_is_offered_than_is_truly_free(
         stock in 0..60_u32,
         lives in prop::collection::vec(life(), 0..25),
-        falls_at in prop::sample::select(vec![FallsAt::Creation, FallsAt::Allocation, FallsAt::Despatch]),
+        falls_at in prop::sample::select(vec![FallsAt::Creation, FallsAt::Allocation, FallsAt::Dispatch]),
         asked_at in 0..1500_u64, answers_after in 0..120_u64, reads_after in 0..60_u64, margin in 0..90_u32,
     ) {
         let settings = StockSettings { falls_at, margin_seconds: margin, ..StockSettings::default() };

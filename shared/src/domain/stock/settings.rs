@@ -31,7 +31,7 @@ pub enum FallsAt {
     Allocation,
     /// The goods leave.
     #[default]
-    Despatch,
+    Dispatch,
 }
 
 /// What becomes of the last pieces of a SKU that several channels offer.
@@ -95,7 +95,7 @@ impl Default for StockSettings {
     fn default() -> Self {
         Self {
             basis: None,
-            falls_at: FallsAt::Despatch,
+            falls_at: FallsAt::Dispatch,
             allocated_words: ["Allocated", "Picking", "Picked", "Packed"].map(str::to_owned).to_vec(),
             margin_seconds: 60,
             raise_within_minutes: 10,
@@ -135,7 +135,7 @@ impl StockSettings {
         require(
             self.falls_at != FallsAt::Allocation || self.allocated_words.iter().any(|word| !word.trim().is_empty()),
             "allocated_words",
-            "is empty: name Prima's status words from which on stock is allocated, or set falls_at to \"despatch\"",
+            "is empty: name Prima's status words from which on stock is allocated, or set falls_at to \"dispatch\"",
         );
         require(self.margin_seconds <= 3600, "margin_seconds", "takes 0 to 3600");
         require((1..=120).contains(&self.raise_within_minutes), "raise_within_minutes", "takes 1 to 120");

@@ -88,8 +88,8 @@ fn money_and_dates_are_written_plainly() {
 fn the_status_is_read_from_any_root_in_any_case() {
     let status = |text: &str| read_response(text).and_then(|root| read_order_status(&root, "A-1"));
     for (word, expected) in [
-        ("Part Despatched", PrimaOrderStatus::PartDespatched),
-        ("DESPATCHED", PrimaOrderStatus::Despatched),
+        ("Part Despatched", PrimaOrderStatus::PartDispatched),
+        ("DESPATCHED", PrimaOrderStatus::Dispatched),
         (" Cancelled ", PrimaOrderStatus::Cancelled),
         ("On Hold", PrimaOrderStatus::Open("On Hold".into())),
     ] {

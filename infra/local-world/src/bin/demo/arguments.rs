@@ -13,14 +13,14 @@ pub(crate) struct Arguments {
     /// What is to be seen.
     #[arg(long, value_enum, default_value_t = Scenario::Orders)]
     pub(crate) scenario: Scenario,
-    /// How many orders arrive, over both channels, or customers come to a stock peak; 60, 2,000 for a despatch day and 1,500 for a
+    /// How many orders arrive, over both channels, or customers come to a stock peak; 60, 2,000 for a dispatch day and 1,500 for a
     /// stock peak where it is left out.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) orders: Option<u32>,
     /// Seed of orders and faults: the same seed brings the same orders.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// How badly the two systems behave. A despatch day knows none and light ones.
+    /// How badly the two systems behave. A dispatch day knows none and light ones.
     #[arg(long, value_enum, default_value_t = Faults::Light)]
     pub(crate) faults: Faults,
     /// Minutes over which they arrive; three quarters of a minute, or 16 for a stock peak, where it is left out.
@@ -42,8 +42,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Scenario {
     /// Orders, from Mirakl to Prima.
     Orders,
-    /// A day in the warehouse: parcels, from Prima to Mirakl, with part despatches, unmapped carriers and short orders.
-    DespatchDay,
+    /// A day in the warehouse: parcels, from Prima to Mirakl, with part dispatches, unmapped carriers and short orders.
+    DispatchDay,
     /// A sales peak on two channels that sell the same SKUs, with Prima down in the middle, beside what a naive rule would oversell.
     StockPeak,
 }
@@ -53,7 +53,7 @@ impl Arguments {
     pub(crate) fn orders(&self) -> u32 {
         self.orders.unwrap_or(match self.scenario {
             Scenario::Orders => 60,
-            Scenario::DespatchDay => 2000,
+            Scenario::DispatchDay => 2000,
             Scenario::StockPeak => 1500,
         })
     }

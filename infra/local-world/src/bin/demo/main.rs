@@ -1,7 +1,7 @@
 //! `cargo demo`: watch orders go from Mirakl to Prima on this machine.
 
 mod arguments;
-mod despatch_day;
+mod dispatch_day;
 mod faults;
 mod report;
 mod stock_peak;
@@ -49,7 +49,7 @@ async fn main() -> ExitCode {
 async fn live(arguments: &Arguments) -> Result<bool> {
     match arguments.scenario {
         Scenario::Orders => run(arguments).await,
-        Scenario::DespatchDay => despatch_day::run(arguments).await,
+        Scenario::DispatchDay => dispatch_day::run(arguments).await,
         Scenario::StockPeak => stock_peak::run(arguments).await,
     }
 }

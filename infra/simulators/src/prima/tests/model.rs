@@ -64,13 +64,13 @@ fn an_order_goes_through_its_stages_and_is_cancelled_only_before_goods_leave() {
     let mut installation = installation();
     installation.new_order(order("A"), NOW).unwrap();
     installation.new_order(order("B"), NOW).unwrap();
-    for stage in [Stage::Allocated, Stage::Picking, Stage::PartDespatched] {
+    for stage in [Stage::Allocated, Stage::Picking, Stage::PartDispatched] {
         installation.move_to("A", stage.clone(), NOW).unwrap();
         assert_eq!(installation.order_status("A", NOW).unwrap().status, stage.as_str());
     }
     installation.cancel_order("A", "changed mind", NOW).unwrap_err();
     installation.move_to("A", Stage::Picking, NOW).unwrap_err();
-    installation.move_to("A", Stage::Despatched, NOW).unwrap();
+    installation.move_to("A", Stage::Dispatched, NOW).unwrap();
     installation.cancel_order("B", "changed mind", NOW).unwrap();
     assert_eq!(installation.order_status("B", NOW).unwrap().status, "Cancelled");
     installation.cancel_order("B", "again", NOW).unwrap_err();

@@ -63,7 +63,7 @@ fn an_installation_tells_the_figures_that_it_has() {
 #[test]
 fn an_order_lowers_the_figure_when_the_installation_says_so() {
     for (lowered, expected) in
-        [(Lowered::AtCreation, ["7", "7", "7"]), (Lowered::AtAllocation, ["9", "7", "7"]), (Lowered::AtDespatch, ["9", "9", "7"])]
+        [(Lowered::AtCreation, ["7", "7", "7"]), (Lowered::AtAllocation, ["9", "7", "7"]), (Lowered::AtDispatch, ["9", "9", "7"])]
     {
         let mut installation = stocked(lowered, ShownFigures::WithFree);
         installation.new_order(order_of("A", 2), NOW).unwrap();
@@ -86,7 +86,7 @@ fn what_does_not_leave_is_free_again() {
         |installation| assert_eq!(installation.forget("A"), 1),
         |installation| drop(installation.work_round(Round { cancel_share: 1.0, ..Round::default() }, NOW)),
     ];
-    for lowered in [Lowered::AtCreation, Lowered::AtAllocation, Lowered::AtDespatch] {
+    for lowered in [Lowered::AtCreation, Lowered::AtAllocation, Lowered::AtDispatch] {
         for (index, end) in ends.iter().enumerate() {
             let mut installation = stocked(lowered, ShownFigures::WithFree);
             installation.new_order(order_of("A", 4), NOW).unwrap();
@@ -104,7 +104,7 @@ fn what_does_not_leave_is_free_again() {
     assert_eq!(free(&mut short), "7");
     let mut by_hand = stocked(Lowered::AtCreation, ShownFigures::WithFree);
     by_hand.new_order(order_of("A", 4), NOW).unwrap();
-    by_hand.move_to("A", Stage::Despatched, NOW).unwrap();
+    by_hand.move_to("A", Stage::Dispatched, NOW).unwrap();
     assert_eq!((free(&mut by_hand).as_str(), by_hand.stock_of(&sku("DRESS1", "NAVY")).unwrap().physical), ("5", 6));
 }
 

@@ -1,7 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use super::*;
-use crate::domain::despatch::{Despatch, Parcel};
+use crate::domain::dispatch::{Dispatch, Parcel};
 use crate::domain::order::row::ExceptionKind;
 use crate::mirakl::Order;
 use crate::mirakl::shipping::ParcelLine;
@@ -38,16 +38,16 @@ fn every_piece_of_an_open_order_is_in_flight_by_offer_sku() {
     for stage in Stage::ALL {
         row.stage = stage;
         let is_over = matches!(stage, Stage::Cancelled | Stage::Refused | Stage::KeyedByHand | Stage::OperatorFulfilled);
-        assert_eq!(units(&row, 5, FallsAt::Despatch), if is_over { 0 } else { 4 }, "{stage:?}");
+        assert_eq!(units(&row, 5, FallsAt::Dispatch), if is_over { 0 } else { 4 }, "{stage:?}");
     }
     row.fail(ExceptionKind::UnknownSku, "", "", at(1));
     assert_eq!(units(&row, 5, FallsAt::Creation), 4, "what stands as an exception was sold all the same");
     row.fail(ExceptionKind::ShippedByOperator, "", "", at(1));
-    assert_eq!(units(&row, 5, FallsAt::Despatch), 0, "it leaves another warehouse");
+    assert_eq!(units(&row, 5, FallsAt::Dispatch), 0, "it leaves another warehouse");
     for stage in [Stage::AwaitingPayment, Stage::OperatorFulfilled, Stage::Shipped] {
         row.enter(stage, at(2), "");
         row.fulfilled_by_operator = true;
-        assert_eq!(units(&row, 5, FallsAt::Despatch), 0, "{stage:?}");
+        assert_eq!(units(&row, 5, FallsAt::Dispatch), 0, "{stage:?}");
     }
 }
 
@@ -60,10 +60,10 @@ fn pieces_that_are_refunded_before_they_left_come_free_and_may_be_on_offer_again
     )
     .unwrap();
     let flight = Flight::of(&OrderRow::first_seen("uk", &order, at(0)));
-    assert_eq!(flight.units(at(5), &settings(FallsAt::Despatch)).into_iter().collect::<Vec<_>>(), [("W1-NAV-10", 1), ("W1-NAV-12", 1)]);
+    assert_eq!(flight.units(at(5), &settings(FallsAt::Dispatch)).into_iter().collect::<Vec<_>>(), [("W1-NAV-10", 1), ("W1-NAV-12", 1)]);
     assert_eq!(flight.touched().into_iter().collect::<Vec<_>>(), [("W1-NAV-10", 1), ("W1-NAV-12", 0)]);
     order.fully_refunded = Some(true);
-    assert!(Flight::of(&OrderRow::first_seen("uk", &order, at(0))).units(at(5), &settings(FallsAt::Despatch)).is_empty());
+    assert!(Flight::of(&OrderRow::first_seen("uk", &order, at(0))).units(at(5), &settings(FallsAt::Dispatch)).is_empty());
 }
 
 #[test]
@@ -73,29 +73,29 @@ fn a_figure_knows_of_what_was_there_a_margin_before_it_was_asked_for() {
     row.enter(Stage::Created, at(10), "");
     assert_eq!([9, 10, 11, 12].map(|asked_at| units(&row, asked_at, FallsAt::Creation)), [4, 4, 4, 0]);
     assert_eq!(units(&row, 60, FallsAt::Allocation), 4, "nobody has said that it is allocated");
-    let mut despatch = Despatch::default();
-    despatch.note_word("On Hold", at(15));
-    despatch.note_word("allocated", at(20));
-    despatch.note_word("Picking", at(30));
-    despatch.note_word("Picking", at(40));
-    row.despatch = Some(Box::new(despatch));
+    let mut dispatch = Dispatch::default();
+    dispatch.note_word("On Hold", at(15));
+    dispatch.note_word("allocated", at(20));
+    dispatch.note_word("Picking", at(30));
+    dispatch.note_word("Picking", at(40));
+    row.dispatch = Some(Box::new(dispatch));
     assert_eq!([20, 21, 22, 41].map(|asked_at| units(&row, asked_at, FallsAt::Allocation)), [4, 4, 0, 0]);
-    row.despatch.as_mut().unwrap().note_word("On Hold", at(50));
+    row.dispatch.as_mut().unwrap().note_word("On Hold", at(50));
     assert_eq!(units(&row, 60, FallsAt::Allocation), 4, "its stock may have been taken from it again");
-    assert_eq!(units(&row, 60, FallsAt::Despatch), 4);
+    assert_eq!(units(&row, 60, FallsAt::Dispatch), 4);
 }
 
 #[test]
 fn pieces_that_have_left_are_in_flight_no_more() {
     let mut row = row();
     row.created_at = Some(at(10));
-    row.enter(Stage::PartDespatched, at(30), "");
+    row.enter(Stage::PartDispatched, at(30), "");
     let line = ParcelLine { order_line_id: "C1-A-1".into(), quantity: 1 };
-    let parcel = Parcel { despatch: "D1".into(), lines: vec![line], found_at: at(30), ..Parcel::default() };
-    row.despatch = Some(Box::new(Despatch { parcels: vec![parcel], ..Despatch::default() }));
-    assert_eq!([30, 31, 32].map(|asked_at| units(&row, asked_at, FallsAt::Despatch)), [4, 4, 3]);
-    row.despatch.as_mut().unwrap().ended_at = Some(at(40));
-    assert_eq!([41, 42].map(|asked_at| units(&row, asked_at, FallsAt::Despatch)), [3, 0]);
+    let parcel = Parcel { dispatch: "D1".into(), lines: vec![line], found_at: at(30), ..Parcel::default() };
+    row.dispatch = Some(Box::new(Dispatch { parcels: vec![parcel], ..Dispatch::default() }));
+    assert_eq!([30, 31, 32].map(|asked_at| units(&row, asked_at, FallsAt::Dispatch)), [4, 4, 3]);
+    row.dispatch.as_mut().unwrap().ended_at = Some(at(40));
+    assert_eq!([41, 42].map(|asked_at| units(&row, asked_at, FallsAt::Dispatch)), [3, 0]);
     assert_eq!(Flight::of(&row).forgotten_at(), Some(at(40 + 2 * 24 * 60)));
 }
 
@@ -103,7 +103,7 @@ fn pieces_that_have_left_are_in_flight_no_more() {
 fn what_a_person_shipped_counts_for_a_day() {
     let mut row = row();
     row.enter(Stage::Shipped, at(0), "shipped in Mirakl by a person");
-    assert_eq!([60, 1441, 1442].map(|asked_at| units(&row, asked_at, FallsAt::Despatch)), [4, 4, 0]);
+    assert_eq!([60, 1441, 1442].map(|asked_at| units(&row, asked_at, FallsAt::Dispatch)), [4, 4, 0]);
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_refund_is_a_change_of_what_was_sold() {
     row.note_listing(&refunded);
     let after = (Flight::of(&row).sold_digest(), Flight::of(&row).digest());
     assert!(before.0 != after.0 && before.1 != after.1);
-    assert_eq!(units(&row, 5, FallsAt::Despatch), 4, "goodwill: the pieces are still on the order");
+    assert_eq!(units(&row, 5, FallsAt::Dispatch), 4, "goodwill: the pieces are still on the order");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use local_world::despatches::DespatchSummary;
+use local_world::dispatches::DispatchSummary;
 use local_world::seed::SeedChannel;
 use local_world::{Function, World, WorldOptions};
 use serde_json::{Value, json};
@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::{in_prima, mirakl_orders, options, prima_orders, text, uk, world};
 
 /// Prima is asked about each order in every minute, the least that there is.
-fn despatch_options(stack: &str) -> WorldOptions {
-    WorldOptions { installation: json!({"despatch": {"interval_minutes": 1, "quiet_interval_minutes": 1}}), ..options(stack) }
+fn dispatch_options(stack: &str) -> WorldOptions {
+    WorldOptions { installation: json!({"dispatch": {"interval_minutes": 1, "quiet_interval_minutes": 1}}), ..options(stack) }
 }
 
 fn eu(world: &World) -> SeedChannel {
@@ -32,7 +32,7 @@ async fn order(world: &World, order_id: &str) -> Value {
 }
 
 async fn book(world: &World, number: &str, booking: &Value) -> Value {
-    world.prima().post(&format!("orders/{number}/despatch"), booking).await.unwrap()
+    world.prima().post(&format!("orders/{number}/dispatch"), booking).await.unwrap()
 }
 
 /// Runs both schedules until `holds`.
@@ -53,13 +53,13 @@ async fn run_until(world: &World, what: &str, mut holds: impl AsyncFnMut() -> bo
     }
 }
 
-fn all(summary: &DespatchSummary, of: fn(&local_world::despatches::ParcelSummary) -> usize) -> usize {
+fn all(summary: &DispatchSummary, of: fn(&local_world::dispatches::ParcelSummary) -> usize) -> usize {
     summary.channels.values().map(of).sum()
 }
 
 #[tokio::test]
 async fn a_days_parcels_are_each_told_once_and_a_new_carrier_waits_until_it_is_mapped() {
-    let world = world(despatch_options("despatch-day")).await;
+    let world = world(dispatch_options("dispatch-day")).await;
     for channel in world.channels().to_vec() {
         world.bring_orders(&channel, 12, false).await.unwrap();
     }
@@ -75,15 +75,15 @@ async fn a_days_parcels_are_each_told_once_and_a_new_carrier_waits_until_it_is_m
     assert!(all(&before, |channel| channel.short_orders) > 0, "something was sent short: {before:?}");
 
     // One alert for each, with carrier, reason and remedy; and the list of what looks un-shipped.
-    let exceptions = world.deployment().despatch_exceptions().await.unwrap();
+    let exceptions = world.deployment().dispatch_exceptions().await.unwrap();
     let alerts = world.deployment().alerts().await.unwrap();
-    let alerts: Vec<&Value> = alerts.iter().filter(|alert| alert["detail-type"] == "DespatchException").collect();
+    let alerts: Vec<&Value> = alerts.iter().filter(|alert| alert["detail-type"] == "DispatchException").collect();
     assert_eq!(alerts.len(), exceptions.len(), "{alerts:?}");
     for alert in &alerts {
         assert!(text(&alert["detail"], "reason").contains("carrier map"), "{alert}");
         assert!(text(&alert["detail"], "remedy").contains("prima-mirakl carriers set"), "{alert}");
     }
-    let list = world.deployment().operator(&["despatches", "list"], "").await.unwrap();
+    let list = world.deployment().operator(&["dispatches", "list"], "").await.unwrap();
     assert!(list.contains("unmapped-carrier") && list.contains("payout held back"), "{list}");
     for channel in world.channels() {
         for (carrier, option, target) in
@@ -96,7 +96,7 @@ async fn a_days_parcels_are_each_told_once_and_a_new_carrier_waits_until_it_is_m
     }
     // It goes on by itself, and its message leaves the dead-letter queue.
     run_until(&world, "every parcel is told", async || {
-        world.parcels().await.unwrap().is_complete() && world.deployment().despatch_exceptions().await.unwrap().is_empty()
+        world.parcels().await.unwrap().is_complete() && world.deployment().dispatch_exceptions().await.unwrap().is_empty()
     })
     .await;
     // Nothing of a customer in what both functions log.
@@ -118,24 +118,24 @@ async fn a_days_parcels_are_each_told_once_and_a_new_carrier_waits_until_it_is_m
 
 #[tokio::test]
 async fn an_order_that_a_person_ships_in_the_back_office_is_recognised_and_its_exception_closed() {
-    let world = world(despatch_options("despatch-person")).await;
+    let world = world(dispatch_options("dispatch-person")).await;
     let (order_id, number) = one_order(&world, &uk(&world), 1).await;
     book(&world, &number, &json!({"carrier": "Pigeon post"})).await;
-    run_until(&world, "it is an exception", async || !world.deployment().despatch_exceptions().await.unwrap().is_empty()).await;
+    run_until(&world, "it is an exception", async || !world.deployment().dispatch_exceptions().await.unwrap().is_empty()).await;
     assert_eq!(order(&world, &order_id).await["tracking"], Value::Null, "no mapping, no call");
     world.mirakl().post(&format!("orders/{order_id}/ship"), &json!({})).await.unwrap();
-    run_until(&world, "the exception is over", async || world.deployment().despatch_exceptions().await.unwrap().is_empty()).await;
+    run_until(&world, "the exception is over", async || world.deployment().dispatch_exceptions().await.unwrap().is_empty()).await;
     let shown = world.deployment().operator(&["orders", "show", "outfitter-uk", &order_id], "").await.unwrap();
     assert!(shown.contains("shipped in Mirakl by a person"), "{shown}");
 }
 
 #[tokio::test]
 async fn the_rest_of_an_order_is_told_soon_after_its_first_part_went_on_by_itself() {
-    let world = world(despatch_options("despatch-rest")).await;
+    let world = world(dispatch_options("dispatch-rest")).await;
     let (order_id, number) = one_order(&world, &eu(&world), 2).await;
     let quantity = &in_prima(&world, &order_id).await[0]["lines"][0]["quantity"];
     book(&world, &number, &json!({"carrier": "Pigeon post", "lines": [[1, quantity]]})).await;
-    run_until(&world, "it is an exception", async || !world.deployment().despatch_exceptions().await.unwrap().is_empty()).await;
+    run_until(&world, "it is an exception", async || !world.deployment().dispatch_exceptions().await.unwrap().is_empty()).await;
     world.deployment().operator(&["carriers", "set", "modehaus-eu", "Pigeon post", "--name", "Pigeon post"], "").await.unwrap();
     let told = async || order(&world, &order_id).await["shipments"].as_array().map_or(0, Vec::len);
     run_until(&world, "the first part is told", async || told().await == 1).await;
@@ -147,10 +147,10 @@ async fn the_rest_of_an_order_is_told_soon_after_its_first_part_went_on_by_itsel
 
 #[tokio::test]
 async fn a_refused_code_reads_the_list_again_and_two_commands_mend_the_map_and_redrive() {
-    let world = world(despatch_options("despatch-refused")).await;
+    let world = world(dispatch_options("dispatch-refused")).await;
     let rules = world.deployment().aws().directory().join("no-resume.json");
     std::fs::write(&rules, r#"{"resume_when_mapped":false}"#).unwrap();
-    world.deployment().operator(&["despatch-rules", "put", "modehaus-eu", &rules.to_string_lossy()], "").await.unwrap();
+    world.deployment().operator(&["dispatch-rules", "put", "modehaus-eu", &rules.to_string_lossy()], "").await.unwrap();
     let (first, number) = one_order(&world, &eu(&world), 1).await;
     book(&world, &number, &json!({"carrier": "DPD NEXT DAY"})).await;
     run_until(&world, "it is shipped", async || text(&order(&world, &first).await, "state") == "SHIPPED").await;
@@ -164,8 +164,8 @@ async fn a_refused_code_reads_the_list_again_and_two_commands_mend_the_map_and_r
     world.mirakl().put("settings", &settings).await.unwrap();
     let (second, number) = one_order(&world, &eu(&world), 1).await;
     book(&world, &number, &json!({"carrier": "DPD NEXT DAY", "consignment": "15509999"})).await;
-    run_until(&world, "it is an exception", async || !world.deployment().despatch_exceptions().await.unwrap().is_empty()).await;
-    let exception = world.deployment().despatch_exceptions().await.unwrap().remove(0);
+    run_until(&world, "it is an exception", async || !world.deployment().dispatch_exceptions().await.unwrap().is_empty()).await;
+    let exception = world.deployment().dispatch_exceptions().await.unwrap().remove(0);
     assert_eq!(exception.attributes["order"], second);
     world.deployment().operator(&["carriers", "set", "modehaus-eu", "DPD NEXT DAY", "--code", "DPD_GB"], "").await.unwrap();
     world.deployment().operator(&["exceptions", "retry", "modehaus-eu", &second], "").await.unwrap();
@@ -176,17 +176,17 @@ async fn a_refused_code_reads_the_list_again_and_two_commands_mend_the_map_and_r
 
 #[tokio::test]
 async fn what_cannot_be_sent_is_settled_by_one_command_after_a_dry_run() {
-    let world = world(despatch_options("despatch-settle")).await;
+    let world = world(dispatch_options("dispatch-settle")).await;
     let rules = world.deployment().aws().directory().join("by-hand.json");
     std::fs::write(&rules, "{}").unwrap();
-    world.deployment().operator(&["despatch-rules", "put", "outfitter-uk", &rules.to_string_lossy()], "").await.unwrap();
+    world.deployment().operator(&["dispatch-rules", "put", "outfitter-uk", &rules.to_string_lossy()], "").await.unwrap();
     let (order_id, number) = one_order(&world, &uk(&world), 2).await;
     let lines = in_prima(&world, &order_id).await[0]["lines"].as_array().cloned().unwrap();
     book(&world, &number, &json!({"carrier": "DPD NEXT DAY", "lines": [[1, lines[0]["quantity"]]], "last": true})).await;
-    run_until(&world, "it is an exception", async || !world.deployment().despatch_exceptions().await.unwrap().is_empty()).await;
-    let exception = world.deployment().despatch_exceptions().await.unwrap().remove(0);
+    run_until(&world, "it is an exception", async || !world.deployment().dispatch_exceptions().await.unwrap().is_empty()).await;
+    let exception = world.deployment().dispatch_exceptions().await.unwrap().remove(0);
     assert_eq!(exception.attributes["kind"], "short-shipment", "{exception:?}");
-    let settle = ["despatches", "settle", "outfitter-uk", &order_id, "--how", "cancel", "--reason-code", "OUT_OF_STOCK"];
+    let settle = ["dispatches", "settle", "outfitter-uk", &order_id, "--how", "cancel", "--reason-code", "OUT_OF_STOCK"];
     let dry = world.deployment().operator(&settle, "").await.unwrap();
     assert!(dry.contains("Nothing was sent") && dry.contains(text(&lines[1], "reference")), "{dry}");
     assert_eq!(text(&order(&world, &order_id).await, "state"), "SHIPPING");
@@ -194,35 +194,35 @@ async fn what_cannot_be_sent_is_settled_by_one_command_after_a_dry_run() {
     run_until(&world, "what has left is shipped", async || text(&order(&world, &order_id).await, "state") == "SHIPPED").await;
     let sold = order(&world, &order_id).await;
     assert_eq!((&sold["lines"][0]["quantity"], &sold["lines"][1]["quantity"]), (&sold["lines"][0]["ordered_quantity"], &json!(0)));
-    run_until(&world, "the exception is over", async || world.deployment().despatch_exceptions().await.unwrap().is_empty()).await;
+    run_until(&world, "the exception is over", async || world.deployment().dispatch_exceptions().await.unwrap().is_empty()).await;
     assert_eq!(world.deployment().exceptions().await.unwrap().len(), 0, "our own cancellation is no exception of the orders flow");
 }
 
 #[tokio::test]
-async fn parcels_come_from_a_despatch_file_where_order_status_names_none() {
-    let mut options = despatch_options("despatch-file");
-    options.installation["despatch"]["source"] = json!("file");
-    options.prima = json!({"settings": {"orders": {"despatch_data": false}}});
+async fn parcels_come_from_a_dispatch_file_where_order_status_names_none() {
+    let mut options = dispatch_options("dispatch-file");
+    options.installation["dispatch"]["source"] = json!("file");
+    options.prima = json!({"settings": {"orders": {"dispatch_data": false}}});
     let world = world(options).await;
     let (order_id, number) = one_order(&world, &uk(&world), 1).await;
     book(&world, &number, &json!({"carrier": "DPD NEXT DAY", "consignment": "15507777"})).await;
     let quantity = &in_prima(&world, &order_id).await[0]["lines"][0]["quantity"];
-    let heading = "order_number,despatch_number,despatch_date,carrier,service,consignment_number,order_line,quantity";
+    let heading = "order_number,dispatch_number,dispatch_date,carrier,service,consignment_number,order_line,quantity";
     let file = format!("{heading}\n{number},D1,23/11/2026,DPD NEXT DAY,,15507777,1,{quantity}\nNOSUCH-1,D2,,DPD,,1,1,1\n");
-    world.deployment().drop_despatch_file("monday.csv", &file).await.unwrap();
+    world.deployment().drop_dispatch_file("monday.csv", &file).await.unwrap();
     run_until(&world, "it is shipped", async || text(&order(&world, &order_id).await, "state") == "SHIPPED").await;
     assert_eq!(order(&world, &order_id).await["tracking"]["tracking_number"], "15507777");
     // The line of an order that nobody knows is told of, with the file and its reasons put aside.
-    let files = world.deployment().despatch_files().await.unwrap();
+    let files = world.deployment().dispatch_files().await.unwrap();
     assert!(files.contains(&"refused/monday.csv".to_owned()) && files.contains(&"refused/monday.csv.reasons.txt".to_owned()), "{files:?}");
     assert!(!files.iter().any(|name| name.starts_with("incoming/")), "{files:?}");
     let alerts = world.deployment().alerts().await.unwrap();
     assert!(
-        alerts.iter().any(|alert| alert["detail-type"] == "DespatchFileRefused" && alert.to_string().contains("NOSUCH-1")),
+        alerts.iter().any(|alert| alert["detail-type"] == "DispatchFileRefused" && alert.to_string().contains("NOSUCH-1")),
         "{alerts:?}"
     );
     // One that is larger than any warehouse's day is refused for that, not for what is in it.
-    world.deployment().drop_despatch_file("year.csv", &"x".repeat(16 * 1024 * 1024 + 1)).await.unwrap();
+    world.deployment().drop_dispatch_file("year.csv", &"x".repeat(16 * 1024 * 1024 + 1)).await.unwrap();
     run_until(&world, "the large file is refused", async || {
         let alerts = world.deployment().alerts().await.unwrap();
         alerts.iter().any(|alert| alert.to_string().contains("year.csv") && alert.to_string().contains("16777217 bytes"))

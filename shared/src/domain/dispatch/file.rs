@@ -1,9 +1,9 @@
-//! Despatch files: parcels as CSV, for sites whose `OrderStatus` names none.
+//! Dispatch files: parcels as CSV, for sites whose `OrderStatus` names none.
 //!
 //! One line per parcel and order line, with a heading line; the separator is a comma or a semicolon:
 //!
 //! ```csv
-//! order_number,despatch_number,despatch_date,carrier,service,consignment_number,order_line,quantity
+//! order_number,dispatch_number,dispatch_date,carrier,service,consignment_number,order_line,quantity
 //! OUT-000123,D4711,23/11/2026,DPD NEXT DAY,,15501234567890,1,2
 //! ```
 //!
@@ -19,13 +19,13 @@ use crate::prima::order::{PrimaParcel, PrimaParcelLine};
 
 /// The headings, in any order.
 pub const HEADINGS: [&str; 8] =
-    ["order_number", "despatch_number", "despatch_date", "carrier", "service", "consignment_number", "order_line", "quantity"];
+    ["order_number", "dispatch_number", "dispatch_date", "carrier", "service", "consignment_number", "order_line", "quantity"];
 /// Those that no file can do without.
-const NEEDED: [&str; 4] = ["order_number", "despatch_number", "carrier", "consignment_number"];
+const NEEDED: [&str; 4] = ["order_number", "dispatch_number", "carrier", "consignment_number"];
 
-/// A despatch file, read.
+/// A dispatch file, read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DespatchFile {
+pub struct DispatchFile {
     /// Parcels by Prima's order number.
     pub orders: BTreeMap<String, Vec<PrimaParcel>>,
     /// Lines that cannot be used. The others are used.
@@ -38,9 +38,9 @@ pub struct DespatchFile {
 ///
 /// # Errors
 /// It has no usable heading line: nothing of it is used.
-pub fn read(text: &str) -> Result<DespatchFile, String> {
+pub fn read(text: &str) -> Result<DispatchFile, String> {
     let csv = HeadingCsv::read(text, &HEADINGS, &NEEDED)?;
-    let mut file = DespatchFile::default();
+    let mut file = DispatchFile::default();
     for line in csv.lines() {
         match line.and_then(|line| read_line(line, &mut file.odd).map_err(|problem| (line.number, problem))) {
             Ok((order, parcel)) => add(&mut file.orders, order, parcel),
@@ -62,14 +62,14 @@ fn read_line(line: Line<'_>, odd: &mut Vec<OddForm>) -> Result<(String, PrimaPar
         ("", "") => Vec::new(),
         _ => vec![PrimaParcelLine { order_line: whole("order_line")?, quantity: whole("quantity")? }],
     };
-    let date = line.field("despatch_date");
-    let despatched_on = read_date(date);
-    if despatched_on.is_none() && !date.is_empty() {
-        odd.push(OddForm::of("despatch_date", date));
+    let date = line.field("dispatch_date");
+    let dispatched_on = read_date(date);
+    if dispatched_on.is_none() && !date.is_empty() {
+        odd.push(OddForm::of("dispatch_date", date));
     }
     let parcel = PrimaParcel {
-        despatch: needed("despatch_number")?,
-        despatched_on,
+        dispatch: needed("dispatch_number")?,
+        dispatched_on,
         carrier: line.field("carrier").to_owned(),
         service: line.field("service").to_owned(),
         consignment: line.field("consignment_number").to_owned(),
@@ -102,17 +102,17 @@ mod tests {
 
     #[test]
     fn lines_of_one_parcel_come_together_and_wrong_ones_are_named() {
-        let text = "\u{feff}Order_Number;Despatch_Number;Despatch_Date;Carrier;Service;Consignment_Number;Order_Line;Quantity\r\n\
+        let text = "\u{feff}Order_Number;Dispatch_Number;Dispatch_Date;Carrier;Service;Consignment_Number;Order_Line;Quantity\r\n\
             N1;D1;23/11/2026;DPD; NEXT DAY ;155;1;2\r\nN1;D1;;DPD;;155;2;1\r\nN1;D1;;DPD;;155;2;1\r\nN2;D2;;Evri;;H1;;\r\n\
             N3;;;Evri;;H2;;\r\nN4;D4;2026-11-23;Evri;;H3;;\r\nN5;D5;;Evri;;H4;1;two\r\n";
         let file = read(text).unwrap();
         let first = &file.orders["N1"][0];
-        assert_eq!((first.service.as_str(), first.lines.len(), first.despatched_on), ("NEXT DAY", 2, Date::new(2026, 11, 23).ok()));
+        assert_eq!((first.service.as_str(), first.lines.len(), first.dispatched_on), ("NEXT DAY", 2, Date::new(2026, 11, 23).ok()));
         assert_eq!(file.orders["N2"][0].lines, []);
-        assert_eq!((file.orders.len(), file.orders["N4"][0].despatched_on), (3, None), "the date is not needed");
-        assert_eq!(file.odd, [OddForm { field: "despatch_date".into(), form: "9999-99-99".into() }]);
+        assert_eq!((file.orders.len(), file.orders["N4"][0].dispatched_on), (3, None), "the date is not needed");
+        assert_eq!(file.odd, [OddForm { field: "dispatch_date".into(), form: "9999-99-99".into() }]);
         let lines: Vec<_> = file.problems.iter().map(|(line, problem)| (*line, problem.split(' ').next().unwrap())).collect();
-        assert_eq!(lines, [(6, "despatch_number"), (8, "quantity")]);
+        assert_eq!(lines, [(6, "dispatch_number"), (8, "quantity")]);
     }
 
     #[test]

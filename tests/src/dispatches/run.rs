@@ -9,9 +9,9 @@ use collect_dispatches::Report;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use rust_decimal::Decimal;
-use shared::domain::despatch::rhythm::DespatchSettings;
+use shared::domain::dispatch::rhythm::DispatchSettings;
 use shared::domain::order::life::{Circumstances, on_listing};
-use shared::domain::order::row::{DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED, OrderKey, Stage};
+use shared::domain::order::row::{DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, OrderKey, Stage};
 use shared::domain::state::Store as _;
 use shared::kit::clock::{after, before};
 use shared::prima::connection::PrimaManners;
@@ -217,7 +217,7 @@ async fn care_for(world: Rc<World>, number: String) {
     }
 }
 
-/// Somebody corrects the despatch in Prima, so that its answers have the assumed form.
+/// Somebody corrects the dispatch in Prima, so that its answers have the assumed form.
 async fn mend_answers(world: Rc<World>, number: String) {
     tokio::time::sleep(world.dice.seconds(3600, DAY + 3600)).await;
     world.tell(|| format!("answers for {number} are mended"));
@@ -278,15 +278,15 @@ async fn handle_order(world: Rc<World>, number: String) {
     }
     if late_number {
         tokio::time::sleep(dice.seconds(1, 5400)).await;
-        let despatches: Vec<String> = {
+        let dispatches: Vec<String> = {
             let office = world.office.borrow();
             let orders = office.orders_by_number(&number);
-            orders.iter().flat_map(|order| &order.parcels).map(|parcel| parcel.despatch_number.clone()).collect()
+            orders.iter().flat_map(|order| &order.parcels).map(|parcel| parcel.dispatch_number.clone()).collect()
         };
-        for despatch in despatches {
-            let consignment = format!("LATE{despatch}");
-            world.tell(|| format!("{number} {despatch} has number {consignment}"));
-            let _ = world.office.borrow_mut().give_consignment(&number, &despatch, &consignment, world.now());
+        for dispatch in dispatches {
+            let consignment = format!("LATE{dispatch}");
+            world.tell(|| format!("{number} {dispatch} has number {consignment}"));
+            let _ = world.office.borrow_mut().give_consignment(&number, &dispatch, &consignment, world.now());
         }
     }
 }
@@ -330,7 +330,7 @@ async fn poll(world: Rc<World>) {
     loop {
         tokio::time::sleep(Duration::from_secs(300)).await;
         let states =
-            [Stage::Created.name(), Stage::Despatched.name(), Stage::PartDespatched.name(), DESPATCH_EXCEPTION, DESPATCH_UNANNOUNCED];
+            [Stage::Created.name(), Stage::Dispatched.name(), Stage::PartDispatched.name(), DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED];
         for channel in &world.channels {
             let mut keys: Vec<OrderKey> = Vec::new();
             for state in states {
@@ -376,10 +376,10 @@ pub(super) async fn collect(world: Rc<World>, minute: u64) -> Option<Report> {
         clock: port.clone(),
         book: port.clone(),
         inbox: None::<Port>,
-        settings: DespatchSettings {
+        settings: DispatchSettings {
             interval_minutes: INTERVAL_MINUTES,
             quiet_interval_minutes: INTERVAL_MINUTES,
-            ..DespatchSettings::default()
+            ..DispatchSettings::default()
         },
         manners: PrimaManners { answer_timeout_seconds: 20, ..PrimaManners::default() },
     };

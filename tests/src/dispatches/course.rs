@@ -1,4 +1,4 @@
-//! A course of despatches: a world in which nothing goes wrong but what the course says, and every step is said. The real functions,
+//! A course of dispatches: a world in which nothing goes wrong but what the course says, and every step is said. The real functions,
 //! virtual time, and a question after each step.
 
 use std::cell::RefCell;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use collect_dispatches::Report;
 use jiff::Timestamp;
-use shared::domain::despatch::rules::DespatchRules;
+use shared::domain::dispatch::rules::DispatchRules;
 use shared::domain::events::{Event, EventKind};
 use shared::domain::order::row::{OrderRow, Stage};
 use shared::kit::clock::after;
@@ -34,7 +34,7 @@ pub struct Course {
 ///
 /// # Panics
 /// If no runtime can be made, or the course panics.
-pub fn play(orders: u64, rules: [DespatchRules; 2], steps: impl AsyncFnOnce(&Course)) {
+pub fn play(orders: u64, rules: [DispatchRules; 2], steps: impl AsyncFnOnce(&Course)) {
     // Boxed, so that not every course is compiled with a runtime of its own.
     let play: Pin<Box<dyn Future<Output = ()> + '_>> = Box::pin(async {
         let mut world = World::new(1, true, true);

@@ -3,19 +3,19 @@
 use jiff::Timestamp;
 
 use super::carriers::{CarrierMap, NoTarget, Target};
-use super::rules::{DespatchRules, TrackingOf};
+use super::rules::{DispatchRules, TrackingOf};
 use super::settlement::ShortLine;
-use super::{Despatch, Parcel};
+use super::{Dispatch, Parcel};
 use crate::domain::order::remedy;
 use crate::domain::order::row::{ExceptionKind, OrderRow, Stage};
 use crate::kit::clock::before;
 use crate::mirakl::shipping::{How, NewShipment, ParcelLine, Tracking};
 use crate::mirakl::shipping_requirements::Platform;
 
-/// Characters of Mirakl's `invoice_reference`, which carries Prima's despatch number (ST01).
+/// Characters of Mirakl's `invoice_reference`, which carries Prima's dispatch number (ST01).
 const REFERENCE_LENGTH: usize = 255;
 
-/// Why a despatch cannot be told.
+/// Why a dispatch cannot be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// What kind.
@@ -59,7 +59,7 @@ pub enum Step {
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'f> {
     /// The channel's rules.
-    pub rules: &'f DespatchRules,
+    pub rules: &'f DispatchRules,
     /// What the marketplace demands.
     pub platform: &'f Platform,
     /// The channel's carrier map.
@@ -71,57 +71,57 @@ pub struct Facts<'f> {
 /// The next step of an order whose row says that something is to be told.
 #[must_use]
 pub fn next_step(row: &OrderRow, facts: &Facts<'_>) -> Step {
-    let Some(despatch) = &row.despatch else { return Step::Rest(Stage::Created) };
-    if let Some(requested) = &despatch.requested {
+    let Some(dispatch) = &row.dispatch else { return Step::Rest(Stage::Created) };
+    if let Some(requested) = &dispatch.requested {
         let lines = requested.lines.iter().map(|line| ShortLine { order_line_id: line.order_line_id.clone(), quantity: line.quantity });
         return Step::Settle { how: requested.how, reason_code: requested.reason_code.clone(), lines: lines.collect() };
     }
-    if facts.platform.multi_shipment { by_parcel(row, despatch, facts) } else { as_a_whole(row, despatch, facts) }
+    if facts.platform.multi_shipment { by_parcel(row, dispatch, facts) } else { as_a_whole(row, dispatch, facts) }
 }
 
 /// A marketplace that ships in parts.
-fn by_parcel(row: &OrderRow, despatch: &Despatch, facts: &Facts<'_>) -> Step {
-    let waiting = despatch.parcels.iter().enumerate().find(|(_, parcel)| parcel.confirmed_at.is_none());
+fn by_parcel(row: &OrderRow, dispatch: &Dispatch, facts: &Facts<'_>) -> Step {
+    let waiting = dispatch.parcels.iter().enumerate().find(|(_, parcel)| parcel.confirmed_at.is_none());
     if let Some((index, parcel)) = waiting {
-        return match shipment(row, despatch, parcel, facts) {
+        return match shipment(row, dispatch, parcel, facts) {
             Ok(shipment) => Step::ShipParcel { parcel: index, shipment },
             Err(failure) => Step::Fail(failure),
         };
     }
-    if despatch.ended_at.is_none() {
-        return Step::Rest(if despatch.parcels.is_empty() { Stage::Created } else { Stage::PartDespatched });
+    if dispatch.ended_at.is_none() {
+        return Step::Rest(if dispatch.parcels.is_empty() { Stage::Created } else { Stage::PartDispatched });
     }
-    match missing(row, despatch) {
-        short if short.is_empty() => Step::Rest(ended(despatch)),
-        short => settle(row, despatch, short, facts),
+    match missing(row, dispatch) {
+        short if short.is_empty() => Step::Rest(ended(dispatch)),
+        short => settle(row, dispatch, short, facts),
     }
 }
 
 /// A marketplace that ships whole orders alone.
-fn as_a_whole(row: &OrderRow, despatch: &Despatch, facts: &Facts<'_>) -> Step {
-    let has_ended = despatch.ended_at.is_some();
-    if despatch.parcels.is_empty() && !has_ended {
+fn as_a_whole(row: &OrderRow, dispatch: &Dispatch, facts: &Facts<'_>) -> Step {
+    let has_ended = dispatch.ended_at.is_some();
+    if dispatch.parcels.is_empty() && !has_ended {
         return Step::Rest(Stage::Created);
     }
-    let short = missing(row, despatch);
+    let short = missing(row, dispatch);
     if !short.is_empty() && !has_ended {
         let Some(hours) = facts.rules.ship_part_hours_before_deadline else { return Step::Wait(None) };
         let Some(deadline) = row.shipping_deadline else { return Step::Wait(None) };
         let latest = before(deadline, super::rules::hours(hours));
-        if facts.now < latest || despatch.has_parcel_without_lines() {
+        if facts.now < latest || dispatch.has_parcel_without_lines() {
             return Step::Wait(Some(latest));
         }
-        return settle(row, despatch, short, facts);
+        return settle(row, dispatch, short, facts);
     }
     if !short.is_empty() {
-        return settle(row, despatch, short, facts);
+        return settle(row, dispatch, short, facts);
     }
-    if despatch.unconfirmed().next().is_none() {
-        return Step::Rest(ended(despatch));
+    if dispatch.unconfirmed().next().is_none() {
+        return Step::Rest(ended(dispatch));
     }
     let chosen = match facts.rules.tracking_of {
-        TrackingOf::FirstParcel => despatch.parcels.first(),
-        TrackingOf::LastParcel => despatch.parcels.last(),
+        TrackingOf::FirstParcel => dispatch.parcels.first(),
+        TrackingOf::LastParcel => dispatch.parcels.last(),
     };
     let Some(parcel) = chosen else { return Step::Rest(Stage::Created) };
     match tracking(row, parcel, facts) {
@@ -131,31 +131,31 @@ fn as_a_whole(row: &OrderRow, despatch: &Despatch, facts: &Facts<'_>) -> Step {
 }
 
 /// Where an order ends of which nothing is left to tell: shipped, or cancelled where no parcel ever left.
-fn ended(despatch: &Despatch) -> Stage {
-    if despatch.parcels.is_empty() { Stage::Cancelled } else { Stage::Shipped }
+fn ended(dispatch: &Dispatch) -> Stage {
+    if dispatch.parcels.is_empty() { Stage::Cancelled } else { Stage::Shipped }
 }
 
 /// Pieces that are in no parcel and not settled. Unknown, and so none, where Prima has ended and some parcel does not say what
 /// is in it.
 #[must_use]
-pub fn missing(row: &OrderRow, despatch: &Despatch) -> Vec<ShortLine> {
-    if despatch.has_parcel_without_lines() && despatch.ended_at.is_some() {
+pub fn missing(row: &OrderRow, dispatch: &Dispatch) -> Vec<ShortLine> {
+    if dispatch.has_parcel_without_lines() && dispatch.ended_at.is_some() {
         return Vec::new();
     }
     let short = row.lines.iter().map(|line| {
-        let quantity = line.quantity.saturating_sub(despatch.accounted_for(&line.order_line_id));
+        let quantity = line.quantity.saturating_sub(dispatch.accounted_for(&line.order_line_id));
         ShortLine { order_line_id: line.order_line_id.clone(), quantity }
     });
     short.filter(|line| line.quantity > 0).collect()
 }
 
-fn settle(row: &OrderRow, despatch: &Despatch, short: Vec<ShortLine>, facts: &Facts<'_>) -> Step {
+fn settle(row: &OrderRow, dispatch: &Dispatch, short: Vec<ShortLine>, facts: &Facts<'_>) -> Step {
     if let Some((how, reason_code)) = facts.rules.settles() {
         return Step::Settle { how, reason_code: reason_code.to_owned(), lines: short };
     }
     let number = row.order_number.as_deref().unwrap_or_default();
     let pieces: Vec<_> = short.iter().map(|line| format!("{} of line {}", line.quantity, line.order_line_id)).collect();
-    let (kind, what) = match (despatch.parcels.is_empty(), despatch.ended_at.is_some()) {
+    let (kind, what) = match (dispatch.parcels.is_empty(), dispatch.ended_at.is_some()) {
         (true, _) => (ExceptionKind::CancelledInPrima, format!("Prima cancelled order {number}, and Mirakl still waits for all of it")),
         (false, true) => {
             (ExceptionKind::ShortShipment, format!("Prima sent order {number} short and will send no more: missing {}", pieces.join(", ")))
@@ -166,30 +166,30 @@ fn settle(row: &OrderRow, despatch: &Despatch, short: Vec<ShortLine>, facts: &Fa
         ),
     };
     let remedy = format!(
-        "Agree what becomes of these pieces, then cancel them: {} or refund them: {} (a dry run without --send). What has left is shipped then. A rule can do this by itself: short_lines in the despatch rules.",
+        "Agree what becomes of these pieces, then cancel them: {} or refund them: {} (a dry run without --send). What has left is shipped then. A rule can do this by itself: short_lines in the dispatch rules.",
         remedy::settle_pieces(&row.key, How::Cancel),
         remedy::settle_pieces(&row.key, How::Refund)
     );
     Step::Fail(Failure { kind, reason: what, remedy })
 }
 
-fn shipment(row: &OrderRow, despatch: &Despatch, parcel: &Parcel, facts: &Facts<'_>) -> Result<NewShipment, Failure> {
+fn shipment(row: &OrderRow, dispatch: &Dispatch, parcel: &Parcel, facts: &Facts<'_>) -> Result<NewShipment, Failure> {
     let tracking = tracking(row, parcel, facts)?;
-    let lines = if parcel.lines.is_empty() { lines_of_unnamed(row, despatch, parcel)? } else { parcel.lines.clone() };
-    Ok(NewShipment { order_id: row.key.order_id.clone(), lines, tracking, reference: reference(&parcel.despatch) })
+    let lines = if parcel.lines.is_empty() { lines_of_unnamed(row, dispatch, parcel)? } else { parcel.lines.clone() };
+    Ok(NewShipment { order_id: row.key.order_id.clone(), lines, tracking, reference: reference(&parcel.dispatch) })
 }
 
 /// A parcel that does not say what is in it holds everything, where it is the only one and the last.
-fn lines_of_unnamed(row: &OrderRow, despatch: &Despatch, parcel: &Parcel) -> Result<Vec<ParcelLine>, Failure> {
-    if despatch.ended_at.is_some() && despatch.parcels.len() == 1 {
+fn lines_of_unnamed(row: &OrderRow, dispatch: &Dispatch, parcel: &Parcel) -> Result<Vec<ParcelLine>, Failure> {
+    if dispatch.ended_at.is_some() && dispatch.parcels.len() == 1 {
         let all = row.lines.iter().map(|line| ParcelLine { order_line_id: line.order_line_id.clone(), quantity: line.quantity });
         return Ok(all.filter(|line| line.quantity > 0).collect());
     }
     Err(Failure {
-        kind: ExceptionKind::DespatchUnclear,
+        kind: ExceptionKind::DispatchUnclear,
         reason: format!(
-            "despatch {} of Prima order {} does not say what is in it, and the marketplace ships in parts",
-            parcel.despatch,
+            "dispatch {} of Prima order {} does not say what is in it, and the marketplace ships in parts",
+            parcel.dispatch,
             row.order_number.as_deref().unwrap_or_default()
         ),
         remedy: format!(
@@ -199,11 +199,11 @@ fn lines_of_unnamed(row: &OrderRow, despatch: &Despatch, parcel: &Parcel) -> Res
     })
 }
 
-/// Prima's despatch number with nothing but what Mirakl takes: letters, digits, `_` and `-`.
+/// Prima's dispatch number with nothing but what Mirakl takes: letters, digits, `_` and `-`.
 #[must_use]
-pub fn reference(despatch: &str) -> String {
+pub fn reference(dispatch: &str) -> String {
     let allowed = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') { c } else { '-' };
-    despatch.chars().take(REFERENCE_LENGTH).map(allowed).collect()
+    dispatch.chars().take(REFERENCE_LENGTH).map(allowed).collect()
 }
 
 /// Carrier and number of a parcel: only what the marketplace takes, and only what Prima says.
@@ -217,7 +217,7 @@ fn tracking(row: &OrderRow, parcel: &Parcel, facts: &Facts<'_>) -> Result<Tracki
             "{what}: prima-mirakl carriers set {channel} {:?}{service} --code CODE (proposals: prima-mirakl carriers check {channel}). {}",
             parcel.carrier,
             if facts.rules.resume_when_mapped {
-                "The despatch then goes on by itself.".to_owned()
+                "The dispatch then goes on by itself.".to_owned()
             } else {
                 format!("Then: {}", remedy::retry(&row.key))
             }
@@ -226,7 +226,7 @@ fn tracking(row: &OrderRow, parcel: &Parcel, facts: &Facts<'_>) -> Result<Tracki
     let number = facts.rules.tracking_number(&parcel.consignment).map(str::to_owned);
     let missing_number = |why: String| Failure {
         kind: ExceptionKind::TrackingMissing,
-        reason: format!("despatch {} by {described} has no tracking number, and {why}", parcel.despatch),
+        reason: format!("dispatch {} by {described} has no tracking number, and {why}", parcel.dispatch),
         remedy: format!(
             "Enter the consignment number in Prima. It is read with the next question; or at once: {}",
             remedy::retry(&row.key)
@@ -238,8 +238,8 @@ fn tracking(row: &OrderRow, parcel: &Parcel, facts: &Facts<'_>) -> Result<Tracki
                 return Err(Failure {
                     kind: ExceptionKind::CarrierNotListed,
                     reason: format!(
-                        "despatch {} by {described}: the map leads to carrier code {code:?}, which the marketplace does not list",
-                        parcel.despatch
+                        "dispatch {} by {described}: the map leads to carrier code {code:?}, which the marketplace does not list",
+                        parcel.dispatch
                     ),
                     remedy: mend("Map it to a code of the marketplace's list"),
                 });
@@ -253,8 +253,8 @@ fn tracking(row: &OrderRow, parcel: &Parcel, facts: &Facts<'_>) -> Result<Tracki
             return Err(Failure {
                 kind: ExceptionKind::CarrierNotListed,
                 reason: format!(
-                    "despatch {} by {described}: the map leads to {name:?} by name, and the marketplace takes listed carriers alone",
-                    parcel.despatch
+                    "dispatch {} by {described}: the map leads to {name:?} by name, and the marketplace takes listed carriers alone",
+                    parcel.dispatch
                 ),
                 remedy: mend("Map it to a code of the marketplace's list"),
             });
@@ -270,7 +270,7 @@ fn tracking(row: &OrderRow, parcel: &Parcel, facts: &Facts<'_>) -> Result<Tracki
             };
             return Err(Failure {
                 kind: ExceptionKind::UnmappedCarrier,
-                reason: format!("despatch {}: Prima's carrier {described} {ambiguous}", parcel.despatch),
+                reason: format!("dispatch {}: Prima's carrier {described} {ambiguous}", parcel.dispatch),
                 remedy: mend("Map it"),
             });
         }

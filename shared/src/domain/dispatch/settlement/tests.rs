@@ -34,7 +34,7 @@ fn money(text: &str) -> Amount {
 }
 
 fn due(order: &Order, quantity: u32, how: How) -> Due {
-    amounts(order, &short(quantity), how, &Despatch::default()).unwrap()
+    amounts(order, &short(quantity), how, &Dispatch::default()).unwrap()
 }
 
 #[test]
@@ -44,14 +44,14 @@ fn a_whole_line_takes_all_that_is_on_it_and_a_part_its_share() {
     let part = &due(&order(""), 1, How::Cancel).lines[0];
     assert_eq!((part.amount, part.shipping_amount, part.shipping_taxes[0].amount), (money("6.66"), money("1.31"), money("0.22")));
     let twice = [short(1), short(1)].concat();
-    let together = amounts(&order(""), &twice, How::Cancel, &Despatch::default()).unwrap();
+    let together = amounts(&order(""), &twice, How::Cancel, &Dispatch::default()).unwrap();
     assert_eq!((together.lines.len(), together.lines[0].quantity), (1, 2), "one line, one entry");
 }
 
 #[test]
 fn what_was_refunded_before_is_not_refunded_again() {
     let once = order(r#","refunds":[{"id":"1","quantity":2,"amount":13.32,"shipping_amount":2.62}]"#);
-    let ours = Despatch { settlements: vec![noted(2, "13.32", None)], ..Despatch::default() };
+    let ours = Dispatch { settlements: vec![noted(2, "13.32", None)], ..Dispatch::default() };
     let rest = amounts(&once, &short(1), How::Refund, &ours).unwrap();
     assert_eq!((rest.lines[0].amount, rest.lines[0].shipping_amount), (money("6.68"), money("1.33")));
     assert!(amounts(&once, &short(2), How::Refund, &ours).unwrap_err().contains("has 1 pieces left, not 2"));
@@ -77,17 +77,17 @@ fn every_amount_is_bounded_by_what_is_left_of_it_whoever_gave_back_the_rest() {
     let goodwill = r#"{"id":"1","quantity":1,"amount":1.00}"#;
     let rest = due(&one_piece(goodwill), 1, How::Refund);
     assert_eq!((rest.lines[0].amount, rest.given_back), (money("19.00"), vec![]), "a penny's goodwill is no refunded piece");
-    let no_amount = amounts(&one_piece(r#"{"id":"1","quantity":1}"#), &short(1), How::Refund, &Despatch::default());
+    let no_amount = amounts(&one_piece(r#"{"id":"1","quantity":1}"#), &short(1), How::Refund, &Dispatch::default());
     assert!(no_amount.unwrap_err().contains("does not say how much"));
 }
 
 #[test]
 fn pieces_that_somebody_else_refunded_are_given_back_already() {
     let operator = order(r#","refunds":[{"id":"1","quantity":2,"amount":13.33,"shipping_amount":0}]"#);
-    let due = amounts(&operator, &short(3), How::Refund, &Despatch::default()).unwrap();
+    let due = amounts(&operator, &short(3), How::Refund, &Dispatch::default()).unwrap();
     assert_eq!(due.given_back[0].quantity, 2);
     assert_eq!((due.lines[0].quantity, due.lines[0].amount, due.lines[0].shipping_amount), (1, money("6.67"), money("3.95")));
-    let all = amounts(&operator, &short(1), How::Refund, &Despatch::default()).unwrap();
+    let all = amounts(&operator, &short(1), How::Refund, &Dispatch::default()).unwrap();
     assert_eq!(all, Due { lines: vec![], given_back: short(1) });
 }
 
@@ -138,8 +138,8 @@ fn ours_is_known_by_its_amounts_its_reason_and_its_time_and_nobody_elses_is_take
     let ours = listed("9", "6.6600", "1.31", "OOS", "2026-11-23T09:59:40Z");
     let found = |entries: &[String], others: Vec<Settlement>| {
         let order = order(&format!(r#","refunds":[{}]"#, entries.join(",")));
-        let despatch = Despatch { settlements: others, ..Despatch::default() };
-        effect(&order, &despatch, &settlement, Duration::from_secs(30)).into_iter().map(|line| line.entry_id).collect::<Vec<_>>()
+        let dispatch = Dispatch { settlements: others, ..Dispatch::default() };
+        effect(&order, &dispatch, &settlement, Duration::from_secs(30)).into_iter().map(|line| line.entry_id).collect::<Vec<_>>()
     };
     assert_eq!(found(std::slice::from_ref(&ours), vec![]), [Some("9".to_owned())]);
     for other in [
@@ -161,7 +161,7 @@ fn ours_is_known_by_its_amounts_its_reason_and_its_time_and_nobody_elses_is_take
 fn a_note_of_an_earlier_version_is_settled_by_one_entry_more() {
     let text = r#"{"how":"cancel","lines":[{"order_line_id":"C1-A-1","quantity":1,"entries_before":0}],"at":"2026-11-23T10:00:00Z","until":"2026-11-23T10:01:00Z"}"#;
     let settlement: Settlement = serde_json::from_str(text).unwrap();
-    let effect_on = |extra: &str| effect(&order(extra), &Despatch::default(), &settlement, Duration::ZERO).len();
+    let effect_on = |extra: &str| effect(&order(extra), &Dispatch::default(), &settlement, Duration::ZERO).len();
     assert_eq!((effect_on(""), effect_on(r#","cancelations":[{"id":"1","quantity":1,"amount":6.66}]"#)), (0, 1));
 }
 
@@ -171,7 +171,7 @@ fn of_a_call_that_had_half_its_effect_only_that_half_is_confirmed() {
     settlement.lines.push(SettledLine { order_line_id: "C1-A-2".into(), ..settlement.lines[0].clone() });
     let half =
         order(r#","refunds":[{"id":"9","amount":6.66,"shipping_amount":1.31,"reason_code":"OOS","created_date":"2026-11-23T10:00:01Z"}]"#);
-    let had = effect(&half, &Despatch::default(), &settlement, Duration::ZERO);
+    let had = effect(&half, &Dispatch::default(), &settlement, Duration::ZERO);
     assert_eq!(had.iter().map(|line| line.order_line_id.as_str()).collect::<Vec<_>>(), ["C1-A-1"]);
 }
 
@@ -216,7 +216,7 @@ proptest! {
             line.taxes = vec![Tax { code: Some("VAT".into()), amount: amount(tax), ..Tax::default() }];
             line.shipping_taxes.clear();
         }
-        let mut despatch = Despatch::default();
+        let mut dispatch = Dispatch::default();
         let sum = |order: &Order, of: fn(&Refund) -> Amount| order.order_lines[0].refunds.iter().map(|one| of(one).0).sum::<Decimal>();
         let mut only_ours = true;
         for (wanted, others) in steps {
@@ -232,9 +232,9 @@ proptest! {
                 let line = LineAmounts { order_line_id: "C1-A-1".into(), quantity, amount: Amount(goods), shipping_amount: Amount(ship), taxes, shipping_taxes: vec![] };
                 refunded(&mut order, quantity, &line);
             }
-            let left = pieces - despatch.refunded("C1-A-1");
+            let left = pieces - dispatch.refunded("C1-A-1");
             if left == 0 { break }
-            let due = amounts(&order, &short(wanted.min(left)), How::Refund, &despatch).unwrap();
+            let due = amounts(&order, &short(wanted.min(left)), How::Refund, &dispatch).unwrap();
             for line in &due.lines {
                 prop_assert!(line.amount.0 >= Decimal::ZERO && line.shipping_amount.0 >= Decimal::ZERO);
                 prop_assert!(line.taxes.iter().all(|tax| tax.amount.0 >= Decimal::ZERO));
@@ -245,12 +245,12 @@ proptest! {
             prop_assert_eq!(settled, wanted.min(left), "each piece is settled once");
             let mut note = noted(settled, "0", None);
             note.lines[0].quantity = settled;
-            despatch.settlements.push(note);
+            dispatch.settlements.push(note);
             let goods = sum(&order, |one| one.amount.unwrap_or_default());
             let taxes = sum(&order, |one| one.taxes.first().map(|tax| tax.amount).unwrap_or_default());
             prop_assert!(goods <= Decimal::new(cents, 2) && taxes <= Decimal::new(tax, 2));
             prop_assert!(sum(&order, |one| one.shipping_amount.unwrap_or_default()) <= Decimal::new(shipping, 2));
-            if despatch.refunded("C1-A-1") == pieces && only_ours {
+            if dispatch.refunded("C1-A-1") == pieces && only_ours {
                 prop_assert_eq!(goods, Decimal::new(cents, 2), "to the penny");
                 prop_assert_eq!(taxes, Decimal::new(tax, 2));
                 prop_assert_eq!(sum(&order, |one| one.shipping_amount.unwrap_or_default()), Decimal::new(shipping, 2));

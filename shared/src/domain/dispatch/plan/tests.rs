@@ -4,11 +4,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::despatch::carriers::CarrierEntry;
-use crate::domain::despatch::found::{Found, on_file, on_progress};
-use crate::domain::despatch::rhythm::Source;
-use crate::domain::despatch::rules::ShortLines;
-use crate::domain::despatch::{SettledLine, Settlement};
+use crate::domain::dispatch::carriers::CarrierEntry;
+use crate::domain::dispatch::found::{Found, on_file, on_progress};
+use crate::domain::dispatch::rhythm::Source;
+use crate::domain::dispatch::rules::ShortLines;
+use crate::domain::dispatch::{SettledLine, Settlement};
 use crate::kit::clock::after;
 use crate::mirakl::Order;
 use crate::mirakl::shipping_requirements::{RegisteredCarrier, ShippingType};
@@ -61,10 +61,10 @@ fn carriers() -> CarrierMap {
     CarrierMap { entries: vec![entry("DPD NEXT DAY", "DPD_UK"), entry("Van", "VAN"), entry("Gone", "GONE"), named] }
 }
 
-fn parcel(despatch: &str, carrier: &str, consignment: &str, lines: &[(u32, u32)]) -> PrimaParcel {
+fn parcel(dispatch: &str, carrier: &str, consignment: &str, lines: &[(u32, u32)]) -> PrimaParcel {
     let lines = lines.iter().map(|(order_line, quantity)| PrimaParcelLine { order_line: *order_line, quantity: *quantity });
     PrimaParcel {
-        despatch: despatch.into(),
+        dispatch: dispatch.into(),
         carrier: carrier.into(),
         consignment: consignment.into(),
         lines: lines.collect(),
@@ -76,7 +76,7 @@ fn tell(row: &mut OrderRow, status: PrimaOrderStatus, parcels: &[PrimaParcel]) -
     on_progress(row, &PrimaProgress::new(status, parcels.to_vec()), Source::OrderStatus, now())
 }
 
-fn step(row: &OrderRow, multi: bool, rules: &DespatchRules) -> Step {
+fn step(row: &OrderRow, multi: bool, rules: &DispatchRules) -> Step {
     next_step(row, &Facts { rules, platform: &platform(multi), carriers: &carriers(), now: now() })
 }
 
@@ -95,66 +95,66 @@ fn whole() -> PrimaParcel {
 fn a_whole_order_is_shipped_under_primas_own_number() {
     let mut row = row();
     assert_eq!(tell(&mut row, PrimaOrderStatus::Open("Picking".into()), &[]), Found::Nothing);
-    assert_eq!((row.stage, step(&row, false, &DespatchRules::default())), (Stage::Created, Step::Rest(Stage::Created)));
-    assert_eq!(tell(&mut row, PrimaOrderStatus::Despatched, &[whole()]), Found::Tell);
-    assert_eq!(row.stage, Stage::Despatched);
+    assert_eq!((row.stage, step(&row, false, &DispatchRules::default())), (Stage::Created, Step::Rest(Stage::Created)));
+    assert_eq!(tell(&mut row, PrimaOrderStatus::Dispatched, &[whole()]), Found::Tell);
+    assert_eq!(row.stage, Stage::Dispatched);
     let expected = Tracking { carrier_code: Some("DPD_UK".into()), tracking_number: Some("1550".into()), ..Tracking::default() };
-    assert_eq!(step(&row, false, &DespatchRules::default()), Step::Ship(expected));
-    row.despatch.as_mut().unwrap().parcels[0].confirmed_at = Some(now());
-    assert_eq!(step(&row, false, &DespatchRules::default()), Step::Rest(Stage::Shipped));
+    assert_eq!(step(&row, false, &DispatchRules::default()), Step::Ship(expected));
+    row.dispatch.as_mut().unwrap().parcels[0].confirmed_at = Some(now());
+    assert_eq!(step(&row, false, &DispatchRules::default()), Step::Rest(Stage::Shipped));
 }
 
 #[test]
 fn a_parcel_is_recorded_once_and_keeps_what_mirakl_was_told() {
     let mut row = row();
-    tell(&mut row, PrimaOrderStatus::PartDespatched, &[parcel("D1", "Van", "", &[(1, 1)])]);
+    tell(&mut row, PrimaOrderStatus::PartDispatched, &[parcel("D1", "Van", "", &[(1, 1)])]);
     // Its number comes a while later: the same parcel.
-    tell(&mut row, PrimaOrderStatus::PartDespatched, &[parcel("D1", "DPD NEXT DAY", "1550", &[(1, 1)])]);
-    let despatch = row.despatch.as_mut().unwrap();
+    tell(&mut row, PrimaOrderStatus::PartDispatched, &[parcel("D1", "DPD NEXT DAY", "1550", &[(1, 1)])]);
+    let dispatch = row.dispatch.as_mut().unwrap();
     assert_eq!(
-        (despatch.parcels.len(), despatch.parcels[0].consignment.as_str(), despatch.parcels[0].carrier.as_str()),
+        (dispatch.parcels.len(), dispatch.parcels[0].consignment.as_str(), dispatch.parcels[0].carrier.as_str()),
         (1, "1550", "DPD NEXT DAY")
     );
-    despatch.parcels[0].confirmed_at = Some(now());
-    tell(&mut row, PrimaOrderStatus::PartDespatched, &[parcel("D1", "Van", "1550", &[(1, 2)])]);
-    let told = &row.despatch.as_ref().unwrap().parcels[0];
+    dispatch.parcels[0].confirmed_at = Some(now());
+    tell(&mut row, PrimaOrderStatus::PartDispatched, &[parcel("D1", "Van", "1550", &[(1, 2)])]);
+    let told = &row.dispatch.as_ref().unwrap().parcels[0];
     assert_eq!((told.carrier.as_str(), told.lines[0].quantity), ("DPD NEXT DAY", 1));
 }
 
 #[test]
-fn a_despatch_that_prima_withdraws_before_it_was_told_is_forgotten() {
+fn a_dispatch_that_prima_withdraws_before_it_was_told_is_forgotten() {
     let mut row = row();
-    tell(&mut row, PrimaOrderStatus::PartDespatched, &[parcel("D1", "Van", "1", &[(1, 1)])]);
+    tell(&mut row, PrimaOrderStatus::PartDispatched, &[parcel("D1", "Van", "1", &[(1, 1)])]);
     assert_eq!(tell(&mut row, PrimaOrderStatus::Open("Picking".into()), &[]), Found::Nothing);
-    assert_eq!((row.stage, row.despatch.as_ref().unwrap().parcels.len()), (Stage::Created, 0));
+    assert_eq!((row.stage, row.dispatch.as_ref().unwrap().parcels.len()), (Stage::Created, 0));
     assert!(row.history.last().unwrap().note.contains("withdrawn"));
 }
 
 #[test]
 fn where_a_marketplace_ships_in_parts_each_parcel_is_told_by_itself() {
     let mut row = row();
-    assert_eq!(tell(&mut row, PrimaOrderStatus::PartDespatched, &[parcel("D/1", "Van", "7", &[(1, 1)])]), Found::Tell);
-    let Step::ShipParcel { parcel: 0, shipment } = step(&row, true, &DespatchRules::default()) else { panic!("{row:?}") };
+    assert_eq!(tell(&mut row, PrimaOrderStatus::PartDispatched, &[parcel("D/1", "Van", "7", &[(1, 1)])]), Found::Tell);
+    let Step::ShipParcel { parcel: 0, shipment } = step(&row, true, &DispatchRules::default()) else { panic!("{row:?}") };
     assert_eq!(shipment.lines, [ParcelLine { order_line_id: "C1-A-1".into(), quantity: 1 }]);
     assert_eq!((shipment.reference.as_str(), shipment.tracking.carrier_code.as_deref()), ("D-1", Some("VAN")));
-    row.despatch.as_mut().unwrap().parcels[0].confirmed_at = Some(now());
-    assert_eq!(step(&row, true, &DespatchRules::default()), Step::Rest(Stage::PartDespatched));
+    row.dispatch.as_mut().unwrap().parcels[0].confirmed_at = Some(now());
+    assert_eq!(step(&row, true, &DispatchRules::default()), Step::Rest(Stage::PartDispatched));
     let rest = parcel("D2", "DPD NEXT DAY", "8", &[(1, 1), (2, 1)]);
-    assert_eq!(tell(&mut row, PrimaOrderStatus::Despatched, &[parcel("D/1", "Van", "7", &[(1, 1)]), rest]), Found::Tell);
-    assert!(matches!(step(&row, true, &DespatchRules::default()), Step::ShipParcel { parcel: 1, .. }));
-    row.despatch.as_mut().unwrap().parcels[1].confirmed_at = Some(now());
-    assert_eq!(step(&row, true, &DespatchRules::default()), Step::Rest(Stage::Shipped));
+    assert_eq!(tell(&mut row, PrimaOrderStatus::Dispatched, &[parcel("D/1", "Van", "7", &[(1, 1)]), rest]), Found::Tell);
+    assert!(matches!(step(&row, true, &DispatchRules::default()), Step::ShipParcel { parcel: 1, .. }));
+    row.dispatch.as_mut().unwrap().parcels[1].confirmed_at = Some(now());
+    assert_eq!(step(&row, true, &DispatchRules::default()), Step::Rest(Stage::Shipped));
 }
 
 #[test]
 fn a_part_of_a_whole_order_waits_for_the_rest_until_the_rule_says_otherwise() {
     let mut row = row();
-    tell(&mut row, PrimaOrderStatus::PartDespatched, &[parcel("D1", "Van", "7", &[(1, 2)])]);
-    assert_eq!(step(&row, false, &DespatchRules::default()), Step::Wait(None));
-    let rules = DespatchRules { ship_part_hours_before_deadline: Some(24), ..DespatchRules::default() };
+    tell(&mut row, PrimaOrderStatus::PartDispatched, &[parcel("D1", "Van", "7", &[(1, 2)])]);
+    assert_eq!(step(&row, false, &DispatchRules::default()), Step::Wait(None));
+    let rules = DispatchRules { ship_part_hours_before_deadline: Some(24), ..DispatchRules::default() };
     assert_eq!(step(&row, false, &rules), Step::Wait(Some("2026-11-25T10:00:00Z".parse().unwrap())));
     let late = Facts {
-        rules: &DespatchRules { short_lines: ShortLines::Cancel, cancel_reason_code: Some("OOS".into()), ..rules.clone() },
+        rules: &DispatchRules { short_lines: ShortLines::Cancel, cancel_reason_code: Some("OOS".into()), ..rules.clone() },
         platform: &platform(false),
         carriers: &carriers(),
         now: after(now(), Duration::from_secs(2 * 86_400)),
@@ -163,29 +163,29 @@ fn a_part_of_a_whole_order_waits_for_the_rest_until_the_rule_says_otherwise() {
     assert_eq!(next_step(&row, &late), Step::Settle { how: How::Cancel, reason_code: "OOS".into(), lines: short });
     assert_eq!(kind_of(&next_step(&row, &Facts { rules: &rules, ..late })), Some(ExceptionKind::ShortShipment));
     // While it waits, asking again changes nothing.
-    row.enter(Stage::PartDespatched, now(), "");
-    row.despatch.as_mut().unwrap().rest_until = Some(Timestamp::MAX);
-    assert_eq!(tell(&mut row, PrimaOrderStatus::PartDespatched, &[parcel("D1", "Van", "7", &[(1, 2)])]), Found::Nothing);
+    row.enter(Stage::PartDispatched, now(), "");
+    row.dispatch.as_mut().unwrap().rest_until = Some(Timestamp::MAX);
+    assert_eq!(tell(&mut row, PrimaOrderStatus::PartDispatched, &[parcel("D1", "Van", "7", &[(1, 2)])]), Found::Nothing);
     assert_eq!(
-        tell(&mut row, PrimaOrderStatus::Despatched, &[parcel("D1", "Van", "7", &[(1, 2)]), parcel("D2", "Van", "8", &[(2, 1)])]),
+        tell(&mut row, PrimaOrderStatus::Dispatched, &[parcel("D1", "Van", "7", &[(1, 2)]), parcel("D2", "Van", "8", &[(2, 1)])]),
         Found::Tell
     );
-    assert!(matches!(step(&row, false, &DespatchRules::default()), Step::Ship(_)));
+    assert!(matches!(step(&row, false, &DispatchRules::default()), Step::Ship(_)));
 }
 
 #[test]
 fn a_short_order_is_settled_before_it_is_shipped() {
     let mut row = row();
-    tell(&mut row, PrimaOrderStatus::Despatched, &[parcel("D1", "Van", "7", &[(1, 1)])]);
-    assert_eq!(kind_of(&step(&row, false, &DespatchRules::default())), Some(ExceptionKind::ShortShipment));
-    let rules = DespatchRules { short_lines: ShortLines::Refund, refund_reason_code: Some("R".into()), ..DespatchRules::default() };
+    tell(&mut row, PrimaOrderStatus::Dispatched, &[parcel("D1", "Van", "7", &[(1, 1)])]);
+    assert_eq!(kind_of(&step(&row, false, &DispatchRules::default())), Some(ExceptionKind::ShortShipment));
+    let rules = DispatchRules { short_lines: ShortLines::Refund, refund_reason_code: Some("R".into()), ..DispatchRules::default() };
     let Step::Settle { how: How::Refund, lines, .. } = step(&row, false, &rules) else { panic!() };
     assert_eq!(lines.iter().map(|line| line.quantity).collect::<Vec<_>>(), [1, 1]);
     let settled =
         lines.into_iter().map(|line| SettledLine { order_line_id: line.order_line_id, quantity: line.quantity, ..SettledLine::default() });
     let settlement =
         Settlement { how: How::Refund, lines: settled.collect(), at: now(), until: now(), confirmed_at: Some(now()), reason_code: None };
-    row.despatch.as_mut().unwrap().settlements.push(settlement);
+    row.dispatch.as_mut().unwrap().settlements.push(settlement);
     assert!(matches!(step(&row, false, &rules), Step::Ship(_)));
 }
 
@@ -193,8 +193,8 @@ fn a_short_order_is_settled_before_it_is_shipped() {
 fn an_order_that_prima_cancelled_is_for_a_person_or_is_cancelled_by_rule() {
     let mut row = row();
     assert_eq!(tell(&mut row, PrimaOrderStatus::Cancelled, &[]), Found::Tell);
-    assert_eq!(kind_of(&step(&row, true, &DespatchRules::default())), Some(ExceptionKind::CancelledInPrima));
-    let rules = DespatchRules { short_lines: ShortLines::Cancel, cancel_reason_code: Some("OOS".into()), ..DespatchRules::default() };
+    assert_eq!(kind_of(&step(&row, true, &DispatchRules::default())), Some(ExceptionKind::CancelledInPrima));
+    let rules = DispatchRules { short_lines: ShortLines::Cancel, cancel_reason_code: Some("OOS".into()), ..DispatchRules::default() };
     assert!(matches!(step(&row, false, &rules), Step::Settle { how: How::Cancel, .. }));
     row.lines.clear();
     assert_eq!(step(&row, false, &rules), Step::Rest(Stage::Cancelled));
@@ -211,8 +211,8 @@ fn no_mapping_no_call_and_no_invented_number() {
     for multi in [false, true] {
         for (carrier, number, expected) in cases {
             let mut row = row();
-            tell(&mut row, PrimaOrderStatus::Despatched, &[parcel("D1", carrier, number, &[(1, 2), (2, 1)])]);
-            let step = step(&row, multi, &DespatchRules::default());
+            tell(&mut row, PrimaOrderStatus::Dispatched, &[parcel("D1", carrier, number, &[(1, 2), (2, 1)])]);
+            let step = step(&row, multi, &DispatchRules::default());
             assert_eq!(kind_of(&step), Some(expected), "{carrier} {number}");
             let Step::Fail(failure) = step else { continue };
             assert!(failure.reason.contains(carrier) && !failure.remedy.is_empty(), "{failure:?}");
@@ -220,11 +220,11 @@ fn no_mapping_no_call_and_no_invented_number() {
     }
     let mut row = row();
     row.shipping_type = Some("EXP".into());
-    tell(&mut row, PrimaOrderStatus::Despatched, &[parcel("D1", "Van", "", &[(1, 2), (2, 1)])]);
-    assert_eq!(kind_of(&step(&row, false, &DespatchRules::default())), Some(ExceptionKind::TrackingMissing));
+    tell(&mut row, PrimaOrderStatus::Dispatched, &[parcel("D1", "Van", "", &[(1, 2), (2, 1)])]);
+    assert_eq!(kind_of(&step(&row, false, &DispatchRules::default())), Some(ExceptionKind::TrackingMissing));
     row.shipping_type = Some("STD".into());
     assert_eq!(
-        step(&row, false, &DespatchRules::default()),
+        step(&row, false, &DispatchRules::default()),
         Step::Ship(Tracking { carrier_code: Some("VAN".into()), ..Tracking::default() })
     );
 }
@@ -232,30 +232,30 @@ fn no_mapping_no_call_and_no_invented_number() {
 #[test]
 fn a_carrier_by_name_goes_with_its_page_where_that_is_allowed() {
     let mut row = row();
-    tell(&mut row, PrimaOrderStatus::Despatched, &[parcel("D1", "Bike", "42", &[(1, 2), (2, 1)])]);
-    let Step::Ship(tracking) = step(&row, false, &DespatchRules::default()) else { panic!() };
+    tell(&mut row, PrimaOrderStatus::Dispatched, &[parcel("D1", "Bike", "42", &[(1, 2), (2, 1)])]);
+    let Step::Ship(tracking) = step(&row, false, &DispatchRules::default()) else { panic!() };
     assert_eq!((tracking.carrier_name.as_deref(), tracking.url.as_deref()), (Some("City Bikes"), Some("https://bikes.example/?n=42")));
     let strict = Platform { registered_carriers_only: true, ..platform(false) };
-    let facts = Facts { rules: &DespatchRules::default(), platform: &strict, carriers: &carriers(), now: now() };
+    let facts = Facts { rules: &DispatchRules::default(), platform: &strict, carriers: &carriers(), now: now() };
     assert_eq!(kind_of(&next_step(&row, &facts)), Some(ExceptionKind::CarrierNotListed));
 }
 
 #[test]
-fn despatched_without_a_parcel_is_a_persons_after_a_few_answers_and_a_file_brings_it() {
+fn dispatched_without_a_parcel_is_a_persons_after_a_few_answers_and_a_file_brings_it() {
     let mut row = row();
-    assert_eq!(tell(&mut row, PrimaOrderStatus::Despatched, &[]), Found::Nothing);
-    assert_eq!(tell(&mut row, PrimaOrderStatus::Despatched, &[]), Found::Nothing);
+    assert_eq!(tell(&mut row, PrimaOrderStatus::Dispatched, &[]), Found::Nothing);
+    assert_eq!(tell(&mut row, PrimaOrderStatus::Dispatched, &[]), Found::Nothing);
     let mut given_up = row.clone();
-    assert_eq!(tell(&mut given_up, PrimaOrderStatus::Despatched, &[]), Found::Exception);
-    assert_eq!(given_up.exception.as_ref().unwrap().kind, ExceptionKind::DespatchUnclear);
+    assert_eq!(tell(&mut given_up, PrimaOrderStatus::Dispatched, &[]), Found::Exception);
+    assert_eq!(given_up.exception.as_ref().unwrap().kind, ExceptionKind::DispatchUnclear);
     assert_eq!(on_file(&mut row, &[whole()], now()), Found::Tell);
-    assert!(matches!(step(&row, false, &DespatchRules::default()), Step::Ship(_)));
+    assert!(matches!(step(&row, false, &DispatchRules::default()), Step::Ship(_)));
 }
 
 #[test]
 fn what_no_file_has_named_yet_is_not_taken_for_short() {
-    let by_file = |row: &mut OrderRow| on_progress(row, &PrimaProgress::new(PrimaOrderStatus::Despatched, Vec::new()), Source::File, now());
-    let rules = DespatchRules { short_lines: ShortLines::Cancel, cancel_reason_code: Some("OOS".into()), ..DespatchRules::default() };
+    let by_file = |row: &mut OrderRow| on_progress(row, &PrimaProgress::new(PrimaOrderStatus::Dispatched, Vec::new()), Source::File, now());
+    let rules = DispatchRules { short_lines: ShortLines::Cancel, cancel_reason_code: Some("OOS".into()), ..DispatchRules::default() };
     let mut row = row();
     assert_eq!(by_file(&mut row), Found::Nothing);
     assert_eq!(on_file(&mut row, &[parcel("D1", "Van", "7", &[(1, 2)])], now()), Found::Tell);
@@ -275,17 +275,17 @@ fn what_no_file_has_named_yet_is_not_taken_for_short() {
 fn a_parcel_of_lines_that_the_order_does_not_have_is_a_persons() {
     for lines in [&[(3, 1)][..], &[(1, 3)], &[(0, 1)]] {
         let mut row = row();
-        assert_eq!(tell(&mut row, PrimaOrderStatus::Despatched, &[parcel("D1", "Van", "7", lines)]), Found::Exception, "{lines:?}");
+        assert_eq!(tell(&mut row, PrimaOrderStatus::Dispatched, &[parcel("D1", "Van", "7", lines)]), Found::Exception, "{lines:?}");
         assert!(row.exception.as_ref().unwrap().reason.contains("D1"));
     }
 }
 
 #[test]
 fn what_is_not_clear_is_never_told_nor_taken_for_short_and_is_a_persons_after_a_few_answers() {
-    let nothing_in_it = PrimaProgress::new(PrimaOrderStatus::Despatched, vec![parcel("D1", "Van", "7", &[(1, 0)])]);
+    let nothing_in_it = PrimaProgress::new(PrimaOrderStatus::Dispatched, vec![parcel("D1", "Van", "7", &[(1, 0)])]);
     let unreadable =
-        PrimaProgress { unclear: Some("despatch D1 has a line".into()), ..PrimaProgress::new(PrimaOrderStatus::Despatched, vec![]) };
-    let rules = DespatchRules { short_lines: ShortLines::Cancel, cancel_reason_code: Some("OOS".into()), ..DespatchRules::default() };
+        PrimaProgress { unclear: Some("dispatch D1 has a line".into()), ..PrimaProgress::new(PrimaOrderStatus::Dispatched, vec![]) };
+    let rules = DispatchRules { short_lines: ShortLines::Cancel, cancel_reason_code: Some("OOS".into()), ..DispatchRules::default() };
     for progress in [nothing_in_it, unreadable] {
         let mut row = row();
         for answer in 1..=3 {
@@ -296,13 +296,13 @@ fn what_is_not_clear_is_never_told_nor_taken_for_short_and_is_a_persons_after_a_
             }
         }
         let exception = row.exception.clone().unwrap();
-        assert!(exception.kind == ExceptionKind::DespatchUnclear && exception.reason.contains("D1"), "{}", exception.reason);
+        assert!(exception.kind == ExceptionKind::DispatchUnclear && exception.reason.contains("D1"), "{}", exception.reason);
         assert_eq!(on_progress(&mut row, &progress, Source::OrderStatus, now()), Found::Nothing, "it is told once");
-        assert_eq!(tell(&mut row, PrimaOrderStatus::Despatched, &[whole()]), Found::Tell, "it goes on once it is mended");
+        assert_eq!(tell(&mut row, PrimaOrderStatus::Dispatched, &[whole()]), Found::Tell, "it goes on once it is mended");
     }
     // A line of 0 beside others says only that it is not in this parcel.
     let mut row = row();
-    assert_eq!(tell(&mut row, PrimaOrderStatus::PartDespatched, &[parcel("D1", "Van", "7", &[(1, 2), (2, 0)])]), Found::Tell);
+    assert_eq!(tell(&mut row, PrimaOrderStatus::PartDispatched, &[parcel("D1", "Van", "7", &[(1, 2), (2, 0)])]), Found::Tell);
     let Step::ShipParcel { shipment, .. } = step(&row, true, &rules) else { panic!() };
     assert_eq!(shipment.lines, [ParcelLine { order_line_id: "C1-A-1".into(), quantity: 2 }]);
 }
@@ -310,25 +310,25 @@ fn what_is_not_clear_is_never_told_nor_taken_for_short_and_is_a_persons_after_a_
 #[test]
 fn a_parcel_that_does_not_say_what_is_in_it_is_everything_where_it_is_the_only_and_last() {
     let mut row = row();
-    tell(&mut row, PrimaOrderStatus::Despatched, &[parcel("D1", "Van", "7", &[])]);
-    assert!(matches!(step(&row, false, &DespatchRules::default()), Step::Ship(_)));
-    let Step::ShipParcel { shipment, .. } = step(&row, true, &DespatchRules::default()) else { panic!() };
+    tell(&mut row, PrimaOrderStatus::Dispatched, &[parcel("D1", "Van", "7", &[])]);
+    assert!(matches!(step(&row, false, &DispatchRules::default()), Step::Ship(_)));
+    let Step::ShipParcel { shipment, .. } = step(&row, true, &DispatchRules::default()) else { panic!() };
     assert_eq!(shipment.lines.iter().map(|line| line.quantity).collect::<Vec<_>>(), [2, 1]);
-    tell(&mut row, PrimaOrderStatus::Despatched, &[parcel("D1", "Van", "7", &[]), parcel("D2", "Van", "8", &[])]);
-    assert_eq!(kind_of(&step(&row, true, &DespatchRules::default())), Some(ExceptionKind::DespatchUnclear));
+    tell(&mut row, PrimaOrderStatus::Dispatched, &[parcel("D1", "Van", "7", &[]), parcel("D2", "Van", "8", &[])]);
+    assert_eq!(kind_of(&step(&row, true, &DispatchRules::default())), Some(ExceptionKind::DispatchUnclear));
 }
 
 #[test]
 fn what_an_operator_asked_for_comes_first() {
     let mut row = row();
-    tell(&mut row, PrimaOrderStatus::PartDespatched, &[parcel("D1", "Van", "7", &[(1, 2)])]);
-    row.despatch.as_mut().unwrap().requested = Some(crate::domain::despatch::RequestedSettlement {
+    tell(&mut row, PrimaOrderStatus::PartDispatched, &[parcel("D1", "Van", "7", &[(1, 2)])]);
+    row.dispatch.as_mut().unwrap().requested = Some(crate::domain::dispatch::RequestedSettlement {
         how: How::Refund,
         reason_code: "R".into(),
         lines: vec![ParcelLine { order_line_id: "C1-A-2".into(), quantity: 1 }],
         by: "Ann".into(),
     });
-    assert!(matches!(step(&row, false, &DespatchRules::default()), Step::Settle { how: How::Refund, .. }));
+    assert!(matches!(step(&row, false, &DispatchRules::default()), Step::Settle { how: How::Refund, .. }));
 }
 
 proptest! {
@@ -343,31 +343,31 @@ proptest! {
         for (parcels, status) in answers {
             let parcels: Vec<PrimaParcel> = parcels
                 .iter()
-                .map(|(despatch, number, line, pieces)| {
+                .map(|(dispatch, number, line, pieces)| {
                     let number = if *number == 0 { String::new() } else { format!("N{number}") };
-                    parcel(&format!("D{despatch}"), "Van", &number, &[(*line, *pieces)])
+                    parcel(&format!("D{dispatch}"), "Van", &number, &[(*line, *pieces)])
                 })
                 .collect();
             let status = match status {
                 0 => PrimaOrderStatus::Open("Picking".into()),
-                1 => PrimaOrderStatus::PartDespatched,
-                2 => PrimaOrderStatus::Despatched,
+                1 => PrimaOrderStatus::PartDispatched,
+                2 => PrimaOrderStatus::Dispatched,
                 _ => PrimaOrderStatus::Cancelled,
             };
             tell(&mut row, status, &parcels);
-            if row.stage != Stage::Despatched {
+            if row.stage != Stage::Dispatched {
                 continue;
             }
             for _ in 0..10 {
-                match step(&row, multi, &DespatchRules::default()) {
+                match step(&row, multi, &DispatchRules::default()) {
                     Step::ShipParcel { parcel, .. } => {
-                        let parcel = &mut row.despatch.as_mut().unwrap().parcels[parcel];
+                        let parcel = &mut row.dispatch.as_mut().unwrap().parcels[parcel];
                         prop_assert!(parcel.confirmed_at.is_none());
                         parcel.confirmed_at = Some(now());
-                        told.push((parcel.despatch.clone(), parcel.consignment.clone()));
+                        told.push((parcel.dispatch.clone(), parcel.consignment.clone()));
                     }
                     Step::Ship(_) => {
-                        for parcel in &mut row.despatch.as_mut().unwrap().parcels {
+                        for parcel in &mut row.dispatch.as_mut().unwrap().parcels {
                             parcel.confirmed_at = Some(now());
                         }
                     }
@@ -383,9 +383,9 @@ proptest! {
         told.sort();
         told.dedup();
         prop_assert_eq!(told.len(), before, "a parcel was told twice");
-        let kept = row.despatch.unwrap_or_default();
-        for (despatch, consignment) in &told {
-            prop_assert!(kept.parcels.iter().any(|parcel| parcel.identity() == (despatch.as_str(), consignment.as_str())));
+        let kept = row.dispatch.unwrap_or_default();
+        for (dispatch, consignment) in &told {
+            prop_assert!(kept.parcels.iter().any(|parcel| parcel.identity() == (dispatch.as_str(), consignment.as_str())));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table};
-use local_world::despatches::DespatchSummary;
+use local_world::dispatches::DispatchSummary;
 use local_world::{World, WorldOptions};
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<bool> {
         stack: "demo".to_owned(),
         seed: arguments.seed,
         // Sites ask every quarter of an hour; here, every minute.
-        installation: json!({"despatch": {"interval_minutes": 1, "quiet_interval_minutes": 1}}),
+        installation: json!({"dispatch": {"interval_minutes": 1, "quiet_interval_minutes": 1}}),
         ..WorldOptions::default()
     };
     let world = view.start(&options).await?;
@@ -57,8 +57,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<bool> {
 
 /// How things stood before the map was mended, and after.
 struct Lived {
-    before: DespatchSummary,
-    after: DespatchSummary,
+    before: DispatchSummary,
+    after: DispatchSummary,
     alerts: usize,
 }
 
@@ -93,10 +93,10 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
     ));
     settle(world, view).await?;
     let rest = world.warehouse(&json!({"seed": arguments.seed + 1})).await?;
-    view.say(&format!("The rest of the part despatches leaves: {} parcels", count_of(&rest, "parcels")));
+    view.say(&format!("The rest of the part dispatches leaves: {} parcels", count_of(&rest, "parcels")));
     let before = settle(world, view).await?;
     let alerts = world.deployment().alerts().await?;
-    let alerts = alerts.iter().filter(|alert| alert["detail-type"] == "DespatchException").count();
+    let alerts = alerts.iter().filter(|alert| alert["detail-type"] == "DispatchException").count();
     let waiting: usize = before.channels.values().map(|channel| channel.in_exceptions).sum();
     view.say(&format!(
         "{waiting} parcels wait as exceptions, {alerts} alerts were sent; what the warehouse calls its carriers is mapped now"
@@ -108,18 +108,18 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
         }
     }
     view.say("The map is mended: what waited goes on by itself within two minutes");
-    wait(world, view, "mended despatches told", async |world| {
+    wait(world, view, "mended dispatches told", async |world| {
         let summary = world.parcels().await?;
-        let done = summary.is_complete() && world.deployment().despatch_exceptions().await?.is_empty();
+        let done = summary.is_complete() && world.deployment().dispatch_exceptions().await?.is_empty();
         Ok((done, line(&summary)))
     })
     .await?;
     Ok(Lived { before, after: world.parcels().await?, alerts })
 }
 
-async fn settle(world: &World, view: &mut View) -> Result<DespatchSummary> {
+async fn settle(world: &World, view: &mut View) -> Result<DispatchSummary> {
     wait(world, view, "parcels told", async |world| {
-        let (summary, depths) = tokio::try_join!(world.parcels(), world.deployment().despatch_queue_depths())?;
+        let (summary, depths) = tokio::try_join!(world.parcels(), world.deployment().dispatch_queue_depths())?;
         Ok((summary.is_settled() && depths.is_idle(), line(&summary)))
     })
     .await?;
@@ -162,7 +162,7 @@ fn count_of(done: &Value, name: &str) -> usize {
     done[name].as_array().map_or(0, Vec::len)
 }
 
-fn line(summary: &DespatchSummary) -> String {
+fn line(summary: &DispatchSummary) -> String {
     let channels: Vec<String> = summary
         .channels
         .iter()
@@ -226,7 +226,7 @@ fn print(lived: &Lived, took: Duration) {
 }
 
 fn to_json(lived: &Lived, arguments: &Arguments, took: Duration, world: &World) -> Value {
-    let sum = |count: fn(&local_world::despatches::ParcelSummary) -> usize, summary: &DespatchSummary| -> usize {
+    let sum = |count: fn(&local_world::dispatches::ParcelSummary) -> usize, summary: &DispatchSummary| -> usize {
         summary.channels.values().map(count).sum()
     };
     json!({

@@ -21,14 +21,14 @@ pub enum Source {
     /// `OrderStatus` answers them (assumed: no site has confirmed it yet).
     #[default]
     OrderStatus,
-    /// Despatch files, dropped in the stack's bucket; `OrderStatus` is asked for the order's state alone.
+    /// Dispatch files, dropped in the stack's bucket; `OrderStatus` is asked for the order's state alone.
     File,
 }
 
-/// How despatches are collected from Prima: part of the installation document.
+/// How dispatches are collected from Prima: part of the installation document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct DespatchSettings {
+pub struct DispatchSettings {
     /// Where parcels are read.
     pub source: Source,
     /// Minutes between two questions for one order in working hours.
@@ -47,7 +47,7 @@ pub struct DespatchSettings {
     pub open_words: Vec<String>,
 }
 
-impl Default for DespatchSettings {
+impl Default for DispatchSettings {
     fn default() -> Self {
         Self {
             source: Source::OrderStatus,
@@ -106,14 +106,14 @@ impl Day {
     }
 }
 
-impl DespatchSettings {
+impl DispatchSettings {
     /// Everything that is wrong, one entry a field.
     #[must_use]
     pub fn problems(&self) -> Vec<FieldError> {
         let mut problems = Vec::new();
         let mut require = |holds: bool, field: &str, problem: &str| {
             if !holds {
-                problems.push(FieldError::new(format!("despatch.{field}"), problem));
+                problems.push(FieldError::new(format!("dispatch.{field}"), problem));
             }
         };
         require((1..=1440).contains(&self.interval_minutes), "interval_minutes", "takes 1 to 1440");
@@ -201,7 +201,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn settings() -> DespatchSettings {
+    fn settings() -> DispatchSettings {
         serde_json::from_str(
             r#"{"interval_minutes":30,"quiet_interval_minutes":240,"hours":{"zone":"GMT0BST,M3.5.0/1,M10.5.0",
                 "days":["mon","tue","wed","thu","fri"],"from":"07:00:00","until":"19:00:00"}}"#,
@@ -241,12 +241,12 @@ mod tests {
 
     #[test]
     fn wrong_settings_are_named() {
-        let mut wrong = DespatchSettings { interval_minutes: 0, quiet_interval_minutes: 2000, concurrent_questions: 0, ..settings() };
+        let mut wrong = DispatchSettings { interval_minutes: 0, quiet_interval_minutes: 2000, concurrent_questions: 0, ..settings() };
         wrong.hours.as_mut().unwrap().zone = "Europe/London".into();
         let fields: Vec<_> = wrong.problems().into_iter().map(|problem| problem.field).collect();
         assert_eq!(
             fields,
-            ["despatch.interval_minutes", "despatch.quiet_interval_minutes", "despatch.concurrent_questions", "despatch.hours.zone"]
+            ["dispatch.interval_minutes", "dispatch.quiet_interval_minutes", "dispatch.concurrent_questions", "dispatch.hours.zone"]
         );
     }
 }

@@ -1,12 +1,12 @@
 //! On virtual time, with the real handlers: how soon a parcel is told after its booking, and how many calls that takes. The fault
-//! simulation's world of despatches is used, with nothing that goes wrong.
+//! simulation's world of dispatches is used, with nothing that goes wrong.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 use local_world::Build;
-use system_tests::despatches::run::INTERVAL_MINUTES;
-use system_tests::despatches::run_calm;
+use system_tests::dispatches::run::INTERVAL_MINUTES;
+use system_tests::dispatches::run_calm;
 
 use crate::row::{Figure, Row};
 
@@ -61,7 +61,7 @@ pub(crate) fn measure(build: Build) -> Result<Vec<Row>> {
     let detail = calls.iter().map(|(operation, count)| format!("{operation} {count}")).collect::<Vec<_>>().join(", ");
     let per_thousand = |calls: f64| calls / orders * THOUSAND;
     rows.push(Row {
-        what: "1,000 orders despatched: calls to Mirakl".to_owned(),
+        what: "1,000 orders dispatched: calls to Mirakl".to_owned(),
         unit: "calls",
         ours: Some(Figure::one(per_thousand(told as f64), "")),
         bound: Some(Figure::one(per_thousand(least_mirakl), "tell each once; read what is settled")),
@@ -70,7 +70,7 @@ pub(crate) fn measure(build: Build) -> Result<Vec<Row>> {
     });
     let by_interval = hours * 60.0 / f64::from(INTERVAL_MINUTES);
     rows.push(Row {
-        what: "1,000 orders despatched: questions to Prima".to_owned(),
+        what: "1,000 orders dispatched: questions to Prima".to_owned(),
         unit: "calls",
         ours: Some(Figure::one(per_thousand(questions), "")),
         bound: Some(Figure::one(per_thousand(by_interval + happenings), "one each interval while open, one for what left")),

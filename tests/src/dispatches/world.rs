@@ -7,8 +7,8 @@ use std::rc::Rc;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use shared::domain::channel::{Channel, Mode};
-use shared::domain::despatch::carriers::{CarrierEntry, CarrierMap};
-use shared::domain::despatch::rules::{DespatchRules, ShortLines};
+use shared::domain::dispatch::carriers::{CarrierEntry, CarrierMap};
+use shared::domain::dispatch::rules::{DispatchRules, ShortLines};
 use shared::domain::events::Event;
 use shared::domain::order::row::{OrderKey, OrderRow, Stage};
 use shared::domain::queue::{ExceptionMessage, OrderMessage};
@@ -46,7 +46,7 @@ pub(super) struct Refusals {
 /// How Prima's answers differ from what is assumed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Odd {
-    /// A despatch date that is not needed.
+    /// A dispatch date that is not needed.
     Date(&'static str),
     /// Every quantity of a parcel is 0.
     Nothing,
@@ -111,7 +111,7 @@ pub(super) struct World {
     /// The most messages of one order that were in the queue at once.
     pub(super) most_of_one: Cell<usize>,
     pub(super) maps: RefCell<Vec<CarrierMap>>,
-    pub(super) rules: Vec<DespatchRules>,
+    pub(super) rules: Vec<DispatchRules>,
     pub(super) platforms: RefCell<Vec<Option<Platform>>>,
     pub(super) channels: Vec<Channel>,
     /// Orders by Prima's number.
@@ -176,18 +176,18 @@ impl World {
         let settles = |index: usize| {
             let by_rule = dice.chance(0.7);
             match (by_rule, index) {
-                (false, _) => DespatchRules::default(),
+                (false, _) => DispatchRules::default(),
                 (true, 0) => {
-                    DespatchRules { short_lines: ShortLines::Cancel, cancel_reason_code: Some("OOS".into()), ..DespatchRules::default() }
+                    DispatchRules { short_lines: ShortLines::Cancel, cancel_reason_code: Some("OOS".into()), ..DispatchRules::default() }
                 }
                 (true, _) => {
-                    DespatchRules { short_lines: ShortLines::Refund, refund_reason_code: Some("OOS".into()), ..DespatchRules::default() }
+                    DispatchRules { short_lines: ShortLines::Refund, refund_reason_code: Some("OOS".into()), ..DispatchRules::default() }
                 }
             }
         };
         let rules = vec![settles(0), settles(1)];
         let channel = |id: &str, shop: i64| Channel {
-            despatches: Mode::Live,
+            dispatches: Mode::Live,
             stock: Mode::Off,
             shop_id: Some(shop),
             ..crate::simulation::plan::channel(id, 1, beginning())

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use super::{Despatch, SettledLine, Settlement};
+use super::{Dispatch, SettledLine, Settlement};
 use crate::kit::amount::Amount;
 use crate::kit::clock::before;
 use crate::mirakl::Order;
@@ -31,11 +31,11 @@ pub struct Due {
     pub given_back: Vec<ShortLine>,
 }
 
-/// The amounts of pieces of an order, as Mirakl lists it now. `despatch` knows what was settled before.
+/// The amounts of pieces of an order, as Mirakl lists it now. `dispatch` knows what was settled before.
 ///
 /// # Errors
 /// A line that the order does not have, or with fewer pieces left; a refund on it that does not say how much it gave back.
-pub fn amounts(order: &Order, short: &[ShortLine], how: How, despatch: &Despatch) -> Result<Due, String> {
+pub fn amounts(order: &Order, short: &[ShortLine], how: How, dispatch: &Dispatch) -> Result<Due, String> {
     let mut by_line: Vec<ShortLine> = Vec::new();
     for one in short {
         match by_line.iter_mut().find(|known| known.order_line_id == one.order_line_id) {
@@ -50,7 +50,7 @@ pub fn amounts(order: &Order, short: &[ShortLine], how: How, despatch: &Despatch
             .iter()
             .find(|line| line.order_line_id == order_line_id)
             .ok_or_else(|| format!("the order has no line {order_line_id}"))?;
-        let ours = despatch.refunded(&order_line_id);
+        let ours = dispatch.refunded(&order_line_id);
         let left = line.quantity.saturating_sub(ours);
         if quantity == 0 || quantity > left || !line.is_live() {
             return Err(format!("line {order_line_id} has {left} pieces left, not {quantity}"));
@@ -189,8 +189,8 @@ pub fn given_back(order: &Order, pieces: &[ShortLine], now: Timestamp) -> Settle
 /// refund that somebody else made meanwhile is not taken for ours: ours has our amounts and reason, was created when it was sent or
 /// later (`skew`: how much the clocks differ), and is no other settlement's.
 #[must_use]
-pub fn effect(order: &Order, despatch: &Despatch, settlement: &Settlement, skew: Duration) -> Vec<SettledLine> {
-    let others = despatch.settlements.iter().filter(|other| other.at != settlement.at);
+pub fn effect(order: &Order, dispatch: &Dispatch, settlement: &Settlement, skew: Duration) -> Vec<SettledLine> {
+    let others = dispatch.settlements.iter().filter(|other| other.at != settlement.at);
     let used: Vec<&str> = others.flat_map(|other| &other.lines).filter_map(|line| line.entry_id.as_deref()).collect();
     let since = before(settlement.at, skew);
     let mut had_effect = Vec::new();

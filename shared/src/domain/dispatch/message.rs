@@ -1,4 +1,4 @@
-//! The one message under way that has Mirakl told of a despatch.
+//! The one message under way that has Mirakl told of a dispatch.
 //!
 //! A message that cannot do its work comes again by one way alone: the row says when, and a delayed copy is sent for that moment. What
 //! comes earlier than the row says is an older copy, and is dropped. The sweep sends one again only where the row says that it is
@@ -54,7 +54,7 @@ impl MessageUnderWay {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
     use super::*;
-    use crate::domain::despatch::Despatch;
+    use crate::domain::dispatch::Dispatch;
     use crate::domain::order::row::{OrderKey, OrderRow, Stage};
     use crate::kit::clock::{CLOCK_SKEW, before};
     use crate::mirakl::OrderState;
@@ -66,33 +66,33 @@ mod tests {
     #[test]
     fn what_fails_comes_again_after_longer_and_longer_but_never_after_hours() {
         let mut row = OrderRow::unread(OrderKey::new("uk", "C1-A"), OrderState::Shipping, at(0));
-        let despatch = row.despatch.get_or_insert_default();
-        let waits: Vec<u64> = (0..40).map(|_| despatch.put_off_message(None, at(0)).as_secs()).collect();
+        let dispatch = row.dispatch.get_or_insert_default();
+        let waits: Vec<u64> = (0..40).map(|_| dispatch.put_off_message(None, at(0)).as_secs()).collect();
         assert_eq!((&waits[..5], waits[39]), (&[60, 120, 240, 300, 300][..], 300));
-        assert_eq!(despatch.put_off_message(Some(Duration::from_secs(3600)), at(0)), LONGEST_DELAY, "SQS delays no longer");
-        row.enter(Stage::Despatched, at(0), "another parcel");
-        assert_eq!(row.despatch.unwrap().put_off_message(None, at(0)), FIRST_WAIT);
+        assert_eq!(dispatch.put_off_message(Some(Duration::from_secs(3600)), at(0)), LONGEST_DELAY, "SQS delays no longer");
+        row.enter(Stage::Dispatched, at(0), "another parcel");
+        assert_eq!(row.dispatch.unwrap().put_off_message(None, at(0)), FIRST_WAIT);
     }
 
     #[test]
     fn an_older_copy_is_ahead_of_the_message_that_counts() {
-        let mut despatch = Despatch::default();
-        assert!(!despatch.is_ahead_of_message(at(0)), "one that knows of no message takes any");
-        despatch.put_off_message(Some(Duration::from_secs(600)), at(0));
-        assert!(despatch.is_ahead_of_message(at(569)));
-        assert!(!despatch.is_ahead_of_message(before(at(600), CLOCK_SKEW)), "clocks differ");
+        let mut dispatch = Dispatch::default();
+        assert!(!dispatch.is_ahead_of_message(at(0)), "one that knows of no message takes any");
+        dispatch.put_off_message(Some(Duration::from_secs(600)), at(0));
+        assert!(dispatch.is_ahead_of_message(at(569)));
+        assert!(!dispatch.is_ahead_of_message(before(at(600), CLOCK_SKEW)), "clocks differ");
     }
 
     #[test]
     fn a_lost_message_is_sent_again_within_minutes_and_then_less_and_less_often() {
-        let mut despatch = Despatch::default();
-        assert!(despatch.begin_message(at(0)));
-        assert!(!despatch.begin_message(at(419)));
-        assert!(despatch.begin_message(at(420)));
-        let sent = (421..24 * 3600).filter(|second| despatch.begin_message(at(*second))).count();
+        let mut dispatch = Dispatch::default();
+        assert!(dispatch.begin_message(at(0)));
+        assert!(!dispatch.begin_message(at(419)));
+        assert!(dispatch.begin_message(at(420)));
+        let sent = (421..24 * 3600).filter(|second| dispatch.begin_message(at(*second))).count();
         assert_eq!(sent, 7, "14, 28, 56 ... minutes, then every six hours");
-        despatch.put_off_message(None, at(24 * 3600));
+        dispatch.put_off_message(None, at(24 * 3600));
         let failed = at(24 * 3600 + 60 + 420);
-        assert!(!despatch.begin_message(before(failed, Duration::from_secs(1))) && despatch.begin_message(failed), "as before");
+        assert!(!dispatch.begin_message(before(failed, Duration::from_secs(1))) && dispatch.begin_message(failed), "as before");
     }
 }

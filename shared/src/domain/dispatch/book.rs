@@ -1,7 +1,7 @@
-//! Where a channel's despatch documents are read: its rules, its carrier map, and what its marketplace demands.
+//! Where a channel's dispatch documents are read: its rules, its carrier map, and what its marketplace demands.
 
 use super::carriers::CarrierMap;
-use super::rules::DespatchRules;
+use super::rules::DispatchRules;
 use crate::domain::channel::Channel;
 use crate::domain::documents::UnusableDocument;
 use crate::mirakl::shipping_requirements::Platform;
@@ -10,7 +10,7 @@ use crate::mirakl::shipping_requirements::Platform;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pages {
     /// Its rules; the defaults where there are none.
-    pub rules: DespatchRules,
+    pub rules: DispatchRules,
     /// Its carrier map; empty where there is none.
     pub carriers: CarrierMap,
     /// What its marketplace demands, as last read; `None` where it was never read.

@@ -1,6 +1,6 @@
-//! Despatch: from a parcel that left Prima's warehouse to a shipped order in Mirakl. Pure rules, no clock, no store.
+//! Dispatch: from a parcel that left Prima's warehouse to a shipped order in Mirakl. Pure rules, no clock, no store.
 //!
-//! What is known of an order's despatch stands in its row ([`Despatch`]). [`found`] says what an answer of Prima's makes of
+//! What is known of an order's dispatch stands in its row ([`Dispatch`]). [`found`] says what an answer of Prima's makes of
 //! it, [`plan`] what has to be told to Mirakl next, [`carriers`] under which code, [`settlement`] what is cancelled or refunded
 //! of what will not leave, [`rhythm`] when Prima is asked again.
 
@@ -25,14 +25,14 @@ use crate::kit::clock::{CLOCK_SKEW, after};
 use crate::mirakl::shipping::{How, ParcelLine};
 use message::{FIRST_WAIT, LONGEST_DELAY, LONGEST_WAIT, MESSAGE_IS_LOST, MessageUnderWay};
 
-/// Between two questions for a despatch that waits for something in Prima to be mended.
+/// Between two questions for a dispatch that waits for something in Prima to be mended.
 pub const MENDED_IN_PRIMA: Duration = Duration::from_secs(1800);
 
-/// A parcel: (order, despatch, consignment). Recorded once.
+/// A parcel: (order, dispatch, consignment). Recorded once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parcel {
     /// Prima's `DespatchNumber`.
-    pub despatch: String,
+    pub dispatch: String,
     /// Prima's `ConsignmentNumber`: the tracking number, as Prima has it; empty where there is none. Never made up.
     pub consignment: String,
     /// Prima's `Carrier`: its own description, never a marketplace's code.
@@ -41,7 +41,7 @@ pub struct Parcel {
     pub service: String,
     /// `DespatchDate`.
     #[serde(default)]
-    pub despatched_on: Option<Date>,
+    pub dispatched_on: Option<Date>,
     /// What is in it; empty where Prima does not say.
     #[serde(default)]
     pub lines: Vec<ParcelLine>,
@@ -59,7 +59,7 @@ impl Parcel {
     /// The parcel's name among those of its order.
     #[must_use]
     pub fn identity(&self) -> (&str, &str) {
-        (&self.despatch, &self.consignment)
+        (&self.dispatch, &self.consignment)
     }
 
     /// Carrier and service, as a person reads them.
@@ -124,8 +124,8 @@ pub struct RequestedSettlement {
 /// A shipment that was about to be sent (ST01): it cannot be repeated without asking.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShipmentAttempt {
-    /// The parcel's despatch number.
-    pub despatch: String,
+    /// The parcel's dispatch number.
+    pub dispatch: String,
     /// The parcel's consignment number.
     pub consignment: String,
     /// When it was about to be sent.
@@ -137,9 +137,9 @@ pub struct ShipmentAttempt {
 /// Words of Prima's that are kept of one order.
 const WORDS: usize = 12;
 
-/// What is known of an order's despatch.
+/// What is known of an order's dispatch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Despatch {
+pub struct Dispatch {
     /// When the order is looked at again: Prima is asked, or what waits is sent on once more.
     pub due_at: Timestamp,
     /// When Prima was last asked.
@@ -175,12 +175,12 @@ pub struct Despatch {
     /// The message under way that has Mirakl told; none where no sender has noted one, as in a stage that was just entered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageUnderWay>,
-    /// Answers in a row that said "despatched" without saying what or how.
+    /// Answers in a row that said "Despatched" without saying what or how.
     #[serde(default)]
     pub unclear_answers: u32,
 }
 
-impl Despatch {
+impl Dispatch {
     /// Notes Prima's answer: its word for the order at `now`.
     pub fn note_word(&mut self, word: &str, now: Timestamp) {
         self.asked_at = Some(now);
@@ -238,7 +238,7 @@ impl Despatch {
     }
 }
 
-impl Despatch {
+impl Dispatch {
     /// A message that comes now is an older copy: the one that counts comes later.
     #[must_use]
     pub fn is_ahead_of_message(&self, now: Timestamp) -> bool {
@@ -282,9 +282,9 @@ mod tests {
     #[test]
     fn a_second_parcel_does_not_wait_for_the_message_of_the_first() {
         let now = Timestamp::UNIX_EPOCH;
-        let mut despatch = Despatch::default();
-        assert_eq!(despatch.due_once_queued(now), now, "Prima has not ended the order: it is asked");
-        despatch.ended_at = Some(now);
-        assert_eq!(despatch.due_once_queued(now), after(now, MESSAGE_IS_LOST), "only a lost message is left to wait for");
+        let mut dispatch = Dispatch::default();
+        assert_eq!(dispatch.due_once_queued(now), now, "Prima has not ended the order: it is asked");
+        dispatch.ended_at = Some(now);
+        assert_eq!(dispatch.due_once_queued(now), after(now, MESSAGE_IS_LOST), "only a lost message is left to wait for");
     }
 }

@@ -7,11 +7,11 @@ use anyhow::{Result, anyhow};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use shared::aws::store::DynamoDbStore;
-use shared::domain::despatch::RequestedSettlement;
-use shared::domain::despatch::message::MessageUnderWay;
-use shared::domain::despatch::plan::missing;
-use shared::domain::despatch::rules::DespatchRules;
-use shared::domain::despatch::settlement::{ShortLine, amounts};
+use shared::domain::dispatch::RequestedSettlement;
+use shared::domain::dispatch::message::MessageUnderWay;
+use shared::domain::dispatch::plan::missing;
+use shared::domain::dispatch::rules::DispatchRules;
+use shared::domain::dispatch::settlement::{ShortLine, amounts};
 use shared::domain::documents::DocumentKey;
 use shared::domain::order::row::{OrderKey, OrderRow, Stage};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
@@ -21,7 +21,7 @@ use shared::mirakl::shipping::LineAmounts;
 use shared::mirakl::shipping::MiraklShipping;
 use shared::mirakl::shipping::ParcelLine;
 
-use crate::arguments::{DespatchesCommand, SettleHow};
+use crate::arguments::{DispatchesCommand, SettleHow};
 use crate::orders::{change, index_states};
 use crate::place::Connector;
 use crate::table::{age, table};
@@ -29,23 +29,23 @@ use crate::table::{age, table};
 /// Orders listed of one channel and stage.
 const LISTED: usize = 2000;
 
-/// `despatches`
-pub(crate) async fn run(connector: &Connector, command: DespatchesCommand) -> Result<String> {
+/// `dispatches`
+pub(crate) async fn run(connector: &Connector, command: DispatchesCommand) -> Result<String> {
     match command {
-        DespatchesCommand::List { channel } => {
-            let rows = rows_in(connector, channel.as_deref(), &[Stage::Despatched, Stage::PartDespatched, Stage::Exception]).await?;
+        DispatchesCommand::List { channel } => {
+            let rows = rows_in(connector, channel.as_deref(), &[Stage::Dispatched, Stage::PartDispatched, Stage::Exception]).await?;
             let rows: Vec<OrderRow> = rows.into_iter().filter(is_unconfirmed).collect();
             Ok(render_unconfirmed(&rows, connector.now))
         }
-        DespatchesCommand::Waiting { channel, hours } => {
-            let rows = rows_in(connector, channel.as_deref(), &[Stage::Created, Stage::PartDespatched]).await?;
+        DispatchesCommand::Waiting { channel, hours } => {
+            let rows = rows_in(connector, channel.as_deref(), &[Stage::Created, Stage::PartDispatched]).await?;
             let long_ago = shared::kit::clock::before(connector.now, Duration::from_secs(3600 * u64::from(hours)));
             let mut rows: Vec<OrderRow> =
                 rows.into_iter().filter(|row| row.created_at.is_some_and(|created_at| created_at <= long_ago)).collect();
             rows.sort_by_key(|row| row.shipping_deadline.unwrap_or(Timestamp::MAX));
             Ok(render_waiting(&rows, hours, connector.now))
         }
-        DespatchesCommand::Settle { channel, order, how, lines, reason_code, send } => {
+        DispatchesCommand::Settle { channel, order, how, lines, reason_code, send } => {
             settle(connector, &channel, &order, how, &lines, reason_code, send).await
         }
     }
@@ -70,8 +70,8 @@ async fn rows_in(connector: &Connector, channel: Option<&str>, stages: &[Stage])
 
 /// Something has left, or will not leave, that Mirakl does not know of.
 fn is_unconfirmed(row: &OrderRow) -> bool {
-    let waits = row.despatch.as_ref().is_some_and(|despatch| despatch.unconfirmed().next().is_some() || despatch.ended_at.is_some());
-    waits && (row.stage != Stage::Exception || row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_despatch()))
+    let waits = row.dispatch.as_ref().is_some_and(|dispatch| dispatch.unconfirmed().next().is_some() || dispatch.ended_at.is_some());
+    waits && (row.stage != Stage::Exception || row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_dispatch()))
 }
 
 fn render_unconfirmed(rows: &[OrderRow], now: Timestamp) -> String {
@@ -83,13 +83,13 @@ fn render_unconfirmed(rows: &[OrderRow], now: Timestamp) -> String {
     let mut table = table(&["channel", "order", "Prima's number", "left", "ship by", "held back", "carrier", "why"]);
     let mut held: BTreeMap<&str, Decimal> = BTreeMap::new();
     for row in &rows {
-        let despatch = row.despatch.as_ref();
-        let first = despatch.and_then(|despatch| despatch.parcels.iter().map(|parcel| parcel.found_at).min());
+        let dispatch = row.dispatch.as_ref();
+        let first = dispatch.and_then(|dispatch| dispatch.parcels.iter().map(|parcel| parcel.found_at).min());
         let carriers: Vec<String> =
-            despatch.iter().flat_map(|despatch| despatch.unconfirmed()).map(shared::domain::despatch::Parcel::description).collect();
+            dispatch.iter().flat_map(|dispatch| dispatch.unconfirmed()).map(shared::domain::dispatch::Parcel::description).collect();
         let why = match &row.exception {
             Some(exception) => format!("{}: {}", exception.kind.name(), exception.reason),
-            None if row.stage == Stage::PartDespatched => "waits for the rest".to_owned(),
+            None if row.stage == Stage::PartDispatched => "waits for the rest".to_owned(),
             None => "on its way to Mirakl".to_owned(),
         };
         if let Some(value) = &row.payout_value {
@@ -124,21 +124,21 @@ fn render_waiting(rows: &[OrderRow], hours: u32, now: Timestamp) -> String {
     }
     let mut table = table(&["channel", "order", "Prima's number", "in Prima for", "Prima says", "asked", "ship by"]);
     for row in rows {
-        let despatch = row.despatch.as_ref();
+        let dispatch = row.dispatch.as_ref();
         table.add_row([
             row.key.channel.clone(),
             row.key.order_id.clone(),
             row.order_number.clone().unwrap_or_default(),
             row.created_at.map_or_else(|| "-".to_owned(), |at| age(at, now)),
-            despatch.map(|despatch| despatch.prima_status.clone()).filter(|word| !word.is_empty()).unwrap_or_else(|| "?".to_owned()),
-            despatch.and_then(|despatch| despatch.asked_at).map_or_else(|| "never".to_owned(), |at| format!("{} ago", age(at, now))),
+            dispatch.map(|dispatch| dispatch.prima_status.clone()).filter(|word| !word.is_empty()).unwrap_or_else(|| "?".to_owned()),
+            dispatch.and_then(|dispatch| dispatch.asked_at).map_or_else(|| "never".to_owned(), |at| format!("{} ago", age(at, now))),
             deadline(row, now),
         ]);
     }
-    format!("{table}\nWhat cannot be sent is cancelled or refunded with: prima-mirakl despatches settle CHANNEL ORDER --how cancel|refund")
+    format!("{table}\nWhat cannot be sent is cancelled or refunded with: prima-mirakl dispatches settle CHANNEL ORDER --how cancel|refund")
 }
 
-/// `despatches settle`: shows what would be sent; with `--send`, asks `update-dispatches` to do it.
+/// `dispatches settle`: shows what would be sent; with `--send`, asks `update-dispatches` to do it.
 async fn settle(
     connector: &Connector,
     channel: &str,
@@ -162,15 +162,15 @@ async fn settle(
     if short.is_empty() {
         return Err(anyhow!("every piece of order {order} has left Prima: name what is to be settled with --line ID=PIECES"));
     }
-    let rules: DespatchRules = connector.documents()?.read(&DocumentKey::DespatchRules(channel.to_owned())).await?.unwrap_or_default();
+    let rules: DispatchRules = connector.documents()?.read(&DocumentKey::DispatchRules(channel.to_owned())).await?.unwrap_or_default();
     let reason_code = reason_code.or_else(|| rules.reason_code(how).map(str::to_owned)).ok_or_else(|| {
         anyhow!(
-            "the marketplace's reason code is needed: give it with --reason-code, or put it into the despatch rules of channel {channel}"
+            "the marketplace's reason code is needed: give it with --reason-code, or put it into the dispatch rules of channel {channel}"
         )
     })?;
     let client = connector.mirakl(connector.mirakl_keys()?, &definition)?;
     let listed = client.order(order).await?.ok_or_else(|| anyhow!("Mirakl does not list order {order}"))?;
-    let known = row.despatch.as_deref().cloned().unwrap_or_default();
+    let known = row.dispatch.as_deref().cloned().unwrap_or_default();
     let due = amounts(&listed, &short, how, &known).map_err(anyhow::Error::msg)?;
     let mut shown = render_amounts(&due.lines, how, &reason_code, listed.currency_iso_code.as_deref().unwrap_or_default());
     for line in &due.given_back {
@@ -191,7 +191,7 @@ async fn settle(
         by: by.clone(),
     };
     let row = change(&store, channel, order, |row| request(row, &requested, &by, now)).await?;
-    let message = OrderMessage { channel: channel.to_owned(), order_id: order.to_owned(), task: OrderTask::Despatch };
+    let message = OrderMessage { channel: channel.to_owned(), order_id: order.to_owned(), task: OrderTask::Dispatch };
     queue.send(&[message], Duration::ZERO).await?;
     let number = row.order_number.unwrap_or_default();
     Ok(format!(
@@ -201,22 +201,22 @@ async fn settle(
 }
 
 fn request(row: &mut OrderRow, requested: &RequestedSettlement, by: &str, now: Timestamp) -> Result<()> {
-    let is_of_despatch = row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_despatch());
-    if !row.stage.is_in_prima() && !is_of_despatch {
+    let is_of_dispatch = row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_dispatch());
+    if !row.stage.is_in_prima() && !is_of_dispatch {
         return Err(anyhow!("order {} is {}: only what is in Prima and not shipped can be settled", row.key.order_id, row.stage.name()));
     }
-    row.enter(Stage::Despatched, now, format!("{} asked for by {by}", requested.how.operation()));
-    let despatch = row.despatch.get_or_insert_default();
-    despatch.message = Some(MessageUnderWay::sent(now));
-    despatch.requested = Some(requested.clone());
-    despatch.due_at = despatch.due_once_queued(now);
+    row.enter(Stage::Dispatched, now, format!("{} asked for by {by}", requested.how.operation()));
+    let dispatch = row.dispatch.get_or_insert_default();
+    dispatch.message = Some(MessageUnderWay::sent(now));
+    dispatch.requested = Some(requested.clone());
+    dispatch.due_at = dispatch.due_once_queued(now);
     Ok(())
 }
 
 /// Pieces that have not left.
 fn not_sent(row: &OrderRow) -> Vec<ShortLine> {
-    match &row.despatch {
-        Some(despatch) => missing(row, despatch),
+    match &row.dispatch {
+        Some(dispatch) => missing(row, dispatch),
         None => row.lines.iter().map(|line| ShortLine { order_line_id: line.order_line_id.clone(), quantity: line.quantity }).collect(),
     }
 }
@@ -245,31 +245,31 @@ fn render_amounts(amounts: &[LineAmounts], how: How, reason_code: &str, currency
     format!("{} with reason code {reason_code}:\n{table}", how.operation())
 }
 
-/// Puts a despatch exception back to work: to Mirakl at once where its carrier was the matter, else to the next question.
+/// Puts a dispatch exception back to work: to Mirakl at once where its carrier was the matter, else to the next question.
 pub(crate) async fn retry(connector: &Connector, store: &DynamoDbStore, channel: &str, order: &str, note: &str) -> Result<String> {
     let now = connector.now;
     let row = store.load_order(&OrderKey::new(channel, order)).await?;
     let at_once = row.and_then(|row| row.exception).is_some_and(|exception| exception.kind.waits_for_carrier());
     change(store, channel, order, |row| {
-        let despatch = row.despatch.get_or_insert_default();
-        let part = despatch.parcels.iter().any(|parcel| parcel.confirmed_at.is_some());
+        let dispatch = row.dispatch.get_or_insert_default();
+        let part = dispatch.parcels.iter().any(|parcel| parcel.confirmed_at.is_some());
         let stage = if at_once {
-            Stage::Despatched
+            Stage::Dispatched
         } else if part {
-            Stage::PartDespatched
+            Stage::PartDispatched
         } else {
             Stage::Created
         };
-        despatch.due_at = if at_once { despatch.due_once_queued(now) } else { now };
+        dispatch.due_at = if at_once { dispatch.due_once_queued(now) } else { now };
         row.enter(stage, now, note);
-        row.despatch.get_or_insert_default().message = at_once.then(|| MessageUnderWay::sent(now));
+        row.dispatch.get_or_insert_default().message = at_once.then(|| MessageUnderWay::sent(now));
         Ok(())
     })
     .await?;
     if !at_once {
         return Ok(format!("Prima is asked about order {order} of channel {channel} within a minute, and Mirakl told."));
     }
-    let message = OrderMessage { channel: channel.to_owned(), order_id: order.to_owned(), task: OrderTask::Despatch };
+    let message = OrderMessage { channel: channel.to_owned(), order_id: order.to_owned(), task: OrderTask::Dispatch };
     connector.dispatches_queue()?.send(&[message], Duration::ZERO).await?;
     Ok(format!("Order {order} of channel {channel} is told to Mirakl again at once."))
 }
@@ -277,26 +277,26 @@ pub(crate) async fn retry(connector: &Connector, store: &DynamoDbStore, channel:
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
-    use shared::domain::despatch::{Despatch, Parcel};
+    use shared::domain::dispatch::{Dispatch, Parcel};
 
     use super::*;
     use crate::orders::tests::{now, row};
 
-    fn despatched() -> OrderRow {
+    fn dispatched() -> OrderRow {
         let mut row = row();
         row.order_number = Some("OUT-1".into());
         row.created_at = Some("2026-11-20T08:02:00Z".parse().unwrap());
         row.shipping_deadline = Some("2026-11-20T08:30:00Z".parse().unwrap());
-        row.enter(Stage::Despatched, now(), "");
+        row.enter(Stage::Dispatched, now(), "");
         let line = ParcelLine { order_line_id: "W-1-A-1".into(), quantity: 1 };
-        let parcel = Parcel { despatch: "D1".into(), carrier: "DPD".into(), lines: vec![line], found_at: now(), ..Parcel::default() };
-        row.despatch = Some(Box::new(Despatch { parcels: vec![parcel], ..Despatch::default() }));
+        let parcel = Parcel { dispatch: "D1".into(), carrier: "DPD".into(), lines: vec![line], found_at: now(), ..Parcel::default() };
+        row.dispatch = Some(Box::new(Dispatch { parcels: vec![parcel], ..Dispatch::default() }));
         row
     }
 
     #[test]
     fn what_looks_un_shipped_is_listed_with_time_left_and_value_held() {
-        let mut row = despatched();
+        let mut row = dispatched();
         row.payout_value = Some(shared::domain::order::row::PayoutValue {
             amount: shared::kit::amount::Amount("41.50".parse().unwrap()),
             currency: "GBP".into(),
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn what_has_not_left_is_what_is_settled_unless_lines_are_named() {
-        let short = not_sent(&despatched());
+        let short = not_sent(&dispatched());
         assert_eq!(short, [ShortLine { order_line_id: "W-1-A-1".into(), quantity: 1 }]);
         assert_eq!(parse_line("A=B-1=2").unwrap(), ShortLine { order_line_id: "A=B-1".into(), quantity: 2 });
         for wrong in ["A", "A=", "=2", "A=0", "A=two"] {
@@ -324,8 +324,8 @@ mod tests {
         let requested = RequestedSettlement { how: How::Cancel, reason_code: "OOS".into(), lines: Vec::new(), by: "Ann".into() };
         let mut seen = row();
         assert!(request(&mut seen, &requested, "Ann", now()).unwrap_err().to_string().contains("is seen"));
-        let mut row = despatched();
+        let mut row = dispatched();
         request(&mut row, &requested, "Ann", now()).unwrap();
-        assert_eq!(row.despatch.unwrap().requested.unwrap().by, "Ann");
+        assert_eq!(row.dispatch.unwrap().requested.unwrap().by, "Ann");
     }
 }

@@ -1,4 +1,4 @@
-//! The fault simulation of despatches. `DESPATCH_SEEDS=n` runs n seeds (400 by default), `DESPATCH_SEED=n` runs one and prints
+//! The fault simulation of dispatches. `DISPATCH_SEEDS=n` runs n seeds (400 by default), `DISPATCH_SEED=n` runs one and prints
 //! its trace.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use system_tests::despatches::{Outcome, run};
+use system_tests::dispatches::{Outcome, run};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -22,7 +22,7 @@ fn number(name: &str) -> Option<u64> {
 
 #[test]
 fn every_parcel_is_told_once_and_nothing_is_settled_twice() {
-    if let Some(seed) = number("DESPATCH_SEED") {
+    if let Some(seed) = number("DISPATCH_SEED") {
         let outcome = run(seed, true);
         for line in &outcome.trace {
             println!("{line}");
@@ -30,7 +30,7 @@ fn every_parcel_is_told_once_and_nothing_is_settled_twice() {
         assert_eq!(outcome.violations, Vec::<String>::new(), "seed {seed}");
         return;
     }
-    let count = number("DESPATCH_SEEDS").unwrap_or(400);
+    let count = number("DISPATCH_SEEDS").unwrap_or(400);
     let seeds: Vec<u64> = REGRESSIONS.into_iter().chain(1..=count).collect();
     let (started, next) = (Instant::now(), AtomicU64::new(0));
     let outcomes: Mutex<Vec<Outcome>> = Mutex::default();
@@ -63,7 +63,7 @@ fn every_parcel_is_told_once_and_nothing_is_settled_twice() {
         println!("seed {} fails: {}", outcome.seed, outcome.violations.join("\n    "));
     }
     if let Some(first) = failed.first() {
-        panic!("{} of {} seeds fail; the first with its trace: DESPATCH_SEED={}", failed.len(), outcomes.len(), first.seed);
+        panic!("{} of {} seeds fail; the first with its trace: DISPATCH_SEED={}", failed.len(), outcomes.len(), first.seed);
     }
     assert!(sum(|outcome| u64::from(outcome.settled)) > count / 4, "hardly anything was settled: the plan is too tame");
     assert!(sum(|outcome| outcome.faults) > 20 * count, "hardly anything went wrong: the plan is too tame");

@@ -1,4 +1,4 @@
-//! Looks for a broken promise of despatches, and ends at the first.
+//! Looks for a broken promise of dispatches, and ends at the first.
 
 use crate::simulation::hunt::{Hunt, through_seeds};
 
@@ -8,6 +8,6 @@ use super::run::run;
 #[must_use]
 pub fn hunt(seeds: u64) -> Hunt {
     let mut hunt = Hunt::default();
-    through_seeds(&mut hunt, 1, seeds, "DESPATCH_SEED", |seed| run(seed, false).violations.into_iter().next());
+    through_seeds(&mut hunt, 1, seeds, "DISPATCH_SEED", |seed| run(seed, false).violations.into_iter().next());
     hunt
 }

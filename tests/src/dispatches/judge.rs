@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use shared::domain::despatch::rules::ShortLines;
+use shared::domain::dispatch::rules::ShortLines;
 use shared::domain::events::{Event, EventKind};
 use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::kit::clock::{after, before};
@@ -82,7 +82,7 @@ pub(super) fn achieved(world: &World, office: &Installation) -> Achieved {
         } else {
             achieved.shipments += sold.shipments.len();
             for shipment in &sold.shipments {
-                let parcel = made.parcels.iter().find(|parcel| shipment.invoice_reference.as_ref() == Some(&parcel.despatch_number));
+                let parcel = made.parcels.iter().find(|parcel| shipment.invoice_reference.as_ref() == Some(&parcel.dispatch_number));
                 achieved.seconds_to_tell.extend(parcel.map(|parcel| shipment.created.duration_since(parcel.at).as_secs_f64()));
             }
         }
@@ -224,16 +224,16 @@ impl Case<'_> {
             say(format!("its number {:?} is none of Prima's", tracking.tracking_number));
         }
         for shipment in &self.sold.shipments {
-            let of_parcel = self.made.parcels.iter().any(|parcel| Some(&parcel.despatch_number) == shipment.invoice_reference.as_ref());
+            let of_parcel = self.made.parcels.iter().any(|parcel| Some(&parcel.dispatch_number) == shipment.invoice_reference.as_ref());
             if !of_parcel || !known(shipment.tracking.tracking_number.as_ref()) {
                 say(format!("a shipment that Prima never booked: {shipment:?}"));
             }
         }
         for parcel in &self.made.parcels {
-            let told = self.sold.shipments.iter().filter(|shipment| shipment.invoice_reference.as_ref() == Some(&parcel.despatch_number));
+            let told = self.sold.shipments.iter().filter(|shipment| shipment.invoice_reference.as_ref() == Some(&parcel.dispatch_number));
             let told = told.count();
             if told > 1 {
-                say(format!("parcel {} was told {told} times", parcel.despatch_number));
+                say(format!("parcel {} was told {told} times", parcel.dispatch_number));
             }
         }
         for line in &self.sold.lines {
@@ -313,7 +313,7 @@ impl Case<'_> {
         let justified = match exception.kind {
             ExceptionKind::ShortShipment => short && !by_rule && !self.made.parcels.is_empty(),
             // It came about that so many of its questions went wrong.
-            ExceptionKind::DespatchUnclear => {
+            ExceptionKind::DispatchUnclear => {
                 let unanswered = self.world.unanswered.borrow().get(self.number).is_some_and(|count| *count >= UNANSWERED);
                 unanswered || self.world.is_unclear(&self.row.key.order_id)
             }
@@ -325,7 +325,7 @@ impl Case<'_> {
         if !justified {
             say(format!("is an exception without cause: {}: {}", exception.kind.name(), exception.reason));
         }
-        if is_refunded && !exception.kind.is_of_despatch() {
+        if is_refunded && !exception.kind.is_of_dispatch() {
             // Told by the flow of orders, which does not run here.
             return;
         }
@@ -351,8 +351,8 @@ impl Case<'_> {
             return;
         }
         for parcel in &self.made.parcels {
-            if !self.sold.shipments.iter().any(|shipment| shipment.invoice_reference.as_ref() == Some(&parcel.despatch_number)) {
-                say(format!("parcel {} was never told", parcel.despatch_number));
+            if !self.sold.shipments.iter().any(|shipment| shipment.invoice_reference.as_ref() == Some(&parcel.dispatch_number)) {
+                say(format!("parcel {} was never told", parcel.dispatch_number));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! How a channel's despatches are told: a document of its own beside the channel's definition. Every setting has a default, and
+//! How a channel's dispatches are told: a document of its own beside the channel's definition. Every setting has a default, and
 //! the defaults never cancel, refund or ship a part by themselves.
 
 use std::time::Duration;
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::kit::field_error::FieldError;
 use crate::mirakl::shipping::How;
 
-/// The despatch rules of one channel. Unknown fields are refused: a misspelt setting must not be ignored.
+/// The dispatch rules of one channel. Unknown fields are refused: a misspelt setting must not be ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct DespatchRules {
+pub struct DispatchRules {
     /// What becomes of pieces that Prima did not send and will not send.
     pub short_lines: ShortLines,
     /// The marketplace's reason code for OR30 (its list: RE01, type CANCELATION).
@@ -27,13 +27,13 @@ pub struct DespatchRules {
     pub no_tracking_numbers: Vec<String>,
     /// Hours before the ship-by deadline at which an order that is not confirmed becomes an alert.
     pub warn_hours_before_deadline: u32,
-    /// Hours after which an unresolved despatch is told again, and again.
+    /// Hours after which an unresolved dispatch is told again, and again.
     pub remind_hours: u32,
-    /// A despatch that waits for its carrier goes on by itself once the map has it.
+    /// A dispatch that waits for its carrier goes on by itself once the map has it.
     pub resume_when_mapped: bool,
 }
 
-impl Default for DespatchRules {
+impl Default for DispatchRules {
     fn default() -> Self {
         Self {
             short_lines: ShortLines::Exception,
@@ -73,7 +73,7 @@ pub enum TrackingOf {
     LastParcel,
 }
 
-impl DespatchRules {
+impl DispatchRules {
     /// Everything that is wrong, one entry a field; empty when they are fit for use.
     #[must_use]
     pub fn problems(&self) -> Vec<FieldError> {
@@ -157,23 +157,23 @@ mod tests {
 
     #[test]
     fn by_default_nothing_is_cancelled_refunded_or_shipped_in_part() {
-        let rules: DespatchRules = serde_json::from_str("{}").unwrap();
+        let rules: DispatchRules = serde_json::from_str("{}").unwrap();
         assert_eq!((rules.settles(), rules.ship_part_hours_before_deadline), (None, None));
         assert_eq!(rules.problems(), []);
-        assert!(serde_json::from_str::<DespatchRules>(r#"{"short_line":"cancel"}"#).is_err());
+        assert!(serde_json::from_str::<DispatchRules>(r#"{"short_line":"cancel"}"#).is_err());
     }
 
     #[test]
     fn what_settles_by_itself_needs_the_marketplaces_reason_code() {
-        let rules: DespatchRules = serde_json::from_str(r#"{"short_lines":"refund"}"#).unwrap();
+        let rules: DispatchRules = serde_json::from_str(r#"{"short_lines":"refund"}"#).unwrap();
         assert_eq!(rules.problems().len(), 1);
-        let rules: DespatchRules = serde_json::from_str(r#"{"short_lines":"cancel","cancel_reason_code":"OOS"}"#).unwrap();
+        let rules: DispatchRules = serde_json::from_str(r#"{"short_lines":"cancel","cancel_reason_code":"OOS"}"#).unwrap();
         assert_eq!((rules.problems(), rules.settles()), (vec![], Some((How::Cancel, "OOS"))));
     }
 
     #[test]
     fn a_placeholder_is_no_tracking_number() {
-        let rules = DespatchRules::default();
+        let rules = DispatchRules::default();
         for none in ["", "  ", "n/a", "TBC", "0000000", "XXXX", "-"] {
             assert_eq!(rules.tracking_number(none), None, "{none:?}");
         }

@@ -1,4 +1,4 @@
-//! The fault simulation of despatches: the real `collect-dispatches` and `update-dispatches` between the simulators' own models
+//! The fault simulation of dispatches: the real `collect-dispatches` and `update-dispatches` between the simulators' own models
 //! of Prima and of two marketplaces, on virtual time, with every call failing, losing its answer, coming late or killing its
 //! caller. The marketplaces' and Prima's own state is what judges.
 

@@ -2,20 +2,20 @@
 
 use crate::bugs::{Bug, Edit, Simulation};
 
-const SETTLEMENT: &str = "shared/src/domain/despatch/settlement.rs";
-const FOUND: &str = "shared/src/domain/despatch/found.rs";
+const SETTLEMENT: &str = "shared/src/domain/dispatch/settlement.rs";
+const FOUND: &str = "shared/src/domain/dispatch/found.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "tax-of-an-earlier-refund-ignored",
         why: "A refund sends the whole tax, although a part of it was given back before.",
-        simulation: Simulation::Despatches,
+        simulation: Simulation::Dispatches,
         edits: &[Edit { file: SETTLEMENT, find: "let amount = of(whole, back).min(", replace: "let amount = of(whole, back - back).min(" }],
     },
     Bug {
         name: "anothers-refund-taken-for-ours",
         why: "One entry more on the line tells that our refund, whose answer was lost, had its effect.",
-        simulation: Simulation::Despatches,
+        simulation: Simulation::Dispatches,
         edits: &[Edit {
             file: SETTLEMENT,
             find: "let Some(amount) = line.amount else {",
@@ -25,7 +25,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "refunded-piece-refunded-again",
         why: "A piece that somebody else refunded, and that Prima does not send, is refunded by us as well.",
-        simulation: Simulation::Despatches,
+        simulation: Simulation::Dispatches,
         edits: &[Edit {
             file: SETTLEMENT,
             find: "refunded_pieces(line)?.saturating_sub(ours).min(quantity)",
@@ -35,13 +35,13 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "parcel-of-nothing-is-all",
         why: "A parcel whose lines all have the quantity 0 is told as everything.",
-        simulation: Simulation::Despatches,
+        simulation: Simulation::Dispatches,
         edits: &[Edit { file: FOUND, find: ".all(|line| line.quantity == 0);", replace: ".all(|line| line.quantity == u32::MAX);" }],
     },
     Bug {
         name: "unread-parcel-taken-for-short",
         why: "A parcel whose lines cannot be read counts as none: what has left is cancelled or refunded.",
-        simulation: Simulation::Despatches,
+        simulation: Simulation::Dispatches,
         edits: &[Edit {
             file: FOUND,
             find: "    progress.unclear.clone().or_else(",

@@ -45,12 +45,12 @@ pub struct ParcelSummary {
 
 /// What became of all parcels, by channel.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct DespatchSummary {
+pub struct DispatchSummary {
     /// By channel id.
     pub channels: BTreeMap<String, ParcelSummary>,
 }
 
-impl DespatchSummary {
+impl DispatchSummary {
     /// Nothing is lost, doubled, made up, or left unsettled.
     #[must_use]
     pub fn is_sound(&self) -> bool {
@@ -137,17 +137,17 @@ struct PrimaLine {
 
 #[derive(Deserialize)]
 struct PrimaParcel {
-    despatch_number: String,
+    dispatch_number: String,
     consignment: String,
     lines: Vec<(u32, u32)>,
     at: Timestamp,
 }
 
-/// Compares the two systems. `exceptions` are the messages of the despatches' dead-letter queue.
+/// Compares the two systems. `exceptions` are the messages of the dispatches' dead-letter queue.
 ///
 /// # Errors
 /// A simulator's state has another shape.
-pub fn judge(channels: &[SeedChannel], mirakl: &Value, prima: &Value, exceptions: &[QueuedMessage]) -> Result<DespatchSummary> {
+pub fn judge(channels: &[SeedChannel], mirakl: &Value, prima: &Value, exceptions: &[QueuedMessage]) -> Result<DispatchSummary> {
     let mirakl: MiraklState = serde_json::from_value(mirakl.clone()).context("the simulated Mirakl's state")?;
     let prima: PrimaState = serde_json::from_value(prima.clone()).context("the simulated Prima's state")?;
     let excepted: BTreeSet<(String, String)> = exceptions.iter().filter_map(crate::observation::named).collect();
@@ -157,7 +157,7 @@ pub fn judge(channels: &[SeedChannel], mirakl: &Value, prima: &Value, exceptions
             by_line.insert(line.order_line_id.clone(), order);
         }
     }
-    let mut summary = DespatchSummary::default();
+    let mut summary = DispatchSummary::default();
     for channel in channels {
         summary.channels.insert(channel.id.clone(), ParcelSummary::default());
     }
@@ -184,7 +184,7 @@ pub fn judge(channels: &[SeedChannel], mirakl: &Value, prima: &Value, exceptions
 fn in_parts(order: &PrimaOrder, sold: &MiraklOrder, is_exception: bool, summary: &mut ParcelSummary) {
     for parcel in &order.parcels {
         summary.booked += 1;
-        let name = format!("{} {}", order.number, parcel.despatch_number);
+        let name = format!("{} {}", order.number, parcel.dispatch_number);
         let told: Vec<&MiraklShipment> = sold.shipments.iter().filter(|shipment| is_of(shipment, parcel)).collect();
         match told.as_slice() {
             [] if is_exception => summary.in_exceptions += 1,
@@ -204,7 +204,7 @@ fn in_parts(order: &PrimaOrder, sold: &MiraklOrder, is_exception: bool, summary:
 }
 
 fn is_of(shipment: &MiraklShipment, parcel: &PrimaParcel) -> bool {
-    shipment.reference.as_deref() == Some(parcel.despatch_number.as_str())
+    shipment.reference.as_deref() == Some(parcel.dispatch_number.as_str())
         && shipment.tracking.tracking_number.as_deref().unwrap_or_default() == parcel.consignment
 }
 
@@ -230,7 +230,7 @@ fn as_a_whole(order: &PrimaOrder, sold: &MiraklOrder, is_exception: bool, summar
     } else if order.status == "Part Despatched" {
         summary.waiting_for_rest += order.parcels.len();
     } else {
-        summary.lost.extend(order.parcels.iter().map(|parcel| format!("{} {}", order.number, parcel.despatch_number)));
+        summary.lost.extend(order.parcels.iter().map(|parcel| format!("{} {}", order.number, parcel.dispatch_number)));
     }
 }
 
@@ -272,7 +272,7 @@ mod tests {
 
     use super::*;
 
-    fn judged(mirakl: &Value, prima: &Value, exceptions: &[QueuedMessage]) -> DespatchSummary {
+    fn judged(mirakl: &Value, prima: &Value, exceptions: &[QueuedMessage]) -> DispatchSummary {
         judge(&crate::seed::channels(), &json!({"orders": [mirakl]}), &json!({"orders": [prima]}), exceptions).unwrap()
     }
 
@@ -285,7 +285,7 @@ mod tests {
     fn made(status: &str, parcels: &[(&str, u32)]) -> Value {
         let parcels: Vec<Value> = parcels
             .iter()
-            .map(|(number, pieces)| json!({"despatch_number": "D1", "consignment": number, "lines": [[1, pieces]], "at": "2026-11-23T10:00:00Z"}))
+            .map(|(number, pieces)| json!({"dispatch_number": "D1", "consignment": number, "lines": [[1, pieces]], "at": "2026-11-23T10:00:00Z"}))
             .collect();
         json!({"number": "N", "status": status, "lines": [{"number": 1, "quantity": 2, "reference": "A-1"}], "parcels": parcels})
     }

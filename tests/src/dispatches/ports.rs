@@ -8,7 +8,7 @@ use collect_dispatches::{Inbox, Unread, Verdict};
 use jiff::Timestamp;
 use shared::domain::channel::Channel;
 use shared::domain::channel::MiraklDirectory;
-use shared::domain::despatch::book::{Book, Pages};
+use shared::domain::dispatch::book::{Book, Pages};
 use shared::domain::documents::UnusableDocument;
 use shared::domain::events::{Event, EventBus, EventError};
 use shared::domain::order::row::{OrderKey, OrderRow};
@@ -24,7 +24,7 @@ use shared::mirakl::shipping_requirements::{Platform, RegisteredCarrier, Shippin
 use shared::mirakl::{MiraklError, MiraklOrders, Order, OrderPage, OrderQuery, ReferenceAnswer, SellerReference};
 use shared::prima::assumed::{ReadParcels, read_parcels};
 use shared::prima::documents::{DocumentProblem, read_order_status, read_response};
-use shared::prima::{PrimaDespatches, PrimaError, PrimaProgress};
+use shared::prima::{PrimaDispatches, PrimaError, PrimaProgress};
 use simulators::mirakl as marketplace;
 use simulators::prima::OrderStatusAnswer;
 
@@ -277,18 +277,18 @@ impl MiraklShipping for Port {
     }
 }
 
-/// The directory's bound; no despatch calls these.
+/// The directory's bound; no dispatch calls these.
 impl MiraklOrders for Port {
     async fn list_orders(&self, _query: &OrderQuery, _offset: usize) -> Result<OrderPage, MiraklError> {
-        Err(MiraklError::not_sent("OR11", "no despatch lists orders"))
+        Err(MiraklError::not_sent("OR11", "no dispatch lists orders"))
     }
 
     async fn accept_order(&self, _order_id: &str, _order_line_ids: &[String]) -> Result<(), MiraklError> {
-        Err(MiraklError::not_sent("OR21", "no despatch accepts orders"))
+        Err(MiraklError::not_sent("OR21", "no dispatch accepts orders"))
     }
 
     async fn write_references(&self, _references: &[SellerReference]) -> Result<Vec<ReferenceAnswer>, MiraklError> {
-        Err(MiraklError::not_sent("OR04", "no despatch writes references"))
+        Err(MiraklError::not_sent("OR04", "no dispatch writes references"))
     }
 }
 
@@ -300,7 +300,7 @@ impl MiraklDirectory for Port {
     }
 }
 
-impl PrimaDespatches for Port {
+impl PrimaDispatches for Port {
     async fn order_progress(&self, order_number: &str) -> Result<Option<PrimaProgress>, PrimaError> {
         self.world().count("OrderStatus");
         let fate = self.begin(false, false, || format!("OrderStatus {order_number}")).await;
@@ -337,7 +337,7 @@ fn document(answer: &OrderStatusAnswer, odd: Option<Odd>) -> String {
         };
         text.push_str(&format!(
             r#"<OrderDespatchData DespatchNumber="{}" DespatchDate="{date}" Carrier="{}" CarrServ="{}" ConsignmentNumber="{}">"#,
-            parcel.despatch_number, parcel.carrier, parcel.service, parcel.consignment
+            parcel.dispatch_number, parcel.carrier, parcel.service, parcel.consignment
         ));
         for (line, pieces) in &parcel.lines {
             let pieces = match odd {
