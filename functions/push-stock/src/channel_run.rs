@@ -1,5 +1,5 @@
-//! A channel in one run, built step by step: it is loaded, its sales are noted, its offers are evaluated, and what became of publishing
-//! them is reported.
+//! A channel in one run. A [`ChannelRun`] is built step by step: the channel is loaded, its sales are read, its offers are evaluated, and
+//! the report says what was published.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -30,15 +30,18 @@ const TRIES: usize = 5;
 #[derive(Debug)]
 pub(crate) struct ChannelRun {
     pub(crate) channel: Channel,
+    /// Its stock rules, and how its offers' SKUs are read.
     pub(crate) documents: StockPages,
+    /// What is remembered of its pushes, and the version that it was read at or last saved as.
     pub(crate) memory: PushMemory,
     version: Version,
     /// What Mirakl is known to show.
     pub(crate) stored: StoredLedger,
     /// None where no list of its offers is at hand.
     pub(crate) offers: Option<OffersList>,
+    /// Where that list comes from.
     pub(crate) list: ListState,
-    /// Empty before its sales are noted.
+    /// Empty before its sales are read.
     pub(crate) sales: ChannelSales,
     /// Empty before its offers are evaluated.
     pub(crate) evaluation: Evaluation,
@@ -63,23 +66,23 @@ pub(crate) struct ChannelSales {
     pub(crate) since_push: HashMap<String, u32>,
 }
 
-/// Where the list of a channel's offers comes from.
+/// Where a list of offers comes from, or why there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ListState {
-    /// It was kept by an earlier run, or there is none.
+    /// An earlier run has kept it, or none has yet.
     Kept,
-    /// It may be kept, and the store does not hand it out now.
+    /// The store cannot be read now: there may be one.
     Unread,
-    /// This run has got a new one.
+    /// This run has received it from the marketplace.
     New,
 }
 
-/// Publishing everything again, where that is asked for.
+/// How far a run is with publishing everything again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Republication {
     /// It is not asked for, or has not begun.
     NotBegun,
-    /// All quantities count as unknown, so that each goes out again.
+    /// The ledger has every quantity as unknown, so that each goes out again.
     Marked,
     /// This run has done it.
     Done,

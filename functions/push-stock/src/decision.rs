@@ -28,18 +28,18 @@ pub enum Decision {
     ImportUnderWay(Reason),
     /// Nothing: it is not due.
     NotDue {
-        /// When it is.
+        /// When it is due.
         due_at: Timestamp,
-        /// Why then.
+        /// Why it is due then.
         reason: Reason,
     },
-    /// Nothing: all offers show what they should, or what differs has to wait for another channel.
+    /// Nothing: all offers show what they should, or what differs waits for another channel.
     NothingDiffers(Reason),
     /// Nothing, since the channel is only observed.
     OnlyObserved {
         /// Lines that a live channel would have sent.
         lines: usize,
-        /// Why now.
+        /// Why it is due.
         reason: Reason,
     },
     /// Nothing: the run has no time left.
@@ -50,7 +50,7 @@ pub enum Decision {
         sent: usize,
         /// Lines that were to be sent.
         lines: usize,
-        /// Why now.
+        /// Why it is due.
         reason: Reason,
     },
 }
@@ -70,14 +70,14 @@ impl fmt::Display for Decision {
 }
 
 impl ChannelRun {
-    /// Whether the pace of the channel's sales asks for what was done last at `done_at`.
+    /// Whether the channel's sales ask for something again that was last done at `done_at`.
     pub(crate) fn pace_is_due(&self, done_at: Option<Timestamp>, now: Timestamp) -> bool {
         let pressure = Pressure { velocity: self.memory.run.sales.velocity(now), ..Pressure::default() };
         let (due_at, _) = next_push(done_at, &pressure, &self.documents.rules, now);
         self.offers.is_some() && (due_at <= after(now, NEARLY_DUE) || self.memory.joint.republish)
     }
 
-    /// When a push of `lines` is due, and why.
+    /// When the next push is due, and why. `lines`: those that may go out.
     fn next_push(&self, lines: &[Line], now: Timestamp) -> (Timestamp, Reason) {
         let pressure = Pressure {
             to_lower: self.evaluation.to_lower,
@@ -134,11 +134,11 @@ impl ChannelRun {
 }
 
 impl<T: PortTypes> Ports<T> {
-    /// Publishes each channel that is due. `all_are_known`: no channel is left out because its documents cannot be used.
-    pub(crate) async fn publish_due(&self, runs: &mut [ChannelRun], all_are_known: bool, tick: Tick<'_>) {
+    /// Publishes each channel that is due. `all_are_usable`: no channel is left out for its documents or its definition.
+    pub(crate) async fn publish_due(&self, runs: &mut [ChannelRun], all_are_usable: bool, tick: Tick<'_>) {
         // A channel whose list of offers is not at hand may show too much of anything that it is known to show.
         let may_show_anything = |channel: &ChannelRun| channel.is_live() && channel.offers.is_none() && channel.shows_something();
-        let may_raise = all_are_known && !runs.iter().any(may_show_anything);
+        let may_raise = all_are_usable && !runs.iter().any(may_show_anything);
         for place in 0..runs.len() {
             let lines = lines_that_may_go(runs, place, may_raise);
             self.publish_if_due(&mut runs[place], lines, tick).await;
@@ -177,7 +177,7 @@ impl<T: PortTypes> Ports<T> {
     }
 }
 
-/// The lines of the channel at `place` that may go out: what raises an offer waits until no other channel may show too much of its SKU.
+/// The lines of the channel at `place` that may go out. What raises an offer waits until no other channel may show too much of its SKU.
 fn lines_that_may_go(runs: &[ChannelRun], place: usize, may_raise: bool) -> Vec<Line> {
     let others: Vec<&ChannelRun> =
         runs.iter().enumerate().filter(|(other, channel)| *other != place && channel.is_live()).map(|(_, channel)| channel).collect();

@@ -48,7 +48,7 @@ impl<T: PortTypes> Ports<T> {
     }
 }
 
-/// By Prima SKU, what other channels have sold since what `channel` shows was decided.
+/// Units by Prima SKU that other channels have sold since the quantities on `channel` were decided.
 fn sold_elsewhere(channel: &ChannelRun, runs: &[ChannelRun], others: &[OtherChannel]) -> HashMap<SkuKey, u32> {
     let Some(since) = channel.memory.joint.decided_at else { return HashMap::new() };
     let runs = runs.iter().filter(|one| one.id() != channel.id()).map(|one| (&one.documents.skus, one.sales.flights.as_slice()));

@@ -1,5 +1,5 @@
-//! Imports that were sent: at most one is waited for at a time. Messages that were lost are sent again, what does not end is given up, and
-//! what may have been applied late goes out again.
+//! Imports that were sent; one at a time is waited for. A lost message is sent again, an import that does not end is given up, and lines
+//! that may have been applied late go out again.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::{PortTypes, Ports};
 
 /// A message that should have come so long ago is lost, and sent again.
 const MESSAGE_LOST_AFTER: Duration = Duration::from_secs(180);
-/// Nobody can be sending an import any more that was begun so long ago without an id.
+/// An import without an id that was begun so long ago is no longer being sent by anybody.
 const SENDING_ENDS_AFTER: Duration = Duration::from_secs(120);
 /// The lines of an import whose id nobody knows go out again for the first time after this.
 const FIRST_REPEATED_AFTER: Duration = Duration::from_secs(180);
@@ -34,7 +34,7 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    /// The import that is waited for.
+    /// Looks after the import that is waited for.
     async fn follow_import_under_way(&self, channel: &mut ChannelRun, now: Timestamp) {
         let Some(import) = channel.memory.imports.under_way.clone() else { return };
         let stuck_minutes = channel.documents.rules.import_stuck_minutes;
@@ -49,9 +49,9 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    /// Imports that are no longer waited for. One with an id is asked about for a day. Of one whose id nobody knows, nobody can tell when
-    /// it is applied, if ever: its lines go out again after twice as long each time, so that what it overwrites is right again within
-    /// twice the time that it took.
+    /// Has lines of imports go out again that are no longer waited for. An import with an id is asked about for a day, and its lines go out
+    /// again after that. If nobody knows its id, nobody can tell whether and when it is applied: its lines go out again after twice as long
+    /// each time. So what it overwrites is right again within twice the time that it took.
     async fn repeat_strays(&self, channel: &mut ChannelRun, now: Timestamp) {
         let is_due = |stray: &ImportUnderWay| match stray.import_id {
             Some(_) => after(stray.begun_at, STRAY_FOR) <= now,
@@ -72,7 +72,7 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    /// Sends messages again that were lost.
+    /// Sends lost messages of imports again that are no longer waited for.
     async fn ask_about_strays(&self, channel: &mut ChannelRun, now: Timestamp) {
         let is_lost = |stray: &ImportUnderWay| stray.import_id.is_some() && after(stray.ask_at, 5 * MESSAGE_LOST_AFTER) <= now;
         for mark in marks_of(&channel.memory.imports.stray, is_lost) {
@@ -83,7 +83,7 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    /// Marks an import's lines so that they go out again. False where that has to be tried again.
+    /// Notes an import's lines as unknown, so that they go out again. False where that has to be tried again.
     async fn publish_again(&self, channel: &mut ChannelRun, mark: &str) -> bool {
         let Ok(bytes) = self.files.read(&import_of(channel.id(), mark)).await else { return false };
         let Some(lines) = bytes.and_then(|bytes| decode_lines(&bytes).ok()) else {
@@ -95,7 +95,7 @@ impl<T: PortTypes> Ports<T> {
         self.append(&mut channel.stored, &changes).await.is_ok()
     }
 
-    /// Lets every known quantity count as unknown, so that it goes out again.
+    /// Notes every known quantity as unknown, so that it goes out again.
     async fn begin_republication(&self, channel: &mut ChannelRun) {
         let unknown = channel.ledger().entries().filter_map(|entry| match entry.value {
             Shown::Known(quantity) => Some(Change { value: Shown::Unknown(quantity), ..entry }),

@@ -19,12 +19,12 @@ const LEASE_RENEWED_EVERY: Duration = Duration::from_secs(30);
 /// A lease that was taken.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Leased {
-    /// The run before died or ended in an error: what it had noticed may be nowhere.
+    /// The run before died or ended in an error: what it knew may be lost.
     pub(crate) is_after_trouble: bool,
 }
 
 impl<T: PortTypes> Ports<T> {
-    /// None where another run is at work.
+    /// Takes the lease; none where another run has it.
     pub(crate) async fn take_lease(&self, tick: Tick<'_>) -> Result<Option<Leased>, StoreError> {
         let (StockLease { lease, disturbed }, version) = self.ledger.load_record(StockRecord::Lease).await?;
         let died = lease.is_some();
@@ -38,7 +38,7 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    /// Renews the lease for as long as it is let; one that is lost stays lost, and the work goes on.
+    /// Renews the lease again and again, until this is dropped. A lease that was lost stays lost, and the work goes on.
     pub(crate) async fn renew_lease(&self, run: &Run) -> Infallible {
         loop {
             self.clock.sleep(LEASE_RENEWED_EVERY).await;
@@ -49,7 +49,7 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    /// So that the next run need not wait for its end. `disturbed`: this run has ended in an error.
+    /// Gives the lease back, so that the next run need not wait until it ends. `disturbed`: this run has ended in an error.
     pub(crate) async fn give_lease_back(&self, run: &Run, disturbed: bool) {
         let Ok((StockLease { lease: Some(lease), .. }, version)) = self.ledger.load_record(StockRecord::Lease).await else { return };
         if lease.owner == run.id {

@@ -46,7 +46,7 @@ impl Listing {
         }
     }
 
-    /// Leaves out what cannot be told apart, and what comes twice.
+    /// Leaves out offers that the ledger cannot tell apart, and repeated ones.
     pub(crate) fn finish(&mut self) {
         let pairs: Vec<(String, String)> =
             collisions(self.list.skus()).into_iter().map(|(one, other)| (one.to_owned(), other.to_owned())).collect();
@@ -86,7 +86,8 @@ pub(crate) async fn page_by_page(client: &impl MiraklStock, now: Timestamp) -> R
     Err(MiraklError::unknown("OF21", "there are more offers than can be listed page by page: ask the marketplace for the export (OF52)"))
 }
 
-/// What Mirakl shows otherwise than it is known to: published again. What is in doubt or unknown is so in any case.
+/// Offers of which Mirakl shows another quantity than the ledger says: they become unknown, and are published again. What is in doubt or
+/// unknown is published again in any case.
 pub(crate) fn differing(shown: &[(u64, u32)], ledger: &Ledger) -> Vec<Change> {
     let changes = shown.iter().filter_map(|(hash, quantity)| {
         let value = match ledger.shown(*hash) {

@@ -1,5 +1,5 @@
-//! Which offers a channel has: an export once a day (OF52 to OF54), or page by page (OF21) where a marketplace has none. Each new list is
-//! held against the ledger.
+//! Which offers a channel has: by an export once a day (OF52 to OF54), or page by page (OF21) where the marketplace has no export. Each new
+//! list is compared with the ledger.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ enum NoList {
 }
 
 impl<T: PortTypes> Ports<T> {
-    /// Takes the list of a channel's offers a step further, where it is old or missing.
+    /// Takes one step towards a new list, where the list is old or missing.
     pub(crate) async fn follow_offers_list(&self, channel: &mut ChannelRun, tick: Tick<'_>) {
         let now = tick.now;
         if channel.list == ListState::Unread {
@@ -83,7 +83,7 @@ impl<T: PortTypes> Ports<T> {
         self.directory.client(&channel.channel, deadline).await.map_err(NoList::NoClient)
     }
 
-    /// Begins an export, or asks how it stands: a list where it is complete, none where Mirakl is at work.
+    /// Begins an export, or asks how it stands. None while Mirakl is at work.
     async fn next_step(&self, channel: &mut ChannelRun, tick: Tick<'_>) -> Result<Option<Listing>, NoList> {
         let client = self.client_for(channel, tick.run, LONGEST_CALL).await?;
         match channel.memory.run.offers.export.clone() {
@@ -139,8 +139,8 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    /// Uses a new list, and marks what Mirakl shows otherwise than the ledger has it. One that names far fewer offers than the one before
-    /// is likelier a mistake than so: it is used only where the next one says the same.
+    /// Uses a new list, and notes in the ledger where Mirakl shows another quantity. A list with far fewer offers than the one before is
+    /// probably a mistake: it is used only if the next one says the same.
     async fn take_over(&self, channel: &mut ChannelRun, mut listing: Listing, now: Timestamp) {
         listing.finish();
         let (before, new) = (channel.memory.run.offers.offers, listing.list.len());

@@ -1,4 +1,5 @@
-//! Sending an import. Its lines are claimed, then in doubt, then sent: whatever crashes between, nothing counts as shown that may not be.
+//! Sends an import in three steps: claims it, notes its lines as in doubt, sends it. Wherever a run dies, the ledger claims no quantity that
+//! Mirakl may not show.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -22,11 +23,11 @@ use shared::mirakl::{MiraklError, Outcome};
 use crate::channel_run::{ChannelRun, Republication};
 use crate::{PortTypes, Ports, Tick};
 
-/// What one import holds: Mirakl works on it for so long, and the next waits.
+/// What one import holds at most: while Mirakl works on it, the next waits.
 const LIMITS: FileLimits = FileLimits { lines: 100_000, bytes: 8 * 1024 * 1024 };
-/// An import is sent within this, or by a later run.
+/// What is not sent within this is sent by a later run.
 const LONGEST_SENDING: Duration = Duration::from_secs(30);
-/// Refusals in a row because another import was sent just before, from which on a person is told.
+/// After so many refusals in a row for sending too early after another import, a person is told.
 const OFTEN_THROTTLED: u32 = 10;
 /// An import is asked about for the first time after this.
 const FIRST_ASKED_AFTER: Duration = Duration::from_secs(15);
@@ -41,11 +42,11 @@ impl<T: PortTypes> Ports<T> {
     /// Publishes as many of the lines as one import holds.
     pub(crate) async fn publish(&self, channel: &mut ChannelRun, lines: &[Line], reason: Reason, tick: Tick<'_>) {
         let kind = channel.documents.rules.import;
-        // The right to it was refused a while ago: it is tried again, less and less often.
+        // A right that was refused is tried again, less and less often.
         if channel.memory.joint.refused_rights.wait(channel.id(), operation(kind), tick.now).is_some() {
             return;
         }
-        // One marketplace that lets itself be waited for holds no other up: the next run tries again.
+        // A slow marketplace holds no other up: the next run tries again.
         let deadline = after(self.clock.now(), LONGEST_SENDING).min(before(tick.run.hard_deadline, CLOCK_SKEW));
         let client = match self.directory.client(&channel.channel, deadline).await {
             Ok(client) => client,
@@ -65,8 +66,8 @@ impl<T: PortTypes> Ports<T> {
         self.note_answer(channel, claimed, answer, tick.now).await;
     }
 
-    /// Claims the import of the lines that the file holds: keeps them, notes that it is under way, and puts their entries in doubt. None
-    /// where that is not possible, or another run was quicker; the next run publishes then.
+    /// Claims the import of the lines that the file holds: keeps them, notes that the import is under way, and notes their entries as in
+    /// doubt. None where that fails or another run was quicker: the next run publishes then.
     async fn claim(&self, channel: &mut ChannelRun, kind: ImportKind, lines: &[Line], file: &StockFile, tick: Tick<'_>) -> Option<Claimed> {
         let now = tick.now;
         let in_file: HashSet<&str> = file.skus().iter().map(String::as_str).collect();

@@ -17,7 +17,7 @@ use shared::prima::{Outcome, PrimaError};
 use crate::report::{NamedReport, ReadingReport};
 use crate::{PortTypes, Ports, Run, Tick};
 
-/// What a range may take: one that takes more is parted. Prima does other things besides.
+/// What a range may take. One that takes more is split: Prima has other work besides.
 const LIMITS: RangeLimits = RangeLimits { milliseconds: 20_000, bytes: 64 * 1024 * 1024, skus: 250_000 };
 /// Left for evaluating and publishing: Prima's answers are cut then.
 pub(crate) const RESERVED: Duration = Duration::from_secs(60);
@@ -86,14 +86,14 @@ impl<T: PortTypes> Ports<T> {
             memory.sold.clear();
             memory.plan.join(&LIMITS);
         }
-        // What was read by several runs in turn is whole as well, as of the oldest.
+        // Ranges that several runs have read in turn are a whole catalogue too, as old as the oldest.
         memory.whole_at = memory.plan.whole_since().or(memory.whole_at);
         failed.truncate(5);
         memory.failed_ranges = failed;
         report
     }
 
-    /// Asks for all ranges. One that fails for its size is parted, and its parts are asked for at once.
+    /// Asks for all ranges. One that fails for its size is split, and its parts are asked for at once.
     async fn read_ranges(&self, plan: &mut RangePlan, basis: StockBasis, run: &Run) -> Catalogue {
         let mut catalogue = Catalogue::default();
         let mut ranges = plan.ranges_by_age();
@@ -115,7 +115,7 @@ impl<T: PortTypes> Ports<T> {
         }
         let answered: usize = catalogue.read.iter().map(|(_, reading)| reading.figures.len() + reading.unusable.len()).sum();
         if answered == 0 && catalogue.failed.is_empty() {
-            // No catalogue is empty: nothing follows from that, least of all zeroes, nor that it was read.
+            // No catalogue is empty. So it counts as not read, and no offer goes to zero for it.
             catalogue.failed.push("Prima answered with an empty catalogue".to_owned());
             catalogue.read.clear();
         }
@@ -125,7 +125,7 @@ impl<T: PortTypes> Ports<T> {
         catalogue
     }
 
-    /// Without an answer a range may have been too large. Without a connection it was not the range.
+    /// Tells Prima's breaker. A range without an answer may have been too large; only where there was no connection, Prima is at fault.
     async fn note_whether_prima_answered(&self, catalogue: &Catalogue) {
         let now = self.clock.now();
         if !catalogue.read.is_empty() {

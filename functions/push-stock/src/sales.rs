@@ -1,4 +1,4 @@
-//! What was sold and cancelled on a channel, and what the ledger makes of it: Mirakl has changed its own quantities then.
+//! What was sold and cancelled on a channel. Mirakl changes its quantities by itself then, and the ledger is corrected accordingly.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,11 +21,11 @@ use crate::channel_run::{ChannelRun, ChannelSales};
 use crate::{PortTypes, Ports, PushError};
 
 impl<T: PortTypes> Ports<T> {
-    /// Reads what orders have in flight. Of each sale or cancellation that is new, the ledger follows what Mirakl has done by itself.
+    /// Reads each channel's orders, and corrects its ledger for what was sold or cancelled since the run before.
     pub(crate) async fn note_sales(&self, channels: &mut [ChannelRun], now: Timestamp) -> Result<(), PushError> {
         for channel in channels {
             self.read_sales(channel, now).await?;
-            self.follow_sales(channel, now).await?;
+            self.correct_ledger(channel, now).await?;
         }
         Ok(())
     }
@@ -33,7 +33,7 @@ impl<T: PortTypes> Ports<T> {
     async fn read_sales(&self, channel: &mut ChannelRun, now: Timestamp) -> Result<(), PushError> {
         // While Prima answered, an import may have been settled.
         channel.stored = self.ledger.load(channel.id()).await?;
-        // Before the orders: until then all of them are among what is read next.
+        // Before the orders: every order that was placed until then is among those that are read next.
         let known_until = seen_until(&self.store, &channel.channel).await?;
         let seen_until = SeenUntil { before: channel.memory.run.seen_until, now: known_until };
         let outstanding = outstanding(&self.files, channel.id(), &channel.memory.imports, seen_until, now).await;
@@ -44,7 +44,7 @@ impl<T: PortTypes> Ports<T> {
         Ok(())
     }
 
-    async fn follow_sales(&self, channel: &mut ChannelRun, now: Timestamp) -> Result<(), PushError> {
+    async fn correct_ledger(&self, channel: &mut ChannelRun, now: Timestamp) -> Result<(), PushError> {
         let mut seen = SeenSales::stored_in(self.ledger.load(&SeenSales::ledger_of(channel.id())).await?);
         let news = SalesNews::of(&channel.sales.flights, &seen, &mut channel.memory.run.sales);
         channel.memory.run.sales.forget(now);
@@ -52,19 +52,19 @@ impl<T: PortTypes> Ports<T> {
         let touched = news.put_back.keys().filter_map(|sku| channel.documents.skus.read(sku).ok());
         channel.sales.touched = touched.map(SkuOverride::from).collect();
         let spelling = Spelling::of(news.put_back.keys().copied(), channel.ledger(), channel.offers.as_ref());
-        let uncertain = news.uncertain(channel.ledger(), &spelling);
-        let certain = news.certain(channel.ledger(), &spelling, &channel.sales.outstanding);
+        let unknown = news.now_unknown(channel.ledger(), &spelling);
+        let lowered = news.lowered(channel.ledger(), &spelling, &channel.sales.outstanding);
         let marks = seen.marks_of(&channel.sales.flights);
-        // The ledger first: no order is marked as seen that the ledger has not followed.
-        self.append(&mut channel.stored, &uncertain).await?;
+        // The ledger before the marks: no order is marked for which the ledger was not corrected.
+        self.append(&mut channel.stored, &unknown).await?;
         self.append(seen.stored(), &marks).await?;
-        // Only now: units that are taken off an entry twice would leave less than may be shown.
-        self.append(&mut channel.stored, &certain).await?;
+        // After the marks: a run that dies here never takes the same units off twice, which would leave less than may be shown.
+        self.append(&mut channel.stored, &lowered).await?;
         channel.memory.run.seen_until = channel.sales.seen_until;
         Ok(())
     }
 
-    /// What the next run asks Prima for by name: what was sold since it answered.
+    /// Has the next run ask Prima by name for what was sold since Prima answered.
     pub(crate) fn ask_for_sold_next_time(&self, memory: &mut StockMemory, channels: &[ChannelRun]) {
         for sku in channels.iter().flat_map(|channel| &channel.sales.touched) {
             if memory.sold.len() < self.settings.named_skus && !memory.sold.contains(sku) {
@@ -74,8 +74,8 @@ impl<T: PortTypes> Ports<T> {
     }
 }
 
-/// Units by offer SKU. What was sold before the last push is in what was published then; and an import may have overwritten what was sold
-/// before it was through.
+/// Units that were sold since the last push, by offer SKU. Sales before it are in what was published then, and an import may have
+/// overwritten sales from before its end.
 fn sold_since_push(flights: &[Flight], memory: &PushMemory) -> HashMap<String, u32> {
     let since = memory.run.looked_at.max(memory.imports.imported_at).or(memory.run.pushed_at).unwrap_or(Timestamp::MIN);
     let mut units = HashMap::new();
@@ -95,7 +95,7 @@ struct SalesNews<'f> {
 }
 
 impl<'f> SalesNews<'f> {
-    /// `sales` takes up the orders that are seen for the first time.
+    /// Orders that are seen for the first time are added to `sales`.
     fn of(flights: &'f [Flight], seen: &SeenSales, sales: &mut Sales) -> Self {
         let mut news = Self::default();
         for flight in flights {
@@ -129,8 +129,8 @@ impl<'f> SalesNews<'f> {
         }
     }
 
-    /// Every offer that was touched counts as unknown: Mirakl has changed its quantity.
-    fn uncertain(&self, ledger: &Ledger, spelling: &Spelling) -> Vec<Change> {
+    /// Mirakl has changed the quantity of every offer that was touched: it is unknown.
+    fn now_unknown(&self, ledger: &Ledger, spelling: &Spelling) -> Vec<Change> {
         let changes = self.put_back.iter().filter_map(|(offer_sku, put_back)| {
             let sku_hash = spelling.hash_of(offer_sku);
             match ledger.shown(sku_hash) {
@@ -143,8 +143,8 @@ impl<'f> SalesNews<'f> {
         changes.collect()
     }
 
-    /// An offer of which something was sold, and to which nothing else was done, shows so much less than `ledger` says.
-    fn certain(&self, ledger: &Ledger, spelling: &Spelling, outstanding: &Outstanding) -> Vec<Change> {
+    /// An offer that was sold, and to which nothing else was done, shows so many fewer than `ledger` says.
+    fn lowered(&self, ledger: &Ledger, spelling: &Spelling, outstanding: &Outstanding) -> Vec<Change> {
         let changes = self.only_sold.iter().filter_map(|(offer_sku, units)| {
             let sku_hash = spelling.hash_of(offer_sku);
             let value = less_sold(ledger.shown(sku_hash), (*units)?, outstanding.of(sku_hash))?;
@@ -154,8 +154,8 @@ impl<'f> SalesNews<'f> {
     }
 }
 
-/// What is known to be shown once `units` more were sold, and nothing else was done: Mirakl has lowered its own figure. None where it is
-/// not known whether that was before an import put a quantity in its place.
+/// What an offer shows that showed `shown`, once `units` were sold and nothing else was done: Mirakl has lowered it. None where an import
+/// may have overwritten it after the sale.
 fn less_sold(shown: Shown, units: u32, pending: Pending) -> Option<Shown> {
     if pending.is_under_way && !pending.is_from_nothing || pending.is_new {
         return None;
@@ -170,7 +170,7 @@ fn less_sold(shown: Shown, units: u32, pending: Pending) -> Option<Shown> {
     }
 }
 
-/// SKUs that orders spell in other capitals than the list of offers does, and its spelling: where there is one alone.
+/// The offers' spelling of SKUs that orders write in other capitals, where only one offer can be meant.
 #[derive(Debug, Default, PartialEq)]
 struct Spelling(HashMap<String, String>);
 
@@ -191,7 +191,7 @@ impl Spelling {
         Self(alone.flat_map(|(sku, found)| found.into_iter().map(move |offer_sku| (sku.to_owned(), offer_sku.to_owned()))).collect())
     }
 
-    /// How the ledger names the offer that an order means by `sku`.
+    /// The ledger's hash of the offer that an order means by `sku`.
     fn hash_of(&self, sku: &str) -> u64 {
         sku_hash(self.0.get(sku).map_or(sku, String::as_str))
     }

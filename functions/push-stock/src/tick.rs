@@ -23,7 +23,7 @@ use crate::{PortTypes, Ports, PushError, Report, Run, Tick, conditions};
 
 /// Prima is not asked for everything again within this.
 const BETWEEN_READINGS: Duration = Duration::from_secs(50);
-/// What a channel without a stock flow of its own has sold so lately may not have lowered the others yet: there is no mark of it.
+/// A sale on a channel without a stock flow has no mark: for so long it may not have lowered the other channels yet.
 const NOTICED_WITHIN: Duration = Duration::from_secs(600);
 
 impl<T: PortTypes> Ports<T> {
@@ -49,6 +49,7 @@ impl<T: PortTypes> Ports<T> {
         done
     }
 
+    /// Pushes all channels, and saves what is remembered of the installation.
     async fn push_and_remember(&self, channels: &[Channel], leased: Leased, tick: Tick<'_>) -> Result<Report, PushError> {
         let (mut memory, version) = self.ledger.load_record(StockRecord::Installation).await?;
         let done = self.push_channels(channels, &mut memory, leased, tick).await;
@@ -58,6 +59,7 @@ impl<T: PortTypes> Ports<T> {
         done
     }
 
+    /// Asks Prima, reads the orders, and publishes what differs.
     async fn push_channels(
         &self,
         channels: &[Channel],
@@ -81,7 +83,7 @@ impl<T: PortTypes> Ports<T> {
             report.reading = Some(self.read_prima(memory, basis, &mut figures, tick).await);
         }
         report.named = self.read_sold(memory, basis, &mut figures, now).await;
-        // Strongly consistent, and after Prima's answers are complete: what is sold meanwhile counts.
+        // Orders are read last, strongly consistent and after Prima's answers are complete: what is sold meanwhile counts.
         self.note_sales(&mut runs, now).await?;
         self.ask_for_sold_next_time(memory, &runs);
         let unusable = self.book.unusable().await?;
@@ -98,7 +100,7 @@ impl<T: PortTypes> Ports<T> {
         Ok(report)
     }
 
-    /// Which of Prima's figures is free; none where nobody has agreed, which a person is told of.
+    /// Which of Prima's figures is free to sell. None where nobody has agreed on it: a person is told then.
     async fn agreed_basis(&self, memory: &mut StockMemory, now: Timestamp) -> Option<StockBasis> {
         match self.settings.agreed() {
             Ok(basis) => Some(basis),
@@ -112,7 +114,7 @@ impl<T: PortTypes> Ports<T> {
     /// Prima's figures as they are kept; none where there are none that can be used.
     ///
     /// # Errors
-    /// The store does not hand them out now: what would be kept in their place is far less.
+    /// The store cannot be read now: without the figures of before, far fewer would be kept in their place.
     async fn load_figures(&self) -> Result<Figures, StoreError> {
         let kept = self.files.read(FIGURES).await?.map(|bytes| Figures::decode(&bytes)).transpose();
         let kept = kept.unwrap_or_else(|problem| {
@@ -125,8 +127,8 @@ impl<T: PortTypes> Ports<T> {
 
 /// Whether Prima is to be asked for everything.
 fn reading_is_due(memory: &StockMemory, runs: &[ChannelRun], is_due_by_pace: bool, now: Timestamp) -> bool {
-    // Before a push that the pace asks for, so that it may raise; and by a pace of its own, since pressing pushes need no new figures
-    // and must not put off asking for them.
+    // Before a push that is due by the pace of the sales, so that it may raise; and at that pace even where urgent pushes, which need no
+    // new figures, come between.
     let is_wanted = is_due_by_pace || memory.unfinished || runs.iter().any(|channel| channel.pace_is_due(memory.asked_at, now));
     is_wanted && memory.asked_at.is_none_or(|asked_at| after(asked_at, BETWEEN_READINGS) <= now)
 }

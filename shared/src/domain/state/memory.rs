@@ -135,7 +135,11 @@ impl Store for MemoryStore {
 
 impl FlightStore for MemoryStore {
     async fn flights(&self, channel: &str) -> Result<Vec<Flight>, StoreError> {
-        Ok(self.inner.borrow().orders.values().filter(|row| row.key.channel == channel).map(Flight::of).collect())
+        let inner = self.inner.borrow();
+        let mut flights: Vec<Flight> = inner.orders.values().filter(|row| row.key.channel == channel).map(Flight::of).collect();
+        // In the order of the real store, so that one seed is one story.
+        flights.sort_by(|one, other| one.key.order_id.cmp(&other.key.order_id));
+        Ok(flights)
     }
 }
 

@@ -1,5 +1,5 @@
-//! What is available to sell, over all channels: Prima's figures less what is in flight, the last pieces divided. From it follows what
-//! each offer is to show ([`Availability::view`]).
+//! What is available to sell, over all channels: Prima's figures less what is in flight, with the last pieces divided. What each offer is to
+//! show follows from it ([`Availability::view`]).
 
 use std::collections::HashMap;
 
@@ -63,7 +63,7 @@ pub struct Availability<'a> {
     pub now: Timestamp,
 }
 
-/// A channel that sells: what decides, of the channel alone, what its offers show.
+/// What of one channel decides what its offers show.
 #[derive(Clone, Copy, Debug)]
 pub struct SalesChannel<'a> {
     /// Its id.

@@ -31,7 +31,7 @@ pub struct ImportMemory {
     /// Imports that ended lately, the latest last.
     #[serde(default)]
     pub ended: Vec<EndedImport>,
-    /// When the latest import was found to be through.
+    /// When the latest import was found to be complete.
     #[serde(default)]
     pub imported_at: Option<Timestamp>,
     /// The latest import that failed; none once another was imported.

@@ -70,7 +70,7 @@ pub struct PushMemory {
     /// Nobody owns it alone.
     #[serde(flatten)]
     pub joint: JointMemory,
-    /// A person has looked: until then any number of offers may go to zero. The operator's command owns it.
+    /// Until then any number of offers may go to zero, because a person has looked. The operator's command owns it.
     #[serde(default)]
     pub zeroes_allowed_until: Option<Timestamp>,
 }
@@ -78,10 +78,10 @@ pub struct PushMemory {
 /// What `push-stock` alone writes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunMemory {
-    /// When the latest push began, or was found to have nothing to say.
+    /// When the latest push began, or the latest run found that nothing differs.
     #[serde(default)]
     pub pushed_at: Option<Timestamp>,
-    /// When what was sold was looked at for the latest push.
+    /// When orders were read for the latest push.
     #[serde(default)]
     pub looked_at: Option<Timestamp>,
     /// The list of offers.
@@ -102,7 +102,7 @@ pub struct RunMemory {
     /// Imports in a row that were sent too early after another, as the marketplace says.
     #[serde(default)]
     pub throttled: u32,
-    /// At the latest look every order was known that had been placed before.
+    /// The latest run knew every order that was placed before this.
     #[serde(default)]
     pub seen_until: Option<Timestamp>,
 }

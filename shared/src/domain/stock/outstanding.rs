@@ -1,4 +1,5 @@
-//! Imports of a channel whose effect is not over: what they leave open of each offer.
+//! What a channel's imports leave open of each offer: those that are under way, and those that have ended so lately that orders from
+//! before their end may not be known yet.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,9 +13,9 @@ use super::ledger::sku_hash;
 use super::offer::Shown;
 use crate::kit::clock::{CLOCK_SKEW, after};
 
-/// Imports whose lines are read in a run, of one channel; with more of them nothing is handed out.
+/// In a run, the lines of so many imports of a channel are read. With more of them, nothing can be told.
 const MOST_IMPORTS: usize = 20;
-/// Where nobody tells until when orders are known, they are taken to be after this.
+/// Where it is not known until when orders are known, they count as known after this.
 const KNOWN_AFTER: Duration = Duration::from_secs(600);
 /// An import whose answer was lost may still be applied; pieces are kept back for it for so long.
 const STRAY_COUNTS: Duration = Duration::from_secs(1800);
@@ -34,7 +35,7 @@ pub struct Pending {
     pub is_from_nothing: bool,
     /// Orders that were placed before it had its effect may not be known yet.
     pub is_unseen: bool,
-    /// Or were not known yet at the latest look: what is seen now for the first time may have been sold before.
+    /// At the run before, such orders were not known yet: an order that this run sees for the first time may be one of them.
     pub is_new: bool,
 }
 
@@ -70,7 +71,7 @@ pub async fn outstanding(
         Some(seen_until) => after(ended_at, CLOCK_SKEW) > seen_until,
         None => after(ended_at, KNOWN_AFTER) > now,
     };
-    // What is seen for the first time now may have been sold before.
+    // Of those that were open at the run before: an order that is seen for the first time now may have been placed before their end.
     let ended: Vec<_> = imports.ended.iter().filter(|one| is_open(one.ended_at, seen_until.before)).collect();
     if ended.len() > MOST_IMPORTS {
         return Outstanding(None);

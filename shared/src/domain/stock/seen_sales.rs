@@ -1,8 +1,8 @@
-//! Which sales of a channel its ledger has followed.
+//! For which sales of a channel its ledger is corrected.
 //!
-//! When an offer sells, Mirakl lowers it; when an order is cancelled, Mirakl may raise it again. The ledger follows each such change once.
-//! For that, a *mark* of each order is kept: a digest of what was sold, as it stood when the ledger followed it. An order without a mark, or
-//! with another one, is news.
+//! When an offer sells, Mirakl lowers its quantity; when an order is cancelled, Mirakl may raise it again. The ledger is corrected once for
+//! each such change. So that each is found once, a *mark* of every order is kept: a digest of what was sold, as it stood when the ledger was
+//! corrected for it. An order without a mark, or with another one, is news.
 //!
 //! Marks are stored in the form of a ledger (see [`super::ledger`]) of their own, [`SeenSales::ledger_of`] the channel. In it an order id's
 //! hash stands where a ledger has that of a SKU, and the mark where it has the quantity.
@@ -20,12 +20,12 @@ pub struct SeenSales {
     marks: StoredLedger,
 }
 
-/// What of an order the ledger has not followed yet.
+/// What of an order the ledger is not corrected for yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
     /// Nothing.
     Nothing,
-    /// All of it: the order has no mark.
+    /// The whole order: it has no mark.
     Order,
     /// Something was sold, cancelled or refunded of it since it was marked.
     Change,
@@ -60,7 +60,7 @@ impl SeenSales {
         }
     }
 
-    /// What is to be stored so that nothing is new of `flights`, which are all orders of the channel: marks of others go.
+    /// What is to be stored so that nothing of `flights` is new any more. They are all orders of the channel: marks of others go.
     #[must_use]
     pub fn marks_of(&self, flights: &[Flight]) -> Vec<Change> {
         let present: HashSet<u64> = flights.iter().map(key).collect();

@@ -135,7 +135,7 @@ pub async fn other_channels(
     Ok(others)
 }
 
-/// Until when every order of a channel is known that was placed; none where its orders are not listed. Read before its orders are.
+/// Every order of a channel that was placed before this is known; none where its orders are not listed. To be read before its orders.
 ///
 /// # Errors
 /// The store's.
@@ -211,8 +211,8 @@ impl Availability<'_> {
     }
 }
 
-/// From a sale until every channel is corrected, as measured: the order is listed, a run notices it, the import before it ends, its own
-/// does. What takes longer now counts with what it has taken so far.
+/// The time from a sale until every channel is corrected, as measured: the order is listed, a run sees it, the import before ends, its own
+/// import ends. Where one of these takes longer now, the time so far counts.
 fn corrected_within(channels: &[&ChannelSnapshot<'_>], now: Timestamp) -> Duration {
     let since = |then: Timestamp| Duration::try_from(now.duration_since(then)).unwrap_or_default();
     let of = |channel: &&ChannelSnapshot<'_>| {
