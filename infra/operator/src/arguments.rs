@@ -66,7 +66,7 @@ pub(crate) struct Place {
     pub(crate) author: Option<String>,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// The installation document: how Prima is reached and how long it may take.
@@ -398,7 +398,7 @@ pub(crate) enum DispatchesCommand {
         channel: String,
         /// Mirakl's order id.
         order: String,
-        /// How.
+        /// Cancel or refund.
         #[arg(long, value_enum)]
         how: SettleHow,
         /// A line and its pieces: ID=PIECES. Left out: all that has not left Prima.

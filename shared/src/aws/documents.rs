@@ -45,7 +45,7 @@ pub struct StoredDocument {
     pub version: u64,
     /// Who wrote it.
     pub author: String,
-    /// When.
+    /// When it was written.
     pub at: Option<Timestamp>,
     /// JSON.
     pub text: String,

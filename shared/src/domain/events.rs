@@ -18,7 +18,7 @@ pub struct Event {
     pub severity: Severity,
     /// What is the matter, without any of a customer's data.
     pub reason: String,
-    /// What to do.
+    /// What the person who reads it is to do.
     pub remedy: String,
 }
 

@@ -54,7 +54,7 @@ pub struct RefusedRight {
     /// When people were last told.
     #[serde(default)]
     pub told_at: Option<Timestamp>,
-    /// Why.
+    /// Whether the right is missing, or the operation fails.
     #[serde(default)]
     pub trouble: Trouble,
     /// Of a failure: when the latest call failed.

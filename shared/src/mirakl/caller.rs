@@ -32,7 +32,7 @@ const TRIES: u32 = 4;
 const FIRST_WAIT: Duration = Duration::from_millis(400);
 /// The first wait after a 429 that does not say how long.
 const RATE_WAIT: Duration = Duration::from_secs(5);
-/// No longer `Retry-After` is believed.
+/// A longer `Retry-After` is cut to this.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Makes the calls of one channel, until a deadline.

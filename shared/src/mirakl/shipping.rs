@@ -179,7 +179,7 @@ pub enum ShipmentAnswer {
 /// What OR30 or OR28 is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettlementRequest {
-    /// How.
+    /// Whether the pieces are cancelled or refunded.
     pub how: How,
     /// The order, for messages.
     pub order_id: String,

@@ -209,7 +209,7 @@ pub enum Wipe {
 /// An order that arrives during a run.
 #[derive(Clone, Debug)]
 pub struct Arrival {
-    /// When.
+    /// When it happens.
     pub at: Moment,
     /// Into which marketplace.
     pub channel: usize,

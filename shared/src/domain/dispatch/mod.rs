@@ -72,9 +72,9 @@ impl Parcel {
 /// A cancellation or refund of pieces. Written into the row before it is sent, because neither can be repeated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settlement {
-    /// How.
+    /// Whether the pieces are cancelled or refunded.
     pub how: How,
-    /// What.
+    /// The lines that were sent, with their amounts.
     pub lines: Vec<SettledLine>,
     /// When it was about to be sent.
     pub at: Timestamp,
@@ -111,11 +111,11 @@ pub struct SettledLine {
 /// A settlement that an operator asked for: carried out before anything else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestedSettlement {
-    /// How.
+    /// Whether the pieces are cancelled or refunded.
     pub how: How,
     /// The marketplace's reason code.
     pub reason_code: String,
-    /// What.
+    /// The pieces.
     pub lines: Vec<ParcelLine>,
     /// Who asked.
     pub by: String,

@@ -20,9 +20,9 @@ const REFERENCE_LENGTH: usize = 255;
 pub struct Failure {
     /// What kind.
     pub kind: ExceptionKind,
-    /// Why.
+    /// What stands in the way, for a person.
     pub reason: String,
-    /// What to do.
+    /// What the person who reads it is to do.
     pub remedy: String,
 }
 
@@ -40,11 +40,11 @@ pub enum Step {
     },
     /// OR30 or OR28 for pieces that will not leave, asked first and confirmed before anything is shipped.
     Settle {
-        /// How.
+        /// Whether the pieces are cancelled or refunded.
         how: How,
         /// The marketplace's reason code.
         reason_code: String,
-        /// What.
+        /// The pieces that will not be delivered.
         lines: Vec<ShortLine>,
     },
     /// Mirakl knows all that there is to know for now.

@@ -383,7 +383,7 @@ pub struct ExceptionRecord {
     pub kind: ExceptionKind,
     /// Why, without any of the customer's data.
     pub reason: String,
-    /// What to do.
+    /// What the person who reads it is to do.
     pub remedy: String,
     /// When it arose.
     pub first_seen: Timestamp,
@@ -401,7 +401,7 @@ pub struct ExceptionRecord {
 /// How a person ended an exception, kept so that it can be taken back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
-    /// When.
+    /// When a person settled it.
     pub at: Timestamp,
     /// The stage that the order went to.
     pub into: Stage,
@@ -421,7 +421,7 @@ pub struct PayoutValue {
 /// One step of an order's life, for "where is order X?".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
     /// Into which stage.
     pub stage: Stage,

@@ -27,9 +27,9 @@ pub enum StoreError {
     /// A record cannot be read.
     #[error("{record} cannot be read: {problem}")]
     Unreadable {
-        /// Which.
+        /// The record, by its name for a person.
         record: String,
-        /// Why.
+        /// What is wrong with it.
         problem: String,
     },
 }

@@ -93,7 +93,7 @@ pub struct OfferView<'a> {
     pub offers_last_units: bool,
     /// What is to be shown.
     pub wanted: Wanted,
-    /// Why.
+    /// The rule that gave the quantity.
     pub why: Why,
     /// What Mirakl is known to show.
     pub shown: Shown,

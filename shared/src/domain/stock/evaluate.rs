@@ -67,7 +67,7 @@ pub struct Line {
     pub shown: Shown,
     /// It goes out only once no other channel shows more of the SKU than it should.
     pub raises: bool,
-    /// Why.
+    /// The rule that gave the quantity.
     pub why: Why,
     /// It goes to zero because Prima has none: under the guard against mass zeroing.
     pub guarded: bool,

@@ -102,7 +102,7 @@ pub struct Condition {
     pub subject: String,
     /// Why, with numbers and examples.
     pub reason: String,
-    /// What to do.
+    /// What the person who reads it is to do.
     pub remedy: String,
 }
 
@@ -116,7 +116,7 @@ pub struct StockException {
     pub subject: String,
     /// Why, as it stands now.
     pub reason: String,
-    /// What to do.
+    /// What the person who reads it is to do.
     pub remedy: String,
     /// Since when.
     pub first_seen: Timestamp,

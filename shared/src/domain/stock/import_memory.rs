@@ -88,9 +88,9 @@ pub struct ImportUnderWay {
 /// An import that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedImport {
-    /// When.
+    /// When it failed.
     pub at: Timestamp,
-    /// Why.
+    /// Mirakl's reason.
     pub reason: String,
 }
 
@@ -103,7 +103,7 @@ pub struct RefusedQuantity {
     pub quantity: u32,
     /// Mirakl's reason.
     pub reason: String,
-    /// When.
+    /// When it was sent.
     pub at: Timestamp,
 }
 

@@ -203,7 +203,7 @@ pub struct ExportUnderWay {
 /// What the latest evaluation of a channel found: for display.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LatestEvaluation {
-    /// When.
+    /// When the quantities were decided.
     #[serde(default)]
     pub at: Option<Timestamp>,
     /// Offers.

@@ -93,7 +93,7 @@ pub struct StockRule {
     pub exclude: Option<bool>,
     /// Who asked for it.
     pub by: String,
-    /// Why.
+    /// The reason, as the person gave it.
     pub why: String,
     /// It ends at this moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,7 +110,7 @@ pub struct Promotion {
     pub until: Timestamp,
     /// Who asked for it.
     pub by: String,
-    /// Why.
+    /// The reason, as the person gave it.
     pub why: String,
 }
 

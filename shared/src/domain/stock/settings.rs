@@ -17,7 +17,7 @@ pub struct BasisAgreement {
     pub figure: StockBasis,
     /// By whom.
     pub agreed_by: String,
-    /// When.
+    /// The day of the agreement.
     pub agreed_on: Date,
 }
 
@@ -87,7 +87,7 @@ pub struct StockSettings {
     pub last_pieces_floor: u32,
     /// Who asked for it; needed for any other rule than to divide.
     pub last_pieces_by: String,
-    /// Why.
+    /// The reason for that choice, as the person gave it.
     pub last_pieces_why: String,
 }
 

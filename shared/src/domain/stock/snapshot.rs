@@ -97,7 +97,7 @@ pub enum SalesUnknown {
     Documents {
         /// The channel.
         channel: String,
-        /// Why.
+        /// What is wrong with its documents.
         problem: UnusableDocument,
     },
 }

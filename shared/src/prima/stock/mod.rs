@@ -45,7 +45,7 @@ pub struct ProductRange {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{error}")]
 pub struct RangeFailure {
-    /// Why.
+    /// Why it was not read whole.
     pub error: PrimaError,
     /// Some of the products that came, sorted.
     pub products: Vec<String>,

@@ -105,7 +105,7 @@ pub struct Unusable {
     pub key: SkuKey,
     /// Its product and matrix codes, where they are kept.
     pub sku: Option<String>,
-    /// Why.
+    /// What is wrong with its figure.
     pub why: WhyNot,
 }
 
