@@ -14,9 +14,9 @@ fn read(path: &str) -> String {
 #[test]
 fn every_exception_event_and_alarm_has_its_line_in_the_handbook() {
     let (handbook, template) = (read("docs/operations.md"), read("template.yaml"));
-    let exceptions = ExceptionKind::ALL.map(ExceptionKind::name);
-    let of_stock = StockExceptionKind::ALL.map(StockExceptionKind::name);
-    let events = EventKind::ALL.map(EventKind::detail_type);
+    let exceptions: Vec<&str> = ExceptionKind::ALL.iter().copied().map(ExceptionKind::name).collect();
+    let of_stock: Vec<&str> = StockExceptionKind::ALL.iter().copied().map(StockExceptionKind::name).collect();
+    let events: Vec<&str> = EventKind::ALL.iter().copied().map(EventKind::detail_type).collect();
     let alarms: Vec<&str> =
         template.lines().filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':')).filter(|name| name.ends_with("Alarm")).collect();
     assert!(alarms.len() >= 9, "the template's alarms are not found: {alarms:?}");

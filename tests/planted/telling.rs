@@ -30,11 +30,18 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "a-missing-right-is-silent",
         why: "Nobody is told of a right that Mirakl refuses a key of dispatching.",
         simulation: Simulation::Dispatches,
-        edits: &[Edit {
-            file: GATE,
-            find: "let Some(untold) = untold.filter(|one| noted || one.is_left_untold(now)) else { return };",
-            replace: "let Some(untold) = untold.filter(|one| noted && one.told_at.is_some()) else { return };",
-        }],
+        edits: &[
+            Edit {
+                file: GATE,
+                find: "let Some(untold) = untold.filter(|one| noted || one.is_left_untold(now)) else { return };",
+                replace: "let Some(untold) = untold.filter(|one| noted && one.told_at.is_some()) else { return };",
+            },
+            Edit {
+                file: COLLECT,
+                find: "filter(|right| right.is_left_untold(now))",
+                replace: "filter(|right| right.is_left_untold(now) && right.refusals > 9999)",
+            },
+        ],
     },
     Bug {
         name: "a-missing-right-is-told-with-every-try",

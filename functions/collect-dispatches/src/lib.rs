@@ -42,6 +42,8 @@ pub use report::Report;
 
 /// Keys read of orders whose reference is owed, which stand in the index by another moment. References go out a hundred a minute.
 const PENDING: usize = 1000;
+/// Tries to note that people were told.
+const TRIES_TO_NOTE: usize = 3;
 /// Due orders of one stage looked at in one run, at least.
 const LISTED: usize = 1000;
 /// Answers in a row that cannot be understood before a person is asked.
@@ -156,17 +158,28 @@ where
         let Ok(mut state) = self.store.load_collection().await else { return };
         let now = self.clock.now();
         let left: Vec<RefusedRight> = state.refused.iter().filter(|right| right.is_left_untold(now)).cloned().collect();
-        let mut told = false;
+        let mut told = Vec::new();
         for right in left {
             if self.events.publish(&[right.event(now)]).await.is_ok() {
-                state.refused.tell(&right.channel, &right.operation, now);
-                told = true;
+                told.push((right.channel, right.operation));
             }
         }
-        // Where that cannot be noted, it is told once more a minute later.
-        if told && let Err(problem) = self.store.save_collection(&mut state).await {
-            tracing::warn!(%problem, "that a refused right was told could not be noted");
+        if told.is_empty() {
+            return;
         }
+        for _try in 0..TRIES_TO_NOTE {
+            for (channel, operation) in &told {
+                state.refused.tell(channel, operation, now);
+            }
+            if self.store.save_collection(&mut state).await.is_ok() {
+                return;
+            }
+            // Another run was quicker, or the table gave no answer.
+            if let Ok(latest) = self.store.load_collection().await {
+                state = latest;
+            }
+        }
+        tracing::warn!("that a refused right was told could not be noted; it is told once more a minute later");
     }
 
     /// Rows of a channel that may be due, as they stand now; exceptions stand elsewhere in the index.

@@ -17,6 +17,8 @@ use shared::mirakl::{MiraklError, Order};
 
 /// Tries of a write that another run has been quicker with.
 const TRIES: usize = 5;
+/// Tries that end without an answer of the table.
+const FAILURES: usize = 3;
 /// The operations by which it is read what the marketplace demands.
 const OF_PLATFORM: [&str; 3] = ["PC01", "SH21", "SH12"];
 
@@ -135,8 +137,16 @@ impl<'p, M, S: Store, E: EventBus, C: Clock> Permitted<'p, M, S, E, C> {
 
     /// Changes what is remembered. False where nothing had to be changed, or it could not.
     async fn change(&self, change: impl Fn(&mut RefusedRights) -> bool) -> bool {
+        let mut failures = 0;
         for _try in 0..TRIES {
-            let Ok(mut collection) = self.store.load_collection().await else { break };
+            // The next refusal may be an hour away: one answer that the table does not give is no reason to forget this one.
+            if failures >= FAILURES {
+                break;
+            }
+            let Ok(mut collection) = self.store.load_collection().await else {
+                failures += 1;
+                continue;
+            };
             let changed = change(&mut collection.refused);
             let refused = collection.refused.clone();
             let saved = if changed { self.store.save_collection(&mut collection).await } else { Ok(()) };
@@ -146,7 +156,7 @@ impl<'p, M, S: Store, E: EventBus, C: Clock> Permitted<'p, M, S, E, C> {
                     return changed;
                 }
                 Err(StoreError::Conflict(_)) => {}
-                Err(_) => break,
+                Err(_) => failures += 1,
             }
         }
         tracing::warn!(channel = self.channel, "what Mirakl refuses could not be noted; the next refusal notes it");

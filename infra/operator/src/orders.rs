@@ -107,7 +107,7 @@ fn adopt(row: &mut OrderRow, note: &str, now: Timestamp) -> Result<()> {
 async fn list(store: &DynamoDbStore, channel: &str, stage: Option<&str>, limit: usize, now: Timestamp) -> Result<String> {
     let stages = match stage {
         Some(name) => vec![stage_named(name)?],
-        None => Stage::ALL.into_iter().filter(|stage| !is_over(*stage)).collect(),
+        None => Stage::ALL.iter().copied().filter(|stage| !is_over(*stage)).collect(),
     };
     let mut table = table(&["order", "stage", "for", "Prima's number", "Mirakl's state", "latest step"]);
     let mut more = Vec::new();
@@ -157,8 +157,8 @@ pub(crate) fn index_states(stage: Stage) -> Vec<&'static str> {
 }
 
 fn stage_named(name: &str) -> Result<Stage> {
-    Stage::ALL.into_iter().find(|stage| stage.name() == name).ok_or_else(|| {
-        let names: Vec<&str> = Stage::ALL.into_iter().map(Stage::name).collect();
+    Stage::ALL.iter().copied().find(|stage| stage.name() == name).ok_or_else(|| {
+        let names: Vec<&str> = Stage::ALL.iter().copied().map(Stage::name).collect();
         anyhow!("there is no stage {name}: there is {}", names.join(", "))
     })
 }

@@ -26,7 +26,7 @@ pub(crate) async fn show(connector: &Connector) -> Result<String> {
     for channel in &list.channels {
         let poll = store.load_poll(&channel.id).await?;
         channels.add_row(channel_row(channel, &poll, &of_dispatch, connector.now));
-        for stage in Stage::ALL {
+        for &stage in Stage::ALL {
             if let Some((count, oldest)) = counted(&store, &channel.id, stage).await? {
                 let oldest = oldest.map_or_else(|| "-".to_owned(), |since| age(since, connector.now));
                 orders.add_row([channel.id.clone(), stage.name().to_owned(), count.to_string(), oldest]);

@@ -23,7 +23,7 @@ pub struct Event {
 }
 
 /// The kinds of event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, strum::VariantArray, strum::IntoStaticStr)]
 pub enum EventKind {
     /// An order became an exception: exactly one per order that fails.
     OrderException,
@@ -61,46 +61,12 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 16] = [
-        Self::OrderException,
-        Self::AcceptanceWindowNearlyOver,
-        Self::AcceptanceWindowMissed,
-        Self::KeyRefused,
-        Self::ChannelNotListed,
-        Self::PrimaIntakeClosed,
-        Self::PrimaIntakeOpened,
-        Self::UnknownValue,
-        Self::DispatchException,
-        Self::DispatchReminder,
-        Self::ShipByDeadlineNear,
-        Self::DispatchFileRefused,
-        Self::StockException,
-        Self::ReferenceRefused,
-        Self::OrdersNotInMirakl,
-        Self::OperationFails,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The detail type on the bus.
     #[must_use]
     pub fn detail_type(self) -> &'static str {
-        match self {
-            Self::OrderException => "OrderException",
-            Self::AcceptanceWindowNearlyOver => "AcceptanceWindowNearlyOver",
-            Self::AcceptanceWindowMissed => "AcceptanceWindowMissed",
-            Self::KeyRefused => "KeyRefused",
-            Self::ChannelNotListed => "ChannelNotListed",
-            Self::PrimaIntakeClosed => "PrimaIntakeClosed",
-            Self::PrimaIntakeOpened => "PrimaIntakeOpened",
-            Self::UnknownValue => "UnknownValue",
-            Self::DispatchException => "DispatchException",
-            Self::DispatchReminder => "DispatchReminder",
-            Self::ShipByDeadlineNear => "ShipByDeadlineNear",
-            Self::DispatchFileRefused => "DispatchFileRefused",
-            Self::StockException => "StockException",
-            Self::ReferenceRefused => "ReferenceRefused",
-            Self::OrdersNotInMirakl => "OrdersNotInMirakl",
-            Self::OperationFails => "OperationFails",
-        }
+        self.into()
     }
 }
 

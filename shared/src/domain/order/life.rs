@@ -749,7 +749,7 @@ mod tests {
             "SOMETHING_NEW",
         ];
         let mut table = String::new();
-        for stage in Stage::ALL {
+        for &stage in Stage::ALL {
             for state in states {
                 let mut results: Vec<(String, Vec<&str>)> = Vec::new();
                 for variant in ["plain", "newer", "stuck", "ours", "sent", "refunded"] {
@@ -788,7 +788,7 @@ mod tests {
     #[test]
     fn each_exception_meets_what_ends_it() {
         let mut table = String::new();
-        for kind in ExceptionKind::ALL {
+        for &kind in ExceptionKind::ALL {
             for created in [false, true] {
                 for state in ["SHIPPING", "SHIPPED", "CANCELED"] {
                     let mut row = row_in(Stage::Seen);

@@ -37,7 +37,7 @@ impl fmt::Display for OrderKey {
 }
 
 /// Where an order stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, strum::VariantArray)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// Listed by Mirakl; not accepted yet.
@@ -78,25 +78,7 @@ pub enum Stage {
 
 impl Stage {
     /// All stages, in the order of an order's life.
-    pub const ALL: [Self; 17] = [
-        Self::Seen,
-        Self::Acknowledged,
-        Self::AwaitingPayment,
-        Self::Firm,
-        Self::Queued,
-        Self::Creating,
-        Self::InDoubt,
-        Self::Created,
-        Self::Dispatched,
-        Self::PartDispatched,
-        Self::Shipped,
-        Self::Cancelling,
-        Self::Cancelled,
-        Self::Refused,
-        Self::Exception,
-        Self::KeyedByHand,
-        Self::OperatorFulfilled,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The name in the index, metrics and commands.
     #[must_use]
@@ -226,8 +208,9 @@ pub struct RowLine {
 }
 
 /// The kinds of exception, each with an owner in the operating handbook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, strum::VariantArray, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum ExceptionKind {
     /// A line's SKU is unknown or ambiguous.
     UnknownSku,
@@ -279,60 +262,12 @@ pub enum ExceptionKind {
 
 impl ExceptionKind {
     /// All kinds.
-    pub const ALL: [Self; 23] = [
-        Self::UnknownSku,
-        Self::Unmappable,
-        Self::RulesMissing,
-        Self::RejectedByPrima,
-        Self::NumberTaken,
-        Self::FoundInPrima,
-        Self::CancelledAfterCreation,
-        Self::CancelledAfterDispatch,
-        Self::LineCancelledAfterCreation,
-        Self::ShippedOutsidePrima,
-        Self::ShippedByOperator,
-        Self::Unreadable,
-        Self::PrimaUnclear,
-        Self::UnmappedCarrier,
-        Self::CarrierNotListed,
-        Self::TrackingMissing,
-        Self::DispatchRejected,
-        Self::DispatchUnclear,
-        Self::ShortShipment,
-        Self::CancelledInPrima,
-        Self::PrimaFault,
-        Self::SettledMeanwhile,
-        Self::NotInMirakl,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The name in attributes, metrics and the handbook.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::UnknownSku => "unknown-sku",
-            Self::Unmappable => "unmappable",
-            Self::RulesMissing => "rules-missing",
-            Self::RejectedByPrima => "rejected-by-prima",
-            Self::NumberTaken => "number-taken",
-            Self::FoundInPrima => "found-in-prima",
-            Self::CancelledAfterCreation => "cancelled-after-creation",
-            Self::CancelledAfterDispatch => "cancelled-after-dispatch",
-            Self::LineCancelledAfterCreation => "line-cancelled-after-creation",
-            Self::ShippedOutsidePrima => "shipped-outside-prima",
-            Self::ShippedByOperator => "shipped-by-operator",
-            Self::Unreadable => "unreadable",
-            Self::PrimaUnclear => "prima-unclear",
-            Self::UnmappedCarrier => "unmapped-carrier",
-            Self::CarrierNotListed => "carrier-not-listed",
-            Self::TrackingMissing => "tracking-missing",
-            Self::DispatchRejected => "dispatch-rejected",
-            Self::DispatchUnclear => "dispatch-unclear",
-            Self::ShortShipment => "short-shipment",
-            Self::CancelledInPrima => "cancelled-in-prima",
-            Self::PrimaFault => "prima-fault",
-            Self::SettledMeanwhile => "settled-meanwhile",
-            Self::NotInMirakl => "not-in-mirakl",
-        }
+        self.into()
     }
 
     /// About a dispatch: shown in the dispatches' dead-letter queue, and looked after by `collect-dispatches`.
@@ -919,15 +854,15 @@ mod tests {
 
     #[test]
     fn stages_and_kinds_have_names_of_their_own_and_know_what_they_are() {
-        let mut names: Vec<&str> = Stage::ALL.into_iter().map(Stage::name).collect();
+        let mut names: Vec<&str> = Stage::ALL.iter().copied().map(Stage::name).collect();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), Stage::ALL.len());
-        let mut names: Vec<&str> = ExceptionKind::ALL.into_iter().map(ExceptionKind::name).collect();
+        let mut names: Vec<&str> = ExceptionKind::ALL.iter().copied().map(ExceptionKind::name).collect();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), ExceptionKind::ALL.len());
-        let unsettled: Vec<Stage> = Stage::ALL.into_iter().filter(|stage| !stage.is_settled()).collect();
+        let unsettled: Vec<Stage> = Stage::ALL.iter().copied().filter(|stage| !stage.is_settled()).collect();
         let open = [
             Stage::Seen,
             Stage::Acknowledged,
@@ -939,7 +874,7 @@ mod tests {
             Stage::Cancelling,
         ];
         assert_eq!(unsettled, open);
-        let poller: Vec<ExceptionKind> = ExceptionKind::ALL.into_iter().filter(|kind| kind.is_found_by_poller()).collect();
+        let poller: Vec<ExceptionKind> = ExceptionKind::ALL.iter().copied().filter(|kind| kind.is_found_by_poller()).collect();
         assert_eq!(
             poller,
             [
@@ -950,15 +885,16 @@ mod tests {
                 ExceptionKind::NotInMirakl,
             ]
         );
-        let critical: Vec<ExceptionKind> = ExceptionKind::ALL.into_iter().filter(|kind| kind.severity() == Severity::Critical).collect();
+        let critical: Vec<ExceptionKind> =
+            ExceptionKind::ALL.iter().copied().filter(|kind| kind.severity() == Severity::Critical).collect();
         assert_eq!(critical, [ExceptionKind::CancelledAfterDispatch, ExceptionKind::SettledMeanwhile]);
-        assert_eq!(ExceptionKind::ALL.into_iter().filter(|kind| kind.is_of_dispatch()).count(), 7);
+        assert_eq!(ExceptionKind::ALL.iter().copied().filter(|kind| kind.is_of_dispatch()).count(), 7);
     }
 
     #[test]
     fn each_stage_that_is_not_over_is_among_the_open_states() {
         let is_open = |name: &str| OpenState::ALL.iter().filter(|state| state.name == name).count() == 1;
-        for stage in Stage::ALL {
+        for &stage in Stage::ALL {
             let waits_for_mirakl = !stage.is_over() && !matches!(stage, Stage::Exception | Stage::Cancelling);
             assert_eq!(is_open(stage.name()), waits_for_mirakl, "{stage:?}");
         }
@@ -1061,7 +997,7 @@ mod tests {
 
     #[test]
     fn a_carrier_map_may_resolve_what_waits_for_a_carrier_and_nothing_else() {
-        let waiting: Vec<_> = ExceptionKind::ALL.into_iter().filter(|kind| kind.waits_for_carrier()).collect();
+        let waiting: Vec<_> = ExceptionKind::ALL.iter().copied().filter(|kind| kind.waits_for_carrier()).collect();
         assert_eq!(waiting, [ExceptionKind::UnmappedCarrier, ExceptionKind::CarrierNotListed]);
     }
 }

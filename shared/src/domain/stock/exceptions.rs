@@ -10,8 +10,9 @@ use crate::domain::queue::{ExceptionMessage, OrderQueue, ShownExceptions};
 use crate::kit::clock::after;
 
 /// The kinds, each with an owner in the operating handbook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, strum::VariantArray, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum StockExceptionKind {
     /// Nothing is published because nobody has agreed which of Prima's figures is free.
     BasisMissing,
@@ -45,42 +46,12 @@ pub enum StockExceptionKind {
 
 impl StockExceptionKind {
     /// All kinds.
-    pub const ALL: [Self; 14] = [
-        Self::BasisMissing,
-        Self::PrimaUnread,
-        Self::FiguresUnusable,
-        Self::ZeroesHeld,
-        Self::OffersUnmapped,
-        Self::OffersUnknownToPrima,
-        Self::StockUnprotected,
-        Self::LinesRefused,
-        Self::ImportFailed,
-        Self::ImportStuck,
-        Self::OffersUnread,
-        Self::OffersUnusable,
-        Self::DocumentsUnusable,
-        Self::MarketplaceRefuses,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The name in attributes, metrics and the handbook.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::BasisMissing => "basis-missing",
-            Self::PrimaUnread => "prima-unread",
-            Self::FiguresUnusable => "figures-unusable",
-            Self::ZeroesHeld => "zeroes-held",
-            Self::OffersUnmapped => "offers-unmapped",
-            Self::OffersUnknownToPrima => "offers-unknown-to-prima",
-            Self::StockUnprotected => "stock-unprotected",
-            Self::LinesRefused => "lines-refused",
-            Self::ImportFailed => "import-failed",
-            Self::ImportStuck => "import-stuck",
-            Self::OffersUnread => "offers-unread",
-            Self::OffersUnusable => "offers-unusable",
-            Self::DocumentsUnusable => "documents-unusable",
-            Self::MarketplaceRefuses => "marketplace-refuses",
-        }
+        self.into()
     }
 
     /// How urgent it is.

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::shipping::{Refund, Shipment, Tracking};
 
 /// `order_state` and `order_line_state`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, strum::VariantArray, strum::IntoStaticStr)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "Mirakl's own words")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {
     Staging,
     WaitingAcceptance,
@@ -28,44 +29,18 @@ pub enum State {
 
 impl State {
     /// Every state, in the order of an order's life.
-    pub const ALL: [Self; 12] = [
-        Self::Staging,
-        Self::WaitingAcceptance,
-        Self::WaitingDebit,
-        Self::WaitingDebitPayment,
-        Self::Shipping,
-        Self::Shipped,
-        Self::ToCollect,
-        Self::Received,
-        Self::Closed,
-        Self::Refused,
-        Self::Canceled,
-        Self::Refunded,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// Mirakl's code.
     #[must_use]
     pub fn code(self) -> &'static str {
-        match self {
-            Self::Staging => "STAGING",
-            Self::WaitingAcceptance => "WAITING_ACCEPTANCE",
-            Self::WaitingDebit => "WAITING_DEBIT",
-            Self::WaitingDebitPayment => "WAITING_DEBIT_PAYMENT",
-            Self::Shipping => "SHIPPING",
-            Self::Shipped => "SHIPPED",
-            Self::ToCollect => "TO_COLLECT",
-            Self::Received => "RECEIVED",
-            Self::Closed => "CLOSED",
-            Self::Refused => "REFUSED",
-            Self::Canceled => "CANCELED",
-            Self::Refunded => "REFUNDED",
-        }
+        self.into()
     }
 
     /// The state behind a code of Mirakl's.
     #[must_use]
     pub fn of_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.code() == code)
+        Self::ALL.iter().copied().find(|state| state.code() == code)
     }
 
     /// Not shipped, refused or cancelled: something is still to be done.

@@ -35,7 +35,7 @@ fn every_piece_of_an_open_order_is_in_flight_by_offer_sku() {
     let flight = Flight::of(&row);
     let now = flight.units(at(5), &settings(FallsAt::Creation));
     assert_eq!(now.into_iter().collect::<Vec<_>>(), [("W1-NAV-10", 3), ("W1-NAV-12", 1)]);
-    for stage in Stage::ALL {
+    for &stage in Stage::ALL {
         row.stage = stage;
         let is_over = matches!(stage, Stage::Cancelled | Stage::Refused | Stage::KeyedByHand | Stage::OperatorFulfilled);
         assert_eq!(units(&row, 5, FallsAt::Dispatch), if is_over { 0 } else { 4 }, "{stage:?}");
