@@ -178,8 +178,8 @@ where
         report.completed = listing.shows_all_news() && recorded;
         // What was not listed for a limit's sake alone is still where it was.
         poll.state.full_wanted |= !recorded || (listing.problem.is_some() && !listing.met_the_limit());
-        if listing.pages == 0 && listing.met_the_limit() && channel.listing_interval_minutes > 1 {
-            // The turn is given up: a slow channel gets its next one with the next minute.
+        if listing.pages == 0 && (listing.met_the_limit() || kinds.is_empty()) && channel.listing_interval_minutes > 1 {
+            // The turn is given up, or was the look-up's: a slow channel gets its next one with the next minute, since new orders wait.
             poll.state.listed_at = poll.listed_before;
         }
         self.end_turn(channel, poll, &report).await;
