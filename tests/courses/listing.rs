@@ -128,6 +128,21 @@ fn a_marketplace_that_allows_a_listing_in_fifteen_minutes_gets_no_more() {
 }
 
 #[test]
+fn a_look_ups_turn_does_not_cost_a_slow_channel_its_listing() {
+    let mut plan = nothing_yet();
+    plan.channels[0].listing_interval_minutes = 15;
+    play(plan, async |course| {
+        course.poll().await;
+        course.owes_a_look_up().await;
+        course.pass(minutes(15)).await;
+        course.sells("A-1");
+        assert_eq!(course.poll().await.pages, 0, "the run is the look-up's");
+        course.pass(minutes(1)).await;
+        assert_eq!(course.poll().await.acknowledged, 1, "a new order waits for no second interval");
+    });
+}
+
+#[test]
 fn a_schedule_that_comes_a_little_early_is_due_all_the_same() {
     let mut plan = nothing_yet();
     plan.channels[0].listing_interval_minutes = 15;

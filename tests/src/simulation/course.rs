@@ -14,7 +14,7 @@ use shared::domain::channel::Mode;
 use shared::domain::events::{Event, EventKind};
 use shared::domain::order::row::{OrderKey, OrderRow, Stage, Unanswered};
 use shared::domain::queue::{OrderMessage, OrderTask};
-use shared::domain::state::{OperationIntake, PollState, Store as _};
+use shared::domain::state::{ListingKind, OperationIntake, PollState, Store as _};
 use shared::kit::clock::{after, before};
 use shared::mirakl::OrderState;
 use shared::prima::PrimaOrder;
@@ -317,6 +317,18 @@ impl Course {
     pub async fn wants_a_full_listing(&self) {
         let mut poll = self.poll_state().await;
         poll.full_wanted = true;
+        if let Err(problem) = self.world.store.save_poll(CHANNEL, &mut poll).await {
+            panic!("{problem}");
+        }
+    }
+
+    /// The next run's call is the look-up's: the run before met Mirakl's limit.
+    ///
+    /// # Panics
+    /// The poll state cannot be kept.
+    pub async fn owes_a_look_up(&self) {
+        let mut poll = self.poll_state().await;
+        poll.turns_owed = vec![ListingKind::ById];
         if let Err(problem) = self.world.store.save_poll(CHANNEL, &mut poll).await {
             panic!("{problem}");
         }
