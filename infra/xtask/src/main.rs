@@ -51,7 +51,8 @@ fn demo(arguments: &[String]) -> io::Result<()> {
     let mut programs = cargo::functions()?;
     programs.extend([cargo::OPERATOR.to_owned(), "demo".to_owned()]);
     cargo::run(&cargo::build_arguments(&programs))?;
-    println!("The run itself takes about two minutes");
+    let is_scenario = arguments.iter().any(|argument| argument.starts_with("--scenario"));
+    println!("The run itself takes about {}", if is_scenario { "ten to thirty minutes" } else { "two minutes" });
     Err(Command::new(cargo::target().join("debug/demo")).args(arguments).exec())
 }
 
