@@ -213,8 +213,13 @@ impl Queues {
 
 fn conclude(outcomes: &[Outcome], took: Duration) -> bool {
     let failed: Vec<&str> = outcomes.iter().filter(|outcome| !outcome.passed).map(|outcome| outcome.name.as_str()).collect();
-    let tests: u64 = outcomes.iter().filter_map(|outcome| passed_in(&outcome.closing)).sum();
-    println!("\n{tests} tests have passed, in {} test binaries and {} s", outcomes.len(), took.as_secs());
+    let passed: u64 = outcomes.iter().filter_map(|outcome| count_in(&outcome.closing, " passed;")).sum();
+    // A binary that ended without a result has failed, whatever its tests did.
+    let failures: u64 =
+        outcomes.iter().filter(|outcome| !outcome.passed).map(|outcome| count_in(&outcome.closing, " failed;").unwrap_or(0).max(1)).sum();
+    println!("\n{} test binaries in {} s", outcomes.len(), took.as_secs());
+    // Alone on its line: programs read it.
+    println!("{passed} passed, {failures} failed");
     if failed.is_empty() {
         return !outcomes.is_empty();
     }
@@ -222,9 +227,9 @@ fn conclude(outcomes: &[Outcome], took: Duration) -> bool {
     false
 }
 
-/// `test result: ok. 12 passed; 0 failed; ...`
-fn passed_in(closing: &str) -> Option<u64> {
-    closing.split_once(" passed;")?.0.rsplit(' ').next()?.parse().ok()
+/// The number before `what`: `test result: ok. 12 passed; 0 failed; ...`
+fn count_in(closing: &str, what: &str) -> Option<u64> {
+    closing.split_once(what)?.0.rsplit(' ').next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -276,7 +281,7 @@ mod tests {
     fn a_test_binary_without_a_closing_line_has_failed() {
         let said = "running 2 tests\ntest a ... ok\n\ntest result: ok. 2 passed; 0 failed; 0 ignored; finished in 0.1s\n\n";
         let closing = closing_line(said).unwrap();
-        assert_eq!(passed_in(&closing), Some(2));
+        assert_eq!((count_in(&closing, " passed;"), count_in(&closing, " failed;")), (Some(2), Some(0)));
         assert_eq!(closing_line("running 2 tests\nmemory allocation failed"), None);
         assert!(!conclude(&[], Duration::ZERO), "no test at all is no success");
     }
