@@ -551,7 +551,7 @@ mod tests {
     #[test]
     fn the_commands_of_remedies_are_whole() {
         let order = OrderKey::new("outfitter-uk", "W-1-A");
-        for settled_as in SettledAs::ALL {
+        for &settled_as in SettledAs::ALL {
             let Command::Exceptions(ExceptionsCommand::Settle { channel, order: id, outcome, note, force: false }) =
                 parsed(&remedy::settle(&order, settled_as))
             else {

@@ -6,7 +6,8 @@ use super::row::{OrderKey, Stage};
 use crate::mirakl::shipping::How;
 
 /// How an exception ended that a person resolved outside the connector: `--as` of `exceptions settle`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::VariantArray, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum SettledAs {
     /// The order is in Prima under the connector's number.
     Created,
@@ -20,17 +21,12 @@ pub enum SettledAs {
 
 impl SettledAs {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Created, Self::Cancelled, Self::KeyedByHand, Self::Shipped];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The word of the command.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Cancelled => "cancelled",
-            Self::KeyedByHand => "keyed-by-hand",
-            Self::Shipped => "shipped",
-        }
+        self.into()
     }
 
     /// The outcome by which a person put an order into a stage before.
