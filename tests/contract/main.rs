@@ -14,10 +14,13 @@ use std::time::Duration;
 use local_world::AwsServer;
 use shared::aws::stock_ledger::DynamoDbLedger;
 use shared::aws::store::DynamoDbStore;
+use shared::domain::prima_calls::{PrimaCaller, PrimaCalls};
+use shared::domain::prima_slots::{Slot, SlotRequest, SlotStore as _, give_slots_back, lease_slots};
 use shared::domain::state::contract;
 use shared::domain::state::ledger::{self, LedgerStore as _};
 use shared::domain::state::memory::MemoryStore;
 use shared::domain::state::{Store as _, StoreError};
+use shared::kit::clock::{Clock as _, SystemClock, after};
 
 use crate::places::{DEVIATIONS, Modelled, Server};
 
@@ -57,6 +60,7 @@ async fn memory_keeps_the_contract_of_the_store() {
 async fn the_models_of_the_fault_simulation_keep_the_contracts() {
     let place = Modelled::PLACE;
     assert_eq!(contract::check(&Modelled::new().port, "model").await, Ok(()), "the store of the fault simulation");
+    assert_eq!(contract::check_slots(&Modelled::new().port).await, Ok(()), "the slots of the fault simulation");
     judge(place, "queue", queue::check(async || Modelled::new()).await);
     judge(place, "bus", bus::check(async || Modelled::new()).await);
 }
@@ -88,6 +92,8 @@ async fn store(server: &Server) {
     let store = DynamoDbStore::new(client.clone(), orders, channels, stock, Duration::from_secs(86_400));
     assert_eq!(contract::check_flights(&store, "run").await, Ok(()), "the flights on {}", server.place());
     assert_eq!(contract::check(&store, "run").await, Ok(()), "the store on {}", server.place());
+    assert_eq!(contract::check_slots(&store).await, Ok(()), "the slots on {}", server.place());
+    many_runs_lease_at_once(&store).await;
     assert_eq!(store.count_in("run-index", "seen").await, Ok(1));
     assert_eq!(store.holder_of("run-numbers/0001").await.unwrap().unwrap().channel, "run-numbers");
     assert_eq!(store.holder_of("no such number").await, Ok(None));
@@ -96,6 +102,23 @@ async fn store(server: &Server) {
     let refused = nowhere.load_intake().await;
     let Err(StoreError::Unavailable(problem)) = refused else { panic!("a table that is absent is unavailable, not {refused:?}") };
     assert_eq!(problem, "reading installation: ResourceNotFoundException");
+}
+
+/// Ten runs want a slot in the same moment, of which two are free for their caller.
+async fn many_runs_lease_at_once(store: &DynamoDbStore) {
+    let calls = PrimaCalls::default();
+    let now = SystemClock.now();
+    let runs: Vec<String> = (0..10).map(|run| format!("run {run}")).collect();
+    let request = |owner| SlotRequest { caller: PrimaCaller::CreatePrimaOrders, owner, until: after(now, Duration::from_secs(330)) };
+    let lease = |run| lease_slots(store, &SystemClock, &calls, request(run), Duration::ZERO);
+    let slots = futures_util::future::join_all(runs.iter().map(|run| lease(run))).await;
+    let leased = slots.iter().filter(|slot| **slot == Slot::Leased).count();
+    let held = store.load_slots().await.unwrap();
+    assert_eq!((leased, held.in_use()), (calls.orders, calls.orders), "{slots:?} {held:?}");
+    for run in &runs {
+        give_slots_back(store, PrimaCaller::CreatePrimaOrders, run).await;
+    }
+    assert_eq!(store.load_slots().await.unwrap().in_use(), 0);
 }
 
 async fn stock(server: &Server) {

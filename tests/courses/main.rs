@@ -13,4 +13,5 @@ mod probing;
 mod refunding;
 mod rights;
 mod settling;
+mod slots;
 mod telling;

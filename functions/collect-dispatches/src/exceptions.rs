@@ -10,6 +10,7 @@ use shared::domain::dispatch::plan::{Facts, Step, next_step};
 use shared::domain::events::{Event, EventBus, EventKind};
 use shared::domain::exceptions::{announce, message};
 use shared::domain::order::row::{DISPATCH_UNANNOUNCED, OrderKey, OrderRow, Stage};
+use shared::domain::prima_slots::SlotStore;
 use shared::domain::queue::{OrderQueue, ShownExceptions};
 use shared::domain::state::Store;
 use shared::kit::clock::{Clock, before};
@@ -29,7 +30,7 @@ const SHOWN_FOR: Duration = Duration::from_secs(13 * 24 * 60 * 60);
 impl<P, S, Q, E, C, B, I> Ports<P, S, Q, E, C, B, I>
 where
     P: PrimaDispatches,
-    S: Store,
+    S: Store + SlotStore,
     Q: OrderQueue + ShownExceptions,
     E: EventBus,
     C: Clock,

@@ -7,6 +7,7 @@ use shared::domain::dispatch::found::{Found, on_file};
 use shared::domain::dispatch::message::MESSAGE_IS_LOST;
 use shared::domain::events::{Event, EventBus, EventKind, Severity};
 use shared::domain::queue::{OrderQueue, ShownExceptions};
+use shared::domain::prima_slots::SlotStore;
 use shared::domain::state::{Store, StoreError};
 use shared::kit::clock::{Clock, after};
 use shared::prima::PrimaDispatches;
@@ -64,7 +65,7 @@ enum Taken {
 impl<P, S, Q, E, C, B, I> Ports<P, S, Q, E, C, B, I>
 where
     P: PrimaDispatches,
-    S: Store,
+    S: Store + SlotStore,
     Q: OrderQueue + ShownExceptions,
     E: EventBus,
     C: Clock,

@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use lambda_runtime::Error;
 use shared::aws::clients::Wired;
 use shared::aws::config::code_of;
-use shared::aws::prima_client::Installed;
+use shared::aws::prima_client::{Installed, measure_slot};
 use shared::aws::settings::{self, Settings};
 use shared::aws::telemetry::Measures;
 use shared::domain::dispatch::rhythm::Source;
-use shared::domain::installation::Purpose;
+use shared::domain::prima_calls::PrimaCaller;
 use shared::kit::clock::{Clock, SystemClock};
 
 use crate::files::{Inbox, Unread, Verdict};
@@ -45,7 +45,7 @@ impl Function {
         // A bucket's name in the path: the only form that every S3, a local one too, understands.
         let s3 = aws_sdk_s3::config::Builder::from(&aws.config).force_path_style(true).build();
         let bucket = Bucket { client: aws_sdk_s3::Client::from_conf(s3), name: settings.text(settings::DISPATCH_FILES_BUCKET)? };
-        Ok(Self { aws, bucket, prima: Installed::new(Purpose::Questions) })
+        Ok(Self { aws, bucket, prima: Installed::new(PrimaCaller::CollectDispatches) })
     }
 
     /// One minute of all channels.
@@ -65,6 +65,7 @@ impl Function {
             inbox: (installation.dispatch.source == Source::File).then_some(&self.bucket),
             settings: installation.dispatch,
             manners: installation.manners,
+            calls: installation.calls,
         };
         let report = ports.collect(&Run { hard_deadline }).await?;
         measures(&report).print(SystemClock.now());
@@ -95,6 +96,9 @@ fn measures(report: &Report) -> Measures {
         .count("DeadlinesNear", report.warned)
         .count("FilesTakenIn", report.files)
         .count("Failures", report.counts.values().sum());
+    if let Some(slot) = report.slot {
+        measure_slot(slot, &mut measures);
+    }
     // An age that is not known is not said: a zero would end an alarm.
     if report.knows_ages() {
         measures

@@ -29,10 +29,12 @@ use shared::domain::exceptions::announce;
 use shared::domain::intake::{Admission, Call, ORDER_STATUS, admit};
 use shared::domain::order::remedy;
 use shared::domain::order::row::{DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, ExceptionKind, OrderKey, OrderRow, REFERENCE_PENDING, Stage};
+use shared::domain::prima_calls::{PrimaCaller, PrimaCalls};
+use shared::domain::prima_slots::{PATIENCE, Slot, SlotRequest, SlotStore, give_slots_back, lease_slots};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask, ShownExceptions};
 use shared::domain::rights::RefusedRight;
 use shared::domain::state::{Store, StoreError};
-use shared::kit::clock::{Clock, after, before};
+use shared::kit::clock::{CLOCK_SKEW, Clock, after, before};
 use shared::kit::odd_form::OddForm;
 use shared::prima::connection::PrimaManners;
 use shared::prima::{Outcome, PrimaDispatches, PrimaError, PrimaOrderStatus, PrimaProgress};
@@ -52,6 +54,9 @@ const UNCLEAR_ANSWERS: u32 = 3;
 const UNANSWERED_QUESTIONS: u32 = 6;
 /// Before a question that Prima did not answer is asked again.
 const UNANSWERED: Duration = Duration::from_secs(300);
+
+/// Of the slots: one run works at a time, so the next one takes over what a killed one held.
+const OWNER: &str = PrimaCaller::CollectDispatches.function();
 
 /// What the function works with.
 #[derive(Debug)]
@@ -74,6 +79,8 @@ pub struct Ports<P, S, Q, E, C, B, I> {
     pub settings: DispatchSettings,
     /// How patient to be with Prima.
     pub manners: PrimaManners,
+    /// How many calls Prima takes at once.
+    pub calls: PrimaCalls,
 }
 
 /// One run.
@@ -93,7 +100,7 @@ struct Due<'c> {
 impl<P, S, Q, E, C, B, I> Ports<P, S, Q, E, C, B, I>
 where
     P: PrimaDispatches,
-    S: Store,
+    S: Store + SlotStore,
     Q: OrderQueue + ShownExceptions,
     E: EventBus,
     C: Clock,
@@ -143,14 +150,26 @@ where
                 self.warn_of_waiting(row, channel, &rules, &mut report).await;
             }
         }
-        let reports: Vec<Report> =
-            stream::iter(due).map(|one| self.look_at(one, run)).buffer_unordered(self.settings.concurrent_questions).collect().await;
-        for one in reports {
-            report.add(one);
+        if !due.is_empty() {
+            let slot = self.lease_slots(run).await;
+            let looks = stream::iter(due).map(|one| self.look_at(one, slot, run));
+            let reports: Vec<Report> = looks.buffer_unordered(self.calls.dispatches).collect().await;
+            for one in reports {
+                report.add(one);
+            }
+            give_slots_back(&self.store, PrimaCaller::CollectDispatches, OWNER).await;
+            report.slot = Some(slot);
         }
         self.tell_of_refused_rights().await;
         self.tidy().await;
         Ok(report)
+    }
+
+    /// Leases this run's slots of Prima's calls; without them nothing is asked, and what is due stays due.
+    async fn lease_slots(&self, run: &Run) -> Slot {
+        let until = after(run.hard_deadline, CLOCK_SKEW);
+        let request = SlotRequest { caller: PrimaCaller::CollectDispatches, owner: OWNER, until };
+        lease_slots(&self.store, &self.clock, &self.calls, request, PATIENCE).await
     }
 
     /// Rights whose refusal `update-dispatches` noted and could not tell of: its next refusal may be hours away.
@@ -247,7 +266,7 @@ where
     }
 
     /// Asks about one order, and records and queues what follows.
-    async fn look_at(&self, due: Due<'_>, run: &Run) -> Report {
+    async fn look_at(&self, due: Due<'_>, slot: Slot, run: &Run) -> Report {
         let mut report = Report::default();
         let Due { row, channel, rules } = due;
         let ended = row.dispatch.as_ref().is_some_and(|dispatch| dispatch.ended_at.is_some());
@@ -261,7 +280,8 @@ where
         let has_time = after(self.clock.now(), needed) <= run.hard_deadline;
         let key = row.key.clone();
         let call = Call::about(ORDER_STATUS, &key);
-        if !has_time || admit(&self.store, &self.manners, call, self.clock.now()).await == Admission::Closed {
+        let may_ask = has_time && slot == Slot::Leased;
+        if !may_ask || admit(&self.store, &self.manners, call, self.clock.now()).await == Admission::Closed {
             report.postponed += 1;
             self.warn_of_waiting(row, channel, &rules, &mut report).await;
             return report;

@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use shared::domain::prima_slots::Slot;
+
 /// A run in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Orders that were due.
     pub due: usize,
-    /// Due orders left to the next run: more than Prima's budget, out of time, or Prima does not answer.
+    /// Due orders left to the next run: more than Prima's budget, no slot, out of time, or Prima does not answer.
     pub postponed: usize,
+    /// What came of the request for slots; none where nothing was to be asked.
+    pub slot: Option<Slot>,
     /// Questions put to Prima.
     pub asked: usize,
     /// Parcels that wait for Mirakl, in orders that were looked at.

@@ -6,18 +6,19 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
 use lambda_runtime::Error;
 use shared::aws::clients::Wired;
-use shared::aws::prima_client::Installed;
+use shared::aws::prima_client::{Installed, measure_slot};
 use shared::aws::settings::{self, Settings};
 use shared::aws::telemetry::Measures;
 use shared::domain::documents::DocumentKey;
 use shared::domain::documents::UnusableDocument;
-use shared::domain::installation::Purpose;
 use shared::domain::order::rules::OrderRules;
+use shared::domain::prima_calls::PrimaCaller;
+use shared::domain::prima_slots::Slot;
 use shared::kit::clock::{CLOCK_SKEW, Clock, SystemClock};
 
 use crate::{Disposition, Ports, Rulebook, Rules, Run};
 
-/// Messages worked off at once in one process: with the event source's maximum concurrency of two, four calls to Prima.
+/// Messages worked off at once in one process. Of their calls to Prima one is made at a time.
 const CONCURRENT_MESSAGES: usize = 2;
 
 /// The function, wired to AWS.
@@ -36,7 +37,7 @@ impl Function {
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, Error> {
         let maps_table = settings.text(settings::MAPS_TABLE)?;
         let aws = Wired::from_settings(settings, settings::ORDERS_QUEUE_URL, settings::DEAD_LETTER_QUEUE_URL, maps_table)?;
-        Ok(Self { aws, prima: Installed::new(Purpose::Orders) })
+        Ok(Self { aws, prima: Installed::new(PrimaCaller::CreatePrimaOrders) })
     }
 
     /// Works off a batch.
@@ -54,12 +55,17 @@ impl Function {
             clock: SystemClock,
             rulebook: self,
             manners: installation.manners,
+            calls: installation.calls,
         };
-        let run = Run { id: request_id.to_owned(), hard_deadline, clock_skew: CLOCK_SKEW };
+        let mut run = Run { id: request_id.to_owned(), hard_deadline, clock_skew: CLOCK_SKEW, slot: Slot::Unknown };
+        run.slot = ports.lease_slot(&run).await;
         let (ports, run) = (&ports, &run);
         let work = |message_id: String, body: String| async move { ports.handle(&message_id, &body, run).await };
-        let measures = Measures::of_function("create-prima-orders");
-        let (response, measures) = shared::aws::batch::answer_counting(batch, CONCURRENT_MESSAGES, measures, counted_as, work).await?;
+        let mut measures = Measures::of_function("create-prima-orders");
+        measure_slot(run.slot, &mut measures);
+        let answered = shared::aws::batch::answer_counting(batch, CONCURRENT_MESSAGES, measures, counted_as, work).await;
+        ports.give_slot_back(run).await;
+        let (response, measures) = answered?;
         measures.print(SystemClock.now());
         Ok(response)
     }

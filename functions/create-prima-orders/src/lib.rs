@@ -26,6 +26,8 @@ use shared::domain::exceptions::announce;
 use shared::domain::intake::Call;
 use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow};
 use shared::domain::order::rules::OrderRules;
+use shared::domain::prima_calls::{PrimaCaller, PrimaCalls};
+use shared::domain::prima_slots::{self, PUT_OFF, Slot, SlotRequest, SlotStore};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
 use shared::domain::state::{Store, StoreError};
 use shared::kit::clock::{Clock, after};
@@ -75,6 +77,8 @@ pub struct Ports<P, S, Q, E, C, R> {
     pub rulebook: R,
     /// How patient to be with Prima, and what it can do.
     pub manners: PrimaManners,
+    /// How many calls Prima takes at once.
+    pub calls: PrimaCalls,
 }
 
 /// One invocation.
@@ -86,6 +90,25 @@ pub struct Run {
     pub hard_deadline: Timestamp,
     /// How much the clocks of two functions may differ, and then some.
     pub clock_skew: Duration,
+    /// Its slot of Prima's calls: see [`Ports::lease_slot`].
+    pub slot: Slot,
+}
+
+impl<P, S: SlotStore, Q, E, C: Clock, R> Ports<P, S, Q, E, C, R> {
+    /// Leases the slot of an invocation. One without puts its messages off; one that cannot know goes on, since the queue's
+    /// concurrency bounds it too.
+    pub async fn lease_slot(&self, run: &Run) -> Slot {
+        let until = after(run.hard_deadline, run.clock_skew);
+        let request = SlotRequest { caller: PrimaCaller::CreatePrimaOrders, owner: &run.id, until };
+        prima_slots::lease_slots(&self.store, &self.clock, &self.calls, request, Duration::ZERO).await
+    }
+
+    /// Gives it back.
+    pub async fn give_slot_back(&self, run: &Run) {
+        if !matches!(run.slot, Slot::Refused { .. }) {
+            prima_slots::give_slots_back(&self.store, PrimaCaller::CreatePrimaOrders, &run.id).await;
+        }
+    }
 }
 
 impl<P, S, Q, E, C, R> Ports<P, S, Q, E, C, R>
@@ -107,6 +130,10 @@ where
 
     /// Works off one message that could be read.
     pub async fn work(&self, message_id: &str, message: OrderMessage, run: &Run) -> Disposition {
+        if matches!(run.slot, Slot::Refused { .. }) {
+            // Nothing of the order is touched, and a new message costs no receive.
+            return self.again(&message, PUT_OFF).await;
+        }
         let key = OrderKey::new(&message.channel, &message.order_id);
         let disposition = match &message.task {
             OrderTask::Create { order } => self.create(message_id, &key, order, &message, run).await,

@@ -67,7 +67,7 @@ pub(crate) fn of_installation(memory: &StockMemory, settings: &StockSettings, no
             Kind::PrimaUnread,
             "",
             format!("Prima's stock was not read whole {since}: {}", memory.failed_ranges.join("; ")),
-            "Check Prima and the way to it. What is sold goes on lowering offers; nothing is raised. A range that fails for its size is parted by itself. Where runs have no time left for all ranges, let more be read at once (stock.concurrent_ranges), if Prima bears it.",
+            "Check Prima and the way to it. What is sold goes on lowering offers; nothing is raised. A range that fails for its size is parted by itself. Where runs have no time left for all ranges, let more be read at once (calls.stock), if Prima bears it.",
         ));
     }
     if memory.unusable > 0 {

@@ -8,7 +8,7 @@ use lambda_runtime::Error;
 use shared::aws::clients::Wired;
 use shared::aws::documents::Documents;
 use shared::aws::event_bus::EventBridgeBus;
-use shared::aws::prima_client::Installed;
+use shared::aws::prima_client::{Installed, measure_slot};
 use shared::aws::queues::SqsQueue;
 use shared::aws::secrets::SecretsManagerKeys;
 use shared::aws::settings::{self, Settings};
@@ -16,7 +16,7 @@ use shared::aws::stock_files::S3StockFiles;
 use shared::aws::stock_ledger::DynamoDbLedger;
 use shared::aws::store::DynamoDbStore;
 use shared::aws::telemetry::Measures;
-use shared::domain::installation::Purpose;
+use shared::domain::prima_calls::PrimaCaller;
 use shared::kit::clock::{Clock, SystemClock, before};
 use shared::mirakl::client::HttpDirectory;
 use shared::prima::PrimaClient;
@@ -48,7 +48,7 @@ impl Function {
             ledger: aws.ledger(settings)?,
             files: S3StockFiles::new(&aws.config, settings.text(settings::STOCK_FILES_BUCKET)?),
             directory: HttpDirectory::new(keys, SystemClock),
-            prima: Installed::new(Purpose::Stock),
+            prima: Installed::new(PrimaCaller::PushStock),
             aws,
         })
     }
@@ -73,6 +73,7 @@ impl Function {
             book: &self.aws.documents,
             settings: installation.stock,
             manners: installation.manners,
+            calls: installation.calls,
         };
         let began = SystemClock.now();
         let report = ports.tick(&Run { id: request_id.to_owned(), hard_deadline }).await?;
@@ -107,6 +108,9 @@ fn print(report: &Report, began: Timestamp) {
         .count("BasisMissing", usize::from(report.unagreed))
         .count("StockExceptions", report.announced)
         .milliseconds("RunMilliseconds", now.duration_since(began).as_secs_f64() * 1000.0);
+    if let Some(slot) = report.slot {
+        measure_slot(slot, &mut measures);
+    }
     if let Some(reading) = &report.reading {
         measures
             .count("RangesRead", reading.ranges)

@@ -34,6 +34,8 @@ mod tick;
 use jiff::Timestamp;
 use shared::domain::channel::MiraklDirectory;
 use shared::domain::events::EventBus;
+use shared::domain::prima_calls::PrimaCalls;
+use shared::domain::prima_slots::SlotStore;
 use shared::domain::queue::{ImportQueue, OrderQueue, ShownExceptions};
 use shared::domain::state::ledger::{LedgerStore, StoredLedger};
 use shared::domain::state::{FlightStore, Store, StoreError};
@@ -57,7 +59,7 @@ pub trait PortTypes {
     /// See [`Ports::prima`].
     type Prima: PrimaStock;
     /// See [`Ports::store`].
-    type Store: Store + FlightStore;
+    type Store: Store + FlightStore + SlotStore;
     /// See [`Ports::ledger`].
     type Ledger: LedgerStore;
     /// See [`Ports::files`].
@@ -97,6 +99,8 @@ pub struct Ports<T: PortTypes> {
     pub settings: StockSettings,
     /// How patient to be with Prima.
     pub manners: PrimaManners,
+    /// How many calls Prima takes at once.
+    pub calls: PrimaCalls,
 }
 
 /// One run.

@@ -100,7 +100,7 @@ impl<T: PortTypes> Ports<T> {
         while !ranges.is_empty() {
             let answers: Vec<_> = stream::iter(std::mem::take(&mut ranges))
                 .map(|range| self.read_range(range, basis, run))
-                .buffer_unordered(self.settings.concurrent_ranges)
+                .buffer_unordered(self.calls.stock)
                 .collect()
                 .await;
             for (range, answer) in answers {

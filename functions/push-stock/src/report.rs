@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use shared::aws::telemetry::Measures;
+use shared::domain::prima_slots::Slot;
 use shared::domain::stock::cadence::{Reason, Velocity};
 use shared::domain::stock::in_flight::Unprotected;
 
@@ -17,6 +18,8 @@ pub struct Report {
     pub overlapped: bool,
     /// Nobody has agreed which of Prima's figures is free.
     pub unagreed: bool,
+    /// What came of the request for slots of Prima's calls; none where nothing was to be asked.
+    pub slot: Option<Slot>,
     /// Prima was asked for everything.
     pub reading: Option<ReadingReport>,
     /// Prima was asked for what was sold, by name.

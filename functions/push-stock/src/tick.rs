@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::domain::channel::{Channel, Mode};
+use shared::domain::prima_calls::PrimaCaller;
+use shared::domain::prima_slots::{PATIENCE, Slot, SlotRequest, give_slots_back, lease_slots};
 use shared::domain::state::StoreError;
 use shared::domain::state::ledger::{LedgerStore, StockRecord};
 use shared::domain::stock::book::StockBook;
@@ -12,7 +14,7 @@ use shared::domain::stock::figures::Figures;
 use shared::domain::stock::files::{FIGURES, StockFiles};
 use shared::domain::stock::memory::StockMemory;
 use shared::domain::stock::snapshot::{OtherChannel, other_channels};
-use shared::kit::clock::{Clock, after};
+use shared::kit::clock::{CLOCK_SKEW, Clock, after};
 use shared::prima::stock::StockBasis;
 
 use crate::channel_run::{ChannelRun, ListState, LoadedChannels};
@@ -25,6 +27,8 @@ use crate::{PortTypes, Ports, PushError, Report, Run, Tick, conditions};
 const BETWEEN_READINGS: Duration = Duration::from_secs(50);
 /// A sale on a channel without a stock flow has no mark: for so long it may not have lowered the other channels yet.
 const NOTICED_WITHIN: Duration = Duration::from_secs(600);
+/// Of the slots: the run that has the lease works alone, so it takes over what a killed one held.
+const SLOT_OWNER: &str = PrimaCaller::PushStock.function();
 
 impl<T: PortTypes> Ports<T> {
     /// One minute of all channels.
@@ -79,10 +83,19 @@ impl<T: PortTypes> Ports<T> {
         }
         let mut figures = self.load_figures().await?;
         let is_due_by_pace = runs.iter().any(|channel| channel.pace_is_due(channel.memory.run.pushed_at, now));
-        if reading_is_due(memory, &runs, is_due_by_pace, now) {
-            report.reading = Some(self.read_prima(memory, basis, &mut figures, tick).await);
+        let is_read_whole = reading_is_due(memory, &runs, is_due_by_pace, now);
+        if is_read_whole || !memory.sold.is_empty() {
+            let slot = self.lease_slots(tick.run).await;
+            // Without slots the figures stay as they were, and sales go on lowering offers.
+            if slot == Slot::Leased {
+                if is_read_whole {
+                    report.reading = Some(self.read_prima(memory, basis, &mut figures, tick).await);
+                }
+                report.named = self.read_sold(memory, basis, &mut figures, now).await;
+            }
+            give_slots_back(&self.store, PrimaCaller::PushStock, SLOT_OWNER).await;
+            report.slot = Some(slot);
         }
-        report.named = self.read_sold(memory, basis, &mut figures, now).await;
         // Orders are read last, strongly consistent and after Prima's answers are complete: what is sold meanwhile counts.
         self.note_sales(&mut runs, now).await?;
         self.ask_for_sold_next_time(memory, &runs);
@@ -98,6 +111,13 @@ impl<T: PortTypes> Ports<T> {
         }
         self.conclude(Finished { channels, runs, excluded, unusable, is_evaluated }, memory, &mut report, now).await;
         Ok(report)
+    }
+
+    /// Leases this run's slots of Prima's calls.
+    async fn lease_slots(&self, run: &Run) -> Slot {
+        let until = after(run.hard_deadline, CLOCK_SKEW);
+        let request = SlotRequest { caller: PrimaCaller::PushStock, owner: SLOT_OWNER, until };
+        lease_slots(&self.store, &self.clock, &self.calls, request, PATIENCE).await
     }
 
     /// Which of Prima's figures is free to sell. None where nobody has agreed on it: a person is told then.

@@ -93,7 +93,8 @@ impl World {
                 "probe_interval_seconds": 2,
             },
             // No interval is short enough here: whoever wants an order looked at again asks for it with `WorldOptions`.
-            "dispatch": {"questions_per_minute": 1000, "concurrent_questions": 2, "hours": null},
+            "calls": {"at_once": 5, "orders": 2, "dispatches": 2, "stock": 1},
+            "dispatch": {"questions_per_minute": 1000, "hours": null},
         });
         seed::merge(&mut installation, &options.installation);
         let mut channel = json!({"base_url": mirakl.url()});

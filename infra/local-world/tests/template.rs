@@ -1,16 +1,11 @@
 //! What has to hold of `template.yaml`, whoever changes it. No AWS is needed.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+use local_world::Function;
 use serde_json::Value;
+use shared::domain::installation::Installation;
+use shared::domain::prima_calls::{PrimaCaller, PrimaCalls};
 
-/// Few calls to Prima at once, over all functions together.
-const PRIMA_CALLS_AT_ONCE: u64 = 4;
-/// Calls that one copy of `create-prima-orders` makes at once: `concurrent_calls` of the installation document.
-const CALLS_IN_PROCESS: u64 = 1;
-/// Calls that `collect-dispatches`, of which one copy runs at a time, makes at once: `dispatch.concurrent_questions`.
-const QUESTIONS_IN_PROCESS: u64 = 1;
-/// Calls that the one run of `push-stock` that has the lease makes at once: `stock.concurrent_ranges`.
-const RANGES_IN_PROCESS: u64 = 1;
 
 async fn template() -> Value {
     local_world::template::read().await.unwrap()
@@ -66,34 +61,57 @@ fn actions_of(policies: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn all_functions_together_make_few_calls_to_prima_at_once() {
+async fn whoever_can_reach_prima_has_its_share_of_the_calls() {
     let template = template().await;
     let functions = resources(&template, "AWS::Serverless::Function");
-    let faces_prima = |function: &Value| !function["VpcConfig"].is_null();
-    let copies: u64 = functions
-        .iter()
-        .filter(|(_, function)| faces_prima(function))
-        .flat_map(|(_, function)| sources(function, "SQS"))
-        .map(|source| number(&template, &source["ScalingConfig"]["MaximumConcurrency"]).unwrap())
-        .sum();
-    let scheduled = functions.iter().filter(|(_, function)| faces_prima(function) && !sources(function, "ScheduleV2").is_empty());
-    let questions: u64 = scheduled
-        .map(|(name, function)| {
-            if *name == "PushStockFunction" {
-                // Two runs of it may overlap; its lease lets one of them alone ask Prima.
-                return RANGES_IN_PROCESS;
-            }
+    let reaches_prima = |function: Function| {
+        let properties = functions.iter().find(|(name, _)| *name == function.logical_id()).unwrap().1;
+        !properties["VpcConfig"].is_null()
+    };
+    let in_vpc: Vec<&str> = Function::ALL.iter().filter(|function| reaches_prima(**function)).map(|function| function.name()).collect();
+    let mut callers: Vec<&str> = PrimaCaller::ALL.iter().map(|caller| caller.function()).collect();
+    callers.sort_by_key(|name| Function::ALL.iter().position(|function| function.name() == *name));
+    assert_eq!(in_vpc, callers, "each function that reaches Prima is a caller in shared/src/domain/prima_calls.rs");
+    let seed: Installation = serde_json::from_str(include_str!("../../seed/installation.json")).unwrap();
+    assert_eq!(seed.calls, PrimaCalls::default());
+}
+
+/// Without slots (the record cannot be read) orders go on, and nothing else bounds them then.
+#[tokio::test]
+async fn the_copies_that_create_orders_are_as_many_as_their_calls() {
+    let template = template().await;
+    let functions = resources(&template, "AWS::Serverless::Function");
+    let calls = PrimaCalls::default();
+    for (name, function) in &functions {
+        assert!(function["ReservedConcurrentExecutions"].is_null(), "{name}");
+        let Some(caller) = PrimaCaller::ALL.into_iter().find(|caller| is_called(name, *caller)) else { continue };
+        for source in sources(function, "SQS") {
+            let copies = number(&template, &source["ScalingConfig"]["MaximumConcurrency"]).unwrap();
+            assert_eq!(usize::try_from(copies).unwrap() * calls.in_one_run(caller), calls.of(caller), "{name}");
+            assert!(calls.of(caller) <= calls.at_once, "{name}");
+        }
+        // The owner of the slots is the function, not the run.
+        if !sources(function, "ScheduleV2").is_empty() && caller != PrimaCaller::PushStock {
             assert!(number(&template, &function["Timeout"]).unwrap() < 60, "{name}: the next minute's run would be a second copy");
-            QUESTIONS_IN_PROCESS
-        })
-        .sum();
-    let calls = copies * CALLS_IN_PROCESS + questions;
-    assert!(copies > 0 && questions > 0 && calls <= PRIMA_CALLS_AT_ONCE, "{calls} calls");
-    let defaults: shared::domain::installation::Installation = serde_json::from_str(include_str!("../../seed/installation.json")).unwrap();
-    assert_eq!(u64::try_from(defaults.prima.concurrent_calls).unwrap(), CALLS_IN_PROCESS);
-    assert_eq!(u64::try_from(defaults.dispatch.concurrent_questions).unwrap(), QUESTIONS_IN_PROCESS);
-    assert_eq!(u64::try_from(defaults.stock.concurrent_ranges).unwrap(), RANGES_IN_PROCESS);
-    assert!(functions.iter().all(|(_, function)| function["ReservedConcurrentExecutions"].is_null()));
+        }
+    }
+}
+
+fn is_called(logical_id: &str, caller: PrimaCaller) -> bool {
+    Function::ALL.iter().any(|function| function.logical_id() == logical_id && function.name() == caller.function())
+}
+
+#[tokio::test]
+async fn an_alarm_says_of_each_caller_that_it_gets_no_slot() {
+    let template = template().await;
+    let alarms = resources(&template, "AWS::CloudWatch::Alarm");
+    for caller in PrimaCaller::ALL {
+        let is_its = |alarm: &Value| {
+            alarm["MetricName"] == "PrimaSlotWaitSeconds"
+                && alarm["Dimensions"] == serde_json::json!([{"Name": "function", "Value": caller.function()}])
+        };
+        assert!(alarms.iter().any(|(_, alarm)| is_its(alarm)), "{caller:?}");
+    }
 }
 
 #[tokio::test]

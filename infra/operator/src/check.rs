@@ -10,7 +10,7 @@ use shared::domain::channel::{Channel, Mode};
 use shared::domain::dispatch::rules::{DispatchRules, ShortLines};
 use shared::domain::documents::DocumentKey;
 use shared::domain::installation::Installation;
-use shared::domain::installation::Purpose;
+use shared::domain::prima_calls::PrimaCaller;
 use shared::domain::stock::rules::{ImportKind, StockRules};
 use shared::kit::clock::{SystemClock, before};
 use shared::mirakl::probe::Probed;
@@ -184,7 +184,7 @@ async fn mirakl(connector: &Connector, channel: &Channel, keys: SecretsManagerKe
 /// Whether Prima's service answers from here, and whether its WSDL agrees with the installation document.
 async fn prima(installation: &Installation) -> Finding {
     let what = "Prima (WSDL)".to_owned();
-    let client = match installation.prima_client(Purpose::Orders, SystemClock) {
+    let client = match installation.prima_client(PrimaCaller::CreatePrimaOrders, SystemClock) {
         Ok(client) => client,
         Err(problems) => {
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use shared::domain::documents::DocumentKey;
 use shared::domain::installation::Installation;
-use shared::domain::installation::Purpose;
+use shared::domain::prima_calls::PrimaCaller;
 use shared::domain::order::row::{ExceptionKind, OrderRow};
 use shared::kit::clock::SystemClock;
 use shared::mirakl::shipping::MiraklShipping;
@@ -47,7 +47,7 @@ async fn ask_prima(connector: &Connector, number: &str) -> Answer<PrimaOrderStat
         .map_err(|problem| problem.to_string())?;
     let installation = installation.ok_or_else(|| "there is no installation document".to_owned())?;
     let client = installation
-        .prima_client(Purpose::Orders, SystemClock)
+        .prima_client(PrimaCaller::CreatePrimaOrders, SystemClock)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
     client.until(connector.patience_ends()).order_status(number).await.map_err(|problem| problem.to_string())
 }

@@ -7,6 +7,7 @@ use shared::aws::config::code_of;
 use shared::aws::store::DynamoDbStore;
 use shared::domain::channel::Channel;
 use shared::domain::order::row::Stage;
+use shared::domain::prima_slots::{PrimaSlots, SlotStore as _};
 use shared::domain::rights::{RefusedRights, Trouble};
 use shared::domain::state::{PollState, PrimaIntake, Store};
 use shared::mirakl::rights::right_of;
@@ -49,8 +50,9 @@ pub(crate) async fn show(connector: &Connector) -> Result<String> {
         queues.add_row(std::iter::once(name.to_owned()).chain(depths));
     }
     let intake = store.load_intake().await?;
+    let slots = store.load_slots().await?;
     let orders = if orders.is_empty() { "No orders yet.".to_owned() } else { orders.to_string() };
-    Ok(format!("{channels}\n{orders}\n{queues}\n{}", intake_line(&intake, connector.now)))
+    Ok(format!("{channels}\n{orders}\n{queues}\n{}\n{}", intake_line(&intake, connector.now), slots_line(&slots, connector.now)))
 }
 
 /// How many orders are in a stage, and since when the oldest is; `None` for no orders.
@@ -107,6 +109,19 @@ fn intake_line(intake: &PrimaIntake, now: Timestamp) -> String {
     }
 }
 
+/// Who may call Prima now, and who waits for that.
+fn slots_line(slots: &PrimaSlots, now: Timestamp) -> String {
+    let leases: Vec<String> = slots
+        .leases
+        .iter()
+        .filter(|lease| lease.until > now)
+        .map(|lease| format!("{} ({})", lease.caller.function(), lease.calls))
+        .collect();
+    let leased = if leases.is_empty() { "nobody calls it".to_owned() } else { leases.join(", ") };
+    let waiting = slots.waiting.iter().map(|(caller, waiting)| format!("; {} waits for {}", caller.function(), age(waiting.since, now)));
+    format!("Calls of Prima: {leased}{}", waiting.collect::<String>())
+}
+
 /// Messages waiting, in work, delayed.
 async fn depths(connector: &Connector, name: &str, url: &str) -> Result<[String; 3]> {
     let wanted = [
@@ -136,6 +151,7 @@ mod tests {
     fn intake_and_poll_read_as_sentences() {
         let now: Timestamp = "2026-11-20T09:00:00Z".parse().unwrap();
         assert_eq!(intake_line(&PrimaIntake::default(), now), "Prima takes orders.");
+        assert_eq!(slots_line(&PrimaSlots::default(), now), "Calls of Prima: nobody calls it");
         let earlier = "2026-11-20T08:50:00Z".parse().ok();
         let mut closed = PrimaIntake::default();
         let failed = OperationIntake {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use shared::aws::prima_client::Installed;
-use shared::domain::installation::Purpose;
+use shared::domain::prima_calls::PrimaCaller;
 use shared::domain::state::ledger::{LedgerStore, StockRecord};
 use shared::domain::stock::memory::StockMemory;
 use shared::kit::clock::after;
@@ -39,7 +39,7 @@ pub(crate) async fn run(connector: &Connector, csv: Option<&Path>) -> Result<Str
         }
     }
     let documents = connector.documents()?;
-    let (installation, client) = Installed::new(Purpose::Stock).now(&documents).await.map_err(|problem| anyhow!(problem))?;
+    let (installation, client) = Installed::new(PrimaCaller::PushStock).now(&documents).await.map_err(|problem| anyhow!(problem))?;
     let basis = installation.stock.agreed().map_err(|problem| anyhow!(problem))?;
     let client = client.until(after(connector.now, PATIENCE));
     let (memory, _) = connector.ledger()?.load_record::<StockMemory>(StockRecord::Installation).await?;

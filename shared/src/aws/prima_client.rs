@@ -3,23 +3,26 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::aws::documents::Documents;
+use crate::aws::telemetry::Measures;
 use crate::domain::documents::DocumentKey;
-use crate::domain::installation::{Installation, Purpose};
-use crate::kit::clock::SystemClock;
+use crate::domain::installation::Installation;
+use crate::domain::prima_calls::PrimaCaller;
+use crate::domain::prima_slots::Slot;
+use crate::kit::clock::{Clock, SystemClock};
 use crate::prima::PrimaClient;
 
 /// A process's client.
 #[derive(Debug)]
 pub struct Installed {
-    purpose: Purpose,
+    caller: PrimaCaller,
     made: Mutex<Option<(Installation, PrimaClient<SystemClock>)>>,
 }
 
 impl Installed {
     /// None yet.
     #[must_use]
-    pub fn new(purpose: Purpose) -> Self {
-        Self { purpose, made: Mutex::new(None) }
+    pub fn new(caller: PrimaCaller) -> Self {
+        Self { caller, made: Mutex::new(None) }
     }
 
     /// The installation document as it stands now, and the client made from it.
@@ -37,7 +40,7 @@ impl Installed {
         {
             return Ok((installation, client.clone()));
         }
-        let client = installation.prima_client(self.purpose, SystemClock);
+        let client = installation.prima_client(self.caller, SystemClock);
         let client = client.map_err(|problems| {
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
             format!("the installation document cannot be used: {}", problems.join("; "))
@@ -45,4 +48,16 @@ impl Installed {
         *made = Some((installation.clone(), client.clone()));
         Ok((installation, client))
     }
+}
+
+/// Measures how long a function has waited for its slots; zero where it has them.
+pub fn measure_slot(slot: Slot, measures: &mut Measures) {
+    match slot {
+        Slot::Leased => measures.seconds("PrimaSlotWaitSeconds", 0.0),
+        Slot::Refused { since } => {
+            let waited = SystemClock.now().duration_since(since).as_secs_f64();
+            measures.seconds("PrimaSlotWaitSeconds", waited.max(0.0))
+        }
+        Slot::Unknown => measures.count("PrimaSlotsUnknown", 1),
+    };
 }

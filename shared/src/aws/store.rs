@@ -29,6 +29,7 @@ use serde::de::DeserializeOwned;
 
 use crate::aws::config::code_of;
 use crate::domain::order::row::{OrderKey, OrderRow, Stage};
+use crate::domain::prima_slots::{PrimaSlots, SlotStore};
 use crate::domain::state::{CollectionState, FlightStore, PollState, PrimaIntake, Reservation, Store, StoreError, to_json, write_mark};
 use crate::domain::stock::flight::Flight;
 use crate::kit::clock::after;
@@ -360,6 +361,20 @@ impl Store for DynamoDbStore {
     async fn save_intake(&self, intake: &mut PrimaIntake) -> Result<(), StoreError> {
         self.save_document("installation", "prima-intake", intake, intake.version, "Prima's intake").await?;
         intake.version += 1;
+        Ok(())
+    }
+}
+
+impl SlotStore for DynamoDbStore {
+    async fn load_slots(&self) -> Result<PrimaSlots, StoreError> {
+        let (mut slots, version) = self.load_document::<PrimaSlots>("installation", "prima-slots").await?;
+        slots.version = version;
+        Ok(slots)
+    }
+
+    async fn save_slots(&self, slots: &mut PrimaSlots) -> Result<(), StoreError> {
+        self.save_document("installation", "prima-slots", slots, slots.version, "the slots of Prima's calls").await?;
+        slots.version += 1;
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::dispatch::rhythm::DispatchSettings;
+use crate::domain::prima_calls::{PrimaCaller, PrimaCalls};
 use crate::domain::stock::settings::StockSettings;
 use crate::kit::clock::Clock;
 use crate::kit::field_error::FieldError;
@@ -18,6 +19,9 @@ pub struct Installation {
     /// How patient the connector is with Prima, and what the site's Prima can do.
     #[serde(default)]
     pub manners: PrimaManners,
+    /// How many calls Prima takes at once, and who may make them.
+    #[serde(default)]
+    pub calls: PrimaCalls,
     /// How dispatches are collected.
     #[serde(default)]
     pub dispatch: DispatchSettings,
@@ -32,39 +36,24 @@ impl Installation {
     pub fn problems(&self) -> Vec<FieldError> {
         let mut problems = self.prima.problems();
         problems.extend(self.manners.problems());
+        problems.extend(self.calls.problems());
         problems.extend(self.dispatch.problems());
         problems.extend(self.stock.problems());
         problems
     }
 
-    /// A client of the installation's Prima, with as many calls at once as its purpose allows. Sends nothing yet.
+    /// A client of the installation's Prima, with as many calls at once as one run of its caller makes. Sends nothing yet.
     ///
     /// # Errors
     /// The document has problems, or no HTTP client can be made.
-    pub fn prima_client<C: Clock + Clone>(&self, purpose: Purpose, clock: C) -> Result<PrimaClient<C>, Vec<FieldError>> {
+    pub fn prima_client<C: Clock + Clone>(&self, caller: PrimaCaller, clock: C) -> Result<PrimaClient<C>, Vec<FieldError>> {
         let problems = self.problems();
         if !problems.is_empty() {
             return Err(problems);
         }
-        let concurrent_calls = match purpose {
-            Purpose::Orders => self.prima.concurrent_calls,
-            Purpose::Questions => self.dispatch.concurrent_questions,
-            Purpose::Stock => self.stock.concurrent_ranges,
-        };
-        let connection = PrimaConnection { concurrent_calls, ..self.prima.clone() };
-        PrimaClient::new(connection, self.manners.clone(), self.stock.patience(), clock)
+        let calls = self.calls.in_one_run(caller);
+        PrimaClient::new(self.prima.clone(), self.manners.clone(), self.stock.patience(), calls, clock)
     }
-}
-
-/// What a client is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// Orders: as many calls at once as `prima.concurrent_calls`.
-    Orders,
-    /// Questions alone: as many at once as `dispatch.concurrent_questions`.
-    Questions,
-    /// Stock: as many ranges at once as `stock.concurrent_ranges`.
-    Stock,
 }
 
 #[cfg(test)]
@@ -92,7 +81,7 @@ mod tests {
         let installation = sound();
         assert_eq!(installation.problems(), []);
         let prima = &installation.prima;
-        assert_eq!((prima.called_operation(), prima.encoding, prima.concurrent_calls), ("wsomhandler", WireEncoding::Latin1, 1));
+        assert_eq!((prima.called_operation(), prima.encoding, installation.calls), ("wsomhandler", WireEncoding::Latin1, PrimaCalls::default()));
         assert_eq!(prima.new_order_request, NewOrderRequest::MultiNewOrder);
         assert_eq!(installation.manners, PrimaManners::default());
         let text = serde_json::to_string(&installation).unwrap();
@@ -109,7 +98,6 @@ mod tests {
             prima.parts.result = "1 result".into();
             prima.unknown_order_texts = vec!["*".into(), "{order_number}*".into(), "order * unknown".into()];
             prima.connect_timeout_seconds = 0;
-            prima.concurrent_calls = 0;
         });
         assert_eq!(
             fields,
@@ -122,11 +110,21 @@ mod tests {
                 "prima.unknown_order_texts[0]",
                 "prima.unknown_order_texts[1]",
                 "prima.unknown_order_texts[2]",
-                "prima.connect_timeout_seconds",
-                "prima.concurrent_calls"
+                "prima.connect_timeout_seconds"
             ]
         );
         assert_eq!(wrong_fields(|prima| prima.unknown_order_texts.clear()), ["prima.unknown_order_texts"]);
+    }
+
+    #[test]
+    fn what_prima_takes_at_once_is_checked_and_bounds_each_client() {
+        let mut installation = sound();
+        installation.calls = PrimaCalls { at_once: 3, stock: 3, ..PrimaCalls::default() };
+        let fields: Vec<_> = installation.problems().into_iter().map(|problem| problem.field).collect();
+        assert_eq!(fields, ["calls.stock"]);
+        assert!(installation.prima_client(PrimaCaller::PushStock, crate::kit::clock::SystemClock).is_err());
+        installation.calls.stock = 2;
+        assert!(installation.prima_client(PrimaCaller::PushStock, crate::kit::clock::SystemClock).is_ok());
     }
 
     #[test]

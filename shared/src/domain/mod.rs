@@ -9,6 +9,8 @@ pub mod exceptions;
 pub mod installation;
 pub mod intake;
 pub mod order;
+pub mod prima_calls;
+pub mod prima_slots;
 pub mod queue;
 pub mod rights;
 pub mod state;

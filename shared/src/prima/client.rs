@@ -47,10 +47,11 @@ struct Shared {
 
 impl<C: Clock + Clone> PrimaClient<C> {
     /// A client without a deadline: see [`Self::until`]. Sends nothing yet. `patience`: with the answers that hold stock.
+    /// `calls`: requests under way at once.
     ///
     /// # Errors
     /// The settings have problems, or no HTTP client can be made.
-    pub fn new(connection: PrimaConnection, manners: PrimaManners, patience: Patience, clock: C) -> Result<Self, Vec<FieldError>> {
+    pub fn new(connection: PrimaConnection, manners: PrimaManners, patience: Patience, calls: usize, clock: C) -> Result<Self, Vec<FieldError>> {
         let mut problems = connection.problems();
         problems.extend(manners.problems());
         if !problems.is_empty() {
@@ -58,7 +59,7 @@ impl<C: Clock + Clone> PrimaClient<C> {
         }
         let http = http_client(&connection.endpoint, connection.allow_plain_http_to_public, connect_timeout(&connection, &manners))
             .map_err(|problem| vec![FieldError::new("prima.endpoint", causes(problem))])?;
-        let calls = Semaphore::new(connection.concurrent_calls);
+        let calls = Semaphore::new(calls);
         let shared = Shared { http, connection, manners, patience, calls };
         Ok(Self { shared: Arc::new(shared), clock, deadline: Timestamp::MAX })
     }

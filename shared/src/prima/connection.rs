@@ -93,9 +93,6 @@ pub struct PrimaConnection {
     /// Seconds to wait for a connection. 1 to 30; never more than half of the time for the answer.
     #[serde(default = "five")]
     pub connect_timeout_seconds: u32,
-    /// Requests under way at once in one process of `create-prima-orders`. 1 to 8.
-    #[serde(default = "one")]
-    pub concurrent_calls: usize,
 }
 
 /// The names of the messages' parts. They are the installation's own.
@@ -125,10 +122,6 @@ fn company_operation() -> String {
 
 fn five() -> u32 {
     5
-}
-
-fn one() -> usize {
-    1
 }
 
 impl PrimaConnection {
@@ -188,7 +181,6 @@ impl PrimaConnection {
             );
         }
         require((1..=30).contains(&self.connect_timeout_seconds), "connect_timeout_seconds", "takes 1 to 30");
-        require((1..=8).contains(&self.concurrent_calls), "concurrent_calls", "takes 1 to 8");
         problems
     }
 

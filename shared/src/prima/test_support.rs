@@ -28,7 +28,6 @@ pub(crate) fn connection(endpoint: &str) -> PrimaConnection {
         new_order_request: NewOrderRequest::MultiNewOrder,
         unknown_order_texts: vec!["Order {order_number} not found".into()],
         connect_timeout_seconds: 5,
-        concurrent_calls: 2,
     }
 }
 

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use shared::domain::dispatch::rules::DispatchRules;
 use shared::domain::events::{Event, EventKind};
 use shared::domain::order::row::{OrderRow, Stage};
+use shared::domain::prima_calls::PrimaCaller;
 use shared::kit::clock::after;
 use shared::kit::odd_form::OddForm;
 use simulators::mirakl::State;
@@ -18,6 +19,7 @@ use simulators::prima::Booking;
 
 use super::run::{VISIBILITY, collect, update};
 use super::world::{CHANNELS, World};
+use crate::simulation::course::hold_slots;
 use crate::simulation::sqs::Sqs;
 
 /// A course under way.
@@ -127,6 +129,11 @@ impl Course {
             }
             self.work_off(next).await;
         }
+    }
+
+    /// Runs of a caller that were killed hold so many slots of Prima's calls, for so long from now.
+    pub async fn killed_runs_hold(&self, caller: PrimaCaller, calls: usize, long: Duration) {
+        hold_slots(&self.world.store, caller, calls, after(self.now(), long)).await;
     }
 
     async fn work_off(&self, end: Timestamp) {

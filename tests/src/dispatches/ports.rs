@@ -12,6 +12,7 @@ use shared::domain::dispatch::book::{Book, Pages};
 use shared::domain::documents::UnusableDocument;
 use shared::domain::events::{Event, EventBus, EventError};
 use shared::domain::order::row::{OrderKey, OrderRow};
+use shared::domain::prima_slots::{PrimaSlots, SlotStore};
 use shared::domain::queue::{ExceptionMessage, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions};
 use shared::domain::state::{CollectionState, PollState, PrimaIntake, Reservation, Store, StoreError};
 use shared::kit::clock::{Clock, after};
@@ -361,6 +362,17 @@ impl Port {
         let fate = self.begin(false, false, || "load".to_owned()).await;
         self.end(fate).await;
         if matches!(fate, Fate::Goes) { Ok(()) } else { Err(unavailable()) }
+    }
+}
+
+impl SlotStore for Port {
+    // Without faults: what becomes of these calls is tested by itself.
+    async fn load_slots(&self) -> Result<PrimaSlots, StoreError> {
+        self.world().store.load_slots().await
+    }
+
+    async fn save_slots(&self, slots: &mut PrimaSlots) -> Result<(), StoreError> {
+        self.world().store.save_slots(slots).await
     }
 }
 

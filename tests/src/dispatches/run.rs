@@ -9,6 +9,7 @@ use collect_dispatches::Report;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use rust_decimal::Decimal;
+use shared::domain::prima_calls::PrimaCalls;
 use shared::domain::dispatch::rhythm::DispatchSettings;
 use shared::domain::order::life::{Circumstances, on_listing};
 use shared::domain::order::row::{DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, OrderKey, Stage};
@@ -382,6 +383,7 @@ pub(super) async fn collect(world: Rc<World>, minute: u64) -> Option<Report> {
             ..DispatchSettings::default()
         },
         manners: PrimaManners { answer_timeout_seconds: 20, ..PrimaManners::default() },
+        calls: PrimaCalls::default(),
     };
     let run = collect_dispatches::Run { hard_deadline: after(world.now(), COLLECTOR_TIMEOUT) };
     world.supervise(&port.invocation.caller, COLLECTOR_TIMEOUT, ports.collect(&run)).await?.ok()

@@ -13,6 +13,8 @@ use jiff::Timestamp;
 use shared::domain::channel::Mode;
 use shared::domain::events::{Event, EventKind};
 use shared::domain::order::row::{OrderKey, OrderRow, Stage, Unanswered};
+use shared::domain::prima_calls::PrimaCaller;
+use shared::domain::prima_slots::{SlotLease, SlotStore};
 use shared::domain::queue::{OrderMessage, OrderTask};
 use shared::domain::state::{ListingKind, OperationIntake, PollState, Store as _};
 use shared::kit::clock::{after, before};
@@ -60,6 +62,13 @@ pub fn nothing_yet() -> Plan {
         quiet_from: Moment(0),
         first_poll: 0,
     }
+}
+
+/// Leases slots for a run that never gives them back.
+pub async fn hold_slots(store: &impl SlotStore, caller: PrimaCaller, calls: usize, until: Timestamp) {
+    let mut slots = store.load_slots().await.unwrap_or_default();
+    slots.leases.push(SlotLease { caller, owner: "killed".to_owned(), calls, until });
+    let _saved = store.save_slots(&mut slots).await;
 }
 
 /// A course under way.
@@ -256,6 +265,11 @@ impl Course {
         let rules = Rc::clone(&self.rules.borrow());
         let (_invocation, ports, run) = creator(&self.world, rules, timeout);
         ports.work("message", message, &run).await
+    }
+
+    /// Runs of a caller that were killed hold so many slots of Prima's calls, for so long from now.
+    pub async fn killed_runs_hold(&self, caller: PrimaCaller, calls: usize, long: Duration) {
+        hold_slots(&self.world.store, caller, calls, after(self.now(), long)).await;
     }
 
     /// The message that has an order created, as it is listed now.

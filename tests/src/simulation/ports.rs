@@ -15,6 +15,7 @@ use shared::domain::documents::UnusableDocument;
 use shared::domain::events::{Event, EventBus, EventError, EventKind};
 use shared::domain::intake::NEW_ORDER;
 use shared::domain::order::row::{OrderKey, OrderRow};
+use shared::domain::prima_slots::{PrimaSlots, SlotStore};
 use shared::domain::queue::{ExceptionMessage, OrderMessage, OrderQueue, QueueError};
 use shared::domain::state::{CollectionState, PollState, PrimaIntake, Reservation, Store, StoreError};
 use shared::kit::clock::{Clock, after, before};
@@ -162,6 +163,17 @@ impl Port {
         let fate = self.0.begin(Kind::Load, None, about).await;
         self.0.end(fate).await;
         if fate == Fate::Goes { Ok(()) } else { Err(unavailable()) }
+    }
+}
+
+impl SlotStore for Port {
+    // Without faults: what becomes of these calls is tested by itself.
+    async fn load_slots(&self) -> Result<PrimaSlots, StoreError> {
+        self.0.world.store.load_slots().await
+    }
+
+    async fn save_slots(&self, slots: &mut PrimaSlots) -> Result<(), StoreError> {
+        self.0.world.store.save_slots(slots).await
     }
 }
 

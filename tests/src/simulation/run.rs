@@ -14,6 +14,8 @@ use jiff::Timestamp;
 use shared::domain::channel::Mode;
 use shared::domain::order::row::{OrderRow, Stage};
 use shared::domain::order::rules::{FeeRule, OrderRules, PriceMeaning};
+use shared::domain::prima_calls::PrimaCalls;
+use shared::domain::prima_slots::Slot;
 use shared::domain::state::Store as _;
 use shared::kit::clock::after;
 use tokio::sync::Notify;
@@ -398,15 +400,17 @@ pub(super) fn creator(
         clock: port.clone(),
         rulebook: Book { port, rules },
         manners: world.plan.manners.clone(),
+        calls: PrimaCalls::default(),
     };
     let hard_deadline = after(world.now(), timeout);
-    let run = create_prima_orders::Run { id: invocation.name.clone(), hard_deadline, clock_skew: CLOCK_SKEW };
+    let run = create_prima_orders::Run { id: invocation.name.clone(), hard_deadline, clock_skew: CLOCK_SKEW, slot: Slot::Unknown };
     (invocation, ports, run)
 }
 
 /// One batch.
 pub(super) async fn create(world: Rc<World>, rules: Rc<HashMap<String, Rules>>, deliveries: Vec<Delivery>) {
-    let (invocation, ports, run) = creator(&world, rules, CREATOR_TIMEOUT);
+    let (invocation, ports, mut run) = creator(&world, rules, CREATOR_TIMEOUT);
+    run.slot = ports.lease_slot(&run).await;
     let ids: Vec<u64> = deliveries.iter().map(|delivery| delivery.id).collect();
     let batch = batch(&ids);
     let bodies: HashMap<String, Body> = deliveries.into_iter().map(|delivery| (delivery.id.to_string(), delivery.body)).collect();
@@ -432,6 +436,7 @@ pub(super) async fn create(world: Rc<World>, rules: Rc<HashMap<String, Rules>>, 
         is_done
     });
     if let Some(answer) = supervise(&invocation, CREATOR_TIMEOUT, work).await {
+        ports.give_slot_back(run).await;
         let again: Vec<String> =
             answer.map(|answer| answer.batch_item_failures).unwrap_or_default().into_iter().map(|one| one.item_identifier).collect();
         let mut queue = world.queue.borrow_mut();

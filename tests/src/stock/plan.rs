@@ -32,6 +32,8 @@ pub(super) struct Plan {
     pub(super) lowered: Lowered,
     pub(super) basis: StockBasis,
     pub(super) settings: StockSettings,
+    /// Ranges of the catalogue that a run reads at once.
+    pub(super) ranges_at_once: usize,
     pub(super) rules: Vec<StockRules>,
     /// The basis is agreed so long after the beginning.
     pub(super) agreed_after: u64,
@@ -97,11 +99,11 @@ impl Plan {
         ];
         let (lowered, falls_at) = falls[dice.index(falls.len())];
         let last_units = if dice.chance(0.25) { 2 } else { 0 };
+        let ranges_at_once = usize::try_from(dice.between(1, 2)).unwrap_or(1);
         let settings = StockSettings {
             falls_at,
             last_units,
             last_units_on: if last_units > 0 { vec![super::world::CHANNELS[0].to_owned()] } else { Vec::new() },
-            concurrent_ranges: usize::try_from(dice.between(1, 2)).unwrap_or(1),
             range_boundaries: Vec::new(),
             last_pieces: [LastPieces::Divide, LastPieces::Divide, LastPieces::OneChannel, LastPieces::Copy][dice.index(4)],
             last_pieces_by: "Anna".to_owned(),
@@ -123,6 +125,7 @@ impl Plan {
         let rules = (0..super::world::CHANNELS.len()).map(|_| Self::rules(dice, &items)).collect();
         Self {
             figures,
+            ranges_at_once,
             lowered,
             basis,
             settings,

@@ -16,6 +16,7 @@ use shared::domain::documents::UnusableDocument;
 use shared::domain::events::{Event, EventBus, EventError};
 use shared::domain::order::mapping::SkuReader;
 use shared::domain::order::row::{OrderKey, OrderRow};
+use shared::domain::prima_slots::{PrimaSlots, SlotStore};
 use shared::domain::queue::{
     ExceptionMessage, ImportMessage, ImportQueue, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions,
 };
@@ -537,6 +538,17 @@ impl FlightStore for Port {
         let flights = world.store.flights(channel).await;
         self.invocation.basis.borrow_mut().flights_at.insert(world.index(channel), world.now());
         flights
+    }
+}
+
+impl SlotStore for Port {
+    // Without faults: what becomes of these calls is tested by itself.
+    async fn load_slots(&self) -> Result<PrimaSlots, StoreError> {
+        self.world().store.load_slots().await
+    }
+
+    async fn save_slots(&self, slots: &mut PrimaSlots) -> Result<(), StoreError> {
+        self.world().store.save_slots(slots).await
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use check_stock_imports::Disposition;
 use push_stock::{ChannelReport, Decision, PortTypes};
+use shared::domain::prima_calls::PrimaCalls;
 use shared::domain::stock::settings::{BasisAgreement, StockSettings};
 use shared::kit::clock::after;
 use shared::prima::connection::PrimaManners;
@@ -236,6 +237,7 @@ async fn tick(world: Shared, minute: u64) {
         book: port.clone(),
         settings: StockSettings { basis: port.invocation.agreed.then(agreement), ..world.plan.settings.clone() },
         manners: PrimaManners { answer_timeout_seconds: 20, ..PrimaManners::default() },
+        calls: PrimaCalls { stock: world.plan.ranges_at_once, ..PrimaCalls::default() },
     };
     let run = push_stock::Run { id, hard_deadline: after(world.now(), PUSH_TIMEOUT) };
     match world.supervise(&port.invocation.caller, PUSH_TIMEOUT, ports.tick(&run)).await {

@@ -79,6 +79,8 @@ const USES: &[Use] = &[
     Use("store.save_collection", STORE, &[("dynamodb:PutItem", INSTALLATION)]),
     Use("store.load_intake", STORE, &[("dynamodb:GetItem", "ChannelsTable")]),
     Use("store.save_intake", STORE, &[("dynamodb:PutItem", INSTALLATION)]),
+    Use("store.load_slots", STORE, &[("dynamodb:GetItem", "ChannelsTable")]),
+    Use("store.save_slots", STORE, &[("dynamodb:PutItem", INSTALLATION)]),
     Use("store.flights", STORE, &[("dynamodb:Query", "StockTable")]),
     Use("ledger.load_record", LEDGER, &[("dynamodb:GetItem", "StockTable")]),
     Use("ledger.save_record", LEDGER, &[("dynamodb:PutItem", "StockTable")]),
@@ -134,8 +136,9 @@ const COMMON: [&str; 16] = [
     "skus", "unusable",
 ];
 /// Code of `shared` that calls ports for a function: its module, its file.
-const HELPERS: [(&str, &str); 4] = [
+const HELPERS: [(&str, &str); 5] = [
     ("shared::domain::intake", "shared/src/domain/intake.rs"),
+    ("shared::domain::prima_slots", "shared/src/domain/prima_slots.rs"),
     ("shared::domain::exceptions", "shared/src/domain/exceptions.rs"),
     ("shared::domain::stock::exceptions", "shared/src/domain/stock/exceptions.rs"),
     ("shared::aws::batch", "shared/src/aws/batch.rs"),

@@ -39,8 +39,6 @@ pub struct DispatchSettings {
     pub old_after_days: u32,
     /// Questions a minute, at most, over all channels.
     pub questions_per_minute: u32,
-    /// Questions at once. With the calls of `create-prima-orders` this must stay within what Prima takes at once.
-    pub concurrent_questions: usize,
     /// When the warehouse works; left out: always.
     pub hours: Option<WorkingHours>,
     /// Prima's words for orders that are still open on this site. Any other word keeps an order open as well, and is reported once.
@@ -55,7 +53,6 @@ impl Default for DispatchSettings {
             quiet_interval_minutes: 120,
             old_after_days: 14,
             questions_per_minute: 60,
-            concurrent_questions: 1,
             hours: None,
             open_words: ["New", "Entered", "Open", "On Hold", "Held", "Allocated", "Picking", "Picked", "Packed"]
                 .map(str::to_owned)
@@ -124,7 +121,6 @@ impl DispatchSettings {
         );
         require((1..=365).contains(&self.old_after_days), "old_after_days", "takes 1 to 365");
         require((1..=1000).contains(&self.questions_per_minute), "questions_per_minute", "takes 1 to 1000");
-        require((1..=8).contains(&self.concurrent_questions), "concurrent_questions", "takes 1 to 8");
         if let Some(hours) = &self.hours {
             require(
                 TimeZone::posix(&hours.zone).is_ok(),
@@ -241,12 +237,12 @@ mod tests {
 
     #[test]
     fn wrong_settings_are_named() {
-        let mut wrong = DispatchSettings { interval_minutes: 0, quiet_interval_minutes: 2000, concurrent_questions: 0, ..settings() };
+        let mut wrong = DispatchSettings { interval_minutes: 0, quiet_interval_minutes: 2000, ..settings() };
         wrong.hours.as_mut().unwrap().zone = "Europe/London".into();
         let fields: Vec<_> = wrong.problems().into_iter().map(|problem| problem.field).collect();
         assert_eq!(
             fields,
-            ["dispatch.interval_minutes", "dispatch.quiet_interval_minutes", "dispatch.concurrent_questions", "dispatch.hours.zone"]
+            ["dispatch.interval_minutes", "dispatch.quiet_interval_minutes", "dispatch.hours.zone"]
         );
     }
 }

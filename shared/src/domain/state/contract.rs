@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use super::{FlightStore, Reservation, Store, StoreError};
 use crate::domain::dispatch::Dispatch;
 use crate::domain::order::row::{EXCEPTION_UNANNOUNCED, ExceptionKind, Lease, OrderKey, OrderRow, REFERENCE_PENDING, RowLine, Stage};
+use crate::domain::prima_calls::{PrimaCaller, PrimaCalls};
+use crate::domain::prima_slots::{SlotRequest, SlotStore};
 use crate::domain::stock::flight::Flight;
 use crate::kit::clock::after;
 use crate::mirakl::Order;
@@ -221,6 +223,23 @@ async fn intake(store: &impl Store) -> Result<(), String> {
     holds!(found == ours && found.version == before.version + 1, "the intake is read as it was saved: {found:?}");
     let mut restored = super::PrimaIntake { version: found.version, ..before };
     store.save_intake(&mut restored).await.map_err(said)
+}
+
+/// Held against every implementation of [`SlotStore`]; it leaves no lease behind.
+///
+/// # Errors
+/// Which promise is broken.
+pub async fn check_slots(store: &impl SlotStore) -> Result<(), String> {
+    let (mut ours, mut theirs) = (store.load_slots().await.map_err(said)?, store.load_slots().await.map_err(said)?);
+    let request = SlotRequest { caller: PrimaCaller::PushStock, owner: "contract", until: moment(60) };
+    holds!(ours.take(&request, &PrimaCalls::default(), moment(0)).is_ok(), "all slots of a new store are free: {ours:?}");
+    store.save_slots(&mut ours).await.map_err(said)?;
+    let refused = store.save_slots(&mut theirs).await;
+    holds!(matches!(refused, Err(StoreError::Conflict(_))), "of two that lease at once one has a conflict, not {refused:?}");
+    let mut found = store.load_slots().await.map_err(said)?;
+    holds!(found == ours, "the slots are read as they were saved: {found:?}");
+    holds!(found.give_back(request.caller, request.owner), "and can be given back");
+    store.save_slots(&mut found).await.map_err(said)
 }
 
 /// Waits until the index, which may lag, lists exactly these orders.

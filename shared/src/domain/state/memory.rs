@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{CollectionState, FlightStore, PollState, PrimaIntake, Reservation, Store, StoreError};
 use crate::domain::order::row::{OrderKey, OrderRow};
+use crate::domain::prima_slots::{PrimaSlots, SlotStore};
 use crate::domain::stock::flight::Flight;
 
 /// Everything in memory, for one thread.
@@ -23,6 +24,7 @@ struct Inner {
     polls: HashMap<String, PollState>,
     intake: PrimaIntake,
     collection: CollectionState,
+    slots: PrimaSlots,
 }
 
 impl MemoryStore {
@@ -133,6 +135,22 @@ impl Store for MemoryStore {
     }
 }
 
+impl SlotStore for MemoryStore {
+    async fn load_slots(&self) -> Result<PrimaSlots, StoreError> {
+        Ok(self.inner.borrow().slots.clone())
+    }
+
+    async fn save_slots(&self, slots: &mut PrimaSlots) -> Result<(), StoreError> {
+        let mut inner = self.inner.borrow_mut();
+        if inner.slots.version != slots.version {
+            return Err(StoreError::Conflict("the slots of Prima's calls".to_owned()));
+        }
+        slots.version += 1;
+        inner.slots = slots.clone();
+        Ok(())
+    }
+}
+
 impl FlightStore for MemoryStore {
     async fn flights(&self, channel: &str) -> Result<Vec<Flight>, StoreError> {
         let inner = self.inner.borrow();
@@ -151,5 +169,6 @@ mod tests {
     async fn the_store_in_memory_keeps_the_stores_promises() {
         assert_eq!(super::super::contract::check(&MemoryStore::default(), "memory").await, Ok(()));
         assert_eq!(super::super::contract::check_flights(&MemoryStore::default(), "memory").await, Ok(()));
+        assert_eq!(super::super::contract::check_slots(&MemoryStore::default()).await, Ok(()));
     }
 }

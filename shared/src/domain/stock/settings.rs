@@ -67,8 +67,6 @@ pub struct StockSettings {
     pub silence_seconds: u32,
     /// Mebibytes of one answer that are still read.
     pub largest_answer_mebibytes: u32,
-    /// Ranges of the catalogue that are read at once. 1 to 4; they count against what Prima takes at once.
-    pub concurrent_ranges: usize,
     /// Product codes at which the catalogue is parted before anything was learnt: for a catalogue that Prima cannot answer whole.
     pub range_boundaries: Vec<String>,
     /// SKUs that were sold are asked for by name with the next run, at most so many at once (`MultiAvailableToSell`); 0: never.
@@ -102,7 +100,6 @@ impl Default for StockSettings {
             silent_after_minutes: 240,
             silence_seconds: 120,
             largest_answer_mebibytes: 512,
-            concurrent_ranges: 1,
             range_boundaries: Vec::new(),
             named_skus: 100,
             absent_readings: 3,
@@ -147,7 +144,6 @@ impl StockSettings {
         // A run has five minutes, and publishes in the last of them.
         require((1..=200).contains(&self.silence_seconds), "silence_seconds", "takes 1 to 200");
         require((1..=4096).contains(&self.largest_answer_mebibytes), "largest_answer_mebibytes", "takes 1 to 4096");
-        require((1..=4).contains(&self.concurrent_ranges), "concurrent_ranges", "takes 1 to 4");
         require(self.named_skus <= 1000, "named_skus", "takes 0 to 1000");
         require((1..=100).contains(&self.absent_readings), "absent_readings", "takes 1 to 100");
         require((1..=100).contains(&self.zeroes_percent), "zeroes_percent", "takes 1 to 100");

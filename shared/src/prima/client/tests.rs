@@ -108,7 +108,7 @@ fn patience() -> Patience {
 }
 
 fn client(endpoint: &str) -> PrimaClient<SystemClock> {
-    PrimaClient::new(connection(endpoint), manners(), patience(), SystemClock).unwrap()
+    PrimaClient::new(connection(endpoint), manners(), patience(), 2, SystemClock).unwrap()
 }
 
 /// A SOAP answer around a response document, in ISO-8859-1.
@@ -257,7 +257,7 @@ async fn plain_http_goes_to_private_names_and_to_no_public_address() {
     assert!(client(&by_name).order_status("A-1").await.is_ok());
     let refused = fetch_wsdl("http://8.8.8.8/wsa", "urn:omlink", false).await.unwrap_err();
     assert_eq!(refused.outcome, Outcome::NotSent);
-    assert!(PrimaClient::new(connection("http://8.8.8.8/wsa"), manners(), patience(), SystemClock).is_err());
+    assert!(PrimaClient::new(connection("http://8.8.8.8/wsa"), manners(), patience(), 2, SystemClock).is_err());
 }
 
 #[tokio::test]
@@ -277,7 +277,7 @@ async fn cancel_order_needs_the_capability() {
     let server = serve(responding(r#"<R RequestStatus="OK"/>"#)).await;
     assert_eq!(client(&server.endpoint).cancel_order("A-1", "Buyer's wish").await, Ok(()));
     let without = PrimaManners { cancel_order: false, ..manners() };
-    let client = PrimaClient::new(connection(&server.endpoint), without, patience(), SystemClock).unwrap();
+    let client = PrimaClient::new(connection(&server.endpoint), without, patience(), 2, SystemClock).unwrap();
     let refused = client.cancel_order("A-1", "").await.unwrap_err();
     assert_eq!(refused.outcome, Outcome::NotSent);
 }
@@ -302,7 +302,7 @@ async fn the_wsdl_is_fetched_from_beside_the_endpoint() {
 }
 
 async fn range(answer: Answer, patience: Patience) -> Result<RangeReading, RangeFailure> {
-    let client = PrimaClient::new(connection(&serve(answer).await.endpoint), manners(), patience, SystemClock).unwrap();
+    let client = PrimaClient::new(connection(&serve(answer).await.endpoint), manners(), patience, 2, SystemClock).unwrap();
     client.range(&ProductRange { from: "W1".into(), to: String::new() }, StockBasis::AvailableLessAllocated).await
 }
 

@@ -1,0 +1,65 @@
+//! A caller without a slot of Prima's calls: it waits, loses nothing and tries nothing in vain.
+
+use shared::domain::dispatch::rules::DispatchRules;
+use shared::domain::order::row::Stage;
+use shared::domain::prima_calls::{PrimaCaller, PrimaCalls};
+use shared::domain::prima_slots::Slot;
+use system_tests::dispatches::course::play as play_dispatches;
+use system_tests::simulation::course::{minutes, nothing_yet, play, seconds};
+use system_tests::simulation::office::Progress;
+use system_tests::simulation::world::Kind;
+
+#[test]
+fn an_order_without_a_slot_is_created_once_there_is_one() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.poll().await;
+        course.pass(seconds(30)).await;
+        // Both of the orders' runs were killed, and Prima may still be at work for them.
+        course.killed_runs_hold(PrimaCaller::CreatePrimaOrders, PrimaCalls::default().orders, seconds(330)).await;
+        course.poll().await;
+        let before = course.row("A-1").await;
+        assert_eq!((before.stage, course.queued()), (Stage::Queued, 1));
+        // More often than a message may be received before it goes to the dead-letter queue.
+        for _ in 0..8 {
+            course.deliver().await;
+            assert_eq!((course.row("A-1").await, course.queued()), (before.clone(), 1), "its row is not touched, its message is there");
+            course.pass(seconds(30)).await;
+        }
+        assert!(course.calls(Kind::Ask, "").is_empty(), "Prima was not called");
+        course.live(5).await;
+        assert_eq!(course.stage("A-1").await, Stage::Created);
+        assert_eq!(course.in_prima("A-1"), [Progress::Open]);
+        assert_eq!(course.told("A-1"), (0, 0), "no person was asked");
+    });
+}
+
+#[test]
+fn orders_are_created_while_others_have_all_the_rest() {
+    play(nothing_yet(), async |course| {
+        let calls = PrimaCalls::default();
+        course.killed_runs_hold(PrimaCaller::PushStock, calls.at_once - 1, minutes(60)).await;
+        for order in ["A-1", "A-2", "A-3"] {
+            course.sells(order);
+        }
+        course.live(4).await;
+        for order in ["A-1", "A-2", "A-3"] {
+            assert_eq!(course.stage(order).await, Stage::Created, "{order}");
+        }
+    });
+}
+
+#[test]
+fn parcels_are_asked_for_once_there_is_a_slot() {
+    play_dispatches(4, [DispatchRules::default(), DispatchRules::default()], async |course| {
+        course.everything_leaves(false);
+        course.killed_runs_hold(PrimaCaller::PushStock, PrimaCalls::default().at_once, minutes(20)).await;
+        course.live(18).await;
+        let latest = course.latest.borrow().clone();
+        assert!(matches!(latest.slot, Some(Slot::Refused { .. })), "{latest:?}");
+        assert!(latest.asked == 0 && latest.postponed > 0 && latest.postponed == latest.due, "{latest:?}");
+        assert!(course.rows().iter().all(|row| row.exception.is_none() && row.unclear_answers == 0));
+        course.live(20).await;
+        assert_eq!((course.shipped(), course.latest.borrow().postponed), (4, 0));
+    });
+}
