@@ -895,7 +895,7 @@ mod tests {
         let critical: Vec<ExceptionKind> =
             ExceptionKind::ALL.iter().copied().filter(|kind| kind.severity() == Severity::Critical).collect();
         assert_eq!(critical, [ExceptionKind::CancelledAfterDispatch, ExceptionKind::SettledMeanwhile]);
-        assert_eq!(ExceptionKind::ALL.iter().copied().filter(|kind| kind.is_of_dispatch()).count(), 7);
+        assert_eq!(ExceptionKind::ALL.iter().copied().filter(|kind| kind.is_of_dispatch()).count(), 8);
     }
 
     #[test]
