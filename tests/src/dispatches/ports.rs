@@ -61,17 +61,17 @@ impl Port {
         }
         if call.fate == Fate::Late {
             let world = Rc::clone(self.world());
-            let (wait, channel) = (call.dice.seconds(1, 50), self.channel);
+            let (wait, channel, about) = (call.dice.seconds(1, 50), self.channel, about.to_owned());
             tokio::task::spawn_local(async move {
                 tokio::time::sleep(wait).await;
                 // Nobody hears of a refusal.
-                if world.no_answer(channel, &[operation]).is_none() {
+                if world.no_answer(channel, &[operation], &about).is_none() {
                     let _ = effect(&world);
                 }
             });
             return Err(MiraklError::unknown(operation, "no answer in time"));
         }
-        let done = match self.world().no_answer(self.channel, &[operation]) {
+        let done = match self.world().no_answer(self.channel, &[operation], about) {
             Some(problem) => Err(problem),
             None => effect(self.world()),
         };
@@ -96,7 +96,7 @@ impl Port {
         let call = self.begin(Kind::Question(operation), (self.channel, about), || about.to_owned()).await;
         // What the marketplace demands is three calls of one question.
         let operations: &[&'static str] = if operation == "PC01" { &["PC01", "SH21", "SH12"] } else { &[operation] };
-        let answer = match self.world().no_answer(self.channel, operations) {
+        let answer = match self.world().no_answer(self.channel, operations, about) {
             Some(problem) => Err(problem),
             None if call.is_answered() => Ok(answer(self.world())),
             None => Err(MiraklError::unknown(operation, "no answer")),

@@ -20,7 +20,7 @@ use shared::mirakl::{MiraklError, MiraklOrders, OrderPage, OrderQuery, OrderStat
 use shared::prima::{PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
 
 use super::judge::SENDINGS;
-use super::marketplace::Sale;
+use super::marketplace::{Marketplace, Sale};
 use super::plan::{CHANNELS, Moment};
 use super::world::World;
 use crate::world::dice::Dice;
@@ -290,8 +290,14 @@ impl MiraklOrders for Port {
             })
             .await?;
         let now = self.world().now();
-        let answers = self.world().shop(self.channel_id(), |shop| shop.write_references(references, now)).unwrap_or_default();
-        self.answer(&call, "OR04", Ok(answers)).await
+        let write = |shop: &mut Marketplace| {
+            if shop.refuses_all_of(references) {
+                return Err(MiraklError::refused("OR04", 400, None, "a reference is not valid"));
+            }
+            Ok(shop.write_references(references, now))
+        };
+        let answers = self.world().shop(self.channel_id(), write).unwrap_or(Ok(Vec::new()));
+        self.answer(&call, "OR04", answers).await
     }
 }
 

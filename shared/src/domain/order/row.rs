@@ -246,6 +246,8 @@ pub enum ExceptionKind {
     TrackingMissing,
     /// Mirakl refused a dispatch.
     DispatchRejected,
+    /// Mirakl gives no usable answer to a call about this one order, and answers those about others.
+    DispatchUnanswered,
     /// Prima's dispatch cannot be understood.
     DispatchUnclear,
     /// Prima sent less than was ordered.
@@ -279,6 +281,7 @@ impl ExceptionKind {
                 | Self::CarrierNotListed
                 | Self::TrackingMissing
                 | Self::DispatchRejected
+                | Self::DispatchUnanswered
                 | Self::DispatchUnclear
                 | Self::ShortShipment
                 | Self::CancelledInPrima
@@ -417,6 +420,9 @@ pub struct OrderRow {
     /// Times in a row that Mirakl refused it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub references_refused: u32,
+    /// Mirakl refuses a whole OR04 for this reference: it is written by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reference_fails_others: bool,
     /// Mirakl cancelled the order while it was not ours to move.
     #[serde(default)]
     pub cancel_requested: Option<Timestamp>,
@@ -507,6 +513,7 @@ impl OrderRow {
             created_at: None,
             referenced_at: None,
             references_refused: 0,
+            reference_fails_others: false,
             cancel_requested: None,
             unclear_answers: 0,
             cancellation: None,
@@ -888,7 +895,7 @@ mod tests {
         let critical: Vec<ExceptionKind> =
             ExceptionKind::ALL.iter().copied().filter(|kind| kind.severity() == Severity::Critical).collect();
         assert_eq!(critical, [ExceptionKind::CancelledAfterDispatch, ExceptionKind::SettledMeanwhile]);
-        assert_eq!(ExceptionKind::ALL.iter().copied().filter(|kind| kind.is_of_dispatch()).count(), 7);
+        assert_eq!(ExceptionKind::ALL.iter().copied().filter(|kind| kind.is_of_dispatch()).count(), 8);
     }
 
     #[test]
