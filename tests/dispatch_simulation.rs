@@ -12,7 +12,7 @@ use system_tests::dispatches::{Outcome, run};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Seeds that once found something.
-const REGRESSIONS: [u64; 2] = [26, 81];
+const REGRESSIONS: [u64; 3] = [52, 203, 443];
 /// Threads that share the seeds.
 const THREADS: usize = 2;
 

@@ -56,7 +56,7 @@ impl Drop for Course {
         if std::thread::panicking()
             && let Some(lines) = self.world.trace.borrow().as_ref()
         {
-            println!("{}", lines[lines.len().saturating_sub(200)..].join("\n"));
+            println!("{}", lines[lines.len().saturating_sub(2000)..].join("\n"));
         }
     }
 }
@@ -90,6 +90,11 @@ impl Course {
     pub fn orders(&self) -> Vec<(usize, String)> {
         let place = |channel: &str| CHANNELS.iter().position(|one| *one == channel).unwrap_or_default();
         self.world.numbers.borrow().values().map(|key| (place(&key.channel), key.order_id.clone())).collect()
+    }
+
+    /// Prima is asked for an order so often from now on.
+    pub fn asks_every(&self, minutes: u32) {
+        self.world.interval_minutes.set(minutes);
     }
 
     /// Mirakl gives no usable answer to an operation about one order, or does again where there is no status.

@@ -14,7 +14,7 @@ use shared::mirakl::shipping::NewShipment;
 use shared::mirakl::shipping::Tracking;
 use shared::mirakl::shipping::{MiraklShipping, SettledEntry, SettlementRequest, Shipment, ShipmentAnswer, ShipmentTracking};
 use shared::mirakl::shipping_requirements::{Platform, RegisteredCarrier, ShippingType};
-use shared::mirakl::{MiraklError, MiraklOrders, Order, OrderPage, OrderQuery, ReferenceAnswer, SellerReference};
+use shared::mirakl::{MiraklError, MiraklOrders, Order, OrderPage, OrderQuery, Outcome, ReferenceAnswer, SellerReference};
 use shared::prima::assumed::{ReadParcels, read_parcels};
 use shared::prima::documents::{DocumentProblem, read_order_status, read_response};
 use shared::prima::{PrimaDispatches, PrimaError, PrimaProgress};
@@ -51,6 +51,17 @@ impl Port {
         about: &str,
         effect: impl Fn(&World) -> Result<T, MiraklError> + 'static,
     ) -> Result<T, MiraklError> {
+        let answer = self.attempt(operation, about, effect).await;
+        self.hear(answer.as_ref().err(), &[operation], about);
+        answer
+    }
+
+    async fn attempt<T: 'static>(
+        &self,
+        operation: &'static str,
+        about: &str,
+        effect: impl Fn(&World) -> Result<T, MiraklError> + 'static,
+    ) -> Result<T, MiraklError> {
         let call = self.begin(Kind::Change(operation), (self.channel, about), || about.to_owned()).await;
         if call.fails() {
             return Err(match call.dice.between(0, 2) {
@@ -76,16 +87,16 @@ impl Port {
             None => effect(self.world()),
         };
         self.end(&call).await;
-        if call.fate == Fate::AnswerLost {
-            return Err(MiraklError::unknown(operation, "the answer was cut"));
-        }
-        self.hear(done.as_ref().err(), &[operation]);
-        done
+        if call.fate == Fate::AnswerLost { Err(MiraklError::unknown(operation, "the answer was cut")) } else { done }
     }
 
-    /// Notes a right that is missing.
-    fn hear(&self, problem: Option<&MiraklError>, operations: &[&'static str]) {
+    /// Notes a right that is missing, and that a call about an order had no usable answer.
+    fn hear(&self, problem: Option<&MiraklError>, operations: &[&'static str], about: &str) {
         let Some(problem) = problem else { return };
+        if problem.outcome == Outcome::Unknown {
+            let order_id = about.split(' ').next().unwrap_or_default().to_owned();
+            *self.world().no_usable_answers.borrow_mut().entry(order_id).or_default() += 1;
+        }
         let operation = operations.iter().find(|operation| **operation == problem.operation);
         if let Some(operation) = operation.filter(|operation| self.world().is_refused(self.channel, operation)) {
             self.invocation.notes.borrow_mut().push(Heard { channel: self.channel, operation, at: self.world().now() });
@@ -102,7 +113,7 @@ impl Port {
             None => Err(MiraklError::unknown(operation, "no answer")),
         };
         self.end(&call).await;
-        self.hear(answer.as_ref().err(), operations);
+        self.hear(answer.as_ref().err(), operations, about);
         answer
     }
 }

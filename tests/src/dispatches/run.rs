@@ -387,8 +387,8 @@ pub(super) async fn collect(world: Rc<World>) -> Option<Report> {
         book: port.clone(),
         inbox: None::<Port>,
         settings: DispatchSettings {
-            interval_minutes: INTERVAL_MINUTES,
-            quiet_interval_minutes: INTERVAL_MINUTES,
+            interval_minutes: world.interval_minutes.get(),
+            quiet_interval_minutes: world.interval_minutes.get(),
             ..DispatchSettings::default()
         },
         manners: PrimaManners { answer_timeout_seconds: 20, ..PrimaManners::default() },

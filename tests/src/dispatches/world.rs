@@ -18,6 +18,7 @@ use simulators::fashion::catalogue;
 use simulators::mirakl::{Marketplace, OrderWish, Settings, ShopProfile, Tax, generate_order, order_json};
 use simulators::prima::{Installation, NewOrder, NewOrderLine, OrderRules};
 
+use super::run::INTERVAL_MINUTES;
 use crate::world::base::{Base, Setting, beginning};
 use crate::world::dice::Dice;
 use crate::world::fate::{Odds, Profile};
@@ -120,6 +121,10 @@ pub(super) struct World {
     pub(super) odd: RefCell<BTreeMap<String, Odd>>,
     /// What the customer paid for each line.
     pub(super) paid: RefCell<BTreeMap<String, Paid>>,
+    /// Minutes between two questions for one order.
+    pub(super) interval_minutes: Cell<u32>,
+    /// Calls to Mirakl about an order that had no usable answer.
+    pub(super) no_usable_answers: RefCell<BTreeMap<String, u32>>,
     /// Questions for an order that had no answer.
     pub(super) unanswered: RefCell<std::collections::HashMap<String, u32>>,
 }
@@ -211,6 +216,8 @@ impl World {
             refunded: RefCell::default(),
             odd: RefCell::default(),
             paid: RefCell::default(),
+            interval_minutes: Cell::new(INTERVAL_MINUTES),
+            no_usable_answers: RefCell::default(),
             unanswered: RefCell::default(),
         }
     }

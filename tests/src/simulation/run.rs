@@ -515,7 +515,7 @@ pub(super) fn set_mode(world: &World, mode: Mode, take_over_from: Option<Timesta
 /// What an operator does with orders that are taken for keyed by hand and were not: looks into Prima, and adopts those that
 /// are not there. Those that are, are linked.
 async fn adopt_what_is_ours(world: &World) {
-    let waiting: Vec<_> = {
+    let mut waiting: Vec<_> = {
         let notes = world.notes.borrow();
         notes
             .iter()
@@ -523,6 +523,8 @@ async fn adopt_what_is_ours(world: &World) {
             .map(|(key, _)| key.clone())
             .collect()
     };
+    // Notes are in no order, and a seed is always the same run.
+    waiting.sort();
     for key in waiting {
         let Ok(Some(mut row)) = world.store.load_order(&key).await else { continue };
         let in_prima = world.office.borrow().orders().iter().any(|order| order.channel == key.channel && order.order_id == key.order_id);

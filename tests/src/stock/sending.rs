@@ -88,15 +88,17 @@ fn lowered_first(invocation: &Invocation, seen: &Seen, channel: usize, other: us
         return;
     };
     let known = seen.ledgers.get(&other).and_then(|entries| entries.shown.get(offer_sku)).copied().unwrap_or(Shown::Never);
+    // What is in doubt above an entry that was never made may be anything.
+    let is_unknown = matches!(known, Shown::Never | Shown::InDoubt(u32::MAX));
+    // Whoever has lost the memory of what is shown publishes it all anew, in what order ever.
+    if is_unknown && world.emptied.get() {
+        return;
+    }
     if known != Shown::Never && i64::from(known.highest()) > should {
         world.violate(format!(
             "{offer_sku} of {} is raised to {quantity} while {} is taken to show {known:?}, and should show {should}",
             CHANNELS[channel], CHANNELS[other]
         ));
-    }
-    // Whoever has lost the memory of what is shown publishes it all anew, in what order ever.
-    if known == Shown::Never && world.emptied.get() {
-        return;
     }
     let Some(applied) = world.applied.borrow().get(&(other, offer_sku.to_owned())).cloned() else { return };
     let late = world.sent.borrow()[other].iter().take(applied.latest).any(|sent| !sent.noticed);
