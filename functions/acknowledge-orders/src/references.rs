@@ -62,7 +62,7 @@ where
         let references: Vec<_> = pending
             .iter()
             .filter_map(|row| {
-                let reference = row.order_number.clone()?;
+                let reference = row.creation.order_number.clone()?;
                 Some(SellerReference { order_id: row.key.order_id.clone(), reference })
             })
             .collect();
@@ -90,8 +90,8 @@ where
             let Some(answer) = answers.iter().find(|answer| answer.order_id == row.key.order_id) else { continue };
             match &answer.refused {
                 None => {
-                    row.referenced_at = Some(now);
-                    row.references_refused = 0;
+                    row.creation.referenced_at = Some(now);
+                    row.creation.references_refused = 0;
                     report.referenced += 1;
                 }
                 Some(reason) => {
@@ -99,9 +99,9 @@ where
                     report.count("references_refused");
                     // To the end of the line, so that it cannot keep others from their turn.
                     row.since = now;
-                    row.references_refused = row.references_refused.saturating_add(1);
-                    if row.references_refused == REFUSALS && !self.tell_of_refused_reference(&row, reason).await {
-                        row.references_refused -= 1;
+                    row.creation.references_refused = row.creation.references_refused.saturating_add(1);
+                    if row.creation.references_refused == REFUSALS && !self.tell_of_refused_reference(&row, reason).await {
+                        row.creation.references_refused -= 1;
                     }
                 }
             }
@@ -113,7 +113,7 @@ where
 
     /// True once people are told.
     async fn tell_of_refused_reference(&self, row: &OrderRow, reason: &str) -> bool {
-        let number = row.order_number.as_deref().unwrap_or_default();
+        let number = row.creation.order_number.as_deref().unwrap_or_default();
         let words: String = reason.chars().take(200).collect();
         let event = Event {
             kind: EventKind::ReferenceRefused,
@@ -131,7 +131,7 @@ where
 
 /// What waits for the operation, for a person.
 fn owed(pending: &[OrderRow]) -> String {
-    let oldest = pending.iter().filter_map(|row| row.created_at).min();
+    let oldest = pending.iter().filter_map(|row| row.creation.created_at).min();
     let since = oldest.map(|at| format!(" (the oldest created at {at:.0})")).unwrap_or_default();
     let more = if pending.len() == REFERENCES_PER_CALL { " or more" } else { "" };
     format!("orders that wait for theirs: {}{more}{since}", pending.len())
@@ -143,5 +143,5 @@ const REFUSALS: u32 = 5;
 /// Prima has it under our number, and Mirakl does not hold that number yet.
 fn owes_reference(row: &OrderRow) -> bool {
     let lost_a_part = row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::LineCancelledAfterCreation);
-    row.owes_reference() || (lost_a_part && row.referenced_at.is_none())
+    row.owes_reference() || (lost_a_part && row.creation.referenced_at.is_none())
 }
