@@ -2,7 +2,7 @@
 
 use shared::domain::channel::Mode;
 use shared::domain::events::EventKind;
-use shared::domain::order::row::{ExceptionKind, OrderKey, Stage};
+use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::domain::queue::OrderTask;
 use shared::domain::state::Store as _;
 use shared::mirakl::OrderState;
@@ -283,6 +283,31 @@ fn a_reference_that_mirakl_refuses_is_tried_after_the_others_and_one_without_an_
 }
 
 #[test]
+fn one_reference_for_which_mirakl_refuses_a_whole_call_holds_no_other_back() {
+    play(nothing_yet(), async |course| {
+        let all: Vec<String> = (1..=30).map(|number| format!("A-{number:02}")).collect();
+        course.world.shop(CHANNEL, |shop| shop.refuse_calls_that_name("A-02"));
+        all.iter().for_each(|order_id| course.sells(order_id));
+        course.live(75).await;
+        for order_id in &all {
+            assert_eq!(course.row(order_id).await.creation.referenced_at.is_some(), order_id != "A-02", "{order_id}");
+        }
+        // Those that are sold later do not wait for it either.
+        course.sells("B-1");
+        course.live(6).await;
+        assert!(course.row("B-1").await.creation.referenced_at.is_some());
+        course.live(60).await;
+        let told = course.events(EventKind::ReferenceRefused);
+        assert_eq!((told.len(), told[0].order.as_deref()), (1, Some("A-02")), "{told:?}");
+        assert!(told[0].reason.contains("HTTP 400 a reference is not valid"), "{}", told[0].reason);
+        assert_eq!(course.events(EventKind::OperationFails), [], "it works for the others");
+        let calls = course.calls(Kind::Reference, "").len();
+        course.live(60).await;
+        assert!(course.calls(Kind::Reference, "").len() - calls <= 7, "it is tried on, politely");
+    });
+}
+
+#[test]
 fn an_order_that_lost_a_part_before_its_number_was_written_gets_its_number_all_the_same() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
@@ -303,6 +328,29 @@ fn an_order_that_lost_a_part_before_its_number_was_written_gets_its_number_all_t
         course.live(11).await;
         assert_eq!(references(course).len(), writes, "written once it is written");
         assert_eq!(course.stage("A-1").await, Stage::Exception, "the person still has to reduce the order in Prima");
+    });
+}
+
+#[test]
+fn an_order_whose_dispatch_is_an_exception_before_its_number_was_written_gets_it_too() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.breaks(Kind::Reference, "");
+        course.live(3).await;
+        assert_eq!(course.in_prima("A-1").len(), 1);
+        let now = course.world.now();
+        let fails = |row: &mut OrderRow| {
+            row.fail(ExceptionKind::UnmappedCarrier, "no entry", "map it", now);
+            row.exception.as_mut().unwrap().announced_at = Some(now);
+        };
+        course.changes("A-1", fails).await;
+        course.live(1).await;
+        course.is_mended();
+        course.live(6).await;
+        assert_eq!((course.sale("A-1").reference(), course.stage("A-1").await), (Some("A-1"), Stage::Exception));
+        let writes = references(course).len();
+        course.live(11).await;
+        assert_eq!(references(course).len(), writes, "written once it is written");
     });
 }
 

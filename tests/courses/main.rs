@@ -14,3 +14,4 @@ mod refunding;
 mod rights;
 mod settling;
 mod telling;
+mod unanswered;

@@ -7,6 +7,7 @@ use shared::domain::channel::MiraklDirectory;
 use shared::domain::dispatch::book::{Book, Pages};
 use shared::domain::dispatch::plan::{Facts, Failure, Step, next_step};
 use shared::domain::dispatch::settlement::{Due, ShortLine, amounts, effect, given_back, settled_lines};
+use shared::domain::dispatch::unanswered::Unanswered;
 use shared::domain::dispatch::{Dispatch, SettledLine, Settlement, ShipmentAttempt};
 use shared::domain::events::EventBus;
 use shared::domain::order::remaining::is_refunded;
@@ -86,7 +87,7 @@ where
                 self.forget_attempt(row, &attempt).await?;
                 self.after_refusal(row, MiraklError::refused("ST01", 201, None, message), pages, work).await
             }
-            Err(problem) if problem.outcome == Outcome::Unknown => Err(End::Again(AGAIN)),
+            Err(problem) if problem.outcome == Outcome::Unknown => Err(End::Unanswered(Box::new(problem), Some(AGAIN))),
             Err(problem) => {
                 self.forget_attempt(row, &attempt).await?;
                 self.after_refusal(row, problem, pages, work).await
@@ -164,7 +165,7 @@ where
                 };
                 self.confirm_settlement(row, now, settled.into_iter().map(named).collect()).await
             }
-            Err(problem) if problem.outcome == Outcome::Unknown => Err(End::Again(AGAIN)),
+            Err(problem) if problem.outcome == Outcome::Unknown => Err(End::Unanswered(Box::new(problem), Some(AGAIN))),
             Err(problem) => {
                 self.forget_settlement(row, now).await?;
                 if is_refusal(&problem) {
@@ -283,6 +284,7 @@ where
         self.record(row, move |row| {
             let dispatch = row.dispatch.get_or_insert_default();
             dispatch.attempt = None;
+            dispatch.unanswered = None;
             dispatch.ended_at.get_or_insert(now);
             for parcel in &mut dispatch.parcels {
                 parcel.confirmed_at.get_or_insert(now);
@@ -300,6 +302,7 @@ where
         let now = self.clock.now();
         self.record(row, |row| {
             let dispatch = row.dispatch.get_or_insert_default();
+            dispatch.unanswered = None;
             let identity = (attempt.dispatch.as_str(), attempt.consignment.as_str());
             for parcel in dispatch.parcels.iter_mut().filter(|parcel| parcel.identity() == identity) {
                 parcel.confirmed_at.get_or_insert(now);
@@ -346,6 +349,7 @@ where
             settlement.confirmed_at = Some(now);
             settlement.lines.clone_from(&lines);
             dispatch.requested = None;
+            dispatch.unanswered = None;
             let (how, settled) = (settlement.how, settlement.lines.clone());
             if how == How::Cancel {
                 // As Mirakl lists them from now on: less what is cancelled.
@@ -409,7 +413,11 @@ fn unread(row: &OrderRow, how: How, problem: &MiraklError) -> End {
 
 pub(crate) fn in_passing(row: &OrderRow, problem: &MiraklError) -> End {
     tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, %problem, "Mirakl cannot be told now; tried again");
-    End::Failed(problem.retry_after)
+    if Unanswered::is_one(problem) {
+        End::Unanswered(Box::new(problem.clone()), problem.retry_after)
+    } else {
+        End::Failed(problem.retry_after)
+    }
 }
 
 fn rejected(row: &OrderRow, problem: &MiraklError, more: &str) -> Failure {

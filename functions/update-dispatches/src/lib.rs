@@ -11,6 +11,7 @@
 mod effects;
 pub mod handler;
 mod rights;
+mod unanswered;
 
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use shared::domain::channel::{Channel, Mode};
 use shared::domain::dispatch::MENDED_IN_PRIMA;
 use shared::domain::dispatch::book::{Book, Pages};
 use shared::domain::dispatch::plan::{Facts, Failure, Step, next_step};
+use shared::domain::dispatch::unanswered::Unanswered;
 use shared::domain::documents::UnusableDocument;
 use shared::domain::events::{Event, EventBus, EventKind, Severity};
 use shared::domain::exceptions::announce;
@@ -87,6 +89,8 @@ enum End {
     Again(Duration),
     /// It could not do its work now, and comes again: after as long as was asked for, or as its failures so far say.
     Failed(Option<Duration>),
+    /// Mirakl gave no usable answer to a call about this order. It comes again as after [`End::Failed`].
+    Unanswered(Box<MiraklError>, Option<Duration>),
     /// A person has to act.
     Fail(Failure),
 }
@@ -150,16 +154,20 @@ where
             Ok(client) => client,
             Err(problem) => {
                 tracing::warn!(channel = %key.channel, order = %key.order_id, %problem, "Mirakl cannot be told now; tried again");
-                return self.put_off(row, message, problem.retry_after).await;
+                return self.put_off(row, message, problem.retry_after, None).await;
             }
         };
         let client = Permitted::new(client, &channel.id, &self.store, &self.events, &self.clock).await;
+        if let Some(wait) = unanswered::gives_way(&row, &client) {
+            return self.put_off(row, message, Some(wait), None).await;
+        }
         let work = Work { client, channel: &channel, run, began: self.clock.now() };
         let mut row = row;
         match self.tell_all(&mut row, &work, |operations| work.client.held(operations)).await {
             End::Done(what) => Disposition::Done(what),
-            End::Again(wait) => self.put_off(row, message, Some(wait)).await,
-            End::Failed(asked) => self.put_off(row, message, asked).await,
+            End::Again(wait) => self.put_off(row, message, Some(wait), None).await,
+            End::Failed(asked) => self.put_off(row, message, asked, None).await,
+            End::Unanswered(problem, asked) => self.after_no_answer(row, message, &work.client, &problem, asked).await,
             End::Fail(failure) => self.fail(row, failure).await,
         }
     }
@@ -333,7 +341,10 @@ where
         let now = self.clock.now();
         let mut row = row;
         row.fail(failure.kind, failure.reason, failure.remedy, now);
-        row.dispatch.get_or_insert_default().due_at = after(now, MENDED_IN_PRIMA);
+        let dispatch = row.dispatch.get_or_insert_default();
+        dispatch.due_at = after(now, MENDED_IN_PRIMA);
+        // Tried again, it is counted anew.
+        dispatch.unanswered = None;
         match self.store.save_order(&mut row).await {
             Ok(()) => {
                 announce(&self.store, &self.queue, &self.events, &mut row, now).await;
@@ -349,14 +360,23 @@ where
     }
 
     /// The message comes again by one way alone: the row says when, and a copy is sent for that moment. Where either fails, this very
-    /// message comes again, or the collector finds the row overdue.
-    async fn put_off(&self, row: OrderRow, message: &OrderMessage, asked: Option<Duration>) -> Disposition {
+    /// message comes again, or the collector finds the row overdue. `unanswered`: what is to be noted with it.
+    async fn put_off(
+        &self,
+        row: OrderRow,
+        message: &OrderMessage,
+        asked: Option<Duration>,
+        unanswered: Option<&Unanswered>,
+    ) -> Disposition {
         let message_of = |row: &OrderRow| row.dispatch.as_ref().and_then(|dispatch| dispatch.message);
         let (mut row, known) = (row.clone(), message_of(&row));
         for _try in 0..TRIES {
             let now = self.clock.now();
             let dispatch = row.dispatch.get_or_insert_default();
             let delay = dispatch.put_off_message(asked, now);
+            if unanswered.is_some() {
+                dispatch.unanswered = unanswered.cloned();
+            }
             if dispatch.ended_at.is_some() {
                 dispatch.due_at = dispatch.message_lost_at(now);
             }

@@ -92,6 +92,18 @@ impl Course {
         }
     }
 
+    /// The orders' ids, in the order of [`Course::leave`], with the place of each one's channel.
+    #[must_use]
+    pub fn orders(&self) -> Vec<(usize, String)> {
+        let place = |channel: &str| CHANNELS.iter().position(|one| *one == channel).unwrap_or_default();
+        self.world.numbers.borrow().values().map(|key| (place(&key.channel), key.order_id.clone())).collect()
+    }
+
+    /// Mirakl gives no usable answer to an operation about one order, or does again where there is no status.
+    pub fn spoils(&self, operation: &'static str, order_id: &str, status: Option<u16>) {
+        self.world.spoil(operation, order_id, status);
+    }
+
     /// A right is taken from the keys of both channels.
     pub fn refuses(&self, operation: &'static str, status: u16) {
         (0..CHANNELS.len()).for_each(|channel| self.world.refuse(channel, operation, status));

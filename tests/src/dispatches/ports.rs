@@ -85,17 +85,17 @@ impl Port {
         }
         if fate == Fate::Late {
             let world = Rc::clone(&self.invocation.world);
-            let (wait, channel) = (world.dice.seconds(1, 50), self.channel);
+            let (wait, channel, about) = (world.dice.seconds(1, 50), self.channel, about.to_owned());
             tokio::task::spawn_local(async move {
                 tokio::time::sleep(wait).await;
                 // Nobody hears of a refusal.
-                if world.no_answer(channel, &[operation]).is_none() {
+                if world.no_answer(channel, &[operation], &about).is_none() {
                     let _ = effect(&world);
                 }
             });
             return Err(MiraklError::unknown(operation, "no answer in time"));
         }
-        let done = match self.world().no_answer(self.channel, &[operation]) {
+        let done = match self.world().no_answer(self.channel, &[operation], about) {
             Some(problem) => Err(problem),
             None => effect(self.world()),
         };
@@ -108,7 +108,7 @@ impl Port {
         let fate = self.begin(false, false, || format!("{operation} {about}")).await;
         // What the marketplace demands is three calls of one question.
         let operations: &[&'static str] = if operation == "PC01" { &["PC01", "SH21", "SH12"] } else { &[operation] };
-        if let Some(problem) = self.world().no_answer(self.channel, operations) {
+        if let Some(problem) = self.world().no_answer(self.channel, operations, about) {
             self.end(fate).await;
             return Err(problem);
         }

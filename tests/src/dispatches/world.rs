@@ -100,6 +100,8 @@ pub(super) struct World {
     pub(super) events: RefCell<Vec<(Timestamp, Event)>>,
     /// Operations that a channel's key may not use now, and the status that says so.
     refused: RefCell<BTreeMap<(usize, &'static str), u16>>,
+    /// Calls about one order that get no usable answer: a server error's status, or 200 for what cannot be read.
+    spoilt: RefCell<BTreeMap<(&'static str, String), u16>>,
     /// What was refused lately and still is, and what was so before.
     pub(super) refusals: RefCell<Vec<Refusals>>,
     /// Both marketplaces answer 503 to everything.
@@ -202,6 +204,7 @@ impl World {
             next_shown: Cell::new(0),
             events: RefCell::default(),
             refused: RefCell::default(),
+            spoilt: RefCell::default(),
             refusals: RefCell::default(),
             down: Cell::new(false),
             odd_fields: RefCell::default(),
@@ -283,11 +286,29 @@ impl World {
         }
     }
 
-    /// What Mirakl says instead of an answer: it is down, or one of these operations is refused to the key.
-    pub(super) fn no_answer(&self, channel: usize, operations: &[&'static str]) -> Option<MiraklError> {
+    /// Mirakl gives no usable answer to an operation about one order from now on; with no status it does again.
+    pub(super) fn spoil(&self, operation: &'static str, order_id: &str, status: Option<u16>) {
+        let key = (operation, order_id.to_owned());
+        match status {
+            Some(status) => self.spoilt.borrow_mut().insert(key, status),
+            None => self.spoilt.borrow_mut().remove(&key),
+        };
+    }
+
+    fn spoilt(&self, operation: &'static str, about: &str) -> Option<MiraklError> {
+        let spoilt = self.spoilt.borrow();
+        let (_, status) = spoilt.iter().find(|((of, order_id), _)| *of == operation && about.split(' ').any(|word| word == order_id))?;
+        Some(MiraklError { status: Some(*status), ..MiraklError::unknown(operation, "no usable answer") })
+    }
+
+    /// What Mirakl says instead of an answer: it is down, one of these operations is refused to the key, or has no answer for this order.
+    pub(super) fn no_answer(&self, channel: usize, operations: &[&'static str], about: &str) -> Option<MiraklError> {
         let first = operations.first()?;
         if self.down.get() {
             return Some(MiraklError { status: Some(503), ..MiraklError::unknown(first, "Service Unavailable") });
+        }
+        if let Some(problem) = self.spoilt(first, about) {
+            return Some(problem);
         }
         let (operation, status) =
             operations.iter().find_map(|operation| Some((*operation, *self.refused.borrow().get(&(channel, *operation))?)))?;
@@ -296,6 +317,9 @@ impl World {
             if refusals.until.is_none() && (refusals.channel, refusals.operation) == (channel, operation) {
                 refusals.first.get_or_insert(now);
             }
+        }
+        if status >= 500 {
+            return Some(MiraklError { status: Some(status), ..MiraklError::unknown(operation, "Internal Server Error") });
         }
         Some(MiraklError::refused(operation, status, None, "Forbidden"))
     }

@@ -23,7 +23,7 @@ use shared::prima::{PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
 use tokio::sync::Notify;
 
 use super::judge::SENDINGS;
-use super::marketplace::Sale;
+use super::marketplace::{Marketplace, Sale};
 use super::plan::Moment;
 use super::privacy::is_personal;
 use super::sqs::Body;
@@ -570,8 +570,14 @@ impl MiraklOrders for Client {
             })
             .await?;
         let now = self.port.0.world.now();
-        let answers = self.port.0.world.shop(&self.channel, |shop| shop.write_references(references, now)).unwrap_or_default();
-        self.end(fate, "OR04", Ok(answers)).await
+        let write = |shop: &mut Marketplace| {
+            if shop.refuses_all_of(references) {
+                return Err(MiraklError::refused("OR04", 400, None, "a reference is not valid"));
+            }
+            Ok(shop.write_references(references, now))
+        };
+        let answers = self.port.0.world.shop(&self.channel, write).unwrap_or(Ok(Vec::new()));
+        self.end(fate, "OR04", answers).await
     }
 }
 

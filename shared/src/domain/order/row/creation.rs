@@ -83,6 +83,9 @@ pub struct Creation {
     /// Times in a row that Mirakl refused it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub references_refused: u32,
+    /// Mirakl refuses a whole OR04 for this reference: it is written by itself.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub reference_fails_others: bool,
     /// Answers in a row that could not be understood.
     #[serde(default)]
     pub unclear_answers: u32,

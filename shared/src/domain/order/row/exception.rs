@@ -45,6 +45,8 @@ pub enum ExceptionKind {
     TrackingMissing,
     /// Mirakl refused a dispatch.
     DispatchRejected,
+    /// Mirakl gives no usable answer to a call about this one order, and answers those about others.
+    DispatchUnanswered,
     /// Prima's dispatch cannot be understood.
     DispatchUnclear,
     /// Prima sent less than was ordered.
@@ -78,6 +80,7 @@ impl ExceptionKind {
                 | Self::CarrierNotListed
                 | Self::TrackingMissing
                 | Self::DispatchRejected
+                | Self::DispatchUnanswered
                 | Self::DispatchUnclear
                 | Self::ShortShipment
                 | Self::CancelledInPrima

@@ -51,7 +51,7 @@ fn stages_and_kinds_have_names_of_their_own_and_know_what_they_are() {
     );
     let critical: Vec<ExceptionKind> = ExceptionKind::ALL.iter().copied().filter(|kind| kind.severity() == Severity::Critical).collect();
     assert_eq!(critical, [ExceptionKind::CancelledAfterDispatch, ExceptionKind::SettledMeanwhile]);
-    assert_eq!(ExceptionKind::ALL.iter().copied().filter(|kind| kind.is_of_dispatch()).count(), 7);
+    assert_eq!(ExceptionKind::ALL.iter().copied().filter(|kind| kind.is_of_dispatch()).count(), 8);
 }
 
 #[test]
