@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use create_prima_orders::Disposition;
+use create_prima_orders::{Disposition, Done, Returned};
 use shared::domain::events::EventKind;
 use shared::domain::order::row::{ExceptionKind, Stage};
 use shared::domain::queue::{OrderMessage, OrderTask};
@@ -334,21 +334,21 @@ fn a_message_is_settled_by_what_its_row_says_and_needs_time_for_three_calls() {
         course.sells("A-1");
         course.live(3).await;
         let message = OrderMessage { channel: CHANNEL.to_owned(), order_id: "A-1".to_owned(), task: OrderTask::Cancel };
-        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done("nothing to cancel"));
+        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done(Done::NothingToCancel));
         let unknown = OrderMessage { order_id: "A-9".to_owned(), ..message.clone() };
-        assert_eq!(course.work(unknown, minutes(5)).await, Disposition::Done("nothing to cancel"));
+        assert_eq!(course.work(unknown, minutes(5)).await, Disposition::Done(Done::NothingToCancel));
         course.happens("A-1", Happening::Cancel);
         course.poll().await;
         course.loses_all_messages();
         course.breaks(Kind::Load, "row");
-        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Return("store unavailable"));
+        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Return(Returned::StoreUnavailable));
         course.is_mended();
-        assert_eq!(course.work(message.clone(), seconds(189)).await, Disposition::Done("again later"));
+        assert_eq!(course.work(message.clone(), seconds(189)).await, Disposition::Done(Done::AgainLater));
         assert_eq!((course.queued(), course.calls(Kind::CancelOrder, "").len()), (1, 0));
         course.breaks(Kind::Save, "row");
-        assert_eq!(course.work(message.clone(), seconds(190)).await, Disposition::Return("store unavailable"));
+        assert_eq!(course.work(message.clone(), seconds(190)).await, Disposition::Return(Returned::StoreUnavailable));
         course.is_mended();
-        assert_eq!(course.work(message, seconds(190)).await, Disposition::Done("cancelled"));
+        assert_eq!(course.work(message, seconds(190)).await, Disposition::Done(Done::Cancelled));
         assert_eq!(course.calls(Kind::CancelOrder, "").len(), 1, "found cancelled the second time");
     });
 }

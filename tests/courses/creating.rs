@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use create_prima_orders::Disposition;
+use create_prima_orders::{Disposition, Done, Returned};
 use shared::domain::events::EventKind;
 use shared::domain::order::row::{ExceptionKind, OrderKey, Stage};
 use shared::domain::queue::{OrderMessage, OrderTask};
@@ -86,10 +86,10 @@ fn between_two_questions_no_other_message_asks() {
         course.loses_all_messages();
         course.pass(minutes(7)).await;
         let message = course.to_create("A-1");
-        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done("again later"));
+        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done(Done::AgainLater));
         assert_eq!((course.calls(Kind::Ask, "").len(), course.row("A-1").await.creation.attempt.unwrap().absences), (2, 1));
         course.pass(seconds(20)).await;
-        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done("again later"));
+        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done(Done::AgainLater));
         assert_eq!((course.calls(Kind::Ask, "").len(), course.row("A-1").await.creation.attempt.unwrap().absences), (2, 1));
         course.pass(seconds(30)).await;
         assert_eq!((course.calls(Kind::Ask, "").len(), course.calls(Kind::NewOrder, "").len()), (3, 2));
@@ -339,7 +339,7 @@ fn three_failures_close_the_intake_and_what_is_queued_goes_back_to_its_row_witho
         // One that was queued before it closed.
         course.changes("B-1", |row| row.enter(Stage::Queued, row.since, "queued before")).await;
         let message = course.to_create("B-1");
-        assert_eq!(course.work(message, minutes(5)).await, Disposition::Done("waits for Prima"));
+        assert_eq!(course.work(message, minutes(5)).await, Disposition::Done(Done::WaitsForPrima));
         assert_eq!((course.stage("B-1").await, course.calls(Kind::Ask, "").len()), (Stage::Firm, asked));
     });
 }
@@ -365,15 +365,15 @@ fn what_could_not_end_in_time_is_not_begun() {
         let message = course.to_create("A-1");
         course.loses_all_messages();
         let calls = course.world.effects.get();
-        assert_eq!(course.work(message.clone(), seconds(189)).await, Disposition::Done("again later"));
+        assert_eq!(course.work(message.clone(), seconds(189)).await, Disposition::Done(Done::AgainLater));
         assert_eq!((course.world.effects.get() - calls, course.queued()), (1, 1), "only the message itself");
         course.loses_all_messages();
         // Time for three calls at the beginning, and for less than two after a question that took long.
         course.lasts(Kind::Ask, seconds(100));
-        assert_eq!(course.work(message.clone(), seconds(229)).await, Disposition::Done("again later"));
+        assert_eq!(course.work(message.clone(), seconds(229)).await, Disposition::Done(Done::AgainLater));
         assert_eq!((course.stage("A-1").await, course.calls(Kind::NewOrder, "").len()), (Stage::Queued, 0));
         course.lasts(Kind::Ask, seconds(1));
-        assert_eq!(course.work(message, seconds(191)).await, Disposition::Done("created"));
+        assert_eq!(course.work(message, seconds(191)).await, Disposition::Done(Done::Created));
     });
 }
 
@@ -383,14 +383,14 @@ fn a_message_is_settled_by_what_its_row_says() {
         is_queued(course, "A-1").await;
         let message = course.to_create("A-1");
         let unknown = OrderMessage { order_id: "A-9".to_owned(), ..message.clone() };
-        assert_eq!(course.work(unknown, minutes(5)).await, Disposition::Done("unknown order"));
+        assert_eq!(course.work(unknown, minutes(5)).await, Disposition::Done(Done::UnknownOrder));
         let dispatch = OrderMessage { task: OrderTask::Dispatch, ..message.clone() };
         assert!(matches!(course.work(dispatch, minutes(5)).await, Disposition::Return(_)));
         course.breaks(Kind::Load, "row");
-        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Return("store unavailable"));
+        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Return(Returned::StoreUnavailable));
         course.is_mended();
         course.breaks(Kind::Save, "row");
-        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Return("store unavailable"));
+        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Return(Returned::StoreUnavailable));
         course.is_mended();
         // Two deliveries at once: the second finds the first at it.
         let second = async {
@@ -398,10 +398,10 @@ fn a_message_is_settled_by_what_its_row_says() {
             course.work(message.clone(), minutes(5)).await
         };
         let both = futures_util::join!(course.work(message.clone(), minutes(5)), second);
-        assert_eq!(both, (Disposition::Done("created"), Disposition::Done("in other hands")));
-        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done("already settled"));
+        assert_eq!(both, (Disposition::Done(Done::Created), Disposition::Done(Done::InOtherHands)));
+        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done(Done::AlreadySettled));
         course.changes("A-1", |row| row.listing.updated = Some(course.now())).await;
-        assert_eq!(course.work(message, minutes(5)).await, Disposition::Done("older than its row"));
+        assert_eq!(course.work(message, minutes(5)).await, Disposition::Done(Done::OlderThanItsRow));
         assert_eq!((course.calls(Kind::Ask, "").len(), course.calls(Kind::NewOrder, "").len()), (1, 1));
     });
 }
@@ -419,9 +419,9 @@ fn a_holder_that_died_is_waited_for_until_its_lease_and_the_clocks_difference_ar
             })
             .await;
         course.pass(seconds(29)).await;
-        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done("in other hands"));
+        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done(Done::InOtherHands));
         course.pass(seconds(2)).await;
-        assert_eq!(course.work(message, minutes(5)).await, Disposition::Done("created"));
+        assert_eq!(course.work(message, minutes(5)).await, Disposition::Done(Done::Created));
     });
 }
 
@@ -435,7 +435,7 @@ fn an_order_of_which_no_line_is_left_is_not_sent() {
                 line.quantity = 0;
             }
         }
-        assert_eq!(course.work(message, minutes(5)).await, Disposition::Done("nothing left to create"));
+        assert_eq!(course.work(message, minutes(5)).await, Disposition::Done(Done::NothingLeftToCreate));
         assert_eq!((course.stage("A-1").await, course.calls(Kind::Ask, "").len()), (Stage::Cancelled, 0));
     });
 }
@@ -519,7 +519,7 @@ fn an_order_shipped_by_somebody_before_it_was_sent_is_told_and_not_sent() {
         is_queued(course, "A-1").await;
         course.happens("A-1", Happening::Ship);
         let message = course.to_create("A-1");
-        assert_eq!(course.work(message, minutes(5)).await, Disposition::Done("exception"));
+        assert_eq!(course.work(message, minutes(5)).await, Disposition::Done(Done::Exception));
         assert_eq!((kind(course, "A-1").await, course.told("A-1")), (Some(ExceptionKind::ShippedOutsidePrima), (1, 1)));
         assert_eq!(course.calls(Kind::NewOrder, "").len(), 0);
     });
@@ -589,7 +589,7 @@ fn what_a_person_settles_while_prima_takes_it_in_is_told_since_it_is_there_now()
         let message = course.to_create("A-1");
         course.deliver().await;
         is_settled(course, Duration::ZERO).await;
-        assert_eq!(course.work(message, minutes(5)).await, Disposition::Done("exception"));
+        assert_eq!(course.work(message, minutes(5)).await, Disposition::Done(Done::Exception));
         assert_eq!((kind(course, "A-1").await, course.told("A-1")), (Some(ExceptionKind::SettledMeanwhile), (1, 1)));
     });
 }

@@ -138,7 +138,7 @@ pub(crate) const BUGS: &[Bug] = &[
         edits: &[Edit {
             file: CREATE,
             find: "            return self.back_to_its_row(row, self.manners.probe_interval(), &work).await;\n",
-            replace: "            return Disposition::Return(\"intake closed\");\n",
+            replace: "            return Disposition::Return(Returned::QueueUnavailable);\n",
         }],
     },
     Bug {

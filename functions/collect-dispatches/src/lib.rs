@@ -12,6 +12,7 @@
 mod exceptions;
 mod files;
 pub mod handler;
+pub mod metrics;
 mod report;
 
 use std::time::Duration;

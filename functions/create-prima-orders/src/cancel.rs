@@ -13,7 +13,7 @@ use shared::mirakl::OrderState;
 use shared::prima::{Outcome, PrimaError, PrimaOrderStatus, PrimaOrders};
 
 use crate::create::is_in_doubt;
-use crate::{Disposition, MOST_SENDINGS, Ports, Rulebook, Run, UNCLEAR_ANSWERS, unsaved};
+use crate::{Disposition, Done, MOST_SENDINGS, Ports, Returned, Rulebook, Run, UNCLEAR_ANSWERS, unsaved};
 
 /// Between two looks at an order that is to be cancelled.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -34,8 +34,8 @@ where
         }
         let mut row = match self.store.load_order(key).await {
             Ok(Some(row)) if row.stage == Stage::Cancelling => row,
-            Ok(_) => return Disposition::Done("nothing to cancel"),
-            Err(_) => return Disposition::Return("store unavailable"),
+            Ok(_) => return Disposition::Done(Done::NothingToCancel),
+            Err(_) => return Disposition::Return(Returned::StoreUnavailable),
         };
         let asked_at = self.clock.now();
         // Sent once, and nobody knows what came of it: a question tells nothing before.
@@ -173,7 +173,7 @@ where
     async fn cancelled(&self, mut row: OrderRow, note: &str) -> Disposition {
         row.enter(Stage::Cancelled, self.clock.now(), note);
         match self.store.save_order(&mut row).await {
-            Ok(()) => Disposition::Done("cancelled"),
+            Ok(()) => Disposition::Done(Done::Cancelled),
             Err(problem) => unsaved(&row, &problem),
         }
     }

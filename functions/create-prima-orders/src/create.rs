@@ -16,7 +16,7 @@ use shared::kit::clock::{Clock, after};
 use shared::mirakl::{Order, OrderState};
 use shared::prima::{Outcome, PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
 
-use crate::{Disposition, MOST_SENDINGS, Ports, Rulebook, Rules, Run, UNCLEAR_ANSWERS, unsaved};
+use crate::{Disposition, Done, MOST_SENDINGS, Ports, Returned, Rulebook, Rules, Run, UNCLEAR_ANSWERS, unsaved};
 
 /// `NewOrder` goes out this soon after the row said so, or not at all: what makes "longer than Prima's longest execution"
 /// countable from the row.
@@ -71,24 +71,24 @@ where
             let mut row = match self.store.load_order(key).await {
                 Ok(Some(row)) => row,
                 // A wiped table: the poller writes the row anew, and sends the order again.
-                Ok(None) => return Claim::Settled(Disposition::Done("unknown order")),
-                Err(_) => return Claim::Settled(Disposition::Return("store unavailable")),
+                Ok(None) => return Claim::Settled(Disposition::Done(Done::UnknownOrder)),
+                Err(_) => return Claim::Settled(Disposition::Return(Returned::StoreUnavailable)),
             };
             if row.is_newer_than(work.order) {
-                return Claim::Settled(Disposition::Done("older than its row"));
+                return Claim::Settled(Disposition::Done(Done::OlderThanItsRow));
             }
             match row.stage {
                 Stage::Firm | Stage::Queued | Stage::InDoubt => {}
                 Stage::Creating if row.creation.lease.as_ref().is_none_or(|lease| after(lease.until, work.run.clock_skew) < now) => {}
-                Stage::Creating => return Claim::Settled(Disposition::Done("in other hands")),
+                Stage::Creating => return Claim::Settled(Disposition::Done(Done::InOtherHands)),
                 stage if stage.is_over() && is_in_doubt(&row) => {
                     return Claim::Settled(self.settled_meanwhile(row.clone(), &row, NOBODY_KNOWS).await);
                 }
-                _ => return Claim::Settled(Disposition::Done("already settled")),
+                _ => return Claim::Settled(Disposition::Done(Done::AlreadySettled)),
             }
             if row.listing.cancel_requested.is_some() && never_sent(&row, work.order) {
                 row.enter(Stage::Cancelled, now, "cancelled in Mirakl before it was sent to Prima");
-                return Claim::Settled(self.settle(row, "cancelled").await);
+                return Claim::Settled(self.settle(row, Done::Cancelled).await);
             }
             if let Some(wait) = self.too_early_to_ask(&row, now, work.run.clock_skew) {
                 // Until then the message is not missed. Who moved the row meanwhile knows better.
@@ -141,7 +141,7 @@ where
         };
         if remaining.live_lines().next().is_none() && never_sent(&row, work.order) {
             row.enter(Stage::Cancelled, self.clock.now(), "no line is left to deliver");
-            return self.settle(row, "nothing left to create").await;
+            return self.settle(row, Done::NothingLeftToCreate).await;
         }
         match self.store.reserve_number(&number, &row.key).await {
             Ok(Reservation::Ours) => row.creation.order_number = Some(number.clone()),
@@ -223,11 +223,11 @@ where
         }
         if row.listing.cancel_requested.is_some() {
             row.enter(Stage::Cancelled, self.clock.now(), "cancelled in Mirakl; Prima never got it");
-            return self.settle(row, "cancelled").await;
+            return self.settle(row, Done::Cancelled).await;
         }
         if is_refunded(work.order, None) {
             row.enter(Stage::Cancelled, self.clock.now(), "refunded in Mirakl; Prima never got it");
-            return self.settle(row, "refunded").await;
+            return self.settle(row, Done::Refunded).await;
         }
         if work.order.order_state != OrderState::Shipping {
             let remedy = format!("Find out who shipped it. {}", remedy::key_in_and_settle(&row.key));
@@ -305,7 +305,7 @@ where
             );
             let key = row.key.clone();
             let disposition = self.fail(row, ExceptionKind::SettledMeanwhile, reason, remedy).await;
-            if disposition == Disposition::Done("exception") {
+            if disposition == Disposition::Done(Done::Exception) {
                 return disposition;
             }
             match self.store.load_order(&key).await {
@@ -313,7 +313,7 @@ where
                 _ => return disposition,
             }
         }
-        Disposition::Return("moved too often")
+        Disposition::Return(Returned::ChangedByAnotherRun)
     }
 
     /// A person said that Prima holds it, and it does not: the exception is theirs again.
@@ -337,12 +337,12 @@ where
                 current = current.with_creation_of(&ours);
                 if current.listing.cancel_requested.is_some() && never_sent(&current, work.order) {
                     current.enter(Stage::Cancelled, self.clock.now(), "cancelled in Mirakl before it was sent to Prima");
-                    return self.settle(current, "cancelled").await;
+                    return self.settle(current, Done::Cancelled).await;
                 }
                 self.later(current, work, Duration::ZERO).await
             }
-            Ok(_) => Disposition::Done("moved by another run"),
-            Err(_) => Disposition::Return("store unavailable"),
+            Ok(_) => Disposition::Done(Done::MovedByAnotherRun),
+            Err(_) => Disposition::Return(Returned::StoreUnavailable),
         }
     }
 
@@ -412,7 +412,7 @@ where
                     let message = OrderMessage { task: OrderTask::Cancel, ..work.message.clone() };
                     return self.again(&message, Duration::ZERO).await;
                 }
-                Ok(()) => return Disposition::Done("created"),
+                Ok(()) => return Disposition::Done(Done::Created),
                 Err(StoreError::Conflict(_)) => match self.store.load_order(&ours.key).await {
                     // The poller noted something, a cancellation perhaps; the lease is still ours, and so is the move.
                     Ok(Some(current)) if current.stage == Stage::Creating && current.creation.lease == ours.creation.lease => {
@@ -422,14 +422,14 @@ where
                         let what = "it is in Prima now, perhaps besides what was keyed by hand";
                         return self.settled_meanwhile(current, &row, what).await;
                     }
-                    Ok(_) => return Disposition::Done("moved by another run"),
+                    Ok(_) => return Disposition::Done(Done::MovedByAnotherRun),
                     Err(problem) => return unsaved(&row, &problem),
                 },
                 Err(problem) => return unsaved(&row, &problem),
             }
         }
         // The lease ends by itself; the question then finds the order.
-        Disposition::Done("created, to be recorded by the sweep")
+        Disposition::Done(Done::CreatedUnrecorded)
     }
 
     /// Prima's intake is closed: the order waits as a row, and the poller queues it again. One in doubt keeps its message.
@@ -438,7 +438,7 @@ where
             return self.later(row, work, wait).await;
         }
         row.enter(Stage::Firm, self.clock.now(), "Prima does not answer; waits");
-        self.settle(row, "waits for Prima").await
+        self.settle(row, Done::WaitsForPrima).await
     }
 
     /// Gives the lease back, and lets the message come again after `wait`; or the next listing, where the message is out of
@@ -457,7 +457,7 @@ where
             }
         };
         let goes_on = async |row: &OrderRow| {
-            if is_out_of_date(row) { Disposition::Done("waits for the poller's next run") } else { self.again(work.message, wait).await }
+            if is_out_of_date(row) { Disposition::Done(Done::WaitsForThePoller) } else { self.again(work.message, wait).await }
         };
         gives_back(&mut row);
         match self.store.save_order(&mut row).await {
@@ -475,14 +475,14 @@ where
                 Ok(Some(current)) if current.stage.is_over() && is_in_doubt(&row) => {
                     self.settled_meanwhile(current, &row, NOBODY_KNOWS).await
                 }
-                Ok(_) => Disposition::Done("moved by another run"),
+                Ok(_) => Disposition::Done(Done::MovedByAnotherRun),
                 Err(problem) => unsaved(&row, &problem),
             },
             Err(problem) => unsaved(&row, &problem),
         }
     }
 
-    async fn settle(&self, mut row: OrderRow, outcome: &'static str) -> Disposition {
+    async fn settle(&self, mut row: OrderRow, outcome: Done) -> Disposition {
         match self.store.save_order(&mut row).await {
             Ok(()) => Disposition::Done(outcome),
             Err(problem) => unsaved(&row, &problem),

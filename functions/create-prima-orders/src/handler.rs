@@ -8,14 +8,14 @@ use lambda_runtime::Error;
 use shared::aws::clients::Wired;
 use shared::aws::prima_client::Installed;
 use shared::aws::settings::{self, Settings};
-use shared::aws::telemetry::Measures;
 use shared::domain::documents::DocumentKey;
 use shared::domain::documents::UnusableDocument;
 use shared::domain::installation::Purpose;
 use shared::domain::order::rules::OrderRules;
 use shared::kit::clock::{CLOCK_SKEW, Clock, SystemClock};
 
-use crate::{Disposition, Ports, Rulebook, Rules, Run};
+use crate::metrics::BatchMetrics;
+use crate::{Ports, Rulebook, Rules, Run};
 
 /// Messages worked off at once in one process: with the event source's maximum concurrency of two, four calls to Prima.
 const CONCURRENT_MESSAGES: usize = 2;
@@ -58,21 +58,10 @@ impl Function {
         let run = Run { id: request_id.to_owned(), hard_deadline, clock_skew: CLOCK_SKEW };
         let (ports, run) = (&ports, &run);
         let work = |message_id: String, body: String| async move { ports.handle(&message_id, &body, run).await };
-        let measures = Measures::of_function("create-prima-orders");
-        let (response, measures) = shared::aws::batch::answer_counting(batch, CONCURRENT_MESSAGES, measures, counted_as, work).await?;
-        measures.print(SystemClock.now());
+        let (response, metrics) =
+            shared::aws::batch::answer_counting(batch, CONCURRENT_MESSAGES, BatchMetrics::default(), BatchMetrics::count, work).await?;
+        metrics.print(SystemClock.now());
         Ok(response)
-    }
-}
-
-fn counted_as(disposition: Disposition) -> &'static str {
-    match disposition {
-        Disposition::Done("created") => "OrdersCreated",
-        Disposition::Done("exception") => "OrderExceptions",
-        Disposition::Done("cancelled") => "OrdersCancelled",
-        Disposition::Done("again later") => "MessagesDelayed",
-        Disposition::Done(_) => "MessagesWithoutEffect",
-        Disposition::Return(_) => "MessagesReturned",
     }
 }
 
@@ -86,25 +75,5 @@ impl Rulebook for &Function {
         let channel_name = documents.channel(channel_id).await?.map(|channel| channel.name).unwrap_or_default();
         let sku_overrides = documents.sku_overrides(channel_id, skus.iter().copied()).await?;
         Ok(Rules { channel_name, order_rules, sku_overrides })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_outcome_counts_under_the_name_that_dashboards_and_alarms_know() {
-        let names = [
-            (Disposition::Done("created"), "OrdersCreated"),
-            (Disposition::Done("exception"), "OrderExceptions"),
-            (Disposition::Done("cancelled"), "OrdersCancelled"),
-            (Disposition::Done("again later"), "MessagesDelayed"),
-            (Disposition::Done("already settled"), "MessagesWithoutEffect"),
-            (Disposition::Return("store unavailable"), "MessagesReturned"),
-        ];
-        for (disposition, name) in names {
-            assert_eq!(counted_as(disposition), name);
-        }
     }
 }

@@ -22,7 +22,7 @@ use shared::mirakl::shipping::Tracking;
 use shared::mirakl::shipping::{MiraklShipping, SettlementRequest, ShipmentAnswer};
 use shared::mirakl::{MiraklError, OrderState, Outcome};
 
-use crate::{AGAIN, End, Ports, Work, is_refusal};
+use crate::{AGAIN, Done, End, Ports, Work, is_refusal};
 
 /// After this long nobody's call can still be on its way within Mirakl.
 const LONGEST_CALL: Duration = Duration::from_secs(60);
@@ -111,14 +111,14 @@ where
         };
         if is_refunded(&order, row.left_at()) {
             // The poller's next listing moves the row.
-            return Err(End::Done("refunded before it left"));
+            return Err(End::Done(Done::RefundedBeforeItLeft));
         }
         if order.order_state.is_shipped_or_later() {
             return self.confirm_all(row, "shipped in Mirakl by a person").await;
         }
         if order.order_state != OrderState::Shipping {
             // Cancelled: the poller's next listing moves the row.
-            return Err(End::Done("no longer to be shipped"));
+            return Err(End::Done(Done::NoLongerToBeShipped));
         }
         let due = match amounts(&order, short, how, row.dispatch.as_deref().unwrap_or(&Dispatch::default())) {
             Ok(due) => due,
@@ -254,14 +254,14 @@ where
         };
         let Some(order) = order else { return Err(End::Fail(rejected(row, &problem, "Mirakl does not list the order any more"))) };
         if is_refunded(&order, row.left_at()) {
-            return Err(End::Done("refunded before it left"));
+            return Err(End::Done(Done::RefundedBeforeItLeft));
         }
         if order.order_state.is_shipped_or_later() {
             // By us, with a lost answer, or by a person in the back office.
             return self.confirm_all(row, "shipped in Mirakl already").await;
         }
         if order.order_state != OrderState::Shipping {
-            return Err(End::Done("no longer to be shipped"));
+            return Err(End::Done(Done::NoLongerToBeShipped));
         }
         // The carrier may have been taken off the list since it was read.
         let before = pages.platform.clone();
@@ -295,7 +295,7 @@ where
             true
         })
         .await?;
-        Err(End::Done("shipped"))
+        Err(End::Done(Done::Shipped))
     }
 
     async fn confirm_attempt(&self, row: &mut OrderRow, attempt: &ShipmentAttempt, shipment_id: &str) -> Result<(), End> {
@@ -385,18 +385,18 @@ where
         for _try in 0..5 {
             let mut next = row.clone();
             if !change(&mut next) {
-                return Err(End::Done("taken up by another run"));
+                return Err(End::Done(Done::TakenUpByAnotherRun));
             }
             match self.store.save_order(&mut next).await {
                 Ok(()) => {
                     *row = next;
                     // Where the poller or a person moved it meanwhile, it is theirs.
                     let goes_on = matches!(row.stage, Stage::Dispatched | Stage::Shipped);
-                    return if goes_on { Ok(()) } else { Err(End::Done("moved by another run")) };
+                    return if goes_on { Ok(()) } else { Err(End::Done(Done::MovedByAnotherRun)) };
                 }
                 Err(StoreError::Conflict(_)) => match self.store.load_order(&row.key).await {
                     Ok(Some(current)) => *row = current,
-                    Ok(None) => return Err(End::Done("its row is gone")),
+                    Ok(None) => return Err(End::Done(Done::RowGone)),
                     Err(_) => return Err(End::Again(AGAIN)),
                 },
                 Err(_) => return Err(End::Again(AGAIN)),

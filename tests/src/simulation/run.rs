@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use acknowledge_orders::ChannelReport;
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
-use create_prima_orders::{Disposition, Rules};
+use create_prima_orders::{Disposition, Returned, Rules};
 use jiff::Timestamp;
 use shared::domain::channel::Mode;
 use shared::domain::order::row::{OrderRow, Stage};
@@ -423,7 +423,7 @@ pub(super) async fn create(world: Rc<World>, rules: Rc<HashMap<String, Rules>>, 
                 disposition
             }
             Some(Body::Poison(text)) => ports.handle(&id, text, run).await,
-            None => Disposition::Return("no such delivery"),
+            None => Disposition::Return(Returned::Unreadable),
         };
         let is_done = matches!(disposition, Disposition::Done(_));
         if is_done {
