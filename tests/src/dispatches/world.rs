@@ -432,9 +432,9 @@ impl World {
                 self.violate(format!("the plan is unsound: {refusal}"));
             }
             let mut row = OrderRow::first_seen(CHANNELS[index], &listed, now);
-            row.order_number = Some(prima_number.clone());
-            row.created_at = Some(now);
-            row.referenced_at = Some(now);
+            row.creation.order_number = Some(prima_number.clone());
+            row.creation.created_at = Some(now);
+            row.creation.referenced_at = Some(now);
             row.note_sent_lines(&listed);
             row.enter(Stage::Created, now, "created");
             let key = row.key.clone();
