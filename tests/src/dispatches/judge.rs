@@ -19,9 +19,6 @@ use crate::world::scene::Scene as _;
 /// Questions for one order without an answer before a person is asked.
 const UNANSWERED: u32 = 6;
 
-/// Calls about one order without a usable answer before a person is asked.
-const NO_USABLE_ANSWERS: u32 = 3;
-
 /// Rows that are neither finished nor an exception that was told.
 pub(super) fn open_ends(world: &World) -> Vec<String> {
     let numbers = world.numbers.borrow();
@@ -323,8 +320,8 @@ impl Case<'_> {
                 unanswered || self.world.is_unclear(&self.row.key.order_id)
             }
             ExceptionKind::DispatchUnanswered => {
-                let given = self.world.no_usable_answers.borrow();
-                given.get(&self.row.key.order_id).is_some_and(|count| *count >= NO_USABLE_ANSWERS)
+                let order_id = &self.row.key.order_id;
+                self.world.met_spoilt(order_id) || self.world.was_unlucky(order_id)
             }
             ExceptionKind::CancelledInPrima => self.made.parcels.is_empty() && !by_rule,
             _ => false,

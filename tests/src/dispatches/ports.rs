@@ -21,6 +21,7 @@ use shared::prima::{PrimaDispatches, PrimaError, PrimaProgress};
 use simulators::mirakl as marketplace;
 use simulators::prima::OrderStatusAnswer;
 
+use super::run::care_at_once;
 use super::world::{CHANNELS, Heard, Odd, SHOPS, World};
 use crate::world::dice::Dice;
 use crate::world::fate::{Fate, Kind, Pace};
@@ -52,7 +53,7 @@ impl Port {
         effect: impl Fn(&World) -> Result<T, MiraklError> + 'static,
     ) -> Result<T, MiraklError> {
         let answer = self.attempt(operation, about, effect).await;
-        self.hear(answer.as_ref().err(), &[operation], about);
+        self.hear(answer.as_ref().err(), &[operation]);
         answer
     }
 
@@ -63,6 +64,9 @@ impl Port {
         effect: impl Fn(&World) -> Result<T, MiraklError> + 'static,
     ) -> Result<T, MiraklError> {
         let call = self.begin(Kind::Change(operation), (self.channel, about), || about.to_owned()).await;
+        if !call.is_answered() {
+            self.world().got_no_answer(about);
+        }
         if call.fails() {
             return Err(match call.dice.between(0, 2) {
                 0 => MiraklError::not_sent(operation, "no connection"),
@@ -87,16 +91,18 @@ impl Port {
             None => effect(self.world()),
         };
         self.end(&call).await;
-        if call.fate == Fate::AnswerLost { Err(MiraklError::unknown(operation, "the answer was cut")) } else { done }
+        if call.fate == Fate::AnswerLost {
+            return Err(MiraklError::unknown(operation, "the answer was cut"));
+        }
+        if done.is_ok() {
+            self.world().answered(operation, self.channel);
+        }
+        done
     }
 
-    /// Notes a right that is missing, and that a call about an order had no usable answer.
-    fn hear(&self, problem: Option<&MiraklError>, operations: &[&'static str], about: &str) {
+    /// Notes a right that is missing.
+    fn hear(&self, problem: Option<&MiraklError>, operations: &[&'static str]) {
         let Some(problem) = problem else { return };
-        if problem.outcome == Outcome::Unknown {
-            let order_id = about.split(' ').next().unwrap_or_default().to_owned();
-            *self.world().no_usable_answers.borrow_mut().entry(order_id).or_default() += 1;
-        }
         let operation = operations.iter().find(|operation| **operation == problem.operation);
         if let Some(operation) = operation.filter(|operation| self.world().is_refused(self.channel, operation)) {
             self.invocation.notes.borrow_mut().push(Heard { channel: self.channel, operation, at: self.world().now() });
@@ -110,10 +116,16 @@ impl Port {
         let answer = match self.world().no_answer(self.channel, operations, about) {
             Some(problem) => Err(problem),
             None if call.is_answered() => Ok(answer(self.world())),
-            None => Err(MiraklError::unknown(operation, "no answer")),
+            None => {
+                self.world().got_no_answer(about);
+                Err(MiraklError::unknown(operation, "no answer"))
+            }
         };
         self.end(&call).await;
-        self.hear(answer.as_ref().err(), operations, about);
+        self.hear(answer.as_ref().err(), operations);
+        if answer.is_ok() {
+            self.world().answered(operation, self.channel);
+        }
         answer
     }
 }
@@ -240,7 +252,8 @@ impl MiraklShipping for Port {
     async fn settle(&self, request: &SettlementRequest) -> Result<Vec<SettledEntry>, MiraklError> {
         let (index, request) = (self.channel, request.clone());
         let about = request.order_id.clone();
-        self.change(request.how.operation(), &about, move |world| {
+        let refunded = request.lines.first().filter(|_| request.how == How::Refund).map(|line| line.order_line_id.clone());
+        let settle = move |world: &World| {
             let taxes = |taxes: &[Tax]| taxes.iter().map(|tax| (tax.code.clone().unwrap_or_default(), tax.amount.0)).collect();
             let lines: Vec<marketplace::LineSettlement> = request
                 .lines
@@ -269,8 +282,14 @@ impl MiraklShipping for Port {
                 entry_id: Some(id),
             };
             Ok(lines.iter().zip(ids).map(named).collect())
-        })
-        .await
+        };
+        let operation = if refunded.is_some() { How::Refund.operation() } else { How::Cancel.operation() };
+        let settled = self.change(operation, &about, settle).await;
+        // Nobody knows yet what came of it, and customer care refunds something of the same line.
+        if let (Some(line), Err(MiraklError { outcome: Outcome::Unknown, .. })) = (refunded, &settled) {
+            tokio::task::spawn_local(care_at_once(Rc::clone(self.world()), about, line));
+        }
+        settled
     }
 }
 

@@ -11,6 +11,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use rust_decimal::Decimal;
 use shared::domain::dispatch::rhythm::DispatchSettings;
+use shared::domain::events::EventKind;
 use shared::domain::order::life::{Circumstances, on_listing};
 use shared::domain::order::row::{DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, OrderKey, Stage};
 use shared::domain::state::Store as _;
@@ -25,6 +26,7 @@ use super::judge;
 use super::ports::{Invocation, Port};
 use super::world::{SHOPS, World, mended_map};
 use crate::world::consume::{self, Source};
+use crate::world::dice::Dice;
 use crate::world::fate::Kind;
 use crate::world::queue::{Body, Delivery};
 use crate::world::scene::Scene as _;
@@ -120,6 +122,7 @@ async fn live(seed: u64, traced: bool, calm: bool) -> Outcome {
     if !calm {
         tokio::task::spawn_local(take_rights(Rc::clone(&world)));
         tokio::task::spawn_local(go_down(Rc::clone(&world)));
+        tokio::task::spawn_local(spoil_calls(Rc::clone(&world)));
     }
     let numbers: Vec<String> = world.numbers.borrow().keys().cloned().collect();
     let mut at_work: Vec<JoinHandle<()>> =
@@ -189,12 +192,34 @@ fn by_operation(tally: BTreeMap<Kind, u64>) -> BTreeMap<&'static str, u64> {
 async fn care_for(world: Rc<World>, number: String) {
     let dice = world.dice_of(("care", &number));
     tokio::time::sleep(dice.seconds(30, DAY + 5400)).await;
+    refund(&world, number, None, &dice);
+}
+
+/// The same, of money alone, soon after our own refund of a line had no answer.
+pub(super) async fn care_at_once(world: Rc<World>, order_id: String, line: String) {
+    let dice = world.dice_of(("care at once", &line));
+    if !world.may_go_wrong() || !dice.chance(0.3) {
+        return;
+    }
+    tokio::time::sleep(dice.seconds(1, 100)).await;
+    let number = world.numbers.borrow().iter().find(|(_, key)| key.order_id == order_id).map(|(number, _)| number.clone());
+    if let Some(number) = number {
+        refund(&world, number, Some(&line), &dice);
+    }
+}
+
+/// Something of an order is refunded; money alone where it is of one line.
+fn refund(world: &World, number: String, of_line: Option<&str>, dice: &Dice) {
     let Some(key) = world.numbers.borrow().get(&number).cloned() else { return };
-    let (index, kind) = (world.index(&key.channel), dice.between(0, 5));
+    let (index, kind) = (world.index(&key.channel), dice.between(if of_line.is_some() { 2 } else { 0 }, 5));
     let part = Decimal::from(dice.between(10, 60)) / Decimal::ONE_HUNDRED;
     let done = world.shop(index, |shop, now| {
         let order = shop.order(&key.order_id)?;
-        let lines: Vec<_> = order.lines.iter().filter(|line| line.goods_left() > Decimal::ZERO && line.quantity > 0).collect();
+        let lines: Vec<_> = order
+            .lines
+            .iter()
+            .filter(|line| of_line.is_none_or(|of| of == line.order_line_id) && line.goods_left() > Decimal::ZERO && line.quantity > 0)
+            .collect();
         let line = *lines.get(dice.index(lines.len()))?;
         let (quantity, amount) = match kind {
             0 => (0, line.goods_left()),
@@ -320,6 +345,31 @@ async fn take_rights(world: Rc<World>) {
         }
         world.permit(channel, operation);
     }
+}
+
+/// Calls about one order get no usable answer for a while, whenever they are made.
+async fn spoil_calls(world: Rc<World>) {
+    let dice = world.dice_of("spoilt");
+    if dice.chance(0.5) {
+        return;
+    }
+    let keys: Vec<OrderKey> = world.numbers.borrow().values().cloned().collect();
+    let key = &keys[dice.index(keys.len())];
+    let of_channel = [&["OR23", "OR24", "OR11", "OR30"][..], &["ST01", "ST11", "OR11", "OR28"][..]][world.index(&key.channel)];
+    let operation = of_channel[dice.index(of_channel.len())];
+    world.spoil(operation, &key.order_id, Some([500, 503, 504, 200][dice.index(4)]));
+    let back = after(world.now(), dice.seconds(1800, DAY));
+    while world.now() < back && !world.quiet.get() {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+    }
+    let row = world.store.rows().into_iter().find(|row| row.key == *key);
+    // Where it fails for nobody else to show that it works, that is told of the operation.
+    let is_told =
+        world.events.borrow().iter().any(|(_, event)| event.kind == EventKind::OperationFails && event.reason.contains(operation));
+    if world.is_to_be_told_of(&key.order_id) && !is_told && row.is_some_and(|row| row.stage == Stage::Dispatched) {
+        world.violate(format!("{operation} about {} gets no answer again and again, and nobody was told", key.order_id));
+    }
+    world.spoil(operation, &key.order_id, None);
 }
 
 /// Both marketplaces are down for a while.
