@@ -136,8 +136,12 @@ fn shared_knows_in_one_direction() {
             wrong.push(format!("{}: its module has no place in the order: give it one in tests/direction.rs", source.path.display()));
             continue;
         };
-        for named in source.code.split("crate::").skip(1) {
-            let named: String = named.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        for rest in source.code.split("crate::").skip(1) {
+            let named: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            // A macro is exported at the root of the crate, whichever module it stands in.
+            if rest[named.len()..].starts_with('!') {
+                continue;
+            }
             if named != *module && !allowed.contains(&named.as_str()) {
                 wrong.push(format!("{}: {module} must not name {named}", source.path.display()));
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use create_prima_orders::Disposition;
+use create_prima_orders::{Disposition, Done, Returned};
 use shared::domain::events::EventKind;
 use shared::domain::order::row::{ExceptionKind, Stage};
 use shared::domain::queue::{OrderMessage, OrderTask};
@@ -12,7 +12,7 @@ use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, pl
 use system_tests::simulation::marketplace::Happening;
 use system_tests::simulation::office::Progress;
 use system_tests::simulation::plan::Plan;
-use system_tests::simulation::world::{Fate, Kind};
+use system_tests::world::fate::{Fate, Kind};
 
 fn cannot_cancel() -> Plan {
     let mut plan = nothing_yet();
@@ -294,7 +294,7 @@ fn an_answer_that_cannot_be_understood_is_given_to_a_person() {
 fn a_number_that_prima_knows_no_more_is_given_to_a_person() {
     play(nothing_yet(), async |course| {
         is_to_be_cancelled(course, "A-1").await;
-        course.changes("A-1", |row| row.order_number = Some("GONE".to_owned())).await;
+        course.changes("A-1", |row| row.creation.order_number = Some("GONE".to_owned())).await;
         course.pass(minutes(2)).await;
         let (kind, reason) = exception(course, "A-1").await;
         assert_eq!(kind, ExceptionKind::CancelledAfterCreation);
@@ -307,7 +307,7 @@ fn one_without_a_number_has_nothing_to_cancel_in_prima() {
     play(nothing_yet(), async |course| {
         is_to_be_cancelled(course, "A-1").await;
         let asked = course.calls(Kind::Ask, "").len();
-        course.changes("A-1", |row| row.order_number = None).await;
+        course.changes("A-1", |row| row.creation.order_number = None).await;
         course.pass(minutes(2)).await;
         assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Cancelled, (0, 0)));
         assert_eq!((course.calls(Kind::Ask, "").len(), course.calls(Kind::CancelOrder, "").len()), (asked, 0));
@@ -334,21 +334,21 @@ fn a_message_is_settled_by_what_its_row_says_and_needs_time_for_three_calls() {
         course.sells("A-1");
         course.live(3).await;
         let message = OrderMessage { channel: CHANNEL.to_owned(), order_id: "A-1".to_owned(), task: OrderTask::Cancel };
-        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done("nothing to cancel"));
+        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done(Done::NothingToCancel));
         let unknown = OrderMessage { order_id: "A-9".to_owned(), ..message.clone() };
-        assert_eq!(course.work(unknown, minutes(5)).await, Disposition::Done("nothing to cancel"));
+        assert_eq!(course.work(unknown, minutes(5)).await, Disposition::Done(Done::NothingToCancel));
         course.happens("A-1", Happening::Cancel);
         course.poll().await;
         course.loses_all_messages();
         course.breaks(Kind::Load, "row");
-        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Return("store unavailable"));
+        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Return(Returned::StoreUnavailable));
         course.is_mended();
-        assert_eq!(course.work(message.clone(), seconds(189)).await, Disposition::Done("again later"));
+        assert_eq!(course.work(message.clone(), seconds(189)).await, Disposition::Done(Done::AgainLater));
         assert_eq!((course.queued(), course.calls(Kind::CancelOrder, "").len()), (1, 0));
         course.breaks(Kind::Save, "row");
-        assert_eq!(course.work(message.clone(), seconds(190)).await, Disposition::Return("store unavailable"));
+        assert_eq!(course.work(message.clone(), seconds(190)).await, Disposition::Return(Returned::StoreUnavailable));
         course.is_mended();
-        assert_eq!(course.work(message, seconds(190)).await, Disposition::Done("cancelled"));
+        assert_eq!(course.work(message, seconds(190)).await, Disposition::Done(Done::Cancelled));
         assert_eq!(course.calls(Kind::CancelOrder, "").len(), 1, "found cancelled the second time");
     });
 }

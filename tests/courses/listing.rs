@@ -11,7 +11,8 @@ use shared::mirakl::OrderState;
 use system_tests::simulation::course::{CHANNEL, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;
 use system_tests::simulation::plan::{Moment, Windows};
-use system_tests::simulation::world::{Fate, Kind, beginning};
+use system_tests::world::base::beginning;
+use system_tests::world::fate::{Fate, Kind};
 
 #[test]
 fn every_fifth_listing_is_by_state_alone_and_the_next_after_one_that_left_something_behind() {
@@ -571,7 +572,7 @@ fn an_order_whose_date_of_change_disappears_is_created_all_the_same() {
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| sale.debit_after = Some(minutes(3)));
         course.live(2).await;
-        assert!(course.row("A-1").await.mirakl_updated.is_some());
+        assert!(course.row("A-1").await.listing.updated.is_some());
         course.pass(minutes(2)).await;
         course.world.shop(CHANNEL, |shop| shop.change("A-1", |sale| sale.order.last_updated_date = None));
         course.live(10).await;

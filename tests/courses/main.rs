@@ -15,3 +15,4 @@ mod rights;
 mod settling;
 mod slots;
 mod telling;
+mod unanswered;

@@ -8,15 +8,16 @@ use shared::aws::channel_copy::ChannelCopy;
 use shared::aws::clients::Wired;
 use shared::aws::documents::{ChannelList, Documents};
 use shared::aws::event_bus::EventBridgeBus;
+use shared::aws::metrics::Count;
 use shared::aws::queues::SqsQueue;
 use shared::aws::secrets::SecretsManagerKeys;
 use shared::aws::settings::{self, Settings};
 use shared::aws::store::DynamoDbStore;
-use shared::aws::telemetry::Measures;
 use shared::kit::clock::{Clock, SystemClock};
 use shared::mirakl::client::HttpDirectory;
 
-use crate::{ChannelReport, Ports, Run};
+use crate::metrics::{self, RunMetrics};
+use crate::{Ports, Run};
 
 type RealPorts = Ports<HttpDirectory<SecretsManagerKeys, SystemClock>, DynamoDbStore, SqsQueue, EventBridgeBus, SystemClock>;
 
@@ -70,10 +71,8 @@ impl Function {
         let run = Run { id: request_id.to_owned(), hard_deadline };
         let reports = self.ports.poll_all(&list.channels, &run).await;
         let now = self.ports.clock.now();
-        let mut whole = Measures::of_function("acknowledge-orders");
-        whole.count("RunsCompleted", 1).count("ChannelsUnusable", list.unusable.len());
         for report in &reports {
-            measures(report).print(now);
+            metrics::print(report, now);
             tracing::info!(
                 channel = %report.channel,
                 skipped = report.skipped.unwrap_or(""),
@@ -86,7 +85,7 @@ impl Function {
                 "polled"
             );
         }
-        whole.print(now);
+        RunMetrics { completed: Count(1), channels_unusable: Count(list.unusable.len()) }.print(now);
         Ok(Summary { channels: reports.len(), acknowledged: reports.iter().map(|report| report.acknowledged).sum() })
     }
 
@@ -114,38 +113,4 @@ pub struct Summary {
     pub channels: usize,
     /// Orders accepted.
     pub acknowledged: usize,
-}
-
-/// A channel's measures, under the names that alarms and dashboards know.
-fn measures(report: &ChannelReport) -> Measures {
-    let mut measures = Measures::of_channel("acknowledge-orders", &report.channel);
-    // An age that is not known is not said: a zero would end an alarm.
-    if let Some(ages) = report.ages {
-        measures
-            .seconds("OldestOrderWaitingForPrimaSeconds", ages.waiting_for_prima.as_secs_f64())
-            .seconds("OldestExceptionUnannouncedSeconds", ages.unannounced.as_secs_f64());
-    }
-    if report.skipped.is_some() {
-        measures.count("PollsSkipped", 1);
-        return measures;
-    }
-    if report.listed_whole || !report.oldest_unacknowledged.is_zero() {
-        measures.seconds("OldestUnacknowledgedSeconds", report.oldest_unacknowledged.as_secs_f64());
-    }
-    measures
-        .count("PollsCompleted", usize::from(report.completed))
-        .count("OrdersSeen", report.listed)
-        .count("OrdersWaiting", report.waiting)
-        .count("OrdersAcknowledged", report.acknowledged)
-        .count("OrdersQueued", report.queued)
-        .count("ReferencesWritten", report.referenced)
-        .count("Listings", report.pages)
-        .count("Failures", usize::try_from(report.counts.values().sum::<u64>()).unwrap_or(usize::MAX));
-    for &seconds in &report.seconds_to_acknowledge {
-        measures.seconds("AcknowledgementSeconds", seconds);
-    }
-    for (kind, count) in &report.counts {
-        tracing::warn!(channel = %report.channel, kind, count, "failures of this poll");
-    }
-    measures
 }

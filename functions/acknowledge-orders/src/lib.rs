@@ -12,6 +12,7 @@ mod ages;
 pub mod handler;
 mod listing;
 mod look;
+pub mod metrics;
 mod record;
 mod references;
 mod report;

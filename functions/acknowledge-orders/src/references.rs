@@ -1,15 +1,17 @@
-//! Writing Prima's order numbers back: one OR04 a minute, up to 100 orders. While it fails as a whole, less and less often.
+//! Writing Prima's order numbers back: one OR04 a minute, up to 100 orders. While it fails as a whole, less and less often, and for fewer
+//! orders each time, down to one: a single order for which Mirakl refuses the whole call is found so, and holds the others back no longer.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use shared::domain::channel::Channel;
 use shared::domain::channel::MiraklDirectory;
 use shared::domain::events::{Event, EventBus, EventKind, Severity};
-use shared::domain::order::row::{ExceptionKind, OrderRow, REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING, Stage};
+use shared::domain::order::row::{DISPATCH_EXCEPTION, ExceptionKind, OrderRow, REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING, Stage};
 use shared::domain::queue::OrderQueue;
 use shared::domain::state::{PollState, Store};
 use shared::kit::clock::{Clock, after, before};
-use shared::mirakl::{MiraklOrders, SellerReference};
+use shared::mirakl::{MiraklError, MiraklOrders, SellerReference};
 
 use crate::report::ChannelReport;
 use crate::{Ports, rights};
@@ -18,6 +20,10 @@ use crate::{Ports, rights};
 const WRITE: &str = "OR04";
 /// Mirakl's limit for one OR04.
 const REFERENCES_PER_CALL: usize = 100;
+/// Calls in a row that fail as a whole before one is made for a single order: 100, 20, 4, 1.
+const FAILURES_TO_ONE: u32 = 3;
+/// A reference for which a whole call failed is tried by itself so often.
+const ALONE_EVERY: Duration = Duration::from_secs(10 * 60);
 
 impl<D, S, Q, E, C> Ports<D, S, Q, E, C>
 where
@@ -45,10 +51,10 @@ where
         if poll.refused.wait(&channel.id, WRITE, now).is_some() {
             return;
         }
-        // What was shipped meanwhile owes its number all the same. A part may have been cancelled before its number was written: the row
-        // is an exception then, and the number is still owed.
+        // What was shipped meanwhile owes its number all the same. A part may have been cancelled, or the dispatch become an exception,
+        // before the number was written: it is still owed.
         let mut keys = Vec::new();
-        for state in [REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING, Stage::Exception.name()] {
+        for state in [REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING, Stage::Exception.name(), DISPATCH_EXCEPTION] {
             keys.extend(self.store.orders_in(&channel.id, state, REFERENCES_PER_CALL).await.unwrap_or_default());
         }
         if keys.is_empty() {
@@ -58,11 +64,12 @@ where
         // The index lags: the row itself says whether its reference is pending. The oldest first.
         let mut pending: Vec<OrderRow> = rows.into_values().filter(owes_reference).collect();
         pending.sort_by(|one, other| (one.since, &one.key).cmp(&(other.since, &other.key)));
-        pending.truncate(REFERENCES_PER_CALL);
+        let failures = poll.refused.of(&channel.id, WRITE).map_or(0, |one| one.refusals);
+        let is_alone = choose(&mut pending, failures, now);
         let references: Vec<_> = pending
             .iter()
             .filter_map(|row| {
-                let reference = row.order_number.clone()?;
+                let reference = row.creation.order_number.clone()?;
                 Some(SellerReference { order_id: row.key.order_id.clone(), reference })
             })
             .collect();
@@ -80,7 +87,7 @@ where
                 report.note_failure(&problem);
                 // Where Mirakl answers nothing at all, the channel is told of as not listed.
                 if listed && !problem.is_key_refused() {
-                    poll.refused.fails(&channel.id, &problem, owed(&pending), now);
+                    self.after_failure(&mut pending, is_alone, failures, &problem, poll, channel, report).await;
                 }
                 rights::note(&mut poll.refused, channel, WRITE, false, Some(&problem), now);
                 return;
@@ -90,30 +97,71 @@ where
             let Some(answer) = answers.iter().find(|answer| answer.order_id == row.key.order_id) else { continue };
             match &answer.refused {
                 None => {
-                    row.referenced_at = Some(now);
-                    row.references_refused = 0;
+                    row.creation.referenced_at = Some(now);
+                    row.creation.references_refused = 0;
+                    row.creation.reference_fails_others = false;
                     report.referenced += 1;
+                    self.keep(row).await;
                 }
-                Some(reason) => {
-                    tracing::warn!(channel = %channel.id, order = %row.key.order_id, reason, "Mirakl refuses the reference; it is tried again after the others");
-                    report.count("references_refused");
-                    // To the end of the line, so that it cannot keep others from their turn.
-                    row.since = now;
-                    row.references_refused = row.references_refused.saturating_add(1);
-                    if row.references_refused == REFUSALS && !self.tell_of_refused_reference(&row, reason).await {
-                        row.references_refused -= 1;
-                    }
-                }
+                Some(reason) => self.note_refusal(row, reason, report).await,
             }
-            if let Err(problem) = self.store.save_order(&mut row).await {
-                tracing::warn!(channel = %channel.id, order = %row.key.order_id, %problem, "a written reference could not be recorded; it is written again");
+        }
+    }
+
+    /// A whole call failed. `failures`: those before it, in a row.
+    #[expect(clippy::too_many_arguments, reason = "all of it is the call's")]
+    async fn after_failure(
+        &self,
+        pending: &mut Vec<OrderRow>,
+        is_alone: bool,
+        failures: u32,
+        problem: &MiraklError,
+        poll: &mut PollState,
+        channel: &Channel,
+        report: &mut ChannelReport,
+    ) {
+        let now = self.clock.now();
+        if is_alone && failures == 0 {
+            // The latest call for others succeeded: it is this reference's own matter.
+            if let Some(row) = pending.pop() {
+                self.note_refusal(row, &problem.said(), report).await;
             }
+            return;
+        }
+        poll.refused.fails(&channel.id, problem, owed(pending), now);
+        if !is_alone
+            && failures >= FAILURES_TO_ONE
+            && let Some(mut row) = pending.pop()
+        {
+            // Perhaps this one alone: the others go first.
+            row.creation.reference_fails_others = true;
+            row.since = now;
+            self.keep(row).await;
+        }
+    }
+
+    /// Mirakl refused one reference: it goes to the end of the line, and after a few refusals a person is told.
+    async fn note_refusal(&self, mut row: OrderRow, reason: &str, report: &mut ChannelReport) {
+        tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, reason, "Mirakl refuses the reference; it is tried again after the others");
+        report.count("references_refused");
+        // So that it cannot keep others from their turn.
+        row.since = self.clock.now();
+        row.creation.references_refused = row.creation.references_refused.saturating_add(1);
+        if row.creation.references_refused == REFUSALS && !self.tell_of_refused_reference(&row, reason).await {
+            row.creation.references_refused -= 1;
+        }
+        self.keep(row).await;
+    }
+
+    async fn keep(&self, mut row: OrderRow) {
+        if let Err(problem) = self.store.save_order(&mut row).await {
+            tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, %problem, "what Mirakl said of a reference could not be recorded; it is written again");
         }
     }
 
     /// True once people are told.
     async fn tell_of_refused_reference(&self, row: &OrderRow, reason: &str) -> bool {
-        let number = row.order_number.as_deref().unwrap_or_default();
+        let number = row.creation.order_number.as_deref().unwrap_or_default();
         let words: String = reason.chars().take(200).collect();
         let event = Event {
             kind: EventKind::ReferenceRefused,
@@ -122,16 +170,29 @@ where
             needs_person: true,
             severity: Severity::Warning,
             reason: format!("Mirakl keeps refusing Prima's number {number} as the order's reference: {words}"),
-            remedy: "Nothing is held up by it, and it is tried again each minute. Have the marketplace say why: without the number its staff do not find the order in Prima, nor does the connector after a lost table."
+            remedy: "Nothing is held up by it, and it is tried on. Have the marketplace say why: without the number its staff do not find the order in Prima, nor does the connector after a lost table."
                 .to_owned(),
         };
         self.events.publish(&[event]).await.is_ok()
     }
 }
 
+/// Takes those that are written now, and says whether it is one that is written by itself. `failures`: calls in a row that failed as a whole.
+fn choose(pending: &mut Vec<OrderRow>, failures: u32, now: Timestamp) -> bool {
+    let (alone, others): (Vec<_>, Vec<_>) = std::mem::take(pending).into_iter().partition(|row| row.creation.reference_fails_others);
+    if let Some(row) = alone.into_iter().find(|row| row.since <= before(now, ALONE_EVERY)) {
+        *pending = vec![row];
+        return true;
+    }
+    *pending = others;
+    let size = REFERENCES_PER_CALL / 5_usize.saturating_pow(failures).max(1);
+    pending.truncate(size.max(1));
+    false
+}
+
 /// What waits for the operation, for a person.
 fn owed(pending: &[OrderRow]) -> String {
-    let oldest = pending.iter().filter_map(|row| row.created_at).min();
+    let oldest = pending.iter().filter_map(|row| row.creation.created_at).min();
     let since = oldest.map(|at| format!(" (the oldest created at {at:.0})")).unwrap_or_default();
     let more = if pending.len() == REFERENCES_PER_CALL { " or more" } else { "" };
     format!("orders that wait for theirs: {}{more}{since}", pending.len())
@@ -142,6 +203,7 @@ const REFUSALS: u32 = 5;
 
 /// Prima has it under our number, and Mirakl does not hold that number yet.
 fn owes_reference(row: &OrderRow) -> bool {
-    let lost_a_part = row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::LineCancelledAfterCreation);
-    row.owes_reference() || (lost_a_part && row.referenced_at.is_none())
+    let is_meant = |kind: ExceptionKind| kind.is_of_dispatch() || kind == ExceptionKind::LineCancelledAfterCreation;
+    let needs_a_person = row.exception.as_ref().is_some_and(|exception| is_meant(exception.kind)) && row.creation.created_at.is_some();
+    row.owes_reference() || (needs_a_person && row.creation.referenced_at.is_none())
 }

@@ -9,11 +9,11 @@ use shared::aws::clients::WiredImports;
 use shared::aws::secrets::SecretsManagerKeys;
 use shared::aws::settings::{self, Settings};
 use shared::aws::stock_files::S3StockFiles;
-use shared::aws::telemetry::Measures;
 use shared::kit::clock::{Clock, SystemClock};
 use shared::mirakl::client::HttpDirectory;
 
-use crate::{Disposition, Ports, Run};
+use crate::metrics::BatchMetrics;
+use crate::{Ports, Run};
 
 /// The function, wired to AWS and Mirakl.
 #[derive(Debug)]
@@ -54,19 +54,8 @@ impl Function {
         };
         let (ports, run) = (&ports, &run);
         let work = |message_id: String, body: String| async move { ports.handle(&message_id, &body, run).await };
-        let measures = Measures::of_function("check-stock-imports");
-        let (response, measures) = shared::aws::batch::answer_counting(batch, 1, measures, counted_as, work).await?;
-        measures.print(SystemClock.now());
+        let (response, metrics) = shared::aws::batch::answer_counting(batch, 1, BatchMetrics::default(), BatchMetrics::count, work).await?;
+        metrics.print(SystemClock.now());
         Ok(response)
-    }
-}
-
-fn counted_as(disposition: Disposition) -> &'static str {
-    match disposition {
-        Disposition::Done("complete") => "ImportsComplete",
-        Disposition::Done("failed") => "ImportsFailed",
-        Disposition::Done("again later") => "MessagesDelayed",
-        Disposition::Done(_) => "MessagesWithoutEffect",
-        Disposition::Return(_) => "MessagesReturned",
     }
 }

@@ -8,12 +8,14 @@
 //! noted as ended, it is settled once more, which changes nothing. A lost message is sent again by `push-stock`.
 
 pub mod handler;
+pub mod metrics;
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-pub use shared::aws::batch::Disposition;
+use shared::aws::batch;
+pub use shared::aws::batch::Returned;
 use shared::domain::channel::Channel;
 use shared::domain::channel::MiraklDirectory;
 use shared::domain::queue::{ImportMessage, ImportQueue};
@@ -57,6 +59,34 @@ pub struct Ports<D, L, F, Q, C, B> {
     pub book: B,
 }
 
+/// What becomes of a message.
+pub type Disposition = batch::Disposition<Done>;
+
+/// How a message is done with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// The import is through.
+    Complete,
+    /// The import failed.
+    Failed,
+    /// The marketplace does not know the import any more.
+    Gone,
+    /// An import that had been given up has ended.
+    StrayEnded,
+    /// A copy of the message comes later.
+    AgainLater,
+    /// The import is not remembered, or has no id.
+    NothingToAsk,
+    /// Another message asks about the import, later.
+    OlderCopy,
+    /// The channel is gone.
+    NoSuchChannel,
+    /// A copy of the message was quicker.
+    NoLongerWaitedFor,
+    /// A copy of the message was quicker, of an import that had been given up.
+    NoLongerRemembered,
+}
+
 /// One invocation.
 #[derive(Clone, Debug)]
 pub struct Run {
@@ -92,7 +122,7 @@ where
             Ok(message) => message,
             Err(problem) => {
                 tracing::error!(message_id, %problem, "a message cannot be read as one of an import; it goes, whole, to the dead-letter queue");
-                return Disposition::Return("unreadable");
+                return Disposition::Return(Returned::Unreadable);
             }
         };
         let disposition = self.follow_up(&message, run).await;
@@ -105,22 +135,22 @@ where
             return self.again(message, Duration::ZERO).await;
         }
         let Ok((memory, _)) = self.ledger.load_record::<PushMemory>(StockRecord::Push(&message.channel)).await else {
-            return Disposition::Return("store unavailable");
+            return Disposition::Return(Returned::StoreUnavailable);
         };
         let waited_for = memory.imports.under_way.as_ref().filter(|import| import.mark == message.mark);
         let Some(import) = waited_for.or_else(|| memory.imports.stray.iter().find(|stray| stray.mark == message.mark)).cloned() else {
-            return Disposition::Done("nothing to ask");
+            return Disposition::Done(Done::NothingToAsk);
         };
-        let Some(import_id) = import.import_id.clone() else { return Disposition::Done("nothing to ask") };
+        let Some(import_id) = import.import_id.clone() else { return Disposition::Done(Done::NothingToAsk) };
         // The message that counts comes later. Whoever noted when may have had a clock that was ahead of ours.
         if import.ask_at > after(self.clock.now(), CLOCK_SKEW) {
-            return Disposition::Done("an older copy");
+            return Disposition::Done(Done::OlderCopy);
         }
         let channel = match self.book.channels().await {
             Ok(channels) => channels.into_iter().find(|channel| channel.id == message.channel),
-            Err(_) => return Disposition::Return("documents unavailable"),
+            Err(_) => return Disposition::Return(Returned::DocumentsUnavailable),
         };
-        let Some(channel) = channel else { return Disposition::Done("no such channel") };
+        let Some(channel) = channel else { return Disposition::Done(Done::NoSuchChannel) };
         // The right to ask was refused a while ago, for this import or another: it is tried again, less and less often.
         let waits = questions(&import).map(|operation| memory.joint.refused_rights.wait(&message.channel, operation, self.clock.now()));
         if let Some(wait) = waits.into_iter().flatten().max() {
@@ -141,7 +171,7 @@ where
                 }
             };
             if self.change(&message.channel, works).await.is_err() {
-                return Disposition::Return("store unavailable");
+                return Disposition::Return(Returned::StoreUnavailable);
             }
         }
         match state {
@@ -160,7 +190,7 @@ where
                     }
                 })
                 .await
-                .map_or(Disposition::Return("store unavailable"), |()| Disposition::Done("gone"))
+                .map_or(Disposition::Return(Returned::StoreUnavailable), |()| Disposition::Done(Done::Gone))
             }
             ImportState::Failed(reason) => {
                 let reason = format!("import {import_id} {reason}");
@@ -175,7 +205,7 @@ where
                     }
                 })
                 .await
-                .map_or(Disposition::Return("store unavailable"), |()| Disposition::Done("failed"))
+                .map_or(Disposition::Return(Returned::StoreUnavailable), |()| Disposition::Done(Done::Failed))
             }
         }
     }
@@ -225,7 +255,7 @@ where
     /// The import that is waited for is through.
     async fn complete(&self, message: &ImportMessage, errors: &[LineError]) -> Disposition {
         let now = self.clock.now();
-        let Some(lines) = self.lines(message).await else { return Disposition::Return("store unavailable") };
+        let Some(lines) = self.lines(message).await else { return Disposition::Return(Returned::StoreUnavailable) };
         let settled = match &lines {
             Some(lines) => match self
                 .append(
@@ -237,8 +267,8 @@ where
                 .await
             {
                 Ok(Some(settled)) => settled,
-                Ok(None) => return Disposition::Done("no longer waited for"),
-                Err(_) => return Disposition::Return("store unavailable"),
+                Ok(None) => return Disposition::Done(Done::NoLongerWaitedFor),
+                Err(_) => return Disposition::Return(Returned::StoreUnavailable),
             },
             // Its lines are lost: they stay in doubt, and are published again.
             None => Settled::default(),
@@ -281,19 +311,19 @@ where
                 memory.imports.unnamed = (settled.unidentified > 0).then(|| (settled.unidentified, settled.unidentified_reason.clone()));
             })
             .await;
-        changed.map_or(Disposition::Return("store unavailable"), |()| Disposition::Done("complete"))
+        changed.map_or(Disposition::Return(Returned::StoreUnavailable), |()| Disposition::Done(Done::Complete))
     }
 
     /// An import that nobody waited for any more has ended.
     async fn stray_ended(&self, message: &ImportMessage) -> Disposition {
-        let Some(lines) = self.lines(message).await else { return Disposition::Return("store unavailable") };
+        let Some(lines) = self.lines(message).await else { return Disposition::Return(Returned::StoreUnavailable) };
         let lines_are_lost = lines.is_none();
         if let Some(lines) = lines {
             let is_stray = |memory: &PushMemory| memory.imports.stray.iter().any(|stray| stray.mark == message.mark);
             match self.append(&message.channel, is_stray, |ledger| published_again(&lines, ledger), Vec::as_slice).await {
                 Ok(Some(_)) => {}
-                Ok(None) => return Disposition::Done("no longer remembered"),
-                Err(_) => return Disposition::Return("store unavailable"),
+                Ok(None) => return Disposition::Done(Done::NoLongerRemembered),
+                Err(_) => return Disposition::Return(Returned::StoreUnavailable),
             }
         }
         let changed = self
@@ -304,7 +334,7 @@ where
                 memory.joint.republish |= lines_are_lost;
             })
             .await;
-        changed.map_or(Disposition::Return("store unavailable"), |()| Disposition::Done("stray ended"))
+        changed.map_or(Disposition::Return(Returned::StoreUnavailable), |()| Disposition::Done(Done::StrayEnded))
     }
 
     /// The import's lines; the inner one is none where they are lost, the outer one where that is not known.
@@ -370,8 +400,8 @@ where
             })
             .await;
         match (noted, self.queue.ask_later(message, delay).await) {
-            (Ok(()), Ok(())) => Disposition::Done("again later"),
-            _ => Disposition::Return("queue unavailable"),
+            (Ok(()), Ok(())) => Disposition::Done(Done::AgainLater),
+            _ => Disposition::Return(Returned::QueueUnavailable),
         }
     }
 

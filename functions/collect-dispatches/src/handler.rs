@@ -8,15 +8,14 @@ use jiff::Timestamp;
 use lambda_runtime::Error;
 use shared::aws::clients::Wired;
 use shared::aws::config::code_of;
-use shared::aws::prima_client::{Installed, measure_slot};
+use shared::aws::prima_client::Installed;
 use shared::aws::settings::{self, Settings};
-use shared::aws::telemetry::Measures;
 use shared::domain::dispatch::rhythm::Source;
 use shared::domain::prima_calls::PrimaCaller;
 use shared::kit::clock::{Clock, SystemClock};
 
 use crate::files::{Inbox, Unread, Verdict};
-use crate::{Ports, Report, Run};
+use crate::{Ports, Report, Run, metrics};
 
 /// Where files are dropped.
 const INCOMING: &str = "incoming/";
@@ -68,7 +67,7 @@ impl Function {
             calls: installation.calls,
         };
         let report = ports.collect(&Run { hard_deadline }).await?;
-        measures(&report).print(SystemClock.now());
+        metrics::print(&report, SystemClock.now());
         tracing::info!(
             due = report.due,
             postponed = report.postponed,
@@ -81,34 +80,6 @@ impl Function {
         );
         Ok(report)
     }
-}
-
-fn measures(report: &Report) -> Measures {
-    let mut measures = Measures::of_function("collect-dispatches");
-    measures
-        .count("RunsCompleted", 1)
-        .count("OrdersDue", report.due)
-        .count("OrdersPostponed", report.postponed)
-        .count("QuestionsAsked", report.asked)
-        .count("DispatchesQueued", report.queued)
-        .count("DispatchExceptions", report.exceptions)
-        .count("DispatchesResumed", report.resumed)
-        .count("DeadlinesNear", report.warned)
-        .count("FilesTakenIn", report.files)
-        .count("Failures", report.counts.values().sum());
-    if let Some(slot) = report.slot {
-        measure_slot(slot, &mut measures);
-    }
-    // An age that is not known is not said: a zero would end an alarm.
-    if report.knows_ages() {
-        measures
-            .seconds("OldestDispatchUntoldSeconds", report.oldest_untold.as_secs_f64())
-            .seconds("OldestExceptionUnannouncedSeconds", report.oldest_unannounced.as_secs_f64());
-    }
-    for (kind, count) in &report.counts {
-        tracing::warn!(kind, count, "failures of this run");
-    }
-    measures
 }
 
 /// The bucket of dispatch files: `incoming/` is where they are dropped, `done/` and `refused/` where they end.

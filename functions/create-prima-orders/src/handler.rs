@@ -6,9 +6,8 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
 use lambda_runtime::Error;
 use shared::aws::clients::Wired;
-use shared::aws::prima_client::{Installed, measure_slot};
+use shared::aws::prima_client::Installed;
 use shared::aws::settings::{self, Settings};
-use shared::aws::telemetry::Measures;
 use shared::domain::documents::DocumentKey;
 use shared::domain::documents::UnusableDocument;
 use shared::domain::order::rules::OrderRules;
@@ -16,7 +15,8 @@ use shared::domain::prima_calls::PrimaCaller;
 use shared::domain::prima_slots::Slot;
 use shared::kit::clock::{CLOCK_SKEW, Clock, SystemClock};
 
-use crate::{Disposition, Ports, Rulebook, Rules, Run};
+use crate::metrics::{BatchMetrics, of_slot};
+use crate::{Ports, Rulebook, Rules, Run};
 
 /// Messages worked off at once in one process. Of their calls to Prima one is made at a time.
 const CONCURRENT_MESSAGES: usize = 2;
@@ -61,24 +61,13 @@ impl Function {
         run.slot = ports.lease_slot(&run).await;
         let (ports, run) = (&ports, &run);
         let work = |message_id: String, body: String| async move { ports.handle(&message_id, &body, run).await };
-        let mut measures = Measures::of_function("create-prima-orders");
-        measure_slot(run.slot, &mut measures);
-        let answered = shared::aws::batch::answer_counting(batch, CONCURRENT_MESSAGES, measures, counted_as, work).await;
+        let answered =
+            shared::aws::batch::answer_counting(batch, CONCURRENT_MESSAGES, BatchMetrics::default(), BatchMetrics::count, work).await;
         ports.give_slot_back(run).await;
-        let (response, measures) = answered?;
-        measures.print(SystemClock.now());
+        let (response, metrics) = answered?;
+        of_slot(run.slot, SystemClock.now()).print(SystemClock.now());
+        metrics.print(SystemClock.now());
         Ok(response)
-    }
-}
-
-fn counted_as(disposition: Disposition) -> &'static str {
-    match disposition {
-        Disposition::Done("created") => "OrdersCreated",
-        Disposition::Done("exception") => "OrderExceptions",
-        Disposition::Done("cancelled") => "OrdersCancelled",
-        Disposition::Done("again later") => "MessagesDelayed",
-        Disposition::Done(_) => "MessagesWithoutEffect",
-        Disposition::Return(_) => "MessagesReturned",
     }
 }
 
@@ -92,25 +81,5 @@ impl Rulebook for &Function {
         let channel_name = documents.channel(channel_id).await?.map(|channel| channel.name).unwrap_or_default();
         let sku_overrides = documents.sku_overrides(channel_id, skus.iter().copied()).await?;
         Ok(Rules { channel_name, order_rules, sku_overrides })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_outcome_counts_under_the_name_that_dashboards_and_alarms_know() {
-        let names = [
-            (Disposition::Done("created"), "OrdersCreated"),
-            (Disposition::Done("exception"), "OrderExceptions"),
-            (Disposition::Done("cancelled"), "OrdersCancelled"),
-            (Disposition::Done("again later"), "MessagesDelayed"),
-            (Disposition::Done("already settled"), "MessagesWithoutEffect"),
-            (Disposition::Return("store unavailable"), "MessagesReturned"),
-        ];
-        for (disposition, name) in names {
-            assert_eq!(counted_as(disposition), name);
-        }
     }
 }

@@ -13,13 +13,14 @@
 mod cancel;
 mod create;
 pub mod handler;
+pub mod metrics;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::aws::batch;
-pub use shared::aws::batch::Disposition;
+pub use shared::aws::batch::Returned;
 use shared::domain::documents::UnusableDocument;
 use shared::domain::events::EventBus;
 use shared::domain::exceptions::announce;
@@ -81,6 +82,44 @@ pub struct Ports<P, S, Q, E, C, R> {
     pub calls: PrimaCalls,
 }
 
+/// What becomes of a message.
+pub type Disposition = batch::Disposition<Done>;
+
+/// How a message is done with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// The order is in Prima.
+    Created,
+    /// The order is in Prima, and its row does not say so yet: the lease ends by itself, and the question then finds the order.
+    CreatedUnrecorded,
+    /// The order became an exception.
+    Exception,
+    /// The order is cancelled.
+    Cancelled,
+    /// The order was refunded before it was sent.
+    Refunded,
+    /// None of its pieces is left.
+    NothingLeftToCreate,
+    /// A copy of the message comes later.
+    AgainLater,
+    /// Prima does not answer: the order waits as a row.
+    WaitsForPrima,
+    /// The message is out of date: the poller's next run sends another one.
+    WaitsForThePoller,
+    /// The message is older than its row.
+    OlderThanItsRow,
+    /// No row knows the order.
+    UnknownOrder,
+    /// Another message has the lease.
+    InOtherHands,
+    /// The order has been created, or ended, before.
+    AlreadySettled,
+    /// Another run was quicker with the row.
+    MovedByAnotherRun,
+    /// The order is not to be cancelled, or is cancelled already.
+    NothingToCancel,
+}
+
 /// One invocation.
 #[derive(Clone, Debug)]
 pub struct Run {
@@ -124,7 +163,7 @@ where
     pub async fn handle(&self, message_id: &str, body: &str, run: &Run) -> Disposition {
         match batch::read(message_id, body) {
             Ok(message) => self.work(message_id, message, run).await,
-            Err(unreadable) => unreadable,
+            Err(unreadable) => Disposition::Return(unreadable),
         }
     }
 
@@ -138,7 +177,7 @@ where
         let disposition = match &message.task {
             OrderTask::Create { order } => self.create(message_id, &key, order, &message, run).await,
             OrderTask::Cancel => self.cancel(&key, &message, run).await,
-            OrderTask::Dispatch => batch::misplaced(message_id),
+            OrderTask::Dispatch => Disposition::Return(batch::misplaced(message_id)),
         };
         tracing::info!(channel = %key.channel, order = %key.order_id, outcome = ?disposition, "worked off");
         disposition
@@ -151,14 +190,17 @@ where
         match self.store.save_order(&mut row).await {
             Ok(()) => {
                 announce(&self.store, &self.queue, &self.events, &mut row, now).await;
-                Disposition::Done("exception")
+                Disposition::Done(Done::Exception)
             }
             Err(problem) => unsaved(&row, &problem),
         }
     }
 
     async fn again(&self, message: &OrderMessage, delay: Duration) -> Disposition {
-        batch::again(&self.queue, message, delay).await
+        match batch::again(&self.queue, message, delay).await {
+            Ok(()) => Disposition::Done(Done::AgainLater),
+            Err(returned) => Disposition::Return(returned),
+        }
     }
 
     /// Notes whether Prima answered at all: the breaker listens to the transport, not to what was said. True where Prima does not
@@ -181,8 +223,8 @@ fn would_end_in_time(calls: u32, manners: &PrimaManners, now: Timestamp, deadlin
 fn unsaved(row: &OrderRow, problem: &StoreError) -> Disposition {
     tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, %problem, "the row could not be saved; the sweep takes the order up again");
     match problem {
-        StoreError::Conflict(_) => Disposition::Done("moved by another run"),
-        StoreError::Unavailable(_) | StoreError::Unreadable { .. } => Disposition::Return("store unavailable"),
+        StoreError::Conflict(_) => Disposition::Done(Done::MovedByAnotherRun),
+        StoreError::Unavailable(_) | StoreError::Unreadable { .. } => Disposition::Return(Returned::StoreUnavailable),
     }
 }
 

@@ -8,21 +8,20 @@ use lambda_runtime::Error;
 use shared::aws::clients::Wired;
 use shared::aws::documents::Documents;
 use shared::aws::event_bus::EventBridgeBus;
-use shared::aws::prima_client::{Installed, measure_slot};
+use shared::aws::prima_client::Installed;
 use shared::aws::queues::SqsQueue;
 use shared::aws::secrets::SecretsManagerKeys;
 use shared::aws::settings::{self, Settings};
 use shared::aws::stock_files::S3StockFiles;
 use shared::aws::stock_ledger::DynamoDbLedger;
 use shared::aws::store::DynamoDbStore;
-use shared::aws::telemetry::Measures;
 use shared::domain::prima_calls::PrimaCaller;
 use shared::kit::clock::{Clock, SystemClock, before};
 use shared::mirakl::client::HttpDirectory;
 use shared::prima::PrimaClient;
 
 use crate::reading::RESERVED;
-use crate::{PortTypes, Ports, Report, Run};
+use crate::{PortTypes, Ports, Report, Run, metrics};
 
 /// The function, wired to AWS, Mirakl and Prima.
 #[derive(Debug)]
@@ -77,7 +76,7 @@ impl Function {
         };
         let began = SystemClock.now();
         let report = ports.tick(&Run { id: request_id.to_owned(), hard_deadline }).await?;
-        print(&report, began);
+        metrics::print(&report, began, SystemClock.now());
         Ok(report)
     }
 }
@@ -96,40 +95,4 @@ impl<'f> PortTypes for Aws<'f> {
     type Events = &'f EventBridgeBus;
     type Clock = SystemClock;
     type Book = &'f Documents;
-}
-
-fn print(report: &Report, began: Timestamp) {
-    let now = SystemClock.now();
-    let mut measures = Measures::of_function("push-stock");
-    measures
-        // One that found another at work is no sign of life: that one may be dying.
-        .count("RunsCompleted", usize::from(!report.overlapped))
-        .count("RunsOverlapped", usize::from(report.overlapped))
-        .count("BasisMissing", usize::from(report.unagreed))
-        .count("StockExceptions", report.announced)
-        .milliseconds("RunMilliseconds", now.duration_since(began).as_secs_f64() * 1000.0);
-    if let Some(slot) = report.slot {
-        measure_slot(slot, &mut measures);
-    }
-    if let Some(reading) = &report.reading {
-        measures
-            .count("RangesRead", reading.ranges)
-            .count("RangesFailed", reading.failed)
-            .count("SkusRead", reading.figures)
-            .count("SkusUnusable", reading.unusable)
-            .seconds("ReadingSeconds", reading.milliseconds as f64 / 1000.0);
-    }
-    if let Some(named) = &report.named {
-        measures
-            .count("SkusAskedByName", named.asked)
-            .count("SkusReadByName", named.answered)
-            .count("NamedReadingsFailed", usize::from(named.failed));
-    }
-    if let Some(age) = report.figures_age {
-        measures.seconds("OldestFigureSeconds", age as f64);
-    }
-    measures.print(now);
-    for channel in &report.channels {
-        channel.measures().print(now);
-    }
 }

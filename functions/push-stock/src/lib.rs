@@ -24,6 +24,7 @@ pub mod handler;
 mod imports;
 mod lease;
 mod listing;
+pub mod metrics;
 mod offers_list;
 mod publish;
 mod reading;

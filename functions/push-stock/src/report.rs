@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use shared::aws::telemetry::Measures;
 use shared::domain::prima_slots::Slot;
 use shared::domain::stock::cadence::{Reason, Velocity};
 use shared::domain::stock::in_flight::Unprotected;
@@ -98,36 +97,5 @@ impl ChannelReport {
     #[must_use]
     pub fn of(channel: &str) -> Self {
         Self { channel: channel.to_owned(), ..Self::default() }
-    }
-
-    /// Its measures.
-    #[must_use]
-    pub fn measures(&self) -> Measures {
-        let mut measures = Measures::of_channel("push-stock", &self.channel);
-        measures
-            .count("OffersTouched", self.touched)
-            .count("LinesWaiting", self.waiting)
-            .count("LinesPublished", self.published)
-            .count("PushesBegun", usize::from(self.pushed))
-            .count("ImportsFailed", usize::from(self.failed))
-            .count("UnitsThatMaySellTwice", usize::try_from(self.may_sell_twice).unwrap_or(usize::MAX))
-            .count("OffersDrifted", self.drifted)
-            .seconds("OldestStockImportSeconds", self.oldest_import.as_secs_f64())
-            .seconds("OldestExceptionUnannouncedSeconds", self.oldest_unannounced.as_secs_f64());
-        if let Some(reason) = self.reason.filter(|_| self.pushed) {
-            measures.count(pushes_for(reason), 1);
-        }
-        measures
-    }
-}
-
-/// The measure that counts pushes for this reason.
-fn pushes_for(reason: Reason) -> &'static str {
-    match reason {
-        Reason::First => "PushesFirst",
-        Reason::Urgent => "PushesUrgent",
-        Reason::Lowering => "PushesLowering",
-        Reason::Promotion => "PushesPromotion",
-        Reason::Filling | Reason::Sales => "PushesBySales",
     }
 }

@@ -7,6 +7,7 @@ use shared::domain::channel::MiraklDirectory;
 use shared::domain::dispatch::book::{Book, Pages};
 use shared::domain::dispatch::plan::{Facts, Failure, Step, next_step};
 use shared::domain::dispatch::settlement::{Due, ShortLine, amounts, effect, given_back, settled_lines};
+use shared::domain::dispatch::unanswered::Unanswered;
 use shared::domain::dispatch::{Dispatch, SettledLine, Settlement, ShipmentAttempt};
 use shared::domain::events::EventBus;
 use shared::domain::order::remaining::is_refunded;
@@ -21,7 +22,7 @@ use shared::mirakl::shipping::Tracking;
 use shared::mirakl::shipping::{MiraklShipping, SettlementRequest, ShipmentAnswer};
 use shared::mirakl::{MiraklError, OrderState, Outcome};
 
-use crate::{AGAIN, End, Ports, Work, is_refusal};
+use crate::{AGAIN, Done, End, Ports, Work, is_refusal};
 
 /// After this long nobody's call can still be on its way within Mirakl.
 const LONGEST_CALL: Duration = Duration::from_secs(60);
@@ -86,7 +87,7 @@ where
                 self.forget_attempt(row, &attempt).await?;
                 self.after_refusal(row, MiraklError::refused("ST01", 201, None, message), pages, work).await
             }
-            Err(problem) if problem.outcome == Outcome::Unknown => Err(End::Again(AGAIN)),
+            Err(problem) if problem.outcome == Outcome::Unknown => Err(End::Unanswered(Box::new(problem), Some(AGAIN))),
             Err(problem) => {
                 self.forget_attempt(row, &attempt).await?;
                 self.after_refusal(row, problem, pages, work).await
@@ -110,14 +111,14 @@ where
         };
         if is_refunded(&order, row.left_at()) {
             // The poller's next listing moves the row.
-            return Err(End::Done("refunded before it left"));
+            return Err(End::Done(Done::RefundedBeforeItLeft));
         }
         if order.order_state.is_shipped_or_later() {
             return self.confirm_all(row, "shipped in Mirakl by a person").await;
         }
         if order.order_state != OrderState::Shipping {
             // Cancelled: the poller's next listing moves the row.
-            return Err(End::Done("no longer to be shipped"));
+            return Err(End::Done(Done::NoLongerToBeShipped));
         }
         let due = match amounts(&order, short, how, row.dispatch.as_deref().unwrap_or(&Dispatch::default())) {
             Ok(due) => due,
@@ -164,7 +165,7 @@ where
                 };
                 self.confirm_settlement(row, now, settled.into_iter().map(named).collect()).await
             }
-            Err(problem) if problem.outcome == Outcome::Unknown => Err(End::Again(AGAIN)),
+            Err(problem) if problem.outcome == Outcome::Unknown => Err(End::Unanswered(Box::new(problem), Some(AGAIN))),
             Err(problem) => {
                 self.forget_settlement(row, now).await?;
                 if is_refusal(&problem) {
@@ -253,14 +254,14 @@ where
         };
         let Some(order) = order else { return Err(End::Fail(rejected(row, &problem, "Mirakl does not list the order any more"))) };
         if is_refunded(&order, row.left_at()) {
-            return Err(End::Done("refunded before it left"));
+            return Err(End::Done(Done::RefundedBeforeItLeft));
         }
         if order.order_state.is_shipped_or_later() {
             // By us, with a lost answer, or by a person in the back office.
             return self.confirm_all(row, "shipped in Mirakl already").await;
         }
         if order.order_state != OrderState::Shipping {
-            return Err(End::Done("no longer to be shipped"));
+            return Err(End::Done(Done::NoLongerToBeShipped));
         }
         // The carrier may have been taken off the list since it was read.
         let before = pages.platform.clone();
@@ -283,6 +284,7 @@ where
         self.record(row, move |row| {
             let dispatch = row.dispatch.get_or_insert_default();
             dispatch.attempt = None;
+            dispatch.unanswered = None;
             dispatch.ended_at.get_or_insert(now);
             for parcel in &mut dispatch.parcels {
                 parcel.confirmed_at.get_or_insert(now);
@@ -293,13 +295,14 @@ where
             true
         })
         .await?;
-        Err(End::Done("shipped"))
+        Err(End::Done(Done::Shipped))
     }
 
     async fn confirm_attempt(&self, row: &mut OrderRow, attempt: &ShipmentAttempt, shipment_id: &str) -> Result<(), End> {
         let now = self.clock.now();
         self.record(row, |row| {
             let dispatch = row.dispatch.get_or_insert_default();
+            dispatch.unanswered = None;
             let identity = (attempt.dispatch.as_str(), attempt.consignment.as_str());
             for parcel in dispatch.parcels.iter_mut().filter(|parcel| parcel.identity() == identity) {
                 parcel.confirmed_at.get_or_insert(now);
@@ -346,6 +349,7 @@ where
             settlement.confirmed_at = Some(now);
             settlement.lines.clone_from(&lines);
             dispatch.requested = None;
+            dispatch.unanswered = None;
             let (how, settled) = (settlement.how, settlement.lines.clone());
             if how == How::Cancel {
                 // As Mirakl lists them from now on: less what is cancelled.
@@ -381,18 +385,18 @@ where
         for _try in 0..5 {
             let mut next = row.clone();
             if !change(&mut next) {
-                return Err(End::Done("taken up by another run"));
+                return Err(End::Done(Done::TakenUpByAnotherRun));
             }
             match self.store.save_order(&mut next).await {
                 Ok(()) => {
                     *row = next;
                     // Where the poller or a person moved it meanwhile, it is theirs.
                     let goes_on = matches!(row.stage, Stage::Dispatched | Stage::Shipped);
-                    return if goes_on { Ok(()) } else { Err(End::Done("moved by another run")) };
+                    return if goes_on { Ok(()) } else { Err(End::Done(Done::MovedByAnotherRun)) };
                 }
                 Err(StoreError::Conflict(_)) => match self.store.load_order(&row.key).await {
                     Ok(Some(current)) => *row = current,
-                    Ok(None) => return Err(End::Done("its row is gone")),
+                    Ok(None) => return Err(End::Done(Done::RowGone)),
                     Err(_) => return Err(End::Again(AGAIN)),
                 },
                 Err(_) => return Err(End::Again(AGAIN)),
@@ -409,7 +413,11 @@ fn unread(row: &OrderRow, how: How, problem: &MiraklError) -> End {
 
 pub(crate) fn in_passing(row: &OrderRow, problem: &MiraklError) -> End {
     tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, %problem, "Mirakl cannot be told now; tried again");
-    End::Failed(problem.retry_after)
+    if Unanswered::is_one(problem) {
+        End::Unanswered(Box::new(problem.clone()), problem.retry_after)
+    } else {
+        End::Failed(problem.retry_after)
+    }
 }
 
 fn rejected(row: &OrderRow, problem: &MiraklError, more: &str) -> Failure {

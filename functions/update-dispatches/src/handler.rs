@@ -8,11 +8,11 @@ use lambda_runtime::Error;
 use shared::aws::clients::Wired;
 use shared::aws::secrets::SecretsManagerKeys;
 use shared::aws::settings::{self, Settings};
-use shared::aws::telemetry::Measures;
 use shared::kit::clock::{CLOCK_SKEW, Clock, SystemClock};
 use shared::mirakl::client::HttpDirectory;
 
-use crate::{Disposition, Ports, Run};
+use crate::metrics::BatchMetrics;
+use crate::{Ports, Run};
 
 /// Messages worked off at once in one process.
 const CONCURRENT_MESSAGES: usize = 4;
@@ -54,20 +54,9 @@ impl Function {
         let run = Run { hard_deadline, clock_skew: CLOCK_SKEW };
         let (ports, run) = (&ports, &run);
         let work = |message_id: String, body: String| async move { ports.handle(&message_id, &body, run).await };
-        let measures = Measures::of_function("update-dispatches");
-        let (response, measures) = shared::aws::batch::answer_counting(batch, CONCURRENT_MESSAGES, measures, counted_as, work).await?;
-        measures.print(SystemClock.now());
+        let (response, metrics) =
+            shared::aws::batch::answer_counting(batch, CONCURRENT_MESSAGES, BatchMetrics::default(), BatchMetrics::count, work).await?;
+        metrics.print(SystemClock.now());
         Ok(response)
-    }
-}
-
-fn counted_as(disposition: Disposition) -> &'static str {
-    match disposition {
-        Disposition::Done("shipped") => "OrdersShipped",
-        Disposition::Done("part shipped") => "PartsShipped",
-        Disposition::Done("exception") => "DispatchExceptions",
-        Disposition::Done("again later") => "MessagesDelayed",
-        Disposition::Done(_) => "MessagesWithoutEffect",
-        Disposition::Return(_) => "MessagesReturned",
     }
 }

@@ -10,18 +10,21 @@
 
 mod effects;
 pub mod handler;
+pub mod metrics;
 mod rights;
+mod unanswered;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::aws::batch;
-pub use shared::aws::batch::Disposition;
+pub use shared::aws::batch::Returned;
 use shared::domain::channel::MiraklDirectory;
 use shared::domain::channel::{Channel, Mode};
 use shared::domain::dispatch::MENDED_IN_PRIMA;
 use shared::domain::dispatch::book::{Book, Pages};
 use shared::domain::dispatch::plan::{Facts, Failure, Step, next_step};
+use shared::domain::dispatch::unanswered::Unanswered;
 use shared::domain::documents::UnusableDocument;
 use shared::domain::events::{Event, EventBus, EventKind, Severity};
 use shared::domain::exceptions::announce;
@@ -70,6 +73,42 @@ pub struct Ports<D, S, Q, E, C, B> {
     pub book: B,
 }
 
+/// What becomes of a message.
+pub type Disposition = batch::Disposition<Done>;
+
+/// How a message is done with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// The order is shipped in Mirakl.
+    Shipped,
+    /// Mirakl knows what has left; more is to come.
+    PartShipped,
+    /// Prima cancelled the order, and now it is cancelled in Mirakl too.
+    Cancelled,
+    /// The order became an exception.
+    Exception,
+    /// A copy of the message comes later.
+    AgainLater,
+    /// The channel observes: nothing was written.
+    Observed,
+    /// The order has nothing that Mirakl is to know.
+    NothingToTell,
+    /// The row expects another message, later.
+    OlderCopy,
+    /// The channel has no dispatches.
+    DispatchesOff,
+    /// The order was refunded before it left.
+    RefundedBeforeItLeft,
+    /// Mirakl does not expect its goods any more.
+    NoLongerToBeShipped,
+    /// Another run was quicker with the row.
+    MovedByAnotherRun,
+    /// Another run has begun what this one was about to send.
+    TakenUpByAnotherRun,
+    /// The row is gone.
+    RowGone,
+}
+
 /// One invocation.
 #[derive(Clone, Debug)]
 pub struct Run {
@@ -82,11 +121,13 @@ pub struct Run {
 /// Why a step ends the work on an order.
 enum End {
     /// The message is done with.
-    Done(&'static str),
+    Done(Done),
     /// The message comes again after a while.
     Again(Duration),
     /// It could not do its work now, and comes again: after as long as was asked for, or as its failures so far say.
     Failed(Option<Duration>),
+    /// Mirakl gave no usable answer to a call about this order. It comes again as after [`End::Failed`].
+    Unanswered(Box<MiraklError>, Option<Duration>),
     /// A person has to act.
     Fail(Failure),
 }
@@ -113,8 +154,8 @@ where
     pub async fn handle(&self, message_id: &str, body: &str, run: &Run) -> Disposition {
         match batch::read(message_id, body) {
             Ok(message) if message.task == OrderTask::Dispatch => self.work(message, run).await,
-            Ok(_) => batch::misplaced(message_id),
-            Err(unreadable) => unreadable,
+            Ok(_) => Disposition::Return(batch::misplaced(message_id)),
+            Err(unreadable) => Disposition::Return(unreadable),
         }
     }
 
@@ -132,34 +173,38 @@ where
         }
         let row = match self.store.load_order(key).await {
             Ok(Some(row)) if row.stage == Stage::Dispatched => row,
-            Ok(_) => return Disposition::Done("nothing to tell"),
-            Err(_) => return Disposition::Return("store unavailable"),
+            Ok(_) => return Disposition::Done(Done::NothingToTell),
+            Err(_) => return Disposition::Return(Returned::StoreUnavailable),
         };
         if row.dispatch.as_ref().is_some_and(|dispatch| dispatch.is_ahead_of_message(self.clock.now())) {
-            return Disposition::Done("an older copy");
+            return Disposition::Done(Done::OlderCopy);
         }
         let channel = match self.book.channels().await {
             Ok(channels) => channels.into_iter().find(|channel| channel.id == key.channel),
-            Err(_) => return Disposition::Return("documents unavailable"),
+            Err(_) => return Disposition::Return(Returned::DocumentsUnavailable),
         };
         let Some(channel) = channel.filter(|channel| channel.dispatches != Mode::Off) else {
-            return Disposition::Done("dispatches are off");
+            return Disposition::Done(Done::DispatchesOff);
         };
         let deadline = before(run.hard_deadline, Duration::from_secs(3));
         let client = match self.directory.client(&channel, deadline).await {
             Ok(client) => client,
             Err(problem) => {
                 tracing::warn!(channel = %key.channel, order = %key.order_id, %problem, "Mirakl cannot be told now; tried again");
-                return self.put_off(row, message, problem.retry_after).await;
+                return self.put_off(row, message, problem.retry_after, None).await;
             }
         };
         let client = Permitted::new(client, &channel.id, &self.store, &self.events, &self.clock).await;
+        if let Some(wait) = unanswered::gives_way(&row, &client) {
+            return self.put_off(row, message, Some(wait), None).await;
+        }
         let work = Work { client, channel: &channel, run, began: self.clock.now() };
         let mut row = row;
         match self.tell_all(&mut row, &work, |operations| work.client.held(operations)).await {
             End::Done(what) => Disposition::Done(what),
-            End::Again(wait) => self.put_off(row, message, Some(wait)).await,
-            End::Failed(asked) => self.put_off(row, message, asked).await,
+            End::Again(wait) => self.put_off(row, message, Some(wait), None).await,
+            End::Failed(asked) => self.put_off(row, message, asked, None).await,
+            End::Unanswered(problem, asked) => self.after_no_answer(row, message, &work.client, &problem, asked).await,
             End::Fail(failure) => self.fail(row, failure).await,
         }
     }
@@ -191,7 +236,7 @@ where
             let step = next_step(row, &facts);
             if work.channel.dispatches == Mode::Observe {
                 tracing::info!(channel = %row.key.channel, order = %row.key.order_id, ?step, "observing: would do this");
-                return End::Done("observed");
+                return End::Done(Done::Observed);
             }
             if let Some(problem) = held(operations_of(&step)) {
                 return in_passing(row, &problem);
@@ -320,7 +365,12 @@ where
         match self.store.save_order(&mut next).await {
             Ok(()) => {
                 *row = next;
-                End::Done(if stage == Stage::PartDispatched { "part shipped" } else { "shipped" })
+                End::Done(match stage {
+                    Stage::PartDispatched => Done::PartShipped,
+                    Stage::Shipped => Done::Shipped,
+                    Stage::Cancelled => Done::Cancelled,
+                    _ => Done::NothingToTell,
+                })
             }
             // The poller noted something: said of the row as it stands now.
             Err(StoreError::Conflict(_)) => End::Again(Duration::ZERO),
@@ -333,30 +383,45 @@ where
         let now = self.clock.now();
         let mut row = row;
         row.fail(failure.kind, failure.reason, failure.remedy, now);
-        row.dispatch.get_or_insert_default().due_at = after(now, MENDED_IN_PRIMA);
+        let dispatch = row.dispatch.get_or_insert_default();
+        dispatch.due_at = after(now, MENDED_IN_PRIMA);
+        // Tried again, it is counted anew.
+        dispatch.unanswered = None;
         match self.store.save_order(&mut row).await {
             Ok(()) => {
                 announce(&self.store, &self.queue, &self.events, &mut row, now).await;
-                Disposition::Done("exception")
+                Disposition::Done(Done::Exception)
             }
-            Err(StoreError::Conflict(_)) => Disposition::Return("changed by another run"),
-            Err(_) => Disposition::Return("store unavailable"),
+            Err(StoreError::Conflict(_)) => Disposition::Return(Returned::ChangedByAnotherRun),
+            Err(_) => Disposition::Return(Returned::StoreUnavailable),
         }
     }
 
     async fn again(&self, message: &OrderMessage, wait: Duration) -> Disposition {
-        batch::again(&self.queue, message, wait).await
+        match batch::again(&self.queue, message, wait).await {
+            Ok(()) => Disposition::Done(Done::AgainLater),
+            Err(returned) => Disposition::Return(returned),
+        }
     }
 
     /// The message comes again by one way alone: the row says when, and a copy is sent for that moment. Where either fails, this very
-    /// message comes again, or the collector finds the row overdue.
-    async fn put_off(&self, row: OrderRow, message: &OrderMessage, asked: Option<Duration>) -> Disposition {
+    /// message comes again, or the collector finds the row overdue. `unanswered`: what is to be noted with it.
+    async fn put_off(
+        &self,
+        row: OrderRow,
+        message: &OrderMessage,
+        asked: Option<Duration>,
+        unanswered: Option<&Unanswered>,
+    ) -> Disposition {
         let message_of = |row: &OrderRow| row.dispatch.as_ref().and_then(|dispatch| dispatch.message);
         let (mut row, known) = (row.clone(), message_of(&row));
         for _try in 0..TRIES {
             let now = self.clock.now();
             let dispatch = row.dispatch.get_or_insert_default();
             let delay = dispatch.put_off_message(asked, now);
+            if unanswered.is_some() {
+                dispatch.unanswered = unanswered.cloned();
+            }
             if dispatch.ended_at.is_some() {
                 dispatch.due_at = dispatch.message_lost_at(now);
             }
@@ -365,13 +430,13 @@ where
                 Err(StoreError::Conflict(_)) => match self.store.load_order(&row.key).await {
                     // The poller or the collector noted something: what this message found is so all the same.
                     Ok(Some(current)) if current.stage == Stage::Dispatched && message_of(&current) == known => row = current,
-                    Ok(_) => return Disposition::Done("moved by another run"),
-                    Err(_) => return Disposition::Return("store unavailable"),
+                    Ok(_) => return Disposition::Done(Done::MovedByAnotherRun),
+                    Err(_) => return Disposition::Return(Returned::StoreUnavailable),
                 },
-                Err(_) => return Disposition::Return("store unavailable"),
+                Err(_) => return Disposition::Return(Returned::StoreUnavailable),
             }
         }
-        Disposition::Return("changed by another run")
+        Disposition::Return(Returned::ChangedByAnotherRun)
     }
 }
 

@@ -4,10 +4,12 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use shared::domain::dispatch::unanswered::Unanswered;
 use shared::domain::events::EventBus;
 use shared::domain::rights::RefusedRights;
 use shared::domain::state::{Store, StoreError};
-use shared::kit::clock::Clock;
+use shared::kit::clock::{Clock, after};
 use shared::mirakl::rights::{is_answered_with_right, shows_right};
 use shared::mirakl::shipping::NewShipment;
 use shared::mirakl::shipping::Tracking;
@@ -45,6 +47,24 @@ impl<'p, M, S: Store, E: EventBus, C: Clock> Permitted<'p, M, S, E, C> {
         operations.iter().find_map(|operation| refused.wait(self.channel, operation, now).map(|wait| held_back(operation, wait)))
     }
 
+    /// Since when the operation has been noted as of no use for the channel.
+    pub(crate) fn noted_since(&self, operation: &str) -> Option<Timestamp> {
+        self.refused.borrow().of(self.channel, operation).map(|one| one.since)
+    }
+
+    /// How long to wait until others could have tried an operation that is noted; and so much longer.
+    pub(crate) fn wait_after_others(&self, operation: &str, longer: Duration) -> Option<Duration> {
+        let (refused, now) = (self.refused.borrow(), self.clock.now());
+        let until = after(refused.of(self.channel, operation)?.next_try, longer);
+        (until > now).then(|| until.duration_since(now).unsigned_abs())
+    }
+
+    /// Notes that an operation gets no usable answer, for the whole channel. False where it could not be noted.
+    pub(crate) async fn note_no_answer(&self, problem: &MiraklError) -> bool {
+        self.refuse(problem).await;
+        self.noted_since(problem.operation).is_some()
+    }
+
     /// Makes a call that needs these operations, unless one of them is held back; and notes what its answer says of them.
     async fn call<T>(&self, operations: &[&'static str], call: impl Future<Output = Result<T, MiraklError>>) -> Result<T, MiraklError> {
         if let Some(problem) = self.held(operations) {
@@ -62,6 +82,11 @@ impl<'p, M, S: Store, E: EventBus, C: Clock> Permitted<'p, M, S, E, C> {
                 self.refuse(&problem).await;
                 let wait = self.refused.borrow().wait(self.channel, problem.operation, self.clock.now());
                 Err(MiraklError { retry_after: wait.or(problem.retry_after), ..problem })
+            }
+            // What gave no answer before gives none to this order either.
+            Err(problem) if Unanswered::is_one(&problem) && suspects.contains(&problem.operation) => {
+                self.refuse(&problem).await;
+                Err(problem)
             }
             answer => {
                 // A question of several calls that failed says nothing of those after the failure.
@@ -111,6 +136,8 @@ impl<'p, M, S: Store, E: EventBus, C: Clock> Permitted<'p, M, S, E, C> {
                 let is_news = !first || refused.of(self.channel, problem.operation).is_none();
                 if is_news && problem.is_key_refused() {
                     refused.refuse(self.channel, problem, now);
+                } else if is_news && Unanswered::is_one(problem) && !OF_PLATFORM.contains(&problem.operation) {
+                    refused.gives_no_answer(self.channel, problem, now);
                 } else if is_news {
                     refused.fails(self.channel, problem, String::new(), now);
                 }
@@ -196,5 +223,16 @@ impl<M: MiraklShipping, S: Store, E: EventBus, C: Clock> MiraklShipping for Perm
 
     async fn settle(&self, settlement: &SettlementRequest) -> Result<Vec<SettledEntry>, MiraklError> {
         self.call(&[settlement.how.operation()], self.client.settle(settlement)).await
+    }
+}
+
+impl<M: MiraklShipping, S: Store, E: EventBus, C: Clock> Permitted<'_, M, S, E, C> {
+    /// Whether Mirakl answers a harmless question about the order that is not the operation itself. A right that is missing for it is noted
+    /// as with any other call.
+    pub(crate) async fn answers_otherwise(&self, order_id: &str, operation: &str) -> bool {
+        match operation {
+            "OR11" => shows_right(&self.shipments(order_id).await),
+            _ => shows_right(&self.order(order_id).await),
+        }
     }
 }

@@ -6,7 +6,6 @@ use serde_json::Value;
 use shared::domain::installation::Installation;
 use shared::domain::prima_calls::{PrimaCaller, PrimaCalls};
 
-
 async fn template() -> Value {
     local_world::template::read().await.unwrap()
 }

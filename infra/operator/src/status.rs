@@ -81,7 +81,7 @@ fn channel_row(channel: &Channel, poll: &PollState, of_dispatch: &RefusedRights,
                 let right = right_of(operation);
                 format!("Mirakl refuses {operation} since {since}, which needs {right} (prima-mirakl check {})", channel.id)
             }
-            Trouble::Failure => format!("{operation} fails since {since}: {}", right.told),
+            Trouble::Failure | Trouble::NoAnswer => format!("{operation} fails since {since}: {}", right.told),
         });
     }
     if poll.full_wanted {

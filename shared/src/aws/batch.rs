@@ -8,26 +8,40 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures_util::FutureExt as _;
 use futures_util::stream::{self, StreamExt};
 
-use crate::aws::telemetry::Measures;
 use crate::domain::queue::{OrderMessage, OrderQueue};
 
 /// The longest that SQS delays a message.
 const LONGEST_DELAY: Duration = Duration::from_secs(900);
 
-/// What becomes of a message.
+/// What becomes of a message. `D`: how a function may be done with one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Disposition {
+pub enum Disposition<D> {
     /// Done with, whatever came of the order: the row knows.
-    Done(&'static str),
+    Done(D),
     /// Back to the queue, and after a few receives, whole, to the dead-letter queue.
-    Return(&'static str),
+    Return(Returned),
+}
+
+/// Why a message goes back to the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Returned {
+    /// It cannot be read, or is for another queue.
+    Unreadable,
+    /// The table gives no answer.
+    StoreUnavailable,
+    /// The documents cannot be read.
+    DocumentsUnavailable,
+    /// The queue takes no copy that comes later.
+    QueueUnavailable,
+    /// Other runs were quicker with the row, time and again.
+    ChangedByAnotherRun,
 }
 
 /// Reads a message's body. What cannot be read is logged without its content, which may be a customer's, and to be returned.
 ///
 /// # Errors
-/// What becomes of the message: it is no order message, or names no order or no channel.
-pub fn read(message_id: &str, body: &str) -> Result<OrderMessage, Disposition> {
+/// Why it is returned: it is no order message, or names no order or no channel.
+pub fn read(message_id: &str, body: &str) -> Result<OrderMessage, Returned> {
     let message: OrderMessage = serde_json::from_str(body).map_err(|problem| {
         tracing::error!(
             message_id,
@@ -36,50 +50,51 @@ pub fn read(message_id: &str, body: &str) -> Result<OrderMessage, Disposition> {
             category = ?problem.classify(),
             "a message cannot be read as an order message; it goes, whole, to the dead-letter queue"
         );
-        Disposition::Return("unreadable")
+        Returned::Unreadable
     })?;
     if message.order_id.is_empty() || message.channel.is_empty() {
         tracing::error!(message_id, "a message names no order or no channel; it goes, whole, to the dead-letter queue");
-        return Err(Disposition::Return("unreadable"));
+        return Err(Returned::Unreadable);
     }
     Ok(message)
 }
 
 /// A message that stands in a queue whose function has no such task.
 #[must_use]
-pub fn misplaced(message_id: &str) -> Disposition {
+pub fn misplaced(message_id: &str) -> Returned {
     tracing::error!(message_id, "a message is for another queue; it goes, whole, to the dead-letter queue");
-    Disposition::Return("unreadable")
+    Returned::Unreadable
 }
 
 /// Sends a copy of the message, to come back after `delay`: unlike a return it costs no receive.
-pub async fn again(queue: &impl OrderQueue, message: &OrderMessage, delay: Duration) -> Disposition {
-    match queue.send(std::slice::from_ref(message), delay.min(LONGEST_DELAY)).await {
-        Ok(()) => Disposition::Done("again later"),
-        Err(_) => Disposition::Return("queue unavailable"),
-    }
+///
+/// # Errors
+/// [`Returned::QueueUnavailable`].
+pub async fn again(queue: &impl OrderQueue, message: &OrderMessage, delay: Duration) -> Result<(), Returned> {
+    queue.send(std::slice::from_ref(message), delay.min(LONGEST_DELAY)).await.map_err(|_| Returned::QueueUnavailable)
 }
 
-/// As [`answer`], for work that says what became of a message; each is counted in `measures` under the name that `name_of` gives it.
+/// As [`answer`], for work that says what became of a message; `count` counts each in `metrics`.
 ///
 /// # Errors
 /// As [`answer`].
-pub async fn answer_counting<W, F>(
+pub async fn answer_counting<W, F, D, M>(
     event: SqsEvent,
     concurrent: usize,
-    measures: Measures,
-    name_of: fn(Disposition) -> &'static str,
+    metrics: M,
+    count: fn(&mut M, Disposition<D>),
     work: W,
-) -> Result<(SqsBatchResponse, Measures), NamelessRecord>
+) -> Result<(SqsBatchResponse, M), NamelessRecord>
 where
     W: Fn(String, String) -> F,
-    F: Future<Output = Disposition>,
+    F: Future<Output = Disposition<D>>,
+    D: Copy,
 {
-    let counted = Mutex::new(measures);
+    let counted = Mutex::new(metrics);
     let (work, counting) = (&work, &counted);
     let response = answer(event, concurrent, |id, body| async move {
         let disposition = work(id, body).await;
-        counting.lock().unwrap_or_else(PoisonError::into_inner).count(name_of(disposition), 1);
+        count(&mut counting.lock().unwrap_or_else(PoisonError::into_inner), disposition);
         matches!(disposition, Disposition::Done(_))
     })
     .await?;
@@ -165,21 +180,20 @@ mod tests {
         for body in
             ["", "not json", r#"{"channel":"uk","order_id":"","task":"cancel"}"#, r#"{"channel":"","order_id":"A","task":"cancel"}"#]
         {
-            assert_eq!(read("m", body), Err(Disposition::Return("unreadable")), "{body}");
+            assert_eq!(read("m", body), Err(Returned::Unreadable), "{body}");
         }
     }
 
     #[tokio::test]
-    async fn each_outcome_is_counted_under_its_name() {
+    async fn each_outcome_is_counted() {
         let batch = event(r#"{"Records":[{"messageId":"a","body":"1"},{"messageId":"b","body":"2"},{"messageId":"c","body":"no"}]}"#);
-        let name_of = |disposition| if matches!(disposition, Disposition::Done(_)) { "Done" } else { "Returned" };
-        let work =
-            |_, body: String| async move { body.parse::<u32>().map_or(Disposition::Return("unreadable"), |_| Disposition::Done("done")) };
-        let (response, measures) = answer_counting(batch, 2, Measures::of_function("f"), name_of, work).await.unwrap();
-        assert_eq!(response.batch_item_failures.len(), 1);
-        let mut expected = Measures::of_function("f");
-        expected.count("Done", 2).count("Returned", 1);
-        assert_eq!(measures, expected);
+        let count = |(done, returned): &mut (u32, u32), disposition: Disposition<u32>| match disposition {
+            Disposition::Done(number) => *done += number,
+            Disposition::Return(_) => *returned += 1,
+        };
+        let work = |_, body: String| async move { body.parse().map_or(Disposition::Return(Returned::Unreadable), Disposition::Done) };
+        let (response, counted) = answer_counting(batch, 2, (0, 0), count, work).await.unwrap();
+        assert_eq!((response.batch_item_failures.len(), counted), (1, (3, 1)));
     }
 
     #[tokio::test]

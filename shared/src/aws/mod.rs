@@ -8,6 +8,7 @@ pub mod dispatch_documents;
 pub mod documents;
 pub mod event_bus;
 pub mod functions;
+pub mod metrics;
 pub mod prima_client;
 pub mod queues;
 pub mod secrets;

@@ -3,12 +3,10 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::aws::documents::Documents;
-use crate::aws::telemetry::Measures;
 use crate::domain::documents::DocumentKey;
 use crate::domain::installation::Installation;
 use crate::domain::prima_calls::PrimaCaller;
-use crate::domain::prima_slots::Slot;
-use crate::kit::clock::{Clock, SystemClock};
+use crate::kit::clock::SystemClock;
 use crate::prima::PrimaClient;
 
 /// A process's client.
@@ -48,16 +46,4 @@ impl Installed {
         *made = Some((installation.clone(), client.clone()));
         Ok((installation, client))
     }
-}
-
-/// Measures how long a function has waited for its slots; zero where it has them.
-pub fn measure_slot(slot: Slot, measures: &mut Measures) {
-    match slot {
-        Slot::Leased => measures.seconds("PrimaSlotWaitSeconds", 0.0),
-        Slot::Refused { since } => {
-            let waited = SystemClock.now().duration_since(since).as_secs_f64();
-            measures.seconds("PrimaSlotWaitSeconds", waited.max(0.0))
-        }
-        Slot::Unknown => measures.count("PrimaSlotsUnknown", 1),
-    };
 }

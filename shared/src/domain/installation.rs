@@ -81,7 +81,10 @@ mod tests {
         let installation = sound();
         assert_eq!(installation.problems(), []);
         let prima = &installation.prima;
-        assert_eq!((prima.called_operation(), prima.encoding, installation.calls), ("wsomhandler", WireEncoding::Latin1, PrimaCalls::default()));
+        assert_eq!(
+            (prima.called_operation(), prima.encoding, installation.calls),
+            ("wsomhandler", WireEncoding::Latin1, PrimaCalls::default())
+        );
         assert_eq!(prima.new_order_request, NewOrderRequest::MultiNewOrder);
         assert_eq!(installation.manners, PrimaManners::default());
         let text = serde_json::to_string(&installation).unwrap();

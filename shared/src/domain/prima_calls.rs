@@ -82,11 +82,15 @@ impl PrimaCalls {
             return vec![FieldError::new("calls.at_once", "takes 2 to 64: one for orders, and at least one for the others")];
         }
         let of_others = self.at_once - 1;
-        [("calls.orders", self.orders, self.at_once), ("calls.dispatches", self.dispatches, of_others), ("calls.stock", self.stock, of_others)]
-            .into_iter()
-            .filter(|(_, calls, most)| !(1..=*most).contains(calls))
-            .map(|(field, _, most)| FieldError::new(field, format!("takes 1 to {most}: calls.at_once, and one of them is kept for orders")))
-            .collect()
+        [
+            ("calls.orders", self.orders, self.at_once),
+            ("calls.dispatches", self.dispatches, of_others),
+            ("calls.stock", self.stock, of_others),
+        ]
+        .into_iter()
+        .filter(|(_, calls, most)| !(1..=*most).contains(calls))
+        .map(|(field, _, most)| FieldError::new(field, format!("takes 1 to {most}: calls.at_once, and one of them is kept for orders")))
+        .collect()
     }
 }
 

@@ -90,6 +90,18 @@ pub enum Slot {
     Unknown,
 }
 
+impl Slot {
+    /// How long the caller has waited; zero where it has its slots, none where that is not known.
+    #[must_use]
+    pub fn waited(self, now: Timestamp) -> Option<Duration> {
+        match self {
+            Self::Leased => Some(Duration::ZERO),
+            Self::Refused { since } => Some(Duration::try_from(now.duration_since(since)).unwrap_or_default()),
+            Self::Unknown => None,
+        }
+    }
+}
+
 /// Where the record is kept.
 pub trait SlotStore {
     /// The slots, strongly consistent; all free where nothing is recorded.

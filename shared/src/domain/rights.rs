@@ -15,6 +15,8 @@ use crate::mirakl::rights::{is_answered_with_right, purpose_of, refusal};
 const FIRST_WAIT: Duration = Duration::from_secs(60);
 /// The longest wait: the right goes on working so long after somebody gave it.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(10 * 60);
+/// The longest wait where it may be the matter of one order alone, and the others wait for nothing.
+const LONGEST_WAIT_FOR_OTHERS: Duration = Duration::from_secs(2 * 60);
 /// Whoever notes a refusal tells of it within this.
 const TOLD_BY_WHO_NOTED: Duration = Duration::from_secs(60);
 /// A right that is still refused is told again after this.
@@ -34,6 +36,8 @@ pub enum Trouble {
     Right,
     /// Mirakl refuses the call as a whole, or answers what cannot be read, or does not answer.
     Failure,
+    /// Mirakl gives no usable answer to a call about one order, and it is not known yet whether it is the order's matter: others show it soon.
+    NoAnswer,
 }
 
 /// An operation that is refused to a channel, or that keeps failing.
@@ -89,7 +93,7 @@ impl RefusedRight {
     pub fn event(&self, now: Timestamp) -> Event {
         let hours = now.duration_since(self.since).as_hours();
         let since = if self.told_at.is_some() { format!(" for {hours} hours") } else { String::new() };
-        if self.trouble == Trouble::Failure {
+        if self.trouble != Trouble::Right {
             return self.failure(&since);
         }
         Event {
@@ -112,10 +116,13 @@ impl RefusedRight {
     fn failure(&self, since: &str) -> Event {
         let Self { channel, operation, told, refusals, owed, .. } = self;
         let owed = if owed.is_empty() { String::new() } else { format!("; {owed}") };
-        let minutes = LONGEST_WAIT.as_secs() / 60;
+        let minutes = longest_wait(self.trouble).as_secs() / 60;
         let remedy = match operation.as_str() {
             "OR04" => {
                 "No order is held up by it. Have the marketplace say why: without Prima's number its staff do not find an order in Prima, nor does the connector after a lost table."
+            }
+            "OR23" | "OR24" | "ST01" | "ST11" | "OR11" | "OR28" | "OR30" => {
+                "Have the marketplace say why. Dispatches that need it wait: ship what is near its deadline in Mirakl's back office (prima-mirakl dispatches list)."
             }
             _ => {
                 "Have the marketplace say why, and tell the connector's engineer what it answers. Dispatches go on by what was read before; where nothing was, they wait: ship what is near its deadline in Mirakl's back office (prima-mirakl dispatches list)."
@@ -182,6 +189,11 @@ impl RefusedRights {
         self.note(channel, problem, Trouble::Right, String::new(), now);
     }
 
+    /// A call about one order got no usable answer, and Mirakl answers others.
+    pub fn gives_no_answer(&mut self, channel: &str, problem: &MiraklError, now: Timestamp) {
+        self.note(channel, problem, Trouble::NoAnswer, String::new(), now);
+    }
+
     /// A call failed, and not for the key. `owed`: what waits for it.
     pub fn fails(&mut self, channel: &str, problem: &MiraklError, owed: String, now: Timestamp) {
         self.note(channel, problem, Trouble::Failure, owed, now);
@@ -213,7 +225,7 @@ impl RefusedRights {
             next_try: after(now, wait_after(trouble, 1)),
             told_at: None,
             trouble,
-            failed_at: (trouble == Trouble::Failure).then_some(now),
+            failed_at: (trouble != Trouble::Right).then_some(now),
             owed,
         });
     }
@@ -247,10 +259,17 @@ impl RefusedRights {
 }
 
 fn wait_after(trouble: Trouble, refusals: u32) -> Duration {
-    let wait = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(refusals.saturating_sub(1))).min(LONGEST_WAIT);
+    let wait = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(refusals.saturating_sub(1))).min(longest_wait(trouble));
     match trouble {
         Trouble::Right => wait,
-        Trouble::Failure => wait.saturating_sub(EARLY),
+        Trouble::Failure | Trouble::NoAnswer => wait.saturating_sub(EARLY),
+    }
+}
+
+fn longest_wait(trouble: Trouble) -> Duration {
+    match trouble {
+        Trouble::Right | Trouble::Failure => LONGEST_WAIT,
+        Trouble::NoAnswer => LONGEST_WAIT_FOR_OTHERS,
     }
 }
 

@@ -51,7 +51,13 @@ impl<C: Clock + Clone> PrimaClient<C> {
     ///
     /// # Errors
     /// The settings have problems, or no HTTP client can be made.
-    pub fn new(connection: PrimaConnection, manners: PrimaManners, patience: Patience, calls: usize, clock: C) -> Result<Self, Vec<FieldError>> {
+    pub fn new(
+        connection: PrimaConnection,
+        manners: PrimaManners,
+        patience: Patience,
+        calls: usize,
+        clock: C,
+    ) -> Result<Self, Vec<FieldError>> {
         let mut problems = connection.problems();
         problems.extend(manners.problems());
         if !problems.is_empty() {

@@ -143,6 +143,7 @@ pub struct Marketplace {
     pub longest_page: usize,
     /// Orders whose references are refused.
     unreferenceable: HashSet<String>,
+    refused_with_all: HashSet<String>,
     /// Orders that it does not know any more.
     forgotten: HashSet<String>,
 }
@@ -161,6 +162,7 @@ impl Marketplace {
             counts,
             longest_page: 100,
             unreferenceable: HashSet::new(),
+            refused_with_all: HashSet::new(),
             forgotten: HashSet::new(),
         }
     }
@@ -204,6 +206,17 @@ impl Marketplace {
     /// It knows all orders again.
     pub fn remember(&mut self) {
         self.forgotten.clear();
+    }
+
+    /// Refuses a whole OR04 that names this order from now on.
+    pub fn refuse_calls_that_name(&mut self, order_id: &str) {
+        self.refused_with_all.insert(order_id.to_owned());
+    }
+
+    /// Whether a whole OR04 is refused.
+    #[must_use]
+    pub fn refuses_all_of(&self, references: &[SellerReference]) -> bool {
+        references.iter().any(|reference| self.refused_with_all.contains(&reference.order_id))
     }
 
     /// Refuses every reference of an order from now on.

@@ -53,7 +53,7 @@ const CARRIED: [Carried; 5] = [
         service: "events.amazonaws.com",
         keys: &["aws:SourceAccount", "aws:SourceArn"],
         document: "Amazon EventBridge User Guide: Using dead-letter queues, considerations and permissions",
-        address: "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html",
+        address: "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-event-delivery.html#eb-rule-dlq",
     },
 ];
 /// Policies that stand on a resource.

@@ -13,6 +13,7 @@ pub mod plan;
 pub mod rhythm;
 pub mod rules;
 pub mod settlement;
+pub mod unanswered;
 
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ use serde::{Deserialize, Serialize};
 use crate::kit::amount::Amount;
 use crate::kit::clock::{CLOCK_SKEW, after};
 use crate::mirakl::shipping::{How, ParcelLine};
+use unanswered::Unanswered;
+
 use message::{FIRST_WAIT, LONGEST_DELAY, LONGEST_WAIT, MESSAGE_IS_LOST, MessageUnderWay};
 
 /// Between two questions for a dispatch that waits for something in Prima to be mended.
@@ -175,6 +178,9 @@ pub struct Dispatch {
     /// The message under way that has Mirakl told; none where no sender has noted one, as in a stage that was just entered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageUnderWay>,
+    /// Calls to Mirakl about the order that got no usable answer, in a row; none once anything of it is confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanswered: Option<Unanswered>,
     /// Answers in a row that said "Despatched" without saying what or how.
     #[serde(default)]
     pub unclear_answers: u32,

@@ -240,9 +240,6 @@ mod tests {
         let mut wrong = DispatchSettings { interval_minutes: 0, quiet_interval_minutes: 2000, ..settings() };
         wrong.hours.as_mut().unwrap().zone = "Europe/London".into();
         let fields: Vec<_> = wrong.problems().into_iter().map(|problem| problem.field).collect();
-        assert_eq!(
-            fields,
-            ["dispatch.interval_minutes", "dispatch.quiet_interval_minutes", "dispatch.hours.zone"]
-        );
+        assert_eq!(fields, ["dispatch.interval_minutes", "dispatch.quiet_interval_minutes", "dispatch.hours.zone"]);
     }
 }

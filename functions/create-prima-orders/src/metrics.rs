@@ -1,0 +1,59 @@
+//! What `create-prima-orders` measures.
+
+use jiff::Timestamp;
+use shared::aws::metrics::{Count, Seconds};
+use shared::domain::prima_slots::Slot;
+
+use crate::{Disposition, Done};
+
+shared::metrics! {
+    CreatePrimaOrders
+
+    /// Of a batch of messages: each counts once.
+    #[derive(Default)]
+    struct BatchMetrics per Function {
+        created: Option<Count> = "OrdersCreated",
+        exceptions: Option<Count> = "OrderExceptions",
+        cancelled: Option<Count> = "OrdersCancelled",
+        delayed: Option<Count> = "MessagesDelayed",
+        without_effect: Option<Count> = "MessagesWithoutEffect",
+        returned: Option<Count> = "MessagesReturned",
+    }
+
+    /// Of a request for slots of Prima's calls.
+    struct SlotMetrics per Function {
+        /// Zero where the run has its slots.
+        waited: Option<Seconds> = "PrimaSlotWaitSeconds",
+        unknown: Count = "PrimaSlotsUnknown",
+    }
+}
+
+pub(crate) fn of_slot(slot: Slot, now: Timestamp) -> SlotMetrics {
+    SlotMetrics { waited: slot.waited(now).map(Into::into), unknown: (slot == Slot::Unknown).into() }
+}
+
+impl BatchMetrics {
+    pub(crate) fn count(&mut self, disposition: Disposition) {
+        let counted = match disposition {
+            Disposition::Done(Done::Created) => &mut self.created,
+            Disposition::Done(Done::Exception) => &mut self.exceptions,
+            Disposition::Done(Done::Cancelled) => &mut self.cancelled,
+            Disposition::Done(Done::AgainLater) => &mut self.delayed,
+            Disposition::Done(
+                Done::CreatedUnrecorded
+                | Done::Refunded
+                | Done::NothingLeftToCreate
+                | Done::WaitsForPrima
+                | Done::WaitsForThePoller
+                | Done::OlderThanItsRow
+                | Done::UnknownOrder
+                | Done::InOtherHands
+                | Done::AlreadySettled
+                | Done::MovedByAnotherRun
+                | Done::NothingToCancel,
+            ) => &mut self.without_effect,
+            Disposition::Return(_) => &mut self.returned,
+        };
+        *counted.get_or_insert_default() += 1;
+    }
+}

@@ -1,0 +1,86 @@
+//! What becomes of an order to whose calls Mirakl gives no usable answer.
+
+use std::time::Duration;
+
+use shared::domain::channel::MiraklDirectory;
+use shared::domain::dispatch::book::Book;
+use shared::domain::dispatch::plan::Failure;
+use shared::domain::dispatch::unanswered::Unanswered;
+use shared::domain::events::EventBus;
+use shared::domain::order::remedy;
+use shared::domain::order::row::{ExceptionKind, OrderRow};
+use shared::domain::queue::{OrderMessage, OrderQueue};
+use shared::domain::state::Store;
+use shared::kit::clock::Clock;
+use shared::mirakl::MiraklError;
+use shared::mirakl::shipping::MiraklShipping;
+
+use crate::rights::Permitted;
+use crate::{Disposition, Ports};
+
+/// So much later than the others it tries again.
+const OTHERS_FIRST: Duration = Duration::from_secs(60);
+
+impl<D, S, Q, E, C, B> Ports<D, S, Q, E, C, B>
+where
+    D: MiraklDirectory,
+    D::Client: MiraklShipping,
+    S: Store,
+    Q: OrderQueue,
+    E: EventBus,
+    C: Clock,
+    B: Book,
+{
+    /// Counts the failure in the row, notes it for the channel where it is not this order's alone, and asks a person where it is.
+    pub(crate) async fn after_no_answer(
+        &self,
+        row: OrderRow,
+        message: &OrderMessage,
+        client: &Permitted<'_, impl MiraklShipping, S, E, C>,
+        problem: &MiraklError,
+        asked: Option<Duration>,
+    ) -> Disposition {
+        let now = self.clock.now();
+        let mut unanswered = row.dispatch.as_ref().and_then(|dispatch| dispatch.unanswered.clone()).unwrap_or_default();
+        unanswered.count(problem, client.noted_since(problem.operation), now);
+        if unanswered.is_for_a_person(now) {
+            let failure = failure(&row, &unanswered, problem);
+            return self.fail(row, failure).await;
+        }
+        if unanswered.is_to_be_noted()
+            && (unanswered.own > 0 || client.answers_otherwise(&row.key.order_id, problem.operation).await)
+            && (client.noted_since(problem.operation).is_some() || client.note_no_answer(problem).await)
+        {
+            unanswered.noted_at = Some(self.clock.now());
+        }
+        self.put_off(row, message, asked, Some(&unanswered)).await
+    }
+}
+
+/// How long an order after whose failures an operation was noted lets the others go first, who show whether it works for them.
+pub(crate) fn gives_way<M: MiraklShipping, S: Store, E: EventBus, C: Clock>(
+    row: &OrderRow,
+    client: &Permitted<'_, M, S, E, C>,
+) -> Option<Duration> {
+    let unanswered = row.dispatch.as_ref()?.unanswered.as_ref().filter(|unanswered| unanswered.noted_at.is_some())?;
+    client.wait_after_others(&unanswered.operation, OTHERS_FIRST)
+}
+
+fn failure(row: &OrderRow, unanswered: &Unanswered, problem: &MiraklError) -> Failure {
+    let dispatch = row.dispatch.as_deref();
+    let open = dispatch.is_some_and(|dispatch| dispatch.attempt.is_some() || dispatch.open_settlement().is_some());
+    let effect = if open { "; nobody knows whether what was sent had its effect" } else { "" };
+    let parcels: Vec<String> = dispatch.iter().flat_map(|dispatch| dispatch.unconfirmed()).map(|parcel| parcel.description()).collect();
+    let parcels = if parcels.is_empty() { String::new() } else { format!(" (dispatched by {})", parcels.join(", ")) };
+    Failure {
+        kind: ExceptionKind::DispatchUnanswered,
+        reason: format!(
+            "Mirakl gives no usable answer to {} for this order{parcels}, {} times since {:.0}, and answers others; the latest: {problem}{effect}",
+            unanswered.operation, unanswered.count, unanswered.since
+        ),
+        remedy: format!(
+            "Look at the order in Mirakl's back office, and do there what is not done yet, ship it or settle what will not leave: the connector notices. Or try again, which first asks what became of it: {}",
+            remedy::retry(&row.key)
+        ),
+    }
+}

@@ -1,0 +1,134 @@
+//! Calls to Mirakl about one order that get no usable answer again and again: whether that is the order's matter, or the marketplace's.
+//!
+//! Mirakl answers 5xx, nothing, or what cannot be read. While it answers nothing at all, that is the marketplace's matter, and nothing
+//! is counted beyond the tries. Where it answers other calls, the failing operation is noted for the whole channel
+//! ([`crate::domain::rights`]): other orders then try it one at a time, and whoever gets an answer takes the note away. An order whose
+//! own calls fail on, while the note is taken away each time, is at fault itself: after a few of these it is a person's.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::kit::clock::after;
+use crate::mirakl::MiraklError;
+use crate::mirakl::Outcome;
+
+/// Failures in a row that may pass: after these the operation is noted for the channel, and no person is asked before.
+const NOTED: u32 = 3;
+/// Failures that are the order's own matter before a person is asked.
+const OWN: u32 = 2;
+/// The first failure is at least so long ago before a person is asked: a short fault of the marketplace passes.
+const LASTS: Duration = Duration::from_secs(10 * 60);
+
+/// Failures in a row of one operation for one order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unanswered {
+    /// Mirakl's operation: `ST01`.
+    pub operation: String,
+    /// How many.
+    pub count: u32,
+    /// When the first failed.
+    pub since: Timestamp,
+    /// Those that are the order's own matter: Mirakl answered other orders since the failure before, or answered this one unreadably.
+    #[serde(default)]
+    pub own: u32,
+    /// When the operation was noted for the channel after a failure of this order.
+    #[serde(default)]
+    pub noted_at: Option<Timestamp>,
+}
+
+impl Unanswered {
+    /// Whether a failure is one of these: the call was sent, and nothing came of it that says what it did.
+    #[must_use]
+    pub fn is_one(problem: &MiraklError) -> bool {
+        problem.outcome == Outcome::Unknown && problem.status != Some(429)
+    }
+
+    /// One more failure, at `now`. `channel_note`: since when the operation has been noted as failing for the channel.
+    pub fn count(&mut self, problem: &MiraklError, channel_note: Option<Timestamp>, now: Timestamp) {
+        if self.operation != problem.operation {
+            *self = Self { operation: problem.operation.to_owned(), since: now, ..Self::default() };
+        }
+        self.count = self.count.saturating_add(1);
+        let others_are_answered = self.noted_at.is_some_and(|noted_at| channel_note.is_none_or(|since| since > noted_at));
+        // Mirakl answered: the same question gets the same answer.
+        let is_unreadable = matches!(problem.status, Some(200..=299));
+        if others_are_answered || is_unreadable {
+            self.own = self.own.saturating_add(1);
+            self.noted_at = None;
+        }
+    }
+
+    /// The operation is to be noted for the channel, where Mirakl answers other calls.
+    #[must_use]
+    pub fn is_to_be_noted(&self) -> bool {
+        self.count >= NOTED && self.noted_at.is_none()
+    }
+
+    /// It is the order's matter, and will not pass.
+    #[must_use]
+    pub fn is_for_a_person(&self, now: Timestamp) -> bool {
+        self.count >= NOTED && self.own >= OWN && now >= after(self.since, LASTS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: u64) -> Timestamp {
+        after(Timestamp::UNIX_EPOCH, Duration::from_secs(60 * minute))
+    }
+
+    fn server(status: u16) -> MiraklError {
+        MiraklError { status: Some(status), ..MiraklError::unknown("OR23", "no") }
+    }
+
+    #[test]
+    fn an_operation_that_fails_for_all_is_not_the_orders_matter() {
+        let mut row = Unanswered::default();
+        row.count(&server(500), None, at(0));
+        row.count(&server(500), None, at(1));
+        assert!(!row.is_to_be_noted());
+        row.count(&server(500), None, at(3));
+        assert!(row.is_to_be_noted());
+        row.noted_at = Some(at(3));
+        for minute in 4..100 {
+            row.count(&server(500), Some(at(3)), at(minute));
+        }
+        assert_eq!((row.own, row.is_for_a_person(at(100))), (0, false));
+    }
+
+    #[test]
+    fn what_others_are_answered_and_this_one_is_not_is_its_own_matter() {
+        let mut row = Unanswered::default();
+        for minute in 0..12 {
+            // The note of the failure before was taken away; once, another order made one since.
+            let channel_note = (minute == 5).then_some(at(5));
+            row.count(&server(503), channel_note, at(minute));
+            if row.is_to_be_noted() {
+                row.noted_at = Some(at(minute));
+            }
+            assert_eq!(row.is_for_a_person(at(minute)), minute >= 10, "minute {minute}: {row:?}");
+        }
+    }
+
+    #[test]
+    fn an_unreadable_answer_needs_no_comparison_and_another_operation_begins_anew() {
+        let mut row = Unanswered::default();
+        for minute in [0, 5, 10] {
+            row.count(&server(200), None, at(minute));
+        }
+        assert!(row.is_for_a_person(at(10)) && !row.is_for_a_person(at(9)));
+        row.count(&MiraklError::unknown("OR24", "cut"), None, at(11));
+        assert_eq!((row.count, row.own, row.since), (1, 0, at(11)));
+    }
+
+    #[test]
+    fn a_limit_a_refusal_and_what_was_never_sent_are_none_of_these() {
+        assert!(Unanswered::is_one(&server(500)) && Unanswered::is_one(&MiraklError::unknown("ST11", "timed out")));
+        let others = [server(429), MiraklError::refused("OR23", 400, None, "no"), MiraklError::not_sent("OR23", "no connection")];
+        assert!(others.iter().all(|problem| !Unanswered::is_one(problem)));
+    }
+}

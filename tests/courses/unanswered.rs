@@ -1,0 +1,116 @@
+//! Mirakl gives no usable answer to calls about one order, about all, or to anything.
+
+use shared::domain::dispatch::rules::DispatchRules;
+use shared::domain::events::EventKind;
+use shared::domain::order::row::{ExceptionKind, OrderRow, Stage};
+use system_tests::dispatches::course::{Course, play};
+
+fn plain() -> [DispatchRules; 2] {
+    [DispatchRules::default(), DispatchRules::default()]
+}
+
+/// The first order of a channel, and its place among all.
+fn first_of(course: &Course, channel: usize) -> (usize, String) {
+    let orders = course.orders();
+    let place = orders.iter().position(|(of, _)| *of == channel).unwrap();
+    (place, orders[place].1.clone())
+}
+
+fn row(course: &Course, order_id: &str) -> OrderRow {
+    course.rows().into_iter().find(|row| row.key.order_id == order_id).unwrap()
+}
+
+/// All orders leave, the spoilt one first, the others one every two minutes.
+async fn leaves_one_by_one(course: &Course, first: usize, minutes: u64) {
+    course.leave(first..first + 1, false);
+    let orders = course.orders();
+    let mut others: Vec<usize> = (0..orders.len()).filter(|place| *place != first).collect();
+    // Those of the same channel first.
+    others.sort_by_key(|place| orders[*place].0 != orders[first].0);
+    for minute in 0..minutes {
+        if minute % 2 == 0
+            && let Some(place) = others.get(usize::try_from(minute / 2).unwrap())
+        {
+            course.leave(*place..*place + 1, false);
+        }
+        course.live(1).await;
+    }
+}
+
+#[test]
+fn one_order_that_mirakl_never_answers_is_one_exception() {
+    // A whole order by OR23 and OR24; a parcel by ST01.
+    for (channel, operation) in [(0, "OR23"), (0, "OR24"), (1, "ST01")] {
+        play(40, plain(), async |course| {
+            let (place, order_id) = first_of(course, channel);
+            course.spoils(operation, &order_id, Some(500));
+            // Other orders show again and again that the operation works for them.
+            course.asks_every(2);
+            let began = course.now();
+            leaves_one_by_one(course, place, 80).await;
+            let failed = row(course, &order_id).exception.unwrap();
+            assert_eq!(failed.kind, ExceptionKind::DispatchUnanswered, "{operation}: {failed:?}");
+            let after = failed.first_seen.duration_since(began).as_mins();
+            assert!((10..=40).contains(&after), "{operation}: after {after} minutes");
+            assert!(failed.reason.contains(operation) && failed.reason.contains("HTTP 500"), "{}", failed.reason);
+            assert_eq!(failed.reason.contains("nobody knows"), operation == "ST01", "{}", failed.reason);
+            let told = course.events(EventKind::DispatchException, &order_id);
+            assert_eq!(told.len(), 1, "{told:?}");
+            let fails = course.events(EventKind::OperationFails, "");
+            assert!(fails.is_empty(), "{operation} works for the others: {fails:?}");
+            let calls = course.calls(operation);
+            course.live(120).await;
+            assert_eq!(course.calls(operation), calls, "nothing more is sent of it");
+            assert_eq!((course.in_stage(Stage::Exception), course.shipped()), (1, 39), "{operation}: the others flow");
+        });
+    }
+}
+
+#[test]
+fn shipments_that_cannot_be_read_are_told_with_their_order() {
+    play(20, plain(), async |course| {
+        let (place, order_id) = first_of(course, 1);
+        course.spoils("ST01", &order_id, Some(500));
+        course.spoils("ST11", &order_id, Some(200));
+        course.leave(place..place + 1, false);
+        course.live(40).await;
+        let failed = row(course, &order_id).exception.unwrap();
+        assert_eq!(failed.kind, ExceptionKind::DispatchUnanswered);
+        assert!(failed.reason.contains("ST11") && failed.reason.contains("nobody knows"), "{}", failed.reason);
+        assert_eq!((course.calls("ST01"), course.events(EventKind::DispatchException, &order_id).len()), (1, 1));
+    });
+}
+
+#[test]
+fn an_operation_that_fails_for_all_is_told_once_and_is_no_orders_matter() {
+    for operation in ["OR23", "ST01"] {
+        play(20, plain(), async |course| {
+            course.refuses(operation, 500);
+            course.everything_leaves(false);
+            course.live(90).await;
+            let told = course.events(EventKind::OperationFails, operation);
+            assert_eq!(told.len(), 1, "of the one channel that uses it: {told:?}");
+            assert!(told[0].1.needs_person && told[0].1.remedy.contains("ship what is near its deadline"), "{}", told[0].1.remedy);
+            assert_eq!(course.in_stage(Stage::Exception), 0, "{operation}");
+            let calls = course.calls(operation);
+            course.live(60).await;
+            assert!(course.calls(operation) - calls <= 31, "{operation}: {} calls in an hour", course.calls(operation) - calls);
+            course.permits(operation);
+            course.live(40).await;
+            assert_eq!((course.shipped(), course.in_stage(Stage::Shipped)), (20, 20), "{operation} works again");
+        });
+    }
+}
+
+#[test]
+fn a_marketplace_that_answers_nothing_makes_no_exceptions() {
+    play(20, plain(), async |course| {
+        course.is_down(true);
+        course.everything_leaves(false);
+        course.live(240).await;
+        assert_eq!((course.in_stage(Stage::Exception), course.events(EventKind::OperationFails, "").len()), (0, 0));
+        course.is_down(false);
+        course.live(20).await;
+        assert_eq!((course.shipped(), course.in_stage(Stage::Shipped)), (20, 20));
+    });
+}
