@@ -17,7 +17,7 @@ use shared::aws::store::DynamoDbStore;
 use shared::domain::state::contract;
 use shared::domain::state::ledger::{self, LedgerStore as _};
 use shared::domain::state::memory::MemoryStore;
-use shared::domain::state::{Store as _, StoreError};
+use shared::domain::state::{IntakeStore as _, NumberStore as _, StoreError};
 
 use crate::places::{DEVIATIONS, Modelled, Server};
 

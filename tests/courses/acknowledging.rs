@@ -4,7 +4,7 @@ use shared::domain::channel::Mode;
 use shared::domain::events::EventKind;
 use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::domain::queue::OrderTask;
-use shared::domain::state::Store as _;
+use shared::domain::state::OrderStore as _;
 use shared::mirakl::OrderState;
 use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;

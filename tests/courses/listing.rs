@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::domain::channel::Mode;
 use shared::domain::events::EventKind;
 use shared::domain::order::row::{Lease, OrderKey, Stage};
-use shared::domain::state::Store as _;
+use shared::domain::state::{IntakeStore as _, OrderStore as _, PollStore as _};
 use shared::kit::clock::after;
 use shared::mirakl::OrderState;
 use system_tests::simulation::course::{CHANNEL, minutes, nothing_yet, play, seconds};

@@ -28,7 +28,7 @@ use shared::domain::channel::{Channel, Mode};
 use shared::domain::events::{Event, EventBus, EventKind, Severity};
 use shared::domain::order::row::Lease;
 use shared::domain::queue::OrderQueue;
-use shared::domain::state::{ListingKind, PollState, Store, StoreError, UnfinishedListing};
+use shared::domain::state::{IntakeStore, ListingKind, OrderStore, PollState, PollStore, StoreError, UnfinishedListing};
 use shared::kit::clock::{Clock, after, before};
 use shared::mirakl::rights::shows_right;
 use shared::mirakl::{MiraklError, MiraklOrders};
@@ -57,19 +57,33 @@ const UNKNOWN_VALUES: usize = 100;
 /// How far a window reaches back beyond the watermark.
 pub const OVERLAP: Duration = Duration::from_secs(120);
 
+/// The types of the ports: the real ones, or the fault simulation's.
+pub trait PortTypes {
+    /// See [`Ports::directory`].
+    type Directory: MiraklDirectory<Client: MiraklOrders>;
+    /// See [`Ports::store`].
+    type Store: OrderStore + PollStore + IntakeStore;
+    /// See [`Ports::queue`].
+    type Queue: OrderQueue;
+    /// See [`Ports::events`].
+    type Events: EventBus;
+    /// See [`Ports::clock`].
+    type Clock: Clock;
+}
+
 /// What the poller works with.
 #[derive(Debug)]
-pub struct Ports<D, S, Q, E, C> {
+pub struct Ports<T: PortTypes> {
     /// Hands out each channel's Mirakl client.
-    pub directory: D,
+    pub directory: T::Directory,
     /// Rows, poll state, Prima's intake.
-    pub store: S,
+    pub store: T::Store,
     /// The `orders` queue and its dead-letter queue.
-    pub queue: Q,
+    pub queue: T::Queue,
     /// The event bus.
-    pub events: E,
+    pub events: T::Events,
     /// Time.
-    pub clock: C,
+    pub clock: T::Clock,
 }
 
 /// One run.
@@ -81,14 +95,7 @@ pub struct Run {
     pub hard_deadline: Timestamp,
 }
 
-impl<D, S, Q, E, C> Ports<D, S, Q, E, C>
-where
-    D: MiraklDirectory,
-    S: Store,
-    Q: OrderQueue,
-    E: EventBus,
-    C: Clock,
-{
+impl<T: PortTypes> Ports<T> {
     /// Polls all channels at once; none can hold up, or fail, another.
     pub async fn poll_all(&self, channels: &[Channel], run: &Run) -> Vec<ChannelReport> {
         stream::iter(channels).map(|channel| self.poll_isolated(channel, run)).buffer_unordered(channels.len().max(1)).collect().await
@@ -191,7 +198,7 @@ where
     /// tries it, and the others follow at once where it is there: a window does not wait for a back-off.
     async fn accept_waiting(
         &self,
-        client: &D::Client,
+        client: &<T::Directory as MiraklDirectory>::Client,
         channel: &Channel,
         listing: &Listing,
         poll: &mut PollState,

@@ -14,14 +14,13 @@ use shared::domain::events::{Event, EventBus, EventKind, Severity};
 use shared::domain::order::life::{Circumstances, on_look};
 use shared::domain::order::remedy::{self, SettledAs};
 use shared::domain::order::row::{ExceptionKind, OpenState, OrderKey, OrderRow, Stage};
-use shared::domain::queue::OrderQueue;
-use shared::domain::state::{Look, Store};
+use shared::domain::state::{Look, OrderStore};
 use shared::kit::clock::{Clock, after, before};
 use shared::mirakl::{MiraklOrders, Order, OrderQuery, OrderState};
 
 use crate::listing::list_by_id;
 use crate::report::ChannelReport;
-use crate::{OVERLAP, Ports, Run};
+use crate::{OVERLAP, PortTypes, Ports, Run};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -42,18 +41,11 @@ const KEYS: usize = 2000;
 /// So many orders of which Mirakl knows none say something of the channel, and nothing of the orders.
 const ALL_UNKNOWN: usize = 10;
 
-impl<D, S, Q, E, C> Ports<D, S, Q, E, C>
-where
-    D: MiraklDirectory,
-    S: Store,
-    Q: OrderQueue,
-    E: EventBus,
-    C: Clock,
-{
+impl<T: PortTypes> Ports<T> {
     /// Goes on with the look that is due. Not while the run is busy: its listing did not come to its end, or looked up orders itself.
     pub(crate) async fn look_around(
         &self,
-        client: &D::Client,
+        client: &<T::Directory as MiraklDirectory>::Client,
         channel: &Channel,
         look: &mut Look,
         busy: bool,
@@ -87,7 +79,7 @@ where
     /// One page of what Mirakl has done with since the latest look; true for the last one, none where the next run has to go on.
     async fn look_at_page(
         &self,
-        client: &D::Client,
+        client: &<T::Directory as MiraklDirectory>::Client,
         channel: &Channel,
         look: &mut Look,
         from: Timestamp,
@@ -148,7 +140,7 @@ where
     /// The next hundred of our open orders: those that Mirakl does not know any more are told. True when there are no more.
     async fn look_for_unknown(
         &self,
-        client: &D::Client,
+        client: &<T::Directory as MiraklDirectory>::Client,
         channel: &Channel,
         look: &mut Look,
         stop_at: Timestamp,
@@ -186,7 +178,12 @@ where
     }
 
     /// Those of `order_ids` that Mirakl does not list; none where it did not answer completely.
-    async fn unknown_of(&self, client: &D::Client, order_ids: Vec<String>, stop_at: Timestamp) -> Option<Vec<String>> {
+    async fn unknown_of(
+        &self,
+        client: &<T::Directory as MiraklDirectory>::Client,
+        order_ids: Vec<String>,
+        stop_at: Timestamp,
+    ) -> Option<Vec<String>> {
         if after(self.clock.now(), PATIENCE) > stop_at {
             return None;
         }

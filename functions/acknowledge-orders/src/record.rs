@@ -5,20 +5,19 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
-use shared::domain::channel::MiraklDirectory;
 use shared::domain::channel::{Channel, Mode};
 use shared::domain::events::{Event, EventBus, EventKind, Severity};
 use shared::domain::order::life::{Circumstances, Next, is_left_alone, on_cancellation, on_listing};
 use shared::domain::order::remedy::{self, SettledAs};
 use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
-use shared::domain::state::{PrimaIntake, Store, StoreError};
+use shared::domain::state::{IntakeStore, OrderStore, PrimaIntake, StoreError};
 use shared::kit::clock::{Clock, before};
 use shared::mirakl::{Order, OrderState, UnreadableOrder};
 
 use crate::listing::Listing;
 use crate::report::ChannelReport;
-use crate::{Ports, Run};
+use crate::{PortTypes, Ports, Run};
 
 /// What is left of a run when no further row is saved.
 const TIME_TO_END: Duration = Duration::from_secs(8);
@@ -34,14 +33,7 @@ pub(crate) enum Saved {
     Failed,
 }
 
-impl<D, S, Q, E, C> Ports<D, S, Q, E, C>
-where
-    D: MiraklDirectory,
-    S: Store,
-    Q: OrderQueue,
-    E: EventBus,
-    C: Clock,
-{
+impl<T: PortTypes> Ports<T> {
     /// Brings rows up to what was listed; true when nothing was left behind.
     pub(crate) async fn record(
         &self,

@@ -7,17 +7,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use shared::domain::channel::Channel;
 use shared::domain::channel::MiraklDirectory;
-use shared::domain::events::EventBus;
 use shared::domain::exceptions::{announce, message};
 use shared::domain::order::life::LEASE_IS_DEAD;
 use shared::domain::order::row::{EXCEPTION_UNANNOUNCED, OpenState, OrderRow, Stage};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
-use shared::domain::state::{ListingKind, PollState, Store};
+use shared::domain::state::{IntakeStore, ListingKind, OrderStore, PollState};
 use shared::kit::clock::{Clock, before};
 
 use crate::listing::{Listing, list_by_id};
 use crate::report::ChannelReport;
-use crate::{Ports, Run, TIME_TO_ACCEPT};
+use crate::{PortTypes, Ports, Run, TIME_TO_ACCEPT};
 
 /// OR11's limit of `order_ids`.
 const IDS_PER_CALL: usize = 100;
@@ -61,20 +60,13 @@ fn turns(had: &mut Vec<String>, waiting: &[String], most: usize) -> Vec<String> 
     turns
 }
 
-impl<D, S, Q, E, C> Ports<D, S, Q, E, C>
-where
-    D: MiraklDirectory,
-    S: Store,
-    Q: OrderQueue,
-    E: EventBus,
-    C: Clock,
-{
+impl<T: PortTypes> Ports<T> {
     /// Drives on what waits with us, from our own rows: a listing may show it late, or never. Orders are read from Mirakl by their ids,
     /// a hundred in one call, since a message needs the whole order.
     #[expect(clippy::too_many_arguments, reason = "one run's facts, each used once")]
     pub(crate) async fn drive_on(
         &self,
-        client: &D::Client,
+        client: &<T::Directory as MiraklDirectory>::Client,
         channel: &Channel,
         poll: &mut PollState,
         listing: &Listing,

@@ -4,20 +4,18 @@
 use std::time::Duration;
 
 use shared::domain::channel::{Channel, Mode};
-use shared::domain::dispatch::book::{Book, Pages};
+use shared::domain::dispatch::book::Pages;
 use shared::domain::dispatch::message::MessageUnderWay;
 use shared::domain::dispatch::plan::{Facts, Step, next_step};
 use shared::domain::events::{Event, EventBus, EventKind};
 use shared::domain::exceptions::{announce, message};
 use shared::domain::order::row::{DISPATCH_UNANNOUNCED, OrderKey, OrderRow, Stage};
 use shared::domain::queue::{OrderQueue, ShownExceptions};
-use shared::domain::state::Store;
+use shared::domain::state::OrderStore;
 use shared::kit::clock::{Clock, before};
-use shared::prima::PrimaDispatches;
 
-use crate::Ports;
-use crate::files::Inbox;
 use crate::report::Report;
+use crate::{PortTypes, Ports};
 
 /// Exceptions of one channel, of each kind, looked at in one run.
 const LOOKED_AT: usize = 1000;
@@ -26,16 +24,7 @@ const GRACE: Duration = Duration::from_secs(60);
 /// The dead-letter queue keeps messages for 14 days: an unresolved exception is shown again before that.
 const SHOWN_FOR: Duration = Duration::from_secs(13 * 24 * 60 * 60);
 
-impl<P, S, Q, E, C, B, I> Ports<P, S, Q, E, C, B, I>
-where
-    P: PrimaDispatches,
-    S: Store,
-    Q: OrderQueue + ShownExceptions,
-    E: EventBus,
-    C: Clock,
-    B: Book,
-    I: Inbox,
-{
+impl<T: PortTypes> Ports<T> {
     /// Tells, tells again and resumes. Answers the `exceptions` that Prima may still be asked about, as they stand now.
     pub(crate) async fn look_after_exceptions(
         &self,

@@ -1,19 +1,16 @@
 //! Dispatch files: parcels that a site's warehouse drops as CSV, because its `OrderStatus` names none.
 
 use shared::domain::channel::{Channel, Mode};
-use shared::domain::dispatch::book::Book;
 use shared::domain::dispatch::file;
 use shared::domain::dispatch::found::{Found, on_file};
 use shared::domain::dispatch::message::MESSAGE_IS_LOST;
 use shared::domain::events::{Event, EventBus, EventKind, Severity};
-use shared::domain::queue::{OrderQueue, ShownExceptions};
-use shared::domain::state::{Store, StoreError};
+use shared::domain::state::{NumberStore, OrderStore, StoreError};
 use shared::kit::clock::{Clock, after};
-use shared::prima::PrimaDispatches;
 use shared::prima::order::PrimaParcel;
 
 use crate::report::Report;
-use crate::{Ports, looked_after};
+use crate::{PortTypes, Ports, looked_after};
 
 /// Where dispatch files are dropped.
 pub trait Inbox {
@@ -61,16 +58,7 @@ enum Taken {
     Later,
 }
 
-impl<P, S, Q, E, C, B, I> Ports<P, S, Q, E, C, B, I>
-where
-    P: PrimaDispatches,
-    S: Store,
-    Q: OrderQueue + ShownExceptions,
-    E: EventBus,
-    C: Clock,
-    B: Book,
-    I: Inbox,
-{
+impl<T: PortTypes> Ports<T> {
     /// Takes in the files that wait. Parcels are recorded once, however often a file names them.
     pub(crate) async fn take_in_files(&self, channels: &[Channel], report: &mut Report) {
         let Some(inbox) = &self.inbox else { return };

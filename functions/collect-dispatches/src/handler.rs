@@ -1,5 +1,11 @@
 //! The real ports, and one invocation.
 
+use shared::aws::documents::Documents;
+use shared::aws::event_bus::EventBridgeBus;
+use shared::aws::queues::SqsQueue;
+use shared::aws::store::DynamoDbStore;
+use shared::prima::client::PrimaClient;
+use std::marker::PhantomData;
 use std::time::SystemTime;
 
 use aws_sdk_s3::primitives::ByteStream;
@@ -15,7 +21,7 @@ use shared::domain::installation::Purpose;
 use shared::kit::clock::{Clock, SystemClock};
 
 use crate::files::{Inbox, Unread, Verdict};
-use crate::{Ports, Report, Run, metrics};
+use crate::{PortTypes, Ports, Report, Run, metrics};
 
 /// Where files are dropped.
 const INCOMING: &str = "incoming/";
@@ -54,7 +60,7 @@ impl Function {
     pub async fn run(&self, deadline: SystemTime) -> Result<Report, Error> {
         let hard_deadline = Timestamp::try_from(deadline)?;
         let (installation, client) = self.prima.now(&self.aws.documents).await?;
-        let ports = Ports {
+        let ports = Ports::<Aws<'_>> {
             prima: client.until(hard_deadline),
             store: &self.aws.store,
             queue: &self.aws.queue,
@@ -79,6 +85,20 @@ impl Function {
         );
         Ok(report)
     }
+}
+
+/// The real ports, borrowed for one invocation.
+#[derive(Debug)]
+struct Aws<'f>(PhantomData<&'f ()>);
+
+impl<'f> PortTypes for Aws<'f> {
+    type Prima = PrimaClient<SystemClock>;
+    type Store = &'f DynamoDbStore;
+    type Queue = &'f SqsQueue;
+    type Events = &'f EventBridgeBus;
+    type Clock = SystemClock;
+    type Book = &'f Documents;
+    type Inbox = &'f Bucket;
 }
 
 /// The bucket of dispatch files: `incoming/` is where they are dropped, `done/` and `refused/` where they end.

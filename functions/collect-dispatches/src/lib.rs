@@ -32,7 +32,7 @@ use shared::domain::order::remedy;
 use shared::domain::order::row::{DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, ExceptionKind, OrderKey, OrderRow, REFERENCE_PENDING, Stage};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask, ShownExceptions};
 use shared::domain::rights::RefusedRight;
-use shared::domain::state::{Store, StoreError};
+use shared::domain::state::{CollectionStore, IntakeStore, NumberStore, OrderStore, StoreError};
 use shared::kit::clock::{Clock, after, before};
 use shared::kit::odd_form::OddForm;
 use shared::prima::connection::PrimaManners;
@@ -54,23 +54,41 @@ const UNANSWERED_QUESTIONS: u32 = 6;
 /// Before a question that Prima did not answer is asked again.
 const UNANSWERED: Duration = Duration::from_secs(300);
 
+/// The types of the ports: the real ones, or the fault simulation's.
+pub trait PortTypes {
+    /// See [`Ports::prima`].
+    type Prima: PrimaDispatches;
+    /// See [`Ports::store`].
+    type Store: OrderStore + NumberStore + CollectionStore + IntakeStore;
+    /// See [`Ports::queue`].
+    type Queue: OrderQueue + ShownExceptions;
+    /// See [`Ports::events`].
+    type Events: EventBus;
+    /// See [`Ports::clock`].
+    type Clock: Clock;
+    /// See [`Ports::book`].
+    type Book: Book;
+    /// See [`Ports::inbox`].
+    type Inbox: Inbox;
+}
+
 /// What the function works with.
 #[derive(Debug)]
-pub struct Ports<P, S, Q, E, C, B, I> {
+pub struct Ports<T: PortTypes> {
     /// Prima.
-    pub prima: P,
+    pub prima: T::Prima,
     /// Rows, Prima's intake.
-    pub store: S,
+    pub store: T::Store,
     /// The `dispatches` queue and its dead-letter queue.
-    pub queue: Q,
+    pub queue: T::Queue,
     /// The event bus.
-    pub events: E,
+    pub events: T::Events,
     /// Time.
-    pub clock: C,
+    pub clock: T::Clock,
     /// Each channel's documents.
-    pub book: B,
+    pub book: T::Book,
     /// Dispatch files; `None` where parcels come with `OrderStatus`.
-    pub inbox: Option<I>,
+    pub inbox: Option<T::Inbox>,
     /// How Prima is asked.
     pub settings: DispatchSettings,
     /// How patient to be with Prima.
@@ -91,16 +109,7 @@ struct Due<'c> {
     rules: DispatchRules,
 }
 
-impl<P, S, Q, E, C, B, I> Ports<P, S, Q, E, C, B, I>
-where
-    P: PrimaDispatches,
-    S: Store,
-    Q: OrderQueue + ShownExceptions,
-    E: EventBus,
-    C: Clock,
-    B: Book,
-    I: Inbox,
-{
+impl<T: PortTypes> Ports<T> {
     /// One minute of all channels.
     ///
     /// # Errors
@@ -572,7 +581,7 @@ where
     }
 
     /// True where Prima does not answer such questions now, whatever the order.
-    async fn note_answer<T>(&self, call: Call<'_>, answer: &Result<T, PrimaError>) -> bool {
+    async fn note_answer<A>(&self, call: Call<'_>, answer: &Result<A, PrimaError>) -> bool {
         shared::domain::intake::note(&self.store, &self.events, &self.manners, call, answer, self.clock.now()).await
     }
 }

@@ -37,7 +37,7 @@ use shared::domain::channel::MiraklDirectory;
 use shared::domain::events::EventBus;
 use shared::domain::queue::{ImportQueue, OrderQueue, ShownExceptions};
 use shared::domain::state::ledger::{LedgerStore, StoredLedger};
-use shared::domain::state::{FlightStore, Store, StoreError};
+use shared::domain::state::{FlightStore, IntakeStore, PollStore, StoreError};
 use shared::domain::stock::book::StockBook;
 use shared::domain::stock::files::StockFiles;
 use shared::domain::stock::ledger::Change;
@@ -58,7 +58,7 @@ pub trait PortTypes {
     /// See [`Ports::prima`].
     type Prima: PrimaStock;
     /// See [`Ports::store`].
-    type Store: Store + FlightStore;
+    type Store: FlightStore + PollStore + IntakeStore;
     /// See [`Ports::ledger`].
     type Ledger: LedgerStore;
     /// See [`Ports::files`].

@@ -31,7 +31,7 @@ use shared::domain::exceptions::announce;
 use shared::domain::order::remedy;
 use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
-use shared::domain::state::{Store, StoreError};
+use shared::domain::state::{CollectionStore, OrderStore, StoreError};
 use shared::kit::clock::{Clock, after, before};
 use shared::kit::odd_form::OddForm;
 use shared::mirakl::shipping::How;
@@ -56,21 +56,37 @@ const TRIES: usize = 4;
 /// Before what failed in passing is tried again.
 const AGAIN: Duration = Duration::from_secs(60);
 
+/// The types of the ports: the real ones, or the fault simulation's.
+pub trait PortTypes {
+    /// See [`Ports::directory`].
+    type Directory: MiraklDirectory<Client: MiraklShipping>;
+    /// See [`Ports::store`].
+    type Store: OrderStore + CollectionStore;
+    /// See [`Ports::queue`].
+    type Queue: OrderQueue;
+    /// See [`Ports::events`].
+    type Events: EventBus;
+    /// See [`Ports::clock`].
+    type Clock: Clock;
+    /// See [`Ports::book`].
+    type Book: Book;
+}
+
 /// What the function works with.
 #[derive(Debug)]
-pub struct Ports<D, S, Q, E, C, B> {
+pub struct Ports<T: PortTypes> {
     /// Hands out each channel's Mirakl client.
-    pub directory: D,
+    pub directory: T::Directory,
     /// Rows.
-    pub store: S,
+    pub store: T::Store,
     /// The `dispatches` queue and its dead-letter queue.
-    pub queue: Q,
+    pub queue: T::Queue,
     /// The event bus.
-    pub events: E,
+    pub events: T::Events,
     /// Time.
-    pub clock: C,
+    pub clock: T::Clock,
     /// Each channel's documents.
-    pub book: B,
+    pub book: T::Book,
 }
 
 /// What becomes of a message.
@@ -140,16 +156,7 @@ struct Work<'w, M> {
     began: Timestamp,
 }
 
-impl<D, S, Q, E, C, B> Ports<D, S, Q, E, C, B>
-where
-    D: MiraklDirectory,
-    D::Client: MiraklShipping,
-    S: Store,
-    Q: OrderQueue,
-    E: EventBus,
-    C: Clock,
-    B: Book,
-{
+impl<T: PortTypes> Ports<T> {
     /// Works off one message.
     pub async fn handle(&self, message_id: &str, body: &str, run: &Run) -> Disposition {
         match batch::read(message_id, body) {
@@ -194,7 +201,7 @@ where
                 return self.put_off(row, message, problem.retry_after, None).await;
             }
         };
-        let client = Permitted::new(client, &channel.id, &self.store, &self.events, &self.clock).await;
+        let client = Permitted::new(self, client, &channel.id).await;
         if let Some(wait) = unanswered::gives_way(&row, &client) {
             return self.put_off(row, message, Some(wait), None).await;
         }

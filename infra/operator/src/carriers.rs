@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow};
 use shared::domain::dispatch::carriers::{CarrierEntry, CarrierMap, NoTarget, Target, proposals};
 use shared::domain::documents::DocumentKey;
 use shared::domain::order::row::Stage;
-use shared::domain::state::Store;
+use shared::domain::state::OrderStore;
 use shared::mirakl::shipping::MiraklShipping;
 use shared::mirakl::shipping_requirements::Platform;
 

@@ -15,7 +15,7 @@ use shared::domain::dispatch::settlement::{ShortLine, amounts};
 use shared::domain::documents::DocumentKey;
 use shared::domain::order::row::{OrderKey, OrderRow, Stage};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
-use shared::domain::state::Store;
+use shared::domain::state::OrderStore;
 use shared::mirakl::shipping::How;
 use shared::mirakl::shipping::LineAmounts;
 use shared::mirakl::shipping::MiraklShipping;

@@ -8,7 +8,7 @@ use shared::aws::store::DynamoDbStore;
 use shared::domain::channel::Channel;
 use shared::domain::order::row::Stage;
 use shared::domain::rights::{RefusedRights, Trouble};
-use shared::domain::state::{PollState, PrimaIntake, Store};
+use shared::domain::state::{CollectionStore, IntakeStore, PollState, PollStore, PrimaIntake};
 use shared::mirakl::rights::right_of;
 
 use crate::documents::mode;

@@ -6,14 +6,14 @@ use jiff::Timestamp;
 use crate::domain::events::{Event, EventBus, EventKind};
 use crate::domain::order::row::{ExceptionRecord, OrderKey, OrderRow};
 use crate::domain::queue::{ExceptionMessage, OrderQueue};
-use crate::domain::state::{Store, StoreError};
+use crate::domain::state::{OrderStore, StoreError};
 
 /// Sends the message and the event of a row's exception, then records that they were sent. While the bus takes nothing, the
 /// message is sent once all the same.
 ///
 /// At least once: after a crash between sending and recording, the next sweep of the poller sends them again. A row whose
 /// exception was announced or resolved meanwhile is left alone. Failures are logged and left to that sweep.
-pub async fn announce(store: &impl Store, queue: &impl OrderQueue, events: &impl EventBus, row: &mut OrderRow, now: Timestamp) {
+pub async fn announce(store: &impl OrderStore, queue: &impl OrderQueue, events: &impl EventBus, row: &mut OrderRow, now: Timestamp) {
     let Some(exception) = row.exception.clone().filter(|exception| exception.announced_at.is_none()) else { return };
     if exception.shown_at.is_none()
         && let Err(problem) = queue.send_exceptions(&[message(&row.key, &exception)]).await

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::domain::events::{Event, EventBus, EventKind, Severity};
 use crate::domain::order::row::OrderKey;
-use crate::domain::state::{OperationIntake, PrimaIntake, Store, StoreError};
+use crate::domain::state::{IntakeStore, OperationIntake, PrimaIntake, StoreError};
 use crate::kit::clock::after;
 use crate::prima::connection::PrimaManners;
 use crate::prima::{Outcome, PrimaError};
@@ -113,7 +113,7 @@ impl<'c> Call<'c> {
 }
 
 /// Admits a call, or claims the probe for it while its operation is closed. A store that does not answer admits.
-pub async fn admit(store: &impl Store, manners: &PrimaManners, call: Call<'_>, now: Timestamp) -> Admission {
+pub async fn admit(store: &impl IntakeStore, manners: &PrimaManners, call: Call<'_>, now: Timestamp) -> Admission {
     let Ok(mut intake) = store.load_intake().await else { return Admission::Admitted };
     let Some(operation) = intake.operations.get_mut(call.operation).filter(|operation| operation.closed_since.is_some()) else {
         return Admission::Admitted;
@@ -129,7 +129,7 @@ pub async fn admit(store: &impl Store, manners: &PrimaManners, call: Call<'_>, n
 /// Records whether Prima answered at all: the breaker listens to the transport, not to what was said. True where the operation is
 /// closed now: that the call failed is not the order's own matter then.
 pub async fn note<T>(
-    store: &impl Store,
+    store: &impl IntakeStore,
     events: &impl EventBus,
     manners: &PrimaManners,
     call: Call<'_>,
@@ -148,7 +148,7 @@ pub async fn note<T>(
 }
 
 /// Records that Prima answered a call of this operation, whatever it said.
-pub async fn answered(store: &impl Store, events: &impl EventBus, operation: &str, now: Timestamp) {
+pub async fn answered(store: &impl IntakeStore, events: &impl EventBus, operation: &str, now: Timestamp) {
     for _ in 0..3 {
         let Ok(mut intake) = store.load_intake().await else { return };
         let Some(before) = intake.operations.remove(operation) else { return };
@@ -175,7 +175,7 @@ pub async fn answered(store: &impl Store, events: &impl EventBus, operation: &st
 
 /// Records that Prima could not be reached or did not answer. The one that closes the operation says so, once. True where it is closed.
 pub async fn failed(
-    store: &impl Store,
+    store: &impl IntakeStore,
     events: &impl EventBus,
     manners: &PrimaManners,
     call: Call<'_>,

@@ -13,7 +13,7 @@ use shared::domain::documents::UnusableDocument;
 use shared::domain::events::{Event, EventBus, EventError};
 use shared::domain::order::row::{OrderKey, OrderRow};
 use shared::domain::queue::{ExceptionMessage, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions};
-use shared::domain::state::{CollectionState, PollState, PrimaIntake, Reservation, Store, StoreError};
+use shared::domain::state::{CollectionState, CollectionStore, IntakeStore, NumberStore, OrderStore, PrimaIntake, Reservation, StoreError};
 use shared::kit::clock::{Clock, after};
 use shared::mirakl::order::Tax;
 use shared::mirakl::shipping::How;
@@ -21,7 +21,7 @@ use shared::mirakl::shipping::NewShipment;
 use shared::mirakl::shipping::Tracking;
 use shared::mirakl::shipping::{MiraklShipping, SettledEntry, SettlementRequest, Shipment, ShipmentAnswer, ShipmentTracking};
 use shared::mirakl::shipping_requirements::{Platform, RegisteredCarrier, ShippingType};
-use shared::mirakl::{MiraklError, MiraklOrders, Order, OrderPage, OrderQuery, ReferenceAnswer, SellerReference};
+use shared::mirakl::{MiraklError, Order};
 use shared::prima::assumed::{ReadParcels, read_parcels};
 use shared::prima::documents::{DocumentProblem, read_order_status, read_response};
 use shared::prima::{PrimaDispatches, PrimaError, PrimaProgress};
@@ -292,20 +292,6 @@ impl MiraklShipping for Port {
 }
 
 /// The directory's bound; no dispatch calls these.
-impl MiraklOrders for Port {
-    async fn list_orders(&self, _query: &OrderQuery, _offset: usize) -> Result<OrderPage, MiraklError> {
-        Err(MiraklError::not_sent("OR11", "no dispatch lists orders"))
-    }
-
-    async fn accept_order(&self, _order_id: &str, _order_line_ids: &[String]) -> Result<(), MiraklError> {
-        Err(MiraklError::not_sent("OR21", "no dispatch accepts orders"))
-    }
-
-    async fn write_references(&self, _references: &[SellerReference]) -> Result<Vec<ReferenceAnswer>, MiraklError> {
-        Err(MiraklError::not_sent("OR04", "no dispatch writes references"))
-    }
-}
-
 impl MiraklDirectory for Port {
     type Client = Self;
 
@@ -378,7 +364,7 @@ impl Port {
     }
 }
 
-impl Store for Port {
+impl OrderStore for Port {
     async fn load_order(&self, key: &OrderKey) -> Result<Option<OrderRow>, StoreError> {
         self.load().await?;
         self.world().store.load_order(key).await
@@ -414,23 +400,22 @@ impl Store for Port {
         self.load().await?;
         self.world().store.orders_due(channel, index_state, until, limit).await
     }
+}
 
+impl NumberStore for Port {
     async fn holder_of(&self, number: &str) -> Result<Option<OrderKey>, StoreError> {
         Ok(self.world().numbers.borrow().get(number).cloned())
     }
 
     async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError> {
-        self.world().store.reserve_number(number, key).await
+        let world = self.world();
+        let mut numbers = world.numbers.borrow_mut();
+        let holder = numbers.entry(number.to_owned()).or_insert_with(|| key.clone());
+        Ok(if holder == key { Reservation::Ours } else { Reservation::HeldBy(holder.clone()) })
     }
+}
 
-    async fn load_poll(&self, channel: &str) -> Result<PollState, StoreError> {
-        self.world().store.load_poll(channel).await
-    }
-
-    async fn save_poll(&self, channel: &str, poll: &mut PollState) -> Result<(), StoreError> {
-        self.world().store.save_poll(channel, poll).await
-    }
-
+impl CollectionStore for Port {
     async fn load_collection(&self) -> Result<CollectionState, StoreError> {
         self.load().await?;
         self.world().store.load_collection().await
@@ -440,7 +425,9 @@ impl Store for Port {
         self.load().await?;
         self.world().store.save_collection(collection).await
     }
+}
 
+impl IntakeStore for Port {
     async fn load_intake(&self) -> Result<PrimaIntake, StoreError> {
         self.load().await?;
         self.world().store.load_intake().await

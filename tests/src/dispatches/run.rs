@@ -13,7 +13,7 @@ use shared::domain::dispatch::rhythm::DispatchSettings;
 use shared::domain::events::EventKind;
 use shared::domain::order::life::{Circumstances, on_listing};
 use shared::domain::order::row::{DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, OrderKey, Stage};
-use shared::domain::state::Store as _;
+use shared::domain::state::OrderStore as _;
 use shared::kit::clock::{after, before};
 use shared::prima::connection::PrimaManners;
 use simulators::mirakl::LineSettlement;
@@ -393,16 +393,39 @@ async fn schedule(world: Rc<World>) {
     }
 }
 
+/// The ports of the world.
+#[derive(Debug)]
+struct Simulated;
+
+impl collect_dispatches::PortTypes for Simulated {
+    type Prima = Port;
+    type Store = Port;
+    type Queue = Port;
+    type Events = Port;
+    type Clock = Port;
+    type Book = Port;
+    type Inbox = Port;
+}
+
+impl update_dispatches::PortTypes for Simulated {
+    type Directory = Port;
+    type Store = Port;
+    type Queue = Port;
+    type Events = Port;
+    type Clock = Port;
+    type Book = Port;
+}
+
 pub(super) async fn collect(world: Rc<World>, minute: u64) -> Option<Report> {
     let port = port(&world, format!("collect {minute}"));
-    let ports = collect_dispatches::Ports {
+    let ports = collect_dispatches::Ports::<Simulated> {
         prima: port.clone(),
         store: port.clone(),
         queue: port.clone(),
         events: port.clone(),
         clock: port.clone(),
         book: port.clone(),
-        inbox: None::<Port>,
+        inbox: None,
         settings: DispatchSettings {
             interval_minutes: INTERVAL_MINUTES,
             quiet_interval_minutes: INTERVAL_MINUTES,
@@ -438,7 +461,7 @@ async fn consume(world: Rc<World>) {
 
 pub(super) async fn update(world: Rc<World>, number: u64, deliveries: Vec<Delivery>) {
     let port = port(&world, format!("update {number}"));
-    let ports = update_dispatches::Ports {
+    let ports = update_dispatches::Ports::<Simulated> {
         directory: port.clone(),
         store: port.clone(),
         queue: port.clone(),

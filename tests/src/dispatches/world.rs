@@ -12,7 +12,7 @@ use shared::domain::dispatch::rules::{DispatchRules, ShortLines};
 use shared::domain::events::Event;
 use shared::domain::order::row::{OrderKey, OrderRow, Stage};
 use shared::domain::queue::{ExceptionMessage, OrderMessage};
-use shared::domain::state::Store as _;
+use shared::domain::state::OrderStore as _;
 use shared::domain::state::memory::MemoryStore;
 use shared::kit::clock::after;
 use shared::kit::odd_form::OddForm;

@@ -14,7 +14,7 @@ use shared::domain::channel::Mode;
 use shared::domain::events::{Event, EventKind};
 use shared::domain::order::row::{OrderKey, OrderRow, Stage, Unanswered};
 use shared::domain::queue::{OrderMessage, OrderTask};
-use shared::domain::state::{ListingKind, OperationIntake, PollState, Store as _};
+use shared::domain::state::{IntakeStore as _, ListingKind, OperationIntake, OrderStore as _, PollState, PollStore as _};
 use shared::kit::clock::{after, before};
 use shared::mirakl::OrderState;
 use shared::prima::PrimaOrder;

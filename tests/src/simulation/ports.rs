@@ -16,7 +16,7 @@ use shared::domain::events::{Event, EventBus, EventError, EventKind};
 use shared::domain::intake::NEW_ORDER;
 use shared::domain::order::row::{OrderKey, OrderRow};
 use shared::domain::queue::{ExceptionMessage, OrderMessage, OrderQueue, QueueError};
-use shared::domain::state::{CollectionState, PollState, PrimaIntake, Reservation, Store, StoreError};
+use shared::domain::state::{IntakeStore, NumberStore, OrderStore, PollState, PollStore, PrimaIntake, Reservation, StoreError};
 use shared::kit::clock::{Clock, after, before};
 use shared::mirakl::{MiraklError, MiraklOrders, OrderPage, OrderQuery, OrderState, ReferenceAnswer, SellerReference};
 use shared::prima::{PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
@@ -165,7 +165,7 @@ impl Port {
     }
 }
 
-impl Store for Port {
+impl OrderStore for Port {
     async fn load_order(&self, key: &OrderKey) -> Result<Option<OrderRow>, StoreError> {
         self.load(|| format!("row {key}")).await?;
         self.0.world.store.load_order(key).await
@@ -230,17 +230,11 @@ impl Store for Port {
     async fn orders_due(&self, channel: &str, index_state: &str, until: Timestamp, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
         self.0.world.store.orders_due(channel, index_state, until, limit).await
     }
+}
 
+impl NumberStore for Port {
     async fn holder_of(&self, number: &str) -> Result<Option<OrderKey>, StoreError> {
         self.0.world.store.holder_of(number).await
-    }
-
-    async fn load_collection(&self) -> Result<CollectionState, StoreError> {
-        self.0.world.store.load_collection().await
-    }
-
-    async fn save_collection(&self, collection: &mut CollectionState) -> Result<(), StoreError> {
-        self.0.world.store.save_collection(collection).await
     }
 
     async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError> {
@@ -252,7 +246,9 @@ impl Store for Port {
         self.0.end(fate).await;
         if fate == Fate::AnswerLost { Err(unavailable()) } else { reserved }
     }
+}
 
+impl PollStore for Port {
     async fn load_poll(&self, channel: &str) -> Result<PollState, StoreError> {
         self.load(|| format!("poll state {channel}")).await?;
         self.0.world.store.load_poll(channel).await
@@ -276,7 +272,9 @@ impl Store for Port {
         }
         saved
     }
+}
 
+impl IntakeStore for Port {
     async fn load_intake(&self) -> Result<PrimaIntake, StoreError> {
         self.load(|| "intake".to_owned()).await?;
         self.0.world.store.load_intake().await

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use shared::domain::channel::Mode;
 use shared::domain::order::row::{OrderRow, Stage};
 use shared::domain::order::rules::{FeeRule, OrderRules, PriceMeaning};
-use shared::domain::state::Store as _;
+use shared::domain::state::OrderStore as _;
 use shared::kit::clock::after;
 use tokio::sync::Notify;
 
@@ -313,8 +313,13 @@ async fn supervise<T>(invocation: &Invocation, timeout: Duration, work: impl Fut
 pub(super) async fn poll(world: Rc<World>) -> Vec<ChannelReport> {
     let invocation = invocation(&world, "poll", world.plan.profile.crash_poller);
     let port = Port(Rc::clone(&invocation));
-    let ports =
-        acknowledge_orders::Ports { directory: port.clone(), store: port.clone(), queue: port.clone(), events: port.clone(), clock: port };
+    let ports = acknowledge_orders::Ports::<Simulated> {
+        directory: port.clone(),
+        store: port.clone(),
+        queue: port.clone(),
+        events: port.clone(),
+        clock: port,
+    };
     let run = acknowledge_orders::Run { id: invocation.name.clone(), hard_deadline: after(world.now(), POLLER_TIMEOUT) };
     let channels = Rc::clone(&world.channels.borrow());
     let reports = supervise(&invocation, POLLER_TIMEOUT, ports.poll_all(&channels, &run)).await.unwrap_or_default();
@@ -380,7 +385,28 @@ async fn consume(world: Rc<World>) {
 }
 
 /// `create-prima-orders` with all its ports.
-pub(super) type Creator = create_prima_orders::Ports<Port, Port, Port, Port, Port, Book>;
+pub(super) type Creator = create_prima_orders::Ports<Simulated>;
+
+/// The ports of the world.
+#[derive(Debug)]
+pub(super) struct Simulated;
+
+impl acknowledge_orders::PortTypes for Simulated {
+    type Directory = Port;
+    type Store = Port;
+    type Queue = Port;
+    type Events = Port;
+    type Clock = Port;
+}
+
+impl create_prima_orders::PortTypes for Simulated {
+    type Prima = Port;
+    type Store = Port;
+    type Queue = Port;
+    type Events = Port;
+    type Clock = Port;
+    type Rulebook = Book;
+}
 
 /// One invocation of the creator that ends, whatever it does, after `timeout`.
 pub(super) fn creator(
@@ -390,7 +416,7 @@ pub(super) fn creator(
 ) -> (Rc<Invocation>, Creator, create_prima_orders::Run) {
     let invocation = invocation(world, "create", world.plan.profile.crash_creator);
     let port = Port(Rc::clone(&invocation));
-    let ports = create_prima_orders::Ports {
+    let ports = Creator {
         prima: port.clone(),
         store: port.clone(),
         queue: port.clone(),

@@ -15,21 +15,20 @@ use shared::domain::channel::MiraklDirectory;
 use shared::domain::documents::UnusableDocument;
 use shared::domain::events::{Event, EventBus, EventError};
 use shared::domain::order::mapping::SkuReader;
-use shared::domain::order::row::{OrderKey, OrderRow};
 use shared::domain::queue::{
     ExceptionMessage, ImportMessage, ImportQueue, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions,
 };
 use shared::domain::state::ledger::{Kept, LedgerStore, StockRecord, Version};
-use shared::domain::state::{CollectionState, FlightStore, PollState, PrimaIntake, Reservation, Store, StoreError};
+use shared::domain::state::{FlightStore, IntakeStore, PollState, PollStore, PrimaIntake, StoreError};
 use shared::domain::stock::book::{StockBook, StockPages};
 use shared::domain::stock::files::{self as stock_files, FIGURES, StockFiles};
 use shared::domain::stock::flight::Flight;
 use shared::domain::stock::offers_list::OffersList;
 use shared::kit::clock::{Clock, after};
 use shared::kit::field_error::FieldError;
+use shared::mirakl::MiraklError;
 use shared::mirakl::error_report::LineError;
 use shared::mirakl::stock::{ListedOffer, MiraklStock, OfferPage, OffersExport, StockImport, UnreadableOffer};
-use shared::mirakl::{MiraklError, MiraklOrders, OrderPage, OrderQuery, ReferenceAnswer, SellerReference};
 use shared::prima::PrimaError;
 use shared::prima::sku::SkuOverride;
 use shared::prima::stock::StockBasis;
@@ -354,20 +353,6 @@ impl MiraklStock for Port {
 }
 
 /// The directory's bound; no push calls these.
-impl MiraklOrders for Port {
-    async fn list_orders(&self, _query: &OrderQuery, _offset: usize) -> Result<OrderPage, MiraklError> {
-        Err(MiraklError::not_sent("OR11", "no push lists orders"))
-    }
-
-    async fn accept_order(&self, _order_id: &str, _order_line_ids: &[String]) -> Result<(), MiraklError> {
-        Err(MiraklError::not_sent("OR21", "no push accepts orders"))
-    }
-
-    async fn write_references(&self, _references: &[SellerReference]) -> Result<Vec<ReferenceAnswer>, MiraklError> {
-        Err(MiraklError::not_sent("OR04", "no push writes references"))
-    }
-}
-
 impl MiraklDirectory for Port {
     type Client = Self;
 
@@ -540,36 +525,7 @@ impl FlightStore for Port {
     }
 }
 
-impl Store for Port {
-    async fn load_order(&self, key: &OrderKey) -> Result<Option<OrderRow>, StoreError> {
-        self.world().store.load_order(key).await
-    }
-
-    async fn load_orders(&self, keys: &[OrderKey]) -> Result<HashMap<OrderKey, OrderRow>, StoreError> {
-        self.world().store.load_orders(keys).await
-    }
-
-    async fn save_order(&self, row: &mut OrderRow) -> Result<(), StoreError> {
-        self.world().violate(format!("a push writes the row of {}", row.key));
-        Err(unavailable())
-    }
-
-    async fn orders_in(&self, channel: &str, index_state: &str, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
-        self.world().store.orders_in(channel, index_state, limit).await
-    }
-
-    async fn orders_due(&self, channel: &str, index_state: &str, until: Timestamp, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
-        self.world().store.orders_due(channel, index_state, until, limit).await
-    }
-
-    async fn holder_of(&self, number: &str) -> Result<Option<OrderKey>, StoreError> {
-        self.world().store.holder_of(number).await
-    }
-
-    async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError> {
-        self.world().store.reserve_number(number, key).await
-    }
-
+impl PollStore for Port {
     async fn load_poll(&self, channel: &str) -> Result<PollState, StoreError> {
         self.load("poll").await?;
         let world = self.world();
@@ -580,15 +536,9 @@ impl Store for Port {
     async fn save_poll(&self, channel: &str, poll: &mut PollState) -> Result<(), StoreError> {
         self.world().store.save_poll(channel, poll).await
     }
+}
 
-    async fn load_collection(&self) -> Result<CollectionState, StoreError> {
-        self.world().store.load_collection().await
-    }
-
-    async fn save_collection(&self, collection: &mut CollectionState) -> Result<(), StoreError> {
-        self.world().store.save_collection(collection).await
-    }
-
+impl IntakeStore for Port {
     async fn load_intake(&self) -> Result<PrimaIntake, StoreError> {
         self.load("intake").await?;
         self.world().store.load_intake().await

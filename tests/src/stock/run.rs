@@ -219,6 +219,15 @@ impl PortTypes for Simulated {
     type Book = Port;
 }
 
+impl check_stock_imports::PortTypes for Simulated {
+    type Directory = Port;
+    type Ledger = Port;
+    type Files = Port;
+    type Queue = Port;
+    type Clock = Port;
+    type Book = Port;
+}
+
 async fn tick(world: Shared, minute: u64) {
     let port = port(&world, format!("push {minute}"));
     let id = format!("{minute}-{}", world.dice.between(0, 1 << 40));
@@ -297,7 +306,7 @@ pub(super) async fn consume(world: Shared) {
 
 async fn check(world: Shared, number: u64, id: u64, body: String) {
     let port = port(&world, format!("check {number}"));
-    let ports = check_stock_imports::Ports {
+    let ports = check_stock_imports::Ports::<Simulated> {
         directory: port.clone(),
         ledger: port.clone(),
         files: port.clone(),

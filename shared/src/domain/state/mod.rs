@@ -221,8 +221,8 @@ pub struct CollectionState {
     pub reported_forms: Vec<String>,
 }
 
-/// The store. One implementation in memory, one on DynamoDB; both pass the same contract tests.
-pub trait Store {
+/// The rows of orders. As each store here: one implementation in memory, one on DynamoDB; both pass the same contract tests.
+pub trait OrderStore {
     /// A row, strongly consistent.
     async fn load_order(&self, key: &OrderKey) -> Result<Option<OrderRow>, StoreError>;
 
@@ -240,31 +240,43 @@ pub trait Store {
     /// lags: for sweeps and display only.
     async fn orders_in(&self, channel: &str, index_state: &str, limit: usize) -> Result<Vec<OrderKey>, StoreError>;
 
-    /// As [`Store::orders_in`], only those whose moment ([`OrderRow::index_moment`]) has come by `until`.
+    /// As [`OrderStore::orders_in`], only those whose moment ([`OrderRow::index_moment`]) has come by `until`.
     async fn orders_due(&self, channel: &str, index_state: &str, until: Timestamp, limit: usize) -> Result<Vec<OrderKey>, StoreError>;
+}
 
+/// Whose Prima's order numbers are.
+pub trait NumberStore {
     /// Whose an order number is, without reserving it.
     async fn holder_of(&self, number: &str) -> Result<Option<OrderKey>, StoreError>;
 
     /// Reserves Prima's order number for an order; whole, uncut, for ever.
     async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError>;
+}
 
+/// What the pollers of channels remember.
+pub trait PollStore {
     /// A channel's poll state; a new one where there is none.
     async fn load_poll(&self, channel: &str) -> Result<PollState, StoreError>;
 
-    /// Saves it as [`Store::save_order`] does.
+    /// Saves it as [`OrderStore::save_order`] does.
     async fn save_poll(&self, channel: &str, poll: &mut PollState) -> Result<(), StoreError>;
+}
 
+/// What the collector of dispatches, and the function that tells them, remember.
+pub trait CollectionStore {
     /// What the collector remembers; nothing where there is nothing.
     async fn load_collection(&self) -> Result<CollectionState, StoreError>;
 
-    /// Saves it as [`Store::save_order`] does.
+    /// Saves it as [`OrderStore::save_order`] does.
     async fn save_collection(&self, collection: &mut CollectionState) -> Result<(), StoreError>;
+}
 
+/// Whether Prima answers.
+pub trait IntakeStore {
     /// Prima's intake; open where nothing is recorded.
     async fn load_intake(&self) -> Result<PrimaIntake, StoreError>;
 
-    /// Saves it as [`Store::save_order`] does.
+    /// Saves it as [`OrderStore::save_order`] does.
     async fn save_intake(&self, intake: &mut PrimaIntake) -> Result<(), StoreError>;
 }
 
@@ -283,7 +295,7 @@ impl<T: FlightStore> FlightStore for &T {
     }
 }
 
-impl<T: Store> Store for &T {
+impl<T: OrderStore> OrderStore for &T {
     async fn load_order(&self, key: &OrderKey) -> Result<Option<OrderRow>, StoreError> {
         (**self).load_order(key).await
     }
@@ -303,7 +315,9 @@ impl<T: Store> Store for &T {
     async fn orders_due(&self, channel: &str, index_state: &str, until: Timestamp, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
         (**self).orders_due(channel, index_state, until, limit).await
     }
+}
 
+impl<T: NumberStore> NumberStore for &T {
     async fn holder_of(&self, number: &str) -> Result<Option<OrderKey>, StoreError> {
         (**self).holder_of(number).await
     }
@@ -311,7 +325,9 @@ impl<T: Store> Store for &T {
     async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError> {
         (**self).reserve_number(number, key).await
     }
+}
 
+impl<T: PollStore> PollStore for &T {
     async fn load_poll(&self, channel: &str) -> Result<PollState, StoreError> {
         (**self).load_poll(channel).await
     }
@@ -319,7 +335,9 @@ impl<T: Store> Store for &T {
     async fn save_poll(&self, channel: &str, poll: &mut PollState) -> Result<(), StoreError> {
         (**self).save_poll(channel, poll).await
     }
+}
 
+impl<T: CollectionStore> CollectionStore for &T {
     async fn load_collection(&self) -> Result<CollectionState, StoreError> {
         (**self).load_collection().await
     }
@@ -327,7 +345,9 @@ impl<T: Store> Store for &T {
     async fn save_collection(&self, collection: &mut CollectionState) -> Result<(), StoreError> {
         (**self).save_collection(collection).await
     }
+}
 
+impl<T: IntakeStore> IntakeStore for &T {
     async fn load_intake(&self) -> Result<PrimaIntake, StoreError> {
         (**self).load_intake().await
     }
