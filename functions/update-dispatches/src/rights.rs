@@ -230,11 +230,12 @@ impl<T: PortTypes> MiraklShipping for Permitted<'_, T> {
 }
 
 impl<T: PortTypes> Permitted<'_, T> {
-    /// Whether Mirakl answers a harmless question about the order that is not the operation itself.
+    /// Whether Mirakl answers a harmless question about the order that is not the operation itself. A right that is missing for it is noted
+    /// as with any other call.
     pub(crate) async fn answers_otherwise(&self, order_id: &str, operation: &str) -> bool {
         match operation {
-            "OR11" => shows_right(&self.client.shipments(order_id).await),
-            _ => shows_right(&self.client.order(order_id).await),
+            "OR11" => shows_right(&self.shipments(order_id).await),
+            _ => shows_right(&self.order(order_id).await),
         }
     }
 }

@@ -79,7 +79,7 @@ impl DynamoDbStore {
     /// only those whose moment has come by then. The index lags.
     ///
     /// # Errors
-    /// As [`Store::orders_in`].
+    /// As [`OrderStore::orders_in`].
     pub async fn index_entries(
         &self,
         channel: &str,
@@ -112,7 +112,7 @@ impl DynamoDbStore {
     /// How many orders are in an index state. The index lags.
     ///
     /// # Errors
-    /// As [`Store::orders_in`].
+    /// As [`OrderStore::orders_in`].
     pub async fn count_in(&self, channel: &str, index_state: &str) -> Result<usize, StoreError> {
         let mut count = 0;
         let mut start = None;

@@ -1,4 +1,4 @@
-//! What every [`Store`] must do, as one suite: called by the unit tests on memory, and by whoever has a DynamoDB at hand (a
+//! What every store must do, as one suite: called by the unit tests on memory, and by whoever has a DynamoDB at hand (a
 //! local AWS, moto, a real account). It is public for that reason only; no function calls it.
 
 use std::time::Duration;
