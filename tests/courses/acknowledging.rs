@@ -454,7 +454,7 @@ fn an_order_too_long_for_the_queue_is_an_exception_and_not_tried_every_minute() 
         });
         course.live(10).await;
         let exception = course.row("A-1").await.exception.unwrap();
-        assert_eq!((exception.kind, course.told("A-1")), (ExceptionKind::Unmappable, (1, 1)));
+        assert_eq!((exception.kind, course.told("A-1")), (ExceptionKind::TooLarge, (1, 1)));
         assert!(exception.remedy.contains("exceptions settle harbour-uk A-1 --as keyed-by-hand --note TEXT"), "{}", exception.remedy);
         let sent = course.calls(Kind::Send, "A-1").len();
         course.live(10).await;

@@ -187,7 +187,7 @@ where
                 if message.is_too_large() {
                     let remedy = format!("Key it into Prima by hand, then: {}", remedy::settle(&row.key, SettledAs::KeyedByHand));
                     let reason = format!("the order is too long for a message of the queue ({} lines)", row.lines.len());
-                    row.fail(ExceptionKind::Unmappable, reason, remedy, self.clock.now());
+                    row.fail(ExceptionKind::TooLarge, reason, remedy, self.clock.now());
                 } else {
                     row.enter(Stage::Firm, self.clock.now(), "could not be queued");
                 }

@@ -9,7 +9,7 @@ use shared::domain::dispatch::message::MessageUnderWay;
 use shared::domain::dispatch::plan::{Facts, Step, next_step};
 use shared::domain::events::{Event, EventBus, EventKind};
 use shared::domain::exceptions::{announce, message};
-use shared::domain::order::row::{DISPATCH_UNANNOUNCED, OrderKey, OrderRow, Stage};
+use shared::domain::order::row::{DISPATCH_UNANNOUNCED, ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::domain::queue::{OrderQueue, ShownExceptions};
 use shared::domain::state::Store;
 use shared::kit::clock::{Clock, before};
@@ -75,19 +75,28 @@ where
         rows
     }
 
-    /// A dispatch that waited for its carrier goes on when the map has it. True where it did.
+    /// A dispatch that waited for the channel's documents goes on when the map has its carrier, or once they can be used. True where it
+    /// did.
     async fn resume(&self, row: &OrderRow, channel: &Channel, pages: &Pages, report: &mut Report) -> bool {
-        let Some(platform) = &pages.platform else { return false };
-        if !pages.rules.resume_when_mapped || !row.exception.as_ref().is_some_and(|exception| exception.kind.waits_for_carrier()) {
+        let Some(kind) = row.exception.as_ref().map(|exception| exception.kind).filter(|kind| kind.waits_for_documents()) else {
+            return false;
+        };
+        if !pages.rules.resume_when_mapped {
             return false;
         }
         let now = self.clock.now();
-        let facts = Facts { rules: &pages.rules, platform, carriers: &pages.carriers, now };
-        if matches!(next_step(row, &facts), Step::Fail(failure) if failure.kind.waits_for_carrier()) {
-            return false;
-        }
+        let note = if kind == ExceptionKind::DocumentsUnusable {
+            "the channel's documents can be used now"
+        } else {
+            let Some(platform) = &pages.platform else { return false };
+            let facts = Facts { rules: &pages.rules, platform, carriers: &pages.carriers, now };
+            if matches!(next_step(row, &facts), Step::Fail(failure) if failure.kind.waits_for_documents()) {
+                return false;
+            }
+            "its carrier is mapped now"
+        };
         let mut row = row.clone();
-        row.enter(Stage::Dispatched, now, "its carrier is mapped now");
+        row.enter(Stage::Dispatched, now, note);
         let dispatch = row.dispatch.get_or_insert_default();
         dispatch.message = Some(MessageUnderWay::sent(now));
         dispatch.due_at = dispatch.due_once_queued(now);

@@ -592,7 +592,7 @@ fn looked_after(row: &OrderRow) -> bool {
         // What is mended in Prima shows in its next answer.
         Some(exception) => {
             matches!(exception.kind, ExceptionKind::TrackingMissing | ExceptionKind::DispatchUnclear | ExceptionKind::ShortShipment)
-                || exception.kind.waits_for_carrier()
+                || exception.kind.waits_for_documents()
         }
         None => row.stage.is_in_prima(),
     }

@@ -216,7 +216,12 @@ where
         work: &Work<'_, impl MiraklShipping>,
         held: impl Fn(&[&'static str]) -> Option<MiraklError>,
     ) -> End {
-        let mut pages = match self.book.pages(&row.key.channel, false).await {
+        let mut pages = self.book.pages(&row.key.channel, false).await;
+        if let Err(UnusableDocument::Wrong(_)) = pages {
+            // It may have been mended within the minute for which it is cached.
+            pages = self.book.pages(&row.key.channel, true).await;
+        }
+        let mut pages = match pages {
             Ok(pages) => pages,
             Err(problem) => return documents_end(row, &problem),
         };
@@ -455,7 +460,7 @@ fn operations_of(step: &Step) -> &'static [&'static str] {
 fn documents_end(row: &OrderRow, problem: &UnusableDocument) -> End {
     match problem {
         UnusableDocument::Wrong(problem) => End::Fail(Failure {
-            kind: ExceptionKind::CarrierNotListed,
+            kind: ExceptionKind::DocumentsUnusable,
             reason: problem.clone(),
             remedy: format!(
                 "Mend the document (prima-mirakl dispatch-rules put {0} FILE, prima-mirakl carriers import {0} FILE). Then: {1}",

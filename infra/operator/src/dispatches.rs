@@ -249,7 +249,7 @@ fn render_amounts(amounts: &[LineAmounts], how: How, reason_code: &str, currency
 pub(crate) async fn retry(connector: &Connector, store: &DynamoDbStore, channel: &str, order: &str, note: &str) -> Result<String> {
     let now = connector.now;
     let row = store.load_order(&OrderKey::new(channel, order)).await?;
-    let at_once = row.and_then(|row| row.exception).is_some_and(|exception| exception.kind.waits_for_carrier());
+    let at_once = row.and_then(|row| row.exception).is_some_and(|exception| exception.kind.waits_for_documents());
     change(store, channel, order, |row| {
         let dispatch = row.dispatch.get_or_insert_default();
         let part = dispatch.parcels.iter().any(|parcel| parcel.confirmed_at.is_some());

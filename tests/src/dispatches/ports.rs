@@ -502,6 +502,9 @@ impl Book for Port {
     async fn pages(&self, channel: &str, _anew: bool) -> Result<Pages, UnusableDocument> {
         self.load().await.map_err(|problem| UnusableDocument::Unavailable(problem.to_string()))?;
         let world = self.world();
+        if let Some(problem) = world.wrong_documents.borrow().clone() {
+            return Err(UnusableDocument::Wrong(problem));
+        }
         let index = world.index(channel);
         let (maps, platforms) = (world.maps.borrow(), world.platforms.borrow());
         Ok(Pages {

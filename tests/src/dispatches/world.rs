@@ -108,6 +108,8 @@ pub(super) struct World {
     pub(super) down: Cell<bool>,
     /// Fields of what the marketplaces demand that are in a form that is not understood.
     pub(super) odd_fields: RefCell<Vec<OddForm>>,
+    /// What is wrong with the channels' dispatch documents.
+    pub(super) wrong_documents: RefCell<Option<String>>,
     /// Messages that were sent.
     pub(super) sent: Cell<u64>,
     /// The most messages of one order that were in the queue at once.
@@ -208,6 +210,7 @@ impl World {
             refusals: RefCell::default(),
             down: Cell::new(false),
             odd_fields: RefCell::default(),
+            wrong_documents: RefCell::default(),
             sent: Cell::new(0),
             most_of_one: Cell::new(0),
             maps: RefCell::new(vec![first_map(), first_map()]),

@@ -216,6 +216,8 @@ pub enum ExceptionKind {
     UnknownSku,
     /// The order cannot be written as a Prima order by the channel's rules.
     Unmappable,
+    /// The order is too long for a message of the queue.
+    TooLarge,
     /// The channel's order rules are missing or wrong.
     RulesMissing,
     /// Prima read the order and refused it.
@@ -242,6 +244,8 @@ pub enum ExceptionKind {
     UnmappedCarrier,
     /// The carrier map leads to a carrier that the marketplace does not take.
     CarrierNotListed,
+    /// The channel's dispatch rules or its carrier map are missing or wrong.
+    DocumentsUnusable,
     /// A dispatch has no tracking number where one is demanded.
     TrackingMissing,
     /// Mirakl refused a dispatch.
@@ -279,6 +283,7 @@ impl ExceptionKind {
             self,
             Self::UnmappedCarrier
                 | Self::CarrierNotListed
+                | Self::DocumentsUnusable
                 | Self::TrackingMissing
                 | Self::DispatchRejected
                 | Self::DispatchUnanswered
@@ -288,10 +293,10 @@ impl ExceptionKind {
         )
     }
 
-    /// Waits for a carrier that the marketplace takes: a change of the carrier map may resolve it.
+    /// Waits for the channel's documents: a change of the carrier map or of the dispatch rules may resolve it.
     #[must_use]
-    pub fn waits_for_carrier(self) -> bool {
-        matches!(self, Self::UnmappedCarrier | Self::CarrierNotListed)
+    pub fn waits_for_documents(self) -> bool {
+        matches!(self, Self::UnmappedCarrier | Self::CarrierNotListed | Self::DocumentsUnusable)
     }
 
     /// Found by the poller in a listing; all others by the function that creates orders.
@@ -299,7 +304,12 @@ impl ExceptionKind {
     pub fn is_found_by_poller(self) -> bool {
         matches!(
             self,
-            Self::LineCancelledAfterCreation | Self::ShippedOutsidePrima | Self::ShippedByOperator | Self::Unreadable | Self::NotInMirakl
+            Self::TooLarge
+                | Self::LineCancelledAfterCreation
+                | Self::ShippedOutsidePrima
+                | Self::ShippedByOperator
+                | Self::Unreadable
+                | Self::NotInMirakl
         )
     }
 
@@ -885,6 +895,7 @@ mod tests {
         assert_eq!(
             poller,
             [
+                ExceptionKind::TooLarge,
                 ExceptionKind::LineCancelledAfterCreation,
                 ExceptionKind::ShippedOutsidePrima,
                 ExceptionKind::ShippedByOperator,
@@ -895,7 +906,7 @@ mod tests {
         let critical: Vec<ExceptionKind> =
             ExceptionKind::ALL.iter().copied().filter(|kind| kind.severity() == Severity::Critical).collect();
         assert_eq!(critical, [ExceptionKind::CancelledAfterDispatch, ExceptionKind::SettledMeanwhile]);
-        assert_eq!(ExceptionKind::ALL.iter().copied().filter(|kind| kind.is_of_dispatch()).count(), 8);
+        assert_eq!(ExceptionKind::ALL.iter().copied().filter(|kind| kind.is_of_dispatch()).count(), 9);
     }
 
     #[test]
@@ -1003,8 +1014,8 @@ mod tests {
     }
 
     #[test]
-    fn a_carrier_map_may_resolve_what_waits_for_a_carrier_and_nothing_else() {
-        let waiting: Vec<_> = ExceptionKind::ALL.iter().copied().filter(|kind| kind.waits_for_carrier()).collect();
-        assert_eq!(waiting, [ExceptionKind::UnmappedCarrier, ExceptionKind::CarrierNotListed]);
+    fn a_document_may_resolve_what_waits_for_it_and_nothing_else() {
+        let waiting: Vec<_> = ExceptionKind::ALL.iter().copied().filter(|kind| kind.waits_for_documents()).collect();
+        assert_eq!(waiting, [ExceptionKind::UnmappedCarrier, ExceptionKind::CarrierNotListed, ExceptionKind::DocumentsUnusable]);
     }
 }
