@@ -341,7 +341,7 @@ fn an_order_whose_dispatch_is_an_exception_before_its_number_was_written_gets_it
         let now = course.world.now();
         let fails = |row: &mut OrderRow| {
             row.fail(ExceptionKind::UnmappedCarrier, "no entry", "map it", now);
-            row.exception.as_mut().unwrap().announced_at = Some(now);
+            row.exception.as_mut().unwrap().told = shared::domain::notify::Told::at(now);
         };
         course.changes("A-1", fails).await;
         course.live(1).await;

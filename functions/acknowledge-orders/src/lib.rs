@@ -26,6 +26,7 @@ use jiff::Timestamp;
 use shared::domain::channel::MiraklDirectory;
 use shared::domain::channel::{Channel, Mode};
 use shared::domain::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::notify::{Rule, Told, tell, tell_due};
 use shared::domain::order::row::Lease;
 use shared::domain::queue::OrderQueue;
 use shared::domain::state::{ListingKind, PollState, Store, StoreError, UnfinishedListing};
@@ -285,8 +286,7 @@ where
                 still_waiting.push(marked);
             }
         }
-        if !events.is_empty() && self.events.publish(&events).await.is_err() {
-            tracing::error!(channel = %channel.id, orders = events.len(), "acceptance windows are nearly over, and that could not be said on the bus");
+        if !events.is_empty() && !tell(&self.events, &events).await {
             return;
         }
         if listing.shows_all_news() || listing.completes(ListingKind::Waiting) {
@@ -320,11 +320,8 @@ where
                 remedy: "Ask the marketplace what it means, and tell the connector's engineer. Orders in an unknown state stay where they are, and are asked for again and again."
                     .to_owned(),
             };
-            match self.events.publish(&[event]).await {
-                Ok(()) => poll.unknown_values.push(value.clone()),
-                Err(problem) => {
-                    tracing::error!(channel = %channel.id, value, %problem, "a value is not known, and that could not be said on the bus")
-                }
+            if tell(&self.events, &[event]).await {
+                poll.unknown_values.push(value.clone());
             }
         }
     }
@@ -366,15 +363,17 @@ where
         let is_due = now >= after(since, UNLISTED_IS_TOLD + interval);
         let full_is_due = now >= after(full_since, UNLISTED_IS_TOLD + interval * (WINDOWS_BETWEEN_FULL + 1));
         let look_at = format!("Look at the failures of channel {} in the log of acknowledge-orders:", channel.id);
-        let (reason, remedy) = if is_due && !poll.unlisted_told {
+        let (told, reason, remedy) = if is_due {
             (
+                &mut poll.unlisted,
                 format!("the orders of channel {} have not been listed and recorded completely since {since}", channel.id),
                 format!(
                     "{look_at} its API key's secret, its base URL, Mirakl itself, DynamoDB. Until it is mended, accept waiting orders in Mirakl's back office."
                 ),
             )
-        } else if full_is_due && !poll.full_unlisted_told && !poll.unlisted_told {
+        } else if full_is_due && !poll.unlisted.is_told() {
             (
+                &mut poll.full_unlisted,
                 format!(
                     "new orders of channel {} are listed, but there has been no complete listing of all its open orders since {full_since}",
                     channel.id
@@ -386,7 +385,7 @@ where
         } else {
             return;
         };
-        let event = Event {
+        let event = || Event {
             kind: EventKind::ChannelNotListed,
             channel: Some(channel.id.clone()),
             order: None,
@@ -395,12 +394,9 @@ where
             reason,
             remedy,
         };
-        match tokio::time::timeout(PATIENCE_WITH_MEMORY, self.events.publish(&[event])).await {
-            Ok(Ok(())) if is_due => poll.unlisted_told = true,
-            Ok(Ok(())) => poll.full_unlisted_told = true,
-            Ok(Err(_)) | Err(_) => {
-                tracing::error!(channel = %channel.id, %since, %full_since, "a channel has not been listed, and that could not be said on the bus")
-            }
+        let telling = tell_due(&self.events, told, Rule::EVENT, now, event);
+        if tokio::time::timeout(PATIENCE_WITH_MEMORY, telling).await.is_err() {
+            tracing::error!(channel = %channel.id, %since, %full_since, "a channel has not been listed, and the bus takes too long to be told");
         }
     }
 
@@ -413,7 +409,7 @@ where
             let now = self.clock.now();
             poll.state.completed_at = Some(now);
             poll.state.seen_until = poll.state.listed_at;
-            if std::mem::take(&mut poll.state.unlisted_told) {
+            if std::mem::take(&mut poll.state.unlisted).is_told() {
                 // What was told of is over: a listing of everything that is open has its time from here on.
                 poll.state.full_completed_at = Some(now);
             }
@@ -519,7 +515,7 @@ impl Turned {
             self.state.windows_since_full = 0;
             self.state.full_wanted = false;
             self.state.full_completed_at = Some(now);
-            self.state.full_unlisted_told = false;
+            self.state.full_unlisted = Told::default();
             // A listing by state shows nothing that ended, so it sets a first mark but moves none. What was refused since the
             // take-over, before anybody listed, is shown by the first window.
             if self.state.watermark.is_none() {

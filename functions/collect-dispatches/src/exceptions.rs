@@ -7,8 +7,9 @@ use shared::domain::channel::{Channel, Mode};
 use shared::domain::dispatch::book::{Book, Pages};
 use shared::domain::dispatch::message::MessageUnderWay;
 use shared::domain::dispatch::plan::{Facts, Step, next_step};
-use shared::domain::events::{Event, EventBus, EventKind};
-use shared::domain::exceptions::{announce, message};
+use shared::domain::events::{EventBus, EventKind};
+use shared::domain::exceptions::{announce, view};
+use shared::domain::notify::{Rule, deliver};
 use shared::domain::order::row::{DISPATCH_UNANNOUNCED, ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::domain::queue::{OrderQueue, ShownExceptions};
 use shared::domain::state::Store;
@@ -23,8 +24,6 @@ use crate::report::Report;
 const LOOKED_AT: usize = 1000;
 /// A younger exception is being announced by whoever found it.
 const GRACE: Duration = Duration::from_secs(60);
-/// The dead-letter queue keeps messages for 14 days: an unresolved exception is shown again before that.
-const SHOWN_FOR: Duration = Duration::from_secs(13 * 24 * 60 * 60);
 
 impl<P, S, Q, E, C, B, I> Ports<P, S, Q, E, C, B, I>
 where
@@ -112,32 +111,15 @@ where
     async fn remind(&self, mut row: OrderRow, pages: &Pages, report: &mut Report) -> Option<OrderRow> {
         let now = self.clock.now();
         let exception = row.exception.as_mut()?;
-        let told = exception.reminded_at.or(exception.announced_at).unwrap_or(exception.first_seen);
-        if told > before(now, pages.rules.remind_every()) {
-            return Some(row);
-        }
-        let hours = now.duration_since(exception.first_seen).as_hours();
-        let event = Event {
-            kind: EventKind::DispatchReminder,
-            channel: Some(row.key.channel.clone()),
-            order: Some(row.key.order_id.clone()),
-            needs_person: true,
-            severity: exception.kind.severity(),
-            reason: format!("unresolved for {hours} hours: {}: {}", exception.kind.name(), exception.reason),
-            remedy: exception.remedy.clone(),
-        };
-        exception.reminded_at = Some(now);
-        let shown = message(&row.key, exception);
-        let show_again = exception.announced_at.is_none_or(|at| at <= before(now, SHOWN_FOR));
-        if show_again {
-            exception.announced_at = Some(now);
-        }
+        let rule = Rule::EXCEPTION.again_after(pages.rules.remind_every());
+        let Some(due) = exception.told.due(rule, now).filter(|due| due.is_again) else { return Some(row) };
+        exception.told.note(due.into(), now);
+        let told_of = view(&row.key, exception);
+        let (message, event) = (told_of.message(), told_of.event(EventKind::DispatchReminder, due.is_again, now));
         // Recorded first: said twice is worse than said an interval later.
         self.store.save_order(&mut row).await.ok()?;
         report.reminded += 1;
-        if self.events.publish(&[event]).await.is_err() || (show_again && self.queue.send_exceptions(&[shown]).await.is_err()) {
-            tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, "an unresolved dispatch could not be told again");
-        }
+        deliver(&self.queue, &self.events, due, message, event).await;
         Some(row)
     }
 

@@ -6,6 +6,7 @@ use shared::domain::dispatch::file;
 use shared::domain::dispatch::found::{Found, on_file};
 use shared::domain::dispatch::message::MESSAGE_IS_LOST;
 use shared::domain::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::notify::tell;
 use shared::domain::queue::{OrderQueue, ShownExceptions};
 use shared::domain::state::{Store, StoreError};
 use shared::kit::clock::{Clock, after};
@@ -182,12 +183,6 @@ where
             remedy: "All other lines were taken over. Correct these and drop them as a new file; the refused file, with its reasons, stands under refused/ in the bucket."
                 .to_owned(),
         };
-        if self.events.publish(&[event]).await.is_err() {
-            tracing::error!(
-                file = name,
-                problems = problems.len(),
-                "a dispatch file could not be used whole, and that could not be said on the bus"
-            );
-        }
+        tell(&self.events, &[event]).await;
     }
 }

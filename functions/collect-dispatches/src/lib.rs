@@ -28,11 +28,13 @@ use shared::domain::dispatch::rules::DispatchRules;
 use shared::domain::events::{Event, EventBus, EventKind, Severity};
 use shared::domain::exceptions::announce;
 use shared::domain::intake::{Admission, Call, ORDER_STATUS, admit};
+use shared::domain::notify::tell;
 use shared::domain::order::remedy;
 use shared::domain::order::row::{DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, ExceptionKind, OrderKey, OrderRow, REFERENCE_PENDING, Stage};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask, ShownExceptions};
 use shared::domain::rights::RefusedRight;
 use shared::domain::state::{Store, StoreError};
+use shared::domain::unknown_values::tell_once;
 use shared::kit::clock::{Clock, after, before};
 use shared::kit::odd_form::OddForm;
 use shared::prima::connection::PrimaManners;
@@ -161,7 +163,7 @@ where
         let left: Vec<RefusedRight> = state.refused.iter().filter(|right| right.is_left_untold(now)).cloned().collect();
         let mut told = Vec::new();
         for right in left {
-            if self.events.publish(&[right.event(now)]).await.is_ok() {
+            if tell(&self.events, &[right.event(now)]).await {
                 told.push((right.channel, right.operation));
             }
         }
@@ -235,7 +237,7 @@ where
         }
         match self.rows_in(channel, DISPATCH_UNANNOUNCED).await {
             Ok(exceptions) => {
-                let unannounced = exceptions.iter().filter_map(|row| row.exception.as_ref()).filter(|one| one.announced_at.is_none());
+                let unannounced = exceptions.iter().filter_map(|row| row.exception.as_ref()).filter(|one| !one.told.is_told());
                 report.oldest_unannounced = report.oldest_unannounced.max(age(unannounced.map(|one| one.first_seen).min(), now));
             }
             Err(_) => report.count("ages_unknown"),
@@ -423,7 +425,7 @@ where
     /// Says a warning; where the bus does not take it, the next run says it.
     async fn publish_warning(&self, row: &mut OrderRow, warning: Option<&Event>) {
         if let Some(event) = warning
-            && self.events.publish(std::slice::from_ref(event)).await.is_err()
+            && !tell(&self.events, std::slice::from_ref(event)).await
             && let Some(dispatch) = row.dispatch.as_mut()
         {
             dispatch.warned_at = None;
@@ -521,12 +523,8 @@ where
             return;
         }
         report.count("unknown_status_word");
-        let Ok(mut state) = self.store.load_collection().await else { return };
-        if state.reported_words.iter().any(|known| known.eq_ignore_ascii_case(word)) {
-            return;
-        }
-        state.reported_words.push(word.clone());
-        let event = Event {
+        let event = || {
+            Event {
             kind: EventKind::UnknownValue,
             channel: Some(row.key.channel.clone()),
             order: Some(row.key.order_id.clone()),
@@ -535,11 +533,16 @@ where
             reason: format!("Prima's order status {word:?} is not known; orders in it are taken for open"),
             remedy: "If it means that the order is still open, add it to dispatch.open_words in the installation document. If it means that goods have left or that the order is cancelled, say so to the connector's engineer: such orders are not told to Mirakl."
                 .to_owned(),
-        };
-        // Recorded first: told twice is worse than told by the next word.
-        if self.store.save_collection(&mut state).await.is_ok() && self.events.publish(&[event]).await.is_err() {
-            tracing::error!(word, "an unknown order status could not be told on the bus");
         }
+        };
+        tell_once(&self.store, &self.events, |state| {
+            if state.reported_words.iter().any(|known| known.eq_ignore_ascii_case(word)) {
+                return Vec::new();
+            }
+            state.reported_words.push(word.clone());
+            vec![event()]
+        })
+        .await;
     }
 
     /// Fields that were done without: each form is told once, whatever the order. `key`: an order that shows it.
@@ -548,11 +551,6 @@ where
             return;
         }
         report.count("fields_in_odd_form");
-        let Ok(mut state) = self.store.load_collection().await else { return };
-        let new: Vec<&OddForm> = odd.iter().filter(|form| form.note(&mut state.reported_forms)).collect();
-        if new.is_empty() {
-            return;
-        }
         let event = |form: &OddForm| {
             Event {
             kind: EventKind::UnknownValue,
@@ -561,14 +559,12 @@ where
             needs_person: true,
             severity: Severity::Info,
             reason: format!("a dispatch has the field {form} (9: a digit, a: a letter), which is not understood"),
-            remedy: "The dispatch is told to Mirakl without it: nothing is lost. Say the form to the connector's engineer. It is not told again.".to_owned(),
+            remedy: "The dispatch is told to Mirakl without it: nothing is lost. Say the form to the connector's engineer. It is not told again."
+                .to_owned(),
         }
         };
-        let events: Vec<Event> = new.into_iter().map(event).collect();
-        // Recorded first: told twice is worse than told by the next form.
-        if self.store.save_collection(&mut state).await.is_ok() && self.events.publish(&events).await.is_err() {
-            tracing::error!(forms = events.len(), "fields in a form that is not understood could not be told on the bus");
-        }
+        tell_once(&self.store, &self.events, |state| odd.iter().filter(|form| form.note(&mut state.reported_forms)).map(event).collect())
+            .await;
     }
 
     /// True where Prima does not answer such questions now, whatever the order.

@@ -306,7 +306,7 @@ impl Store for Port {
 impl Port {
     /// An announcement that could not be recorded is made again.
     fn excuse_announcement(&self, row: &OrderRow) {
-        if row.exception.as_ref().is_some_and(|exception| exception.announced_at.is_some()) {
+        if row.exception.as_ref().is_some_and(|exception| exception.told.is_told()) {
             self.0.excuse(&row.key);
         }
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::dispatch::Dispatch;
 use crate::domain::events::Severity;
+use crate::domain::notify::Told;
 use crate::domain::order::remaining::{gone_pieces, has_left, remaining};
 use crate::kit::amount::Amount;
 use crate::kit::clock::{after, before};
@@ -335,15 +336,9 @@ pub struct ExceptionRecord {
     pub remedy: String,
     /// When it arose.
     pub first_seen: Timestamp,
-    /// When its message and event were sent; until then the next poll sends them.
+    /// What people know of it; until they do the next poll tells them.
     #[serde(default)]
-    pub announced_at: Option<Timestamp>,
-    /// When its message was sent, where its event could not be.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shown_at: Option<Timestamp>,
-    /// When its event was last sent again because nobody had resolved it.
-    #[serde(default)]
-    pub reminded_at: Option<Timestamp>,
+    pub told: Told,
 }
 
 /// How a person ended an exception, kept so that it can be taken back.
@@ -676,7 +671,7 @@ impl OrderRow {
         let Some(settled) = self.settled.take_if(|settled| settled.into == self.stage) else { return false };
         self.said_to_be_in_prima = false;
         self.enter(Stage::Exception, now, note);
-        self.exception = Some(ExceptionRecord { announced_at: None, shown_at: None, reminded_at: None, ..settled.exception });
+        self.exception = Some(ExceptionRecord { told: Told::default(), ..settled.exception });
         true
     }
 
@@ -684,15 +679,7 @@ impl OrderRow {
     pub fn fail(&mut self, kind: ExceptionKind, reason: impl Into<String>, remedy: impl Into<String>, now: Timestamp) {
         let reason = reason.into();
         self.enter(Stage::Exception, now, format!("{}: {reason}", kind.name()));
-        self.exception = Some(ExceptionRecord {
-            kind,
-            reason,
-            remedy: remedy.into(),
-            first_seen: now,
-            announced_at: None,
-            shown_at: None,
-            reminded_at: None,
-        });
+        self.exception = Some(ExceptionRecord { kind, reason, remedy: remedy.into(), first_seen: now, told: Told::default() });
     }
 
     /// The name under which the index lists the row: its stage, or the part of it that a sweep has to find.
@@ -701,7 +688,7 @@ impl OrderRow {
         match (self.stage, &self.exception) {
             (Stage::Shipped, _) if self.owes_reference() => SHIPPED_REFERENCE_PENDING,
             _ if self.owes_reference() => REFERENCE_PENDING,
-            (Stage::Exception, Some(exception)) => match (exception.kind.is_of_dispatch(), exception.announced_at.is_some()) {
+            (Stage::Exception, Some(exception)) => match (exception.kind.is_of_dispatch(), exception.told.is_told()) {
                 (true, false) => DISPATCH_UNANNOUNCED,
                 (true, true) => DISPATCH_EXCEPTION,
                 (false, false) => EXCEPTION_UNANNOUNCED,
@@ -931,7 +918,7 @@ mod tests {
         assert!(row.lease.is_some());
         row.fail(ExceptionKind::UnknownSku, "why", "what", Timestamp::UNIX_EPOCH);
         assert_eq!((row.lease.is_some(), row.index_state()), (false, EXCEPTION_UNANNOUNCED));
-        row.exception.as_mut().unwrap().announced_at = Some(Timestamp::UNIX_EPOCH);
+        row.exception.as_mut().unwrap().told = Told::at(Timestamp::UNIX_EPOCH);
         assert_eq!(row.index_state(), "exception");
         for number in 0..100 {
             row.enter(Stage::Queued, Timestamp::UNIX_EPOCH, number.to_string());
@@ -947,7 +934,7 @@ mod tests {
         let mut row = row();
         assert!(!row.reopen(Timestamp::UNIX_EPOCH, "nothing was settled"));
         row.fail(ExceptionKind::UnknownSku, "why", "what", Timestamp::UNIX_EPOCH);
-        row.exception.as_mut().unwrap().announced_at = Some(Timestamp::UNIX_EPOCH);
+        row.exception.as_mut().unwrap().told = Told::at(Timestamp::UNIX_EPOCH);
         row.settle(Stage::Cancelled, Timestamp::UNIX_EPOCH, "settled by Ann: cancelled");
         assert_eq!((row.stage, &row.exception), (Stage::Cancelled, &None));
         let mut moved = row.clone();
@@ -955,7 +942,10 @@ mod tests {
         assert!(!moved.reopen(Timestamp::UNIX_EPOCH, "too late"));
         assert!(row.reopen(Timestamp::UNIX_EPOCH, "taken back by Ann"));
         let exception = row.exception.clone().unwrap();
-        assert_eq!((exception.kind, exception.announced_at, row.index_state()), (ExceptionKind::UnknownSku, None, EXCEPTION_UNANNOUNCED));
+        assert_eq!(
+            (exception.kind, exception.told, row.index_state()),
+            (ExceptionKind::UnknownSku, Told::default(), EXCEPTION_UNANNOUNCED)
+        );
         assert!(!row.reopen(Timestamp::UNIX_EPOCH, "only once"));
     }
 
@@ -989,7 +979,7 @@ mod tests {
         assert_eq!((row.index_state(), row.owes_reference()), (SHIPPED_REFERENCE_PENDING, true));
         row.fail(ExceptionKind::UnmappedCarrier, "why", "what", due_at);
         assert_eq!(row.index_state(), DISPATCH_UNANNOUNCED);
-        row.exception.as_mut().unwrap().announced_at = Some(due_at);
+        row.exception.as_mut().unwrap().told = Told::at(due_at);
         assert_eq!(row.index_state(), DISPATCH_EXCEPTION);
     }
 
