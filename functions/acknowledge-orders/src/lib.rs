@@ -36,7 +36,7 @@ use shared::mirakl::{MiraklError, MiraklOrders};
 
 pub use ages::Ages;
 use listing::{Listing, Patience};
-pub use report::ChannelReport;
+pub use report::{ChannelReport, Skipped};
 
 /// What is left of a run when no further page is asked for: what was listed by then is to be accepted.
 const TIME_TO_ACCEPT: Duration = Duration::from_secs(25);
@@ -49,8 +49,6 @@ const FIRST_LOOK_BACK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const PATIENCE_WITH_MEMORY: Duration = Duration::from_secs(3);
 /// Mirakl's operation by which an order is accepted.
 const ACCEPT: &str = "OR21";
-/// Why nothing is listed this minute.
-const NOT_DUE: &str = "not due";
 /// Listings by window between two by state alone.
 const WINDOWS_BETWEEN_FULL: u32 = 4;
 /// Values that are told of in a channel's life, at the most.
@@ -116,7 +114,7 @@ where
     pub async fn poll_channel(&self, channel: &Channel, run: &Run) -> ChannelReport {
         let mut report = ChannelReport::new(&channel.id);
         if channel.orders == Mode::Off {
-            report.skipped = Some("off");
+            report.skipped = Some(Skipped::Off);
             return report;
         }
         let started = self.clock.now();
@@ -124,7 +122,7 @@ where
             Turn::Ours(poll) => *poll,
             Turn::Skip(why) => {
                 report.skipped = Some(why);
-                if why == NOT_DUE && channel.orders == Mode::Live {
+                if why == Skipped::NotDue && channel.orders == Mode::Live {
                     report.ages = self.ages(channel).await;
                 }
                 return report;
@@ -333,23 +331,27 @@ where
             tracing::warn!(channel = %channel.id, "the poll state cannot be read; polling without it");
             // Without memory the wall clock alone keeps to a marketplace's slower rhythm.
             let interval = i64::from(channel.listing_interval_minutes);
-            return if (now.as_second() / 60) % interval == 0 { Turn::Ours(Box::new(Turned::blind())) } else { Turn::Skip(NOT_DUE) };
+            return if (now.as_second() / 60) % interval == 0 {
+                Turn::Ours(Box::new(Turned::blind()))
+            } else {
+                Turn::Skip(Skipped::NotDue)
+            };
         };
         let interval = Duration::from_secs(60 * u64::from(channel.listing_interval_minutes));
         // Schedules start a little early or late: a quarter of a minute is no overrun.
         let due = state.listed_at.is_none_or(|at| now >= before(after(at, interval), Duration::from_secs(15)));
         if !due && channel.listing_interval_minutes > 1 {
-            return Turn::Skip(NOT_DUE);
+            return Turn::Skip(Skipped::NotDue);
         }
         if state.lease.as_ref().is_some_and(|lease| lease.owner != run.id && lease.until > now) {
-            return Turn::Skip("another run is at it");
+            return Turn::Skip(Skipped::OtherRun);
         }
         self.tell_of_unlisted(channel, &mut state, now).await;
         state.lease = Some(Lease { owner: run.id.clone(), until: run.hard_deadline });
         let listed_before = state.listed_at.replace(now);
         match tokio::time::timeout(PATIENCE_WITH_MEMORY, self.store.save_poll(&channel.id, &mut state)).await {
             Ok(Ok(())) => Turn::Ours(Box::new(Turned { state, remembered: true, listed_before })),
-            Ok(Err(StoreError::Conflict(_))) => Turn::Skip("another run is at it"),
+            Ok(Err(StoreError::Conflict(_))) => Turn::Skip(Skipped::OtherRun),
             Ok(Err(_)) | Err(_) => Turn::Ours(Box::new(Turned { remembered: false, state, listed_before })),
         }
     }
@@ -437,7 +439,7 @@ where
 
 enum Turn {
     Ours(Box<Turned>),
-    Skip(&'static str),
+    Skip(Skipped),
 }
 
 /// A channel's turn.

@@ -18,7 +18,7 @@ use shared::prima::PrimaDispatches;
 
 use crate::Ports;
 use crate::files::Inbox;
-use crate::report::Report;
+use crate::report::{Oddity, Report};
 
 /// Exceptions of one channel, of each kind, looked at in one run.
 const LOOKED_AT: usize = 1000;
@@ -50,7 +50,7 @@ where
         for mut row in self.exceptions_in(channel, DISPATCH_UNANNOUNCED).await {
             if row.exception.as_ref().is_some_and(|exception| exception.first_seen <= before(now, GRACE)) {
                 announce(&self.store, &self.queue, &self.events, &mut row, now).await;
-                report.count("exceptions_announced");
+                report.count(Oddity::ExceptionsAnnounced);
             }
         }
         let mut left = Vec::new();

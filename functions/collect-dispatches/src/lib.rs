@@ -25,6 +25,7 @@ use shared::domain::dispatch::book::Book;
 use shared::domain::dispatch::found::{Found, on_progress};
 use shared::domain::dispatch::rhythm::DispatchSettings;
 use shared::domain::dispatch::rules::DispatchRules;
+use shared::domain::documents::UnusableDocument;
 use shared::domain::events::{Event, EventBus, EventKind, Severity};
 use shared::domain::exceptions::announce;
 use shared::domain::intake::{Admission, Call, ORDER_STATUS, admit};
@@ -40,8 +41,8 @@ use shared::kit::odd_form::OddForm;
 use shared::prima::connection::PrimaManners;
 use shared::prima::{Outcome, PrimaDispatches, PrimaError, PrimaOrderStatus, PrimaProgress};
 
-pub use files::{Inbox, Unread, Verdict};
-pub use report::Report;
+pub use files::{Inbox, InboxError, Unread, Verdict};
+pub use report::{Oddity, Report};
 
 /// Keys read of orders whose reference is owed, which stand in the index by another moment. References go out a hundred a minute.
 const PENDING: usize = 1000;
@@ -107,8 +108,8 @@ where
     ///
     /// # Errors
     /// The channels cannot be read.
-    pub async fn collect(&self, run: &Run) -> Result<Report, String> {
-        let channels = self.book.channels().await.map_err(|problem| problem.to_string())?;
+    pub async fn collect(&self, run: &Run) -> Result<Report, UnusableDocument> {
+        let channels = self.book.channels().await?;
         let mut report = Report::default();
         self.take_in_files(&channels, &mut report).await;
         let now = self.clock.now();
@@ -123,7 +124,7 @@ where
                 Err(problem) => {
                     // Wrong documents stop no collecting; what they are needed for becomes an exception where it is told.
                     tracing::error!(channel = %channel.id, %problem, "going on with default dispatch rules");
-                    report.count("documents_unusable");
+                    report.count(Oddity::DocumentsUnusable);
                     DispatchRules::default()
                 }
             };
@@ -195,7 +196,7 @@ where
                 Ok(found) => keys.extend(found),
                 Err(problem) => {
                     tracing::warn!(channel = %channel.id, %problem, "due orders cannot be listed; the next run tries again");
-                    report.count("store_unavailable");
+                    report.count(Oddity::StoreUnavailable);
                 }
             }
         }
@@ -204,7 +205,7 @@ where
             Ok(rows) => rows.into_values().filter(|row| row.exception.is_none()).collect(),
             Err(problem) => {
                 tracing::warn!(channel = %channel.id, %problem, "due orders cannot be read; the next run tries again");
-                report.count("store_unavailable");
+                report.count(Oddity::StoreUnavailable);
                 Vec::new()
             }
         }
@@ -233,14 +234,14 @@ where
                     self.warn_of_waiting(row, channel, rules, report).await;
                 }
             }
-            Err(_) => report.count("ages_unknown"),
+            Err(_) => report.count(Oddity::AgesUnknown),
         }
         match self.rows_in(channel, DISPATCH_UNANNOUNCED).await {
             Ok(exceptions) => {
                 let unannounced = exceptions.iter().filter_map(|row| row.exception.as_ref()).filter(|one| !one.told.is_told());
                 report.oldest_unannounced = report.oldest_unannounced.max(age(unannounced.map(|one| one.first_seen).min(), now));
             }
-            Err(_) => report.count("ages_unknown"),
+            Err(_) => report.count(Oddity::AgesUnknown),
         }
     }
 
@@ -285,12 +286,12 @@ where
             // Prima's matter, and not the order's.
             Err(problem) if silent_to_all || problem.outcome == Outcome::NotSent => {
                 tracing::warn!(channel = %channel.id, order = %row.key.order_id, %problem, "no answer; asked again later");
-                report.count("prima_no_answer");
+                report.count(Oddity::PrimaNoAnswer);
                 self.postpone(row, UNANSWERED, channel, &rules, &mut report).await;
             }
             Err(problem) => {
                 tracing::warn!(channel = %channel.id, order = %row.key.order_id, %problem, "no answer for this order; asked again later");
-                report.count("prima_no_answer");
+                report.count(Oddity::PrimaNoAnswer);
                 let words = format!(
                     "Prima gives no answer to the question for order {number}, and answers those for others; the latest: {problem}"
                 );
@@ -344,7 +345,7 @@ where
                 },
                 Err(problem) => {
                     tracing::warn!(channel = %channel.id, order = %key.order_id, %problem, "what Prima said could not be recorded; it is asked again");
-                    report.count("store_unavailable");
+                    report.count(Oddity::StoreUnavailable);
                     return;
                 }
             }
@@ -370,7 +371,7 @@ where
     /// An answer that cannot be understood, or none: a few in a row are a person's, `most` of them.
     async fn unclear(&self, mut row: OrderRow, words: &str, most: u32, channel: &Channel, rules: &DispatchRules, report: &mut Report) {
         let now = self.clock.now();
-        report.count("prima_unclear");
+        report.count(Oddity::PrimaUnclear);
         let dispatch = row.dispatch.get_or_insert_default();
         dispatch.unclear_answers += 1;
         dispatch.due_at = after(now, UNANSWERED);
@@ -453,7 +454,7 @@ where
         }
         report.warned += usize::from(warning.is_some());
         if sends {
-            report.count("queued_again");
+            report.count(Oddity::QueuedAgain);
             self.send(&row, channel, report).await;
         }
     }
@@ -464,7 +465,7 @@ where
             Ok(()) => report.queued += 1,
             Err(problem) => {
                 tracing::warn!(channel = %channel.id, order = %row.key.order_id, %problem, "a dispatch could not be queued; it is when it is due again");
-                report.count("queue_unavailable");
+                report.count(Oddity::QueueUnavailable);
             }
         }
     }
@@ -522,7 +523,7 @@ where
         if self.settings.knows_word(word) {
             return;
         }
-        report.count("unknown_status_word");
+        report.count(Oddity::UnknownStatusWord);
         let event = || {
             Event {
             kind: EventKind::UnknownValue,
@@ -550,7 +551,7 @@ where
         if odd.is_empty() {
             return;
         }
-        report.count("fields_in_odd_form");
+        report.count(Oddity::FieldsInOddForm);
         let event = |form: &OddForm| {
             Event {
             kind: EventKind::UnknownValue,

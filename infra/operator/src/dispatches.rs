@@ -171,7 +171,7 @@ async fn settle(
     let client = connector.mirakl(connector.mirakl_keys()?, &definition)?;
     let listed = client.order(order).await?.ok_or_else(|| anyhow!("Mirakl does not list order {order}"))?;
     let known = row.dispatch.as_deref().cloned().unwrap_or_default();
-    let due = amounts(&listed, &short, how, &known).map_err(anyhow::Error::msg)?;
+    let due = amounts(&listed, &short, how, &known)?;
     let mut shown = render_amounts(&due.lines, how, &reason_code, listed.currency_iso_code.as_deref().unwrap_or_default());
     for line in &due.given_back {
         shown.push_str(&format!(

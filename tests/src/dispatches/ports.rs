@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use collect_dispatches::{Inbox, Unread, Verdict};
+use collect_dispatches::{Inbox, InboxError, Unread, Verdict};
 use jiff::Timestamp;
 use shared::domain::channel::Channel;
 use shared::domain::channel::MiraklDirectory;
@@ -525,7 +525,7 @@ impl Book for Port {
 }
 
 impl Inbox for Port {
-    async fn waiting(&self) -> Result<Vec<String>, String> {
+    async fn waiting(&self) -> Result<Vec<String>, InboxError> {
         Ok(Vec::new())
     }
 
@@ -533,7 +533,7 @@ impl Inbox for Port {
         Err(Unread::Never("there is no file".to_owned()))
     }
 
-    async fn put_away(&self, _name: &str, _verdict: &Verdict) -> Result<(), String> {
+    async fn put_away(&self, _name: &str, _verdict: &Verdict) -> Result<(), InboxError> {
         Ok(())
     }
 }
