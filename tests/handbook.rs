@@ -43,7 +43,8 @@ fn plain_outcome<'s>(snapshot: &'s str, stage: &str, state: &str) -> &'s str {
 #[test]
 fn the_blueprint_shows_what_each_stage_makes_of_each_state() {
     let blueprint = read("docs/blueprint.md");
-    let snapshot = read("shared/src/domain/order/snapshots/shared__domain__order__life__tests__each_stage_meets_each_state.snap");
+    let snapshot =
+        read("shared/src/domain/order/life/tests/snapshots/shared__domain__order__life__tests__each_stage_meets_each_state.snap");
     let cells = |line: &str| -> Vec<String> {
         let within = line.trim().trim_start_matches('|').strip_suffix('|').unwrap_or_default();
         within.split('|').map(|cell| cell.trim().to_owned()).collect()

@@ -56,7 +56,7 @@ fn an_order_that_somebody_accepted_between_listing_and_accepting_is_counted_and_
         assert_eq!((report.acknowledged, counts), (0, vec![(&"accept_already_decided".to_owned(), &1)]));
         course.live(2).await;
         assert_eq!(course.stage("A-1").await, Stage::Created);
-        assert_eq!(course.row("A-1").await.acknowledged_at, None, "not by us");
+        assert_eq!(course.row("A-1").await.listing.acknowledged_at, None, "not by us");
     });
 }
 
@@ -76,8 +76,8 @@ fn a_channel_that_is_observed_accepts_nothing_and_remembers_only_what_prima_has(
         assert_eq!((report.waiting, report.acknowledged, report.queued, report.completed), (2, 0, 0, true));
         assert_eq!((course.calls(Kind::Accept, "").len(), course.queued()), (0, 0));
         let row = course.row("REF-2").await;
-        assert_eq!((row.stage, row.order_number.as_deref()), (Stage::Created, Some("PRIMA-REF-2")));
-        assert!(row.referenced_at.is_some() && row.created_at.is_some());
+        assert_eq!((row.stage, row.creation.order_number.as_deref()), (Stage::Created, Some("PRIMA-REF-2")));
+        assert!(row.creation.referenced_at.is_some() && row.creation.created_at.is_some());
         for unknown in ["NEW-1", "FIRM-1"] {
             let row = course.world.store.load_order(&OrderKey::new(CHANNEL, unknown)).await.unwrap();
             assert_eq!(row, None, "{unknown}");
@@ -214,13 +214,13 @@ fn rows_that_somebody_else_moved_meanwhile_are_decided_anew() {
         course.lasts(Kind::Save, seconds(2));
         let operator = async {
             tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
-            course.changes("A-1", |row| row.adopted = true).await;
+            course.changes("A-1", |row| row.listing.adopted = true).await;
         };
         let (report, ()) = futures_util::join!(course.poll(), operator);
         assert!(report.completed, "{report:?}");
         let row = course.row("A-1").await;
-        assert!(row.adopted, "what the operator noted stands");
-        assert_eq!(row.mirakl_updated, course.sale("A-1").order.last_updated_date, "and so does what was listed");
+        assert!(row.listing.adopted, "what the operator noted stands");
+        assert_eq!(row.listing.updated, course.sale("A-1").order.last_updated_date, "and so does what was listed");
     });
 }
 
@@ -266,9 +266,9 @@ fn a_reference_that_mirakl_refuses_is_tried_after_the_others_and_one_without_an_
         course.pass(minutes(1)).await;
         let report = course.poll().await;
         assert_eq!((report.counts.get("references_refused"), report.referenced), (Some(&1), 1), "{:?}", report.counts);
-        assert_eq!((course.stage("A-1").await, course.row("A-1").await.referenced_at), (Stage::Created, None));
+        assert_eq!((course.stage("A-1").await, course.row("A-1").await.creation.referenced_at), (Stage::Created, None));
         assert!(course.row("A-1").await.since > first, "to the end of the line");
-        assert!(course.row("A-2").await.referenced_at.is_some());
+        assert!(course.row("A-2").await.creation.referenced_at.is_some());
         // It is tried on, and a person is told, once, even where the bus was down.
         course.breaks(Kind::Publish, "");
         course.live(5).await;
@@ -290,12 +290,12 @@ fn one_reference_for_which_mirakl_refuses_a_whole_call_holds_no_other_back() {
         all.iter().for_each(|order_id| course.sells(order_id));
         course.live(75).await;
         for order_id in &all {
-            assert_eq!(course.row(order_id).await.referenced_at.is_some(), order_id != "A-02", "{order_id}");
+            assert_eq!(course.row(order_id).await.creation.referenced_at.is_some(), order_id != "A-02", "{order_id}");
         }
         // Those that are sold later do not wait for it either.
         course.sells("B-1");
         course.live(6).await;
-        assert!(course.row("B-1").await.referenced_at.is_some());
+        assert!(course.row("B-1").await.creation.referenced_at.is_some());
         course.live(60).await;
         let told = course.events(EventKind::ReferenceRefused);
         assert_eq!((told.len(), told[0].order.as_deref()), (1, Some("A-02")), "{told:?}");

@@ -294,7 +294,7 @@ fn an_answer_that_cannot_be_understood_is_given_to_a_person() {
 fn a_number_that_prima_knows_no_more_is_given_to_a_person() {
     play(nothing_yet(), async |course| {
         is_to_be_cancelled(course, "A-1").await;
-        course.changes("A-1", |row| row.order_number = Some("GONE".to_owned())).await;
+        course.changes("A-1", |row| row.creation.order_number = Some("GONE".to_owned())).await;
         course.pass(minutes(2)).await;
         let (kind, reason) = exception(course, "A-1").await;
         assert_eq!(kind, ExceptionKind::CancelledAfterCreation);
@@ -307,7 +307,7 @@ fn one_without_a_number_has_nothing_to_cancel_in_prima() {
     play(nothing_yet(), async |course| {
         is_to_be_cancelled(course, "A-1").await;
         let asked = course.calls(Kind::Ask, "").len();
-        course.changes("A-1", |row| row.order_number = None).await;
+        course.changes("A-1", |row| row.creation.order_number = None).await;
         course.pass(minutes(2)).await;
         assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Cancelled, (0, 0)));
         assert_eq!((course.calls(Kind::Ask, "").len(), course.calls(Kind::CancelOrder, "").len()), (asked, 0));

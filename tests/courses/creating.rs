@@ -51,8 +51,8 @@ fn an_order_takes_one_question_and_one_new_order() {
         course.deliver().await;
         assert_eq!((course.calls(Kind::Ask, "").len(), course.calls(Kind::NewOrder, "").len()), (1, 1));
         let row = course.row("A-1").await;
-        assert_eq!((row.stage, row.order_number.as_deref(), row.unclear_answers), (Stage::Created, Some("A-1"), 0));
-        assert_eq!((row.created_at.is_some(), row.lease.is_none(), course.queued()), (true, true, 0));
+        assert_eq!((row.stage, row.creation.order_number.as_deref(), row.creation.unclear_answers), (Stage::Created, Some("A-1"), 0));
+        assert_eq!((row.creation.created_at.is_some(), row.creation.lease.is_none(), course.queued()), (true, true, 0));
         assert_eq!(row.history.last().unwrap().note, "in Prima (new)");
     });
 }
@@ -87,10 +87,10 @@ fn between_two_questions_no_other_message_asks() {
         course.pass(minutes(7)).await;
         let message = course.to_create("A-1");
         assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done(Done::AgainLater));
-        assert_eq!((course.calls(Kind::Ask, "").len(), course.row("A-1").await.attempt.unwrap().absences), (2, 1));
+        assert_eq!((course.calls(Kind::Ask, "").len(), course.row("A-1").await.creation.attempt.unwrap().absences), (2, 1));
         course.pass(seconds(20)).await;
         assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done(Done::AgainLater));
-        assert_eq!((course.calls(Kind::Ask, "").len(), course.row("A-1").await.attempt.unwrap().absences), (2, 1));
+        assert_eq!((course.calls(Kind::Ask, "").len(), course.row("A-1").await.creation.attempt.unwrap().absences), (2, 1));
         course.pass(seconds(30)).await;
         assert_eq!((course.calls(Kind::Ask, "").len(), course.calls(Kind::NewOrder, "").len()), (3, 2));
         assert_eq!(course.stage("A-1").await, Stage::Created);
@@ -119,7 +119,7 @@ fn an_attempt_that_took_too_long_to_note_is_not_sent_and_not_in_doubt() {
             assert_eq!(course.calls(Kind::NewOrder, "").len(), sent);
             if sent == 0 {
                 let row = course.row("A-1").await;
-                assert_eq!((row.stage, row.attempt, row.lease), (Stage::Queued, None, None));
+                assert_eq!((row.stage, row.creation.attempt, row.creation.lease), (Stage::Queued, None, None));
                 course.lasts(Kind::Save, Duration::from_millis(4));
                 course.pass(minutes(1)).await;
             }
@@ -147,7 +147,7 @@ fn what_changes_while_prima_is_asked_is_sent_as_it_is_then_and_soon() {
         futures_util::join!(course.deliver(), meanwhile(course, ASKING, "A-1", Happening::CancelPiece));
         assert_eq!(course.calls(Kind::NewOrder, "").len(), 0);
         let row = course.row("A-1").await;
-        assert_eq!((row.attempt, row.order_number.as_deref(), row.lease), (None, Some("A-1"), None));
+        assert_eq!((row.creation.attempt, row.creation.order_number.as_deref(), row.creation.lease), (None, Some("A-1"), None));
         course.live(4).await;
         let row = course.row("A-1").await;
         assert_eq!((row.stage, course.in_prima("A-1").len()), (Stage::Created, 1));
@@ -162,7 +162,10 @@ fn what_is_cancelled_while_prima_takes_it_in_is_cancelled_there() {
         is_queued(course, "A-1").await;
         futures_util::join!(course.deliver(), meanwhile(course, SENDING, "A-1", Happening::Cancel));
         let row = course.row("A-1").await;
-        assert_eq!((row.stage, row.order_number.as_deref(), row.created_at.is_some()), (Stage::Cancelling, Some("A-1"), true));
+        assert_eq!(
+            (row.stage, row.creation.order_number.as_deref(), row.creation.created_at.is_some()),
+            (Stage::Cancelling, Some("A-1"), true)
+        );
         course.live(2).await;
         assert_eq!((course.stage("A-1").await, course.in_prima("A-1")), (Stage::Cancelled, vec![Progress::Cancelled]));
         assert_eq!((course.told("A-1"), course.calls(Kind::CancelOrder, "").len()), ((0, 0), 1));
@@ -176,8 +179,8 @@ fn what_loses_a_part_while_prima_takes_it_in_is_created_as_sent_and_a_person_red
         let sent: Vec<_> = course.sale("A-1").order.live_lines().map(|line| line.quantity).collect();
         futures_util::join!(course.deliver(), meanwhile(course, SENDING, "A-1", Happening::CancelPiece));
         let row = course.row("A-1").await;
-        assert_eq!((row.stage, row.order_number.as_deref()), (Stage::Created, Some("A-1")));
-        assert_eq!(row.attempt.as_ref().map(|attempt| attempt.count), Some(1));
+        assert_eq!((row.stage, row.creation.order_number.as_deref()), (Stage::Created, Some("A-1")));
+        assert_eq!(row.creation.attempt.as_ref().map(|attempt| attempt.count), Some(1));
         assert_eq!(row.lines.iter().map(|line| line.quantity).collect::<Vec<_>>(), sent);
         course.live(6).await;
         assert_eq!(kind(course, "A-1").await, Some(ExceptionKind::LineCancelledAfterCreation));
@@ -192,7 +195,10 @@ fn what_changes_while_prima_does_not_answer_the_question_is_tried_again_soon() {
         course.strikes(Kind::Ask, "", Fate::Fails);
         futures_util::join!(course.deliver(), meanwhile(course, seconds(20), "A-1", Happening::Touch));
         let row = course.row("A-1").await;
-        assert_eq!((row.stage, row.attempt, row.lease, row.order_number.as_deref()), (Stage::Firm, None, None, Some("A-1")));
+        assert_eq!(
+            (row.stage, row.creation.attempt, row.creation.lease, row.creation.order_number.as_deref()),
+            (Stage::Firm, None, None, Some("A-1"))
+        );
         assert_eq!(course.queued(), 0, "its message is out of date");
         course.live(4).await;
         assert_eq!((course.stage("A-1").await, course.in_prima("A-1").len()), (Stage::Created, 1));
@@ -218,7 +224,10 @@ fn an_order_in_doubt_that_changes_stays_in_doubt_until_prima_is_asked() {
         // It waits a minute for the answer.
         futures_util::join!(course.deliver(), meanwhile(course, seconds(20), "A-1", Happening::Touch));
         let row = course.row("A-1").await;
-        assert_eq!((row.stage, row.attempt.as_ref().map(|attempt| attempt.count), row.lease), (Stage::InDoubt, Some(1), None));
+        assert_eq!(
+            (row.stage, row.creation.attempt.as_ref().map(|attempt| attempt.count), row.creation.lease),
+            (Stage::InDoubt, Some(1), None)
+        );
         // Its message is out of date; the next listing sends another.
         assert_eq!(course.queued(), 0);
         course.live(9).await;
@@ -276,7 +285,7 @@ fn a_prima_that_answers_with_an_error_of_its_own_is_asked_five_times_ever_later_
         let asked = course.calls(Kind::Ask, "");
         assert_eq!(differences(&asked), [60, 120, 180, 240]);
         assert_eq!((kind(course, "A-1").await, course.told("A-1")), (Some(ExceptionKind::PrimaUnclear), (1, 1)));
-        assert_eq!(course.row("A-1").await.unclear_answers, 0, "a retry begins anew");
+        assert_eq!(course.row("A-1").await.creation.unclear_answers, 0, "a retry begins anew");
         let reason = course.row("A-1").await.exception.unwrap().reason;
         assert!(reason.contains("order A-1") && reason.contains("The database is being saved"), "{reason}");
         // Prima answered each time: its intake stays open.
@@ -290,14 +299,14 @@ fn unclear_answers_are_forgotten_with_a_clear_one() {
         is_queued(course, "A-1").await;
         course.world.prima_unclear.set(true);
         course.pass(seconds(90)).await;
-        assert_eq!(course.row("A-1").await.unclear_answers, 2);
+        assert_eq!(course.row("A-1").await.creation.unclear_answers, 2);
         course.world.prima_unclear.set(false);
         // The order stays away: it is asked for again, once.
         course.strikes(Kind::NewOrder, "", Fate::Fails);
         course.pass(minutes(3)).await;
-        assert_eq!((course.stage("A-1").await, course.row("A-1").await.unclear_answers), (Stage::InDoubt, 0));
+        assert_eq!((course.stage("A-1").await, course.row("A-1").await.creation.unclear_answers), (Stage::InDoubt, 0));
         course.pass(minutes(10)).await;
-        assert_eq!((course.stage("A-1").await, course.row("A-1").await.unclear_answers), (Stage::Created, 0));
+        assert_eq!((course.stage("A-1").await, course.row("A-1").await.creation.unclear_answers), (Stage::Created, 0));
     });
     play(nothing_yet(), async |course| {
         is_queued(course, "A-1").await;
@@ -305,10 +314,10 @@ fn unclear_answers_are_forgotten_with_a_clear_one() {
         course.deliver().await;
         course.world.prima_unclear.set(true);
         course.pass(minutes(8)).await;
-        assert!(course.row("A-1").await.unclear_answers > 0);
+        assert!(course.row("A-1").await.creation.unclear_answers > 0);
         course.world.prima_unclear.set(false);
         course.pass(minutes(5)).await;
-        assert_eq!((course.stage("A-1").await, course.row("A-1").await.unclear_answers), (Stage::Created, 0));
+        assert_eq!((course.stage("A-1").await, course.row("A-1").await.creation.unclear_answers), (Stage::Created, 0));
     });
 }
 
@@ -391,7 +400,7 @@ fn a_message_is_settled_by_what_its_row_says() {
         let both = futures_util::join!(course.work(message.clone(), minutes(5)), second);
         assert_eq!(both, (Disposition::Done(Done::Created), Disposition::Done(Done::InOtherHands)));
         assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done(Done::AlreadySettled));
-        course.changes("A-1", |row| row.mirakl_updated = Some(course.now())).await;
+        course.changes("A-1", |row| row.listing.updated = Some(course.now())).await;
         assert_eq!(course.work(message, minutes(5)).await, Disposition::Done(Done::OlderThanItsRow));
         assert_eq!((course.calls(Kind::Ask, "").len(), course.calls(Kind::NewOrder, "").len()), (1, 1));
     });
@@ -406,7 +415,7 @@ fn a_holder_that_died_is_waited_for_until_its_lease_and_the_clocks_difference_ar
         course
             .changes("A-1", |row| {
                 row.enter(Stage::Creating, row.since, "");
-                row.lease = Some(shared::domain::order::row::Lease { owner: "gone/1".to_owned(), until: course.now() });
+                row.creation.lease = Some(shared::domain::order::row::Lease { owner: "gone/1".to_owned(), until: course.now() });
             })
             .await;
         course.pass(seconds(29)).await;
@@ -444,7 +453,10 @@ fn an_order_whose_row_was_lost_is_found_by_the_number_that_mirakl_holds() {
         course.happens("A-2", Happening::Cancel);
         course.live(7).await;
         let row = course.row("A-1").await;
-        assert_eq!((row.stage, row.order_number.as_deref(), row.referenced_at.is_some()), (Stage::Created, Some("A-1"), true));
+        assert_eq!(
+            (row.stage, row.creation.order_number.as_deref(), row.creation.referenced_at.is_some()),
+            (Stage::Created, Some("A-1"), true)
+        );
         let pieces: u32 = course.sale("A-1").order.live_lines().map(|line| line.quantity).sum();
         assert_eq!(row.lines.iter().map(|line| line.quantity).sum::<u32>(), pieces);
         assert_eq!((course.stage("A-2").await, course.in_prima("A-2")), (Stage::Cancelled, vec![Progress::Cancelled]));
@@ -476,7 +488,7 @@ fn an_order_that_prima_refuses_is_told_with_primas_words_unless_it_is_there_all_
         course.live(3).await;
         let row = course.row("A-1").await;
         let exception = row.exception.unwrap();
-        assert_eq!((exception.kind, row.attempt), (ExceptionKind::RejectedByPrima, None));
+        assert_eq!((exception.kind, row.creation.attempt), (ExceptionKind::RejectedByPrima, None));
         assert!(exception.reason.contains("Product NOSUCH does not exist"), "{}", exception.reason);
         assert!(exception.remedy.contains("exceptions retry harbour-uk A-1"), "{}", exception.remedy);
         assert_eq!((course.told("A-1"), course.calls(Kind::Ask, "").len()), ((1, 1), 2));
@@ -563,7 +575,7 @@ fn what_a_person_settles_while_prima_takes_it_in_is_told_since_it_is_there_now()
             let row = course.row("A-1").await;
             let exception = row.exception.unwrap();
             assert_eq!((exception.kind, course.told("A-1"), course.queued()), (ExceptionKind::SettledMeanwhile, (1, 1), 0));
-            assert_eq!((row.created_at.is_some(), row.order_number.as_deref()), (known, Some("A-1")));
+            assert_eq!((row.creation.created_at.is_some(), row.creation.order_number.as_deref()), (known, Some("A-1")));
             let what = if known { "it is in Prima now" } else { "nobody knows whether it arrived" };
             assert!(exception.reason.contains("settled as keyed-by-hand") && exception.reason.contains(what), "{}", exception.reason);
             assert!(exception.remedy.contains("--as created"), "{}", exception.remedy);
@@ -656,7 +668,7 @@ fn a_prima_that_takes_no_order_at_all_is_told_once_by_name_and_what_waits_flows_
         course.sells("B-1");
         course.live(180).await;
         assert!(
-            course.row("B-1").await.acknowledged_at.is_some() && course.in_prima("B-1").is_empty(),
+            course.row("B-1").await.listing.acknowledged_at.is_some() && course.in_prima("B-1").is_empty(),
             "it is accepted all the same, and waits"
         );
         let sent = course.calls(Kind::NewOrder, "").len();
@@ -701,7 +713,10 @@ fn an_order_whose_row_was_lost_keeps_what_was_found_though_it_changes_while_prim
         assert_eq!(course.stage("A-1").await, Stage::Queued);
         futures_util::join!(course.deliver(), meanwhile(course, ASKING, "A-1", Happening::CancelPiece));
         let row = course.row("A-1").await;
-        assert_eq!((row.stage, row.order_number.as_deref(), row.referenced_at.is_some()), (Stage::Created, Some("A-1"), true));
+        assert_eq!(
+            (row.stage, row.creation.order_number.as_deref(), row.creation.referenced_at.is_some()),
+            (Stage::Created, Some("A-1"), true)
+        );
         assert_eq!(row.lines.iter().map(|line| line.quantity).collect::<Vec<_>>(), sent, "as Prima has it");
         course.live(6).await;
         assert_eq!(kind(course, "A-1").await, Some(ExceptionKind::LineCancelledAfterCreation));
@@ -712,7 +727,7 @@ fn an_order_whose_row_was_lost_keeps_what_was_found_though_it_changes_while_prim
 fn what_others_note_while_prima_is_asked_and_what_was_learned_both_stand() {
     let noted = async |course: &Course, wait: Duration| {
         tokio::time::sleep(wait).await;
-        course.changes("A-1", |row| row.adopted = true).await;
+        course.changes("A-1", |row| row.listing.adopted = true).await;
     };
     // Prima answers with an error of its own.
     play(nothing_yet(), async |course| {
@@ -720,7 +735,10 @@ fn what_others_note_while_prima_is_asked_and_what_was_learned_both_stand() {
         course.world.prima_unclear.set(true);
         futures_util::join!(course.deliver(), noted(course, ASKING));
         let row = course.row("A-1").await;
-        assert_eq!((row.stage, row.unclear_answers, row.adopted, row.order_number.as_deref()), (Stage::Queued, 1, true, Some("A-1")));
+        assert_eq!(
+            (row.stage, row.creation.unclear_answers, row.listing.adopted, row.creation.order_number.as_deref()),
+            (Stage::Queued, 1, true, Some("A-1"))
+        );
     });
     // The attempt took too long to note, and was not sent.
     play(nothing_yet(), async |course| {
@@ -728,7 +746,7 @@ fn what_others_note_while_prima_is_asked_and_what_was_learned_both_stand() {
         course.lasts(Kind::Save, seconds(11));
         futures_util::join!(course.deliver(), noted(course, seconds(25)));
         let row = course.row("A-1").await;
-        assert_eq!((row.stage, row.attempt, row.adopted), (Stage::Queued, None, true));
+        assert_eq!((row.stage, row.creation.attempt, row.listing.adopted), (Stage::Queued, None, true));
         assert_eq!(course.calls(Kind::NewOrder, "").len(), 0);
     });
     // A person settles it while Prima does not answer.

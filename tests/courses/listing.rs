@@ -572,7 +572,7 @@ fn an_order_whose_date_of_change_disappears_is_created_all_the_same() {
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| sale.debit_after = Some(minutes(3)));
         course.live(2).await;
-        assert!(course.row("A-1").await.mirakl_updated.is_some());
+        assert!(course.row("A-1").await.listing.updated.is_some());
         course.pass(minutes(2)).await;
         course.world.shop(CHANNEL, |shop| shop.change("A-1", |sale| sale.order.last_updated_date = None));
         course.live(10).await;

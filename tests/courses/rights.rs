@@ -136,7 +136,7 @@ fn a_near_deadline_is_told_of_what_left_and_cannot_be_shipped() {
         for row in course.rows() {
             let told = course.events(EventKind::ShipByDeadlineNear, &row.key.order_id);
             assert_eq!(told.len(), 1, "{}: {told:?}", row.key);
-            let warn_at = shared::kit::clock::before(row.shipping_deadline.unwrap(), DispatchRules::default().warn_before());
+            let warn_at = shared::kit::clock::before(row.listing.shipping_deadline.unwrap(), DispatchRules::default().warn_before());
             let late = told[0].0.duration_since(warn_at);
             // Clocks are off by up to ten seconds.
             assert!(late.as_secs() >= -10 && late.as_mins() <= 20, "{}: {late:?} after {warn_at}", row.key);
@@ -227,7 +227,7 @@ fn a_missing_right_to_write_references_is_told_once_and_holds_nothing_up() {
         course.refuses("OR04", 401);
         course.sells("A-1");
         course.live(120).await;
-        assert_eq!((course.stage("A-1").await, course.row("A-1").await.referenced_at), (Stage::Created, None));
+        assert_eq!((course.stage("A-1").await, course.row("A-1").await.creation.referenced_at), (Stage::Created, None));
         let told = course.events(EventKind::KeyRefused);
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(told[0].reason.contains("OR04") && told[0].reason.contains("ROLE_PARTNER_ORDER_EDIT"), "{}", told[0].reason);
@@ -239,7 +239,7 @@ fn a_missing_right_to_write_references_is_told_once_and_holds_nothing_up() {
         assert_eq!(course.stage("B-1").await, Stage::Created, "everything else flows");
         course.permits();
         course.live(12).await;
-        assert!(course.row("A-1").await.referenced_at.is_some() && course.row("B-1").await.referenced_at.is_some());
+        assert!(course.row("A-1").await.creation.referenced_at.is_some() && course.row("B-1").await.creation.referenced_at.is_some());
         assert_eq!(course.events(EventKind::KeyRefused).len(), 1);
     });
 }
@@ -266,7 +266,7 @@ fn references_that_fail_as_a_whole_are_told_once_and_hold_nothing_up() {
             assert_eq!((course.stage("A-1").await, course.stage("B-1").await), (Stage::Created, Stage::Created), "everything else flows");
             course.permits();
             course.live(12).await;
-            assert!(course.row("A-1").await.referenced_at.is_some() && course.row("B-1").await.referenced_at.is_some());
+            assert!(course.row("A-1").await.creation.referenced_at.is_some() && course.row("B-1").await.creation.referenced_at.is_some());
             assert!(course.poll_state().await.refused.is_empty(), "it is over");
             assert_eq!(course.events(EventKind::OperationFails).len(), 1, "once");
             course.refuses("OR04", status);
@@ -282,14 +282,14 @@ fn a_marketplace_that_does_not_answer_at_all_is_told_once_and_not_for_its_refere
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.live(3).await;
-        course.changes("A-1", |row| row.referenced_at = None).await;
+        course.changes("A-1", |row| row.creation.referenced_at = None).await;
         course.breaks(Kind::List, "");
         course.breaks(Kind::Reference, "");
         course.live(90).await;
         course.is_mended();
         course.live(15).await;
         assert_eq!((course.events(EventKind::OperationFails).len(), course.events(EventKind::ChannelNotListed).len()), (0, 1));
-        assert!(course.row("A-1").await.referenced_at.is_some());
+        assert!(course.row("A-1").await.creation.referenced_at.is_some());
     });
 }
 
@@ -372,7 +372,7 @@ fn the_age_of_the_oldest_order_that_waits_for_prima_grows_through_all_its_retrie
         course.is_mended();
         course.live(20).await;
         assert_eq!(course.poll().await.ages.map(|ages| ages.waiting_for_prima), Some(Duration::ZERO));
-        assert!(course.now() > after(course.row("A-1").await.seen_at, minutes(100)));
+        assert!(course.now() > after(course.row("A-1").await.listing.seen_at, minutes(100)));
     });
 }
 

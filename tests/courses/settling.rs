@@ -12,8 +12,8 @@ async fn is_said_to_be_created(course: &Course, id: &str) {
         .changes(id, |row| {
             row.fail(ExceptionKind::FoundInPrima, "why", "what", course.now());
             row.settle(Stage::Firm, course.now(), "settled by Ann: it is there");
-            row.order_number = Some(id.to_owned());
-            (row.said_to_be_in_prima, row.adopted) = (true, true);
+            row.creation.order_number = Some(id.to_owned());
+            (row.creation.said_to_be_in_prima, row.listing.adopted) = (true, true);
         })
         .await;
 }
@@ -27,7 +27,7 @@ fn an_order_that_is_said_to_be_in_prima_and_is_not_never_ends_as_created_and_is_
         course.live(10).await;
         let row = course.row("A-1").await;
         let exception = row.exception.clone().unwrap();
-        assert_eq!((row.stage, exception.kind, row.created_at), (Stage::Exception, ExceptionKind::FoundInPrima, None));
+        assert_eq!((row.stage, exception.kind, row.creation.created_at), (Stage::Exception, ExceptionKind::FoundInPrima, None));
         assert!(exception.reason.contains("Prima does not know A-1"), "{}", exception.reason);
         assert_eq!((course.calls(Kind::NewOrder, "").len(), course.in_prima("A-1").len()), (0, 0));
         assert!(row.history.iter().all(|step| step.stage != Stage::Created), "{:?}", row.history);
@@ -42,11 +42,11 @@ fn an_order_that_is_said_to_be_in_prima_and_is_becomes_created() {
         course.live(3).await;
         assert_eq!(course.in_prima("A-1").len(), 1);
         // A wiped memory: nothing is known of what was sent.
-        course.changes("A-1", |row| (row.attempt, row.created_at, row.referenced_at) = (None, None, None)).await;
+        course.changes("A-1", |row| (row.creation.attempt, row.creation.created_at, row.creation.referenced_at) = (None, None, None)).await;
         is_said_to_be_created(course, "A-1").await;
         course.live(3).await;
         let row = course.row("A-1").await;
-        assert_eq!((row.stage, row.created_at.is_some(), row.said_to_be_in_prima), (Stage::Created, true, false));
+        assert_eq!((row.stage, row.creation.created_at.is_some(), row.creation.said_to_be_in_prima), (Stage::Created, true, false));
         assert_eq!(course.calls(Kind::NewOrder, "").len(), 1, "it is not sent again");
     });
 }

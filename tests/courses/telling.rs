@@ -372,10 +372,10 @@ fn an_exception_whose_row_moves_while_people_are_told_is_told_once() {
         course.lasts(Kind::Publish, seconds(20));
         let meanwhile = async {
             course.pass(seconds(10)).await;
-            course.changes("A-1", |row| row.adopted = true).await;
+            course.changes("A-1", |row| row.listing.adopted = true).await;
         };
         futures_util::join!(course.deliver(), meanwhile);
         course.live(8).await;
-        assert_eq!((course.told("A-1"), course.row("A-1").await.adopted), ((1, 1), true));
+        assert_eq!((course.told("A-1"), course.row("A-1").await.listing.adopted), ((1, 1), true));
     });
 }

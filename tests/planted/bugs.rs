@@ -1,6 +1,7 @@
 //! What a planted bug is.
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
@@ -48,6 +49,41 @@ pub(crate) struct Edit {
     pub(crate) replace: &'static str,
 }
 
+impl Edit {
+    /// Where the text stands, however the code is laid out: white space, and a comma before a closing bracket, count for nothing.
+    fn places(&self, text: &str) -> Vec<Range<usize>> {
+        let (wanted, found) = (signs(self.find), signs(text));
+        let ends_with_comma = self.find.trim_end().ends_with(',');
+        let length = wanted.len();
+        let mut places = Vec::new();
+        for window in found.windows(length.max(1)) {
+            if !window.iter().map(|(_, sign)| sign).eq(wanted.iter().map(|(_, sign)| sign)) {
+                continue;
+            }
+            let (Some((begin, _)), Some((last, sign))) = (window.first(), window.last()) else { continue };
+            let end = last + sign.len_utf8();
+            let comma = text[end..].find(|sign: char| !sign.is_whitespace()).filter(|place| text[end + place..].starts_with(','));
+            places.push(*begin..comma.filter(|_| ends_with_comma).map_or(end, |place| end + place + 1));
+        }
+        places
+    }
+}
+
+/// The signs of a text that count, each with its place.
+fn signs(text: &str) -> Vec<(usize, char)> {
+    let mut signs: Vec<(usize, char)> = Vec::new();
+    for (place, sign) in text.char_indices().filter(|(_, sign)| !sign.is_whitespace()) {
+        if matches!(sign, ')' | ']' | '}') && signs.last().is_some_and(|(_, last)| *last == ',') {
+            signs.pop();
+        }
+        signs.push((place, sign));
+    }
+    if signs.last().is_some_and(|(_, last)| *last == ',') {
+        signs.pop();
+    }
+    signs
+}
+
 /// All of them: by the crate that has to be compiled anew.
 pub(crate) fn all() -> impl Iterator<Item = &'static Bug> {
     let orders = crate::acknowledging::BUGS.iter().chain(crate::creating::BUGS).chain(crate::remembering::BUGS);
@@ -75,17 +111,38 @@ impl Bug {
                 }
             };
             let text = &mut files[place].1;
-            let count = text.matches(edit.find).count();
+            let places = edit.places(text);
             ensure!(
-                count == 1,
-                "{}: its place occurs {count} times in {}, not once: give it a new one in tests/planted. It was:\n{}",
+                places.len() == 1,
+                "{}: its place occurs {} times in {}, not once: give it a new one in tests/planted. It was:\n{}",
                 self.name,
+                places.len(),
                 edit.file,
                 edit.find
             );
             ensure!(edit.find != edit.replace, "{}: it changes nothing", self.name);
-            *text = text.replacen(edit.find, edit.replace, 1);
+            for place in places {
+                text.replace_range(place, edit.replace);
+            }
         }
         Ok(files)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_found_however_the_code_is_laid_out() {
+        let places = |text: &str, find| {
+            let edit = Edit { file: "", find, replace: "" };
+            edit.places(text).into_iter().map(|place| (place.start, place.end)).collect::<Vec<_>>()
+        };
+        let text = "f(\n    a,\n    b,\n);\ng(a, b)";
+        assert_eq!(places(text, "f(a, b)"), [(0, 18)]);
+        assert_eq!(places(text, "a, b"), [(7, 15), (22, 26)], "twice");
+        assert_eq!(places(text, "    a,\n"), [(7, 9), (22, 24)], "with its comma");
+        assert_eq!(places(text, "f(b"), []);
     }
 }

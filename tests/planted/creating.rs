@@ -49,7 +49,7 @@ pub(crate) const BUGS: &[Bug] = &[
             file: CREATE,
             find: "        let asked_at = self.clock.now();\n        let answer",
             replace: "        let asked_at = self.clock.now();
-        if row.attempt.is_none() {
+        if row.creation.attempt.is_none() {
             return self.absent(row, asked_at, rules, work).await;
         }\n        let answer",
         }],
@@ -62,7 +62,7 @@ pub(crate) const BUGS: &[Bug] = &[
             file: CREATE,
             find: "        let asked_at = self.clock.now();\n        let answer",
             replace: "        let asked_at = self.clock.now();
-        if let Some(attempt) = &mut row.attempt {
+        if let Some(attempt) = &mut row.creation.attempt {
             attempt.absences = 2;
             return self.absent(row, asked_at, rules, work).await;
         }\n        let answer",
@@ -86,7 +86,7 @@ pub(crate) const BUGS: &[Bug] = &[
             file: CREATE,
             find: "            Ok(None) => self.absent(row, asked_at, rules, work).await,\n            // Prima's matter",
             replace: "            Ok(None) => self.absent(row, asked_at, rules, work).await,
-            Err(problem) if problem.outcome == Outcome::Refused && row.unclear_answers == 0 => self.absent(row, asked_at, rules, work).await,
+            Err(problem) if problem.outcome == Outcome::Refused && row.creation.unclear_answers == 0 => self.absent(row, asked_at, rules, work).await,
             // Prima's matter",
         }],
     },
@@ -106,8 +106,8 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Orders,
         edits: &[Edit {
             file: CREATE,
-            find: "                Stage::Creating if row.lease.as_ref().is_none_or(|lease| after(lease.until, work.run.clock_skew) < now) => {}\n",
-            replace: "                Stage::Creating if row.lease.is_none() => {}\n",
+            find: "                Stage::Creating if row.creation.lease.as_ref().is_none_or(|lease| after(lease.until, work.run.clock_skew) < now) => {}\n",
+            replace: "                Stage::Creating if row.creation.lease.is_none() => {}\n",
         }],
     },
     Bug {
@@ -117,7 +117,7 @@ pub(crate) const BUGS: &[Bug] = &[
         edits: &[Edit {
             file: CREATE,
             find: "            Ok(Reservation::HeldBy(other)) => {\n",
-            replace: "            Ok(Reservation::HeldBy(_)) if row.attempt.is_none() => row.order_number = Some(number.clone()),
+            replace: "            Ok(Reservation::HeldBy(_)) if row.creation.attempt.is_none() => row.creation.order_number = Some(number.clone()),
             Ok(Reservation::HeldBy(other)) => {\n",
         }],
     },
@@ -128,7 +128,7 @@ pub(crate) const BUGS: &[Bug] = &[
         edits: &[Edit {
             file: CREATE,
             find: "            if row.is_newer_than(work.order) {\n",
-            replace: "            if work.order.last_updated_date < row.mirakl_created {\n",
+            replace: "            if work.order.last_updated_date < row.listing.created {\n",
         }],
     },
     Bug {

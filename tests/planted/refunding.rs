@@ -2,7 +2,8 @@
 
 use crate::bugs::{Bug, Edit, Simulation};
 
-const LIFE: &str = "shared/src/domain/order/life.rs";
+const ON_LISTING: &str = "shared/src/domain/order/life/on_listing.rs";
+const OVER: &str = "shared/src/domain/order/life/over.rs";
 const REMAINING: &str = "shared/src/domain/order/remaining.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
@@ -49,17 +50,17 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Orders,
         edits: &[
             Edit {
-                file: LIFE,
-                find: "    if is_refunded(order, row.left_at()) && !(has_left(order) || row.shipped_in_mirakl) {\n",
+                file: OVER,
+                find: "    if is_refunded(order, row.left_at()) && !(has_left(order) || row.listing.shipped) {\n",
                 replace: "    if is_refunded(order, row.left_at()) && order.order_state.is_refund() {\n",
             },
             Edit {
-                file: LIFE,
+                file: OVER,
                 find: "    if row.has_left() {\n        return shipped",
-                replace: "    if row.has_left() || row.mirakl_state == order.order_state {\n        return shipped",
+                replace: "    if row.has_left() || row.listing.state == order.order_state {\n        return shipped",
             },
             Edit {
-                file: LIFE,
+                file: ON_LISTING,
                 find: "        OrderState::Shipping if is_refunded(order, row.left_at()) => refunded(&mut row, order, newer, at),\n",
                 replace: "",
             },
@@ -69,14 +70,18 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "part-refunded-after-creation-untold",
         why: "Pieces that are refunded after the order is in Prima are told nobody.",
         simulation: Simulation::Orders,
-        edits: &[Edit { file: LIFE, find: "    if missing.is_empty() {\n", replace: "    if missing.is_empty() || row.refunds > 0 {\n" }],
+        edits: &[Edit {
+            file: "shared/src/domain/order/life/missing_parts.rs",
+            find: "    if missing.is_empty() {\n",
+            replace: "    if missing.is_empty() || row.listing.refunds > 0 {\n",
+        }],
     },
     Bug {
         name: "rows-do-not-see-refunds",
         why: "A row keeps pieces that were refunded: they stay in flight, and what is refunded after creation is told nobody.",
         simulation: Simulation::Orders,
         edits: &[Edit {
-            file: "shared/src/domain/order/row.rs",
+            file: "shared/src/domain/order/row/lines.rs",
             find: "    remaining(order, left_at)\n        .live_lines()",
             replace: "    remaining(order, left_at.or(order.created_date))\n        .live_lines()",
         }],
@@ -86,7 +91,7 @@ pub(crate) const BUGS: &[Bug] = &[
         why: "An order that the marketplace ships itself is created in Prima.",
         simulation: Simulation::Orders,
         edits: &[Edit {
-            file: LIFE,
+            file: "shared/src/domain/order/life/operator.rs",
             find: ".then_some(order.can_shop_ship == Some(false))",
             replace: ".then_some(order.can_shop_ship == Some(false) && order.seller_reference().is_some())",
         }],

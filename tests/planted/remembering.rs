@@ -2,7 +2,7 @@
 
 use crate::bugs::{Bug, Edit, Simulation};
 
-const LIFE: &str = "shared/src/domain/order/life.rs";
+const ON_LISTING: &str = "shared/src/domain/order/life/on_listing.rs";
 const MAPPING: &str = "shared/src/domain/order/mapping/mod.rs";
 const INTAKE: &str = "shared/src/domain/intake.rs";
 const EXCEPTIONS: &str = "shared/src/domain/exceptions.rs";
@@ -15,7 +15,7 @@ pub(crate) const BUGS: &[Bug] = &[
         why: "Orders that were keyed by hand before the take-over are created again.",
         simulation: Simulation::Orders,
         edits: &[Edit {
-            file: LIFE,
+            file: ON_LISTING,
             find: "    if known.is_none_or(is_unreadable) && was_accepted_before_take_over(order, &row, channel) {\n",
             replace: "    if known.is_some() && was_accepted_before_take_over(order, &row, channel) {\n",
         }],
@@ -25,9 +25,9 @@ pub(crate) const BUGS: &[Bug] = &[
         why: "A listing that was read earlier and recorded later turns the row back.",
         simulation: Simulation::Orders,
         edits: &[Edit {
-            file: LIFE,
+            file: ON_LISTING,
             find: "        Some(row) if row.is_newer_than(order) => return None,\n",
-            replace: "        Some(row) if order.last_updated_date.is_some() && order.last_updated_date < row.mirakl_created => return None,\n",
+            replace: "        Some(row) if order.last_updated_date.is_some() && order.last_updated_date < row.listing.created => return None,\n",
         }],
     },
     Bug {
@@ -35,7 +35,7 @@ pub(crate) const BUGS: &[Bug] = &[
         why: "An order is created while its customer is still being debited.",
         simulation: Simulation::Orders,
         edits: &[Edit {
-            file: LIFE,
+            file: ON_LISTING,
             find: "        OrderState::WaitingDebit | OrderState::WaitingDebitPayment => {\n",
             replace: "        OrderState::WaitingDebitPayment => firm(&mut row, order, newer, at),\n        OrderState::WaitingDebit => {\n",
         }],
@@ -45,7 +45,7 @@ pub(crate) const BUGS: &[Bug] = &[
         why: "What Mirakl cancels after it was created stays in Prima.",
         simulation: Simulation::Orders,
         edits: &[Edit {
-            file: LIFE,
+            file: "shared/src/domain/order/life/cancellation.rs",
             find: "            row.enter(Stage::Cancelling, at.now, format!(\"{how} in Mirakl after it was created in Prima\"));\n            Next::Cancel\n",
             replace: "            row.enter(Stage::Cancelled, at.now, format!(\"{how} in Mirakl after it was created in Prima\"));\n            Next::Nothing\n",
         }],

@@ -64,6 +64,16 @@ pub(crate) const BUGS: &[Bug] = &[
         }],
     },
     Bug {
+        name: "unanswered-dispatch-never-told",
+        why: "An order to whose calls Mirakl never gives a usable answer is tried on and on, and nobody is told.",
+        simulation: Simulation::Dispatches,
+        edits: &[Edit {
+            file: "shared/src/domain/dispatch/unanswered.rs",
+            find: "        self.count >= NOTED && self.own >= OWN",
+            replace: "        false && self.own >= OWN",
+        }],
+    },
+    Bug {
         name: "no-deadline-for-what-has-left",
         why: "The nearing deadline of a dispatch that cannot be told to Mirakl is not said.",
         simulation: Simulation::Dispatches,

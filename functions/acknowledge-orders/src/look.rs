@@ -212,7 +212,7 @@ where
         if !is_open(&row) {
             return;
         }
-        let in_prima = match (&row.order_number, row.created_at) {
+        let in_prima = match (&row.creation.order_number, row.creation.created_at) {
             (Some(number), Some(_)) => format!("; in Prima it is {number}"),
             _ => "; the connector knows of no Prima order for it".to_owned(),
         };
@@ -250,5 +250,5 @@ fn none_is_known(channel: &Channel, asked_for: usize) -> Event {
 fn is_open(row: &OrderRow) -> bool {
     let waits = matches!(row.stage, Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued);
     let of_dispatch = row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_dispatch());
-    (waits && row.attempt.is_none()) || row.stage.is_in_prima() || of_dispatch || row.stage == Stage::OperatorFulfilled
+    (waits && row.creation.attempt.is_none()) || row.stage.is_in_prima() || of_dispatch || row.stage == Stage::OperatorFulfilled
 }

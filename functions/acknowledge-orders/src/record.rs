@@ -225,9 +225,9 @@ where
             }
             if let Some(number) = order.seller_reference() {
                 let mut row = OrderRow::first_seen(&channel.id, order, now);
-                row.order_number = Some(number.to_owned());
-                row.created_at = Some(now);
-                row.referenced_at = Some(now);
+                row.creation.order_number = Some(number.to_owned());
+                row.creation.created_at = Some(now);
+                row.creation.referenced_at = Some(now);
                 row.enter(Stage::Created, now, "rebuilt from the reference that Mirakl holds");
                 clean &= self.store.save_order(&mut row).await.is_ok();
             } else if order.order_state == OrderState::Shipping
@@ -275,7 +275,7 @@ where
             Ok(None) => OrderRow::unread(key.clone(), acceptable.state.clone(), now),
             Err(_) => return false,
         };
-        let sent = match (&row.attempt, &row.order_number) {
+        let sent = match (&row.creation.attempt, &row.creation.order_number) {
             (Some(_), Some(number)) => format!("; it was sent to Prima as {number}: look for it there first"),
             _ => String::new(),
         };
@@ -303,7 +303,7 @@ where
         let mut next = on_cancellation(&mut row, None, false, at);
         // Nobody drives it on any more, and no message can be written that would have it created. To cancel it, its number is enough.
         if next == Next::Create {
-            if row.attempt.is_some() {
+            if row.creation.attempt.is_some() {
                 row.enter(Stage::Cancelling, at.now, "cancelled in Mirakl after it was sent to Prima");
                 next = Next::Cancel;
             } else {

@@ -70,7 +70,7 @@ where
         let references: Vec<_> = pending
             .iter()
             .filter_map(|row| {
-                let reference = row.order_number.clone()?;
+                let reference = row.creation.order_number.clone()?;
                 Some(SellerReference { order_id: row.key.order_id.clone(), reference })
             })
             .collect();
@@ -98,9 +98,9 @@ where
             let Some(answer) = answers.iter().find(|answer| answer.order_id == row.key.order_id) else { continue };
             match &answer.refused {
                 None => {
-                    row.referenced_at = Some(now);
-                    row.references_refused = 0;
-                    row.reference_fails_others = false;
+                    row.creation.referenced_at = Some(now);
+                    row.creation.references_refused = 0;
+                    row.creation.reference_fails_others = false;
                     report.referenced += 1;
                     self.keep(row).await;
                 }
@@ -135,7 +135,7 @@ where
             && let Some(mut row) = pending.pop()
         {
             // Perhaps this one alone: the others go first.
-            row.reference_fails_others = true;
+            row.creation.reference_fails_others = true;
             row.since = now;
             self.keep(row).await;
         }
@@ -147,9 +147,9 @@ where
         report.count("references_refused");
         // So that it cannot keep others from their turn.
         row.since = self.clock.now();
-        row.references_refused = row.references_refused.saturating_add(1);
-        if row.references_refused == REFUSALS && !self.tell_of_refused_reference(&row, reason).await {
-            row.references_refused -= 1;
+        row.creation.references_refused = row.creation.references_refused.saturating_add(1);
+        if row.creation.references_refused == REFUSALS && !self.tell_of_refused_reference(&row, reason).await {
+            row.creation.references_refused -= 1;
         }
         self.keep(row).await;
     }
@@ -162,7 +162,7 @@ where
 
     /// True once people are told.
     async fn tell_of_refused_reference(&self, row: &OrderRow, reason: &str) -> bool {
-        let number = row.order_number.as_deref().unwrap_or_default();
+        let number = row.creation.order_number.as_deref().unwrap_or_default();
         let words: String = reason.chars().take(200).collect();
         let event = Event {
             kind: EventKind::ReferenceRefused,
@@ -180,7 +180,7 @@ where
 
 /// Takes those that are written now, and says whether it is one that is written by itself. `failures`: calls in a row that failed as a whole.
 fn choose(pending: &mut Vec<OrderRow>, failures: u32, now: Timestamp) -> bool {
-    let (alone, others): (Vec<_>, Vec<_>) = std::mem::take(pending).into_iter().partition(|row| row.reference_fails_others);
+    let (alone, others): (Vec<_>, Vec<_>) = std::mem::take(pending).into_iter().partition(|row| row.creation.reference_fails_others);
     if let Some(row) = alone.into_iter().find(|row| row.since <= before(now, ALONE_EVERY)) {
         *pending = vec![row];
         return true;
@@ -193,7 +193,7 @@ fn choose(pending: &mut Vec<OrderRow>, failures: u32, now: Timestamp) -> bool {
 
 /// What waits for the operation, for a person.
 fn owed(pending: &[OrderRow]) -> String {
-    let oldest = pending.iter().filter_map(|row| row.created_at).min();
+    let oldest = pending.iter().filter_map(|row| row.creation.created_at).min();
     let since = oldest.map(|at| format!(" (the oldest created at {at:.0})")).unwrap_or_default();
     let more = if pending.len() == REFERENCES_PER_CALL { " or more" } else { "" };
     format!("orders that wait for theirs: {}{more}{since}", pending.len())
@@ -205,6 +205,6 @@ const REFUSALS: u32 = 5;
 /// Prima has it under our number, and Mirakl does not hold that number yet.
 fn owes_reference(row: &OrderRow) -> bool {
     let is_meant = |kind: ExceptionKind| kind.is_of_dispatch() || kind == ExceptionKind::LineCancelledAfterCreation;
-    let needs_a_person = row.exception.as_ref().is_some_and(|exception| is_meant(exception.kind)) && row.created_at.is_some();
-    row.owes_reference() || (needs_a_person && row.referenced_at.is_none())
+    let needs_a_person = row.exception.as_ref().is_some_and(|exception| is_meant(exception.kind)) && row.creation.created_at.is_some();
+    row.owes_reference() || (needs_a_person && row.creation.referenced_at.is_none())
 }

@@ -132,7 +132,7 @@ where
         for stage in [Stage::InDoubt, Stage::Creating, Stage::Queued] {
             let rows = self.rows_in(channel, stage.name(), ROWS).await;
             let lost = rows.into_iter().filter(|row| match row.stage {
-                Stage::Creating => row.lease.as_ref().is_none_or(|lease| lease.until < before(now, LEASE_IS_DEAD)),
+                Stage::Creating => row.creation.lease.as_ref().is_none_or(|lease| lease.until < before(now, LEASE_IS_DEAD)),
                 Stage::Queued | Stage::InDoubt => row.message_is_lost(now),
                 _ => false,
             });

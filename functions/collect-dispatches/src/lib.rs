@@ -137,7 +137,7 @@ where
             due.extend(asked.into_iter().map(|row| Due { row, channel, rules: rules.clone() }));
         }
         // The nearest deadline first; orders without one last.
-        due.sort_by_key(|one| (one.row.shipping_deadline.unwrap_or(Timestamp::MAX), one.row.key.clone()));
+        due.sort_by_key(|one| (one.row.listing.shipping_deadline.unwrap_or(Timestamp::MAX), one.row.key.clone()));
         report.due = due.len();
         let limit = usize::try_from(self.settings.questions_per_minute).unwrap_or(usize::MAX);
         if due.len() > limit {
@@ -260,7 +260,7 @@ where
             self.look_after_message(row, channel, &rules, &mut report).await;
             return report;
         }
-        let Some(number) = row.order_number.clone() else { return report };
+        let Some(number) = row.creation.order_number.clone() else { return report };
         let needed = self.manners.answer_timeout() + Duration::from_secs(5);
         let has_time = after(self.clock.now(), needed) <= run.hard_deadline;
         let key = row.key.clone();
@@ -472,7 +472,7 @@ where
 
     /// When the row is looked at next.
     fn set_due(&self, row: &mut OrderRow, rules: &DispatchRules, now: Timestamp) {
-        let created_at = row.created_at.unwrap_or(row.since);
+        let created_at = row.creation.created_at.unwrap_or(row.since);
         let (warn_at, stage) = (warn_at(row, rules), row.stage);
         let Some(dispatch) = row.dispatch.as_mut() else { return };
         let next_question = self.settings.next_question(now, created_at, warn_at.filter(|_| dispatch.warned_at.is_none()));
@@ -490,7 +490,7 @@ where
 
     /// The deadline is near and not everything is confirmed: said once.
     fn warn_of_deadline(&self, row: &mut OrderRow, rules: &DispatchRules, now: Timestamp) -> Option<Event> {
-        let (deadline, warn_at) = (row.shipping_deadline?, warn_at(row, rules)?);
+        let (deadline, warn_at) = (row.listing.shipping_deadline?, warn_at(row, rules)?);
         if now < warn_at {
             return None;
         }
@@ -505,7 +505,7 @@ where
         } else {
             format!("{} minutes ago", -left.as_secs() / 60)
         };
-        let number = row.order_number.as_deref().unwrap_or_default();
+        let number = row.creation.order_number.as_deref().unwrap_or_default();
         Some(Event {
             kind: EventKind::ShipByDeadlineNear,
             channel: Some(row.key.channel.clone()),
@@ -607,5 +607,5 @@ fn has_news(before: &OrderRow, after: &OrderRow) -> bool {
 
 /// When it has to be said that the deadline is near.
 fn warn_at(row: &OrderRow, rules: &DispatchRules) -> Option<Timestamp> {
-    row.shipping_deadline.map(|deadline| before(deadline, rules.warn_before()))
+    row.listing.shipping_deadline.map(|deadline| before(deadline, rules.warn_before()))
 }

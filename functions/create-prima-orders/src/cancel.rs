@@ -48,13 +48,13 @@ where
         if admit(&self.store, &self.manners, question, asked_at).await == Admission::Closed {
             return self.put_off(row, message, self.manners.probe_interval()).await;
         }
-        let Some(number) = row.order_number.clone() else {
+        let Some(number) = row.creation.order_number.clone() else {
             return self.cancelled(row, "cancelled; it had no Prima order").await;
         };
         let answer = self.prima.order_status(&number).await;
         let silent_to_all = self.note_answer(question, &answer).await;
         if let Ok(Some(_)) = answer {
-            row.created_at = row.created_at.or(Some(asked_at));
+            row.creation.created_at = row.creation.created_at.or(Some(asked_at));
         }
         match answer {
             Ok(Some(PrimaOrderStatus::Open(_))) if self.manners.cancel_order => self.cancel_in_prima(row, number, message).await,
@@ -62,7 +62,7 @@ where
                 self.by_hand(row, &number, "this Prima cannot be told to cancel an order (the installation's cancel_order is off)").await
             }
             Ok(None) if is_in_doubt(&row) => {
-                if let Some(attempt) = &mut row.attempt {
+                if let Some(attempt) = &mut row.creation.attempt {
                     attempt.absences += 1;
                     attempt.asked_at = Some(asked_at);
                 }
@@ -83,7 +83,7 @@ where
 
     /// Prima is told, a few times at most: goods must not leave while it is tried for hours.
     async fn cancel_in_prima(&self, mut row: OrderRow, number: String, message: &OrderMessage) -> Disposition {
-        if let Some(unanswered) = row.cancellation.clone().filter(|unanswered| unanswered.count >= MOST_SENDINGS) {
+        if let Some(unanswered) = row.creation.cancellation.clone().filter(|unanswered| unanswered.count >= MOST_SENDINGS) {
             let why = format!(
                 "Prima was told {} times to cancel it, and it is still open there; the latest answer: {}",
                 unanswered.count, unanswered.problem
@@ -108,11 +108,11 @@ where
             // The next question tells whether it had its effect: the last one when it can have none any more.
             Err(problem) => {
                 tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, %problem, "the outcome of CancelOrder is unknown");
-                let unanswered = row.cancellation.get_or_insert_default();
+                let unanswered = row.creation.cancellation.get_or_insert_default();
                 unanswered.count += 1;
                 unanswered.problem = problem.to_string();
                 let wait = if unanswered.count < MOST_SENDINGS { AGAIN } else { self.manners.longest_execution() };
-                row.unclear_answers = 0;
+                row.creation.unclear_answers = 0;
                 self.once_more(row, message, wait).await
             }
         }
@@ -120,8 +120,8 @@ where
 
     /// The question for this order was not answered, and those for others are.
     async fn not_answered(&self, mut row: OrderRow, number: &str, problem: &PrimaError, message: &OrderMessage) -> Disposition {
-        row.unclear_answers += 1;
-        if row.unclear_answers < UNCLEAR_ANSWERS {
+        row.creation.unclear_answers += 1;
+        if row.creation.unclear_answers < UNCLEAR_ANSWERS {
             return self.once_more(row, message, AGAIN).await;
         }
         self.by_hand(row, number, &format!("Prima gives no answer to the question for it; the latest: {problem}")).await
@@ -181,6 +181,6 @@ where
 
 fn how_it_ended(row: &OrderRow) -> &'static str {
     // What cannot be read any more says only that it is cancelled; its row keeps the state before.
-    let is_refunded = row.mirakl_state.is_refund() || (row.refunds > 0 && !matches!(row.mirakl_state, OrderState::Canceled));
+    let is_refunded = row.listing.state.is_refund() || (row.listing.refunds > 0 && !matches!(row.listing.state, OrderState::Canceled));
     if is_refunded { "refunded" } else { "cancelled" }
 }

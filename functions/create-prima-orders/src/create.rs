@@ -79,14 +79,14 @@ where
             }
             match row.stage {
                 Stage::Firm | Stage::Queued | Stage::InDoubt => {}
-                Stage::Creating if row.lease.as_ref().is_none_or(|lease| after(lease.until, work.run.clock_skew) < now) => {}
+                Stage::Creating if row.creation.lease.as_ref().is_none_or(|lease| after(lease.until, work.run.clock_skew) < now) => {}
                 Stage::Creating => return Claim::Settled(Disposition::Done(Done::InOtherHands)),
                 stage if stage.is_over() && is_in_doubt(&row) => {
                     return Claim::Settled(self.settled_meanwhile(row.clone(), &row, NOBODY_KNOWS).await);
                 }
                 _ => return Claim::Settled(Disposition::Done(Done::AlreadySettled)),
             }
-            if row.cancel_requested.is_some() && never_sent(&row, work.order) {
+            if row.listing.cancel_requested.is_some() && never_sent(&row, work.order) {
                 row.enter(Stage::Cancelled, now, "cancelled in Mirakl before it was sent to Prima");
                 return Claim::Settled(self.settle(row, Done::Cancelled).await);
             }
@@ -97,7 +97,7 @@ where
                 return Claim::Settled(self.again(work.message, wait).await);
             }
             row.enter(Stage::Creating, now, "");
-            row.lease = Some(Lease {
+            row.creation.lease = Some(Lease {
                 owner: format!("{}/{}", work.run.id, work.message_id),
                 until: after(work.run.hard_deadline, work.run.clock_skew),
             });
@@ -113,7 +113,7 @@ where
     /// How long to wait before a question can tell anything of a `NewOrder` whose outcome is unknown: until Prima can no
     /// longer be executing it, however late it was sent and whosever clock noted that; and between two questions.
     pub(crate) fn too_early_to_ask(&self, row: &OrderRow, now: Timestamp, clock_skew: Duration) -> Option<Duration> {
-        let attempt = row.attempt.as_ref()?;
+        let attempt = row.creation.attempt.as_ref()?;
         let from_attempt = after(attempt.at, self.manners.longest_execution() + SENT_WITHIN + clock_skew);
         let from_question = attempt.asked_at.map(|asked| after(asked, self.manners.second_question()));
         let not_before = from_question.map_or(from_attempt, |question| question.max(from_attempt));
@@ -126,13 +126,13 @@ where
         let rules = match self.rulebook.rules(&row.key.channel, &skus).await {
             Ok(rules) => rules,
             Err(UnusableDocument::Unavailable(_)) => return self.later(row, work, Duration::from_secs(30)).await,
-            Err(UnusableDocument::Wrong(problem)) if row.attempt.is_none() => {
+            Err(UnusableDocument::Wrong(problem)) if row.creation.attempt.is_none() => {
                 let remedy = format!("Mend them: prima-mirakl rules put {} FILE. Then retry the order.", row.key.channel);
                 return self.fail(row, ExceptionKind::RulesMissing, problem, remedy).await;
             }
             Err(UnusableDocument::Wrong(_)) => return self.later(row, work, Duration::from_secs(300)).await,
         };
-        let number = match &row.order_number {
+        let number = match &row.creation.order_number {
             Some(number) => number.clone(),
             None => match order_number(&work.order.order_id, work.order.commercial_id.as_deref(), &rules.order_rules) {
                 Ok(number) => number,
@@ -144,7 +144,7 @@ where
             return self.settle(row, Done::NothingLeftToCreate).await;
         }
         match self.store.reserve_number(&number, &row.key).await {
-            Ok(Reservation::Ours) => row.order_number = Some(number.clone()),
+            Ok(Reservation::Ours) => row.creation.order_number = Some(number.clone()),
             Ok(Reservation::HeldBy(other)) => {
                 let reason =
                     format!("Prima's order number {number} is already reserved for order {} of channel {}", other.order_id, other.channel);
@@ -162,9 +162,9 @@ where
         let answer = self.prima.order_status(&number).await;
         let silent_to_all = self.note_answer(Call::about(ORDER_STATUS, &row.key), &answer).await;
         match answer {
-            Ok(Some(status)) if row.attempt.is_some() || row.said_to_be_in_prima => self.created(row, status, work).await,
+            Ok(Some(status)) if row.creation.attempt.is_some() || row.creation.said_to_be_in_prima => self.created(row, status, work).await,
             Ok(Some(status)) if work.order.seller_reference() == Some(number.as_str()) => {
-                row.referenced_at = Some(asked_at);
+                row.creation.referenced_at = Some(asked_at);
                 row.note_sent_lines(work.order);
                 self.created(row, status, work).await
             }
@@ -181,12 +181,12 @@ where
             // Prima's matter, and not the order's.
             Err(problem) if silent_to_all || problem.outcome == Outcome::NotSent => self.later(row, work, Duration::from_secs(30)).await,
             Err(problem) => {
-                row.unclear_answers += 1;
-                if row.unclear_answers < UNCLEAR_ANSWERS {
-                    let wait = Duration::from_secs(60 * u64::from(row.unclear_answers));
+                row.creation.unclear_answers += 1;
+                if row.creation.unclear_answers < UNCLEAR_ANSWERS {
+                    let wait = Duration::from_secs(60 * u64::from(row.creation.unclear_answers));
                     return self.later(row, work, wait).await;
                 }
-                row.unclear_answers = 0;
+                row.creation.unclear_answers = 0;
                 let (reason, remedy) = if problem.outcome == Outcome::Refused {
                     (
                         format!(
@@ -210,18 +210,18 @@ where
 
     /// Prima does not know the number.
     async fn absent(&self, mut row: OrderRow, asked_at: Timestamp, rules: &Rules, work: &Work<'_>) -> Disposition {
-        row.unclear_answers = 0;
-        if row.said_to_be_in_prima {
+        row.creation.unclear_answers = 0;
+        if row.creation.said_to_be_in_prima {
             return self.not_in_prima(row).await;
         }
-        if let Some(attempt) = &mut row.attempt {
+        if let Some(attempt) = &mut row.creation.attempt {
             attempt.absences += 1;
             attempt.asked_at = Some(asked_at);
             if !attempt.is_known_absent() {
                 return self.later(row, work, self.manners.second_question()).await;
             }
         }
-        if row.cancel_requested.is_some() {
+        if row.listing.cancel_requested.is_some() {
             row.enter(Stage::Cancelled, self.clock.now(), "cancelled in Mirakl; Prima never got it");
             return self.settle(row, Done::Cancelled).await;
         }
@@ -233,7 +233,7 @@ where
             let remedy = format!("Find out who shipped it. {}", remedy::key_in_and_settle(&row.key));
             return self.fail(row, ExceptionKind::ShippedOutsidePrima, SHIPPED_ELSEWHERE, remedy).await;
         }
-        if let Some(attempt) = row.attempt.clone().filter(|attempt| is_sent_often_enough(&attempt.unanswered)) {
+        if let Some(attempt) = row.creation.attempt.clone().filter(|attempt| is_sent_often_enough(&attempt.unanswered)) {
             return self.never_taken(row, &attempt).await;
         }
         let channel = MappingChannel { id: &row.key.channel, name: &rules.channel_name };
@@ -260,12 +260,12 @@ where
             row.enter(Stage::Creating, self.clock.now(), traces);
         }
         let before_attempt = row.clone();
-        let mut attempt = row.attempt.take().unwrap_or_default();
+        let mut attempt = row.creation.attempt.take().unwrap_or_default();
         attempt.count += 1;
         attempt.unanswered.count += 1;
         let unanswered = Unanswered { problem: String::new(), ..attempt.unanswered };
         row.note_sent_lines(work.order);
-        row.attempt = Some(Attempt { at: self.clock.now(), count: attempt.count, unanswered, ..Attempt::default() });
+        row.creation.attempt = Some(Attempt { at: self.clock.now(), count: attempt.count, unanswered, ..Attempt::default() });
         // This save reads the row again right before NewOrder: whatever changed it meanwhile, above all a cancellation,
         // makes it fail.
         match self.store.save_order(&mut row).await {
@@ -277,7 +277,7 @@ where
 
     /// Sent a few times, and each time found absent by two questions, while Prima took others: a person decides whether it is sent again.
     async fn never_taken(&self, row: OrderRow, attempt: &Attempt) -> Disposition {
-        let number = row.order_number.as_deref().unwrap_or_default();
+        let number = row.creation.order_number.as_deref().unwrap_or_default();
         let latest = if attempt.unanswered.problem.is_empty() { "no answer" } else { &attempt.unanswered.problem };
         let reason = format!(
             "Prima was sent the order {} times as {number}, never said that it took it, and does not have it; the latest answer: {latest}",
@@ -295,15 +295,8 @@ where
     async fn settled_meanwhile(&self, mut current: OrderRow, ours: &OrderRow, what: &str) -> Disposition {
         for _try in 0..5 {
             let (settled, as_before) = (current.stage.name(), SettledAs::that_led_to(current.stage));
-            let number = ours.order_number.as_deref().unwrap_or_default();
-            let row = OrderRow {
-                attempt: ours.attempt.clone(),
-                order_number: ours.order_number.clone(),
-                created_at: ours.created_at,
-                lines: ours.lines.clone(),
-                prima_lines: ours.prima_lines.clone(),
-                ..current
-            };
+            let number = ours.creation.order_number.as_deref().unwrap_or_default();
+            let row = current.with_creation_of(ours);
             let reason = format!("the order was settled as {settled} while the connector was creating it in Prima as {number}: {what}");
             let remedy = format!(
                 "Look for {number} in Prima. If it is there, and is to be delivered: {}, and cancel what was keyed by hand for the same order. If it is there and not wanted, cancel it there, and settle the exception as before: {}",
@@ -325,8 +318,8 @@ where
 
     /// A person said that Prima holds it, and it does not: the exception is theirs again.
     async fn not_in_prima(&self, mut row: OrderRow) -> Disposition {
-        row.said_to_be_in_prima = false;
-        let number = row.order_number.clone().unwrap_or_default();
+        row.creation.said_to_be_in_prima = false;
+        let number = row.creation.order_number.clone().unwrap_or_default();
         let reason = format!("a person settled the order as created, and Prima does not know {number}");
         let remedy = format!(
             "Look for it in Prima. Under another number: {}. Not there: {}",
@@ -340,10 +333,9 @@ where
     /// The row moved under us before anything was sent: give the lease back and let the message come again.
     async fn changed_before_sending(&self, ours: OrderRow, work: &Work<'_>) -> Disposition {
         match self.store.load_order(&ours.key).await {
-            Ok(Some(mut current)) if current.lease == ours.lease && current.stage == Stage::Creating => {
-                current.attempt.clone_from(&ours.attempt);
-                current.order_number.clone_from(&ours.order_number);
-                if current.cancel_requested.is_some() && never_sent(&current, work.order) {
+            Ok(Some(mut current)) if current.creation.lease == ours.creation.lease && current.stage == Stage::Creating => {
+                current = current.with_creation_of(&ours);
+                if current.listing.cancel_requested.is_some() && never_sent(&current, work.order) {
                     current.enter(Stage::Cancelled, self.clock.now(), "cancelled in Mirakl before it was sent to Prima");
                     return self.settle(current, Done::Cancelled).await;
                 }
@@ -355,7 +347,7 @@ where
     }
 
     async fn send(&self, row: OrderRow, before_attempt: OrderRow, document: PrimaOrder, work: &Work<'_>) -> Disposition {
-        let noted_at = row.attempt.as_ref().map_or(Timestamp::MIN, |attempt| attempt.at);
+        let noted_at = row.creation.attempt.as_ref().map_or(Timestamp::MIN, |attempt| attempt.at);
         let (answer, silent_to_all) = if self.clock.now() > after(noted_at, SENT_WITHIN) {
             (Err(PrimaError::not_sent(NEW_ORDER, "recording the attempt took too long")), false)
         } else {
@@ -368,7 +360,7 @@ where
             Err(problem) if problem.outcome == Outcome::Refused => self.refused(row, &document.order_number, &problem, work).await,
             Err(problem) if problem.outcome == Outcome::NotSent => {
                 let mut row = row;
-                row.attempt = before_attempt.attempt;
+                row.creation.attempt = before_attempt.creation.attempt;
                 self.later(row, work, Duration::from_secs(30)).await
             }
             Err(problem) => {
@@ -388,7 +380,7 @@ where
         match answer {
             Ok(Some(status)) => self.created(row, status, work).await,
             Ok(None) => {
-                row.attempt = None;
+                row.creation.attempt = None;
                 let reason = format!("Prima refused the order: {}", problem.message);
                 let remedy = format!("Mend what Prima names, in Prima or in the channel's order rules, then: {}", remedy::retry(&row.key));
                 self.fail(row, ExceptionKind::RejectedByPrima, reason, remedy).await
@@ -406,10 +398,10 @@ where
         let mut row = ours.clone();
         for _try in 0..5 {
             let now = self.clock.now();
-            row.created_at = Some(now);
-            row.said_to_be_in_prima = false;
-            row.unclear_answers = 0;
-            let cancelled_meanwhile = row.cancel_requested.is_some();
+            row.creation.created_at = Some(now);
+            row.creation.said_to_be_in_prima = false;
+            row.creation.unclear_answers = 0;
+            let cancelled_meanwhile = row.listing.cancel_requested.is_some();
             if cancelled_meanwhile {
                 row.enter(Stage::Cancelling, now, "in Prima, and cancelled in Mirakl meanwhile");
             } else {
@@ -423,18 +415,10 @@ where
                 Ok(()) => return Disposition::Done(Done::Created),
                 Err(StoreError::Conflict(_)) => match self.store.load_order(&ours.key).await {
                     // The poller noted something, a cancellation perhaps; the lease is still ours, and so is the move.
-                    Ok(Some(current)) if current.stage == Stage::Creating && current.lease == ours.lease => {
-                        let (lines, prima_lines) = (std::mem::take(&mut row.lines), std::mem::take(&mut row.prima_lines));
-                        row = OrderRow {
-                            attempt: ours.attempt.clone(),
-                            order_number: ours.order_number.clone(),
-                            referenced_at: ours.referenced_at,
-                            lines,
-                            prima_lines,
-                            ..current
-                        };
+                    Ok(Some(current)) if current.stage == Stage::Creating && current.creation.lease == ours.creation.lease => {
+                        row = current.with_creation_of(&row);
                     }
-                    Ok(Some(current)) if current.stage.is_over() && current.created_at.is_none() => {
+                    Ok(Some(current)) if current.stage.is_over() && current.creation.created_at.is_none() => {
                         let what = "it is in Prima now, perhaps besides what was keyed by hand";
                         return self.settled_meanwhile(current, &row, what).await;
                     }
@@ -450,7 +434,7 @@ where
 
     /// Prima's intake is closed: the order waits as a row, and the poller queues it again. One in doubt keeps its message.
     async fn back_to_its_row(&self, mut row: OrderRow, wait: Duration, work: &Work<'_>) -> Disposition {
-        if row.attempt.is_some() {
+        if row.creation.attempt.is_some() {
             return self.later(row, work, wait).await;
         }
         row.enter(Stage::Firm, self.clock.now(), "Prima does not answer; waits");
@@ -462,7 +446,7 @@ where
     async fn later(&self, mut row: OrderRow, work: &Work<'_>, wait: Duration) -> Disposition {
         let is_out_of_date = |row: &OrderRow| row.is_newer_than(work.order);
         let gives_back = |row: &mut OrderRow| {
-            let (now, in_doubt) = (self.clock.now(), row.attempt.is_some());
+            let (now, in_doubt) = (self.clock.now(), row.creation.attempt.is_some());
             if is_out_of_date(row) {
                 row.enter(if in_doubt { Stage::InDoubt } else { Stage::Firm }, now, "changed in Mirakl meanwhile");
                 // No message of it is under way: the poller's next run drives it on.
@@ -481,8 +465,7 @@ where
             Err(StoreError::Conflict(_)) => match self.store.load_order(&row.key).await {
                 // Noted by the poller meanwhile: once more on top of that.
                 Ok(Some(current)) if current.stage == Stage::Creating => {
-                    let mut merged =
-                        OrderRow { attempt: row.attempt, order_number: row.order_number, unclear_answers: row.unclear_answers, ..current };
+                    let mut merged = current.with_creation_of(&row);
                     gives_back(&mut merged);
                     match self.store.save_order(&mut merged).await {
                         Ok(()) => goes_on(&merged).await,
@@ -510,7 +493,7 @@ where
 /// Neither the row nor Mirakl knows of a Prima order. A row alone may have been rebuilt after a loss: where Mirakl holds a
 /// number of Prima's, Prima is asked.
 fn never_sent(row: &OrderRow, order: &Order) -> bool {
-    row.attempt.is_none() && order.seller_reference().is_none()
+    row.creation.attempt.is_none() && order.seller_reference().is_none()
 }
 
 /// Of an order that was settled meanwhile.
@@ -518,7 +501,7 @@ const NOBODY_KNOWS: &str = "it was sent, and nobody knows whether it arrived";
 
 /// It was sent, and neither an answer nor two questions have told what came of it.
 pub(crate) fn is_in_doubt(row: &OrderRow) -> bool {
-    row.created_at.is_none() && row.attempt.as_ref().is_some_and(|attempt| !attempt.is_known_absent())
+    row.creation.created_at.is_none() && row.creation.attempt.as_ref().is_some_and(|attempt| !attempt.is_known_absent())
 }
 
 fn is_sent_often_enough(unanswered: &Unanswered) -> bool {
@@ -527,7 +510,7 @@ fn is_sent_often_enough(unanswered: &Unanswered) -> bool {
 
 /// The latest sending had no answer. That counts against the order only where Prima answers others.
 fn note_unanswered(row: &mut OrderRow, problem: &PrimaError, silent_to_all: bool) {
-    if let Some(attempt) = &mut row.attempt {
+    if let Some(attempt) = &mut row.creation.attempt {
         attempt.unanswered.problem = problem.to_string();
         if silent_to_all {
             attempt.unanswered.count = attempt.unanswered.count.saturating_sub(1);

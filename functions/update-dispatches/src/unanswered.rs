@@ -48,7 +48,7 @@ where
             return self.fail(row, failure).await;
         }
         if unanswered.is_to_be_noted()
-            && client.answers_otherwise(&row.key.order_id, problem.operation).await
+            && (unanswered.own > 0 || client.answers_otherwise(&row.key.order_id, problem.operation).await)
             && (client.noted_since(problem.operation).is_some() || client.note_no_answer(problem).await)
         {
             unanswered.noted_at = Some(self.clock.now());

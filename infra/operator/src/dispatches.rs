@@ -41,8 +41,8 @@ pub(crate) async fn run(connector: &Connector, command: DispatchesCommand) -> Re
             let rows = rows_in(connector, channel.as_deref(), &[Stage::Created, Stage::PartDispatched]).await?;
             let long_ago = shared::kit::clock::before(connector.now, Duration::from_secs(3600 * u64::from(hours)));
             let mut rows: Vec<OrderRow> =
-                rows.into_iter().filter(|row| row.created_at.is_some_and(|created_at| created_at <= long_ago)).collect();
-            rows.sort_by_key(|row| row.shipping_deadline.unwrap_or(Timestamp::MAX));
+                rows.into_iter().filter(|row| row.creation.created_at.is_some_and(|created_at| created_at <= long_ago)).collect();
+            rows.sort_by_key(|row| row.listing.shipping_deadline.unwrap_or(Timestamp::MAX));
             Ok(render_waiting(&rows, hours, connector.now))
         }
         DispatchesCommand::Settle { channel, order, how, lines, reason_code, send } => {
@@ -79,7 +79,7 @@ fn render_unconfirmed(rows: &[OrderRow], now: Timestamp) -> String {
         return "Everything that has left Prima is shipped in Mirakl.".to_owned();
     }
     let mut rows: Vec<&OrderRow> = rows.iter().collect();
-    rows.sort_by_key(|row| row.shipping_deadline.unwrap_or(Timestamp::MAX));
+    rows.sort_by_key(|row| row.listing.shipping_deadline.unwrap_or(Timestamp::MAX));
     let mut table = table(&["channel", "order", "Prima's number", "left", "ship by", "held back", "carrier", "why"]);
     let mut held: BTreeMap<&str, Decimal> = BTreeMap::new();
     for row in &rows {
@@ -92,16 +92,16 @@ fn render_unconfirmed(rows: &[OrderRow], now: Timestamp) -> String {
             None if row.stage == Stage::PartDispatched => "waits for the rest".to_owned(),
             None => "on its way to Mirakl".to_owned(),
         };
-        if let Some(value) = &row.payout_value {
+        if let Some(value) = &row.listing.payout_value {
             *held.entry(value.currency.as_str()).or_default() += value.amount.0;
         }
         table.add_row([
             row.key.channel.clone(),
             row.key.order_id.clone(),
-            row.order_number.clone().unwrap_or_default(),
+            row.creation.order_number.clone().unwrap_or_default(),
             first.map_or_else(|| "-".to_owned(), |at| format!("{} ago", age(at, now))),
             deadline(row, now),
-            row.payout_value.as_ref().map_or_else(|| "?".to_owned(), |value| format!("{} {}", value.amount, value.currency)),
+            row.listing.payout_value.as_ref().map_or_else(|| "?".to_owned(), |value| format!("{} {}", value.amount, value.currency)),
             carriers.join("; "),
             why,
         ]);
@@ -111,7 +111,7 @@ fn render_unconfirmed(rows: &[OrderRow], now: Timestamp) -> String {
 }
 
 fn deadline(row: &OrderRow, now: Timestamp) -> String {
-    match row.shipping_deadline {
+    match row.listing.shipping_deadline {
         None => "-".to_owned(),
         Some(deadline) if deadline > now => age(deadline, now),
         Some(deadline) => format!("{} AGO", age(deadline, now)),
@@ -128,8 +128,8 @@ fn render_waiting(rows: &[OrderRow], hours: u32, now: Timestamp) -> String {
         table.add_row([
             row.key.channel.clone(),
             row.key.order_id.clone(),
-            row.order_number.clone().unwrap_or_default(),
-            row.created_at.map_or_else(|| "-".to_owned(), |at| age(at, now)),
+            row.creation.order_number.clone().unwrap_or_default(),
+            row.creation.created_at.map_or_else(|| "-".to_owned(), |at| age(at, now)),
             dispatch.map(|dispatch| dispatch.prima_status.clone()).filter(|word| !word.is_empty()).unwrap_or_else(|| "?".to_owned()),
             dispatch.and_then(|dispatch| dispatch.asked_at).map_or_else(|| "never".to_owned(), |at| format!("{} ago", age(at, now))),
             deadline(row, now),
@@ -193,7 +193,7 @@ async fn settle(
     let row = change(&store, channel, order, |row| request(row, &requested, &by, now)).await?;
     let message = OrderMessage { channel: channel.to_owned(), order_id: order.to_owned(), task: OrderTask::Dispatch };
     queue.send(&[message], Duration::ZERO).await?;
-    let number = row.order_number.unwrap_or_default();
+    let number = row.creation.order_number.unwrap_or_default();
     Ok(format!(
         "{shown}\nAsked for: it is sent within a minute, and what has left is shipped then. `prima-mirakl orders show {channel} {order}` tells. \
          If Prima still holds these pieces, take them off order {number} there."
@@ -284,9 +284,9 @@ mod tests {
 
     fn dispatched() -> OrderRow {
         let mut row = row();
-        row.order_number = Some("OUT-1".into());
-        row.created_at = Some("2026-11-20T08:02:00Z".parse().unwrap());
-        row.shipping_deadline = Some("2026-11-20T08:30:00Z".parse().unwrap());
+        row.creation.order_number = Some("OUT-1".into());
+        row.creation.created_at = Some("2026-11-20T08:02:00Z".parse().unwrap());
+        row.listing.shipping_deadline = Some("2026-11-20T08:30:00Z".parse().unwrap());
         row.enter(Stage::Dispatched, now(), "");
         let line = ParcelLine { order_line_id: "W-1-A-1".into(), quantity: 1 };
         let parcel = Parcel { dispatch: "D1".into(), carrier: "DPD".into(), lines: vec![line], found_at: now(), ..Parcel::default() };
@@ -297,7 +297,7 @@ mod tests {
     #[test]
     fn what_looks_un_shipped_is_listed_with_time_left_and_value_held() {
         let mut row = dispatched();
-        row.payout_value = Some(shared::domain::order::row::PayoutValue {
+        row.listing.payout_value = Some(shared::domain::order::row::PayoutValue {
             amount: shared::kit::amount::Amount("41.50".parse().unwrap()),
             currency: "GBP".into(),
         });

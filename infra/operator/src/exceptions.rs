@@ -66,7 +66,7 @@ pub(crate) async fn run(connector: &Connector, command: ExceptionsCommand) -> Re
             };
             let row = change(&store, &channel, &order, |row| settle(row, outcome, &note, connector.now)).await?;
             let removed = dead_letters.remove(&channel, &order, connector.now).await;
-            let done = if row.said_to_be_in_prima {
+            let done = if row.creation.said_to_be_in_prima {
                 want_full_listing(&store, &channel).await?;
                 format!(
                     "Order {order} of channel {channel} is looked for in Prima within a minute or two: it is created once it is found there, and else an exception again."
@@ -141,7 +141,7 @@ fn retry(row: &mut OrderRow, note: &str, now: Timestamp) -> Result<()> {
         (Stage::Exception, Some(exception)) => exception.kind,
         (stage, _) => return Err(anyhow!("order {order} is {}, no exception: there is nothing to retry", stage.name())),
     };
-    if row.created_at.is_some() || is_after_creation(kind) {
+    if row.creation.created_at.is_some() || is_after_creation(kind) {
         return Err(anyhow!(
             "order {order} is an exception of kind {}: creating it again cannot help. Do as its remedy says, then record how it ended \
              (--as created, cancelled, keyed-by-hand or shipped): {}",
@@ -149,15 +149,15 @@ fn retry(row: &mut OrderRow, note: &str, now: Timestamp) -> Result<()> {
             remedy::settle(&row.key, SettledAs::Cancelled)
         ));
     }
-    row.adopted = true;
-    row.unclear_answers = 0;
+    row.listing.adopted = true;
+    row.creation.unclear_answers = 0;
     // Sendings are counted anew.
-    if let Some(attempt) = &mut row.attempt {
+    if let Some(attempt) = &mut row.creation.attempt {
         attempt.unanswered = Unanswered::default();
     }
     // Never sent: the number is drawn again, by rules that may have changed since. What was reserved stays reserved.
-    if row.attempt.is_none() {
-        row.order_number = None;
+    if row.creation.attempt.is_none() {
+        row.creation.order_number = None;
     }
     row.enter(Stage::Firm, now, note);
     Ok(())
@@ -180,16 +180,16 @@ fn settle(row: &mut OrderRow, outcome: Settlement, note: &str, now: Timestamp) -
         return Err(anyhow!("order {order} is {}, no exception: there is nothing to settle", row.stage.name()));
     }
     let stage = match outcome {
-        Settlement::Created if row.order_number.is_none() => {
+        Settlement::Created if row.creation.order_number.is_none() => {
             return Err(anyhow!(
                 "no number was reserved for order {order}, so it cannot be in Prima under it: settle it --as keyed-by-hand"
             ));
         }
-        Settlement::Created if row.created_at.is_some() => Stage::Created,
+        Settlement::Created if row.creation.created_at.is_some() => Stage::Created,
         // Nobody but the person says so: it is looked for in Prima, and becomes created once it is found.
         Settlement::Created => {
-            row.said_to_be_in_prima = true;
-            row.adopted = true;
+            row.creation.said_to_be_in_prima = true;
+            row.listing.adopted = true;
             Stage::Firm
         }
         Settlement::Cancelled => Stage::Cancelled,
@@ -221,7 +221,7 @@ mod tests {
     fn failed(kind: ExceptionKind) -> OrderRow {
         let mut row = row();
         row.fail(kind, "why it failed", "what to do", now());
-        row.unclear_answers = 3;
+        row.creation.unclear_answers = 3;
         row
     }
 
@@ -229,7 +229,7 @@ mod tests {
     fn a_retried_order_is_firm_again_and_no_longer_an_exception() {
         let mut row = failed(ExceptionKind::UnknownSku);
         retry(&mut row, "another try, by Ann", now()).unwrap();
-        assert_eq!((row.stage, row.adopted, row.unclear_answers), (Stage::Firm, true, 0));
+        assert_eq!((row.stage, row.listing.adopted, row.creation.unclear_answers), (Stage::Firm, true, 0));
         assert_eq!(row.exception, None);
         assert!(retry(&mut row, "", now()).unwrap_err().to_string().contains("is firm, no exception"));
     }
@@ -237,16 +237,19 @@ mod tests {
     #[test]
     fn a_number_that_was_never_sent_is_drawn_again_and_one_that_may_be_in_prima_is_kept() {
         let mut found = failed(ExceptionKind::FoundInPrima);
-        found.order_number = Some("OUT-1".to_owned());
+        found.creation.order_number = Some("OUT-1".to_owned());
         retry(&mut found, "", now()).unwrap();
-        assert_eq!(found.order_number, None);
+        assert_eq!(found.creation.order_number, None);
         let mut unclear = failed(ExceptionKind::PrimaUnclear);
-        unclear.order_number = Some("OUT-1".to_owned());
+        unclear.creation.order_number = Some("OUT-1".to_owned());
         let unanswered = Unanswered { count: 3, probes: 1, problem: "a fault".to_owned() };
-        unclear.attempt = Some(Attempt { at: now(), count: 3, unanswered, ..Attempt::default() });
+        unclear.creation.attempt = Some(Attempt { at: now(), count: 3, unanswered, ..Attempt::default() });
         retry(&mut unclear, "", now()).unwrap();
-        let attempt = unclear.attempt.unwrap();
-        assert_eq!((unclear.order_number.as_deref(), attempt.count, attempt.unanswered), (Some("OUT-1"), 3, Unanswered::default()));
+        let attempt = unclear.creation.attempt.unwrap();
+        assert_eq!(
+            (unclear.creation.order_number.as_deref(), attempt.count, attempt.unanswered),
+            (Some("OUT-1"), 3, Unanswered::default())
+        );
     }
 
     #[test]
@@ -258,17 +261,17 @@ mod tests {
         assert_eq!(cancelled.stage, Stage::Cancelled);
 
         let mut created = failed(ExceptionKind::PrimaUnclear);
-        created.created_at = Some(now());
+        created.creation.created_at = Some(now());
         assert!(retry(&mut created, "", now()).is_err());
         assert!(settle(&mut created, Settlement::Created, "", now()).unwrap_err().to_string().contains("no number was reserved"));
-        created.order_number = Some("OUT-1".to_owned());
+        created.creation.order_number = Some("OUT-1".to_owned());
         settle(&mut created, Settlement::Created, "", now()).unwrap();
         assert_eq!(created.index_state(), "created-reference-pending", "Mirakl still is to get the number");
 
         let mut claimed = failed(ExceptionKind::FoundInPrima);
-        claimed.order_number = Some("OUT-1".to_owned());
+        claimed.creation.order_number = Some("OUT-1".to_owned());
         settle(&mut claimed, Settlement::Created, "", now()).unwrap();
-        assert_eq!((claimed.stage, claimed.said_to_be_in_prima, claimed.created_at), (Stage::Firm, true, None));
+        assert_eq!((claimed.stage, claimed.creation.said_to_be_in_prima, claimed.creation.created_at), (Stage::Firm, true, None));
     }
 
     #[test]

@@ -99,7 +99,7 @@ fn adopt(row: &mut OrderRow, note: &str, now: Timestamp) -> Result<()> {
         let (order, stage) = (&row.key.order_id, row.stage.name());
         return Err(anyhow!("order {order} is {stage}, not keyed-by-hand: only such orders are adopted"));
     }
-    row.adopted = true;
+    row.listing.adopted = true;
     row.enter(Stage::Firm, now, note);
     Ok(())
 }
@@ -127,8 +127,8 @@ async fn list(store: &DynamoDbStore, channel: &str, stage: Option<&str>, limit: 
                 row.key.order_id.clone(),
                 row.index_state().to_owned(),
                 age(row.since, now),
-                row.order_number.clone().unwrap_or_else(|| "-".to_owned()),
-                row.mirakl_state.to_string(),
+                row.creation.order_number.clone().unwrap_or_else(|| "-".to_owned()),
+                row.listing.state.to_string(),
                 row.history.last().map(|step| step.note.clone()).unwrap_or_default(),
             ]);
         }
@@ -176,25 +176,25 @@ fn render(row: &OrderRow, now: Timestamp) -> String {
         fact("reason", exception.reason.clone());
         fact("remedy", exception.remedy.clone());
     }
-    fact("Prima's number", row.order_number.clone().unwrap_or_else(|| "not reserved yet".to_owned()));
-    fact("state in Mirakl", row.mirakl_state.to_string());
-    fact("created in Mirakl", moment_or_dash(row.mirakl_created, now));
-    fact("first listed", moment(row.seen_at, now));
-    fact("accepted by us", moment_or_dash(row.acknowledged_at, now));
-    fact("created in Prima", moment_or_dash(row.created_at, now));
-    fact("number in Mirakl", moment_or_dash(row.referenced_at, now));
-    fact("ship by", moment_or_dash(row.shipping_deadline, now));
-    if let Some(attempt) = &row.attempt {
+    fact("Prima's number", row.creation.order_number.clone().unwrap_or_else(|| "not reserved yet".to_owned()));
+    fact("state in Mirakl", row.listing.state.to_string());
+    fact("created in Mirakl", moment_or_dash(row.listing.created, now));
+    fact("first listed", moment(row.listing.seen_at, now));
+    fact("accepted by us", moment_or_dash(row.listing.acknowledged_at, now));
+    fact("created in Prima", moment_or_dash(row.creation.created_at, now));
+    fact("number in Mirakl", moment_or_dash(row.creation.referenced_at, now));
+    fact("ship by", moment_or_dash(row.listing.shipping_deadline, now));
+    if let Some(attempt) = &row.creation.attempt {
         let asked = moment_or_dash(attempt.asked_at, now);
         fact("NewOrder", format!("sent {} x, latest {}; asked for since: {asked}", attempt.count, moment(attempt.at, now)));
         if !attempt.unanswered.problem.is_empty() {
             fact("Prima's answer to it", attempt.unanswered.problem.clone());
         }
     }
-    if let Some(lease) = &row.lease {
+    if let Some(lease) = &row.creation.lease {
         fact("in work until", moment(lease.until, now));
     }
-    if let Some(requested) = row.cancel_requested {
+    if let Some(requested) = row.listing.cancel_requested {
         fact("cancelled in Mirakl", moment(requested, now));
     }
     if let Some(dispatch) = &row.dispatch {
@@ -213,7 +213,7 @@ fn render(row: &OrderRow, now: Timestamp) -> String {
             );
         }
     }
-    if row.adopted {
+    if row.listing.adopted {
         fact("adopted", "by an operator".to_owned());
     }
     let mut lines = table(&["line", "SKU", "pieces"]);
@@ -251,7 +251,7 @@ pub(crate) mod tests {
     #[test]
     fn a_row_shows_where_it_stands_why_and_what_to_do() {
         let mut row = row();
-        row.order_number = Some("OUT-000123".to_owned());
+        row.creation.order_number = Some("OUT-000123".to_owned());
         row.fail(ExceptionKind::UnknownSku, "COAT-12 is in no rule", "add an override", "2026-11-20T08:02:00Z".parse().unwrap());
         let shown = render(&row, now());
         for expected in ["unknown-sku", "COAT-12 is in no rule", "add an override", "OUT-000123", "58 min 0 s ago", "SHIPPING", "W-1-A-1"] {
@@ -266,7 +266,7 @@ pub(crate) mod tests {
         assert_eq!(refused, "order W-1-A is seen, not keyed-by-hand: only such orders are adopted");
         row.enter(Stage::KeyedByHand, now(), "");
         adopt(&mut row, "adopted by Ann", now()).unwrap();
-        assert_eq!((row.stage, row.adopted), (Stage::Firm, true));
+        assert_eq!((row.stage, row.listing.adopted), (Stage::Firm, true));
         assert_eq!(row.history.last().unwrap().note, "adopted by Ann");
     }
 

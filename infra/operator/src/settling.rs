@@ -27,8 +27,8 @@ pub(crate) async fn look(connector: &Connector, row: &OrderRow, outcome: Settlem
         Ok(client) => client.order(&row.key.order_id).await,
         Err(problem) => Err(problem),
     };
-    let may_be_there = row.attempt.is_some() || row.created_at.is_some() || outcome == Settlement::Created;
-    let number = row.order_number.as_ref().filter(|_| may_be_there);
+    let may_be_there = row.creation.was_begun() || outcome == Settlement::Created;
+    let number = row.creation.order_number.as_ref().filter(|_| may_be_there);
     let prima = match number {
         Some(number) => Some(ask_prima(connector, number).await),
         None => None,
@@ -66,7 +66,7 @@ pub(crate) fn contradictions(row: &OrderRow, outcome: Settlement, seen: &Seen) -
             }
         }
     }
-    let number = row.order_number.as_deref().unwrap_or_default();
+    let number = row.creation.order_number.as_deref().unwrap_or_default();
     match (&seen.prima, outcome) {
         (None, _) => {}
         // It is looked for before it counts as created.
@@ -99,7 +99,7 @@ mod tests {
 
     fn against(outcome: Settlement, mirakl: Answer<Order>, prima: Option<Answer<PrimaOrderStatus>>) -> Vec<String> {
         let mut row = crate::orders::tests::row();
-        row.order_number = Some("OUT-1".to_owned());
+        row.creation.order_number = Some("OUT-1".to_owned());
         contradictions(&row, outcome, &Seen { mirakl, prima })
     }
 

@@ -522,7 +522,7 @@ mod tests {
         let later = Timestamp::from_second(1_790_000_060).unwrap();
         row.enter(Stage::Created, later, "");
         assert_eq!(expiry(&row), None);
-        row.referenced_at = Some(later);
+        row.creation.referenced_at = Some(later);
         assert_eq!(expiry(&row), Some(AttributeValue::N("1790086460".to_owned())));
         row.enter(Stage::Cancelling, later, "");
         assert_eq!(expiry(&row), None);

@@ -318,6 +318,10 @@ impl Case<'_> {
                 let unanswered = self.world.unanswered.borrow().get(self.number).is_some_and(|count| *count >= UNANSWERED);
                 unanswered || self.world.is_unclear(&self.row.key.order_id)
             }
+            ExceptionKind::DispatchUnanswered => {
+                let order_id = &self.row.key.order_id;
+                self.world.met_spoilt(order_id) || self.world.was_unlucky(order_id)
+            }
             ExceptionKind::CancelledInPrima => self.made.parcels.is_empty() && !by_rule,
             _ => false,
         };

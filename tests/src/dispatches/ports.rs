@@ -77,6 +77,7 @@ impl Port {
         self.world().count(operation);
         let fate = self.begin(true, true, || format!("{operation} {about}")).await;
         if fate == Fate::Fails {
+            self.world().got_no_answer(about);
             return Err(match self.world().dice.between(0, 2) {
                 0 => MiraklError::not_sent(operation, "no connection"),
                 1 => MiraklError::refused(operation, 429, None, "Too Many Requests"),
@@ -85,6 +86,7 @@ impl Port {
         }
         if fate == Fate::Late {
             let world = Rc::clone(&self.invocation.world);
+            self.world().got_no_answer(about);
             let (wait, channel, about) = (world.dice.seconds(1, 50), self.channel, about.to_owned());
             tokio::task::spawn_local(async move {
                 tokio::time::sleep(wait).await;
@@ -100,7 +102,14 @@ impl Port {
             None => effect(self.world()),
         };
         self.end(fate).await;
-        if fate == Fate::AnswerLost { Err(MiraklError::unknown(operation, "the answer was cut")) } else { done }
+        if fate == Fate::AnswerLost {
+            self.world().got_no_answer(about);
+            return Err(MiraklError::unknown(operation, "the answer was cut"));
+        }
+        if done.is_ok() {
+            self.world().answered(operation, self.channel);
+        }
+        done
     }
 
     async fn question<T>(&self, operation: &'static str, about: &str, answer: impl FnOnce(&World) -> T) -> Result<T, MiraklError> {
@@ -114,7 +123,12 @@ impl Port {
         }
         let answer = answer(self.world());
         self.end(fate).await;
-        if fate == Fate::Goes || fate == Fate::CrashAfter { Ok(answer) } else { Err(MiraklError::unknown(operation, "no answer")) }
+        if fate != Fate::Goes && fate != Fate::CrashAfter {
+            self.world().got_no_answer(about);
+            return Err(MiraklError::unknown(operation, "no answer"));
+        }
+        self.world().answered(operation, self.channel);
+        Ok(answer)
     }
 }
 

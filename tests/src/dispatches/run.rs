@@ -10,6 +10,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use rust_decimal::Decimal;
 use shared::domain::dispatch::rhythm::DispatchSettings;
+use shared::domain::events::EventKind;
 use shared::domain::order::life::{Circumstances, on_listing};
 use shared::domain::order::row::{DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, OrderKey, Stage};
 use shared::domain::state::Store as _;
@@ -116,6 +117,7 @@ async fn live(seed: u64, traced: bool, calm: bool) -> Outcome {
     if !calm {
         tokio::task::spawn_local(take_rights(Rc::clone(&world)));
         tokio::task::spawn_local(go_down(Rc::clone(&world)));
+        tokio::task::spawn_local(spoil_calls(Rc::clone(&world)));
     }
     let numbers: Vec<String> = world.numbers.borrow().keys().cloned().collect();
     let mut at_work: Vec<JoinHandle<()>> =
@@ -307,6 +309,31 @@ async fn take_rights(world: Rc<World>) {
         }
         world.permit(channel, operation);
     }
+}
+
+/// Calls about one order get no usable answer for a while, whenever they are made.
+async fn spoil_calls(world: Rc<World>) {
+    let dice = &world.dice;
+    if dice.chance(0.5) {
+        return;
+    }
+    let keys: Vec<OrderKey> = world.numbers.borrow().values().cloned().collect();
+    let key = &keys[dice.index(keys.len())];
+    let of_channel = [&["OR23", "OR24", "OR11", "OR30"][..], &["ST01", "ST11", "OR11", "OR28"][..]][world.index(&key.channel)];
+    let operation = of_channel[dice.index(of_channel.len())];
+    world.spoil(operation, &key.order_id, Some([500, 503, 504, 200][dice.index(4)]));
+    let back = after(world.now(), dice.seconds(1800, DAY));
+    while world.now() < back && !world.quiet.get() {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+    }
+    let row = world.store.rows().into_iter().find(|row| row.key == *key);
+    // Where it fails for nobody else to show that it works, that is told of the operation.
+    let is_told =
+        world.events.borrow().iter().any(|(_, event)| event.kind == EventKind::OperationFails && event.reason.contains(operation));
+    if world.is_to_be_told_of(&key.order_id) && !is_told && row.is_some_and(|row| row.stage == Stage::Dispatched) {
+        world.violate(format!("{operation} about {} gets no answer again and again, and nobody was told", key.order_id));
+    }
+    world.spoil(operation, &key.order_id, None);
 }
 
 /// Both marketplaces are down for a while.

@@ -87,6 +87,20 @@ pub(super) struct Paid {
     pub(super) shipping_taxes: Decimal,
 }
 
+/// Calls about one order without a usable answer, and answered ones about others meanwhile, after which silence is a fault.
+const SPOILT_CALLS: u64 = 9;
+const OTHERS_ANSWERED: u64 = 4;
+/// Calls about one order without an answer, by chance, that make it an exception: not fewer than the connector's own count.
+const UNLUCKY: u64 = 4;
+
+/// Calls about one order that got no usable answer.
+#[derive(Clone, Copy, Debug)]
+struct MetSpoilt {
+    operation: &'static str,
+    calls: u64,
+    others: u64,
+}
+
 /// Everything of one run.
 #[derive(Debug)]
 pub(super) struct World {
@@ -102,6 +116,10 @@ pub(super) struct World {
     refused: RefCell<BTreeMap<(usize, &'static str), u16>>,
     /// Calls about one order that get no usable answer: a server error's status, or 200 for what cannot be read.
     spoilt: RefCell<BTreeMap<(&'static str, String), u16>>,
+    /// Orders of which such calls were made: how many, and how many calls of the operation for others were answered since the first.
+    met_spoilt: RefCell<BTreeMap<String, MetSpoilt>>,
+    /// Calls that got no answer by chance, by the order that they were about.
+    lost: RefCell<BTreeMap<String, u64>>,
     /// What was refused lately and still is, and what was so before.
     pub(super) refusals: RefCell<Vec<Refusals>>,
     /// Both marketplaces answer 503 to everything.
@@ -207,6 +225,8 @@ impl World {
             events: RefCell::default(),
             refused: RefCell::default(),
             spoilt: RefCell::default(),
+            met_spoilt: RefCell::default(),
+            lost: RefCell::default(),
             refusals: RefCell::default(),
             down: Cell::new(false),
             odd_fields: RefCell::default(),
@@ -292,15 +312,49 @@ impl World {
     /// Mirakl gives no usable answer to an operation about one order from now on; with no status it does again.
     pub(super) fn spoil(&self, operation: &'static str, order_id: &str, status: Option<u16>) {
         let key = (operation, order_id.to_owned());
+        self.tell(|| format!("{operation} about {order_id} gets {status:?} from now on"));
         match status {
             Some(status) => self.spoilt.borrow_mut().insert(key, status),
             None => self.spoilt.borrow_mut().remove(&key),
         };
     }
 
+    /// Whether calls about the order got no usable answer whenever they were made, for a while.
+    pub(super) fn met_spoilt(&self, order_id: &str) -> bool {
+        self.met_spoilt.borrow().contains_key(order_id)
+    }
+
+    /// A call got no answer by chance.
+    pub(super) fn got_no_answer(&self, about: &str) {
+        let order_id = about.split(' ').next().unwrap_or_default();
+        *self.lost.borrow_mut().entry(order_id.to_owned()).or_default() += 1;
+    }
+
+    /// So many calls about the order got no answer by chance that it looks like the order's own matter.
+    pub(super) fn was_unlucky(&self, order_id: &str) -> bool {
+        self.lost.borrow().get(order_id).is_some_and(|lost| *lost >= UNLUCKY)
+    }
+
+    /// A call got its answer.
+    pub(super) fn answered(&self, operation: &'static str, channel: usize) {
+        for (order_id, met) in self.met_spoilt.borrow_mut().iter_mut().filter(|(_, met)| met.operation == operation) {
+            let is_of_channel = self.numbers.borrow().values().any(|key| key.order_id == *order_id && self.index(&key.channel) == channel);
+            met.others += u64::from(is_of_channel);
+        }
+    }
+
+    /// So many calls about the order got no usable answer, and so many about others got theirs meanwhile, that a person has to know.
+    pub(super) fn is_to_be_told_of(&self, order_id: &str) -> bool {
+        self.met_spoilt.borrow().get(order_id).is_some_and(|met| met.calls >= SPOILT_CALLS && met.others >= OTHERS_ANSWERED)
+    }
+
     fn spoilt(&self, operation: &'static str, about: &str) -> Option<MiraklError> {
         let spoilt = self.spoilt.borrow();
-        let (_, status) = spoilt.iter().find(|((of, order_id), _)| *of == operation && about.split(' ').any(|word| word == order_id))?;
+        let ((_, order_id), status) =
+            spoilt.iter().find(|((of, order_id), _)| *of == operation && about.split(' ').any(|word| word == order_id))?;
+        let mut met = self.met_spoilt.borrow_mut();
+        let met = met.entry(order_id.clone()).or_insert(MetSpoilt { operation, calls: 0, others: 0 });
+        met.calls += 1;
         Some(MiraklError { status: Some(*status), ..MiraklError::unknown(operation, "no usable answer") })
     }
 
@@ -381,9 +435,9 @@ impl World {
                 self.violate(format!("the plan is unsound: {refusal}"));
             }
             let mut row = OrderRow::first_seen(CHANNELS[index], &listed, now);
-            row.order_number = Some(prima_number.clone());
-            row.created_at = Some(now);
-            row.referenced_at = Some(now);
+            row.creation.order_number = Some(prima_number.clone());
+            row.creation.created_at = Some(now);
+            row.creation.referenced_at = Some(now);
             row.note_sent_lines(&listed);
             row.enter(Stage::Created, now, "created");
             let key = row.key.clone();

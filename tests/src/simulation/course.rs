@@ -337,7 +337,7 @@ impl Course {
     /// An operator retries an order: sendings are counted anew.
     pub async fn retries(&self, id: &str) {
         self.changes(id, |row| {
-            if let Some(attempt) = &mut row.attempt {
+            if let Some(attempt) = &mut row.creation.attempt {
                 attempt.unanswered = Unanswered::default();
             }
             row.enter(Stage::Firm, row.since, "an operator retries");

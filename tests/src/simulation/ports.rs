@@ -319,9 +319,13 @@ fn describe(row: &OrderRow) -> String {
         row.key,
         row.version,
         row.index_state(),
-        if row.cancel_requested.is_some() { " cancel requested" } else { "" },
-        row.attempt.as_ref().map(|attempt| format!(" attempt {} absences {}", attempt.count, attempt.absences)).unwrap_or_default(),
-        row.lease.as_ref().map(|lease| format!(" lease {}", lease.owner)).unwrap_or_default(),
+        if row.listing.cancel_requested.is_some() { " cancel requested" } else { "" },
+        row.creation
+            .attempt
+            .as_ref()
+            .map(|attempt| format!(" attempt {} absences {}", attempt.count, attempt.absences))
+            .unwrap_or_default(),
+        row.creation.lease.as_ref().map(|lease| format!(" lease {}", lease.owner)).unwrap_or_default(),
     )
 }
 

@@ -594,7 +594,7 @@ async fn adopt_what_is_ours(world: &World) {
         if in_prima {
             link(&mut row, now);
         } else {
-            row.adopted = true;
+            row.listing.adopted = true;
             row.enter(Stage::Firm, now, "adopted by an operator");
         }
         if world.store.save_order(&mut row).await.is_ok() {
@@ -605,8 +605,8 @@ async fn adopt_what_is_ours(world: &World) {
 }
 
 fn link(row: &mut OrderRow, now: Timestamp) {
-    row.order_number = Some(row.key.order_id.clone());
-    row.created_at = Some(now);
+    row.creation.order_number = Some(row.key.order_id.clone());
+    row.creation.created_at = Some(now);
     row.enter(Stage::Created, now, "linked by an operator");
 }
 

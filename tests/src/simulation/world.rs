@@ -464,7 +464,7 @@ impl World {
             let shop = self.plan.channel_index(&row.key.channel);
             shop.is_some_and(|shop| self.shops.borrow().get(shop).is_some_and(|shop| !shop.whole_seconds))
         };
-        if row.attempt.is_some() && note.attempt.is_none() && note.pieces > 0 && pieces > note.pieces && to_the_millisecond() {
+        if row.creation.attempt.is_some() && note.attempt.is_none() && note.pieces > 0 && pieces > note.pieces && to_the_millisecond() {
             self.violate(format!("{} is about to be sent with {pieces} pieces, and its row knew that {} are left", row.key, note.pieces));
         }
         note.pieces = pieces;
@@ -489,13 +489,13 @@ impl World {
             updated: None,
             pieces: 0,
         });
-        if row.mirakl_updated < note.updated {
+        if row.listing.updated < note.updated {
             self.violate(format!("the row of {} was turned back to an older listing", row.key));
         }
-        note.updated = row.mirakl_updated;
+        note.updated = row.listing.updated;
         self.judge_pieces(row, note);
-        note.adopted = row.adopted;
-        let holder = row.lease.as_ref().map(|lease| lease.owner.clone());
+        note.adopted = row.listing.adopted;
+        let holder = row.creation.lease.as_ref().map(|lease| lease.owner.clone());
         if let (Some(before), Some(after)) = (&note.holder, &holder)
             && before != after
             && before.split_once('/').is_some_and(|(invocation, _)| self.alive.borrow().contains(invocation))
@@ -513,10 +513,10 @@ impl World {
         note.index_state = index_state;
         note.stage = row.stage;
         // Once cancelled, always cancelled: what a later save forgets, the judge does not.
-        if row.cancel_requested.is_some() || matches!(row.stage, Stage::Cancelled | Stage::Cancelling) {
+        if row.listing.cancel_requested.is_some() || matches!(row.stage, Stage::Cancelled | Stage::Cancelling) {
             note.cancel_known.get_or_insert(save);
         }
-        match &row.attempt {
+        match &row.creation.attempt {
             Some(attempt) if note.attempt.is_none_or(|(_, at)| at != attempt.at) => {
                 note.attempt = Some((save, attempt.at));
                 note.attempts += 1;

@@ -237,7 +237,7 @@ impl Life {
                 *units.entry(line.offer_sku.clone().unwrap_or_default()).or_default() +=
                     if line.is_live() { line.quantity.saturating_sub(refunded) } else { 0 };
             }
-            let is_over = matches!(row.mirakl_state, OrderState::Canceled | OrderState::Refused);
+            let is_over = matches!(row.listing.state, OrderState::Canceled | OrderState::Refused);
             units.values_mut().filter(|_| is_over).for_each(|units| *units = 0);
             self.keep(row, Some(units)).await;
         }
@@ -380,9 +380,9 @@ impl Life {
         self.world.tell(|| format!("{} is created in Prima", self.order_id));
         self.wait(if self.world.dice.chance(0.1) { (60, 900) } else { (0, 20) }).await;
         self.save(|row, now| {
-            row.order_number = Some(self.number.clone());
-            row.created_at = Some(now);
-            row.referenced_at = Some(now);
+            row.creation.order_number = Some(self.number.clone());
+            row.creation.created_at = Some(now);
+            row.creation.referenced_at = Some(now);
             row.note_sent_lines(&listed);
             row.enter(Stage::Created, now, "created");
         })

@@ -74,7 +74,7 @@ fn on_unclear(row: &mut OrderRow, progress: &PrimaProgress, problem: &str, now: 
         return Found::Nothing;
     }
     dispatch.unclear_answers = 0;
-    let number = row.order_number.clone().unwrap_or_default();
+    let number = row.creation.order_number.clone().unwrap_or_default();
     row.fail(
         ExceptionKind::DispatchUnclear,
         format!("what has left of Prima's order {number} is not clear: {problem}"),
@@ -186,7 +186,7 @@ fn settle_stage(row: &mut OrderRow, problem: Option<String>, notes: &[String], s
     let ended = dispatch.ended_at.is_some();
     let status = dispatch.prima_status.clone();
     let says_gone = matches!(status.to_lowercase().as_str(), "despatched" | "part despatched");
-    let number = row.order_number.clone().unwrap_or_default();
+    let number = row.creation.order_number.clone().unwrap_or_default();
     if let Some(problem) = problem {
         row.fail(ExceptionKind::DispatchUnclear, format!("{problem} (Prima order {number})"), unclear_remedy(row), now);
         return Found::Exception;

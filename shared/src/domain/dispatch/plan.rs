@@ -106,7 +106,7 @@ fn as_a_whole(row: &OrderRow, dispatch: &Dispatch, facts: &Facts<'_>) -> Step {
     let short = missing(row, dispatch);
     if !short.is_empty() && !has_ended {
         let Some(hours) = facts.rules.ship_part_hours_before_deadline else { return Step::Wait(None) };
-        let Some(deadline) = row.shipping_deadline else { return Step::Wait(None) };
+        let Some(deadline) = row.listing.shipping_deadline else { return Step::Wait(None) };
         let latest = before(deadline, super::rules::hours(hours));
         if facts.now < latest || dispatch.has_parcel_without_lines() {
             return Step::Wait(Some(latest));
@@ -153,7 +153,7 @@ fn settle(row: &OrderRow, dispatch: &Dispatch, short: Vec<ShortLine>, facts: &Fa
     if let Some((how, reason_code)) = facts.rules.settles() {
         return Step::Settle { how, reason_code: reason_code.to_owned(), lines: short };
     }
-    let number = row.order_number.as_deref().unwrap_or_default();
+    let number = row.creation.order_number.as_deref().unwrap_or_default();
     let pieces: Vec<_> = short.iter().map(|line| format!("{} of line {}", line.quantity, line.order_line_id)).collect();
     let (kind, what) = match (dispatch.parcels.is_empty(), dispatch.ended_at.is_some()) {
         (true, _) => (ExceptionKind::CancelledInPrima, format!("Prima cancelled order {number}, and Mirakl still waits for all of it")),
@@ -190,7 +190,7 @@ fn lines_of_unnamed(row: &OrderRow, dispatch: &Dispatch, parcel: &Parcel) -> Res
         reason: format!(
             "dispatch {} of Prima order {} does not say what is in it, and the marketplace ships in parts",
             parcel.dispatch,
-            row.order_number.as_deref().unwrap_or_default()
+            row.creation.order_number.as_deref().unwrap_or_default()
         ),
         remedy: format!(
             "Ship the parcel by hand in Mirakl's back office, then settle the exception: {}",
@@ -275,8 +275,8 @@ fn tracking(row: &OrderRow, parcel: &Parcel, facts: &Facts<'_>) -> Result<Tracki
             });
         }
     };
-    if tracking.tracking_number.is_none() && facts.platform.demands_tracking(row.shipping_type.as_deref()) {
-        let kind = row.shipping_type.as_deref().unwrap_or_default();
+    if tracking.tracking_number.is_none() && facts.platform.demands_tracking(row.listing.shipping_type.as_deref()) {
+        let kind = row.listing.shipping_type.as_deref().unwrap_or_default();
         return Err(missing_number(format!("the marketplace demands one for shipping type {kind}")));
     }
     Ok(tracking)

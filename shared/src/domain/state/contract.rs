@@ -58,7 +58,7 @@ pub async fn check_flights(store: &(impl Store + FlightStore), run: &str) -> Res
     flights(&[&one, &other], "each order of the channel once").await?;
 
     let mut outdated = one.clone();
-    one.created_at = Some(moment(60));
+    one.creation.created_at = Some(moment(60));
     one.enter(Stage::Created, moment(60), "");
     save(store, &mut one).await?;
     flights(&[&one, &other], "after a row was saved again").await?;
@@ -66,7 +66,7 @@ pub async fn check_flights(store: &(impl Store + FlightStore), run: &str) -> Res
     let refused = store.save_order(&mut outdated).await;
     holds!(matches!(refused, Err(StoreError::Conflict(_))), "a row that was changed since is refused, not {refused:?}");
     flights(&[&one, &other], "after a refused row: neither of both is written").await?;
-    one.mirakl_updated = Some(moment(90));
+    one.listing.updated = Some(moment(90));
     save(store, &mut one).await?;
     let mut read = loaded(store, &one.key).await?.ok_or("the row is absent")?;
     read.enter(Stage::Cancelled, moment(120), "");
@@ -106,8 +106,8 @@ async fn versions_and_conflicts(store: &impl Store, channel: &str) -> Result<(),
 
 async fn whole_rows(store: &impl Store, channel: &str) -> Result<(), String> {
     let mut row = row(channel, "Ünï #1/α-A", moment(5))?;
-    row.order_number = Some("OUT-0001".to_owned());
-    row.lease = Some(Lease { owner: "invocation/1".to_owned(), until: moment(9) });
+    row.creation.order_number = Some("OUT-0001".to_owned());
+    row.creation.lease = Some(Lease { owner: "invocation/1".to_owned(), until: moment(9) });
     row.fail(ExceptionKind::UnknownSku, "the SKU \"X\" is unknown", "map it", moment(6));
     save(store, &mut row).await?;
     let found = loaded(store, &row.key).await?;
@@ -137,7 +137,7 @@ async fn the_index(store: &impl Store, channel: &str) -> Result<(), String> {
     listed(store, channel, "seen", 10, &["fraction"]).await?;
     listed(store, channel, REFERENCE_PENDING, 10, &["late"]).await?;
     listed(store, channel, EXCEPTION_UNANNOUNCED, 10, &["early"]).await?;
-    rows[0].referenced_at = Some(moment(72));
+    rows[0].creation.referenced_at = Some(moment(72));
     save(store, &mut rows[0]).await?;
     listed(store, channel, REFERENCE_PENDING, 10, &[]).await?;
     listed(store, channel, "created", 10, &["late"]).await?;

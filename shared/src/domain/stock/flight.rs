@@ -67,7 +67,7 @@ impl Flight {
     pub fn of(row: &OrderRow) -> Self {
         // Keyed by hand before the take-over: in Prima under a number that we do not know, for as long as the channel exists.
         // What the marketplace ships itself never leaves our warehouse.
-        let is_operators = row.fulfilled_by_operator
+        let is_operators = row.listing.fulfilled_by_operator
             || row.stage == Stage::OperatorFulfilled
             || row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::ShippedByOperator);
         let is_over = is_operators || matches!(row.stage, Stage::Cancelled | Stage::Refused | Stage::KeyedByHand);
@@ -85,13 +85,13 @@ impl Flight {
         };
         Self {
             key: row.key.clone(),
-            seen_at: row.seen_at,
-            created_at: row.created_at,
+            seen_at: row.listing.seen_at,
+            created_at: row.creation.created_at,
             words: dispatch.map(|dispatch| dispatch.prima_words.clone()).unwrap_or_default(),
             ended_at,
-            is_cancelled: matches!(row.mirakl_state, OrderState::Canceled | OrderState::Refused),
-            taken_back: row.taken_back.clone(),
-            refunds: row.refunds,
+            is_cancelled: matches!(row.listing.state, OrderState::Canceled | OrderState::Refused),
+            taken_back: row.listing.taken_back.clone(),
+            refunds: row.listing.refunds,
             lines: lines.chain(gone).collect(),
         }
     }

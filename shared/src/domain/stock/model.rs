@@ -75,7 +75,7 @@ impl Life {
         row.lines = vec![RowLine { order_line_id: "1".into(), offer_sku: "A".into(), quantity: self.units }];
         let mut dispatch = Dispatch::default();
         if let Some(created) = noticed(self.created_at()) {
-            row.created_at = Some(moment(created));
+            row.creation.created_at = Some(moment(created));
             row.enter(Stage::Created, moment(created), "");
             dispatch.note_word("New", moment(created));
         }

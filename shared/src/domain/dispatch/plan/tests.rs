@@ -26,8 +26,8 @@ fn row() -> OrderRow {
     )
     .unwrap();
     let mut row = OrderRow::first_seen("uk", &order, now());
-    row.order_number = Some("UK-C1".into());
-    row.referenced_at = Some(now());
+    row.creation.order_number = Some("UK-C1".into());
+    row.creation.referenced_at = Some(now());
     row.note_sent_lines(&order);
     row.enter(Stage::Created, now(), "");
     row
@@ -219,10 +219,10 @@ fn no_mapping_no_call_and_no_invented_number() {
         }
     }
     let mut row = row();
-    row.shipping_type = Some("EXP".into());
+    row.listing.shipping_type = Some("EXP".into());
     tell(&mut row, PrimaOrderStatus::Dispatched, &[parcel("D1", "Van", "", &[(1, 2), (2, 1)])]);
     assert_eq!(kind_of(&step(&row, false, &DispatchRules::default())), Some(ExceptionKind::TrackingMissing));
-    row.shipping_type = Some("STD".into());
+    row.listing.shipping_type = Some("STD".into());
     assert_eq!(
         step(&row, false, &DispatchRules::default()),
         Step::Ship(Tracking { carrier_code: Some("VAN".into()), ..Tracking::default() })

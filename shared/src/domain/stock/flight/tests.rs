@@ -46,7 +46,7 @@ fn every_piece_of_an_open_order_is_in_flight_by_offer_sku() {
     assert_eq!(units(&row, 5, FallsAt::Dispatch), 0, "it leaves another warehouse");
     for stage in [Stage::AwaitingPayment, Stage::OperatorFulfilled, Stage::Shipped] {
         row.enter(stage, at(2), "");
-        row.fulfilled_by_operator = true;
+        row.listing.fulfilled_by_operator = true;
         assert_eq!(units(&row, 5, FallsAt::Dispatch), 0, "{stage:?}");
     }
 }
@@ -69,7 +69,7 @@ fn pieces_that_are_refunded_before_they_left_come_free_and_may_be_on_offer_again
 #[test]
 fn a_figure_knows_of_what_was_there_a_margin_before_it_was_asked_for() {
     let mut row = row();
-    row.created_at = Some(at(10));
+    row.creation.created_at = Some(at(10));
     row.enter(Stage::Created, at(10), "");
     assert_eq!([9, 10, 11, 12].map(|asked_at| units(&row, asked_at, FallsAt::Creation)), [4, 4, 4, 0]);
     assert_eq!(units(&row, 60, FallsAt::Allocation), 4, "nobody has said that it is allocated");
@@ -88,7 +88,7 @@ fn a_figure_knows_of_what_was_there_a_margin_before_it_was_asked_for() {
 #[test]
 fn pieces_that_have_left_are_in_flight_no_more() {
     let mut row = row();
-    row.created_at = Some(at(10));
+    row.creation.created_at = Some(at(10));
     row.enter(Stage::PartDispatched, at(30), "");
     let line = ParcelLine { order_line_id: "C1-A-1".into(), quantity: 1 };
     let parcel = Parcel { dispatch: "D1".into(), lines: vec![line], found_at: at(30), ..Parcel::default() };
@@ -110,7 +110,7 @@ fn what_a_person_shipped_counts_for_a_day() {
 fn what_was_sold_differs_once_it_is_cancelled_and_not_when_it_leaves() {
     let mut row = row();
     let before = Flight::of(&row);
-    row.created_at = Some(at(1));
+    row.creation.created_at = Some(at(1));
     row.enter(Stage::Created, at(1), "");
     let created = Flight::of(&row);
     assert_eq!(created.sold_digest(), before.sold_digest());
@@ -138,7 +138,7 @@ fn a_cancellation_is_noticed_whatever_stage_the_row_is_in_and_its_offers_are_sti
     let named: Vec<(&str, u32)> = flight.lines.iter().map(|line| (line.offer_sku.as_str(), line.units)).collect();
     assert_eq!(named, [("W1-NAV-12", 1), ("W1-NAV-10", 0)]);
     let mut created = row();
-    created.created_at = Some(at(1));
+    created.creation.created_at = Some(at(1));
     created.enter(Stage::Created, at(1), "");
     let before = Flight::of(&created);
     created.note_listing(&cancelled("CANCELED"));
@@ -168,7 +168,7 @@ fn a_refund_is_a_change_of_what_was_sold() {
 #[test]
 fn pieces_that_mirakl_takes_back_are_noticed_whatever_prima_has() {
     let mut row = row();
-    row.created_at = Some(at(1));
+    row.creation.created_at = Some(at(1));
     let before = Flight::of(&row);
     let order: Order = serde_json::from_str(
         r#"{"order_id":"C1-A","order_state":"SHIPPING","order_lines":[
