@@ -1,7 +1,7 @@
 //! Where the contracts are held: the real adapters on an AWS that a server of this test plays, and the models of the fault
 //! simulation.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,10 +17,9 @@ use shared::aws::settings::Settings;
 use shared::domain::events::EventBus;
 use shared::domain::queue::{OrderMessage, OrderQueue};
 use system_tests::simulation::Plan;
-use system_tests::simulation::ports::{Invocation, Port};
-use system_tests::simulation::sqs::Body;
+use system_tests::simulation::ports::{Invocation, Notes, Port};
 use system_tests::simulation::world::World;
-use tokio::sync::Notify;
+use system_tests::world::queue::Body;
 
 use crate::bus::Bus;
 use crate::queue::{Letter, Queues, RECEIVES, Received, VISIBILITY};
@@ -255,22 +254,12 @@ impl Modelled {
     pub(crate) fn new() -> Self {
         let world = Rc::new(World::new(Plan::drawn(1), None, false));
         world.quiet.set(true);
-        let invocation = Invocation {
-            world,
-            name: "contract".to_owned(),
-            skew: 0,
-            crash: 0.0,
-            died: Notify::new(),
-            told: RefCell::default(),
-            slow: Cell::new(false),
-            polled: RefCell::default(),
-            store_or_queue_failed: Cell::new(false),
-        };
-        Self { port: Port(Rc::new(invocation)), heard: Cell::new(0) }
+        let invocation = Invocation::new(&world, "contract", 0.0, Notes::default());
+        Self { port: Port::new(&invocation), heard: Cell::new(0) }
     }
 
     fn world(&self) -> &World {
-        &self.port.0.world
+        self.port.world()
     }
 }
 
@@ -281,10 +270,10 @@ impl Queues for Modelled {
 
     async fn receive(&self, most: usize) -> Vec<Received> {
         let now = self.world().now();
-        let deliveries = self.world().queue.borrow_mut().receive(now, most, VISIBILITY, || false);
+        let deliveries = self.world().queue.borrow_mut().receive(now, most, VISIBILITY, |_| None);
         let received = deliveries.into_iter().filter_map(|delivery| match delivery.body {
             Body::Order(message) => Some(Received { receipt: delivery.id.to_string(), message: (*message).clone(), receives: None }),
-            Body::Poison(_) => None,
+            Body::Text(_) => None,
         });
         received.collect()
     }
@@ -297,14 +286,14 @@ impl Queues for Modelled {
         let dead = std::mem::take(&mut self.world().queue.borrow_mut().dead);
         let messages = dead.into_iter().filter_map(|body| match body {
             Body::Order(message) => Some((*message).clone()),
-            Body::Poison(_) => None,
+            Body::Text(_) => None,
         });
         messages.collect()
     }
 
     async fn letters(&self) -> Vec<Letter> {
         let exceptions = std::mem::take(&mut self.world().queue.borrow_mut().exceptions);
-        exceptions.into_iter().map(|exception| Letter { exception, attributes: BTreeMap::new() }).collect()
+        exceptions.into_values().map(|exception| Letter { exception, attributes: BTreeMap::new() }).collect()
     }
 }
 
@@ -316,7 +305,7 @@ impl Bus for Modelled {
     async fn heard(&self) -> Vec<(String, String)> {
         let events = self.world().events.borrow();
         let new = events.iter().skip(self.heard.replace(events.len()));
-        new.map(|event| (event.kind.detail_type().to_owned(), event.reason.clone())).collect()
+        new.map(|(_, event)| (event.kind.detail_type().to_owned(), event.reason.clone())).collect()
     }
 
     async fn alerts(&self) -> Vec<(String, String)> {

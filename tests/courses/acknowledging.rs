@@ -9,7 +9,7 @@ use shared::mirakl::OrderState;
 use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;
 use system_tests::simulation::office::Progress;
-use system_tests::simulation::world::{Fate, Kind};
+use system_tests::world::fate::{Fate, Kind};
 
 /// The ids of each OR04, in the order of the calls.
 fn references(course: &Course) -> Vec<Vec<String>> {
@@ -395,8 +395,8 @@ fn the_queue_holds_the_order_itself_and_the_oldest_come_first_while_a_probe_is_a
         course.poll().await;
         course.poll().await;
         assert_eq!(course.queued(), 1);
-        let deliveries = course.world.queue.borrow_mut().receive(course.now(), 10, minutes(30), || false);
-        let system_tests::simulation::sqs::Body::Order(message) = &deliveries[0].body else { panic!("no order") };
+        let deliveries = course.world.queue.borrow_mut().receive(course.now(), 10, minutes(30), |_| None);
+        let system_tests::world::queue::Body::Order(message) = &deliveries[0].body else { panic!("no order") };
         assert_eq!((message.channel.as_str(), message.order_id.as_str()), (CHANNEL, "A-1"));
         let OrderTask::Create { order } = &message.task else { panic!("{:?}", message.task) };
         assert_eq!(**order, course.sale("A-1").order);

@@ -12,7 +12,7 @@ use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, pl
 use system_tests::simulation::marketplace::Happening;
 use system_tests::simulation::office::Progress;
 use system_tests::simulation::plan::Plan;
-use system_tests::simulation::world::{Fate, Kind};
+use system_tests::world::fate::{Fate, Kind};
 
 fn cannot_cancel() -> Plan {
     let mut plan = nothing_yet();

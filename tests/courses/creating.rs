@@ -14,7 +14,7 @@ use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, pl
 use system_tests::simulation::marketplace::Happening;
 use system_tests::simulation::office::Progress;
 use system_tests::simulation::plan::{Moment, Windows};
-use system_tests::simulation::world::{Fate, Kind};
+use system_tests::world::fate::{Fate, Kind};
 
 /// The order is accepted, paid, and its message can be seen.
 async fn is_queued(course: &Course, id: &str) {

@@ -12,7 +12,8 @@ use shared::mirakl::OrderState;
 use system_tests::simulation::course::{CHANNEL, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;
 use system_tests::simulation::plan::{Moment, Windows};
-use system_tests::simulation::world::{Fate, Kind, beginning};
+use system_tests::world::base::beginning;
+use system_tests::world::fate::{Fate, Kind};
 
 #[test]
 fn every_fifth_listing_is_by_state_alone_and_the_next_after_one_that_left_something_behind() {

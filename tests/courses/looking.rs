@@ -7,7 +7,7 @@ use shared::mirakl::OrderState;
 use shared::mirakl::order::{Fulfillment, FulfillmentCenter};
 use system_tests::simulation::course::{CHANNEL, Course, nothing_yet, play};
 use system_tests::simulation::marketplace::{Happening, Sale};
-use system_tests::simulation::world::Kind;
+use system_tests::world::fate::Kind;
 
 async fn has_row(course: &Course, id: &str) -> bool {
     course.world.store.load_order(&OrderKey::new(CHANNEL, id)).await.unwrap().is_some()

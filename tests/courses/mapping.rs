@@ -22,8 +22,8 @@ use system_tests::simulation::course::{CHANNEL, Course, nothing_yet, play};
 use system_tests::simulation::goods::Oddity;
 use system_tests::simulation::marketplace::Happening;
 use system_tests::simulation::plan::Plan;
-use system_tests::simulation::privacy::is_personal;
-use system_tests::simulation::world::beginning;
+use system_tests::world::base::beginning;
+use system_tests::world::privacy::is_personal;
 
 /// An order that is odd comes in.
 fn sells(course: &Course, id: &str, oddity: Oddity) {

@@ -11,7 +11,7 @@ use system_tests::simulation::course::{Course, minutes, nothing_yet, play, secon
 use system_tests::simulation::marketplace::Happening;
 use system_tests::simulation::office::Progress;
 use system_tests::simulation::plan::Plan;
-use system_tests::simulation::world::Kind;
+use system_tests::world::fate::Kind;
 
 fn cannot_cancel() -> Plan {
     Plan { manners: PrimaManners { cancel_order: false, ..PrimaManners::default() }, ..nothing_yet() }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::domain::order::row::{ExceptionKind, Stage};
 use system_tests::simulation::course::{Course, nothing_yet, play};
-use system_tests::simulation::world::Kind;
+use system_tests::world::fate::Kind;
 
 /// An exception that a person settled as created, as the operator's command does it.
 async fn is_said_to_be_created(course: &Course, id: &str) {

@@ -1,6 +1,6 @@
 //! What the whole-system tests share: the fault simulations' worlds.
 
 pub mod dispatches;
-mod faults;
 pub mod simulation;
 pub mod stock;
+pub mod world;

@@ -222,12 +222,13 @@ impl<M: MiraklShipping, S: Store, E: EventBus, C: Clock> MiraklShipping for Perm
     }
 }
 
-impl<M: MiraklShipping, S, E, C> Permitted<'_, M, S, E, C> {
-    /// Whether Mirakl answers a harmless question about the order that is not the operation itself.
+impl<M: MiraklShipping, S: Store, E: EventBus, C: Clock> Permitted<'_, M, S, E, C> {
+    /// Whether Mirakl answers a harmless question about the order that is not the operation itself. A right that is missing for it is noted
+    /// as with any other call.
     pub(crate) async fn answers_otherwise(&self, order_id: &str, operation: &str) -> bool {
         match operation {
-            "OR11" => shows_right(&self.client.shipments(order_id).await),
-            _ => shows_right(&self.client.order(order_id).await),
+            "OR11" => shows_right(&self.shipments(order_id).await),
+            _ => shows_right(&self.order(order_id).await),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 use local_world::Build;
-use system_tests::simulation::world::Kind;
 use system_tests::simulation::{Plan, run};
+use system_tests::world::fate::Kind;
 
 use crate::row::{Figure, Row};
 

@@ -18,14 +18,12 @@ use simulators::prima::Booking;
 
 use super::run::{VISIBILITY, collect, update};
 use super::world::{CHANNELS, World};
-use crate::simulation::sqs::Sqs;
 
 /// A course under way.
 pub struct Course {
     world: Rc<World>,
     /// What the latest run of the collector said.
     pub latest: RefCell<Report>,
-    minutes: std::cell::Cell<u64>,
     /// Messages are worked off.
     pub works: std::cell::Cell<bool>,
 }
@@ -39,12 +37,7 @@ pub fn play(orders: u64, rules: [DispatchRules; 2], steps: impl AsyncFnOnce(&Cou
     let play: Pin<Box<dyn Future<Output = ()> + '_>> = Box::pin(async {
         let mut world = World::new(1, true, true);
         world.rules = rules.into();
-        let course = Course {
-            world: Rc::new(world),
-            latest: RefCell::default(),
-            minutes: std::cell::Cell::new(0),
-            works: std::cell::Cell::new(true),
-        };
+        let course = Course { world: Rc::new(world), latest: RefCell::default(), works: std::cell::Cell::new(true) };
         course.world.furnish(orders).await;
         steps(&course).await;
         let violations = course.world.violations.borrow();
@@ -63,7 +56,7 @@ impl Drop for Course {
         if std::thread::panicking()
             && let Some(lines) = self.world.trace.borrow().as_ref()
         {
-            println!("{}", lines[lines.len().saturating_sub(200)..].join("\n"));
+            println!("{}", lines[lines.len().saturating_sub(2000)..].join("\n"));
         }
     }
 }
@@ -99,6 +92,11 @@ impl Course {
         self.world.numbers.borrow().values().map(|key| (place(&key.channel), key.order_id.clone())).collect()
     }
 
+    /// Prima is asked for an order so often from now on.
+    pub fn asks_every(&self, minutes: u32) {
+        self.world.interval_minutes.set(minutes);
+    }
+
     /// Mirakl gives no usable answer to an operation about one order, or does again where there is no status.
     pub fn spoils(&self, operation: &'static str, order_id: &str, status: Option<u16>) {
         self.world.spoil(operation, order_id, status);
@@ -131,15 +129,14 @@ impl Course {
 
     /// What is in the queue is lost.
     pub fn loses_all_messages(&self) {
-        *self.world.queue.borrow_mut() = Sqs::default();
+        self.world.queue.borrow_mut().lose_all();
     }
 
     /// As it is deployed: the collector runs now and every minute, messages are worked off meanwhile.
     pub async fn live(&self, minutes: u64) {
         for _minute in 0..minutes {
             let next = after(self.now(), Duration::from_secs(60));
-            self.minutes.set(self.minutes.get() + 1);
-            if let Some(report) = collect(Rc::clone(&self.world), self.minutes.get()).await {
+            if let Some(report) = collect(Rc::clone(&self.world)).await {
                 *self.latest.borrow_mut() = report;
             }
             self.work_off(next).await;
@@ -156,10 +153,9 @@ impl Course {
         while self.works.get() {
             let Some(next) = self.world.queue.borrow().next_visible().filter(|at| *at <= end) else { break };
             sleep_until(next).await;
-            let deliveries = self.world.queue.borrow_mut().receive(self.now(), 10, VISIBILITY, || false);
+            let deliveries = self.world.queue.borrow_mut().receive(self.now(), 10, VISIBILITY, |_| None);
             if !deliveries.is_empty() {
-                self.world.consumers.set(self.world.consumers.get() + 1);
-                update(Rc::clone(&self.world), self.minutes.get(), deliveries).await;
+                update(Rc::clone(&self.world), deliveries).await;
             }
         }
         sleep_until(end).await;
@@ -168,19 +164,23 @@ impl Course {
     /// Calls of an operation so far.
     #[must_use]
     pub fn calls(&self, operation: &str) -> u64 {
-        self.world.tally.borrow().get(operation).copied().unwrap_or_default()
+        // What a marketplace demands is three calls of one question.
+        self.world.calls_of(if matches!(operation, "SH21" | "SH12") { "PC01" } else { operation })
     }
 
     /// Messages sent so far.
     #[must_use]
     pub fn sent(&self) -> u64 {
-        self.world.sent.get()
+        self.world.queue.borrow().sent
     }
 
     /// Messages in the queue, and the most of one order that ever were in it at once.
     #[must_use]
     pub fn queued(&self) -> (usize, usize) {
-        (self.world.queue.borrow().len(), self.world.most_of_one.get())
+        {
+            let queue = self.world.queue.borrow();
+            (queue.len(), queue.most_of_one)
+        }
     }
 
     /// Events of a kind, as of an operation or an order that their reason or themselves name.

@@ -14,6 +14,7 @@ use simulators::prima::{Installation, StoredOrder};
 
 use super::run::{Achieved, told_by};
 use super::world::{CHANNELS, World};
+use crate::world::scene::Scene as _;
 
 /// Questions for one order without an answer before a person is asked.
 const UNANSWERED: u32 = 6;
@@ -106,7 +107,7 @@ pub(super) fn close(world: &World) {
         }
     }
     wrong.extend(unsaid_refusals(world));
-    let most = world.most_of_one.get();
+    let most = world.queue.borrow().most_of_one;
     if most > MOST_OF_ONE {
         wrong.push(format!("{most} messages of one order were in the queue at once"));
     }
@@ -334,8 +335,9 @@ impl Case<'_> {
             // Told by the flow of orders, which does not run here.
             return;
         }
-        let shown = self.world.shown.borrow();
-        let of_order = shown.values().filter(|shown| shown.channel == self.row.key.channel && shown.order == self.row.key.order_id).count();
+        let queue = self.world.queue.borrow();
+        let of_order =
+            queue.exceptions.values().filter(|shown| shown.channel == self.row.key.channel && shown.order == self.row.key.order_id).count();
         let events = self.world.events.borrow();
         let told = events.iter().filter(|(_, event)| event.order.as_deref() == Some(self.row.key.order_id.as_str())).count();
         if exception.first_seen < told_by(self.world.now()) && (of_order == 0 || told == 0) {

@@ -1,72 +1,50 @@
-//! The handlers' ports, each a call into the world.
+//! What the simulation of dispatches adds to the world: calls to its marketplaces and to Prima.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use collect_dispatches::{Inbox, InboxError, Unread, Verdict};
-use jiff::Timestamp;
 use shared::domain::channel::Channel;
-use shared::domain::channel::MiraklDirectory;
 use shared::domain::dispatch::book::{Book, Pages};
 use shared::domain::documents::UnusableDocument;
-use shared::domain::events::{Event, EventBus, EventError};
-use shared::domain::order::row::{OrderKey, OrderRow};
-use shared::domain::queue::{ExceptionMessage, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions};
-use shared::domain::state::{CollectionState, PollState, PrimaIntake, Reservation, Store, StoreError};
-use shared::kit::clock::{Clock, after};
 use shared::mirakl::order::Tax;
 use shared::mirakl::shipping::How;
 use shared::mirakl::shipping::NewShipment;
 use shared::mirakl::shipping::Tracking;
 use shared::mirakl::shipping::{MiraklShipping, SettledEntry, SettlementRequest, Shipment, ShipmentAnswer, ShipmentTracking};
 use shared::mirakl::shipping_requirements::{Platform, RegisteredCarrier, ShippingType};
-use shared::mirakl::{MiraklError, MiraklOrders, Order, OrderPage, OrderQuery, ReferenceAnswer, SellerReference};
+use shared::mirakl::{MiraklError, MiraklOrders, Order, OrderPage, OrderQuery, Outcome, ReferenceAnswer, SellerReference};
 use shared::prima::assumed::{ReadParcels, read_parcels};
 use shared::prima::documents::{DocumentProblem, read_order_status, read_response};
 use shared::prima::{PrimaDispatches, PrimaError, PrimaProgress};
 use simulators::mirakl as marketplace;
 use simulators::prima::OrderStatusAnswer;
 
-use super::world::{Odd, SHOPS, World};
-use crate::faults::{Caller, Fate};
+use super::run::care_at_once;
+use super::world::{CHANNELS, Heard, Odd, SHOPS, World};
+use crate::world::dice::Dice;
+use crate::world::fate::{Fate, Kind, Pace};
+use crate::world::scene::{self, Scene};
 
-/// How long a slow call takes, in milliseconds.
-const SLOWEST: u64 = 15_000;
-
-/// One invocation: it may die at any call.
-#[derive(Debug)]
-pub(super) struct Invocation {
-    pub(super) world: Rc<World>,
-    pub(super) caller: Caller,
-}
-
+/// One invocation.
+pub(super) type Invocation = scene::Invocation<World>;
 /// All ports of one invocation.
-#[derive(Clone, Debug)]
-pub(super) struct Port {
-    pub(super) invocation: Rc<Invocation>,
-    pub(super) channel: usize,
-}
+pub(super) type Port = scene::Port<World>;
 
-impl Clock for Port {
-    fn now(&self) -> Timestamp {
-        self.invocation.caller.skewed(self.world().now())
+impl Scene for World {
+    type Notes = RefCell<Vec<Heard>>;
+
+    fn index(&self, channel: &str) -> usize {
+        CHANNELS.iter().position(|id| *id == channel).unwrap_or_default()
+    }
+
+    fn latency(&self, _kind: Kind, slow: bool, dice: &Dice) -> Duration {
+        Pace { usual: (1, 120), slow: (500, 15_000) }.drawn(slow, dice)
     }
 }
 
 impl Port {
-    fn world(&self) -> &World {
-        &self.invocation.world
-    }
-
-    async fn begin(&self, effect: bool, may_be_late: bool, what: impl FnOnce() -> String) -> Fate {
-        self.world().begin(&self.invocation.caller, effect, may_be_late, SLOWEST, what).await
-    }
-
-    async fn end(&self, fate: Fate) {
-        self.invocation.caller.end(fate).await;
-    }
-
     /// A call to Mirakl with an effect: done now, later, or not at all.
     async fn change<T: 'static>(
         &self,
@@ -74,20 +52,31 @@ impl Port {
         about: &str,
         effect: impl Fn(&World) -> Result<T, MiraklError> + 'static,
     ) -> Result<T, MiraklError> {
-        self.world().count(operation);
-        let fate = self.begin(true, true, || format!("{operation} {about}")).await;
-        if fate == Fate::Fails {
+        let answer = self.attempt(operation, about, effect).await;
+        self.hear(answer.as_ref().err(), &[operation]);
+        answer
+    }
+
+    async fn attempt<T: 'static>(
+        &self,
+        operation: &'static str,
+        about: &str,
+        effect: impl Fn(&World) -> Result<T, MiraklError> + 'static,
+    ) -> Result<T, MiraklError> {
+        let call = self.begin(Kind::Change(operation), (self.channel, about), || about.to_owned()).await;
+        if !call.is_answered() {
             self.world().got_no_answer(about);
-            return Err(match self.world().dice.between(0, 2) {
+        }
+        if call.fails() {
+            return Err(match call.dice.between(0, 2) {
                 0 => MiraklError::not_sent(operation, "no connection"),
                 1 => MiraklError::refused(operation, 429, None, "Too Many Requests"),
                 _ => MiraklError { status: Some(503), ..MiraklError::unknown(operation, "Service Unavailable") },
             });
         }
-        if fate == Fate::Late {
-            let world = Rc::clone(&self.invocation.world);
-            self.world().got_no_answer(about);
-            let (wait, channel, about) = (world.dice.seconds(1, 50), self.channel, about.to_owned());
+        if call.fate == Fate::Late {
+            let world = Rc::clone(self.world());
+            let (wait, channel, about) = (call.dice.seconds(1, 50), self.channel, about.to_owned());
             tokio::task::spawn_local(async move {
                 tokio::time::sleep(wait).await;
                 // Nobody hears of a refusal.
@@ -101,9 +90,8 @@ impl Port {
             Some(problem) => Err(problem),
             None => effect(self.world()),
         };
-        self.end(fate).await;
-        if fate == Fate::AnswerLost {
-            self.world().got_no_answer(about);
+        self.end(&call).await;
+        if call.fate == Fate::AnswerLost {
             return Err(MiraklError::unknown(operation, "the answer was cut"));
         }
         if done.is_ok() {
@@ -112,23 +100,33 @@ impl Port {
         done
     }
 
+    /// Notes a right that is missing.
+    fn hear(&self, problem: Option<&MiraklError>, operations: &[&'static str]) {
+        let Some(problem) = problem else { return };
+        let operation = operations.iter().find(|operation| **operation == problem.operation);
+        if let Some(operation) = operation.filter(|operation| self.world().is_refused(self.channel, operation)) {
+            self.invocation.notes.borrow_mut().push(Heard { channel: self.channel, operation, at: self.world().now() });
+        }
+    }
+
     async fn question<T>(&self, operation: &'static str, about: &str, answer: impl FnOnce(&World) -> T) -> Result<T, MiraklError> {
-        self.world().count(operation);
-        let fate = self.begin(false, false, || format!("{operation} {about}")).await;
+        let call = self.begin(Kind::Question(operation), (self.channel, about), || about.to_owned()).await;
         // What the marketplace demands is three calls of one question.
         let operations: &[&'static str] = if operation == "PC01" { &["PC01", "SH21", "SH12"] } else { &[operation] };
-        if let Some(problem) = self.world().no_answer(self.channel, operations, about) {
-            self.end(fate).await;
-            return Err(problem);
+        let answer = match self.world().no_answer(self.channel, operations, about) {
+            Some(problem) => Err(problem),
+            None if call.is_answered() => Ok(answer(self.world())),
+            None => {
+                self.world().got_no_answer(about);
+                Err(MiraklError::unknown(operation, "no answer"))
+            }
+        };
+        self.end(&call).await;
+        self.hear(answer.as_ref().err(), operations);
+        if answer.is_ok() {
+            self.world().answered(operation, self.channel);
         }
-        let answer = answer(self.world());
-        self.end(fate).await;
-        if fate != Fate::Goes && fate != Fate::CrashAfter {
-            self.world().got_no_answer(about);
-            return Err(MiraklError::unknown(operation, "no answer"));
-        }
-        self.world().answered(operation, self.channel);
-        Ok(answer)
+        answer
     }
 }
 
@@ -157,9 +155,6 @@ fn told(tracking: &Tracking) -> marketplace::Tracking {
 impl MiraklShipping for Port {
     async fn platform(&self) -> Result<Platform, MiraklError> {
         let index = self.channel;
-        // One question of ours is three calls.
-        self.world().count("SH12");
-        self.world().count("SH21");
         self.question("PC01", "", move |world| {
             world
                 .shop(index, |shop, now| {
@@ -257,7 +252,8 @@ impl MiraklShipping for Port {
     async fn settle(&self, request: &SettlementRequest) -> Result<Vec<SettledEntry>, MiraklError> {
         let (index, request) = (self.channel, request.clone());
         let about = request.order_id.clone();
-        self.change(request.how.operation(), &about, move |world| {
+        let refunded = request.lines.first().filter(|_| request.how == How::Refund).map(|line| line.order_line_id.clone());
+        let settle = move |world: &World| {
             let taxes = |taxes: &[Tax]| taxes.iter().map(|tax| (tax.code.clone().unwrap_or_default(), tax.amount.0)).collect();
             let lines: Vec<marketplace::LineSettlement> = request
                 .lines
@@ -286,8 +282,14 @@ impl MiraklShipping for Port {
                 entry_id: Some(id),
             };
             Ok(lines.iter().zip(ids).map(named).collect())
-        })
-        .await
+        };
+        let operation = if refunded.is_some() { How::Refund.operation() } else { How::Cancel.operation() };
+        let settled = self.change(operation, &about, settle).await;
+        // Nobody knows yet what came of it, and customer care refunds something of the same line.
+        if let (Some(line), Err(MiraklError { outcome: Outcome::Unknown, .. })) = (refunded, &settled) {
+            tokio::task::spawn_local(care_at_once(Rc::clone(self.world()), about, line));
+        }
+        settled
     }
 }
 
@@ -306,22 +308,13 @@ impl MiraklOrders for Port {
     }
 }
 
-impl MiraklDirectory for Port {
-    type Client = Self;
-
-    async fn client(&self, channel: &Channel, _deadline: Timestamp) -> Result<Self, MiraklError> {
-        Ok(Self { invocation: Rc::clone(&self.invocation), channel: self.world().index(&channel.id) })
-    }
-}
-
 impl PrimaDispatches for Port {
     async fn order_progress(&self, order_number: &str) -> Result<Option<PrimaProgress>, PrimaError> {
-        self.world().count("OrderStatus");
-        let fate = self.begin(false, false, || format!("OrderStatus {order_number}")).await;
+        let call = self.begin(Kind::Ask, order_number, || order_number.to_owned()).await;
         let now = self.world().now();
         let answer = self.world().office.borrow_mut().order_status(order_number, now);
-        self.end(fate).await;
-        if !matches!(fate, Fate::Goes | Fate::CrashAfter) {
+        self.end(&call).await;
+        if call.fate != Fate::Goes {
             *self.world().unanswered.borrow_mut().entry(order_number.to_owned()).or_default() += 1;
             return Err(PrimaError::unknown("OrderStatus", "no answer in time"));
         }
@@ -366,155 +359,15 @@ fn document(answer: &OrderStatusAnswer, odd: Option<Odd>) -> String {
     text + "</Data></Response>"
 }
 
-fn unavailable() -> StoreError {
-    StoreError::Unavailable("throttled".to_owned())
-}
-
-impl Port {
-    async fn load(&self) -> Result<(), StoreError> {
-        let fate = self.begin(false, false, || "load".to_owned()).await;
-        self.end(fate).await;
-        if matches!(fate, Fate::Goes) { Ok(()) } else { Err(unavailable()) }
-    }
-}
-
-impl Store for Port {
-    async fn load_order(&self, key: &OrderKey) -> Result<Option<OrderRow>, StoreError> {
-        self.load().await?;
-        self.world().store.load_order(key).await
-    }
-
-    async fn load_orders(&self, keys: &[OrderKey]) -> Result<HashMap<OrderKey, OrderRow>, StoreError> {
-        self.load().await?;
-        self.world().store.load_orders(keys).await
-    }
-
-    async fn save_order(&self, row: &mut OrderRow) -> Result<(), StoreError> {
-        let note = row.history.last().map(|step| step.note.clone()).unwrap_or_default();
-        let fate = self.begin(true, false, || format!("save {} v{} {} ({note})", row.key, row.version, row.index_state())).await;
-        if fate == Fate::Fails {
-            return Err(unavailable());
-        }
-        let version = row.version;
-        let saved = self.world().store.save_order(row).await;
-        self.end(fate).await;
-        if fate == Fate::AnswerLost {
-            row.version = version;
-            return Err(unavailable());
-        }
-        saved
-    }
-
-    async fn orders_in(&self, channel: &str, index_state: &str, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
-        self.load().await?;
-        self.world().store.orders_in(channel, index_state, limit).await
-    }
-
-    async fn orders_due(&self, channel: &str, index_state: &str, until: Timestamp, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
-        self.load().await?;
-        self.world().store.orders_due(channel, index_state, until, limit).await
-    }
-
-    async fn holder_of(&self, number: &str) -> Result<Option<OrderKey>, StoreError> {
-        Ok(self.world().numbers.borrow().get(number).cloned())
-    }
-
-    async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError> {
-        self.world().store.reserve_number(number, key).await
-    }
-
-    async fn load_poll(&self, channel: &str) -> Result<PollState, StoreError> {
-        self.world().store.load_poll(channel).await
-    }
-
-    async fn save_poll(&self, channel: &str, poll: &mut PollState) -> Result<(), StoreError> {
-        self.world().store.save_poll(channel, poll).await
-    }
-
-    async fn load_collection(&self) -> Result<CollectionState, StoreError> {
-        self.load().await?;
-        self.world().store.load_collection().await
-    }
-
-    async fn save_collection(&self, collection: &mut CollectionState) -> Result<(), StoreError> {
-        self.load().await?;
-        self.world().store.save_collection(collection).await
-    }
-
-    async fn load_intake(&self) -> Result<PrimaIntake, StoreError> {
-        self.load().await?;
-        self.world().store.load_intake().await
-    }
-
-    async fn save_intake(&self, intake: &mut PrimaIntake) -> Result<(), StoreError> {
-        self.load().await?;
-        self.world().store.save_intake(intake).await
-    }
-}
-
-impl OrderQueue for Port {
-    async fn send(&self, messages: &[OrderMessage], delay: Duration) -> Result<(), QueueError> {
-        let fate = self.begin(true, false, || format!("send {} in {delay:?}", messages.len())).await;
-        let failed = || Err(QueueError { message: "the queue did not answer".to_owned(), failed: (0..messages.len()).collect() });
-        if fate == Fate::Fails {
-            return failed();
-        }
-        let visible_at = after(self.world().now(), delay);
-        for message in messages {
-            self.world().send(message, visible_at);
-        }
-        self.end(fate).await;
-        if fate == Fate::AnswerLost { failed() } else { Ok(()) }
-    }
-
-    async fn send_exceptions(&self, exceptions: &[ExceptionMessage]) -> Result<(), QueueError> {
-        let fate = self.begin(true, false, || "show an exception".to_owned()).await;
-        let failed = || Err(QueueError { message: "the queue did not answer".to_owned(), failed: (0..exceptions.len()).collect() });
-        if fate == Fate::Fails {
-            return failed();
-        }
-        exceptions.iter().for_each(|exception| self.world().show(exception));
-        self.end(fate).await;
-        if fate == Fate::AnswerLost { failed() } else { Ok(()) }
-    }
-}
-
-impl ShownExceptions for Port {
-    async fn shown(&self) -> Result<Vec<ShownException>, QueueError> {
-        let shown = self.world().shown.borrow();
-        Ok(shown.iter().map(|(id, exception)| ShownException { exception: exception.clone(), handle: id.to_string() }).collect())
-    }
-
-    async fn withdraw(&self, shown: &ShownException) -> Result<(), QueueError> {
-        if let Ok(id) = shown.handle.parse::<u64>() {
-            self.world().shown.borrow_mut().remove(&id);
-        }
-        Ok(())
-    }
-
-    async fn put_back(&self, _shown: &ShownException) {}
-}
-
-impl EventBus for Port {
-    async fn publish(&self, events: &[Event]) -> Result<(), EventError> {
-        let fate = self.begin(true, false, || format!("publish {:?}", events.iter().map(|event| event.kind).collect::<Vec<_>>())).await;
-        if fate == Fate::Fails {
-            return Err(EventError("throttled".to_owned()));
-        }
-        let now = self.world().now();
-        self.world().events.borrow_mut().extend(events.iter().map(|event| (now, event.clone())));
-        self.end(fate).await;
-        if fate == Fate::AnswerLost { Err(EventError("no answer".to_owned())) } else { Ok(()) }
-    }
-}
-
 impl Book for Port {
     async fn channels(&self) -> Result<Vec<Channel>, UnusableDocument> {
         Ok(self.world().channels.clone())
     }
 
     async fn pages(&self, channel: &str, _anew: bool) -> Result<Pages, UnusableDocument> {
-        self.load().await.map_err(|problem| UnusableDocument::Unavailable(problem.to_string()))?;
+        if !self.asks(Kind::Rules, channel, || channel.to_owned()).await {
+            return Err(UnusableDocument::Unavailable("throttled".to_owned()));
+        }
         let world = self.world();
         if let Some(problem) = world.wrong_documents.borrow().clone() {
             return Err(UnusableDocument::Wrong(problem));

@@ -1,6 +1,7 @@
 //! One run: the schedule, the queue's consumers, the warehouse, people in the marketplace's back office, and the person who mends
 //! the map, each a task on virtual time.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,7 +25,11 @@ use update_dispatches::Disposition;
 use super::judge;
 use super::ports::{Invocation, Port};
 use super::world::{SHOPS, World, mended_map};
-use crate::simulation::sqs::{Body, Delivery};
+use crate::world::consume::{self, Source};
+use crate::world::dice::Dice;
+use crate::world::fate::Kind;
+use crate::world::queue::{Body, Delivery};
+use crate::world::scene::Scene as _;
 
 /// The collector's timeout (template: `Timeout`).
 const COLLECTOR_TIMEOUT: Duration = Duration::from_secs(55);
@@ -123,10 +128,11 @@ async fn live(seed: u64, traced: bool, calm: bool) -> Outcome {
     let mut at_work: Vec<JoinHandle<()>> =
         numbers.iter().map(|number| tokio::task::spawn_local(handle_order(Rc::clone(&world), number.clone()))).collect();
     for number in numbers.iter().filter(|_| !world.calm) {
-        if world.dice.chance(0.25) {
+        let dice = world.dice_of(("trouble", number));
+        if dice.chance(0.25) {
             at_work.push(tokio::task::spawn_local(care_for(Rc::clone(&world), number.clone())));
         }
-        if world.odd.borrow().contains_key(number) && world.dice.chance(0.6) {
+        if world.odd.borrow().contains_key(number) && dice.chance(0.6) {
             at_work.push(tokio::task::spawn_local(mend_answers(Rc::clone(&world), number.clone())));
         }
     }
@@ -146,7 +152,7 @@ async fn live(seed: u64, traced: bool, calm: bool) -> Outcome {
             continue;
         }
         let open = judge::open_ends(&world);
-        let idle = world.queue.borrow().is_empty() && world.consumers.get() == 0;
+        let idle = world.queue.borrow().is_idle();
         if open.is_empty() && idle && world.now() > after(quiet_at, Duration::from_secs(7800)) {
             break;
         }
@@ -164,26 +170,56 @@ async fn live(seed: u64, traced: bool, calm: bool) -> Outcome {
         violations: world.violations.borrow().clone(),
         trace: world.trace.borrow_mut().take().unwrap_or_default(),
         faults: world.faults.get(),
-        calls: world.calls.get(),
+        calls: world.effects.get(),
         parcels: office.orders().map(|order| order.parcels.len()).sum(),
         settled: judge::settled_pieces(&world),
-        tally: world.tally.take(),
+        tally: by_operation(world.tally.take()),
         achieved: judge::achieved(&world, &office),
     };
     drop(office);
     outcome
 }
 
+fn by_operation(tally: BTreeMap<Kind, u64>) -> BTreeMap<&'static str, u64> {
+    let mut calls = BTreeMap::new();
+    for (kind, count) in tally.into_iter().filter(|(kind, _)| !kind.operation().is_empty()) {
+        *calls.entry(kind.operation()).or_default() += count;
+    }
+    calls
+}
+
 /// The marketplace's customer care refunds something: at any stage of the order, money alone or pieces.
 async fn care_for(world: Rc<World>, number: String) {
-    let dice = &world.dice;
+    let dice = world.dice_of(("care", &number));
     tokio::time::sleep(dice.seconds(30, DAY + 5400)).await;
+    refund(&world, number, None, &dice);
+}
+
+/// The same, of money alone, soon after our own refund of a line had no answer.
+pub(super) async fn care_at_once(world: Rc<World>, order_id: String, line: String) {
+    let dice = world.dice_of(("care at once", &line));
+    if !world.may_go_wrong() || !dice.chance(0.3) {
+        return;
+    }
+    tokio::time::sleep(dice.seconds(1, 100)).await;
+    let number = world.numbers.borrow().iter().find(|(_, key)| key.order_id == order_id).map(|(number, _)| number.clone());
+    if let Some(number) = number {
+        refund(&world, number, Some(&line), &dice);
+    }
+}
+
+/// Something of an order is refunded; money alone where it is of one line.
+fn refund(world: &World, number: String, of_line: Option<&str>, dice: &Dice) {
     let Some(key) = world.numbers.borrow().get(&number).cloned() else { return };
-    let (index, kind) = (world.index(&key.channel), dice.between(0, 5));
+    let (index, kind) = (world.index(&key.channel), dice.between(if of_line.is_some() { 2 } else { 0 }, 5));
     let part = Decimal::from(dice.between(10, 60)) / Decimal::ONE_HUNDRED;
     let done = world.shop(index, |shop, now| {
         let order = shop.order(&key.order_id)?;
-        let lines: Vec<_> = order.lines.iter().filter(|line| line.goods_left() > Decimal::ZERO && line.quantity > 0).collect();
+        let lines: Vec<_> = order
+            .lines
+            .iter()
+            .filter(|line| of_line.is_none_or(|of| of == line.order_line_id) && line.goods_left() > Decimal::ZERO && line.quantity > 0)
+            .collect();
         let line = *lines.get(dice.index(lines.len()))?;
         let (quantity, amount) = match kind {
             0 => (0, line.goods_left()),
@@ -221,14 +257,14 @@ async fn care_for(world: Rc<World>, number: String) {
 
 /// Somebody corrects the dispatch in Prima, so that its answers have the assumed form.
 async fn mend_answers(world: Rc<World>, number: String) {
-    tokio::time::sleep(world.dice.seconds(3600, DAY + 3600)).await;
+    tokio::time::sleep(world.dice_of(("mended", &number)).seconds(3600, DAY + 3600)).await;
     world.tell(|| format!("answers for {number} are mended"));
     world.odd.borrow_mut().remove(&number);
 }
 
 /// What the warehouse, and now and then somebody in the marketplace's back office, does with one order.
 async fn handle_order(world: Rc<World>, number: String) {
-    let dice = &world.dice;
+    let dice = world.dice_of(("warehouse", &number));
     tokio::time::sleep(dice.seconds(30, DAY)).await;
     let Some(key) = world.numbers.borrow().get(&number).cloned() else { return };
     let index = world.index(&key.channel);
@@ -295,7 +331,7 @@ async fn handle_order(world: Rc<World>, number: String) {
 
 /// Rights that somebody takes from a key for a while, one after the other.
 async fn take_rights(world: Rc<World>) {
-    let dice = &world.dice;
+    let dice = world.dice_of("rights");
     while !world.quiet.get() {
         tokio::time::sleep(dice.seconds(300, 5400)).await;
         let (channel, status) = (dice.index(2), if dice.chance(0.7) { 403 } else { 401 });
@@ -313,7 +349,7 @@ async fn take_rights(world: Rc<World>) {
 
 /// Calls about one order get no usable answer for a while, whenever they are made.
 async fn spoil_calls(world: Rc<World>) {
-    let dice = &world.dice;
+    let dice = world.dice_of("spoilt");
     if dice.chance(0.5) {
         return;
     }
@@ -338,13 +374,14 @@ async fn spoil_calls(world: Rc<World>) {
 
 /// Both marketplaces are down for a while.
 async fn go_down(world: Rc<World>) {
-    tokio::time::sleep(world.dice.seconds(600, 3 * 3600)).await;
-    if world.quiet.get() || world.dice.chance(0.5) {
+    let dice = world.dice_of("outage");
+    tokio::time::sleep(dice.seconds(600, 3 * 3600)).await;
+    if world.quiet.get() || dice.chance(0.5) {
         return;
     }
     world.tell(|| "Mirakl is down".to_owned());
     world.down.set(true);
-    let back = after(world.now(), world.dice.seconds(600, 2 * 3600));
+    let back = after(world.now(), dice.seconds(600, 2 * 3600));
     while world.now() < back && !world.quiet.get() {
         tokio::time::sleep(Duration::from_secs(30)).await;
     }
@@ -377,24 +414,20 @@ async fn poll(world: Rc<World>) {
     }
 }
 
-fn port(world: &Rc<World>, name: String) -> Port {
-    Port { invocation: Rc::new(Invocation { world: Rc::clone(world), caller: world.caller(name) }), channel: 0 }
-}
-
 async fn schedule(world: Rc<World>) {
     let mut minute = 0_u64;
     loop {
         minute += 1;
-        tokio::task::spawn_local(collect(Rc::clone(&world), minute));
-        if !world.quiet.get() && world.dice.chance(world.profile.twice / 4.0) {
-            tokio::task::spawn_local(collect(Rc::clone(&world), minute));
+        tokio::task::spawn_local(collect(Rc::clone(&world)));
+        if world.mishap(&world.dice_of(("minute", minute)), world.profile.scheduled_twice) {
+            tokio::task::spawn_local(collect(Rc::clone(&world)));
         }
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
 }
 
-pub(super) async fn collect(world: Rc<World>, minute: u64) -> Option<Report> {
-    let port = port(&world, format!("collect {minute}"));
+pub(super) async fn collect(world: Rc<World>) -> Option<Report> {
+    let port = Port::new(&Invocation::new(&world, "collect", world.profile.crash, RefCell::default()));
     let ports = collect_dispatches::Ports {
         prima: port.clone(),
         store: port.clone(),
@@ -404,40 +437,24 @@ pub(super) async fn collect(world: Rc<World>, minute: u64) -> Option<Report> {
         book: port.clone(),
         inbox: None::<Port>,
         settings: DispatchSettings {
-            interval_minutes: INTERVAL_MINUTES,
-            quiet_interval_minutes: INTERVAL_MINUTES,
+            interval_minutes: world.interval_minutes.get(),
+            quiet_interval_minutes: world.interval_minutes.get(),
             ..DispatchSettings::default()
         },
         manners: PrimaManners { answer_timeout_seconds: 20, ..PrimaManners::default() },
     };
     let run = collect_dispatches::Run { hard_deadline: after(world.now(), COLLECTOR_TIMEOUT) };
-    world.supervise(&port.invocation.caller, COLLECTOR_TIMEOUT, ports.collect(&run)).await?.ok()
+    port.invocation.supervise(COLLECTOR_TIMEOUT, ports.collect(&run)).await?.ok()
 }
 
 async fn consume(world: Rc<World>) {
-    let mut number = 0_u64;
-    loop {
-        let now = world.now();
-        let next = world.queue.borrow().next_visible();
-        match next {
-            Some(next) if next <= now && world.consumers.get() < 2 => {
-                let faults = !world.quiet.get();
-                let most = usize::try_from(world.dice.between(1, 10)).unwrap_or(1);
-                let twice = || faults && world.dice.chance(world.profile.twice);
-                let deliveries = world.queue.borrow_mut().receive(now, most, VISIBILITY, twice);
-                if !deliveries.is_empty() {
-                    number += 1;
-                    world.consumers.set(world.consumers.get() + 1);
-                    tokio::task::spawn_local(update(Rc::clone(&world), number, deliveries));
-                }
-            }
-            _ => tokio::time::sleep(Duration::from_millis(500)).await,
-        }
-    }
+    let twice = world.profile.delivered_twice;
+    let source = Source { queue: |world: &World| (&world.queue, &world.queue_moved), most: 10, at_once: 2, visibility: VISIBILITY, twice };
+    consume::consume(world, source, update).await;
 }
 
-pub(super) async fn update(world: Rc<World>, number: u64, deliveries: Vec<Delivery>) {
-    let port = port(&world, format!("update {number}"));
+pub(super) async fn update(world: Rc<World>, deliveries: Vec<Delivery>) {
+    let port = Port::new(&Invocation::new(&world, "update", world.profile.crash_consumer, RefCell::default()));
     let ports = update_dispatches::Ports {
         directory: port.clone(),
         store: port.clone(),
@@ -457,12 +474,13 @@ pub(super) async fn update(world: Rc<World>, number: u64, deliveries: Vec<Delive
         .buffer_unordered(4)
         .collect::<Vec<_>>();
     // A batch that dies comes again, all of it.
-    for (id, done) in world.supervise(&port.invocation.caller, UPDATER_TIMEOUT, work).await.unwrap_or_default() {
+    let Some(worked) = port.invocation.supervise(UPDATER_TIMEOUT, work).await else { return };
+    world.heard(&port.invocation.notes.borrow());
+    for (id, done) in worked {
         if done {
             world.queue.borrow_mut().delete(id);
         }
     }
-    world.consumers.set(world.consumers.get() - 1);
 }
 
 /// The moment from which an exception should have been told.

@@ -2,18 +2,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use shared::domain::channel::{Channel, Mode};
 use shared::domain::dispatch::carriers::{CarrierEntry, CarrierMap};
 use shared::domain::dispatch::rules::{DispatchRules, ShortLines};
-use shared::domain::events::Event;
 use shared::domain::order::row::{OrderKey, OrderRow, Stage};
-use shared::domain::queue::{ExceptionMessage, OrderMessage};
 use shared::domain::state::Store as _;
-use shared::domain::state::memory::MemoryStore;
 use shared::kit::clock::after;
 use shared::kit::odd_form::OddForm;
 use shared::mirakl::MiraklError;
@@ -22,10 +18,10 @@ use simulators::fashion::catalogue;
 use simulators::mirakl::{Marketplace, OrderWish, Settings, ShopProfile, Tax, generate_order, order_json};
 use simulators::prima::{Installation, NewOrder, NewOrderLine, OrderRules};
 
-use crate::faults::{Course, Profile};
-use crate::simulation::dice::Dice;
-use crate::simulation::sqs::Sqs;
-use crate::simulation::world::beginning;
+use super::run::INTERVAL_MINUTES;
+use crate::world::base::{Base, Setting, beginning};
+use crate::world::dice::Dice;
+use crate::world::fate::{Odds, Profile};
 
 /// The channels: whole orders, and orders in parts.
 pub(super) const CHANNELS: [&str; 2] = ["harbour-uk", "modehaus-eu"];
@@ -37,10 +33,18 @@ pub(super) const SHOPS: [i64; 2] = [2001, 3001];
 pub(super) struct Refusals {
     pub(super) channel: usize,
     pub(super) operation: &'static str,
-    /// Of the first call.
+    /// Of the first call by an invocation that lived to its end: of one that died nobody can be told.
     pub(super) first: Option<Timestamp>,
     /// When the right was given back.
     pub(super) until: Option<Timestamp>,
+}
+
+/// A refusal that an invocation heard.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heard {
+    pub(super) channel: usize,
+    pub(super) operation: &'static str,
+    pub(super) at: Timestamp,
 }
 
 /// How Prima's answers differ from what is assumed.
@@ -104,14 +108,9 @@ struct MetSpoilt {
 /// Everything of one run.
 #[derive(Debug)]
 pub(super) struct World {
-    course: Course,
-    pub(super) store: MemoryStore,
+    base: Base,
     pub(super) shops: RefCell<Vec<Marketplace>>,
     pub(super) office: RefCell<Installation>,
-    pub(super) queue: RefCell<Sqs>,
-    pub(super) shown: RefCell<BTreeMap<u64, ExceptionMessage>>,
-    next_shown: Cell<u64>,
-    pub(super) events: RefCell<Vec<(Timestamp, Event)>>,
     /// Operations that a channel's key may not use now, and the status that says so.
     refused: RefCell<BTreeMap<(usize, &'static str), u16>>,
     /// Calls about one order that get no usable answer: a server error's status, or 200 for what cannot be read.
@@ -128,10 +127,6 @@ pub(super) struct World {
     pub(super) odd_fields: RefCell<Vec<OddForm>>,
     /// What is wrong with the channels' dispatch documents.
     pub(super) wrong_documents: RefCell<Option<String>>,
-    /// Messages that were sent.
-    pub(super) sent: Cell<u64>,
-    /// The most messages of one order that were in the queue at once.
-    pub(super) most_of_one: Cell<usize>,
     pub(super) maps: RefCell<Vec<CarrierMap>>,
     pub(super) rules: Vec<DispatchRules>,
     pub(super) platforms: RefCell<Vec<Option<Platform>>>,
@@ -146,11 +141,10 @@ pub(super) struct World {
     pub(super) odd: RefCell<BTreeMap<String, Odd>>,
     /// What the customer paid for each line.
     pub(super) paid: RefCell<BTreeMap<String, Paid>>,
-    pub(super) consumers: Cell<u32>,
+    /// Minutes between two questions for one order.
+    pub(super) interval_minutes: Cell<u32>,
     /// Questions for an order that had no answer.
     pub(super) unanswered: RefCell<std::collections::HashMap<String, u32>>,
-    /// Calls of both systems, by operation.
-    pub(super) tally: RefCell<BTreeMap<&'static str, u64>>,
 }
 
 fn entry(carrier: &str, code: &str) -> CarrierEntry {
@@ -172,10 +166,10 @@ pub(super) fn mended_map() -> CarrierMap {
 }
 
 impl std::ops::Deref for World {
-    type Target = Course;
+    type Target = Base;
 
-    fn deref(&self) -> &Course {
-        &self.course
+    fn deref(&self) -> &Base {
+        &self.base
     }
 }
 
@@ -184,8 +178,16 @@ impl World {
     pub(super) fn new(seed: u64, traced: bool, calm: bool) -> Self {
         let dice = Dice::new(seed);
         let bad = if calm { 0.0 } else { dice.between(0, 100) as f64 / 100.0 };
-        let profile =
-            Profile { fails: 0.12 * bad, lost: 0.10 * bad, late: 0.06 * bad, crash: 0.03 * bad, twice: 0.2 * bad, slow: 0.1 * bad };
+        let odds = Odds { fails: 0.12 * bad, lost: 0.10 * bad, late: 0.06 * bad };
+        let profile = Profile {
+            crash: 0.03 * bad,
+            crash_consumer: 0.03 * bad,
+            delivered_twice: 0.2 * bad,
+            scheduled_twice: 0.05 * bad,
+            slow: 0.1 * bad,
+            skew: 10_000,
+            ..Profile::even(odds)
+        };
         let settings = || Settings {
             debit_seconds: 0,
             payment_seconds: Some(0),
@@ -215,14 +217,9 @@ impl World {
             ..crate::simulation::plan::channel(id, 1, beginning())
         };
         Self {
-            course: Course::new(dice, calm, profile, traced),
-            store: MemoryStore::default(),
+            base: Base::new(Setting { seed, calm, profile, traced, ..Setting::default() }),
             shops: RefCell::new(shops.into()),
             office: RefCell::new(Installation::new(OrderRules::default())),
-            queue: RefCell::default(),
-            shown: RefCell::default(),
-            next_shown: Cell::new(0),
-            events: RefCell::default(),
             refused: RefCell::default(),
             spoilt: RefCell::default(),
             met_spoilt: RefCell::default(),
@@ -231,8 +228,6 @@ impl World {
             down: Cell::new(false),
             odd_fields: RefCell::default(),
             wrong_documents: RefCell::default(),
-            sent: Cell::new(0),
-            most_of_one: Cell::new(0),
             maps: RefCell::new(vec![first_map(), first_map()]),
             rules,
             platforms: RefCell::new(vec![None, None]),
@@ -242,14 +237,9 @@ impl World {
             refunded: RefCell::default(),
             odd: RefCell::default(),
             paid: RefCell::default(),
-            consumers: Cell::new(0),
+            interval_minutes: Cell::new(INTERVAL_MINUTES),
             unanswered: RefCell::default(),
-            tally: RefCell::default(),
         }
-    }
-
-    pub(super) fn index(&self, channel: &str) -> usize {
-        CHANNELS.iter().position(|id| *id == channel).unwrap_or_default()
     }
 
     /// The marketplace of a channel, everything that is due having happened.
@@ -277,19 +267,6 @@ impl World {
         number.and_then(|number| self.odd.borrow().get(number).copied()).is_some_and(Odd::is_unclear)
     }
 
-    pub(super) fn count(&self, operation: &'static str) {
-        *self.tally.borrow_mut().entry(operation).or_default() += 1;
-    }
-
-    pub(super) fn send(&self, message: &OrderMessage, visible_at: Timestamp) {
-        let shuffle = self.dice.between(0, 1 << 20);
-        let body = crate::simulation::sqs::Body::Order(Rc::new(message.clone()));
-        self.queue.borrow_mut().send(body, visible_at, shuffle);
-        self.sent.set(self.sent.get() + 1);
-        let of_one = self.queue.borrow().count_of(&message.channel, &message.order_id);
-        self.most_of_one.set(self.most_of_one.get().max(of_one));
-    }
-
     /// A right is taken from a channel's key.
     pub(super) fn refuse(&self, channel: usize, operation: &'static str, status: u16) {
         self.tell(|| format!("{} may not use {operation} any more ({status})", CHANNELS[channel]));
@@ -305,6 +282,22 @@ impl World {
         for refusals in self.refusals.borrow_mut().iter_mut() {
             if refusals.until.is_none() && (refusals.channel, refusals.operation) == (channel, operation) {
                 refusals.until = Some(now);
+            }
+        }
+    }
+
+    /// Whether a channel's key may not use an operation.
+    pub(super) fn is_refused(&self, channel: usize, operation: &'static str) -> bool {
+        !self.down.get() && self.refused.borrow().contains_key(&(channel, operation))
+    }
+
+    /// An invocation that has lived to its end heard these refusals, of these calls.
+    pub(super) fn heard(&self, heard: &[Heard]) {
+        for Heard { channel, operation, at } in heard {
+            let mut refusals = self.refusals.borrow_mut();
+            let meant = refusals.iter_mut().rev().find(|one| (one.channel, one.operation) == (*channel, *operation));
+            if let Some(one) = meant.filter(|one| one.until.is_none_or(|until| *at <= until)) {
+                one.first = Some(one.first.map_or(*at, |first| first.min(*at)));
             }
         }
     }
@@ -338,7 +331,8 @@ impl World {
     /// A call got its answer.
     pub(super) fn answered(&self, operation: &'static str, channel: usize) {
         for (order_id, met) in self.met_spoilt.borrow_mut().iter_mut().filter(|(_, met)| met.operation == operation) {
-            let is_of_channel = self.numbers.borrow().values().any(|key| key.order_id == *order_id && self.index(&key.channel) == channel);
+            let is_of_channel =
+                self.numbers.borrow().values().any(|key| key.order_id == *order_id && CHANNELS.get(channel) == Some(&key.channel.as_str()));
             met.others += u64::from(is_of_channel);
         }
     }
@@ -369,27 +363,17 @@ impl World {
         }
         let (operation, status) =
             operations.iter().find_map(|operation| Some((*operation, *self.refused.borrow().get(&(channel, *operation))?)))?;
-        let now = self.now();
-        for refusals in self.refusals.borrow_mut().iter_mut() {
-            if refusals.until.is_none() && (refusals.channel, refusals.operation) == (channel, operation) {
-                refusals.first.get_or_insert(now);
-            }
-        }
         if status >= 500 {
             return Some(MiraklError { status: Some(status), ..MiraklError::unknown(operation, "Internal Server Error") });
         }
         Some(MiraklError::refused(operation, status, None, "Forbidden"))
     }
 
-    pub(super) fn show(&self, exception: &ExceptionMessage) {
-        self.next_shown.set(self.next_shown.get() + 1);
-        self.shown.borrow_mut().insert(self.next_shown.get(), exception.clone());
-    }
-
     /// Orders that are in Prima, with their rows, as if the orders flow had brought them there.
     pub(super) async fn furnish(&self, count: u64) {
         use rand::SeedableRng as _;
-        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(self.dice.between(0, u64::MAX / 2));
+        let dice = self.dice_of("furnish");
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(dice.between(0, u64::MAX / 2));
         let catalogue = catalogue(1, 40);
         for number in 0..count {
             let index = usize::from(number % 2 == 1);
@@ -403,7 +387,7 @@ impl World {
             };
             let mut order = generate_order(&mut rng, now, &profile, number, &catalogue, OrderWish::default());
             // Some are near their deadline long before the day is over.
-            order.shipping_deadline = after(now, self.dice.seconds(13 * 3600, 24 * 3600));
+            order.shipping_deadline = after(now, dice.seconds(13 * 3600, 24 * 3600));
             let order_id = order.order_id.clone();
             let sum = |taxes: &[Tax]| taxes.iter().map(|tax| tax.amount).sum();
             self.paid.borrow_mut().extend(order.lines.iter().map(|line| {
@@ -444,11 +428,12 @@ impl World {
             if self.store.save_order(&mut row).await.is_err() {
                 self.violate("the plan is unsound: a row cannot be saved".to_owned());
             }
-            if !self.calm && self.dice.chance(0.2) {
-                let odd = Odd::ALL[self.dice.index(Odd::ALL.len())];
+            if !self.calm && dice.chance(0.2) {
+                let odd = Odd::ALL[dice.index(Odd::ALL.len())];
                 self.tell(|| format!("answers for {prima_number} are odd: {odd:?}"));
                 self.odd.borrow_mut().insert(prima_number.clone(), odd);
             }
+            drop(self.store.reserve_number(&prima_number, &key).await);
             self.numbers.borrow_mut().insert(prima_number, key);
         }
     }

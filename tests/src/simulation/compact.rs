@@ -8,11 +8,12 @@ use shared::kit::clock::{after, before};
 use shared::mirakl::OrderState;
 
 use super::course::nothing_yet;
-use super::dice::Dice;
 use super::goods::{Goods, order_to_divide};
 use super::marketplace::{Happening, Marketplace, Sale};
-use super::plan::{Arrival, CHANNELS, Mishap, Moment, Plan, Truth, WINDOW, Windows, channel};
-use super::world::{Fate, Kind, beginning};
+use super::plan::{Arrival, CHANNELS, Moment, Plan, Truth, WINDOW, Windows, channel};
+use crate::world::base::beginning;
+use crate::world::dice::Dice;
+use crate::world::fate::{Fate, Kind, Mishap};
 
 const MINUTE: u64 = 60;
 

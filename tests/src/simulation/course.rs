@@ -20,14 +20,17 @@ use shared::mirakl::OrderState;
 use shared::prima::PrimaOrder;
 use shared::prima::connection::PrimaManners;
 
-use super::dice::Dice;
 use super::goods::{Goods, order_to_divide};
+use super::marketplace;
 use super::marketplace::{Happening, Marketplace, Sale};
 use super::office::Progress;
-use super::plan::{CHANNELS, Limit, Mishap, Moment, Plan, Profile, WINDOW, Windows, channel};
+use super::plan::{CHANNELS, Limit, Moment, Plan, WINDOW, Windows, channel};
 use super::run::{VISIBILITY, create, creator, poll, rules, set_mode, wipe_table};
-use super::world::{Fate, Kind, World, beginning};
-use super::{marketplace, privacy};
+use super::world::World;
+use crate::world::base::beginning;
+use crate::world::dice::Dice;
+use crate::world::fate::{Fate, Kind, Mishap, Profile};
+use crate::world::privacy;
 
 /// The one channel of a course.
 pub const CHANNEL: &str = CHANNELS[0];
@@ -243,9 +246,8 @@ impl Course {
 
     /// Whatever can be seen in the queue is worked off, once.
     pub async fn deliver(&self) {
-        let deliveries = self.world.queue.borrow_mut().receive(self.world.now(), 10, VISIBILITY, || false);
+        let deliveries = self.world.queue.borrow_mut().receive(self.world.now(), 10, VISIBILITY, |_| None);
         if !deliveries.is_empty() {
-            self.world.consumers.set(self.world.consumers.get() + 1);
             let rules = Rc::clone(&self.rules.borrow());
             create(Rc::clone(&self.world), rules, deliveries).await;
         }
@@ -273,7 +275,7 @@ impl Course {
 
     /// What is in the queue is lost.
     pub fn loses_all_messages(&self) {
-        *self.world.queue.borrow_mut() = super::sqs::Sqs::default();
+        self.world.queue.borrow_mut().lose_all();
     }
 
     /// Everything that was remembered is lost.
@@ -383,7 +385,7 @@ impl Course {
     /// Events of a kind that reached the bus, but for those of an order's exception.
     #[must_use]
     pub fn events(&self, kind: EventKind) -> Vec<Event> {
-        self.world.events.borrow().iter().filter(|event| event.kind == kind).cloned().collect()
+        self.world.events.borrow().iter().map(|(_, event)| event).filter(|event| event.kind == kind).cloned().collect()
     }
 
     /// How often people were told of an order's exception: events, messages in the dead-letter queue.

@@ -6,8 +6,8 @@ use shared::kit::amount::Amount;
 use shared::mirakl::order::{Address, Customer, Fee, OrderLine};
 use shared::mirakl::{Order, OrderState};
 
-use super::dice::Dice;
 use super::office::UNKNOWN_PRODUCT;
+use crate::world::dice::Dice;
 
 /// What is ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

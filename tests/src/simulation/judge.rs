@@ -16,14 +16,15 @@ use super::goods::{Goods, order};
 use super::marketplace::Sale;
 use super::office::{Entered, Progress};
 use super::plan::{CHANNELS, Truth, WINDOW, Wipe};
-use super::privacy::{heard, is_personal};
-use super::sqs::Body;
-use super::world::{Kind, RowNote, World};
+use super::world::{RowNote, World};
+use crate::world::fate::Kind;
+use crate::world::privacy::{heard, is_personal};
+use crate::world::queue::Body;
 
 /// An order without any peculiarity.
 #[must_use]
 pub fn ordinary_sale(world: &World, id: &str, created: Timestamp) -> Sale {
-    let order = order(id, OrderState::WaitingAcceptance, created, Goods::Ordinary, &world.dice);
+    let order = order(id, OrderState::WaitingAcceptance, created, Goods::Ordinary, &world.dice_of(id));
     Sale::new(order, after(created, Duration::from_secs(u64::from(WINDOW) * 60)), Some(Duration::ZERO), Vec::new(), false)
 }
 
@@ -232,7 +233,7 @@ impl Case<'_> {
             }
             ExceptionKind::ShippedOutsidePrima => self.truth.shipped_by_person || self.forgotten(),
             ExceptionKind::Unreadable => self.truth.unreadable,
-            ExceptionKind::PrimaUnclear => self.world.plan.profile.prima_unclear > 0.0 || self.unanswered(Kind::Ask) >= QUESTIONS,
+            ExceptionKind::PrimaUnclear => self.world.profile.prima_unclear > 0.0 || self.unanswered(Kind::Ask) >= QUESTIONS,
             ExceptionKind::PrimaFault => self.copies.is_empty() && self.note.is_some_and(|note| note.attempts >= SENDINGS),
             ExceptionKind::Unmappable => self.truth.unmappable,
             // Without rules, or of a dispatch: nothing of that kind is in the plan.
@@ -334,7 +335,7 @@ async fn left_behind(world: &World, wrong: &mut Vec<String>) {
     }
     if let Some(poison) = world.poison.borrow().as_ref()
         && queue.is_empty()
-        && !queue.dead.iter().any(|body| matches!(body, Body::Poison(text) if text == poison))
+        && !queue.dead.iter().any(|body| matches!(body, Body::Text(text) if text == poison))
     {
         wrong.push("a message that cannot be read was lost instead of going to the dead-letter queue".to_owned());
     }
@@ -351,7 +352,7 @@ fn acknowledged(world: &World, fresh: &[(usize, String)], wrong: &mut Vec<String
     }
     let office = world.office.borrow();
     // Sixteen minutes lie between two probes of a NewOrder that is long closed, and the first may be of an order that Prima always fails for.
-    let says_new_order = |event: &Event| event.kind == EventKind::PrimaIntakeClosed && event.reason.contains(NEW_ORDER);
+    let says_new_order = |(_, event): &(Timestamp, Event)| event.kind == EventKind::PrimaIntakeClosed && event.reason.contains(NEW_ORDER);
     let new_order_was_closed = world.events.borrow().iter().any(says_new_order);
     for (channel, id) in fresh {
         let Some(sale) = shops.get(*channel).and_then(|shop| shop.sale(id)) else { continue };
@@ -377,7 +378,7 @@ fn told_once(world: &World, wrong: &mut Vec<String>) {
         }
     }
     let events = world.events.borrow();
-    let closed = events.iter().filter(|event| event.kind == EventKind::PrimaIntakeClosed).count();
+    let closed = events.iter().filter(|(_, event)| event.kind == EventKind::PrimaIntakeClosed).count();
     if closed > usize::try_from(world.closures.get()).unwrap_or(usize::MAX) {
         wrong.push(format!("{closed} alarms of a closed intake, which closed {} times", world.closures.get()));
     }

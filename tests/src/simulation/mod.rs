@@ -6,7 +6,6 @@
 
 pub mod compact;
 pub mod course;
-pub mod dice;
 pub mod goods;
 pub mod hunt;
 pub mod judge;
@@ -14,9 +13,7 @@ pub mod marketplace;
 pub mod office;
 pub mod plan;
 pub mod ports;
-pub mod privacy;
 pub mod run;
-pub mod sqs;
 pub mod sweep;
 pub mod world;
 

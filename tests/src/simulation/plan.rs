@@ -11,10 +11,11 @@ use shared::mirakl::OrderState;
 use shared::prima::code_page::{CharacterRules, OutsideCodePage};
 use shared::prima::connection::PrimaManners;
 
-use super::dice::Dice;
 use super::goods::{Goods, Oddity, order};
 use super::marketplace::{Happening, Marketplace, Sale};
-use super::world::{Fate, Kind, beginning};
+use crate::world::base::beginning;
+use crate::world::dice::Dice;
+use crate::world::fate::{Kind, Mishap, Odds, Profile};
 
 /// A moment of a run, in milliseconds since its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,84 +95,34 @@ impl Limit {
     }
 }
 
-/// How often which fault happens, as probabilities of one call.
-#[derive(Clone, Debug, Default)]
-pub struct Profile {
-    /// The store throttles.
-    pub store_fails: f64,
-    /// A save had its effect, and its answer is lost.
-    pub store_lost: f64,
-    /// Seconds that the index lags behind at most.
-    pub index_lag: u64,
-    /// The queue takes none, or not all.
-    pub queue_fails: f64,
-    /// The queue took all, and its answer is lost.
-    pub queue_lost: f64,
-    /// The bus takes nothing.
-    pub bus_fails: f64,
-    /// The bus took it, and its answer is lost.
-    pub bus_lost: f64,
-    /// Mirakl fails.
-    pub mirakl_fails: f64,
-    /// Mirakl did it, and its answer is lost.
-    pub mirakl_lost: f64,
-    /// Prima cannot be reached.
-    pub prima_fails: f64,
-    /// Prima did it, or will, and its answer is lost.
-    pub prima_lost: f64,
-    /// Prima does it later than anybody waits.
-    pub prima_late: f64,
-    /// Prima answers a question with an error of its own.
-    pub prima_unclear: f64,
-    /// The poller dies at a call.
-    pub crash_poller: f64,
-    /// The creator dies at a call.
-    pub crash_creator: f64,
-    /// A message is delivered although somebody holds it.
-    pub delivered_twice: f64,
-    /// Two pollers start in one minute.
-    pub polled_twice: f64,
-    /// A call takes much longer than usual.
-    pub slow: f64,
-    /// Clocks are off by this many milliseconds at most.
-    pub skew: u64,
-}
-
-impl Profile {
-    fn drawn(dice: &Dice) -> Self {
-        let level = |high: f64| match dice.between(0, 9) {
-            0..=2 => 0.0,
-            3..=5 => high / 12.0,
-            6..=8 => high / 4.0,
-            _ => high,
-        };
-        let mut profile = Self {
-            store_fails: level(0.12),
-            store_lost: level(0.08),
-            index_lag: dice.between(0, 6),
-            queue_fails: level(0.3),
-            queue_lost: level(0.2),
-            bus_fails: level(0.4),
-            bus_lost: level(0.3),
-            mirakl_fails: level(0.25),
-            mirakl_lost: level(0.3),
-            prima_fails: level(0.4),
-            prima_lost: level(0.4),
-            prima_late: level(0.3),
-            prima_unclear: level(0.15),
-            crash_poller: level(0.02),
-            crash_creator: level(0.08),
-            delivered_twice: level(0.3),
-            polled_twice: level(0.3),
-            slow: level(0.06),
-            skew: dice.between(0, 10_000),
-        };
-        // With nothing of what also happens while all orders rest, a seed might wait for its fifty faults for ever.
-        if profile.store_fails + profile.mirakl_fails + profile.polled_twice + profile.crash_poller == 0.0 {
-            profile.mirakl_fails = 0.25 / 4.0;
-        }
-        profile
+/// How bad a seed is.
+fn drawn_profile(dice: &Dice) -> Profile {
+    let level = |high: f64| match dice.between(0, 9) {
+        0..=2 => 0.0,
+        3..=5 => high / 12.0,
+        6..=8 => high / 4.0,
+        _ => high,
+    };
+    let mut profile = Profile {
+        store: Odds { fails: level(0.12), lost: level(0.08), late: 0.0 },
+        index_lag: dice.between(0, 6),
+        queue: Odds { fails: level(0.3), lost: level(0.2), late: 0.0 },
+        bus: Odds { fails: level(0.4), lost: level(0.3), late: 0.0 },
+        mirakl: Odds { fails: level(0.25), lost: level(0.3), late: 0.0 },
+        prima: Odds { fails: level(0.4), lost: level(0.4), late: level(0.3) },
+        prima_unclear: level(0.15),
+        crash: level(0.02),
+        crash_consumer: level(0.08),
+        delivered_twice: level(0.3),
+        scheduled_twice: level(0.3),
+        slow: level(0.06),
+        skew: dice.between(0, 10_000),
+    };
+    // With nothing of what also happens while all orders rest, a seed might wait for its fifty faults for ever.
+    if profile.store.fails + profile.mirakl.fails + profile.scheduled_twice + profile.crash == 0.0 {
+        profile.mirakl.fails = 0.25 / 4.0;
     }
+    profile
 }
 
 /// What is so of an order from the beginning, for the judge.
@@ -217,17 +168,6 @@ pub struct Arrival {
     pub sale: Sale,
     /// What happens to it at fixed times after its arrival.
     pub happenings: Vec<(Duration, Happening)>,
-}
-
-/// Something that goes wrong once in a scripted run, whatever else does.
-#[derive(Clone, Debug)]
-pub struct Mishap {
-    /// The kind of call.
-    pub kind: Kind,
-    /// What the call's description begins with.
-    pub about: String,
-    /// What becomes of it.
-    pub fate: Fate,
 }
 
 /// The whole plan.
@@ -393,7 +333,7 @@ impl<'d> Draw<'d> {
             truths: HashMap::new(),
             hand_keyed: Vec::new(),
             manners: PrimaManners { cancel_order: dice.chance(0.7), characters: characters(seed), ..PrimaManners::default() },
-            profile: Profile::drawn(dice),
+            profile: drawn_profile(dice),
             store_down: Windows::drawn(dice, 1, until, 12),
             queue_down: Windows::drawn(dice, 1, until, 12),
             bus_down: Windows::drawn(dice, 1, until, 25),
@@ -411,7 +351,7 @@ impl<'d> Draw<'d> {
         let mut draw = Self { dice, plan, auto, burst: dice.chance(0.08), placing: until, used: HashSet::new() };
         // More orders than a page holds come with a marketplace that labours: a later page fails, not only the first.
         if draw.burst {
-            draw.plan.profile.mirakl_fails = draw.plan.profile.mirakl_fails.max(0.15);
+            draw.plan.profile.mirakl.fails = draw.plan.profile.mirakl.fails.max(0.15);
         }
         draw
     }

@@ -16,16 +16,19 @@ use shared::domain::order::row::{OrderRow, Stage};
 use shared::domain::order::rules::{FeeRule, OrderRules, PriceMeaning};
 use shared::domain::state::Store as _;
 use shared::kit::clock::after;
-use tokio::sync::Notify;
 
 use super::judge;
 use super::marketplace::Happening;
 use super::office::Progress;
 use super::plan::{Arrival, CHANNELS, Moment, Plan, Wipe};
-use super::ports::{Book, Invocation, Polled, Port};
-use super::privacy;
-use super::sqs::{Body, Delivery};
-use super::world::{Call, Kind, Script, World, beginning};
+use super::ports::{Book, Invocation, Notes, Port};
+use super::world::World;
+use crate::world::base::beginning;
+use crate::world::consume::{self, Source};
+use crate::world::fate::{Described, Kind, Script};
+use crate::world::privacy;
+use crate::world::queue::{Body, Delivery};
+use crate::world::scene::Scene as _;
 
 /// The poller's timeout (template: `Timeout`).
 const POLLER_TIMEOUT: Duration = Duration::from_secs(55);
@@ -58,7 +61,7 @@ pub struct Outcome {
     /// Calls of all handlers.
     pub effects: u64,
     /// In a scripted run that no script spoils: these calls.
-    pub calls: Vec<Call>,
+    pub calls: Vec<Described>,
     /// How many calls of each kind there were.
     pub tally: BTreeMap<Kind, u64>,
     /// Seconds from the moment an order waited for acceptance until the connector had accepted it, on channels that are
@@ -147,10 +150,7 @@ async fn live(mut plan: Plan, script: Option<Script>, traced: bool) -> Outcome {
     loop {
         tokio::time::sleep(Duration::from_secs(60)).await;
         let now = world.now();
-        if now >= after(quiet_at, if world.plan.scripted { SETTLED_SCRIPT } else { SETTLED })
-            && world.queue.borrow().is_empty()
-            && world.consumers.get() == 0
-        {
+        if now >= after(quiet_at, if world.scripted { SETTLED_SCRIPT } else { SETTLED }) && world.queue.borrow().is_idle() {
             open = judge::open_ends(&world);
             if open.is_empty() && judge::are_in_prima(&world, &fresh) {
                 break;
@@ -200,11 +200,7 @@ fn seconds_to_acknowledge(world: &World) -> Vec<f64> {
 async fn until_quiet(world: &World) -> Timestamp {
     let planned = Duration::from_millis(world.plan.quiet_from.0);
     tokio::time::sleep(planned).await;
-    while !world.plan.scripted
-        && !world.plan.calm
-        && world.faults.get() < FAULTS
-        && world.passed() < planned + Duration::from_secs(12 * 3600)
-    {
+    while !world.scripted && !world.calm && world.faults.get() < FAULTS && world.passed() < planned + Duration::from_secs(12 * 3600) {
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
     world.quiet.set(true);
@@ -214,7 +210,7 @@ async fn until_quiet(world: &World) -> Timestamp {
 
 /// Orders that arrive in a quiet world, a little later: all is as it should be for them.
 fn fresh_orders(world: &Rc<World>) -> Vec<(usize, String)> {
-    if world.plan.scripted {
+    if world.scripted {
         return Vec::new();
     }
     let mut fresh = Vec::new();
@@ -256,12 +252,12 @@ async fn schedule(world: Rc<World>) {
     loop {
         let due = Duration::from_millis(world.plan.first_poll + minute * 60_000);
         minute += 1;
-        let late = if world.plan.scripted { Duration::ZERO } else { Duration::from_millis(world.dice.between(0, 2_500)) };
+        let dice = world.dice_of(("minute", minute));
+        let late = if world.scripted { Duration::ZERO } else { Duration::from_millis(dice.between(0, 2_500)) };
         tokio::time::sleep((due + late).saturating_sub(world.passed())).await;
         tokio::task::spawn_local(poll(Rc::clone(&world)));
-        if !world.quiet.get() && !world.plan.scripted && world.dice.chance(world.plan.profile.polled_twice) {
-            world.faults.set(world.faults.get() + 1);
-            let soon = Duration::from_millis(world.dice.between(0, 20_000));
+        if world.mishap(&dice, world.profile.scheduled_twice) {
+            let soon = Duration::from_millis(dice.between(0, 20_000));
             let world = Rc::clone(&world);
             tokio::task::spawn_local(async move {
                 tokio::time::sleep(soon).await;
@@ -271,56 +267,18 @@ async fn schedule(world: Rc<World>) {
     }
 }
 
-fn invocation(world: &Rc<World>, what: &str, crash: f64) -> Rc<Invocation> {
-    let number = world.invocations.get() + 1;
-    world.invocations.set(number);
-    let skew = world.plan.profile.skew;
-    let faults = !world.quiet.get() && !world.plan.scripted;
-    Rc::new(Invocation {
-        world: Rc::clone(world),
-        name: format!("{what} {number}"),
-        skew: i64::try_from(world.dice.between(0, 2 * skew)).unwrap_or(0) - i64::try_from(skew).unwrap_or(0),
-        crash,
-        died: Notify::new(),
-        told: Vec::new().into(),
-        slow: (faults && world.dice.chance(world.plan.profile.slow)).into(),
-        polled: vec![Polled::default(); CHANNELS.len()].into(),
-        store_or_queue_failed: false.into(),
-    })
-}
-
-/// Lets a function work until it is done, dies, or is ended by its hard timeout.
-async fn supervise<T>(invocation: &Invocation, timeout: Duration, work: impl Future<Output = T>) -> Option<T> {
-    let alive = || invocation.world.alive.borrow_mut();
-    alive().insert(invocation.name.clone());
-    let ended = tokio::select! {
-        biased;
-        () = invocation.died.notified() => Err("dies"),
-        () = tokio::time::sleep(timeout) => Err("is ended by its timeout"),
-        done = work => Ok(done),
-    };
-    alive().remove(&invocation.name);
-    let ended = match ended {
-        Ok(done) => return Some(done),
-        Err(ended) => ended,
-    };
-    invocation.world.tell(|| format!("       {:<9} {ended}", invocation.name));
-    invocation.excuse_all_told();
-    None
-}
-
 /// One run of the poller over all channels, judged; what it reports, unless it died.
 pub(super) async fn poll(world: Rc<World>) -> Vec<ChannelReport> {
-    let invocation = invocation(&world, "poll", world.plan.profile.crash_poller);
-    let port = Port(Rc::clone(&invocation));
+    let invocation = Invocation::new(&world, "poll", world.profile.crash, Notes::default());
+    let port = Port::new(&invocation);
     let ports =
         acknowledge_orders::Ports { directory: port.clone(), store: port.clone(), queue: port.clone(), events: port.clone(), clock: port };
-    let run = acknowledge_orders::Run { id: invocation.name.clone(), hard_deadline: after(world.now(), POLLER_TIMEOUT) };
+    let run = acknowledge_orders::Run { id: invocation.caller.name.clone(), hard_deadline: after(world.now(), POLLER_TIMEOUT) };
     let channels = Rc::clone(&world.channels.borrow());
-    let reports = supervise(&invocation, POLLER_TIMEOUT, ports.poll_all(&channels, &run)).await.unwrap_or_default();
+    let reports = invocation.supervise(POLLER_TIMEOUT, ports.poll_all(&channels, &run)).await.unwrap_or_default();
     for report in &reports {
         if report.counts.contains_key("poll_failed_time") {
-            invocation.excuse_all_told();
+            World::was_cut_short(&invocation);
         }
         if report.counts.contains_key("poll_failed_panic") {
             world.violate(format!("the poll of {} panicked", report.channel));
@@ -328,7 +286,7 @@ pub(super) async fn poll(world: Rc<World>) -> Vec<ChannelReport> {
         let index = world.plan.channel_index(&report.channel).unwrap_or_default();
         let out_of_time = report.counts.contains_key("poll_failed_time");
         let observing = channels.get(index).is_some_and(|channel| channel.orders == Mode::Observe);
-        if let Some(polled) = invocation.polled.borrow().get(index) {
+        if let Some(polled) = invocation.notes.polled.borrow().get(index) {
             if observing && !polled.tried.is_empty() {
                 world.violate(format!("orders of {} were accepted although it is only observed", report.channel));
             }
@@ -345,38 +303,15 @@ pub(super) async fn poll(world: Rc<World>) -> Vec<ChannelReport> {
 
 async fn consume(world: Rc<World>) {
     let rules = rules();
-    if !world.plan.scripted && world.dice.chance(0.08) {
+    let dice = world.dice_of("poison");
+    if !world.scripted && dice.chance(0.08) {
         let text = r#"{"channel":"harbour-uk","order_id":""#.to_owned();
         *world.poison.borrow_mut() = Some(text.clone());
-        world.queue.borrow_mut().send(Body::Poison(text), world.now(), 0);
+        world.queue.borrow_mut().send(Body::Text(text), world.now(), 0);
     }
-    loop {
-        let now = world.now();
-        let next = world.queue.borrow().next_visible();
-        match next {
-            Some(next) if next <= now && world.consumers.get() < 2 => {
-                let faults = !world.quiet.get() && !world.plan.scripted;
-                let most = if world.plan.scripted { 10 } else { usize::try_from(world.dice.between(1, 10)).unwrap_or(1) };
-                let deliveries = world
-                    .queue
-                    .borrow_mut()
-                    .receive(now, most, VISIBILITY, || faults && world.dice.chance(world.plan.profile.delivered_twice / 3.0));
-                if !deliveries.is_empty() {
-                    world.consumers.set(world.consumers.get() + 1);
-                    tokio::task::spawn_local(create(Rc::clone(&world), rules.clone(), deliveries));
-                }
-            }
-            Some(next) if next > now => {
-                let wait = next.duration_since(now).unsigned_abs();
-                tokio::select! {
-                    biased;
-                    () = world.queue_moved.notified() => {}
-                    () = tokio::time::sleep(wait) => {}
-                }
-            }
-            _ => world.queue_moved.notified().await,
-        }
-    }
+    let twice = world.profile.delivered_twice / 3.0;
+    let source = Source { queue: |world: &World| (&world.queue, &world.queue_moved), most: 10, at_once: 2, visibility: VISIBILITY, twice };
+    consume::consume(world, source, |world, deliveries| create(world, rules.clone(), deliveries)).await;
 }
 
 /// `create-prima-orders` with all its ports.
@@ -388,8 +323,8 @@ pub(super) fn creator(
     rules: Rc<HashMap<String, Rules>>,
     timeout: Duration,
 ) -> (Rc<Invocation>, Creator, create_prima_orders::Run) {
-    let invocation = invocation(world, "create", world.plan.profile.crash_creator);
-    let port = Port(Rc::clone(&invocation));
+    let invocation = Invocation::new(world, "create", world.profile.crash_consumer, Notes::default());
+    let port = Port::new(&invocation);
     let ports = create_prima_orders::Ports {
         prima: port.clone(),
         store: port.clone(),
@@ -400,7 +335,7 @@ pub(super) fn creator(
         manners: world.plan.manners.clone(),
     };
     let hard_deadline = after(world.now(), timeout);
-    let run = create_prima_orders::Run { id: invocation.name.clone(), hard_deadline, clock_skew: CLOCK_SKEW };
+    let run = create_prima_orders::Run { id: invocation.caller.name.clone(), hard_deadline, clock_skew: CLOCK_SKEW };
     (invocation, ports, run)
 }
 
@@ -417,12 +352,12 @@ pub(super) async fn create(world: Rc<World>, rules: Rc<HashMap<String, Rules>>, 
         let disposition = match bodies.get(&id) {
             Some(Body::Order(message)) => {
                 let disposition = ports.work(&id, (**message).clone(), run).await;
-                if matches!(disposition, Disposition::Return(_)) && !invoked.store_or_queue_failed.get() {
+                if matches!(disposition, Disposition::Return(_)) && !invoked.aws_failed.get() {
                     whole.violate(format!("a message was returned ({disposition:?}) although store and queue were well: a receive burnt"));
                 }
                 disposition
             }
-            Some(Body::Poison(text)) => ports.handle(&id, text, run).await,
+            Some(Body::Text(text)) => ports.handle(&id, text, run).await,
             None => Disposition::Return(Returned::Unreadable),
         };
         let is_done = matches!(disposition, Disposition::Done(_));
@@ -431,7 +366,7 @@ pub(super) async fn create(world: Rc<World>, rules: Rc<HashMap<String, Rules>>, 
         }
         is_done
     });
-    if let Some(answer) = supervise(&invocation, CREATOR_TIMEOUT, work).await {
+    if let Some(answer) = invocation.supervise(CREATOR_TIMEOUT, work).await {
         let again: Vec<String> =
             answer.map(|answer| answer.batch_item_failures).unwrap_or_default().into_iter().map(|one| one.item_identifier).collect();
         let mut queue = world.queue.borrow_mut();
@@ -442,8 +377,6 @@ pub(super) async fn create(world: Rc<World>, rules: Rc<HashMap<String, Rules>>, 
             queue.delete(id);
         }
     }
-    world.consumers.set(world.consumers.get() - 1);
-    world.queue_moved.notify_one();
 }
 
 /// The event that Lambda would hand over; the bodies stay where they are.
@@ -462,9 +395,10 @@ fn batch(ids: &[u64]) -> SqsEvent {
 
 /// Prima's people: goods leave, and the marketplace hears of it.
 async fn warehouse(world: Rc<World>) {
-    if world.plan.scripted {
+    if world.scripted {
         return;
     }
+    let dice = world.dice_of("warehouse");
     loop {
         tokio::time::sleep(Duration::from_secs(240)).await;
         if world.quiet.get() {
@@ -478,7 +412,7 @@ async fn warehouse(world: Rc<World>) {
             for index in 0..office.orders().len() {
                 let order = &office.orders()[index];
                 let old = order.at < shared::kit::clock::before(now, Duration::from_secs(300));
-                if !old || order.channel.is_empty() || order.progress != Progress::Open || !world.dice.chance(0.12) {
+                if !old || order.channel.is_empty() || order.progress != Progress::Open || !dice.chance(0.12) {
                     continue;
                 }
                 leaving.push((order.channel.clone(), order.order_id.clone()));
@@ -487,7 +421,7 @@ async fn warehouse(world: Rc<World>) {
         }
         for (channel, order_id) in leaving {
             world.tell(|| format!("dispatched {channel} {order_id}"));
-            let at = after(now, world.dice.seconds(0, 120));
+            let at = after(now, dice.seconds(0, 120));
             world.shop(&channel, |shop| shop.plan_for(&order_id, at, Happening::Ship));
         }
     }
@@ -548,7 +482,9 @@ fn nothing_is_under_way(world: &World) -> bool {
     let mut office = world.office.borrow_mut();
     office.land(world.now());
     let notes = world.notes.borrow();
-    !office.is_busy() && world.consumers.get() == 0 && !notes.values().any(|note| matches!(note.stage, Stage::Creating | Stage::InDoubt))
+    !office.is_busy()
+        && world.queue.borrow().at_work == 0
+        && !notes.values().any(|note| matches!(note.stage, Stage::Creating | Stage::InDoubt))
 }
 
 /// Everything that was remembered is gone.
@@ -579,7 +515,7 @@ pub(super) fn set_mode(world: &World, mode: Mode, take_over_from: Option<Timesta
 /// What an operator does with orders that are taken for keyed by hand and were not: looks into Prima, and adopts those that
 /// are not there. Those that are, are linked.
 async fn adopt_what_is_ours(world: &World) {
-    let waiting: Vec<_> = {
+    let mut waiting: Vec<_> = {
         let notes = world.notes.borrow();
         notes
             .iter()
@@ -587,6 +523,8 @@ async fn adopt_what_is_ours(world: &World) {
             .map(|(key, _)| key.clone())
             .collect()
     };
+    // Notes are in no order, and a seed is always the same run.
+    waiting.sort();
     for key in waiting {
         let Ok(Some(mut row)) = world.store.load_order(&key).await else { continue };
         let in_prima = world.office.borrow().orders().iter().any(|order| order.channel == key.channel && order.order_id == key.order_id);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::compact::compact;
 use super::run::{Outcome, run};
-use super::world::{Call, Fate, Kind, Script};
+use crate::world::fate::{Described, Fate, Kind, Script};
 
 /// Threads that share the runs.
 const THREADS: usize = 2;
@@ -36,7 +36,7 @@ pub struct Broken {
     /// What was done to it; `None`: nothing.
     pub script: Option<Script>,
     /// The call that met its fate.
-    pub call: Option<Call>,
+    pub call: Option<Described>,
     /// The promises broken.
     pub violations: Vec<String>,
 }
@@ -110,7 +110,7 @@ pub fn sweep(scope: Scope, enough: usize) -> Swept {
     swept
 }
 
-fn scripts(calls: &[Call], scope: Scope) -> Vec<Script> {
+fn scripts(calls: &[Described], scope: Scope) -> Vec<Script> {
     let mut scripts = Vec::new();
     for (at, call) in (0..).zip(calls) {
         let script = |fate, late, again| Script { at, fate, late, again };

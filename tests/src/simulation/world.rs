@@ -7,102 +7,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::domain::channel::Channel;
-use shared::domain::events::Event;
 use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
-use shared::domain::state::memory::MemoryStore;
-use tokio::sync::Notify;
-use tokio::time::Instant;
 
-use super::dice::Dice;
 use super::marketplace::Marketplace;
 use super::office::Office;
-use super::plan::{Limit, Mishap, Moment, Plan};
-use super::sqs::Sqs;
-
-/// What a call is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// Reading rows, poll state or Prima's intake.
-    Load,
-    /// Saving a row, a poll state or Prima's intake.
-    Save,
-    /// Asking the index.
-    Index,
-    /// Reserving a number.
-    Reserve,
-    /// Sending to a queue.
-    Send,
-    /// Publishing events.
-    Publish,
-    /// Reading an API key.
-    Key,
-    /// OR11.
-    List,
-    /// OR21.
-    Accept,
-    /// OR04.
-    Reference,
-    /// Reading a channel's rules.
-    Rules,
-    /// `OrderStatus`.
-    Ask,
-    /// `NewOrder`.
-    NewOrder,
-    /// `CancelOrder`.
-    CancelOrder,
-}
-
-/// What becomes of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It goes well.
-    Goes,
-    /// It fails and has no effect.
-    Fails,
-    /// It has its effect, and the answer is lost.
-    AnswerLost,
-    /// The caller dies before it has its effect.
-    CrashBefore,
-    /// The caller dies after it had its effect.
-    CrashAfter,
-}
-
-/// In the exhaustive sweep: one call of the whole run meets this fate, and no other meets any but the plan's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Script {
-    /// The call's number, from 0.
-    pub at: u64,
-    /// What becomes of it.
-    pub fate: Fate,
-    /// A `NewOrder` whose answer nobody hears has its effect as late as Prima can be, else at once.
-    pub late: bool,
-    /// The next call of the same kind for the same thing meets the same fate.
-    pub again: bool,
-}
-
-/// A call as the sweep names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
-    /// What it is for.
-    pub kind: Kind,
-    /// Of what.
-    pub about: String,
-    /// When it began.
-    pub at: Timestamp,
-}
-
-impl Call {
-    /// It is of this kind, and its description begins so.
-    #[must_use]
-    pub fn is(&self, kind: Kind, about: &str) -> bool {
-        self.kind == kind && self.about.starts_with(about)
-    }
-
-    /// The thing itself, without its version or state: the first two words.
-    fn thing(&self) -> String {
-        self.about.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
-    }
-}
+use super::plan::{Limit, Moment, Plan};
+use crate::world::base::{Base, Setting};
+use crate::world::fate::{Kind, Script};
 
 /// What the judge notes of a row at each save.
 #[derive(Clone, Debug)]
@@ -145,25 +56,9 @@ pub struct Told {
 /// The whole world of one run.
 #[derive(Debug)]
 pub struct World {
+    base: Base,
     /// What is to happen.
     pub plan: Plan,
-    /// Chance.
-    pub dice: Dice,
-    started: Instant,
-    /// No more faults.
-    pub quiet: Cell<bool>,
-    /// Calls of all handlers so far.
-    pub effects: Cell<u64>,
-    /// Faults so far.
-    pub faults: Cell<u64>,
-    /// The one call to be spoilt.
-    pub script: Option<Script>,
-    /// The call that was spoilt, until it met its fate again.
-    struck: RefCell<Option<Call>>,
-    /// What the scripted plan itself lets go wrong, and has not yet.
-    mishaps: RefCell<Vec<Mishap>>,
-    /// In a course: calls that fail until somebody mends them, by kind and the beginning of their description.
-    pub failing: RefCell<Vec<(Kind, String)>>,
     /// Operations that the keys may not use, and the status that says so.
     pub refused: RefCell<BTreeMap<&'static str, u16>>,
     /// In a course: how long a call of a kind takes, where it is not as long as usual.
@@ -178,27 +73,13 @@ pub struct World {
     pub sent_in_vain: RefCell<HashMap<String, (bool, u32)>>,
     /// Orders that Prima would not take, since the latest that it took or refused.
     pub not_taken: RefCell<HashSet<String>>,
-    /// In a scripted run: all calls.
-    pub calls: RefCell<Vec<Call>>,
-    /// How many calls of each kind there were.
-    pub tally: RefCell<BTreeMap<Kind, u64>>,
-    /// Rows, poll states, intake, reserved numbers.
-    pub store: MemoryStore,
     saves: Cell<u64>,
     /// The judge's notes of rows.
     pub notes: RefCell<HashMap<OrderKey, RowNote>>,
     /// Latest changes of the index, for its lag.
     pub index_changes: RefCell<VecDeque<(Timestamp, OrderKey, &'static str, &'static str)>>,
-    /// The queue.
-    pub queue: RefCell<Sqs>,
-    /// The queue has something new.
-    pub queue_moved: Notify,
     /// The judge's notes of exceptions told.
     pub told: RefCell<HashMap<OrderKey, Told>>,
-    /// Events other than exceptions, counted by kind and order.
-    pub events: RefCell<Vec<Event>>,
-    /// Times that intake was closed in the store.
-    pub closures: Cell<u32>,
     /// The marketplaces, in the channels' order.
     pub shops: RefCell<Vec<Marketplace>>,
     /// When each channel was listed: first pages only.
@@ -207,27 +88,18 @@ pub struct World {
     pub office: RefCell<Office>,
     /// The channels' documents, as loaded now.
     pub channels: RefCell<Rc<Vec<Channel>>>,
-    /// Consumers at work.
-    pub consumers: Cell<u32>,
-    /// Invocations so far.
-    pub invocations: Cell<u64>,
-    /// Those that are still at work.
-    pub alive: RefCell<HashSet<String>>,
     /// The message that is none.
     pub poison: RefCell<Option<String>>,
     /// When the table was wiped.
     pub wiped_at: Cell<Option<Timestamp>>,
-    /// What may not be, and was.
-    pub violations: RefCell<Vec<String>>,
-    /// The trace, where one is wanted.
-    pub trace: RefCell<Option<Vec<String>>>,
 }
 
-/// The beginning of every run.
-#[must_use]
-pub fn beginning() -> Timestamp {
-    // 2026-11-10T06:00:00Z, a Tuesday.
-    Timestamp::from_second(1_794_290_400).unwrap_or(Timestamp::UNIX_EPOCH)
+impl std::ops::Deref for World {
+    type Target = Base;
+
+    fn deref(&self) -> &Base {
+        &self.base
+    }
 }
 
 impl World {
@@ -240,16 +112,17 @@ impl World {
         let limits = std::mem::take(&mut plan.limits);
         let mut office = Office::default();
         office.cancels = plan.manners.cancel_order;
-        Self {
-            dice: Dice::new(plan.seed ^ 0x005e_ed0f_face),
-            started: Instant::now(),
-            quiet: Cell::new(false),
-            effects: Cell::new(0),
-            faults: Cell::new(0),
+        let setting = Setting {
+            seed: plan.seed ^ 0x005e_ed0f_face,
+            calm: plan.calm,
+            scripted: plan.scripted,
             script,
-            struck: RefCell::default(),
-            mishaps: RefCell::new(mishaps),
-            failing: RefCell::default(),
+            mishaps,
+            profile: plan.profile.clone(),
+            traced,
+        };
+        Self {
+            base: Base::new(setting),
             refused: RefCell::default(),
             lasting: RefCell::default(),
             limits: RefCell::new(limits),
@@ -257,60 +130,18 @@ impl World {
             unanswered: RefCell::default(),
             sent_in_vain: RefCell::default(),
             not_taken: RefCell::default(),
-            calls: RefCell::default(),
-            tally: RefCell::default(),
-            store: MemoryStore::default(),
             saves: Cell::new(0),
             notes: RefCell::default(),
             index_changes: RefCell::default(),
-            queue: RefCell::default(),
-            queue_moved: Notify::new(),
             told: RefCell::default(),
-            events: RefCell::default(),
-            closures: Cell::new(0),
             listings: RefCell::new(vec![Vec::new(); shops.len()]),
             shops: RefCell::new(shops),
             office: RefCell::new(office),
             channels: RefCell::new(Rc::new(channels)),
-            consumers: Cell::new(0),
-            invocations: Cell::new(0),
-            alive: RefCell::default(),
             poison: RefCell::default(),
             wiped_at: Cell::new(None),
-            violations: RefCell::default(),
-            trace: RefCell::new(traced.then(Vec::new)),
             plan,
         }
-    }
-
-    /// The true time.
-    #[must_use]
-    pub fn now(&self) -> Timestamp {
-        let passed = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
-        Timestamp::from_millisecond(beginning().as_millisecond() + passed).unwrap_or(Timestamp::MAX)
-    }
-
-    /// The true time since the beginning.
-    #[must_use]
-    pub fn passed(&self) -> Duration {
-        self.started.elapsed()
-    }
-
-    /// Writes a line of the trace, where one is wanted.
-    pub fn tell(&self, line: impl FnOnce() -> String) {
-        if let Some(trace) = self.trace.borrow_mut().as_mut() {
-            let lines = super::privacy::lines();
-            let passed = self.started.elapsed();
-            let stamp = format!("{:>9.3}", passed.as_secs_f64());
-            trace.extend(lines.into_iter().map(|line| format!("{stamp}        log:{line}")));
-            trace.push(format!("{stamp} {}", line()));
-        }
-    }
-
-    /// Notes what may not be.
-    pub fn violate(&self, what: String) {
-        self.tell(|| format!("VIOLATION {what}"));
-        self.violations.borrow_mut().push(what);
     }
 
     /// The marketplace of a channel, everything that is due having happened.
@@ -331,12 +162,6 @@ impl World {
         let (now, quiet) = (self.now(), self.quiet.get());
         let mut limits = self.limits.borrow_mut();
         limits.get_mut(channel).and_then(Option::as_mut).map_or(Ok(()), |limit| limit.begin(now, quiet))
-    }
-
-    /// Whether calls are to be described: for a trace, or for the sweep.
-    #[must_use]
-    pub fn describes_calls(&self) -> bool {
-        self.plan.scripted || self.trace.borrow().is_some()
     }
 
     /// What Prima does wrong with an order again and again, or with all for a while.
@@ -360,100 +185,6 @@ impl World {
         {
             *sent += u32::from(std::mem::take(is_open));
         }
-    }
-
-    /// Lets the next call of a kind, whose description begins so, meet a fate.
-    pub fn plan_mishap(&self, mishap: Mishap) {
-        self.mishaps.borrow_mut().push(mishap);
-    }
-
-    /// What the script has for a call.
-    fn scripted_fate(&self, number: u64, kind: Kind, about: &str) -> Fate {
-        let call = Call { kind, about: about.to_owned(), at: self.now() };
-        let fate = self.fate_by_script(number, &call);
-        if fate != Fate::Goes {
-            self.faults.set(self.faults.get() + 1);
-        }
-        if self.script.is_none() {
-            self.calls.borrow_mut().push(call);
-        }
-        fate
-    }
-
-    fn fate_by_script(&self, number: u64, call: &Call) -> Fate {
-        if let Some(script) = self.script {
-            let mut struck = self.struck.borrow_mut();
-            if script.at == number {
-                *struck = script.again.then(|| call.clone());
-                return script.fate;
-            }
-            if struck.as_ref().is_some_and(|first| first.kind == call.kind && first.thing() == call.thing()) {
-                *struck = None;
-                return script.fate;
-            }
-        }
-        let is_of_prima = matches!(call.kind, Kind::Ask | Kind::NewOrder | Kind::CancelOrder);
-        if is_of_prima && self.plan.prima_down.holds(Moment::from(self.passed())) {
-            return Fate::Fails;
-        }
-        if self.failing.borrow().iter().any(|(kind, about)| call.is(*kind, about)) {
-            return Fate::Fails;
-        }
-        let mut mishaps = self.mishaps.borrow_mut();
-        let place = mishaps.iter().position(|mishap| call.is(mishap.kind, &mishap.about));
-        place.map_or(Fate::Goes, |place| mishaps.remove(place).fate)
-    }
-
-    /// Draws what becomes of a call.
-    #[must_use]
-    pub fn fate(&self, kind: Kind, channel: Option<usize>, crash: f64, about: &str) -> (u64, Fate) {
-        let number = self.effects.get();
-        self.effects.set(number + 1);
-        *self.tally.borrow_mut().entry(kind).or_default() += 1;
-        if self.plan.scripted {
-            return (number, self.scripted_fate(number, kind, about));
-        }
-        if self.quiet.get() {
-            return (number, Fate::Goes);
-        }
-        let profile = &self.plan.profile;
-        let moment = Moment::from(self.passed());
-        let (fails, lost) = match kind {
-            Kind::Load | Kind::Index | Kind::Rules => (profile.store_fails, 0.0),
-            Kind::Save | Kind::Reserve => (profile.store_fails, profile.store_lost),
-            Kind::Send => (profile.queue_fails, profile.queue_lost),
-            Kind::Publish => (profile.bus_fails, profile.bus_lost),
-            Kind::Key => (profile.store_fails / 4.0, 0.0),
-            Kind::List => (profile.mirakl_fails, 0.0),
-            Kind::Accept | Kind::Reference => (profile.mirakl_fails, profile.mirakl_lost),
-            Kind::Ask => (profile.prima_fails, 0.0),
-            Kind::NewOrder | Kind::CancelOrder => (profile.prima_fails, profile.prima_lost),
-        };
-        let down = match kind {
-            Kind::Load | Kind::Save | Kind::Index | Kind::Reserve | Kind::Rules => self.plan.store_down.holds(moment),
-            Kind::Send => self.plan.queue_down.holds(moment),
-            Kind::Publish => self.plan.bus_down.holds(moment),
-            Kind::Key | Kind::List | Kind::Accept | Kind::Reference => {
-                channel.and_then(|channel| self.plan.mirakl_down.get(channel)).is_some_and(|windows| windows.holds(moment))
-            }
-            Kind::Ask | Kind::NewOrder | Kind::CancelOrder => self.plan.prima_down.holds(moment),
-        };
-        let dice = &self.dice;
-        let fate = if dice.chance(crash) {
-            if dice.chance(0.5) { Fate::CrashBefore } else { Fate::CrashAfter }
-        } else if down {
-            if lost > 0.0 && dice.chance(0.1) { Fate::AnswerLost } else { Fate::Fails }
-        } else if dice.chance(fails) {
-            Fate::Fails
-        } else if dice.chance(lost) {
-            Fate::AnswerLost
-        } else {
-            Fate::Goes
-        };
-        if fate != Fate::Goes {
-            self.faults.set(self.faults.get() + 1);
-        }
-        (number, fate)
     }
 
     /// What is noted right before the first `NewOrder` may not be more than the row knew to be left. Where Mirakl's times

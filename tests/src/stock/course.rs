@@ -54,7 +54,7 @@ async fn live(operation: &'static str) -> MissingRight {
         let is_kind = event.reason.starts_with("marketplace-refuses") || event.reason.starts_with("offers-unread");
         event.kind == EventKind::StockException && event.channel.as_deref() == Some(CHANNELS[0]) && is_kind
     };
-    let told = || world.events.borrow().iter().filter(|event| is_of_it(event)).cloned().collect::<Vec<_>>();
+    let told = || world.events.borrow().iter().map(|(_, event)| event).filter(|event| is_of_it(event)).cloned().collect::<Vec<_>>();
     course.told = told();
     world.key_refused.set(None);
     world.quiet.set(true);

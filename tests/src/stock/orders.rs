@@ -1,7 +1,7 @@
 //! The orders' flow, cut short: what is sold is listed a while later, created in Prima later still or for long not, allocated, sent or
 //! cancelled; its row says so, written as the real functions write it, some time after.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rand::SeedableRng as _;
@@ -18,12 +18,13 @@ use simulators::prima::{Booking, NewOrder, NewOrderLine, Sku, Stage as PrimaStag
 
 use super::judge;
 use super::world::{CHANNELS, LIVE, Restock, SHOPS, Shared, World};
+use crate::world::dice::Dice;
 
 /// Customers, on every marketplace.
 pub(super) async fn customers(world: Shared) {
-    let mut number = 0;
+    let (mut number, dice) = (0, world.dice_of("customers"));
     while !world.quiet.get() {
-        let wait = world.dice.between(1, 2 * world.plan.seconds_a_sale * 1000);
+        let wait = dice.between(1, 2 * world.plan.seconds_a_sale * 1000);
         tokio::time::sleep(Duration::from_millis(wait)).await;
         if world.quiet.get() {
             return;
@@ -35,12 +36,12 @@ pub(super) async fn customers(world: Shared) {
 
 /// Somebody buys; the marketplace may have nothing to sell. A basket may hold two SKUs, or one on two lines.
 fn buy(world: &Shared, number: u64) {
-    let dice = &world.dice;
+    let dice = &world.dice_of(("customer", number));
     let channel = if dice.chance(0.15) { LIVE } else { dice.index(LIVE) };
     let units = if dice.chance(0.8) { 1 } else { 2 };
     let lines = if dice.chance(0.25) { 2 } else { 1 };
     let of = |item: Sku| CatalogueSku { product: item.product.clone(), colour: item.matrix[0].clone(), size: item.matrix[1].clone() };
-    let skus: Vec<CatalogueSku> = (0..lines).map(|_| of(sought(world))).collect();
+    let skus: Vec<CatalogueSku> = (0..lines).map(|_| of(sought(world, dice))).collect();
     let profile = ShopProfile {
         shop_id: SHOPS[channel],
         currency: "GBP".to_owned(),
@@ -78,14 +79,15 @@ fn buy(world: &Shared, number: u64) {
     world.at_work.set(world.at_work.get() + 1);
     let world = Shared::clone(world);
     tokio::task::spawn_local(async move {
-        Life { world: Shared::clone(&world), channel, order_id, number: format!("P{number:06}") }.live().await;
+        let dice = world.dice_of(("order", number));
+        Life { world: Shared::clone(&world), dice, channel, order_id, number: format!("P{number:06}") }.live().await;
         world.at_work.set(world.at_work.get() - 1);
     });
 }
 
-fn sought(world: &World) -> Sku {
+fn sought(world: &World, dice: &Dice) -> Sku {
     let all: u64 = world.plan.items.iter().map(|item| item.sought).sum();
-    let mut place = world.dice.between(1, all);
+    let mut place = dice.between(1, all);
     for item in &world.plan.items {
         if place <= item.sought {
             return item.sku.clone();
@@ -98,6 +100,7 @@ fn sought(world: &World) -> Sku {
 /// One order's life.
 struct Life {
     world: Shared,
+    dice: Dice,
     channel: usize,
     order_id: String,
     number: String,
@@ -105,7 +108,7 @@ struct Life {
 
 impl Life {
     async fn live(&self) {
-        let dice = &self.world.dice;
+        let dice = &self.dice;
         let cancelled = dice.chance(0.12);
         let before_creation = cancelled && dice.chance(0.5);
         let waits_long = !self.world.calm && dice.chance(0.06);
@@ -208,7 +211,7 @@ impl Life {
 
     /// A while; a short one once the world is quiet.
     async fn wait(&self, (low, high): (u64, u64)) {
-        let whole = self.world.dice.seconds(low, high);
+        let whole = self.dice.seconds(low, high);
         let until = tokio::time::Instant::now() + whole;
         while tokio::time::Instant::now() < until {
             let left = until - tokio::time::Instant::now();
@@ -287,17 +290,23 @@ impl Life {
 
     /// Something is cancelled in Mirakl, and may be put back on offer there. False where nothing was.
     fn take_back(&self, what: &str, take_back: impl FnOnce(&mut Marketplace, jiff::Timestamp) -> bool) -> bool {
-        let before = self.standing();
-        let done = self.world.shop(self.channel, take_back) == Some(true);
-        let left: BTreeMap<String, u32> = self.standing().into_iter().map(|(id, _, pieces)| (id, pieces)).collect();
-        let at = self.world.now();
-        for (id, offer_sku, pieces) in before.into_iter().filter(|_| self.world.plan.restocks) {
-            let units = pieces - left.get(&id).copied().unwrap_or(0).min(pieces);
-            if units > 0 {
-                let restock = Restock { at, channel: self.channel, order_id: self.order_id.clone(), offer_sku, units };
-                self.world.restocks.borrow_mut().push(restock);
+        let done = self.world.shop(self.channel, |shop, now| {
+            let skus: BTreeSet<String> =
+                shop.order(&self.order_id).iter().flat_map(|order| &order.lines).map(|line| line.offer_sku.clone()).collect();
+            let offered = |shop: &Marketplace, sku: &String| shop.offer(SHOPS[self.channel], sku).map_or(0, |offer| offer.quantity);
+            let before: Vec<u32> = skus.iter().map(|sku| offered(shop, sku)).collect();
+            let done = take_back(shop, now);
+            // What was refunded before it left is put back too.
+            for (offer_sku, before) in skus.into_iter().zip(before) {
+                let units = offered(shop, &offer_sku).saturating_sub(before);
+                if units > 0 {
+                    let restock = Restock { at: now, channel: self.channel, order_id: self.order_id.clone(), offer_sku, units };
+                    self.world.restocks.borrow_mut().push(restock);
+                }
             }
-        }
+            done
+        });
+        let done = done == Some(true);
         self.world.tell(|| format!("{what} {} is cancelled in Mirakl: {done}", self.order_id));
         done
     }
@@ -378,7 +387,7 @@ impl Life {
             self.world.violate(format!("the plan is unsound: {refusal}"));
         }
         self.world.tell(|| format!("{} is created in Prima", self.order_id));
-        self.wait(if self.world.dice.chance(0.1) { (60, 900) } else { (0, 20) }).await;
+        self.wait(if self.dice.chance(0.1) { (60, 900) } else { (0, 20) }).await;
         self.save(|row, now| {
             row.creation.order_number = Some(self.number.clone());
             row.creation.created_at = Some(now);

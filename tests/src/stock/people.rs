@@ -13,25 +13,27 @@ use simulators::mirakl::NewOffer;
 use simulators::prima::{Odd, Sku, Stock, StockRow};
 
 use super::world::{CHANNELS, LIVE, SHOPS, Shared, World};
+use crate::world::dice::Dice;
 
 /// Shops of Prima's own, and the lorry.
 pub(super) async fn shops(world: Shared) {
+    let dice = world.dice_of("shops");
     while !world.quiet.get() {
-        tokio::time::sleep(world.dice.seconds(60, 1500)).await;
+        tokio::time::sleep(dice.seconds(60, 1500)).await;
         if world.quiet.get() {
             return;
         }
-        let item = &world.plan.items[world.dice.index(world.plan.items.len())];
+        let item = &world.plan.items[dice.index(world.plan.items.len())];
         let sku = item.sku.clone();
-        if world.dice.chance(0.6) {
-            let units = if world.dice.chance(0.8) { 1 } else { 3 };
-            let sold = world.office.borrow_mut().sell_elsewhere(&sku, units, world.dice.chance(0.5));
+        if dice.chance(0.6) {
+            let units = if dice.chance(0.8) { 1 } else { 3 };
+            let sold = world.office.borrow_mut().sell_elsewhere(&sku, units, dice.chance(0.5));
             if sold.is_ok() {
                 world.tell(|| format!("{units} of {} are sold in a shop", item.offer_sku));
                 world.note_fall(&item.offer_sku, units, None);
             }
         } else {
-            let units = i64::try_from(world.dice.between(1, 12)).unwrap_or(1);
+            let units = i64::try_from(dice.between(1, 12)).unwrap_or(1);
             world.tell(|| format!("{units} of {} are delivered", item.offer_sku));
             change(&world, &sku, |stock| stock.physical += units);
         }
@@ -48,38 +50,39 @@ fn change(world: &World, sku: &Sku, change: impl FnOnce(&mut Stock)) {
 
 /// What goes wrong for a while.
 pub(super) async fn mishaps(world: Shared) {
+    let dice = world.dice_of("mishaps");
     if world.calm {
         return;
     }
     while !world.quiet.get() {
-        tokio::time::sleep(world.dice.seconds(300, 3600)).await;
+        tokio::time::sleep(dice.seconds(300, 3600)).await;
         if world.quiet.get() {
             return;
         }
         world.faults.set(world.faults.get() + 1);
-        match world.dice.between(0, 6) {
-            0 | 1 => silence(&world).await,
+        match dice.between(0, 6) {
+            0 | 1 => silence(&world, &dice).await,
             2 => {
                 world.tell(|| "Prima answers an empty catalogue".to_owned());
                 world.empty.set(true);
-                world.wait(60, 2400).await;
+                world.wait(&dice, 60, 2400).await;
                 world.empty.set(false);
             }
-            3 | 4 => odd_figures(&world).await,
+            3 | 4 => odd_figures(&world, &dice).await,
             5 => {
-                let channel = world.dice.index(LIVE);
+                let channel = dice.index(LIVE);
                 world.tell(|| format!("the documents of {} are wrong", CHANNELS[channel]));
                 world.wrong_documents.set(Some(channel));
-                world.wait(60, 2400).await;
+                world.wait(&dice, 60, 2400).await;
                 world.wrong_documents.set(None);
             }
             _ => {
-                let channel = world.dice.index(LIVE);
-                let right = [None, Some("STO01"), Some("STO02"), Some("OF21")][world.dice.index(4)];
+                let channel = dice.index(LIVE);
+                let right = [None, Some("STO01"), Some("STO02"), Some("OF21")][dice.index(4)];
                 world.tell(|| format!("the key of {} is refused {}", CHANNELS[channel], right.unwrap_or("whole")));
                 world.right_refused.set(right);
                 world.key_refused.set(Some(channel));
-                world.wait(60, 2400).await;
+                world.wait(&dice, 60, 2400).await;
                 world.key_refused.set(None);
             }
         }
@@ -88,10 +91,10 @@ pub(super) async fn mishaps(world: Shared) {
 }
 
 /// Prima does not answer; runs before may have noticed.
-async fn silence(world: &World) {
+async fn silence(world: &World, dice: &Dice) {
     world.tell(|| "Prima falls silent".to_owned());
     world.silent.set(true);
-    let closes = world.dice.chance(0.5);
+    let closes = dice.chance(0.5);
     if closes && let Ok(mut intake) = world.store.load_intake().await {
         let closed = OperationIntake {
             closed_since: Some(world.now()),
@@ -101,8 +104,8 @@ async fn silence(world: &World) {
         intake.operations.extend([STOCK_BY_RANGE, STOCK_BY_NAME].map(|operation| (operation.to_owned(), closed.clone())));
         let _ = world.store.save_intake(&mut intake).await;
     }
-    let longest = if world.dice.chance(0.2) { 18_000 } else { 3000 };
-    world.wait(60, longest).await;
+    let longest = if dice.chance(0.2) { 18_000 } else { 3000 };
+    world.wait(dice, 60, longest).await;
     world.silent.set(false);
     if closes && let Ok(mut intake) = world.store.load_intake().await {
         intake.operations.clear();
@@ -111,16 +114,16 @@ async fn silence(world: &World) {
 }
 
 /// Prima answers some SKUs, or nearly all, in an odd way, or not at all.
-async fn odd_figures(world: &World) {
+async fn odd_figures(world: &World, dice: &Dice) {
     let all = [Odd::Negative, Odd::Fractional, Odd::Huge, Odd::NoFigure, Odd::Twice, Odd::LeftOut, Odd::LeftOut, Odd::LeftOut];
-    let odd = all[world.dice.index(all.len())];
-    let share = if world.dice.chance(0.3) { 0.9 } else { 0.2 };
-    let skus: Vec<Sku> = world.plan.items.iter().filter(|_| world.dice.chance(share)).map(|item| item.sku.clone()).collect();
+    let odd = all[dice.index(all.len())];
+    let share = if dice.chance(0.3) { 0.9 } else { 0.2 };
+    let skus: Vec<Sku> = world.plan.items.iter().filter(|_| dice.chance(share)).map(|item| item.sku.clone()).collect();
     world.tell(|| format!("Prima's figures of {} SKUs are odd: {odd:?}", skus.len()));
     for sku in &skus {
         change(world, sku, |stock| stock.odd = Some(odd));
     }
-    world.wait(60, 4000).await;
+    world.wait(dice, 60, 4000).await;
     for sku in &skus {
         change(world, sku, |stock| stock.odd = None);
     }
@@ -128,13 +131,14 @@ async fn odd_figures(world: &World) {
 
 /// A marketplace sets an offer to nothing by itself.
 pub(super) async fn operators(world: Shared) {
+    let dice = world.dice_of("operators");
     while world.plan.zeroing && !world.quiet.get() {
-        tokio::time::sleep(world.dice.seconds(600, 7200)).await;
+        tokio::time::sleep(dice.seconds(600, 7200)).await;
         if world.quiet.get() {
             return;
         }
-        let channel = world.dice.index(LIVE);
-        let item = &world.plan.items[world.dice.index(world.plan.items.len())];
+        let channel = dice.index(LIVE);
+        let item = &world.plan.items[dice.index(world.plan.items.len())];
         world.tell(|| format!("{} sets {} to nothing", CHANNELS[channel], item.offer_sku));
         let offer = NewOffer { shop_sku: item.offer_sku.clone(), quantity: 0, active: true };
         world.shop(channel, |shop, now| shop.set_offers(SHOPS[channel], [offer], now));
@@ -144,22 +148,23 @@ pub(super) async fn operators(world: Shared) {
 
 /// Who changes what is held back: more or less of everything, one SKU not at all for a while, and promotions.
 pub(super) async fn merchandisers(world: Shared) {
+    let dice = world.dice_of("merchandisers");
     while world.plan.changing && !world.quiet.get() {
-        tokio::time::sleep(world.dice.seconds(900, 7200)).await;
+        tokio::time::sleep(dice.seconds(900, 7200)).await;
         if world.quiet.get() {
             return;
         }
-        let channel = world.dice.index(LIVE);
-        let item = &world.plan.items[world.dice.index(world.plan.items.len())];
-        let until = after(world.now(), world.dice.seconds(300, 5400));
+        let channel = dice.index(LIVE);
+        let item = &world.plan.items[dice.index(world.plan.items.len())];
+        let until = after(world.now(), dice.seconds(300, 5400));
         let rule = StockRule { by: "Anna".to_owned(), why: "a change".to_owned(), ..StockRule::default() };
         let mut rules = world.rules.borrow_mut();
         let rules = &mut rules[channel];
-        match world.dice.between(0, 2) {
+        match dice.between(0, 2) {
             // What was advised stays the last word.
             0 if world.plan.advised.is_none() => {
-                let buffer = u32::try_from(world.dice.between(0, 4)).ok();
-                rules.rules.push(StockRule { buffer, until: world.dice.chance(0.5).then_some(until), ..rule });
+                let buffer = u32::try_from(dice.between(0, 4)).ok();
+                rules.rules.push(StockRule { buffer, until: dice.chance(0.5).then_some(until), ..rule });
             }
             0 | 1 => rules.rules.push(StockRule { sku: Some(item.offer_sku.clone()), exclude: Some(true), until: Some(until), ..rule }),
             _ => rules.promotions.push(Promotion { from: world.now(), until, by: rule.by, why: rule.why }),
@@ -170,6 +175,7 @@ pub(super) async fn merchandisers(world: Shared) {
 
 /// Who has everything published again, puts up an offer that was not there, or deletes a channel's ledger and the lease.
 pub(super) async fn engineers(world: Shared) {
+    let dice = world.dice_of("engineers");
     if let Some((channel, number)) = world.plan.later {
         tokio::time::sleep(Duration::from_secs(world.plan.day / 2)).await;
         let offer = NewOffer { shop_sku: world.plan.items[number].offer_sku.clone(), quantity: 0, active: true };
@@ -177,11 +183,11 @@ pub(super) async fn engineers(world: Shared) {
         world.shop(channel, |shop, now| shop.set_offers(SHOPS[channel], [offer], now));
     }
     while !world.quiet.get() {
-        tokio::time::sleep(world.dice.seconds(1200, 9000)).await;
+        tokio::time::sleep(dice.seconds(1200, 9000)).await;
         if world.quiet.get() {
             return;
         }
-        let channel = CHANNELS[world.dice.index(LIVE)];
+        let channel = CHANNELS[dice.index(LIVE)];
         if world.plan.republishing {
             let record = StockRecord::Push(channel);
             if let Ok((mut memory, version)) = world.ledger.load_record::<PushMemory>(record).await {
@@ -218,8 +224,8 @@ pub(super) async fn person(world: Shared) {
             continue;
         }
         let held: Vec<String> = {
-            let shown = world.shown.borrow();
-            let held = shown.values().filter(|shown| shown.kind == StockExceptionKind::ZeroesHeld.name());
+            let queue = world.queue.borrow();
+            let held = queue.exceptions.values().filter(|shown| shown.kind == StockExceptionKind::ZeroesHeld.name());
             held.map(|shown| shown.channel.clone()).collect()
         };
         for channel in held {
@@ -235,8 +241,8 @@ pub(super) async fn person(world: Shared) {
 
 impl World {
     /// A while, or until the world is quiet.
-    async fn wait(&self, low: u64, high: u64) {
-        let until = tokio::time::Instant::now() + self.dice.seconds(low, high);
+    async fn wait(&self, dice: &Dice, low: u64, high: u64) {
+        let until = tokio::time::Instant::now() + dice.seconds(low, high);
         while tokio::time::Instant::now() < until && !self.quiet.get() {
             tokio::time::sleep(Duration::from_secs(10)).await;
         }

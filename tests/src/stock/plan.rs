@@ -8,8 +8,8 @@ use shared::prima::stock::StockBasis;
 use simulators::fashion::catalogue;
 use simulators::prima::{Lowered, ShownFigures, Sku};
 
-use crate::faults::Profile;
-use crate::simulation::dice::Dice;
+use crate::world::dice::Dice;
+use crate::world::fate::{Odds, Profile};
 
 /// SKUs in the warehouse.
 const SKUS: usize = 14;
@@ -64,8 +64,16 @@ pub(super) struct Plan {
 pub(super) fn drawn_profile(dice: &Dice) -> (bool, Profile) {
     let calm = dice.chance(0.25);
     let bad = if calm { 0.0 } else { dice.between(0, 100) as f64 / 100.0 };
-    let profile =
-        Profile { fails: 0.08 * bad, lost: 0.06 * bad, late: 0.06 * bad, crash: 0.015 * bad, twice: 0.25 * bad, slow: 0.12 * bad };
+    let odds = Odds { fails: 0.08 * bad, lost: 0.06 * bad, late: 0.06 * bad };
+    let profile = Profile {
+        crash: 0.015 * bad,
+        crash_consumer: 0.015 * bad,
+        delivered_twice: 0.25 * bad,
+        scheduled_twice: 0.0625 * bad,
+        slow: 0.12 * bad,
+        skew: 10_000,
+        ..Profile::even(odds)
+    };
     (calm, profile)
 }
 

@@ -11,21 +11,17 @@ use rust_decimal::prelude::ToPrimitive as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shared::domain::channel::Channel;
-use shared::domain::channel::MiraklDirectory;
 use shared::domain::documents::UnusableDocument;
-use shared::domain::events::{Event, EventBus, EventError};
 use shared::domain::order::mapping::SkuReader;
-use shared::domain::order::row::{OrderKey, OrderRow};
-use shared::domain::queue::{
-    ExceptionMessage, ImportMessage, ImportQueue, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions,
-};
+use shared::domain::order::row::OrderRow;
+use shared::domain::queue::{ImportMessage, ImportQueue, QueueError};
 use shared::domain::state::ledger::{Kept, LedgerStore, StockRecord, Version};
-use shared::domain::state::{CollectionState, FlightStore, PollState, PrimaIntake, Reservation, Store, StoreError};
+use shared::domain::state::{FlightStore, PollState, StoreError};
 use shared::domain::stock::book::{StockBook, StockPages};
 use shared::domain::stock::files::{self as stock_files, FIGURES, StockFiles};
 use shared::domain::stock::flight::Flight;
 use shared::domain::stock::offers_list::OffersList;
-use shared::kit::clock::{Clock, after};
+use shared::kit::clock::{Clock as _, after};
 use shared::kit::field_error::FieldError;
 use shared::mirakl::error_report::LineError;
 use shared::mirakl::stock::{ListedOffer, MiraklStock, OfferPage, OffersExport, StockImport, UnreadableOffer};
@@ -39,19 +35,23 @@ use simulators::prima::{Sku, SkuFigures};
 
 use super::plan::Plan;
 use super::sending;
-use super::world::{Answered, Basis, CHANNELS, Entries, Export, LIVE, SHOPS, Sent, Shared, World};
-use crate::faults::{Caller, Fate};
+use super::world::{Answered, Basis, CHANNELS, Entries, Export, LIVE, SHOPS, Sent, World};
+use crate::world::dice::Dice;
+use crate::world::fate::{Fate, Kind, Pace};
+use crate::world::ports::{not_sent, unavailable};
+use crate::world::queue::Body;
+use crate::world::scene::{self, Scene};
 
 /// Bytes of an answer that is cut for its length: more than the connector asks for at once.
 const TOO_LONG: u64 = 80 * 1024 * 1024;
-/// How long a slow call takes, in milliseconds.
-const SLOWEST: u64 = 25_000;
+/// One invocation.
+pub(super) type Invocation = scene::Invocation<World>;
+/// All ports of one invocation.
+pub(super) type Port = scene::Port<World>;
 
-/// One invocation: it may die at any call.
+/// What the judge notes of one invocation.
 #[derive(Debug)]
-pub(super) struct Invocation {
-    pub(super) world: Shared,
-    pub(super) caller: Caller,
+pub(super) struct Notes {
     pub(super) began: Timestamp,
     /// The basis was agreed when it began.
     pub(super) agreed: bool,
@@ -61,6 +61,38 @@ pub(super) struct Invocation {
     pub(super) wrong_documents: Cell<bool>,
     /// What this invocation is told besides, and does.
     pub(super) seen: RefCell<Seen>,
+}
+
+impl Notes {
+    pub(super) fn new(world: &World) -> Self {
+        Self {
+            began: world.now(),
+            agreed: world.agreed.get(),
+            basis: RefCell::new(Basis { began: world.now(), ..Basis::default() }),
+            wrong_documents: Cell::new(false),
+            seen: RefCell::default(),
+        }
+    }
+}
+
+impl Scene for World {
+    type Notes = Notes;
+
+    fn index(&self, channel: &str) -> usize {
+        CHANNELS.iter().position(|id| *id == channel).unwrap_or_default()
+    }
+
+    fn latency(&self, _kind: Kind, slow: bool, dice: &Dice) -> Duration {
+        Pace { usual: (1, 120), slow: (500, 25_000) }.drawn(slow, dice)
+    }
+
+    fn saved(invocation: &Invocation, row: &OrderRow) {
+        invocation.world.violate(format!("a push writes the row of {}", row.key));
+    }
+
+    fn poll_state(&self, channel: &str, stored: PollState) -> PollState {
+        PollState { seen_until: Some(self.seen_until(self.index(channel))), ..stored }
+    }
 }
 
 /// What an invocation was told of the connector's own memory, and did.
@@ -81,32 +113,7 @@ pub(super) struct Seen {
     pub(super) sent: BTreeSet<(usize, String)>,
 }
 
-/// All ports of one invocation.
-#[derive(Clone, Debug)]
-pub(super) struct Port {
-    pub(super) invocation: Rc<Invocation>,
-    pub(super) channel: usize,
-}
-
-impl Clock for Port {
-    fn now(&self) -> Timestamp {
-        self.invocation.caller.skewed(self.world().now())
-    }
-}
-
 impl Port {
-    fn world(&self) -> &World {
-        &self.invocation.world
-    }
-
-    async fn begin(&self, effect: bool, may_be_late: bool, what: impl FnOnce() -> String) -> Fate {
-        self.world().begin(&self.invocation.caller, effect, may_be_late, SLOWEST, what).await
-    }
-
-    async fn end(&self, fate: Fate) {
-        self.invocation.caller.end(fate).await;
-    }
-
     fn key_is_refused(&self, operation: &'static str) -> Result<(), MiraklError> {
         let right = self.world().right_refused.get();
         if self.world().key_refused.get() == Some(self.channel) && right.is_none_or(|right| right == operation) {
@@ -121,13 +128,13 @@ impl Port {
         &self,
         operation: &'static str,
         about: &str,
-        answer: impl FnOnce(&World) -> Result<T, MiraklError>,
+        answer: impl FnOnce(&World, &Dice) -> Result<T, MiraklError>,
     ) -> Result<T, MiraklError> {
-        let fate = self.begin(false, false, || format!("{operation} {about}")).await;
-        let answer = self.key_is_refused(operation).and_then(|()| answer(self.world()));
-        self.end(fate).await;
-        if !matches!(fate, Fate::Goes | Fate::CrashAfter) {
-            return Err(match self.world().dice.between(0, 2) {
+        let call = self.begin(Kind::Question(operation), (self.channel, about), || format!("{operation} {about}")).await;
+        let answer = self.key_is_refused(operation).and_then(|()| answer(self.world(), &call.dice));
+        self.end(&call).await;
+        if call.fate != Fate::Goes {
+            return Err(match call.dice.between(0, 2) {
                 0 => MiraklError::refused(operation, 429, None, "Too Many Requests"),
                 1 => MiraklError { status: Some(503), ..MiraklError::unknown(operation, "Service Unavailable") },
                 _ => MiraklError::unknown(operation, "no answer"),
@@ -140,9 +147,9 @@ impl Port {
         let world = self.world();
         let lines = lines_of(&csv);
         let channel = self.channel;
-        let fate = self.begin(true, true, || format!("{operation} {lines:?}")).await;
-        if fate == Fate::Fails {
-            return Err(match world.dice.between(0, 1) {
+        let call = self.begin(Kind::Change(operation), channel, || format!("{operation} {lines:?}")).await;
+        if call.fails() {
+            return Err(match call.dice.between(0, 1) {
                 0 => MiraklError::not_sent(operation, "no connection"),
                 _ => MiraklError::refused(operation, 429, None, "Too Many Requests"),
             });
@@ -150,27 +157,27 @@ impl Port {
         self.key_is_refused(operation)?;
         world.advance(world.now());
         sending::sent(&self.invocation, channel, &lines).await;
-        self.invocation.seen.borrow_mut().sent.extend(lines.iter().map(|(offer_sku, _)| (channel, offer_sku.clone())));
-        if world.mishap(0.02) {
+        self.invocation.notes.seen.borrow_mut().sent.extend(lines.iter().map(|(offer_sku, _)| (channel, offer_sku.clone())));
+        if world.mishap(&call.dice, 0.02) {
             return Err(MiraklError::refused(operation, 400, None, "the file cannot be read"));
         }
-        let spoilt = if world.mishap(0.15) {
-            let import = match world.dice.between(0, 4) {
+        let spoilt = if world.mishap(&call.dice, 0.15) {
+            let import = match call.dice.between(0, 4) {
                 0 => ImportFate::Fails,
-                1 => ImportFate::Lost { applied: world.dice.chance(0.5) },
-                _ => ImportFate::Stuck { seconds: world.dice.between(30, 7200) },
+                1 => ImportFate::Lost { applied: call.dice.chance(0.5) },
+                _ => ImportFate::Stuck { seconds: call.dice.between(30, 7200) },
             };
             Some(import)
         } else {
             None
         };
         // A line that Mirakl does not take, for whatever reason it may have.
-        let bad_line = world.mishap(0.1).then(|| world.dice.index(lines.len()));
+        let bad_line = world.mishap(&call.dice, 0.1).then(|| call.dice.index(lines.len()));
         let place = {
             let mut sent = world.sent.borrow_mut();
-            let basis = self.invocation.basis.borrow().clone();
-            let is_answered = matches!(fate, Fate::Goes | Fate::CrashAfter);
-            let (began, at) = (self.invocation.began, world.now());
+            let basis = self.invocation.notes.basis.borrow().clone();
+            let is_answered = call.is_answered();
+            let (began, at) = (self.invocation.notes.began, world.now());
             sent[channel].push(Sent { basis, lines: lines.clone(), import_id: None, noticed: false, bad_line, is_answered, began, at });
             sent[channel].len() - 1
         };
@@ -189,9 +196,9 @@ impl Port {
             world.sent.borrow_mut()[channel][place].import_id.clone_from(&id);
             id.unwrap_or_default()
         };
-        if fate == Fate::Late {
-            let world = Rc::clone(&self.invocation.world);
-            let wait = world.dice.seconds(1, 50);
+        if call.fate == Fate::Late {
+            let world = Rc::clone(self.world());
+            let wait = call.dice.seconds(1, 50);
             tokio::task::spawn_local(async move {
                 tokio::time::sleep(wait).await;
                 effect(&world);
@@ -199,13 +206,13 @@ impl Port {
             return Err(MiraklError::unknown(operation, "no answer in time"));
         }
         let id = effect(world);
-        self.end(fate).await;
-        if fate == Fate::AnswerLost { Err(MiraklError::unknown(operation, "the answer was cut")) } else { Ok(id) }
+        self.end(&call).await;
+        if call.fate == Fate::AnswerLost { Err(MiraklError::unknown(operation, "the answer was cut")) } else { Ok(id) }
     }
 
     async fn status(&self, operation: &'static str, kind: ImportKind, import_id: &str) -> Result<StockImport, MiraklError> {
         let channel = self.channel;
-        self.question(operation, import_id, |world| {
+        self.question(operation, import_id, |world, _| {
             let found = world.shop(channel, |shop, now| {
                 shop.import(kind, SHOPS[channel], import_id).map(|import| {
                     let status = match import.status(now) {
@@ -230,7 +237,7 @@ impl Port {
 
     async fn errors(&self, operation: &'static str, kind: ImportKind, import_id: &str) -> Result<Vec<LineError>, MiraklError> {
         let channel = self.channel;
-        self.question(operation, import_id, |world| {
+        self.question(operation, import_id, |world, _| {
             let found = world.shop(channel, |shop, _| {
                 shop.import(kind, SHOPS[channel], import_id).map(|import| {
                     let error = |error: &simulators::mirakl::LineError| LineError {
@@ -295,7 +302,7 @@ impl MiraklStock for Port {
 
     async fn begin_offers_export(&self, _since: Option<Timestamp>) -> Result<String, MiraklError> {
         let channel = self.channel;
-        self.question("OF52", "", |world| {
+        self.question("OF52", "", |world, dice| {
             if world.plan.no_export[channel] {
                 return Err(MiraklError::refused("OF52", 404, None, "Not Found"));
             }
@@ -310,15 +317,15 @@ impl MiraklStock for Port {
             if let Some((known, _)) = known {
                 return Ok(known.clone());
             }
-            let ready = after(now, world.dice.seconds(1, 300));
-            exports.insert(id.clone(), Export { begun: now, ready, fails: world.mishap(0.3), offers: offers_of(world, channel) });
+            let ready = after(now, dice.seconds(1, 300));
+            exports.insert(id.clone(), Export { begun: now, ready, fails: world.mishap(dice, 0.3), offers: offers_of(world, channel) });
             Ok(id)
         })
         .await
     }
 
     async fn offers_export(&self, tracking_id: &str) -> Result<OffersExport, MiraklError> {
-        self.question("OF53", tracking_id, |world| {
+        self.question("OF53", tracking_id, |world, _| {
             let exports = world.exports.borrow();
             let export = exports.get(tracking_id).ok_or_else(|| MiraklError::refused("OF53", 404, None, "Not Found"))?;
             Ok(match export {
@@ -332,7 +339,7 @@ impl MiraklStock for Port {
 
     async fn exported_offers(&self, url: &str, mut each: impl FnMut(Result<ListedOffer, UnreadableOffer>)) -> Result<(), MiraklError> {
         let offers = self
-            .question("OF54", url, |world| {
+            .question("OF54", url, |world, _| {
                 let exports = world.exports.borrow();
                 exports.get(url).map(|export| export.offers.clone()).ok_or_else(|| MiraklError::refused("OF54", 404, None, "Not Found"))
             })
@@ -343,7 +350,7 @@ impl MiraklStock for Port {
 
     async fn list_offers(&self, offset: usize) -> Result<OfferPage, MiraklError> {
         let channel = self.channel;
-        self.question("OF21", "", |world| {
+        self.question("OF21", "", |world, _| {
             let all = offers_of(world, channel);
             let total_count = u64::try_from(all.len()).ok();
             let offers: Vec<ListedOffer> = all.into_iter().skip(offset).take(10).map(listed).collect();
@@ -365,17 +372,6 @@ impl MiraklOrders for Port {
 
     async fn write_references(&self, _references: &[SellerReference]) -> Result<Vec<ReferenceAnswer>, MiraklError> {
         Err(MiraklError::not_sent("OR04", "no push writes references"))
-    }
-}
-
-impl MiraklDirectory for Port {
-    type Client = Self;
-
-    async fn client(&self, channel: &Channel, _deadline: Timestamp) -> Result<Self, MiraklError> {
-        if self.world().mishap(self.world().profile.fails / 4.0) {
-            return Err(MiraklError::not_sent("key", "the key cannot be read"));
-        }
-        Ok(Self { invocation: Rc::clone(&self.invocation), channel: self.world().index(&channel.id) })
     }
 }
 
@@ -402,18 +398,19 @@ impl PrimaStock for Port {
             tokio::time::sleep(Duration::from_secs(20)).await;
             return Err(PrimaError::unknown("ProductAvailableToSell", "no answer in time").into());
         }
-        let fate = self.begin(false, false, || format!("ProductAvailableToSell {:?} to {:?}", range.from, range.to)).await;
-        self.invocation.seen.borrow_mut().has_failed |= !matches!(fate, Fate::Goes | Fate::CrashAfter);
+        let about = || format!("{:?} to {:?}", range.from, range.to);
+        let call = self.begin(Kind::Figures("ProductAvailableToSell"), (&range.from, &range.to), about).await;
+        self.invocation.notes.seen.borrow_mut().has_failed |= !call.is_answered();
         let now = world.now();
         let rows = if world.empty.get() { Vec::new() } else { world.office.borrow_mut().available(&range.from, &range.to, now) };
         // It takes a while to answer.
-        tokio::time::sleep(Duration::from_millis(world.dice.between(100, 8000))).await;
-        self.end(fate).await;
-        if !matches!(fate, Fate::Goes | Fate::CrashAfter) || world.silent.get() {
+        tokio::time::sleep(Duration::from_millis(call.dice.between(100, 8000))).await;
+        self.end(&call).await;
+        if call.fate != Fate::Goes || world.silent.get() {
             return Err(PrimaError::unknown("ProductAvailableToSell", "the answer was cut").into());
         }
         if let Some(most) = world.plan.longest_answer.filter(|most| rows.len() > *most && !world.quiet.get()) {
-            self.invocation.seen.borrow_mut().has_failed = true;
+            self.invocation.notes.seen.borrow_mut().has_failed = true;
             world.tell(|| "the answer is cut for its length".to_owned());
             return Err(RangeFailure {
                 error: PrimaError::unknown("ProductAvailableToSell", "the answer was cut for its length"),
@@ -425,7 +422,7 @@ impl PrimaStock for Port {
         let answered: BTreeSet<&Sku> = rows.iter().map(|row| &row.sku).collect();
         let is_within = |product: &str| product >= range.from.as_str() && (range.to.is_empty() || product <= range.to.as_str());
         let lacked = world.plan.items.iter().filter(|item| is_within(&item.sku.product) && !answered.contains(&item.sku));
-        self.invocation.seen.borrow_mut().lacked.extend(lacked.map(|item| item.offer_sku.clone()));
+        self.invocation.notes.seen.borrow_mut().lacked.extend(lacked.map(|item| item.offer_sku.clone()));
         Ok(self.reading(&rows, basis, asked_at, really_asked_at))
     }
 
@@ -436,7 +433,7 @@ impl PrimaStock for Port {
             tokio::time::sleep(Duration::from_secs(20)).await;
             return Err(PrimaError::unknown("MultiAvailableToSell", "no answer in time"));
         }
-        let fate = self.begin(false, false, || format!("MultiAvailableToSell of {}", skus.len())).await;
+        let call = self.begin(Kind::Figures("MultiAvailableToSell"), (), || format!("of {}", skus.len())).await;
         let wanted: Vec<Sku> = skus
             .iter()
             .map(|sku| {
@@ -445,9 +442,9 @@ impl PrimaStock for Port {
             })
             .collect();
         let rows = if world.empty.get() { Vec::new() } else { world.office.borrow_mut().available_of(&wanted, world.now()) };
-        tokio::time::sleep(Duration::from_millis(world.dice.between(50, 2000))).await;
-        self.end(fate).await;
-        if !matches!(fate, Fate::Goes | Fate::CrashAfter) || world.silent.get() {
+        tokio::time::sleep(Duration::from_millis(call.dice.between(50, 2000))).await;
+        self.end(&call).await;
+        if call.fate != Fate::Goes || world.silent.get() {
             return Err(PrimaError::unknown("MultiAvailableToSell", "the answer was cut"));
         }
         Ok(self.reading(&rows, basis, asked_at, really_asked_at))
@@ -459,7 +456,7 @@ impl Port {
     fn reading(&self, rows: &[SkuFigures], basis: StockBasis, asked_at: Timestamp, really_asked_at: Timestamp) -> RangeReading {
         let mut by_key: BTreeMap<SkuKey, Result<u32, WhyNot>> = BTreeMap::new();
         let mut products = Vec::new();
-        let mut basis_of_run = self.invocation.basis.borrow_mut();
+        let mut basis_of_run = self.invocation.notes.basis.borrow_mut();
         basis_of_run.answered_at = Some(self.world().now());
         for row in rows {
             let key = SkuKey::of(&row.sku.product, row.sku.matrix.iter().map(String::as_str));
@@ -471,7 +468,7 @@ impl Port {
         for row in rows {
             let key = SkuKey::of(&row.sku.product, row.sku.matrix.iter().map(String::as_str));
             let offer_sku = format!("{}-{}-{}", row.sku.product, row.sku.matrix[0], row.sku.matrix[1]);
-            self.invocation.seen.borrow_mut().answered.insert(offer_sku.clone());
+            self.invocation.notes.seen.borrow_mut().answered.insert(offer_sku.clone());
             let known = basis_of_run.figures.entry(offer_sku).or_default();
             *known = match by_key.get(&key) {
                 Some(Ok(free)) => Answered { figure: Some((really_asked_at, *free)), ..Answered::default() },
@@ -489,12 +486,12 @@ impl Port {
     /// An answer is taken over: what it lacked is counted once a run, whatever ranges it was asked for in. An empty catalogue is no
     /// evidence of anything.
     fn count_lacking(&self) {
-        let mut seen = self.invocation.seen.borrow_mut();
+        let mut seen = self.invocation.notes.seen.borrow_mut();
         let lacked = std::mem::take(&mut seen.lacked);
         if seen.answered.is_empty() && !seen.has_failed {
             return;
         }
-        let mut basis = self.invocation.basis.borrow_mut();
+        let mut basis = self.invocation.notes.basis.borrow_mut();
         for offer_sku in lacked.difference(&seen.answered) {
             basis.figures.entry(offer_sku.clone()).or_default().lacking += 1;
         }
@@ -504,7 +501,7 @@ impl Port {
     async fn note_ledger(&self, channel: &str) {
         let Some(index) = CHANNELS.iter().take(LIVE).position(|id| *id == channel) else { return };
         let ledger = self.world().entries(index).await;
-        let mut seen = self.invocation.seen.borrow_mut();
+        let mut seen = self.invocation.notes.seen.borrow_mut();
         if seen.sent.is_empty() {
             seen.ledgers.insert(index, ledger);
         }
@@ -514,19 +511,7 @@ impl Port {
         let Some(channel) = (0..LIVE).find(|channel| stock_files::offers_of(CHANNELS[*channel]) == name) else { return };
         let list = bytes.and_then(|bytes| OffersList::decode(bytes.to_vec()).ok());
         let listed = list.map(|list| list.skus().map(str::to_owned).collect());
-        self.invocation.seen.borrow_mut().listed.insert(channel, listed.unwrap_or_default());
-    }
-}
-
-fn unavailable() -> StoreError {
-    StoreError::Unavailable("throttled".to_owned())
-}
-
-impl Port {
-    async fn load(&self, what: &str) -> Result<(), StoreError> {
-        let fate = self.begin(false, false, || format!("load {what}")).await;
-        self.end(fate).await;
-        if matches!(fate, Fate::Goes | Fate::CrashAfter) { Ok(()) } else { Err(unavailable()) }
+        self.invocation.notes.seen.borrow_mut().listed.insert(channel, listed.unwrap_or_default());
     }
 }
 
@@ -535,68 +520,8 @@ impl FlightStore for Port {
         self.load("flights").await?;
         let world = self.world();
         let flights = world.store.flights(channel).await;
-        self.invocation.basis.borrow_mut().flights_at.insert(world.index(channel), world.now());
+        self.invocation.notes.basis.borrow_mut().flights_at.insert(world.index(channel), world.now());
         flights
-    }
-}
-
-impl Store for Port {
-    async fn load_order(&self, key: &OrderKey) -> Result<Option<OrderRow>, StoreError> {
-        self.world().store.load_order(key).await
-    }
-
-    async fn load_orders(&self, keys: &[OrderKey]) -> Result<HashMap<OrderKey, OrderRow>, StoreError> {
-        self.world().store.load_orders(keys).await
-    }
-
-    async fn save_order(&self, row: &mut OrderRow) -> Result<(), StoreError> {
-        self.world().violate(format!("a push writes the row of {}", row.key));
-        Err(unavailable())
-    }
-
-    async fn orders_in(&self, channel: &str, index_state: &str, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
-        self.world().store.orders_in(channel, index_state, limit).await
-    }
-
-    async fn orders_due(&self, channel: &str, index_state: &str, until: Timestamp, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
-        self.world().store.orders_due(channel, index_state, until, limit).await
-    }
-
-    async fn holder_of(&self, number: &str) -> Result<Option<OrderKey>, StoreError> {
-        self.world().store.holder_of(number).await
-    }
-
-    async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError> {
-        self.world().store.reserve_number(number, key).await
-    }
-
-    async fn load_poll(&self, channel: &str) -> Result<PollState, StoreError> {
-        self.load("poll").await?;
-        let world = self.world();
-        let poll = world.store.load_poll(channel).await?;
-        Ok(PollState { seen_until: Some(world.seen_until(world.index(channel))), ..poll })
-    }
-
-    async fn save_poll(&self, channel: &str, poll: &mut PollState) -> Result<(), StoreError> {
-        self.world().store.save_poll(channel, poll).await
-    }
-
-    async fn load_collection(&self) -> Result<CollectionState, StoreError> {
-        self.world().store.load_collection().await
-    }
-
-    async fn save_collection(&self, collection: &mut CollectionState) -> Result<(), StoreError> {
-        self.world().store.save_collection(collection).await
-    }
-
-    async fn load_intake(&self) -> Result<PrimaIntake, StoreError> {
-        self.load("intake").await?;
-        self.world().store.load_intake().await
-    }
-
-    async fn save_intake(&self, intake: &mut PrimaIntake) -> Result<(), StoreError> {
-        self.load("intake").await?;
-        self.world().store.save_intake(intake).await
     }
 }
 
@@ -616,8 +541,9 @@ impl LedgerStore for Port {
     }
 
     async fn save_record<T: Serialize>(&self, record: StockRecord<'_>, document: &T, version: &Version) -> Result<Version, StoreError> {
-        let fate = self.begin(true, false, || format!("save {}", name_of(record))).await;
-        if fate == Fate::Fails {
+        let name = name_of(record);
+        let call = self.begin(Kind::Save, &name, || name.clone()).await;
+        if call.fails() {
             return Err(unavailable());
         }
         let saved = self.world().ledger.save_record(record, document, version).await;
@@ -626,10 +552,10 @@ impl LedgerStore for Port {
             self.note_ledger(channel).await;
         }
         if let Err(problem) = &saved {
-            self.world().tell(|| format!("{:<12} {problem}", self.invocation.caller.name));
+            self.world().tell(|| format!("       {} {problem}", self.invocation.caller));
         }
-        self.end(fate).await;
-        if fate == Fate::AnswerLost { Err(unavailable()) } else { saved }
+        self.end(&call).await;
+        if call.fate == Fate::AnswerLost { Err(unavailable()) } else { saved }
     }
 
     async fn load_kept(&self, channel: &str) -> Result<Kept, StoreError> {
@@ -639,13 +565,13 @@ impl LedgerStore for Port {
     }
 
     async fn put_part(&self, channel: &str, name: &str, part: Vec<u8>) -> Result<(), StoreError> {
-        let fate = self.begin(true, false, || format!("put a part of {channel}")).await;
-        if fate == Fate::Fails {
+        let call = self.begin(Kind::Save, ("part", channel), || format!("a part of {channel}")).await;
+        if call.fails() {
             return Err(unavailable());
         }
         let put = self.world().ledger.put_part(channel, name, part).await;
-        self.end(fate).await;
-        if fate == Fate::AnswerLost { Err(unavailable()) } else { put }
+        self.end(&call).await;
+        if call.fate == Fate::AnswerLost { Err(unavailable()) } else { put }
     }
 
     async fn delete_part(&self, channel: &str, name: &str) -> Result<(), StoreError> {
@@ -660,7 +586,7 @@ impl StockFiles for Port {
         if name == FIGURES
             && let Some(bytes) = &bytes
         {
-            self.invocation.basis.borrow_mut().figures = self.world().figures.borrow().get(bytes).cloned().unwrap_or_default();
+            self.invocation.notes.basis.borrow_mut().figures = self.world().figures.borrow().get(bytes).cloned().unwrap_or_default();
         }
         self.note_list(name, bytes.as_deref());
         Ok(bytes)
@@ -670,93 +596,41 @@ impl StockFiles for Port {
         if name == FIGURES {
             self.count_lacking();
         }
-        let fate = self.begin(true, false, || format!("write {name}")).await;
-        if fate == Fate::Fails {
+        let call = self.begin(Kind::Write, name, || name.to_owned()).await;
+        if call.fails() {
             return Err(unavailable());
         }
         if name == FIGURES {
-            let known = self.invocation.basis.borrow().figures.clone();
+            let known = self.invocation.notes.basis.borrow().figures.clone();
             self.world().figures.borrow_mut().insert(bytes.clone(), known);
         }
         self.note_list(name, Some(&bytes));
         if let Some(channel) = name.strip_prefix("imports/").and_then(|name| name.split('/').next()) {
             let index = self.world().index(channel);
             let ledger = self.world().entries(index).await;
-            self.invocation.seen.borrow_mut().at_keeping.insert(index, ledger);
+            self.invocation.notes.seen.borrow_mut().at_keeping.insert(index, ledger);
         }
         self.world().files.write(name, bytes).await?;
-        self.end(fate).await;
-        if fate == Fate::AnswerLost { Err(unavailable()) } else { Ok(()) }
+        self.end(&call).await;
+        if call.fate == Fate::AnswerLost { Err(unavailable()) } else { Ok(()) }
     }
-}
-
-fn not_sent(failed: usize) -> QueueError {
-    QueueError { message: "the queue did not answer".to_owned(), failed: (0..failed).collect() }
 }
 
 impl ImportQueue for Port {
     async fn ask_later(&self, message: &ImportMessage, delay: Duration) -> Result<(), QueueError> {
-        let fate = self.begin(true, false, || format!("ask about {} in {delay:?}", message.mark)).await;
-        if fate == Fate::Fails {
-            return Err(not_sent(1));
+        let world = self.world();
+        let call = self.begin(Kind::Send, &message.channel, || format!("ask about {} in {delay:?}", message.mark)).await;
+        if call.fails() {
+            return Err(not_sent([0]));
         }
         // SQS loses none; a mistake of somebody's does: a queue emptied by hand.
-        if !self.world().mishap(0.03) {
-            self.world().ask_later(message, delay);
+        if !world.mishap(&call.dice, 0.03) {
+            let body = Body::Text(serde_json::to_string(message).unwrap_or_default());
+            world.imports.borrow_mut().send(body, after(world.now(), delay), call.dice.between(0, 1 << 20));
+            world.imports_moved.notify_one();
         }
-        self.end(fate).await;
-        if fate == Fate::AnswerLost { Err(not_sent(1)) } else { Ok(()) }
-    }
-}
-
-impl OrderQueue for Port {
-    async fn send(&self, messages: &[OrderMessage], _delay: Duration) -> Result<(), QueueError> {
-        self.world().violate("a push sends order messages".to_owned());
-        Err(not_sent(messages.len()))
-    }
-
-    async fn send_exceptions(&self, exceptions: &[ExceptionMessage]) -> Result<(), QueueError> {
-        let fate = self.begin(true, false, || format!("show {:?}", exceptions.iter().map(|one| &one.kind).collect::<Vec<_>>())).await;
-        if fate == Fate::Fails {
-            return Err(not_sent(exceptions.len()));
-        }
-        exceptions.iter().for_each(|exception| self.world().show(exception));
-        self.end(fate).await;
-        if fate == Fate::AnswerLost { Err(not_sent(exceptions.len())) } else { Ok(()) }
-    }
-}
-
-impl ShownExceptions for Port {
-    async fn shown(&self) -> Result<Vec<ShownException>, QueueError> {
-        if self.world().mishap(self.world().profile.fails) {
-            return Err(not_sent(0));
-        }
-        let shown = self.world().shown.borrow();
-        Ok(shown.iter().map(|(id, exception)| ShownException { exception: exception.clone(), handle: id.to_string() }).collect())
-    }
-
-    async fn withdraw(&self, shown: &ShownException) -> Result<(), QueueError> {
-        if self.world().mishap(self.world().profile.fails) {
-            return Err(not_sent(1));
-        }
-        if let Ok(id) = shown.handle.parse::<u64>() {
-            self.world().shown.borrow_mut().remove(&id);
-        }
-        Ok(())
-    }
-
-    async fn put_back(&self, _shown: &ShownException) {}
-}
-
-impl EventBus for Port {
-    async fn publish(&self, events: &[Event]) -> Result<(), EventError> {
-        let fate = self.begin(true, false, || format!("publish {:?}", events.iter().map(|event| &event.reason).collect::<Vec<_>>())).await;
-        if fate == Fate::Fails {
-            return Err(EventError("throttled".to_owned()));
-        }
-        self.world().events.borrow_mut().extend(events.iter().cloned());
-        self.end(fate).await;
-        if fate == Fate::AnswerLost { Err(EventError("no answer".to_owned())) } else { Ok(()) }
+        self.end(&call).await;
+        if call.fate == Fate::AnswerLost { Err(not_sent([0])) } else { Ok(()) }
     }
 }
 
@@ -775,11 +649,11 @@ impl StockBook for Port {
         let world = self.world();
         let index = world.index(channel);
         if world.wrong_documents.get() == Some(index) {
-            self.invocation.wrong_documents.set(true);
+            self.invocation.notes.wrong_documents.set(true);
             return Err(UnusableDocument::Wrong(FieldError::new("floor_minutes", "takes 1 to 1440").to_string()));
         }
         let rules = world.rules.borrow()[index].clone();
-        self.invocation.basis.borrow_mut().rules.insert(index, rules.clone());
+        self.invocation.notes.basis.borrow_mut().rules.insert(index, rules.clone());
         Ok(StockPages { rules, skus: Plan::reader() })
     }
 

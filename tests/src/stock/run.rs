@@ -1,6 +1,5 @@
 //! One run: the schedule, the queue's consumers, and everybody else, each a task on virtual time.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,17 +11,18 @@ use shared::kit::clock::after;
 use shared::prima::connection::PrimaManners;
 use simulators::mirakl::ImportStatus;
 
-use super::ports::{Invocation, Port};
-use super::world::{Basis, LIVE, Shared, World};
+use super::ports::{Invocation, Notes, Port};
+use super::world::{LIVE, Shared, World};
 use super::{judge, orders, people, sending};
+use crate::world::consume::{self, Source};
+use crate::world::queue::{Body, Delivery};
+use crate::world::scene::Scene as _;
 
 /// The functions' timeouts (template: `Timeout`).
 const PUSH_TIMEOUT: Duration = Duration::from_secs(300);
 const CHECK_TIMEOUT: Duration = Duration::from_secs(60);
 /// Six times the latter.
 const VISIBILITY: Duration = Duration::from_secs(360);
-/// Receives before a message goes to the dead-letter queue (template: `maxReceiveCount`).
-const RECEIVES: u32 = 5;
 /// How long a quiet world's orders and imports may take to end.
 const ENDING: Duration = Duration::from_secs(24 * 3600);
 
@@ -95,7 +95,7 @@ async fn live(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
     tokio::task::spawn_local(people::engineers(Rc::clone(&world)));
     if world.plan.agreed_after > 0 {
         tokio::time::sleep(Duration::from_secs(world.plan.agreed_after)).await;
-        if !world.shown.borrow().values().any(|shown| shown.kind == "basis-missing") && world.calm {
+        if !world.queue.borrow().exceptions.values().any(|shown| shown.kind == "basis-missing") && world.calm {
             world.violate("nobody was told that the basis is missing".to_owned());
         }
         world.agreed.set(true);
@@ -109,7 +109,7 @@ async fn live(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
         violations: world.violations.borrow().clone(),
         trace: world.trace.borrow_mut().take().unwrap_or_default(),
         faults: world.faults.get(),
-        calls: world.calls.get(),
+        calls: world.effects.get(),
         sold: world.sold.get(),
         beyond: world.beyond.get(),
         imports: world.shops.borrow().iter().map(|shop| shop.imports().count()).sum(),
@@ -171,33 +171,21 @@ async fn settle(world: &Shared) {
     for wrong in judge::exceptions(world) {
         world.violate(format!("at rest: {wrong}"));
     }
-    if world.calm && !world.queue.borrow().is_empty() {
-        world.violate(format!("at rest {} messages wait", world.queue.borrow().len()));
+    if world.calm && !world.imports.borrow().is_empty() {
+        world.violate(format!("at rest {} messages wait", world.imports.borrow().len()));
     }
-}
-
-fn port(world: &Shared, name: String) -> Port {
-    let invocation = Invocation {
-        world: Rc::clone(world),
-        caller: world.caller(name),
-        began: world.now(),
-        agreed: world.agreed.get(),
-        basis: RefCell::new(Basis { began: world.now(), ..Basis::default() }),
-        wrong_documents: Default::default(),
-        seen: Default::default(),
-    };
-    Port { invocation: Rc::new(invocation), channel: 0 }
 }
 
 pub(super) async fn schedule(world: Shared) {
     let mut minute = 0_u64;
     loop {
         minute += 1;
-        if !world.mishap(world.profile.twice / 5.0) {
-            tokio::task::spawn_local(tick(Rc::clone(&world), minute));
+        let dice = world.dice_of(("minute", minute));
+        if !world.mishap(&dice, world.profile.delivered_twice / 5.0) {
+            tokio::task::spawn_local(tick(Rc::clone(&world)));
         }
-        if world.mishap(world.profile.twice / 4.0) {
-            tokio::task::spawn_local(tick(Rc::clone(&world), minute));
+        if world.mishap(&dice, world.profile.scheduled_twice) {
+            tokio::task::spawn_local(tick(Rc::clone(&world)));
         }
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
@@ -219,9 +207,9 @@ impl PortTypes for Simulated {
     type Book = Port;
 }
 
-async fn tick(world: Shared, minute: u64) {
-    let port = port(&world, format!("push {minute}"));
-    let id = format!("{minute}-{}", world.dice.between(0, 1 << 40));
+async fn tick(world: Shared) {
+    let port = Port::new(&Invocation::new(&world, "push", world.profile.crash, Notes::new(&world)));
+    let id = port.invocation.caller.name.replace(' ', "-");
     let agreement =
         || BasisAgreement { figure: world.plan.basis, agreed_by: "Anna Field".to_owned(), agreed_on: jiff::civil::date(2026, 11, 2) };
     let ports = push_stock::Ports::<Simulated> {
@@ -234,16 +222,16 @@ async fn tick(world: Shared, minute: u64) {
         events: port.clone(),
         clock: port.clone(),
         book: port.clone(),
-        settings: StockSettings { basis: port.invocation.agreed.then(agreement), ..world.plan.settings.clone() },
+        settings: StockSettings { basis: port.invocation.notes.agreed.then(agreement), ..world.plan.settings.clone() },
         manners: PrimaManners { answer_timeout_seconds: 20, ..PrimaManners::default() },
     };
     let run = push_stock::Run { id, hard_deadline: after(world.now(), PUSH_TIMEOUT) };
-    match world.supervise(&port.invocation.caller, PUSH_TIMEOUT, ports.tick(&run)).await {
+    match port.invocation.supervise(PUSH_TIMEOUT, ports.tick(&run)).await {
         Some(Ok(report)) if !report.overlapped && !report.unagreed => {
             world.tell(|| {
                 format!(
-                    "{:<12} {:?}",
-                    port.invocation.caller.name,
+                    "       {} {:?}",
+                    port.invocation.caller,
                     report
                         .channels
                         .iter()
@@ -251,7 +239,8 @@ async fn tick(world: Shared, minute: u64) {
                         .collect::<Vec<_>>()
                 )
             });
-            let looked: BTreeMap<_, _> = port.invocation.basis.borrow().flights_at.iter().map(|(channel, at)| (*channel, *at)).collect();
+            let looked: BTreeMap<_, _> =
+                port.invocation.notes.basis.borrow().flights_at.iter().map(|(channel, at)| (*channel, *at)).collect();
             let published_to: Vec<usize> = report.channels.iter().map(|one| world.index(&one.channel)).collect();
             judge::ledger(&world, &looked, &published_to).await;
             let is_looked_at = |one: &&ChannelReport| one.decision.as_ref().is_some_and(|decision| *decision != Decision::NoOffersList);
@@ -259,7 +248,7 @@ async fn tick(world: Shared, minute: u64) {
                 sending::confirmed(&port.invocation, world.index(&one.channel));
             }
         }
-        ended => world.tell(|| format!("{:<12} {ended:?}", port.invocation.caller.name)),
+        ended => world.tell(|| format!("       {} {ended:?}", port.invocation.caller)),
     }
     for channel in 0..LIVE {
         for item in &world.plan.items {
@@ -270,33 +259,25 @@ async fn tick(world: Shared, minute: u64) {
 }
 
 pub(super) async fn consume(world: Shared) {
-    let mut number = 0_u64;
-    loop {
-        tokio::time::sleep(Duration::from_millis(1000)).await;
-        let now = world.now();
-        let due: Vec<u64> = world.queue.borrow().iter().filter(|(_, waiting)| waiting.visible_at <= now).map(|(id, _)| *id).collect();
-        for id in due {
-            let twice = world.mishap(world.profile.twice);
-            let body = {
-                let mut queue = world.queue.borrow_mut();
-                let Some(waiting) = queue.get_mut(&id) else { continue };
-                waiting.receives += 1;
-                if waiting.receives > RECEIVES {
-                    queue.remove(&id);
-                    continue;
-                }
-                let again = if twice { Duration::from_millis(world.dice.between(0, 40_000)) } else { VISIBILITY };
-                waiting.visible_at = after(now, again);
-                waiting.body.clone()
-            };
-            number += 1;
-            tokio::task::spawn_local(check(Rc::clone(&world), number, id, body));
+    let twice = world.profile.delivered_twice;
+    consume::consume(
+        world,
+        Source { queue: |world: &World| (&world.imports, &world.imports_moved), most: 1, at_once: 10, visibility: VISIBILITY, twice },
+        check,
+    )
+    .await;
+}
+
+async fn check(world: Shared, deliveries: Vec<Delivery>) {
+    for Delivery { id, body } in deliveries {
+        if let Body::Text(body) = body {
+            check_one(&world, id, &body).await;
         }
     }
 }
 
-async fn check(world: Shared, number: u64, id: u64, body: String) {
-    let port = port(&world, format!("check {number}"));
+async fn check_one(world: &Shared, id: u64, body: &str) {
+    let port = Port::new(&Invocation::new(world, "check", world.profile.crash_consumer, Notes::new(world)));
     let ports = check_stock_imports::Ports {
         directory: port.clone(),
         ledger: port.clone(),
@@ -306,9 +287,9 @@ async fn check(world: Shared, number: u64, id: u64, body: String) {
         book: port.clone(),
     };
     let run = check_stock_imports::Run { hard_deadline: after(world.now(), CHECK_TIMEOUT) };
-    let done = world.supervise(&port.invocation.caller, CHECK_TIMEOUT, ports.handle(&id.to_string(), &body, &run)).await;
-    world.tell(|| format!("{:<12} {body} {done:?}", port.invocation.caller.name));
+    let done = port.invocation.supervise(CHECK_TIMEOUT, ports.handle(&id.to_string(), body, &run)).await;
+    world.tell(|| format!("       {} {body} {done:?}", port.invocation.caller));
     if matches!(done, Some(Disposition::Done(_))) {
-        world.queue.borrow_mut().remove(&id);
+        world.imports.borrow_mut().delete(id);
     }
 }

@@ -24,7 +24,7 @@ const ZEROES: usize = 5;
 /// What may not be sent.
 pub(super) async fn sent(invocation: &Invocation, channel: usize, lines: &[(String, u32)]) {
     let world = &invocation.world;
-    if !invocation.agreed {
+    if !invocation.notes.agreed {
         world.violate(format!("{} is published to, and nobody has agreed which figure is free", CHANNELS[channel]));
     }
     if channel >= LIVE {
@@ -34,7 +34,7 @@ pub(super) async fn sent(invocation: &Invocation, channel: usize, lines: &[(Stri
     one_at_a_time(world, channel);
     let memory = world.ledger.load_record::<PushMemory>(StockRecord::Push(CHANNELS[channel])).await.map(|(memory, _)| memory);
     let zeroes_allowed = memory.is_ok_and(|memory| memory.zeroes_allowed_until.is_some_and(|until| after(until, SLACK) > world.now()));
-    let seen = invocation.seen.borrow();
+    let seen = invocation.notes.seen.borrow();
     let entries = seen.at_keeping.get(&channel);
     if !zeroes_allowed {
         zeroes(invocation, channel, lines);
@@ -61,15 +61,15 @@ pub(super) async fn sent(invocation: &Invocation, channel: usize, lines: &[(Stri
 fn raised(invocation: &Invocation, seen: &Seen, channel: usize, offer_sku: &str, quantity: u32) {
     let world = &invocation.world;
     let silent_for = Duration::from_secs(60 * u64::from(world.plan.settings.raise_within_minutes)) + SLACK;
-    let answered = invocation.basis.borrow().figures.get(offer_sku).copied().unwrap_or_default();
+    let answered = invocation.notes.basis.borrow().figures.get(offer_sku).copied().unwrap_or_default();
     match answered.figure {
-        Some((asked_at, _)) if after(asked_at, silent_for) >= invocation.began => {}
+        Some((asked_at, _)) if after(asked_at, silent_for) >= invocation.notes.began => {}
         figure => world.violate(format!("{offer_sku} of {} is raised to {quantity} by a figure of {figure:?}", CHANNELS[channel])),
     }
     if answered.is_unusable || answered.lacking > 0 {
         world.violate(format!("{offer_sku} of {} is raised to {quantity}, and Prima's latest answer was {answered:?}", CHANNELS[channel]));
     }
-    if invocation.wrong_documents.get() {
+    if invocation.notes.wrong_documents.get() {
         world.violate(format!("{offer_sku} of {} is raised although a channel's documents are wrong", CHANNELS[channel]));
     }
     // Where the last pieces are divided, all offers together are judged ([`super::judge::together`]).
@@ -88,15 +88,17 @@ fn lowered_first(invocation: &Invocation, seen: &Seen, channel: usize, other: us
         return;
     };
     let known = seen.ledgers.get(&other).and_then(|entries| entries.shown.get(offer_sku)).copied().unwrap_or(Shown::Never);
+    // What is in doubt above an entry that was never made may be anything.
+    let is_unknown = matches!(known, Shown::Never | Shown::InDoubt(u32::MAX));
+    // Whoever has lost the memory of what is shown publishes it all anew, in what order ever.
+    if is_unknown && world.emptied.get() {
+        return;
+    }
     if known != Shown::Never && i64::from(known.highest()) > should {
         world.violate(format!(
             "{offer_sku} of {} is raised to {quantity} while {} is taken to show {known:?}, and should show {should}",
             CHANNELS[channel], CHANNELS[other]
         ));
-    }
-    // Whoever has lost the memory of what is shown publishes it all anew, in what order ever.
-    if known == Shown::Never && world.emptied.get() {
-        return;
     }
     let Some(applied) = world.applied.borrow().get(&(other, offer_sku.to_owned())).cloned() else { return };
     let late = world.sent.borrow()[other].iter().take(applied.latest).any(|sent| !sent.noticed);
@@ -116,7 +118,7 @@ fn lowered_first(invocation: &Invocation, seen: &Seen, channel: usize, other: us
 fn while_at_work(invocation: &Invocation, channel: usize, offer_sku: &str, of: impl Fn(&OfferLimits<'_>) -> i64) -> Vec<i64> {
     let world = &invocation.world;
     let Some(item) = world.item(offer_sku) else { return Vec::new() };
-    invocation.basis.borrow().limits_of(channel, item, world.now()).iter().map(of).collect()
+    invocation.notes.basis.borrow().limits_of(channel, item, world.now()).iter().map(of).collect()
 }
 
 /// What a channel shows of so many units that are left over all channels.
@@ -148,7 +150,7 @@ fn no_lower_than_known(invocation: &Invocation, channel: usize, offer_sku: &str,
     if world.plan.settings.last_pieces != LastPieces::Copy {
         return;
     }
-    let answered = invocation.basis.borrow().figures.get(offer_sku).copied().unwrap_or_default();
+    let answered = invocation.notes.basis.borrow().figures.get(offer_sku).copied().unwrap_or_default();
     let Some((asked_at, free)) = answered.figure else { return };
     if answered.lacking >= world.plan.settings.absent_readings {
         return;
@@ -174,7 +176,7 @@ fn no_lower_than_known(invocation: &Invocation, channel: usize, offer_sku: &str,
 /// No mass of zeroes goes out because Prima has none, unless a person has looked.
 fn zeroes(invocation: &Invocation, channel: usize, lines: &[(String, u32)]) {
     let world = &invocation.world;
-    let (seen, basis) = (invocation.seen.borrow(), invocation.basis.borrow());
+    let (seen, basis) = (invocation.notes.seen.borrow(), invocation.notes.basis.borrow());
     let Some(entries) = seen.at_keeping.get(&channel) else { return };
     let is_gone = |offer_sku: &str| {
         let answered = basis.figures.get(offer_sku).copied().unwrap_or_default();
@@ -211,7 +213,7 @@ fn one_at_a_time(world: &World, channel: usize) {
 /// knew, and is held against that from now on.
 pub(super) fn confirmed(invocation: &Invocation, channel: usize) {
     let world = &invocation.world;
-    let (seen, basis) = (invocation.seen.borrow(), invocation.basis.borrow());
+    let (seen, basis) = (invocation.notes.seen.borrow(), invocation.notes.basis.borrow());
     let Some(listed) = seen.listed.get(&channel) else { return };
     for item in world.plan.items.iter().filter(|item| listed.contains(&item.offer_sku)) {
         let answered = basis.figures.get(&item.offer_sku).copied().unwrap_or_default();
@@ -223,7 +225,7 @@ pub(super) fn confirmed(invocation: &Invocation, channel: usize) {
         // What an import has changed meanwhile, or a stray one out of turn, is not what the run has looked at.
         if let Some(applied) = world.applied.borrow_mut().get_mut(&(channel, item.offer_sku.clone()))
             && !applied.is_overtaken()
-            && applied.at < invocation.began
+            && applied.at < invocation.notes.began
         {
             applied.basis = basis.clone();
             applied.buffer = least_buffer(&basis, channel, item, world.now());

@@ -7,11 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::domain::channel::{Channel, Mode};
-use shared::domain::events::Event;
-use shared::domain::queue::{ExceptionMessage, ImportMessage};
 use shared::domain::state::ledger::LedgerStore as _;
 use shared::domain::state::ledger::memory::MemoryLedger;
-use shared::domain::state::memory::MemoryStore;
 use shared::domain::stock::files::MemoryStockFiles;
 use shared::domain::stock::ledger::sku_hash;
 use shared::domain::stock::offer::Shown;
@@ -21,9 +18,8 @@ use simulators::mirakl::{ImportFate, Marketplace, NewOffer, Settings, order_json
 use simulators::prima::{Installation, OrderRules, Stage, Stock, StockRow, StockRules};
 
 use super::plan::{self, Item, Plan};
-use crate::faults::Course;
-use crate::simulation::dice::Dice;
-use crate::simulation::world::beginning;
+use crate::world::base::{Base, Setting, beginning};
+use crate::world::dice::Dice;
 
 /// The channels: two that are published to, of which one has a name that ends as no word does, and one that only sells.
 pub(super) const CHANNELS: [&str; 3] = ["harbour-uk", "modehaus-", "loft-us"];
@@ -161,28 +157,15 @@ impl Applied {
     }
 }
 
-/// A message of the imports' queue.
-#[derive(Clone, Debug)]
-pub(super) struct Waiting {
-    pub(super) visible_at: Timestamp,
-    pub(super) body: String,
-    pub(super) receives: u32,
-}
-
 /// Everything of one run.
 #[derive(Debug)]
 pub(super) struct World {
-    course: Course,
+    base: Base,
     pub(super) plan: Plan,
-    pub(super) store: MemoryStore,
     pub(super) ledger: MemoryLedger,
     pub(super) files: MemoryStockFiles,
     pub(super) shops: RefCell<Vec<Marketplace>>,
     pub(super) office: RefCell<Installation>,
-    pub(super) queue: RefCell<BTreeMap<u64, Waiting>>,
-    next_message: Cell<u64>,
-    pub(super) shown: RefCell<BTreeMap<u64, ExceptionMessage>>,
-    pub(super) events: RefCell<Vec<Event>>,
     pub(super) channels: Vec<Channel>,
     /// Which answers each version of the figures' file comes from.
     pub(super) figures: RefCell<HashMap<Vec<u8>, BTreeMap<String, Answered>>>,
@@ -233,10 +216,10 @@ pub(super) struct Export {
 }
 
 impl std::ops::Deref for World {
-    type Target = Course;
+    type Target = Base;
 
-    fn deref(&self) -> &Course {
-        &self.course
+    fn deref(&self) -> &Base {
+        &self.base
     }
 }
 
@@ -283,15 +266,10 @@ impl World {
             ..crate::simulation::plan::channel(CHANNELS[index], 1, beginning())
         };
         Self {
-            store: MemoryStore::default(),
             ledger: MemoryLedger::default(),
             files: MemoryStockFiles::default(),
             shops: RefCell::new(shops.into()),
             office: RefCell::new(office),
-            queue: RefCell::default(),
-            next_message: Cell::new(0),
-            shown: RefCell::default(),
-            events: RefCell::default(),
             channels: (0..CHANNELS.len()).map(channel).collect(),
             figures: RefCell::default(),
             sent: RefCell::new(CHANNELS.iter().map(|_| Vec::new()).collect()),
@@ -317,12 +295,8 @@ impl World {
             beyond: Cell::new(0),
             judged: Cell::new(0),
             plan,
-            course: Course::new(dice, calm, profile, traced),
+            base: Base::new(Setting { seed, calm, profile, traced, ..Setting::default() }),
         }
-    }
-
-    pub(super) fn index(&self, channel: &str) -> usize {
-        CHANNELS.iter().position(|id| *id == channel).unwrap_or_default()
     }
 
     pub(super) fn item(&self, offer_sku: &str) -> Option<&Item> {
@@ -415,18 +389,6 @@ impl World {
         let Ok(stored) = self.ledger.load(CHANNELS[channel]).await else { return Entries::default() };
         let shown = self.plan.items.iter().map(|item| (item.offer_sku.clone(), stored.ledger().shown(sku_hash(&item.offer_sku))));
         Entries { shown: shown.collect(), on_offer: stored.ledger().entries().filter(|entry| entry.value.highest() > 0).count() }
-    }
-
-    pub(super) fn ask_later(&self, message: &ImportMessage, delay: Duration) {
-        self.next_message.set(self.next_message.get() + 1);
-        let body = serde_json::to_string(message).unwrap_or_default();
-        let waiting = Waiting { visible_at: after(self.now(), delay), body, receives: 0 };
-        self.queue.borrow_mut().insert(self.next_message.get(), waiting);
-    }
-
-    pub(super) fn show(&self, exception: &ExceptionMessage) {
-        self.next_message.set(self.next_message.get() + 1);
-        self.shown.borrow_mut().insert(self.next_message.get(), exception.clone());
     }
 
     /// Pieces are not free any more.
