@@ -6,7 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use shared::domain::channel::Channel;
 use shared::domain::channel::MiraklDirectory;
-use shared::domain::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::events::{Event, EventKind, Severity};
+use shared::domain::notify::tell;
 use shared::domain::order::row::{DISPATCH_EXCEPTION, ExceptionKind, OrderRow, REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING, Stage};
 use shared::domain::state::{OrderStore, PollState};
 use shared::kit::clock::{Clock, after, before};
@@ -165,7 +166,7 @@ impl<T: PortTypes> Ports<T> {
             remedy: "Nothing is held up by it, and it is tried on. Have the marketplace say why: without the number its staff do not find the order in Prima, nor does the connector after a lost table."
                 .to_owned(),
         };
-        self.events.publish(&[event]).await.is_ok()
+        tell(&self.events, &[event]).await
     }
 }
 
