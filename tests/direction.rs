@@ -185,3 +185,23 @@ fn groups_are_taken_apart() {
     assert_eq!(taken_apart("crate::a::{b, c::{d, e as f}, self}"), ["crate::a::b", "crate::a::c::d", "crate::a::c::e", "crate::a::self"]);
     assert_eq!(taken_apart("super::x"), ["super::x"]);
 }
+
+/// The one file that sends events and shows exceptions.
+const NOTIFY: &str = "domain/notify.rs";
+
+#[test]
+fn people_are_told_in_one_place() {
+    let functions = Function::ALL.iter().map(|function| format!("functions/{}", function.name()));
+    let mut others = Vec::new();
+    for source in std::iter::once("shared".to_owned()).chain(functions).flat_map(|of| sources(&of)) {
+        // A trait for a reference passes the call on.
+        let code = source.code.replace("(**self)", "");
+        let tells = ["events.publish(", ".send_exceptions(&"].iter().any(|call| code.contains(call));
+        if source.path.ends_with(NOTIFY) {
+            assert!(tells, "{NOTIFY} tells nobody: where is that done now?");
+        } else if tells {
+            others.push(source.path.display().to_string());
+        }
+    }
+    assert!(others.is_empty(), "only {NOTIFY} decides what is told and when, and these tell by themselves: {}", others.join(", "));
+}

@@ -48,7 +48,7 @@ where
             }
         }
         let now = self.clock.now();
-        let untold = rows.iter().filter_map(|row| row.exception.as_ref()).filter(|exception| exception.announced_at.is_none());
+        let untold = rows.iter().filter_map(|row| row.exception.as_ref()).filter(|exception| !exception.told.is_told());
         Ok(Ages {
             unannounced: age(untold.map(|exception| exception.first_seen).min(), now),
             waiting_for_prima: age(rows.iter().filter_map(OrderRow::waits_for_prima_since).min(), now),

@@ -75,7 +75,7 @@ impl Function {
             metrics::print(report, now);
             tracing::info!(
                 channel = %report.channel,
-                skipped = report.skipped.unwrap_or(""),
+                skipped = ?report.skipped,
                 completed = report.completed,
                 listed = report.listed,
                 waiting = report.waiting,

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use shared::domain::channel::Channel;
 use shared::domain::channel::MiraklDirectory;
 use shared::domain::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::notify::{Rule, Told, tell_due};
 use shared::domain::order::life::{Circumstances, on_look};
 use shared::domain::order::remedy::{self, SettledAs};
 use shared::domain::order::row::{ExceptionKind, OpenState, OrderKey, OrderRow, Stage};
@@ -80,7 +81,8 @@ where
             return;
         }
         if self.look_for_unknown(client, channel, look, stop_at, report).await {
-            *look = Look { done: Some(began), told_that_none_is_known: look.none_was_known, ..Look::default() };
+            let told = if look.none_was_known { look.told_that_none_is_known } else { Told::default() };
+            *look = Look { done: Some(began), told_that_none_is_known: told, ..Look::default() };
         }
     }
 
@@ -172,8 +174,9 @@ where
             report.count("look_knows_nothing");
             tracing::error!(channel = %channel.id, orders = ours.len(), "Mirakl knows none of our open orders: is this the right shop? Nothing is said of the orders");
             // Where the bus does not take it, the next minute asks again, and tells.
-            if look.told_that_none_is_known || self.tell_that_none_is_known(channel, ours.len()).await {
-                (look.told_that_none_is_known, look.none_was_known) = (true, true);
+            let (told, now) = (&mut look.told_that_none_is_known, self.clock.now());
+            if tell_due(&self.events, told, Rule::EVENT, now, || none_is_known(channel, ours.len())).await {
+                look.none_was_known = true;
                 look.asked_to = Some(last);
             }
             return false;
@@ -204,30 +207,6 @@ where
         Some(order_ids.iter().filter(|order_id| !known.contains(order_id.as_str())).cloned().collect())
     }
 
-    /// True once people are told.
-    async fn tell_that_none_is_known(&self, channel: &Channel, asked_for: usize) -> bool {
-        let event = Event {
-            kind: EventKind::OrdersNotInMirakl,
-            channel: Some(channel.id.clone()),
-            order: None,
-            needs_person: true,
-            severity: Severity::Critical,
-            reason: format!(
-                "Mirakl knows none of the {asked_for} open orders of channel {0} that it was asked for, twice: the key of channel {0} may belong to another shop, or the marketplace's instance was set up anew",
-                channel.id
-            ),
-            remedy: format!(
-                "Look which shop the key opens: prima-mirakl check {0}. If it is another one, store the right key: prima-mirakl channels key {0}. If the instance is a new one, cancel in Prima what is not to be delivered, put the channel to \"orders\": \"off\", and go on under a new channel id. Nothing is said of each order; they are asked for again every day.",
-                channel.id
-            ),
-        };
-        let told = self.events.publish(&[event]).await;
-        if let Err(problem) = &told {
-            tracing::error!(channel = %channel.id, %problem, "Mirakl knows none of our open orders, and that could not be said on the bus");
-        }
-        told.is_ok()
-    }
-
     async fn tell_of_unknown(&self, channel: &Channel, order_id: &str, report: &mut ChannelReport) {
         let Ok(Some(mut row)) = self.store.load_order(&OrderKey::new(&channel.id, order_id)).await else { return };
         if !is_open(&row) {
@@ -246,6 +225,24 @@ where
         if self.store.save_order(&mut row).await.is_ok() {
             report.count("orders_not_in_mirakl");
         }
+    }
+}
+
+fn none_is_known(channel: &Channel, asked_for: usize) -> Event {
+    Event {
+        kind: EventKind::OrdersNotInMirakl,
+        channel: Some(channel.id.clone()),
+        order: None,
+        needs_person: true,
+        severity: Severity::Critical,
+        reason: format!(
+            "Mirakl knows none of the {asked_for} open orders of channel {0} that it was asked for, twice: the key of channel {0} may belong to another shop, or the marketplace's instance was set up anew",
+            channel.id
+        ),
+        remedy: format!(
+            "Look which shop the key opens: prima-mirakl check {0}. If it is another one, store the right key: prima-mirakl channels key {0}. If the instance is a new one, cancel in Prima what is not to be delivered, put the channel to \"orders\": \"off\", and go on under a new channel id. Nothing is said of each order; they are asked for again every day.",
+            channel.id
+        ),
     }
 }
 

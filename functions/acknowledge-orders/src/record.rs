@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use shared::domain::channel::MiraklDirectory;
 use shared::domain::channel::{Channel, Mode};
 use shared::domain::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::notify::tell;
 use shared::domain::order::life::{Circumstances, Next, is_left_alone, on_cancellation, on_listing};
 use shared::domain::order::remedy::{self, SettledAs};
 use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
@@ -187,7 +188,7 @@ where
                 if message.is_too_large() {
                     let remedy = format!("Key it into Prima by hand, then: {}", remedy::settle(&row.key, SettledAs::KeyedByHand));
                     let reason = format!("the order is too long for a message of the queue ({} lines)", row.lines.len());
-                    row.fail(ExceptionKind::Unmappable, reason, remedy, self.clock.now());
+                    row.fail(ExceptionKind::TooLarge, reason, remedy, self.clock.now());
                 } else {
                     row.enter(Stage::Firm, self.clock.now(), "could not be queued");
                 }
@@ -210,14 +211,7 @@ where
             reason: format!("Mirakl refused the order because its acceptance window passed ({reason})"),
             remedy: "An incident: look at this channel's failures before the deadline, and tell the marketplace why.".to_owned(),
         };
-        let told = self.events.publish(&[event]).await;
-        if let Err(problem) = &told {
-            tracing::error!(
-                channel = %channel.id, order = %order.order_id, %problem,
-                "an acceptance window was missed, and that could not be said on the bus; the next listing says it"
-            );
-        }
-        told.is_ok()
+        tell(&self.events, &[event]).await
     }
 
     /// Shows what would be done. Only orders whose Prima number Mirakl holds get a row: so memory is rebuilt after a loss.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use shared::domain::channel::Channel;
 use shared::domain::channel::MiraklDirectory;
 use shared::domain::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::notify::tell;
 use shared::domain::order::row::{DISPATCH_EXCEPTION, ExceptionKind, OrderRow, REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING, Stage};
 use shared::domain::queue::OrderQueue;
 use shared::domain::state::{PollState, Store};
@@ -173,7 +174,7 @@ where
             remedy: "Nothing is held up by it, and it is tried on. Have the marketplace say why: without the number its staff do not find the order in Prima, nor does the connector after a lost table."
                 .to_owned(),
         };
-        self.events.publish(&[event]).await.is_ok()
+        tell(&self.events, &[event]).await
     }
 }
 

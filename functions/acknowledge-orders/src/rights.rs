@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use shared::domain::channel::Channel;
 use shared::domain::channel::MiraklDirectory;
 use shared::domain::events::EventBus;
+use shared::domain::notify::tell;
 use shared::domain::queue::OrderQueue;
 use shared::domain::rights::RefusedRights;
 use shared::domain::state::Store;
@@ -23,11 +24,8 @@ where
     /// Tells people of what is refused, or keeps failing: once, until it works again, and once a day meanwhile.
     pub(crate) async fn tell_of_refused(&self, channel: &Channel, refused: &mut RefusedRights, now: Timestamp) {
         for right in refused.untold(now) {
-            match self.events.publish(&[right.event(now)]).await {
-                Ok(()) => refused.tell(&channel.id, &right.operation, now),
-                Err(problem) => {
-                    tracing::error!(channel = %channel.id, operation = %right.operation, %problem, "an operation is refused or keeps failing, and that could not be said on the bus");
-                }
+            if tell(&self.events, &[right.event(now)]).await {
+                refused.tell(&channel.id, &right.operation, now);
             }
         }
     }

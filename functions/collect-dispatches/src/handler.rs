@@ -14,7 +14,7 @@ use shared::domain::dispatch::rhythm::Source;
 use shared::domain::installation::Purpose;
 use shared::kit::clock::{Clock, SystemClock};
 
-use crate::files::{Inbox, Unread, Verdict};
+use crate::files::{Inbox, InboxError, Unread, Verdict};
 use crate::{Ports, Report, Run, metrics};
 
 /// Where files are dropped.
@@ -89,9 +89,9 @@ struct Bucket {
 }
 
 impl Inbox for &Bucket {
-    async fn waiting(&self) -> Result<Vec<String>, String> {
+    async fn waiting(&self) -> Result<Vec<String>, InboxError> {
         let request = self.client.list_objects_v2().bucket(&self.name).prefix(INCOMING).max_keys(FILES);
-        let answer = request.send().await.map_err(|error| format!("the bucket cannot be listed: {}", code_of(&error)))?;
+        let answer = request.send().await.map_err(|error| InboxError::NotListed(code_of(&error)))?;
         let mut objects: Vec<_> = answer
             .contents()
             .iter()
@@ -118,7 +118,7 @@ impl Inbox for &Bucket {
         })
     }
 
-    async fn put_away(&self, name: &str, verdict: &Verdict) -> Result<(), String> {
+    async fn put_away(&self, name: &str, verdict: &Verdict) -> Result<(), InboxError> {
         let source = format!("{INCOMING}{name}");
         let place = match verdict {
             Verdict::Done => "done/",
@@ -128,13 +128,13 @@ impl Inbox for &Bucket {
         let copy = self.client.copy_object().bucket(&self.name).key(format!("{place}{name}")).copy_source(escaped);
         // Without the tags that a warehouse may have given it: to copy those takes two more permissions.
         let copy = copy.tagging_directive(TaggingDirective::Replace);
-        copy.send().await.map_err(|error| format!("the file cannot be copied: {}", code_of(&error)))?;
+        copy.send().await.map_err(|error| InboxError::NotCopied(code_of(&error)))?;
         if let Verdict::Refused(problems) = verdict {
             let reasons = self.client.put_object().bucket(&self.name).key(format!("{place}{name}.reasons.txt"));
             let reasons = reasons.body(ByteStream::from(problems.join("\n").into_bytes()));
-            reasons.send().await.map_err(|error| format!("the reasons cannot be written: {}", code_of(&error)))?;
+            reasons.send().await.map_err(|error| InboxError::ReasonsNotWritten(code_of(&error)))?;
         }
         let delete = self.client.delete_object().bucket(&self.name).key(source);
-        delete.send().await.map(drop).map_err(|error| format!("the file cannot be deleted: {}", code_of(&error)))
+        delete.send().await.map(drop).map_err(|error| InboxError::NotDeleted(code_of(&error)))
     }
 }

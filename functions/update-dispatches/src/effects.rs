@@ -124,7 +124,7 @@ where
             Ok(due) => due,
             Err(problem) => {
                 row.dispatch.get_or_insert_default().requested = None;
-                return Err(End::Fail(not_settled(row, how, &problem)));
+                return Err(End::Fail(not_settled(row, how, &problem.to_string())));
             }
         };
         let now = self.clock.now();

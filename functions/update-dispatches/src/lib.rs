@@ -32,6 +32,7 @@ use shared::domain::order::remedy;
 use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
 use shared::domain::state::{Store, StoreError};
+use shared::domain::unknown_values::tell_once;
 use shared::kit::clock::{Clock, after, before};
 use shared::kit::odd_form::OddForm;
 use shared::mirakl::shipping::How;
@@ -216,7 +217,12 @@ where
         work: &Work<'_, impl MiraklShipping>,
         held: impl Fn(&[&'static str]) -> Option<MiraklError>,
     ) -> End {
-        let mut pages = match self.book.pages(&row.key.channel, false).await {
+        let mut pages = self.book.pages(&row.key.channel, false).await;
+        if let Err(UnusableDocument::Wrong(_)) = pages {
+            // It may have been mended within the minute for which it is cached.
+            pages = self.book.pages(&row.key.channel, true).await;
+        }
+        let mut pages = match pages {
             Ok(pages) => pages,
             Err(problem) => return documents_end(row, &problem),
         };
@@ -309,43 +315,20 @@ where
     async fn tell_of_odd_fields(&self, channel: &str, odd: &[OddForm]) {
         let of_channel = |form: &OddForm| OddForm { field: format!("{} of channel {channel}", form.field), form: form.form.clone() };
         let odd: Vec<OddForm> = odd.iter().map(of_channel).collect();
-        for _try in 0..TRIES {
-            let Ok(mut state) = self.store.load_collection().await else { return };
-            let new: Vec<&OddForm> = odd.iter().filter(|form| form.note(&mut state.reported_forms)).collect();
-            if new.is_empty() {
-                return;
-            }
-            let event = |form: &&OddForm| {
-                Event {
-                kind: EventKind::UnknownValue,
-                channel: Some(channel.to_owned()),
-                order: None,
-                needs_person: true,
-                severity: Severity::Info,
-                reason: format!("what the marketplace demands of a dispatch has {form} (9: a digit, a: a letter), which is not understood"),
-                remedy: "It is done without: a carrier that cannot be read counts as not listed, and what is mapped to it becomes an exception; a way of shipping counts as one that demands nothing. Say the form to the connector's engineer. It is not told again.".to_owned(),
-            }
-            };
-            let events: Vec<Event> = new.iter().map(event).collect();
-            // Recorded first, so that two messages do not tell the same.
-            match self.store.save_collection(&mut state).await {
-                Ok(()) => {
-                    if self.events.publish(&events).await.is_err() {
-                        tracing::error!(
-                            channel,
-                            forms = events.len(),
-                            "fields in a form that is not understood could not be told on the bus"
-                        );
-                        // The next reading tells.
-                        state.reported_forms.retain(|told| odd.iter().all(|form| form.to_string() != *told));
-                        let _unsaved = self.store.save_collection(&mut state).await;
-                    }
-                    return;
-                }
-                Err(StoreError::Conflict(_)) => {}
-                Err(_) => return,
-            }
+        let event = |form: &OddForm| {
+            Event {
+            kind: EventKind::UnknownValue,
+            channel: Some(channel.to_owned()),
+            order: None,
+            needs_person: true,
+            severity: Severity::Info,
+            reason: format!("what the marketplace demands of a dispatch has {form} (9: a digit, a: a letter), which is not understood"),
+            remedy: "It is done without: a carrier that cannot be read counts as not listed, and what is mapped to it becomes an exception; a way of shipping counts as one that demands nothing. Say the form to the connector's engineer. It is not told again."
+                .to_owned(),
         }
+        };
+        tell_once(&self.store, &self.events, |state| odd.iter().filter(|form| form.note(&mut state.reported_forms)).map(event).collect())
+            .await;
     }
 
     /// Nothing is left to tell for now.
@@ -455,7 +438,7 @@ fn operations_of(step: &Step) -> &'static [&'static str] {
 fn documents_end(row: &OrderRow, problem: &UnusableDocument) -> End {
     match problem {
         UnusableDocument::Wrong(problem) => End::Fail(Failure {
-            kind: ExceptionKind::CarrierNotListed,
+            kind: ExceptionKind::DocumentsUnusable,
             reason: problem.clone(),
             remedy: format!(
                 "Mend the document (prima-mirakl dispatch-rules put {0} FILE, prima-mirakl carriers import {0} FILE). Then: {1}",

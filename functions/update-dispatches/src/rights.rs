@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use shared::domain::dispatch::unanswered::Unanswered;
 use shared::domain::events::EventBus;
+use shared::domain::notify::tell;
 use shared::domain::rights::RefusedRights;
 use shared::domain::state::{Store, StoreError};
 use shared::kit::clock::{Clock, after};
@@ -147,18 +148,13 @@ impl<'p, M, S: Store, E: EventBus, C: Clock> Permitted<'p, M, S, E, C> {
         let untold = self.refused.borrow().of(self.channel, problem.operation).filter(|one| one.is_untold(now)).cloned();
         // What others noted just now they tell themselves; what they noted a while ago, they could not.
         let Some(untold) = untold.filter(|one| noted || one.is_left_untold(now)) else { return };
-        match self.events.publish(&[untold.event(now)]).await {
-            Ok(()) => {
-                self.change(|refused| {
-                    refused.tell(self.channel, problem.operation, now);
-                    true
-                })
-                .await;
-            }
-            // The next refusal tells.
-            Err(unsaid) => {
-                tracing::error!(channel = self.channel, %problem, %unsaid, "an operation is refused or keeps failing, and that could not be said on the bus")
-            }
+        // Where the bus does not take it, the next refusal tells.
+        if tell(self.events, &[untold.event(now)]).await {
+            self.change(|refused| {
+                refused.tell(self.channel, problem.operation, now);
+                true
+            })
+            .await;
         }
     }
 

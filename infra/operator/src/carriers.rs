@@ -58,7 +58,7 @@ pub(crate) async fn run(connector: &Connector, command: CarriersCommand) -> Resu
             put(connector, &channel, &map).await?;
             Ok(format!("Stored a map of {} entries in place of one of {before}.{warning}", map.entries.len()))
         }
-        CarriersCommand::Export { channel } => read(connector, &channel).await?.to_csv().map_err(anyhow::Error::msg),
+        CarriersCommand::Export { channel } => Ok(read(connector, &channel).await?.to_csv()?),
         CarriersCommand::History { channel } => {
             documents::history(&connector.documents()?, &DocumentKey::CarrierMap(channel), connector.now).await
         }

@@ -39,7 +39,7 @@ pub(crate) async fn run(connector: &Connector, csv: Option<&Path>) -> Result<Str
         }
     }
     let documents = connector.documents()?;
-    let (installation, client) = Installed::new(Purpose::Stock).now(&documents).await.map_err(|problem| anyhow!(problem))?;
+    let (installation, client) = Installed::new(Purpose::Stock).now(&documents).await?;
     let basis = installation.stock.agreed().map_err(|problem| anyhow!(problem))?;
     let client = client.until(after(connector.now, PATIENCE));
     let (memory, _) = connector.ledger()?.load_record::<StockMemory>(StockRecord::Installation).await?;

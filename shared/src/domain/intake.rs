@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::domain::events::{Event, EventBus, EventKind, Severity};
+use crate::domain::notify::{self, Rule};
 use crate::domain::order::row::OrderKey;
 use crate::domain::state::{OperationIntake, PrimaIntake, Store, StoreError};
 use crate::kit::clock::after;
@@ -199,17 +200,23 @@ pub async fn failed(
         if is_closed {
             operation.next_probe = Some(after(now, until_next_probe(call.operation, operation.probes, manners)));
         }
-        let to_be_told = closes || operation.untold;
-        operation.untold = false;
+        let told = operation.told;
+        let due = told.due(Rule::EVENT, now).filter(|_| is_closed);
+        if let Some(due) = due {
+            // Recorded first: several calls may fail at once.
+            operation.told.note(due.into(), now);
+        }
         if store.save_intake(&mut intake).await.is_err() {
             continue;
         }
-        if to_be_told && let Some(remedy) = remedy(call.operation) {
+        if due.is_some()
+            && let Some(remedy) = remedy(call.operation)
+        {
             let reason = format!("Prima does not answer {}: {failures} failures without an answer, the latest: {problem}", call.operation);
             if !tell(events, EventKind::PrimaIntakeClosed, true, Severity::Critical, reason, remedy).await {
                 // Often it is one network that Prima and the bus are cut off by: the next failure says it.
                 if let Some(operation) = intake.operations.get_mut(call.operation) {
-                    operation.untold = true;
+                    operation.told = told;
                 }
                 let _moved = store.save_intake(&mut intake).await;
             }
@@ -253,11 +260,7 @@ fn remedy(operation: &str) -> Option<&'static str> {
 
 async fn tell(events: &impl EventBus, kind: EventKind, needs_person: bool, severity: Severity, reason: String, remedy: &str) -> bool {
     let event = Event { kind, channel: None, order: None, needs_person, severity, reason, remedy: remedy.to_owned() };
-    let told = events.publish(&[event]).await;
-    if let Err(problem) = &told {
-        tracing::error!(%problem, kind = kind.detail_type(), "an event could not be sent");
-    }
-    told.is_ok()
+    notify::tell(events, &[event]).await
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use collect_dispatches::{Inbox, Unread, Verdict};
+use collect_dispatches::{Inbox, InboxError, Unread, Verdict};
 use shared::domain::channel::Channel;
 use shared::domain::dispatch::book::{Book, Pages};
 use shared::domain::documents::UnusableDocument;
@@ -369,6 +369,9 @@ impl Book for Port {
             return Err(UnusableDocument::Unavailable("throttled".to_owned()));
         }
         let world = self.world();
+        if let Some(problem) = world.wrong_documents.borrow().clone() {
+            return Err(UnusableDocument::Wrong(problem));
+        }
         let index = world.index(channel);
         let (maps, platforms) = (world.maps.borrow(), world.platforms.borrow());
         Ok(Pages {
@@ -389,7 +392,7 @@ impl Book for Port {
 }
 
 impl Inbox for Port {
-    async fn waiting(&self) -> Result<Vec<String>, String> {
+    async fn waiting(&self) -> Result<Vec<String>, InboxError> {
         Ok(Vec::new())
     }
 
@@ -397,7 +400,7 @@ impl Inbox for Port {
         Err(Unread::Never("there is no file".to_owned()))
     }
 
-    async fn put_away(&self, _name: &str, _verdict: &Verdict) -> Result<(), String> {
+    async fn put_away(&self, _name: &str, _verdict: &Verdict) -> Result<(), InboxError> {
         Ok(())
     }
 }

@@ -118,7 +118,7 @@ impl Scene for World {
 
     /// An announcement that could not be recorded is made again.
     fn not_saved(invocation: &Invocation, row: &OrderRow) {
-        if row.exception.as_ref().is_some_and(|exception| exception.announced_at.is_some()) {
+        if row.exception.as_ref().is_some_and(|exception| exception.told.is_told()) {
             invocation.world.excuse(&row.key);
         }
     }

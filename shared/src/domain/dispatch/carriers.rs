@@ -176,9 +176,9 @@ impl CarrierMap {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn to_csv(&self) -> Result<String, String> {
+    pub fn to_csv(&self) -> Result<String, csv::Error> {
         let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_record(HEADINGS).map_err(|problem| problem.to_string())?;
+        writer.write_record(HEADINGS)?;
         for entry in &self.entries {
             let text = |value: &Option<String>| value.clone().unwrap_or_default();
             let record = [
@@ -189,10 +189,10 @@ impl CarrierMap {
                 text(&entry.name),
                 text(&entry.url),
             ];
-            writer.write_record(record).map_err(|problem| problem.to_string())?;
+            writer.write_record(record)?;
         }
-        let bytes = writer.into_inner().map_err(|problem| problem.to_string())?;
-        String::from_utf8(bytes).map_err(|problem| problem.to_string())
+        let bytes = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Reads a map from CSV, with the headings that [`Self::to_csv`] writes, in any order; comma or semicolon.
@@ -200,7 +200,7 @@ impl CarrierMap {
     /// # Errors
     /// One sentence for each line that cannot be used: then nothing is.
     pub fn from_csv(text: &str) -> Result<Self, Vec<String>> {
-        let csv = HeadingCsv::read(text, &HEADINGS, &["carrier"]).map_err(|problem| vec![problem])?;
+        let csv = HeadingCsv::read(text, &HEADINGS, &["carrier"]).map_err(|problem| vec![problem.to_string()])?;
         let unknown = csv.unknown(&HEADINGS);
         if !unknown.is_empty() {
             return Err(vec![format!("the heading line has {}; it takes {}", unknown.join(", "), HEADINGS.join(", "))]);

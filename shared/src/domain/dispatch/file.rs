@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::kit::csv::{HeadingCsv, Line, LineProblem};
+use crate::kit::csv::{CsvError, HeadingCsv, Line, LineProblem};
 use crate::kit::odd_form::OddForm;
 use crate::prima::assumed::read_date;
 use crate::prima::order::{PrimaParcel, PrimaParcelLine};
@@ -38,7 +38,7 @@ pub struct DispatchFile {
 ///
 /// # Errors
 /// It has no usable heading line: nothing of it is used.
-pub fn read(text: &str) -> Result<DispatchFile, String> {
+pub fn read(text: &str) -> Result<DispatchFile, CsvError> {
     let csv = HeadingCsv::read(text, &HEADINGS, &NEEDED)?;
     let mut file = DispatchFile::default();
     for line in csv.lines() {
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_file_without_its_headings_is_refused_whole() {
-        assert!(read("N1,D1,DPD,155\n").unwrap_err().contains("lacks order_number"));
-        assert_eq!(read(" \n").unwrap_err(), "the file is empty");
+        assert!(read("N1,D1,DPD,155\n").unwrap_err().to_string().contains("lacks order_number"));
+        assert_eq!(read(" \n").unwrap_err(), CsvError::Empty);
     }
 }

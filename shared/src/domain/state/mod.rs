@@ -11,6 +11,7 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::notify::Told;
 use crate::domain::order::row::{Lease, OrderKey, OrderRow};
 use crate::domain::rights::RefusedRights;
 use crate::domain::stock::flight::Flight;
@@ -111,9 +112,9 @@ pub struct PollState {
     /// When a listing by state alone was last complete and recorded; at first, when the channel was first polled.
     #[serde(default)]
     pub full_completed_at: Option<Timestamp>,
-    /// That none has been for long was said, once.
+    /// What people know of it where none has been for long.
     #[serde(default)]
-    pub full_unlisted_told: bool,
+    pub full_unlisted: Told,
     /// Orders of ours that were missing from the open ones, to be looked up by their ids; in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub absent: Vec<String>,
@@ -126,9 +127,9 @@ pub struct PollState {
     /// When a listing was last complete and recorded; at first, when the channel was first polled.
     #[serde(default)]
     pub completed_at: Option<Timestamp>,
-    /// That no listing has been complete for long was said, once.
+    /// What people know of it where no listing has been complete for long.
     #[serde(default)]
-    pub unlisted_told: bool,
+    pub unlisted: Told,
     /// When references were last written (OR04: once a minute).
     #[serde(default)]
     pub references_at: Option<Timestamp>,
@@ -166,7 +167,7 @@ pub struct Look {
     pub none_was_known: bool,
     /// People were told of that, by this look or an earlier one: not again before a look without it.
     #[serde(default)]
-    pub told_that_none_is_known: bool,
+    pub told_that_none_is_known: Told,
 }
 
 /// Whether Prima answers: a breaker for each of its operations, for the whole installation.
@@ -198,9 +199,9 @@ pub struct OperationIntake {
     /// Probes since it was closed.
     #[serde(default)]
     pub probes: u32,
-    /// People are still to be told that it is closed: the bus did not take it.
+    /// What people know of it since it is closed.
     #[serde(default)]
-    pub untold: bool,
+    pub told: Told,
 }
 
 /// What the collector of dispatches and the function that tells them remember, for the whole installation.
