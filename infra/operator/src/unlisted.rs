@@ -13,8 +13,8 @@ use shared::kit::clock::after;
 use shared::prima::sku::PrimaSku;
 use shared::prima::stock::SkuKey;
 
+use crate::everything::Everything;
 use crate::place::Connector;
-use crate::stock::Everything;
 use crate::table::table;
 
 /// SKUs that are shown; a file has all of them.

@@ -24,6 +24,20 @@ pub enum CsvError {
     },
 }
 
+/// What is wrong with a field of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CellError {
+    /// It needs a value.
+    #[error("{0} is empty")]
+    Empty(&'static str),
+    /// It takes a whole number.
+    #[error("{0} is no whole number")]
+    NoWholeNumber(&'static str),
+    /// It takes a whole number above 0.
+    #[error("{0} is no whole number above 0")]
+    NoPieces(&'static str),
+}
+
 /// A text, read: its columns by name, and its lines.
 #[derive(Clone, Debug)]
 pub struct HeadingCsv {

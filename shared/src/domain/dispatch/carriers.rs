@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::kit::csv::{HeadingCsv, Line};
+use crate::kit::csv::{CellError, HeadingCsv, Line};
 use crate::kit::field_error::FieldError;
 use crate::mirakl::shipping_requirements::{Platform, RegisteredCarrier};
 
@@ -207,7 +207,7 @@ impl CarrierMap {
         }
         let (mut map, mut problems) = (Self::default(), Vec::new());
         for line in csv.lines() {
-            match line.and_then(|line| read_entry(line).map_err(|problem| (line.number, problem))) {
+            match line.and_then(|line| read_entry(line).map_err(|problem| (line.number, problem.to_string()))) {
                 Ok(entry) => map.entries.push(entry),
                 Err((number, problem)) => problems.push(format!("line {number}: {problem}")),
             }
@@ -232,11 +232,11 @@ impl CarrierMap {
     }
 }
 
-fn read_entry(line: Line<'_>) -> Result<CarrierEntry, String> {
+fn read_entry(line: Line<'_>) -> Result<CarrierEntry, CellError> {
     let optional = |name: &str| Some(line.field(name).to_owned()).filter(|text| !text.is_empty());
     let priority = match line.field("priority") {
         "" => 0,
-        text => text.parse::<i32>().map_err(|_| "priority is no whole number".to_owned())?,
+        text => text.parse::<i32>().map_err(|_| CellError::NoWholeNumber("priority"))?,
     };
     Ok(CarrierEntry {
         carrier: line.field("carrier").to_owned(),
