@@ -16,6 +16,8 @@ const MAY_NAME: [(&str, &[&str]); 5] = [
     ("domain", &["kit", "mirakl", "prima"]),
     ("aws", &["kit", "mirakl", "prima", "domain"]),
 ];
+/// The crates outside of `shared` and `functions/` whose files are held to the same.
+const INFRA: [&str; 5] = ["infra/simulators", "infra/local-world", "infra/operator", "infra/benchmarks", "infra/xtask"];
 /// What the crates of AWS are called.
 const AWS_CRATES: [&str; 4] = ["aws_config", "aws_credential_types", "aws_lambda_events", "aws_sdk_"];
 
@@ -88,12 +90,14 @@ fn taken_apart(tree: &str) -> Vec<String> {
 /// The files of the same crate whose items a file uses.
 fn needs(source: &Source, modules: &BTreeSet<Vec<String>>) -> BTreeSet<Vec<String>> {
     let mut needs = BTreeSet::new();
+    // A program under `src/bin` is a crate of its own.
+    let root = if source.module.first().is_some_and(|first| first == "bin") { source.module.len().min(2) } else { 0 };
     for declaration in source.code.split("use ").skip(1).filter_map(|rest| rest.split(';').next()) {
         for path in taken_apart(&declaration.split_whitespace().collect::<Vec<_>>().join(" ")) {
             let parts: Vec<String> = path.split("::").map(str::to_owned).collect();
             let ups = parts.iter().take_while(|part| *part == "super").count();
             let mut target: Vec<String> = match parts.first().map(String::as_str) {
-                Some("crate") => parts[1..].to_vec(),
+                Some("crate") => [&source.module[..root], &parts[1..]].concat(),
                 Some("super") => {
                     let base = source.module.len().saturating_sub(ups);
                     [&source.module[..base], &parts[ups..]].concat()
@@ -159,7 +163,7 @@ fn shared_knows_in_one_direction() {
 fn no_two_files_need_each_other() {
     let mut circles = BTreeSet::new();
     let functions = Function::ALL.iter().map(|function| format!("functions/{}", function.name()));
-    for name in std::iter::once("shared".to_owned()).chain(functions) {
+    for name in std::iter::once("shared".to_owned()).chain(functions).chain(INFRA.map(str::to_owned)) {
         let sources = sources(&name);
         let modules: BTreeSet<Vec<String>> = sources.iter().map(|source| source.module.clone()).collect();
         let graph: BTreeMap<_, _> = sources.iter().map(|source| (source.module.clone(), needs(source, &modules))).collect();
@@ -180,4 +184,24 @@ fn no_two_files_need_each_other() {
 fn groups_are_taken_apart() {
     assert_eq!(taken_apart("crate::a::{b, c::{d, e as f}, self}"), ["crate::a::b", "crate::a::c::d", "crate::a::c::e", "crate::a::self"]);
     assert_eq!(taken_apart("super::x"), ["super::x"]);
+}
+
+/// The one file that sends events and shows exceptions.
+const NOTIFY: &str = "domain/notify.rs";
+
+#[test]
+fn people_are_told_in_one_place() {
+    let functions = Function::ALL.iter().map(|function| format!("functions/{}", function.name()));
+    let mut others = Vec::new();
+    for source in std::iter::once("shared".to_owned()).chain(functions).flat_map(|of| sources(&of)) {
+        // A trait for a reference passes the call on.
+        let code = source.code.replace("(**self)", "");
+        let tells = ["events.publish(", ".send_exceptions(&"].iter().any(|call| code.contains(call));
+        if source.path.ends_with(NOTIFY) {
+            assert!(tells, "{NOTIFY} tells nobody: where is that done now?");
+        } else if tells {
+            others.push(source.path.display().to_string());
+        }
+    }
+    assert!(others.is_empty(), "only {NOTIFY} decides what is told and when, and these tell by themselves: {}", others.join(", "));
 }

@@ -10,7 +10,7 @@
 //! | [`aws`] | those traits on AWS, and what a function needs at its start | all |
 //!
 //! The fault simulations are a second implementation of each trait: [`mirakl::MiraklOrders`], [`prima::PrimaOrders`],
-//! [`domain::state::Store`], [`domain::queue::OrderQueue`], [`domain::events::EventBus`], [`kit::clock::Clock`].
+//! [`domain::state::OrderStore`] and its like, [`domain::queue::OrderQueue`], [`domain::events::EventBus`], [`kit::clock::Clock`].
 #![expect(async_fn_in_trait, reason = "handlers run on one thread; no future here has to be Send")]
 
 pub mod aws;

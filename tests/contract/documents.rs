@@ -50,7 +50,10 @@ pub(crate) async fn check_keys(server: &Server) {
     let client = aws_sdk_secretsmanager::Client::new(&server.config);
     let keys = SecretsManagerKeys::new(client.clone(), "stack/channels/".to_owned());
     let absent = keys.key("c", false).await.unwrap_err();
-    assert!(absent.contains("ResourceNotFoundException") && absent.contains("prima-mirakl channels key c"), "{absent}");
+    assert!(
+        absent.to_string().contains("ResourceNotFoundException") && absent.to_string().contains("prima-mirakl channels key c"),
+        "{absent}"
+    );
     let name = "stack/channels/c";
     client.create_secret().name(name).secret_string(r#"{"api_key":"first"}"#).send().await.unwrap();
     assert_eq!(keys.key("c", false).await.unwrap().expose_secret(), "first");

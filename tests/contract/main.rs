@@ -19,7 +19,7 @@ use shared::domain::prima_slots::{Slot, SlotRequest, SlotStore as _, give_slots_
 use shared::domain::state::contract;
 use shared::domain::state::ledger::{self, LedgerStore as _};
 use shared::domain::state::memory::MemoryStore;
-use shared::domain::state::{Store as _, StoreError};
+use shared::domain::state::{IntakeStore as _, NumberStore as _, StoreError};
 use shared::kit::clock::{Clock as _, SystemClock, after};
 
 use crate::places::{DEVIATIONS, Modelled, Server};

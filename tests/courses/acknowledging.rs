@@ -4,7 +4,7 @@ use shared::domain::channel::Mode;
 use shared::domain::events::EventKind;
 use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::domain::queue::OrderTask;
-use shared::domain::state::Store as _;
+use shared::domain::state::OrderStore as _;
 use shared::mirakl::OrderState;
 use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;
@@ -341,7 +341,7 @@ fn an_order_whose_dispatch_is_an_exception_before_its_number_was_written_gets_it
         let now = course.world.now();
         let fails = |row: &mut OrderRow| {
             row.fail(ExceptionKind::UnmappedCarrier, "no entry", "map it", now);
-            row.exception.as_mut().unwrap().announced_at = Some(now);
+            row.exception.as_mut().unwrap().told = shared::domain::notify::Told::at(now);
         };
         course.changes("A-1", fails).await;
         course.live(1).await;
@@ -454,7 +454,7 @@ fn an_order_too_long_for_the_queue_is_an_exception_and_not_tried_every_minute() 
         });
         course.live(10).await;
         let exception = course.row("A-1").await.exception.unwrap();
-        assert_eq!((exception.kind, course.told("A-1")), (ExceptionKind::Unmappable, (1, 1)));
+        assert_eq!((exception.kind, course.told("A-1")), (ExceptionKind::TooLarge, (1, 1)));
         assert!(exception.remedy.contains("exceptions settle harbour-uk A-1 --as keyed-by-hand --note TEXT"), "{}", exception.remedy);
         let sent = course.calls(Kind::Send, "A-1").len();
         course.live(10).await;

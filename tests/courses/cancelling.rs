@@ -6,7 +6,7 @@ use create_prima_orders::{Disposition, Done, Returned};
 use shared::domain::events::EventKind;
 use shared::domain::order::row::{ExceptionKind, Stage};
 use shared::domain::queue::{OrderMessage, OrderTask};
-use shared::domain::state::Store as _;
+use shared::domain::state::IntakeStore as _;
 use shared::prima::connection::PrimaManners;
 use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;

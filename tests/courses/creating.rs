@@ -8,7 +8,7 @@ use create_prima_orders::{Disposition, Done, Returned};
 use shared::domain::events::EventKind;
 use shared::domain::order::row::{ExceptionKind, OrderKey, Stage};
 use shared::domain::queue::{OrderMessage, OrderTask};
-use shared::domain::state::Store as _;
+use shared::domain::state::{IntakeStore as _, NumberStore as _};
 use shared::mirakl::OrderState;
 use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;

@@ -1,11 +1,12 @@
 //! When what is listed: the rhythm of a channel, and what a listing by state alone is for.
 
+use acknowledge_orders::Skipped;
 use std::time::Duration;
 
 use shared::domain::channel::Mode;
 use shared::domain::events::EventKind;
 use shared::domain::order::row::{Lease, OrderKey, Stage};
-use shared::domain::state::Store as _;
+use shared::domain::state::{IntakeStore as _, OrderStore as _, PollStore as _};
 use shared::kit::clock::after;
 use shared::mirakl::OrderState;
 use system_tests::simulation::course::{CHANNEL, minutes, nothing_yet, play, seconds};
@@ -120,7 +121,7 @@ fn a_marketplace_that_allows_a_listing_in_fifteen_minutes_gets_no_more() {
         let mut skipped = 0;
         for _minute in 0..46 {
             let report = course.poll().await;
-            skipped += usize::from(report.skipped == Some("not due"));
+            skipped += usize::from(report.skipped == Some(Skipped::NotDue));
             course.pass(minutes(1)).await;
         }
         let listed: Vec<_> = course.calls(Kind::List, "").iter().map(|at| at.as_secs() / 60).collect();
@@ -150,7 +151,7 @@ fn a_schedule_that_comes_a_little_early_is_due_all_the_same() {
     play(plan, async |course| {
         course.poll().await;
         course.pass(minutes(14) + seconds(40)).await;
-        assert_eq!(course.poll().await.skipped, Some("not due"));
+        assert_eq!(course.poll().await.skipped, Some(Skipped::NotDue));
         course.pass(seconds(5)).await;
         assert_eq!(course.poll().await.skipped, None);
     });
@@ -200,9 +201,9 @@ fn a_channel_that_another_run_is_at_is_left_to_it_until_that_run_must_have_ended
         let mut state = course.poll_state().await;
         state.lease = Some(Lease { owner: "another run".to_owned(), until: after(course.now(), seconds(55)) });
         course.world.store.save_poll(CHANNEL, &mut state).await.unwrap();
-        assert_eq!(course.poll().await.skipped, Some("another run is at it"));
+        assert_eq!(course.poll().await.skipped, Some(Skipped::OtherRun));
         course.pass(seconds(54)).await;
-        assert_eq!(course.poll().await.skipped, Some("another run is at it"));
+        assert_eq!(course.poll().await.skipped, Some(Skipped::OtherRun));
         assert_eq!(course.calls(Kind::List, "").len(), 0);
         course.pass(seconds(1)).await;
         assert_eq!(course.poll().await.skipped, None);
@@ -216,7 +217,7 @@ fn two_runs_that_begin_at_once_list_once() {
         course.sells("A-1");
         let (one, other) = futures_util::join!(course.poll(), course.poll());
         let skipped = [one.skipped, other.skipped];
-        assert!(skipped.contains(&None) && skipped.contains(&Some("another run is at it")), "{skipped:?}");
+        assert!(skipped.contains(&None) && skipped.contains(&Some(Skipped::OtherRun)), "{skipped:?}");
         assert_eq!(course.calls(Kind::Accept, "").len(), 1);
     });
 }
@@ -226,7 +227,7 @@ fn a_mode_that_is_off_calls_nothing() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.set_mode(Mode::Off);
-        assert_eq!(course.poll().await.skipped, Some("off"));
+        assert_eq!(course.poll().await.skipped, Some(Skipped::Off));
         assert_eq!(course.world.effects.get(), 0);
     });
 }

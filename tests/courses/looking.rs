@@ -2,7 +2,7 @@
 
 use shared::domain::events::EventKind;
 use shared::domain::order::row::{ExceptionKind, OrderKey, Stage};
-use shared::domain::state::Store as _;
+use shared::domain::state::OrderStore as _;
 use shared::mirakl::OrderState;
 use shared::mirakl::order::{Fulfillment, FulfillmentCenter};
 use system_tests::simulation::course::{CHANNEL, Course, nothing_yet, play};

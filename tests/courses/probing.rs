@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use shared::domain::channel::Channel;
 use shared::kit::clock::{Clock as _, SystemClock, after};
 use shared::mirakl::client::{ApiKeys, HttpDirectory};
+use shared::mirakl::keys::KeyError;
 use shared::mirakl::probe::Probed;
 use simulators::mirakl::{Config, serve};
 use tokio::net::TcpListener;
@@ -14,7 +15,7 @@ use tokio::net::TcpListener;
 struct OneKey;
 
 impl ApiKeys for OneKey {
-    async fn api_key(&self, _channel: &str, _refresh: bool) -> Result<SecretString, String> {
+    async fn api_key(&self, _channel: &str, _refresh: bool) -> Result<SecretString, KeyError> {
         Ok(SecretString::from("key-uk"))
     }
 }

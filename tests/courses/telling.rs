@@ -232,7 +232,7 @@ fn an_exception_of_the_creator_that_died_is_told_by_the_poller_after_two_minutes
         let since = course.row("A-1").await.since;
         course.live(6).await;
         assert_eq!(course.told("A-1"), (1, 1));
-        let told = course.row("A-1").await.exception.unwrap().announced_at.unwrap();
+        let told = course.row("A-1").await.exception.unwrap().told.told_at().unwrap();
         let waited = told.duration_since(since).as_secs();
         assert!((120..180).contains(&waited), "told after {waited} s");
     });

@@ -1,4 +1,4 @@
-//! Mirakl gives no usable answer to calls about one order, about all, or to anything.
+//! Mirakl gives no usable answer to calls about one order, about all, or to anything; or a channel's documents are of no use.
 
 use shared::domain::dispatch::rules::DispatchRules;
 use shared::domain::events::EventKind;
@@ -112,5 +112,26 @@ fn a_marketplace_that_answers_nothing_makes_no_exceptions() {
         course.is_down(false);
         course.live(20).await;
         assert_eq!((course.shipped(), course.in_stage(Stage::Shipped)), (20, 20));
+    });
+}
+
+#[test]
+fn wrong_documents_are_told_of_once_and_dispatches_go_on_once_they_are_mended() {
+    play(10, plain(), async |course| {
+        course.has_wrong_documents(Some("the carrier map of channel outfitter-uk cannot be used: entry 3: no code"));
+        course.everything_leaves(false);
+        course.live(60).await;
+        assert_eq!(course.shipped(), 0);
+        for row in course.rows() {
+            let exception = row.exception.unwrap();
+            assert_eq!(exception.kind, ExceptionKind::DocumentsUnusable);
+            assert!(exception.reason.contains("entry 3: no code"), "{}", exception.reason);
+            let remedies = ["dispatch-rules put", "carriers import", &row.key.channel];
+            assert!(remedies.iter().all(|remedy| exception.remedy.contains(remedy)), "{}", exception.remedy);
+            assert_eq!(course.events(EventKind::DispatchException, &row.key.order_id).len(), 1);
+        }
+        course.has_wrong_documents(None);
+        course.live(10).await;
+        assert_eq!((course.shipped(), course.in_stage(Stage::Exception)), (10, 0), "they go on by themselves");
     });
 }

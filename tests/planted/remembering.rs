@@ -6,6 +6,7 @@ const ON_LISTING: &str = "shared/src/domain/order/life/on_listing.rs";
 const MAPPING: &str = "shared/src/domain/order/mapping/mod.rs";
 const INTAKE: &str = "shared/src/domain/intake.rs";
 const EXCEPTIONS: &str = "shared/src/domain/exceptions.rs";
+const NOTIFY: &str = "shared/src/domain/notify.rs";
 const BATCH: &str = "shared/src/aws/batch.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
@@ -114,9 +115,9 @@ pub(crate) const BUGS: &[Bug] = &[
         why: "An exception is told on the bus only.",
         simulation: Simulation::Orders,
         edits: &[Edit {
-            file: EXCEPTIONS,
-            find: "        && let Err(problem) = queue.send_exceptions(&[message(&row.key, &exception)]).await\n",
-            replace: "        && let Err(problem) = queue.send_exceptions(&[]).await\n",
+            file: NOTIFY,
+            find: "        if let Err(problem) = queue.send_exceptions(&[message]).await {\n",
+            replace: "        if let Err(problem) = queue.send_exceptions(&[]).await {\n",
         }],
     },
     Bug {

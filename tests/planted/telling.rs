@@ -34,7 +34,7 @@ pub(crate) const BUGS: &[Bug] = &[
             Edit {
                 file: GATE,
                 find: "let Some(untold) = untold.filter(|one| noted || one.is_left_untold(now)) else { return };",
-                replace: "let Some(untold) = untold.filter(|one| noted && one.told_at.is_some()) else { return };",
+                replace: "let Some(untold) = untold.filter(|one| noted && one.people_told.is_told()) else { return };",
             },
             Edit {
                 file: COLLECT,
@@ -49,8 +49,8 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Dispatches,
         edits: &[Edit {
             file: RIGHTS,
-            find: "            one.told_at = Some(now);\n",
-            replace: "            one.told_at = one.told_at.filter(|at| *at == now);\n",
+            find: "            one.people_told.note(Sent { message: false, event: true }, now);\n",
+            replace: "            one.people_told.note(Sent::default(), now);\n",
         }],
     },
     Bug {

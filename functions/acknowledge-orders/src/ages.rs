@@ -4,14 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::domain::channel::Channel;
-use shared::domain::channel::MiraklDirectory;
-use shared::domain::events::EventBus;
 use shared::domain::order::row::{EXCEPTION_UNANNOUNCED, OrderRow, Stage};
-use shared::domain::queue::OrderQueue;
-use shared::domain::state::{Store, StoreError};
+use shared::domain::state::{OrderStore, StoreError};
 use shared::kit::clock::Clock;
 
-use crate::{PATIENCE_WITH_MEMORY, Ports};
+use crate::{PATIENCE_WITH_MEMORY, PortTypes, Ports};
 
 /// Rows of one stage that are looked at, those that have been in it longest.
 const LOOKED_AT: usize = 100;
@@ -25,14 +22,7 @@ pub struct Ages {
     pub unannounced: Duration,
 }
 
-impl<D, S, Q, E, C> Ports<D, S, Q, E, C>
-where
-    D: MiraklDirectory,
-    S: Store,
-    Q: OrderQueue,
-    E: EventBus,
-    C: Clock,
-{
+impl<T: PortTypes> Ports<T> {
     /// The ages of a channel; none where they cannot be known now.
     pub(crate) async fn ages(&self, channel: &Channel) -> Option<Ages> {
         tokio::time::timeout(PATIENCE_WITH_MEMORY, self.measured(channel)).await.ok()?.ok()
@@ -48,7 +38,7 @@ where
             }
         }
         let now = self.clock.now();
-        let untold = rows.iter().filter_map(|row| row.exception.as_ref()).filter(|exception| exception.announced_at.is_none());
+        let untold = rows.iter().filter_map(|row| row.exception.as_ref()).filter(|exception| !exception.told.is_told());
         Ok(Ages {
             unannounced: age(untold.map(|exception| exception.first_seen).min(), now),
             waiting_for_prima: age(rows.iter().filter_map(OrderRow::waits_for_prima_since).min(), now),

@@ -17,16 +17,14 @@ use shared::kit::clock::{Clock, SystemClock};
 use shared::mirakl::client::HttpDirectory;
 
 use crate::metrics::{self, RunMetrics};
-use crate::{Ports, Run};
-
-type RealPorts = Ports<HttpDirectory<SecretsManagerKeys, SystemClock>, DynamoDbStore, SqsQueue, EventBridgeBus, SystemClock>;
+use crate::{PortTypes, Ports, Run};
 
 /// The function, wired to AWS and Mirakl.
 #[derive(Debug)]
 pub struct Function {
     documents: Documents,
     copy: ChannelCopy,
-    ports: RealPorts,
+    ports: Ports<Aws>,
 }
 
 impl Function {
@@ -75,7 +73,7 @@ impl Function {
             metrics::print(report, now);
             tracing::info!(
                 channel = %report.channel,
-                skipped = report.skipped.unwrap_or(""),
+                skipped = ?report.skipped,
                 completed = report.completed,
                 listed = report.listed,
                 waiting = report.waiting,
@@ -104,6 +102,18 @@ impl Function {
             Err(no_copy) => Err(format!("{problem}; and {no_copy}").into()),
         }
     }
+}
+
+/// The real ports.
+#[derive(Debug)]
+struct Aws;
+
+impl PortTypes for Aws {
+    type Directory = HttpDirectory<SecretsManagerKeys, SystemClock>;
+    type Store = DynamoDbStore;
+    type Queue = SqsQueue;
+    type Events = EventBridgeBus;
+    type Clock = SystemClock;
 }
 
 /// What an invocation answers: for whoever invokes it by hand.

@@ -26,16 +26,17 @@ use jiff::Timestamp;
 use shared::domain::channel::MiraklDirectory;
 use shared::domain::channel::{Channel, Mode};
 use shared::domain::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::notify::{Rule, Told, tell, tell_due};
 use shared::domain::order::row::Lease;
 use shared::domain::queue::OrderQueue;
-use shared::domain::state::{ListingKind, PollState, Store, StoreError, UnfinishedListing};
+use shared::domain::state::{IntakeStore, ListingKind, OrderStore, PollState, PollStore, StoreError, UnfinishedListing};
 use shared::kit::clock::{Clock, after, before};
 use shared::mirakl::rights::shows_right;
 use shared::mirakl::{MiraklError, MiraklOrders};
 
 pub use ages::Ages;
 use listing::{Listing, Patience};
-pub use report::ChannelReport;
+pub use report::{ChannelReport, Skipped};
 
 /// What is left of a run when no further page is asked for: what was listed by then is to be accepted.
 const TIME_TO_ACCEPT: Duration = Duration::from_secs(25);
@@ -48,8 +49,6 @@ const FIRST_LOOK_BACK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const PATIENCE_WITH_MEMORY: Duration = Duration::from_secs(3);
 /// Mirakl's operation by which an order is accepted.
 const ACCEPT: &str = "OR21";
-/// Why nothing is listed this minute.
-const NOT_DUE: &str = "not due";
 /// Listings by window between two by state alone.
 const WINDOWS_BETWEEN_FULL: u32 = 4;
 /// Values that are told of in a channel's life, at the most.
@@ -57,19 +56,33 @@ const UNKNOWN_VALUES: usize = 100;
 /// How far a window reaches back beyond the watermark.
 pub const OVERLAP: Duration = Duration::from_secs(120);
 
+/// The types of the ports: the real ones, or the fault simulation's.
+pub trait PortTypes {
+    /// See [`Ports::directory`].
+    type Directory: MiraklDirectory<Client: MiraklOrders>;
+    /// See [`Ports::store`].
+    type Store: OrderStore + PollStore + IntakeStore;
+    /// See [`Ports::queue`].
+    type Queue: OrderQueue;
+    /// See [`Ports::events`].
+    type Events: EventBus;
+    /// See [`Ports::clock`].
+    type Clock: Clock;
+}
+
 /// What the poller works with.
 #[derive(Debug)]
-pub struct Ports<D, S, Q, E, C> {
+pub struct Ports<T: PortTypes> {
     /// Hands out each channel's Mirakl client.
-    pub directory: D,
+    pub directory: T::Directory,
     /// Rows, poll state, Prima's intake.
-    pub store: S,
+    pub store: T::Store,
     /// The `orders` queue and its dead-letter queue.
-    pub queue: Q,
+    pub queue: T::Queue,
     /// The event bus.
-    pub events: E,
+    pub events: T::Events,
     /// Time.
-    pub clock: C,
+    pub clock: T::Clock,
 }
 
 /// One run.
@@ -81,14 +94,7 @@ pub struct Run {
     pub hard_deadline: Timestamp,
 }
 
-impl<D, S, Q, E, C> Ports<D, S, Q, E, C>
-where
-    D: MiraklDirectory,
-    S: Store,
-    Q: OrderQueue,
-    E: EventBus,
-    C: Clock,
-{
+impl<T: PortTypes> Ports<T> {
     /// Polls all channels at once; none can hold up, or fail, another.
     pub async fn poll_all(&self, channels: &[Channel], run: &Run) -> Vec<ChannelReport> {
         stream::iter(channels).map(|channel| self.poll_isolated(channel, run)).buffer_unordered(channels.len().max(1)).collect().await
@@ -115,7 +121,7 @@ where
     pub async fn poll_channel(&self, channel: &Channel, run: &Run) -> ChannelReport {
         let mut report = ChannelReport::new(&channel.id);
         if channel.orders == Mode::Off {
-            report.skipped = Some("off");
+            report.skipped = Some(Skipped::Off);
             return report;
         }
         let started = self.clock.now();
@@ -123,7 +129,7 @@ where
             Turn::Ours(poll) => *poll,
             Turn::Skip(why) => {
                 report.skipped = Some(why);
-                if why == NOT_DUE && channel.orders == Mode::Live {
+                if why == Skipped::NotDue && channel.orders == Mode::Live {
                     report.ages = self.ages(channel).await;
                 }
                 return report;
@@ -191,7 +197,7 @@ where
     /// tries it, and the others follow at once where it is there: a window does not wait for a back-off.
     async fn accept_waiting(
         &self,
-        client: &D::Client,
+        client: &<T::Directory as MiraklDirectory>::Client,
         channel: &Channel,
         listing: &Listing,
         poll: &mut PollState,
@@ -285,8 +291,7 @@ where
                 still_waiting.push(marked);
             }
         }
-        if !events.is_empty() && self.events.publish(&events).await.is_err() {
-            tracing::error!(channel = %channel.id, orders = events.len(), "acceptance windows are nearly over, and that could not be said on the bus");
+        if !events.is_empty() && !tell(&self.events, &events).await {
             return;
         }
         if listing.shows_all_news() || listing.completes(ListingKind::Waiting) {
@@ -320,11 +325,8 @@ where
                 remedy: "Ask the marketplace what it means, and tell the connector's engineer. Orders in an unknown state stay where they are, and are asked for again and again."
                     .to_owned(),
             };
-            match self.events.publish(&[event]).await {
-                Ok(()) => poll.unknown_values.push(value.clone()),
-                Err(problem) => {
-                    tracing::error!(channel = %channel.id, value, %problem, "a value is not known, and that could not be said on the bus")
-                }
+            if tell(&self.events, &[event]).await {
+                poll.unknown_values.push(value.clone());
             }
         }
     }
@@ -336,23 +338,27 @@ where
             tracing::warn!(channel = %channel.id, "the poll state cannot be read; polling without it");
             // Without memory the wall clock alone keeps to a marketplace's slower rhythm.
             let interval = i64::from(channel.listing_interval_minutes);
-            return if (now.as_second() / 60) % interval == 0 { Turn::Ours(Box::new(Turned::blind())) } else { Turn::Skip(NOT_DUE) };
+            return if (now.as_second() / 60) % interval == 0 {
+                Turn::Ours(Box::new(Turned::blind()))
+            } else {
+                Turn::Skip(Skipped::NotDue)
+            };
         };
         let interval = Duration::from_secs(60 * u64::from(channel.listing_interval_minutes));
         // Schedules start a little early or late: a quarter of a minute is no overrun.
         let due = state.listed_at.is_none_or(|at| now >= before(after(at, interval), Duration::from_secs(15)));
         if !due && channel.listing_interval_minutes > 1 {
-            return Turn::Skip(NOT_DUE);
+            return Turn::Skip(Skipped::NotDue);
         }
         if state.lease.as_ref().is_some_and(|lease| lease.owner != run.id && lease.until > now) {
-            return Turn::Skip("another run is at it");
+            return Turn::Skip(Skipped::OtherRun);
         }
         self.tell_of_unlisted(channel, &mut state, now).await;
         state.lease = Some(Lease { owner: run.id.clone(), until: run.hard_deadline });
         let listed_before = state.listed_at.replace(now);
         match tokio::time::timeout(PATIENCE_WITH_MEMORY, self.store.save_poll(&channel.id, &mut state)).await {
             Ok(Ok(())) => Turn::Ours(Box::new(Turned { state, remembered: true, listed_before })),
-            Ok(Err(StoreError::Conflict(_))) => Turn::Skip("another run is at it"),
+            Ok(Err(StoreError::Conflict(_))) => Turn::Skip(Skipped::OtherRun),
             Ok(Err(_)) | Err(_) => Turn::Ours(Box::new(Turned { remembered: false, state, listed_before })),
         }
     }
@@ -366,15 +372,17 @@ where
         let is_due = now >= after(since, UNLISTED_IS_TOLD + interval);
         let full_is_due = now >= after(full_since, UNLISTED_IS_TOLD + interval * (WINDOWS_BETWEEN_FULL + 1));
         let look_at = format!("Look at the failures of channel {} in the log of acknowledge-orders:", channel.id);
-        let (reason, remedy) = if is_due && !poll.unlisted_told {
+        let (told, reason, remedy) = if is_due {
             (
+                &mut poll.unlisted,
                 format!("the orders of channel {} have not been listed and recorded completely since {since}", channel.id),
                 format!(
                     "{look_at} its API key's secret, its base URL, Mirakl itself, DynamoDB. Until it is mended, accept waiting orders in Mirakl's back office."
                 ),
             )
-        } else if full_is_due && !poll.full_unlisted_told && !poll.unlisted_told {
+        } else if full_is_due && !poll.unlisted.is_told() {
             (
+                &mut poll.full_unlisted,
                 format!(
                     "new orders of channel {} are listed, but there has been no complete listing of all its open orders since {full_since}",
                     channel.id
@@ -386,7 +394,7 @@ where
         } else {
             return;
         };
-        let event = Event {
+        let event = || Event {
             kind: EventKind::ChannelNotListed,
             channel: Some(channel.id.clone()),
             order: None,
@@ -395,12 +403,9 @@ where
             reason,
             remedy,
         };
-        match tokio::time::timeout(PATIENCE_WITH_MEMORY, self.events.publish(&[event])).await {
-            Ok(Ok(())) if is_due => poll.unlisted_told = true,
-            Ok(Ok(())) => poll.full_unlisted_told = true,
-            Ok(Err(_)) | Err(_) => {
-                tracing::error!(channel = %channel.id, %since, %full_since, "a channel has not been listed, and that could not be said on the bus")
-            }
+        let telling = tell_due(&self.events, told, Rule::EVENT, now, event);
+        if tokio::time::timeout(PATIENCE_WITH_MEMORY, telling).await.is_err() {
+            tracing::error!(channel = %channel.id, %since, %full_since, "a channel has not been listed, and the bus takes too long to be told");
         }
     }
 
@@ -413,7 +418,7 @@ where
             let now = self.clock.now();
             poll.state.completed_at = Some(now);
             poll.state.seen_until = poll.state.listed_at;
-            if std::mem::take(&mut poll.state.unlisted_told) {
+            if std::mem::take(&mut poll.state.unlisted).is_told() {
                 // What was told of is over: a listing of everything that is open has its time from here on.
                 poll.state.full_completed_at = Some(now);
             }
@@ -441,7 +446,7 @@ where
 
 enum Turn {
     Ours(Box<Turned>),
-    Skip(&'static str),
+    Skip(Skipped),
 }
 
 /// A channel's turn.
@@ -519,7 +524,7 @@ impl Turned {
             self.state.windows_since_full = 0;
             self.state.full_wanted = false;
             self.state.full_completed_at = Some(now);
-            self.state.full_unlisted_told = false;
+            self.state.full_unlisted = Told::default();
             // A listing by state shows nothing that ended, so it sets a first mark but moves none. What was refused since the
             // take-over, before anybody listed, is shown by the first window.
             if self.state.watermark.is_none() {

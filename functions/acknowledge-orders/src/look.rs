@@ -10,18 +10,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 use shared::domain::channel::Channel;
 use shared::domain::channel::MiraklDirectory;
-use shared::domain::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::events::{Event, EventKind, Severity};
+use shared::domain::notify::{Rule, Told, tell_due};
 use shared::domain::order::life::{Circumstances, on_look};
 use shared::domain::order::remedy::{self, SettledAs};
 use shared::domain::order::row::{ExceptionKind, OpenState, OrderKey, OrderRow, Stage};
-use shared::domain::queue::OrderQueue;
-use shared::domain::state::{Look, Store};
+use shared::domain::state::{Look, OrderStore};
 use shared::kit::clock::{Clock, after, before};
 use shared::mirakl::{MiraklOrders, Order, OrderQuery, OrderState};
 
 use crate::listing::list_by_id;
 use crate::report::ChannelReport;
-use crate::{OVERLAP, Ports, Run};
+use crate::{OVERLAP, PortTypes, Ports, Run};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -42,18 +42,11 @@ const KEYS: usize = 2000;
 /// So many orders of which Mirakl knows none say something of the channel, and nothing of the orders.
 const ALL_UNKNOWN: usize = 10;
 
-impl<D, S, Q, E, C> Ports<D, S, Q, E, C>
-where
-    D: MiraklDirectory,
-    S: Store,
-    Q: OrderQueue,
-    E: EventBus,
-    C: Clock,
-{
+impl<T: PortTypes> Ports<T> {
     /// Goes on with the look that is due. Not while the run is busy: its listing did not come to its end, or looked up orders itself.
     pub(crate) async fn look_around(
         &self,
-        client: &D::Client,
+        client: &<T::Directory as MiraklDirectory>::Client,
         channel: &Channel,
         look: &mut Look,
         busy: bool,
@@ -80,14 +73,15 @@ where
             return;
         }
         if self.look_for_unknown(client, channel, look, stop_at, report).await {
-            *look = Look { done: Some(began), told_that_none_is_known: look.none_was_known, ..Look::default() };
+            let told = if look.none_was_known { look.told_that_none_is_known } else { Told::default() };
+            *look = Look { done: Some(began), told_that_none_is_known: told, ..Look::default() };
         }
     }
 
     /// One page of what Mirakl has done with since the latest look; true for the last one, none where the next run has to go on.
     async fn look_at_page(
         &self,
-        client: &D::Client,
+        client: &<T::Directory as MiraklDirectory>::Client,
         channel: &Channel,
         look: &mut Look,
         from: Timestamp,
@@ -148,7 +142,7 @@ where
     /// The next hundred of our open orders: those that Mirakl does not know any more are told. True when there are no more.
     async fn look_for_unknown(
         &self,
-        client: &D::Client,
+        client: &<T::Directory as MiraklDirectory>::Client,
         channel: &Channel,
         look: &mut Look,
         stop_at: Timestamp,
@@ -172,8 +166,9 @@ where
             report.count("look_knows_nothing");
             tracing::error!(channel = %channel.id, orders = ours.len(), "Mirakl knows none of our open orders: is this the right shop? Nothing is said of the orders");
             // Where the bus does not take it, the next minute asks again, and tells.
-            if look.told_that_none_is_known || self.tell_that_none_is_known(channel, ours.len()).await {
-                (look.told_that_none_is_known, look.none_was_known) = (true, true);
+            let (told, now) = (&mut look.told_that_none_is_known, self.clock.now());
+            if tell_due(&self.events, told, Rule::EVENT, now, || none_is_known(channel, ours.len())).await {
+                look.none_was_known = true;
                 look.asked_to = Some(last);
             }
             return false;
@@ -186,7 +181,12 @@ where
     }
 
     /// Those of `order_ids` that Mirakl does not list; none where it did not answer completely.
-    async fn unknown_of(&self, client: &D::Client, order_ids: Vec<String>, stop_at: Timestamp) -> Option<Vec<String>> {
+    async fn unknown_of(
+        &self,
+        client: &<T::Directory as MiraklDirectory>::Client,
+        order_ids: Vec<String>,
+        stop_at: Timestamp,
+    ) -> Option<Vec<String>> {
         if after(self.clock.now(), PATIENCE) > stop_at {
             return None;
         }
@@ -202,30 +202,6 @@ where
             .chain(found.unreadable.iter().filter_map(|order| order.order_id.as_deref()))
             .collect();
         Some(order_ids.iter().filter(|order_id| !known.contains(order_id.as_str())).cloned().collect())
-    }
-
-    /// True once people are told.
-    async fn tell_that_none_is_known(&self, channel: &Channel, asked_for: usize) -> bool {
-        let event = Event {
-            kind: EventKind::OrdersNotInMirakl,
-            channel: Some(channel.id.clone()),
-            order: None,
-            needs_person: true,
-            severity: Severity::Critical,
-            reason: format!(
-                "Mirakl knows none of the {asked_for} open orders of channel {0} that it was asked for, twice: the key of channel {0} may belong to another shop, or the marketplace's instance was set up anew",
-                channel.id
-            ),
-            remedy: format!(
-                "Look which shop the key opens: prima-mirakl check {0}. If it is another one, store the right key: prima-mirakl channels key {0}. If the instance is a new one, cancel in Prima what is not to be delivered, put the channel to \"orders\": \"off\", and go on under a new channel id. Nothing is said of each order; they are asked for again every day.",
-                channel.id
-            ),
-        };
-        let told = self.events.publish(&[event]).await;
-        if let Err(problem) = &told {
-            tracing::error!(channel = %channel.id, %problem, "Mirakl knows none of our open orders, and that could not be said on the bus");
-        }
-        told.is_ok()
     }
 
     async fn tell_of_unknown(&self, channel: &Channel, order_id: &str, report: &mut ChannelReport) {
@@ -246,6 +222,24 @@ where
         if self.store.save_order(&mut row).await.is_ok() {
             report.count("orders_not_in_mirakl");
         }
+    }
+}
+
+fn none_is_known(channel: &Channel, asked_for: usize) -> Event {
+    Event {
+        kind: EventKind::OrdersNotInMirakl,
+        channel: Some(channel.id.clone()),
+        order: None,
+        needs_person: true,
+        severity: Severity::Critical,
+        reason: format!(
+            "Mirakl knows none of the {asked_for} open orders of channel {0} that it was asked for, twice: the key of channel {0} may belong to another shop, or the marketplace's instance was set up anew",
+            channel.id
+        ),
+        remedy: format!(
+            "Look which shop the key opens: prima-mirakl check {0}. If it is another one, store the right key: prima-mirakl channels key {0}. If the instance is a new one, cancel in Prima what is not to be delivered, put the channel to \"orders\": \"off\", and go on under a new channel id. Nothing is said of each order; they are asked for again every day.",
+            channel.id
+        ),
     }
 }
 

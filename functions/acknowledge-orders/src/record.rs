@@ -5,20 +5,20 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
-use shared::domain::channel::MiraklDirectory;
 use shared::domain::channel::{Channel, Mode};
-use shared::domain::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::events::{Event, EventKind, Severity};
+use shared::domain::notify::tell;
 use shared::domain::order::life::{Circumstances, Next, is_left_alone, on_cancellation, on_listing};
 use shared::domain::order::remedy::{self, SettledAs};
 use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
-use shared::domain::state::{PrimaIntake, Store, StoreError};
+use shared::domain::state::{IntakeStore, OrderStore, PrimaIntake, StoreError};
 use shared::kit::clock::{Clock, before};
 use shared::mirakl::{Order, OrderState, UnreadableOrder};
 
 use crate::listing::Listing;
 use crate::report::ChannelReport;
-use crate::{Ports, Run};
+use crate::{PortTypes, Ports, Run};
 
 /// What is left of a run when no further row is saved.
 const TIME_TO_END: Duration = Duration::from_secs(8);
@@ -34,14 +34,7 @@ pub(crate) enum Saved {
     Failed,
 }
 
-impl<D, S, Q, E, C> Ports<D, S, Q, E, C>
-where
-    D: MiraklDirectory,
-    S: Store,
-    Q: OrderQueue,
-    E: EventBus,
-    C: Clock,
-{
+impl<T: PortTypes> Ports<T> {
     /// Brings rows up to what was listed; true when nothing was left behind.
     pub(crate) async fn record(
         &self,
@@ -187,7 +180,7 @@ where
                 if message.is_too_large() {
                     let remedy = format!("Key it into Prima by hand, then: {}", remedy::settle(&row.key, SettledAs::KeyedByHand));
                     let reason = format!("the order is too long for a message of the queue ({} lines)", row.lines.len());
-                    row.fail(ExceptionKind::Unmappable, reason, remedy, self.clock.now());
+                    row.fail(ExceptionKind::TooLarge, reason, remedy, self.clock.now());
                 } else {
                     row.enter(Stage::Firm, self.clock.now(), "could not be queued");
                 }
@@ -210,14 +203,7 @@ where
             reason: format!("Mirakl refused the order because its acceptance window passed ({reason})"),
             remedy: "An incident: look at this channel's failures before the deadline, and tell the marketplace why.".to_owned(),
         };
-        let told = self.events.publish(&[event]).await;
-        if let Err(problem) = &told {
-            tracing::error!(
-                channel = %channel.id, order = %order.order_id, %problem,
-                "an acceptance window was missed, and that could not be said on the bus; the next listing says it"
-            );
-        }
-        told.is_ok()
+        tell(&self.events, &[event]).await
     }
 
     /// Shows what would be done. Only orders whose Prima number Mirakl holds get a row: so memory is rebuilt after a loss.

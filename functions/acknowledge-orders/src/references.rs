@@ -6,15 +6,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use shared::domain::channel::Channel;
 use shared::domain::channel::MiraklDirectory;
-use shared::domain::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::events::{Event, EventKind, Severity};
+use shared::domain::notify::tell;
 use shared::domain::order::row::{DISPATCH_EXCEPTION, ExceptionKind, OrderRow, REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING, Stage};
-use shared::domain::queue::OrderQueue;
-use shared::domain::state::{PollState, Store};
+use shared::domain::state::{OrderStore, PollState};
 use shared::kit::clock::{Clock, after, before};
 use shared::mirakl::{MiraklError, MiraklOrders, SellerReference};
 
 use crate::report::ChannelReport;
-use crate::{Ports, rights};
+use crate::{PortTypes, Ports, rights};
 
 /// Mirakl's operation by which references are written.
 const WRITE: &str = "OR04";
@@ -25,19 +25,12 @@ const FAILURES_TO_ONE: u32 = 3;
 /// A reference for which a whole call failed is tried by itself so often.
 const ALONE_EVERY: Duration = Duration::from_secs(10 * 60);
 
-impl<D, S, Q, E, C> Ports<D, S, Q, E, C>
-where
-    D: MiraklDirectory,
-    S: Store,
-    Q: OrderQueue,
-    E: EventBus,
-    C: Clock,
-{
+impl<T: PortTypes> Ports<T> {
     /// Tells Mirakl the numbers of orders that were created since. What fails is found pending again the next minute.
     /// `listed`: this run's listing was answered, so that a failure is this operation's own.
     pub(crate) async fn write_references(
         &self,
-        client: &D::Client,
+        client: &<T::Directory as MiraklDirectory>::Client,
         channel: &Channel,
         poll: &mut PollState,
         listed: bool,
@@ -173,7 +166,7 @@ where
             remedy: "Nothing is held up by it, and it is tried on. Have the marketplace say why: without the number its staff do not find the order in Prima, nor does the connector after a lost table."
                 .to_owned(),
         };
-        self.events.publish(&[event]).await.is_ok()
+        tell(&self.events, &[event]).await
     }
 }
 

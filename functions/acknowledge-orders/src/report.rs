@@ -10,13 +10,24 @@ use shared::mirakl::{MiraklError, Order};
 use crate::Ages;
 use crate::listing::Listing;
 
+/// Why a channel had no turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skipped {
+    /// Its orders are off.
+    Off,
+    /// Its interval is not over.
+    NotDue,
+    /// Another run is at it.
+    OtherRun,
+}
+
 /// One channel's minute in numbers.
 #[derive(Clone, Debug, Default)]
 pub struct ChannelReport {
     /// The channel's id.
     pub channel: String,
-    /// Why nothing was done: `off`, `not due`, `another run is at it`.
-    pub skipped: Option<&'static str>,
+    /// Why nothing was done.
+    pub skipped: Option<Skipped>,
     /// The listing was complete and everything was recorded.
     pub completed: bool,
     /// Every order that waits was listed.

@@ -2,32 +2,18 @@
 
 use jiff::Timestamp;
 use shared::domain::channel::Channel;
-use shared::domain::channel::MiraklDirectory;
-use shared::domain::events::EventBus;
-use shared::domain::queue::OrderQueue;
+use shared::domain::notify::tell;
 use shared::domain::rights::RefusedRights;
-use shared::domain::state::Store;
-use shared::kit::clock::Clock;
 use shared::mirakl::MiraklError;
 
-use crate::Ports;
+use crate::{PortTypes, Ports};
 
-impl<D, S, Q, E, C> Ports<D, S, Q, E, C>
-where
-    D: MiraklDirectory,
-    S: Store,
-    Q: OrderQueue,
-    E: EventBus,
-    C: Clock,
-{
+impl<T: PortTypes> Ports<T> {
     /// Tells people of what is refused, or keeps failing: once, until it works again, and once a day meanwhile.
     pub(crate) async fn tell_of_refused(&self, channel: &Channel, refused: &mut RefusedRights, now: Timestamp) {
         for right in refused.untold(now) {
-            match self.events.publish(&[right.event(now)]).await {
-                Ok(()) => refused.tell(&channel.id, &right.operation, now),
-                Err(problem) => {
-                    tracing::error!(channel = %channel.id, operation = %right.operation, %problem, "an operation is refused or keeps failing, and that could not be said on the bus");
-                }
+            if tell(&self.events, &[right.event(now)]).await {
+                refused.tell(&channel.id, &right.operation, now);
             }
         }
     }

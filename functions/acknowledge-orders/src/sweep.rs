@@ -7,17 +7,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 use shared::domain::channel::Channel;
 use shared::domain::channel::MiraklDirectory;
-use shared::domain::events::EventBus;
-use shared::domain::exceptions::{announce, message};
+use shared::domain::events::EventKind;
+use shared::domain::exceptions::{announce, view};
+use shared::domain::notify::{Rule, deliver};
 use shared::domain::order::life::LEASE_IS_DEAD;
 use shared::domain::order::row::{EXCEPTION_UNANNOUNCED, OpenState, OrderRow, Stage};
-use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
-use shared::domain::state::{ListingKind, PollState, Store};
+use shared::domain::queue::{OrderMessage, OrderTask};
+use shared::domain::state::{IntakeStore, ListingKind, OrderStore, PollState};
 use shared::kit::clock::{Clock, before};
 
 use crate::listing::{Listing, list_by_id};
 use crate::report::ChannelReport;
-use crate::{Ports, Run, TIME_TO_ACCEPT};
+use crate::{PortTypes, Ports, Run, TIME_TO_ACCEPT};
 
 /// OR11's limit of `order_ids`.
 const IDS_PER_CALL: usize = 100;
@@ -33,8 +34,6 @@ const PROBES: usize = 5;
 const TIME_TO_LOOK_UP: Duration = Duration::from_secs(15);
 /// A younger exception of `create-prima-orders` is being announced by that function itself.
 const GRACE: Duration = Duration::from_secs(120);
-/// The dead-letter queue keeps messages for 14 days: an unresolved exception is shown again before that.
-const SHOWN_FOR: Duration = Duration::from_secs(13 * 24 * 60 * 60);
 
 /// What came of driving orders on.
 pub(crate) struct Driven {
@@ -61,20 +60,13 @@ fn turns(had: &mut Vec<String>, waiting: &[String], most: usize) -> Vec<String> 
     turns
 }
 
-impl<D, S, Q, E, C> Ports<D, S, Q, E, C>
-where
-    D: MiraklDirectory,
-    S: Store,
-    Q: OrderQueue,
-    E: EventBus,
-    C: Clock,
-{
+impl<T: PortTypes> Ports<T> {
     /// Drives on what waits with us, from our own rows: a listing may show it late, or never. Orders are read from Mirakl by their ids,
     /// a hundred in one call, since a message needs the whole order.
     #[expect(clippy::too_many_arguments, reason = "one run's facts, each used once")]
     pub(crate) async fn drive_on(
         &self,
-        client: &D::Client,
+        client: &<T::Directory as MiraklDirectory>::Client,
         channel: &Channel,
         poll: &mut PollState,
         listing: &Listing,
@@ -194,21 +186,18 @@ where
     }
 
     async fn show_again(&self, mut row: OrderRow, now: Timestamp) {
-        let Some(exception) = row.exception.as_mut() else { return };
-        let announced_at = exception.announced_at;
-        if announced_at.is_none_or(|at| at > before(now, SHOWN_FOR)) {
-            return;
-        }
-        exception.announced_at = Some(now);
-        let shown = message(&row.key, exception);
+        let Some(exception) = row.exception.as_mut().filter(|exception| exception.told.is_told()) else { return };
+        let (told, Some(due)) = (exception.told, exception.told.due(Rule::EXCEPTION, now)) else { return };
+        exception.told.note(due.into(), now);
+        let told_of = view(&row.key, exception);
+        let (message, event) = (told_of.message(), told_of.event(EventKind::OrderException, due.is_again, now));
         // To the end of the line of the oldest, and recorded first: shown twice is worse than shown a minute later.
         row.since = now;
-        if self.store.save_order(&mut row).await.is_err() || self.queue.send_exceptions(&[shown]).await.is_ok() {
+        if self.store.save_order(&mut row).await.is_err() || deliver(&self.queue, &self.events, due, message, event).await == due.into() {
             return;
         }
-        tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, "an unresolved exception could not be shown again; the next minute tries once more");
         if let Some(exception) = row.exception.as_mut() {
-            exception.announced_at = announced_at;
+            exception.told = told;
         }
         let _moved_meanwhile = self.store.save_order(&mut row).await;
     }

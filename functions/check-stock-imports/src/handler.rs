@@ -1,5 +1,9 @@
 //! The real ports, and one invocation.
 
+use shared::aws::documents::Documents;
+use shared::aws::queues::SqsQueue;
+use shared::aws::stock_ledger::DynamoDbLedger;
+use std::marker::PhantomData;
 use std::time::SystemTime;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
@@ -13,7 +17,7 @@ use shared::kit::clock::{Clock, SystemClock};
 use shared::mirakl::client::HttpDirectory;
 
 use crate::metrics::BatchMetrics;
-use crate::{Ports, Run};
+use crate::{PortTypes, Ports, Run};
 
 /// The function, wired to AWS and Mirakl.
 #[derive(Debug)]
@@ -44,7 +48,7 @@ impl Function {
     /// A record has no id: nothing of the batch was worked off.
     pub async fn run(&self, batch: SqsEvent, deadline: SystemTime) -> Result<SqsBatchResponse, Error> {
         let run = Run { hard_deadline: Timestamp::try_from(deadline)? };
-        let ports = Ports {
+        let ports = Ports::<Aws<'_>> {
             directory: &self.directory,
             ledger: self.aws.ledger.clone(),
             files: &self.files,
@@ -58,4 +62,17 @@ impl Function {
         metrics.print(SystemClock.now());
         Ok(response)
     }
+}
+
+/// The real ports, borrowed for one invocation.
+#[derive(Debug)]
+struct Aws<'f>(PhantomData<&'f ()>);
+
+impl<'f> PortTypes for Aws<'f> {
+    type Directory = &'f HttpDirectory<SecretsManagerKeys, SystemClock>;
+    type Ledger = DynamoDbLedger;
+    type Files = &'f S3StockFiles;
+    type Queue = &'f SqsQueue;
+    type Clock = SystemClock;
+    type Book = &'f Documents;
 }

@@ -42,21 +42,37 @@ const KNOWN_WITHIN: Duration = Duration::from_secs(300);
 /// Tries of a write that another run has been quicker with.
 const TRIES: usize = 8;
 
+/// The types of the ports: the real ones, or the fault simulation's.
+pub trait PortTypes {
+    /// See [`Ports::directory`].
+    type Directory: MiraklDirectory<Client: MiraklStock>;
+    /// See [`Ports::ledger`].
+    type Ledger: LedgerStore;
+    /// See [`Ports::files`].
+    type Files: StockFiles;
+    /// See [`Ports::queue`].
+    type Queue: ImportQueue;
+    /// See [`Ports::clock`].
+    type Clock: Clock;
+    /// See [`Ports::book`].
+    type Book: StockBook;
+}
+
 /// What the function works with.
 #[derive(Debug)]
-pub struct Ports<D, L, F, Q, C, B> {
+pub struct Ports<T: PortTypes> {
     /// Hands out each channel's Mirakl client.
-    pub directory: D,
+    pub directory: T::Directory,
     /// Ledgers and what is remembered.
-    pub ledger: L,
+    pub ledger: T::Ledger,
     /// The imports' lines.
-    pub files: F,
+    pub files: T::Files,
     /// The queue of imports that are followed up.
-    pub queue: Q,
+    pub queue: T::Queue,
     /// Time.
-    pub clock: C,
+    pub clock: T::Clock,
     /// The channels.
-    pub book: B,
+    pub book: T::Book,
 }
 
 /// What becomes of a message.
@@ -106,16 +122,7 @@ enum ImportState {
     Gone,
 }
 
-impl<D, L, F, Q, C, B> Ports<D, L, F, Q, C, B>
-where
-    D: MiraklDirectory,
-    D::Client: MiraklStock,
-    L: LedgerStore,
-    F: StockFiles,
-    Q: ImportQueue,
-    C: Clock,
-    B: StockBook,
-{
+impl<T: PortTypes> Ports<T> {
     /// Works off one message.
     pub async fn handle(&self, message_id: &str, body: &str, run: &Run) -> Disposition {
         let message: ImportMessage = match serde_json::from_str(body) {
@@ -349,13 +356,13 @@ where
 
     /// Moves a channel's ledger as follows from how it stands. None, and nothing moved, where the import is not remembered any more as
     /// `remembered` says: a copy of its message was quicker, or it was given up, and the lines' entries may be those of the next import.
-    async fn append<T>(
+    async fn append<A>(
         &self,
         channel: &str,
         remembered: impl Fn(&PushMemory) -> bool,
-        follows: impl Fn(&Ledger) -> T,
-        changes: impl Fn(&T) -> &[Change],
-    ) -> Result<Option<T>, StoreError> {
+        follows: impl Fn(&Ledger) -> A,
+        changes: impl Fn(&A) -> &[Change],
+    ) -> Result<Option<A>, StoreError> {
         let mut tries = TRIES;
         loop {
             let mut stored = self.ledger.load(channel).await?;

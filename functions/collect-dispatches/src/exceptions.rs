@@ -4,39 +4,26 @@
 use std::time::Duration;
 
 use shared::domain::channel::{Channel, Mode};
-use shared::domain::dispatch::book::{Book, Pages};
+use shared::domain::dispatch::book::Pages;
 use shared::domain::dispatch::message::MessageUnderWay;
 use shared::domain::dispatch::plan::{Facts, Step, next_step};
-use shared::domain::events::{Event, EventBus, EventKind};
-use shared::domain::exceptions::{announce, message};
-use shared::domain::order::row::{DISPATCH_UNANNOUNCED, OrderKey, OrderRow, Stage};
-use shared::domain::prima_slots::SlotStore;
-use shared::domain::queue::{OrderQueue, ShownExceptions};
-use shared::domain::state::Store;
+use shared::domain::events::EventKind;
+use shared::domain::exceptions::{announce, view};
+use shared::domain::notify::{Rule, deliver};
+use shared::domain::order::row::{DISPATCH_UNANNOUNCED, ExceptionKind, OrderKey, OrderRow, Stage};
+use shared::domain::queue::ShownExceptions;
+use shared::domain::state::OrderStore;
 use shared::kit::clock::{Clock, before};
-use shared::prima::PrimaDispatches;
 
-use crate::Ports;
-use crate::files::Inbox;
-use crate::report::Report;
+use crate::report::{Oddity, Report};
+use crate::{PortTypes, Ports};
 
 /// Exceptions of one channel, of each kind, looked at in one run.
 const LOOKED_AT: usize = 1000;
 /// A younger exception is being announced by whoever found it.
 const GRACE: Duration = Duration::from_secs(60);
-/// The dead-letter queue keeps messages for 14 days: an unresolved exception is shown again before that.
-const SHOWN_FOR: Duration = Duration::from_secs(13 * 24 * 60 * 60);
 
-impl<P, S, Q, E, C, B, I> Ports<P, S, Q, E, C, B, I>
-where
-    P: PrimaDispatches,
-    S: Store + SlotStore,
-    Q: OrderQueue + ShownExceptions,
-    E: EventBus,
-    C: Clock,
-    B: Book,
-    I: Inbox,
-{
+impl<T: PortTypes> Ports<T> {
     /// Tells, tells again and resumes. Answers the `exceptions` that Prima may still be asked about, as they stand now.
     pub(crate) async fn look_after_exceptions(
         &self,
@@ -52,7 +39,7 @@ where
         for mut row in self.exceptions_in(channel, DISPATCH_UNANNOUNCED).await {
             if row.exception.as_ref().is_some_and(|exception| exception.first_seen <= before(now, GRACE)) {
                 announce(&self.store, &self.queue, &self.events, &mut row, now).await;
-                report.count("exceptions_announced");
+                report.count(Oddity::ExceptionsAnnounced);
             }
         }
         let mut left = Vec::new();
@@ -76,19 +63,28 @@ where
         rows
     }
 
-    /// A dispatch that waited for its carrier goes on when the map has it. True where it did.
+    /// A dispatch that waited for the channel's documents goes on when the map has its carrier, or once they can be used. True where it
+    /// did.
     async fn resume(&self, row: &OrderRow, channel: &Channel, pages: &Pages, report: &mut Report) -> bool {
-        let Some(platform) = &pages.platform else { return false };
-        if !pages.rules.resume_when_mapped || !row.exception.as_ref().is_some_and(|exception| exception.kind.waits_for_carrier()) {
+        let Some(kind) = row.exception.as_ref().map(|exception| exception.kind).filter(|kind| kind.waits_for_documents()) else {
+            return false;
+        };
+        if !pages.rules.resume_when_mapped {
             return false;
         }
         let now = self.clock.now();
-        let facts = Facts { rules: &pages.rules, platform, carriers: &pages.carriers, now };
-        if matches!(next_step(row, &facts), Step::Fail(failure) if failure.kind.waits_for_carrier()) {
-            return false;
-        }
+        let note = if kind == ExceptionKind::DocumentsUnusable {
+            "the channel's documents can be used now"
+        } else {
+            let Some(platform) = &pages.platform else { return false };
+            let facts = Facts { rules: &pages.rules, platform, carriers: &pages.carriers, now };
+            if matches!(next_step(row, &facts), Step::Fail(failure) if failure.kind.waits_for_documents()) {
+                return false;
+            }
+            "its carrier is mapped now"
+        };
         let mut row = row.clone();
-        row.enter(Stage::Dispatched, now, "its carrier is mapped now");
+        row.enter(Stage::Dispatched, now, note);
         let dispatch = row.dispatch.get_or_insert_default();
         dispatch.message = Some(MessageUnderWay::sent(now));
         dispatch.due_at = dispatch.due_once_queued(now);
@@ -104,32 +100,15 @@ where
     async fn remind(&self, mut row: OrderRow, pages: &Pages, report: &mut Report) -> Option<OrderRow> {
         let now = self.clock.now();
         let exception = row.exception.as_mut()?;
-        let told = exception.reminded_at.or(exception.announced_at).unwrap_or(exception.first_seen);
-        if told > before(now, pages.rules.remind_every()) {
-            return Some(row);
-        }
-        let hours = now.duration_since(exception.first_seen).as_hours();
-        let event = Event {
-            kind: EventKind::DispatchReminder,
-            channel: Some(row.key.channel.clone()),
-            order: Some(row.key.order_id.clone()),
-            needs_person: true,
-            severity: exception.kind.severity(),
-            reason: format!("unresolved for {hours} hours: {}: {}", exception.kind.name(), exception.reason),
-            remedy: exception.remedy.clone(),
-        };
-        exception.reminded_at = Some(now);
-        let shown = message(&row.key, exception);
-        let show_again = exception.announced_at.is_none_or(|at| at <= before(now, SHOWN_FOR));
-        if show_again {
-            exception.announced_at = Some(now);
-        }
+        let rule = Rule::EXCEPTION.again_after(pages.rules.remind_every());
+        let Some(due) = exception.told.due(rule, now).filter(|due| due.is_again) else { return Some(row) };
+        exception.told.note(due.into(), now);
+        let told_of = view(&row.key, exception);
+        let (message, event) = (told_of.message(), told_of.event(EventKind::DispatchReminder, due.is_again, now));
         // Recorded first: said twice is worse than said an interval later.
         self.store.save_order(&mut row).await.ok()?;
         report.reminded += 1;
-        if self.events.publish(&[event]).await.is_err() || (show_again && self.queue.send_exceptions(&[shown]).await.is_err()) {
-            tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, "an unresolved dispatch could not be told again");
-        }
+        deliver(&self.queue, &self.events, due, message, event).await;
         Some(row)
     }
 

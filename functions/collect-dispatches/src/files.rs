@@ -1,20 +1,17 @@
 //! Dispatch files: parcels that a site's warehouse drops as CSV, because its `OrderStatus` names none.
 
 use shared::domain::channel::{Channel, Mode};
-use shared::domain::dispatch::book::Book;
 use shared::domain::dispatch::file;
 use shared::domain::dispatch::found::{Found, on_file};
 use shared::domain::dispatch::message::MESSAGE_IS_LOST;
-use shared::domain::events::{Event, EventBus, EventKind, Severity};
-use shared::domain::prima_slots::SlotStore;
-use shared::domain::queue::{OrderQueue, ShownExceptions};
-use shared::domain::state::{Store, StoreError};
+use shared::domain::events::{Event, EventKind, Severity};
+use shared::domain::notify::tell;
+use shared::domain::state::{NumberStore, OrderStore, StoreError};
 use shared::kit::clock::{Clock, after};
-use shared::prima::PrimaDispatches;
 use shared::prima::order::PrimaParcel;
 
-use crate::report::Report;
-use crate::{Ports, looked_after};
+use crate::report::{Oddity, Report};
+use crate::{PortTypes, Ports, looked_after};
 
 /// Where dispatch files are dropped.
 pub trait Inbox {
@@ -22,7 +19,7 @@ pub trait Inbox {
     ///
     /// # Errors
     /// The place cannot be looked at.
-    async fn waiting(&self) -> Result<Vec<String>, String>;
+    async fn waiting(&self) -> Result<Vec<String>, InboxError>;
 
     /// A file's text.
     ///
@@ -34,7 +31,24 @@ pub trait Inbox {
     ///
     /// # Errors
     /// It cannot be moved: it is taken in again then, which does no harm.
-    async fn put_away(&self, name: &str, verdict: &Verdict) -> Result<(), String>;
+    async fn put_away(&self, name: &str, verdict: &Verdict) -> Result<(), InboxError>;
+}
+
+/// What the place of the files did not do; each with what it said.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InboxError {
+    /// The files cannot be listed.
+    #[error("the bucket cannot be listed: {0}")]
+    NotListed(String),
+    /// A file cannot be put where it ends.
+    #[error("the file cannot be copied: {0}")]
+    NotCopied(String),
+    /// The reasons cannot be put beside a refused file.
+    #[error("the reasons cannot be written: {0}")]
+    ReasonsNotWritten(String),
+    /// A file cannot be taken away from where it was dropped.
+    #[error("the file cannot be deleted: {0}")]
+    NotDeleted(String),
 }
 
 /// Why a file was not read.
@@ -62,24 +76,15 @@ enum Taken {
     Later,
 }
 
-impl<P, S, Q, E, C, B, I> Ports<P, S, Q, E, C, B, I>
-where
-    P: PrimaDispatches,
-    S: Store + SlotStore,
-    Q: OrderQueue + ShownExceptions,
-    E: EventBus,
-    C: Clock,
-    B: Book,
-    I: Inbox,
-{
+impl<T: PortTypes> Ports<T> {
     /// Takes in the files that wait. Parcels are recorded once, however often a file names them.
     pub(crate) async fn take_in_files(&self, channels: &[Channel], report: &mut Report) {
         let Some(inbox) = &self.inbox else { return };
         let names = match inbox.waiting().await {
             Ok(names) => names,
             Err(problem) => {
-                tracing::warn!(problem, "dispatch files cannot be listed; the next run tries again");
-                report.count("files_unavailable");
+                tracing::warn!(%problem, "dispatch files cannot be listed; the next run tries again");
+                report.count(Oddity::FilesUnavailable);
                 return;
             }
         };
@@ -89,7 +94,7 @@ where
                 Err(Unread::Never(problem)) => Ok(vec![problem]),
                 Err(Unread::Later(problem)) => {
                     tracing::warn!(file = name, problem, "a dispatch file cannot be read; the next run tries again");
-                    report.count("files_unavailable");
+                    report.count(Oddity::FilesUnavailable);
                     continue;
                 }
             };
@@ -103,7 +108,7 @@ where
                 self.tell_of_refused(&name, problems).await;
             }
             if let Err(problem) = inbox.put_away(&name, &verdict).await {
-                tracing::warn!(file = name, problem, "a dispatch file could not be put away; it is taken in again, which does no harm");
+                tracing::warn!(file = name, %problem, "a dispatch file could not be put away; it is taken in again, which does no harm");
             }
         }
     }
@@ -112,7 +117,7 @@ where
     async fn take_in(&self, text: &str, channels: &[Channel], report: &mut Report) -> Result<Vec<String>, ()> {
         let read = match file::read(text) {
             Ok(read) => read,
-            Err(problem) => return Ok(vec![problem]),
+            Err(problem) => return Ok(vec![problem.to_string()]),
         };
         self.report_odd_forms(&read.odd, None, report).await;
         let mut problems: Vec<String> = read.problems.iter().map(|(line, problem)| format!("line {line}: {problem}")).collect();
@@ -183,12 +188,6 @@ where
             remedy: "All other lines were taken over. Correct these and drop them as a new file; the refused file, with its reasons, stands under refused/ in the bucket."
                 .to_owned(),
         };
-        if self.events.publish(&[event]).await.is_err() {
-            tracing::error!(
-                file = name,
-                problems = problems.len(),
-                "a dispatch file could not be used whole, and that could not be said on the bus"
-            );
-        }
+        tell(&self.events, &[event]).await;
     }
 }

@@ -1,5 +1,11 @@
 //! The real ports, and one invocation.
 
+use shared::aws::documents::Documents;
+use shared::aws::event_bus::EventBridgeBus;
+use shared::aws::queues::SqsQueue;
+use shared::aws::store::DynamoDbStore;
+use shared::prima::client::PrimaClient;
+use std::marker::PhantomData;
 use std::time::SystemTime;
 
 use aws_sdk_s3::primitives::ByteStream;
@@ -14,8 +20,8 @@ use shared::domain::dispatch::rhythm::Source;
 use shared::domain::prima_calls::PrimaCaller;
 use shared::kit::clock::{Clock, SystemClock};
 
-use crate::files::{Inbox, Unread, Verdict};
-use crate::{Ports, Report, Run, metrics};
+use crate::files::{Inbox, InboxError, Unread, Verdict};
+use crate::{PortTypes, Ports, Report, Run, metrics};
 
 /// Where files are dropped.
 const INCOMING: &str = "incoming/";
@@ -54,7 +60,7 @@ impl Function {
     pub async fn run(&self, deadline: SystemTime) -> Result<Report, Error> {
         let hard_deadline = Timestamp::try_from(deadline)?;
         let (installation, client) = self.prima.now(&self.aws.documents).await?;
-        let ports = Ports {
+        let ports = Ports::<Aws<'_>> {
             prima: client.until(hard_deadline),
             store: &self.aws.store,
             queue: &self.aws.queue,
@@ -82,6 +88,20 @@ impl Function {
     }
 }
 
+/// The real ports, borrowed for one invocation.
+#[derive(Debug)]
+struct Aws<'f>(PhantomData<&'f ()>);
+
+impl<'f> PortTypes for Aws<'f> {
+    type Prima = PrimaClient<SystemClock>;
+    type Store = &'f DynamoDbStore;
+    type Queue = &'f SqsQueue;
+    type Events = &'f EventBridgeBus;
+    type Clock = SystemClock;
+    type Book = &'f Documents;
+    type Inbox = &'f Bucket;
+}
+
 /// The bucket of dispatch files: `incoming/` is where they are dropped, `done/` and `refused/` where they end.
 #[derive(Debug)]
 struct Bucket {
@@ -90,9 +110,9 @@ struct Bucket {
 }
 
 impl Inbox for &Bucket {
-    async fn waiting(&self) -> Result<Vec<String>, String> {
+    async fn waiting(&self) -> Result<Vec<String>, InboxError> {
         let request = self.client.list_objects_v2().bucket(&self.name).prefix(INCOMING).max_keys(FILES);
-        let answer = request.send().await.map_err(|error| format!("the bucket cannot be listed: {}", code_of(&error)))?;
+        let answer = request.send().await.map_err(|error| InboxError::NotListed(code_of(&error)))?;
         let mut objects: Vec<_> = answer
             .contents()
             .iter()
@@ -119,7 +139,7 @@ impl Inbox for &Bucket {
         })
     }
 
-    async fn put_away(&self, name: &str, verdict: &Verdict) -> Result<(), String> {
+    async fn put_away(&self, name: &str, verdict: &Verdict) -> Result<(), InboxError> {
         let source = format!("{INCOMING}{name}");
         let place = match verdict {
             Verdict::Done => "done/",
@@ -129,13 +149,13 @@ impl Inbox for &Bucket {
         let copy = self.client.copy_object().bucket(&self.name).key(format!("{place}{name}")).copy_source(escaped);
         // Without the tags that a warehouse may have given it: to copy those takes two more permissions.
         let copy = copy.tagging_directive(TaggingDirective::Replace);
-        copy.send().await.map_err(|error| format!("the file cannot be copied: {}", code_of(&error)))?;
+        copy.send().await.map_err(|error| InboxError::NotCopied(code_of(&error)))?;
         if let Verdict::Refused(problems) = verdict {
             let reasons = self.client.put_object().bucket(&self.name).key(format!("{place}{name}.reasons.txt"));
             let reasons = reasons.body(ByteStream::from(problems.join("\n").into_bytes()));
-            reasons.send().await.map_err(|error| format!("the reasons cannot be written: {}", code_of(&error)))?;
+            reasons.send().await.map_err(|error| InboxError::ReasonsNotWritten(code_of(&error)))?;
         }
         let delete = self.client.delete_object().bucket(&self.name).key(source);
-        delete.send().await.map(drop).map_err(|error| format!("the file cannot be deleted: {}", code_of(&error)))
+        delete.send().await.map(drop).map_err(|error| InboxError::NotDeleted(code_of(&error)))
     }
 }

@@ -25,23 +25,26 @@ use shared::domain::dispatch::book::Book;
 use shared::domain::dispatch::found::{Found, on_progress};
 use shared::domain::dispatch::rhythm::DispatchSettings;
 use shared::domain::dispatch::rules::DispatchRules;
+use shared::domain::documents::UnusableDocument;
 use shared::domain::events::{Event, EventBus, EventKind, Severity};
 use shared::domain::exceptions::announce;
 use shared::domain::intake::{Admission, Call, ORDER_STATUS, admit};
+use shared::domain::notify::tell;
 use shared::domain::order::remedy;
 use shared::domain::order::row::{DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, ExceptionKind, OrderKey, OrderRow, REFERENCE_PENDING, Stage};
 use shared::domain::prima_calls::{PrimaCaller, PrimaCalls};
 use shared::domain::prima_slots::{PATIENCE, Slot, SlotRequest, SlotStore, give_slots_back, lease_slots};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask, ShownExceptions};
 use shared::domain::rights::RefusedRight;
-use shared::domain::state::{Store, StoreError};
+use shared::domain::state::{CollectionStore, IntakeStore, NumberStore, OrderStore, StoreError};
+use shared::domain::unknown_values::tell_once;
 use shared::kit::clock::{CLOCK_SKEW, Clock, after, before};
 use shared::kit::odd_form::OddForm;
 use shared::prima::connection::PrimaManners;
 use shared::prima::{Outcome, PrimaDispatches, PrimaError, PrimaOrderStatus, PrimaProgress};
 
-pub use files::{Inbox, Unread, Verdict};
-pub use report::Report;
+pub use files::{Inbox, InboxError, Unread, Verdict};
+pub use report::{Oddity, Report};
 
 /// Keys read of orders whose reference is owed, which stand in the index by another moment. References go out a hundred a minute.
 const PENDING: usize = 1000;
@@ -59,23 +62,41 @@ const UNANSWERED: Duration = Duration::from_secs(300);
 /// Of the slots: one run works at a time, so the next one takes over what a killed one held.
 const OWNER: &str = PrimaCaller::CollectDispatches.function();
 
+/// The types of the ports: the real ones, or the fault simulation's.
+pub trait PortTypes {
+    /// See [`Ports::prima`].
+    type Prima: PrimaDispatches;
+    /// See [`Ports::store`].
+    type Store: OrderStore + NumberStore + CollectionStore + IntakeStore + SlotStore;
+    /// See [`Ports::queue`].
+    type Queue: OrderQueue + ShownExceptions;
+    /// See [`Ports::events`].
+    type Events: EventBus;
+    /// See [`Ports::clock`].
+    type Clock: Clock;
+    /// See [`Ports::book`].
+    type Book: Book;
+    /// See [`Ports::inbox`].
+    type Inbox: Inbox;
+}
+
 /// What the function works with.
 #[derive(Debug)]
-pub struct Ports<P, S, Q, E, C, B, I> {
+pub struct Ports<T: PortTypes> {
     /// Prima.
-    pub prima: P,
+    pub prima: T::Prima,
     /// Rows, Prima's intake.
-    pub store: S,
+    pub store: T::Store,
     /// The `dispatches` queue and its dead-letter queue.
-    pub queue: Q,
+    pub queue: T::Queue,
     /// The event bus.
-    pub events: E,
+    pub events: T::Events,
     /// Time.
-    pub clock: C,
+    pub clock: T::Clock,
     /// Each channel's documents.
-    pub book: B,
+    pub book: T::Book,
     /// Dispatch files; `None` where parcels come with `OrderStatus`.
-    pub inbox: Option<I>,
+    pub inbox: Option<T::Inbox>,
     /// How Prima is asked.
     pub settings: DispatchSettings,
     /// How patient to be with Prima.
@@ -98,22 +119,13 @@ struct Due<'c> {
     rules: DispatchRules,
 }
 
-impl<P, S, Q, E, C, B, I> Ports<P, S, Q, E, C, B, I>
-where
-    P: PrimaDispatches,
-    S: Store + SlotStore,
-    Q: OrderQueue + ShownExceptions,
-    E: EventBus,
-    C: Clock,
-    B: Book,
-    I: Inbox,
-{
+impl<T: PortTypes> Ports<T> {
     /// One minute of all channels.
     ///
     /// # Errors
     /// The channels cannot be read.
-    pub async fn collect(&self, run: &Run) -> Result<Report, String> {
-        let channels = self.book.channels().await.map_err(|problem| problem.to_string())?;
+    pub async fn collect(&self, run: &Run) -> Result<Report, UnusableDocument> {
+        let channels = self.book.channels().await?;
         let mut report = Report::default();
         self.take_in_files(&channels, &mut report).await;
         let now = self.clock.now();
@@ -128,7 +140,7 @@ where
                 Err(problem) => {
                     // Wrong documents stop no collecting; what they are needed for becomes an exception where it is told.
                     tracing::error!(channel = %channel.id, %problem, "going on with default dispatch rules");
-                    report.count("documents_unusable");
+                    report.count(Oddity::DocumentsUnusable);
                     DispatchRules::default()
                 }
             };
@@ -180,7 +192,7 @@ where
         let left: Vec<RefusedRight> = state.refused.iter().filter(|right| right.is_left_untold(now)).cloned().collect();
         let mut told = Vec::new();
         for right in left {
-            if self.events.publish(&[right.event(now)]).await.is_ok() {
+            if tell(&self.events, &[right.event(now)]).await {
                 told.push((right.channel, right.operation));
             }
         }
@@ -212,7 +224,7 @@ where
                 Ok(found) => keys.extend(found),
                 Err(problem) => {
                     tracing::warn!(channel = %channel.id, %problem, "due orders cannot be listed; the next run tries again");
-                    report.count("store_unavailable");
+                    report.count(Oddity::StoreUnavailable);
                 }
             }
         }
@@ -221,7 +233,7 @@ where
             Ok(rows) => rows.into_values().filter(|row| row.exception.is_none()).collect(),
             Err(problem) => {
                 tracing::warn!(channel = %channel.id, %problem, "due orders cannot be read; the next run tries again");
-                report.count("store_unavailable");
+                report.count(Oddity::StoreUnavailable);
                 Vec::new()
             }
         }
@@ -250,14 +262,14 @@ where
                     self.warn_of_waiting(row, channel, rules, report).await;
                 }
             }
-            Err(_) => report.count("ages_unknown"),
+            Err(_) => report.count(Oddity::AgesUnknown),
         }
         match self.rows_in(channel, DISPATCH_UNANNOUNCED).await {
             Ok(exceptions) => {
-                let unannounced = exceptions.iter().filter_map(|row| row.exception.as_ref()).filter(|one| one.announced_at.is_none());
+                let unannounced = exceptions.iter().filter_map(|row| row.exception.as_ref()).filter(|one| !one.told.is_told());
                 report.oldest_unannounced = report.oldest_unannounced.max(age(unannounced.map(|one| one.first_seen).min(), now));
             }
-            Err(_) => report.count("ages_unknown"),
+            Err(_) => report.count(Oddity::AgesUnknown),
         }
     }
 
@@ -303,12 +315,12 @@ where
             // Prima's matter, and not the order's.
             Err(problem) if silent_to_all || problem.outcome == Outcome::NotSent => {
                 tracing::warn!(channel = %channel.id, order = %row.key.order_id, %problem, "no answer; asked again later");
-                report.count("prima_no_answer");
+                report.count(Oddity::PrimaNoAnswer);
                 self.postpone(row, UNANSWERED, channel, &rules, &mut report).await;
             }
             Err(problem) => {
                 tracing::warn!(channel = %channel.id, order = %row.key.order_id, %problem, "no answer for this order; asked again later");
-                report.count("prima_no_answer");
+                report.count(Oddity::PrimaNoAnswer);
                 let words = format!(
                     "Prima gives no answer to the question for order {number}, and answers those for others; the latest: {problem}"
                 );
@@ -362,7 +374,7 @@ where
                 },
                 Err(problem) => {
                     tracing::warn!(channel = %channel.id, order = %key.order_id, %problem, "what Prima said could not be recorded; it is asked again");
-                    report.count("store_unavailable");
+                    report.count(Oddity::StoreUnavailable);
                     return;
                 }
             }
@@ -388,7 +400,7 @@ where
     /// An answer that cannot be understood, or none: a few in a row are a person's, `most` of them.
     async fn unclear(&self, mut row: OrderRow, words: &str, most: u32, channel: &Channel, rules: &DispatchRules, report: &mut Report) {
         let now = self.clock.now();
-        report.count("prima_unclear");
+        report.count(Oddity::PrimaUnclear);
         let dispatch = row.dispatch.get_or_insert_default();
         dispatch.unclear_answers += 1;
         dispatch.due_at = after(now, UNANSWERED);
@@ -443,7 +455,7 @@ where
     /// Says a warning; where the bus does not take it, the next run says it.
     async fn publish_warning(&self, row: &mut OrderRow, warning: Option<&Event>) {
         if let Some(event) = warning
-            && self.events.publish(std::slice::from_ref(event)).await.is_err()
+            && !tell(&self.events, std::slice::from_ref(event)).await
             && let Some(dispatch) = row.dispatch.as_mut()
         {
             dispatch.warned_at = None;
@@ -471,7 +483,7 @@ where
         }
         report.warned += usize::from(warning.is_some());
         if sends {
-            report.count("queued_again");
+            report.count(Oddity::QueuedAgain);
             self.send(&row, channel, report).await;
         }
     }
@@ -482,7 +494,7 @@ where
             Ok(()) => report.queued += 1,
             Err(problem) => {
                 tracing::warn!(channel = %channel.id, order = %row.key.order_id, %problem, "a dispatch could not be queued; it is when it is due again");
-                report.count("queue_unavailable");
+                report.count(Oddity::QueueUnavailable);
             }
         }
     }
@@ -540,13 +552,9 @@ where
         if self.settings.knows_word(word) {
             return;
         }
-        report.count("unknown_status_word");
-        let Ok(mut state) = self.store.load_collection().await else { return };
-        if state.reported_words.iter().any(|known| known.eq_ignore_ascii_case(word)) {
-            return;
-        }
-        state.reported_words.push(word.clone());
-        let event = Event {
+        report.count(Oddity::UnknownStatusWord);
+        let event = || {
+            Event {
             kind: EventKind::UnknownValue,
             channel: Some(row.key.channel.clone()),
             order: Some(row.key.order_id.clone()),
@@ -555,11 +563,16 @@ where
             reason: format!("Prima's order status {word:?} is not known; orders in it are taken for open"),
             remedy: "If it means that the order is still open, add it to dispatch.open_words in the installation document. If it means that goods have left or that the order is cancelled, say so to the connector's engineer: such orders are not told to Mirakl."
                 .to_owned(),
-        };
-        // Recorded first: told twice is worse than told by the next word.
-        if self.store.save_collection(&mut state).await.is_ok() && self.events.publish(&[event]).await.is_err() {
-            tracing::error!(word, "an unknown order status could not be told on the bus");
         }
+        };
+        tell_once(&self.store, &self.events, |state| {
+            if state.reported_words.iter().any(|known| known.eq_ignore_ascii_case(word)) {
+                return Vec::new();
+            }
+            state.reported_words.push(word.clone());
+            vec![event()]
+        })
+        .await;
     }
 
     /// Fields that were done without: each form is told once, whatever the order. `key`: an order that shows it.
@@ -567,12 +580,7 @@ where
         if odd.is_empty() {
             return;
         }
-        report.count("fields_in_odd_form");
-        let Ok(mut state) = self.store.load_collection().await else { return };
-        let new: Vec<&OddForm> = odd.iter().filter(|form| form.note(&mut state.reported_forms)).collect();
-        if new.is_empty() {
-            return;
-        }
+        report.count(Oddity::FieldsInOddForm);
         let event = |form: &OddForm| {
             Event {
             kind: EventKind::UnknownValue,
@@ -581,18 +589,16 @@ where
             needs_person: true,
             severity: Severity::Info,
             reason: format!("a dispatch has the field {form} (9: a digit, a: a letter), which is not understood"),
-            remedy: "The dispatch is told to Mirakl without it: nothing is lost. Say the form to the connector's engineer. It is not told again.".to_owned(),
+            remedy: "The dispatch is told to Mirakl without it: nothing is lost. Say the form to the connector's engineer. It is not told again."
+                .to_owned(),
         }
         };
-        let events: Vec<Event> = new.into_iter().map(event).collect();
-        // Recorded first: told twice is worse than told by the next form.
-        if self.store.save_collection(&mut state).await.is_ok() && self.events.publish(&events).await.is_err() {
-            tracing::error!(forms = events.len(), "fields in a form that is not understood could not be told on the bus");
-        }
+        tell_once(&self.store, &self.events, |state| odd.iter().filter(|form| form.note(&mut state.reported_forms)).map(event).collect())
+            .await;
     }
 
     /// True where Prima does not answer such questions now, whatever the order.
-    async fn note_answer<T>(&self, call: Call<'_>, answer: &Result<T, PrimaError>) -> bool {
+    async fn note_answer<A>(&self, call: Call<'_>, answer: &Result<A, PrimaError>) -> bool {
         shared::domain::intake::note(&self.store, &self.events, &self.manners, call, answer, self.clock.now()).await
     }
 }
@@ -612,7 +618,7 @@ fn looked_after(row: &OrderRow) -> bool {
         // What is mended in Prima shows in its next answer.
         Some(exception) => {
             matches!(exception.kind, ExceptionKind::TrackingMissing | ExceptionKind::DispatchUnclear | ExceptionKind::ShortShipment)
-                || exception.kind.waits_for_carrier()
+                || exception.kind.waits_for_documents()
         }
         None => row.stage.is_in_prima(),
     }

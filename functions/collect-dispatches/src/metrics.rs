@@ -63,6 +63,6 @@ pub(crate) fn print(report: &Report, now: Timestamp) {
         AgeMetrics { untold: report.oldest_untold.into(), unannounced: report.oldest_unannounced.into() }.print(now);
     }
     for (kind, count) in &report.counts {
-        tracing::warn!(kind, count, "failures of this run");
+        tracing::warn!(?kind, count, "failures of this run");
     }
 }

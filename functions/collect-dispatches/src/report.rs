@@ -5,6 +5,33 @@ use std::time::Duration;
 
 use shared::domain::prima_slots::Slot;
 
+/// Failures and oddities of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Oddity {
+    /// The ages of what waits could not be known.
+    AgesUnknown,
+    /// A channel's documents could not be used, or not read.
+    DocumentsUnusable,
+    /// An exception of which nobody had been told.
+    ExceptionsAnnounced,
+    /// Fields in a form that is not understood.
+    FieldsInOddForm,
+    /// The dispatch files could not be listed, or one of them not read.
+    FilesUnavailable,
+    /// Prima gave no answer.
+    PrimaNoAnswer,
+    /// Prima's answer cannot be understood.
+    PrimaUnclear,
+    /// The queue took no message.
+    QueueUnavailable,
+    /// A message that was lost was sent again.
+    QueuedAgain,
+    /// The table gave no answer.
+    StoreUnavailable,
+    /// A status word of Prima's that is not known.
+    UnknownStatusWord,
+}
+
 /// A run in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -35,17 +62,17 @@ pub struct Report {
     /// How long nobody has been told of the oldest exception of a dispatch.
     pub oldest_unannounced: Duration,
     /// Failures and oddities, by kind.
-    pub counts: BTreeMap<&'static str, usize>,
+    pub counts: BTreeMap<Oddity, usize>,
 }
 
 impl Report {
     /// The ages are those of all rows: nothing that they follow from was unreadable.
     #[must_use]
     pub fn knows_ages(&self) -> bool {
-        !self.counts.contains_key("ages_unknown") && !self.counts.contains_key("store_unavailable")
+        !self.counts.contains_key(&Oddity::AgesUnknown) && !self.counts.contains_key(&Oddity::StoreUnavailable)
     }
 
-    pub(crate) fn count(&mut self, what: &'static str) {
+    pub(crate) fn count(&mut self, what: Oddity) {
         *self.counts.entry(what).or_default() += 1;
     }
 

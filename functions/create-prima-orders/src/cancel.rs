@@ -2,31 +2,22 @@
 
 use std::time::Duration;
 
-use shared::domain::events::EventBus;
 use shared::domain::intake::{Admission, Call, ORDER_STATUS, admit};
 use shared::domain::order::remedy::{self, SettledAs};
 use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
-use shared::domain::queue::{OrderMessage, OrderQueue};
-use shared::domain::state::{Store, StoreError};
+use shared::domain::queue::OrderMessage;
+use shared::domain::state::{OrderStore, StoreError};
 use shared::kit::clock::{Clock, after};
 use shared::mirakl::OrderState;
 use shared::prima::{Outcome, PrimaError, PrimaOrderStatus, PrimaOrders};
 
 use crate::create::is_in_doubt;
-use crate::{Disposition, Done, MOST_SENDINGS, Ports, Returned, Rulebook, Run, UNCLEAR_ANSWERS, unsaved};
+use crate::{Disposition, Done, MOST_SENDINGS, PortTypes, Ports, Returned, Run, UNCLEAR_ANSWERS, unsaved};
 
 /// Between two looks at an order that is to be cancelled.
 const AGAIN: Duration = Duration::from_secs(60);
 
-impl<P, S, Q, E, C, R> Ports<P, S, Q, E, C, R>
-where
-    P: PrimaOrders,
-    S: Store,
-    Q: OrderQueue,
-    E: EventBus,
-    C: Clock,
-    R: Rulebook,
-{
+impl<T: PortTypes> Ports<T> {
     /// Asks first: the order's own state says whether there is anything left to do.
     pub(crate) async fn cancel(&self, key: &OrderKey, message: &OrderMessage, run: &Run) -> Disposition {
         if !self.has_time_for(3, run) {

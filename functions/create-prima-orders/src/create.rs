@@ -4,19 +4,18 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::domain::documents::UnusableDocument;
-use shared::domain::events::EventBus;
 use shared::domain::intake::{Admission, Call, NEW_ORDER, ORDER_STATUS, admit};
 use shared::domain::order::mapping::{MappedOrder, MappingChannel, map_order, order_number};
 use shared::domain::order::remaining::{is_refunded, remaining};
 use shared::domain::order::remedy::{self, SettledAs};
 use shared::domain::order::row::{Attempt, ExceptionKind, Lease, OrderKey, OrderRow, Stage, Unanswered};
-use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
-use shared::domain::state::{Reservation, Store, StoreError};
+use shared::domain::queue::{OrderMessage, OrderTask};
+use shared::domain::state::{NumberStore, OrderStore, Reservation, StoreError};
 use shared::kit::clock::{Clock, after};
 use shared::mirakl::{Order, OrderState};
 use shared::prima::{Outcome, PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
 
-use crate::{Disposition, Done, MOST_SENDINGS, Ports, Returned, Rulebook, Rules, Run, UNCLEAR_ANSWERS, unsaved};
+use crate::{Disposition, Done, MOST_SENDINGS, PortTypes, Ports, Returned, Rulebook, Rules, Run, UNCLEAR_ANSWERS, unsaved};
 
 /// `NewOrder` goes out this soon after the row said so, or not at all: what makes "longer than Prima's longest execution"
 /// countable from the row.
@@ -39,15 +38,7 @@ struct Work<'w> {
     run: &'w Run,
 }
 
-impl<P, S, Q, E, C, R> Ports<P, S, Q, E, C, R>
-where
-    P: PrimaOrders,
-    S: Store,
-    Q: OrderQueue,
-    E: EventBus,
-    C: Clock,
-    R: Rulebook,
-{
+impl<T: PortTypes> Ports<T> {
     pub(crate) async fn create(&self, message_id: &str, key: &OrderKey, order: &Order, message: &OrderMessage, run: &Run) -> Disposition {
         let work = Work { message_id, message, order, run };
         if !self.has_time_for(3, run) {

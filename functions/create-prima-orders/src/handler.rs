@@ -1,5 +1,10 @@
 //! The real ports, and one invocation.
 
+use shared::aws::event_bus::EventBridgeBus;
+use shared::aws::queues::SqsQueue;
+use shared::aws::store::DynamoDbStore;
+use shared::prima::client::PrimaClient;
+use std::marker::PhantomData;
 use std::time::SystemTime;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
@@ -16,7 +21,7 @@ use shared::domain::prima_slots::Slot;
 use shared::kit::clock::{CLOCK_SKEW, Clock, SystemClock};
 
 use crate::metrics::{BatchMetrics, of_slot};
-use crate::{Ports, Rulebook, Rules, Run};
+use crate::{PortTypes, Ports, Rulebook, Rules, Run};
 
 /// Messages worked off at once in one process. Of their calls to Prima one is made at a time.
 const CONCURRENT_MESSAGES: usize = 2;
@@ -47,7 +52,7 @@ impl Function {
     pub async fn run(&self, batch: SqsEvent, request_id: &str, deadline: SystemTime) -> Result<SqsBatchResponse, Error> {
         let hard_deadline = Timestamp::try_from(deadline)?;
         let (installation, client) = self.prima.now(&self.aws.documents).await?;
-        let ports = Ports {
+        let ports = Ports::<Aws<'_>> {
             prima: client.until(hard_deadline),
             store: &self.aws.store,
             queue: &self.aws.queue,
@@ -69,6 +74,19 @@ impl Function {
         metrics.print(SystemClock.now());
         Ok(response)
     }
+}
+
+/// The real ports, borrowed for one invocation.
+#[derive(Debug)]
+struct Aws<'f>(PhantomData<&'f ()>);
+
+impl<'f> PortTypes for Aws<'f> {
+    type Prima = PrimaClient<SystemClock>;
+    type Store = &'f DynamoDbStore;
+    type Queue = &'f SqsQueue;
+    type Events = &'f EventBridgeBus;
+    type Clock = SystemClock;
+    type Rulebook = &'f Function;
 }
 
 impl Rulebook for &Function {

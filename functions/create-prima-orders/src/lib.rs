@@ -30,7 +30,7 @@ use shared::domain::order::rules::OrderRules;
 use shared::domain::prima_calls::{PrimaCaller, PrimaCalls};
 use shared::domain::prima_slots::{self, PUT_OFF, Slot, SlotRequest, SlotStore};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
-use shared::domain::state::{Store, StoreError};
+use shared::domain::state::{IntakeStore, NumberStore, OrderStore, StoreError};
 use shared::kit::clock::{Clock, after};
 use shared::prima::connection::PrimaManners;
 use shared::prima::sku::SkuOverride;
@@ -61,21 +61,37 @@ pub trait Rulebook {
     async fn rules(&self, channel: &str, skus: &[&str]) -> Result<Rules, UnusableDocument>;
 }
 
+/// The types of the ports: the real ones, or the fault simulation's.
+pub trait PortTypes {
+    /// See [`Ports::prima`].
+    type Prima: PrimaOrders;
+    /// See [`Ports::store`].
+    type Store: OrderStore + NumberStore + IntakeStore + SlotStore;
+    /// See [`Ports::queue`].
+    type Queue: OrderQueue;
+    /// See [`Ports::events`].
+    type Events: EventBus;
+    /// See [`Ports::clock`].
+    type Clock: Clock;
+    /// See [`Ports::rulebook`].
+    type Rulebook: Rulebook;
+}
+
 /// What the function works with.
 #[derive(Debug)]
-pub struct Ports<P, S, Q, E, C, R> {
+pub struct Ports<T: PortTypes> {
     /// Prima.
-    pub prima: P,
+    pub prima: T::Prima,
     /// Rows and Prima's intake.
-    pub store: S,
+    pub store: T::Store,
     /// The `orders` queue and its dead-letter queue.
-    pub queue: Q,
+    pub queue: T::Queue,
     /// The event bus.
-    pub events: E,
+    pub events: T::Events,
     /// Time.
-    pub clock: C,
+    pub clock: T::Clock,
     /// Each channel's rules.
-    pub rulebook: R,
+    pub rulebook: T::Rulebook,
     /// How patient to be with Prima, and what it can do.
     pub manners: PrimaManners,
     /// How many calls Prima takes at once.
@@ -133,7 +149,7 @@ pub struct Run {
     pub slot: Slot,
 }
 
-impl<P, S: SlotStore, Q, E, C: Clock, R> Ports<P, S, Q, E, C, R> {
+impl<T: PortTypes> Ports<T> {
     /// Leases the slot of an invocation. One without puts its messages off; one that cannot know goes on, since the queue's
     /// concurrency bounds it too.
     pub async fn lease_slot(&self, run: &Run) -> Slot {
@@ -150,15 +166,7 @@ impl<P, S: SlotStore, Q, E, C: Clock, R> Ports<P, S, Q, E, C, R> {
     }
 }
 
-impl<P, S, Q, E, C, R> Ports<P, S, Q, E, C, R>
-where
-    P: PrimaOrders,
-    S: Store,
-    Q: OrderQueue,
-    E: EventBus,
-    C: Clock,
-    R: Rulebook,
-{
+impl<T: PortTypes> Ports<T> {
     /// Works off one message. `message_id` makes the lease's owner unique within the run.
     pub async fn handle(&self, message_id: &str, body: &str, run: &Run) -> Disposition {
         match batch::read(message_id, body) {
@@ -205,7 +213,7 @@ where
 
     /// Notes whether Prima answered at all: the breaker listens to the transport, not to what was said. True where Prima does not
     /// answer such calls now, whatever the order.
-    async fn note_answer<T>(&self, call: Call<'_>, answer: &Result<T, PrimaError>) -> bool {
+    async fn note_answer<A>(&self, call: Call<'_>, answer: &Result<A, PrimaError>) -> bool {
         shared::domain::intake::note(&self.store, &self.events, &self.manners, call, answer, self.clock.now()).await
     }
 

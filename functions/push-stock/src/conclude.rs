@@ -62,7 +62,7 @@ impl<T: PortTypes> Ports<T> {
     async fn conclude_channel(&self, mut channel: ChannelRun, now: Timestamp) -> ChannelReport {
         let import = channel.memory.imports.under_way.as_ref();
         channel.report.oldest_import = age(import.map(|import| import.begun_at), now);
-        let untold = channel.memory.run.exceptions.iter().filter(|exception| exception.announced_at.is_none());
+        let untold = channel.memory.run.exceptions.iter().filter(|exception| !exception.told.is_told());
         channel.report.oldest_unannounced = age(untold.map(|exception| exception.first_seen).min(), now);
         self.save(&mut channel, ImportOwner::Others).await;
         channel.report

@@ -39,7 +39,7 @@ use shared::domain::prima_calls::PrimaCalls;
 use shared::domain::prima_slots::SlotStore;
 use shared::domain::queue::{ImportQueue, OrderQueue, ShownExceptions};
 use shared::domain::state::ledger::{LedgerStore, StoredLedger};
-use shared::domain::state::{FlightStore, Store, StoreError};
+use shared::domain::state::{FlightStore, IntakeStore, PollStore, StoreError};
 use shared::domain::stock::book::StockBook;
 use shared::domain::stock::files::StockFiles;
 use shared::domain::stock::ledger::Change;
@@ -60,7 +60,7 @@ pub trait PortTypes {
     /// See [`Ports::prima`].
     type Prima: PrimaStock;
     /// See [`Ports::store`].
-    type Store: Store + FlightStore + SlotStore;
+    type Store: FlightStore + PollStore + IntakeStore + SlotStore;
     /// See [`Ports::ledger`].
     type Ledger: LedgerStore;
     /// See [`Ports::files`].

@@ -3,18 +3,15 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::domain::channel::MiraklDirectory;
-use shared::domain::dispatch::book::{Book, Pages};
+use shared::domain::dispatch::book::Pages;
 use shared::domain::dispatch::plan::{Facts, Failure, Step, next_step};
 use shared::domain::dispatch::settlement::{Due, ShortLine, amounts, effect, given_back, settled_lines};
 use shared::domain::dispatch::unanswered::Unanswered;
 use shared::domain::dispatch::{Dispatch, SettledLine, Settlement, ShipmentAttempt};
-use shared::domain::events::EventBus;
 use shared::domain::order::remaining::is_refunded;
 use shared::domain::order::remedy;
 use shared::domain::order::row::{ExceptionKind, OrderRow, Stage};
-use shared::domain::queue::OrderQueue;
-use shared::domain::state::{Store, StoreError};
+use shared::domain::state::{OrderStore, StoreError};
 use shared::kit::clock::{Clock, after};
 use shared::mirakl::shipping::How;
 use shared::mirakl::shipping::NewShipment;
@@ -22,21 +19,12 @@ use shared::mirakl::shipping::Tracking;
 use shared::mirakl::shipping::{MiraklShipping, SettlementRequest, ShipmentAnswer};
 use shared::mirakl::{MiraklError, OrderState, Outcome};
 
-use crate::{AGAIN, Done, End, Ports, Work, is_refusal};
+use crate::{AGAIN, Done, End, PortTypes, Ports, Work, is_refusal};
 
 /// After this long nobody's call can still be on its way within Mirakl.
 const LONGEST_CALL: Duration = Duration::from_secs(60);
 
-impl<D, S, Q, E, C, B> Ports<D, S, Q, E, C, B>
-where
-    D: MiraklDirectory,
-    D::Client: MiraklShipping,
-    S: Store,
-    Q: OrderQueue,
-    E: EventBus,
-    C: Clock,
-    B: Book,
-{
+impl<T: PortTypes> Ports<T> {
     /// OR23, then OR24. Both converge: after a lost answer they are simply sent again.
     pub(crate) async fn ship(
         &self,
@@ -124,7 +112,7 @@ where
             Ok(due) => due,
             Err(problem) => {
                 row.dispatch.get_or_insert_default().requested = None;
-                return Err(End::Fail(not_settled(row, how, &problem)));
+                return Err(End::Fail(not_settled(row, how, &problem.to_string())));
             }
         };
         let now = self.clock.now();

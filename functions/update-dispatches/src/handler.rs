@@ -1,5 +1,10 @@
 //! The real ports, and one invocation.
 
+use shared::aws::documents::Documents;
+use shared::aws::event_bus::EventBridgeBus;
+use shared::aws::queues::SqsQueue;
+use shared::aws::store::DynamoDbStore;
+use std::marker::PhantomData;
 use std::time::SystemTime;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
@@ -12,7 +17,7 @@ use shared::kit::clock::{CLOCK_SKEW, Clock, SystemClock};
 use shared::mirakl::client::HttpDirectory;
 
 use crate::metrics::BatchMetrics;
-use crate::{Ports, Run};
+use crate::{PortTypes, Ports, Run};
 
 /// Messages worked off at once in one process.
 const CONCURRENT_MESSAGES: usize = 4;
@@ -43,7 +48,7 @@ impl Function {
     /// A record has no id: nothing of the batch was worked off.
     pub async fn run(&self, batch: SqsEvent, deadline: SystemTime) -> Result<SqsBatchResponse, Error> {
         let hard_deadline = Timestamp::try_from(deadline)?;
-        let ports = Ports {
+        let ports = Ports::<Aws<'_>> {
             directory: &self.directory,
             store: &self.aws.store,
             queue: &self.aws.queue,
@@ -59,4 +64,17 @@ impl Function {
         metrics.print(SystemClock.now());
         Ok(response)
     }
+}
+
+/// The real ports, borrowed for one invocation.
+#[derive(Debug)]
+struct Aws<'f>(PhantomData<&'f ()>);
+
+impl<'f> PortTypes for Aws<'f> {
+    type Directory = &'f HttpDirectory<SecretsManagerKeys, SystemClock>;
+    type Store = &'f DynamoDbStore;
+    type Queue = &'f SqsQueue;
+    type Events = &'f EventBridgeBus;
+    type Clock = SystemClock;
+    type Book = &'f Documents;
 }

@@ -31,7 +31,8 @@ use shared::domain::exceptions::announce;
 use shared::domain::order::remedy;
 use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
-use shared::domain::state::{Store, StoreError};
+use shared::domain::state::{CollectionStore, OrderStore, StoreError};
+use shared::domain::unknown_values::tell_once;
 use shared::kit::clock::{Clock, after, before};
 use shared::kit::odd_form::OddForm;
 use shared::mirakl::shipping::How;
@@ -56,21 +57,37 @@ const TRIES: usize = 4;
 /// Before what failed in passing is tried again.
 const AGAIN: Duration = Duration::from_secs(60);
 
+/// The types of the ports: the real ones, or the fault simulation's.
+pub trait PortTypes {
+    /// See [`Ports::directory`].
+    type Directory: MiraklDirectory<Client: MiraklShipping>;
+    /// See [`Ports::store`].
+    type Store: OrderStore + CollectionStore;
+    /// See [`Ports::queue`].
+    type Queue: OrderQueue;
+    /// See [`Ports::events`].
+    type Events: EventBus;
+    /// See [`Ports::clock`].
+    type Clock: Clock;
+    /// See [`Ports::book`].
+    type Book: Book;
+}
+
 /// What the function works with.
 #[derive(Debug)]
-pub struct Ports<D, S, Q, E, C, B> {
+pub struct Ports<T: PortTypes> {
     /// Hands out each channel's Mirakl client.
-    pub directory: D,
+    pub directory: T::Directory,
     /// Rows.
-    pub store: S,
+    pub store: T::Store,
     /// The `dispatches` queue and its dead-letter queue.
-    pub queue: Q,
+    pub queue: T::Queue,
     /// The event bus.
-    pub events: E,
+    pub events: T::Events,
     /// Time.
-    pub clock: C,
+    pub clock: T::Clock,
     /// Each channel's documents.
-    pub book: B,
+    pub book: T::Book,
 }
 
 /// What becomes of a message.
@@ -140,16 +157,7 @@ struct Work<'w, M> {
     began: Timestamp,
 }
 
-impl<D, S, Q, E, C, B> Ports<D, S, Q, E, C, B>
-where
-    D: MiraklDirectory,
-    D::Client: MiraklShipping,
-    S: Store,
-    Q: OrderQueue,
-    E: EventBus,
-    C: Clock,
-    B: Book,
-{
+impl<T: PortTypes> Ports<T> {
     /// Works off one message.
     pub async fn handle(&self, message_id: &str, body: &str, run: &Run) -> Disposition {
         match batch::read(message_id, body) {
@@ -194,7 +202,7 @@ where
                 return self.put_off(row, message, problem.retry_after, None).await;
             }
         };
-        let client = Permitted::new(client, &channel.id, &self.store, &self.events, &self.clock).await;
+        let client = Permitted::new(self, client, &channel.id).await;
         if let Some(wait) = unanswered::gives_way(&row, &client) {
             return self.put_off(row, message, Some(wait), None).await;
         }
@@ -216,7 +224,12 @@ where
         work: &Work<'_, impl MiraklShipping>,
         held: impl Fn(&[&'static str]) -> Option<MiraklError>,
     ) -> End {
-        let mut pages = match self.book.pages(&row.key.channel, false).await {
+        let mut pages = self.book.pages(&row.key.channel, false).await;
+        if let Err(UnusableDocument::Wrong(_)) = pages {
+            // It may have been mended within the minute for which it is cached.
+            pages = self.book.pages(&row.key.channel, true).await;
+        }
+        let mut pages = match pages {
             Ok(pages) => pages,
             Err(problem) => return documents_end(row, &problem),
         };
@@ -309,43 +322,20 @@ where
     async fn tell_of_odd_fields(&self, channel: &str, odd: &[OddForm]) {
         let of_channel = |form: &OddForm| OddForm { field: format!("{} of channel {channel}", form.field), form: form.form.clone() };
         let odd: Vec<OddForm> = odd.iter().map(of_channel).collect();
-        for _try in 0..TRIES {
-            let Ok(mut state) = self.store.load_collection().await else { return };
-            let new: Vec<&OddForm> = odd.iter().filter(|form| form.note(&mut state.reported_forms)).collect();
-            if new.is_empty() {
-                return;
-            }
-            let event = |form: &&OddForm| {
-                Event {
-                kind: EventKind::UnknownValue,
-                channel: Some(channel.to_owned()),
-                order: None,
-                needs_person: true,
-                severity: Severity::Info,
-                reason: format!("what the marketplace demands of a dispatch has {form} (9: a digit, a: a letter), which is not understood"),
-                remedy: "It is done without: a carrier that cannot be read counts as not listed, and what is mapped to it becomes an exception; a way of shipping counts as one that demands nothing. Say the form to the connector's engineer. It is not told again.".to_owned(),
-            }
-            };
-            let events: Vec<Event> = new.iter().map(event).collect();
-            // Recorded first, so that two messages do not tell the same.
-            match self.store.save_collection(&mut state).await {
-                Ok(()) => {
-                    if self.events.publish(&events).await.is_err() {
-                        tracing::error!(
-                            channel,
-                            forms = events.len(),
-                            "fields in a form that is not understood could not be told on the bus"
-                        );
-                        // The next reading tells.
-                        state.reported_forms.retain(|told| odd.iter().all(|form| form.to_string() != *told));
-                        let _unsaved = self.store.save_collection(&mut state).await;
-                    }
-                    return;
-                }
-                Err(StoreError::Conflict(_)) => {}
-                Err(_) => return,
-            }
+        let event = |form: &OddForm| {
+            Event {
+            kind: EventKind::UnknownValue,
+            channel: Some(channel.to_owned()),
+            order: None,
+            needs_person: true,
+            severity: Severity::Info,
+            reason: format!("what the marketplace demands of a dispatch has {form} (9: a digit, a: a letter), which is not understood"),
+            remedy: "It is done without: a carrier that cannot be read counts as not listed, and what is mapped to it becomes an exception; a way of shipping counts as one that demands nothing. Say the form to the connector's engineer. It is not told again."
+                .to_owned(),
         }
+        };
+        tell_once(&self.store, &self.events, |state| odd.iter().filter(|form| form.note(&mut state.reported_forms)).map(event).collect())
+            .await;
     }
 
     /// Nothing is left to tell for now.
@@ -455,7 +445,7 @@ fn operations_of(step: &Step) -> &'static [&'static str] {
 fn documents_end(row: &OrderRow, problem: &UnusableDocument) -> End {
     match problem {
         UnusableDocument::Wrong(problem) => End::Fail(Failure {
-            kind: ExceptionKind::CarrierNotListed,
+            kind: ExceptionKind::DocumentsUnusable,
             reason: problem.clone(),
             remedy: format!(
                 "Mend the document (prima-mirakl dispatch-rules put {0} FILE, prima-mirakl carriers import {0} FILE). Then: {1}",

@@ -5,10 +5,11 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use shared::domain::channel::MiraklDirectory;
 use shared::domain::dispatch::unanswered::Unanswered;
-use shared::domain::events::EventBus;
+use shared::domain::notify::tell;
 use shared::domain::rights::RefusedRights;
-use shared::domain::state::{Store, StoreError};
+use shared::domain::state::{CollectionStore, StoreError};
 use shared::kit::clock::{Clock, after};
 use shared::mirakl::rights::{is_answered_with_right, shows_right};
 use shared::mirakl::shipping::NewShipment;
@@ -16,6 +17,8 @@ use shared::mirakl::shipping::Tracking;
 use shared::mirakl::shipping::{MiraklShipping, SettledEntry, SettlementRequest, Shipment, ShipmentAnswer};
 use shared::mirakl::shipping_requirements::Platform;
 use shared::mirakl::{MiraklError, Order};
+
+use crate::{PortTypes, Ports};
 
 /// Tries of a write that another run has been quicker with.
 const TRIES: usize = 5;
@@ -25,20 +28,20 @@ const FAILURES: usize = 3;
 const OF_PLATFORM: [&str; 3] = ["PC01", "SH21", "SH12"];
 
 /// The client of one channel, for one message.
-pub(crate) struct Permitted<'p, M, S, E, C> {
-    client: M,
+pub(crate) struct Permitted<'p, T: PortTypes> {
+    client: <T::Directory as MiraklDirectory>::Client,
     channel: &'p str,
-    store: &'p S,
-    events: &'p E,
-    clock: &'p C,
+    store: &'p T::Store,
+    events: &'p T::Events,
+    clock: &'p T::Clock,
     refused: RefCell<RefusedRights>,
 }
 
-impl<'p, M, S: Store, E: EventBus, C: Clock> Permitted<'p, M, S, E, C> {
+impl<'p, T: PortTypes> Permitted<'p, T> {
     /// The client, with what is known now. Where that cannot be read, nothing is held back.
-    pub(crate) async fn new(client: M, channel: &'p str, store: &'p S, events: &'p E, clock: &'p C) -> Self {
-        let refused = store.load_collection().await.map(|collection| collection.refused).unwrap_or_default();
-        Self { client, channel, store, events, clock, refused: RefCell::new(refused) }
+    pub(crate) async fn new(ports: &'p Ports<T>, client: <T::Directory as MiraklDirectory>::Client, channel: &'p str) -> Self {
+        let refused = ports.store.load_collection().await.map(|collection| collection.refused).unwrap_or_default();
+        Self { client, channel, store: &ports.store, events: &ports.events, clock: &ports.clock, refused: RefCell::new(refused) }
     }
 
     /// The refusal of the first of these operations that is not to be called yet.
@@ -66,7 +69,7 @@ impl<'p, M, S: Store, E: EventBus, C: Clock> Permitted<'p, M, S, E, C> {
     }
 
     /// Makes a call that needs these operations, unless one of them is held back; and notes what its answer says of them.
-    async fn call<T>(&self, operations: &[&'static str], call: impl Future<Output = Result<T, MiraklError>>) -> Result<T, MiraklError> {
+    async fn call<A>(&self, operations: &[&'static str], call: impl Future<Output = Result<A, MiraklError>>) -> Result<A, MiraklError> {
         if let Some(problem) = self.held(operations) {
             return Err(problem);
         }
@@ -147,18 +150,13 @@ impl<'p, M, S: Store, E: EventBus, C: Clock> Permitted<'p, M, S, E, C> {
         let untold = self.refused.borrow().of(self.channel, problem.operation).filter(|one| one.is_untold(now)).cloned();
         // What others noted just now they tell themselves; what they noted a while ago, they could not.
         let Some(untold) = untold.filter(|one| noted || one.is_left_untold(now)) else { return };
-        match self.events.publish(&[untold.event(now)]).await {
-            Ok(()) => {
-                self.change(|refused| {
-                    refused.tell(self.channel, problem.operation, now);
-                    true
-                })
-                .await;
-            }
-            // The next refusal tells.
-            Err(unsaid) => {
-                tracing::error!(channel = self.channel, %problem, %unsaid, "an operation is refused or keeps failing, and that could not be said on the bus")
-            }
+        // Where the bus does not take it, the next refusal tells.
+        if tell(self.events, &[untold.event(now)]).await {
+            self.change(|refused| {
+                refused.tell(self.channel, problem.operation, now);
+                true
+            })
+            .await;
         }
     }
 
@@ -196,7 +194,7 @@ fn held_back(operation: &'static str, wait: Duration) -> MiraklError {
     MiraklError { retry_after: Some(wait), ..problem }
 }
 
-impl<M: MiraklShipping, S: Store, E: EventBus, C: Clock> MiraklShipping for Permitted<'_, M, S, E, C> {
+impl<T: PortTypes> MiraklShipping for Permitted<'_, T> {
     async fn platform(&self) -> Result<Platform, MiraklError> {
         self.call(&OF_PLATFORM, self.client.platform()).await
     }
@@ -226,7 +224,7 @@ impl<M: MiraklShipping, S: Store, E: EventBus, C: Clock> MiraklShipping for Perm
     }
 }
 
-impl<M: MiraklShipping, S: Store, E: EventBus, C: Clock> Permitted<'_, M, S, E, C> {
+impl<T: PortTypes> Permitted<'_, T> {
     /// Whether Mirakl answers a harmless question about the order that is not the operation itself. A right that is missing for it is noted
     /// as with any other call.
     pub(crate) async fn answers_otherwise(&self, order_id: &str, operation: &str) -> bool {

@@ -2,41 +2,27 @@
 
 use std::time::Duration;
 
-use shared::domain::channel::MiraklDirectory;
-use shared::domain::dispatch::book::Book;
 use shared::domain::dispatch::plan::Failure;
 use shared::domain::dispatch::unanswered::Unanswered;
-use shared::domain::events::EventBus;
 use shared::domain::order::remedy;
 use shared::domain::order::row::{ExceptionKind, OrderRow};
-use shared::domain::queue::{OrderMessage, OrderQueue};
-use shared::domain::state::Store;
+use shared::domain::queue::OrderMessage;
 use shared::kit::clock::Clock;
 use shared::mirakl::MiraklError;
-use shared::mirakl::shipping::MiraklShipping;
 
 use crate::rights::Permitted;
-use crate::{Disposition, Ports};
+use crate::{Disposition, PortTypes, Ports};
 
 /// So much later than the others it tries again.
 const OTHERS_FIRST: Duration = Duration::from_secs(60);
 
-impl<D, S, Q, E, C, B> Ports<D, S, Q, E, C, B>
-where
-    D: MiraklDirectory,
-    D::Client: MiraklShipping,
-    S: Store,
-    Q: OrderQueue,
-    E: EventBus,
-    C: Clock,
-    B: Book,
-{
+impl<T: PortTypes> Ports<T> {
     /// Counts the failure in the row, notes it for the channel where it is not this order's alone, and asks a person where it is.
     pub(crate) async fn after_no_answer(
         &self,
         row: OrderRow,
         message: &OrderMessage,
-        client: &Permitted<'_, impl MiraklShipping, S, E, C>,
+        client: &Permitted<'_, T>,
         problem: &MiraklError,
         asked: Option<Duration>,
     ) -> Disposition {
@@ -58,10 +44,7 @@ where
 }
 
 /// How long an order after whose failures an operation was noted lets the others go first, who show whether it works for them.
-pub(crate) fn gives_way<M: MiraklShipping, S: Store, E: EventBus, C: Clock>(
-    row: &OrderRow,
-    client: &Permitted<'_, M, S, E, C>,
-) -> Option<Duration> {
+pub(crate) fn gives_way<T: PortTypes>(row: &OrderRow, client: &Permitted<'_, T>) -> Option<Duration> {
     let unanswered = row.dispatch.as_ref()?.unanswered.as_ref().filter(|unanswered| unanswered.noted_at.is_some())?;
     client.wait_after_others(&unanswered.operation, OTHERS_FIRST)
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::json;
 
+use crate::options::WorldOptions;
 use crate::seed::{self, SeedChannel};
 use crate::simulated::Simulated;
-use crate::world::WorldOptions;
 
 /// SKUs that both systems know.
 const CATALOGUE_SIZE: usize = 400;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow};
 use shared::domain::dispatch::carriers::{CarrierEntry, CarrierMap, NoTarget, Target, proposals};
 use shared::domain::documents::DocumentKey;
 use shared::domain::order::row::Stage;
-use shared::domain::state::Store;
+use shared::domain::state::OrderStore;
 use shared::mirakl::shipping::MiraklShipping;
 use shared::mirakl::shipping_requirements::Platform;
 
@@ -58,7 +58,7 @@ pub(crate) async fn run(connector: &Connector, command: CarriersCommand) -> Resu
             put(connector, &channel, &map).await?;
             Ok(format!("Stored a map of {} entries in place of one of {before}.{warning}", map.entries.len()))
         }
-        CarriersCommand::Export { channel } => read(connector, &channel).await?.to_csv().map_err(anyhow::Error::msg),
+        CarriersCommand::Export { channel } => Ok(read(connector, &channel).await?.to_csv()?),
         CarriersCommand::History { channel } => {
             documents::history(&connector.documents()?, &DocumentKey::CarrierMap(channel), connector.now).await
         }

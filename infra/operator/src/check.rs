@@ -38,7 +38,7 @@ pub(crate) async fn run(connector: &Connector, channel: &str) -> Result<String> 
     let mut findings = vec![["definition".to_owned(), format!("sound; orders {}", mode(definition.orders)), String::new()]];
     let [result, remedy] = match keys.key(channel, true).await {
         Ok(_) => ["stored".to_owned(), String::new()],
-        Err(problem) => ["missing".to_owned(), problem],
+        Err(problem) => ["missing".to_owned(), problem.to_string()],
     };
     findings.push(["API key".to_owned(), result, remedy]);
     let stored = [

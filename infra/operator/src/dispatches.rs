@@ -15,7 +15,7 @@ use shared::domain::dispatch::settlement::{ShortLine, amounts};
 use shared::domain::documents::DocumentKey;
 use shared::domain::order::row::{OrderKey, OrderRow, Stage};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
-use shared::domain::state::Store;
+use shared::domain::state::OrderStore;
 use shared::mirakl::shipping::How;
 use shared::mirakl::shipping::LineAmounts;
 use shared::mirakl::shipping::MiraklShipping;
@@ -171,7 +171,7 @@ async fn settle(
     let client = connector.mirakl(connector.mirakl_keys()?, &definition)?;
     let listed = client.order(order).await?.ok_or_else(|| anyhow!("Mirakl does not list order {order}"))?;
     let known = row.dispatch.as_deref().cloned().unwrap_or_default();
-    let due = amounts(&listed, &short, how, &known).map_err(anyhow::Error::msg)?;
+    let due = amounts(&listed, &short, how, &known)?;
     let mut shown = render_amounts(&due.lines, how, &reason_code, listed.currency_iso_code.as_deref().unwrap_or_default());
     for line in &due.given_back {
         shown.push_str(&format!(
@@ -249,7 +249,7 @@ fn render_amounts(amounts: &[LineAmounts], how: How, reason_code: &str, currency
 pub(crate) async fn retry(connector: &Connector, store: &DynamoDbStore, channel: &str, order: &str, note: &str) -> Result<String> {
     let now = connector.now;
     let row = store.load_order(&OrderKey::new(channel, order)).await?;
-    let at_once = row.and_then(|row| row.exception).is_some_and(|exception| exception.kind.waits_for_carrier());
+    let at_once = row.and_then(|row| row.exception).is_some_and(|exception| exception.kind.waits_for_documents());
     change(store, channel, order, |row| {
         let dispatch = row.dispatch.get_or_insert_default();
         let part = dispatch.parcels.iter().any(|parcel| parcel.confirmed_at.is_some());

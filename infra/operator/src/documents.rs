@@ -75,7 +75,7 @@ pub(crate) async fn channels(connector: &Connector, command: ChannelsCommand) ->
             }
             // From the table, so that two people at once leave a whole copy.
             let copy = ChannelCopy::new(aws_sdk_secretsmanager::Client::new(&connector.config), &connector.secret_prefix()?);
-            copy.write(&connector.documents()?.channels().await?.channels).await.map_err(anyhow::Error::msg)?;
+            copy.write(&connector.documents()?.channels().await?.channels).await?;
             answers.push("Functions use a new definition within a minute.".to_owned());
             Ok(answers.join("\n"))
         }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use shared::aws::store::DynamoDbStore;
 use shared::domain::order::remedy::{self, SettledAs};
 use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage, Unanswered};
-use shared::domain::state::Store;
+use shared::domain::state::OrderStore;
 
 use crate::answers::Refused;
 use crate::arguments::{ExceptionsCommand, Settlement};

@@ -8,7 +8,7 @@ use shared::aws::secrets;
 use shared::domain::channel::Channel;
 use shared::kit::clock::SystemClock;
 use shared::mirakl::client::HttpDirectory;
-use shared::mirakl::keys::ApiKeys;
+use shared::mirakl::keys::{ApiKeys, KeyError};
 
 use crate::answers::Refused;
 
@@ -29,7 +29,7 @@ pub(crate) async fn put(connector: &Connector, channel: &str, force: bool) -> Re
     let secret = serde_json::json!({ "api_key": key }).to_string();
     let client = aws_sdk_secretsmanager::Client::new(&connector.config);
     let description = format!("API key of the Mirakl channel {channel}");
-    let is_new = secrets::write(&client, &name, &description, &secret).await.map_err(anyhow::Error::msg)?;
+    let is_new = secrets::write(&client, &name, &description, &secret).await?;
     Ok(if is_new {
         format!("Stored the key of channel {channel} in the new secret {name}.")
     } else {
@@ -43,7 +43,7 @@ pub(crate) async fn put(connector: &Connector, channel: &str, force: bool) -> Re
 struct Given(SecretString);
 
 impl ApiKeys for Given {
-    async fn api_key(&self, _channel_id: &str, _refresh: bool) -> Result<SecretString, String> {
+    async fn api_key(&self, _channel_id: &str, _refresh: bool) -> Result<SecretString, KeyError> {
         Ok(self.0.clone())
     }
 }

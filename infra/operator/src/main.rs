@@ -10,6 +10,7 @@ mod check;
 mod dead_letters;
 mod dispatches;
 mod documents;
+mod everything;
 mod exceptions;
 mod keys;
 mod orders;

@@ -7,7 +7,7 @@ use shared::domain::order::row::{
     DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, EXCEPTION_UNANNOUNCED, OrderKey, OrderRow, REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING,
     Stage,
 };
-use shared::domain::state::{Store, StoreError};
+use shared::domain::state::{NumberStore, OrderStore, PollStore, StoreError};
 
 use crate::arguments::OrdersCommand;
 use crate::place::Connector;

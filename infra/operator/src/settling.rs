@@ -1,11 +1,9 @@
 //! What Mirakl and Prima say of an order that a person settles: a settling that they contradict is most likely a mistake.
 
 use anyhow::Result;
-use shared::domain::documents::DocumentKey;
-use shared::domain::installation::Installation;
+use shared::aws::prima_client::Installed;
 use shared::domain::order::row::{ExceptionKind, OrderRow};
 use shared::domain::prima_calls::PrimaCaller;
-use shared::kit::clock::SystemClock;
 use shared::mirakl::shipping::MiraklShipping;
 use shared::mirakl::{Order, OrderState};
 use shared::prima::{PrimaOrderStatus, PrimaOrders};
@@ -14,7 +12,7 @@ use crate::arguments::Settlement;
 use crate::place::Connector;
 
 /// An answer of a system; or why there is none.
-type Answer<T> = Result<Option<T>, String>;
+type Answer<T> = Result<Option<T>>;
 
 /// What both systems say of one order; `None` where one was not asked, since it cannot know the order.
 pub(crate) struct Seen {
@@ -35,21 +33,12 @@ pub(crate) async fn look(connector: &Connector, row: &OrderRow, outcome: Settlem
         Some(number) => Some(ask_prima(connector, number).await),
         None => None,
     };
-    Ok(Seen { mirakl: mirakl.map_err(|problem| problem.to_string()), prima })
+    Ok(Seen { mirakl: mirakl.map_err(anyhow::Error::from), prima })
 }
 
 async fn ask_prima(connector: &Connector, number: &str) -> Answer<PrimaOrderStatus> {
-    let installation: Option<Installation> = connector
-        .documents()
-        .map_err(|problem| problem.to_string())?
-        .read(&DocumentKey::Installation)
-        .await
-        .map_err(|problem| problem.to_string())?;
-    let installation = installation.ok_or_else(|| "there is no installation document".to_owned())?;
-    let client = installation
-        .prima_client(PrimaCaller::CreatePrimaOrders, SystemClock)
-        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-    client.until(connector.patience_ends()).order_status(number).await.map_err(|problem| problem.to_string())
+    let (_, client) = Installed::new(PrimaCaller::CreatePrimaOrders).now(&connector.documents()?).await?;
+    Ok(client.until(connector.patience_ends()).order_status(number).await?)
 }
 
 /// What speaks against settling the order so, one line each.
@@ -124,11 +113,11 @@ mod tests {
             (Cancelled, "CLOSED", true, None, ""),
             (Cancelled, "CANCELED", false, open(), "Prima holds OUT-1, not cancelled"),
             (Cancelled, "CANCELED", false, Some(Ok(Some(PrimaOrderStatus::Cancelled))), ""),
-            (Cancelled, "CANCELED", false, Some(Err("no route".to_owned())), "Prima cannot be asked for OUT-1 from here: no route"),
+            (Cancelled, "CANCELED", false, Some(Err(anyhow::anyhow!("no route"))), "Prima cannot be asked for OUT-1 from here: no route"),
             (Shipped, "SHIPPING", false, None, "Mirakl has the order in SHIPPING, not shipped"),
             (Shipped, "SHIPPED", false, open(), ""),
             (Created, "SHIPPING", false, Some(Ok(None)), "Prima does not know OUT-1"),
-            (Created, "SHIPPING", false, Some(Err("no route".to_owned())), ""),
+            (Created, "SHIPPING", false, Some(Err(anyhow::anyhow!("no route"))), ""),
             (Created, "CANCELED", false, open(), "Mirakl has the order in CANCELED: settle it --as cancelled"),
             (KeyedByHand, "SHIPPING", false, open(), "Prima holds OUT-1, which the connector sent"),
             (KeyedByHand, "SHIPPING", false, None, ""),
@@ -141,7 +130,7 @@ mod tests {
         row.fail(ExceptionKind::CancelledAfterDispatch, "why", "what", crate::orders::tests::now());
         let left = Seen { mirakl: Ok(Some(order("CANCELED", false))), prima: Some(Ok(Some(PrimaOrderStatus::Dispatched))) };
         assert_eq!(contradictions(&row, Cancelled, &left), Vec::<String>::new(), "it left, and was cancelled");
-        assert_eq!(against(Shipped, Err("no answer".to_owned()), None), ["Mirakl cannot be asked: no answer"]);
+        assert_eq!(against(Shipped, Err(anyhow::anyhow!("no answer")), None), ["Mirakl cannot be asked: no answer"]);
         assert_eq!(against(Cancelled, Ok(None), None), Vec::<String>::new());
     }
 }

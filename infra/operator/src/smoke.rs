@@ -15,7 +15,7 @@ use shared::aws::documents::Documents;
 use shared::aws::event_bus::SOURCE;
 use shared::aws::functions::Function;
 use shared::aws::store::DynamoDbStore;
-use shared::domain::state::{PollState, Store as _};
+use shared::domain::state::{PollState, PollStore as _};
 use shared::kit::clock::after;
 
 use crate::place::Connector;

@@ -9,7 +9,7 @@ use shared::domain::channel::Channel;
 use shared::domain::order::row::Stage;
 use shared::domain::prima_slots::{PrimaSlots, SlotStore as _};
 use shared::domain::rights::{RefusedRights, Trouble};
-use shared::domain::state::{PollState, PrimaIntake, Store};
+use shared::domain::state::{CollectionStore, IntakeStore, PollState, PollStore, PrimaIntake};
 use shared::mirakl::rights::right_of;
 
 use crate::documents::mode;

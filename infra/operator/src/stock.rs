@@ -6,35 +6,29 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
 use shared::domain::channel::{Channel, Mode};
-use shared::domain::documents::DocumentKey;
-use shared::domain::documents::UnusableDocument;
-use shared::domain::installation::Installation;
 use shared::domain::order::mapping::SkuProblem;
+use shared::domain::state::StoreError;
 use shared::domain::state::ledger::{LedgerStore, StockRecord, StoredLedger};
-use shared::domain::state::{FlightStore, StoreError};
 use shared::domain::stock::availability::{OfferView, SalesChannel};
-use shared::domain::stock::book::{StockBook, StockPages};
+use shared::domain::stock::book::StockPages;
 use shared::domain::stock::cadence::most_within;
 use shared::domain::stock::division::{Divided, Quota};
 use shared::domain::stock::exceptions::StockException;
-use shared::domain::stock::figures::Figures;
-use shared::domain::stock::files::{FIGURES, StockFiles, offers_of};
 use shared::domain::stock::flight::Flight;
-use shared::domain::stock::in_flight::units_of;
 use shared::domain::stock::memory::{PushMemory, StockMemory};
 use shared::domain::stock::offer::{Known, Shown, Wanted, Why, to_publish};
 use shared::domain::stock::offers_list::OffersList;
 use shared::domain::stock::outstanding::{Outstanding, SeenUntil, outstanding};
 use shared::domain::stock::rules::{Sourced, StockRule};
 use shared::domain::stock::settings::{LastPieces, StockSettings};
-use shared::domain::stock::snapshot::{ChannelSnapshot, OtherChannel, availability, other_channels, seen_until};
+use shared::domain::stock::snapshot::{ChannelSnapshot, availability, seen_until};
 use shared::kit::clock::after;
 use shared::prima::sku::PrimaSku;
-use shared::prima::stock::SkuKey;
 use shared::prima::stock::StockBasis;
 
 use crate::arguments::StockCommand;
 use crate::documents::mode;
+use crate::everything::Everything;
 use crate::place::Connector;
 use crate::table::{age, moment, moment_or_dash, table};
 
@@ -83,79 +77,12 @@ async fn change(connector: &Connector, channel: &str, change: impl Fn(&mut PushM
     Err(anyhow!("what the pushes of {channel} remember is being changed all the time: try again"))
 }
 
-/// Everything that what is offered rests on.
-pub(crate) struct Everything {
-    settings: StockSettings,
-    pub(crate) channels: Vec<(Channel, StockPages, Vec<Flight>, Option<OffersList>)>,
-    figures: Figures,
-    /// Channels whose documents cannot be used, with what is wrong: nothing is raised anywhere meanwhile.
-    pub(crate) wrong: Vec<(String, String)>,
-    /// The channels that are not published to.
-    others: Vec<OtherChannel>,
-}
-
 /// What is kept of a channel's pushes.
 struct Kept {
     stored: StoredLedger,
     memory: PushMemory,
     outstanding: Outstanding,
     seen_until: Option<Timestamp>,
-}
-
-impl Everything {
-    pub(crate) async fn read(connector: &Connector) -> Result<Self> {
-        let documents = connector.documents()?;
-        let installation: Installation =
-            documents.read(&DocumentKey::Installation).await?.ok_or_else(|| anyhow!("there is no installation document"))?;
-        let (store, files) = (connector.store()?, connector.stock_files()?);
-        let book = &documents;
-        let (list, unusable) = (StockBook::channels(&book).await?, StockBook::unusable(&book).await?);
-        let (mut channels, mut wrong) = (Vec::new(), unusable.clone());
-        for channel in list.clone() {
-            let pages = match StockBook::pages(&book, &channel.id).await {
-                Ok(pages) => pages,
-                Err(UnusableDocument::Wrong(problem)) => {
-                    if channel.stock != Mode::Off {
-                        wrong.push((channel.id, problem));
-                    }
-                    continue;
-                }
-                Err(problem) => return Err(anyhow!("{problem}")),
-            };
-            let flights = store.flights(&channel.id).await?;
-            let offers = files.read(&offers_of(&channel.id)).await?.map(OffersList::decode).transpose();
-            let offers = offers.map_err(|problem| anyhow!("the list of offers of {} cannot be read: {problem}", channel.id))?;
-            channels.push((channel, pages, flights, offers));
-        }
-        let figures = files.read(FIGURES).await?.map(|bytes| Figures::decode(&bytes)).transpose();
-        let figures = figures.map_err(|problem| anyhow!("Prima's figures as kept cannot be read: {problem}"))?.unwrap_or_default();
-        let is_published_to =
-            |id: &str| channels.iter().any(|(channel, ..): &(Channel, _, _, _)| channel.id == id && channel.stock != Mode::Off);
-        let others = other_channels(&store, &book, &list, &unusable, is_published_to).await?;
-        Ok(Self { settings: installation.stock, channels, figures, wrong, others })
-    }
-
-    /// The channels that take part, as `push-stock` has them.
-    fn published_to(&self) -> impl Iterator<Item = &(Channel, StockPages, Vec<Flight>, Option<OffersList>)> {
-        self.channels.iter().filter(|(channel, ..)| channel.stock != Mode::Off)
-    }
-
-    /// Orders that have units of a SKU in flight: channel, order, units, and since when.
-    fn orders_with(&self, key: SkuKey) -> Vec<(&Flight, u32)> {
-        let mut found = Vec::new();
-        let others = self.others.iter().map(|other| (&other.skus, &other.flights));
-        for (skus, flights) in self.published_to().map(|(_, pages, flights, _)| (&pages.skus, flights)).chain(others) {
-            for flight in flights {
-                let units = units_of(flight, skus, &self.figures, &self.settings);
-                let units: u32 = units.iter().filter(|(_, one, _)| *one == Some(key)).map(|(_, _, units)| units).sum();
-                if units > 0 {
-                    found.push((flight, units));
-                }
-            }
-        }
-        found.sort_by_key(|(flight, _)| flight.seen_at);
-        found
-    }
 }
 
 async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<String> {
@@ -616,6 +543,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
     use shared::domain::order::mapping::SkuReader;
     use shared::domain::order::rules::SkuRules;
+    use shared::domain::stock::figures::Figures;
     use shared::domain::stock::import_memory::{ImportMemory, ImportUnderWay};
     use shared::domain::stock::ledger::Ledger;
     use shared::domain::stock::rules::{ImportKind, StockRules};

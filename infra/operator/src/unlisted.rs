@@ -13,8 +13,8 @@ use shared::kit::clock::after;
 use shared::prima::sku::PrimaSku;
 use shared::prima::stock::SkuKey;
 
+use crate::everything::Everything;
 use crate::place::Connector;
-use crate::stock::Everything;
 use crate::table::table;
 
 /// SKUs that are shown; a file has all of them.
@@ -39,7 +39,7 @@ pub(crate) async fn run(connector: &Connector, csv: Option<&Path>) -> Result<Str
         }
     }
     let documents = connector.documents()?;
-    let (installation, client) = Installed::new(PrimaCaller::PushStock).now(&documents).await.map_err(|problem| anyhow!(problem))?;
+    let (installation, client) = Installed::new(PrimaCaller::PushStock).now(&documents).await?;
     let basis = installation.stock.agreed().map_err(|problem| anyhow!(problem))?;
     let client = client.until(after(connector.now, PATIENCE));
     let (memory, _) = connector.ledger()?.load_record::<StockMemory>(StockRecord::Installation).await?;

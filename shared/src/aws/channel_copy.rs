@@ -5,9 +5,34 @@
 use aws_sdk_secretsmanager::Client;
 
 use crate::aws::config::code_of;
-use crate::aws::secrets;
+use crate::aws::secrets::{self, SecretUnwritten};
 use crate::domain::channel::Channel;
 use crate::domain::documents::COPY_OF_CHANNELS;
+
+/// The copy cannot be read, or not be written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CopyError {
+    /// Its secret cannot be read.
+    #[error("the secret {secret} cannot be read ({code})")]
+    Unread {
+        /// The secret's name.
+        secret: String,
+        /// What Secrets Manager said.
+        code: String,
+    },
+    /// Its secret holds something else.
+    #[error("the secret {secret} is no list of definitions")]
+    NoList {
+        /// The secret's name.
+        secret: String,
+    },
+    /// The definitions cannot be written as JSON.
+    #[error("the channels' definitions cannot be written as JSON")]
+    Unwritable,
+    /// Its secret was not written.
+    #[error("the copy of the channels' definitions: {0}, then repeat the command")]
+    Unwritten(#[from] SecretUnwritten),
+}
 
 /// The copy, as one secret: a JSON list of definitions.
 #[derive(Clone, Debug)]
@@ -27,29 +52,30 @@ impl ChannelCopy {
     ///
     /// # Errors
     /// There is no copy, it cannot be read, or it is none.
-    pub async fn read(&self) -> Result<Vec<Channel>, String> {
-        let answer = self.client.get_secret_value().secret_id(&self.name).send().await;
-        let answer = answer.map_err(|error| format!("the secret {} cannot be read ({})", self.name, code_of(&error)))?;
-        usable(answer.secret_string().unwrap_or_default()).map_err(|problem| format!("the secret {} {problem}", self.name))
+    pub async fn read(&self) -> Result<Vec<Channel>, CopyError> {
+        let secret = self.name.clone();
+        match self.client.get_secret_value().secret_id(&secret).send().await {
+            Ok(answer) => usable(answer.secret_string().unwrap_or_default()).ok_or(CopyError::NoList { secret }),
+            Err(error) => Err(CopyError::Unread { secret, code: code_of(&error) }),
+        }
     }
 
     /// Replaces the copy.
     ///
     /// # Errors
     /// It cannot be written: what to check.
-    pub async fn write(&self, channels: &[Channel]) -> Result<(), String> {
-        let text = serde_json::to_string(channels).map_err(|problem| problem.to_string())?;
+    pub async fn write(&self, channels: &[Channel]) -> Result<(), CopyError> {
+        let text = serde_json::to_string(channels).map_err(|_| CopyError::Unwritable)?;
         let description = "Copy of the Mirakl channels' definitions, read only while the channels table cannot be";
-        let written = secrets::write(&self.client, &self.name, description, &text).await;
-        written.map(drop).map_err(|problem| format!("the copy of the channels' definitions: {problem}, then repeat the command"))
+        Ok(secrets::write(&self.client, &self.name, description, &text).await.map(drop)?)
     }
 }
 
 /// Each definition by itself: one that cannot be used takes nothing from the others.
-fn usable(text: &str) -> Result<Vec<Channel>, String> {
-    let documents: Vec<serde_json::Value> = serde_json::from_str(text).map_err(|_| "is no list of definitions".to_owned())?;
+fn usable(text: &str) -> Option<Vec<Channel>> {
+    let documents: Vec<serde_json::Value> = serde_json::from_str(text).ok()?;
     let channels = documents.into_iter().filter_map(|document| serde_json::from_value::<Channel>(document).ok());
-    Ok(channels.filter(|channel| channel.problems().is_empty()).collect())
+    Some(channels.filter(|channel| channel.problems().is_empty()).collect())
 }
 
 #[cfg(test)]
@@ -64,6 +90,6 @@ mod tests {
         let text = format!(r#"[{{"id":"b"}},{sound},{}]"#, sound.replace(":60", ":1"));
         let ids: Vec<String> = usable(&text).unwrap().into_iter().map(|channel| channel.id).collect();
         assert_eq!(ids, ["a"]);
-        assert!(usable("").is_err() && usable("{}").is_err());
+        assert!(usable("").is_none() && usable("{}").is_none());
     }
 }

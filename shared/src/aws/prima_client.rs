@@ -6,8 +6,30 @@ use crate::aws::documents::Documents;
 use crate::domain::documents::DocumentKey;
 use crate::domain::installation::Installation;
 use crate::domain::prima_calls::PrimaCaller;
+use crate::domain::state::StoreError;
 use crate::kit::clock::SystemClock;
+use crate::kit::field_error::FieldError;
 use crate::prima::PrimaClient;
+
+/// Why there is no client.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotInstalled {
+    /// Nobody has written the document.
+    #[error(
+        "there is no installation document: write one (infra/seed/installation.json shows how) and load it with prima-mirakl installation put FILE"
+    )]
+    Missing,
+    /// The document cannot be read.
+    #[error(transparent)]
+    Unread(#[from] StoreError),
+    /// The document is wrong.
+    #[error("the installation document cannot be used: {}", one_after_the_other(.0))]
+    Unusable(Vec<FieldError>),
+}
+
+fn one_after_the_other(problems: &[FieldError]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
 
 /// A process's client.
 #[derive(Debug)]
@@ -26,12 +48,10 @@ impl Installed {
     /// The installation document as it stands now, and the client made from it.
     ///
     /// # Errors
-    /// There is no such document, it cannot be read, or it cannot be used: what is wrong, and the remedy.
-    pub async fn now(&self, documents: &Documents) -> Result<(Installation, PrimaClient<SystemClock>), String> {
-        let read = documents.read(&DocumentKey::Installation).await.map_err(|problem| problem.to_string())?;
-        let installation: Installation = read.ok_or(
-            "there is no installation document: write one (infra/seed/installation.json shows how) and load it with prima-mirakl installation put FILE",
-        )?;
+    /// There is no such document, it cannot be read, or it cannot be used.
+    pub async fn now(&self, documents: &Documents) -> Result<(Installation, PrimaClient<SystemClock>), NotInstalled> {
+        let read = documents.read(&DocumentKey::Installation).await?;
+        let installation: Installation = read.ok_or(NotInstalled::Missing)?;
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((made_from, client)) = made.as_ref()
             && *made_from == installation
@@ -39,10 +59,7 @@ impl Installed {
             return Ok((installation, client.clone()));
         }
         let client = installation.prima_client(self.caller, SystemClock);
-        let client = client.map_err(|problems| {
-            let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-            format!("the installation document cannot be used: {}", problems.join("; "))
-        })?;
+        let client = client.map_err(NotInstalled::Unusable)?;
         *made = Some((installation.clone(), client.clone()));
         Ok((installation, client))
     }

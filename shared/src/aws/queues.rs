@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 
 use crate::aws::config::code_of;
@@ -50,7 +51,7 @@ impl SqsQueue {
             let entries = match entries {
                 Ok(entries) => entries,
                 Err(problem) => {
-                    problems.add(problem, indexes);
+                    problems.add(problem.to_string(), indexes);
                     continue;
                 }
             };
@@ -170,11 +171,11 @@ impl Outgoing {
         self.body.len() + self.attributes.iter().map(|(name, value)| name.len() + "String".len() + value.len()).sum::<usize>()
     }
 
-    fn entry(self, delay: i32) -> Result<SendMessageBatchRequestEntry, String> {
+    fn entry(self, delay: i32) -> Result<SendMessageBatchRequestEntry, BuildError> {
         let mut attributes = HashMap::new();
         for (name, value) in self.attributes {
             let value = MessageAttributeValue::builder().data_type("String").string_value(value).build();
-            attributes.insert(name.to_owned(), value.map_err(|problem| problem.to_string())?);
+            attributes.insert(name.to_owned(), value?);
         }
         SendMessageBatchRequestEntry::builder()
             .id(self.index.to_string())
@@ -182,7 +183,6 @@ impl Outgoing {
             .delay_seconds(delay)
             .set_message_attributes(Some(attributes).filter(|attributes| !attributes.is_empty()))
             .build()
-            .map_err(|problem| problem.to_string())
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::aws::config::code_of;
-use crate::mirakl::keys::ApiKeys;
+use crate::mirakl::keys::{ApiKeys, KeyError};
 
 /// How long a key is used before it is read again: how soon a rotated key is noticed, where the old one still works.
 const KEPT: Duration = Duration::from_secs(300);
@@ -43,7 +43,7 @@ impl SecretsManagerKeys {
     ///
     /// # Errors
     /// Why it cannot be read and what to do; nothing of its content.
-    pub async fn key(&self, channel_id: &str, refresh: bool) -> Result<SecretString, String> {
+    pub async fn key(&self, channel_id: &str, refresh: bool) -> Result<SecretString, KeyError> {
         let cached = self.cached().get(channel_id).cloned();
         if let Some((read_at, key)) = &cached
             && !refresh
@@ -57,24 +57,19 @@ impl SecretsManagerKeys {
                 Ok(key)
             }
             (Err(problem), Some((_, key))) if !refresh => {
-                warn!(channel = channel_id, problem, "going on with the key that was read before");
+                warn!(channel = channel_id, %problem, "going on with the key that was read before");
                 Ok(key)
             }
             (Err(problem), _) => Err(problem),
         }
     }
 
-    async fn read(&self, channel_id: &str) -> Result<SecretString, String> {
-        let name = format!("{}{channel_id}", self.prefix);
-        let answer = self
-            .client
-            .get_secret_value()
-            .secret_id(&name)
-            .send()
-            .await
-            .map_err(|error| format!("the secret {name} cannot be read ({}): {}", code_of(&error), remedy(channel_id)))?;
-        key_in(answer.secret_string().unwrap_or_default())
-            .ok_or_else(|| format!("the secret {name} is not of the form {{\"api_key\":\"...\"}}: {}", remedy(channel_id)))
+    async fn read(&self, channel_id: &str) -> Result<SecretString, KeyError> {
+        let (secret, remedy) = (format!("{}{channel_id}", self.prefix), remedy(channel_id));
+        match self.client.get_secret_value().secret_id(&secret).send().await {
+            Ok(answer) => key_in(answer.secret_string().unwrap_or_default()).ok_or(KeyError::Malformed { secret, remedy }),
+            Err(error) => Err(KeyError::Unread { secret, code: code_of(&error), remedy }),
+        }
     }
 
     fn cached(&self) -> MutexGuard<'_, HashMap<String, (Instant, SecretString)>> {
@@ -83,18 +78,27 @@ impl SecretsManagerKeys {
 }
 
 impl ApiKeys for SecretsManagerKeys {
-    async fn api_key(&self, channel_id: &str, refresh: bool) -> Result<SecretString, String> {
+    async fn api_key(&self, channel_id: &str, refresh: bool) -> Result<SecretString, KeyError> {
         self.key(channel_id, refresh).await
     }
+}
+
+/// A secret was not written: what to check; nothing of its content.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the secret {secret} was not written ({code}): check that your role may create secrets and put their values")]
+pub struct SecretUnwritten {
+    /// The secret's name.
+    pub secret: String,
+    /// What Secrets Manager said.
+    pub code: String,
 }
 
 /// Writes a secret; a new one where there is none of that name. True where it is new.
 ///
 /// # Errors
-/// It was not written: what to check; nothing of its content.
-pub async fn write(client: &Client, name: &str, description: &str, secret: &str) -> Result<bool, String> {
-    let refused =
-        |code: String| format!("the secret {name} was not written ({code}): check that your role may create secrets and put their values");
+/// It was not written.
+pub async fn write(client: &Client, name: &str, description: &str, secret: &str) -> Result<bool, SecretUnwritten> {
+    let refused = |code: String| SecretUnwritten { secret: name.to_owned(), code };
     match client.create_secret().name(name).description(description).secret_string(secret).send().await {
         Ok(_) => Ok(true),
         Err(error) if matches!(error.as_service_error(), Some(CreateSecretError::ResourceExistsException(_))) => {

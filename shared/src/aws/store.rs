@@ -30,7 +30,10 @@ use serde::de::DeserializeOwned;
 use crate::aws::config::code_of;
 use crate::domain::order::row::{OrderKey, OrderRow, Stage};
 use crate::domain::prima_slots::{PrimaSlots, SlotStore};
-use crate::domain::state::{CollectionState, FlightStore, PollState, PrimaIntake, Reservation, Store, StoreError, to_json, write_mark};
+use crate::domain::state::{
+    CollectionState, CollectionStore, FlightStore, IntakeStore, NumberStore, OrderStore, PollState, PollStore, PrimaIntake, Reservation,
+    StoreError, to_json, write_mark,
+};
 use crate::domain::stock::flight::Flight;
 use crate::kit::clock::after;
 
@@ -77,7 +80,7 @@ impl DynamoDbStore {
     /// only those whose moment has come by then. The index lags.
     ///
     /// # Errors
-    /// As [`Store::orders_in`].
+    /// As [`OrderStore::orders_in`].
     pub async fn index_entries(
         &self,
         channel: &str,
@@ -110,7 +113,7 @@ impl DynamoDbStore {
     /// How many orders are in an index state. The index lags.
     ///
     /// # Errors
-    /// As [`Store::orders_in`].
+    /// As [`OrderStore::orders_in`].
     pub async fn count_in(&self, channel: &str, index_state: &str) -> Result<usize, StoreError> {
         let mut count = 0;
         let mut start = None;
@@ -265,7 +268,7 @@ impl DynamoDbStore {
     }
 }
 
-impl Store for DynamoDbStore {
+impl OrderStore for DynamoDbStore {
     async fn load_order(&self, key: &OrderKey) -> Result<Option<OrderRow>, StoreError> {
         self.get(&self.orders_table, &order_key(key), None).await?.map(|item| row_of(&item)).transpose()
     }
@@ -303,7 +306,9 @@ impl Store for DynamoDbStore {
     async fn orders_due(&self, channel: &str, index_state: &str, until: Timestamp, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
         Ok(self.index_entries(channel, index_state, Some(until), limit).await?.into_iter().map(|(key, _)| key).collect())
     }
+}
 
+impl NumberStore for DynamoDbStore {
     async fn holder_of(&self, number: &str) -> Result<Option<OrderKey>, StoreError> {
         let record = number_key(number);
         match self.get(&self.orders_table, &record, None).await? {
@@ -326,7 +331,9 @@ impl Store for DynamoDbStore {
         let holder = holder(&stored, &record)?;
         Ok(if holder == *key { Reservation::Ours } else { Reservation::HeldBy(holder) })
     }
+}
 
+impl PollStore for DynamoDbStore {
     async fn load_poll(&self, channel: &str) -> Result<PollState, StoreError> {
         let (mut poll, version) = self.load_document::<PollState>(channel, "poll").await?;
         poll.version = version;
@@ -338,7 +345,9 @@ impl Store for DynamoDbStore {
         poll.version += 1;
         Ok(())
     }
+}
 
+impl CollectionStore for DynamoDbStore {
     async fn load_collection(&self) -> Result<CollectionState, StoreError> {
         let (mut collection, version) = self.load_document::<CollectionState>("installation", "collection").await?;
         collection.version = version;
@@ -351,7 +360,9 @@ impl Store for DynamoDbStore {
         collection.version += 1;
         Ok(())
     }
+}
 
+impl IntakeStore for DynamoDbStore {
     async fn load_intake(&self) -> Result<PrimaIntake, StoreError> {
         let (mut intake, version) = self.load_document::<PrimaIntake>("installation", "prima-intake").await?;
         intake.version = version;

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::kit::clock::Clock;
 use crate::kit::field_error::FieldError;
+use crate::mirakl::MiraklError;
 use crate::mirakl::client::{ApiKeys, BASE_URL_TAKES, HttpDirectory, MiraklClient, Shop, usable_base_url};
-use crate::mirakl::{MiraklError, MiraklOrders};
 
 /// How far a flow of a channel goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,7 +149,7 @@ impl Channel {
 /// Hands out the client of a channel, which is where the API key is read.
 pub trait MiraklDirectory {
     /// The client of one channel.
-    type Client: MiraklOrders;
+    type Client;
 
     /// The client of `channel`; every call through it ends before `deadline`.
     ///

@@ -11,8 +11,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::domain::events::{Event, EventBus, EventKind, Severity};
+use crate::domain::notify::{self, Rule};
 use crate::domain::order::row::OrderKey;
-use crate::domain::state::{OperationIntake, PrimaIntake, Store, StoreError};
+use crate::domain::state::{IntakeStore, OperationIntake, PrimaIntake, StoreError};
 use crate::kit::clock::after;
 use crate::prima::connection::PrimaManners;
 use crate::prima::{Outcome, PrimaError};
@@ -113,7 +114,7 @@ impl<'c> Call<'c> {
 }
 
 /// Admits a call, or claims the probe for it while its operation is closed. A store that does not answer admits.
-pub async fn admit(store: &impl Store, manners: &PrimaManners, call: Call<'_>, now: Timestamp) -> Admission {
+pub async fn admit(store: &impl IntakeStore, manners: &PrimaManners, call: Call<'_>, now: Timestamp) -> Admission {
     let Ok(mut intake) = store.load_intake().await else { return Admission::Admitted };
     let Some(operation) = intake.operations.get_mut(call.operation).filter(|operation| operation.closed_since.is_some()) else {
         return Admission::Admitted;
@@ -129,7 +130,7 @@ pub async fn admit(store: &impl Store, manners: &PrimaManners, call: Call<'_>, n
 /// Records whether Prima answered at all: the breaker listens to the transport, not to what was said. True where the operation is
 /// closed now: that the call failed is not the order's own matter then.
 pub async fn note<T>(
-    store: &impl Store,
+    store: &impl IntakeStore,
     events: &impl EventBus,
     manners: &PrimaManners,
     call: Call<'_>,
@@ -148,7 +149,7 @@ pub async fn note<T>(
 }
 
 /// Records that Prima answered a call of this operation, whatever it said.
-pub async fn answered(store: &impl Store, events: &impl EventBus, operation: &str, now: Timestamp) {
+pub async fn answered(store: &impl IntakeStore, events: &impl EventBus, operation: &str, now: Timestamp) {
     for _ in 0..3 {
         let Ok(mut intake) = store.load_intake().await else { return };
         let Some(before) = intake.operations.remove(operation) else { return };
@@ -175,7 +176,7 @@ pub async fn answered(store: &impl Store, events: &impl EventBus, operation: &st
 
 /// Records that Prima could not be reached or did not answer. The one that closes the operation says so, once. True where it is closed.
 pub async fn failed(
-    store: &impl Store,
+    store: &impl IntakeStore,
     events: &impl EventBus,
     manners: &PrimaManners,
     call: Call<'_>,
@@ -199,17 +200,23 @@ pub async fn failed(
         if is_closed {
             operation.next_probe = Some(after(now, until_next_probe(call.operation, operation.probes, manners)));
         }
-        let to_be_told = closes || operation.untold;
-        operation.untold = false;
+        let told = operation.told;
+        let due = told.due(Rule::EVENT, now).filter(|_| is_closed);
+        if let Some(due) = due {
+            // Recorded first: several calls may fail at once.
+            operation.told.note(due.into(), now);
+        }
         if store.save_intake(&mut intake).await.is_err() {
             continue;
         }
-        if to_be_told && let Some(remedy) = remedy(call.operation) {
+        if due.is_some()
+            && let Some(remedy) = remedy(call.operation)
+        {
             let reason = format!("Prima does not answer {}: {failures} failures without an answer, the latest: {problem}", call.operation);
             if !tell(events, EventKind::PrimaIntakeClosed, true, Severity::Critical, reason, remedy).await {
                 // Often it is one network that Prima and the bus are cut off by: the next failure says it.
                 if let Some(operation) = intake.operations.get_mut(call.operation) {
-                    operation.untold = true;
+                    operation.told = told;
                 }
                 let _moved = store.save_intake(&mut intake).await;
             }
@@ -253,11 +260,7 @@ fn remedy(operation: &str) -> Option<&'static str> {
 
 async fn tell(events: &impl EventBus, kind: EventKind, needs_person: bool, severity: Severity, reason: String, remedy: &str) -> bool {
     let event = Event { kind, channel: None, order: None, needs_person, severity, reason, remedy: remedy.to_owned() };
-    let told = events.publish(&[event]).await;
-    if let Err(problem) = &told {
-        tracing::error!(%problem, kind = kind.detail_type(), "an event could not be sent");
-    }
-    told.is_ok()
+    notify::tell(events, &[event]).await
 }
 
 #[cfg(test)]

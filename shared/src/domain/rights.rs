@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::events::{Event, EventKind, Severity};
-use crate::kit::clock::{after, before};
+use crate::domain::notify::{Rule, Sent, Told};
+use crate::kit::clock::after;
 use crate::mirakl::MiraklError;
 use crate::mirakl::rights::{is_answered_with_right, purpose_of, refusal};
 
@@ -20,7 +21,7 @@ const LONGEST_WAIT_FOR_OTHERS: Duration = Duration::from_secs(2 * 60);
 /// Whoever notes a refusal tells of it within this.
 const TOLD_BY_WHO_NOTED: Duration = Duration::from_secs(60);
 /// A right that is still refused is told again after this.
-pub const REMIND_EVERY: Duration = Duration::from_secs(24 * 3600);
+const RULE: Rule = Rule::EVENT.again_after(Duration::from_secs(24 * 3600));
 /// An operation that fails although the key has the right is told after so many calls in a row: with the waits between them, after a
 /// quarter of an hour.
 pub const FAILURES_TOLD: u32 = 5;
@@ -55,9 +56,9 @@ pub struct RefusedRight {
     pub refusals: u32,
     /// Nobody calls before.
     pub next_try: Timestamp,
-    /// When people were last told.
+    /// What people know of it.
     #[serde(default)]
-    pub told_at: Option<Timestamp>,
+    pub people_told: Told,
     /// Whether the right is missing, or the operation fails.
     #[serde(default)]
     pub trouble: Trouble,
@@ -73,7 +74,7 @@ impl RefusedRight {
     /// People have not been told of it, or not for long.
     #[must_use]
     pub fn is_untold(&self, now: Timestamp) -> bool {
-        self.is_for_a_person() && self.told_at.is_none_or(|at| at <= before(now, REMIND_EVERY))
+        self.is_for_a_person() && self.people_told.due(RULE, now).is_some()
     }
 
     /// A right is never given by itself; a failure may pass.
@@ -85,14 +86,14 @@ impl RefusedRight {
     #[must_use]
     pub fn is_left_untold(&self, now: Timestamp) -> bool {
         let noted_at = self.failed_at.unwrap_or(self.since);
-        self.is_for_a_person() && self.told_at.is_none() && after(noted_at, TOLD_BY_WHO_NOTED) <= now
+        self.is_for_a_person() && !self.people_told.is_told() && after(noted_at, TOLD_BY_WHO_NOTED) <= now
     }
 
     /// What people are told.
     #[must_use]
     pub fn event(&self, now: Timestamp) -> Event {
         let hours = now.duration_since(self.since).as_hours();
-        let since = if self.told_at.is_some() { format!(" for {hours} hours") } else { String::new() };
+        let since = if self.people_told.is_told() { format!(" for {hours} hours") } else { String::new() };
         if self.trouble != Trouble::Right {
             return self.failure(&since);
         }
@@ -223,7 +224,7 @@ impl RefusedRights {
             told: problem.said(),
             refusals: 1,
             next_try: after(now, wait_after(trouble, 1)),
-            told_at: None,
+            people_told: Told::default(),
             trouble,
             failed_at: (trouble != Trouble::Right).then_some(now),
             owed,
@@ -233,7 +234,7 @@ impl RefusedRights {
     /// People were told of an operation.
     pub fn tell(&mut self, channel: &str, operation: &str, now: Timestamp) {
         if let Some(one) = self.of_mut(channel, operation) {
-            one.told_at = Some(now);
+            one.people_told.note(Sent { message: false, event: true }, now);
         }
     }
 

@@ -5,6 +5,39 @@ use csv::StringRecord;
 /// What is wrong with a line: its number in the text, from 1, and why.
 pub type LineProblem = (usize, String);
 
+/// Why nothing of a text can be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CsvError {
+    /// It has no line.
+    #[error("the file is empty")]
+    Empty,
+    /// Its heading line is no CSV.
+    #[error("{0}")]
+    Unreadable(String),
+    /// Its heading line lacks what it needs.
+    #[error("the heading line lacks {missing}; it takes {takes}")]
+    Lacks {
+        /// The headings that are needed and not there.
+        missing: String,
+        /// All that it may have.
+        takes: String,
+    },
+}
+
+/// What is wrong with a field of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CellError {
+    /// It needs a value.
+    #[error("{0} is empty")]
+    Empty(&'static str),
+    /// It takes a whole number.
+    #[error("{0} is no whole number")]
+    NoWholeNumber(&'static str),
+    /// It takes a whole number above 0.
+    #[error("{0} is no whole number above 0")]
+    NoPieces(&'static str),
+}
+
 /// A text, read: its columns by name, and its lines.
 #[derive(Clone, Debug)]
 pub struct HeadingCsv {
@@ -26,16 +59,16 @@ impl HeadingCsv {
     ///
     /// # Errors
     /// There is no heading line, or it lacks a needed one.
-    pub fn read(text: &str, known: &[&str], needed: &[&str]) -> Result<Self, String> {
+    pub fn read(text: &str, known: &[&str], needed: &[&str]) -> Result<Self, CsvError> {
         // With these, the reader would count lines wrongly.
         let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
-        let heading = text.lines().find(|line| !line.trim().is_empty()).ok_or("the file is empty")?;
+        let heading = text.lines().find(|line| !line.trim().is_empty()).ok_or(CsvError::Empty)?;
         let separator = if heading.matches(';').count() > heading.matches(',').count() { b';' } else { b',' };
         let mut reader = csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).flexible(true).from_reader(text.as_bytes());
-        let headings = reader.headers().map_err(|problem| problem.to_string())?.clone();
+        let headings = reader.headers().map_err(|problem| CsvError::Unreadable(problem.to_string()))?.clone();
         let missing: Vec<&str> = needed.iter().copied().filter(|name| column(&headings, name).is_none()).collect();
         if !missing.is_empty() {
-            return Err(format!("the heading line lacks {}; it takes {}", missing.join(", "), known.join(", ")));
+            return Err(CsvError::Lacks { missing: missing.join(", "), takes: known.join(", ") });
         }
         let number = |position: Option<&csv::Position>| position.map_or(0, |at| usize::try_from(at.line()).unwrap_or(0));
         let lines = reader.records().map(|record| match record {

@@ -186,7 +186,7 @@ impl<K: ApiKeys, C: Clock> Caller<K, C> {
     /// The key, while there is time for reading it.
     async fn key(&self, call: &Call, refresh: bool) -> Result<SecretString, MiraklError> {
         match tokio::time::timeout(self.time_left(), self.keys.api_key(&self.channel_id, refresh)).await {
-            Ok(key) => key.map_err(|problem| MiraklError::not_sent(call.operation, problem)),
+            Ok(key) => key.map_err(|problem| MiraklError::not_sent(call.operation, problem.to_string())),
             Err(_) => Err(MiraklError::not_sent(call.operation, "the API key could not be read in time")),
         }
     }

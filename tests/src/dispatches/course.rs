@@ -119,6 +119,11 @@ impl Course {
         *self.world.odd_fields.borrow_mut() = fields.to_vec();
     }
 
+    /// The channels' dispatch documents are wrong, or right again.
+    pub fn has_wrong_documents(&self, problem: Option<&str>) {
+        *self.world.wrong_documents.borrow_mut() = problem.map(str::to_owned);
+    }
+
     /// Both marketplaces answer 503 to everything, or no more.
     pub fn is_down(&self, down: bool) {
         self.world.down.set(down);

@@ -33,7 +33,7 @@ pub(super) fn open_ends(world: &World) -> Vec<String> {
         let fine = match row.stage {
             _ if is_refunded => true,
             Stage::Shipped | Stage::Cancelled | Stage::Cancelling => true,
-            Stage::Exception => row.exception.as_ref().is_some_and(|exception| exception.announced_at.is_some()),
+            Stage::Exception => row.exception.as_ref().is_some_and(|exception| exception.told.is_told()),
             // The customer cancelled before the warehouse came to it.
             _ => !is_done(number),
         };

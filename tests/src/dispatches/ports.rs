@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use collect_dispatches::{Inbox, Unread, Verdict};
+use collect_dispatches::{Inbox, InboxError, Unread, Verdict};
 use shared::domain::channel::Channel;
 use shared::domain::dispatch::book::{Book, Pages};
 use shared::domain::documents::UnusableDocument;
@@ -14,7 +14,7 @@ use shared::mirakl::shipping::NewShipment;
 use shared::mirakl::shipping::Tracking;
 use shared::mirakl::shipping::{MiraklShipping, SettledEntry, SettlementRequest, Shipment, ShipmentAnswer, ShipmentTracking};
 use shared::mirakl::shipping_requirements::{Platform, RegisteredCarrier, ShippingType};
-use shared::mirakl::{MiraklError, MiraklOrders, Order, OrderPage, OrderQuery, Outcome, ReferenceAnswer, SellerReference};
+use shared::mirakl::{MiraklError, Order, Outcome};
 use shared::prima::assumed::{ReadParcels, read_parcels};
 use shared::prima::documents::{DocumentProblem, read_order_status, read_response};
 use shared::prima::{PrimaDispatches, PrimaError, PrimaProgress};
@@ -293,21 +293,6 @@ impl MiraklShipping for Port {
     }
 }
 
-/// The directory's bound; no dispatch calls these.
-impl MiraklOrders for Port {
-    async fn list_orders(&self, _query: &OrderQuery, _offset: usize) -> Result<OrderPage, MiraklError> {
-        Err(MiraklError::not_sent("OR11", "no dispatch lists orders"))
-    }
-
-    async fn accept_order(&self, _order_id: &str, _order_line_ids: &[String]) -> Result<(), MiraklError> {
-        Err(MiraklError::not_sent("OR21", "no dispatch accepts orders"))
-    }
-
-    async fn write_references(&self, _references: &[SellerReference]) -> Result<Vec<ReferenceAnswer>, MiraklError> {
-        Err(MiraklError::not_sent("OR04", "no dispatch writes references"))
-    }
-}
-
 impl PrimaDispatches for Port {
     async fn order_progress(&self, order_number: &str) -> Result<Option<PrimaProgress>, PrimaError> {
         let call = self.begin(Kind::Ask, order_number, || order_number.to_owned()).await;
@@ -369,6 +354,9 @@ impl Book for Port {
             return Err(UnusableDocument::Unavailable("throttled".to_owned()));
         }
         let world = self.world();
+        if let Some(problem) = world.wrong_documents.borrow().clone() {
+            return Err(UnusableDocument::Wrong(problem));
+        }
         let index = world.index(channel);
         let (maps, platforms) = (world.maps.borrow(), world.platforms.borrow());
         Ok(Pages {
@@ -389,7 +377,7 @@ impl Book for Port {
 }
 
 impl Inbox for Port {
-    async fn waiting(&self) -> Result<Vec<String>, String> {
+    async fn waiting(&self) -> Result<Vec<String>, InboxError> {
         Ok(Vec::new())
     }
 
@@ -397,7 +385,7 @@ impl Inbox for Port {
         Err(Unread::Never("there is no file".to_owned()))
     }
 
-    async fn put_away(&self, _name: &str, _verdict: &Verdict) -> Result<(), String> {
+    async fn put_away(&self, _name: &str, _verdict: &Verdict) -> Result<(), InboxError> {
         Ok(())
     }
 }

@@ -15,7 +15,7 @@ use shared::domain::events::EventKind;
 use shared::domain::order::life::{Circumstances, on_listing};
 use shared::domain::order::row::{DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, OrderKey, Stage};
 use shared::domain::prima_calls::PrimaCalls;
-use shared::domain::state::Store as _;
+use shared::domain::state::OrderStore as _;
 use shared::kit::clock::{after, before};
 use shared::prima::connection::PrimaManners;
 use simulators::mirakl::LineSettlement;
@@ -427,16 +427,39 @@ async fn schedule(world: Rc<World>) {
     }
 }
 
+/// The ports of the world.
+#[derive(Debug)]
+struct Simulated;
+
+impl collect_dispatches::PortTypes for Simulated {
+    type Prima = Port;
+    type Store = Port;
+    type Queue = Port;
+    type Events = Port;
+    type Clock = Port;
+    type Book = Port;
+    type Inbox = Port;
+}
+
+impl update_dispatches::PortTypes for Simulated {
+    type Directory = Port;
+    type Store = Port;
+    type Queue = Port;
+    type Events = Port;
+    type Clock = Port;
+    type Book = Port;
+}
+
 pub(super) async fn collect(world: Rc<World>) -> Option<Report> {
     let port = Port::new(&Invocation::new(&world, "collect", world.profile.crash, RefCell::default()));
-    let ports = collect_dispatches::Ports {
+    let ports = collect_dispatches::Ports::<Simulated> {
         prima: port.clone(),
         store: port.clone(),
         queue: port.clone(),
         events: port.clone(),
         clock: port.clone(),
         book: port.clone(),
-        inbox: None::<Port>,
+        inbox: None,
         settings: DispatchSettings {
             interval_minutes: world.interval_minutes.get(),
             quiet_interval_minutes: world.interval_minutes.get(),
@@ -457,7 +480,7 @@ async fn consume(world: Rc<World>) {
 
 pub(super) async fn update(world: Rc<World>, deliveries: Vec<Delivery>) {
     let port = Port::new(&Invocation::new(&world, "update", world.profile.crash_consumer, RefCell::default()));
-    let ports = update_dispatches::Ports {
+    let ports = update_dispatches::Ports::<Simulated> {
         directory: port.clone(),
         store: port.clone(),
         queue: port.clone(),

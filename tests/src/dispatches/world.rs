@@ -9,7 +9,7 @@ use shared::domain::channel::{Channel, Mode};
 use shared::domain::dispatch::carriers::{CarrierEntry, CarrierMap};
 use shared::domain::dispatch::rules::{DispatchRules, ShortLines};
 use shared::domain::order::row::{OrderKey, OrderRow, Stage};
-use shared::domain::state::Store as _;
+use shared::domain::state::{NumberStore as _, OrderStore as _};
 use shared::kit::clock::after;
 use shared::kit::odd_form::OddForm;
 use shared::mirakl::MiraklError;
@@ -125,6 +125,8 @@ pub(super) struct World {
     pub(super) down: Cell<bool>,
     /// Fields of what the marketplaces demand that are in a form that is not understood.
     pub(super) odd_fields: RefCell<Vec<OddForm>>,
+    /// What is wrong with the channels' dispatch documents.
+    pub(super) wrong_documents: RefCell<Option<String>>,
     pub(super) maps: RefCell<Vec<CarrierMap>>,
     pub(super) rules: Vec<DispatchRules>,
     pub(super) platforms: RefCell<Vec<Option<Platform>>>,
@@ -225,6 +227,7 @@ impl World {
             refusals: RefCell::default(),
             down: Cell::new(false),
             odd_fields: RefCell::default(),
+            wrong_documents: RefCell::default(),
             maps: RefCell::new(vec![first_map(), first_map()]),
             rules,
             platforms: RefCell::new(vec![None, None]),

@@ -16,7 +16,7 @@ use shared::domain::order::row::{OrderKey, OrderRow, Stage, Unanswered};
 use shared::domain::prima_calls::PrimaCaller;
 use shared::domain::prima_slots::{SlotLease, SlotStore};
 use shared::domain::queue::{OrderMessage, OrderTask};
-use shared::domain::state::{ListingKind, OperationIntake, PollState, Store as _};
+use shared::domain::state::{IntakeStore as _, ListingKind, OperationIntake, OrderStore as _, PollState, PollStore as _};
 use shared::kit::clock::{after, before};
 use shared::mirakl::OrderState;
 use shared::prima::PrimaOrder;

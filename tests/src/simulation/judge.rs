@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use shared::domain::events::{Event, EventKind};
 use shared::domain::intake::NEW_ORDER;
 use shared::domain::order::row::{EXCEPTION_UNANNOUNCED, ExceptionKind, OrderKey, REFERENCE_PENDING, Stage};
-use shared::domain::state::Store as _;
+use shared::domain::state::IntakeStore as _;
 use shared::kit::clock::after;
 use shared::mirakl::OrderState;
 

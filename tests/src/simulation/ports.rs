@@ -14,7 +14,7 @@ use shared::domain::events::{Event, EventKind};
 use shared::domain::intake::NEW_ORDER;
 use shared::domain::order::row::{OrderKey, OrderRow};
 use shared::domain::queue::ExceptionMessage;
-use shared::domain::state::{PollState, Store as _};
+use shared::domain::state::{IntakeStore as _, PollState};
 use shared::kit::clock::{Clock as _, after, before};
 use shared::mirakl::{MiraklError, MiraklOrders, OrderPage, OrderQuery, OrderState, ReferenceAnswer, SellerReference};
 use shared::prima::{PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
@@ -118,7 +118,7 @@ impl Scene for World {
 
     /// An announcement that could not be recorded is made again.
     fn not_saved(invocation: &Invocation, row: &OrderRow) {
-        if row.exception.as_ref().is_some_and(|exception| exception.announced_at.is_some()) {
+        if row.exception.as_ref().is_some_and(|exception| exception.told.is_told()) {
             invocation.world.excuse(&row.key);
         }
     }

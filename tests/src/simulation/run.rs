@@ -16,7 +16,7 @@ use shared::domain::order::row::{OrderRow, Stage};
 use shared::domain::order::rules::{FeeRule, OrderRules, PriceMeaning};
 use shared::domain::prima_calls::PrimaCalls;
 use shared::domain::prima_slots::Slot;
-use shared::domain::state::Store as _;
+use shared::domain::state::OrderStore as _;
 use shared::kit::clock::after;
 
 use super::judge;
@@ -273,8 +273,13 @@ async fn schedule(world: Rc<World>) {
 pub(super) async fn poll(world: Rc<World>) -> Vec<ChannelReport> {
     let invocation = Invocation::new(&world, "poll", world.profile.crash, Notes::default());
     let port = Port::new(&invocation);
-    let ports =
-        acknowledge_orders::Ports { directory: port.clone(), store: port.clone(), queue: port.clone(), events: port.clone(), clock: port };
+    let ports = acknowledge_orders::Ports::<Simulated> {
+        directory: port.clone(),
+        store: port.clone(),
+        queue: port.clone(),
+        events: port.clone(),
+        clock: port,
+    };
     let run = acknowledge_orders::Run { id: invocation.caller.name.clone(), hard_deadline: after(world.now(), POLLER_TIMEOUT) };
     let channels = Rc::clone(&world.channels.borrow());
     let reports = invocation.supervise(POLLER_TIMEOUT, ports.poll_all(&channels, &run)).await.unwrap_or_default();
@@ -317,7 +322,28 @@ async fn consume(world: Rc<World>) {
 }
 
 /// `create-prima-orders` with all its ports.
-pub(super) type Creator = create_prima_orders::Ports<Port, Port, Port, Port, Port, Book>;
+pub(super) type Creator = create_prima_orders::Ports<Simulated>;
+
+/// The ports of the world.
+#[derive(Debug)]
+pub(super) struct Simulated;
+
+impl acknowledge_orders::PortTypes for Simulated {
+    type Directory = Port;
+    type Store = Port;
+    type Queue = Port;
+    type Events = Port;
+    type Clock = Port;
+}
+
+impl create_prima_orders::PortTypes for Simulated {
+    type Prima = Port;
+    type Store = Port;
+    type Queue = Port;
+    type Events = Port;
+    type Clock = Port;
+    type Rulebook = Book;
+}
 
 /// One invocation of the creator that ends, whatever it does, after `timeout`.
 pub(super) fn creator(
@@ -327,7 +353,7 @@ pub(super) fn creator(
 ) -> (Rc<Invocation>, Creator, create_prima_orders::Run) {
     let invocation = Invocation::new(world, "create", world.profile.crash_consumer, Notes::default());
     let port = Port::new(&invocation);
-    let ports = create_prima_orders::Ports {
+    let ports = Creator {
         prima: port.clone(),
         store: port.clone(),
         queue: port.clone(),

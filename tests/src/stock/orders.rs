@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use shared::domain::dispatch::{Dispatch, Parcel};
 use shared::domain::order::life::{Circumstances, on_listing};
 use shared::domain::order::row::{OrderKey, OrderRow, Stage};
-use shared::domain::state::Store as _;
+use shared::domain::state::OrderStore as _;
 use shared::mirakl::OrderState;
 use shared::mirakl::shipping::ParcelLine;
 use simulators::fashion::CatalogueSku;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::domain::intake::{STOCK_BY_NAME, STOCK_BY_RANGE};
 use shared::domain::state::ledger::{Head, LedgerStore as _, StockRecord};
-use shared::domain::state::{OperationIntake, Store as _};
+use shared::domain::state::{IntakeStore as _, OperationIntake};
 use shared::domain::stock::exceptions::StockExceptionKind;
 use shared::domain::stock::memory::{PushMemory, StockLease};
 use shared::domain::stock::rules::{Promotion, StockRule};

@@ -23,9 +23,9 @@ use shared::domain::stock::flight::Flight;
 use shared::domain::stock::offers_list::OffersList;
 use shared::kit::clock::{Clock as _, after};
 use shared::kit::field_error::FieldError;
+use shared::mirakl::MiraklError;
 use shared::mirakl::error_report::LineError;
 use shared::mirakl::stock::{ListedOffer, MiraklStock, OfferPage, OffersExport, StockImport, UnreadableOffer};
-use shared::mirakl::{MiraklError, MiraklOrders, OrderPage, OrderQuery, ReferenceAnswer, SellerReference};
 use shared::prima::PrimaError;
 use shared::prima::sku::SkuOverride;
 use shared::prima::stock::StockBasis;
@@ -357,21 +357,6 @@ impl MiraklStock for Port {
             Ok(OfferPage { length: offers.len(), offers, unreadable: Vec::new(), total_count })
         })
         .await
-    }
-}
-
-/// The directory's bound; no push calls these.
-impl MiraklOrders for Port {
-    async fn list_orders(&self, _query: &OrderQuery, _offset: usize) -> Result<OrderPage, MiraklError> {
-        Err(MiraklError::not_sent("OR11", "no push lists orders"))
-    }
-
-    async fn accept_order(&self, _order_id: &str, _order_line_ids: &[String]) -> Result<(), MiraklError> {
-        Err(MiraklError::not_sent("OR21", "no push accepts orders"))
-    }
-
-    async fn write_references(&self, _references: &[SellerReference]) -> Result<Vec<ReferenceAnswer>, MiraklError> {
-        Err(MiraklError::not_sent("OR04", "no push writes references"))
     }
 }
 

@@ -208,6 +208,15 @@ impl PortTypes for Simulated {
     type Book = Port;
 }
 
+impl check_stock_imports::PortTypes for Simulated {
+    type Directory = Port;
+    type Ledger = Port;
+    type Files = Port;
+    type Queue = Port;
+    type Clock = Port;
+    type Book = Port;
+}
+
 async fn tick(world: Shared) {
     let port = Port::new(&Invocation::new(&world, "push", world.profile.crash, Notes::new(&world)));
     let id = port.invocation.caller.name.replace(' ', "-");
@@ -280,7 +289,7 @@ async fn check(world: Shared, deliveries: Vec<Delivery>) {
 
 async fn check_one(world: &Shared, id: u64, body: &str) {
     let port = Port::new(&Invocation::new(world, "check", world.profile.crash_consumer, Notes::new(world)));
-    let ports = check_stock_imports::Ports {
+    let ports = check_stock_imports::Ports::<Simulated> {
         directory: port.clone(),
         ledger: port.clone(),
         files: port.clone(),

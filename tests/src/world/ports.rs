@@ -11,9 +11,11 @@ use shared::domain::events::{Event, EventBus, EventError, EventKind};
 use shared::domain::order::row::{OrderKey, OrderRow};
 use shared::domain::prima_slots::{PrimaSlots, SlotStore};
 use shared::domain::queue::{ExceptionMessage, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions};
-use shared::domain::state::{CollectionState, PollState, PrimaIntake, Reservation, Store, StoreError};
+use shared::domain::state::{
+    CollectionState, CollectionStore, IntakeStore, NumberStore, OrderStore, PollState, PollStore, PrimaIntake, Reservation, StoreError,
+};
 use shared::kit::clock::{Clock, after, before};
-use shared::mirakl::{MiraklError, MiraklOrders};
+use shared::mirakl::MiraklError;
 
 use super::dice::hashed;
 use super::fate::{Fate, Kind};
@@ -86,7 +88,7 @@ impl<S: Scene> SlotStore for Port<S> {
     }
 }
 
-impl<S: Scene> Store for Port<S> {
+impl<S: Scene> OrderStore for Port<S> {
     async fn load_order(&self, key: &OrderKey) -> Result<Option<OrderRow>, StoreError> {
         if !self.asks(Kind::Load, key, || format!("row {key}")).await {
             return Err(unavailable());
@@ -146,7 +148,9 @@ impl<S: Scene> Store for Port<S> {
         }
         self.world().store.orders_due(channel, index_state, until, limit).await
     }
+}
 
+impl<S: Scene> NumberStore for Port<S> {
     async fn holder_of(&self, number: &str) -> Result<Option<OrderKey>, StoreError> {
         if !self.asks(Kind::Load, number, || format!("holder of {number}")).await {
             return Err(unavailable());
@@ -163,7 +167,9 @@ impl<S: Scene> Store for Port<S> {
         self.end(&call).await;
         if call.fate == Fate::AnswerLost { Err(unavailable()) } else { reserved }
     }
+}
 
+impl<S: Scene> PollStore for Port<S> {
     async fn load_poll(&self, channel: &str) -> Result<PollState, StoreError> {
         if !self.asks(Kind::Load, ("poll", channel), || format!("poll state {channel}")).await {
             return Err(unavailable());
@@ -185,7 +191,9 @@ impl<S: Scene> Store for Port<S> {
         };
         self.save(&format!("poll {channel}"), about, poll, |poll| &mut poll.version, save).await
     }
+}
 
+impl<S: Scene> CollectionStore for Port<S> {
     async fn load_collection(&self) -> Result<CollectionState, StoreError> {
         self.load("collection").await?;
         self.world().store.load_collection().await
@@ -196,7 +204,9 @@ impl<S: Scene> Store for Port<S> {
         let save = async |collection: &mut CollectionState| store.save_collection(collection).await;
         self.save("collection", || "collection".to_owned(), collection, |collection| &mut collection.version, save).await
     }
+}
 
+impl<S: Scene> IntakeStore for Port<S> {
     async fn load_intake(&self) -> Result<PrimaIntake, StoreError> {
         self.load("intake").await?;
         self.world().store.load_intake().await
@@ -333,10 +343,7 @@ impl<S: Scene> EventBus for Port<S> {
     }
 }
 
-impl<S: Scene> MiraklDirectory for Port<S>
-where
-    Self: MiraklOrders,
-{
+impl<S: Scene> MiraklDirectory for Port<S> {
     type Client = Self;
 
     async fn client(&self, channel: &Channel, deadline: Timestamp) -> Result<Self, MiraklError> {

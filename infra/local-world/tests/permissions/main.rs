@@ -135,8 +135,12 @@ const COMMON: [&str; 16] = [
     "send", "read", "write", "load", "append", "client", "shown", "publish", "channels", "channel", "now", "pages", "compact", "waiting",
     "skus", "unusable",
 ];
+/// Where people are told: the helpers call it.
+const NOTIFY: &str = "shared/src/domain/notify.rs";
 /// Code of `shared` that calls ports for a function: its module, its file.
-const HELPERS: [(&str, &str); 5] = [
+const HELPERS: [(&str, &str); 7] = [
+    ("shared::domain::unknown_values", "shared/src/domain/unknown_values.rs"),
+    ("shared::domain::notify", NOTIFY),
     ("shared::domain::intake", "shared/src/domain/intake.rs"),
     ("shared::domain::prima_slots", "shared/src/domain/prima_slots.rs"),
     ("shared::domain::exceptions", "shared/src/domain/exceptions.rs"),
@@ -318,8 +322,16 @@ fn used(function: Function, template: &Value, properties: &Value) -> (BTreeSet<&
     let books = if text.contains("shared::domain::stock::book::") { "stock " } else { "dispatch " };
     let mut uses = uses_in(&text, books);
     for (module, path) in HELPERS {
-        let helpers: Vec<Item> = items(&file(path));
-        for helper in helpers.iter().filter(|helper| text.contains(module) && calls(&text, &helper.name, &[])) {
+        let mut helpers: Vec<Item> = items(&file(path));
+        let of_module: BTreeSet<String> = helpers.iter().map(|helper| helper.name.clone()).collect();
+        if path != NOTIFY {
+            helpers.extend(items(&file(NOTIFY)));
+        }
+        for helper in helpers
+            .iter()
+            .filter(|helper| of_module.contains(&helper.name))
+            .filter(|helper| text.contains(module) && calls(&text, &helper.name, &[]))
+        {
             uses.extend(uses_in(&closure(&helper.name, &helpers), books));
         }
     }

@@ -11,9 +11,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::generate::OrderWish;
-use super::http::Simulator;
 use super::model::{Cause, ImportFate, Marketplace, NewOffer, OperatorRefund, Order, Settings};
 use super::rights::Rights;
+use super::simulator::Simulator;
 use crate::misbehaviour::Plan;
 
 pub(super) fn routes() -> Router<Arc<Simulator>> {

@@ -3,7 +3,9 @@
 //! [`model`] is a marketplace without network or JSON, fast enough for a simulation of its own; [`http`] puts the seller API in
 //! front of it, with its limits, its error shapes and its oddities.
 
+mod answer;
 mod control;
+mod exports;
 mod generate;
 pub mod http;
 mod limits;
@@ -12,6 +14,7 @@ mod offers;
 mod operations;
 pub mod rights;
 mod shipping;
+mod simulator;
 #[cfg(test)]
 mod tests;
 mod wire;

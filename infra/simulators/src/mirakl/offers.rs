@@ -1,17 +1,15 @@
 //! The operations on offers: what is refused, what is answered (Mirakl seller API, STO01 to STO03, OF01 to OF03, OF21, OF52 to
 //! OF54).
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::http::Simulator;
+use super::answer::{Answer, Asked, links};
+use super::exports::Export;
 use super::model::{Import, ImportKind, ImportLine, ImportStatus, Offer, ShopProfile};
-use super::operations::{Answer, Asked, links};
+use super::simulator::Simulator;
 use super::wire;
 use super::wire::offer::{CSV, ExportFormat};
 
@@ -134,26 +132,6 @@ pub(super) fn list(simulator: &Simulator, shop: &ShopProfile, asked: &Asked<'_>)
     let mut answer = Answer::ok(&json!({"offers": page, "total_count": matching.len()}));
     answer.headers.extend(links(asked, offset, max, matching.len()).map(|links| ("link", links)));
     Ok(answer)
-}
-
-/// The exports that shops asked for, by `tracking_id`.
-#[derive(Debug, Default)]
-pub(super) struct Exports(Mutex<BTreeMap<String, Export>>);
-
-#[derive(Debug)]
-struct Export {
-    shop_id: i64,
-    /// When it is complete.
-    ready: Timestamp,
-    content_type: &'static str,
-    /// Its files, of the offers as they were when it was asked for.
-    files: Vec<String>,
-}
-
-impl Exports {
-    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Export>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 #[derive(Deserialize)]

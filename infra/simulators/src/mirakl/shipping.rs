@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::http::Simulator;
+use super::answer::{Answer, Asked};
 use super::model::{LineSettlement, NewShipment, ShopProfile, Tracking};
-use super::operations::{Answer, Asked};
+use super::simulator::Simulator;
 use super::wire;
 
 /// The most shipments in one ST01.

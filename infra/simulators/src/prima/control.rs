@@ -10,11 +10,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::http::Simulator;
 use super::order::{Refusal, Stage, StoredOrder};
+use super::parcel::Parcel;
 use super::settings::{GeneratedStock, Settings, Sku};
-use super::stock::{Stock, StockRow};
-use super::warehouse::{Booking, Parcel, Round, RoundDone};
+use super::shelves::{Stock, StockRow};
+use super::simulator::Simulator;
+use super::warehouse::{Booking, Round, RoundDone};
 use crate::misbehaviour::Plan;
 
 /// An answer that says why not.

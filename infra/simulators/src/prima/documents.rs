@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use super::model::OrderStatusAnswer;
 use super::order::{Attributes, NewOrder, NewOrderCharge, NewOrderLine, NewOrderPayment, Refusal};
 use super::settings::{ElementCase, Encoding, Sku};
-use super::stock::SkuFigures;
+use super::shelves::SkuFigures;
 use super::text::{escaped, mangled, referenced};
 use super::xml::{Element, parse};
 

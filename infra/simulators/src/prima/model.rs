@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::order::{NewOrder, Refusal, Stage, StoredOrder};
+use super::parcel::Parcel;
 use super::settings::{KnownSkus, OrderRules, RepeatedNumber, StockRules};
-use super::stock::Shelves;
+use super::shelves::Shelves;
 use super::validation::{check_order, check_order_number};
-use super::warehouse::Parcel;
 
 /// What `OrderStatus` answers of an order that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]

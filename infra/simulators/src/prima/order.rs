@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::warehouse::Parcel;
+use super::parcel::Parcel;
 
 /// Attributes of one element, by Prima's names, with the values as they were sent.
 pub type Attributes = BTreeMap<String, String>;

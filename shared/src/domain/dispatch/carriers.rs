@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::kit::csv::{HeadingCsv, Line};
+use crate::kit::csv::{CellError, HeadingCsv, Line};
 use crate::kit::field_error::FieldError;
 use crate::mirakl::shipping_requirements::{Platform, RegisteredCarrier};
 
@@ -176,9 +176,9 @@ impl CarrierMap {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn to_csv(&self) -> Result<String, String> {
+    pub fn to_csv(&self) -> Result<String, csv::Error> {
         let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_record(HEADINGS).map_err(|problem| problem.to_string())?;
+        writer.write_record(HEADINGS)?;
         for entry in &self.entries {
             let text = |value: &Option<String>| value.clone().unwrap_or_default();
             let record = [
@@ -189,10 +189,10 @@ impl CarrierMap {
                 text(&entry.name),
                 text(&entry.url),
             ];
-            writer.write_record(record).map_err(|problem| problem.to_string())?;
+            writer.write_record(record)?;
         }
-        let bytes = writer.into_inner().map_err(|problem| problem.to_string())?;
-        String::from_utf8(bytes).map_err(|problem| problem.to_string())
+        let bytes = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Reads a map from CSV, with the headings that [`Self::to_csv`] writes, in any order; comma or semicolon.
@@ -200,14 +200,14 @@ impl CarrierMap {
     /// # Errors
     /// One sentence for each line that cannot be used: then nothing is.
     pub fn from_csv(text: &str) -> Result<Self, Vec<String>> {
-        let csv = HeadingCsv::read(text, &HEADINGS, &["carrier"]).map_err(|problem| vec![problem])?;
+        let csv = HeadingCsv::read(text, &HEADINGS, &["carrier"]).map_err(|problem| vec![problem.to_string()])?;
         let unknown = csv.unknown(&HEADINGS);
         if !unknown.is_empty() {
             return Err(vec![format!("the heading line has {}; it takes {}", unknown.join(", "), HEADINGS.join(", "))]);
         }
         let (mut map, mut problems) = (Self::default(), Vec::new());
         for line in csv.lines() {
-            match line.and_then(|line| read_entry(line).map_err(|problem| (line.number, problem))) {
+            match line.and_then(|line| read_entry(line).map_err(|problem| (line.number, problem.to_string()))) {
                 Ok(entry) => map.entries.push(entry),
                 Err((number, problem)) => problems.push(format!("line {number}: {problem}")),
             }
@@ -232,11 +232,11 @@ impl CarrierMap {
     }
 }
 
-fn read_entry(line: Line<'_>) -> Result<CarrierEntry, String> {
+fn read_entry(line: Line<'_>) -> Result<CarrierEntry, CellError> {
     let optional = |name: &str| Some(line.field(name).to_owned()).filter(|text| !text.is_empty());
     let priority = match line.field("priority") {
         "" => 0,
-        text => text.parse::<i32>().map_err(|_| "priority is no whole number".to_owned())?,
+        text => text.parse::<i32>().map_err(|_| CellError::NoWholeNumber("priority"))?,
     };
     Ok(CarrierEntry {
         carrier: line.field("carrier").to_owned(),

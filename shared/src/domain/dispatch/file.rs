@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::kit::csv::{HeadingCsv, Line, LineProblem};
+use crate::kit::csv::{CellError, CsvError, HeadingCsv, Line, LineProblem};
 use crate::kit::odd_form::OddForm;
 use crate::prima::assumed::read_date;
 use crate::prima::order::{PrimaParcel, PrimaParcelLine};
@@ -38,11 +38,11 @@ pub struct DispatchFile {
 ///
 /// # Errors
 /// It has no usable heading line: nothing of it is used.
-pub fn read(text: &str) -> Result<DispatchFile, String> {
+pub fn read(text: &str) -> Result<DispatchFile, CsvError> {
     let csv = HeadingCsv::read(text, &HEADINGS, &NEEDED)?;
     let mut file = DispatchFile::default();
     for line in csv.lines() {
-        match line.and_then(|line| read_line(line, &mut file.odd).map_err(|problem| (line.number, problem))) {
+        match line.and_then(|line| read_line(line, &mut file.odd).map_err(|problem| (line.number, problem.to_string()))) {
             Ok((order, parcel)) => add(&mut file.orders, order, parcel),
             Err(problem) => file.problems.push(problem),
         }
@@ -50,14 +50,12 @@ pub fn read(text: &str) -> Result<DispatchFile, String> {
     Ok(file)
 }
 
-fn read_line(line: Line<'_>, odd: &mut Vec<OddForm>) -> Result<(String, PrimaParcel), String> {
-    let needed = |name: &str| match line.field(name) {
-        "" => Err(format!("{name} is empty")),
+fn read_line(line: Line<'_>, odd: &mut Vec<OddForm>) -> Result<(String, PrimaParcel), CellError> {
+    let needed = |name: &'static str| match line.field(name) {
+        "" => Err(CellError::Empty(name)),
         text => Ok(text.to_owned()),
     };
-    let whole = |name: &str| {
-        line.field(name).parse::<u32>().ok().filter(|number| *number > 0).ok_or_else(|| format!("{name} is no whole number above 0"))
-    };
+    let whole = |name: &'static str| line.field(name).parse::<u32>().ok().filter(|number| *number > 0).ok_or(CellError::NoPieces(name));
     let lines = match (line.field("order_line"), line.field("quantity")) {
         ("", "") => Vec::new(),
         _ => vec![PrimaParcelLine { order_line: whole("order_line")?, quantity: whole("quantity")? }],
@@ -117,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_file_without_its_headings_is_refused_whole() {
-        assert!(read("N1,D1,DPD,155\n").unwrap_err().contains("lacks order_number"));
-        assert_eq!(read(" \n").unwrap_err(), "the file is empty");
+        assert!(read("N1,D1,DPD,155\n").unwrap_err().to_string().contains("lacks order_number"));
+        assert_eq!(read(" \n").unwrap_err(), CsvError::Empty);
     }
 }

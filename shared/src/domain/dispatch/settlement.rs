@@ -31,11 +31,32 @@ pub struct Due {
     pub given_back: Vec<ShortLine>,
 }
 
+/// Why it cannot be said what pieces are worth.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoAmounts {
+    /// The order does not have the line.
+    #[error("the order has no line {0}")]
+    NoSuchLine(String),
+    /// The line has fewer pieces than are to be given back.
+    #[error("line {line} has {left} pieces left, not {quantity}")]
+    FewerLeft {
+        /// The line.
+        line: String,
+        /// Pieces that are left.
+        left: u32,
+        /// Pieces that were asked for.
+        quantity: u32,
+    },
+    /// Somebody else's refund may be of these pieces, or not.
+    #[error("a refund on line {0} does not say how much it gave back")]
+    RefundWithoutAmount(String),
+}
+
 /// The amounts of pieces of an order, as Mirakl lists it now. `dispatch` knows what was settled before.
 ///
 /// # Errors
 /// A line that the order does not have, or with fewer pieces left; a refund on it that does not say how much it gave back.
-pub fn amounts(order: &Order, short: &[ShortLine], how: How, dispatch: &Dispatch) -> Result<Due, String> {
+pub fn amounts(order: &Order, short: &[ShortLine], how: How, dispatch: &Dispatch) -> Result<Due, NoAmounts> {
     let mut by_line: Vec<ShortLine> = Vec::new();
     for one in short {
         match by_line.iter_mut().find(|known| known.order_line_id == one.order_line_id) {
@@ -49,11 +70,11 @@ pub fn amounts(order: &Order, short: &[ShortLine], how: How, dispatch: &Dispatch
             .order_lines
             .iter()
             .find(|line| line.order_line_id == order_line_id)
-            .ok_or_else(|| format!("the order has no line {order_line_id}"))?;
+            .ok_or_else(|| NoAmounts::NoSuchLine(order_line_id.clone()))?;
         let ours = dispatch.refunded(&order_line_id);
         let left = line.quantity.saturating_sub(ours);
         if quantity == 0 || quantity > left || !line.is_live() {
-            return Err(format!("line {order_line_id} has {left} pieces left, not {quantity}"));
+            return Err(NoAmounts::FewerLeft { line: order_line_id, left, quantity });
         }
         // Whoever refunded pieces before they were sent did not mean those that were.
         let by_others = refunded_pieces(line)?.saturating_sub(ours).min(quantity);
@@ -70,11 +91,11 @@ pub fn amounts(order: &Order, short: &[ShortLine], how: How, dispatch: &Dispatch
 
 /// Pieces that were refunded. The quantity of a refund is informative, and may stand beside a goodwill of a penny: it counts as far
 /// as the amount covers it.
-fn refunded_pieces(line: &OrderLine) -> Result<u32, String> {
+fn refunded_pieces(line: &OrderLine) -> Result<u32, NoAmounts> {
     let mut pieces = 0_u32;
     for refund in &line.refunds {
         if refund.amount.is_none() && refund.shipping_amount.is_none() {
-            return Err(format!("a refund on line {} does not say how much it gave back", line.order_line_id));
+            return Err(NoAmounts::RefundWithoutAmount(line.order_line_id.clone()));
         }
         let amount = refund.amount.unwrap_or_default();
         let quantity = refund.quantity.unwrap_or_default();

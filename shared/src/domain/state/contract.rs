@@ -1,11 +1,11 @@
-//! What every [`Store`] must do, as one suite: called by the unit tests on memory, and by whoever has a DynamoDB at hand (a
+//! What every store must do, as one suite: called by the unit tests on memory, and by whoever has a DynamoDB at hand (a
 //! local AWS, moto, a real account). It is public for that reason only; no function calls it.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{FlightStore, Reservation, Store, StoreError};
+use super::{FlightStore, IntakeStore, NumberStore, OrderStore, PollStore, Reservation, StoreError};
 use crate::domain::dispatch::Dispatch;
 use crate::domain::order::row::{EXCEPTION_UNANNOUNCED, ExceptionKind, Lease, OrderKey, OrderRow, REFERENCE_PENDING, RowLine, Stage};
 use crate::domain::prima_calls::{PrimaCaller, PrimaCalls};
@@ -27,7 +27,7 @@ macro_rules! holds {
 ///
 /// # Errors
 /// The first promise that the store does not keep.
-pub async fn check(store: &impl Store, run: &str) -> Result<(), String> {
+pub async fn check(store: &(impl OrderStore + NumberStore + PollStore + IntakeStore), run: &str) -> Result<(), String> {
     versions_and_conflicts(store, &format!("{run}-versions")).await?;
     whole_rows(store, &format!("{run}-rows")).await?;
     the_index(store, &format!("{run}-index")).await?;
@@ -41,7 +41,7 @@ pub async fn check(store: &impl Store, run: &str) -> Result<(), String> {
 ///
 /// # Errors
 /// The first promise that the store does not keep.
-pub async fn check_flights(store: &(impl Store + FlightStore), run: &str) -> Result<(), String> {
+pub async fn check_flights(store: &(impl OrderStore + FlightStore), run: &str) -> Result<(), String> {
     let channel = format!("{run}-flights");
     let flights = async |expected: &[&OrderRow], when: &str| {
         let mut found = store.flights(&channel).await.map_err(|problem| problem.to_string())?;
@@ -76,7 +76,7 @@ pub async fn check_flights(store: &(impl Store + FlightStore), run: &str) -> Res
     flights(&[&read, &other], "after a cancellation, by another holder of the row").await
 }
 
-async fn versions_and_conflicts(store: &impl Store, channel: &str) -> Result<(), String> {
+async fn versions_and_conflicts(store: &impl OrderStore, channel: &str) -> Result<(), String> {
     let mut row = row(channel, "A-1", moment(0))?;
     holds!(loaded(store, &row.key).await?.is_none(), "an order that was never saved is absent");
     save(store, &mut row).await?;
@@ -106,7 +106,7 @@ async fn versions_and_conflicts(store: &impl Store, channel: &str) -> Result<(),
     Ok(())
 }
 
-async fn whole_rows(store: &impl Store, channel: &str) -> Result<(), String> {
+async fn whole_rows(store: &impl OrderStore, channel: &str) -> Result<(), String> {
     let mut row = row(channel, "Ünï #1/α-A", moment(5))?;
     row.creation.order_number = Some("OUT-0001".to_owned());
     row.creation.lease = Some(Lease { owner: "invocation/1".to_owned(), until: moment(9) });
@@ -117,7 +117,7 @@ async fn whole_rows(store: &impl Store, channel: &str) -> Result<(), String> {
     Ok(())
 }
 
-async fn the_index(store: &impl Store, channel: &str) -> Result<(), String> {
+async fn the_index(store: &impl OrderStore, channel: &str) -> Result<(), String> {
     let mut rows = Vec::new();
     // Saved out of order; a whole second next to one with a fraction, whose short texts would sort the other way.
     for (id, since) in [("late", moment(60)), ("early", moment(1)), ("fraction", after(moment(1), Duration::from_nanos(500)))] {
@@ -155,7 +155,7 @@ async fn the_index(store: &impl Store, channel: &str) -> Result<(), String> {
     Ok(())
 }
 
-async fn numbers(store: &impl Store, channel: &str) -> Result<(), String> {
+async fn numbers(store: &impl NumberStore, channel: &str) -> Result<(), String> {
     let (first, second) = (OrderKey::new(channel, "A-1"), OrderKey::new(channel, "A-2"));
     let number = format!("{channel}/0001");
     let (one, two) = futures_util::future::join(store.reserve_number(&number, &first), store.reserve_number(&number, &second)).await;
@@ -176,7 +176,7 @@ async fn numbers(store: &impl Store, channel: &str) -> Result<(), String> {
     Ok(())
 }
 
-async fn batches(store: &impl Store, channel: &str) -> Result<(), String> {
+async fn batches(store: &impl OrderStore, channel: &str) -> Result<(), String> {
     let mut keys = Vec::new();
     for index in 0..130 {
         let mut row = row(channel, &format!("B-{index}"), moment(index))?;
@@ -192,7 +192,7 @@ async fn batches(store: &impl Store, channel: &str) -> Result<(), String> {
     Ok(())
 }
 
-async fn poll_states(store: &impl Store, channel: &str) -> Result<(), String> {
+async fn poll_states(store: &impl PollStore, channel: &str) -> Result<(), String> {
     let mut poll = store.load_poll(channel).await.map_err(said)?;
     holds!(poll == super::PollState::default(), "a new channel's poll state is empty: {poll:?}");
     let mut twin = poll.clone();
@@ -211,7 +211,7 @@ async fn poll_states(store: &impl Store, channel: &str) -> Result<(), String> {
 }
 
 /// There is one intake in a store: it is left as it was found.
-async fn intake(store: &impl Store) -> Result<(), String> {
+async fn intake(store: &impl IntakeStore) -> Result<(), String> {
     let before = store.load_intake().await.map_err(said)?;
     let (mut ours, mut theirs) = (before.clone(), before.clone());
     let closed = super::OperationIntake { failures: 3, closed_since: Some(moment(1)), ..super::OperationIntake::default() };
@@ -243,7 +243,7 @@ pub async fn check_slots(store: &impl SlotStore) -> Result<(), String> {
 }
 
 /// Waits until the index, which may lag, lists exactly these orders.
-async fn listed(store: &impl Store, channel: &str, state: &str, limit: usize, expected: &[&str]) -> Result<(), String> {
+async fn listed(store: &impl OrderStore, channel: &str, state: &str, limit: usize, expected: &[&str]) -> Result<(), String> {
     let mut found = Vec::new();
     for _ in 0..100 {
         found = store.orders_in(channel, state, limit).await.map_err(said)?.into_iter().map(|key| key.order_id).collect();
@@ -255,11 +255,11 @@ async fn listed(store: &impl Store, channel: &str, state: &str, limit: usize, ex
     Err(format!("'{state}' lists {expected:?}, oldest first, at most {limit}; not {found:?}"))
 }
 
-async fn loaded(store: &impl Store, key: &OrderKey) -> Result<Option<OrderRow>, String> {
+async fn loaded(store: &impl OrderStore, key: &OrderKey) -> Result<Option<OrderRow>, String> {
     store.load_order(key).await.map_err(said)
 }
 
-async fn save(store: &impl Store, row: &mut OrderRow) -> Result<(), String> {
+async fn save(store: &impl OrderStore, row: &mut OrderRow) -> Result<(), String> {
     store.save_order(row).await.map_err(said)
 }
 

@@ -5,7 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use super::{CollectionState, FlightStore, PollState, PrimaIntake, Reservation, Store, StoreError};
+use super::{
+    CollectionState, CollectionStore, FlightStore, IntakeStore, NumberStore, OrderStore, PollState, PollStore, PrimaIntake, Reservation,
+    StoreError,
+};
 use crate::domain::order::row::{OrderKey, OrderRow};
 use crate::domain::prima_slots::{PrimaSlots, SlotStore};
 use crate::domain::stock::flight::Flight;
@@ -44,7 +47,7 @@ fn index_entry(row: &OrderRow) -> (String, &'static str, Timestamp, OrderKey) {
     (row.key.channel.clone(), row.index_state(), row.index_moment(), row.key.clone())
 }
 
-impl Store for MemoryStore {
+impl OrderStore for MemoryStore {
     async fn load_order(&self, key: &OrderKey) -> Result<Option<OrderRow>, StoreError> {
         Ok(self.inner.borrow().orders.get(key).cloned())
     }
@@ -81,7 +84,9 @@ impl Store for MemoryStore {
         let due = inner.index.iter().filter(|(c, state, moment, _)| c == channel && *state == index_state && *moment <= until);
         Ok(due.take(limit).map(|(_, _, _, key)| key.clone()).collect())
     }
+}
 
+impl NumberStore for MemoryStore {
     async fn holder_of(&self, number: &str) -> Result<Option<OrderKey>, StoreError> {
         Ok(self.inner.borrow().numbers.get(number).cloned())
     }
@@ -91,7 +96,9 @@ impl Store for MemoryStore {
         let holder = inner.numbers.entry(number.to_owned()).or_insert_with(|| key.clone());
         Ok(if holder == key { Reservation::Ours } else { Reservation::HeldBy(holder.clone()) })
     }
+}
 
+impl PollStore for MemoryStore {
     async fn load_poll(&self, channel: &str) -> Result<PollState, StoreError> {
         Ok(self.inner.borrow().polls.get(channel).cloned().unwrap_or_default())
     }
@@ -105,7 +112,9 @@ impl Store for MemoryStore {
         inner.polls.insert(channel.to_owned(), poll.clone());
         Ok(())
     }
+}
 
+impl CollectionStore for MemoryStore {
     async fn load_collection(&self) -> Result<CollectionState, StoreError> {
         Ok(self.inner.borrow().collection.clone())
     }
@@ -119,7 +128,9 @@ impl Store for MemoryStore {
         inner.collection = collection.clone();
         Ok(())
     }
+}
 
+impl IntakeStore for MemoryStore {
     async fn load_intake(&self) -> Result<PrimaIntake, StoreError> {
         Ok(self.inner.borrow().intake.clone())
     }

@@ -11,6 +11,7 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::notify::Told;
 use crate::domain::order::row::{Lease, OrderKey, OrderRow};
 use crate::domain::rights::RefusedRights;
 use crate::domain::stock::flight::Flight;
@@ -111,9 +112,9 @@ pub struct PollState {
     /// When a listing by state alone was last complete and recorded; at first, when the channel was first polled.
     #[serde(default)]
     pub full_completed_at: Option<Timestamp>,
-    /// That none has been for long was said, once.
+    /// What people know of it where none has been for long.
     #[serde(default)]
-    pub full_unlisted_told: bool,
+    pub full_unlisted: Told,
     /// Orders of ours that were missing from the open ones, to be looked up by their ids; in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub absent: Vec<String>,
@@ -126,9 +127,9 @@ pub struct PollState {
     /// When a listing was last complete and recorded; at first, when the channel was first polled.
     #[serde(default)]
     pub completed_at: Option<Timestamp>,
-    /// That no listing has been complete for long was said, once.
+    /// What people know of it where no listing has been complete for long.
     #[serde(default)]
-    pub unlisted_told: bool,
+    pub unlisted: Told,
     /// When references were last written (OR04: once a minute).
     #[serde(default)]
     pub references_at: Option<Timestamp>,
@@ -166,7 +167,7 @@ pub struct Look {
     pub none_was_known: bool,
     /// People were told of that, by this look or an earlier one: not again before a look without it.
     #[serde(default)]
-    pub told_that_none_is_known: bool,
+    pub told_that_none_is_known: Told,
 }
 
 /// Whether Prima answers: a breaker for each of its operations, for the whole installation.
@@ -198,9 +199,9 @@ pub struct OperationIntake {
     /// Probes since it was closed.
     #[serde(default)]
     pub probes: u32,
-    /// People are still to be told that it is closed: the bus did not take it.
+    /// What people know of it since it is closed.
     #[serde(default)]
-    pub untold: bool,
+    pub told: Told,
 }
 
 /// What the collector of dispatches and the function that tells them remember, for the whole installation.
@@ -221,8 +222,8 @@ pub struct CollectionState {
     pub reported_forms: Vec<String>,
 }
 
-/// The store. One implementation in memory, one on DynamoDB; both pass the same contract tests.
-pub trait Store {
+/// The rows of orders. As each store here: one implementation in memory, one on DynamoDB; both pass the same contract tests.
+pub trait OrderStore {
     /// A row, strongly consistent.
     async fn load_order(&self, key: &OrderKey) -> Result<Option<OrderRow>, StoreError>;
 
@@ -240,31 +241,43 @@ pub trait Store {
     /// lags: for sweeps and display only.
     async fn orders_in(&self, channel: &str, index_state: &str, limit: usize) -> Result<Vec<OrderKey>, StoreError>;
 
-    /// As [`Store::orders_in`], only those whose moment ([`OrderRow::index_moment`]) has come by `until`.
+    /// As [`OrderStore::orders_in`], only those whose moment ([`OrderRow::index_moment`]) has come by `until`.
     async fn orders_due(&self, channel: &str, index_state: &str, until: Timestamp, limit: usize) -> Result<Vec<OrderKey>, StoreError>;
+}
 
+/// Whose Prima's order numbers are.
+pub trait NumberStore {
     /// Whose an order number is, without reserving it.
     async fn holder_of(&self, number: &str) -> Result<Option<OrderKey>, StoreError>;
 
     /// Reserves Prima's order number for an order; whole, uncut, for ever.
     async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError>;
+}
 
+/// What the pollers of channels remember.
+pub trait PollStore {
     /// A channel's poll state; a new one where there is none.
     async fn load_poll(&self, channel: &str) -> Result<PollState, StoreError>;
 
-    /// Saves it as [`Store::save_order`] does.
+    /// Saves it as [`OrderStore::save_order`] does.
     async fn save_poll(&self, channel: &str, poll: &mut PollState) -> Result<(), StoreError>;
+}
 
+/// What the collector of dispatches, and the function that tells them, remember.
+pub trait CollectionStore {
     /// What the collector remembers; nothing where there is nothing.
     async fn load_collection(&self) -> Result<CollectionState, StoreError>;
 
-    /// Saves it as [`Store::save_order`] does.
+    /// Saves it as [`OrderStore::save_order`] does.
     async fn save_collection(&self, collection: &mut CollectionState) -> Result<(), StoreError>;
+}
 
+/// Whether Prima answers.
+pub trait IntakeStore {
     /// Prima's intake; open where nothing is recorded.
     async fn load_intake(&self) -> Result<PrimaIntake, StoreError>;
 
-    /// Saves it as [`Store::save_order`] does.
+    /// Saves it as [`OrderStore::save_order`] does.
     async fn save_intake(&self, intake: &mut PrimaIntake) -> Result<(), StoreError>;
 }
 
@@ -283,7 +296,7 @@ impl<T: FlightStore> FlightStore for &T {
     }
 }
 
-impl<T: Store> Store for &T {
+impl<T: OrderStore> OrderStore for &T {
     async fn load_order(&self, key: &OrderKey) -> Result<Option<OrderRow>, StoreError> {
         (**self).load_order(key).await
     }
@@ -303,7 +316,9 @@ impl<T: Store> Store for &T {
     async fn orders_due(&self, channel: &str, index_state: &str, until: Timestamp, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
         (**self).orders_due(channel, index_state, until, limit).await
     }
+}
 
+impl<T: NumberStore> NumberStore for &T {
     async fn holder_of(&self, number: &str) -> Result<Option<OrderKey>, StoreError> {
         (**self).holder_of(number).await
     }
@@ -311,7 +326,9 @@ impl<T: Store> Store for &T {
     async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError> {
         (**self).reserve_number(number, key).await
     }
+}
 
+impl<T: PollStore> PollStore for &T {
     async fn load_poll(&self, channel: &str) -> Result<PollState, StoreError> {
         (**self).load_poll(channel).await
     }
@@ -319,7 +336,9 @@ impl<T: Store> Store for &T {
     async fn save_poll(&self, channel: &str, poll: &mut PollState) -> Result<(), StoreError> {
         (**self).save_poll(channel, poll).await
     }
+}
 
+impl<T: CollectionStore> CollectionStore for &T {
     async fn load_collection(&self) -> Result<CollectionState, StoreError> {
         (**self).load_collection().await
     }
@@ -327,7 +346,9 @@ impl<T: Store> Store for &T {
     async fn save_collection(&self, collection: &mut CollectionState) -> Result<(), StoreError> {
         (**self).save_collection(collection).await
     }
+}
 
+impl<T: IntakeStore> IntakeStore for &T {
     async fn load_intake(&self) -> Result<PrimaIntake, StoreError> {
         (**self).load_intake().await
     }

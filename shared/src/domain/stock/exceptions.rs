@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::events::{Event, EventBus, EventKind, Severity};
-use crate::domain::queue::{ExceptionMessage, OrderQueue, ShownExceptions};
-use crate::kit::clock::after;
+use crate::domain::events::{EventBus, EventKind, Severity};
+use crate::domain::notify::{Exception, Rule, Told, deliver};
+use crate::domain::queue::{OrderQueue, ShownExceptions};
 
 /// The kinds, each with an owner in the operating handbook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, strum::VariantArray, strum::IntoStaticStr)]
@@ -91,9 +91,9 @@ pub struct StockException {
     pub remedy: String,
     /// Since when.
     pub first_seen: Timestamp,
-    /// When its message and event were sent.
+    /// What people know of it.
     #[serde(default)]
-    pub announced_at: Option<Timestamp>,
+    pub told: Told,
 }
 
 /// Brings exceptions in line with what is so now: of the kinds in `looked_at` what is no longer so is over.
@@ -109,16 +109,16 @@ pub fn follow(exceptions: &mut Vec<StockException>, conditions: Vec<Condition>, 
                 reason: condition.reason,
                 remedy: condition.remedy,
                 first_seen: now,
-                announced_at: None,
+                told: Told::default(),
             }),
         }
     }
 }
 
-/// A message leaves the dead-letter queue after fourteen days, whatever it says: what lasts that long is told again before.
-const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(12 * 24 * 3600);
+/// Whoever sees the message again, before it expires, is told again too.
+const RULE: Rule = Rule::EXCEPTION.again_after(Duration::from_secs(13 * 24 * 3600));
 
-/// Tells a person of what was not told yet, and again of what lasts: at least once, the dead-letter queue first. `channel` is empty for the installation.
+/// Tells a person of what was not told yet, and again of what lasts. `channel` is empty for the installation.
 pub async fn announce(
     queue: &impl OrderQueue,
     events: &impl EventBus,
@@ -127,44 +127,22 @@ pub async fn announce(
     now: Timestamp,
 ) -> usize {
     let mut announced = 0;
-    let is_due = |exception: &StockException| exception.announced_at.is_none_or(|at| after(at, TOLD_AGAIN_AFTER) <= now);
-    for exception in exceptions.iter_mut().filter(|exception| is_due(exception)) {
-        let event = Event {
-            kind: EventKind::StockException,
-            channel: (!channel.is_empty()).then(|| channel.to_owned()),
-            order: None,
-            needs_person: true,
+    for exception in exceptions {
+        let Some(due) = exception.told.due(RULE, now) else { continue };
+        let told_of = Exception {
+            channel,
+            order: "",
+            kind: exception.kind.name(),
             severity: exception.kind.severity(),
-            reason: format!("{}: {}", exception.kind.name(), exception.reason),
-            remedy: exception.remedy.clone(),
+            reason: &exception.reason,
+            remedy: &exception.remedy,
+            first_seen: exception.first_seen,
         };
-        let told = queue.send_exceptions(&[message(channel, exception)]).await.map_err(|problem| problem.to_string());
-        let told = match told {
-            Ok(()) => events.publish(&[event]).await.map_err(|problem| problem.to_string()),
-            problem => problem,
-        };
-        match told {
-            Ok(()) => {
-                exception.announced_at = Some(now);
-                announced += 1;
-            }
-            Err(problem) => {
-                tracing::warn!(channel, kind = exception.kind.name(), problem, "an exception could not be told; the next run tells it")
-            }
-        }
+        let sent = deliver(queue, events, due, told_of.message(), told_of.event(EventKind::StockException, due.is_again, now)).await;
+        exception.told.note(sent, now);
+        announced += usize::from(sent == due.into());
     }
     announced
-}
-
-fn message(channel: &str, exception: &StockException) -> ExceptionMessage {
-    ExceptionMessage {
-        channel: channel.to_owned(),
-        order: String::new(),
-        kind: exception.kind.name().to_owned(),
-        reason: exception.reason.clone(),
-        remedy: exception.remedy.clone(),
-        first_seen: exception.first_seen.to_string(),
-    }
 }
 
 /// Takes messages of exceptions that are over off the dead-letter queue. `lasts`: whether the exception of a channel (empty for the
@@ -204,10 +182,10 @@ mod tests {
             &both,
             at(0),
         );
-        exceptions[0].announced_at = Some(at(0));
+        exceptions[0].told = Told::at(at(0));
         follow(&mut exceptions, vec![condition(LinesRefused, "unknown", "3 lines")], &both, at(1));
         assert_eq!(exceptions.len(), 1);
-        assert_eq!((exceptions[0].reason.as_str(), exceptions[0].first_seen, exceptions[0].announced_at), ("3 lines", at(0), Some(at(0))));
+        assert_eq!((exceptions[0].reason.as_str(), exceptions[0].first_seen, exceptions[0].told), ("3 lines", at(0), Told::at(at(0))));
         follow(&mut exceptions, Vec::new(), &[ImportFailed], at(2));
         assert_eq!(exceptions.len(), 1, "nobody has looked");
         follow(&mut exceptions, Vec::new(), &both, at(3));

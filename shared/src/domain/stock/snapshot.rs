@@ -21,7 +21,7 @@ use super::sold_skus::SoldSkus;
 use crate::domain::channel::{Channel, Mode};
 use crate::domain::documents::UnusableDocument;
 use crate::domain::order::mapping::SkuReader;
-use crate::domain::state::{FlightStore, Store, StoreError};
+use crate::domain::state::{FlightStore, PollStore, StoreError};
 
 /// What an import takes, where none was measured yet.
 const USUAL_IMPORT: Duration = Duration::from_secs(120);
@@ -91,7 +91,7 @@ impl OtherChannel {
 pub enum SalesUnknown {
     /// Its orders cannot be read now.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    PollStore(#[from] StoreError),
     /// Its orders' SKUs cannot be read by its documents.
     #[error("what channel {channel} has sold cannot be told from its documents: {problem}")]
     Documents {
@@ -139,7 +139,7 @@ pub async fn other_channels(
 ///
 /// # Errors
 /// The store's.
-pub async fn seen_until(store: &impl Store, channel: &Channel) -> Result<Option<Timestamp>, StoreError> {
+pub async fn seen_until(store: &impl PollStore, channel: &Channel) -> Result<Option<Timestamp>, StoreError> {
     if channel.orders == Mode::Off {
         return Ok(None);
     }

@@ -158,7 +158,8 @@ async fn a_key_that_was_replaced_is_read_again_once() {
     assert_eq!((marketplace.requests().len(), *marketplace.keys.refreshed.lock().unwrap()), (2, 1));
 
     // The same key, or none to be had: the refusal stands as it came.
-    for stored in [Ok(OLD_KEY.into()), Err("no such secret".to_owned())] {
+    let none = crate::mirakl::keys::KeyError::Malformed { secret: "uk".to_owned(), remedy: "store it".to_owned() };
+    for stored in [Ok(OLD_KEY.into()), Err(none)] {
         let mut marketplace = Marketplace::with(vec![unauthorised(), ok("{}")]);
         marketplace.keys.stored = Some(stored);
         assert!(send(&marketplace, Repeat::Safe, PLENTY).await.unwrap_err().is_key_refused());

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use crate::kit::clock::{Clock, after};
 use crate::mirakl::client::Shop;
 use crate::mirakl::client::{HttpDirectory, MiraklClient};
-use crate::mirakl::keys::ApiKeys;
+use crate::mirakl::keys::{ApiKeys, KeyError};
 
 pub(super) const START: &str = "2026-11-20T10:00:00Z";
 pub(super) const OLD_KEY: &str = "old-key-never-to-be-shown";
@@ -153,11 +153,11 @@ impl Clock for StandingClock {
 pub(super) struct TestKeys {
     pub(super) refreshed: Arc<Mutex<u32>>,
     /// What is stored now: `None` is the old key still.
-    pub(super) stored: Option<Result<SecretString, String>>,
+    pub(super) stored: Option<Result<SecretString, KeyError>>,
 }
 
 impl ApiKeys for TestKeys {
-    async fn api_key(&self, _: &str, refresh: bool) -> Result<SecretString, String> {
+    async fn api_key(&self, _: &str, refresh: bool) -> Result<SecretString, KeyError> {
         if refresh {
             *self.refreshed.lock().unwrap() += 1;
         }

@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::marketplace::{Marketplace, Number, ShopIndex};
 use super::order::{Order, State};
-use super::{Marketplace, Number, ShopIndex, seconds};
+use super::settings::seconds;
 
 /// What a listing asks for: all that is set must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,12 +1,14 @@
-//! Offers, and the imports that change their quantities (Mirakl seller API, STO01 to STO03 and OF01 to OF03).
+//! What sets, sells and restocks offers, and the imports that change their quantities (Mirakl seller API, STO01 to STO03 and OF01 to OF03).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
-use super::order::{Order, State};
-use super::{Marketplace, seconds};
+use super::import::{Import, ImportFate, ImportKind, ImportLine, LineError};
+use super::marketplace::Marketplace;
+use super::order::Order;
+use super::settings::seconds;
+use super::shelves::{NewOffer, Offer};
 
 /// The most pieces that an offer may have (OF01, field notes).
 const MOST_PIECES: u32 = 1_000_000_000;
@@ -14,180 +16,6 @@ const MOST_PIECES: u32 = 1_000_000_000;
 const LONGEST_SKU: usize = 40;
 /// The id of a shop's first offer.
 const FIRST_OFFER: i64 = 4_000_000;
-
-/// What a shop offers of one SKU.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Offer {
-    /// `offer_id`.
-    pub offer_id: i64,
-    /// `shop_sku`: the seller's own.
-    pub shop_sku: String,
-    /// Pieces on offer.
-    pub quantity: u32,
-    /// Whether the seller offers it; one without pieces cannot be bought either.
-    pub active: bool,
-    /// The seller deleted it; it is kept for exports of what changed.
-    pub deleted: bool,
-    /// When it changed last.
-    pub updated: Timestamp,
-}
-
-impl Offer {
-    /// Whether a customer may buy it.
-    #[must_use]
-    pub fn is_for_sale(&self) -> bool {
-        self.active && !self.deleted && self.quantity > 0
-    }
-}
-
-/// An offer as a person, or a test, sets it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct NewOffer {
-    /// `shop_sku`.
-    pub shop_sku: String,
-    /// Pieces on offer.
-    pub quantity: u32,
-    /// Whether it is active.
-    #[serde(default = "yes")]
-    pub active: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
-/// What a file changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ImportKind {
-    /// STO01: quantities. `delete` takes the stock away and leaves the offer (assumed: Mirakl does not say).
-    Stock,
-    /// OF01 in mode NORMAL, with quantities alone. `delete` deletes the offer.
-    Offers,
-}
-
-/// What becomes of an import.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ImportFate {
-    /// It runs and completes.
-    #[default]
-    Completes,
-    /// It ends FAILED without effect.
-    Fails,
-    /// Nobody knows its id (404), ever. Its lines are applied all the same, or never are.
-    Lost {
-        /// Whether its lines are applied.
-        applied: bool,
-    },
-    /// It stays RUNNING so many seconds longer, and then completes. Later imports do not wait for it: it may overwrite what
-    /// they brought.
-    Stuck {
-        /// On top of the time that an import takes.
-        seconds: u64,
-    },
-}
-
-/// A line of a file, its fields as sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ImportLine {
-    /// `offer-sku` (STO01), `sku` (OF01).
-    pub sku: String,
-    /// `quantity`.
-    pub quantity: String,
-    /// `warehouse-code`; the shops have no warehouses.
-    pub warehouse_code: String,
-    /// `update-delete`.
-    pub update_delete: String,
-}
-
-impl ImportLine {
-    /// A line that sets a quantity.
-    #[must_use]
-    pub fn set(sku: impl Into<String>, quantity: u32) -> Self {
-        Self { sku: sku.into(), quantity: quantity.to_string(), ..Self::default() }
-    }
-}
-
-/// A line that was not applied.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LineError {
-    /// From 1, the heading not counted.
-    pub number: usize,
-    /// Why, in Mirakl's manner.
-    pub reason: String,
-    /// What was sent.
-    pub line: ImportLine,
-}
-
-/// `status` of an import.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(missing_docs, reason = "Mirakl's own words")]
-pub enum ImportStatus {
-    Waiting,
-    Running,
-    Complete,
-    Failed,
-}
-
-/// A file on its way, or applied.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Import {
-    /// `import_id`: a UUID of a stock import, a number of an offer import.
-    pub import_id: String,
-    /// What it changes.
-    pub kind: ImportKind,
-    /// Whose offers.
-    pub shop_id: i64,
-    /// When it was sent.
-    pub created: Timestamp,
-    /// When it begins to run.
-    pub starts: Timestamp,
-    /// When it ends; its lines are applied then, in their order.
-    pub ends: Timestamp,
-    /// What becomes of it.
-    pub fate: ImportFate,
-    /// Lines sent.
-    pub lines_read: usize,
-    /// Lines applied that set a quantity.
-    pub updated: usize,
-    /// Lines applied that deleted.
-    pub deleted: usize,
-    /// Lines refused.
-    pub errors: Vec<LineError>,
-    /// Lines that are still to be applied.
-    #[serde(skip)]
-    lines: Vec<ImportLine>,
-}
-
-impl Import {
-    /// How far it has come.
-    #[must_use]
-    pub fn status(&self, now: Timestamp) -> ImportStatus {
-        match self.fate {
-            _ if now < self.starts => ImportStatus::Waiting,
-            _ if now < self.ends => ImportStatus::Running,
-            ImportFate::Fails => ImportStatus::Failed,
-            _ => ImportStatus::Complete,
-        }
-    }
-}
-
-/// All shops' offers and imports.
-#[derive(Debug, Default)]
-pub(super) struct Shelves {
-    offers: BTreeMap<i64, BTreeMap<String, Offer>>,
-    imports: BTreeMap<u64, Import>,
-    next_import: u64,
-    /// By the time they end and, within it, the order they were sent in.
-    pub(super) due: BTreeSet<(Timestamp, u64)>,
-    /// When the last import of a shop's queue ends.
-    queue_ends: BTreeMap<i64, Timestamp>,
-    fates: BTreeMap<i64, VecDeque<ImportFate>>,
-    refused_sales: u64,
-}
 
 impl Marketplace {
     /// Sets offers of a shop, as a person in the back office does; others stay.
@@ -343,11 +171,6 @@ impl Marketplace {
             }
         }
     }
-}
-
-/// The pieces of each line that the customer still is to have.
-pub(super) fn standing(order: &Order) -> Vec<(String, u32)> {
-    order.lines.iter().map(|line| (line.offer_sku.clone(), if line.state == State::Refused { 0 } else { line.quantity })).collect()
 }
 
 /// Applies a line: true if it deleted. In Mirakl's order of checks as far as known; the wording of reasons is ours.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::shipping::{Refund, Shipment, Tracking};
+use super::shipment::{Shipment, Tracking};
 
 /// `order_state` and `order_line_state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, strum::VariantArray, strum::IntoStaticStr)]
@@ -127,6 +127,22 @@ pub struct Cancelation {
     pub reason_code: String,
 }
 
+/// A refund on a line. The line keeps its quantity and amounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "Mirakl's own words")]
+pub struct Refund {
+    pub id: String,
+    pub order_refund_id: String,
+    pub quantity: u32,
+    pub amount: Decimal,
+    pub shipping_amount: Decimal,
+    pub taxes: Vec<Tax>,
+    pub shipping_taxes: Vec<Tax>,
+    pub reason_code: String,
+    pub excluded_from_shipment: bool,
+    pub created: Timestamp,
+}
+
 /// What the customer pays besides goods and shipping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "Mirakl's own words")]
@@ -196,6 +212,29 @@ impl OrderLine {
     pub fn is_refunded(&self) -> bool {
         let refunded: Decimal = self.refunds.iter().map(|refund| refund.amount).sum();
         !self.refunds.is_empty() && refunded >= self.price()
+    }
+
+    /// What is left of the goods' price: refunds are not deducted from it.
+    #[must_use]
+    pub fn goods_left(&self) -> Decimal {
+        (self.price() - self.refunds.iter().map(|refund| refund.amount).sum::<Decimal>()).max(Decimal::ZERO)
+    }
+
+    /// What is left of the shipping price.
+    #[must_use]
+    pub fn shipping_left(&self) -> Decimal {
+        (self.shipping_price - self.refunds.iter().map(|refund| refund.shipping_amount).sum::<Decimal>()).max(Decimal::ZERO)
+    }
+
+    /// Pieces that are still to be shipped.
+    #[must_use]
+    pub fn to_ship(&self) -> u32 {
+        let excluded: u32 = self.refunds.iter().filter(|refund| refund.excluded_from_shipment).map(|refund| refund.quantity).sum();
+        if matches!(self.state, State::Canceled | State::Refused | State::Refunded) {
+            0
+        } else {
+            self.quantity.saturating_sub(self.shipped + excluded)
+        }
     }
 
     /// What the customer ordered, before any cancelation.

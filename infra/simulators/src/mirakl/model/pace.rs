@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::cancelation::cancel_all;
 use super::order::{Cause, Order, PAY_ON_ACCEPTANCE, State};
-use super::settings::Settings;
-use super::{operator, seconds};
+use super::settings::{Settings, seconds};
 
 /// The times of the settings, cheap to copy.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,7 @@ impl Pace {
                 order.enter(State::WaitingDebitPayment);
                 order.due = Some(at + self.payment);
             }
-            State::WaitingDebitPayment if order.payment_fails => operator::cancel_all(order, Cause::PaymentRefused, at),
+            State::WaitingDebitPayment if order.payment_fails => cancel_all(order, Cause::PaymentRefused, at),
             State::WaitingDebitPayment => {
                 order.customer_debited_date = Some(at);
                 order.enter(State::Shipping);

@@ -1,8 +1,10 @@
 //! How a marketplace is run.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use super::shipping::Carrier;
+use super::shipment::Carrier;
 
 /// How the marketplace is run. Times are in seconds of whatever clock moves it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,4 +117,9 @@ pub struct ShopProfile {
 
 fn yes() -> bool {
     true
+}
+
+/// A time of the settings.
+pub(super) fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
 }

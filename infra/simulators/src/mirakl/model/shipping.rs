@@ -1,70 +1,16 @@
 //! What the seller does with an order once it may be shipped (Mirakl seller API, OR23, OR24, OR28, OR30, ST01, ST11).
 
 use jiff::Timestamp;
-use rust_decimal::{Decimal, RoundingStrategy};
-use serde::{Deserialize, Serialize};
+use rust_decimal::Decimal;
 
-use super::acceptance::Refusal;
-use super::operator::{cancel_all, take_back};
-use super::order::{Cause, Order, OrderLine, State, Tax};
+use super::cancelation::{cancel_all, take_back};
+use super::marketplace::{Marketplace, Number};
+use super::order::{Cause, Order, OrderLine, Refund, State};
 use super::pace::Pace;
-use super::{Marketplace, Number, Settings};
-
-/// A carrier of the operator's list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "Mirakl's own words")]
-pub struct Carrier {
-    pub code: String,
-    pub label: String,
-    #[serde(default)]
-    pub standard_code: Option<String>,
-    /// With `{trackingId}` where the number goes: then one is demanded.
-    #[serde(default)]
-    pub tracking_url: Option<String>,
-}
-
-impl Carrier {
-    /// The list that a marketplace has where its settings name none.
-    #[must_use]
-    pub fn usual() -> Vec<Self> {
-        let carrier = |code: &str, label: &str, standard: Option<&str>, url: Option<&str>| Self {
-            code: code.to_owned(),
-            label: label.to_owned(),
-            standard_code: standard.map(str::to_owned),
-            tracking_url: url.map(str::to_owned),
-        };
-        vec![
-            carrier("DHLX", "DHL Express", Some("DHL"), Some("https://dhl.example/track/{trackingId}")),
-            carrier("DPD_UK", "DPD", Some("DPD"), Some("https://dpd.example/parcel/{trackingId}")),
-            carrier("EVRI", "Evri", None, Some("https://evri.example/{trackingId}")),
-            carrier("RM24", "Royal Mail", Some("ROYALMAIL"), Some("https://royalmail.example/{trackingId}")),
-            carrier("VAN", "Own van", None, None),
-        ]
-    }
-}
-
-/// Carrier and number, as the seller sent them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-#[expect(missing_docs, reason = "Mirakl's own words")]
-pub struct Tracking {
-    pub carrier_code: Option<String>,
-    pub carrier_name: Option<String>,
-    pub tracking_number: Option<String>,
-    pub url: Option<String>,
-}
-
-/// A shipment of a part of an order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "Mirakl's own words")]
-pub struct Shipment {
-    pub id: String,
-    pub lines: Vec<(String, u32)>,
-    pub tracking: Tracking,
-    pub invoice_reference: Option<String>,
-    pub created: Timestamp,
-    pub shipped: bool,
-}
+use super::refusal::Refusal;
+use super::settings::Settings;
+use super::shipment::{Shipment, Tracking};
+use super::taxes::TaxRules;
 
 /// What ST01 asks for of one order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,22 +20,6 @@ pub struct NewShipment {
     pub tracking: Tracking,
     pub invoice_reference: Option<String>,
     pub shipped: bool,
-}
-
-/// A refund on a line. The line keeps its quantity and amounts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "Mirakl's own words")]
-pub struct Refund {
-    pub id: String,
-    pub order_refund_id: String,
-    pub quantity: u32,
-    pub amount: Decimal,
-    pub shipping_amount: Decimal,
-    pub taxes: Vec<Tax>,
-    pub shipping_taxes: Vec<Tax>,
-    pub reason_code: String,
-    pub excluded_from_shipment: bool,
-    pub created: Timestamp,
 }
 
 /// What OR28 or OR30 asks for one line.
@@ -106,59 +36,6 @@ pub struct LineSettlement {
     pub shipping_taxes: Vec<(String, Decimal)>,
     pub reason_code: String,
     pub excluded_from_shipment: bool,
-}
-
-/// How taxes are given back.
-#[derive(Clone, Copy, Debug)]
-struct TaxRules {
-    /// `PROPORTIONAL_TO_AMOUNT`: Mirakl computes them; else they are given back as the seller says.
-    proportional: bool,
-    /// They are computed on the order.
-    on_the_order: bool,
-}
-
-impl OrderLine {
-    /// What is left of the goods' price: refunds are not deducted from it.
-    #[must_use]
-    pub fn goods_left(&self) -> Decimal {
-        (self.price() - self.refunds.iter().map(|refund| refund.amount).sum::<Decimal>()).max(Decimal::ZERO)
-    }
-
-    /// What is left of the shipping price.
-    #[must_use]
-    pub fn shipping_left(&self) -> Decimal {
-        (self.shipping_price - self.refunds.iter().map(|refund| refund.shipping_amount).sum::<Decimal>()).max(Decimal::ZERO)
-    }
-
-    /// The taxes on the goods that go with a part of their price.
-    fn taxes_of(&self, amount: Decimal, sent: &[(String, Decimal)], rules: TaxRules) -> Result<Vec<Tax>, Refusal> {
-        let refunded: Vec<&Tax> = self.refunds.iter().flat_map(|refund| &refund.taxes).collect();
-        tax_shares(&self.taxes, &refunded, (amount, self.price(), self.goods_left()), sent, rules)
-    }
-
-    /// The taxes on shipping that go with a part of its price.
-    fn shipping_taxes_of(&self, amount: Decimal, sent: &[(String, Decimal)], rules: TaxRules) -> Result<Vec<Tax>, Refusal> {
-        let refunded: Vec<&Tax> = self.refunds.iter().flat_map(|refund| &refund.shipping_taxes).collect();
-        tax_shares(&self.shipping_taxes, &refunded, (amount, self.shipping_price, self.shipping_left()), sent, rules)
-    }
-
-    /// The taxes that go with a refund of these amounts, as Mirakl computes them.
-    pub(super) fn computed_taxes(&self, amount: Decimal, shipping_amount: Decimal) -> (Vec<Tax>, Vec<Tax>) {
-        let rules = TaxRules { proportional: true, on_the_order: false };
-        let (goods, shipping) = (self.taxes_of(amount, &[], rules), self.shipping_taxes_of(shipping_amount, &[], rules));
-        (goods.unwrap_or_default(), shipping.unwrap_or_default())
-    }
-
-    /// Pieces that are still to be shipped.
-    #[must_use]
-    pub fn to_ship(&self) -> u32 {
-        let excluded: u32 = self.refunds.iter().filter(|refund| refund.excluded_from_shipment).map(|refund| refund.quantity).sum();
-        if matches!(self.state, State::Canceled | State::Refused | State::Refunded) {
-            0
-        } else {
-            self.quantity.saturating_sub(self.shipped + excluded)
-        }
-    }
 }
 
 impl Marketplace {
@@ -414,38 +291,6 @@ impl Marketplace {
             })
             .collect()
     }
-}
-
-/// The taxes that go with `amount`, of a `price` of which so much is `left`: as Mirakl computes them, or as they were sent.
-fn tax_shares(
-    taxes: &[Tax],
-    refunded: &[&Tax],
-    (amount, price, left): (Decimal, Decimal, Decimal),
-    sent: &[(String, Decimal)],
-    rules: TaxRules,
-) -> Result<Vec<Tax>, Refusal> {
-    let refused = |message: &str| Err(Refusal::new("VALIDATION_ERROR", "taxes", message));
-    let tax_left = |tax: &Tax| {
-        let back: Decimal = refunded.iter().filter(|one| one.code == tax.code).map(|one| one.amount).sum();
-        (tax.amount - back).max(Decimal::ZERO)
-    };
-    for (code, wanted) in sent {
-        let Some(tax) = taxes.iter().find(|tax| tax.code == code) else { return refused("The tax code is unknown") };
-        if *wanted < Decimal::ZERO || *wanted > tax_left(tax) || (amount.is_zero() && !wanted.is_zero()) {
-            return refused("The tax exceeds what can be refunded");
-        }
-    }
-    let share = |tax: &Tax| {
-        if !rules.proportional {
-            return sent.iter().filter(|(code, _)| tax.code == code).map(|(_, wanted)| *wanted).sum();
-        }
-        if amount >= left || price.is_zero() {
-            return if amount.is_zero() { Decimal::ZERO } else { tax_left(tax) };
-        }
-        (tax.amount * amount / price).round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero).min(tax_left(tax))
-    };
-    let shares = taxes.iter().map(|tax| Tax { amount: share(tax), ..tax.clone() });
-    Ok(shares.filter(|tax| !tax.amount.is_zero()).collect())
 }
 
 /// The pieces can be taken off, and the amounts are theirs, to within the rounding of a piece: less what was refunded of them.

@@ -5,8 +5,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use super::super::model::{Cancelation, Cause, Fee, Order, OrderLine, Refund, Settings, State, Tax};
-use super::order::shown;
-use super::{Amount, Style, instant, moment};
+use super::{Amount, Style, instant, moment, shown};
 
 #[derive(Serialize)]
 pub(super) struct PromotionOut<'o> {

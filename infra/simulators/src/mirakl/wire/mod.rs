@@ -13,6 +13,8 @@ use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::model::{Settings, State};
+
 /// Left out where none, and null where none within.
 type Sparse<T> = Option<Option<T>>;
 
@@ -59,4 +61,12 @@ pub(super) fn moment(at: Timestamp) -> String {
 /// A date without milliseconds: Mirakl mixes both in one order.
 pub(super) fn instant(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// The code under which a state is shown.
+fn shown(state: State, settings: &Settings) -> &str {
+    match &settings.unknown_state {
+        Some(code) if state == State::WaitingDebitPayment => code,
+        _ => state.code(),
+    }
 }

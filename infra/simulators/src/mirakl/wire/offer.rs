@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::super::answer::Answer;
 use super::super::model::{Import, ImportKind, ImportLine, ImportStatus, LineError, Offer};
-use super::super::operations::Answer;
 use super::instant;
 
 /// The content type of a CSV file.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::super::model::{AdditionalField, Cause, FieldValue, Order, Settings, State, Tax};
 use super::customer::{CustomerOut, customer};
 use super::line::{LineOut, PromotionOut, line, promotion};
-use super::{Amount, Sparse, Style, instant, moment};
+use super::{Amount, Sparse, Style, instant, moment, shown};
 
 /// OR11's answer.
 #[derive(Serialize)]
@@ -213,14 +213,6 @@ pub(in crate::mirakl) fn order<'o>(order: &'o Order, settings: &'o Settings) -> 
 /// `order_tax_mode`.
 pub(in crate::mirakl) fn tax_mode(included: bool) -> &'static str {
     if included { "TAX_INCLUDED" } else { "TAX_EXCLUDED" }
-}
-
-/// The code under which a state is shown.
-pub(in crate::mirakl) fn shown(state: State, settings: &Settings) -> &str {
-    match &settings.unknown_state {
-        Some(code) if state == State::WaitingDebitPayment => code,
-        _ => state.code(),
-    }
 }
 
 fn order_taxes(order: &Order, style: Style) -> Vec<OrderTax> {

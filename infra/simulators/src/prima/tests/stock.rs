@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::super::model::Installation;
 use super::super::order::{NewOrder, Stage};
 use super::super::settings::{Encoding, GeneratedStock, Lowered, OrderRules, Settings, ShownFigures, Sku, StockRules};
-use super::super::stock::{Odd, SkuFigures, Stock, StockRow};
+use super::super::shelves::{Odd, SkuFigures, Stock, StockRow};
 use super::super::warehouse::{Booking, Round};
 use super::super::xml::Element;
 use super::order;

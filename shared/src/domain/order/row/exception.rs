@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stage::Stage;
 use crate::domain::events::Severity;
+use crate::domain::notify::Told;
 
 /// The kinds of exception, each with an owner in the operating handbook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, strum::VariantArray, strum::IntoStaticStr)]
@@ -15,6 +16,8 @@ pub enum ExceptionKind {
     UnknownSku,
     /// The order cannot be written as a Prima order by the channel's rules.
     Unmappable,
+    /// The order is too long for a message of the queue.
+    TooLarge,
     /// The channel's order rules are missing or wrong.
     RulesMissing,
     /// Prima read the order and refused it.
@@ -41,6 +44,8 @@ pub enum ExceptionKind {
     UnmappedCarrier,
     /// The carrier map leads to a carrier that the marketplace does not take.
     CarrierNotListed,
+    /// The channel's dispatch rules or its carrier map are missing or wrong.
+    DocumentsUnusable,
     /// A dispatch has no tracking number where one is demanded.
     TrackingMissing,
     /// Mirakl refused a dispatch.
@@ -78,6 +83,7 @@ impl ExceptionKind {
             self,
             Self::UnmappedCarrier
                 | Self::CarrierNotListed
+                | Self::DocumentsUnusable
                 | Self::TrackingMissing
                 | Self::DispatchRejected
                 | Self::DispatchUnanswered
@@ -87,10 +93,10 @@ impl ExceptionKind {
         )
     }
 
-    /// Waits for a carrier that the marketplace takes: a change of the carrier map may resolve it.
+    /// Waits for the channel's documents: a change of the carrier map or of the dispatch rules may resolve it.
     #[must_use]
-    pub fn waits_for_carrier(self) -> bool {
-        matches!(self, Self::UnmappedCarrier | Self::CarrierNotListed)
+    pub fn waits_for_documents(self) -> bool {
+        matches!(self, Self::UnmappedCarrier | Self::CarrierNotListed | Self::DocumentsUnusable)
     }
 
     /// Found by the poller in a listing; all others by the function that creates orders.
@@ -98,7 +104,12 @@ impl ExceptionKind {
     pub fn is_found_by_poller(self) -> bool {
         matches!(
             self,
-            Self::LineCancelledAfterCreation | Self::ShippedOutsidePrima | Self::ShippedByOperator | Self::Unreadable | Self::NotInMirakl
+            Self::TooLarge
+                | Self::LineCancelledAfterCreation
+                | Self::ShippedOutsidePrima
+                | Self::ShippedByOperator
+                | Self::Unreadable
+                | Self::NotInMirakl
         )
     }
 
@@ -124,15 +135,9 @@ pub struct ExceptionRecord {
     pub remedy: String,
     /// When it arose.
     pub first_seen: Timestamp,
-    /// When its message and event were sent; until then the next poll sends them.
+    /// What people know of it; until they do the next poll tells them.
     #[serde(default)]
-    pub announced_at: Option<Timestamp>,
-    /// When its message was sent, where its event could not be.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shown_at: Option<Timestamp>,
-    /// When its event was last sent again because nobody had resolved it.
-    #[serde(default)]
-    pub reminded_at: Option<Timestamp>,
+    pub told: Told,
 }
 
 /// How a person ended an exception, kept so that it can be taken back.

@@ -65,7 +65,7 @@ impl OrderRow {
         match (self.stage, &self.exception) {
             (Stage::Shipped, _) if self.owes_reference() => SHIPPED_REFERENCE_PENDING,
             _ if self.owes_reference() => REFERENCE_PENDING,
-            (Stage::Exception, Some(exception)) => match (exception.kind.is_of_dispatch(), exception.announced_at.is_some()) {
+            (Stage::Exception, Some(exception)) => match (exception.kind.is_of_dispatch(), exception.told.is_told()) {
                 (true, false) => DISPATCH_UNANNOUNCED,
                 (true, true) => DISPATCH_EXCEPTION,
                 (false, false) => EXCEPTION_UNANNOUNCED,

@@ -11,6 +11,7 @@ use super::listing::Listing;
 use super::message::{ExpectedMessage, MESSAGE_IS_LOST, is_lost};
 use super::stage::{Stage, Step};
 use crate::domain::dispatch::Dispatch;
+use crate::domain::notify::Told;
 use crate::kit::clock::before;
 use crate::mirakl::{Order, OrderState};
 
@@ -216,7 +217,7 @@ impl OrderRow {
         let Some(settled) = self.settled.take_if(|settled| settled.into == self.stage) else { return false };
         self.creation.said_to_be_in_prima = false;
         self.enter(Stage::Exception, now, note);
-        self.exception = Some(ExceptionRecord { announced_at: None, shown_at: None, reminded_at: None, ..settled.exception });
+        self.exception = Some(ExceptionRecord { told: Told::default(), ..settled.exception });
         true
     }
 
@@ -224,15 +225,7 @@ impl OrderRow {
     pub fn fail(&mut self, kind: ExceptionKind, reason: impl Into<String>, remedy: impl Into<String>, now: Timestamp) {
         let reason = reason.into();
         self.enter(Stage::Exception, now, format!("{}: {reason}", kind.name()));
-        self.exception = Some(ExceptionRecord {
-            kind,
-            reason,
-            remedy: remedy.into(),
-            first_seen: now,
-            announced_at: None,
-            shown_at: None,
-            reminded_at: None,
-        });
+        self.exception = Some(ExceptionRecord { kind, reason, remedy: remedy.into(), first_seen: now, told: Told::default() });
     }
 }
 

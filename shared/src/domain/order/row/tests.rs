@@ -5,6 +5,7 @@ use super::order_row::HISTORY;
 use super::*;
 use crate::domain::dispatch::Dispatch;
 use crate::domain::events::Severity;
+use crate::domain::notify::Told;
 use crate::mirakl::Order;
 
 fn row() -> OrderRow {
@@ -42,6 +43,7 @@ fn stages_and_kinds_have_names_of_their_own_and_know_what_they_are() {
     assert_eq!(
         poller,
         [
+            ExceptionKind::TooLarge,
             ExceptionKind::LineCancelledAfterCreation,
             ExceptionKind::ShippedOutsidePrima,
             ExceptionKind::ShippedByOperator,
@@ -51,7 +53,7 @@ fn stages_and_kinds_have_names_of_their_own_and_know_what_they_are() {
     );
     let critical: Vec<ExceptionKind> = ExceptionKind::ALL.iter().copied().filter(|kind| kind.severity() == Severity::Critical).collect();
     assert_eq!(critical, [ExceptionKind::CancelledAfterDispatch, ExceptionKind::SettledMeanwhile]);
-    assert_eq!(ExceptionKind::ALL.iter().copied().filter(|kind| kind.is_of_dispatch()).count(), 8);
+    assert_eq!(ExceptionKind::ALL.iter().copied().filter(|kind| kind.is_of_dispatch()).count(), 9);
 }
 
 #[test]
@@ -76,7 +78,7 @@ fn a_move_gives_the_lease_back_and_ends_the_exception_and_the_history_keeps_its_
     assert!(row.creation.lease.is_some());
     row.fail(ExceptionKind::UnknownSku, "why", "what", Timestamp::UNIX_EPOCH);
     assert_eq!((row.creation.lease.is_some(), row.index_state()), (false, EXCEPTION_UNANNOUNCED));
-    row.exception.as_mut().unwrap().announced_at = Some(Timestamp::UNIX_EPOCH);
+    row.exception.as_mut().unwrap().told = Told::at(Timestamp::UNIX_EPOCH);
     assert_eq!(row.index_state(), "exception");
     for number in 0..100 {
         row.enter(Stage::Queued, Timestamp::UNIX_EPOCH, number.to_string());
@@ -92,7 +94,7 @@ fn what_a_person_settled_can_be_taken_back_until_it_moves_on() {
     let mut row = row();
     assert!(!row.reopen(Timestamp::UNIX_EPOCH, "nothing was settled"));
     row.fail(ExceptionKind::UnknownSku, "why", "what", Timestamp::UNIX_EPOCH);
-    row.exception.as_mut().unwrap().announced_at = Some(Timestamp::UNIX_EPOCH);
+    row.exception.as_mut().unwrap().told = Told::at(Timestamp::UNIX_EPOCH);
     row.settle(Stage::Cancelled, Timestamp::UNIX_EPOCH, "settled by Ann: cancelled");
     assert_eq!((row.stage, &row.exception), (Stage::Cancelled, &None));
     let mut moved = row.clone();
@@ -100,7 +102,7 @@ fn what_a_person_settled_can_be_taken_back_until_it_moves_on() {
     assert!(!moved.reopen(Timestamp::UNIX_EPOCH, "too late"));
     assert!(row.reopen(Timestamp::UNIX_EPOCH, "taken back by Ann"));
     let exception = row.exception.clone().unwrap();
-    assert_eq!((exception.kind, exception.announced_at, row.index_state()), (ExceptionKind::UnknownSku, None, EXCEPTION_UNANNOUNCED));
+    assert_eq!((exception.kind, exception.told, row.index_state()), (ExceptionKind::UnknownSku, Told::default(), EXCEPTION_UNANNOUNCED));
     assert!(!row.reopen(Timestamp::UNIX_EPOCH, "only once"));
 }
 
@@ -134,7 +136,7 @@ fn an_order_in_prima_stands_in_the_index_by_when_it_is_due() {
     assert_eq!((row.index_state(), row.owes_reference()), (SHIPPED_REFERENCE_PENDING, true));
     row.fail(ExceptionKind::UnmappedCarrier, "why", "what", due_at);
     assert_eq!(row.index_state(), DISPATCH_UNANNOUNCED);
-    row.exception.as_mut().unwrap().announced_at = Some(due_at);
+    row.exception.as_mut().unwrap().told = Told::at(due_at);
     assert_eq!(row.index_state(), DISPATCH_EXCEPTION);
 }
 
@@ -157,9 +159,9 @@ fn an_age_is_that_of_the_whole_wait_however_often_something_was_tried() {
 }
 
 #[test]
-fn a_carrier_map_may_resolve_what_waits_for_a_carrier_and_nothing_else() {
-    let waiting: Vec<_> = ExceptionKind::ALL.iter().copied().filter(|kind| kind.waits_for_carrier()).collect();
-    assert_eq!(waiting, [ExceptionKind::UnmappedCarrier, ExceptionKind::CarrierNotListed]);
+fn a_document_may_resolve_what_waits_for_it_and_nothing_else() {
+    let waiting: Vec<_> = ExceptionKind::ALL.iter().copied().filter(|kind| kind.waits_for_documents()).collect();
+    assert_eq!(waiting, [ExceptionKind::UnmappedCarrier, ExceptionKind::CarrierNotListed, ExceptionKind::DocumentsUnusable]);
 }
 
 #[test]

@@ -89,7 +89,7 @@ impl OrderRules {
         found.require(!self.sku.patterns.is_empty(), "sku.patterns", "takes one form of SKU at least");
         for (index, pattern) in self.sku.patterns.iter().enumerate() {
             if let Err(problem) = parse_pattern(pattern) {
-                found.0.push(FieldError::new(format!("sku.patterns[{index}]"), problem));
+                found.0.push(FieldError::new(format!("sku.patterns[{index}]"), problem.to_string()));
             }
         }
         found.length("lines.reference_length", self.lines.reference_length, 100);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::template::{Piece, pieces};
+use super::template::{LoneBrace, Piece, pieces};
 
 /// How an offer's SKU is read. Overrides for single SKUs stand apart ([`crate::prima::sku::SkuOverride`]) and come first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,8 +38,25 @@ pub(in crate::domain::order) enum Element {
     Field { part: Part, width: Option<usize>, any: bool },
 }
 
+/// Why a form of SKU cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(in crate::domain::order) enum PatternError {
+    #[error(transparent)]
+    LoneBrace(#[from] LoneBrace),
+    #[error("lacks {{product}}")]
+    NoProduct,
+    #[error("names a part twice")]
+    PartTwice,
+    #[error("has two parts with neither a separator between them nor a width: write {{product:5}}{{matrix1}}")]
+    NoSeparator,
+    #[error("gives {{{0}}} a width that is not 1 to 40")]
+    Width(String),
+    #[error("does not know {{{0}}}: it takes product, matrix1 to matrix4 and ignore")]
+    UnknownPart(String),
+}
+
 /// Reads a form such as `{product}-{matrix1}`.
-pub(in crate::domain::order) fn parse_pattern(pattern: &str) -> Result<Vec<Element>, String> {
+pub(in crate::domain::order) fn parse_pattern(pattern: &str) -> Result<Vec<Element>, PatternError> {
     let elements = pieces(pattern)?.into_iter().map(element).collect::<Result<Vec<_>, _>>()?;
     let parts: Vec<Part> = elements
         .iter()
@@ -49,19 +66,19 @@ pub(in crate::domain::order) fn parse_pattern(pattern: &str) -> Result<Vec<Eleme
         })
         .collect();
     if !parts.contains(&Part::Product) {
-        return Err("lacks {product}".to_owned());
+        return Err(PatternError::NoProduct);
     }
     if parts.iter().enumerate().any(|(index, part)| parts[..index].contains(part)) {
-        return Err("names a part twice".to_owned());
+        return Err(PatternError::PartTwice);
     }
     let open = |element: &Element| matches!(element, Element::Field { width: None, .. });
     if elements.windows(2).any(|pair| open(&pair[0]) && open(&pair[1])) {
-        return Err("has two parts with neither a separator between them nor a width: write {product:5}{matrix1}".to_owned());
+        return Err(PatternError::NoSeparator);
     }
     Ok(elements)
 }
 
-fn element(piece: Piece<'_>) -> Result<Element, String> {
+fn element(piece: Piece<'_>) -> Result<Element, PatternError> {
     let inside = match piece {
         Piece::Literal(text) => return Ok(Element::Literal(text.to_owned())),
         Piece::Placeholder(inside) => inside,
@@ -69,7 +86,7 @@ fn element(piece: Piece<'_>) -> Result<Element, String> {
     let (name, width) = match inside.split_once(':') {
         Some((name, digits)) => match digits.parse::<usize>() {
             Ok(width) if (1..=40).contains(&width) => (name, Some(width)),
-            _ => return Err(format!("gives {{{inside}}} a width that is not 1 to 40")),
+            _ => return Err(PatternError::Width(inside.to_owned())),
         },
         None => (inside, None),
     };
@@ -81,7 +98,7 @@ fn element(piece: Piece<'_>) -> Result<Element, String> {
         "matrix3" => Part::Matrix(2),
         "matrix4" => Part::Matrix(3),
         "ignore" => Part::Ignore,
-        _ => return Err(format!("does not know {{{name}}}: it takes product, matrix1 to matrix4 and ignore")),
+        _ => return Err(PatternError::UnknownPart(name.to_owned())),
     };
     Ok(Element::Field { part, width, any })
 }
@@ -110,7 +127,7 @@ mod tests {
             ("{style}", "does not know {style}"),
             ("{product", "brace"),
         ] {
-            let problem = parse_pattern(pattern).err().unwrap_or_default();
+            let problem = parse_pattern(pattern).err().map(|problem| problem.to_string()).unwrap_or_default();
             assert!(problem.contains(why), "{pattern}: {problem}");
         }
         assert!(parse_pattern("{product:5}{matrix1:3}{matrix2}").is_ok());

@@ -44,7 +44,7 @@ impl Template {
     #[must_use]
     pub fn problem(&self, allowed: &[&str]) -> Option<String> {
         match pieces(&self.0) {
-            Err(problem) => Some(problem),
+            Err(problem) => Some(problem.to_string()),
             Ok(pieces) => pieces.into_iter().find_map(|piece| match piece {
                 Piece::Placeholder(name) if !allowed.contains(&name) => {
                     Some(format!("does not know {{{name}}}: it takes {}", listed(allowed)))
@@ -60,8 +60,13 @@ fn listed(names: &[&str]) -> String {
     names.iter().map(|name| format!("{{{name}}}")).collect::<Vec<_>>().join(", ")
 }
 
+/// A text with a brace that opens or ends nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("has a brace that does not belong to a {{placeholder}}")]
+pub(in crate::domain::order) struct LoneBrace;
+
 /// The pieces of `text`, in order.
-pub(in crate::domain::order) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
+pub(in crate::domain::order) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, LoneBrace> {
     let mut found = Vec::new();
     let mut rest = text;
     while let Some(brace) = rest.find(['{', '}']) {
@@ -71,7 +76,7 @@ pub(in crate::domain::order) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Str
         }
         let placeholder = tail.strip_prefix('{').and_then(|inside| inside.split_once('}'));
         let Some((name, after)) = placeholder.filter(|(name, _)| !name.is_empty() && !name.contains('{')) else {
-            return Err("has a brace that does not belong to a {placeholder}".to_owned());
+            return Err(LoneBrace);
         };
         found.push(Piece::Placeholder(name));
         rest = after;
