@@ -1,5 +1,5 @@
-//! Which module may know which, read from the sources: `shared` is five modules in one direction, only `aws` names an AWS crate, and no two
-//! files of a crate need each other.
+//! Which module may know which, read from the sources: `shared` is five modules in one direction,
+//! only `aws` names an AWS crate, and no two files of a crate need each other.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,9 +17,11 @@ const MAY_NAME: [(&str, &[&str]); 5] = [
     ("aws", &["kit", "mirakl", "prima", "domain"]),
 ];
 /// The crates outside of `shared` and `functions/` whose files are held to the same.
-const INFRA: [&str; 5] = ["infra/simulators", "infra/local-world", "infra/operator", "infra/benchmarks", "infra/xtask"];
+const INFRA: [&str; 5] =
+    ["infra/simulators", "infra/local-world", "infra/operator", "infra/benchmarks", "infra/xtask"];
 /// What the crates of AWS are called.
-const AWS_CRATES: [&str; 4] = ["aws_config", "aws_credential_types", "aws_lambda_events", "aws_sdk_"];
+const AWS_CRATES: [&str; 4] =
+    ["aws_config", "aws_credential_types", "aws_lambda_events", "aws_sdk_"];
 
 /// A source file: its path, its module's path, and its lines of product code without comments.
 struct Source {
@@ -49,9 +51,15 @@ fn sources(of: &str) -> Vec<Source> {
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).unwrap();
                 let product = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-                let code: Vec<&str> = product.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-                let mut module: Vec<String> =
-                    path.strip_prefix(&root).unwrap().with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();
+                let code: Vec<&str> =
+                    product.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+                let mut module: Vec<String> = path
+                    .strip_prefix(&root)
+                    .unwrap()
+                    .with_extension("")
+                    .iter()
+                    .map(|part| part.to_string_lossy().into_owned())
+                    .collect();
                 if matches!(module.last().map(String::as_str), Some("mod" | "lib" | "main")) {
                     module.pop();
                 }
@@ -63,11 +71,15 @@ fn sources(of: &str) -> Vec<Source> {
     sources
 }
 
-/// The paths that a `use` declaration names, its groups taken apart: `a::{b, c::d}` is `a::b` and `a::c::d`.
+/// The paths that a `use` declaration names, its groups taken apart: `a::{b, c::d}` is `a::b` and
+/// `a::c::d`.
 fn taken_apart(tree: &str) -> Vec<String> {
     let tree = tree.trim();
-    let Some(open) = tree.find('{') else { return vec![tree.split(" as ").next().unwrap_or_default().trim().to_owned()] };
-    let (before, within) = (&tree[..open], tree[open + 1..].trim_end().strip_suffix('}').unwrap_or_default());
+    let Some(open) = tree.find('{') else {
+        return vec![tree.split(" as ").next().unwrap_or_default().trim().to_owned()];
+    };
+    let (before, within) =
+        (&tree[..open], tree[open + 1..].trim_end().strip_suffix('}').unwrap_or_default());
     let (mut paths, mut depth, mut part) = (Vec::new(), 0_u32, String::new());
     for c in within.chars().chain([',']) {
         match c {
@@ -91,7 +103,11 @@ fn taken_apart(tree: &str) -> Vec<String> {
 fn needs(source: &Source, modules: &BTreeSet<Vec<String>>) -> BTreeSet<Vec<String>> {
     let mut needs = BTreeSet::new();
     // A program under `src/bin` is a crate of its own.
-    let root = if source.module.first().is_some_and(|first| first == "bin") { source.module.len().min(2) } else { 0 };
+    let root = if source.module.first().is_some_and(|first| first == "bin") {
+        source.module.len().min(2)
+    } else {
+        0
+    };
     for declaration in source.code.split("use ").skip(1).filter_map(|rest| rest.split(';').next()) {
         for path in taken_apart(&declaration.split_whitespace().collect::<Vec<_>>().join(" ")) {
             let parts: Vec<String> = path.split("::").map(str::to_owned).collect();
@@ -108,7 +124,8 @@ fn needs(source: &Source, modules: &BTreeSet<Vec<String>>) -> BTreeSet<Vec<Strin
             while !target.is_empty() && !modules.contains(&target) {
                 target.pop();
             }
-            // A path that leads to no file of the crate is another crate's, or an item of this very file.
+            // A path that leads to no file of the crate is another crate's, or an item of this very
+            // file.
             if !target.is_empty() && target != source.module {
                 needs.insert(target);
             }
@@ -118,7 +135,10 @@ fn needs(source: &Source, modules: &BTreeSet<Vec<String>>) -> BTreeSet<Vec<Strin
 }
 
 /// Which modules can be reached from one, itself only by a circle.
-fn reachable(from: &[String], graph: &BTreeMap<Vec<String>, BTreeSet<Vec<String>>>) -> BTreeSet<Vec<String>> {
+fn reachable(
+    from: &[String],
+    graph: &BTreeMap<Vec<String>, BTreeSet<Vec<String>>>,
+) -> BTreeSet<Vec<String>> {
     let mut reached = BTreeSet::new();
     let mut open = vec![from.to_vec()];
     while let Some(module) = open.pop() {
@@ -137,11 +157,15 @@ fn shared_knows_in_one_direction() {
     for source in sources("shared") {
         let Some(module) = source.module.first() else { continue };
         let Some((_, allowed)) = MAY_NAME.iter().find(|(name, _)| name == module) else {
-            wrong.push(format!("{}: its module has no place in the order: give it one in tests/direction.rs", source.path.display()));
+            wrong.push(format!(
+                "{}: its module has no place in the order: give it one in tests/direction.rs",
+                source.path.display()
+            ));
             continue;
         };
         for rest in source.code.split("crate::").skip(1) {
-            let named: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            let named: String =
+                rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
             // A macro is exported at the root of the crate, whichever module it stands in.
             if rest[named.len()..].starts_with('!') {
                 continue;
@@ -153,7 +177,10 @@ fn shared_knows_in_one_direction() {
         if module != "aws"
             && let Some(name) = AWS_CRATES.iter().find(|name| source.code.contains(*name))
         {
-            wrong.push(format!("{}: only the module aws names a crate of AWS, and this is {name}", source.path.display()));
+            wrong.push(format!(
+                "{}: only the module aws names a crate of AWS, and this is {name}",
+                source.path.display()
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -163,10 +190,14 @@ fn shared_knows_in_one_direction() {
 fn no_two_files_need_each_other() {
     let mut circles = BTreeSet::new();
     let functions = Function::ALL.iter().map(|function| format!("functions/{}", function.name()));
-    for name in std::iter::once("shared".to_owned()).chain(functions).chain(INFRA.map(str::to_owned)) {
+    for name in
+        std::iter::once("shared".to_owned()).chain(functions).chain(INFRA.map(str::to_owned))
+    {
         let sources = sources(&name);
-        let modules: BTreeSet<Vec<String>> = sources.iter().map(|source| source.module.clone()).collect();
-        let graph: BTreeMap<_, _> = sources.iter().map(|source| (source.module.clone(), needs(source, &modules))).collect();
+        let modules: BTreeSet<Vec<String>> =
+            sources.iter().map(|source| source.module.clone()).collect();
+        let graph: BTreeMap<_, _> =
+            sources.iter().map(|source| (source.module.clone(), needs(source, &modules))).collect();
         for module in graph.keys() {
             if reachable(module, &graph).contains(module) {
                 circles.insert(format!("{name}: {}", module.join("::")));
@@ -182,7 +213,10 @@ fn no_two_files_need_each_other() {
 
 #[test]
 fn groups_are_taken_apart() {
-    assert_eq!(taken_apart("crate::a::{b, c::{d, e as f}, self}"), ["crate::a::b", "crate::a::c::d", "crate::a::c::e", "crate::a::self"]);
+    assert_eq!(
+        taken_apart("crate::a::{b, c::{d, e as f}, self}"),
+        ["crate::a::b", "crate::a::c::d", "crate::a::c::e", "crate::a::self"]
+    );
     assert_eq!(taken_apart("super::x"), ["super::x"]);
 }
 
@@ -193,15 +227,21 @@ const NOTIFY: &str = "domain/notify.rs";
 fn people_are_told_in_one_place() {
     let functions = Function::ALL.iter().map(|function| format!("functions/{}", function.name()));
     let mut others = Vec::new();
-    for source in std::iter::once("shared".to_owned()).chain(functions).flat_map(|of| sources(&of)) {
+    for source in std::iter::once("shared".to_owned()).chain(functions).flat_map(|of| sources(&of))
+    {
         // A trait for a reference passes the call on.
         let code = source.code.replace("(**self)", "");
-        let tells = ["events.publish(", ".send_exceptions(&"].iter().any(|call| code.contains(call));
+        let tells =
+            ["events.publish(", ".send_exceptions(&"].iter().any(|call| code.contains(call));
         if source.path.ends_with(NOTIFY) {
             assert!(tells, "{NOTIFY} tells nobody: where is that done now?");
         } else if tells {
             others.push(source.path.display().to_string());
         }
     }
-    assert!(others.is_empty(), "only {NOTIFY} decides what is told and when, and these tell by themselves: {}", others.join(", "));
+    assert!(
+        others.is_empty(),
+        "only {NOTIFY} decides what is told and when, and these tell by themselves: {}",
+        others.join(", ")
+    );
 }

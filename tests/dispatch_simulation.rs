@@ -1,5 +1,5 @@
-//! The fault simulation of dispatches. `DISPATCH_SEEDS=n` runs n seeds (400 by default), `DISPATCH_SEED=n` runs one and prints
-//! its trace.
+//! The fault simulation of dispatches. `DISPATCH_SEEDS=n` runs n seeds (400 by default),
+//! `DISPATCH_SEED=n` runs one and prints its trace.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::sync::Mutex;
@@ -13,7 +13,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Seeds that once found something.
 const REGRESSIONS: [u64; 3] = [52, 203, 443];
-/// Seeds that show a fault which is not mended yet: docs/testing.md says which. They are run by `DISPATCH_SEED` alone.
+/// Seeds that show a fault which is not mended yet: docs/testing.md says which. They are run by
+/// `DISPATCH_SEED` alone.
 const NOT_MENDED: [u64; 1] = [398];
 /// Threads that share the seeds.
 const THREADS: usize = 2;
@@ -62,13 +63,25 @@ fn every_parcel_is_told_once_and_nothing_is_settled_twice() {
         sum(|outcome| outcome.faults),
         sum(|outcome| outcome.calls),
     );
-    let failed: Vec<&Outcome> = outcomes.iter().filter(|outcome| !outcome.violations.is_empty()).collect();
+    let failed: Vec<&Outcome> =
+        outcomes.iter().filter(|outcome| !outcome.violations.is_empty()).collect();
     for outcome in failed.iter().take(20) {
         println!("seed {} fails: {}", outcome.seed, outcome.violations.join("\n    "));
     }
     if let Some(first) = failed.first() {
-        panic!("{} of {} seeds fail; the first with its trace: DISPATCH_SEED={}", failed.len(), outcomes.len(), first.seed);
+        panic!(
+            "{} of {} seeds fail; the first with its trace: DISPATCH_SEED={}",
+            failed.len(),
+            outcomes.len(),
+            first.seed
+        );
     }
-    assert!(sum(|outcome| u64::from(outcome.settled)) > count / 4, "hardly anything was settled: the plan is too tame");
-    assert!(sum(|outcome| outcome.faults) > 20 * count, "hardly anything went wrong: the plan is too tame");
+    assert!(
+        sum(|outcome| u64::from(outcome.settled)) > count / 4,
+        "hardly anything was settled: the plan is too tame"
+    );
+    assert!(
+        sum(|outcome| outcome.faults) > 20 * count,
+        "hardly anything went wrong: the plan is too tame"
+    );
 }

@@ -1,4 +1,5 @@
-//! Looks for a broken promise in a fault simulation and ends at the first: one line of JSON. Ends with 1 if it found one.
+//! Looks for a broken promise in a fault simulation and ends at the first: one line of JSON. Ends
+//! with 1 if it found one.
 
 use std::process::ExitCode;
 

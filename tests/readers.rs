@@ -1,6 +1,7 @@
-//! The laws of the fuzz targets on the stable toolchain: every seed as it is, and seeds mutated by chance, for a few seconds.
-//! `READER_MUTATIONS=n` mutates n times a reader, `READER_SEED=n` begins elsewhere. What fails is written to
-//! `target/readers/`, to be run again by its target (docs/testing.md).
+//! The laws of the fuzz targets on the stable toolchain: every seed as it is, and seeds mutated by
+//! chance, for a few seconds. `READER_MUTATIONS=n` mutates n times a reader, `READER_SEED=n` begins
+//! elsewhere. What fails is written to `target/readers/`, to be run again by its target
+//! (docs/testing.md).
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -93,7 +94,8 @@ fn number(name: &str, otherwise: u64) -> u64 {
 
 fn seeds(reader: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/fuzz/seeds").join(reader);
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     assert!(!paths.is_empty(), "{reader} has no seeds");
     paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
@@ -113,7 +115,9 @@ fn mutate(dice: &mut ChaCha8Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
                     *byte ^= 1 << dice.random_range(0..8);
                 }
             }
-            4 | 5 => drop(data.splice(at..end.min(at + 1), WORDS[dice.random_range(0..WORDS.len())].bytes())),
+            4 | 5 => drop(
+                data.splice(at..end.min(at + 1), WORDS[dice.random_range(0..WORDS.len())].bytes()),
+            ),
             6 => {
                 let other = &seeds[dice.random_range(0..seeds.len())];
                 let from = dice.random_range(0..=other.len());
@@ -167,7 +171,10 @@ fn try_reader(name: &'static str, law: Law, mutations: u64, seed: u64) {
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
                 let path = keep_slow(&current.lock().unwrap());
-                panic!("{name} (READER_SEED={seed}) takes more than {PATIENCE:?} for {}", path.display());
+                panic!(
+                    "{name} (READER_SEED={seed}) takes more than {PATIENCE:?} for {}",
+                    path.display()
+                );
             }
         }
     }
@@ -188,28 +195,57 @@ fn the_seeds_are_what_they_are_meant_to_be() {
     use shared::mirakl::offer_export::OfferReader;
     use shared::mirakl::{OrderPage, error_report};
     use shared::prima::{documents, wsdl, xml};
-    let seed = |path: &str| std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/fuzz/seeds").join(path)).unwrap();
+    let seed = |path: &str| {
+        std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/fuzz/seeds").join(path))
+            .unwrap()
+    };
     let text = |path: &str| String::from_utf8(seed(path)).unwrap();
-    assert_eq!(OrderPage::read(&seed("mirakl_page/full.json")).unwrap().orders.len(), 1, "a seed that is refused tests nothing");
+    assert_eq!(
+        OrderPage::read(&seed("mirakl_page/full.json")).unwrap().orders.len(),
+        1,
+        "a seed that is refused tests nothing"
+    );
     let sparse = OrderPage::read(&seed("mirakl_page/sparse.json")).unwrap();
     assert_eq!((sparse.orders.len(), sparse.unreadable.len()), (1, 3));
-    assert!(wsdl::probe(&text("prima_wsdl/rpc.xml")).is_ok() && wsdl::probe(&text("prima_wsdl/document.xml")).is_ok());
+    assert!(
+        wsdl::probe(&text("prima_wsdl/rpc.xml")).is_ok()
+            && wsdl::probe(&text("prima_wsdl/document.xml")).is_ok()
+    );
     assert!(documents::read_response(&text("prima_document/status.xml")).is_ok());
     assert!(xml::read(&text("prima_xml/mixed.xml")).is_ok());
-    for refused in ["prima_xml/bomb.xml", "prima_xml/outside.xml", "prima_xml/entity.xml", "prima_xml/deep.xml", "prima_xml/twice.xml"] {
+    for refused in [
+        "prima_xml/bomb.xml",
+        "prima_xml/outside.xml",
+        "prima_xml/entity.xml",
+        "prima_xml/deep.xml",
+        "prima_xml/twice.xml",
+    ] {
         assert!(xml::read(&text(refused)).is_err(), "{refused} is refused");
     }
-    let report = |name: &str| error_report::read_errors("STO03", &seed(&format!("mirakl_error_report/{name}")));
-    for (name, lines) in [("by-place.csv", 2), ("by-name.csv", 1), ("commas.csv", 2), ("no-heading.csv", 1)] {
+    let report = |name: &str| {
+        error_report::read_errors("STO03", &seed(&format!("mirakl_error_report/{name}")))
+    };
+    for (name, lines) in
+        [("by-place.csv", 2), ("by-name.csv", 1), ("commas.csv", 2), ("no-heading.csv", 1)]
+    {
         assert_eq!(report(name).unwrap().len(), lines, "{name}");
     }
     assert!(report("page.html").is_err());
     for (name, offers) in [("asked.csv", 2), ("quoted.csv", 1), ("other-bytes.csv", 0)] {
         let mut read = 0;
-        OfferReader::default().take(&seed(&format!("mirakl_offers/{name}")), &mut |offer| read += usize::from(offer.is_ok())).unwrap();
+        OfferReader::default()
+            .take(&seed(&format!("mirakl_offers/{name}")), &mut |offer| {
+                read += usize::from(offer.is_ok())
+            })
+            .unwrap();
         assert_eq!(read, offers, "{name}");
     }
     for (name, _) in LAWS {
-        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../infra/fuzz/targets/{name}.rs")).is_file(), "{name} has a target");
+        assert!(
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join(format!("../infra/fuzz/targets/{name}.rs"))
+                .is_file(),
+            "{name} has a target"
+        );
     }
 }

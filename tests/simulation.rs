@@ -1,5 +1,6 @@
-//! The fault simulation. `SIMULATION_SEEDS=n` runs n seeds (2,000 by default; the nightly run takes 10,000), `SIMULATION_FROM=n`
-//! begins at another than the first, `SIMULATION_SEED=n` runs one and prints its trace.
+//! The fault simulation. `SIMULATION_SEEDS=n` runs n seeds (2,000 by default; the nightly run takes
+//! 10,000), `SIMULATION_FROM=n` begins at another than the first, `SIMULATION_SEED=n` runs one and
+//! prints its trace.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::sync::Mutex;
@@ -50,7 +51,11 @@ fn no_seed_breaks_a_promise() {
     let started = Instant::now();
     let next = AtomicU64::new(0);
     let failed: Mutex<Vec<Outcome>> = Mutex::default();
-    let sums: Mutex<Sums> = Mutex::new(Sums { fewest_faults: (u64::MAX, 0), fewest_orders: usize::MAX, ..Sums::default() });
+    let sums: Mutex<Sums> = Mutex::new(Sums {
+        fewest_faults: (u64::MAX, 0),
+        fewest_orders: usize::MAX,
+        ..Sums::default()
+    });
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
@@ -97,14 +102,25 @@ fn no_seed_breaks_a_promise() {
         println!("seed {} fails: {}", outcome.seed, outcome.violations.join("\n    "));
     }
     if let Some(first) = failed.first() {
-        panic!("{} of {} seeds fail, seed {} first; with its trace: SIMULATION_SEED={}", failed.len(), sums.seeds, first.seed, first.seed);
+        panic!(
+            "{} of {} seeds fail, seed {} first; with its trace: SIMULATION_SEED={}",
+            failed.len(),
+            sums.seeds,
+            first.seed,
+            first.seed
+        );
     }
     let (faults, seed) = sums.fewest_faults;
     assert!(faults >= FAULTS, "every seed has {FAULTS} faults or more, seed {seed} had {faults}");
-    assert!(sums.fewest_orders >= 100, "every seed has 100 orders or more, one had {}", sums.fewest_orders);
+    assert!(
+        sums.fewest_orders >= 100,
+        "every seed has 100 orders or more, one had {}",
+        sums.fewest_orders
+    );
 }
 
-/// Every call of the compact run is struck once by each fate; `CRASH_AT=153:crash-after` runs one and prints its trace.
+/// Every call of the compact run is struck once by each fate; `CRASH_AT=153:crash-after` runs one
+/// and prints its trace.
 #[test]
 fn no_crash_at_any_call_breaks_a_promise() {
     if let Ok(script) = std::env::var("CRASH_AT") {
@@ -129,9 +145,16 @@ fn no_crash_at_any_call_breaks_a_promise() {
     }
     if let Some(first) = swept.broken.first() {
         let script = first.script.map_or("none".to_owned(), |script| script.to_string());
-        panic!("{} of the runs fail; the first with its trace: CRASH_AT={script}", swept.broken.len());
+        panic!(
+            "{} of the runs fail; the first with its trace: CRASH_AT={script}",
+            swept.broken.len()
+        );
     }
-    assert_eq!(swept.crashes, 2 * swept.calls + swept.new_orders, "each call once with a crash before it, once with one after it");
+    assert_eq!(
+        swept.crashes,
+        2 * swept.calls + swept.new_orders,
+        "each call once with a crash before it, once with one after it"
+    );
 }
 
 #[test]
@@ -140,7 +163,10 @@ fn a_seed_is_always_the_same_run() {
         let (one, other) = (run(Plan::drawn(seed), None, true), run(Plan::drawn(seed), None, true));
         let differs = one.trace.iter().zip(&other.trace).position(|(one, other)| one != other);
         if let Some(line) = differs {
-            panic!("seed {seed} differs from line {line} on:\n{}\n{}", one.trace[line], other.trace[line]);
+            panic!(
+                "seed {seed} differs from line {line} on:\n{}\n{}",
+                one.trace[line], other.trace[line]
+            );
         }
         assert_eq!(one.trace.len(), other.trace.len(), "seed {seed}");
     }
@@ -152,7 +178,12 @@ fn show(outcome: &Outcome) {
     }
     println!(
         "seed {}: {} orders, {} created, {} calls, {} faults, {:?}",
-        outcome.seed, outcome.orders, outcome.created, outcome.effects, outcome.faults, outcome.lasted
+        outcome.seed,
+        outcome.orders,
+        outcome.created,
+        outcome.effects,
+        outcome.faults,
+        outcome.lasted
     );
     for violation in &outcome.violations {
         println!("VIOLATION {violation}");

@@ -1,5 +1,6 @@
-//! The fault simulation of stock: every offer is held against what is truly free at every sale and after every run. `STOCK_SEEDS=n` runs
-//! n seeds (100 by default), `STOCK_SEED=n` runs one and prints its trace, `STOCK_BUFFER=n` with so many units held back of everything.
+//! The fault simulation of stock: every offer is held against what is truly free at every sale and
+//! after every run. `STOCK_SEEDS=n` runs n seeds (100 by default), `STOCK_SEED=n` runs one and
+//! prints its trace, `STOCK_BUFFER=n` with so many units held back of everything.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::sync::Mutex;
@@ -13,7 +14,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Seeds that once found something.
 const REGRESSIONS: [u64; 3] = [34, 82, 175];
-/// Seeds that show a fault which is not mended yet: docs/testing.md says which. They are run by `STOCK_SEED` alone.
+/// Seeds that show a fault which is not mended yet: docs/testing.md says which. They are run by
+/// `STOCK_SEED` alone.
 const NOT_MENDED: [u64; 1] = [71];
 /// Threads that share the seeds.
 const THREADS: usize = 2;
@@ -22,8 +24,9 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
 }
 
+/// No offer shows more than is free, and every offer comes to show what it should.
 #[test]
-fn no_offer_shows_more_than_is_free_and_every_offer_comes_to_show_what_it_should() {
+fn no_offer_oversells_and_all_reach_their_right_figure() {
     if let Some(seed) = number("STOCK_SEED") {
         let buffer = number("STOCK_BUFFER").map(|units| u32::try_from(units).unwrap());
         let outcome = run(seed, buffer, true);
@@ -64,13 +67,25 @@ fn no_offer_shows_more_than_is_free_and_every_offer_comes_to_show_what_it_should
         sum(|outcome| outcome.calls),
         sum(|outcome| outcome.judged),
     );
-    let failed: Vec<&Outcome> = outcomes.iter().filter(|outcome| !outcome.violations.is_empty()).collect();
+    let failed: Vec<&Outcome> =
+        outcomes.iter().filter(|outcome| !outcome.violations.is_empty()).collect();
     for outcome in failed.iter().take(20) {
         println!("seed {} fails: {}", outcome.seed, outcome.violations.join("\n    "));
     }
     if let Some(first) = failed.first() {
-        panic!("{} of {} seeds fail; the first with its trace: STOCK_SEED={}", failed.len(), outcomes.len(), first.seed);
+        panic!(
+            "{} of {} seeds fail; the first with its trace: STOCK_SEED={}",
+            failed.len(),
+            outcomes.len(),
+            first.seed
+        );
     }
-    assert!(sum(|outcome| outcome.sold) > 20 * count, "hardly anything was sold: the plan is too tame");
-    assert!(sum(|outcome| outcome.faults) > 20 * count, "hardly anything went wrong: the plan is too tame");
+    assert!(
+        sum(|outcome| outcome.sold) > 20 * count,
+        "hardly anything was sold: the plan is too tame"
+    );
+    assert!(
+        sum(|outcome| outcome.faults) > 20 * count,
+        "hardly anything went wrong: the plan is too tame"
+    );
 }

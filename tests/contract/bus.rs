@@ -20,8 +20,10 @@ pub(crate) trait Bus {
     async fn alerts(&self) -> Vec<(String, String)>;
 }
 
-pub(crate) const PROMISES: [&str; 2] =
-    ["every event of three batches arrives, and none is no error", "what needs a person is told apart by a rule"];
+pub(crate) const PROMISES: [&str; 2] = [
+    "every event of three batches arrives, and none is no error",
+    "what needs a person is told apart by a rule",
+];
 
 pub(crate) async fn check<B: Bus>(fresh: impl AsyncFn() -> B) -> Vec<Verdict> {
     let (one, two) = (fresh().await, fresh().await);
@@ -31,16 +33,23 @@ pub(crate) async fn check<B: Bus>(fresh: impl AsyncFn() -> B) -> Vec<Verdict> {
 
 async fn arrive(bus: &impl Bus) -> Result<(), String> {
     publish(bus, &[]).await?;
-    let events: Vec<_> = (0..23).map(|index| event(&format!("reason {index}: \u{201C}ünï\u{201D} <&>"), index % 2 == 0)).collect();
+    let events: Vec<_> = (0..23)
+        .map(|index| event(&format!("reason {index}: \u{201C}ünï\u{201D} <&>"), index % 2 == 0))
+        .collect();
     publish(bus, &events).await?;
-    let expected: BTreeSet<_> = events.iter().map(|event| ("KeyRefused".to_owned(), event.reason.clone())).collect();
+    let expected: BTreeSet<_> =
+        events.iter().map(|event| ("KeyRefused".to_owned(), event.reason.clone())).collect();
     let began = Instant::now();
     let mut found = BTreeSet::new();
     while found.len() < expected.len() && began.elapsed() < PATIENCE {
         found.extend(bus.heard().await);
         sleep(Duration::from_millis(20)).await;
     }
-    if found == expected { Ok(()) } else { Err(format!("{} of {} arrived: {found:?}", found.len(), expected.len())) }
+    if found == expected {
+        Ok(())
+    } else {
+        Err(format!("{} of {} arrived: {found:?}", found.len(), expected.len()))
+    }
 }
 
 async fn alert(bus: &impl Bus) -> Result<(), String> {

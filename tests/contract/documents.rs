@@ -13,7 +13,8 @@ use crate::places::Server;
 /// Documents are versioned, listed and kept.
 pub(crate) async fn check(server: &Server) {
     let (channels, maps) = (server.table("ChannelsTable").await, server.table("MapsTable").await);
-    let documents = || Documents::new(aws_sdk_dynamodb::Client::new(&server.config), &channels, &maps);
+    let documents =
+        || Documents::new(aws_sdk_dynamodb::Client::new(&server.config), &channels, &maps);
     let now: Timestamp = "2026-11-20T09:00:00Z".parse().unwrap();
     assert_eq!(documents().channels().await.unwrap().channels, []);
     let definition = |id: &str, window: u32| -> Channel {
@@ -32,7 +33,10 @@ pub(crate) async fn check(server: &Server) {
     assert_eq!(list.channels, [definition("a", 90), definition("b", 60)]);
     assert_eq!(list.unusable.len(), 1);
     let history = writer.history(&key("a")).await.unwrap();
-    let authors: Vec<_> = history.iter().map(|version| (version.version, version.author.as_str(), version.at)).collect();
+    let authors: Vec<_> = history
+        .iter()
+        .map(|version| (version.version, version.author.as_str(), version.at))
+        .collect();
     assert_eq!(authors, [(1, "Ann", Some(now)), (2, "Bob", Some(now))]);
 
     let rules = DocumentKey::OrderRules("a".to_owned());
@@ -42,7 +46,10 @@ pub(crate) async fn check(server: &Server) {
     let sku = DocumentKey::SkuOverride { channel: "a".to_owned(), sku: "COAT/12 ü".to_owned() };
     writer.put(&sku, &"OTHER", "Ann", now).await.unwrap();
     let found = documents().sku_overrides::<String>("a", ["COAT/12 ü", "ABSENT"]).await.unwrap();
-    assert_eq!(found.into_iter().collect::<Vec<_>>(), [("COAT/12 ü".to_owned(), "OTHER".to_owned())]);
+    assert_eq!(
+        found.into_iter().collect::<Vec<_>>(),
+        [("COAT/12 ü".to_owned(), "OTHER".to_owned())]
+    );
 }
 
 /// Keys are kept for a while, and read again when refused.
@@ -51,13 +58,20 @@ pub(crate) async fn check_keys(server: &Server) {
     let keys = SecretsManagerKeys::new(client.clone(), "stack/channels/".to_owned());
     let absent = keys.key("c", false).await.unwrap_err();
     assert!(
-        absent.to_string().contains("ResourceNotFoundException") && absent.to_string().contains("prima-mirakl channels key c"),
+        absent.to_string().contains("ResourceNotFoundException")
+            && absent.to_string().contains("prima-mirakl channels key c"),
         "{absent}"
     );
     let name = "stack/channels/c";
     client.create_secret().name(name).secret_string(r#"{"api_key":"first"}"#).send().await.unwrap();
     assert_eq!(keys.key("c", false).await.unwrap().expose_secret(), "first");
-    client.put_secret_value().secret_id(name).secret_string(r#"{"api_key":"second"}"#).send().await.unwrap();
+    client
+        .put_secret_value()
+        .secret_id(name)
+        .secret_string(r#"{"api_key":"second"}"#)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(keys.key("c", false).await.unwrap().expose_secret(), "first", "kept for a while");
     assert_eq!(keys.key("c", true).await.unwrap().expose_secret(), "second");
 }

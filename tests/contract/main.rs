@@ -1,7 +1,8 @@
-//! The contracts of what the connector stands on (store, queue, bus, documents, keys), held against every implementation of
-//! each: memory, the fault simulation's models, and the real adapters on two AWSs written by different people (ministack and
-//! moto), both started here. Where an implementation deviates, [`places::DEVIATIONS`] says so and why: what is listed there
-//! must really deviate, and nothing else may.
+//! The contracts of what the connector stands on (store, queue, bus, documents, keys), held against
+//! every implementation of each: memory, the fault simulation's models, and the real adapters on
+//! two AWSs written by different people (ministack and moto), both started here. Where an
+//! implementation deviates, [`places::DEVIATIONS`] says so and why: what is listed there must
+//! really deviate, and nothing else may.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 mod bus;
@@ -15,7 +16,9 @@ use local_world::AwsServer;
 use shared::aws::stock_ledger::DynamoDbLedger;
 use shared::aws::store::DynamoDbStore;
 use shared::domain::prima_calls::{PrimaCaller, PrimaCalls};
-use shared::domain::prima_slots::{Slot, SlotRequest, SlotStore as _, give_slots_back, lease_slots};
+use shared::domain::prima_slots::{
+    Slot, SlotRequest, SlotStore as _, give_slots_back, lease_slots,
+};
 use shared::domain::state::contract;
 use shared::domain::state::ledger::{self, LedgerStore as _};
 use shared::domain::state::memory::MemoryStore;
@@ -31,12 +34,17 @@ type Verdict = (&'static str, Result<(), String>);
 fn judge(place: &str, contract: &str, verdicts: Vec<Verdict>) {
     let mut surprises = Vec::new();
     for (promise, outcome) in verdicts {
-        let listed = DEVIATIONS.iter().find(|deviation| deviation.place == place && deviation.promise == promise);
+        let listed = DEVIATIONS
+            .iter()
+            .find(|deviation| deviation.place == place && deviation.promise == promise);
         match (outcome, listed) {
             (Ok(()), None) => println!("{place}: {contract}: {promise}: kept"),
-            (Err(found), Some(deviation)) => println!("{place}: {contract}: {promise}: deviates ({found}): {}", deviation.why),
+            (Err(found), Some(deviation)) => {
+                println!("{place}: {contract}: {promise}: deviates ({found}): {}", deviation.why)
+            }
             (Err(found), None) => surprises.push(format!("{promise}: {found}")),
-            (Ok(()), Some(_)) => surprises.push(format!("{promise}: kept now, so remove it from the list of deviations")),
+            (Ok(()), Some(_)) => surprises
+                .push(format!("{promise}: kept now, so remove it from the list of deviations")),
         }
     }
     assert!(surprises.is_empty(), "{contract} on {place}:\n{}", surprises.join("\n"));
@@ -59,8 +67,16 @@ async fn memory_keeps_the_contract_of_the_store() {
 #[tokio::test(start_paused = true)]
 async fn the_models_of_the_fault_simulation_keep_the_contracts() {
     let place = Modelled::PLACE;
-    assert_eq!(contract::check(&Modelled::new().port, "model").await, Ok(()), "the store of the fault simulation");
-    assert_eq!(contract::check_slots(&Modelled::new().port).await, Ok(()), "the slots of the fault simulation");
+    assert_eq!(
+        contract::check(&Modelled::new().port, "model").await,
+        Ok(()),
+        "the store of the fault simulation"
+    );
+    assert_eq!(
+        contract::check_slots(&Modelled::new().port).await,
+        Ok(()),
+        "the slots of the fault simulation"
+    );
     judge(place, "queue", queue::check(async || Modelled::new()).await);
     judge(place, "bus", bus::check(async || Modelled::new()).await);
 }
@@ -86,11 +102,20 @@ async fn keeps_the_contracts(kind: AwsServer) {
 }
 
 async fn store(server: &Server) {
-    let (orders, channels, stock) =
-        (server.table("OrdersTable").await, server.table("ChannelsTable").await, server.table("StockTable").await);
+    let (orders, channels, stock) = (
+        server.table("OrdersTable").await,
+        server.table("ChannelsTable").await,
+        server.table("StockTable").await,
+    );
     let client = aws_sdk_dynamodb::Client::new(&server.config);
-    let store = DynamoDbStore::new(client.clone(), orders, channels, stock, Duration::from_secs(86_400));
-    assert_eq!(contract::check_flights(&store, "run").await, Ok(()), "the flights on {}", server.place());
+    let store =
+        DynamoDbStore::new(client.clone(), orders, channels, stock, Duration::from_secs(86_400));
+    assert_eq!(
+        contract::check_flights(&store, "run").await,
+        Ok(()),
+        "the flights on {}",
+        server.place()
+    );
     assert_eq!(contract::check(&store, "run").await, Ok(()), "the store on {}", server.place());
     assert_eq!(contract::check_slots(&store).await, Ok(()), "the slots on {}", server.place());
     many_runs_lease_at_once(&store).await;
@@ -100,7 +125,9 @@ async fn store(server: &Server) {
 
     let nowhere = DynamoDbStore::new(client, "none", "none", "none", Duration::ZERO);
     let refused = nowhere.load_intake().await;
-    let Err(StoreError::Unavailable(problem)) = refused else { panic!("a table that is absent is unavailable, not {refused:?}") };
+    let Err(StoreError::Unavailable(problem)) = refused else {
+        panic!("a table that is absent is unavailable, not {refused:?}")
+    };
     assert_eq!(problem, "reading installation: ResourceNotFoundException");
 }
 
@@ -109,7 +136,11 @@ async fn many_runs_lease_at_once(store: &DynamoDbStore) {
     let calls = PrimaCalls::default();
     let now = SystemClock.now();
     let runs: Vec<String> = (0..10).map(|run| format!("run {run}")).collect();
-    let request = |owner| SlotRequest { caller: PrimaCaller::CreatePrimaOrders, owner, until: after(now, Duration::from_secs(330)) };
+    let request = |owner| SlotRequest {
+        caller: PrimaCaller::CreatePrimaOrders,
+        owner,
+        until: after(now, Duration::from_secs(330)),
+    };
     let lease = |run| lease_slots(store, &SystemClock, &calls, request(run), Duration::ZERO);
     let slots = futures_util::future::join_all(runs.iter().map(|run| lease(run))).await;
     let leased = slots.iter().filter(|slot| **slot == Slot::Leased).count();
@@ -124,9 +155,16 @@ async fn many_runs_lease_at_once(store: &DynamoDbStore) {
 async fn stock(server: &Server) {
     let client = aws_sdk_dynamodb::Client::new(&server.config);
     let store = DynamoDbLedger::new(client.clone(), server.table("StockTable").await);
-    assert_eq!(ledger::contract::check(&store, "run").await, Ok(()), "the stock's memory on {}", server.place());
+    assert_eq!(
+        ledger::contract::check(&store, "run").await,
+        Ok(()),
+        "the stock's memory on {}",
+        server.place()
+    );
 
     let refused = DynamoDbLedger::new(client, "none").load("run").await;
-    let Err(StoreError::Unavailable(problem)) = refused else { panic!("a table that is absent is unavailable, not {refused:?}") };
+    let Err(StoreError::Unavailable(problem)) = refused else {
+        panic!("a table that is absent is unavailable, not {refused:?}")
+    };
     assert_eq!(problem, "reading ledger#run: ResourceNotFoundException");
 }

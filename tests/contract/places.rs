@@ -1,5 +1,5 @@
-//! Where the contracts are held: the real adapters on an AWS that a server of this test plays, and the models of the fault
-//! simulation.
+//! Where the contracts are held: the real adapters on an AWS that a server of this test plays, and
+//! the models of the fault simulation.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -96,7 +96,9 @@ impl Server {
         let name = self.name(logical_id);
         let properties = &self.template["Resources"][logical_id]["Properties"];
         let mut request = json!({"TableName": name});
-        for property in ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode"] {
+        for property in
+            ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode"]
+        {
             if !properties[property].is_null() {
                 request[property] = properties[property].clone();
             }
@@ -106,9 +108,17 @@ impl Server {
     }
 
     async fn queue(&self, name: String, attributes: Value) -> (String, String) {
-        let made = self.call("sqs", "create_queue", json!({"QueueName": name, "Attributes": attributes})).await;
+        let made = self
+            .call("sqs", "create_queue", json!({"QueueName": name, "Attributes": attributes}))
+            .await;
         let url = made["QueueUrl"].as_str().unwrap().to_owned();
-        let attributes = self.call("sqs", "get_queue_attributes", json!({"QueueUrl": url, "AttributeNames": ["QueueArn"]})).await;
+        let attributes = self
+            .call(
+                "sqs",
+                "get_queue_attributes",
+                json!({"QueueUrl": url, "AttributeNames": ["QueueArn"]}),
+            )
+            .await;
         (url, attributes["Attributes"]["QueueArn"].as_str().unwrap().to_owned())
     }
 
@@ -117,14 +127,16 @@ impl Server {
         let (dead, dead_arn) = self.queue(self.name("dead"), json!({})).await;
         let receives = &self.template["Resources"]["OrdersQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"];
         assert_eq!(*receives, RECEIVES, "the template's maxReceiveCount");
-        let redrive = json!({"deadLetterTargetArn": dead_arn, "maxReceiveCount": receives}).to_string();
+        let redrive =
+            json!({"deadLetterTargetArn": dead_arn, "maxReceiveCount": receives}).to_string();
         let attributes = json!({"VisibilityTimeout": VISIBILITY.as_secs().to_string(), "RedrivePolicy": redrive});
         let (orders, _) = self.queue(self.name("orders"), attributes).await;
         let client = aws_sdk_sqs::Client::new(&self.config);
         AwsQueues { sender: SqsQueue::new(client.clone(), &orders, &dead), client, orders, dead }
     }
 
-    /// A new bus with two rules: all that is ours, and what needs a person by the template's pattern; each to a queue.
+    /// A new bus with two rules: all that is ours, and what needs a person by the template's
+    /// pattern; each to a queue.
     pub(crate) async fn bus(&self) -> AwsBus {
         let bus = self.name("bus");
         self.call("events", "create_event_bus", json!({"Name": bus})).await;
@@ -133,9 +145,11 @@ impl Server {
         for pattern in [json!({"source": [SOURCE]}), person.clone()] {
             let (url, arn) = self.queue(self.name("listener"), json!({})).await;
             let rule = self.name("rule");
-            let parameters = json!({"Name": rule, "EventBusName": bus, "EventPattern": pattern.to_string()});
+            let parameters =
+                json!({"Name": rule, "EventBusName": bus, "EventPattern": pattern.to_string()});
             self.call("events", "put_rule", parameters).await;
-            let targets = json!({"Rule": rule, "EventBusName": bus, "Targets": [{"Id": "1", "Arn": arn}]});
+            let targets =
+                json!({"Rule": rule, "EventBusName": bus, "Targets": [{"Id": "1", "Arn": arn}]});
             self.call("events", "put_targets", targets).await;
             listeners.push(url);
         }
@@ -157,10 +171,20 @@ pub(crate) struct AwsQueues {
 
 /// Takes everything that can be seen off a queue.
 async fn taken(client: &aws_sdk_sqs::Client, url: &str) -> Vec<Message> {
-    let request = client.receive_message().queue_url(url).max_number_of_messages(10).message_attribute_names("All");
+    let request = client
+        .receive_message()
+        .queue_url(url)
+        .max_number_of_messages(10)
+        .message_attribute_names("All");
     let messages = request.send().await.unwrap().messages.unwrap_or_default();
     for message in &messages {
-        client.delete_message().queue_url(url).receipt_handle(message.receipt_handle().unwrap()).send().await.unwrap();
+        client
+            .delete_message()
+            .queue_url(url)
+            .receipt_handle(message.receipt_handle().unwrap())
+            .send()
+            .await
+            .unwrap();
     }
     messages
 }
@@ -184,25 +208,40 @@ impl Queues for AwsQueues {
             .map(|message| Received {
                 receipt: message.receipt_handle().unwrap().to_owned(),
                 message: serde_json::from_str(message.body().unwrap()).unwrap(),
-                receives: message.attributes().and_then(|attributes| attributes.get(&count)?.parse().ok()),
+                receives: message
+                    .attributes()
+                    .and_then(|attributes| attributes.get(&count)?.parse().ok()),
             })
             .collect()
     }
 
     async fn delete(&self, received: &Received) {
-        self.client.delete_message().queue_url(&self.orders).receipt_handle(&received.receipt).send().await.unwrap();
+        self.client
+            .delete_message()
+            .queue_url(&self.orders)
+            .receipt_handle(&received.receipt)
+            .send()
+            .await
+            .unwrap();
     }
 
     async fn dead(&self) -> Vec<OrderMessage> {
         let messages = taken(&self.client, &self.dead).await;
-        messages.iter().map(|message| serde_json::from_str(message.body().unwrap()).unwrap()).collect()
+        messages
+            .iter()
+            .map(|message| serde_json::from_str(message.body().unwrap()).unwrap())
+            .collect()
     }
 
     async fn letters(&self) -> Vec<Letter> {
         let letter = |message: &Message| {
             let attributes = message.message_attributes().into_iter().flatten();
-            let attributes = attributes.filter_map(|(name, value)| Some((name.clone(), value.string_value()?.to_owned())));
-            Letter { exception: serde_json::from_str(message.body().unwrap()).unwrap(), attributes: attributes.collect() }
+            let attributes = attributes
+                .filter_map(|(name, value)| Some((name.clone(), value.string_value()?.to_owned())));
+            Letter {
+                exception: serde_json::from_str(message.body().unwrap()).unwrap(),
+                attributes: attributes.collect(),
+            }
         };
         taken(&self.client, &self.dead).await.iter().map(letter).collect()
     }
@@ -272,7 +311,11 @@ impl Queues for Modelled {
         let now = self.world().now();
         let deliveries = self.world().queue.borrow_mut().receive(now, most, VISIBILITY, |_| None);
         let received = deliveries.into_iter().filter_map(|delivery| match delivery.body {
-            Body::Order(message) => Some(Received { receipt: delivery.id.to_string(), message: (*message).clone(), receives: None }),
+            Body::Order(message) => Some(Received {
+                receipt: delivery.id.to_string(),
+                message: (*message).clone(),
+                receives: None,
+            }),
             Body::Text(_) => None,
         });
         received.collect()
@@ -293,7 +336,10 @@ impl Queues for Modelled {
 
     async fn letters(&self) -> Vec<Letter> {
         let exceptions = std::mem::take(&mut self.world().queue.borrow_mut().exceptions);
-        exceptions.into_values().map(|exception| Letter { exception, attributes: BTreeMap::new() }).collect()
+        exceptions
+            .into_values()
+            .map(|exception| Letter { exception, attributes: BTreeMap::new() })
+            .collect()
     }
 }
 

@@ -1,4 +1,5 @@
-//! What the connector relies on of its queue, from sending ([`OrderQueue`]) to what a consumer gets.
+//! What the connector relies on of its queue, from sending ([`OrderQueue`]) to what a consumer
+//! gets.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -65,7 +66,9 @@ pub(crate) async fn check<Q: Queues>(fresh: impl AsyncFn() -> Q) -> Vec<Verdict>
     for _ in PROMISES {
         queues.push(fresh().await);
     }
-    let [a, b, c, d, e, f, g, h, i, j] = &queues[..] else { panic!("a pair of queues for each promise") };
+    let [a, b, c, d, e, f, g, h, i, j] = &queues[..] else {
+        panic!("a pair of queues for each promise")
+    };
     let checks: [LocalBoxFuture<'_, Result<(), String>>; PROMISES.len()] = [
         Box::pin(arrive_whole(a)),
         Box::pin(at_most_ten(b)),
@@ -82,10 +85,14 @@ pub(crate) async fn check<Q: Queues>(fresh: impl AsyncFn() -> Q) -> Vec<Verdict>
 }
 
 async fn arrive_whole(queues: &impl Queues) -> Result<(), String> {
-    // 23 make three batches by number, and the last ones more by size: each has more than a tenth of what a batch may hold.
+    // 23 make three batches by number, and the last ones more by size: each has more than a tenth
+    // of what a batch may hold.
     let mut sent: Vec<_> = (0..23).map(message).collect();
     sent.push(firm_order("W-ünï \u{1F9E5} <&\"\u{0}\u{FFFF}\u{FFFE}\n"));
-    sent.extend((0..11).map(|index| OrderMessage { order_id: format!("W-wide-{index}-{}", "x".repeat(30_000)), ..message(0) }));
+    sent.extend((0..11).map(|index| OrderMessage {
+        order_id: format!("W-wide-{index}-{}", "x".repeat(30_000)),
+        ..message(0)
+    }));
     send(queues, &sent, Duration::ZERO).await?;
     let mut arrived = Vec::new();
     while arrived.len() < sent.len() {
@@ -96,8 +103,16 @@ async fn arrive_whole(queues: &impl Queues) -> Result<(), String> {
             }
         }
     }
-    let missing: Vec<_> = sent.iter().filter(|message| !arrived.contains(message)).map(|message| &message.order_id).collect();
-    if missing.is_empty() { Ok(()) } else { Err(format!("these did not arrive as they were sent: {missing:?}")) }
+    let missing: Vec<_> = sent
+        .iter()
+        .filter(|message| !arrived.contains(message))
+        .map(|message| &message.order_id)
+        .collect();
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("these did not arrive as they were sent: {missing:?}"))
+    }
 }
 
 async fn at_most_ten(queues: &impl Queues) -> Result<(), String> {
@@ -117,7 +132,11 @@ async fn delay(queues: &impl Queues) -> Result<(), String> {
     send(queues, &[message(0)], wait).await?;
     some(queues, 10).await?;
     let passed = began.elapsed();
-    if passed + GRAIN < wait { Err(format!("seen after {passed:?}, sent with a delay of {wait:?}")) } else { Ok(()) }
+    if passed + GRAIN < wait {
+        Err(format!("seen after {passed:?}, sent with a delay of {wait:?}"))
+    } else {
+        Ok(())
+    }
 }
 
 async fn comes_back(queues: &impl Queues) -> Result<(), String> {
@@ -159,8 +178,13 @@ async fn deleted(queues: &impl Queues) -> Result<(), String> {
     }
     // When this one arrives, the other's visibility timeout is over.
     send(queues, &[message(1)], VISIBILITY * 2).await?;
-    let arrived: Vec<_> = some(queues, 10).await?.into_iter().map(|received| received.message.order_id).collect();
-    if arrived == [message(1).order_id] { Ok(()) } else { Err(format!("received after it was deleted: {arrived:?}")) }
+    let arrived: Vec<_> =
+        some(queues, 10).await?.into_iter().map(|received| received.message.order_id).collect();
+    if arrived == [message(1).order_id] {
+        Ok(())
+    } else {
+        Err(format!("received after it was deleted: {arrived:?}"))
+    }
 }
 
 /// As Lambda does with a partial batch response: it deletes what was not named.
@@ -169,13 +193,15 @@ async fn partial_batch(queues: &impl Queues) -> Result<(), String> {
     let failed = message(1);
     let mut deleted = 0;
     while deleted < 2 {
-        for received in some(queues, 10).await?.iter().filter(|received| received.message != failed) {
+        for received in some(queues, 10).await?.iter().filter(|received| received.message != failed)
+        {
             queues.delete(received).await;
             deleted += 1;
         }
     }
     for _ in 0..2 {
-        let back: Vec<_> = some(queues, 10).await?.into_iter().map(|received| received.message).collect();
+        let back: Vec<_> =
+            some(queues, 10).await?.into_iter().map(|received| received.message).collect();
         if back != [failed.clone()] {
             return Err(format!("{} came back, and only W-1 was to", back.len()));
         }
@@ -195,7 +221,11 @@ async fn dead_letter(queues: &impl Queues) -> Result<(), String> {
             if receives != RECEIVES {
                 return Err(format!("moved after {receives} receives, not {RECEIVES}"));
             }
-            return if dead == [poison] { Ok(()) } else { Err("it is not what was sent".to_owned()) };
+            return if dead == [poison] {
+                Ok(())
+            } else {
+                Err("it is not what was sent".to_owned())
+            };
         }
         sleep(Duration::from_millis(50)).await;
     }
@@ -216,7 +246,11 @@ async fn too_large(queues: &impl Queues) -> Result<(), String> {
             arrived.push(received.message);
         }
     }
-    if [0, 2].iter().all(|index| arrived.contains(&message(*index))) { Ok(()) } else { Err("the others did not arrive".to_owned()) }
+    if [0, 2].iter().all(|index| arrived.contains(&message(*index))) {
+        Ok(())
+    } else {
+        Err("the others did not arrive".to_owned())
+    }
 }
 
 async fn exception(queues: &impl Queues) -> Result<(), String> {
@@ -228,7 +262,11 @@ async fn exception(queues: &impl Queues) -> Result<(), String> {
         remedy: String::new(),
         first_seen: "2026-11-20T09:00:00Z".to_owned(),
     };
-    queues.sender().send_exceptions(std::slice::from_ref(&exception)).await.map_err(|problem| problem.to_string())?;
+    queues
+        .sender()
+        .send_exceptions(std::slice::from_ref(&exception))
+        .await
+        .map_err(|problem| problem.to_string())?;
     let began = Instant::now();
     let mut letters = Vec::new();
     while letters.is_empty() && began.elapsed() < PATIENCE {
@@ -240,11 +278,18 @@ async fn exception(queues: &impl Queues) -> Result<(), String> {
     }
     let of = |name: &str| letter.attributes.get(name).map(String::as_str);
     let cut = of("reason").is_some_and(|reason| reason.ends_with('…'));
-    let plain = of("channel") == Some("c") && of("order") == Some("W-1") && of("kind") == Some("unknown-sku") && of("remedy") == Some("-");
+    let plain = of("channel") == Some("c")
+        && of("order") == Some("W-1")
+        && of("kind") == Some("unknown-sku")
+        && of("remedy") == Some("-");
     if plain && cut { Ok(()) } else { Err(format!("its attributes are {:?}", letter.attributes)) }
 }
 
-async fn send(queues: &impl Queues, messages: &[OrderMessage], delay: Duration) -> Result<(), String> {
+async fn send(
+    queues: &impl Queues,
+    messages: &[OrderMessage],
+    delay: Duration,
+) -> Result<(), String> {
     queues.sender().send(messages, delay).await.map_err(|problem| problem.to_string())
 }
 
@@ -262,7 +307,11 @@ async fn some(queues: &impl Queues, most: usize) -> Result<Vec<Received>, String
 }
 
 fn message(index: usize) -> OrderMessage {
-    OrderMessage { channel: "c".to_owned(), order_id: format!("W-{index}"), task: OrderTask::Cancel }
+    OrderMessage {
+        channel: "c".to_owned(),
+        order_id: format!("W-{index}"),
+        task: OrderTask::Cancel,
+    }
 }
 
 fn firm_order(id: &str) -> OrderMessage {
@@ -273,5 +322,9 @@ fn firm_order(id: &str) -> OrderMessage {
     });
     // By way of a text: amounts are read from their digits.
     let order = serde_json::from_str(&json.to_string()).unwrap();
-    OrderMessage { channel: "c".to_owned(), order_id: id.to_owned(), task: OrderTask::Create { order } }
+    OrderMessage {
+        channel: "c".to_owned(),
+        order_id: id.to_owned(),
+        task: OrderTask::Create { order },
+    }
 }

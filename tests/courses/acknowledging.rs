@@ -28,14 +28,30 @@ fn the_minutes_numbers_are_those_of_the_minute() {
         course.strikes(Kind::Accept, "harbour-uk A-1", Fate::AnswerLost);
         course.strikes(Kind::Accept, "harbour-uk A-2", Fate::Fails);
         let report = course.poll().await;
-        assert_eq!((report.listed, report.pages, report.waiting, report.acknowledged), (3, 1, 3, 1));
+        assert_eq!(
+            (report.listed, report.pages, report.waiting, report.acknowledged),
+            (3, 1, 3, 1)
+        );
         assert_eq!((report.recorded, report.queued, report.completed), (3, 0, true));
-        assert_eq!(report.seconds_to_acknowledge.iter().map(|seconds| seconds.round()).collect::<Vec<_>>(), [30.0]);
-        assert_eq!((report.counts.get("mirakl_or21_lost"), report.counts.get("mirakl_or21_server")), (Some(&1), Some(&1)));
-        assert_eq!(report.oldest_unacknowledged.as_secs(), 30, "as far as the poller knows, two still wait");
+        assert_eq!(
+            report.seconds_to_acknowledge.iter().map(|seconds| seconds.round()).collect::<Vec<_>>(),
+            [30.0]
+        );
+        assert_eq!(
+            (report.counts.get("mirakl_or21_lost"), report.counts.get("mirakl_or21_server")),
+            (Some(&1), Some(&1))
+        );
+        assert_eq!(
+            report.oldest_unacknowledged.as_secs(),
+            30,
+            "as far as the poller knows, two still wait"
+        );
         course.pass(seconds(30)).await;
         let report = course.poll().await;
-        assert_eq!((report.listed, report.waiting, report.acknowledged, report.queued, report.recorded), (3, 1, 1, 2, 3));
+        assert_eq!(
+            (report.listed, report.waiting, report.acknowledged, report.queued, report.recorded),
+            (3, 1, 1, 2, 3)
+        );
         // Created, and their numbers written, which Mirakl counts as a change.
         course.live(4).await;
         let report = course.poll().await;
@@ -43,8 +59,9 @@ fn the_minutes_numbers_are_those_of_the_minute() {
     });
 }
 
+/// An order that somebody accepted between listing and accepting is counted and is no failure.
 #[test]
-fn an_order_that_somebody_accepted_between_listing_and_accepting_is_counted_and_no_failure() {
+fn an_order_accepted_meanwhile_is_counted_not_failed() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         let meanwhile = async {
@@ -53,33 +70,47 @@ fn an_order_that_somebody_accepted_between_listing_and_accepting_is_counted_and_
         };
         let (report, ()) = futures_util::join!(course.poll(), meanwhile);
         let counts: Vec<_> = report.counts.iter().collect();
-        assert_eq!((report.acknowledged, counts), (0, vec![(&"accept_already_decided".to_owned(), &1)]));
+        assert_eq!(
+            (report.acknowledged, counts),
+            (0, vec![(&"accept_already_decided".to_owned(), &1)])
+        );
         course.live(2).await;
         assert_eq!(course.stage("A-1").await, Stage::Created);
         assert_eq!(course.row("A-1").await.listing.acknowledged_at, None, "not by us");
     });
 }
 
+/// A channel that is observed accepts nothing and remembers only what Prima has.
 #[test]
-fn a_channel_that_is_observed_accepts_nothing_and_remembers_only_what_prima_has() {
+fn an_observed_channel_only_remembers_what_prima_has() {
     play(nothing_yet(), async |course| {
         course.sells("NEW-1");
         course.sells("REF-1");
         course.sells_with("FIRM-1", OrderState::Shipping, |_| {});
         course.sells_with("REF-2", OrderState::Shipping, |_| {});
         course.world.shop(CHANNEL, |shop| {
-            let named = |id: &str| shared::mirakl::SellerReference { order_id: id.to_owned(), reference: format!("PRIMA-{id}") };
+            let named = |id: &str| shared::mirakl::SellerReference {
+                order_id: id.to_owned(),
+                reference: format!("PRIMA-{id}"),
+            };
             shop.write_references(&[named("REF-2")], course.now())
         });
         course.set_mode(Mode::Observe);
         let report = course.poll().await;
-        assert_eq!((report.waiting, report.acknowledged, report.queued, report.completed), (2, 0, 0, true));
+        assert_eq!(
+            (report.waiting, report.acknowledged, report.queued, report.completed),
+            (2, 0, 0, true)
+        );
         assert_eq!((course.calls(Kind::Accept, "").len(), course.queued()), (0, 0));
         let row = course.row("REF-2").await;
-        assert_eq!((row.stage, row.creation.order_number.as_deref()), (Stage::Created, Some("PRIMA-REF-2")));
+        assert_eq!(
+            (row.stage, row.creation.order_number.as_deref()),
+            (Stage::Created, Some("PRIMA-REF-2"))
+        );
         assert!(row.creation.referenced_at.is_some() && row.creation.created_at.is_some());
         for unknown in ["NEW-1", "FIRM-1"] {
-            let row = course.world.store.load_order(&OrderKey::new(CHANNEL, unknown)).await.unwrap();
+            let row =
+                course.world.store.load_order(&OrderKey::new(CHANNEL, unknown)).await.unwrap();
             assert_eq!(row, None, "{unknown}");
         }
         // Nothing is rebuilt twice, and what cannot be saved is not taken for done.
@@ -87,7 +118,10 @@ fn a_channel_that_is_observed_accepts_nothing_and_remembers_only_what_prima_has(
         course.poll().await;
         assert_eq!(course.row("REF-2").await.version, version);
         course.world.shop(CHANNEL, |shop| {
-            let named = shared::mirakl::SellerReference { order_id: "FIRM-1".to_owned(), reference: "PRIMA-3".to_owned() };
+            let named = shared::mirakl::SellerReference {
+                order_id: "FIRM-1".to_owned(),
+                reference: "PRIMA-3".to_owned(),
+            };
             shop.write_references(&[named], course.now())
         });
         course.breaks(Kind::Save, "row");
@@ -99,8 +133,10 @@ fn a_channel_that_is_observed_accepts_nothing_and_remembers_only_what_prima_has(
     });
 }
 
+/// An order that cannot be read is accepted, is an exception once it is paid, and goes on when it
+/// can be read.
 #[test]
-fn an_order_that_cannot_be_read_is_accepted_and_becomes_an_exception_once_it_is_paid_and_goes_on_when_it_can_be_read() {
+fn an_unreadable_order_is_accepted_then_excepted_once_paid() {
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| {
             sale.unreadable = true;
@@ -115,20 +151,31 @@ fn an_order_that_cannot_be_read_is_accepted_and_becomes_an_exception_once_it_is_
         course.live(7).await;
         assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Exception, (1, 1)));
         let exception = course.row("A-1").await.exception.unwrap();
-        assert!(exception.reason.contains("the amount of a line is no number"), "{}", exception.reason);
+        assert!(
+            exception.reason.contains("the amount of a line is no number"),
+            "{}",
+            exception.reason
+        );
         course.world.shop(CHANNEL, |shop| shop.make_readable("A-1", course.now()));
         course.live(7).await;
         assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Created, (1, 1)));
     });
 }
 
+/// An order that becomes unreadable before it is queued is an exception, and one in Prima is left
+/// alone.
 #[test]
-fn an_order_that_becomes_unreadable_before_it_is_queued_is_an_exception_and_one_in_prima_is_left_alone() {
+fn an_order_turned_unreadable_is_excepted_unless_in_prima() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
-        course.sells_with("A-2", OrderState::WaitingAcceptance, |sale| sale.debit_after = Some(minutes(4)));
+        course.sells_with("A-2", OrderState::WaitingAcceptance, |sale| {
+            sale.debit_after = Some(minutes(4))
+        });
         course.live(3).await;
-        assert_eq!((course.stage("A-1").await, course.stage("A-2").await), (Stage::Created, Stage::AwaitingPayment));
+        assert_eq!(
+            (course.stage("A-1").await, course.stage("A-2").await),
+            (Stage::Created, Stage::AwaitingPayment)
+        );
         let created = course.row("A-1").await;
         for order in ["A-1", "A-2"] {
             course.world.shop(CHANNEL, |shop| shop.make_unreadable(order, course.now()));
@@ -181,8 +228,9 @@ fn a_message_that_was_lost_is_sent_again_after_five_minutes() {
     });
 }
 
+/// A cancellation whose message was lost is sent again after five minutes and not before.
 #[test]
-fn a_cancellation_whose_message_was_lost_is_sent_again_after_five_minutes_and_not_before() {
+fn a_lost_cancellation_message_is_re_sent_in_five_minutes() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.live(3).await;
@@ -199,7 +247,10 @@ fn a_cancellation_whose_message_was_lost_is_sent_again_after_five_minutes_and_no
             course.poll().await;
             course.pass(minutes(1) - seconds(1)).await;
         }
-        assert_eq!((course.stage("A-1").await, course.calls(Kind::CancelOrder, "").len()), (Stage::Cancelled, 1));
+        assert_eq!(
+            (course.stage("A-1").await, course.calls(Kind::CancelOrder, "").len()),
+            (Stage::Cancelled, 1)
+        );
     });
 }
 
@@ -220,7 +271,11 @@ fn rows_that_somebody_else_moved_meanwhile_are_decided_anew() {
         assert!(report.completed, "{report:?}");
         let row = course.row("A-1").await;
         assert!(row.listing.adopted, "what the operator noted stands");
-        assert_eq!(row.listing.updated, course.sale("A-1").order.last_updated_date, "and so does what was listed");
+        assert_eq!(
+            row.listing.updated,
+            course.sale("A-1").order.last_updated_date,
+            "and so does what was listed"
+        );
     });
 }
 
@@ -247,13 +302,17 @@ fn references_are_written_a_hundred_at_once_and_once_a_minute() {
         course.pass(minutes(1)).await;
         course.poll().await;
         assert_eq!(references(course).len(), 2, "nothing is owed any more");
-        let missing = (0..130).filter(|number| course.sale(&format!("A-{number}")).reference().is_none()).count();
+        let missing = (0..130)
+            .filter(|number| course.sale(&format!("A-{number}")).reference().is_none())
+            .count();
         assert_eq!(missing, 0);
     });
 }
 
+/// A reference that Mirakl refuses is tried after the others, and one without an answer is tried
+/// again.
 #[test]
-fn a_reference_that_mirakl_refuses_is_tried_after_the_others_and_one_without_an_answer_again() {
+fn a_refused_reference_goes_last_and_an_unanswered_one_again() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.sells("A-2");
@@ -262,11 +321,24 @@ fn a_reference_that_mirakl_refuses_is_tried_after_the_others_and_one_without_an_
         let first = course.row("A-1").await.since;
         course.strikes(Kind::Reference, "", Fate::Fails);
         let report = course.poll().await;
-        assert_eq!((report.counts.get("mirakl_or04_server"), report.referenced), (Some(&1), 0), "{:?}", report.counts);
+        assert_eq!(
+            (report.counts.get("mirakl_or04_server"), report.referenced),
+            (Some(&1), 0),
+            "{:?}",
+            report.counts
+        );
         course.pass(minutes(1)).await;
         let report = course.poll().await;
-        assert_eq!((report.counts.get("references_refused"), report.referenced), (Some(&1), 1), "{:?}", report.counts);
-        assert_eq!((course.stage("A-1").await, course.row("A-1").await.creation.referenced_at), (Stage::Created, None));
+        assert_eq!(
+            (report.counts.get("references_refused"), report.referenced),
+            (Some(&1), 1),
+            "{:?}",
+            report.counts
+        );
+        assert_eq!(
+            (course.stage("A-1").await, course.row("A-1").await.creation.referenced_at),
+            (Stage::Created, None)
+        );
         assert!(course.row("A-1").await.since > first, "to the end of the line");
         assert!(course.row("A-2").await.creation.referenced_at.is_some());
         // It is tried on, and a person is told, once, even where the bus was down.
@@ -276,21 +348,29 @@ fn a_reference_that_mirakl_refuses_is_tried_after_the_others_and_one_without_an_
         assert_eq!(course.events(EventKind::ReferenceRefused), []);
         course.live(60).await;
         let told = course.events(EventKind::ReferenceRefused);
-        assert_eq!((told.len(), told[0].order.as_deref(), told[0].needs_person), (1, Some("A-1"), true));
+        assert_eq!(
+            (told.len(), told[0].order.as_deref(), told[0].needs_person),
+            (1, Some("A-1"), true)
+        );
         assert!(told[0].reason.contains("number A-1"), "{}", told[0].reason);
         assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Created, (0, 0)));
     });
 }
 
+/// One reference for which Mirakl refuses a whole call holds no other back.
 #[test]
-fn one_reference_for_which_mirakl_refuses_a_whole_call_holds_no_other_back() {
+fn a_reference_failing_its_whole_call_delays_no_other() {
     play(nothing_yet(), async |course| {
         let all: Vec<String> = (1..=30).map(|number| format!("A-{number:02}")).collect();
         course.world.shop(CHANNEL, |shop| shop.refuse_calls_that_name("A-02"));
         all.iter().for_each(|order_id| course.sells(order_id));
         course.live(75).await;
         for order_id in &all {
-            assert_eq!(course.row(order_id).await.creation.referenced_at.is_some(), order_id != "A-02", "{order_id}");
+            assert_eq!(
+                course.row(order_id).await.creation.referenced_at.is_some(),
+                order_id != "A-02",
+                "{order_id}"
+            );
         }
         // Those that are sold later do not wait for it either.
         course.sells("B-1");
@@ -307,8 +387,9 @@ fn one_reference_for_which_mirakl_refuses_a_whole_call_holds_no_other_back() {
     });
 }
 
+/// An order that lost a part before its number was written gets its number all the same.
 #[test]
-fn an_order_that_lost_a_part_before_its_number_was_written_gets_its_number_all_the_same() {
+fn a_lost_part_does_not_keep_an_order_from_its_number() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.poll().await;
@@ -327,12 +408,17 @@ fn an_order_that_lost_a_part_before_its_number_was_written_gets_its_number_all_t
         let writes = references(course).len();
         course.live(11).await;
         assert_eq!(references(course).len(), writes, "written once it is written");
-        assert_eq!(course.stage("A-1").await, Stage::Exception, "the person still has to reduce the order in Prima");
+        assert_eq!(
+            course.stage("A-1").await,
+            Stage::Exception,
+            "the person still has to reduce the order in Prima"
+        );
     });
 }
 
+/// An order whose dispatch is an exception before its number was written gets it too.
 #[test]
-fn an_order_whose_dispatch_is_an_exception_before_its_number_was_written_gets_it_too() {
+fn a_dispatch_exception_does_not_prevent_the_number() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.breaks(Kind::Reference, "");
@@ -347,15 +433,19 @@ fn an_order_whose_dispatch_is_an_exception_before_its_number_was_written_gets_it
         course.live(1).await;
         course.is_mended();
         course.live(6).await;
-        assert_eq!((course.sale("A-1").reference(), course.stage("A-1").await), (Some("A-1"), Stage::Exception));
+        assert_eq!(
+            (course.sale("A-1").reference(), course.stage("A-1").await),
+            (Some("A-1"), Stage::Exception)
+        );
         let writes = references(course).len();
         course.live(11).await;
         assert_eq!(references(course).len(), writes, "written once it is written");
     });
 }
 
+/// An order shipped in Mirakl before its number was written gets it too.
 #[test]
-fn an_order_shipped_in_mirakl_before_its_number_was_written_gets_it_too() {
+fn shipping_in_mirakl_does_not_prevent_the_number() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.poll().await;
@@ -364,12 +454,16 @@ fn an_order_shipped_in_mirakl_before_its_number_was_written_gets_it_too() {
         course.pass(seconds(20)).await;
         course.happens("A-1", Happening::Ship);
         course.live(12).await;
-        assert_eq!((course.sale("A-1").reference(), course.stage("A-1").await), (Some("A-1"), Stage::Shipped));
+        assert_eq!(
+            (course.sale("A-1").reference(), course.stage("A-1").await),
+            (Some("A-1"), Stage::Shipped)
+        );
     });
 }
 
+/// A run that is nearly over leaves rows to the next and says so.
 #[test]
-fn a_run_that_is_nearly_over_leaves_rows_to_the_next_and_says_so() {
+fn a_run_short_of_time_leaves_rows_and_says_so() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         // The hard deadline is 55 s after the beginning, and rows are saved until 8 s before it.
@@ -384,8 +478,9 @@ fn a_run_that_is_nearly_over_leaves_rows_to_the_next_and_says_so() {
     });
 }
 
+/// The queue holds the order itself, and the oldest come first while a probe is all that may go.
 #[test]
-fn the_queue_holds_the_order_itself_and_the_oldest_come_first_while_a_probe_is_all_that_may_go() {
+fn the_queue_holds_whole_orders_and_the_oldest_is_the_probe() {
     play(nothing_yet(), async |course| {
         for (number, id) in ["A-1", "A-2", "A-3"].into_iter().enumerate() {
             course.sells(id);
@@ -395,8 +490,11 @@ fn the_queue_holds_the_order_itself_and_the_oldest_come_first_while_a_probe_is_a
         course.poll().await;
         course.poll().await;
         assert_eq!(course.queued(), 1);
-        let deliveries = course.world.queue.borrow_mut().receive(course.now(), 10, minutes(30), |_| None);
-        let system_tests::world::queue::Body::Order(message) = &deliveries[0].body else { panic!("no order") };
+        let deliveries =
+            course.world.queue.borrow_mut().receive(course.now(), 10, minutes(30), |_| None);
+        let system_tests::world::queue::Body::Order(message) = &deliveries[0].body else {
+            panic!("no order")
+        };
         assert_eq!((message.channel.as_str(), message.order_id.as_str()), (CHANNEL, "A-1"));
         let OrderTask::Create { order } = &message.task else { panic!("{:?}", message.task) };
         assert_eq!(**order, course.sale("A-1").order);
@@ -408,10 +506,17 @@ fn the_queue_holds_the_order_itself_and_the_oldest_come_first_while_a_probe_is_a
 fn a_cancellation_that_cannot_be_read_is_a_cancellation() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
-        course.sells_with("A-2", OrderState::WaitingAcceptance, |sale| sale.debit_after = Some(minutes(30)));
-        course.sells_with("A-3", OrderState::WaitingAcceptance, |sale| sale.debit_after = Some(minutes(30)));
+        course.sells_with("A-2", OrderState::WaitingAcceptance, |sale| {
+            sale.debit_after = Some(minutes(30))
+        });
+        course.sells_with("A-3", OrderState::WaitingAcceptance, |sale| {
+            sale.debit_after = Some(minutes(30))
+        });
         course.live(4).await;
-        assert_eq!((course.stage("A-1").await, course.stage("A-2").await), (Stage::Created, Stage::AwaitingPayment));
+        assert_eq!(
+            (course.stage("A-1").await, course.stage("A-2").await),
+            (Stage::Created, Stage::AwaitingPayment)
+        );
         for order in ["A-1", "A-2", "A-3"] {
             course.happens(order, Happening::Cancel);
             course.world.shop(CHANNEL, |shop| shop.make_unreadable(order, course.now()));
@@ -420,50 +525,79 @@ fn a_cancellation_that_cannot_be_read_is_a_cancellation() {
         assert!(!course.poll().await.completed);
         course.is_mended();
         course.live(6).await;
-        assert_eq!((course.stage("A-1").await, course.in_prima("A-1")), (Stage::Cancelled, vec![Progress::Cancelled]));
-        assert_eq!((course.stage("A-2").await, course.stage("A-3").await), (Stage::Cancelled, Stage::Cancelled));
+        assert_eq!(
+            (course.stage("A-1").await, course.in_prima("A-1")),
+            (Stage::Cancelled, vec![Progress::Cancelled])
+        );
+        assert_eq!(
+            (course.stage("A-2").await, course.stage("A-3").await),
+            (Stage::Cancelled, Stage::Cancelled)
+        );
         assert_eq!((course.told("A-1"), course.told("A-2")), ((0, 0), (0, 0)));
     });
 }
 
+/// An order keyed by hand before the take-over that could not be read is not created when it can.
 #[test]
-fn an_order_keyed_by_hand_before_the_take_over_that_could_not_be_read_is_not_created_when_it_can() {
+fn a_hand_keyed_old_order_is_not_created_once_readable() {
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::Shipping, |sale| {
             sale.unreadable = true;
-            sale.order.created_date = sale.order.created_date.map(|created| shared::kit::clock::before(created, minutes(600)));
+            sale.order.created_date = sale
+                .order
+                .created_date
+                .map(|created| shared::kit::clock::before(created, minutes(600)));
         });
         course.live(3).await;
         let exception = course.row("A-1").await.exception.unwrap();
-        assert!(exception.remedy.contains("exceptions settle harbour-uk A-1 --as keyed-by-hand --note TEXT"), "{}", exception.remedy);
+        assert!(
+            exception
+                .remedy
+                .contains("exceptions settle harbour-uk A-1 --as keyed-by-hand --note TEXT"),
+            "{}",
+            exception.remedy
+        );
         course.world.shop(CHANNEL, |shop| shop.make_readable("A-1", course.now()));
         course.live(7).await;
-        assert_eq!((course.stage("A-1").await, course.in_prima("A-1").len()), (Stage::KeyedByHand, 0));
+        assert_eq!(
+            (course.stage("A-1").await, course.in_prima("A-1").len()),
+            (Stage::KeyedByHand, 0)
+        );
     });
 }
 
+/// An order too long for the queue is an exception and not tried every minute.
 #[test]
-fn an_order_too_long_for_the_queue_is_an_exception_and_not_tried_every_minute() {
+fn an_order_beyond_the_queues_size_is_excepted_not_retried() {
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::Shipping, |sale| {
             let line = sale.order.order_lines[0].clone();
             for number in 10..1000 {
                 let order_line_id = format!("A-1-{number}");
-                sale.order.order_lines.push(shared::mirakl::order::OrderLine { order_line_id, ..line.clone() });
+                sale.order
+                    .order_lines
+                    .push(shared::mirakl::order::OrderLine { order_line_id, ..line.clone() });
             }
         });
         course.live(10).await;
         let exception = course.row("A-1").await.exception.unwrap();
         assert_eq!((exception.kind, course.told("A-1")), (ExceptionKind::TooLarge, (1, 1)));
-        assert!(exception.remedy.contains("exceptions settle harbour-uk A-1 --as keyed-by-hand --note TEXT"), "{}", exception.remedy);
+        assert!(
+            exception
+                .remedy
+                .contains("exceptions settle harbour-uk A-1 --as keyed-by-hand --note TEXT"),
+            "{}",
+            exception.remedy
+        );
         let sent = course.calls(Kind::Send, "A-1").len();
         course.live(10).await;
         assert_eq!((sent, course.calls(Kind::Send, "A-1").len()), (1, 1));
     });
 }
 
+/// Numbers that shipped and exceptional orders may still owe are looked for every minute.
 #[test]
-fn numbers_that_shipped_and_exceptional_orders_may_still_owe_are_looked_for_every_minute() {
+fn owed_numbers_of_shipped_orders_are_sought_every_minute() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.live(11).await;

@@ -1,4 +1,5 @@
-//! What Mirakl cancels after Prima has it: cancelled there where Prima can, else given to a person, once.
+//! What Mirakl cancels after Prima has it: cancelled there where Prima can, else given to a person,
+//! once.
 
 use std::time::Duration;
 
@@ -38,31 +39,40 @@ async fn exception(course: &Course, id: &str) -> (ExceptionKind, String) {
     (exception.kind, exception.reason)
 }
 
+/// An open order is cancelled in Prima with one call and needs nobody.
 #[test]
-fn an_open_order_is_cancelled_in_prima_with_one_call_and_needs_nobody() {
+fn an_open_order_takes_one_cancelling_call_and_no_person() {
     play(nothing_yet(), async |course| {
         is_to_be_cancelled(course, "A-1").await;
         course.pass(minutes(2)).await;
-        assert_eq!((course.stage("A-1").await, course.in_prima("A-1")), (Stage::Cancelled, vec![Progress::Cancelled]));
+        assert_eq!(
+            (course.stage("A-1").await, course.in_prima("A-1")),
+            (Stage::Cancelled, vec![Progress::Cancelled])
+        );
         assert_eq!((course.calls(Kind::CancelOrder, "").len(), course.told("A-1")), (1, (0, 0)));
         assert_eq!(course.row("A-1").await.history.last().unwrap().note, "cancelled in Prima");
     });
 }
 
+/// A Prima that cannot cancel is sent no cancellation, and a person is asked.
 #[test]
-fn a_prima_that_cannot_cancel_is_sent_no_cancellation_and_a_person_is_asked() {
+fn a_prima_unable_to_cancel_means_a_person_and_no_call() {
     play(cannot_cancel(), async |course| {
         is_to_be_cancelled(course, "A-1").await;
         course.pass(minutes(2)).await;
         let (kind, reason) = exception(course, "A-1").await;
         assert_eq!(kind, ExceptionKind::CancelledAfterCreation);
         assert!(reason.contains("A-1") && reason.contains("cancel_order is off"), "{reason}");
-        assert_eq!((course.calls(Kind::CancelOrder, "").len(), course.in_prima("A-1")), (0, vec![Progress::Open]));
+        assert_eq!(
+            (course.calls(Kind::CancelOrder, "").len(), course.in_prima("A-1")),
+            (0, vec![Progress::Open])
+        );
     });
 }
 
+/// What Prima cancelled itself takes no call, even where it could not be told to.
 #[test]
-fn what_prima_cancelled_itself_takes_no_call_even_where_it_could_not_be_told_to() {
+fn an_order_prima_itself_cancelled_takes_no_call() {
     play(cannot_cancel(), async |course| {
         is_to_be_cancelled(course, "A-1").await;
         {
@@ -72,7 +82,11 @@ fn what_prima_cancelled_itself_takes_no_call_even_where_it_could_not_be_told_to(
         }
         course.pass(minutes(2)).await;
         assert_eq!(
-            (course.stage("A-1").await, course.calls(Kind::CancelOrder, "").len(), course.told("A-1")),
+            (
+                course.stage("A-1").await,
+                course.calls(Kind::CancelOrder, "").len(),
+                course.told("A-1")
+            ),
             (Stage::Cancelled, 0, (0, 0))
         );
     });
@@ -93,8 +107,9 @@ fn goods_that_have_left_are_a_critical_exception_of_their_own() {
     }
 }
 
+/// Goods that leave between the question and the cancellation are told so.
 #[test]
-fn goods_that_leave_between_question_and_cancellation_are_told_so() {
+fn goods_leaving_just_before_a_cancellation_are_told() {
     play(nothing_yet(), async |course| {
         is_to_be_cancelled(course, "A-1").await;
         let leaving = async {
@@ -107,8 +122,9 @@ fn goods_that_leave_between_question_and_cancellation_are_told_so() {
     });
 }
 
+/// A refusal to cancel an order that stays open is told with Prima's words.
 #[test]
-fn a_refusal_of_an_order_that_stays_open_is_told_with_primas_words() {
+fn a_refused_cancellation_of_an_open_order_quotes_prima() {
     play(nothing_yet(), async |course| {
         is_to_be_cancelled(course, "A-1").await;
         course.world.office.borrow_mut().cancels = false;
@@ -116,7 +132,10 @@ fn a_refusal_of_an_order_that_stays_open_is_told_with_primas_words() {
         let (kind, reason) = exception(course, "A-1").await;
         assert_eq!(kind, ExceptionKind::CancelledAfterCreation);
         assert!(reason.contains("Unknown request type: CancelOrder"), "{reason}");
-        assert_eq!((course.calls(Kind::CancelOrder, "").len(), course.calls(Kind::Ask, "").len()), (1, 3));
+        assert_eq!(
+            (course.calls(Kind::CancelOrder, "").len(), course.calls(Kind::Ask, "").len()),
+            (1, 3)
+        );
     });
 }
 
@@ -133,8 +152,9 @@ fn a_refusal_of_an_order_that_is_cancelled_by_then_needs_nobody() {
     });
 }
 
+/// A refusal whose question is not answered is asked about again in a minute.
 #[test]
-fn a_refusal_whose_question_is_not_answered_is_asked_again_in_a_minute() {
+fn an_unclear_refusal_is_asked_about_after_a_minute() {
     play(nothing_yet(), async |course| {
         is_to_be_cancelled(course, "A-1").await;
         course.world.office.borrow_mut().cancels = false;
@@ -149,8 +169,9 @@ fn a_refusal_whose_question_is_not_answered_is_asked_again_in_a_minute() {
     });
 }
 
+/// A cancellation whose answer is lost is found by the next question and not sent again.
 #[test]
-fn a_cancellation_whose_answer_is_lost_is_found_by_the_next_question_and_not_sent_again() {
+fn a_cancellation_with_a_lost_answer_is_found_not_repeated() {
     play(nothing_yet(), async |course| {
         is_to_be_cancelled(course, "A-1").await;
         course.strikes(Kind::CancelOrder, "", Fate::AnswerLost);
@@ -159,19 +180,33 @@ fn a_cancellation_whose_answer_is_lost_is_found_by_the_next_question_and_not_sen
         course.pass(seconds(59)).await;
         assert_eq!(course.stage("A-1").await, Stage::Cancelling);
         course.pass(seconds(3)).await;
-        assert_eq!((course.stage("A-1").await, course.calls(Kind::CancelOrder, "").len()), (Stage::Cancelled, 1));
+        assert_eq!(
+            (course.stage("A-1").await, course.calls(Kind::CancelOrder, "").len()),
+            (Stage::Cancelled, 1)
+        );
         assert_eq!(course.told("A-1"), (0, 0));
     });
 }
 
+/// A Prima that does not answer is asked again, and that counts towards its intake.
 #[test]
-fn a_prima_that_does_not_answer_is_asked_again_and_counts_towards_its_intake() {
+fn silence_on_a_cancellation_is_retried_and_counts_for_intake() {
     play(nothing_yet(), async |course| {
         is_to_be_cancelled(course, "A-1").await;
         course.breaks(Kind::Ask, "");
         course.deliver().await;
         assert_eq!((course.stage("A-1").await, course.queued()), (Stage::Cancelling, 1));
-        let failures = async || course.world.store.load_intake().await.unwrap().operations.get("OrderStatus").map(|of| of.failures);
+        let failures = async || {
+            course
+                .world
+                .store
+                .load_intake()
+                .await
+                .unwrap()
+                .operations
+                .get("OrderStatus")
+                .map(|of| of.failures)
+        };
         assert_eq!(failures().await, Some(1));
         course.is_mended();
         course.breaks(Kind::CancelOrder, "");
@@ -179,12 +214,16 @@ fn a_prima_that_does_not_answer_is_asked_again_and_counts_towards_its_intake() {
         assert_eq!(failures().await, None, "the question was answered in between");
         course.is_mended();
         course.pass(minutes(3)).await;
-        assert_eq!((course.stage("A-1").await, course.in_prima("A-1")), (Stage::Cancelled, vec![Progress::Cancelled]));
+        assert_eq!(
+            (course.stage("A-1").await, course.in_prima("A-1")),
+            (Stage::Cancelled, vec![Progress::Cancelled])
+        );
     });
 }
 
+/// A cancellation that Prima never answers is sent three times and given to a person.
 #[test]
-fn a_cancellation_that_prima_never_answers_is_sent_three_times_and_given_to_a_person() {
+fn an_unanswered_cancellation_sent_thrice_goes_to_a_person() {
     play(nothing_yet(), async |course| {
         is_to_be_cancelled(course, "A-1").await;
         course.breaks(Kind::CancelOrder, "A-1");
@@ -192,7 +231,11 @@ fn a_cancellation_that_prima_never_answers_is_sent_three_times_and_given_to_a_pe
         assert_eq!(course.calls(Kind::CancelOrder, "").len(), 3);
         let (kind, reason) = exception(course, "A-1").await;
         assert_eq!(kind, ExceptionKind::CancelledAfterCreation);
-        assert!(reason.contains("told 3 times to cancel it") && reason.contains("CancelOrder: no answer"), "{reason}");
+        assert!(
+            reason.contains("told 3 times to cancel it")
+                && reason.contains("CancelOrder: no answer"),
+            "{reason}"
+        );
     });
     // The last one had its effect late: nobody is needed.
     play(nothing_yet(), async |course| {
@@ -201,20 +244,27 @@ fn a_cancellation_that_prima_never_answers_is_sent_three_times_and_given_to_a_pe
         course.strikes(Kind::CancelOrder, "", Fate::Fails);
         course.strikes(Kind::CancelOrder, "", Fate::AnswerLost);
         course.live(20).await;
-        assert_eq!((course.stage("A-1").await, course.calls(Kind::CancelOrder, "").len()), (Stage::Cancelled, 3));
+        assert_eq!(
+            (course.stage("A-1").await, course.calls(Kind::CancelOrder, "").len()),
+            (Stage::Cancelled, 3)
+        );
         assert_eq!(course.told("A-1"), (0, 0));
     });
 }
 
+/// A cancelled order whose question is never answered is given to a person.
 #[test]
-fn a_cancelled_order_whose_question_is_never_answered_is_given_to_a_person() {
+fn a_cancelled_order_prima_is_silent_about_goes_to_a_person() {
     play(nothing_yet(), async |course| {
         is_to_be_cancelled(course, "A-1").await;
         course.breaks(Kind::Ask, "A-1");
         let asked = course.calls(Kind::Ask, "").len();
         course.live(60).await;
         let (kind, reason) = exception(course, "A-1").await;
-        assert_eq!((kind, course.calls(Kind::Ask, "").len() - asked), (ExceptionKind::CancelledAfterCreation, 5));
+        assert_eq!(
+            (kind, course.calls(Kind::Ask, "").len() - asked),
+            (ExceptionKind::CancelledAfterCreation, 5)
+        );
         assert!(reason.contains("no answer to the question for it"), "{reason}");
         assert_eq!(course.events(EventKind::PrimaIntakeClosed), []);
     });
@@ -232,8 +282,9 @@ async fn is_cancelled_unreadably(course: &Course, fate: Fate) {
     course.world.shop(CHANNEL, |shop| shop.make_unreadable("A-1", course.now()));
 }
 
+/// An order in doubt that is cancelled in an unreadable shape is found out about and cancelled.
 #[test]
-fn an_order_in_doubt_that_is_cancelled_in_an_unreadable_shape_is_found_out_about_and_cancelled() {
+fn an_unreadable_cancelled_order_in_doubt_is_still_cancelled() {
     for (fate, in_prima) in [(Fate::Fails, vec![]), (Fate::AnswerLost, vec![Progress::Cancelled])] {
         for its_message_is_lost in [false, true] {
             play(nothing_yet(), async |course| {
@@ -242,8 +293,14 @@ fn an_order_in_doubt_that_is_cancelled_in_an_unreadable_shape_is_found_out_about
                     course.loses_all_messages();
                 }
                 course.live(60).await;
-                assert_eq!((course.stage("A-1").await, course.in_prima("A-1")), (Stage::Cancelled, in_prima.clone()));
-                assert_eq!((course.calls(Kind::NewOrder, "").len(), course.told("A-1"), course.queued()), (1, (0, 0), 0));
+                assert_eq!(
+                    (course.stage("A-1").await, course.in_prima("A-1")),
+                    (Stage::Cancelled, in_prima.clone())
+                );
+                assert_eq!(
+                    (course.calls(Kind::NewOrder, "").len(), course.told("A-1"), course.queued()),
+                    (1, (0, 0), 0)
+                );
             });
         }
     }
@@ -253,12 +310,17 @@ fn an_order_in_doubt_that_is_cancelled_in_an_unreadable_shape_is_found_out_about
         course.loses_all_messages();
         course.retries("A-1").await;
         course.live(12).await;
-        assert_eq!((course.stage("A-1").await, course.in_prima("A-1")), (Stage::Cancelled, vec![Progress::Cancelled]));
+        assert_eq!(
+            (course.stage("A-1").await, course.in_prima("A-1")),
+            (Stage::Cancelled, vec![Progress::Cancelled])
+        );
     });
 }
 
+/// An order in doubt without a message that cannot be read is told, and it goes on once it can be
+/// read.
 #[test]
-fn an_order_in_doubt_without_a_message_that_cannot_be_read_is_told_and_goes_on_once_it_can() {
+fn an_unreadable_order_in_doubt_is_told_and_later_resumes() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.poll().await;
@@ -273,7 +335,10 @@ fn an_order_in_doubt_without_a_message_that_cannot_be_read_is_told_and_goes_on_o
         assert!(reason.contains("sent to Prima as A-1"), "{reason}");
         course.world.shop(CHANNEL, |shop| shop.make_readable("A-1", course.now()));
         course.live(10).await;
-        assert_eq!((course.stage("A-1").await, course.calls(Kind::NewOrder, "").len()), (Stage::Created, 1));
+        assert_eq!(
+            (course.stage("A-1").await, course.calls(Kind::NewOrder, "").len()),
+            (Stage::Created, 1)
+        );
     });
 }
 
@@ -310,7 +375,10 @@ fn one_without_a_number_has_nothing_to_cancel_in_prima() {
         course.changes("A-1", |row| row.creation.order_number = None).await;
         course.pass(minutes(2)).await;
         assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Cancelled, (0, 0)));
-        assert_eq!((course.calls(Kind::Ask, "").len(), course.calls(Kind::CancelOrder, "").len()), (asked, 0));
+        assert_eq!(
+            (course.calls(Kind::Ask, "").len(), course.calls(Kind::CancelOrder, "").len()),
+            (asked, 0)
+        );
     });
 }
 
@@ -321,32 +389,58 @@ fn while_intake_is_closed_the_message_waits_for_the_next_probe() {
         let asked = course.calls(Kind::Ask, "").len();
         course.closes("OrderStatus", seconds(90)).await;
         course.pass(seconds(65)).await;
-        assert_eq!((course.calls(Kind::Ask, "").len(), course.queued(), course.stage("A-1").await), (asked, 1, Stage::Cancelling));
+        assert_eq!(
+            (course.calls(Kind::Ask, "").len(), course.queued(), course.stage("A-1").await),
+            (asked, 1, Stage::Cancelling)
+        );
         course.pass(seconds(60)).await;
         assert_eq!((course.stage("A-1").await, course.queued()), (Stage::Cancelled, 0));
-        assert!(course.world.store.load_intake().await.unwrap().operations.is_empty(), "Prima answered");
+        assert!(
+            course.world.store.load_intake().await.unwrap().operations.is_empty(),
+            "Prima answered"
+        );
     });
 }
 
+/// A message is settled by what its row says and needs time for three calls.
 #[test]
-fn a_message_is_settled_by_what_its_row_says_and_needs_time_for_three_calls() {
+fn the_row_settles_a_message_given_time_for_three_calls() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.live(3).await;
-        let message = OrderMessage { channel: CHANNEL.to_owned(), order_id: "A-1".to_owned(), task: OrderTask::Cancel };
-        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done(Done::NothingToCancel));
+        let message = OrderMessage {
+            channel: CHANNEL.to_owned(),
+            order_id: "A-1".to_owned(),
+            task: OrderTask::Cancel,
+        };
+        assert_eq!(
+            course.work(message.clone(), minutes(5)).await,
+            Disposition::Done(Done::NothingToCancel)
+        );
         let unknown = OrderMessage { order_id: "A-9".to_owned(), ..message.clone() };
-        assert_eq!(course.work(unknown, minutes(5)).await, Disposition::Done(Done::NothingToCancel));
+        assert_eq!(
+            course.work(unknown, minutes(5)).await,
+            Disposition::Done(Done::NothingToCancel)
+        );
         course.happens("A-1", Happening::Cancel);
         course.poll().await;
         course.loses_all_messages();
         course.breaks(Kind::Load, "row");
-        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Return(Returned::StoreUnavailable));
+        assert_eq!(
+            course.work(message.clone(), minutes(5)).await,
+            Disposition::Return(Returned::StoreUnavailable)
+        );
         course.is_mended();
-        assert_eq!(course.work(message.clone(), seconds(189)).await, Disposition::Done(Done::AgainLater));
+        assert_eq!(
+            course.work(message.clone(), seconds(189)).await,
+            Disposition::Done(Done::AgainLater)
+        );
         assert_eq!((course.queued(), course.calls(Kind::CancelOrder, "").len()), (1, 0));
         course.breaks(Kind::Save, "row");
-        assert_eq!(course.work(message.clone(), seconds(190)).await, Disposition::Return(Returned::StoreUnavailable));
+        assert_eq!(
+            course.work(message.clone(), seconds(190)).await,
+            Disposition::Return(Returned::StoreUnavailable)
+        );
         course.is_mended();
         assert_eq!(course.work(message, seconds(190)).await, Disposition::Done(Done::Cancelled));
         assert_eq!(course.calls(Kind::CancelOrder, "").len(), 1, "found cancelled the second time");

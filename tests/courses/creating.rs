@@ -1,4 +1,5 @@
-//! How one order comes into Prima, exactly once, whatever happens between the question and the answer.
+//! How one order comes into Prima, exactly once, whatever happens between the question and the
+//! answer.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -49,24 +50,36 @@ fn an_order_takes_one_question_and_one_new_order() {
     play(nothing_yet(), async |course| {
         is_queued(course, "A-1").await;
         course.deliver().await;
-        assert_eq!((course.calls(Kind::Ask, "").len(), course.calls(Kind::NewOrder, "").len()), (1, 1));
+        assert_eq!(
+            (course.calls(Kind::Ask, "").len(), course.calls(Kind::NewOrder, "").len()),
+            (1, 1)
+        );
         let row = course.row("A-1").await;
-        assert_eq!((row.stage, row.creation.order_number.as_deref(), row.creation.unclear_answers), (Stage::Created, Some("A-1"), 0));
-        assert_eq!((row.creation.created_at.is_some(), row.creation.lease.is_none(), course.queued()), (true, true, 0));
+        assert_eq!(
+            (row.stage, row.creation.order_number.as_deref(), row.creation.unclear_answers),
+            (Stage::Created, Some("A-1"), 0)
+        );
+        assert_eq!(
+            (row.creation.created_at.is_some(), row.creation.lease.is_none(), course.queued()),
+            (true, true, 0)
+        );
         assert_eq!(row.history.last().unwrap().note, "in Prima (new)");
     });
 }
 
+/// A new order without an answer is asked for when Prima can no longer be at it, and twice before
+/// it is sent again.
 #[test]
-fn a_new_order_without_an_answer_is_asked_for_when_prima_can_no_longer_be_at_it_and_twice_before_it_is_sent_again() {
+fn an_unanswered_new_order_is_asked_for_twice_before_a_resend() {
     play(nothing_yet(), async |course| {
         is_queued(course, "A-1").await;
         course.strikes(Kind::NewOrder, "", Fate::Fails);
         course.deliver().await;
         assert_eq!(course.stage("A-1").await, Stage::InDoubt);
         let sent = course.calls(Kind::NewOrder, "")[0];
-        // A change brings another message at once, which has to wait: 300 s of Prima's longest execution, 10 s in which it may
-        // have gone out after it was noted, 30 s by which two clocks may differ.
+        // A change brings another message at once, which has to wait: 300 s of Prima's longest
+        // execution, 10 s in which it may have gone out after it was noted, 30 s by which two
+        // clocks may differ.
         course.happens("A-1", Happening::Touch);
         course.live(10).await;
         let asked = course.calls(Kind::Ask, "");
@@ -86,31 +99,57 @@ fn between_two_questions_no_other_message_asks() {
         course.loses_all_messages();
         course.pass(minutes(7)).await;
         let message = course.to_create("A-1");
-        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done(Done::AgainLater));
-        assert_eq!((course.calls(Kind::Ask, "").len(), course.row("A-1").await.creation.attempt.unwrap().absences), (2, 1));
+        assert_eq!(
+            course.work(message.clone(), minutes(5)).await,
+            Disposition::Done(Done::AgainLater)
+        );
+        assert_eq!(
+            (
+                course.calls(Kind::Ask, "").len(),
+                course.row("A-1").await.creation.attempt.unwrap().absences
+            ),
+            (2, 1)
+        );
         course.pass(seconds(20)).await;
-        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done(Done::AgainLater));
-        assert_eq!((course.calls(Kind::Ask, "").len(), course.row("A-1").await.creation.attempt.unwrap().absences), (2, 1));
+        assert_eq!(
+            course.work(message.clone(), minutes(5)).await,
+            Disposition::Done(Done::AgainLater)
+        );
+        assert_eq!(
+            (
+                course.calls(Kind::Ask, "").len(),
+                course.row("A-1").await.creation.attempt.unwrap().absences
+            ),
+            (2, 1)
+        );
         course.pass(seconds(30)).await;
-        assert_eq!((course.calls(Kind::Ask, "").len(), course.calls(Kind::NewOrder, "").len()), (3, 2));
+        assert_eq!(
+            (course.calls(Kind::Ask, "").len(), course.calls(Kind::NewOrder, "").len()),
+            (3, 2)
+        );
         assert_eq!(course.stage("A-1").await, Stage::Created);
     });
 }
 
+/// What takes effect after its answer was given up is found and not sent again.
 #[test]
-fn what_takes_effect_after_its_answer_was_given_up_is_found_and_not_sent_again() {
+fn an_order_created_after_a_timeout_is_found_not_re_sent() {
     play(nothing_yet(), async |course| {
         is_queued(course, "A-1").await;
         course.strikes(Kind::NewOrder, "", Fate::AnswerLost);
         course.live(10).await;
-        assert_eq!((course.stage("A-1").await, course.calls(Kind::NewOrder, "").len()), (Stage::Created, 1));
+        assert_eq!(
+            (course.stage("A-1").await, course.calls(Kind::NewOrder, "").len()),
+            (Stage::Created, 1)
+        );
         assert_eq!(course.in_prima("A-1"), [Progress::Open]);
         assert_eq!(course.row("A-1").await.history.last().unwrap().note, "in Prima (Entered)");
     });
 }
 
+/// An attempt that took too long to note is not sent and not in doubt.
 #[test]
-fn an_attempt_that_took_too_long_to_note_is_not_sent_and_not_in_doubt() {
+fn an_attempt_noted_too_slowly_is_neither_sent_nor_doubted() {
     for (long, sent) in [(10, 1), (11, 0)] {
         play(nothing_yet(), async |course| {
             is_queued(course, "A-1").await;
@@ -119,11 +158,17 @@ fn an_attempt_that_took_too_long_to_note_is_not_sent_and_not_in_doubt() {
             assert_eq!(course.calls(Kind::NewOrder, "").len(), sent);
             if sent == 0 {
                 let row = course.row("A-1").await;
-                assert_eq!((row.stage, row.creation.attempt, row.creation.lease), (Stage::Queued, None, None));
+                assert_eq!(
+                    (row.stage, row.creation.attempt, row.creation.lease),
+                    (Stage::Queued, None, None)
+                );
                 course.lasts(Kind::Save, Duration::from_millis(4));
                 course.pass(minutes(1)).await;
             }
-            assert_eq!((course.stage("A-1").await, course.in_prima("A-1").len()), (Stage::Created, 1));
+            assert_eq!(
+                (course.stage("A-1").await, course.in_prima("A-1").len()),
+                (Stage::Created, 1)
+            );
         });
     }
 }
@@ -140,18 +185,30 @@ fn what_is_cancelled_while_prima_is_asked_is_not_sent() {
     });
 }
 
+/// What changes while Prima is asked is sent soon, as it is then.
 #[test]
-fn what_changes_while_prima_is_asked_is_sent_as_it_is_then_and_soon() {
+fn a_change_during_the_question_is_sent_soon_in_its_new_form() {
     play(nothing_yet(), async |course| {
         is_queued(course, "A-1").await;
-        futures_util::join!(course.deliver(), meanwhile(course, ASKING, "A-1", Happening::CancelPiece));
+        futures_util::join!(
+            course.deliver(),
+            meanwhile(course, ASKING, "A-1", Happening::CancelPiece)
+        );
         assert_eq!(course.calls(Kind::NewOrder, "").len(), 0);
         let row = course.row("A-1").await;
-        assert_eq!((row.creation.attempt, row.creation.order_number.as_deref(), row.creation.lease), (None, Some("A-1"), None));
+        assert_eq!(
+            (row.creation.attempt, row.creation.order_number.as_deref(), row.creation.lease),
+            (None, Some("A-1"), None)
+        );
         course.live(4).await;
         let row = course.row("A-1").await;
         assert_eq!((row.stage, course.in_prima("A-1").len()), (Stage::Created, 1));
-        let listed: Vec<_> = course.sale("A-1").order.live_lines().map(|line| (line.order_line_id.clone(), line.quantity)).collect();
+        let listed: Vec<_> = course
+            .sale("A-1")
+            .order
+            .live_lines()
+            .map(|line| (line.order_line_id.clone(), line.quantity))
+            .collect();
         assert_eq!(course.world.office.borrow().orders()[0].lines, listed);
     });
 }
@@ -167,19 +224,30 @@ fn what_is_cancelled_while_prima_takes_it_in_is_cancelled_there() {
             (Stage::Cancelling, Some("A-1"), true)
         );
         course.live(2).await;
-        assert_eq!((course.stage("A-1").await, course.in_prima("A-1")), (Stage::Cancelled, vec![Progress::Cancelled]));
+        assert_eq!(
+            (course.stage("A-1").await, course.in_prima("A-1")),
+            (Stage::Cancelled, vec![Progress::Cancelled])
+        );
         assert_eq!((course.told("A-1"), course.calls(Kind::CancelOrder, "").len()), ((0, 0), 1));
     });
 }
 
+/// What loses a part while Prima takes it in is created as sent, and a person reduces it.
 #[test]
-fn what_loses_a_part_while_prima_takes_it_in_is_created_as_sent_and_a_person_reduces_it() {
+fn a_part_lost_during_creation_is_left_to_a_person() {
     play(nothing_yet(), async |course| {
         is_queued(course, "A-1").await;
-        let sent: Vec<_> = course.sale("A-1").order.live_lines().map(|line| line.quantity).collect();
-        futures_util::join!(course.deliver(), meanwhile(course, SENDING, "A-1", Happening::CancelPiece));
+        let sent: Vec<_> =
+            course.sale("A-1").order.live_lines().map(|line| line.quantity).collect();
+        futures_util::join!(
+            course.deliver(),
+            meanwhile(course, SENDING, "A-1", Happening::CancelPiece)
+        );
         let row = course.row("A-1").await;
-        assert_eq!((row.stage, row.creation.order_number.as_deref()), (Stage::Created, Some("A-1")));
+        assert_eq!(
+            (row.stage, row.creation.order_number.as_deref()),
+            (Stage::Created, Some("A-1"))
+        );
         assert_eq!(row.creation.attempt.as_ref().map(|attempt| attempt.count), Some(1));
         assert_eq!(row.lines.iter().map(|line| line.quantity).collect::<Vec<_>>(), sent);
         course.live(6).await;
@@ -188,15 +256,24 @@ fn what_loses_a_part_while_prima_takes_it_in_is_created_as_sent_and_a_person_red
     });
 }
 
+/// What changes while Prima does not answer the question is tried again soon.
 #[test]
-fn what_changes_while_prima_does_not_answer_the_question_is_tried_again_soon() {
+fn a_change_during_an_unanswered_question_is_retried_soon() {
     play(nothing_yet(), async |course| {
         is_queued(course, "A-1").await;
         course.strikes(Kind::Ask, "", Fate::Fails);
-        futures_util::join!(course.deliver(), meanwhile(course, seconds(20), "A-1", Happening::Touch));
+        futures_util::join!(
+            course.deliver(),
+            meanwhile(course, seconds(20), "A-1", Happening::Touch)
+        );
         let row = course.row("A-1").await;
         assert_eq!(
-            (row.stage, row.creation.attempt, row.creation.lease, row.creation.order_number.as_deref()),
+            (
+                row.stage,
+                row.creation.attempt,
+                row.creation.lease,
+                row.creation.order_number.as_deref()
+            ),
             (Stage::Firm, None, None, Some("A-1"))
         );
         assert_eq!(course.queued(), 0, "its message is out of date");
@@ -210,22 +287,36 @@ fn what_is_cancelled_while_prima_does_not_answer_is_never_sent() {
     play(nothing_yet(), async |course| {
         is_queued(course, "A-1").await;
         course.strikes(Kind::Ask, "", Fate::Fails);
-        futures_util::join!(course.deliver(), meanwhile(course, seconds(20), "A-1", Happening::Cancel));
+        futures_util::join!(
+            course.deliver(),
+            meanwhile(course, seconds(20), "A-1", Happening::Cancel)
+        );
         course.live(25).await;
-        assert_eq!((course.stage("A-1").await, course.calls(Kind::NewOrder, "").len()), (Stage::Cancelled, 0));
+        assert_eq!(
+            (course.stage("A-1").await, course.calls(Kind::NewOrder, "").len()),
+            (Stage::Cancelled, 0)
+        );
     });
 }
 
+/// An order in doubt that changes stays in doubt until Prima is asked.
 #[test]
-fn an_order_in_doubt_that_changes_stays_in_doubt_until_prima_is_asked() {
+fn a_change_leaves_an_order_in_doubt_until_prima_is_asked() {
     play(nothing_yet(), async |course| {
         is_queued(course, "A-1").await;
         course.strikes(Kind::NewOrder, "", Fate::Fails);
         // It waits a minute for the answer.
-        futures_util::join!(course.deliver(), meanwhile(course, seconds(20), "A-1", Happening::Touch));
+        futures_util::join!(
+            course.deliver(),
+            meanwhile(course, seconds(20), "A-1", Happening::Touch)
+        );
         let row = course.row("A-1").await;
         assert_eq!(
-            (row.stage, row.creation.attempt.as_ref().map(|attempt| attempt.count), row.creation.lease),
+            (
+                row.stage,
+                row.creation.attempt.as_ref().map(|attempt| attempt.count),
+                row.creation.lease
+            ),
             (Stage::InDoubt, Some(1), None)
         );
         // Its message is out of date; the next listing sends another.
@@ -235,8 +326,9 @@ fn an_order_in_doubt_that_changes_stays_in_doubt_until_prima_is_asked() {
     });
 }
 
+/// Rules that cannot be read now are tried again, and wrong ones are told of.
 #[test]
-fn rules_that_cannot_be_read_now_are_tried_again_and_wrong_ones_are_told_of() {
+fn unreadable_rules_are_retried_and_wrong_rules_are_told() {
     play(nothing_yet(), async |course| {
         is_queued(course, "A-1").await;
         course.breaks(Kind::Rules, "");
@@ -246,9 +338,16 @@ fn rules_that_cannot_be_read_now_are_tried_again_and_wrong_ones_are_told_of() {
         course.is_mended();
         let good = course.rules.replace(Rc::new(HashMap::new()));
         course.pass(seconds(30)).await;
-        assert_eq!((kind(course, "A-1").await, course.told("A-1")), (Some(ExceptionKind::RulesMissing), (1, 1)));
+        assert_eq!(
+            (kind(course, "A-1").await, course.told("A-1")),
+            (Some(ExceptionKind::RulesMissing), (1, 1))
+        );
         let exception = course.row("A-1").await.exception.unwrap();
-        assert!(exception.reason.contains("there are none") && exception.remedy.contains("rules put harbour-uk FILE"), "{exception:?}");
+        assert!(
+            exception.reason.contains("there are none")
+                && exception.remedy.contains("rules put harbour-uk FILE"),
+            "{exception:?}"
+        );
         assert_eq!((course.calls(Kind::Ask, "").len(), course.queued()), (0, 0));
         course.rules.replace(good);
         course.changes("A-1", |row| row.enter(Stage::Firm, row.since, "an operator retries")).await;
@@ -257,8 +356,9 @@ fn rules_that_cannot_be_read_now_are_tried_again_and_wrong_ones_are_told_of() {
     });
 }
 
+/// An order in doubt waits for good rules, five minutes at a time, and is no exception.
 #[test]
-fn an_order_in_doubt_waits_for_good_rules_five_minutes_at_a_time_and_is_no_exception() {
+fn a_doubtful_order_awaits_good_rules_without_an_exception() {
     play(nothing_yet(), async |course| {
         is_queued(course, "A-1").await;
         course.strikes(Kind::NewOrder, "", Fate::AnswerLost);
@@ -270,12 +370,17 @@ fn an_order_in_doubt_waits_for_good_rules_five_minutes_at_a_time_and_is_no_excep
         assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::InDoubt, (0, 0)));
         course.rules.replace(good);
         course.pass(minutes(5)).await;
-        assert_eq!((course.stage("A-1").await, course.calls(Kind::NewOrder, "").len()), (Stage::Created, 1));
+        assert_eq!(
+            (course.stage("A-1").await, course.calls(Kind::NewOrder, "").len()),
+            (Stage::Created, 1)
+        );
     });
 }
 
+/// A Prima that answers with an error of its own is asked five times, ever later, and then a person
+/// is asked.
 #[test]
-fn a_prima_that_answers_with_an_error_of_its_own_is_asked_five_times_ever_later_and_then_a_person_is() {
+fn five_prima_errors_ever_further_apart_go_to_a_person() {
     play(nothing_yet(), async |course| {
         is_queued(course, "A-1").await;
         course.world.prima_unclear.set(true);
@@ -284,10 +389,16 @@ fn a_prima_that_answers_with_an_error_of_its_own_is_asked_five_times_ever_later_
         course.pass(minutes(2)).await;
         let asked = course.calls(Kind::Ask, "");
         assert_eq!(differences(&asked), [60, 120, 180, 240]);
-        assert_eq!((kind(course, "A-1").await, course.told("A-1")), (Some(ExceptionKind::PrimaUnclear), (1, 1)));
+        assert_eq!(
+            (kind(course, "A-1").await, course.told("A-1")),
+            (Some(ExceptionKind::PrimaUnclear), (1, 1))
+        );
         assert_eq!(course.row("A-1").await.creation.unclear_answers, 0, "a retry begins anew");
         let reason = course.row("A-1").await.exception.unwrap().reason;
-        assert!(reason.contains("order A-1") && reason.contains("The database is being saved"), "{reason}");
+        assert!(
+            reason.contains("order A-1") && reason.contains("The database is being saved"),
+            "{reason}"
+        );
         // Prima answered each time: its intake stays open.
         assert!(course.world.store.load_intake().await.unwrap().operations.is_empty());
     });
@@ -304,9 +415,15 @@ fn unclear_answers_are_forgotten_with_a_clear_one() {
         // The order stays away: it is asked for again, once.
         course.strikes(Kind::NewOrder, "", Fate::Fails);
         course.pass(minutes(3)).await;
-        assert_eq!((course.stage("A-1").await, course.row("A-1").await.creation.unclear_answers), (Stage::InDoubt, 0));
+        assert_eq!(
+            (course.stage("A-1").await, course.row("A-1").await.creation.unclear_answers),
+            (Stage::InDoubt, 0)
+        );
         course.pass(minutes(10)).await;
-        assert_eq!((course.stage("A-1").await, course.row("A-1").await.creation.unclear_answers), (Stage::Created, 0));
+        assert_eq!(
+            (course.stage("A-1").await, course.row("A-1").await.creation.unclear_answers),
+            (Stage::Created, 0)
+        );
     });
     play(nothing_yet(), async |course| {
         is_queued(course, "A-1").await;
@@ -317,12 +434,16 @@ fn unclear_answers_are_forgotten_with_a_clear_one() {
         assert!(course.row("A-1").await.creation.unclear_answers > 0);
         course.world.prima_unclear.set(false);
         course.pass(minutes(5)).await;
-        assert_eq!((course.stage("A-1").await, course.row("A-1").await.creation.unclear_answers), (Stage::Created, 0));
+        assert_eq!(
+            (course.stage("A-1").await, course.row("A-1").await.creation.unclear_answers),
+            (Stage::Created, 0)
+        );
     });
 }
 
+/// Three failures close the intake, and what is queued goes back to its row without a question.
 #[test]
-fn three_failures_close_the_intake_and_what_is_queued_goes_back_to_its_row_without_a_question() {
+fn three_failures_close_intake_and_queued_orders_go_back() {
     let at = |minute: u64| Moment(minute * 60_000);
     let mut plan = nothing_yet();
     plan.prima_down = Windows(vec![(at(0), at(60))]);
@@ -331,7 +452,10 @@ fn three_failures_close_the_intake_and_what_is_queued_goes_back_to_its_row_witho
         course.pass(seconds(40)).await;
         assert_eq!((course.calls(Kind::Ask, "").len(), closed(course).await), (2, Vec::new()));
         course.pass(seconds(30)).await;
-        assert_eq!((course.calls(Kind::Ask, "").len(), closed(course).await), (3, vec!["OrderStatus".to_owned()]));
+        assert_eq!(
+            (course.calls(Kind::Ask, "").len(), closed(course).await),
+            (3, vec!["OrderStatus".to_owned()])
+        );
         let asked = course.calls(Kind::Ask, "").len();
         course.sells_with("B-1", OrderState::Shipping, |_| {});
         course.poll().await;
@@ -340,7 +464,10 @@ fn three_failures_close_the_intake_and_what_is_queued_goes_back_to_its_row_witho
         course.changes("B-1", |row| row.enter(Stage::Queued, row.since, "queued before")).await;
         let message = course.to_create("B-1");
         assert_eq!(course.work(message, minutes(5)).await, Disposition::Done(Done::WaitsForPrima));
-        assert_eq!((course.stage("B-1").await, course.calls(Kind::Ask, "").len()), (Stage::Firm, asked));
+        assert_eq!(
+            (course.stage("B-1").await, course.calls(Kind::Ask, "").len()),
+            (Stage::Firm, asked)
+        );
     });
 }
 
@@ -352,9 +479,15 @@ fn an_order_in_doubt_keeps_its_message_while_intake_is_closed() {
         course.deliver().await;
         course.closes("OrderStatus", minutes(30)).await;
         course.pass(minutes(20)).await;
-        assert_eq!((course.stage("A-1").await, course.queued(), course.calls(Kind::Ask, "").len()), (Stage::InDoubt, 1, 1));
+        assert_eq!(
+            (course.stage("A-1").await, course.queued(), course.calls(Kind::Ask, "").len()),
+            (Stage::InDoubt, 1, 1)
+        );
         course.pass(minutes(12)).await;
-        assert_eq!((course.stage("A-1").await, course.queued(), course.calls(Kind::NewOrder, "").len()), (Stage::Created, 0, 1));
+        assert_eq!(
+            (course.stage("A-1").await, course.queued(), course.calls(Kind::NewOrder, "").len()),
+            (Stage::Created, 0, 1)
+        );
     });
 }
 
@@ -365,13 +498,27 @@ fn what_could_not_end_in_time_is_not_begun() {
         let message = course.to_create("A-1");
         course.loses_all_messages();
         let calls = course.world.effects.get();
-        assert_eq!(course.work(message.clone(), seconds(189)).await, Disposition::Done(Done::AgainLater));
-        assert_eq!((course.world.effects.get() - calls, course.queued()), (1, 1), "only the message itself");
+        assert_eq!(
+            course.work(message.clone(), seconds(189)).await,
+            Disposition::Done(Done::AgainLater)
+        );
+        assert_eq!(
+            (course.world.effects.get() - calls, course.queued()),
+            (1, 1),
+            "only the message itself"
+        );
         course.loses_all_messages();
-        // Time for three calls at the beginning, and for less than two after a question that took long.
+        // Time for three calls at the beginning, and for less than two after a question that took
+        // long.
         course.lasts(Kind::Ask, seconds(100));
-        assert_eq!(course.work(message.clone(), seconds(229)).await, Disposition::Done(Done::AgainLater));
-        assert_eq!((course.stage("A-1").await, course.calls(Kind::NewOrder, "").len()), (Stage::Queued, 0));
+        assert_eq!(
+            course.work(message.clone(), seconds(229)).await,
+            Disposition::Done(Done::AgainLater)
+        );
+        assert_eq!(
+            (course.stage("A-1").await, course.calls(Kind::NewOrder, "").len()),
+            (Stage::Queued, 0)
+        );
         course.lasts(Kind::Ask, seconds(1));
         assert_eq!(course.work(message, seconds(191)).await, Disposition::Done(Done::Created));
     });
@@ -387,10 +534,16 @@ fn a_message_is_settled_by_what_its_row_says() {
         let dispatch = OrderMessage { task: OrderTask::Dispatch, ..message.clone() };
         assert!(matches!(course.work(dispatch, minutes(5)).await, Disposition::Return(_)));
         course.breaks(Kind::Load, "row");
-        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Return(Returned::StoreUnavailable));
+        assert_eq!(
+            course.work(message.clone(), minutes(5)).await,
+            Disposition::Return(Returned::StoreUnavailable)
+        );
         course.is_mended();
         course.breaks(Kind::Save, "row");
-        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Return(Returned::StoreUnavailable));
+        assert_eq!(
+            course.work(message.clone(), minutes(5)).await,
+            Disposition::Return(Returned::StoreUnavailable)
+        );
         course.is_mended();
         // Two deliveries at once: the second finds the first at it.
         let second = async {
@@ -399,15 +552,25 @@ fn a_message_is_settled_by_what_its_row_says() {
         };
         let both = futures_util::join!(course.work(message.clone(), minutes(5)), second);
         assert_eq!(both, (Disposition::Done(Done::Created), Disposition::Done(Done::InOtherHands)));
-        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done(Done::AlreadySettled));
+        assert_eq!(
+            course.work(message.clone(), minutes(5)).await,
+            Disposition::Done(Done::AlreadySettled)
+        );
         course.changes("A-1", |row| row.listing.updated = Some(course.now())).await;
-        assert_eq!(course.work(message, minutes(5)).await, Disposition::Done(Done::OlderThanItsRow));
-        assert_eq!((course.calls(Kind::Ask, "").len(), course.calls(Kind::NewOrder, "").len()), (1, 1));
+        assert_eq!(
+            course.work(message, minutes(5)).await,
+            Disposition::Done(Done::OlderThanItsRow)
+        );
+        assert_eq!(
+            (course.calls(Kind::Ask, "").len(), course.calls(Kind::NewOrder, "").len()),
+            (1, 1)
+        );
     });
 }
 
+/// A holder that died is waited for until its lease and the clocks' difference are over.
 #[test]
-fn a_holder_that_died_is_waited_for_until_its_lease_and_the_clocks_difference_are_over() {
+fn a_dead_holders_lease_and_clock_margin_are_waited_out() {
     play(nothing_yet(), async |course| {
         is_queued(course, "A-1").await;
         let message = course.to_create("A-1");
@@ -415,11 +578,17 @@ fn a_holder_that_died_is_waited_for_until_its_lease_and_the_clocks_difference_ar
         course
             .changes("A-1", |row| {
                 row.enter(Stage::Creating, row.since, "");
-                row.creation.lease = Some(shared::domain::order::row::Lease { owner: "gone/1".to_owned(), until: course.now() });
+                row.creation.lease = Some(shared::domain::order::row::Lease {
+                    owner: "gone/1".to_owned(),
+                    until: course.now(),
+                });
             })
             .await;
         course.pass(seconds(29)).await;
-        assert_eq!(course.work(message.clone(), minutes(5)).await, Disposition::Done(Done::InOtherHands));
+        assert_eq!(
+            course.work(message.clone(), minutes(5)).await,
+            Disposition::Done(Done::InOtherHands)
+        );
         course.pass(seconds(2)).await;
         assert_eq!(course.work(message, minutes(5)).await, Disposition::Done(Done::Created));
     });
@@ -435,13 +604,20 @@ fn an_order_of_which_no_line_is_left_is_not_sent() {
                 line.quantity = 0;
             }
         }
-        assert_eq!(course.work(message, minutes(5)).await, Disposition::Done(Done::NothingLeftToCreate));
-        assert_eq!((course.stage("A-1").await, course.calls(Kind::Ask, "").len()), (Stage::Cancelled, 0));
+        assert_eq!(
+            course.work(message, minutes(5)).await,
+            Disposition::Done(Done::NothingLeftToCreate)
+        );
+        assert_eq!(
+            (course.stage("A-1").await, course.calls(Kind::Ask, "").len()),
+            (Stage::Cancelled, 0)
+        );
     });
 }
 
+/// An order whose row was lost is found by the number that Mirakl holds.
 #[test]
-fn an_order_whose_row_was_lost_is_found_by_the_number_that_mirakl_holds() {
+fn an_order_without_its_row_is_found_by_mirakls_number() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.sells("A-2");
@@ -449,7 +625,8 @@ fn an_order_whose_row_was_lost_is_found_by_the_number_that_mirakl_holds() {
         assert_eq!(course.sale("A-1").reference(), Some("A-1"));
         course.loses_its_table();
         course.poll().await;
-        // Cancelled before its message is worked off: Prima has it all the same, and has to hear of it.
+        // Cancelled before its message is worked off: Prima has it all the same, and has to hear of
+        // it.
         course.happens("A-2", Happening::Cancel);
         course.live(7).await;
         let row = course.row("A-1").await;
@@ -459,28 +636,39 @@ fn an_order_whose_row_was_lost_is_found_by_the_number_that_mirakl_holds() {
         );
         let pieces: u32 = course.sale("A-1").order.live_lines().map(|line| line.quantity).sum();
         assert_eq!(row.lines.iter().map(|line| line.quantity).sum::<u32>(), pieces);
-        assert_eq!((course.stage("A-2").await, course.in_prima("A-2")), (Stage::Cancelled, vec![Progress::Cancelled]));
+        assert_eq!(
+            (course.stage("A-2").await, course.in_prima("A-2")),
+            (Stage::Cancelled, vec![Progress::Cancelled])
+        );
         assert_eq!(course.calls(Kind::NewOrder, "").len(), 2);
     });
 }
 
+/// An order of another under the same number is not taken for the one sent from here.
 #[test]
-fn an_order_of_another_under_the_same_number_is_not_taken_for_ours() {
+fn a_foreign_order_under_the_same_number_is_not_adopted() {
     let mut plan = nothing_yet();
     plan.hand_keyed = vec!["A-1".to_owned()];
     play(plan, async |course| {
         course.world.office.borrow_mut().key_by_hand("A-1", course.now());
         course.sells("A-1");
         course.live(3).await;
-        assert_eq!((kind(course, "A-1").await, course.told("A-1")), (Some(ExceptionKind::FoundInPrima), (1, 1)));
-        assert_eq!((course.calls(Kind::NewOrder, "").len(), course.sale("A-1").reference()), (0, None));
+        assert_eq!(
+            (kind(course, "A-1").await, course.told("A-1")),
+            (Some(ExceptionKind::FoundInPrima), (1, 1))
+        );
+        assert_eq!(
+            (course.calls(Kind::NewOrder, "").len(), course.sale("A-1").reference()),
+            (0, None)
+        );
         let other = OrderKey::new(CHANNEL, "A-1");
         assert_eq!(course.world.store.holder_of("A-1").await.unwrap(), Some(other));
     });
 }
 
+/// An order that Prima refuses is told with Prima's words, unless it is there all the same.
 #[test]
-fn an_order_that_prima_refuses_is_told_with_primas_words_unless_it_is_there_all_the_same() {
+fn a_refusal_by_prima_is_quoted_unless_the_order_exists() {
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| {
             sale.order.order_lines[0].offer_sku = Some("NOSUCH-NAV-12".to_owned());
@@ -490,10 +678,15 @@ fn an_order_that_prima_refuses_is_told_with_primas_words_unless_it_is_there_all_
         let exception = row.exception.unwrap();
         assert_eq!((exception.kind, row.creation.attempt), (ExceptionKind::RejectedByPrima, None));
         assert!(exception.reason.contains("Product NOSUCH does not exist"), "{}", exception.reason);
-        assert!(exception.remedy.contains("exceptions retry harbour-uk A-1"), "{}", exception.remedy);
+        assert!(
+            exception.remedy.contains("exceptions retry harbour-uk A-1"),
+            "{}",
+            exception.remedy
+        );
         assert_eq!((course.told("A-1"), course.calls(Kind::Ask, "").len()), ((1, 1), 2));
     });
-    // Prima refuses, and then does not answer whether it has it: nobody knows, and it is asked again later.
+    // Prima refuses, and then does not answer whether it has it: nobody knows, and it is asked
+    // again later.
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| {
             sale.order.order_lines[0].offer_sku = Some("NOSUCH-NAV-12".to_owned());
@@ -513,20 +706,26 @@ fn an_order_that_prima_refuses_is_told_with_primas_words_unless_it_is_there_all_
     });
 }
 
+/// An order shipped by somebody before it was sent is told and not sent.
 #[test]
-fn an_order_shipped_by_somebody_before_it_was_sent_is_told_and_not_sent() {
+fn an_order_shipped_before_sending_is_told_and_kept_back() {
     play(nothing_yet(), async |course| {
         is_queued(course, "A-1").await;
         course.happens("A-1", Happening::Ship);
         let message = course.to_create("A-1");
         assert_eq!(course.work(message, minutes(5)).await, Disposition::Done(Done::Exception));
-        assert_eq!((kind(course, "A-1").await, course.told("A-1")), (Some(ExceptionKind::ShippedOutsidePrima), (1, 1)));
+        assert_eq!(
+            (kind(course, "A-1").await, course.told("A-1")),
+            (Some(ExceptionKind::ShippedOutsidePrima), (1, 1))
+        );
         assert_eq!(course.calls(Kind::NewOrder, "").len(), 0);
     });
 }
 
+/// An order that is cancelled while a person looks into what came of it is cancelled in Prima if it
+/// is there.
 #[test]
-fn an_order_that_is_cancelled_while_a_person_looks_into_what_came_of_it_is_cancelled_in_prima_if_it_is_there() {
+fn a_cancellation_during_a_persons_search_reaches_prima() {
     play(nothing_yet(), async |course| {
         is_queued(course, "A-1").await;
         // It reaches Prima, and Prima does not say so.
@@ -541,7 +740,10 @@ fn an_order_that_is_cancelled_while_a_person_looks_into_what_came_of_it_is_cance
         course.world.prima_unclear.set(false);
         course.changes("A-1", |row| row.enter(Stage::Firm, row.since, "an operator retries")).await;
         course.live(12).await;
-        assert_eq!((course.stage("A-1").await, course.in_prima("A-1")), (Stage::Cancelled, vec![Progress::Cancelled]));
+        assert_eq!(
+            (course.stage("A-1").await, course.in_prima("A-1")),
+            (Stage::Cancelled, vec![Progress::Cancelled])
+        );
     });
 }
 
@@ -551,7 +753,10 @@ fn what_a_person_settles_before_it_is_sent_stays_settled() {
         is_queued(course, "A-1").await;
         futures_util::join!(course.deliver(), is_settled(course, ASKING));
         course.live(25).await;
-        assert_eq!((course.stage("A-1").await, course.calls(Kind::NewOrder, "").len()), (Stage::KeyedByHand, 0));
+        assert_eq!(
+            (course.stage("A-1").await, course.calls(Kind::NewOrder, "").len()),
+            (Stage::KeyedByHand, 0)
+        );
         assert_eq!((course.queued(), course.told("A-1")), (0, (0, 0)));
     });
 }
@@ -562,8 +767,9 @@ async fn is_settled(course: &Course, after: Duration) {
     course.changes("A-1", |row| row.enter(Stage::KeyedByHand, row.since, "settled by Ann")).await;
 }
 
+/// What a person settles while Prima takes it in is told, since it may be there now.
 #[test]
-fn what_a_person_settles_while_prima_takes_it_in_is_told_since_it_is_there_now() {
+fn settling_an_order_prima_is_creating_is_told() {
     for (fate, known) in [(Fate::Goes, true), (Fate::AnswerLost, false), (Fate::Fails, false)] {
         play(nothing_yet(), async |course| {
             is_queued(course, "A-1").await;
@@ -574,15 +780,27 @@ fn what_a_person_settles_while_prima_takes_it_in_is_told_since_it_is_there_now()
             course.live(25).await;
             let row = course.row("A-1").await;
             let exception = row.exception.unwrap();
-            assert_eq!((exception.kind, course.told("A-1"), course.queued()), (ExceptionKind::SettledMeanwhile, (1, 1), 0));
-            assert_eq!((row.creation.created_at.is_some(), row.creation.order_number.as_deref()), (known, Some("A-1")));
+            assert_eq!(
+                (exception.kind, course.told("A-1"), course.queued()),
+                (ExceptionKind::SettledMeanwhile, (1, 1), 0)
+            );
+            assert_eq!(
+                (row.creation.created_at.is_some(), row.creation.order_number.as_deref()),
+                (known, Some("A-1"))
+            );
             let what = if known { "it is in Prima now" } else { "nobody knows whether it arrived" };
-            assert!(exception.reason.contains("settled as keyed-by-hand") && exception.reason.contains(what), "{}", exception.reason);
+            assert!(
+                exception.reason.contains("settled as keyed-by-hand")
+                    && exception.reason.contains(what),
+                "{}",
+                exception.reason
+            );
             assert!(exception.remedy.contains("--as created"), "{}", exception.remedy);
             assert_eq!(course.calls(Kind::NewOrder, "").len(), 1);
         });
     }
-    // Its holder dies once it has sent it, and a person settles it before anybody takes it up again.
+    // Its holder dies once it has sent it, and a person settles it before anybody takes it up
+    // again.
     play(nothing_yet(), async |course| {
         is_queued(course, "A-1").await;
         course.strikes(Kind::NewOrder, "", Fate::CrashAfter);
@@ -590,7 +808,10 @@ fn what_a_person_settles_while_prima_takes_it_in_is_told_since_it_is_there_now()
         course.deliver().await;
         is_settled(course, Duration::ZERO).await;
         assert_eq!(course.work(message, minutes(5)).await, Disposition::Done(Done::Exception));
-        assert_eq!((kind(course, "A-1").await, course.told("A-1")), (Some(ExceptionKind::SettledMeanwhile), (1, 1)));
+        assert_eq!(
+            (kind(course, "A-1").await, course.told("A-1")),
+            (Some(ExceptionKind::SettledMeanwhile), (1, 1))
+        );
     });
 }
 
@@ -600,8 +821,9 @@ async fn closed(course: &Course) -> Vec<String> {
     intake.operations.keys().filter(|name| intake.has_closed(name)).cloned().collect()
 }
 
+/// An order that Prima never takes is sent three times and is one exception, while others flow.
 #[test]
-fn an_order_that_prima_never_takes_is_sent_three_times_and_is_one_exception_while_others_flow() {
+fn a_never_taken_order_is_one_exception_after_three_tries() {
     play(nothing_yet(), async |course| {
         is_queued(course, "A-1").await;
         course.breaks(Kind::NewOrder, "A-1");
@@ -613,11 +835,26 @@ fn an_order_that_prima_never_takes_is_sent_three_times_and_is_one_exception_whil
         assert_eq!(sent.len(), 3, "{sent:?}");
         let asked = course.calls(Kind::Ask, "A-1");
         assert_eq!(asked.len(), 7, "one before the first, two after each: {asked:?}");
-        assert_eq!((kind(course, "A-1").await, course.told("A-1"), course.queued()), (Some(ExceptionKind::PrimaFault), (1, 1), 0));
+        assert_eq!(
+            (kind(course, "A-1").await, course.told("A-1"), course.queued()),
+            (Some(ExceptionKind::PrimaFault), (1, 1), 0)
+        );
         let exception = course.row("A-1").await.exception.unwrap();
-        assert!(exception.reason.contains("3 times as A-1") && exception.reason.ends_with("NewOrder: no answer"), "{}", exception.reason);
-        assert!(exception.remedy.contains("exceptions retry harbour-uk A-1"), "{}", exception.remedy);
-        assert_eq!((closed(course).await, course.events(EventKind::PrimaIntakeClosed)), (Vec::new(), Vec::new()));
+        assert!(
+            exception.reason.contains("3 times as A-1")
+                && exception.reason.ends_with("NewOrder: no answer"),
+            "{}",
+            exception.reason
+        );
+        assert!(
+            exception.remedy.contains("exceptions retry harbour-uk A-1"),
+            "{}",
+            exception.remedy
+        );
+        assert_eq!(
+            (closed(course).await, course.events(EventKind::PrimaIntakeClosed)),
+            (Vec::new(), Vec::new())
+        );
         // A person has it tried again, and it fails again: a new count.
         course.retries("A-1").await;
         course.live(60).await;
@@ -629,8 +866,9 @@ fn an_order_that_prima_never_takes_is_sent_three_times_and_is_one_exception_whil
     });
 }
 
+/// An order that Prima never took and Mirakl cancels needs nobody any more.
 #[test]
-fn an_order_that_prima_never_took_and_mirakl_cancels_needs_nobody_any_more() {
+fn a_never_taken_order_cancelled_by_mirakl_needs_nobody() {
     for readable in [true, false] {
         play(nothing_yet(), async |course| {
             is_queued(course, "A-1").await;
@@ -642,13 +880,17 @@ fn an_order_that_prima_never_took_and_mirakl_cancels_needs_nobody_any_more() {
                 course.world.shop(CHANNEL, |shop| shop.make_unreadable("A-1", course.now()));
             }
             course.live(6).await;
-            assert_eq!((course.stage("A-1").await, course.in_prima("A-1").len()), (Stage::Cancelled, 0));
+            assert_eq!(
+                (course.stage("A-1").await, course.in_prima("A-1").len()),
+                (Stage::Cancelled, 0)
+            );
         });
     }
 }
 
+/// A Prima that takes no order at all is told once by name, and what waits flows once it does.
 #[test]
-fn a_prima_that_takes_no_order_at_all_is_told_once_by_name_and_what_waits_flows_once_it_does() {
+fn a_prima_taking_no_orders_is_told_once_and_recovery_flows() {
     play(nothing_yet(), async |course| {
         course.breaks(Kind::NewOrder, "");
         for number in 1..=6 {
@@ -659,7 +901,8 @@ fn a_prima_that_takes_no_order_at_all_is_told_once_by_name_and_what_waits_flows_
         let events = course.events(EventKind::PrimaIntakeClosed);
         assert_eq!(events.len(), 1);
         assert!(
-            events[0].reason.contains("does not answer NewOrder") && events[0].reason.ends_with("NewOrder: no answer"),
+            events[0].reason.contains("does not answer NewOrder")
+                && events[0].reason.ends_with("NewOrder: no answer"),
             "{}",
             events[0].reason
         );
@@ -668,7 +911,8 @@ fn a_prima_that_takes_no_order_at_all_is_told_once_by_name_and_what_waits_flows_
         course.sells("B-1");
         course.live(180).await;
         assert!(
-            course.row("B-1").await.listing.acknowledged_at.is_some() && course.in_prima("B-1").is_empty(),
+            course.row("B-1").await.listing.acknowledged_at.is_some()
+                && course.in_prima("B-1").is_empty(),
             "it is accepted all the same, and waits"
         );
         let sent = course.calls(Kind::NewOrder, "").len();
@@ -680,51 +924,82 @@ fn a_prima_that_takes_no_order_at_all_is_told_once_by_name_and_what_waits_flows_
         course.is_mended();
         course.live(30).await;
         for id in ["A-1", "A-2", "A-3", "A-4", "A-5", "A-6", "B-1"] {
-            assert_eq!((course.stage(id).await, course.in_prima(id).len()), (Stage::Created, 1), "{id}");
+            assert_eq!(
+                (course.stage(id).await, course.in_prima(id).len()),
+                (Stage::Created, 1),
+                "{id}"
+            );
         }
-        assert_eq!((closed(course).await, course.events(EventKind::PrimaIntakeOpened).len()), (Vec::new(), 1));
+        assert_eq!(
+            (closed(course).await, course.events(EventKind::PrimaIntakeOpened).len()),
+            (Vec::new(), 1)
+        );
     });
 }
 
+/// An order whose question is never answered is an exception and closes nothing.
 #[test]
-fn an_order_whose_question_is_never_answered_is_an_exception_and_closes_nothing() {
+fn an_unanswerable_order_is_excepted_with_intake_left_open() {
     play(nothing_yet(), async |course| {
         is_queued(course, "A-1").await;
         course.breaks(Kind::Ask, "A-1");
         course.sells("B-1");
         course.live(30).await;
         assert_eq!(course.stage("B-1").await, Stage::Created);
-        assert_eq!((kind(course, "A-1").await, course.told("A-1"), course.queued()), (Some(ExceptionKind::PrimaUnclear), (1, 1), 0));
+        assert_eq!(
+            (kind(course, "A-1").await, course.told("A-1"), course.queued()),
+            (Some(ExceptionKind::PrimaUnclear), (1, 1), 0)
+        );
         let exception = course.row("A-1").await.exception.unwrap();
-        assert!(exception.reason.contains("no answer to the question for order A-1"), "{}", exception.reason);
-        assert_eq!((course.calls(Kind::Ask, "A-1").len(), course.calls(Kind::NewOrder, "A-1").len()), (5, 0));
-        assert_eq!((closed(course).await, course.events(EventKind::PrimaIntakeClosed)), (Vec::new(), Vec::new()));
+        assert!(
+            exception.reason.contains("no answer to the question for order A-1"),
+            "{}",
+            exception.reason
+        );
+        assert_eq!(
+            (course.calls(Kind::Ask, "A-1").len(), course.calls(Kind::NewOrder, "A-1").len()),
+            (5, 0)
+        );
+        assert_eq!(
+            (closed(course).await, course.events(EventKind::PrimaIntakeClosed)),
+            (Vec::new(), Vec::new())
+        );
     });
 }
 
+/// An order whose row was lost keeps what was found, though it changes while Prima is asked.
 #[test]
-fn an_order_whose_row_was_lost_keeps_what_was_found_though_it_changes_while_prima_is_asked() {
+fn a_recovered_row_keeps_its_finding_through_a_change() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.live(4).await;
-        let sent: Vec<_> = course.sale("A-1").order.live_lines().map(|line| line.quantity).collect();
+        let sent: Vec<_> =
+            course.sale("A-1").order.live_lines().map(|line| line.quantity).collect();
         course.loses_its_table();
         course.poll().await;
         assert_eq!(course.stage("A-1").await, Stage::Queued);
-        futures_util::join!(course.deliver(), meanwhile(course, ASKING, "A-1", Happening::CancelPiece));
+        futures_util::join!(
+            course.deliver(),
+            meanwhile(course, ASKING, "A-1", Happening::CancelPiece)
+        );
         let row = course.row("A-1").await;
         assert_eq!(
             (row.stage, row.creation.order_number.as_deref(), row.creation.referenced_at.is_some()),
             (Stage::Created, Some("A-1"), true)
         );
-        assert_eq!(row.lines.iter().map(|line| line.quantity).collect::<Vec<_>>(), sent, "as Prima has it");
+        assert_eq!(
+            row.lines.iter().map(|line| line.quantity).collect::<Vec<_>>(),
+            sent,
+            "as Prima has it"
+        );
         course.live(6).await;
         assert_eq!(kind(course, "A-1").await, Some(ExceptionKind::LineCancelledAfterCreation));
     });
 }
 
+/// What others note while Prima is asked and what was learned both stand.
 #[test]
-fn what_others_note_while_prima_is_asked_and_what_was_learned_both_stand() {
+fn notes_made_during_a_question_stand_beside_its_answer() {
     let noted = async |course: &Course, wait: Duration| {
         tokio::time::sleep(wait).await;
         course.changes("A-1", |row| row.listing.adopted = true).await;
@@ -736,7 +1011,12 @@ fn what_others_note_while_prima_is_asked_and_what_was_learned_both_stand() {
         futures_util::join!(course.deliver(), noted(course, ASKING));
         let row = course.row("A-1").await;
         assert_eq!(
-            (row.stage, row.creation.unclear_answers, row.listing.adopted, row.creation.order_number.as_deref()),
+            (
+                row.stage,
+                row.creation.unclear_answers,
+                row.listing.adopted,
+                row.creation.order_number.as_deref()
+            ),
             (Stage::Queued, 1, true, Some("A-1"))
         );
     });
@@ -746,7 +1026,10 @@ fn what_others_note_while_prima_is_asked_and_what_was_learned_both_stand() {
         course.lasts(Kind::Save, seconds(11));
         futures_util::join!(course.deliver(), noted(course, seconds(25)));
         let row = course.row("A-1").await;
-        assert_eq!((row.stage, row.creation.attempt, row.listing.adopted), (Stage::Queued, None, true));
+        assert_eq!(
+            (row.stage, row.creation.attempt, row.listing.adopted),
+            (Stage::Queued, None, true)
+        );
         assert_eq!(course.calls(Kind::NewOrder, "").len(), 0);
     });
     // A person settles it while Prima does not answer.
@@ -755,7 +1038,9 @@ fn what_others_note_while_prima_is_asked_and_what_was_learned_both_stand() {
         course.strikes(Kind::Ask, "", Fate::Fails);
         let person = async {
             tokio::time::sleep(seconds(20)).await;
-            course.changes("A-1", |row| row.enter(Stage::KeyedByHand, row.since, "settled by Ann")).await;
+            course
+                .changes("A-1", |row| row.enter(Stage::KeyedByHand, row.since, "settled by Ann"))
+                .await;
         };
         futures_util::join!(course.deliver(), person);
         course.live(25).await;

@@ -15,8 +15,9 @@ use system_tests::simulation::plan::{Moment, Windows};
 use system_tests::world::base::beginning;
 use system_tests::world::fate::{Fate, Kind};
 
+/// Every fifth listing is by state alone, and so is the next after one that left something behind.
 #[test]
-fn every_fifth_listing_is_by_state_alone_and_the_next_after_one_that_left_something_behind() {
+fn full_listings_come_every_fifth_time_and_after_leftovers() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.live(11).await;
@@ -40,8 +41,9 @@ fn every_fifth_listing_is_by_state_alone_and_the_next_after_one_that_left_someth
     });
 }
 
+/// What could not be listed at all is listed by state alone next.
 #[test]
-fn what_could_not_be_listed_at_all_is_listed_by_state_alone_next() {
+fn a_failed_listing_is_followed_by_one_by_state_alone() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.live(2).await;
@@ -53,8 +55,9 @@ fn what_could_not_be_listed_at_all_is_listed_by_state_alone_next() {
     });
 }
 
+/// A minute is not done while what was looked up by its id is not known and recorded.
 #[test]
-fn a_minute_is_not_done_while_what_was_looked_up_by_its_id_is_not_known_and_recorded() {
+fn a_minute_stays_open_until_orders_sought_by_id_are_recorded() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.sells("A-2");
@@ -80,8 +83,9 @@ fn a_minute_is_not_done_while_what_was_looked_up_by_its_id_is_not_known_and_reco
     });
 }
 
+/// Without an order there is no mark to list from but the take-over.
 #[test]
-fn without_an_order_there_is_no_mark_to_list_from_but_the_take_over() {
+fn the_first_mark_without_orders_is_the_take_over() {
     let mut plan = nothing_yet();
     plan.channels[0].take_over_from = shared::kit::clock::after(beginning(), minutes(60));
     play(plan, async |course| {
@@ -113,8 +117,9 @@ fn a_window_reaches_back_two_minutes_behind_the_latest_change() {
     });
 }
 
+/// A marketplace that allows a listing in fifteen minutes gets no more.
 #[test]
-fn a_marketplace_that_allows_a_listing_in_fifteen_minutes_gets_no_more() {
+fn a_listing_limit_of_fifteen_minutes_is_respected() {
     let mut plan = nothing_yet();
     plan.channels[0].listing_interval_minutes = 15;
     play(plan, async |course| {
@@ -124,7 +129,8 @@ fn a_marketplace_that_allows_a_listing_in_fifteen_minutes_gets_no_more() {
             skipped += usize::from(report.skipped == Some(Skipped::NotDue));
             course.pass(minutes(1)).await;
         }
-        let listed: Vec<_> = course.calls(Kind::List, "").iter().map(|at| at.as_secs() / 60).collect();
+        let listed: Vec<_> =
+            course.calls(Kind::List, "").iter().map(|at| at.as_secs() / 60).collect();
         assert_eq!((listed, skipped), (vec![0, 15, 30, 45], 42));
     });
 }
@@ -157,8 +163,9 @@ fn a_schedule_that_comes_a_little_early_is_due_all_the_same() {
     });
 }
 
+/// Without memory a channel is polled by state alone, and a slow one keeps to the clock.
 #[test]
-fn without_memory_a_channel_is_polled_by_state_alone_and_a_slow_one_keeps_to_the_clock() {
+fn a_poll_without_memory_goes_by_state_and_by_the_clock() {
     let mut plan = nothing_yet();
     plan.channels[0].listing_interval_minutes = 15;
     play(plan, async |course| {
@@ -182,8 +189,9 @@ fn without_memory_a_channel_is_polled_by_state_alone_and_a_slow_one_keeps_to_the
     });
 }
 
+/// A memory that takes longer than three seconds is not waited for.
 #[test]
-fn a_memory_that_takes_longer_than_three_seconds_is_not_waited_for() {
+fn a_poll_waits_three_seconds_at_most_for_its_memory() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.lasts(Kind::Load, seconds(10));
@@ -194,12 +202,16 @@ fn a_memory_that_takes_longer_than_three_seconds_is_not_waited_for() {
     });
 }
 
+/// A channel that another run is at is left to it until that run must have ended.
 #[test]
-fn a_channel_that_another_run_is_at_is_left_to_it_until_that_run_must_have_ended() {
+fn a_channel_in_another_runs_hands_is_left_until_that_ends() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         let mut state = course.poll_state().await;
-        state.lease = Some(Lease { owner: "another run".to_owned(), until: after(course.now(), seconds(55)) });
+        state.lease = Some(Lease {
+            owner: "another run".to_owned(),
+            until: after(course.now(), seconds(55)),
+        });
         course.world.store.save_poll(CHANNEL, &mut state).await.unwrap();
         assert_eq!(course.poll().await.skipped, Some(Skipped::OtherRun));
         course.pass(seconds(54)).await;
@@ -217,7 +229,10 @@ fn two_runs_that_begin_at_once_list_once() {
         course.sells("A-1");
         let (one, other) = futures_util::join!(course.poll(), course.poll());
         let skipped = [one.skipped, other.skipped];
-        assert!(skipped.contains(&None) && skipped.contains(&Some(Skipped::OtherRun)), "{skipped:?}");
+        assert!(
+            skipped.contains(&None) && skipped.contains(&Some(Skipped::OtherRun)),
+            "{skipped:?}"
+        );
         assert_eq!(course.calls(Kind::Accept, "").len(), 1);
     });
 }
@@ -232,8 +247,9 @@ fn a_mode_that_is_off_calls_nothing() {
     });
 }
 
+/// What left the open states unseen is looked up by its id with the next full listing.
 #[test]
-fn what_left_the_open_states_unseen_is_looked_up_by_its_id_with_the_next_full_listing() {
+fn orders_gone_unseen_are_sought_by_id_after_a_full_listing() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.live(2).await;
@@ -247,7 +263,13 @@ fn what_left_the_open_states_unseen_is_looked_up_by_its_id_with_the_next_full_li
         assert_eq!(course.listings()[before..], [true]);
         assert_eq!(course.stage("A-1").await, Stage::Shipped);
         let by_id = |course: &system_tests::simulation::course::Course| {
-            course.world.calls.borrow().iter().filter(|call| call.kind == Kind::List && call.about.contains(" 1 ids")).count()
+            course
+                .world
+                .calls
+                .borrow()
+                .iter()
+                .filter(|call| call.kind == Kind::List && call.about.contains(" 1 ids"))
+                .count()
         };
         assert_eq!(by_id(course), 1);
         course.live(6).await;
@@ -255,8 +277,9 @@ fn what_left_the_open_states_unseen_is_looked_up_by_its_id_with_the_next_full_li
     });
 }
 
+/// Orders that wait for Prima are looked up only when one may try.
 #[test]
-fn orders_that_wait_for_prima_are_looked_up_only_when_one_may_try() {
+fn look_ups_of_waiting_orders_happen_only_when_one_may_try() {
     let at = |minute: u64| Moment(minute * 60_000);
     let mut plan = nothing_yet();
     plan.prima_down = Windows(vec![(at(0), at(60))]);
@@ -268,17 +291,28 @@ fn orders_that_wait_for_prima_are_looked_up_only_when_one_may_try() {
         course.live(12).await;
         let intake = course.world.store.load_intake().await.unwrap();
         assert!(intake.is_closed());
-        // Sold while intake is closed: accepted at once, and kept as a row without any question to Prima.
+        // Sold while intake is closed: accepted at once, and kept as a row without any question to
+        // Prima.
         let asked = course.calls(Kind::Ask, "").len();
         let by_id = || course.calls(Kind::List, "harbour-uk 0 states").len();
         let before = by_id();
         course.sells("B-1");
         course.live(2).await;
-        assert_eq!((course.sale("B-1").order.order_state, course.stage("B-1").await), (OrderState::Shipping, Stage::Firm));
+        assert_eq!(
+            (course.sale("B-1").order.order_state, course.stage("B-1").await),
+            (OrderState::Shipping, Stage::Firm)
+        );
         course.live(30).await;
         let probes = course.calls(Kind::Ask, "").len() - asked;
-        assert!((2..=4).contains(&probes), "{probes} questions in half an hour, with a probe in ten minutes");
-        assert!((2..=5).contains(&(by_id() - before)), "{} look-ups for {probes} probes", by_id() - before);
+        assert!(
+            (2..=4).contains(&probes),
+            "{probes} questions in half an hour, with a probe in ten minutes"
+        );
+        assert!(
+            (2..=5).contains(&(by_id() - before)),
+            "{} look-ups for {probes} probes",
+            by_id() - before
+        );
         course.live(40).await;
         for order in ["A-1", "A-2", "A-3", "B-1"] {
             assert_eq!(course.stage(order).await, Stage::Created, "{order}");
@@ -288,8 +322,9 @@ fn orders_that_wait_for_prima_are_looked_up_only_when_one_may_try() {
     });
 }
 
+/// A hundred orders at most are looked up by their ids, and the rest with the next full listing.
 #[test]
-fn a_hundred_orders_at_most_are_looked_up_by_their_ids_and_the_rest_with_the_next_full_listing() {
+fn look_ups_by_id_stop_at_a_hundred_for_each_full_listing() {
     play(nothing_yet(), async |course| {
         let ids: Vec<String> = (0..130).map(|number| format!("A-{number:03}")).collect();
         for id in &ids {
@@ -302,8 +337,12 @@ fn a_hundred_orders_at_most_are_looked_up_by_their_ids_and_the_rest_with_the_nex
         }
         let looked_up = || {
             let calls = course.world.calls.borrow();
-            let by_id = calls.iter().filter(|call| call.kind == Kind::List && !call.about.contains(" 0 ids"));
-            by_id.map(|call| call.about.split(' ').nth(3).unwrap().parse::<usize>().unwrap()).collect::<Vec<_>>()
+            let by_id = calls
+                .iter()
+                .filter(|call| call.kind == Kind::List && !call.about.contains(" 0 ids"));
+            by_id
+                .map(|call| call.about.split(' ').nth(3).unwrap().parse::<usize>().unwrap())
+                .collect::<Vec<_>>()
         };
         assert_eq!(looked_up(), Vec::<usize>::new());
         course.live(16).await;
@@ -314,14 +353,19 @@ fn a_hundred_orders_at_most_are_looked_up_by_their_ids_and_the_rest_with_the_nex
     });
 }
 
+/// A poll that hangs is ended two seconds before its function, and the next goes on.
 #[test]
-fn a_poll_that_hangs_is_ended_two_seconds_before_its_function_and_the_next_goes_on() {
+fn a_hanging_poll_ends_before_its_function_does() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.lasts(Kind::List, minutes(5));
         let began = course.now();
         let report = course.poll().await;
-        assert_eq!((report.counts.get("poll_failed_time"), report.completed), (Some(&1), false), "{report:?}");
+        assert_eq!(
+            (report.counts.get("poll_failed_time"), report.completed),
+            (Some(&1), false),
+            "{report:?}"
+        );
         assert_eq!(course.now().duration_since(began).as_secs(), 53);
         course.lasts(Kind::List, seconds(1));
         course.pass(seconds(7)).await;
@@ -330,8 +374,9 @@ fn a_poll_that_hangs_is_ended_two_seconds_before_its_function_and_the_next_goes_
     });
 }
 
+/// A full listing that does not fit into one run goes on in the next where it stopped.
 #[test]
-fn a_full_listing_that_does_not_fit_into_one_run_goes_on_in_the_next_where_it_stopped() {
+fn a_long_full_listing_resumes_in_the_next_run() {
     play(nothing_yet(), async |course| {
         for number in 0..250 {
             course.sells(&format!("A-{number:03}"));
@@ -345,7 +390,11 @@ fn a_full_listing_that_does_not_fit_into_one_run_goes_on_in_the_next_where_it_st
         // First what waits for acceptance alone, then the rest of the listing.
         let report = course.poll().await;
         assert_eq!((report.pages, report.acknowledged, report.completed), (2, 60, true));
-        let offsets: Vec<_> = course.list_calls().iter().map(|about| about.rsplit(' ').next().unwrap().to_owned()).collect();
+        let offsets: Vec<_> = course
+            .list_calls()
+            .iter()
+            .map(|about| about.rsplit(' ').next().unwrap().to_owned())
+            .collect();
         assert_eq!(offsets[..4], ["0", "90", "0", "180"]);
         course.lasts(Kind::List, Duration::from_millis(80));
         course.pass(seconds(25)).await;
@@ -362,19 +411,28 @@ fn a_full_listing_that_does_not_fit_into_one_run_goes_on_in_the_next_where_it_st
             let report = course.poll().await;
             completed += usize::from(report.completed);
             course.pass(seconds(5)).await;
-            assert!(course.sale(&id).accepted_by_connector.is_some() || report.pages == 2, "{id}: {report:?}");
+            assert!(
+                course.sale(&id).accepted_by_connector.is_some() || report.pages == 2,
+                "{id}: {report:?}"
+            );
         }
         assert!(completed >= 8, "{completed} of 12");
         let state = course.poll_state().await;
         let age = course.now().duration_since(state.full_completed_at.unwrap());
-        assert!(age.as_secs() < 600, "the latest complete listing of all that is open is {age:#} old");
+        assert!(
+            age.as_secs() < 600,
+            "the latest complete listing of all that is open is {age:#} old"
+        );
     });
 }
 
+/// Orders that waited for Prima go on once it is back, whatever the listings do.
 #[test]
-fn orders_that_waited_for_prima_go_on_once_it_is_back_whatever_the_listings_do() {
+fn waiting_orders_resume_with_prima_even_under_call_limits() {
     let at = |minute: u64| Moment(minute * 60_000);
-    for (calls, other_every) in [(1, None), (2, None), (2, Some(seconds(31))), (3, Some(seconds(20)))] {
+    for (calls, other_every) in
+        [(1, None), (2, None), (2, Some(seconds(31))), (3, Some(seconds(20)))]
+    {
         let mut plan = nothing_yet();
         plan.prima_down = Windows(vec![(at(20), at(50))]);
         plan.manners.probe_interval_seconds = 60;
@@ -388,23 +446,33 @@ fn orders_that_waited_for_prima_go_on_once_it_is_back_whatever_the_listings_do()
                 course.sells(&format!("B-{number:02}"));
             }
             course.live(30).await;
-            let firm = course.world.store.orders_in(CHANNEL, Stage::Firm.name(), 100).await.unwrap();
+            let firm =
+                course.world.store.orders_in(CHANNEL, Stage::Firm.name(), 100).await.unwrap();
             assert!(firm.len() >= 55, "{} wait for Prima", firm.len());
-            // A probe within a minute or two, then all of them; each listing may have to leave its turn to another.
+            // A probe within a minute or two, then all of them; each listing may have to leave its
+            // turn to another.
             course.live(6).await;
             for number in 0..60 {
-                assert_eq!(course.stage(&format!("B-{number:02}")).await, Stage::Created, "{calls} calls, another each {other_every:?}");
+                assert_eq!(
+                    course.stage(&format!("B-{number:02}")).await,
+                    Stage::Created,
+                    "{calls} calls, another each {other_every:?}"
+                );
             }
             course.live(40).await;
             let full = course.poll_state().await.full_completed_at.unwrap();
             let age = course.now().duration_since(full);
-            assert!(other_every.is_some() || age.as_secs() < 900, "{calls} calls: the latest full listing is {age:#} old");
+            assert!(
+                other_every.is_some() || age.as_secs() < 900,
+                "{calls} calls: the latest full listing is {age:#} old"
+            );
         });
     }
 }
 
+/// A limit that would be waited for too long ends the run, and one that is over soon does not.
 #[test]
-fn a_limit_that_would_be_waited_for_too_long_ends_the_run_and_one_that_is_over_soon_does_not() {
+fn a_long_rate_limit_ends_the_run_and_a_short_one_does_not() {
     play(nothing_yet(), async |course| {
         course.limits(1, seconds(55), None);
         course.sells("A-1");
@@ -423,8 +491,9 @@ fn a_limit_that_would_be_waited_for_too_long_ends_the_run_and_one_that_is_over_s
     });
 }
 
+/// A channel whose open orders are never listed whole is told of after fifteen minutes and once.
 #[test]
-fn a_channel_whose_open_orders_are_never_listed_whole_is_told_of_after_fifteen_minutes_and_once() {
+fn a_channel_never_listed_whole_is_told_once_after_a_while() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.live(2).await;
@@ -434,7 +503,11 @@ fn a_channel_whose_open_orders_are_never_listed_whole_is_told_of_after_fifteen_m
         course.live(30).await;
         let events = course.events(EventKind::ChannelNotListed);
         assert_eq!(events.len(), 1, "{events:?}");
-        assert!(events[0].reason.contains("no complete listing of all its open orders"), "{}", events[0].reason);
+        assert!(
+            events[0].reason.contains("no complete listing of all its open orders"),
+            "{}",
+            events[0].reason
+        );
         assert!(events[0].needs_person);
         course.is_mended();
         course.live(30).await;
@@ -452,17 +525,25 @@ fn pages_shorter_than_asked_hide_no_order() {
             course.world.shop(CHANNEL, |shop| shop.longest_page = longest_page);
             course.sells("A-119");
             course.live(2).await;
-            assert!(course.sale("A-119").accepted_by_connector.is_some(), "pages of {longest_page}");
+            assert!(
+                course.sale("A-119").accepted_by_connector.is_some(),
+                "pages of {longest_page}"
+            );
             course.live(8).await;
             for number in 0..120 {
-                assert_eq!(course.stage(&format!("A-{number:03}")).await, Stage::Created, "pages of {longest_page}");
+                assert_eq!(
+                    course.stage(&format!("A-{number:03}")).await,
+                    Stage::Created,
+                    "pages of {longest_page}"
+                );
             }
         });
     }
 }
 
+/// A state that is not known is told once, and such orders starve nobody.
 #[test]
-fn a_state_that_is_not_known_is_told_once_and_such_orders_starve_nobody() {
+fn an_unknown_state_is_told_once_and_starves_no_order() {
     play(nothing_yet(), async |course| {
         let ids: Vec<String> = (0..110).map(|number| format!("A-{number:03}")).collect();
         for id in &ids {
@@ -473,26 +554,38 @@ fn a_state_that_is_not_known_is_told_once_and_such_orders_starve_nobody() {
         course.live(3).await;
         for id in &ids {
             course.world.shop(CHANNEL, |shop| {
-                shop.change(id, |sale| sale.order.order_state = OrderState::Other("WAITING_SELLER_CHECK".to_owned()));
+                shop.change(id, |sale| {
+                    sale.order.order_state = OrderState::Other("WAITING_SELLER_CHECK".to_owned())
+                });
             });
         }
         // Cancelled while no window showed it.
-        course.world.shop(CHANNEL, |shop| shop.change("Z-1", |sale| sale.order.order_state = OrderState::Canceled));
+        course.world.shop(CHANNEL, |shop| {
+            shop.change("Z-1", |sale| sale.order.order_state = OrderState::Canceled)
+        });
         course.live(10).await;
         assert_eq!(course.stage("Z-1").await, Stage::Cancelled);
         assert_eq!(course.stage(&ids[0]).await, Stage::Created);
         let events = course.events(EventKind::UnknownValue);
         assert_eq!(events.len(), 1, "{events:?}");
-        assert!(events[0].reason.contains("order_state WAITING_SELLER_CHECK") && events[0].needs_person, "{events:?}");
+        assert!(
+            events[0].reason.contains("order_state WAITING_SELLER_CHECK") && events[0].needs_person,
+            "{events:?}"
+        );
         // One value more, on a line this time; and what a line is may hold no customer's data.
         course.world.shop(CHANNEL, |shop| {
-            shop.change(&ids[1], |sale| sale.order.order_lines[0].order_line_state = Some(OrderState::Other("RIPENING".to_owned())));
+            shop.change(&ids[1], |sale| {
+                sale.order.order_lines[0].order_line_state =
+                    Some(OrderState::Other("RIPENING".to_owned()))
+            });
         });
         course.live(20).await;
         assert_eq!(course.events(EventKind::UnknownValue).len(), 2);
         // They are asked for as long as they are open, and go on once their state is known.
         for id in &ids {
-            course.world.shop(CHANNEL, |shop| shop.change(id, |sale| sale.order.order_state = OrderState::Shipped));
+            course.world.shop(CHANNEL, |shop| {
+                shop.change(id, |sale| sale.order.order_state = OrderState::Shipped)
+            });
         }
         course.live(12).await;
         for id in &ids {
@@ -506,18 +599,27 @@ fn a_field_that_is_done_without_is_told_once() {
     play(nothing_yet(), async |course| {
         let odd = || vec![r#"shipping_deadline in form "99.99.9999""#.to_owned()];
         for id in ["A-1", "A-2"] {
-            course.sells_with(id, OrderState::WaitingAcceptance, |sale| sale.order.unread_fields = odd());
+            course.sells_with(id, OrderState::WaitingAcceptance, |sale| {
+                sale.order.unread_fields = odd()
+            });
         }
         course.live(10).await;
         let events = course.events(EventKind::UnknownValue);
         assert_eq!(events.len(), 1, "{events:?}");
-        assert!(events[0].reason.contains("shipping_deadline in form") && events[0].needs_person, "{events:?}");
-        assert_eq!((course.stage("A-1").await, course.stage("A-2").await), (Stage::Created, Stage::Created));
+        assert!(
+            events[0].reason.contains("shipping_deadline in form") && events[0].needs_person,
+            "{events:?}"
+        );
+        assert_eq!(
+            (course.stage("A-1").await, course.stage("A-2").await),
+            (Stage::Created, Stage::Created)
+        );
     });
 }
 
+/// Firm orders in a state that is not known keep no other from Prima.
 #[test]
-fn firm_orders_in_a_state_that_is_not_known_keep_no_other_from_prima() {
+fn unknown_states_of_firm_orders_block_no_other_order() {
     let at = |minute: u64| Moment(minute * 60_000);
     let mut plan = nothing_yet();
     plan.prima_down = Windows(vec![(at(0), at(20))]);
@@ -532,7 +634,10 @@ fn firm_orders_in_a_state_that_is_not_known_keep_no_other_from_prima() {
         for id in &ids[..120] {
             if course.stage(id).await == Stage::Firm {
                 course.world.shop(CHANNEL, |shop| {
-                    shop.change(id, |sale| sale.order.order_state = OrderState::Other("WAITING_SELLER_CHECK".to_owned()));
+                    shop.change(id, |sale| {
+                        sale.order.order_state =
+                            OrderState::Other("WAITING_SELLER_CHECK".to_owned())
+                    });
                 });
             }
         }
@@ -543,7 +648,9 @@ fn firm_orders_in_a_state_that_is_not_known_keep_no_other_from_prima() {
         assert_eq!(course.stage(&ids[50]).await, Stage::Firm);
         assert_eq!(course.events(EventKind::UnknownValue).len(), 1);
         for id in &ids[..120] {
-            course.world.shop(CHANNEL, |shop| shop.change(id, |sale| sale.order.order_state = OrderState::Shipping));
+            course.world.shop(CHANNEL, |shop| {
+                shop.change(id, |sale| sale.order.order_state = OrderState::Shipping)
+            });
         }
         course.live(8).await;
         for id in &ids {
@@ -552,8 +659,9 @@ fn firm_orders_in_a_state_that_is_not_known_keep_no_other_from_prima() {
     });
 }
 
+/// A refusal that happened before the channel was first listed is told.
 #[test]
-fn a_refusal_that_happened_before_the_channel_was_first_listed_is_told() {
+fn a_refusal_before_the_first_listing_is_still_told() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.pass(minutes(301)).await;
@@ -561,28 +669,40 @@ fn a_refusal_that_happened_before_the_channel_was_first_listed_is_told() {
         course.sells("A-2");
         course.live(3).await;
         let events = course.events(EventKind::AcceptanceWindowMissed);
-        assert_eq!(events.iter().map(|event| event.order.as_deref()).collect::<Vec<_>>(), [Some("A-1")]);
+        assert_eq!(
+            events.iter().map(|event| event.order.as_deref()).collect::<Vec<_>>(),
+            [Some("A-1")]
+        );
         course.live(12).await;
         assert_eq!(course.events(EventKind::AcceptanceWindowMissed).len(), 1);
-        assert_eq!((course.stage("A-1").await, course.stage("A-2").await), (Stage::Refused, Stage::Created));
+        assert_eq!(
+            (course.stage("A-1").await, course.stage("A-2").await),
+            (Stage::Refused, Stage::Created)
+        );
     });
 }
 
+/// An order whose date of change disappears is created all the same.
 #[test]
-fn an_order_whose_date_of_change_disappears_is_created_all_the_same() {
+fn a_vanished_date_of_change_does_not_prevent_creation() {
     play(nothing_yet(), async |course| {
-        course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| sale.debit_after = Some(minutes(3)));
+        course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| {
+            sale.debit_after = Some(minutes(3))
+        });
         course.live(2).await;
         assert!(course.row("A-1").await.listing.updated.is_some());
         course.pass(minutes(2)).await;
-        course.world.shop(CHANNEL, |shop| shop.change("A-1", |sale| sale.order.last_updated_date = None));
+        course
+            .world
+            .shop(CHANNEL, |shop| shop.change("A-1", |sale| sale.order.last_updated_date = None));
         course.live(10).await;
         assert_eq!(course.stage("A-1").await, Stage::Created);
     });
 }
 
+/// A lost message is sent again after minutes, and one that is late by intent is not.
 #[test]
-fn a_lost_message_is_sent_again_after_minutes_and_one_that_is_late_by_intent_is_not() {
+fn lost_messages_are_re_sent_but_deliberately_late_ones_wait() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.poll().await;
@@ -593,7 +713,8 @@ fn a_lost_message_is_sent_again_after_minutes_and_one_that_is_late_by_intent_is_
         assert_eq!(course.stage("A-1").await, Stage::Created);
         assert_eq!(course.calls(Kind::Send, "A-1").len(), 2);
     });
-    // In doubt, and asked for again when Prima can no longer be at it: that message is waited for, however late it comes.
+    // In doubt, and asked for again when Prima can no longer be at it: that message is waited for,
+    // however late it comes.
     let mut plan = nothing_yet();
     plan.manners.longest_execution_seconds = 840;
     play(plan, async |course| {

@@ -1,4 +1,5 @@
-//! Which rights a key has, asked of the simulator over HTTP: without an effect, whatever the answer.
+//! Which rights a key has, asked of the simulator over HTTP: without an effect, whatever the
+//! answer.
 
 use std::time::Duration;
 
@@ -21,8 +22,10 @@ impl ApiKeys for OneKey {
 }
 
 /// Every operation that a flow may need, and whether it is one of shops that ship in parts.
-const OPERATIONS: [&str; 14] =
-    ["OR11", "OR21", "OR04", "OR23", "OR24", "ST01", "ST11", "OR28", "OR30", "PC01", "SH21", "SH12", "STO01", "OF21"];
+const OPERATIONS: [&str; 14] = [
+    "OR11", "OR21", "OR04", "OR23", "OR24", "ST01", "ST11", "OR28", "OR30", "PC01", "SH21", "SH12",
+    "STO01", "OF21",
+];
 
 #[tokio::test]
 async fn a_probe_tells_which_rights_are_missing_and_changes_nothing() {
@@ -40,25 +43,52 @@ async fn a_probe_tells_which_rights_are_missing_and_changes_nothing() {
     }))
     .unwrap();
     let directory = HttpDirectory::new(OneKey, SystemClock);
-    let client = directory.client_of(channel.shop(), after(SystemClock.now(), Duration::from_secs(60))).unwrap();
-    http.post(format!("{url}/simulator/orders")).json(&json!({"shop_id": 2001, "count": 3})).send().await.unwrap();
-    let state = async || http.get(format!("{url}/simulator/state")).send().await.unwrap().json::<Value>().await.unwrap();
+    let client = directory
+        .client_of(channel.shop(), after(SystemClock.now(), Duration::from_secs(60)))
+        .unwrap();
+    http.post(format!("{url}/simulator/orders"))
+        .json(&json!({"shop_id": 2001, "count": 3}))
+        .send()
+        .await
+        .unwrap();
+    let state = async || {
+        http.get(format!("{url}/simulator/state"))
+            .send()
+            .await
+            .unwrap()
+            .json::<Value>()
+            .await
+            .unwrap()
+    };
     let before = state().await;
     for operation in OPERATIONS {
         assert_eq!(client.probe(operation).await, Probed::There, "{operation}");
     }
-    let put = async |rights: Value| http.put(format!("{url}/simulator/rights")).json(&rights).send().await.unwrap().status().as_u16();
+    let put = async |rights: Value| {
+        http.put(format!("{url}/simulator/rights"))
+            .json(&rights)
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    };
     for (status, said) in [(403, "HTTP 403 Forbidden"), (401, "HTTP 401 Unauthorized")] {
         for operation in OPERATIONS {
             // STO01 is probed by its sister, which needs the same right.
             let refused = if operation == "STO01" { "STO02" } else { operation };
             assert_eq!(put(json!({"refused": {refused: status}})).await, 204);
-            let Probed::Missing(told) = client.probe(operation).await else { panic!("{operation} is refused with {status}") };
+            let Probed::Missing(told) = client.probe(operation).await else {
+                panic!("{operation} is refused with {status}")
+            };
             assert!(told.starts_with(said), "{operation}: {told}");
         }
     }
     // A key that may read orders and accept them, and nothing else.
-    assert_eq!(put(json!({"roles": ["ROLE_PARTNER_ORDER_READ", "ROLE_PARTNER_ORDER_ACCEPT"]})).await, 204);
+    assert_eq!(
+        put(json!({"roles": ["ROLE_PARTNER_ORDER_READ", "ROLE_PARTNER_ORDER_ACCEPT"]})).await,
+        204
+    );
     let mut there = Vec::new();
     for operation in OPERATIONS {
         there.extend((client.probe(operation).await == Probed::There).then_some(operation));

@@ -1,4 +1,5 @@
-//! What is refunded before it left: a marketplace cancels so what is paid. It is not created, or cancelled in Prima, or told once.
+//! What is refunded before it left: a marketplace cancels so what is paid. It is not created, or
+//! cancelled in Prima, or told once.
 
 use std::time::Duration;
 
@@ -14,7 +15,10 @@ use system_tests::simulation::plan::Plan;
 use system_tests::world::fate::Kind;
 
 fn cannot_cancel() -> Plan {
-    Plan { manners: PrimaManners { cancel_order: false, ..PrimaManners::default() }, ..nothing_yet() }
+    Plan {
+        manners: PrimaManners { cancel_order: false, ..PrimaManners::default() },
+        ..nothing_yet()
+    }
 }
 
 /// Pieces of each line that Prima was told.
@@ -28,7 +32,10 @@ fn pieces_in_prima(course: &Course, id: &str) -> Vec<u32> {
 async fn is_created(course: &Course, id: &str) {
     course.sells(id);
     course.live(3).await;
-    assert_eq!((course.in_prima(id), course.stage(id).await), (vec![Progress::Open], Stage::Created));
+    assert_eq!(
+        (course.in_prima(id), course.stage(id).await),
+        (vec![Progress::Open], Stage::Created)
+    );
 }
 
 #[test]
@@ -36,15 +43,25 @@ fn pieces_that_are_refunded_before_creation_are_not_created() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.poll().await;
-        let ordered: Vec<_> = course.sale("A-1").order.live_lines().map(|line| line.quantity).collect();
+        let ordered: Vec<_> =
+            course.sale("A-1").order.live_lines().map(|line| line.quantity).collect();
         course.happens("A-1", Happening::RefundPiece);
         course.live(3).await;
         let sale = course.sale("A-1");
-        let left: Vec<_> = sale.order.order_lines.iter().map(|line| sale.left_of(line)).filter(|pieces| *pieces > 0).collect();
+        let left: Vec<_> = sale
+            .order
+            .order_lines
+            .iter()
+            .map(|line| sale.left_of(line))
+            .filter(|pieces| *pieces > 0)
+            .collect();
         assert_eq!(pieces_in_prima(course, "A-1"), left);
         assert_eq!(left.iter().sum::<u32>() + 1, ordered.iter().sum::<u32>());
         assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Created, (0, 0)));
-        assert_eq!(course.row("A-1").await.lines.iter().map(|line| line.quantity).sum::<u32>(), left.iter().sum::<u32>());
+        assert_eq!(
+            course.row("A-1").await.lines.iter().map(|line| line.quantity).sum::<u32>(),
+            left.iter().sum::<u32>()
+        );
     });
 }
 
@@ -54,7 +71,8 @@ fn goodwill_changes_nothing_before_creation_or_after_it() {
         course.sells_with("A-1", OrderState::Shipping, |_| {});
         course.happens("A-1", Happening::Goodwill);
         course.live(3).await;
-        let ordered: Vec<_> = course.sale("A-1").order.live_lines().map(|line| line.quantity).collect();
+        let ordered: Vec<_> =
+            course.sale("A-1").order.live_lines().map(|line| line.quantity).collect();
         assert_eq!(pieces_in_prima(course, "A-1"), ordered);
         is_created(course, "A-2").await;
         course.happens("A-2", Happening::Goodwill);
@@ -72,19 +90,27 @@ fn a_piece_that_is_refunded_after_creation_is_told_once() {
         course.happens("A-1", Happening::RefundPiece);
         course.live(12).await;
         let exception = course.row("A-1").await.exception.unwrap();
-        assert_eq!((exception.kind, course.told("A-1")), (ExceptionKind::LineCancelledAfterCreation, (1, 1)));
-        // A person reduces the order and settles it: the same refund says nothing more. The rest is refunded: cancelled in Prima.
+        assert_eq!(
+            (exception.kind, course.told("A-1")),
+            (ExceptionKind::LineCancelledAfterCreation, (1, 1))
+        );
+        // A person reduces the order and settles it: the same refund says nothing more. The rest is
+        // refunded: cancelled in Prima.
         course.changes("A-1", |row| row.enter(Stage::Created, row.since, "settled by Ann")).await;
         course.live(7).await;
         assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Created, (1, 1)));
         course.happens("A-1", Happening::RefundAll);
         course.live(3).await;
-        assert_eq!((course.stage("A-1").await, course.in_prima("A-1")), (Stage::Cancelled, vec![Progress::Cancelled]));
+        assert_eq!(
+            (course.stage("A-1").await, course.in_prima("A-1")),
+            (Stage::Cancelled, vec![Progress::Cancelled])
+        );
     });
 }
 
+/// An order that is refunded as a whole is cancelled in Prima, however it ends in Mirakl.
 #[test]
-fn an_order_that_is_refunded_as_a_whole_is_cancelled_in_prima_however_it_ends_in_mirakl() {
+fn a_fully_refunded_order_is_cancelled_in_prima_either_way() {
     for ends in [None, Some(Happening::Close), Some(Happening::EnterRefunded)] {
         play(nothing_yet(), async |course| {
             is_created(course, "A-1").await;
@@ -93,17 +119,27 @@ fn an_order_that_is_refunded_as_a_whole_is_cancelled_in_prima_however_it_ends_in
                 course.happens("A-1", end);
             }
             course.live(8).await;
-            assert_eq!((course.stage("A-1").await, course.in_prima("A-1")), (Stage::Cancelled, vec![Progress::Cancelled]), "{ends:?}");
-            assert_eq!((course.calls(Kind::CancelOrder, "").len(), course.told("A-1")), (1, (0, 0)), "{ends:?}");
+            assert_eq!(
+                (course.stage("A-1").await, course.in_prima("A-1")),
+                (Stage::Cancelled, vec![Progress::Cancelled]),
+                "{ends:?}"
+            );
+            assert_eq!(
+                (course.calls(Kind::CancelOrder, "").len(), course.told("A-1")),
+                (1, (0, 0)),
+                "{ends:?}"
+            );
         });
     }
 }
 
+/// A refunded order that Prima cannot cancel or has sent is told at once.
 #[test]
-fn a_refunded_order_that_prima_cannot_cancel_or_has_sent_is_told_at_once() {
-    for (plan, leaves, kind) in
-        [(cannot_cancel(), false, ExceptionKind::CancelledAfterCreation), (nothing_yet(), true, ExceptionKind::CancelledAfterDispatch)]
-    {
+fn a_refunded_order_beyond_cancelling_is_told_at_once() {
+    for (plan, leaves, kind) in [
+        (cannot_cancel(), false, ExceptionKind::CancelledAfterCreation),
+        (nothing_yet(), true, ExceptionKind::CancelledAfterDispatch),
+    ] {
         play(plan, async |course| {
             is_created(course, "A-1").await;
             if leaves {
@@ -113,7 +149,11 @@ fn a_refunded_order_that_prima_cannot_cancel_or_has_sent_is_told_at_once() {
             course.live(2).await;
             let exception = course.row("A-1").await.exception.unwrap();
             assert_eq!((exception.kind, course.told("A-1")), (kind, (1, 1)));
-            assert!(exception.reason.starts_with("Mirakl refunded the order"), "{}", exception.reason);
+            assert!(
+                exception.reason.starts_with("Mirakl refunded the order"),
+                "{}",
+                exception.reason
+            );
             course.happens("A-1", Happening::Close);
             course.live(12).await;
             assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Exception, (1, 1)));
@@ -121,19 +161,24 @@ fn a_refunded_order_that_prima_cannot_cancel_or_has_sent_is_told_at_once() {
     }
 }
 
+/// An order that is refunded when it is first seen is not created.
 #[test]
-fn an_order_that_is_refunded_when_it_is_first_seen_is_not_created() {
+fn an_order_first_seen_refunded_is_never_created() {
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::Shipping, |_| {});
         course.happens("A-1", Happening::RefundAll);
         course.live(3).await;
-        assert_eq!((course.stage("A-1").await, course.told("A-1"), course.in_prima("A-1")), (Stage::Cancelled, (0, 0), vec![]));
+        assert_eq!(
+            (course.stage("A-1").await, course.told("A-1"), course.in_prima("A-1")),
+            (Stage::Cancelled, (0, 0), vec![])
+        );
         assert_eq!(course.calls(Kind::NewOrder, "").len(), 0);
     });
 }
 
+/// An order that waits for Prima and is refunded and closed is over, and it was not shipped.
 #[test]
-fn an_order_that_waits_for_prima_and_is_refunded_and_closed_is_over_and_was_not_shipped() {
+fn a_waiting_order_refunded_and_closed_ends_unshipped() {
     play(nothing_yet(), async |course| {
         course.breaks(Kind::Ask, "");
         course.sells("A-1");
@@ -143,13 +188,17 @@ fn an_order_that_waits_for_prima_and_is_refunded_and_closed_is_over_and_was_not_
         course.live(8).await;
         course.is_mended();
         course.live(10).await;
-        assert_eq!((course.stage("A-1").await, course.told("A-1"), course.in_prima("A-1")), (Stage::Cancelled, (0, 0), vec![]));
+        assert_eq!(
+            (course.stage("A-1").await, course.told("A-1"), course.in_prima("A-1")),
+            (Stage::Cancelled, (0, 0), vec![])
+        );
         assert_eq!(course.calls(Kind::NewOrder, "").len(), 0);
     });
 }
 
+/// A refund while the order is being sent is found as soon as the order is there.
 #[test]
-fn a_refund_while_the_order_is_being_sent_is_found_as_soon_as_it_is_there() {
+fn a_refund_during_sending_is_found_once_the_order_exists() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.poll().await;
@@ -164,13 +213,20 @@ fn a_refund_while_the_order_is_being_sent_is_found_as_soon_as_it_is_there() {
     });
 }
 
+/// A refund that nobody saw before the order was told as shipped is told once.
 #[test]
-fn a_refund_that_nobody_saw_before_the_order_was_told_as_shipped_is_told_once() {
+fn an_unseen_refund_before_shipping_is_told_once() {
     play(nothing_yet(), async |course| {
-        // Prima sends it, and Mirakl is told, before a listing shows the refund; of another one after it had left.
+        // Prima sends it, and Mirakl is told, before a listing shows the refund; of another one
+        // after it had left.
         let leaves = async |course: &Course, id: &str| {
-            let parcel = Parcel { dispatch: "D-1".to_owned(), found_at: course.now(), ..Parcel::default() };
-            let left = Dispatch { parcels: vec![parcel], ended_at: Some(course.now()), ..Dispatch::default() };
+            let parcel =
+                Parcel { dispatch: "D-1".to_owned(), found_at: course.now(), ..Parcel::default() };
+            let left = Dispatch {
+                parcels: vec![parcel],
+                ended_at: Some(course.now()),
+                ..Dispatch::default()
+            };
             let at = course.now();
             course
                 .changes(id, |row| {
@@ -192,14 +248,29 @@ fn a_refund_that_nobody_saw_before_the_order_was_told_as_shipped_is_told_once() 
         course.look_is_due().await;
         course.live(8).await;
         let exception = course.row("A-1").await.exception.unwrap();
-        assert_eq!((exception.kind, course.told("A-1")), (ExceptionKind::CancelledAfterDispatch, (1, 1)));
-        assert_eq!((course.stage("A-2").await, course.told("A-2")), (Stage::Shipped, (0, 0)), "a return");
+        assert_eq!(
+            (exception.kind, course.told("A-1")),
+            (ExceptionKind::CancelledAfterDispatch, (1, 1))
+        );
+        assert_eq!(
+            (course.stage("A-2").await, course.told("A-2")),
+            (Stage::Shipped, (0, 0)),
+            "a return"
+        );
         let now = course.now();
-        course.changes("A-1", |row| row.settle(Stage::Shipped, now, "settled by Ann: the parcel comes back")).await;
+        course
+            .changes("A-1", |row| {
+                row.settle(Stage::Shipped, now, "settled by Ann: the parcel comes back")
+            })
+            .await;
         course.happens("A-1", Happening::Touch);
         course.look_is_due().await;
         course.live(8).await;
-        assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Shipped, (1, 1)), "once");
+        assert_eq!(
+            (course.stage("A-1").await, course.told("A-1")),
+            (Stage::Shipped, (1, 1)),
+            "once"
+        );
     });
 }
 
@@ -213,7 +284,10 @@ fn a_return_is_nobodys_trouble() {
         course.happens("A-1", Happening::RefundAll);
         course.happens("A-1", Happening::Close);
         course.live(7).await;
-        assert_eq!((course.stage("A-1").await, course.told("A-1"), course.in_prima("A-1")), (Stage::Shipped, (0, 0), vec![Progress::Open]));
+        assert_eq!(
+            (course.stage("A-1").await, course.told("A-1"), course.in_prima("A-1")),
+            (Stage::Shipped, (0, 0), vec![Progress::Open])
+        );
         // The same, when nobody looked between.
         is_created(course, "A-2").await;
         course.happens("A-2", Happening::Ship);

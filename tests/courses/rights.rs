@@ -1,5 +1,6 @@
-//! Rights that a key lacks, and outages of hours: told once, tried less and less often, one message an order, and everything goes on by
-//! itself afterwards. Deadlines are told whatever stands in the way.
+//! Rights that a key lacks, and outages of hours: told once, tried less and less often, one message
+//! an order, and everything goes on by itself afterwards. Deadlines are told whatever stands in the
+//! way.
 
 use std::time::Duration;
 
@@ -21,13 +22,27 @@ fn plain() -> [DispatchRules; 2] {
 
 /// One channel cancels what will not be sent, the other refunds it.
 fn settling() -> [DispatchRules; 2] {
-    let cancel = DispatchRules { short_lines: ShortLines::Cancel, cancel_reason_code: Some("OOS".into()), ..DispatchRules::default() };
-    let refund = DispatchRules { short_lines: ShortLines::Refund, refund_reason_code: Some("OOS".into()), ..DispatchRules::default() };
+    let cancel = DispatchRules {
+        short_lines: ShortLines::Cancel,
+        cancel_reason_code: Some("OOS".into()),
+        ..DispatchRules::default()
+    };
+    let refund = DispatchRules {
+        short_lines: ShortLines::Refund,
+        refund_reason_code: Some("OOS".into()),
+        ..DispatchRules::default()
+    };
     [cancel, refund]
 }
 
 /// Hours of a refused operation, with 20 orders: `channels` need it.
-async fn is_refused_for_hours(course: &Course, operation: &'static str, status: u16, channels: usize, short: bool) {
+async fn is_refused_for_hours(
+    course: &Course,
+    operation: &'static str,
+    status: u16,
+    channels: usize,
+    short: bool,
+) {
     course.refuses(operation, status);
     course.everything_leaves(short);
     course.live(60).await;
@@ -41,11 +56,20 @@ async fn is_refused_for_hours(course: &Course, operation: &'static str, status: 
     let told = course.events(EventKind::KeyRefused, operation);
     assert_eq!(told.len(), channels, "{operation}: {told:?}");
     for (_, event) in &told {
-        assert!(event.needs_person && event.reason.contains("ROLE_") && event.reason.contains(&status.to_string()), "{}", event.reason);
+        assert!(
+            event.needs_person
+                && event.reason.contains("ROLE_")
+                && event.reason.contains(&status.to_string()),
+            "{}",
+            event.reason
+        );
     }
     assert!(in_sixth <= 8 * channels as u64, "{operation}: {in_sixth} calls in an hour");
     // A wait may end on either side of the hour.
-    assert!(in_sixth <= in_second + channels as u64, "{operation}: {in_second} calls in the second hour, {in_sixth} in the sixth");
+    assert!(
+        in_sixth <= in_second + channels as u64,
+        "{operation}: {in_second} calls in the second hour, {in_sixth} in the sixth"
+    );
     assert!(
         sent_in_sixth <= sent_in_second + 20,
         "{operation}: {sent_in_second} messages in the second hour, {sent_in_sixth} in the sixth"
@@ -53,52 +77,93 @@ async fn is_refused_for_hours(course: &Course, operation: &'static str, status: 
     let (waiting, most) = course.queued();
     // The copy that comes later is sent before the message that failed is deleted.
     assert!(waiting <= 20 && most <= 2, "{operation}: {waiting} messages, {most} of one order");
-    assert!(course.latest.borrow().oldest_untold > Duration::from_secs(5 * 3600), "{operation}: {:?}", course.latest.borrow());
-    assert!(course.shipped() < 20, "{operation}: only those that do not need it are shipped: {}", course.shipped());
+    assert!(
+        course.latest.borrow().oldest_untold > Duration::from_secs(5 * 3600),
+        "{operation}: {:?}",
+        course.latest.borrow()
+    );
+    assert!(
+        course.shipped() < 20,
+        "{operation}: only those that do not need it are shipped: {}",
+        course.shipped()
+    );
     course.permits(operation);
     // The longest wait of the right, and that of an order behind it.
     course.live(25).await;
     if short {
         // What is refunded whole is never shipped, and Mirakl lists no part of it as sent.
-        let left: Vec<_> = course.rows().into_iter().filter(|row| !matches!(row.stage, Stage::Shipped | Stage::Cancelled)).collect();
-        assert!(left.is_empty(), "{operation} works again: {:?}", left.iter().map(|row| row.history.last()).collect::<Vec<_>>());
+        let left: Vec<_> = course
+            .rows()
+            .into_iter()
+            .filter(|row| !matches!(row.stage, Stage::Shipped | Stage::Cancelled))
+            .collect();
+        assert!(
+            left.is_empty(),
+            "{operation} works again: {:?}",
+            left.iter().map(|row| row.history.last()).collect::<Vec<_>>()
+        );
     } else {
-        assert_eq!((course.shipped(), course.in_stage(Stage::Shipped)), (20, 20), "{operation} works again");
+        assert_eq!(
+            (course.shipped(), course.in_stage(Stage::Shipped)),
+            (20, 20),
+            "{operation} works again"
+        );
     }
     assert_eq!((course.queued().0, course.latest.borrow().oldest_untold), (0, Duration::ZERO));
     course.live(60).await;
-    assert_eq!(course.events(EventKind::KeyRefused, operation).len(), channels, "{operation}: once");
+    assert_eq!(
+        course.events(EventKind::KeyRefused, operation).len(),
+        channels,
+        "{operation}: once"
+    );
 }
 
+/// A missing right to tell tracking is told once and waits politely.
 #[test]
-fn a_missing_right_to_tell_tracking_is_told_once_and_waits_politely() {
-    play_dispatches(20, plain(), async |course| is_refused_for_hours(course, "OR23", 403, 1, false).await);
+fn a_missing_tracking_right_is_told_once_and_retried_gently() {
+    play_dispatches(20, plain(), async |course| {
+        is_refused_for_hours(course, "OR23", 403, 1, false).await
+    });
 }
 
 #[test]
 fn a_missing_right_to_ship_is_told_once_and_waits_politely() {
-    play_dispatches(20, plain(), async |course| is_refused_for_hours(course, "OR24", 401, 1, false).await);
+    play_dispatches(20, plain(), async |course| {
+        is_refused_for_hours(course, "OR24", 401, 1, false).await
+    });
 }
 
+/// A missing right to make shipments is told once and waits politely.
 #[test]
-fn a_missing_right_to_make_shipments_is_told_once_and_waits_politely() {
-    play_dispatches(20, plain(), async |course| is_refused_for_hours(course, "ST01", 403, 1, false).await);
+fn a_missing_shipment_right_is_told_once_and_retried_gently() {
+    play_dispatches(20, plain(), async |course| {
+        is_refused_for_hours(course, "ST01", 403, 1, false).await
+    });
 }
 
+/// A missing right to cancel pieces is told once and waits politely.
 #[test]
-fn a_missing_right_to_cancel_pieces_is_told_once_and_waits_politely() {
-    play_dispatches(20, settling(), async |course| is_refused_for_hours(course, "OR30", 403, 1, true).await);
+fn a_missing_cancel_right_is_told_once_and_retried_gently() {
+    play_dispatches(20, settling(), async |course| {
+        is_refused_for_hours(course, "OR30", 403, 1, true).await
+    });
 }
 
+/// A missing right to refund pieces is told once and waits politely.
 #[test]
-fn a_missing_right_to_refund_pieces_is_told_once_and_waits_politely() {
-    play_dispatches(20, settling(), async |course| is_refused_for_hours(course, "OR28", 403, 1, true).await);
+fn a_missing_refund_right_is_told_once_and_retried_gently() {
+    play_dispatches(20, settling(), async |course| {
+        is_refused_for_hours(course, "OR28", 403, 1, true).await
+    });
 }
 
+/// A missing right to read the marketplace's carriers is told once and waits politely.
 #[test]
-fn a_missing_right_to_read_the_marketplaces_carriers_is_told_once_and_waits_politely() {
+fn a_missing_carrier_list_right_is_told_once_and_waits_gently() {
     for operation in ["SH21", "SH12", "PC01"] {
-        play_dispatches(20, plain(), async |course| is_refused_for_hours(course, operation, 403, 2, false).await);
+        play_dispatches(20, plain(), async |course| {
+            is_refused_for_hours(course, operation, 403, 2, false).await
+        });
     }
 }
 
@@ -136,33 +201,51 @@ fn a_near_deadline_is_told_of_what_left_and_cannot_be_shipped() {
         for row in course.rows() {
             let told = course.events(EventKind::ShipByDeadlineNear, &row.key.order_id);
             assert_eq!(told.len(), 1, "{}: {told:?}", row.key);
-            let warn_at = shared::kit::clock::before(row.listing.shipping_deadline.unwrap(), DispatchRules::default().warn_before());
+            let warn_at = shared::kit::clock::before(
+                row.listing.shipping_deadline.unwrap(),
+                DispatchRules::default().warn_before(),
+            );
             let late = told[0].0.duration_since(warn_at);
             // Clocks are off by up to ten seconds.
-            assert!(late.as_secs() >= -10 && late.as_mins() <= 20, "{}: {late:?} after {warn_at}", row.key);
+            assert!(
+                late.as_secs() >= -10 && late.as_mins() <= 20,
+                "{}: {late:?} after {warn_at}",
+                row.key
+            );
         }
     });
 }
 
+/// Hours of an outage leave one message for each order and no more calls than before.
 #[test]
-fn hours_of_an_outage_leave_one_message_an_order_and_no_more_calls_than_before() {
+fn a_long_outage_adds_neither_messages_nor_calls() {
     play_dispatches(20, plain(), async |course| {
         course.live(1).await;
         course.is_down(true);
         course.everything_leaves(false);
         let mut hours = Vec::new();
         for _hour in 0..8 {
-            let (sent, calls) = (course.sent(), course.calls("OR23") + course.calls("ST01") + course.calls("PC01"));
+            let (sent, calls) =
+                (course.sent(), course.calls("OR23") + course.calls("ST01") + course.calls("PC01"));
             course.live(60).await;
-            hours.push((course.sent() - sent, course.calls("OR23") + course.calls("ST01") + course.calls("PC01") - calls));
+            hours.push((
+                course.sent() - sent,
+                course.calls("OR23") + course.calls("ST01") + course.calls("PC01") - calls,
+            ));
         }
         // The first hour begins before the marketplace's first answer is missed.
         let (first, last) = (hours[1], hours[7]);
-        assert!(last.0 <= first.0 && last.1 <= first.1, "messages and calls by the hour: {hours:?}");
+        assert!(
+            last.0 <= first.0 && last.1 <= first.1,
+            "messages and calls by the hour: {hours:?}"
+        );
         assert!(last.0 <= 20 * 13, "once in five minutes for each order: {hours:?}");
         assert!(course.queued() <= (20, 2), "{:?}", course.queued());
         // What the alarm watches: the age of the oldest that Mirakl was not told of.
-        assert!(course.latest.borrow().knows_ages() && course.latest.borrow().oldest_untold > Duration::from_secs(7 * 3600));
+        assert!(
+            course.latest.borrow().knows_ages()
+                && course.latest.borrow().oldest_untold > Duration::from_secs(7 * 3600)
+        );
         course.is_down(false);
         course.live(6).await;
         assert_eq!((course.shipped(), course.queued().0), (20, 0));
@@ -170,8 +253,9 @@ fn hours_of_an_outage_leave_one_message_an_order_and_no_more_calls_than_before()
     });
 }
 
+/// A lost message is sent again within minutes, and one that nobody works off is not piled up.
 #[test]
-fn a_lost_message_is_sent_again_within_minutes_and_one_that_nobody_works_off_is_not_piled_up() {
+fn lost_messages_are_replaced_and_unread_ones_do_not_pile_up() {
     play_dispatches(10, plain(), async |course| {
         course.works.set(false);
         course.everything_leaves(false);
@@ -191,12 +275,20 @@ fn a_lost_message_is_sent_again_within_minutes_and_one_that_nobody_works_off_is_
         let calls = course.calls("OR24") + course.calls("ST01");
         course.works.set(true);
         course.live(2).await;
-        assert_eq!((course.shipped(), course.queued().0, course.calls("OR24") + course.calls("ST01") - calls), (10, 0, 10));
+        assert_eq!(
+            (
+                course.shipped(),
+                course.queued().0,
+                course.calls("OR24") + course.calls("ST01") - calls
+            ),
+            (10, 0, 10)
+        );
     });
 }
 
+/// A missing right to accept is told once with its name and hides no window.
 #[test]
-fn a_missing_right_to_accept_is_told_once_with_its_name_and_hides_no_window() {
+fn a_missing_accept_right_is_told_once_without_hiding_windows() {
     play(nothing_yet(), async |course| {
         for number in 0..5 {
             course.sells(&format!("A-{number}"));
@@ -205,8 +297,15 @@ fn a_missing_right_to_accept_is_told_once_with_its_name_and_hides_no_window() {
         course.live(60).await;
         let told = course.events(EventKind::KeyRefused);
         assert_eq!(told.len(), 1, "{told:?}");
-        assert_eq!((told[0].channel.as_deref(), told[0].severity, told[0].needs_person), (Some(CHANNEL), Severity::Critical, true));
-        assert!(told[0].reason.contains("OR21") && told[0].reason.contains("ROLE_PARTNER_ORDER_ACCEPT"), "{}", told[0].reason);
+        assert_eq!(
+            (told[0].channel.as_deref(), told[0].severity, told[0].needs_person),
+            (Some(CHANNEL), Severity::Critical, true)
+        );
+        assert!(
+            told[0].reason.contains("OR21") && told[0].reason.contains("ROLE_PARTNER_ORDER_ACCEPT"),
+            "{}",
+            told[0].reason
+        );
         let calls = course.calls(Kind::Accept, "").len();
         assert!(calls <= 5 + 60, "one a minute, whatever waits: {calls}");
         // A quarter of the window is left after 225 minutes.
@@ -214,7 +313,11 @@ fn a_missing_right_to_accept_is_told_once_with_its_name_and_hides_no_window() {
         assert_eq!(course.events(EventKind::AcceptanceWindowNearlyOver).len(), 5);
         course.permits();
         course.live(1).await;
-        let accepted = (0..5).filter(|number| course.sale(&format!("A-{number}")).order.order_state == OrderState::Shipping).count();
+        let accepted = (0..5)
+            .filter(|number| {
+                course.sale(&format!("A-{number}")).order.order_state == OrderState::Shipping
+            })
+            .count();
         assert_eq!(accepted, 5, "all of them in the first minute");
         course.live(5).await;
         assert!(course.poll_state().await.refused.is_empty());
@@ -222,16 +325,24 @@ fn a_missing_right_to_accept_is_told_once_with_its_name_and_hides_no_window() {
     });
 }
 
+/// A missing right to write references is told once and holds nothing up.
 #[test]
-fn a_missing_right_to_write_references_is_told_once_and_holds_nothing_up() {
+fn a_missing_reference_right_is_told_once_and_delays_nothing() {
     play(nothing_yet(), async |course| {
         course.refuses("OR04", 401);
         course.sells("A-1");
         course.live(120).await;
-        assert_eq!((course.stage("A-1").await, course.row("A-1").await.creation.referenced_at), (Stage::Created, None));
+        assert_eq!(
+            (course.stage("A-1").await, course.row("A-1").await.creation.referenced_at),
+            (Stage::Created, None)
+        );
         let told = course.events(EventKind::KeyRefused);
         assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].reason.contains("OR04") && told[0].reason.contains("ROLE_PARTNER_ORDER_EDIT"), "{}", told[0].reason);
+        assert!(
+            told[0].reason.contains("OR04") && told[0].reason.contains("ROLE_PARTNER_ORDER_EDIT"),
+            "{}",
+            told[0].reason
+        );
         let calls = course.calls(Kind::Reference, "").len();
         course.live(60).await;
         assert!(course.calls(Kind::Reference, "").len() - calls <= 7, "{calls}");
@@ -240,13 +351,17 @@ fn a_missing_right_to_write_references_is_told_once_and_holds_nothing_up() {
         assert_eq!(course.stage("B-1").await, Stage::Created, "everything else flows");
         course.permits();
         course.live(12).await;
-        assert!(course.row("A-1").await.creation.referenced_at.is_some() && course.row("B-1").await.creation.referenced_at.is_some());
+        assert!(
+            course.row("A-1").await.creation.referenced_at.is_some()
+                && course.row("B-1").await.creation.referenced_at.is_some()
+        );
         assert_eq!(course.events(EventKind::KeyRefused).len(), 1);
     });
 }
 
+/// References that fail as a whole are told once and hold nothing up.
 #[test]
-fn references_that_fail_as_a_whole_are_told_once_and_hold_nothing_up() {
+fn wholly_failing_references_are_told_once_and_delay_nothing() {
     for status in [200, 400, 404, 500] {
         play(nothing_yet(), async |course| {
             course.refuses("OR04", status);
@@ -256,18 +371,33 @@ fn references_that_fail_as_a_whole_are_told_once_and_hold_nothing_up() {
             course.live(10).await;
             let told = course.events(EventKind::OperationFails);
             assert_eq!(told.len(), 1, "{told:?}");
-            let said = ["OR04 has failed 5 times", &format!("HTTP {status}"), "orders that wait for theirs: 1 (the oldest created at"];
-            assert!(told[0].needs_person && said.iter().all(|words| told[0].reason.contains(words)), "{}", told[0].reason);
+            let said = [
+                "OR04 has failed 5 times",
+                &format!("HTTP {status}"),
+                "orders that wait for theirs: 1 (the oldest created at",
+            ];
+            assert!(
+                told[0].needs_person && said.iter().all(|words| told[0].reason.contains(words)),
+                "{}",
+                told[0].reason
+            );
             assert!(told[0].remedy.contains("goes on by itself"), "{}", told[0].remedy);
             let calls = course.calls(Kind::Reference, "").len();
             course.live(60).await;
             assert!(course.calls(Kind::Reference, "").len() - calls <= 7, "{calls}");
             course.sells("B-1");
             course.live(3).await;
-            assert_eq!((course.stage("A-1").await, course.stage("B-1").await), (Stage::Created, Stage::Created), "everything else flows");
+            assert_eq!(
+                (course.stage("A-1").await, course.stage("B-1").await),
+                (Stage::Created, Stage::Created),
+                "everything else flows"
+            );
             course.permits();
             course.live(12).await;
-            assert!(course.row("A-1").await.creation.referenced_at.is_some() && course.row("B-1").await.creation.referenced_at.is_some());
+            assert!(
+                course.row("A-1").await.creation.referenced_at.is_some()
+                    && course.row("B-1").await.creation.referenced_at.is_some()
+            );
             assert!(course.poll_state().await.refused.is_empty(), "it is over");
             assert_eq!(course.events(EventKind::OperationFails).len(), 1, "once");
             course.refuses("OR04", status);
@@ -278,8 +408,9 @@ fn references_that_fail_as_a_whole_are_told_once_and_hold_nothing_up() {
     }
 }
 
+/// A marketplace that does not answer at all is told once, and not for its references too.
 #[test]
-fn a_marketplace_that_does_not_answer_at_all_is_told_once_and_not_for_its_references_too() {
+fn a_silent_marketplace_is_told_once_and_covers_references() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.live(3).await;
@@ -289,13 +420,20 @@ fn a_marketplace_that_does_not_answer_at_all_is_told_once_and_not_for_its_refere
         course.live(90).await;
         course.is_mended();
         course.live(15).await;
-        assert_eq!((course.events(EventKind::OperationFails).len(), course.events(EventKind::ChannelNotListed).len()), (0, 1));
+        assert_eq!(
+            (
+                course.events(EventKind::OperationFails).len(),
+                course.events(EventKind::ChannelNotListed).len()
+            ),
+            (0, 1)
+        );
         assert!(course.row("A-1").await.creation.referenced_at.is_some());
     });
 }
 
+/// What a marketplace demands and nobody can read is told once and asked for politely.
 #[test]
-fn what_a_marketplace_demands_and_nobody_can_read_is_told_once_and_asked_for_politely() {
+fn unreadable_marketplace_demands_are_told_once_and_re_asked() {
     for (operation, status) in [("SH21", 200), ("SH12", 404), ("PC01", 200)] {
         play_dispatches(20, plain(), async |course| {
             course.refuses(operation, status);
@@ -306,22 +444,39 @@ fn what_a_marketplace_demands_and_nobody_can_read_is_told_once_and_asked_for_pol
             let told = course.events(EventKind::OperationFails, operation);
             assert_eq!(told.len(), 2, "one of each channel: {told:?}");
             for (_, event) in &told {
-                assert!(event.needs_person && event.reason.contains(&format!("HTTP {status}")), "{}", event.reason);
+                assert!(
+                    event.needs_person && event.reason.contains(&format!("HTTP {status}")),
+                    "{}",
+                    event.reason
+                );
             }
             let calls = course.calls(operation);
             course.live(60).await;
-            assert!(course.calls(operation) - calls <= 16, "{operation}: {} calls in an hour", course.calls(operation) - calls);
-            assert!(course.shipped() == 0 && course.queued().1 <= 2, "one message of an order: {:?}", course.queued());
+            assert!(
+                course.calls(operation) - calls <= 16,
+                "{operation}: {} calls in an hour",
+                course.calls(operation) - calls
+            );
+            assert!(
+                course.shipped() == 0 && course.queued().1 <= 2,
+                "one message of an order: {:?}",
+                course.queued()
+            );
             course.permits(operation);
             course.live(25).await;
-            assert_eq!((course.shipped(), course.in_stage(Stage::Shipped)), (20, 20), "{operation} can be read again");
+            assert_eq!(
+                (course.shipped(), course.in_stage(Stage::Shipped)),
+                (20, 20),
+                "{operation} can be read again"
+            );
             assert_eq!(course.events(EventKind::OperationFails, operation).len(), 2, "once");
         });
     }
 }
 
+/// What was read of a marketplace before is good enough while it cannot be read.
 #[test]
-fn what_was_read_of_a_marketplace_before_is_good_enough_while_it_cannot_be_read() {
+fn yesterdays_marketplace_lists_serve_while_reading_fails() {
     play_dispatches(20, plain(), async |course| {
         // Some of each channel.
         course.leave(0..5, false);
@@ -338,8 +493,9 @@ fn what_was_read_of_a_marketplace_before_is_good_enough_while_it_cannot_be_read(
     });
 }
 
+/// An odd field of what a marketplace demands is told once and done without.
 #[test]
-fn an_odd_field_of_what_a_marketplace_demands_is_told_once_and_done_without() {
+fn an_odd_demand_field_is_told_once_and_ignored() {
     play_dispatches(20, plain(), async |course| {
         let odd = OddForm::of("SH21 carriers[].label", "7");
         course.demands_oddly(&[odd]);
@@ -348,31 +504,47 @@ fn an_odd_field_of_what_a_marketplace_demands_is_told_once_and_done_without() {
         assert_eq!(course.shipped(), 20, "nothing waits for it");
         let told = course.events(EventKind::UnknownValue, "SH21 carriers[].label of channel");
         assert_eq!(told.len(), 2, "once for each channel: {told:?}");
-        assert!(told.iter().all(|(_, event)| event.needs_person && event.reason.contains(r#"in form "9""#)), "{told:?}");
+        assert!(
+            told.iter()
+                .all(|(_, event)| event.needs_person && event.reason.contains(r#"in form "9""#)),
+            "{told:?}"
+        );
     });
 }
 
+/// The age of the oldest order that waits for Prima grows through all its retries.
 #[test]
-fn the_age_of_the_oldest_order_that_waits_for_prima_grows_through_all_its_retries() {
+fn the_oldest_waiting_orders_age_grows_through_its_retries() {
     let mut plan = nothing_yet();
     plan.manners.cancel_order = true;
-    // No connection comes: an order that has no answer while others may have one becomes an exception.
+    // No connection comes: an order that has no answer while others may have one becomes an
+    // exception.
     plan.prima_down = Windows(vec![(Moment(0), Moment(93 * 60_000))]);
     play(plan, async |course| {
         let report = course.poll().await;
-        assert_eq!(report.ages.map(|ages| ages.waiting_for_prima), Some(Duration::ZERO), "none is known to be none");
+        assert_eq!(
+            report.ages.map(|ages| ages.waiting_for_prima),
+            Some(Duration::ZERO),
+            "none is known to be none"
+        );
         // One alone would be that order's own matter.
         for number in 1..=5 {
             course.sells(&format!("A-{number}"));
         }
         course.live(90).await;
         let ages = course.poll().await.ages.unwrap();
-        assert!(ages.waiting_for_prima >= minutes(85) && ages.waiting_for_prima <= minutes(95), "{ages:?}");
+        assert!(
+            ages.waiting_for_prima >= minutes(85) && ages.waiting_for_prima <= minutes(95),
+            "{ages:?}"
+        );
         course.breaks(Kind::Index, "");
         assert_eq!(course.poll().await.ages, None, "what is not known is not said");
         course.is_mended();
         course.live(20).await;
-        assert_eq!(course.poll().await.ages.map(|ages| ages.waiting_for_prima), Some(Duration::ZERO));
+        assert_eq!(
+            course.poll().await.ages.map(|ages| ages.waiting_for_prima),
+            Some(Duration::ZERO)
+        );
         assert!(course.now() > after(course.row("A-1").await.listing.seen_at, minutes(100)));
     });
 }
@@ -389,9 +561,20 @@ fn a_missing_right_of_stock_is_told_once_and_waits_politely() {
         met += 1;
         assert_eq!(course.told.len(), 1, "{operation}: {:?}", course.told);
         let told = &course.told[0].reason;
-        assert!(told.contains(operation) && told.contains("ROLE_") && told.contains("401"), "{operation}: {told}");
-        assert!(course.calls[5] <= 8 && course.calls[5] <= course.calls[1] + 1, "{operation}: calls by the hour {:?}", course.calls);
-        assert_eq!((course.told_afterwards, course.wrong.clone()), (0, Vec::new()), "{operation} works again");
+        assert!(
+            told.contains(operation) && told.contains("ROLE_") && told.contains("401"),
+            "{operation}: {told}"
+        );
+        assert!(
+            course.calls[5] <= 8 && course.calls[5] <= course.calls[1] + 1,
+            "{operation}: calls by the hour {:?}",
+            course.calls
+        );
+        assert_eq!(
+            (course.told_afterwards, course.wrong.clone()),
+            (0, Vec::new()),
+            "{operation} works again"
+        );
     }
     assert!(met >= 2, "the world uses hardly any of them");
 }

@@ -16,14 +16,24 @@ fn an_order_without_a_slot_is_created_once_there_is_one() {
         course.poll().await;
         course.pass(seconds(30)).await;
         // Both of the orders' runs were killed, and Prima may still be at work for them.
-        course.killed_runs_hold(PrimaCaller::CreatePrimaOrders, PrimaCalls::default().orders, seconds(330)).await;
+        course
+            .killed_runs_hold(
+                PrimaCaller::CreatePrimaOrders,
+                PrimaCalls::default().orders,
+                seconds(330),
+            )
+            .await;
         course.poll().await;
         let before = course.row("A-1").await;
         assert_eq!((before.stage, course.queued()), (Stage::Queued, 1));
         // More often than a message may be received before it goes to the dead-letter queue.
         for _ in 0..8 {
             course.deliver().await;
-            assert_eq!((course.row("A-1").await, course.queued()), (before.clone(), 1), "its row is not touched, its message is there");
+            assert_eq!(
+                (course.row("A-1").await, course.queued()),
+                (before.clone(), 1),
+                "its row is not touched, its message is there"
+            );
             course.pass(seconds(30)).await;
         }
         assert!(course.calls(Kind::Ask, "").is_empty(), "Prima was not called");
@@ -53,11 +63,16 @@ fn orders_are_created_while_others_have_all_the_rest() {
 fn parcels_are_asked_for_once_there_is_a_slot() {
     play_dispatches(4, [DispatchRules::default(), DispatchRules::default()], async |course| {
         course.everything_leaves(false);
-        course.killed_runs_hold(PrimaCaller::PushStock, PrimaCalls::default().at_once, minutes(20)).await;
+        course
+            .killed_runs_hold(PrimaCaller::PushStock, PrimaCalls::default().at_once, minutes(20))
+            .await;
         course.live(18).await;
         let latest = course.latest.borrow().clone();
         assert!(matches!(latest.slot, Some(Slot::Refused { .. })), "{latest:?}");
-        assert!(latest.asked == 0 && latest.postponed > 0 && latest.postponed == latest.due, "{latest:?}");
+        assert!(
+            latest.asked == 0 && latest.postponed > 0 && latest.postponed == latest.due,
+            "{latest:?}"
+        );
         assert!(course.rows().iter().all(|row| row.exception.is_none()));
         course.live(20).await;
         assert_eq!((course.shipped(), course.latest.borrow().postponed), (4, 0));

@@ -11,12 +11,21 @@ use system_tests::world::fate::{Fate, Kind};
 
 /// Order, severity and the minutes left, of each event.
 fn said(events: &[shared::domain::events::Event]) -> Vec<(String, Severity, String)> {
-    let minutes = |reason: &str| reason.rsplit_once(" in ").map(|(_, left)| left.to_owned()).unwrap_or_default();
-    events.iter().map(|event| (event.order.clone().unwrap_or_default(), event.severity, minutes(&event.reason))).collect()
+    let minutes = |reason: &str| {
+        reason.rsplit_once(" in ").map(|(_, left)| left.to_owned()).unwrap_or_default()
+    };
+    events
+        .iter()
+        .map(|event| {
+            (event.order.clone().unwrap_or_default(), event.severity, minutes(&event.reason))
+        })
+        .collect()
 }
 
+/// An order that cannot be accepted is told of once in the last quarter of its window and once in
+/// the last eighth.
 #[test]
-fn an_order_that_cannot_be_accepted_is_told_of_once_in_the_last_quarter_of_its_window_and_once_in_the_last_eighth() {
+fn an_unacceptable_order_is_told_twice_before_its_window_ends() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.breaks(Kind::Accept, "");
@@ -38,8 +47,14 @@ fn an_order_that_cannot_be_accepted_is_told_of_once_in_the_last_quarter_of_its_w
         course.pass(minutes(1)).await;
         course.live(20).await;
         let told = course.events(EventKind::AcceptanceWindowNearlyOver);
-        assert_eq!(said(&told[1..]), [("A-1".to_owned(), Severity::Critical, "36 minutes".to_owned())]);
-        assert!(told.iter().all(|event| event.needs_person && event.channel.as_deref() == Some(CHANNEL)));
+        assert_eq!(
+            said(&told[1..]),
+            [("A-1".to_owned(), Severity::Critical, "36 minutes".to_owned())]
+        );
+        assert!(
+            told.iter()
+                .all(|event| event.needs_person && event.channel.as_deref() == Some(CHANNEL))
+        );
         // Nothing of it is remembered once it is accepted.
         assert_eq!(course.poll_state().await.warned_orders, ["A-1", "A-1!"]);
         course.is_mended();
@@ -51,8 +66,10 @@ fn an_order_that_cannot_be_accepted_is_told_of_once_in_the_last_quarter_of_its_w
     });
 }
 
+/// What the bus did not take is said the next minute, and what a listing does not show is not said
+/// twice.
 #[test]
-fn what_the_bus_did_not_take_is_said_the_next_minute_and_what_a_listing_does_not_show_is_not_said_twice() {
+fn unpublished_events_go_out_next_minute_and_none_twice() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.breaks(Kind::Accept, "");
@@ -78,19 +95,25 @@ fn what_the_bus_did_not_take_is_said_the_next_minute_and_what_a_listing_does_not
 fn an_order_that_comes_with_its_window_over_is_both_at_once() {
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| {
-            sale.order.created_date = sale.order.created_date.map(|created| before(created, minutes(301)));
+            sale.order.created_date =
+                sale.order.created_date.map(|created| before(created, minutes(301)));
             // Mirakl has not come to it yet.
             sale.deadline = after(sale.deadline, minutes(30));
         });
         course.breaks(Kind::Accept, "");
         course.poll().await;
-        let told: Vec<_> = course.events(EventKind::AcceptanceWindowNearlyOver).iter().map(|event| event.severity).collect();
+        let told: Vec<_> = course
+            .events(EventKind::AcceptanceWindowNearlyOver)
+            .iter()
+            .map(|event| event.severity)
+            .collect();
         assert_eq!(told, [Severity::Warning, Severity::Critical]);
     });
 }
 
+/// A missed window is told with the order, and told again where the bus took nothing.
 #[test]
-fn a_missed_window_is_told_with_the_order_and_told_again_where_the_bus_took_nothing() {
+fn a_missed_window_names_its_order_and_survives_a_bus_outage() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.breaks(Kind::Accept, "");
@@ -108,7 +131,10 @@ fn a_missed_window_is_told_with_the_order_and_told_again_where_the_bus_took_noth
         course.live(10).await;
         let events = course.events(EventKind::AcceptanceWindowMissed);
         assert_eq!(events.len(), 1, "{events:?}");
-        assert_eq!((events[0].order.as_deref(), events[0].severity, events[0].needs_person), (Some("A-1"), Severity::Critical, true));
+        assert_eq!(
+            (events[0].order.as_deref(), events[0].severity, events[0].needs_person),
+            (Some("A-1"), Severity::Critical, true)
+        );
         assert!(events[0].reason.contains("ACCEPTANCE_TIMEOUT"), "{}", events[0].reason);
         assert_eq!(course.stage("A-1").await, Stage::Refused);
     });
@@ -129,8 +155,9 @@ fn an_order_that_came_and_went_while_no_poller_ran_is_told_of() {
     });
 }
 
+/// An order that is refused for another reason is no missed window.
 #[test]
-fn an_order_that_is_refused_for_another_reason_is_no_missed_window() {
+fn a_refusal_for_other_reasons_is_no_missed_window() {
     play(nothing_yet(), async |course| {
         course.sells("A-1");
         course.breaks(Kind::Accept, "");
@@ -152,13 +179,26 @@ fn a_refused_key_is_told_once_until_it_works_again() {
         assert_eq!(course.events(EventKind::KeyRefused), []);
         course.breaks(Kind::Publish, "");
         course.live(1).await;
-        assert_eq!((course.events(EventKind::KeyRefused).len(), course.poll_state().await.refused.untold(course.now()).len()), (0, 1));
+        assert_eq!(
+            (
+                course.events(EventKind::KeyRefused).len(),
+                course.poll_state().await.refused.untold(course.now()).len()
+            ),
+            (0, 1)
+        );
         course.is_mended();
         course.live(4).await;
         let events = course.events(EventKind::KeyRefused);
         assert_eq!(events.len(), 1, "{events:?}");
-        assert_eq!((events[0].channel.as_deref(), events[0].severity, events[0].needs_person), (Some(CHANNEL), Severity::Critical, true));
-        assert!(events[0].remedy.contains("prima-mirakl channels key harbour-uk"), "{}", events[0].remedy);
+        assert_eq!(
+            (events[0].channel.as_deref(), events[0].severity, events[0].needs_person),
+            (Some(CHANNEL), Severity::Critical, true)
+        );
+        assert!(
+            events[0].remedy.contains("prima-mirakl channels key harbour-uk"),
+            "{}",
+            events[0].remedy
+        );
         assert!(!course.poll_state().await.refused.is_empty());
         course.live(2).await;
         assert!(course.poll_state().await.refused.is_empty(), "it works again");
@@ -172,7 +212,12 @@ fn another_failure_of_mirakl_is_counted_and_tells_nobody() {
     play(nothing_yet(), async |course| {
         course.breaks(Kind::List, "");
         let report = course.poll().await;
-        assert_eq!((report.counts.get("mirakl_or11_server"), report.completed), (Some(&1), false), "{:?}", report.counts);
+        assert_eq!(
+            (report.counts.get("mirakl_or11_server"), report.completed),
+            (Some(&1), false),
+            "{:?}",
+            report.counts
+        );
         assert_eq!(course.events(EventKind::KeyRefused), []);
         course.is_mended();
         course.breaks(Kind::Key, "");
@@ -181,8 +226,9 @@ fn another_failure_of_mirakl_is_counted_and_tells_nobody() {
     });
 }
 
+/// An exception is shown again in the dead-letter queue before its message expires.
 #[test]
-fn an_exception_is_shown_again_in_the_dead_letter_queue_before_its_message_expires() {
+fn an_expiring_exception_message_is_renewed_in_time() {
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| sale.unreadable = true);
         course.live(2).await;
@@ -217,8 +263,9 @@ fn what_is_found_while_the_bus_is_down_is_told_once_it_is_up() {
     });
 }
 
+/// An exception of the creator that died is told by the poller after two minutes.
 #[test]
-fn an_exception_of_the_creator_that_died_is_told_by_the_poller_after_two_minutes() {
+fn the_poller_tells_exceptions_of_a_creator_that_died() {
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| {
             sale.order.order_lines[0].offer_sku = Some("nobodyknowsthis".to_owned());
@@ -261,8 +308,9 @@ fn a_closed_intake_is_told_once_and_its_opening_too() {
     });
 }
 
+/// A channel that cannot be listed is told of once after ten minutes, whatever the reason.
 #[test]
-fn a_channel_that_cannot_be_listed_is_told_of_after_ten_minutes_whatever_the_reason_and_once() {
+fn an_unlistable_channel_is_told_once_after_ten_minutes() {
     for kind in [Kind::List, Kind::Key, Kind::Save] {
         play(nothing_yet(), async |course| {
             course.live(2).await;
@@ -287,8 +335,9 @@ fn a_channel_that_cannot_be_listed_is_told_of_after_ten_minutes_whatever_the_rea
     }
 }
 
+/// Polls that never end are told of too, and a bus that takes nothing is tried again.
 #[test]
-fn polls_that_never_end_are_told_of_too_and_a_bus_that_takes_nothing_is_tried_again() {
+fn endless_polls_are_told_and_a_deaf_bus_is_tried_again() {
     play(nothing_yet(), async |course| {
         course.live(2).await;
         course.lasts(Kind::List, minutes(5));
@@ -314,8 +363,9 @@ fn a_slow_channel_is_not_told_of_between_two_listings() {
     });
 }
 
+/// A closed intake that the bus did not take is told with the next failure.
 #[test]
-fn a_closed_intake_that_the_bus_did_not_take_is_told_with_the_next_failure() {
+fn an_untold_closed_intake_is_told_at_the_next_failure() {
     let at = |minute: u64| Moment(minute * 60_000);
     let mut plan = nothing_yet();
     plan.prima_down = Windows(vec![(at(0), at(40))]);
@@ -333,8 +383,9 @@ fn a_closed_intake_that_the_bus_did_not_take_is_told_with_the_next_failure() {
     });
 }
 
+/// While the bus is down, an exception stands in the dead-letter queue once.
 #[test]
-fn while_the_bus_is_down_an_exception_stands_in_the_dead_letter_queue_once() {
+fn a_bus_outage_duplicates_no_exception_in_the_queue() {
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| sale.unreadable = true);
         course.breaks(Kind::Publish, "");
@@ -346,8 +397,9 @@ fn while_the_bus_is_down_an_exception_stands_in_the_dead_letter_queue_once() {
     });
 }
 
+/// An exception that the queue did not take again is shown the next minute.
 #[test]
-fn an_exception_that_the_queue_did_not_take_again_is_shown_the_next_minute() {
+fn an_exception_not_renewed_in_the_queue_shows_a_minute_later() {
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| sale.unreadable = true);
         course.live(2).await;
@@ -361,8 +413,9 @@ fn an_exception_that_the_queue_did_not_take_again_is_shown_the_next_minute() {
     });
 }
 
+/// An exception whose row moves while people are told is told once.
 #[test]
-fn an_exception_whose_row_moves_while_people_are_told_is_told_once() {
+fn a_row_moving_during_telling_still_tells_one_exception() {
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| {
             sale.order.order_lines[0].offer_sku = Some("nobodyknowsthis".to_owned());

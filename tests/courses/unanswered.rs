@@ -1,4 +1,5 @@
-//! Mirakl gives no usable answer to calls about one order, about all, or to anything; or a channel's documents are of no use.
+//! Mirakl gives no usable answer to calls about one order, about all, or to anything; or a
+//! channel's documents are of no use.
 
 use shared::domain::dispatch::rules::DispatchRules;
 use shared::domain::events::EventKind;
@@ -52,8 +53,17 @@ fn one_order_that_mirakl_never_answers_is_one_exception() {
             assert_eq!(failed.kind, ExceptionKind::DispatchUnanswered, "{operation}: {failed:?}");
             let after = failed.first_seen.duration_since(began).as_mins();
             assert!((10..=40).contains(&after), "{operation}: after {after} minutes");
-            assert!(failed.reason.contains(operation) && failed.reason.contains("HTTP 500"), "{}", failed.reason);
-            assert_eq!(failed.reason.contains("nobody knows"), operation == "ST01", "{}", failed.reason);
+            assert!(
+                failed.reason.contains(operation) && failed.reason.contains("HTTP 500"),
+                "{}",
+                failed.reason
+            );
+            assert_eq!(
+                failed.reason.contains("nobody knows"),
+                operation == "ST01",
+                "{}",
+                failed.reason
+            );
             let told = course.events(EventKind::DispatchException, &order_id);
             assert_eq!(told.len(), 1, "{told:?}");
             let fails = course.events(EventKind::OperationFails, "");
@@ -61,7 +71,11 @@ fn one_order_that_mirakl_never_answers_is_one_exception() {
             let calls = course.calls(operation);
             course.live(120).await;
             assert_eq!(course.calls(operation), calls, "nothing more is sent of it");
-            assert_eq!((course.in_stage(Stage::Exception), course.shipped()), (1, 39), "{operation}: the others flow");
+            assert_eq!(
+                (course.in_stage(Stage::Exception), course.shipped()),
+                (1, 39),
+                "{operation}: the others flow"
+            );
         });
     }
 }
@@ -76,13 +90,21 @@ fn shipments_that_cannot_be_read_are_told_with_their_order() {
         course.live(40).await;
         let failed = row(course, &order_id).exception.unwrap();
         assert_eq!(failed.kind, ExceptionKind::DispatchUnanswered);
-        assert!(failed.reason.contains("ST11") && failed.reason.contains("nobody knows"), "{}", failed.reason);
-        assert_eq!((course.calls("ST01"), course.events(EventKind::DispatchException, &order_id).len()), (1, 1));
+        assert!(
+            failed.reason.contains("ST11") && failed.reason.contains("nobody knows"),
+            "{}",
+            failed.reason
+        );
+        assert_eq!(
+            (course.calls("ST01"), course.events(EventKind::DispatchException, &order_id).len()),
+            (1, 1)
+        );
     });
 }
 
+/// An operation that fails for all is told once and is no single order's matter.
 #[test]
-fn an_operation_that_fails_for_all_is_told_once_and_is_no_orders_matter() {
+fn a_general_operation_failure_is_told_once_not_per_order() {
     for operation in ["OR23", "ST01"] {
         play(20, plain(), async |course| {
             course.refuses(operation, 500);
@@ -90,14 +112,27 @@ fn an_operation_that_fails_for_all_is_told_once_and_is_no_orders_matter() {
             course.live(90).await;
             let told = course.events(EventKind::OperationFails, operation);
             assert_eq!(told.len(), 1, "of the one channel that uses it: {told:?}");
-            assert!(told[0].1.needs_person && told[0].1.remedy.contains("ship what is near its deadline"), "{}", told[0].1.remedy);
+            assert!(
+                told[0].1.needs_person
+                    && told[0].1.remedy.contains("ship what is near its deadline"),
+                "{}",
+                told[0].1.remedy
+            );
             assert_eq!(course.in_stage(Stage::Exception), 0, "{operation}");
             let calls = course.calls(operation);
             course.live(60).await;
-            assert!(course.calls(operation) - calls <= 31, "{operation}: {} calls in an hour", course.calls(operation) - calls);
+            assert!(
+                course.calls(operation) - calls <= 31,
+                "{operation}: {} calls in an hour",
+                course.calls(operation) - calls
+            );
             course.permits(operation);
             course.live(40).await;
-            assert_eq!((course.shipped(), course.in_stage(Stage::Shipped)), (20, 20), "{operation} works again");
+            assert_eq!(
+                (course.shipped(), course.in_stage(Stage::Shipped)),
+                (20, 20),
+                "{operation} works again"
+            );
         });
     }
 }
@@ -108,7 +143,10 @@ fn a_marketplace_that_answers_nothing_makes_no_exceptions() {
         course.is_down(true);
         course.everything_leaves(false);
         course.live(240).await;
-        assert_eq!((course.in_stage(Stage::Exception), course.events(EventKind::OperationFails, "").len()), (0, 0));
+        assert_eq!(
+            (course.in_stage(Stage::Exception), course.events(EventKind::OperationFails, "").len()),
+            (0, 0)
+        );
         course.is_down(false);
         course.live(20).await;
         assert_eq!((course.shipped(), course.in_stage(Stage::Shipped)), (20, 20));
@@ -118,7 +156,9 @@ fn a_marketplace_that_answers_nothing_makes_no_exceptions() {
 #[test]
 fn wrong_documents_are_told_of_once_and_dispatches_go_on_once_they_are_mended() {
     play(10, plain(), async |course| {
-        course.has_wrong_documents(Some("the carrier map of channel outfitter-uk cannot be used: entry 3: no code"));
+        course.has_wrong_documents(Some(
+            "the carrier map of channel outfitter-uk cannot be used: entry 3: no code",
+        ));
         course.everything_leaves(false);
         course.live(60).await;
         assert_eq!(course.shipped(), 0);
@@ -127,11 +167,19 @@ fn wrong_documents_are_told_of_once_and_dispatches_go_on_once_they_are_mended() 
             assert_eq!(exception.kind, ExceptionKind::DocumentsUnusable);
             assert!(exception.reason.contains("entry 3: no code"), "{}", exception.reason);
             let remedies = ["dispatch-rules put", "carriers import", &row.key.channel];
-            assert!(remedies.iter().all(|remedy| exception.remedy.contains(remedy)), "{}", exception.remedy);
+            assert!(
+                remedies.iter().all(|remedy| exception.remedy.contains(remedy)),
+                "{}",
+                exception.remedy
+            );
             assert_eq!(course.events(EventKind::DispatchException, &row.key.order_id).len(), 1);
         }
         course.has_wrong_documents(None);
         course.live(10).await;
-        assert_eq!((course.shipped(), course.in_stage(Stage::Exception)), (10, 0), "they go on by themselves");
+        assert_eq!(
+            (course.shipped(), course.in_stage(Stage::Exception)),
+            (10, 0),
+            "they go on by themselves"
+        );
     });
 }

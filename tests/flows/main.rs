@@ -1,7 +1,8 @@
-//! Orders and dispatches as they are deployed: the real template on a local AWS, the compiled functions, both simulators over HTTP.
+//! Orders and dispatches as they are deployed: the real template on a local AWS, the compiled
+//! functions, both simulators over HTTP.
 //!
-//! Each test has a world of its own. What became of the orders is read from the two simulated systems, never from the
-//! connector's rows.
+//! Each test has a world of its own. What became of the orders is read from the two simulated
+//! systems, never from the connector's rows.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 mod dispatch;
@@ -31,7 +32,12 @@ fn uk(world: &World) -> SeedChannel {
 }
 
 /// Polls until `holds`; fails with `what` after `limit`.
-async fn poll_until(world: &World, what: &str, limit: Duration, mut holds: impl AsyncFnMut() -> bool) {
+async fn poll_until(
+    world: &World,
+    what: &str,
+    limit: Duration,
+    mut holds: impl AsyncFnMut() -> bool,
+) {
     let deadline = Instant::now() + limit;
     loop {
         world.deployment().tick().await.unwrap();
@@ -62,7 +68,9 @@ async fn in_prima(world: &World, order_id: &str) -> Vec<Value> {
     let prefix = format!("{order_id}-");
     let mut orders = prima_orders(world).await;
     orders.retain(|order| {
-        order["lines"].as_array().is_some_and(|lines| lines.iter().any(|line| text(line, "reference").starts_with(&prefix)))
+        order["lines"].as_array().is_some_and(|lines| {
+            lines.iter().any(|line| text(line, "reference").starts_with(&prefix))
+        })
     });
     orders
 }
@@ -76,6 +84,8 @@ async fn the_order(world: &World) -> String {
 /// The stage of an order's row: for waiting, never for judging.
 async fn stage(world: &World, order_id: &str) -> String {
     let rows = world.deployment().rows().await.unwrap();
-    let row = rows.iter().find(|row| text(row, "pk").starts_with("order#") && text(row, "pk").ends_with(&format!("#{order_id}")));
+    let row = rows.iter().find(|row| {
+        text(row, "pk").starts_with("order#") && text(row, "pk").ends_with(&format!("#{order_id}"))
+    });
     row.map(|row| text(row, "stage").to_owned()).unwrap_or_default()
 }

@@ -4,26 +4,47 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::{in_prima, mirakl_orders, options, poll_until, prima_orders, stage, text, the_order, uk, world};
+use crate::{
+    in_prima, mirakl_orders, options, poll_until, prima_orders, stage, text, the_order, uk, world,
+};
 
+/// While Prima is down no acknowledgement is delayed, and everything flows once it is back.
 #[tokio::test]
-async fn prima_down_delays_no_acknowledgement_and_everything_flows_once_it_is_back() {
+async fn orders_are_acknowledged_while_prima_is_down() {
     let world = world(options("prima-down")).await;
     world.prima().put("misbehaviour", &json!({"outage": true})).await.unwrap();
     for channel in world.channels().to_vec() {
         world.bring_orders(&channel, 6, false).await.unwrap();
     }
-    poll_until(&world, "all acknowledged, paid, and intake closed", Duration::from_secs(90), async || {
-        let orders = mirakl_orders(&world).await;
-        let firm = orders.iter().all(|order| !order["accepted_at"].is_null() && text(order, "state") == "SHIPPING");
-        firm && !world.deployment().alerts().await.unwrap().is_empty()
-    })
+    poll_until(
+        &world,
+        "all acknowledged, paid, and intake closed",
+        Duration::from_secs(90),
+        async || {
+            let orders = mirakl_orders(&world).await;
+            let firm = orders
+                .iter()
+                .all(|order| !order["accepted_at"].is_null() && text(order, "state") == "SHIPPING");
+            firm && !world.deployment().alerts().await.unwrap().is_empty()
+        },
+    )
     .await;
     assert_eq!(prima_orders(&world).await.len(), 0);
     // One alarm, not one for each order.
-    let kinds: Vec<Value> = world.deployment().alerts().await.unwrap().iter().map(|alert| alert["detail-type"].clone()).collect();
+    let kinds: Vec<Value> = world
+        .deployment()
+        .alerts()
+        .await
+        .unwrap()
+        .iter()
+        .map(|alert| alert["detail-type"].clone())
+        .collect();
     assert_eq!(kinds, ["PrimaIntakeClosed"]);
-    assert_eq!(world.deployment().exceptions().await.unwrap().len(), 0, "an outage is no exception of an order");
+    assert_eq!(
+        world.deployment().exceptions().await.unwrap().len(),
+        0,
+        "an outage is no exception of an order"
+    );
 
     world.prima().put("misbehaviour", &json!({"outage": false})).await.unwrap();
     let summary = world.settle(Duration::from_secs(240)).await.unwrap();
@@ -31,8 +52,9 @@ async fn prima_down_delays_no_acknowledgement_and_everything_flows_once_it_is_ba
     assert_eq!(prima_orders(&world).await.len(), 12);
 }
 
+/// A function that starts while the tables fail accepts orders all the same.
 #[tokio::test]
-async fn a_function_that_starts_while_the_tables_fail_accepts_orders_all_the_same() {
+async fn orders_are_accepted_although_the_tables_fail_at_start() {
     use acknowledge_orders::handler::Function;
     use shared::aws::settings::Settings;
 
@@ -43,9 +65,15 @@ async fn a_function_that_starts_while_the_tables_fail_accepts_orders_all_the_sam
     // The real function, started anew, and DynamoDB refuses everything.
     let mut environment = world.deployment().operator_environment().unwrap();
     environment.retain(|(name, _)| !name.ends_with("_TABLE"));
-    environment.push(("EVENT_BUS_NAME", world.deployment().output("EventBusName").unwrap().to_owned()));
-    environment.extend(["ORDERS_TABLE", "CHANNELS_TABLE", "MAPS_TABLE", "STOCK_TABLE"].map(|name| (name, "is-not-there".to_owned())));
-    let settings = Settings::from_lookup(|wanted| environment.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone()));
+    environment
+        .push(("EVENT_BUS_NAME", world.deployment().output("EventBusName").unwrap().to_owned()));
+    environment.extend(
+        ["ORDERS_TABLE", "CHANNELS_TABLE", "MAPS_TABLE", "STOCK_TABLE"]
+            .map(|name| (name, "is-not-there".to_owned())),
+    );
+    let settings = Settings::from_lookup(|wanted| {
+        environment.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone())
+    });
     let function = Function::from_settings(&settings).unwrap();
     let deadline = std::time::SystemTime::now() + Duration::from_secs(55);
     let summary = function.run("cold start", deadline).await.unwrap();
@@ -66,7 +94,11 @@ async fn lost_answers_of_both_systems_lose_and_double_nothing() {
     world.mirakl().put("misbehaviour", &json!({"rules": [lost("OR21", 3)]})).await.unwrap();
     // The first NewOrder arrives and its answer is lost; the next is lost before it arrives.
     let broken = json!({"operation": "NewOrder", "fault": {"kind": "broken_connection"}, "chance": 1.0, "remaining": 1});
-    world.prima().put("misbehaviour", &json!({"rules": [lost("NewOrder", 1), broken]})).await.unwrap();
+    world
+        .prima()
+        .put("misbehaviour", &json!({"rules": [lost("NewOrder", 1), broken]}))
+        .await
+        .unwrap();
     world.bring_orders(&uk(&world), 4, false).await.unwrap();
     let summary = world.settle(Duration::from_secs(300)).await.unwrap();
     assert!(summary.is_sound(), "{summary:?}");
@@ -76,8 +108,9 @@ async fn lost_answers_of_both_systems_lose_and_double_nothing() {
     }
 }
 
+/// Two pollers at once and messages delivered again create each order once.
 #[tokio::test]
-async fn two_pollers_at_once_and_messages_delivered_again_create_each_order_once() {
+async fn parallel_pollers_and_redeliveries_create_no_duplicates() {
     let mut options = options("twice");
     options.mirakl = json!({"settings": {"call_interval_seconds": 0}});
     let world = world(options).await;
@@ -112,8 +145,9 @@ async fn two_pollers_at_once_and_messages_delivered_again_create_each_order_once
     assert_eq!(world.deployment().exceptions().await.unwrap().len(), 0);
 }
 
+/// A poison message is kept whole, and its neighbours are not affected.
 #[tokio::test]
-async fn a_poison_message_is_kept_whole_and_its_neighbours_are_not_affected() {
+async fn a_poison_message_is_kept_and_harms_no_neighbour() {
     let mut options = options("poison");
     options.installation = json!({"manners": {"answer_timeout_seconds": 1}});
     for name in ["CreateTimeoutSeconds", "OrdersVisibilitySeconds"] {
@@ -125,38 +159,72 @@ async fn a_poison_message_is_kept_whole_and_its_neighbours_are_not_affected() {
         world.deployment().send_to_orders_queue(body).await.unwrap();
     }
     world.bring_orders(&uk(&world), 2, false).await.unwrap();
-    poll_until(&world, "the neighbours are created", Duration::from_secs(60), async || prima_orders(&world).await.len() == 2).await;
-    poll_until(&world, "the poison is in the dead-letter queue", Duration::from_secs(180), async || {
-        world.deployment().exceptions().await.unwrap().len() == poison.len()
+    poll_until(&world, "the neighbours are created", Duration::from_secs(60), async || {
+        prima_orders(&world).await.len() == 2
     })
     .await;
-    let mut kept: Vec<String> = world.deployment().exceptions().await.unwrap().into_iter().map(|message| message.body).collect();
+    poll_until(
+        &world,
+        "the poison is in the dead-letter queue",
+        Duration::from_secs(180),
+        async || world.deployment().exceptions().await.unwrap().len() == poison.len(),
+    )
+    .await;
+    let mut kept: Vec<String> = world
+        .deployment()
+        .exceptions()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|message| message.body)
+        .collect();
     kept.sort();
     let mut expected = poison.map(str::to_owned);
     expected.sort();
     assert_eq!(kept, expected);
 }
 
+/// Taking over a marketplace creates nothing that was keyed by hand.
 #[tokio::test]
-async fn taking_over_a_marketplace_creates_nothing_that_was_keyed_by_hand() {
+async fn a_take_over_leaves_hand_keyed_orders_alone() {
     let mut options = options("take-over");
     options.channel = json!({"take_over_from": "2090-01-01T00:00:00Z"});
     let world = world(options).await;
     // Accepted by the marketplace itself, before we ever looked: somebody may have keyed it.
-    world.mirakl().put("settings", &json!({"automatic_acceptance": true, "call_interval_seconds": 0, "debit_seconds": 0})).await.unwrap();
+    world
+        .mirakl()
+        .put(
+            "settings",
+            &json!({"automatic_acceptance": true, "call_interval_seconds": 0, "debit_seconds": 0}),
+        )
+        .await
+        .unwrap();
     world.bring_orders(&uk(&world), 1, false).await.unwrap();
     let old = the_order(&world).await;
-    poll_until(&world, "known as keyed by hand", Duration::from_secs(30), async || stage(&world, &old).await == "keyed-by-hand").await;
+    poll_until(&world, "known as keyed by hand", Duration::from_secs(30), async || {
+        stage(&world, &old).await == "keyed-by-hand"
+    })
+    .await;
     assert_eq!(prima_orders(&world).await.len(), 0);
     // An operator who knows better takes it in, by an explicit command.
     world.deployment().operator(&["orders", "adopt", "outfitter-uk", &old], "").await.unwrap();
-    poll_until(&world, "created", Duration::from_secs(60), async || in_prima(&world, &old).await.len() == 1).await;
+    poll_until(&world, "created", Duration::from_secs(60), async || {
+        in_prima(&world, &old).await.len() == 1
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_marketplace_that_accepts_by_itself_is_served_the_same() {
     let world = world(options("auto-accept")).await;
-    world.mirakl().put("settings", &json!({"automatic_acceptance": true, "call_interval_seconds": 0, "debit_seconds": 1})).await.unwrap();
+    world
+        .mirakl()
+        .put(
+            "settings",
+            &json!({"automatic_acceptance": true, "call_interval_seconds": 0, "debit_seconds": 1}),
+        )
+        .await
+        .unwrap();
     world.bring_orders(&uk(&world), 3, false).await.unwrap();
     let summary = world.settle(Duration::from_secs(60)).await.unwrap();
     assert!(summary.is_sound(), "{summary:?}");

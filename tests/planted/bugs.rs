@@ -50,7 +50,8 @@ pub(crate) struct Edit {
 }
 
 impl Edit {
-    /// Where the text stands, however the code is laid out: white space, and a comma before a closing bracket, count for nothing.
+    /// Where the text stands, however the code is laid out: white space, and a comma before a
+    /// closing bracket, count for nothing.
     fn places(&self, text: &str) -> Vec<Range<usize>> {
         let (wanted, found) = (signs(self.find), signs(text));
         let ends_with_comma = self.find.trim_end().ends_with(',');
@@ -60,10 +61,16 @@ impl Edit {
             if !window.iter().map(|(_, sign)| sign).eq(wanted.iter().map(|(_, sign)| sign)) {
                 continue;
             }
-            let (Some((begin, _)), Some((last, sign))) = (window.first(), window.last()) else { continue };
+            let (Some((begin, _)), Some((last, sign))) = (window.first(), window.last()) else {
+                continue;
+            };
             let end = last + sign.len_utf8();
-            let comma = text[end..].find(|sign: char| !sign.is_whitespace()).filter(|place| text[end + place..].starts_with(','));
-            places.push(*begin..comma.filter(|_| ends_with_comma).map_or(end, |place| end + place + 1));
+            let comma = text[end..]
+                .find(|sign: char| !sign.is_whitespace())
+                .filter(|place| text[end + place..].starts_with(','));
+            places.push(
+                *begin..comma.filter(|_| ends_with_comma).map_or(end, |place| end + place + 1),
+            );
         }
         places
     }
@@ -86,7 +93,10 @@ fn signs(text: &str) -> Vec<(usize, char)> {
 
 /// All of them: by the crate that has to be compiled anew.
 pub(crate) fn all() -> impl Iterator<Item = &'static Bug> {
-    let orders = crate::acknowledging::BUGS.iter().chain(crate::creating::BUGS).chain(crate::remembering::BUGS);
+    let orders = crate::acknowledging::BUGS
+        .iter()
+        .chain(crate::creating::BUGS)
+        .chain(crate::remembering::BUGS);
     orders
         .chain(crate::refunding::BUGS)
         .chain(crate::pushing::BUGS)
@@ -104,8 +114,8 @@ impl Bug {
             let place = match files.iter().position(|(other, _)| *other == file) {
                 Some(place) => place,
                 None => {
-                    let text =
-                        fs::read_to_string(source.join(&file)).with_context(|| format!("{}: cannot read {}", self.name, edit.file))?;
+                    let text = fs::read_to_string(source.join(&file))
+                        .with_context(|| format!("{}: cannot read {}", self.name, edit.file))?;
                     files.push((file, text));
                     files.len() - 1
                 }

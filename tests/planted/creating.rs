@@ -157,8 +157,8 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Orders,
         edits: &[Edit {
             file: CREATE,
-            find: "            Err(problem) if silent_to_all || problem.outcome == Outcome::NotSent => self.later(",
-            replace: "            Err(problem) if silent_to_all || problem.outcome != Outcome::Refused => self.later(",
+            find: "            Err(problem) if silent_to_all || problem.outcome == Outcome::NotSent => {",
+            replace: "            Err(problem) if silent_to_all || problem.outcome != Outcome::Refused => {",
         }],
     },
     Bug {

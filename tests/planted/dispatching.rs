@@ -10,7 +10,11 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "tax-of-an-earlier-refund-ignored",
         why: "A refund sends the whole tax, although a part of it was given back before.",
         simulation: Simulation::Dispatches,
-        edits: &[Edit { file: SETTLEMENT, find: "let amount = of(whole, back).min(", replace: "let amount = of(whole, back - back).min(" }],
+        edits: &[Edit {
+            file: SETTLEMENT,
+            find: "let amount = of(whole, back).min(",
+            replace: "let amount = of(whole, back - back).min(",
+        }],
     },
     Bug {
         name: "anothers-refund-taken-for-ours",
@@ -36,7 +40,11 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "parcel-of-nothing-is-all",
         why: "A parcel whose lines all have the quantity 0 is told as everything.",
         simulation: Simulation::Dispatches,
-        edits: &[Edit { file: FOUND, find: ".all(|line| line.quantity == 0);", replace: ".all(|line| line.quantity == u32::MAX);" }],
+        edits: &[Edit {
+            file: FOUND,
+            find: ".all(|line| line.quantity == 0)",
+            replace: ".all(|line| line.quantity == u32::MAX)",
+        }],
     },
     Bug {
         name: "unread-parcel-taken-for-short",

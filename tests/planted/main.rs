@@ -1,5 +1,6 @@
-//! `cargo planted`: plants one bug after the other into a copy of the workspace, and holds the fault simulation of orders, of stock or of
-//! dispatches to finding each. `cargo planted NAME...` plants some, `--list` names them all.
+//! `cargo planted`: plants one bug after the other into a copy of the workspace, and holds the
+//! fault simulation of orders, of stock or of dispatches to finding each. `cargo planted NAME...`
+//! plants some, `--list` names them all.
 
 mod acknowledging;
 mod bugs;
@@ -51,9 +52,12 @@ struct Tried {
 
 fn main() -> anyhow::Result<ExitCode> {
     let options = Options::parse();
-    let chosen: Vec<&'static Bug> =
-        all().filter(|bug| options.names.is_empty() || options.names.iter().any(|name| name == bug.name)).collect();
-    if let Some(name) = options.names.iter().find(|name| !chosen.iter().any(|bug| bug.name == **name)) {
+    let chosen: Vec<&'static Bug> = all()
+        .filter(|bug| options.names.is_empty() || options.names.iter().any(|name| name == bug.name))
+        .collect();
+    if let Some(name) =
+        options.names.iter().find(|name| !chosen.iter().any(|bug| bug.name == **name))
+    {
         anyhow::bail!("there is no planted bug {name:?}: cargo planted --list names them");
     }
     if options.list {
@@ -71,23 +75,35 @@ fn main() -> anyhow::Result<ExitCode> {
             }
             let (hunt, seconds) = tried(&tree, simulation, options.seeds.min(400))?;
             if let Some(shown_by) = hunt.shown_by {
-                anyhow::bail!("the unmodified tree breaks a promise already: {shown_by}: {}", hunt.violation);
+                anyhow::bail!(
+                    "the unmodified tree breaks a promise already: {shown_by}: {}",
+                    hunt.violation
+                );
             }
-            println!("  {} sound: {} seeds, {} runs of the crash sweep ({seconds} s)", simulation.name(), hunt.seeds, hunt.swept);
+            println!(
+                "  {} sound: {} seeds, {} runs of the crash sweep ({seconds} s)",
+                simulation.name(),
+                hunt.seeds,
+                hunt.swept
+            );
         }
     }
     let mut results = Vec::new();
     for bug in chosen {
         println!("{} ...", bug.name);
         let planted = tree.plant(bug)?;
-        let (hunt, seconds) = tried(&tree, bug.simulation, options.seeds).unwrap_or_else(|problem| {
-            println!("  {problem:#}");
-            (Hunt { violation: "could not be tried".to_owned(), ..Hunt::default() }, 0)
-        });
+        let (hunt, seconds) =
+            tried(&tree, bug.simulation, options.seeds).unwrap_or_else(|problem| {
+                println!("  {problem:#}");
+                (Hunt { violation: "could not be tried".to_owned(), ..Hunt::default() }, 0)
+            });
         planted.pull_out()?;
         match &hunt.shown_by {
             Some(shown_by) => println!("  caught by {shown_by}: {} ({seconds} s)", hunt.violation),
-            None => println!("  MISSED in {} seeds and {} runs of the crash sweep ({seconds} s)", hunt.seeds, hunt.swept),
+            None => println!(
+                "  MISSED in {} seeds and {} runs of the crash sweep ({seconds} s)",
+                hunt.seeds, hunt.swept
+            ),
         }
         results.push(Tried { bug, hunt, seconds });
     }
@@ -105,7 +121,9 @@ fn tried(tree: &Tree, simulation: Simulation, seeds: u64) -> anyhow::Result<(Hun
 
 fn report(results: &[Tried], markdown: Option<&Path>) -> anyhow::Result<()> {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_style(presets::UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Dynamic);
     let header = ["bug", "caught by", "seeds + runs of the sweep", "promise broken", "seconds"];
     table.set_header(header);
     let rows: Vec<[String; 5]> = results

@@ -33,13 +33,13 @@ pub(crate) const BUGS: &[Bug] = &[
         edits: &[
             Edit {
                 file: TICK,
-                find: "        if reading_is_due(",
-                replace: "        self.note_sales(&mut runs, now).await?;\n        if reading_is_due(",
+                find: "        let is_read_whole = reading_is_due(",
+                replace: "        self.note_sales(&mut runs, now).await?;\n        let is_read_whole = reading_is_due(",
             },
             Edit {
                 file: TICK,
-                find: "what is sold meanwhile counts.\n        self.note_sales(&mut runs, now).await?;\n",
-                replace: "what is sold meanwhile counts.\n",
+                find: "sold meanwhile counts.\n        self.note_sales(&mut runs, now).await?;\n",
+                replace: "sold meanwhile counts.\n",
             },
         ],
     },
@@ -67,7 +67,11 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "cancelled-in-mirakl-unnoticed",
         why: "A cancellation counts only once Prima has it too: until then what the marketplace put back is not seen.",
         simulation: Simulation::Stock,
-        edits: &[Edit { file: FLIGHT, find: "digest_of(&(sold, self.is_cancelled)),", replace: "digest_of(&sold)," }],
+        edits: &[Edit {
+            file: FLIGHT,
+            find: "digest_of(&(sold, self.is_cancelled)),",
+            replace: "digest_of(&sold),",
+        }],
     },
     Bug {
         name: "unusable-figure-under-the-new-moment",
@@ -105,8 +109,8 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Stock,
         edits: &[Edit {
             file: OFFER,
-            find: "is_within(asked_at, settings.raise_within_minutes, now) => (free, Wanted::Exactly),",
-            replace: "is_within(asked_at, settings.raise_within_minutes.max(240), now) => (free, Wanted::Exactly),",
+            find: "is_within(asked_at, settings.raise_within_minutes, now) => { (free, Wanted::Exactly) }",
+            replace: "is_within(asked_at, settings.raise_within_minutes.max(240), now) => { (free, Wanted::Exactly) }",
         }],
     },
     Bug {
@@ -143,7 +147,11 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "mass-zero-guard-gone",
         why: "Any number of offers goes to zero because Prima has none.",
         simulation: Simulation::Stock,
-        edits: &[Edit { file: EVALUATE, find: "if guarded <= ALWAYS_ALLOWED {", replace: "if guarded >= ALWAYS_ALLOWED {" }],
+        edits: &[Edit {
+            file: EVALUATE,
+            find: "if guarded <= ALWAYS_ALLOWED {",
+            replace: "if guarded >= ALWAYS_ALLOWED {",
+        }],
     },
     Bug {
         name: "buffer-ignored",
@@ -180,7 +188,11 @@ pub(crate) const BUGS: &[Bug] = &[
         why: "The last pieces are divided, and what a channel that is lowered may still sell until then is given to the other.",
         simulation: Simulation::Stock,
         edits: &[
-            Edit { file: DIVISION, find: "room.saturating_sub(risk.min(burst))", replace: "room.saturating_sub(risk.min(0))" },
+            Edit {
+                file: DIVISION,
+                find: "room.saturating_sub(risk.min(burst))",
+                replace: "room.saturating_sub(risk.min(0))",
+            },
             Edit {
                 file: DECISION,
                 find: "!others.iter().any(|channel| channel.evaluation.too_much.contains(&line.key))",
@@ -212,7 +224,11 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "pieces-that-come-back-are-taken-off",
         why: "Pieces that a channel does not sell are taken off it though it is given all of them again: imports go on without end.",
         simulation: Simulation::Stock,
-        edits: &[Edit { file: DIVISION, find: " && is_handed_on(index);", replace: " && (true || is_handed_on(index));" }],
+        edits: &[Edit {
+            file: DIVISION,
+            find: " && is_handed_on(index)",
+            replace: " && (true || is_handed_on(index))",
+        }],
     },
     Bug {
         name: "urgent-waits-for-the-pace",

@@ -61,7 +61,7 @@ pub(crate) const BUGS: &[Bug] = &[
             },
             Edit {
                 file: ON_LISTING,
-                find: "        OrderState::Shipping if is_refunded(order, row.left_at()) => refunded(&mut row, order, newer, at),\n",
+                find: "        OrderState::Shipping if is_refunded(order, row.left_at()) => { refunded(&mut row, order, newer, at) }\n",
                 replace: "",
             },
         ],

@@ -1,4 +1,5 @@
-//! Bugs of what both functions share: the rules of an order's life, the mapping, the breaker, telling people, batches.
+//! Bugs of what both functions share: the rules of an order's life, the mapping, the breaker,
+//! telling people, batches.
 
 use crate::bugs::{Bug, Edit, Simulation};
 
@@ -124,6 +125,10 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "batch-answers-the-wrong-records",
         why: "The records that are done with come again, and the others are gone.",
         simulation: Simulation::Orders,
-        edits: &[Edit { file: BATCH, find: ".filter(|(_, done)| !done) {\n", replace: ".filter(|(_, done)| *done) {\n" }],
+        edits: &[Edit {
+            file: BATCH,
+            find: ".filter(|(_, done)| !done) {\n",
+            replace: ".filter(|(_, done)| *done) {\n",
+        }],
     },
 ];

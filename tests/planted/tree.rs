@@ -31,7 +31,11 @@ impl Tree {
     /// Copies what has changed, so that only that is compiled anew.
     pub(crate) fn copied(source: &Path) -> anyhow::Result<Self> {
         let base = source.join("target/planted");
-        let tree = Self { source: source.to_owned(), copy: base.join("tree"), target: base.join("target") };
+        let tree = Self {
+            source: source.to_owned(),
+            copy: base.join("tree"),
+            target: base.join("target"),
+        };
         let mut files = Vec::new();
         walk(source, source, &mut files)?;
         for file in &files {
@@ -41,13 +45,15 @@ impl Tree {
         let mut copied = Vec::new();
         walk(&tree.copy, &tree.copy, &mut copied)?;
         for file in copied.into_iter().filter(|file| !wanted.contains(file)) {
-            fs::remove_file(tree.copy.join(&file)).with_context(|| format!("cannot remove the copy of {}", file.display()))?;
+            fs::remove_file(tree.copy.join(&file))
+                .with_context(|| format!("cannot remove the copy of {}", file.display()))?;
         }
         Ok(tree)
     }
 
     fn restore(&self, file: &Path) -> anyhow::Result<()> {
-        let content = fs::read(self.source.join(file)).with_context(|| format!("cannot read {}", file.display()))?;
+        let content = fs::read(self.source.join(file))
+            .with_context(|| format!("cannot read {}", file.display()))?;
         self.write(file, &content)
     }
 
@@ -58,7 +64,8 @@ impl Tree {
             return Ok(());
         }
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+            fs::create_dir_all(folder)
+                .with_context(|| format!("cannot create {}", folder.display()))?;
         }
         fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))
     }
@@ -97,14 +104,19 @@ impl Tree {
             if started.elapsed() > PATIENCE {
                 hunter.kill()?;
                 hunter.wait()?;
-                return Ok(Hunt { shown_by: Some("every run".to_owned()), violation: "it never ends".to_owned(), ..Hunt::default() });
+                return Ok(Hunt {
+                    shown_by: Some("every run".to_owned()),
+                    violation: "it never ends".to_owned(),
+                    ..Hunt::default()
+                });
             }
             std::thread::sleep(Duration::from_millis(50));
         }
         let output = hunter.wait_with_output()?;
         let text = String::from_utf8_lossy(&output.stdout);
         let line = text.lines().last().unwrap_or_default();
-        serde_json::from_str(line).with_context(|| format!("the hunt ended with {} and said {text:?}", output.status))
+        serde_json::from_str(line)
+            .with_context(|| format!("the hunt ended with {} and said {text:?}", output.status))
     }
 }
 
@@ -115,9 +127,12 @@ impl Planted<'_> {
     }
 }
 
-/// The files below a folder, from `root`; without build output and hidden folders, but with cargo's configuration.
+/// The files below a folder, from `root`; without build output and hidden folders, but with cargo's
+/// configuration.
 fn walk(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
+    for entry in
+        fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?
+    {
         let entry = entry?;
         let (path, name) = (entry.path(), entry.file_name());
         let name = name.to_string_lossy();

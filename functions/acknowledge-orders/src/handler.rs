@@ -34,8 +34,16 @@ impl Function {
     /// Names the variable that is missing or malformed.
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, Error> {
         // Order rules are none of this function's business: it has no table for them.
-        let aws = Wired::from_settings(settings, settings::ORDERS_QUEUE_URL, settings::DEAD_LETTER_QUEUE_URL, String::new())?;
-        let (secrets, prefix) = (aws_sdk_secretsmanager::Client::new(&aws.config), settings.text(settings::SECRET_PREFIX)?);
+        let aws = Wired::from_settings(
+            settings,
+            settings::ORDERS_QUEUE_URL,
+            settings::DEAD_LETTER_QUEUE_URL,
+            String::new(),
+        )?;
+        let (secrets, prefix) = (
+            aws_sdk_secretsmanager::Client::new(&aws.config),
+            settings.text(settings::SECRET_PREFIX)?,
+        );
         let copy = ChannelCopy::new(secrets.clone(), &prefix);
         let keys = SecretsManagerKeys::new(secrets, prefix);
         Ok(Self {
@@ -54,8 +62,8 @@ impl Function {
     /// One minute of all channels.
     ///
     /// # Errors
-    /// The channels' definitions can be read neither from the table nor from their copy, and this process never read them
-    /// before. A channel's own trouble is none: its measures tell.
+    /// The channels' definitions can be read neither from the table nor from their copy, and this
+    /// process never read them before. A channel's own trouble is none: its measures tell.
     pub async fn run(&self, request_id: &str, deadline: SystemTime) -> Result<Summary, Error> {
         let hard_deadline = Timestamp::try_from(deadline)?;
         let list = self.channels().await?;
@@ -83,12 +91,16 @@ impl Function {
                 "polled"
             );
         }
-        RunMetrics { completed: Count(1), channels_unusable: Count(list.unusable.len()) }.print(now);
-        Ok(Summary { channels: reports.len(), acknowledged: reports.iter().map(|report| report.acknowledged).sum() })
+        RunMetrics { completed: Count(1), channels_unusable: Count(list.unusable.len()) }
+            .print(now);
+        Ok(Summary {
+            channels: reports.len(),
+            acknowledged: reports.iter().map(|report| report.acknowledged).sum(),
+        })
     }
 
-    /// The channels, from the table; from their copy where this process starts while DynamoDB fails: orders are accepted all
-    /// the same.
+    /// The channels, from the table; from their copy where this process starts while DynamoDB
+    /// fails: orders are accepted all the same.
     async fn channels(&self) -> Result<ChannelList, Error> {
         let problem = match self.documents.channels().await {
             Ok(list) => return Ok(list),

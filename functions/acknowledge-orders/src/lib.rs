@@ -1,12 +1,15 @@
-//! `acknowledge-orders`: every minute, every channel's new orders are accepted, and what is firm goes to the `orders` queue.
+//! `acknowledge-orders`: every minute, every channel's new orders are accepted, and what is firm
+//! goes to the `orders` queue.
 //!
-//! Guarantee: an order that Mirakl lists is accepted in the run that listed it, whatever state Prima, DynamoDB or a mapping
-//! is in. Between reading an order and accepting it there is no other call. After that, at least once: each row is a
-//! compare-and-swap, and what one run leaves undone the next listing shows again.
+//! Guarantee: an order that Mirakl lists is accepted in the run that listed it, whatever state
+//! Prima, DynamoDB or a mapping is in. Between reading an order and accepting it there is no other
+//! call. After that, at least once: each row is a compare-and-swap, and what one run leaves undone
+//! the next listing shows again.
 //!
-//! On a crash: before accepting, the next run accepts. After accepting and before the row is written, the next listing
-//! shows the order past acceptance and the row follows. After the row and before the message, the row is found stuck.
-//! After references were written and before that was recorded, they are written again, which is harmless.
+//! On a crash: before accepting, the next run accepts. After accepting and before the row is
+//! written, the next listing shows the order past acceptance and the row follows. After the row and
+//! before the message, the row is found stuck. After references were written and before that was
+//! recorded, they are written again, which is harmless.
 
 mod ages;
 pub mod handler;
@@ -29,7 +32,9 @@ use shared::domain::events::{Event, EventBus, EventKind, Severity};
 use shared::domain::notify::{Rule, Told, tell, tell_due};
 use shared::domain::order::row::Lease;
 use shared::domain::queue::OrderQueue;
-use shared::domain::state::{IntakeStore, ListingKind, OrderStore, PollState, PollStore, StoreError, UnfinishedListing};
+use shared::domain::state::{
+    IntakeStore, ListingKind, OrderStore, PollState, PollStore, StoreError, UnfinishedListing,
+};
 use shared::kit::clock::{Clock, after, before};
 use shared::mirakl::rights::shows_right;
 use shared::mirakl::{MiraklError, MiraklOrders};
@@ -38,10 +43,11 @@ pub use ages::Ages;
 use listing::{Listing, Patience};
 pub use report::{ChannelReport, Skipped};
 
-/// What is left of a run when no further page is asked for: what was listed by then is to be accepted.
+/// What is left of a run when no further page is asked for: what was listed by then is to be
+/// accepted.
 const TIME_TO_ACCEPT: Duration = Duration::from_secs(25);
-/// A channel that was not listed and recorded for so long beyond its interval is told of: the minute's listing, and that of everything
-/// that is open, beyond its own.
+/// A channel that was not listed and recorded for so long beyond its interval is told of: the
+/// minute's listing, and that of everything that is open, beyond its own.
 const UNLISTED_IS_TOLD: Duration = Duration::from_secs(10 * 60);
 /// How far back refusals are looked for that happened before the channel was first listed.
 const FIRST_LOOK_BACK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -97,12 +103,20 @@ pub struct Run {
 impl<T: PortTypes> Ports<T> {
     /// Polls all channels at once; none can hold up, or fail, another.
     pub async fn poll_all(&self, channels: &[Channel], run: &Run) -> Vec<ChannelReport> {
-        stream::iter(channels).map(|channel| self.poll_isolated(channel, run)).buffer_unordered(channels.len().max(1)).collect().await
+        stream::iter(channels)
+            .map(|channel| self.poll_isolated(channel, run))
+            .buffer_unordered(channels.len().max(1))
+            .collect()
+            .await
     }
 
     async fn poll_isolated(&self, channel: &Channel, run: &Run) -> ChannelReport {
         use futures_util::FutureExt as _;
-        let budget = run.hard_deadline.duration_since(self.clock.now()).unsigned_abs().saturating_sub(Duration::from_secs(2));
+        let budget = run
+            .hard_deadline
+            .duration_since(self.clock.now())
+            .unsigned_abs()
+            .saturating_sub(Duration::from_secs(2));
         let poll = std::panic::AssertUnwindSafe(self.poll_channel(channel, run)).catch_unwind();
         match tokio::time::timeout(budget, poll).await {
             Ok(Ok(report)) => report,
@@ -147,7 +161,8 @@ impl<T: PortTypes> Ports<T> {
                 return report;
             }
         };
-        let patience = Patience { clock: &self.clock, paging_ends: before(run.hard_deadline, TIME_TO_ACCEPT) };
+        let patience =
+            Patience { clock: &self.clock, paging_ends: before(run.hard_deadline, TIME_TO_ACCEPT) };
         let kinds = poll.kinds();
         let mut listing = Listing::default();
         for &kind in &kinds {
@@ -157,22 +172,36 @@ impl<T: PortTypes> Ports<T> {
             listing.read(&client, kind, poll.place_of(kind), &patience).await;
         }
         report.note_listing(&listing);
-        let accepted = self.accept_waiting(&client, channel, &listing, &mut poll.state, &mut report).await;
+        let accepted =
+            self.accept_waiting(&client, channel, &listing, &mut poll.state, &mut report).await;
 
         // The sales are safe; now remember, hand over, and tell.
         match &listing.problem {
-            Some(problem) => self.note_failure(channel, &mut poll.state, &mut report, problem, started),
-            None if listing.pages > 0 => rights::note(&mut poll.state.refused, channel, "OR11", true, None, started),
+            Some(problem) => {
+                self.note_failure(channel, &mut poll.state, &mut report, problem, started)
+            }
+            None if listing.pages > 0 => {
+                rights::note(&mut poll.state.refused, channel, "OR11", true, None, started)
+            }
             None => {}
         }
         self.warn_of_windows(channel, &listing, &accepted, &mut poll.state, &mut report).await;
         let mut recorded = self.record(channel, &listing, &accepted, run, &mut report).await;
         let mut by_id_is_owed = false;
         if channel.orders == Mode::Live {
-            let driven = self.drive_on(&client, channel, &mut poll.state, &listing, recorded, run, &mut report).await;
+            let driven = self
+                .drive_on(&client, channel, &mut poll.state, &listing, recorded, run, &mut report)
+                .await;
             recorded &= driven.clean;
             by_id_is_owed = driven.met_the_limit;
-            self.write_references(&client, channel, &mut poll.state, listing.problem.is_none(), &mut report).await;
+            self.write_references(
+                &client,
+                channel,
+                &mut poll.state,
+                listing.problem.is_none(),
+                &mut report,
+            )
+            .await;
             let busy = !listing.shows_all_news() || report.listed_by_id > 0;
             self.look_around(&client, channel, &mut poll.state.look, busy, run, &mut report).await;
             self.announce_exceptions(channel, &mut report).await;
@@ -184,17 +213,23 @@ impl<T: PortTypes> Ports<T> {
         poll.note_turns(&kinds, &listing, by_id_is_owed);
         report.completed = listing.shows_all_news() && recorded;
         // What was not listed for a limit's sake alone is still where it was.
-        poll.state.full_wanted |= !recorded || (listing.problem.is_some() && !listing.met_the_limit());
-        if listing.pages == 0 && (listing.met_the_limit() || kinds.is_empty()) && channel.listing_interval_minutes > 1 {
-            // The turn is given up, or was the look-up's: a slow channel gets its next one with the next minute, since new orders wait.
+        poll.state.full_wanted |=
+            !recorded || (listing.problem.is_some() && !listing.met_the_limit());
+        if listing.pages == 0
+            && (listing.met_the_limit() || kinds.is_empty())
+            && channel.listing_interval_minutes > 1
+        {
+            // The turn is given up, or was the look-up's: a slow channel gets its next one with the
+            // next minute, since new orders wait.
             poll.state.listed_at = poll.listed_before;
         }
         self.end_turn(channel, poll, &report).await;
         report
     }
 
-    /// Accepts every waiting order, oldest first, a few at a time. While the right to accept is known to be missing, one order a run
-    /// tries it, and the others follow at once where it is there: a window does not wait for a back-off.
+    /// Accepts every waiting order, oldest first, a few at a time. While the right to accept is
+    /// known to be missing, one order a run tries it, and the others follow at once where it is
+    /// there: a window does not wait for a back-off.
     async fn accept_waiting(
         &self,
         client: &<T::Directory as MiraklDirectory>::Client,
@@ -225,7 +260,13 @@ impl<T: PortTypes> Ports<T> {
                 break;
             }
             let answers: Vec<_> = stream::iter(part)
-                .map(|order| async move { (order, client.accept_order(&order.order_id, &order.line_ids).await, self.clock.now()) })
+                .map(|order| async move {
+                    (
+                        order,
+                        client.accept_order(&order.order_id, &order.line_ids).await,
+                        self.clock.now(),
+                    )
+                })
                 .buffer_unordered(channel.concurrent_accepts)
                 .collect()
                 .await;
@@ -236,8 +277,11 @@ impl<T: PortTypes> Ports<T> {
                         report.accepted_after(order.created, at);
                         accepted.push(order.order_id.clone());
                     }
-                    // Accepted before, by us with a lost answer or by a person, or too late: the next listing tells.
-                    Err(problem) if problem.is_invalid_state() => report.count("accept_already_decided"),
+                    // Accepted before, by us with a lost answer or by a person, or too late: the
+                    // next listing tells.
+                    Err(problem) if problem.is_invalid_state() => {
+                        report.count("accept_already_decided")
+                    }
                     Err(problem) => {
                         tracing::warn!(channel = %channel.id, order = %order.order_id, %problem, "an order could not be accepted; the next listing shows it again");
                         report.note_failure(&problem);
@@ -248,11 +292,19 @@ impl<T: PortTypes> Ports<T> {
                 }
             }
         }
-        rights::note(&mut poll.refused, channel, ACCEPT, worked, refusal.as_ref(), self.clock.now());
+        rights::note(
+            &mut poll.refused,
+            channel,
+            ACCEPT,
+            worked,
+            refusal.as_ref(),
+            self.clock.now(),
+        );
         accepted
     }
 
-    /// An order that still waits although its window is nearly over is said so: once as a warning, once as critical.
+    /// An order that still waits although its window is nearly over is said so: once as a warning,
+    /// once as critical.
     async fn warn_of_windows(
         &self,
         channel: &Channel,
@@ -268,9 +320,10 @@ impl<T: PortTypes> Ports<T> {
             let Some(created) = order.created else { continue };
             let left = after(created, channel.acceptance_window()).duration_since(now);
             report.note_unacknowledged(now.duration_since(created).unsigned_abs());
-            for (mark, severity, threshold) in
-                [("", Severity::Warning, channel.warn_when_left()), ("!", Severity::Critical, channel.warn_when_left() / 2)]
-            {
+            for (mark, severity, threshold) in [
+                ("", Severity::Warning, channel.warn_when_left()),
+                ("!", Severity::Critical, channel.warn_when_left() / 2),
+            ] {
                 let marked = format!("{}{mark}", order.order_id);
                 if left.is_positive() && left.unsigned_abs() > threshold {
                     continue;
@@ -303,14 +356,26 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    fn note_failure(&self, channel: &Channel, poll: &mut PollState, report: &mut ChannelReport, problem: &MiraklError, now: Timestamp) {
+    fn note_failure(
+        &self,
+        channel: &Channel,
+        poll: &mut PollState,
+        report: &mut ChannelReport,
+        problem: &MiraklError,
+        now: Timestamp,
+    ) {
         tracing::warn!(channel = %channel.id, %problem, "the listing is incomplete");
         report.note_failure(problem);
         rights::note(&mut poll.refused, channel, "OR11", false, Some(problem), now);
     }
 
     /// States and codes that this version does not know: each is told once.
-    async fn tell_of_unknown_values(&self, channel: &Channel, poll: &mut PollState, report: &ChannelReport) {
+    async fn tell_of_unknown_values(
+        &self,
+        channel: &Channel,
+        poll: &mut PollState,
+        report: &ChannelReport,
+    ) {
         for (value, order_id) in &report.unknown_values {
             if poll.unknown_values.contains(value) || poll.unknown_values.len() >= UNKNOWN_VALUES {
                 continue;
@@ -331,9 +396,11 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    /// Takes the channel's turn. The lease only saves calls: without a working store the poll goes on, by state alone.
+    /// Takes the channel's turn. The lease only saves calls: without a working store the poll goes
+    /// on, by state alone.
     async fn take_turn(&self, channel: &Channel, run: &Run, now: Timestamp) -> Turn {
-        let loaded = tokio::time::timeout(PATIENCE_WITH_MEMORY, self.store.load_poll(&channel.id)).await;
+        let loaded =
+            tokio::time::timeout(PATIENCE_WITH_MEMORY, self.store.load_poll(&channel.id)).await;
         let Ok(Ok(mut state)) = loaded else {
             tracing::warn!(channel = %channel.id, "the poll state cannot be read; polling without it");
             // Without memory the wall clock alone keeps to a marketplace's slower rhythm.
@@ -346,7 +413,9 @@ impl<T: PortTypes> Ports<T> {
         };
         let interval = Duration::from_secs(60 * u64::from(channel.listing_interval_minutes));
         // Schedules start a little early or late: a quarter of a minute is no overrun.
-        let due = state.listed_at.is_none_or(|at| now >= before(after(at, interval), Duration::from_secs(15)));
+        let due = state
+            .listed_at
+            .is_none_or(|at| now >= before(after(at, interval), Duration::from_secs(15)));
         if !due && channel.listing_interval_minutes > 1 {
             return Turn::Skip(Skipped::NotDue);
         }
@@ -356,26 +425,41 @@ impl<T: PortTypes> Ports<T> {
         self.tell_of_unlisted(channel, &mut state, now).await;
         state.lease = Some(Lease { owner: run.id.clone(), until: run.hard_deadline });
         let listed_before = state.listed_at.replace(now);
-        match tokio::time::timeout(PATIENCE_WITH_MEMORY, self.store.save_poll(&channel.id, &mut state)).await {
+        match tokio::time::timeout(
+            PATIENCE_WITH_MEMORY,
+            self.store.save_poll(&channel.id, &mut state),
+        )
+        .await
+        {
             Ok(Ok(())) => Turn::Ours(Box::new(Turned { state, remembered: true, listed_before })),
             Ok(Err(StoreError::Conflict(_))) => Turn::Skip(Skipped::OtherRun),
-            Ok(Err(_)) | Err(_) => Turn::Ours(Box::new(Turned { remembered: false, state, listed_before })),
+            Ok(Err(_)) | Err(_) => {
+                Turn::Ours(Box::new(Turned { remembered: false, state, listed_before }))
+            }
         }
     }
 
-    /// A channel whose polls have failed for a while, however they fail, is told of once until one succeeds: those of the minute, or
-    /// those of everything that is open. Asked at the beginning of a turn, since some do not come to an end.
+    /// A channel whose polls have failed for a while, however they fail, is told of once until one
+    /// succeeds: those of the minute, or those of everything that is open. Asked at the beginning
+    /// of a turn, since some do not come to an end.
     async fn tell_of_unlisted(&self, channel: &Channel, poll: &mut PollState, now: Timestamp) {
         let since = *poll.completed_at.get_or_insert(now);
         let full_since = *poll.full_completed_at.get_or_insert(now);
         let interval = Duration::from_secs(60 * u64::from(channel.listing_interval_minutes));
         let is_due = now >= after(since, UNLISTED_IS_TOLD + interval);
-        let full_is_due = now >= after(full_since, UNLISTED_IS_TOLD + interval * (WINDOWS_BETWEEN_FULL + 1));
-        let look_at = format!("Look at the failures of channel {} in the log of acknowledge-orders:", channel.id);
+        let full_is_due =
+            now >= after(full_since, UNLISTED_IS_TOLD + interval * (WINDOWS_BETWEEN_FULL + 1));
+        let look_at = format!(
+            "Look at the failures of channel {} in the log of acknowledge-orders:",
+            channel.id
+        );
         let (told, reason, remedy) = if is_due {
             (
                 &mut poll.unlisted,
-                format!("the orders of channel {} have not been listed and recorded completely since {since}", channel.id),
+                format!(
+                    "the orders of channel {} have not been listed and recorded completely since {since}",
+                    channel.id
+                ),
                 format!(
                     "{look_at} its API key's secret, its base URL, Mirakl itself, DynamoDB. Until it is mended, accept waiting orders in Mirakl's back office."
                 ),
@@ -419,7 +503,8 @@ impl<T: PortTypes> Ports<T> {
             poll.state.completed_at = Some(now);
             poll.state.seen_until = poll.state.listed_at;
             if std::mem::take(&mut poll.state.unlisted).is_told() {
-                // What was told of is over: a listing of everything that is open has its time from here on.
+                // What was told of is over: a listing of everything that is open has its time from
+                // here on.
                 poll.state.full_completed_at = Some(now);
             }
         }
@@ -428,8 +513,8 @@ impl<T: PortTypes> Ports<T> {
                 Ok(()) => return,
                 Err(problem) => problem,
             };
-            // An operator's command asked for a full listing beside us. What we did not save would be listed again, and our lease would
-            // hold the next run up until it ends.
+            // An operator's command asked for a full listing beside us. What we did not save would
+            // be listed again, and our lease would hold the next run up until it ends.
             if let StoreError::Conflict(_) = problem
                 && let Ok(current) = self.store.load_poll(&channel.id).await
                 && current.lease == ours
@@ -464,13 +549,15 @@ impl Turned {
     }
 
     fn full_is_due(&self) -> bool {
-        // One that orders slipped through, or that could not be begun, is not begun again at once: a window is short, and shows what
-        // is new.
-        !self.state.full_unfinished && (self.state.full_wanted || self.state.windows_since_full >= WINDOWS_BETWEEN_FULL)
+        // One that orders slipped through, or that could not be begun, is not begun again at once:
+        // a window is short, and shows what is new.
+        !self.state.full_unfinished
+            && (self.state.full_wanted || self.state.windows_since_full >= WINDOWS_BETWEEN_FULL)
     }
 
-    /// What this run lists, in this order. A listing that goes on where it stopped comes to the newest orders last: those are listed
-    /// by themselves then. Where Mirakl's limit leaves no call for one of them, that one comes first the next time.
+    /// What this run lists, in this order. A listing that goes on where it stopped comes to the
+    /// newest orders last: those are listed by themselves then. Where Mirakl's limit leaves no call
+    /// for one of them, that one comes first the next time.
     fn kinds(&self) -> Vec<ListingKind> {
         let state = &self.state;
         if self.remembered && state.turns_owed.first() == Some(&ListingKind::ById) {
@@ -486,7 +573,9 @@ impl Turned {
         kinds.extend(window.then_some(ListingKind::Window));
         kinds.extend(full.then_some(ListingKind::Full));
         // Stable: what is owed no turn keeps its place behind what is.
-        kinds.sort_by_key(|kind| state.turns_owed.iter().position(|owed| owed == kind).unwrap_or(usize::MAX));
+        kinds.sort_by_key(|kind| {
+            state.turns_owed.iter().position(|owed| owed == kind).unwrap_or(usize::MAX)
+        });
         kinds
     }
 
@@ -498,12 +587,24 @@ impl Turned {
             ListingKind::Window => self.state.window_rest.clone(),
             ListingKind::Waiting | ListingKind::ById => None,
         };
-        let updated_from = self.state.watermark.filter(|_| kind == ListingKind::Window).map(|mark| before(mark, OVERLAP));
+        let updated_from = self
+            .state
+            .watermark
+            .filter(|_| kind == ListingKind::Window)
+            .map(|mark| before(mark, OVERLAP));
         rest.unwrap_or_else(|| UnfinishedListing { updated_from, ..UnfinishedListing::default() })
     }
 
-    /// Moves the watermark, counts the listings, and notes where the next run goes on. What was not recorded is listed once more.
-    fn advance(&mut self, listing: &Listing, accepted: &[String], recorded: bool, channel: &Channel, now: Timestamp) {
+    /// Moves the watermark, counts the listings, and notes where the next run goes on. What was not
+    /// recorded is listed once more.
+    fn advance(
+        &mut self,
+        listing: &Listing,
+        accepted: &[String],
+        recorded: bool,
+        channel: &Channel,
+        now: Timestamp,
+    ) {
         self.state.windows_since_full += 1;
         if !recorded {
             return;
@@ -511,7 +612,8 @@ impl Turned {
         if let Some(window) = listing.part(ListingKind::Window) {
             self.state.window_rest = listing.rest_of(window, accepted);
             if window.is_complete() {
-                self.state.watermark = listing.watermark(window, accepted).max(self.state.watermark);
+                self.state.watermark =
+                    listing.watermark(window, accepted).max(self.state.watermark);
             }
         }
         let Some(full) = listing.part(ListingKind::Full) else {
@@ -525,14 +627,20 @@ impl Turned {
             self.state.full_wanted = false;
             self.state.full_completed_at = Some(now);
             self.state.full_unlisted = Told::default();
-            // A listing by state shows nothing that ended, so it sets a first mark but moves none. What was refused since the
-            // take-over, before anybody listed, is shown by the first window.
+            // A listing by state shows nothing that ended, so it sets a first mark but moves none.
+            // What was refused since the take-over, before anybody listed, is shown by the first
+            // window.
             if self.state.watermark.is_none() {
                 let mark = listing.watermark(full, accepted);
                 let look_back = channel.take_over_from.max(before(now, FIRST_LOOK_BACK));
                 self.state.watermark = match mark {
                     Some(mark) => Some(mark.min(look_back)),
-                    None if listing.pages > 0 && full.shown().is_empty() && look_back < before(now, OVERLAP) => Some(look_back),
+                    None if listing.pages > 0
+                        && full.shown().is_empty()
+                        && look_back < before(now, OVERLAP) =>
+                    {
+                        Some(look_back)
+                    }
                     None => None,
                 };
             }
@@ -541,7 +649,8 @@ impl Turned {
 
     /// Notes what had no turn because Mirakl's limit or the run's time was used up before.
     fn note_turns(&mut self, kinds: &[ListingKind], listing: &Listing, by_id_is_owed: bool) {
-        let has_none = |kind: &&ListingKind| listing.part(**kind).is_none_or(|part| part.pages == 0);
+        let has_none =
+            |kind: &&ListingKind| listing.part(**kind).is_none_or(|part| part.pages == 0);
         let mut owed: Vec<ListingKind> = kinds.iter().filter(has_none).copied().collect();
         owed.extend(by_id_is_owed.then_some(ListingKind::ById));
         self.state.turns_owed = owed;

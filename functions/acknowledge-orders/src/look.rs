@@ -1,8 +1,9 @@
-//! The daily look at both sides: what Mirakl has done with and no listing ever showed, and orders of ours that Mirakl does not know any
-//! more. Both are for a person; nothing else would ever tell.
+//! The daily look at both sides: what Mirakl has done with and no listing ever showed, and orders
+//! of ours that Mirakl does not know any more. Both are for a person; nothing else would ever tell.
 //!
-//! A minute's run looks at a few pages once it has accepted, recorded and handed over, and the next one goes on where it stopped. It
-//! gives up where Mirakl lets it wait for its limit: the next minute's listing comes first.
+//! A minute's run looks at a few pages once it has accepted, recorded and handed over, and the next
+//! one goes on where it stopped. It gives up where Mirakl lets it wait for its limit: the next
+//! minute's listing comes first.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -25,9 +26,11 @@ use crate::{OVERLAP, PortTypes, Ports, Run};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(24 * 60 * 60);
-/// An order that came longer before the latest look is history: its row may have been deleted for its age.
+/// An order that came longer before the latest look is history: its row may have been deleted for
+/// its age.
 const LOOKS_BACK: Duration = Duration::from_secs(14 * 24 * 60 * 60);
-/// What is left of a run when it looks no further: rows are still to be saved, and the next run must not wait.
+/// What is left of a run when it looks no further: rows are still to be saved, and the next run
+/// must not wait.
 const TIME_TO_RECORD: Duration = Duration::from_secs(15);
 /// A call that takes longer waits for a limit.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -39,11 +42,13 @@ const PAGE: usize = 100;
 const SHOWN_AGAIN: usize = 10;
 /// Keys read of one stage.
 const KEYS: usize = 2000;
-/// So many orders of which Mirakl knows none say something of the channel, and nothing of the orders.
+/// So many orders of which Mirakl knows none say something of the channel, and nothing of the
+/// orders.
 const ALL_UNKNOWN: usize = 10;
 
 impl<T: PortTypes> Ports<T> {
-    /// Goes on with the look that is due. Not while the run is busy: its listing did not come to its end, or looked up orders itself.
+    /// Goes on with the look that is due. Not while the run is busy: its listing did not come to
+    /// its end, or looked up orders itself.
     pub(crate) async fn look_around(
         &self,
         client: &<T::Directory as MiraklDirectory>::Client,
@@ -55,7 +60,8 @@ impl<T: PortTypes> Ports<T> {
     ) {
         let now = self.clock.now();
         // The first one: since the take-over, as if nobody had looked at anything since.
-        let done = *look.done.get_or_insert_with(|| channel.take_over_from.max(before(now, LOOKS_BACK)));
+        let done =
+            *look.done.get_or_insert_with(|| channel.take_over_from.max(before(now, LOOKS_BACK)));
         if busy || (look.began.is_none() && now < after(done, EVERY)) {
             return;
         }
@@ -73,12 +79,14 @@ impl<T: PortTypes> Ports<T> {
             return;
         }
         if self.look_for_unknown(client, channel, look, stop_at, report).await {
-            let told = if look.none_was_known { look.told_that_none_is_known } else { Told::default() };
+            let told =
+                if look.none_was_known { look.told_that_none_is_known } else { Told::default() };
             *look = Look { done: Some(began), told_that_none_is_known: told, ..Look::default() };
         }
     }
 
-    /// One page of what Mirakl has done with since the latest look; true for the last one, none where the next run has to go on.
+    /// One page of what Mirakl has done with since the latest look; true for the last one, none
+    /// where the next run has to go on.
     async fn look_at_page(
         &self,
         client: &<T::Directory as MiraklDirectory>::Client,
@@ -91,9 +99,16 @@ impl<T: PortTypes> Ports<T> {
         if after(self.clock.now(), PATIENCE) > stop_at {
             return None;
         }
-        let states = vec![OrderState::Shipped, OrderState::ToCollect, OrderState::Received, OrderState::Closed];
+        let states = vec![
+            OrderState::Shipped,
+            OrderState::ToCollect,
+            OrderState::Received,
+            OrderState::Closed,
+        ];
         let query = OrderQuery { states, updated_from: Some(from), ..OrderQuery::default() };
-        let page = match tokio::time::timeout(PATIENCE, client.list_orders(&query, look.offset)).await {
+        let page = match tokio::time::timeout(PATIENCE, client.list_orders(&query, look.offset))
+            .await
+        {
             Ok(Ok(page)) => page,
             Ok(Err(problem)) => {
                 tracing::warn!(channel = %channel.id, %problem, "the daily look got no page; the next run asks again");
@@ -106,8 +121,10 @@ impl<T: PortTypes> Ports<T> {
             return None;
         }
         let seen = look.offset + page.length;
-        let is_last =
-            page.length == 0 || page.total_count.map_or(page.length < PAGE, |total| u64::try_from(seen).is_ok_and(|seen| seen >= total));
+        let is_last = page.length == 0
+            || page.total_count.map_or(page.length < PAGE, |total| {
+                u64::try_from(seen).is_ok_and(|seen| seen >= total)
+            });
         if is_last {
             look.asked_to = Some(String::new());
         } else {
@@ -117,14 +134,22 @@ impl<T: PortTypes> Ports<T> {
         Some(is_last)
     }
 
-    async fn record_looked_at(&self, channel: &Channel, orders: &[Order], from: Timestamp, report: &mut ChannelReport) -> bool {
-        let keys: Vec<_> = orders.iter().map(|order| OrderKey::new(&channel.id, &order.order_id)).collect();
+    async fn record_looked_at(
+        &self,
+        channel: &Channel,
+        orders: &[Order],
+        from: Timestamp,
+        report: &mut ChannelReport,
+    ) -> bool {
+        let keys: Vec<_> =
+            orders.iter().map(|order| OrderKey::new(&channel.id, &order.order_id)).collect();
         let Ok(rows) = self.store.load_orders(&keys).await else { return false };
         let at = Circumstances { accepted: false, intake_open: false, now: self.clock.now() };
         let mut saved = Vec::new();
         for order in orders {
             let known = rows.get(&OrderKey::new(&channel.id, &order.order_id));
-            let is_history = known.is_none() && order.created_date.is_none_or(|created| created < before(from, LOOKS_BACK));
+            let is_history = known.is_none()
+                && order.created_date.is_none_or(|created| created < before(from, LOOKS_BACK));
             if is_history {
                 continue;
             }
@@ -139,7 +164,8 @@ impl<T: PortTypes> Ports<T> {
         self.follow_up(channel, saved, report).await
     }
 
-    /// The next hundred of our open orders: those that Mirakl does not know any more are told. True when there are no more.
+    /// The next hundred of our open orders: those that Mirakl does not know any more are told. True
+    /// when there are no more.
     async fn look_for_unknown(
         &self,
         client: &<T::Directory as MiraklDirectory>::Client,
@@ -150,24 +176,38 @@ impl<T: PortTypes> Ports<T> {
     ) -> bool {
         let asked_to = look.asked_to.clone().unwrap_or_default();
         let mut ours: Vec<String> = Vec::new();
-        for state in OpenState::ALL.iter().filter(|state| state.is_asked_for_daily).map(|state| state.name) {
-            let Ok(keys) = self.store.orders_in(&channel.id, state, KEYS).await else { return false };
-            ours.extend(keys.into_iter().map(|key| key.order_id).filter(|order_id| *order_id > asked_to));
+        for state in
+            OpenState::ALL.iter().filter(|state| state.is_asked_for_daily).map(|state| state.name)
+        {
+            let Ok(keys) = self.store.orders_in(&channel.id, state, KEYS).await else {
+                return false;
+            };
+            ours.extend(
+                keys.into_iter().map(|key| key.order_id).filter(|order_id| *order_id > asked_to),
+            );
         }
         ours.sort_unstable();
         ours.dedup();
         ours.truncate(PAGE);
         let Some(last) = ours.last().cloned() else { return true };
-        let Some(unknown) = self.unknown_of(client, ours.clone(), stop_at).await else { return false };
+        let Some(unknown) = self.unknown_of(client, ours.clone(), stop_at).await else {
+            return false;
+        };
         // Once more: a listing that lacks an order by chance is no evidence.
-        let again = if unknown.is_empty() { Some(unknown) } else { self.unknown_of(client, unknown, stop_at).await };
+        let again = if unknown.is_empty() {
+            Some(unknown)
+        } else {
+            self.unknown_of(client, unknown, stop_at).await
+        };
         let Some(unknown) = again else { return false };
         if unknown.len() >= ALL_UNKNOWN && unknown.len() == ours.len() {
             report.count("look_knows_nothing");
             tracing::error!(channel = %channel.id, orders = ours.len(), "Mirakl knows none of our open orders: is this the right shop? Nothing is said of the orders");
             // Where the bus does not take it, the next minute asks again, and tells.
             let (told, now) = (&mut look.told_that_none_is_known, self.clock.now());
-            if tell_due(&self.events, told, Rule::EVENT, now, || none_is_known(channel, ours.len())).await {
+            if tell_due(&self.events, told, Rule::EVENT, now, || none_is_known(channel, ours.len()))
+                .await
+            {
                 look.none_was_known = true;
                 look.asked_to = Some(last);
             }
@@ -190,7 +230,11 @@ impl<T: PortTypes> Ports<T> {
         if after(self.clock.now(), PATIENCE) > stop_at {
             return None;
         }
-        let found = tokio::time::timeout(PATIENCE, list_by_id(client, order_ids.clone(), self.clock.now())).await.ok()?.ok()?;
+        let found =
+            tokio::time::timeout(PATIENCE, list_by_id(client, order_ids.clone(), self.clock.now()))
+                .await
+                .ok()?
+                .ok()?;
         // An entry without an id may be any of them.
         if found.unreadable.iter().any(|order| order.order_id.is_none()) {
             return None;
@@ -201,11 +245,20 @@ impl<T: PortTypes> Ports<T> {
             .map(|order| order.order_id.as_str())
             .chain(found.unreadable.iter().filter_map(|order| order.order_id.as_deref()))
             .collect();
-        Some(order_ids.iter().filter(|order_id| !known.contains(order_id.as_str())).cloned().collect())
+        Some(
+            order_ids
+                .iter()
+                .filter(|order_id| !known.contains(order_id.as_str()))
+                .cloned()
+                .collect(),
+        )
     }
 
     async fn tell_of_unknown(&self, channel: &Channel, order_id: &str, report: &mut ChannelReport) {
-        let Ok(Some(mut row)) = self.store.load_order(&OrderKey::new(&channel.id, order_id)).await else { return };
+        let Ok(Some(mut row)) = self.store.load_order(&OrderKey::new(&channel.id, order_id)).await
+        else {
+            return;
+        };
         if !is_open(&row) {
             return;
         }
@@ -218,7 +271,12 @@ impl<T: PortTypes> Ports<T> {
             remedy::settle(&row.key, SettledAs::Cancelled),
             remedy::settle(&row.key, SettledAs::Shipped)
         );
-        row.fail(ExceptionKind::NotInMirakl, format!("Mirakl does not know the order any more{in_prima}"), remedy, self.clock.now());
+        row.fail(
+            ExceptionKind::NotInMirakl,
+            format!("Mirakl does not know the order any more{in_prima}"),
+            remedy,
+            self.clock.now(),
+        );
         if self.store.save_order(&mut row).await.is_ok() {
             report.count("orders_not_in_mirakl");
         }
@@ -243,9 +301,17 @@ fn none_is_known(channel: &Channel, asked_for: usize) -> Event {
     }
 }
 
-/// Nobody holds it, and nothing is settled of it. The index lags, so that the row is asked once more.
+/// Nobody holds it, and nothing is settled of it. The index lags, so that the row is asked once
+/// more.
 fn is_open(row: &OrderRow) -> bool {
-    let waits = matches!(row.stage, Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued);
-    let of_dispatch = row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_dispatch());
-    (waits && row.creation.attempt.is_none()) || row.stage.is_in_prima() || of_dispatch || row.stage == Stage::OperatorFulfilled
+    let waits = matches!(
+        row.stage,
+        Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm | Stage::Queued
+    );
+    let of_dispatch =
+        row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_dispatch());
+    (waits && row.creation.attempt.is_none())
+        || row.stage.is_in_prima()
+        || of_dispatch
+        || row.stage == Stage::OperatorFulfilled
 }

@@ -14,7 +14,8 @@ shared::metrics! {
         channels_unusable: Count = "ChannelsUnusable",
     }
 
-    /// How long a channel's orders have waited. Printed where that is known: a zero would end an alarm.
+    /// How long a channel's orders have waited. Printed where that is known: a zero would end an
+    /// alarm.
     struct AgeMetrics per Channel {
         waiting_for_prima: Seconds = "OldestOrderWaitingForPrimaSeconds",
         unannounced: Seconds = "OldestExceptionUnannouncedSeconds",
@@ -44,7 +45,8 @@ shared::metrics! {
 /// Prints what a channel's minute has come to.
 pub(crate) fn print(report: &ChannelReport, now: Timestamp) {
     if let Some(Ages { waiting_for_prima, unannounced }) = report.ages {
-        AgeMetrics { waiting_for_prima: waiting_for_prima.into(), unannounced: unannounced.into() }.print(&report.channel, now);
+        AgeMetrics { waiting_for_prima: waiting_for_prima.into(), unannounced: unannounced.into() }
+            .print(&report.channel, now);
     }
     if report.skipped.is_some() {
         return SkippedMetrics { skipped: Count(1) }.print(&report.channel, now);

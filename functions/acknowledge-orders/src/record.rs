@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use shared::domain::channel::{Channel, Mode};
 use shared::domain::events::{Event, EventKind, Severity};
 use shared::domain::notify::tell;
-use shared::domain::order::life::{Circumstances, Next, is_left_alone, on_cancellation, on_listing};
+use shared::domain::order::life::{
+    Circumstances, Next, is_left_alone, on_cancellation, on_listing,
+};
 use shared::domain::order::remedy::{self, SettledAs};
 use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
@@ -63,7 +65,8 @@ impl<T: PortTypes> Ports<T> {
         for order in orders {
             report.note_unknown_values(order);
         }
-        let keys: Vec<_> = orders.iter().map(|order| OrderKey::new(&channel.id, &order.order_id)).collect();
+        let keys: Vec<_> =
+            orders.iter().map(|order| OrderKey::new(&channel.id, &order.order_id)).collect();
         let rows = match self.store.load_orders(&keys).await {
             Ok(rows) => rows,
             Err(problem) => {
@@ -79,7 +82,11 @@ impl<T: PortTypes> Ports<T> {
         let plans = self.plan(channel, orders, accepted, &rows, &intake);
         let saved: Vec<Saved> = stream::iter(plans)
             .map(|(row, order, next, at)| async move {
-                if self.clock.now() > stop_at { Saved::Failed } else { self.save(channel, row, order, next, at).await }
+                if self.clock.now() > stop_at {
+                    Saved::Failed
+                } else {
+                    self.save(channel, row, order, next, at).await
+                }
             })
             .buffer_unordered(CONCURRENT_SAVES)
             .collect()
@@ -87,7 +94,8 @@ impl<T: PortTypes> Ports<T> {
         self.follow_up(channel, saved, report).await
     }
 
-    /// What is to be saved, oldest order first. While intake is closed one order at most is queued, as a probe.
+    /// What is to be saved, oldest order first. While intake is closed one order at most is queued,
+    /// as a probe.
     fn plan<'o>(
         &self,
         channel: &Channel,
@@ -97,16 +105,19 @@ impl<T: PortTypes> Ports<T> {
         intake: &PrimaIntake,
     ) -> Vec<(OrderRow, &'o Order, Next, Circumstances)> {
         let now = self.clock.now();
-        let mut may_queue = if intake.is_closed() { usize::from(intake.probe_due(now)) } else { usize::MAX };
+        let mut may_queue =
+            if intake.is_closed() { usize::from(intake.probe_due(now)) } else { usize::MAX };
         let mut plans = Vec::new();
         for order in orders {
             let key = OrderKey::new(&channel.id, &order.order_id);
             let intake_open = may_queue > 0 && intake.admits_order(&key, now);
-            let at = Circumstances { accepted: accepted.contains(&order.order_id), intake_open, now };
+            let at =
+                Circumstances { accepted: accepted.contains(&order.order_id), intake_open, now };
             let known = rows.get(&key);
             if let Some((row, next)) = on_listing(known, order, channel, at) {
                 if next == Next::Create {
-                    // What is sent again because it is stuck goes out even while intake is closed: its row stays where it is.
+                    // What is sent again because it is stuck goes out even while intake is closed:
+                    // its row stays where it is.
                     may_queue = may_queue.saturating_sub(1);
                 }
                 plans.push((row, order, next, at));
@@ -115,7 +126,14 @@ impl<T: PortTypes> Ports<T> {
         plans
     }
 
-    pub(crate) async fn save(&self, channel: &Channel, mut row: OrderRow, order: &Order, mut next: Next, at: Circumstances) -> Saved {
+    pub(crate) async fn save(
+        &self,
+        channel: &Channel,
+        mut row: OrderRow,
+        order: &Order,
+        mut next: Next,
+        at: Circumstances,
+    ) -> Saved {
         // Told first: once the row is saved, nothing brings the order back to be told of.
         if next == Next::WindowMissed && !self.tell_of_missed_window(channel, order).await {
             return Saved::Failed;
@@ -125,7 +143,9 @@ impl<T: PortTypes> Ports<T> {
                 Ok(()) => return follow_up_of(&row, order, next),
                 Err(StoreError::Conflict(_)) => {
                     // Somebody moved it meanwhile: decide again from what it is now.
-                    let Ok(current) = self.store.load_order(&row.key).await else { return Saved::Failed };
+                    let Ok(current) = self.store.load_order(&row.key).await else {
+                        return Saved::Failed;
+                    };
                     match on_listing(current.as_ref(), order, channel, at) {
                         None => return Saved::Quiet,
                         Some(plan) => (row, next) = plan,
@@ -140,7 +160,12 @@ impl<T: PortTypes> Ports<T> {
         Saved::Failed
     }
 
-    pub(crate) async fn follow_up(&self, channel: &Channel, saved: Vec<Saved>, report: &mut ChannelReport) -> bool {
+    pub(crate) async fn follow_up(
+        &self,
+        channel: &Channel,
+        saved: Vec<Saved>,
+        report: &mut ChannelReport,
+    ) -> bool {
         let mut clean = true;
         let mut messages = Vec::new();
         for one in saved {
@@ -164,8 +189,8 @@ impl<T: PortTypes> Ports<T> {
         clean & self.send(channel, &messages).await
     }
 
-    /// Sends messages; the rows of those that may not have been sent wait for the next listing instead of being taken for
-    /// stuck much later.
+    /// Sends messages; the rows of those that may not have been sent wait for the next listing
+    /// instead of being taken for stuck much later.
     pub(crate) async fn send(&self, channel: &Channel, messages: &[OrderMessage]) -> bool {
         if messages.is_empty() {
             return true;
@@ -178,8 +203,14 @@ impl<T: PortTypes> Ports<T> {
                 && row.stage == Stage::Queued
             {
                 if message.is_too_large() {
-                    let remedy = format!("Key it into Prima by hand, then: {}", remedy::settle(&row.key, SettledAs::KeyedByHand));
-                    let reason = format!("the order is too long for a message of the queue ({} lines)", row.lines.len());
+                    let remedy = format!(
+                        "Key it into Prima by hand, then: {}",
+                        remedy::settle(&row.key, SettledAs::KeyedByHand)
+                    );
+                    let reason = format!(
+                        "the order is too long for a message of the queue ({} lines)",
+                        row.lines.len()
+                    );
                     row.fail(ExceptionKind::TooLarge, reason, remedy, self.clock.now());
                 } else {
                     row.enter(Stage::Firm, self.clock.now(), "could not be queued");
@@ -206,8 +237,14 @@ impl<T: PortTypes> Ports<T> {
         tell(&self.events, &[event]).await
     }
 
-    /// Shows what would be done. Only orders whose Prima number Mirakl holds get a row: so memory is rebuilt after a loss.
-    async fn observe(&self, channel: &Channel, orders: &[Order], rows: &HashMap<OrderKey, OrderRow>) -> bool {
+    /// Shows what would be done. Only orders whose Prima number Mirakl holds get a row: so memory
+    /// is rebuilt after a loss.
+    async fn observe(
+        &self,
+        channel: &Channel,
+        orders: &[Order],
+        rows: &HashMap<OrderKey, OrderRow>,
+    ) -> bool {
         let now = self.clock.now();
         let mut clean = true;
         for order in orders {
@@ -231,8 +268,14 @@ impl<T: PortTypes> Ports<T> {
         clean
     }
 
-    /// An order that cannot be read cannot be created: once it is past acceptance, it is an exception.
-    async fn record_unreadable(&self, channel: &Channel, listing: &Listing, report: &mut ChannelReport) -> bool {
+    /// An order that cannot be read cannot be created: once it is past acceptance, it is an
+    /// exception.
+    async fn record_unreadable(
+        &self,
+        channel: &Channel,
+        listing: &Listing,
+        report: &mut ChannelReport,
+    ) -> bool {
         let mut clean = true;
         for order in &listing.unreadable {
             report.count("unreadable_orders");
@@ -250,17 +293,28 @@ impl<T: PortTypes> Ports<T> {
     }
 
     async fn record_unreadable_order(&self, channel: &Channel, order: &UnreadableOrder) -> bool {
-        let (Some(order_id), Some(acceptable)) = (&order.order_id, &order.acceptable) else { return true };
+        let (Some(order_id), Some(acceptable)) = (&order.order_id, &order.acceptable) else {
+            return true;
+        };
         let key = OrderKey::new(&channel.id, order_id);
         match acceptable.state {
-            OrderState::Canceled | OrderState::Refused => return self.cancel_unreadable(channel, key).await,
+            OrderState::Canceled | OrderState::Refused => {
+                return self.cancel_unreadable(channel, key).await;
+            }
             OrderState::Shipping => {}
             // Not firm yet, or over: nothing is to be created of it now.
             _ => return true,
         }
         let now = self.clock.now();
         let mut row = match self.store.load_order(&key).await {
-            Ok(Some(row)) if matches!(row.stage, Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm) => row,
+            Ok(Some(row))
+                if matches!(
+                    row.stage,
+                    Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm
+                ) =>
+            {
+                row
+            }
             // Whoever has its message can work it off; without one nobody can.
             Ok(Some(row)) if is_left_alone(&row, now) => row,
             Ok(Some(_)) => return true,
@@ -268,7 +322,9 @@ impl<T: PortTypes> Ports<T> {
             Err(_) => return false,
         };
         let sent = match (&row.creation.attempt, &row.creation.order_number) {
-            (Some(_), Some(number)) => format!("; it was sent to Prima as {number}: look for it there first"),
+            (Some(_), Some(number)) => {
+                format!("; it was sent to Prima as {number}: look for it there first")
+            }
             _ => String::new(),
         };
         row.fail(
@@ -293,13 +349,22 @@ impl<T: PortTypes> Ports<T> {
         let before = row.clone();
         let at = Circumstances { accepted: false, intake_open: true, now: self.clock.now() };
         let mut next = on_cancellation(&mut row, None, false, at);
-        // Nobody drives it on any more, and no message can be written that would have it created. To cancel it, its number is enough.
+        // Nobody drives it on any more, and no message can be written that would have it created.
+        // To cancel it, its number is enough.
         if next == Next::Create {
             if row.creation.attempt.is_some() {
-                row.enter(Stage::Cancelling, at.now, "cancelled in Mirakl after it was sent to Prima");
+                row.enter(
+                    Stage::Cancelling,
+                    at.now,
+                    "cancelled in Mirakl after it was sent to Prima",
+                );
                 next = Next::Cancel;
             } else {
-                row.enter(Stage::Cancelled, at.now, "cancelled in Mirakl before it was sent to Prima");
+                row.enter(
+                    Stage::Cancelled,
+                    at.now,
+                    "cancelled in Mirakl before it was sent to Prima",
+                );
                 next = Next::Nothing;
             }
         }
@@ -311,15 +376,30 @@ impl<T: PortTypes> Ports<T> {
         }
         // What is being created is driven on by its own message.
         next != Next::Cancel
-            || self.send(channel, &[OrderMessage { channel: row.key.channel, order_id: row.key.order_id, task: OrderTask::Cancel }]).await
+            || self
+                .send(
+                    channel,
+                    &[OrderMessage {
+                        channel: row.key.channel,
+                        order_id: row.key.order_id,
+                        task: OrderTask::Cancel,
+                    }],
+                )
+                .await
     }
 }
 
 fn follow_up_of(row: &OrderRow, order: &Order, next: Next) -> Saved {
-    let message = |task| OrderMessage { channel: row.key.channel.clone(), order_id: row.key.order_id.clone(), task };
+    let message = |task| OrderMessage {
+        channel: row.key.channel.clone(),
+        order_id: row.key.order_id.clone(),
+        task,
+    };
     match next {
         Next::Nothing => Saved::Quiet,
-        Next::Create => Saved::Create(message(OrderTask::Create { order: Box::new(order.clone()) })),
+        Next::Create => {
+            Saved::Create(message(OrderTask::Create { order: Box::new(order.clone()) }))
+        }
         Next::Cancel => Saved::Cancel(message(OrderTask::Cancel)),
         Next::WindowMissed => Saved::WindowMissed,
     }

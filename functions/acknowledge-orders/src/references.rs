@@ -1,5 +1,6 @@
-//! Writing Prima's order numbers back: one OR04 a minute, up to 100 orders. While it fails as a whole, less and less often, and for fewer
-//! orders each time, down to one: a single order for which Mirakl refuses the whole call is found so, and holds the others back no longer.
+//! Writing Prima's order numbers back: one OR04 a minute, up to 100 orders. While it fails as a
+//! whole, less and less often, and for fewer orders each time, down to one: a single order for
+//! which Mirakl refuses the whole call is found so, and holds the others back no longer.
 
 use std::time::Duration;
 
@@ -8,7 +9,10 @@ use shared::domain::channel::Channel;
 use shared::domain::channel::MiraklDirectory;
 use shared::domain::events::{Event, EventKind, Severity};
 use shared::domain::notify::tell;
-use shared::domain::order::row::{DISPATCH_EXCEPTION, ExceptionKind, OrderRow, REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING, Stage};
+use shared::domain::order::row::{
+    DISPATCH_EXCEPTION, ExceptionKind, OrderRow, REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING,
+    Stage,
+};
 use shared::domain::state::{OrderStore, PollState};
 use shared::kit::clock::{Clock, after, before};
 use shared::mirakl::{MiraklError, MiraklOrders, SellerReference};
@@ -26,8 +30,9 @@ const FAILURES_TO_ONE: u32 = 3;
 const ALONE_EVERY: Duration = Duration::from_secs(10 * 60);
 
 impl<T: PortTypes> Ports<T> {
-    /// Tells Mirakl the numbers of orders that were created since. What fails is found pending again the next minute.
-    /// `listed`: this run's listing was answered, so that a failure is this operation's own.
+    /// Tells Mirakl the numbers of orders that were created since. What fails is found pending
+    /// again the next minute. `listed`: this run's listing was answered, so that a failure is this
+    /// operation's own.
     pub(crate) async fn write_references(
         &self,
         client: &<T::Directory as MiraklDirectory>::Client,
@@ -38,17 +43,29 @@ impl<T: PortTypes> Ports<T> {
     ) {
         let now = self.clock.now();
         // OR04: at most once a minute; runs come a minute apart, a little early or late.
-        if poll.references_at.is_some_and(|at| now < before(after(at, Duration::from_secs(60)), Duration::from_secs(15))) {
+        if poll.references_at.is_some_and(|at| {
+            now < before(after(at, Duration::from_secs(60)), Duration::from_secs(15))
+        }) {
             return;
         }
         if poll.refused.wait(&channel.id, WRITE, now).is_some() {
             return;
         }
-        // What was shipped meanwhile owes its number all the same. A part may have been cancelled, or the dispatch become an exception,
-        // before the number was written: it is still owed.
+        // What was shipped meanwhile owes its number all the same. A part may have been cancelled,
+        // or the dispatch become an exception, before the number was written: it is still owed.
         let mut keys = Vec::new();
-        for state in [REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING, Stage::Exception.name(), DISPATCH_EXCEPTION] {
-            keys.extend(self.store.orders_in(&channel.id, state, REFERENCES_PER_CALL).await.unwrap_or_default());
+        for state in [
+            REFERENCE_PENDING,
+            SHIPPED_REFERENCE_PENDING,
+            Stage::Exception.name(),
+            DISPATCH_EXCEPTION,
+        ] {
+            keys.extend(
+                self.store
+                    .orders_in(&channel.id, state, REFERENCES_PER_CALL)
+                    .await
+                    .unwrap_or_default(),
+            );
         }
         if keys.is_empty() {
             return;
@@ -80,14 +97,26 @@ impl<T: PortTypes> Ports<T> {
                 report.note_failure(&problem);
                 // Where Mirakl answers nothing at all, the channel is told of as not listed.
                 if listed && !problem.is_key_refused() {
-                    self.after_failure(&mut pending, is_alone, failures, &problem, poll, channel, report).await;
+                    self.after_failure(
+                        &mut pending,
+                        is_alone,
+                        failures,
+                        &problem,
+                        poll,
+                        channel,
+                        report,
+                    )
+                    .await;
                 }
                 rights::note(&mut poll.refused, channel, WRITE, false, Some(&problem), now);
                 return;
             }
         };
         for mut row in pending {
-            let Some(answer) = answers.iter().find(|answer| answer.order_id == row.key.order_id) else { continue };
+            let Some(answer) = answers.iter().find(|answer| answer.order_id == row.key.order_id)
+            else {
+                continue;
+            };
             match &answer.refused {
                 None => {
                     row.creation.referenced_at = Some(now);
@@ -133,14 +162,17 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    /// Mirakl refused one reference: it goes to the end of the line, and after a few refusals a person is told.
+    /// Mirakl refused one reference: it goes to the end of the line, and after a few refusals a
+    /// person is told.
     async fn note_refusal(&self, mut row: OrderRow, reason: &str, report: &mut ChannelReport) {
         tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, reason, "Mirakl refuses the reference; it is tried again after the others");
         report.count("references_refused");
         // So that it cannot keep others from their turn.
         row.since = self.clock.now();
         row.creation.references_refused = row.creation.references_refused.saturating_add(1);
-        if row.creation.references_refused == REFUSALS && !self.tell_of_refused_reference(&row, reason).await {
+        if row.creation.references_refused == REFUSALS
+            && !self.tell_of_refused_reference(&row, reason).await
+        {
             row.creation.references_refused -= 1;
         }
         self.keep(row).await;
@@ -170,9 +202,11 @@ impl<T: PortTypes> Ports<T> {
     }
 }
 
-/// Takes those that are written now, and says whether it is one that is written by itself. `failures`: calls in a row that failed as a whole.
+/// Takes those that are written now, and says whether it is one that is written by itself.
+/// `failures`: calls in a row that failed as a whole.
 fn choose(pending: &mut Vec<OrderRow>, failures: u32, now: Timestamp) -> bool {
-    let (alone, others): (Vec<_>, Vec<_>) = std::mem::take(pending).into_iter().partition(|row| row.creation.reference_fails_others);
+    let (alone, others): (Vec<_>, Vec<_>) =
+        std::mem::take(pending).into_iter().partition(|row| row.creation.reference_fails_others);
     if let Some(row) = alone.into_iter().find(|row| row.since <= before(now, ALONE_EVERY)) {
         *pending = vec![row];
         return true;
@@ -191,12 +225,16 @@ fn owed(pending: &[OrderRow]) -> String {
     format!("orders that wait for theirs: {}{more}{since}", pending.len())
 }
 
-/// Refusals of one reference in a row before a person is told: it is tried on all the same, and the order goes its way.
+/// Refusals of one reference in a row before a person is told: it is tried on all the same, and the
+/// order goes its way.
 const REFUSALS: u32 = 5;
 
 /// Prima has it under our number, and Mirakl does not hold that number yet.
 fn owes_reference(row: &OrderRow) -> bool {
-    let is_meant = |kind: ExceptionKind| kind.is_of_dispatch() || kind == ExceptionKind::LineCancelledAfterCreation;
-    let needs_a_person = row.exception.as_ref().is_some_and(|exception| is_meant(exception.kind)) && row.creation.created_at.is_some();
+    let is_meant = |kind: ExceptionKind| {
+        kind.is_of_dispatch() || kind == ExceptionKind::LineCancelledAfterCreation
+    };
+    let needs_a_person = row.exception.as_ref().is_some_and(|exception| is_meant(exception.kind))
+        && row.creation.created_at.is_some();
     row.owes_reference() || (needs_a_person && row.creation.referenced_at.is_none())
 }

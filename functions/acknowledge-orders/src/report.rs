@@ -86,7 +86,8 @@ impl ChannelReport {
     }
 
     pub(crate) fn note_unknown_values(&mut self, order: &Order) {
-        let odd_fields = order.unread_fields.iter().map(|field| format!("{field}, which was done without"));
+        let odd_fields =
+            order.unread_fields.iter().map(|field| format!("{field}, which was done without"));
         for value in order.unknown_values().into_iter().chain(odd_fields) {
             self.unknown_values.entry(value).or_insert_with(|| order.order_id.clone());
         }
@@ -110,23 +111,41 @@ mod tests {
     use super::*;
     use shared::mirakl::UnreadableOrder;
 
+    /// The numbers of a minute are those that dashboards and alarms show.
     #[test]
-    fn the_numbers_of_a_minute_are_those_that_dashboards_and_alarms_show() {
+    fn the_report_carries_what_dashboards_and_alarms_show() {
         let at = |seconds: u64| Timestamp::UNIX_EPOCH + Duration::from_secs(seconds);
-        let order = serde_json::from_str(r#"{"order_id":"MK-1-A","order_state":"SHIPPING","order_lines":[]}"#).unwrap();
+        let order = serde_json::from_str(
+            r#"{"order_id":"MK-1-A","order_state":"SHIPPING","order_lines":[]}"#,
+        )
+        .unwrap();
         let mut report = ChannelReport::new("harbour-uk");
         report.note_listing(&Listing {
             orders: vec![order; 3],
-            unreadable: vec![UnreadableOrder { order_id: None, acceptable: None, problem: "no lines".to_owned() }; 2],
+            unreadable: vec![
+                UnreadableOrder {
+                    order_id: None,
+                    acceptable: None,
+                    problem: "no lines".to_owned()
+                };
+                2
+            ],
             pages: 4,
             ..Listing::default()
         });
-        assert_eq!((report.listed, report.pages), (5, 4), "one that cannot be read is listed all the same");
+        assert_eq!(
+            (report.listed, report.pages),
+            (5, 4),
+            "one that cannot be read is listed all the same"
+        );
         report.accepted_after(Some(at(0)), at(90));
         report.accepted_after(None, at(90));
         // Mirakl's clock ahead of ours.
         report.accepted_after(Some(at(91)), at(90));
-        assert_eq!((report.acknowledged, report.seconds_to_acknowledge.as_slice()), (3, &[90.0, 0.0][..]));
+        assert_eq!(
+            (report.acknowledged, report.seconds_to_acknowledge.as_slice()),
+            (3, &[90.0, 0.0][..])
+        );
         for seconds in [60, 600, 300] {
             report.note_unacknowledged(Duration::from_secs(seconds));
         }
@@ -134,13 +153,17 @@ mod tests {
         report.note_failure(&MiraklError::unknown("OR21", "no answer"));
         report.note_failure(&MiraklError::unknown("OR21", "no answer"));
         report.note_failure(&MiraklError::refused("OR11", 401, None, "Unauthorized"));
-        let counts: Vec<_> = report.counts.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
+        let counts: Vec<_> =
+            report.counts.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
         assert_eq!(counts, [("mirakl_or11_key", 1), ("mirakl_or21_lost", 2)]);
     }
 
     #[test]
     fn a_poll_that_failed_whole_says_of_which_channel_and_how() {
         let report = ChannelReport::failed("harbour-uk", "time");
-        assert_eq!((report.channel.as_str(), report.counts.get("poll_failed_time"), report.completed), ("harbour-uk", Some(&1), false));
+        assert_eq!(
+            (report.channel.as_str(), report.counts.get("poll_failed_time"), report.completed),
+            ("harbour-uk", Some(&1), false)
+        );
     }
 }

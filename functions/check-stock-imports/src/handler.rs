@@ -34,7 +34,10 @@ impl Function {
     /// Names the variable that is missing or malformed.
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, Error> {
         let aws = WiredImports::from_settings(settings)?;
-        let keys = SecretsManagerKeys::new(aws_sdk_secretsmanager::Client::new(&aws.config), settings.text(settings::SECRET_PREFIX)?);
+        let keys = SecretsManagerKeys::new(
+            aws_sdk_secretsmanager::Client::new(&aws.config),
+            settings.text(settings::SECRET_PREFIX)?,
+        );
         Ok(Self {
             files: S3StockFiles::new(&aws.config, settings.text(settings::STOCK_FILES_BUCKET)?),
             directory: HttpDirectory::new(keys, SystemClock),
@@ -46,7 +49,11 @@ impl Function {
     ///
     /// # Errors
     /// A record has no id: nothing of the batch was worked off.
-    pub async fn run(&self, batch: SqsEvent, deadline: SystemTime) -> Result<SqsBatchResponse, Error> {
+    pub async fn run(
+        &self,
+        batch: SqsEvent,
+        deadline: SystemTime,
+    ) -> Result<SqsBatchResponse, Error> {
         let run = Run { hard_deadline: Timestamp::try_from(deadline)? };
         let ports = Ports::<Aws<'_>> {
             directory: &self.directory,
@@ -57,8 +64,17 @@ impl Function {
             book: &self.aws.documents,
         };
         let (ports, run) = (&ports, &run);
-        let work = |message_id: String, body: String| async move { ports.handle(&message_id, &body, run).await };
-        let (response, metrics) = shared::aws::batch::answer_counting(batch, 1, BatchMetrics::default(), BatchMetrics::count, work).await?;
+        let work = |message_id: String, body: String| async move {
+            ports.handle(&message_id, &body, run).await
+        };
+        let (response, metrics) = shared::aws::batch::answer_counting(
+            batch,
+            1,
+            BatchMetrics::default(),
+            BatchMetrics::count,
+            work,
+        )
+        .await?;
         metrics.print(SystemClock.now());
         Ok(response)
     }

@@ -1,11 +1,14 @@
-//! `check-stock-imports`: asks Mirakl how an import stands until it has ended, and moves the ledger for the lines that were imported.
+//! `check-stock-imports`: asks Mirakl how an import stands until it has ended, and moves the ledger
+//! for the lines that were imported.
 //!
-//! Guarantee: a quantity counts as shown only once its import is complete and its line is not in the error report. An import that fails
-//! leaves its lines in doubt: the next push publishes them again. One that is no longer waited for and ends after all has its lines
-//! published again, since it may have overwritten what came later.
+//! Guarantee: a quantity counts as shown only once its import is complete and its line is not in
+//! the error report. An import that fails leaves its lines in doubt: the next push publishes them
+//! again. One that is no longer waited for and ends after all has its lines published again, since
+//! it may have overwritten what came later.
 //!
-//! On a crash: before the ledger is written, the message comes again and everything is asked again. After that and before the import is
-//! noted as ended, it is settled once more, which changes nothing. A lost message is sent again by `push-stock`.
+//! On a crash: before the ledger is written, the message comes again and everything is asked again.
+//! After that and before the import is noted as ended, it is settled once more, which changes
+//! nothing. A lost message is sent again by `push-stock`.
 
 pub mod handler;
 pub mod metrics;
@@ -141,15 +144,24 @@ impl<T: PortTypes> Ports<T> {
         if after(self.clock.now(), LEAST_TIME) > run.hard_deadline {
             return self.again(message, Duration::ZERO).await;
         }
-        let Ok((memory, _)) = self.ledger.load_record::<PushMemory>(StockRecord::Push(&message.channel)).await else {
+        let Ok((memory, _)) =
+            self.ledger.load_record::<PushMemory>(StockRecord::Push(&message.channel)).await
+        else {
             return Disposition::Return(Returned::StoreUnavailable);
         };
-        let waited_for = memory.imports.under_way.as_ref().filter(|import| import.mark == message.mark);
-        let Some(import) = waited_for.or_else(|| memory.imports.stray.iter().find(|stray| stray.mark == message.mark)).cloned() else {
+        let waited_for =
+            memory.imports.under_way.as_ref().filter(|import| import.mark == message.mark);
+        let Some(import) = waited_for
+            .or_else(|| memory.imports.stray.iter().find(|stray| stray.mark == message.mark))
+            .cloned()
+        else {
             return Disposition::Done(Done::NothingToAsk);
         };
-        let Some(import_id) = import.import_id.clone() else { return Disposition::Done(Done::NothingToAsk) };
-        // The message that counts comes later. Whoever noted when may have had a clock that was ahead of ours.
+        let Some(import_id) = import.import_id.clone() else {
+            return Disposition::Done(Done::NothingToAsk);
+        };
+        // The message that counts comes later. Whoever noted when may have had a clock that was
+        // ahead of ours.
         if import.ask_at > after(self.clock.now(), CLOCK_SKEW) {
             return Disposition::Done(Done::OlderCopy);
         }
@@ -158,8 +170,11 @@ impl<T: PortTypes> Ports<T> {
             Err(_) => return Disposition::Return(Returned::DocumentsUnavailable),
         };
         let Some(channel) = channel else { return Disposition::Done(Done::NoSuchChannel) };
-        // The right to ask was refused a while ago, for this import or another: it is tried again, less and less often.
-        let waits = questions(&import).map(|operation| memory.joint.refused_rights.wait(&message.channel, operation, self.clock.now()));
+        // The right to ask was refused a while ago, for this import or another: it is tried again,
+        // less and less often.
+        let waits = questions(&import).map(|operation| {
+            memory.joint.refused_rights.wait(&message.channel, operation, self.clock.now())
+        });
         if let Some(wait) = waits.into_iter().flatten().max() {
             return self.again(message, wait).await;
         }
@@ -167,8 +182,19 @@ impl<T: PortTypes> Ports<T> {
             Ok(state) => state,
             Err(problem) => {
                 tracing::warn!(channel = %channel.id, %problem, "an import cannot be asked about; asked again later");
-                let wait = if problem.is_key_refused() { self.refused(message, &problem).await } else { problem.retry_after };
-                return self.again(message, wait.unwrap_or_else(|| self.next_question(&import).max(Duration::from_secs(60)))).await;
+                let wait = if problem.is_key_refused() {
+                    self.refused(message, &problem).await
+                } else {
+                    problem.retry_after
+                };
+                return self
+                    .again(
+                        message,
+                        wait.unwrap_or_else(|| {
+                            self.next_question(&import).max(Duration::from_secs(60))
+                        }),
+                    )
+                    .await;
             }
         };
         if !memory.joint.refused_rights.is_empty() {
@@ -186,18 +212,28 @@ impl<T: PortTypes> Ports<T> {
             _ if waited_for.is_none() => self.stray_ended(message).await,
             ImportState::Complete(errors) => self.complete(message, &errors).await,
             ImportState::Gone => {
-                let (reason, now) = (format!("import {import_id} is not known to the marketplace any more"), self.clock.now());
+                let (reason, now) = (
+                    format!("import {import_id} is not known to the marketplace any more"),
+                    self.clock.now(),
+                );
                 self.change(&message.channel, |memory| {
                     if memory.imports.waits_for(&message.mark) {
                         // Its lines go out again, and once more in case it is applied all the same.
                         memory.imports.give_up(reason.clone(), now);
-                        for stray in memory.imports.stray.iter_mut().filter(|stray| stray.mark == message.mark) {
+                        for stray in memory
+                            .imports
+                            .stray
+                            .iter_mut()
+                            .filter(|stray| stray.mark == message.mark)
+                        {
                             stray.import_id = None;
                         }
                     }
                 })
                 .await
-                .map_or(Disposition::Return(Returned::StoreUnavailable), |()| Disposition::Done(Done::Gone))
+                .map_or(Disposition::Return(Returned::StoreUnavailable), |()| {
+                    Disposition::Done(Done::Gone)
+                })
             }
             ImportState::Failed(reason) => {
                 let reason = format!("import {import_id} {reason}");
@@ -205,14 +241,17 @@ impl<T: PortTypes> Ports<T> {
                 self.change(&message.channel, |memory| {
                     if let Some(import) = memory.imports.take(&message.mark) {
                         memory.imports.note_end(&import, now);
-                        memory.imports.failed = Some(FailedImport { at: now, reason: reason.clone() });
+                        memory.imports.failed =
+                            Some(FailedImport { at: now, reason: reason.clone() });
                         memory.imports.totals.imports_failed += 1;
                         // Its lines are in doubt: what they are to show is published again at once.
                         memory.joint.pending = true;
                     }
                 })
                 .await
-                .map_or(Disposition::Return(Returned::StoreUnavailable), |()| Disposition::Done(Done::Failed))
+                .map_or(Disposition::Return(Returned::StoreUnavailable), |()| {
+                    Disposition::Done(Done::Failed)
+                })
             }
         }
     }
@@ -220,19 +259,38 @@ impl<T: PortTypes> Ports<T> {
     /// Notes that the key may not ask; `push-stock` tells of it. Answers when it is tried again.
     async fn refused(&self, message: &ImportMessage, problem: &MiraklError) -> Option<Duration> {
         let now = self.clock.now();
-        let noted = self.change(&message.channel, |memory| memory.joint.refused_rights.refuse(&message.channel, problem, now)).await;
+        let noted = self
+            .change(&message.channel, |memory| {
+                memory.joint.refused_rights.refuse(&message.channel, problem, now)
+            })
+            .await;
         noted.ok()?;
-        let (memory, _) = self.ledger.load_record::<PushMemory>(StockRecord::Push(&message.channel)).await.ok()?;
+        let (memory, _) = self
+            .ledger
+            .load_record::<PushMemory>(StockRecord::Push(&message.channel))
+            .await
+            .ok()?;
         memory.joint.refused_rights.wait(&message.channel, problem.operation, now)
     }
 
-    async fn ask_state(&self, channel: &Channel, import: &ImportUnderWay, import_id: &str, run: &Run) -> Result<ImportState, MiraklError> {
-        let client = self.directory.client(channel, before(run.hard_deadline, Duration::from_secs(3))).await?;
+    async fn ask_state(
+        &self,
+        channel: &Channel,
+        import: &ImportUnderWay,
+        import_id: &str,
+        run: &Run,
+    ) -> Result<ImportState, MiraklError> {
+        let client = self
+            .directory
+            .client(channel, before(run.hard_deadline, Duration::from_secs(3)))
+            .await?;
         let answer = match import.kind {
             ImportKind::Stock => client.stock_import(import_id).await,
             ImportKind::Offers => client.offers_import(import_id).await,
         };
-        let Some(progress) = ImportProgress::of(&answer) else { return answer.map(|_| ImportState::Running) };
+        let Some(progress) = ImportProgress::of(&answer) else {
+            return answer.map(|_| ImportState::Running);
+        };
         Ok(match progress {
             ImportProgress::Running => ImportState::Running,
             ImportProgress::Unknown(word) => {
@@ -240,7 +298,10 @@ impl<T: PortTypes> Ports<T> {
                 ImportState::Running
             }
             ImportProgress::Complete => ImportState::Complete(Vec::new()),
-            ImportProgress::Failed(reason) => ImportState::Failed(format!("failed: {}", reason.as_deref().unwrap_or("no reason given"))),
+            ImportProgress::Failed(reason) => ImportState::Failed(format!(
+                "failed: {}",
+                reason.as_deref().unwrap_or("no reason given")
+            )),
             // Just after it was taken it may not be known everywhere yet.
             ImportProgress::Gone if self.age_of(import) < KNOWN_WITHIN => ImportState::Running,
             ImportProgress::Gone => ImportState::Gone,
@@ -252,7 +313,11 @@ impl<T: PortTypes> Ports<T> {
                 match report {
                     Ok(errors) => ImportState::Complete(errors),
                     // Mirakl did not say whether there is a report, and there is none.
-                    Err(problem) if problem.status == Some(404) && says_nothing_of_errors(&answer) => ImportState::Complete(Vec::new()),
+                    Err(problem)
+                        if problem.status == Some(404) && says_nothing_of_errors(&answer) =>
+                    {
+                        ImportState::Complete(Vec::new())
+                    }
                     Err(problem) => return Err(problem),
                 }
             }
@@ -262,7 +327,9 @@ impl<T: PortTypes> Ports<T> {
     /// The import that is waited for is through.
     async fn complete(&self, message: &ImportMessage, errors: &[LineError]) -> Disposition {
         let now = self.clock.now();
-        let Some(lines) = self.lines(message).await else { return Disposition::Return(Returned::StoreUnavailable) };
+        let Some(lines) = self.lines(message).await else {
+            return Disposition::Return(Returned::StoreUnavailable);
+        };
         let settled = match &lines {
             Some(lines) => match self
                 .append(
@@ -294,7 +361,8 @@ impl<T: PortTypes> Ports<T> {
                 at: now,
             })
             .collect();
-        let refused_skus: HashSet<&str> = refused.iter().map(|one| one.offer_sku.as_str()).collect();
+        let refused_skus: HashSet<&str> =
+            refused.iter().map(|one| one.offer_sku.as_str()).collect();
         let imported: HashSet<&str> = lines
             .iter()
             .flatten()
@@ -315,19 +383,34 @@ impl<T: PortTypes> Ports<T> {
                 memory.imports.totals.lines_in_error += refused.len() as u64;
                 memory.joint.pending |= settled.unidentified > 0 || lines.is_none();
                 memory.imports.failed = None;
-                memory.imports.unnamed = (settled.unidentified > 0).then(|| (settled.unidentified, settled.unidentified_reason.clone()));
+                memory.imports.unnamed = (settled.unidentified > 0)
+                    .then(|| (settled.unidentified, settled.unidentified_reason.clone()));
             })
             .await;
-        changed.map_or(Disposition::Return(Returned::StoreUnavailable), |()| Disposition::Done(Done::Complete))
+        changed.map_or(Disposition::Return(Returned::StoreUnavailable), |()| {
+            Disposition::Done(Done::Complete)
+        })
     }
 
     /// An import that nobody waited for any more has ended.
     async fn stray_ended(&self, message: &ImportMessage) -> Disposition {
-        let Some(lines) = self.lines(message).await else { return Disposition::Return(Returned::StoreUnavailable) };
+        let Some(lines) = self.lines(message).await else {
+            return Disposition::Return(Returned::StoreUnavailable);
+        };
         let lines_are_lost = lines.is_none();
         if let Some(lines) = lines {
-            let is_stray = |memory: &PushMemory| memory.imports.stray.iter().any(|stray| stray.mark == message.mark);
-            match self.append(&message.channel, is_stray, |ledger| published_again(&lines, ledger), Vec::as_slice).await {
+            let is_stray = |memory: &PushMemory| {
+                memory.imports.stray.iter().any(|stray| stray.mark == message.mark)
+            };
+            match self
+                .append(
+                    &message.channel,
+                    is_stray,
+                    |ledger| published_again(&lines, ledger),
+                    Vec::as_slice,
+                )
+                .await
+            {
                 Ok(Some(_)) => {}
                 Ok(None) => return Disposition::Done(Done::NoLongerRemembered),
                 Err(_) => return Disposition::Return(Returned::StoreUnavailable),
@@ -341,10 +424,13 @@ impl<T: PortTypes> Ports<T> {
                 memory.joint.republish |= lines_are_lost;
             })
             .await;
-        changed.map_or(Disposition::Return(Returned::StoreUnavailable), |()| Disposition::Done(Done::StrayEnded))
+        changed.map_or(Disposition::Return(Returned::StoreUnavailable), |()| {
+            Disposition::Done(Done::StrayEnded)
+        })
     }
 
-    /// The import's lines; the inner one is none where they are lost, the outer one where that is not known.
+    /// The import's lines; the inner one is none where they are lost, the outer one where that is
+    /// not known.
     async fn lines(&self, message: &ImportMessage) -> Option<Option<Vec<ImportLine>>> {
         let bytes = self.files.read(&import_of(&message.channel, &message.mark)).await.ok()?;
         let read = bytes.map(|bytes| decode_lines(&bytes)).transpose();
@@ -354,8 +440,9 @@ impl<T: PortTypes> Ports<T> {
         }))
     }
 
-    /// Moves a channel's ledger as follows from how it stands. None, and nothing moved, where the import is not remembered any more as
-    /// `remembered` says: a copy of its message was quicker, or it was given up, and the lines' entries may be those of the next import.
+    /// Moves a channel's ledger as follows from how it stands. None, and nothing moved, where the
+    /// import is not remembered any more as `remembered` says: a copy of its message was quicker,
+    /// or it was given up, and the lines' entries may be those of the next import.
     async fn append<A>(
         &self,
         channel: &str,
@@ -366,9 +453,10 @@ impl<T: PortTypes> Ports<T> {
         let mut tries = TRIES;
         loop {
             let mut stored = self.ledger.load(channel).await?;
-            // Only once the ledger was read: whoever claims another import from now on changes the ledger before sending it, and what is
-            // appended here is refused.
-            let (memory, _) = self.ledger.load_record::<PushMemory>(StockRecord::Push(channel)).await?;
+            // Only once the ledger was read: whoever claims another import from now on changes the
+            // ledger before sending it, and what is appended here is refused.
+            let (memory, _) =
+                self.ledger.load_record::<PushMemory>(StockRecord::Push(channel)).await?;
             if !remembered(&memory) {
                 return Ok(None);
             }
@@ -382,7 +470,11 @@ impl<T: PortTypes> Ports<T> {
     }
 
     /// Changes what a channel's pushes remember.
-    async fn change(&self, channel: &str, change: impl Fn(&mut PushMemory)) -> Result<(), StoreError> {
+    async fn change(
+        &self,
+        channel: &str,
+        change: impl Fn(&mut PushMemory),
+    ) -> Result<(), StoreError> {
         let record = StockRecord::Push(channel);
         let mut tries = TRIES;
         loop {
@@ -396,14 +488,17 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    /// A copy of the message comes after `delay`; `push-stock` knows when, and sends a lost one again.
+    /// A copy of the message comes after `delay`; `push-stock` knows when, and sends a lost one
+    /// again.
     async fn again(&self, message: &ImportMessage, delay: Duration) -> Disposition {
         let delay = delay.min(LONGEST_DELAY);
         let ask_at = after(self.clock.now(), delay);
         let noted = self
             .change(&message.channel, |memory| {
                 let imports = memory.imports.under_way.iter_mut().chain(&mut memory.imports.stray);
-                imports.filter(|import| import.mark == message.mark).for_each(|import| import.ask_at = ask_at);
+                imports
+                    .filter(|import| import.mark == message.mark)
+                    .for_each(|import| import.ask_at = ask_at);
             })
             .await;
         match (noted, self.queue.ask_later(message, delay).await) {
@@ -435,6 +530,10 @@ fn questions(import: &ImportUnderWay) -> [&'static str; 2] {
     }
 }
 
-fn says_nothing_of_errors(answer: &Result<shared::mirakl::stock::StockImport, MiraklError>) -> bool {
-    answer.as_ref().is_ok_and(|import| import.has_error_report.is_none() && import.lines_in_error.is_none_or(|lines| lines == 0))
+fn says_nothing_of_errors(
+    answer: &Result<shared::mirakl::stock::StockImport, MiraklError>,
+) -> bool {
+    answer.as_ref().is_ok_and(|import| {
+        import.has_error_report.is_none() && import.lines_in_error.is_none_or(|lines| lines == 0)
+    })
 }

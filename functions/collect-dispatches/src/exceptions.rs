@@ -1,5 +1,5 @@
-//! Dispatches that need a person: told, told again with age, taken up again when their carrier is mapped, and taken off the
-//! dead-letter queue once they are over.
+//! Dispatches that need a person: told, told again with age, taken up again when their carrier is
+//! mapped, and taken off the dead-letter queue once they are over.
 
 use std::time::Duration;
 
@@ -24,7 +24,8 @@ const LOOKED_AT: usize = 1000;
 const GRACE: Duration = Duration::from_secs(60);
 
 impl<T: PortTypes> Ports<T> {
-    /// Tells, tells again and resumes. Answers the `exceptions` that Prima may still be asked about, as they stand now.
+    /// Tells, tells again and resumes. Answers the `exceptions` that Prima may still be asked
+    /// about, as they stand now.
     pub(crate) async fn look_after_exceptions(
         &self,
         exceptions: Vec<OrderRow>,
@@ -37,7 +38,11 @@ impl<T: PortTypes> Ports<T> {
         }
         let now = self.clock.now();
         for mut row in self.exceptions_in(channel, DISPATCH_UNANNOUNCED).await {
-            if row.exception.as_ref().is_some_and(|exception| exception.first_seen <= before(now, GRACE)) {
+            if row
+                .exception
+                .as_ref()
+                .is_some_and(|exception| exception.first_seen <= before(now, GRACE))
+            {
                 announce(&self.store, &self.queue, &self.events, &mut row, now).await;
                 report.count(Oddity::ExceptionsAnnounced);
             }
@@ -63,10 +68,21 @@ impl<T: PortTypes> Ports<T> {
         rows
     }
 
-    /// A dispatch that waited for the channel's documents goes on when the map has its carrier, or once they can be used. True where it
-    /// did.
-    async fn resume(&self, row: &OrderRow, channel: &Channel, pages: &Pages, report: &mut Report) -> bool {
-        let Some(kind) = row.exception.as_ref().map(|exception| exception.kind).filter(|kind| kind.waits_for_documents()) else {
+    /// A dispatch that waited for the channel's documents goes on when the map has its carrier, or
+    /// once they can be used. True where it did.
+    async fn resume(
+        &self,
+        row: &OrderRow,
+        channel: &Channel,
+        pages: &Pages,
+        report: &mut Report,
+    ) -> bool {
+        let Some(kind) = row
+            .exception
+            .as_ref()
+            .map(|exception| exception.kind)
+            .filter(|kind| kind.waits_for_documents())
+        else {
             return false;
         };
         if !pages.rules.resume_when_mapped {
@@ -78,7 +94,8 @@ impl<T: PortTypes> Ports<T> {
         } else {
             let Some(platform) = &pages.platform else { return false };
             let facts = Facts { rules: &pages.rules, platform, carriers: &pages.carriers, now };
-            if matches!(next_step(row, &facts), Step::Fail(failure) if failure.kind.waits_for_documents()) {
+            if matches!(next_step(row, &facts), Step::Fail(failure) if failure.kind.waits_for_documents())
+            {
                 return false;
             }
             "its carrier is mapped now"
@@ -95,16 +112,24 @@ impl<T: PortTypes> Ports<T> {
         true
     }
 
-    /// Nobody has resolved it for long: said again with its age; and its message is shown again before it expires. Answers the row
-    /// as it stands now; none where that is not known.
-    async fn remind(&self, mut row: OrderRow, pages: &Pages, report: &mut Report) -> Option<OrderRow> {
+    /// Nobody has resolved it for long: said again with its age; and its message is shown again
+    /// before it expires. Answers the row as it stands now; none where that is not known.
+    async fn remind(
+        &self,
+        mut row: OrderRow,
+        pages: &Pages,
+        report: &mut Report,
+    ) -> Option<OrderRow> {
         let now = self.clock.now();
         let exception = row.exception.as_mut()?;
         let rule = Rule::EXCEPTION.again_after(pages.rules.remind_every());
-        let Some(due) = exception.told.due(rule, now).filter(|due| due.is_again) else { return Some(row) };
+        let Some(due) = exception.told.due(rule, now).filter(|due| due.is_again) else {
+            return Some(row);
+        };
         exception.told.note(due.into(), now);
         let told_of = view(&row.key, exception);
-        let (message, event) = (told_of.message(), told_of.event(EventKind::DispatchReminder, due.is_again, now));
+        let (message, event) =
+            (told_of.message(), told_of.event(EventKind::DispatchReminder, due.is_again, now));
         // Recorded first: said twice is worse than said an interval later.
         self.store.save_order(&mut row).await.ok()?;
         report.reminded += 1;
@@ -112,19 +137,26 @@ impl<T: PortTypes> Ports<T> {
         Some(row)
     }
 
-    /// Takes off the dead-letter queue what is no exception any more: mended by itself, shipped by a person, settled.
+    /// Takes off the dead-letter queue what is no exception any more: mended by itself, shipped by
+    /// a person, settled.
     pub(crate) async fn tidy(&self) {
         let Ok(shown) = self.queue.shown().await else { return };
         if shown.is_empty() {
             return;
         }
-        let keys: Vec<OrderKey> = shown.iter().map(|one| OrderKey::new(&one.exception.channel, &one.exception.order)).collect();
+        let keys: Vec<OrderKey> = shown
+            .iter()
+            .map(|one| OrderKey::new(&one.exception.channel, &one.exception.order))
+            .collect();
         // Where the rows cannot be read, nothing is over as far as anybody knows.
         let rows = self.store.load_orders(&keys).await.unwrap_or_default();
         for (one, key) in shown.iter().zip(&keys) {
-            // An order without a row says nothing of its exception: a wiped table takes no message away.
+            // An order without a row says nothing of its exception: a wiped table takes no message
+            // away.
             let is_over = rows.get(key).is_some_and(|row| {
-                row.exception.as_ref().is_none_or(|exception| exception.first_seen.to_string() != one.exception.first_seen)
+                row.exception.as_ref().is_none_or(|exception| {
+                    exception.first_seen.to_string() != one.exception.first_seen
+                })
             });
             if !is_over {
                 self.queue.put_back(one).await;

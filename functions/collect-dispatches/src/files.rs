@@ -1,4 +1,5 @@
-//! Dispatch files: parcels that a site's warehouse drops as CSV, because its `OrderStatus` names none.
+//! Dispatch files: parcels that a site's warehouse drops as CSV, because its `OrderStatus` names
+//! none.
 
 use shared::domain::channel::{Channel, Mode};
 use shared::domain::dispatch::file;
@@ -93,7 +94,11 @@ impl<T: PortTypes> Ports<T> {
                 Ok(text) => self.take_in(&text, channels, report).await,
                 Err(Unread::Never(problem)) => Ok(vec![problem]),
                 Err(Unread::Later(problem)) => {
-                    tracing::warn!(file = name, problem, "a dispatch file cannot be read; the next run tries again");
+                    tracing::warn!(
+                        file = name,
+                        problem,
+                        "a dispatch file cannot be read; the next run tries again"
+                    );
                     report.count(Oddity::FilesUnavailable);
                     continue;
                 }
@@ -114,13 +119,19 @@ impl<T: PortTypes> Ports<T> {
     }
 
     /// Answers what could not be used; an error where the store fails, so that the file waits.
-    async fn take_in(&self, text: &str, channels: &[Channel], report: &mut Report) -> Result<Vec<String>, ()> {
+    async fn take_in(
+        &self,
+        text: &str,
+        channels: &[Channel],
+        report: &mut Report,
+    ) -> Result<Vec<String>, ()> {
         let read = match file::read(text) {
             Ok(read) => read,
             Err(problem) => return Ok(vec![problem.to_string()]),
         };
         self.report_odd_forms(&read.odd, None, report).await;
-        let mut problems: Vec<String> = read.problems.iter().map(|(line, problem)| format!("line {line}: {problem}")).collect();
+        let mut problems: Vec<String> =
+            read.problems.iter().map(|(line, problem)| format!("line {line}: {problem}")).collect();
         for (number, parcels) in &read.orders {
             match self.take_over_parcels(number, parcels, channels, report).await {
                 Taken::Over => {}
@@ -131,13 +142,24 @@ impl<T: PortTypes> Ports<T> {
         Ok(problems)
     }
 
-    async fn take_over_parcels(&self, number: &str, parcels: &[PrimaParcel], channels: &[Channel], report: &mut Report) -> Taken {
+    async fn take_over_parcels(
+        &self,
+        number: &str,
+        parcels: &[PrimaParcel],
+        channels: &[Channel],
+        report: &mut Report,
+    ) -> Taken {
         let key = match self.store.holder_of(number).await {
             Ok(Some(key)) => key,
-            Ok(None) => return Taken::Not("the connector created no such order in Prima".to_owned()),
+            Ok(None) => {
+                return Taken::Not("the connector created no such order in Prima".to_owned());
+            }
             Err(_) => return Taken::Later,
         };
-        let Some(channel) = channels.iter().find(|channel| channel.id == key.channel && channel.dispatches == Mode::Live) else {
+        let Some(channel) = channels
+            .iter()
+            .find(|channel| channel.id == key.channel && channel.dispatches == Mode::Live)
+        else {
             return Taken::Not(format!("the dispatches of channel {} are not live", key.channel));
         };
         for _try in 0..4 {
@@ -148,7 +170,11 @@ impl<T: PortTypes> Ports<T> {
                 Err(_) => return Taken::Later,
             };
             let known = |parcel: &PrimaParcel| {
-                let parcels = row.dispatch.as_ref().map(|dispatch| dispatch.parcels.as_slice()).unwrap_or_default();
+                let parcels = row
+                    .dispatch
+                    .as_ref()
+                    .map(|dispatch| dispatch.parcels.as_slice())
+                    .unwrap_or_default();
                 parcels.iter().any(|known| known.identity() == parcel.identity())
             };
             if parcels.iter().all(known) {
@@ -158,7 +184,8 @@ impl<T: PortTypes> Ports<T> {
                 return Taken::Not(format!("its order is {} already", row.stage.name()));
             }
             let found = on_file(&mut row, parcels, now);
-            let sends = found == Found::Tell && row.dispatch.get_or_insert_default().begin_message(now);
+            let sends =
+                found == Found::Tell && row.dispatch.get_or_insert_default().begin_message(now);
             row.dispatch.get_or_insert_default().due_at = after(now, MESSAGE_IS_LOST);
             match self.store.save_order(&mut row).await {
                 Ok(()) => {

@@ -45,11 +45,15 @@ impl Function {
     /// Names the variable that is missing or malformed.
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, Error> {
         let maps_table = settings.text(settings::MAPS_TABLE)?;
-        let (queue, dead_letters) = (settings::DISPATCHES_QUEUE_URL, settings::DISPATCHES_DEAD_LETTER_QUEUE_URL);
+        let (queue, dead_letters) =
+            (settings::DISPATCHES_QUEUE_URL, settings::DISPATCHES_DEAD_LETTER_QUEUE_URL);
         let aws = Wired::from_settings(settings, queue, dead_letters, maps_table)?;
         // A bucket's name in the path: the only form that every S3, a local one too, understands.
         let s3 = aws_sdk_s3::config::Builder::from(&aws.config).force_path_style(true).build();
-        let bucket = Bucket { client: aws_sdk_s3::Client::from_conf(s3), name: settings.text(settings::DISPATCH_FILES_BUCKET)? };
+        let bucket = Bucket {
+            client: aws_sdk_s3::Client::from_conf(s3),
+            name: settings.text(settings::DISPATCH_FILES_BUCKET)?,
+        };
         Ok(Self { aws, bucket, prima: Installed::new(PrimaCaller::CollectDispatches) })
     }
 
@@ -102,7 +106,8 @@ impl<'f> PortTypes for Aws<'f> {
     type Inbox = &'f Bucket;
 }
 
-/// The bucket of dispatch files: `incoming/` is where they are dropped, `done/` and `refused/` where they end.
+/// The bucket of dispatch files: `incoming/` is where they are dropped, `done/` and `refused/`
+/// where they end.
 #[derive(Debug)]
 struct Bucket {
     client: aws_sdk_s3::Client,
@@ -111,16 +116,23 @@ struct Bucket {
 
 impl Inbox for &Bucket {
     async fn waiting(&self) -> Result<Vec<String>, InboxError> {
-        let request = self.client.list_objects_v2().bucket(&self.name).prefix(INCOMING).max_keys(FILES);
-        let answer = request.send().await.map_err(|error| InboxError::NotListed(code_of(&error)))?;
+        let request =
+            self.client.list_objects_v2().bucket(&self.name).prefix(INCOMING).max_keys(FILES);
+        let answer =
+            request.send().await.map_err(|error| InboxError::NotListed(code_of(&error)))?;
         let mut objects: Vec<_> = answer
             .contents()
             .iter()
             .filter_map(|object| Some((object.last_modified().copied(), object.key()?.to_owned())))
             .filter(|(_, key)| !key.ends_with('/'))
             .collect();
-        objects.sort_by(|(one, a), (other, b)| one.map(|at| at.as_nanos()).cmp(&other.map(|at| at.as_nanos())).then_with(|| a.cmp(b)));
-        Ok(objects.into_iter().filter_map(|(_, key)| key.strip_prefix(INCOMING).map(str::to_owned)).collect())
+        objects.sort_by(|(one, a), (other, b)| {
+            one.map(|at| at.as_nanos()).cmp(&other.map(|at| at.as_nanos())).then_with(|| a.cmp(b))
+        });
+        Ok(objects
+            .into_iter()
+            .filter_map(|(_, key)| key.strip_prefix(INCOMING).map(str::to_owned))
+            .collect())
     }
 
     async fn read(&self, name: &str) -> Result<String, Unread> {
@@ -131,7 +143,12 @@ impl Inbox for &Bucket {
                 "the file has {length} bytes, and {LARGEST_FILE} are taken at most: drop it in several files"
             )));
         }
-        let bytes = answer.body.collect().await.map_err(|_| Unread::Later("the file was cut short".to_owned()))?.into_bytes();
+        let bytes = answer
+            .body
+            .collect()
+            .await
+            .map_err(|_| Unread::Later("the file was cut short".to_owned()))?
+            .into_bytes();
         // Warehouses write the Windows code page as often as UTF-8.
         Ok(match std::str::from_utf8(&bytes) {
             Ok(text) => text.to_owned(),
@@ -145,13 +162,25 @@ impl Inbox for &Bucket {
             Verdict::Done => "done/",
             Verdict::Refused(_) => "refused/",
         };
-        let escaped: String = url::form_urlencoded::byte_serialize(format!("{}/{source}", self.name).as_bytes()).collect();
-        let copy = self.client.copy_object().bucket(&self.name).key(format!("{place}{name}")).copy_source(escaped);
-        // Without the tags that a warehouse may have given it: to copy those takes two more permissions.
+        let escaped: String =
+            url::form_urlencoded::byte_serialize(format!("{}/{source}", self.name).as_bytes())
+                .collect();
+        let copy = self
+            .client
+            .copy_object()
+            .bucket(&self.name)
+            .key(format!("{place}{name}"))
+            .copy_source(escaped);
+        // Without the tags that a warehouse may have given it: to copy those takes two more
+        // permissions.
         let copy = copy.tagging_directive(TaggingDirective::Replace);
         copy.send().await.map_err(|error| InboxError::NotCopied(code_of(&error)))?;
         if let Verdict::Refused(problems) = verdict {
-            let reasons = self.client.put_object().bucket(&self.name).key(format!("{place}{name}.reasons.txt"));
+            let reasons = self
+                .client
+                .put_object()
+                .bucket(&self.name)
+                .key(format!("{place}{name}.reasons.txt"));
             let reasons = reasons.body(ByteStream::from(problems.join("\n").into_bytes()));
             reasons.send().await.map_err(|error| InboxError::ReasonsNotWritten(code_of(&error)))?;
         }

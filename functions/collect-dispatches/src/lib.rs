@@ -1,12 +1,13 @@
-//! `collect-dispatches`: asks Prima about every order that is there and not fully confirmed in Mirakl, records each parcel once,
-//! and queues what Mirakl has to be told.
+//! `collect-dispatches`: asks Prima about every order that is there and not fully confirmed in
+//! Mirakl, records each parcel once, and queues what Mirakl has to be told.
 //!
-//! Guarantee: at least once. Each row says when it is due; a row that could not be asked for, saved or queued stays due and is
-//! taken up by the next run. Orders with the nearest deadline come first; how many questions a minute Prima bears is a setting.
+//! Guarantee: at least once. Each row says when it is due; a row that could not be asked for, saved
+//! or queued stays due and is taken up by the next run. Orders with the nearest deadline come
+//! first; how many questions a minute Prima bears is a setting.
 //!
-//! On a crash: before a row is saved, nothing was recorded and it is asked for again. After the row and before the message, the
-//! row says that something waits, and its message is sent again when it is due. After an exception's row and before its message,
-//! it is found unannounced.
+//! On a crash: before a row is saved, nothing was recorded and it is asked for again. After the row
+//! and before the message, the row says that something waits, and its message is sent again when it
+//! is due. After an exception's row and before its message, it is found unannounced.
 #![expect(async_fn_in_trait, reason = "handlers run on one thread; no future here has to be Send")]
 
 mod exceptions;
@@ -31,9 +32,14 @@ use shared::domain::exceptions::announce;
 use shared::domain::intake::{Admission, Call, ORDER_STATUS, admit};
 use shared::domain::notify::tell;
 use shared::domain::order::remedy;
-use shared::domain::order::row::{DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, ExceptionKind, OrderKey, OrderRow, REFERENCE_PENDING, Stage};
+use shared::domain::order::row::{
+    DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, ExceptionKind, OrderKey, OrderRow, REFERENCE_PENDING,
+    Stage,
+};
 use shared::domain::prima_calls::{PrimaCaller, PrimaCalls};
-use shared::domain::prima_slots::{PATIENCE, Slot, SlotRequest, SlotStore, give_slots_back, lease_slots};
+use shared::domain::prima_slots::{
+    PATIENCE, Slot, SlotRequest, SlotStore, give_slots_back, lease_slots,
+};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask, ShownExceptions};
 use shared::domain::rights::RefusedRight;
 use shared::domain::state::{CollectionStore, IntakeStore, NumberStore, OrderStore, StoreError};
@@ -46,7 +52,8 @@ use shared::prima::{Outcome, PrimaDispatches, PrimaError, PrimaOrderStatus, Prim
 pub use files::{Inbox, InboxError, Unread, Verdict};
 pub use report::{Oddity, Report};
 
-/// Keys read of orders whose reference is owed, which stand in the index by another moment. References go out a hundred a minute.
+/// Keys read of orders whose reference is owed, which stand in the index by another moment.
+/// References go out a hundred a minute.
 const PENDING: usize = 1000;
 /// Tries to note that people were told.
 const TRIES_TO_NOTE: usize = 3;
@@ -54,7 +61,8 @@ const TRIES_TO_NOTE: usize = 3;
 const LISTED: usize = 1000;
 /// Answers in a row that cannot be understood before a person is asked.
 const UNCLEAR_ANSWERS: u32 = 3;
-/// Questions in a row that Prima did not answer for one order, and answered for others, before a person is asked.
+/// Questions in a row that Prima did not answer for one order, and answered for others, before a
+/// person is asked.
 const UNANSWERED_QUESTIONS: u32 = 6;
 /// Before a question that Prima did not answer is asked again.
 const UNANSWERED: Duration = Duration::from_secs(300);
@@ -134,11 +142,13 @@ impl<T: PortTypes> Ports<T> {
             let mut exceptions = self.exceptions_in(channel, DISPATCH_EXCEPTION).await;
             let rules = match self.book.pages(&channel.id, false).await {
                 Ok(pages) => {
-                    exceptions = self.look_after_exceptions(exceptions, channel, &pages, &mut report).await;
+                    exceptions =
+                        self.look_after_exceptions(exceptions, channel, &pages, &mut report).await;
                     pages.rules
                 }
                 Err(problem) => {
-                    // Wrong documents stop no collecting; what they are needed for becomes an exception where it is told.
+                    // Wrong documents stop no collecting; what they are needed for becomes an
+                    // exception where it is told.
                     tracing::error!(channel = %channel.id, %problem, "going on with default dispatch rules");
                     report.count(Oddity::DocumentsUnusable);
                     DispatchRules::default()
@@ -146,14 +156,17 @@ impl<T: PortTypes> Ports<T> {
             };
             let rows = self.due_rows(channel, now, &mut report).await;
             self.look_through_dispatched(channel, &rules, &rows, now, &mut report).await;
-            let (asked, waiting): (Vec<_>, Vec<_>) = rows.into_iter().chain(exceptions).partition(|row| is_due(row, now));
+            let (asked, waiting): (Vec<_>, Vec<_>) =
+                rows.into_iter().chain(exceptions).partition(|row| is_due(row, now));
             for row in waiting {
                 self.warn_of_waiting(row, channel, &rules, &mut report).await;
             }
             due.extend(asked.into_iter().map(|row| Due { row, channel, rules: rules.clone() }));
         }
         // The nearest deadline first; orders without one last.
-        due.sort_by_key(|one| (one.row.listing.shipping_deadline.unwrap_or(Timestamp::MAX), one.row.key.clone()));
+        due.sort_by_key(|one| {
+            (one.row.listing.shipping_deadline.unwrap_or(Timestamp::MAX), one.row.key.clone())
+        });
         report.due = due.len();
         let limit = usize::try_from(self.settings.questions_per_minute).unwrap_or(usize::MAX);
         if due.len() > limit {
@@ -166,7 +179,8 @@ impl<T: PortTypes> Ports<T> {
         if !due.is_empty() {
             let slot = self.lease_slots(run).await;
             let looks = stream::iter(due).map(|one| self.look_at(one, slot, run));
-            let reports: Vec<Report> = looks.buffer_unordered(self.calls.dispatches).collect().await;
+            let reports: Vec<Report> =
+                looks.buffer_unordered(self.calls.dispatches).collect().await;
             for one in reports {
                 report.add(one);
             }
@@ -178,18 +192,21 @@ impl<T: PortTypes> Ports<T> {
         Ok(report)
     }
 
-    /// Leases this run's slots of Prima's calls; without them nothing is asked, and what is due stays due.
+    /// Leases this run's slots of Prima's calls; without them nothing is asked, and what is due
+    /// stays due.
     async fn lease_slots(&self, run: &Run) -> Slot {
         let until = after(run.hard_deadline, CLOCK_SKEW);
         let request = SlotRequest { caller: PrimaCaller::CollectDispatches, owner: OWNER, until };
         lease_slots(&self.store, &self.clock, &self.calls, request, PATIENCE).await
     }
 
-    /// Rights whose refusal `update-dispatches` noted and could not tell of: its next refusal may be hours away.
+    /// Rights whose refusal `update-dispatches` noted and could not tell of: its next refusal may
+    /// be hours away.
     async fn tell_of_refused_rights(&self) {
         let Ok(mut state) = self.store.load_collection().await else { return };
         let now = self.clock.now();
-        let left: Vec<RefusedRight> = state.refused.iter().filter(|right| right.is_left_untold(now)).cloned().collect();
+        let left: Vec<RefusedRight> =
+            state.refused.iter().filter(|right| right.is_left_untold(now)).cloned().collect();
         let mut told = Vec::new();
         for right in left {
             if tell(&self.events, &[right.event(now)]).await {
@@ -211,15 +228,28 @@ impl<T: PortTypes> Ports<T> {
                 state = latest;
             }
         }
-        tracing::warn!("that a refused right was told could not be noted; it is told once more a minute later");
+        tracing::warn!(
+            "that a refused right was told could not be noted; it is told once more a minute later"
+        );
     }
 
-    /// Rows of a channel that may be due, as they stand now; exceptions stand elsewhere in the index.
-    async fn due_rows(&self, channel: &Channel, now: Timestamp, report: &mut Report) -> Vec<OrderRow> {
-        // More than are asked for: the sort by deadline has something to choose from, and a near deadline is told in any case.
-        let limit = usize::try_from(self.settings.questions_per_minute).unwrap_or(usize::MAX).saturating_mul(2).max(LISTED);
+    /// Rows of a channel that may be due, as they stand now; exceptions stand elsewhere in the
+    /// index.
+    async fn due_rows(
+        &self,
+        channel: &Channel,
+        now: Timestamp,
+        report: &mut Report,
+    ) -> Vec<OrderRow> {
+        // More than are asked for: the sort by deadline has something to choose from, and a near
+        // deadline is told in any case.
+        let limit = usize::try_from(self.settings.questions_per_minute)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(2)
+            .max(LISTED);
         let mut keys = Vec::new();
-        for state in [Stage::Dispatched.name(), Stage::Created.name(), Stage::PartDispatched.name()] {
+        for state in [Stage::Dispatched.name(), Stage::Created.name(), Stage::PartDispatched.name()]
+        {
             match self.store.orders_due(&channel.id, state, now, limit).await {
                 Ok(found) => keys.extend(found),
                 Err(problem) => {
@@ -228,7 +258,9 @@ impl<T: PortTypes> Ports<T> {
                 }
             }
         }
-        keys.extend(self.store.orders_in(&channel.id, REFERENCE_PENDING, PENDING).await.unwrap_or_default());
+        keys.extend(
+            self.store.orders_in(&channel.id, REFERENCE_PENDING, PENDING).await.unwrap_or_default(),
+        );
         match self.store.load_orders(&keys).await {
             Ok(rows) => rows.into_values().filter(|row| row.exception.is_none()).collect(),
             Err(problem) => {
@@ -239,8 +271,8 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    /// Measures how long the oldest dispatch has been untold, and the oldest exception of one unannounced; and says which deadlines are
-    /// near. `rows`: those that are looked at anyway.
+    /// Measures how long the oldest dispatch has been untold, and the oldest exception of one
+    /// unannounced; and says which deadlines are near. `rows`: those that are looked at anyway.
     async fn look_through_dispatched(
         &self,
         channel: &Channel,
@@ -266,8 +298,13 @@ impl<T: PortTypes> Ports<T> {
         }
         match self.rows_in(channel, DISPATCH_UNANNOUNCED).await {
             Ok(exceptions) => {
-                let unannounced = exceptions.iter().filter_map(|row| row.exception.as_ref()).filter(|one| !one.told.is_told());
-                report.oldest_unannounced = report.oldest_unannounced.max(age(unannounced.map(|one| one.first_seen).min(), now));
+                let unannounced = exceptions
+                    .iter()
+                    .filter_map(|row| row.exception.as_ref())
+                    .filter(|one| !one.told.is_told());
+                report.oldest_unannounced = report
+                    .oldest_unannounced
+                    .max(age(unannounced.map(|one| one.first_seen).min(), now));
             }
             Err(_) => report.count(Oddity::AgesUnknown),
         }
@@ -275,7 +312,11 @@ impl<T: PortTypes> Ports<T> {
 
     async fn rows_in(&self, channel: &Channel, state: &str) -> Result<Vec<OrderRow>, StoreError> {
         let keys = self.store.orders_in(&channel.id, state, LISTED).await?;
-        if keys.is_empty() { Ok(Vec::new()) } else { Ok(self.store.load_orders(&keys).await?.into_values().collect()) }
+        if keys.is_empty() {
+            Ok(Vec::new())
+        } else {
+            Ok(self.store.load_orders(&keys).await?.into_values().collect())
+        }
     }
 
     /// Asks about one order, and records and queues what follows.
@@ -294,7 +335,9 @@ impl<T: PortTypes> Ports<T> {
         let key = row.key.clone();
         let call = Call::about(ORDER_STATUS, &key);
         let may_ask = has_time && slot == Slot::Leased;
-        if !may_ask || admit(&self.store, &self.manners, call, self.clock.now()).await == Admission::Closed {
+        if !may_ask
+            || admit(&self.store, &self.manners, call, self.clock.now()).await == Admission::Closed
+        {
             report.postponed += 1;
             self.warn_of_waiting(row, channel, &rules, &mut report).await;
             return report;
@@ -303,13 +346,18 @@ impl<T: PortTypes> Ports<T> {
         let answer = self.prima.order_progress(&number).await;
         let silent_to_all = self.note_answer(call, &answer).await;
         match answer {
-            Ok(Some(progress)) => self.take_over(row, &progress, channel, &rules, &mut report).await,
+            Ok(Some(progress)) => {
+                self.take_over(row, &progress, channel, &rules, &mut report).await
+            }
             Ok(None) => {
                 let words = format!("Prima does not know order {number} any more");
                 self.unclear(row, &words, UNCLEAR_ANSWERS, channel, &rules, &mut report).await;
             }
             Err(problem) if problem.outcome == Outcome::Refused || problem.answered => {
-                let words = format!("Prima answers the question for order {number} with: {}", problem.message);
+                let words = format!(
+                    "Prima answers the question for order {number} with: {}",
+                    problem.message
+                );
                 self.unclear(row, &words, UNCLEAR_ANSWERS, channel, &rules, &mut report).await;
             }
             // Prima's matter, and not the order's.
@@ -330,8 +378,16 @@ impl<T: PortTypes> Ports<T> {
         report
     }
 
-    /// Records what Prima said; a row that changed meanwhile is read again, and the same said of it.
-    async fn take_over(&self, row: OrderRow, progress: &PrimaProgress, channel: &Channel, rules: &DispatchRules, report: &mut Report) {
+    /// Records what Prima said; a row that changed meanwhile is read again, and the same said of
+    /// it.
+    async fn take_over(
+        &self,
+        row: OrderRow,
+        progress: &PrimaProgress,
+        channel: &Channel,
+        rules: &DispatchRules,
+        report: &mut Report,
+    ) {
         self.report_unknown_word(&progress.status, &row, report).await;
         self.report_odd_forms(&progress.odd, Some(&row.key), report).await;
         let key = row.key.clone();
@@ -352,13 +408,15 @@ impl<T: PortTypes> Ports<T> {
             }
             let warning = self.warn_of_deadline(&mut row, rules, now);
             // One message a step: where it is under way, it tells of this answer as well.
-            let sends = found == Found::Tell && row.dispatch.get_or_insert_default().begin_message(now);
+            let sends =
+                found == Found::Tell && row.dispatch.get_or_insert_default().begin_message(now);
             self.set_due(&mut row, rules, now);
             if channel.dispatches == Mode::Observe {
                 if found != Found::Nothing {
                     tracing::info!(channel = %channel.id, order = %key.order_id, ?found, "observing: would record and queue");
                 }
-                self.postpone_observed(before, row.dispatch.map(|dispatch| dispatch.due_at), now).await;
+                self.postpone_observed(before, row.dispatch.map(|dispatch| dispatch.due_at), now)
+                    .await;
                 return;
             }
             self.publish_warning(&mut row, warning.as_ref()).await;
@@ -381,12 +439,20 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    async fn follow_up(&self, mut row: OrderRow, found: Found, sends: bool, channel: &Channel, report: &mut Report) {
+    async fn follow_up(
+        &self,
+        mut row: OrderRow,
+        found: Found,
+        sends: bool,
+        channel: &Channel,
+        report: &mut Report,
+    ) {
         match found {
             Found::Nothing => {}
             Found::Tell if !sends => {}
             Found::Tell => {
-                report.found += row.dispatch.as_ref().map_or(0, |dispatch| dispatch.unconfirmed().count());
+                report.found +=
+                    row.dispatch.as_ref().map_or(0, |dispatch| dispatch.unconfirmed().count());
                 self.send(&row, channel, report).await;
             }
             Found::Exception => {
@@ -398,7 +464,15 @@ impl<T: PortTypes> Ports<T> {
     }
 
     /// An answer that cannot be understood, or none: a few in a row are a person's, `most` of them.
-    async fn unclear(&self, mut row: OrderRow, words: &str, most: u32, channel: &Channel, rules: &DispatchRules, report: &mut Report) {
+    async fn unclear(
+        &self,
+        mut row: OrderRow,
+        words: &str,
+        most: u32,
+        channel: &Channel,
+        rules: &DispatchRules,
+        report: &mut Report,
+    ) {
         let now = self.clock.now();
         report.count(Oddity::PrimaUnclear);
         let dispatch = row.dispatch.get_or_insert_default();
@@ -426,7 +500,14 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    async fn postpone(&self, mut row: OrderRow, wait: Duration, channel: &Channel, rules: &DispatchRules, report: &mut Report) {
+    async fn postpone(
+        &self,
+        mut row: OrderRow,
+        wait: Duration,
+        channel: &Channel,
+        rules: &DispatchRules,
+        report: &mut Report,
+    ) {
         if channel.dispatches == Mode::Observe {
             return;
         }
@@ -440,7 +521,13 @@ impl<T: PortTypes> Ports<T> {
     }
 
     /// The deadline of an order that is not asked about now is near: that is said all the same.
-    async fn warn_of_waiting(&self, mut row: OrderRow, channel: &Channel, rules: &DispatchRules, report: &mut Report) {
+    async fn warn_of_waiting(
+        &self,
+        mut row: OrderRow,
+        channel: &Channel,
+        rules: &DispatchRules,
+        report: &mut Report,
+    ) {
         if channel.dispatches != Mode::Live || !is_to_be_shipped(&row) {
             return;
         }
@@ -463,13 +550,25 @@ impl<T: PortTypes> Ports<T> {
     }
 
     /// While observing, a row says nothing but when it is looked at again.
-    async fn postpone_observed(&self, mut row: OrderRow, due_at: Option<Timestamp>, now: Timestamp) {
+    async fn postpone_observed(
+        &self,
+        mut row: OrderRow,
+        due_at: Option<Timestamp>,
+        now: Timestamp,
+    ) {
         row.dispatch.get_or_insert_default().due_at = due_at.unwrap_or(now);
         let _ = self.store.save_order(&mut row).await;
     }
 
-    /// What waits for Mirakl has a message under way; one that is overdue by minutes was lost, or its holder died, and is sent again.
-    async fn look_after_message(&self, mut row: OrderRow, channel: &Channel, rules: &DispatchRules, report: &mut Report) {
+    /// What waits for Mirakl has a message under way; one that is overdue by minutes was lost, or
+    /// its holder died, and is sent again.
+    async fn look_after_message(
+        &self,
+        mut row: OrderRow,
+        channel: &Channel,
+        rules: &DispatchRules,
+        report: &mut Report,
+    ) {
         if channel.dispatches != Mode::Live {
             return;
         }
@@ -489,7 +588,11 @@ impl<T: PortTypes> Ports<T> {
     }
 
     async fn send(&self, row: &OrderRow, channel: &Channel, report: &mut Report) {
-        let message = OrderMessage { channel: channel.id.clone(), order_id: row.key.order_id.clone(), task: OrderTask::Dispatch };
+        let message = OrderMessage {
+            channel: channel.id.clone(),
+            order_id: row.key.order_id.clone(),
+            task: OrderTask::Dispatch,
+        };
         match self.queue.send(&[message], Duration::ZERO).await {
             Ok(()) => report.queued += 1,
             Err(problem) => {
@@ -504,21 +607,34 @@ impl<T: PortTypes> Ports<T> {
         let created_at = row.creation.created_at.unwrap_or(row.since);
         let (warn_at, stage) = (warn_at(row, rules), row.stage);
         let Some(dispatch) = row.dispatch.as_mut() else { return };
-        let next_question = self.settings.next_question(now, created_at, warn_at.filter(|_| dispatch.warned_at.is_none()));
+        let next_question = self.settings.next_question(
+            now,
+            created_at,
+            warn_at.filter(|_| dispatch.warned_at.is_none()),
+        );
         dispatch.due_at = match stage {
-            // Prima has no more to say of it; if it is still not told by then, its message was lost.
-            Stage::Dispatched if dispatch.ended_at.is_some() => match warn_at.filter(|at| *at > now && dispatch.warned_at.is_none()) {
-                Some(warn_at) => dispatch.message_lost_at(now).min(warn_at),
-                None => dispatch.message_lost_at(now),
-            },
+            // Prima has no more to say of it; if it is still not told by then, its message was
+            // lost.
+            Stage::Dispatched if dispatch.ended_at.is_some() => {
+                match warn_at.filter(|at| *at > now && dispatch.warned_at.is_none()) {
+                    Some(warn_at) => dispatch.message_lost_at(now).min(warn_at),
+                    None => dispatch.message_lost_at(now),
+                }
+            }
             Stage::Exception => after(now, MENDED_IN_PRIMA),
-            Stage::PartDispatched => next_question.min(dispatch.rest_until.filter(|until| *until > now).unwrap_or(next_question)),
+            Stage::PartDispatched => next_question
+                .min(dispatch.rest_until.filter(|until| *until > now).unwrap_or(next_question)),
             _ => next_question,
         };
     }
 
     /// The deadline is near and not everything is confirmed: said once.
-    fn warn_of_deadline(&self, row: &mut OrderRow, rules: &DispatchRules, now: Timestamp) -> Option<Event> {
+    fn warn_of_deadline(
+        &self,
+        row: &mut OrderRow,
+        rules: &DispatchRules,
+        now: Timestamp,
+    ) -> Option<Event> {
         let (deadline, warn_at) = (row.listing.shipping_deadline?, warn_at(row, rules)?);
         if now < warn_at {
             return None;
@@ -547,7 +663,12 @@ impl<T: PortTypes> Ports<T> {
         })
     }
 
-    async fn report_unknown_word(&self, status: &PrimaOrderStatus, row: &OrderRow, report: &mut Report) {
+    async fn report_unknown_word(
+        &self,
+        status: &PrimaOrderStatus,
+        row: &OrderRow,
+        report: &mut Report,
+    ) {
         let PrimaOrderStatus::Open(word) = status else { return };
         if self.settings.knows_word(word) {
             return;
@@ -575,8 +696,14 @@ impl<T: PortTypes> Ports<T> {
         .await;
     }
 
-    /// Fields that were done without: each form is told once, whatever the order. `key`: an order that shows it.
-    pub(crate) async fn report_odd_forms(&self, odd: &[OddForm], key: Option<&OrderKey>, report: &mut Report) {
+    /// Fields that were done without: each form is told once, whatever the order. `key`: an order
+    /// that shows it.
+    pub(crate) async fn report_odd_forms(
+        &self,
+        odd: &[OddForm],
+        key: Option<&OrderKey>,
+        report: &mut Report,
+    ) {
         if odd.is_empty() {
             return;
         }
@@ -593,23 +720,36 @@ impl<T: PortTypes> Ports<T> {
                 .to_owned(),
         }
         };
-        tell_once(&self.store, &self.events, |state| odd.iter().filter(|form| form.note(&mut state.reported_forms)).map(event).collect())
-            .await;
+        tell_once(&self.store, &self.events, |state| {
+            odd.iter().filter(|form| form.note(&mut state.reported_forms)).map(event).collect()
+        })
+        .await;
     }
 
     /// True where Prima does not answer such questions now, whatever the order.
     async fn note_answer<A>(&self, call: Call<'_>, answer: &Result<A, PrimaError>) -> bool {
-        shared::domain::intake::note(&self.store, &self.events, &self.manners, call, answer, self.clock.now()).await
+        shared::domain::intake::note(
+            &self.store,
+            &self.events,
+            &self.manners,
+            call,
+            answer,
+            self.clock.now(),
+        )
+        .await
     }
 }
 
 fn age(since: Option<Timestamp>, now: Timestamp) -> Duration {
-    since.map_or(Duration::ZERO, |since| Duration::try_from(now.duration_since(since)).unwrap_or_default())
+    since.map_or(Duration::ZERO, |since| {
+        Duration::try_from(now.duration_since(since)).unwrap_or_default()
+    })
 }
 
 /// In Prima, not shipped in Mirakl, and not settled: its deadline runs.
 fn is_to_be_shipped(row: &OrderRow) -> bool {
-    row.stage.is_in_prima() || row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_dispatch())
+    row.stage.is_in_prima()
+        || row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_dispatch())
 }
 
 /// Whether the collector has anything to do with a row.
@@ -617,8 +757,12 @@ fn looked_after(row: &OrderRow) -> bool {
     match &row.exception {
         // What is mended in Prima shows in its next answer.
         Some(exception) => {
-            matches!(exception.kind, ExceptionKind::TrackingMissing | ExceptionKind::DispatchUnclear | ExceptionKind::ShortShipment)
-                || exception.kind.waits_for_documents()
+            matches!(
+                exception.kind,
+                ExceptionKind::TrackingMissing
+                    | ExceptionKind::DispatchUnclear
+                    | ExceptionKind::ShortShipment
+            ) || exception.kind.waits_for_documents()
         }
         None => row.stage.is_in_prima(),
     }
@@ -630,7 +774,11 @@ fn is_due(row: &OrderRow, now: Timestamp) -> bool {
 
 /// Prima says something else than before of what is waited for.
 fn has_news(before: &OrderRow, after: &OrderRow) -> bool {
-    let told = |row: &OrderRow| row.dispatch.as_ref().map(|dispatch| (dispatch.parcels.clone(), dispatch.ended_at.is_some()));
+    let told = |row: &OrderRow| {
+        row.dispatch
+            .as_ref()
+            .map(|dispatch| (dispatch.parcels.clone(), dispatch.ended_at.is_some()))
+    };
     told(before) != told(after)
 }
 

@@ -12,7 +12,10 @@ async fn main() -> Result<(), Error> {
     let function = &function;
     // The schedule's event says nothing that matters.
     lambda_runtime::run(service_fn(|event: LambdaEvent<serde::de::IgnoredAny>| async move {
-        function.run(event.context.deadline()).await.map(|report| Summary { asked: report.asked, queued: report.queued })
+        function
+            .run(event.context.deadline())
+            .await
+            .map(|report| Summary { asked: report.asked, queued: report.queued })
     }))
     .await
 }

@@ -38,7 +38,10 @@ shared::metrics! {
 }
 
 pub(crate) fn of_slot(slot: Slot, now: Timestamp) -> SlotMetrics {
-    SlotMetrics { waited: slot.waited(now).map(Into::into), unknown: (slot == Slot::Unknown).into() }
+    SlotMetrics {
+        waited: slot.waited(now).map(Into::into),
+        unknown: (slot == Slot::Unknown).into(),
+    }
 }
 
 /// Prints what a run has come to.
@@ -60,7 +63,11 @@ pub(crate) fn print(report: &Report, now: Timestamp) {
         of_slot(slot, now).print(now);
     }
     if report.knows_ages() {
-        AgeMetrics { untold: report.oldest_untold.into(), unannounced: report.oldest_unannounced.into() }.print(now);
+        AgeMetrics {
+            untold: report.oldest_untold.into(),
+            unannounced: report.oldest_unannounced.into(),
+        }
+        .print(now);
     }
     for (kind, count) in &report.counts {
         tracing::warn!(?kind, count, "failures of this run");

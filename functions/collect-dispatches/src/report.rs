@@ -37,7 +37,8 @@ pub enum Oddity {
 pub struct Report {
     /// Orders that were due.
     pub due: usize,
-    /// Due orders left to the next run: more than Prima's budget, no slot, out of time, or Prima does not answer.
+    /// Due orders left to the next run: more than Prima's budget, no slot, out of time, or Prima
+    /// does not answer.
     pub postponed: usize,
     /// What came of the request for slots; none where nothing was to be asked.
     pub slot: Option<Slot>,
@@ -69,7 +70,8 @@ impl Report {
     /// The ages are those of all rows: nothing that they follow from was unreadable.
     #[must_use]
     pub fn knows_ages(&self) -> bool {
-        !self.counts.contains_key(&Oddity::AgesUnknown) && !self.counts.contains_key(&Oddity::StoreUnavailable)
+        !self.counts.contains_key(&Oddity::AgesUnknown)
+            && !self.counts.contains_key(&Oddity::StoreUnavailable)
     }
 
     pub(crate) fn count(&mut self, what: Oddity) {

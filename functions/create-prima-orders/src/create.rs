@@ -8,17 +8,22 @@ use shared::domain::intake::{Admission, Call, NEW_ORDER, ORDER_STATUS, admit};
 use shared::domain::order::mapping::{MappedOrder, MappingChannel, map_order, order_number};
 use shared::domain::order::remaining::{is_refunded, remaining};
 use shared::domain::order::remedy::{self, SettledAs};
-use shared::domain::order::row::{Attempt, ExceptionKind, Lease, OrderKey, OrderRow, Stage, Unanswered};
+use shared::domain::order::row::{
+    Attempt, ExceptionKind, Lease, OrderKey, OrderRow, Stage, Unanswered,
+};
 use shared::domain::queue::{OrderMessage, OrderTask};
 use shared::domain::state::{NumberStore, OrderStore, Reservation, StoreError};
 use shared::kit::clock::{Clock, after};
 use shared::mirakl::{Order, OrderState};
 use shared::prima::{Outcome, PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
 
-use crate::{Disposition, Done, MOST_SENDINGS, PortTypes, Ports, Returned, Rulebook, Rules, Run, UNCLEAR_ANSWERS, unsaved};
+use crate::{
+    Disposition, Done, MOST_SENDINGS, PortTypes, Ports, Returned, Rulebook, Rules, Run,
+    UNCLEAR_ANSWERS, unsaved,
+};
 
-/// `NewOrder` goes out this soon after the row said so, or not at all: what makes "longer than Prima's longest execution"
-/// countable from the row.
+/// `NewOrder` goes out this soon after the row said so, or not at all: what makes "longer than
+/// Prima's longest execution" countable from the row.
 const SENT_WITHIN: Duration = Duration::from_secs(10);
 
 /// Sendings of one order, those included that were probes while Prima answered nobody.
@@ -39,7 +44,14 @@ struct Work<'w> {
 }
 
 impl<T: PortTypes> Ports<T> {
-    pub(crate) async fn create(&self, message_id: &str, key: &OrderKey, order: &Order, message: &OrderMessage, run: &Run) -> Disposition {
+    pub(crate) async fn create(
+        &self,
+        message_id: &str,
+        key: &OrderKey,
+        order: &Order,
+        message: &OrderMessage,
+        run: &Run,
+    ) -> Disposition {
         let work = Work { message_id, message, order, run };
         if !self.has_time_for(3, run) {
             return self.again(message, Duration::ZERO).await;
@@ -49,13 +61,15 @@ impl<T: PortTypes> Ports<T> {
             Claim::Settled(disposition) => return disposition,
         };
         let question = Call::about(ORDER_STATUS, key);
-        if admit(&self.store, &self.manners, question, self.clock.now()).await == Admission::Closed {
+        if admit(&self.store, &self.manners, question, self.clock.now()).await == Admission::Closed
+        {
             return self.back_to_its_row(row, self.manners.probe_interval(), &work).await;
         }
         self.create_claimed(row, &work).await
     }
 
-    /// Takes the order's lease, where the message is not out of date and the order is to be created at all.
+    /// Takes the order's lease, where the message is not out of date and the order is to be created
+    /// at all.
     async fn claim(&self, key: &OrderKey, work: &Work<'_>) -> Claim {
         for _try in 0..3 {
             let now = self.clock.now();
@@ -70,10 +84,17 @@ impl<T: PortTypes> Ports<T> {
             }
             match row.stage {
                 Stage::Firm | Stage::Queued | Stage::InDoubt => {}
-                Stage::Creating if row.creation.lease.as_ref().is_none_or(|lease| after(lease.until, work.run.clock_skew) < now) => {}
+                Stage::Creating
+                    if row
+                        .creation
+                        .lease
+                        .as_ref()
+                        .is_none_or(|lease| after(lease.until, work.run.clock_skew) < now) => {}
                 Stage::Creating => return Claim::Settled(Disposition::Done(Done::InOtherHands)),
                 stage if stage.is_over() && is_in_doubt(&row) => {
-                    return Claim::Settled(self.settled_meanwhile(row.clone(), &row, NOBODY_KNOWS).await);
+                    return Claim::Settled(
+                        self.settled_meanwhile(row.clone(), &row, NOBODY_KNOWS).await,
+                    );
                 }
                 _ => return Claim::Settled(Disposition::Done(Done::AlreadySettled)),
             }
@@ -101,33 +122,55 @@ impl<T: PortTypes> Ports<T> {
         Claim::Settled(self.again(work.message, Duration::from_secs(30)).await)
     }
 
-    /// How long to wait before a question can tell anything of a `NewOrder` whose outcome is unknown: until Prima can no
-    /// longer be executing it, however late it was sent and whosever clock noted that; and between two questions.
-    pub(crate) fn too_early_to_ask(&self, row: &OrderRow, now: Timestamp, clock_skew: Duration) -> Option<Duration> {
+    /// How long to wait before a question can tell anything of a `NewOrder` whose outcome is
+    /// unknown: until Prima can no longer be executing it, however late it was sent and whosever
+    /// clock noted that; and between two questions.
+    pub(crate) fn too_early_to_ask(
+        &self,
+        row: &OrderRow,
+        now: Timestamp,
+        clock_skew: Duration,
+    ) -> Option<Duration> {
         let attempt = row.creation.attempt.as_ref()?;
-        let from_attempt = after(attempt.at, self.manners.longest_execution() + SENT_WITHIN + clock_skew);
-        let from_question = attempt.asked_at.map(|asked| after(asked, self.manners.second_question()));
+        let from_attempt =
+            after(attempt.at, self.manners.longest_execution() + SENT_WITHIN + clock_skew);
+        let from_question =
+            attempt.asked_at.map(|asked| after(asked, self.manners.second_question()));
         let not_before = from_question.map_or(from_attempt, |question| question.max(from_attempt));
         (now < not_before).then(|| not_before.duration_since(now).unsigned_abs())
     }
 
     async fn create_claimed(&self, mut row: OrderRow, work: &Work<'_>) -> Disposition {
         let remaining = remaining(work.order, None);
-        let skus: Vec<&str> = remaining.live_lines().filter_map(|line| line.offer_sku.as_deref()).collect();
+        let skus: Vec<&str> =
+            remaining.live_lines().filter_map(|line| line.offer_sku.as_deref()).collect();
         let rules = match self.rulebook.rules(&row.key.channel, &skus).await {
             Ok(rules) => rules,
-            Err(UnusableDocument::Unavailable(_)) => return self.later(row, work, Duration::from_secs(30)).await,
+            Err(UnusableDocument::Unavailable(_)) => {
+                return self.later(row, work, Duration::from_secs(30)).await;
+            }
             Err(UnusableDocument::Wrong(problem)) if row.creation.attempt.is_none() => {
-                let remedy = format!("Mend them: prima-mirakl rules put {} FILE. Then retry the order.", row.key.channel);
+                let remedy = format!(
+                    "Mend them: prima-mirakl rules put {} FILE. Then retry the order.",
+                    row.key.channel
+                );
                 return self.fail(row, ExceptionKind::RulesMissing, problem, remedy).await;
             }
-            Err(UnusableDocument::Wrong(_)) => return self.later(row, work, Duration::from_secs(300)).await,
+            Err(UnusableDocument::Wrong(_)) => {
+                return self.later(row, work, Duration::from_secs(300)).await;
+            }
         };
         let number = match &row.creation.order_number {
             Some(number) => number.clone(),
-            None => match order_number(&work.order.order_id, work.order.commercial_id.as_deref(), &rules.order_rules) {
+            None => match order_number(
+                &work.order.order_id,
+                work.order.commercial_id.as_deref(),
+                &rules.order_rules,
+            ) {
                 Ok(number) => number,
-                Err(failure) => return self.fail(row, failure.kind, failure.reason, failure.remedy).await,
+                Err(failure) => {
+                    return self.fail(row, failure.kind, failure.reason, failure.remedy).await;
+                }
             },
         };
         if remaining.live_lines().next().is_none() && never_sent(&row, work.order) {
@@ -137,8 +180,10 @@ impl<T: PortTypes> Ports<T> {
         match self.store.reserve_number(&number, &row.key).await {
             Ok(Reservation::Ours) => row.creation.order_number = Some(number.clone()),
             Ok(Reservation::HeldBy(other)) => {
-                let reason =
-                    format!("Prima's order number {number} is already reserved for order {} of channel {}", other.order_id, other.channel);
+                let reason = format!(
+                    "Prima's order number {number} is already reserved for order {} of channel {}",
+                    other.order_id, other.channel
+                );
                 let remedy = "Make the channel's order_number template unique (a prefix per channel). Then retry the order.";
                 return self.fail(row, ExceptionKind::NumberTaken, reason, remedy).await;
             }
@@ -148,19 +193,31 @@ impl<T: PortTypes> Ports<T> {
     }
 
     /// Asks Prima first, whatever we believe.
-    async fn ask_then_send(&self, mut row: OrderRow, number: String, rules: &Rules, work: &Work<'_>) -> Disposition {
+    async fn ask_then_send(
+        &self,
+        mut row: OrderRow,
+        number: String,
+        rules: &Rules,
+        work: &Work<'_>,
+    ) -> Disposition {
         let asked_at = self.clock.now();
         let answer = self.prima.order_status(&number).await;
         let silent_to_all = self.note_answer(Call::about(ORDER_STATUS, &row.key), &answer).await;
         match answer {
-            Ok(Some(status)) if row.creation.attempt.is_some() || row.creation.said_to_be_in_prima => self.created(row, status, work).await,
+            Ok(Some(status))
+                if row.creation.attempt.is_some() || row.creation.said_to_be_in_prima =>
+            {
+                self.created(row, status, work).await
+            }
             Ok(Some(status)) if work.order.seller_reference() == Some(number.as_str()) => {
                 row.creation.referenced_at = Some(asked_at);
                 row.note_sent_lines(work.order);
                 self.created(row, status, work).await
             }
             Ok(Some(_)) => {
-                let reason = format!("Prima already holds an order {number}, and the connector never sent it");
+                let reason = format!(
+                    "Prima already holds an order {number}, and the connector never sent it"
+                );
                 let remedy = format!(
                     "Look at {number} in Prima. If it is this order, keyed by hand: {}. If not, change the channel's order_number template, then: {}",
                     remedy::settle(&row.key, SettledAs::Created),
@@ -170,7 +227,9 @@ impl<T: PortTypes> Ports<T> {
             }
             Ok(None) => self.absent(row, asked_at, rules, work).await,
             // Prima's matter, and not the order's.
-            Err(problem) if silent_to_all || problem.outcome == Outcome::NotSent => self.later(row, work, Duration::from_secs(30)).await,
+            Err(problem) if silent_to_all || problem.outcome == Outcome::NotSent => {
+                self.later(row, work, Duration::from_secs(30)).await
+            }
             Err(problem) => {
                 row.creation.unclear_answers += 1;
                 if row.creation.unclear_answers < UNCLEAR_ANSWERS {
@@ -200,7 +259,13 @@ impl<T: PortTypes> Ports<T> {
     }
 
     /// Prima does not know the number.
-    async fn absent(&self, mut row: OrderRow, asked_at: Timestamp, rules: &Rules, work: &Work<'_>) -> Disposition {
+    async fn absent(
+        &self,
+        mut row: OrderRow,
+        asked_at: Timestamp,
+        rules: &Rules,
+        work: &Work<'_>,
+    ) -> Disposition {
         row.creation.unclear_answers = 0;
         if row.creation.said_to_be_in_prima {
             return self.not_in_prima(row).await;
@@ -213,7 +278,11 @@ impl<T: PortTypes> Ports<T> {
             }
         }
         if row.listing.cancel_requested.is_some() {
-            row.enter(Stage::Cancelled, self.clock.now(), "cancelled in Mirakl; Prima never got it");
+            row.enter(
+                Stage::Cancelled,
+                self.clock.now(),
+                "cancelled in Mirakl; Prima never got it",
+            );
             return self.settle(row, Done::Cancelled).await;
         }
         if is_refunded(work.order, None) {
@@ -221,17 +290,30 @@ impl<T: PortTypes> Ports<T> {
             return self.settle(row, Done::Refunded).await;
         }
         if work.order.order_state != OrderState::Shipping {
-            let remedy = format!("Find out who shipped it. {}", remedy::key_in_and_settle(&row.key));
-            return self.fail(row, ExceptionKind::ShippedOutsidePrima, SHIPPED_ELSEWHERE, remedy).await;
+            let remedy =
+                format!("Find out who shipped it. {}", remedy::key_in_and_settle(&row.key));
+            return self
+                .fail(row, ExceptionKind::ShippedOutsidePrima, SHIPPED_ELSEWHERE, remedy)
+                .await;
         }
-        if let Some(attempt) = row.creation.attempt.clone().filter(|attempt| is_sent_often_enough(&attempt.unanswered)) {
+        if let Some(attempt) =
+            row.creation.attempt.clone().filter(|attempt| is_sent_often_enough(&attempt.unanswered))
+        {
             return self.never_taken(row, &attempt).await;
         }
         let channel = MappingChannel { id: &row.key.channel, name: &rules.channel_name };
-        let mapped = map_order(work.order, &channel, &rules.order_rules, &rules.sku_overrides, &self.manners.characters);
+        let mapped = map_order(
+            work.order,
+            &channel,
+            &rules.order_rules,
+            &rules.sku_overrides,
+            &self.manners.characters,
+        );
         let MappedOrder { document, traces } = match mapped {
             Ok(mapped) => mapped,
-            Err(failure) => return self.fail(row, failure.kind, failure.reason, failure.remedy).await,
+            Err(failure) => {
+                return self.fail(row, failure.kind, failure.reason, failure.remedy).await;
+            }
         };
         let unwritable = shared::prima::documents::unwritable(&document);
         if !unwritable.is_empty() {
@@ -242,7 +324,10 @@ impl<T: PortTypes> Ports<T> {
         if !self.has_time_for(2, work.run) {
             return self.later(row, work, Duration::ZERO).await;
         }
-        if admit(&self.store, &self.manners, Call::about(NEW_ORDER, &row.key), self.clock.now()).await == Admission::Closed {
+        if admit(&self.store, &self.manners, Call::about(NEW_ORDER, &row.key), self.clock.now())
+            .await
+            == Admission::Closed
+        {
             return self.back_to_its_row(row, UNTIL_PRIMA_TAKES, work).await;
         }
         if !traces.is_empty() {
@@ -256,9 +341,14 @@ impl<T: PortTypes> Ports<T> {
         attempt.unanswered.count += 1;
         let unanswered = Unanswered { problem: String::new(), ..attempt.unanswered };
         row.note_sent_lines(work.order);
-        row.creation.attempt = Some(Attempt { at: self.clock.now(), count: attempt.count, unanswered, ..Attempt::default() });
-        // This save reads the row again right before NewOrder: whatever changed it meanwhile, above all a cancellation,
-        // makes it fail.
+        row.creation.attempt = Some(Attempt {
+            at: self.clock.now(),
+            count: attempt.count,
+            unanswered,
+            ..Attempt::default()
+        });
+        // This save reads the row again right before NewOrder: whatever changed it meanwhile, above
+        // all a cancellation, makes it fail.
         match self.store.save_order(&mut row).await {
             Ok(()) => self.send(row, before_attempt, document, work).await,
             Err(StoreError::Conflict(_)) => self.changed_before_sending(before_attempt, work).await,
@@ -266,10 +356,15 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    /// Sent a few times, and each time found absent by two questions, while Prima took others: a person decides whether it is sent again.
+    /// Sent a few times, and each time found absent by two questions, while Prima took others: a
+    /// person decides whether it is sent again.
     async fn never_taken(&self, row: OrderRow, attempt: &Attempt) -> Disposition {
         let number = row.creation.order_number.as_deref().unwrap_or_default();
-        let latest = if attempt.unanswered.problem.is_empty() { "no answer" } else { &attempt.unanswered.problem };
+        let latest = if attempt.unanswered.problem.is_empty() {
+            "no answer"
+        } else {
+            &attempt.unanswered.problem
+        };
         let reason = format!(
             "Prima was sent the order {} times as {number}, never said that it took it, and does not have it; the latest answer: {latest}",
             attempt.unanswered.count + attempt.unanswered.probes
@@ -282,13 +377,22 @@ impl<T: PortTypes> Ports<T> {
         self.fail(row, ExceptionKind::PrimaFault, reason, remedy).await
     }
 
-    /// A person settled the order while it was being sent: an order that nobody knows of must not stand in Prima.
-    async fn settled_meanwhile(&self, mut current: OrderRow, ours: &OrderRow, what: &str) -> Disposition {
+    /// A person settled the order while it was being sent: an order that nobody knows of must not
+    /// stand in Prima.
+    async fn settled_meanwhile(
+        &self,
+        mut current: OrderRow,
+        ours: &OrderRow,
+        what: &str,
+    ) -> Disposition {
         for _try in 0..5 {
-            let (settled, as_before) = (current.stage.name(), SettledAs::that_led_to(current.stage));
+            let (settled, as_before) =
+                (current.stage.name(), SettledAs::that_led_to(current.stage));
             let number = ours.creation.order_number.as_deref().unwrap_or_default();
             let row = current.with_creation_of(ours);
-            let reason = format!("the order was settled as {settled} while the connector was creating it in Prima as {number}: {what}");
+            let reason = format!(
+                "the order was settled as {settled} while the connector was creating it in Prima as {number}: {what}"
+            );
             let remedy = format!(
                 "Look for {number} in Prima. If it is there, and is to be delivered: {}, and cancel what was keyed by hand for the same order. If it is there and not wanted, cancel it there, and settle the exception as before: {}",
                 remedy::settle(&row.key, SettledAs::Created),
@@ -311,23 +415,35 @@ impl<T: PortTypes> Ports<T> {
     async fn not_in_prima(&self, mut row: OrderRow) -> Disposition {
         row.creation.said_to_be_in_prima = false;
         let number = row.creation.order_number.clone().unwrap_or_default();
-        let reason = format!("a person settled the order as created, and Prima does not know {number}");
+        let reason =
+            format!("a person settled the order as created, and Prima does not know {number}");
         let remedy = format!(
             "Look for it in Prima. Under another number: {}. Not there: {}",
             remedy::settle(&row.key, SettledAs::KeyedByHand),
             remedy::retry(&row.key)
         );
-        let kind = row.settled.take().map_or(ExceptionKind::PrimaUnclear, |settled| settled.exception.kind);
+        let kind = row
+            .settled
+            .take()
+            .map_or(ExceptionKind::PrimaUnclear, |settled| settled.exception.kind);
         self.fail(row, kind, reason, remedy).await
     }
 
-    /// The row moved under us before anything was sent: give the lease back and let the message come again.
+    /// The row moved under us before anything was sent: give the lease back and let the message
+    /// come again.
     async fn changed_before_sending(&self, ours: OrderRow, work: &Work<'_>) -> Disposition {
         match self.store.load_order(&ours.key).await {
-            Ok(Some(mut current)) if current.creation.lease == ours.creation.lease && current.stage == Stage::Creating => {
+            Ok(Some(mut current))
+                if current.creation.lease == ours.creation.lease
+                    && current.stage == Stage::Creating =>
+            {
                 current = current.with_creation_of(&ours);
                 if current.listing.cancel_requested.is_some() && never_sent(&current, work.order) {
-                    current.enter(Stage::Cancelled, self.clock.now(), "cancelled in Mirakl before it was sent to Prima");
+                    current.enter(
+                        Stage::Cancelled,
+                        self.clock.now(),
+                        "cancelled in Mirakl before it was sent to Prima",
+                    );
                     return self.settle(current, Done::Cancelled).await;
                 }
                 self.later(current, work, Duration::ZERO).await
@@ -337,7 +453,13 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    async fn send(&self, row: OrderRow, before_attempt: OrderRow, document: PrimaOrder, work: &Work<'_>) -> Disposition {
+    async fn send(
+        &self,
+        row: OrderRow,
+        before_attempt: OrderRow,
+        document: PrimaOrder,
+        work: &Work<'_>,
+    ) -> Disposition {
         let noted_at = row.creation.attempt.as_ref().map_or(Timestamp::MIN, |attempt| attempt.at);
         let (answer, silent_to_all) = if self.clock.now() > after(noted_at, SENT_WITHIN) {
             (Err(PrimaError::not_sent(NEW_ORDER, "recording the attempt took too long")), false)
@@ -348,7 +470,9 @@ impl<T: PortTypes> Ports<T> {
         };
         match answer {
             Ok(()) => self.created(row, PrimaOrderStatus::Open("new".to_owned()), work).await,
-            Err(problem) if problem.outcome == Outcome::Refused => self.refused(row, &document.order_number, &problem, work).await,
+            Err(problem) if problem.outcome == Outcome::Refused => {
+                self.refused(row, &document.order_number, &problem, work).await
+            }
             Err(problem) if problem.outcome == Outcome::NotSent => {
                 let mut row = row;
                 row.creation.attempt = before_attempt.creation.attempt;
@@ -365,7 +489,13 @@ impl<T: PortTypes> Ports<T> {
     }
 
     /// Prima refused the order; or says so although an earlier sending of ours is there.
-    async fn refused(&self, mut row: OrderRow, number: &str, problem: &PrimaError, work: &Work<'_>) -> Disposition {
+    async fn refused(
+        &self,
+        mut row: OrderRow,
+        number: &str,
+        problem: &PrimaError,
+        work: &Work<'_>,
+    ) -> Disposition {
         let answer = self.prima.order_status(number).await;
         self.note_answer(Call::about(ORDER_STATUS, &row.key), &answer).await;
         match answer {
@@ -373,7 +503,10 @@ impl<T: PortTypes> Ports<T> {
             Ok(None) => {
                 row.creation.attempt = None;
                 let reason = format!("Prima refused the order: {}", problem.message);
-                let remedy = format!("Mend what Prima names, in Prima or in the channel's order rules, then: {}", remedy::retry(&row.key));
+                let remedy = format!(
+                    "Mend what Prima names, in Prima or in the channel's order rules, then: {}",
+                    remedy::retry(&row.key)
+                );
                 self.fail(row, ExceptionKind::RejectedByPrima, reason, remedy).await
             }
             Err(_) => {
@@ -385,7 +518,12 @@ impl<T: PortTypes> Ports<T> {
     }
 
     /// The order is in Prima.
-    async fn created(&self, ours: OrderRow, status: PrimaOrderStatus, work: &Work<'_>) -> Disposition {
+    async fn created(
+        &self,
+        ours: OrderRow,
+        status: PrimaOrderStatus,
+        work: &Work<'_>,
+    ) -> Disposition {
         let mut row = ours.clone();
         for _try in 0..5 {
             let now = self.clock.now();
@@ -405,11 +543,17 @@ impl<T: PortTypes> Ports<T> {
                 }
                 Ok(()) => return Disposition::Done(Done::Created),
                 Err(StoreError::Conflict(_)) => match self.store.load_order(&ours.key).await {
-                    // The poller noted something, a cancellation perhaps; the lease is still ours, and so is the move.
-                    Ok(Some(current)) if current.stage == Stage::Creating && current.creation.lease == ours.creation.lease => {
+                    // The poller noted something, a cancellation perhaps; the lease is still ours,
+                    // and so is the move.
+                    Ok(Some(current))
+                        if current.stage == Stage::Creating
+                            && current.creation.lease == ours.creation.lease =>
+                    {
                         row = current.with_creation_of(&row);
                     }
-                    Ok(Some(current)) if current.stage.is_over() && current.creation.created_at.is_none() => {
+                    Ok(Some(current))
+                        if current.stage.is_over() && current.creation.created_at.is_none() =>
+                    {
                         let what = "it is in Prima now, perhaps besides what was keyed by hand";
                         return self.settled_meanwhile(current, &row, what).await;
                     }
@@ -423,8 +567,14 @@ impl<T: PortTypes> Ports<T> {
         Disposition::Done(Done::CreatedUnrecorded)
     }
 
-    /// Prima's intake is closed: the order waits as a row, and the poller queues it again. One in doubt keeps its message.
-    async fn back_to_its_row(&self, mut row: OrderRow, wait: Duration, work: &Work<'_>) -> Disposition {
+    /// Prima's intake is closed: the order waits as a row, and the poller queues it again. One in
+    /// doubt keeps its message.
+    async fn back_to_its_row(
+        &self,
+        mut row: OrderRow,
+        wait: Duration,
+        work: &Work<'_>,
+    ) -> Disposition {
         if row.creation.attempt.is_some() {
             return self.later(row, work, wait).await;
         }
@@ -432,23 +582,35 @@ impl<T: PortTypes> Ports<T> {
         self.settle(row, Done::WaitsForPrima).await
     }
 
-    /// Gives the lease back, and lets the message come again after `wait`; or the next listing, where the message is out of
-    /// date by now: it would be turned away.
+    /// Gives the lease back, and lets the message come again after `wait`; or the next listing,
+    /// where the message is out of date by now: it would be turned away.
     async fn later(&self, mut row: OrderRow, work: &Work<'_>, wait: Duration) -> Disposition {
         let is_out_of_date = |row: &OrderRow| row.is_newer_than(work.order);
         let gives_back = |row: &mut OrderRow| {
             let (now, in_doubt) = (self.clock.now(), row.creation.attempt.is_some());
             if is_out_of_date(row) {
-                row.enter(if in_doubt { Stage::InDoubt } else { Stage::Firm }, now, "changed in Mirakl meanwhile");
+                row.enter(
+                    if in_doubt { Stage::InDoubt } else { Stage::Firm },
+                    now,
+                    "changed in Mirakl meanwhile",
+                );
                 // No message of it is under way: the poller's next run drives it on.
                 row.miss_message(now);
             } else {
-                row.enter(if in_doubt { Stage::InDoubt } else { Stage::Queued }, now, format!("again in {} s", wait.as_secs()));
+                row.enter(
+                    if in_doubt { Stage::InDoubt } else { Stage::Queued },
+                    now,
+                    format!("again in {} s", wait.as_secs()),
+                );
                 row.expect_message(after(now, wait));
             }
         };
         let goes_on = async |row: &OrderRow| {
-            if is_out_of_date(row) { Disposition::Done(Done::WaitsForThePoller) } else { self.again(work.message, wait).await }
+            if is_out_of_date(row) {
+                Disposition::Done(Done::WaitsForThePoller)
+            } else {
+                self.again(work.message, wait).await
+            }
         };
         gives_back(&mut row);
         match self.store.save_order(&mut row).await {
@@ -481,8 +643,8 @@ impl<T: PortTypes> Ports<T> {
     }
 }
 
-/// Neither the row nor Mirakl knows of a Prima order. A row alone may have been rebuilt after a loss: where Mirakl holds a
-/// number of Prima's, Prima is asked.
+/// Neither the row nor Mirakl knows of a Prima order. A row alone may have been rebuilt after a
+/// loss: where Mirakl holds a number of Prima's, Prima is asked.
 fn never_sent(row: &OrderRow, order: &Order) -> bool {
     row.creation.attempt.is_none() && order.seller_reference().is_none()
 }
@@ -492,7 +654,8 @@ const NOBODY_KNOWS: &str = "it was sent, and nobody knows whether it arrived";
 
 /// It was sent, and neither an answer nor two questions have told what came of it.
 pub(crate) fn is_in_doubt(row: &OrderRow) -> bool {
-    row.creation.created_at.is_none() && row.creation.attempt.as_ref().is_some_and(|attempt| !attempt.is_known_absent())
+    row.creation.created_at.is_none()
+        && row.creation.attempt.as_ref().is_some_and(|attempt| !attempt.is_known_absent())
 }
 
 fn is_sent_often_enough(unanswered: &Unanswered) -> bool {

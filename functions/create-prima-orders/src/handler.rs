@@ -30,7 +30,8 @@ const CONCURRENT_MESSAGES: usize = 2;
 #[derive(Debug)]
 pub struct Function {
     aws: Wired,
-    /// The client of the installation document that it was made from: a changed document makes a new one.
+    /// The client of the installation document that it was made from: a changed document makes a
+    /// new one.
     prima: Installed,
 }
 
@@ -41,15 +42,26 @@ impl Function {
     /// Names the variable that is missing or malformed.
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, Error> {
         let maps_table = settings.text(settings::MAPS_TABLE)?;
-        let aws = Wired::from_settings(settings, settings::ORDERS_QUEUE_URL, settings::DEAD_LETTER_QUEUE_URL, maps_table)?;
+        let aws = Wired::from_settings(
+            settings,
+            settings::ORDERS_QUEUE_URL,
+            settings::DEAD_LETTER_QUEUE_URL,
+            maps_table,
+        )?;
         Ok(Self { aws, prima: Installed::new(PrimaCaller::CreatePrimaOrders) })
     }
 
     /// Works off a batch.
     ///
     /// # Errors
-    /// Nothing of the batch was worked off: there is no usable installation document, or a record has no id.
-    pub async fn run(&self, batch: SqsEvent, request_id: &str, deadline: SystemTime) -> Result<SqsBatchResponse, Error> {
+    /// Nothing of the batch was worked off: there is no usable installation document, or a record
+    /// has no id.
+    pub async fn run(
+        &self,
+        batch: SqsEvent,
+        request_id: &str,
+        deadline: SystemTime,
+    ) -> Result<SqsBatchResponse, Error> {
         let hard_deadline = Timestamp::try_from(deadline)?;
         let (installation, client) = self.prima.now(&self.aws.documents).await?;
         let ports = Ports::<Aws<'_>> {
@@ -62,12 +74,25 @@ impl Function {
             manners: installation.manners,
             calls: installation.calls,
         };
-        let mut run = Run { id: request_id.to_owned(), hard_deadline, clock_skew: CLOCK_SKEW, slot: Slot::Unknown };
+        let mut run = Run {
+            id: request_id.to_owned(),
+            hard_deadline,
+            clock_skew: CLOCK_SKEW,
+            slot: Slot::Unknown,
+        };
         run.slot = ports.lease_slot(&run).await;
         let (ports, run) = (&ports, &run);
-        let work = |message_id: String, body: String| async move { ports.handle(&message_id, &body, run).await };
-        let answered =
-            shared::aws::batch::answer_counting(batch, CONCURRENT_MESSAGES, BatchMetrics::default(), BatchMetrics::count, work).await;
+        let work = |message_id: String, body: String| async move {
+            ports.handle(&message_id, &body, run).await
+        };
+        let answered = shared::aws::batch::answer_counting(
+            batch,
+            CONCURRENT_MESSAGES,
+            BatchMetrics::default(),
+            BatchMetrics::count,
+            work,
+        )
+        .await;
         ports.give_slot_back(run).await;
         let (response, metrics) = answered?;
         of_slot(run.slot, SystemClock.now()).print(SystemClock.now());
@@ -93,10 +118,12 @@ impl Rulebook for &Function {
     async fn rules(&self, channel_id: &str, skus: &[&str]) -> Result<Rules, UnusableDocument> {
         let documents = &self.aws.documents;
         let key = DocumentKey::OrderRules(channel_id.to_owned());
-        let missing = || UnusableDocument::Wrong(format!("channel {channel_id} has no order rules"));
+        let missing =
+            || UnusableDocument::Wrong(format!("channel {channel_id} has no order rules"));
         let order_rules: OrderRules = documents.read(&key).await?.ok_or_else(missing)?;
         UnusableDocument::unless_sound(&key, &order_rules.problems())?;
-        let channel_name = documents.channel(channel_id).await?.map(|channel| channel.name).unwrap_or_default();
+        let channel_name =
+            documents.channel(channel_id).await?.map(|channel| channel.name).unwrap_or_default();
         let sku_overrides = documents.sku_overrides(channel_id, skus.iter().copied()).await?;
         Ok(Rules { channel_name, order_rules, sku_overrides })
     }

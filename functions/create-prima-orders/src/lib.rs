@@ -1,13 +1,16 @@
-//! `create-prima-orders`: each firm order becomes one sales order in Prima, or one exception for a person.
+//! `create-prima-orders`: each firm order becomes one sales order in Prima, or one exception for a
+//! person.
 //!
-//! Guarantee: exactly once in effect. Messages may come twice, late or out of order; the row decides. Prima has no
-//! idempotency keys, so `NewOrder` is preceded by an order number reserved for this order, a lease that outlasts the function, a note in the
-//! row that it is about to be sent, and the question whether Prima knows the number already.
+//! Guarantee: exactly once in effect. Messages may come twice, late or out of order; the row
+//! decides. Prima has no idempotency keys, so `NewOrder` is preceded by an order number reserved
+//! for this order, a lease that outlasts the function, a note in the row that it is about to be
+//! sent, and the question whether Prima knows the number already.
 //!
-//! On a crash: before that note, nothing was sent, and the next holder of the lease starts anew. After it, the order is in
-//! doubt: the next holder waits longer than Prima's longest execution, asks twice, and only then sends again. After
-//! `NewOrder` was answered and before that was recorded, the question finds the order. The lease is what keeps two
-//! deliveries of one message from sending at once: for `NewOrder` correctness does rest on it.
+//! On a crash: before that note, nothing was sent, and the next holder of the lease starts anew.
+//! After it, the order is in doubt: the next holder waits longer than Prima's longest execution,
+//! asks twice, and only then sends again. After `NewOrder` was answered and before that was
+//! recorded, the question finds the order. The lease is what keeps two deliveries of one message
+//! from sending at once: for `NewOrder` correctness does rest on it.
 #![expect(async_fn_in_trait, reason = "handlers run on one thread; no future here has to be Send")]
 
 mod cancel;
@@ -106,7 +109,8 @@ pub type Disposition = batch::Disposition<Done>;
 pub enum Done {
     /// The order is in Prima.
     Created,
-    /// The order is in Prima, and its row does not say so yet: the lease ends by itself, and the question then finds the order.
+    /// The order is in Prima, and its row does not say so yet: the lease ends by itself, and the
+    /// question then finds the order.
     CreatedUnrecorded,
     /// The order became an exception.
     Exception,
@@ -150,18 +154,20 @@ pub struct Run {
 }
 
 impl<T: PortTypes> Ports<T> {
-    /// Leases the slot of an invocation. One without puts its messages off; one that cannot know goes on, since the queue's
-    /// concurrency bounds it too.
+    /// Leases the slot of an invocation. One without puts its messages off; one that cannot know
+    /// goes on, since the queue's concurrency bounds it too.
     pub async fn lease_slot(&self, run: &Run) -> Slot {
         let until = after(run.hard_deadline, run.clock_skew);
         let request = SlotRequest { caller: PrimaCaller::CreatePrimaOrders, owner: &run.id, until };
-        prima_slots::lease_slots(&self.store, &self.clock, &self.calls, request, Duration::ZERO).await
+        prima_slots::lease_slots(&self.store, &self.clock, &self.calls, request, Duration::ZERO)
+            .await
     }
 
     /// Gives it back.
     pub async fn give_slot_back(&self, run: &Run) {
         if !matches!(run.slot, Slot::Refused { .. }) {
-            prima_slots::give_slots_back(&self.store, PrimaCaller::CreatePrimaOrders, &run.id).await;
+            prima_slots::give_slots_back(&self.store, PrimaCaller::CreatePrimaOrders, &run.id)
+                .await;
         }
     }
 }
@@ -183,7 +189,9 @@ impl<T: PortTypes> Ports<T> {
         }
         let key = OrderKey::new(&message.channel, &message.order_id);
         let disposition = match &message.task {
-            OrderTask::Create { order } => self.create(message_id, &key, order, &message, run).await,
+            OrderTask::Create { order } => {
+                self.create(message_id, &key, order, &message, run).await
+            }
             OrderTask::Cancel => self.cancel(&key, &message, run).await,
             OrderTask::Dispatch => Disposition::Return(batch::misplaced(message_id)),
         };
@@ -192,7 +200,13 @@ impl<T: PortTypes> Ports<T> {
     }
 
     /// Makes the order an exception, and tells a person.
-    async fn fail(&self, mut row: OrderRow, kind: ExceptionKind, reason: impl Into<String>, remedy: impl Into<String>) -> Disposition {
+    async fn fail(
+        &self,
+        mut row: OrderRow,
+        kind: ExceptionKind,
+        reason: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Disposition {
         let now = self.clock.now();
         row.fail(kind, reason, remedy, now);
         match self.store.save_order(&mut row).await {
@@ -211,10 +225,18 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    /// Notes whether Prima answered at all: the breaker listens to the transport, not to what was said. True where Prima does not
-    /// answer such calls now, whatever the order.
+    /// Notes whether Prima answered at all: the breaker listens to the transport, not to what was
+    /// said. True where Prima does not answer such calls now, whatever the order.
     async fn note_answer<A>(&self, call: Call<'_>, answer: &Result<A, PrimaError>) -> bool {
-        shared::domain::intake::note(&self.store, &self.events, &self.manners, call, answer, self.clock.now()).await
+        shared::domain::intake::note(
+            &self.store,
+            &self.events,
+            &self.manners,
+            call,
+            answer,
+            self.clock.now(),
+        )
+        .await
     }
 
     fn has_time_for(&self, calls: u32, run: &Run) -> bool {
@@ -222,8 +244,14 @@ impl<T: PortTypes> Ports<T> {
     }
 }
 
-/// Whether so many calls of Prima, each waiting as long as it may for its answer, and what is noted of them end before `deadline`.
-fn would_end_in_time(calls: u32, manners: &PrimaManners, now: Timestamp, deadline: Timestamp) -> bool {
+/// Whether so many calls of Prima, each waiting as long as it may for its answer, and what is noted
+/// of them end before `deadline`.
+fn would_end_in_time(
+    calls: u32,
+    manners: &PrimaManners,
+    now: Timestamp,
+    deadline: Timestamp,
+) -> bool {
     after(now, manners.answer_timeout() * calls + Duration::from_secs(10)) <= deadline
 }
 
@@ -232,7 +260,9 @@ fn unsaved(row: &OrderRow, problem: &StoreError) -> Disposition {
     tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, %problem, "the row could not be saved; the sweep takes the order up again");
     match problem {
         StoreError::Conflict(_) => Disposition::Done(Done::MovedByAnotherRun),
-        StoreError::Unavailable(_) | StoreError::Unreadable { .. } => Disposition::Return(Returned::StoreUnavailable),
+        StoreError::Unavailable(_) | StoreError::Unreadable { .. } => {
+            Disposition::Return(Returned::StoreUnavailable)
+        }
     }
 }
 
@@ -240,11 +270,17 @@ fn unsaved(row: &OrderRow, problem: &StoreError) -> Disposition {
 mod tests {
     use super::*;
 
+    /// Nothing is begun with Prima whose answer could come after the function's end.
     #[test]
-    fn nothing_is_begun_with_prima_whose_answer_could_come_after_the_functions_end() {
+    fn no_prima_call_starts_that_could_outlive_the_function() {
         let manners = PrimaManners { answer_timeout_seconds: 60, ..PrimaManners::default() };
         let ends_in_time = |calls, seconds| {
-            would_end_in_time(calls, &manners, Timestamp::UNIX_EPOCH, after(Timestamp::UNIX_EPOCH, Duration::from_secs(seconds)))
+            would_end_in_time(
+                calls,
+                &manners,
+                Timestamp::UNIX_EPOCH,
+                after(Timestamp::UNIX_EPOCH, Duration::from_secs(seconds)),
+            )
         };
         assert!(ends_in_time(3, 190) && !ends_in_time(3, 189));
         assert!(ends_in_time(2, 130) && !ends_in_time(2, 129));

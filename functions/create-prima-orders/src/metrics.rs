@@ -29,7 +29,10 @@ shared::metrics! {
 }
 
 pub(crate) fn of_slot(slot: Slot, now: Timestamp) -> SlotMetrics {
-    SlotMetrics { waited: slot.waited(now).map(Into::into), unknown: (slot == Slot::Unknown).into() }
+    SlotMetrics {
+        waited: slot.waited(now).map(Into::into),
+        unknown: (slot == Slot::Unknown).into(),
+    }
 }
 
 impl BatchMetrics {

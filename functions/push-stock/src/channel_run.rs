@@ -1,5 +1,5 @@
-//! A channel in one run. A [`ChannelRun`] is built step by step: the channel is loaded, its sales are read, its offers are evaluated, and
-//! the report says what was published.
+//! A channel in one run. A [`ChannelRun`] is built step by step: the channel is loaded, its sales
+//! are read, its offers are evaluated, and the report says what was published.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -95,7 +95,8 @@ pub(crate) struct LoadedChannels {
     pub(crate) excluded: Vec<ExcludedChannel>,
 }
 
-/// A channel whose documents cannot be used: nothing is published there, and nothing is raised anywhere.
+/// A channel whose documents cannot be used: nothing is published there, and nothing is raised
+/// anywhere.
 #[derive(Debug)]
 pub(crate) struct ExcludedChannel {
     pub(crate) channel: Channel,
@@ -144,8 +145,12 @@ impl ChannelRun {
 }
 
 impl<T: PortTypes> Ports<T> {
-    /// Loads the channels with a stock flow: their documents, what is remembered of them, and their offers.
-    pub(crate) async fn load_channels(&self, channels: &[Channel]) -> Result<LoadedChannels, PushError> {
+    /// Loads the channels with a stock flow: their documents, what is remembered of them, and their
+    /// offers.
+    pub(crate) async fn load_channels(
+        &self,
+        channels: &[Channel],
+    ) -> Result<LoadedChannels, PushError> {
         let mut loaded = LoadedChannels { usable: Vec::new(), excluded: Vec::new() };
         for channel in channels.iter().filter(|channel| channel.stock != Mode::Off) {
             match self.book.pages(&channel.id).await {
@@ -160,7 +165,11 @@ impl<T: PortTypes> Ports<T> {
         Ok(loaded)
     }
 
-    async fn load_channel(&self, channel: &Channel, documents: StockPages) -> Result<ChannelRun, StoreError> {
+    async fn load_channel(
+        &self,
+        channel: &Channel,
+        documents: StockPages,
+    ) -> Result<ChannelRun, StoreError> {
         let (memory, version) = self.ledger.load_record(StockRecord::Push(&channel.id)).await?;
         let stored = self.ledger.load(&channel.id).await?;
         let (offers, list) = match self.load_offers(&channel.id).await {
@@ -197,7 +206,8 @@ impl<T: PortTypes> Ports<T> {
         }))
     }
 
-    /// Saves what is remembered of a channel, merged with what others have saved meanwhile. False where that was not possible.
+    /// Saves what is remembered of a channel, merged with what others have saved meanwhile. False
+    /// where that was not possible.
     pub(crate) async fn save(&self, channel: &mut ChannelRun, imports: ImportOwner) -> bool {
         let record = StockRecord::Push(&channel.channel.id);
         for _ in 0..TRIES {
@@ -207,9 +217,12 @@ impl<T: PortTypes> Ports<T> {
                     return true;
                 }
                 Err(StoreError::Conflict(_)) => {
-                    let Ok((theirs, version)) = self.ledger.load_record(record).await else { continue };
+                    let Ok((theirs, version)) = self.ledger.load_record(record).await else {
+                        continue;
+                    };
                     let is_republished = channel.republication == Republication::Done;
-                    channel.memory = std::mem::take(&mut channel.memory).merged(theirs, imports, is_republished);
+                    channel.memory =
+                        std::mem::take(&mut channel.memory).merged(theirs, imports, is_republished);
                     channel.version = version;
                 }
                 Err(problem) => {
@@ -224,5 +237,7 @@ impl<T: PortTypes> Ports<T> {
 
 /// How long ago something was.
 pub(crate) fn age(since: Option<Timestamp>, now: Timestamp) -> Duration {
-    since.map_or(Duration::ZERO, |since| Duration::try_from(now.duration_since(since)).unwrap_or_default())
+    since.map_or(Duration::ZERO, |since| {
+        Duration::try_from(now.duration_since(since)).unwrap_or_default()
+    })
 }

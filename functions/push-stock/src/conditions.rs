@@ -59,10 +59,15 @@ pub(crate) fn definition_unusable(channel: &str, problem: &str) -> Condition {
 }
 
 /// Of the installation: what the latest reading of Prima says.
-pub(crate) fn of_installation(memory: &StockMemory, settings: &StockSettings, now: Timestamp) -> Vec<Condition> {
+pub(crate) fn of_installation(
+    memory: &StockMemory,
+    settings: &StockSettings,
+    now: Timestamp,
+) -> Vec<Condition> {
     let mut found = Vec::new();
     if is_overdue(memory, settings.raise_within_minutes, now) {
-        let since = memory.whole_at.map_or_else(|| "ever".to_owned(), |at| format!("since {at:.0}"));
+        let since =
+            memory.whole_at.map_or_else(|| "ever".to_owned(), |at| format!("since {at:.0}"));
         found.push(condition(
             Kind::PrimaUnread,
             "",
@@ -82,7 +87,11 @@ pub(crate) fn of_installation(memory: &StockMemory, settings: &StockSettings, no
 }
 
 /// Of a channel; and the kinds that were looked at.
-pub(crate) fn of_channel(channel: &ChannelRun, evaluated: bool, now: Timestamp) -> (Vec<Condition>, Vec<Kind>) {
+pub(crate) fn of_channel(
+    channel: &ChannelRun,
+    evaluated: bool,
+    now: Timestamp,
+) -> (Vec<Condition>, Vec<Kind>) {
     let mut found = Vec::new();
     let mut looked_at = vec![
         Kind::DocumentsUnusable,
@@ -98,7 +107,11 @@ pub(crate) fn of_channel(channel: &ChannelRun, evaluated: bool, now: Timestamp) 
         .imports
         .refused
         .iter()
-        .map(|refused| LineError { line: None, offer_sku: Some(refused.offer_sku.clone()), reason: refused.reason.clone() })
+        .map(|refused| LineError {
+            line: None,
+            offer_sku: Some(refused.offer_sku.clone()),
+            reason: refused.reason.clone(),
+        })
         .collect();
     if let Some((lines, reason)) = &memory.imports.unnamed {
         found.push(condition(
@@ -127,7 +140,12 @@ pub(crate) fn of_channel(channel: &ChannelRun, evaluated: bool, now: Timestamp) 
     }
     if let Some(failed) = &memory.imports.failed {
         let remedy = "Nothing, if it passes: its lines are published again by themselves. If it lasts, ask the marketplace; where it has no STO01, set import to \"offers\" in the stock rules.";
-        found.push(condition(Kind::ImportFailed, "", format!("{} ({:.0})", failed.reason, failed.at), remedy));
+        found.push(condition(
+            Kind::ImportFailed,
+            "",
+            format!("{} ({:.0})", failed.reason, failed.at),
+            remedy,
+        ));
     }
     let stuck = memory.imports.stray.iter().filter(|stray| stray.import_id.is_some());
     for stray in stuck {
@@ -152,12 +170,20 @@ pub(crate) fn of_channel(channel: &ChannelRun, evaluated: bool, now: Timestamp) 
         found.push(condition(
             Kind::OffersUnusable,
             "",
-            format!("offers cannot be named in an import, or not told apart: {}", memory.run.offers.unreadable.join("; ")),
+            format!(
+                "offers cannot be named in an import, or not told apart: {}",
+                memory.run.offers.unreadable.join("; ")
+            ),
             "Correct these offers' SKUs on the marketplace: nothing is published of them.",
         ));
     }
     if evaluated && channel.offers.is_some() {
-        looked_at.extend([Kind::OffersUnmapped, Kind::OffersUnknownToPrima, Kind::ZeroesHeld, Kind::StockUnprotected]);
+        looked_at.extend([
+            Kind::OffersUnmapped,
+            Kind::OffersUnknownToPrima,
+            Kind::ZeroesHeld,
+            Kind::StockUnprotected,
+        ]);
         found.extend(evaluated_conditions(channel));
     }
     (found, looked_at)
@@ -197,7 +223,8 @@ fn evaluated_conditions(channel: &ChannelRun) -> Vec<Condition> {
         *unprotected.entry(&one.offer_sku).or_default() += one.units;
     }
     if !unprotected.is_empty() {
-        let skus: Vec<String> = unprotected.iter().take(5).map(|(sku, units)| format!("{units} of {sku}")).collect();
+        let skus: Vec<String> =
+            unprotected.iter().take(5).map(|(sku, units)| format!("{units} of {sku}")).collect();
         found.push(condition(
             Kind::StockUnprotected,
             "",

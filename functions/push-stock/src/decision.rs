@@ -59,12 +59,22 @@ impl fmt::Display for Decision {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoOffersList => write!(formatter, "waits for the list of offers"),
-            Self::ImportUnderWay(reason) => write!(formatter, "{}: an import is under way", reason.name()),
-            Self::NotDue { due_at, reason } => write!(formatter, "{}: due at {due_at:.0}", reason.name()),
+            Self::ImportUnderWay(reason) => {
+                write!(formatter, "{}: an import is under way", reason.name())
+            }
+            Self::NotDue { due_at, reason } => {
+                write!(formatter, "{}: due at {due_at:.0}", reason.name())
+            }
             Self::NothingDiffers(reason) => write!(formatter, "{}: nothing differs", reason.name()),
-            Self::OnlyObserved { lines, reason } => write!(formatter, "{}: would publish {lines} lines (observe)", reason.name()),
-            Self::OutOfTime(reason) => write!(formatter, "{}: out of time, the next run publishes", reason.name()),
-            Self::Published { sent, lines, reason } => write!(formatter, "{}: published {sent} of {lines} lines", reason.name()),
+            Self::OnlyObserved { lines, reason } => {
+                write!(formatter, "{}: would publish {lines} lines (observe)", reason.name())
+            }
+            Self::OutOfTime(reason) => {
+                write!(formatter, "{}: out of time, the next run publishes", reason.name())
+            }
+            Self::Published { sent, lines, reason } => {
+                write!(formatter, "{}: published {sent} of {lines} lines", reason.name())
+            }
         }
     }
 }
@@ -72,7 +82,8 @@ impl fmt::Display for Decision {
 impl ChannelRun {
     /// Whether the channel's sales ask for something again that was last done at `done_at`.
     pub(crate) fn pace_is_due(&self, done_at: Option<Timestamp>, now: Timestamp) -> bool {
-        let pressure = Pressure { velocity: self.memory.run.sales.velocity(now), ..Pressure::default() };
+        let pressure =
+            Pressure { velocity: self.memory.run.sales.velocity(now), ..Pressure::default() };
         let (due_at, _) = next_push(done_at, &pressure, &self.documents.rules, now);
         self.offers.is_some() && (due_at <= after(now, NEARLY_DUE) || self.memory.joint.republish)
     }
@@ -92,7 +103,8 @@ impl ChannelRun {
     /// Whether a push that is due at `due_at` begins now.
     fn is_due(&self, due_at: Timestamp, now: Timestamp) -> bool {
         let run = &self.memory.run;
-        let goes_on = run.more && run.pushed_at.is_none_or(|at| after(at, BETWEEN_IMPORTS) <= after(now, NEARLY_DUE));
+        let goes_on = run.more
+            && run.pushed_at.is_none_or(|at| after(at, BETWEEN_IMPORTS) <= after(now, NEARLY_DUE));
         due_at <= after(now, NEARLY_DUE) || self.memory.joint.republish || goes_on
     }
 
@@ -101,9 +113,10 @@ impl ChannelRun {
         let waiting = evaluation.lines.len();
         let is_all_out = waiting <= self.report.published;
         self.memory.run.more &= !is_all_out;
-        // What is to be raised waits for the pace, unless its offer shows nothing. What is to be lowered, or did not fit, is looked at
-        // every minute.
-        self.memory.joint.pending = self.is_live() && (evaluation.to_lower > 0 || evaluation.to_fill > 0 || self.memory.run.more);
+        // What is to be raised waits for the pace, unless its offer shows nothing. What is to be
+        // lowered, or did not fit, is looked at every minute.
+        self.memory.joint.pending = self.is_live()
+            && (evaluation.to_lower > 0 || evaluation.to_fill > 0 || self.memory.run.more);
         self.memory.run.latest = LatestEvaluation {
             at: Some(now),
             offers: evaluation.offers,
@@ -134,10 +147,19 @@ impl ChannelRun {
 }
 
 impl<T: PortTypes> Ports<T> {
-    /// Publishes each channel that is due. `all_are_usable`: no channel is left out for its documents or its definition.
-    pub(crate) async fn publish_due(&self, runs: &mut [ChannelRun], all_are_usable: bool, tick: Tick<'_>) {
-        // A channel whose list of offers is not at hand may show too much of anything that it is known to show.
-        let may_show_anything = |channel: &ChannelRun| channel.is_live() && channel.offers.is_none() && channel.shows_something();
+    /// Publishes each channel that is due. `all_are_usable`: no channel is left out for its
+    /// documents or its definition.
+    pub(crate) async fn publish_due(
+        &self,
+        runs: &mut [ChannelRun],
+        all_are_usable: bool,
+        tick: Tick<'_>,
+    ) {
+        // A channel whose list of offers is not at hand may show too much of anything that it is
+        // known to show.
+        let may_show_anything = |channel: &ChannelRun| {
+            channel.is_live() && channel.offers.is_none() && channel.shows_something()
+        };
         let may_raise = all_are_usable && !runs.iter().any(may_show_anything);
         for place in 0..runs.len() {
             let lines = lines_that_may_go(runs, place, may_raise);
@@ -157,7 +179,8 @@ impl<T: PortTypes> Ports<T> {
             Decision::NotDue { due_at, reason }
         } else if lines.is_empty() {
             // The pace goes on from here.
-            (channel.memory.run.pushed_at, channel.memory.joint.decided_at) = (Some(now), Some(now));
+            (channel.memory.run.pushed_at, channel.memory.joint.decided_at) =
+                (Some(now), Some(now));
             channel.memory.run.looked_at = Some(channel.sales.read_at);
             Decision::NothingDiffers(reason)
         } else if !channel.is_live() {
@@ -177,10 +200,19 @@ impl<T: PortTypes> Ports<T> {
     }
 }
 
-/// The lines of the channel at `place` that may go out. What raises an offer waits until no other channel may show too much of its SKU.
+/// The lines of the channel at `place` that may go out. What raises an offer waits until no other
+/// channel may show too much of its SKU.
 fn lines_that_may_go(runs: &[ChannelRun], place: usize, may_raise: bool) -> Vec<Line> {
-    let others: Vec<&ChannelRun> =
-        runs.iter().enumerate().filter(|(other, channel)| *other != place && channel.is_live()).map(|(_, channel)| channel).collect();
-    let may_go = |line: &Line| !line.raises || (may_raise && !others.iter().any(|channel| channel.evaluation.too_much.contains(&line.key)));
+    let others: Vec<&ChannelRun> = runs
+        .iter()
+        .enumerate()
+        .filter(|(other, channel)| *other != place && channel.is_live())
+        .map(|(_, channel)| channel)
+        .collect();
+    let may_go = |line: &Line| {
+        !line.raises
+            || (may_raise
+                && !others.iter().any(|channel| channel.evaluation.too_much.contains(&line.key)))
+    };
     runs[place].evaluation.lines.iter().filter(|line| may_go(line)).cloned().collect()
 }

@@ -17,8 +17,15 @@ use crate::{PortTypes, Ports};
 
 impl<T: PortTypes> Ports<T> {
     /// Evaluates the offers of all channels.
-    pub(crate) fn evaluate_offers(&self, runs: &mut [ChannelRun], others: &[OtherChannel], figures: &Figures, now: Timestamp) {
-        let sold_elsewhere: Vec<_> = runs.iter().map(|channel| sold_elsewhere(channel, runs, others)).collect();
+    pub(crate) fn evaluate_offers(
+        &self,
+        runs: &mut [ChannelRun],
+        others: &[OtherChannel],
+        figures: &Figures,
+        now: Timestamp,
+    ) {
+        let sold_elsewhere: Vec<_> =
+            runs.iter().map(|channel| sold_elsewhere(channel, runs, others)).collect();
         let snapshots: Vec<ChannelSnapshot<'_>> = runs.iter().map(ChannelRun::snapshot).collect();
         let availability = availability(figures, &self.settings, &snapshots, others, now);
         for (channel, sold_elsewhere) in runs.iter_mut().zip(&sold_elsewhere) {
@@ -34,25 +41,40 @@ impl<T: PortTypes> Ports<T> {
         now: Timestamp,
     ) {
         let Some(offers) = &channel.offers else { return };
-        let sales_channel = SalesChannel { sold_elsewhere: Some(sold_elsewhere), ..channel.snapshot().sales_channel() };
-        let is_refused = |sku: &str, quantity: u32| channel.memory.imports.is_refused(sku, quantity, now);
-        let mut evaluation = evaluate(availability, &sales_channel, offers, &channel.sales.since_push, is_refused);
-        let differing = evaluation.refused.iter().chain(evaluation.lines.iter().map(|line| &line.offer_sku));
+        let sales_channel = SalesChannel {
+            sold_elsewhere: Some(sold_elsewhere),
+            ..channel.snapshot().sales_channel()
+        };
+        let is_refused =
+            |sku: &str, quantity: u32| channel.memory.imports.is_refused(sku, quantity, now);
+        let mut evaluation =
+            evaluate(availability, &sales_channel, offers, &channel.sales.since_push, is_refused);
+        let differing =
+            evaluation.refused.iter().chain(evaluation.lines.iter().map(|line| &line.offer_sku));
         channel.memory.imports.keep_refusals(differing);
         if channel.memory.zeroes_allowed_until.is_none_or(|until| until <= now) {
             evaluation.guard_zeroes(channel.ledger(), self.settings.zeroes_percent);
         }
         channel.evaluation = evaluation;
         let unprotected = availability.in_flight.unprotected.iter();
-        channel.report.unprotected = unprotected.filter(|one| one.channel == channel.channel.id).cloned().collect();
+        channel.report.unprotected =
+            unprotected.filter(|one| one.channel == channel.channel.id).cloned().collect();
     }
 }
 
 /// Units by Prima SKU that other channels have sold since the quantities on `channel` were decided.
-fn sold_elsewhere(channel: &ChannelRun, runs: &[ChannelRun], others: &[OtherChannel]) -> HashMap<SkuKey, u32> {
+fn sold_elsewhere(
+    channel: &ChannelRun,
+    runs: &[ChannelRun],
+    others: &[OtherChannel],
+) -> HashMap<SkuKey, u32> {
     let Some(since) = channel.memory.joint.decided_at else { return HashMap::new() };
-    let runs = runs.iter().filter(|one| one.id() != channel.id()).map(|one| (&one.documents.skus, one.sales.flights.as_slice()));
-    let others = others.iter().map(|other| -> (&SkuReader, &[Flight]) { (&other.skus, &other.flights) });
+    let runs = runs
+        .iter()
+        .filter(|one| one.id() != channel.id())
+        .map(|one| (&one.documents.skus, one.sales.flights.as_slice()));
+    let others =
+        others.iter().map(|other| -> (&SkuReader, &[Flight]) { (&other.skus, &other.flights) });
     sold_since(runs.chain(others), since)
 }
 

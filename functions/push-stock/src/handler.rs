@@ -40,9 +40,13 @@ impl Function {
     /// Names the variable that is missing or malformed.
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, Error> {
         let maps_table = settings.text(settings::MAPS_TABLE)?;
-        let (queue, dead_letters) = (settings::STOCK_IMPORTS_QUEUE_URL, settings::STOCK_IMPORTS_DEAD_LETTER_QUEUE_URL);
+        let (queue, dead_letters) =
+            (settings::STOCK_IMPORTS_QUEUE_URL, settings::STOCK_IMPORTS_DEAD_LETTER_QUEUE_URL);
         let aws = Wired::without_orders(settings, queue, dead_letters, maps_table)?;
-        let keys = SecretsManagerKeys::new(aws_sdk_secretsmanager::Client::new(&aws.config), settings.text(settings::SECRET_PREFIX)?);
+        let keys = SecretsManagerKeys::new(
+            aws_sdk_secretsmanager::Client::new(&aws.config),
+            settings.text(settings::SECRET_PREFIX)?,
+        );
         Ok(Self {
             ledger: aws.ledger(settings)?,
             files: S3StockFiles::new(&aws.config, settings.text(settings::STOCK_FILES_BUCKET)?),

@@ -1,5 +1,5 @@
-//! Imports that were sent; one at a time is waited for. A lost message is sent again, an import that does not end is given up, and lines
-//! that may have been applied late go out again.
+//! Imports that were sent; one at a time is waited for. A lost message is sent again, an import
+//! that does not end is given up, and lines that may have been applied late go out again.
 
 use std::time::Duration;
 
@@ -40,8 +40,10 @@ impl<T: PortTypes> Ports<T> {
         let stuck_minutes = channel.documents.rules.import_stuck_minutes;
         let imports = &mut channel.memory.imports;
         if import.import_id.is_none() && after(import.begun_at, SENDING_ENDS_AFTER) <= now {
-            imports.give_up("a run ended before it knew whether its import was taken".to_owned(), now);
-        } else if after(import.begun_at, Duration::from_secs(60 * u64::from(stuck_minutes))) <= now {
+            imports
+                .give_up("a run ended before it knew whether its import was taken".to_owned(), now);
+        } else if after(import.begun_at, Duration::from_secs(60 * u64::from(stuck_minutes))) <= now
+        {
             imports.give_up(format!("an import has not ended after {stuck_minutes} minutes"), now);
         } else if import.import_id.is_some() && after(import.ask_at, MESSAGE_LOST_AFTER) <= now {
             imports.under_way = Some(ImportUnderWay { ask_at: now, ..import.clone() });
@@ -49,9 +51,10 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    /// Has lines of imports go out again that are no longer waited for. An import with an id is asked about for a day, and its lines go out
-    /// again after that. If nobody knows its id, nobody can tell whether and when it is applied: its lines go out again after twice as long
-    /// each time. So what it overwrites is right again within twice the time that it took.
+    /// Has lines of imports go out again that are no longer waited for. An import with an id is
+    /// asked about for a day, and its lines go out again after that. If nobody knows its id, nobody
+    /// can tell whether and when it is applied: its lines go out again after twice as long each
+    /// time. So what it overwrites is right again within twice the time that it took.
     async fn repeat_strays(&self, channel: &mut ChannelRun, now: Timestamp) {
         let is_due = |stray: &ImportUnderWay| match stray.import_id {
             Some(_) => after(stray.begun_at, STRAY_FOR) <= now,
@@ -74,16 +77,20 @@ impl<T: PortTypes> Ports<T> {
 
     /// Sends lost messages of imports again that are no longer waited for.
     async fn ask_about_strays(&self, channel: &mut ChannelRun, now: Timestamp) {
-        let is_lost = |stray: &ImportUnderWay| stray.import_id.is_some() && after(stray.ask_at, 5 * MESSAGE_LOST_AFTER) <= now;
+        let is_lost = |stray: &ImportUnderWay| {
+            stray.import_id.is_some() && after(stray.ask_at, 5 * MESSAGE_LOST_AFTER) <= now
+        };
         for mark in marks_of(&channel.memory.imports.stray, is_lost) {
             self.ask_later(channel, &mark, Duration::ZERO).await;
-            for stray in channel.memory.imports.stray.iter_mut().filter(|stray| stray.mark == mark) {
+            for stray in channel.memory.imports.stray.iter_mut().filter(|stray| stray.mark == mark)
+            {
                 stray.ask_at = now;
             }
         }
     }
 
-    /// Notes an import's lines as unknown, so that they go out again. False where that has to be tried again.
+    /// Notes an import's lines as unknown, so that they go out again. False where that has to be
+    /// tried again.
     async fn publish_again(&self, channel: &mut ChannelRun, mark: &str) -> bool {
         let Ok(bytes) = self.files.read(&import_of(channel.id(), mark)).await else { return false };
         let Some(lines) = bytes.and_then(|bytes| decode_lines(&bytes).ok()) else {
@@ -104,7 +111,9 @@ impl<T: PortTypes> Ports<T> {
         let unknown: Vec<Change> = unknown.collect();
         match self.append(&mut channel.stored, &unknown).await {
             Ok(()) => channel.republication = Republication::Marked,
-            Err(problem) => tracing::warn!(channel = %channel.channel.id, %problem, "the republication begins with the next run"),
+            Err(problem) => {
+                tracing::warn!(channel = %channel.channel.id, %problem, "the republication begins with the next run")
+            }
         }
     }
 }

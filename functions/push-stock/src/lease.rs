@@ -26,38 +26,62 @@ pub(crate) struct Leased {
 impl<T: PortTypes> Ports<T> {
     /// Takes the lease; none where another run has it.
     pub(crate) async fn take_lease(&self, tick: Tick<'_>) -> Result<Option<Leased>, StoreError> {
-        let (StockLease { lease, disturbed }, version) = self.ledger.load_record(StockRecord::Lease).await?;
+        let (StockLease { lease, disturbed }, version) =
+            self.ledger.load_record(StockRecord::Lease).await?;
         let died = lease.is_some();
         if lease.is_some_and(|lease| lease.owner != tick.run.id && lease.until > tick.now) {
             return Ok(None);
         }
-        match self.ledger.save_record(StockRecord::Lease, &lease_of(tick.run, tick.now), &version).await {
+        match self
+            .ledger
+            .save_record(StockRecord::Lease, &lease_of(tick.run, tick.now), &version)
+            .await
+        {
             Ok(_) => Ok(Some(Leased { is_after_trouble: disturbed || died })),
             Err(StoreError::Conflict(_)) => Ok(None),
             Err(problem) => Err(problem),
         }
     }
 
-    /// Renews the lease again and again, until this is dropped. A lease that was lost stays lost, and the work goes on.
+    /// Renews the lease again and again, until this is dropped. A lease that was lost stays lost,
+    /// and the work goes on.
     pub(crate) async fn renew_lease(&self, run: &Run) -> Infallible {
         loop {
             self.clock.sleep(LEASE_RENEWED_EVERY).await;
-            let Ok((StockLease { lease: Some(lease), .. }, version)) = self.ledger.load_record(StockRecord::Lease).await else { continue };
+            let Ok((StockLease { lease: Some(lease), .. }, version)) =
+                self.ledger.load_record(StockRecord::Lease).await
+            else {
+                continue;
+            };
             if lease.owner == run.id {
-                let _ = self.ledger.save_record(StockRecord::Lease, &lease_of(run, self.clock.now()), &version).await;
+                let _ = self
+                    .ledger
+                    .save_record(StockRecord::Lease, &lease_of(run, self.clock.now()), &version)
+                    .await;
             }
         }
     }
 
-    /// Gives the lease back, so that the next run need not wait until it ends. `disturbed`: this run has ended in an error.
+    /// Gives the lease back, so that the next run need not wait until it ends. `disturbed`: this
+    /// run has ended in an error.
     pub(crate) async fn give_lease_back(&self, run: &Run, disturbed: bool) {
-        let Ok((StockLease { lease: Some(lease), .. }, version)) = self.ledger.load_record(StockRecord::Lease).await else { return };
+        let Ok((StockLease { lease: Some(lease), .. }, version)) =
+            self.ledger.load_record(StockRecord::Lease).await
+        else {
+            return;
+        };
         if lease.owner == run.id {
-            let _ = self.ledger.save_record(StockRecord::Lease, &StockLease { lease: None, disturbed }, &version).await;
+            let _ = self
+                .ledger
+                .save_record(StockRecord::Lease, &StockLease { lease: None, disturbed }, &version)
+                .await;
         }
     }
 }
 
 fn lease_of(run: &Run, now: Timestamp) -> StockLease {
-    StockLease { lease: Some(Lease { owner: run.id.clone(), until: after(now, LEASE_FOR) }), disturbed: false }
+    StockLease {
+        lease: Some(Lease { owner: run.id.clone(), until: after(now, LEASE_FOR) }),
+        disturbed: false,
+    }
 }

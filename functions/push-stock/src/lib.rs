@@ -1,16 +1,17 @@
-//! `push-stock`: free stock, minus sales that Prima has not booked yet, goes to every channel: more often where more is sold, reductions
-//! first.
+//! `push-stock`: free stock, minus sales that Prima has not booked yet, goes to every channel: more
+//! often where more is sold, reductions first.
 //!
-//! Each minute it looks whether a channel is due, asks Prima what is free, and publishes each quantity that differs from what Mirakl is
-//! known to show.
+//! Each minute it looks whether a channel is due, asks Prima what is free, and publishes each
+//! quantity that differs from what Mirakl is known to show.
 //!
-//! Guarantee: never more is offered than Prima had free, less what was in flight, as of the figure's request and less what is held
-//! back. A run that cannot know what is in flight publishes nothing. What one run leaves undone the next one finds: the ledger says
-//! what Mirakl shows, and whatever differs is published.
+//! Guarantee: never more is offered than Prima had free, less what was in flight, as of the
+//! figure's request and less what is held back. A run that cannot know what is in flight publishes
+//! nothing. What one run leaves undone the next one finds: the ledger says what Mirakl shows, and
+//! whatever differs is published.
 //!
-//! On a crash: before an import is sent, its lines are in doubt, and are published again. After it was sent and before its id was kept,
-//! likewise, and once more when it can no longer be applied. After that, `check-stock-imports` follows it up; a lost message is sent
-//! again.
+//! On a crash: before an import is sent, its lines are in doubt, and are published again. After it
+//! was sent and before its id was kept, likewise, and once more when it can no longer be applied.
+//! After that, `check-stock-imports` follows it up; a lost message is sent again.
 //!
 //! Begin to read at [`Ports::tick`].
 
@@ -122,8 +123,13 @@ struct Tick<'r> {
 }
 
 impl<T: PortTypes> Ports<T> {
-    /// Appends to a ledger, and compacts it where that pays. Where another run has written it meanwhile, this one ends.
-    async fn append(&self, stored: &mut StoredLedger, changes: &[Change]) -> Result<(), StoreError> {
+    /// Appends to a ledger, and compacts it where that pays. Where another run has written it
+    /// meanwhile, this one ends.
+    async fn append(
+        &self,
+        stored: &mut StoredLedger,
+        changes: &[Change],
+    ) -> Result<(), StoreError> {
         self.ledger.append(stored, changes).await?;
         if stored.compaction_is_due()
             && let Err(problem) = self.ledger.compact(stored).await

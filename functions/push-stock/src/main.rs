@@ -14,9 +14,19 @@ async fn main() -> Result<(), Error> {
     // The schedule's event says nothing that matters.
     lambda_runtime::run(service_fn(|event: LambdaEvent<serde::de::IgnoredAny>| async move {
         let report = function.run(&event.context.request_id, event.context.deadline()).await?;
-        let decided = |channel: ChannelReport| (channel.channel, channel.decision.map(|decision| decision.to_string()).unwrap_or_default());
+        let decided = |channel: ChannelReport| {
+            (
+                channel.channel,
+                channel.decision.map(|decision| decision.to_string()).unwrap_or_default(),
+            )
+        };
         let decisions = report.channels.into_iter().map(decided).collect();
-        Ok::<_, Error>(Summary { read: report.reading.is_some(), overlapped: report.overlapped, unagreed: report.unagreed, decisions })
+        Ok::<_, Error>(Summary {
+            read: report.reading.is_some(),
+            overlapped: report.overlapped,
+            unagreed: report.unagreed,
+            decisions,
+        })
     }))
     .await
 }

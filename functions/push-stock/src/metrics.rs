@@ -64,7 +64,10 @@ shared::metrics! {
 }
 
 pub(crate) fn of_slot(slot: Slot, now: Timestamp) -> SlotMetrics {
-    SlotMetrics { waited: slot.waited(now).map(Into::into), unknown: (slot == Slot::Unknown).into() }
+    SlotMetrics {
+        waited: slot.waited(now).map(Into::into),
+        unknown: (slot == Slot::Unknown).into(),
+    }
 }
 
 /// Prints what a run has come to.
@@ -94,7 +97,12 @@ pub(crate) fn print(report: &Report, began: Timestamp, now: Timestamp) {
         metrics.print(now);
     }
     if let Some(named) = &report.named {
-        NamedMetrics { asked: Count(named.asked), answered: Count(named.answered), failed: named.failed.into() }.print(now);
+        NamedMetrics {
+            asked: Count(named.asked),
+            answered: Count(named.answered),
+            failed: named.failed.into(),
+        }
+        .print(now);
     }
     for channel in &report.channels {
         of_channel(channel).print(&channel.channel, now);
@@ -102,7 +110,9 @@ pub(crate) fn print(report: &Report, began: Timestamp, now: Timestamp) {
 }
 
 fn of_channel(report: &ChannelReport) -> ChannelMetrics {
-    let pushed_for = |reasons: &[Reason]| report.reason.filter(|reason| report.pushed && reasons.contains(reason)).map(|_| Count(1));
+    let pushed_for = |reasons: &[Reason]| {
+        report.reason.filter(|reason| report.pushed && reasons.contains(reason)).map(|_| Count(1))
+    };
     ChannelMetrics {
         touched: Count(report.touched),
         waiting: Count(report.waiting),

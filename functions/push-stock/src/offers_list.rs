@@ -1,5 +1,5 @@
-//! Which offers a channel has: by an export once a day (OF52 to OF54), or page by page (OF21) where the marketplace has no export. Each new
-//! list is compared with the ledger.
+//! Which offers a channel has: by an export once a day (OF52 to OF54), or page by page (OF21) where
+//! the marketplace has no export. Each new list is compared with the ledger.
 
 use std::time::Duration;
 
@@ -47,7 +47,9 @@ enum NoList {
     NoFile,
     #[error("the marketplace does not know its export any more")]
     Forgotten,
-    #[error("the new list names {new} offers, the one before {before}: it is used if the next one says so too")]
+    #[error(
+        "the new list names {new} offers, the one before {before}: it is used if the next one says so too"
+    )]
     Shrunk { new: usize, before: usize },
 }
 
@@ -59,7 +61,8 @@ impl<T: PortTypes> Ports<T> {
             return;
         }
         let memory = &mut channel.memory.run.offers;
-        let is_old = channel.offers.is_none() || memory.listed_at.is_none_or(|at| after(at, LIST_KEPT) <= now);
+        let is_old = channel.offers.is_none()
+            || memory.listed_at.is_none_or(|at| after(at, LIST_KEPT) <= now);
         if memory.export.is_none() && !is_old {
             (memory.problem, memory.again_at) = (None, None);
             return;
@@ -78,25 +81,42 @@ impl<T: PortTypes> Ports<T> {
     }
 
     /// A client that gives up after a while, so that one slow marketplace holds no other up.
-    async fn client_for(&self, channel: &ChannelRun, run: &Run, at_most: Duration) -> Result<Client<T>, NoList> {
+    async fn client_for(
+        &self,
+        channel: &ChannelRun,
+        run: &Run,
+        at_most: Duration,
+    ) -> Result<Client<T>, NoList> {
         let deadline = after(self.clock.now(), at_most).min(before(run.hard_deadline, CLOCK_SKEW));
         self.directory.client(&channel.channel, deadline).await.map_err(NoList::NoClient)
     }
 
     /// Begins an export, or asks how it stands. None while Mirakl is at work.
-    async fn next_step(&self, channel: &mut ChannelRun, tick: Tick<'_>) -> Result<Option<Listing>, NoList> {
+    async fn next_step(
+        &self,
+        channel: &mut ChannelRun,
+        tick: Tick<'_>,
+    ) -> Result<Option<Listing>, NoList> {
         let client = self.client_for(channel, tick.run, LONGEST_CALL).await?;
         match channel.memory.run.offers.export.clone() {
             None => self.begin_export(channel, &client, tick).await,
-            Some(export) if after(export.begun_at, LONGEST_EXPORT) <= tick.now => Err(NoList::Endless(export.tracking_id)),
+            Some(export) if after(export.begun_at, LONGEST_EXPORT) <= tick.now => {
+                Err(NoList::Endless(export.tracking_id))
+            }
             Some(export) => self.ask_for_export(channel, &client, &export, tick.run).await,
         }
     }
 
-    async fn begin_export(&self, channel: &mut ChannelRun, client: &Client<T>, tick: Tick<'_>) -> Result<Option<Listing>, NoList> {
+    async fn begin_export(
+        &self,
+        channel: &mut ChannelRun,
+        client: &Client<T>,
+        tick: Tick<'_>,
+    ) -> Result<Option<Listing>, NoList> {
         match client.begin_offers_export(None).await {
             Ok(tracking_id) => {
-                channel.memory.run.offers.export = Some(ExportUnderWay { tracking_id, begun_at: tick.now });
+                channel.memory.run.offers.export =
+                    Some(ExportUnderWay { tracking_id, begun_at: tick.now });
                 Ok(None)
             }
             Err(problem) if has_no_export(&problem) => {
@@ -126,7 +146,10 @@ impl<T: PortTypes> Ports<T> {
                 let client = self.client_for(channel, run, LONGEST_DOWNLOAD).await?;
                 let mut listing = Listing::begun(export.begun_at);
                 for url in urls {
-                    client.exported_offers(&url, |entry| listing.take(entry)).await.map_err(NoList::Mirakl)?;
+                    client
+                        .exported_offers(&url, |entry| listing.take(entry))
+                        .await
+                        .map_err(NoList::Mirakl)?;
                 }
                 Ok(Some(listing))
             }
@@ -139,8 +162,9 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    /// Uses a new list, and notes in the ledger where Mirakl shows another quantity. A list with far fewer offers than the one before is
-    /// probably a mistake: it is used only if the next one says the same.
+    /// Uses a new list, and notes in the ledger where Mirakl shows another quantity. A list with
+    /// far fewer offers than the one before is probably a mistake: it is used only if the next one
+    /// says the same.
     async fn take_over(&self, channel: &mut ChannelRun, mut listing: Listing, now: Timestamp) {
         listing.finish();
         let (before, new) = (channel.memory.run.offers.offers, listing.list.len());
@@ -149,8 +173,13 @@ impl<T: PortTypes> Ports<T> {
             return give_list_up(channel, &NoList::Shrunk { new, before }, now);
         }
         let changes = differing(&listing.shown, channel.ledger());
-        let drifted = changes.iter().filter(|change| channel.ledger().shown(change.sku_hash) != Shown::Never).count();
-        if let Err(problem) = self.files.write(&offers_of(channel.id()), listing.list.encode()).await {
+        let drifted = changes
+            .iter()
+            .filter(|change| channel.ledger().shown(change.sku_hash) != Shown::Never)
+            .count();
+        if let Err(problem) =
+            self.files.write(&offers_of(channel.id()), listing.list.encode()).await
+        {
             tracing::warn!(channel = %channel.channel.id, %problem, "the list of offers could not be kept; the next run reads it again");
             return;
         }

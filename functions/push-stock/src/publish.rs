@@ -1,5 +1,5 @@
-//! Sends an import in three steps: claims it, notes its lines as in doubt, sends it. Wherever a run dies, the ledger claims no quantity that
-//! Mirakl may not show.
+//! Sends an import in three steps: claims it, notes its lines as in doubt, sends it. Wherever a run
+//! dies, the ledger claims no quantity that Mirakl may not show.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -40,14 +40,27 @@ struct Claimed {
 
 impl<T: PortTypes> Ports<T> {
     /// Publishes as many of the lines as one import holds.
-    pub(crate) async fn publish(&self, channel: &mut ChannelRun, lines: &[Line], reason: Reason, tick: Tick<'_>) {
+    pub(crate) async fn publish(
+        &self,
+        channel: &mut ChannelRun,
+        lines: &[Line],
+        reason: Reason,
+        tick: Tick<'_>,
+    ) {
         let kind = channel.documents.rules.import;
         // A right that was refused is tried again, less and less often.
-        if channel.memory.joint.refused_rights.wait(channel.id(), operation(kind), tick.now).is_some() {
+        if channel
+            .memory
+            .joint
+            .refused_rights
+            .wait(channel.id(), operation(kind), tick.now)
+            .is_some()
+        {
             return;
         }
         // A slow marketplace holds no other up: the next run tries again.
-        let deadline = after(self.clock.now(), LONGEST_SENDING).min(before(tick.run.hard_deadline, CLOCK_SKEW));
+        let deadline = after(self.clock.now(), LONGEST_SENDING)
+            .min(before(tick.run.hard_deadline, CLOCK_SKEW));
         let client = match self.directory.client(&channel.channel, deadline).await {
             Ok(client) => client,
             Err(problem) => return note_failure(channel, &problem, tick.now),
@@ -66,12 +79,24 @@ impl<T: PortTypes> Ports<T> {
         self.note_answer(channel, claimed, answer, tick.now).await;
     }
 
-    /// Claims the import of the lines that the file holds: keeps them, notes that the import is under way, and notes their entries as in
-    /// doubt. None where that fails or another run was quicker: the next run publishes then.
-    async fn claim(&self, channel: &mut ChannelRun, kind: ImportKind, lines: &[Line], file: &StockFile, tick: Tick<'_>) -> Option<Claimed> {
+    /// Claims the import of the lines that the file holds: keeps them, notes that the import is
+    /// under way, and notes their entries as in doubt. None where that fails or another run was
+    /// quicker: the next run publishes then.
+    async fn claim(
+        &self,
+        channel: &mut ChannelRun,
+        kind: ImportKind,
+        lines: &[Line],
+        file: &StockFile,
+        tick: Tick<'_>,
+    ) -> Option<Claimed> {
         let now = tick.now;
         let in_file: HashSet<&str> = file.skus().iter().map(String::as_str).collect();
-        let lines: Vec<ImportLine> = lines.iter().filter(|line| in_file.contains(line.offer_sku.as_str())).map(ImportLine::from).collect();
+        let lines: Vec<ImportLine> = lines
+            .iter()
+            .filter(|line| in_file.contains(line.offer_sku.as_str()))
+            .map(ImportLine::from)
+            .collect();
         let mark = format!("{}-{}", now.as_millisecond(), tick.run.id);
         self.keep_lines(channel, &mark, &lines).await?;
         let import = ImportUnderWay {
@@ -84,8 +109,13 @@ impl<T: PortTypes> Ports<T> {
             ask_at: after(now, FIRST_ASKED_AFTER),
         };
         channel.memory.imports.under_way = Some(import.clone());
-        let before_push = (channel.memory.run.pushed_at.replace(now), channel.memory.run.looked_at.replace(channel.sales.read_at));
-        if !self.save(channel, ImportOwner::Others).await || channel.memory.imports.under_way.as_ref() != Some(&import) {
+        let before_push = (
+            channel.memory.run.pushed_at.replace(now),
+            channel.memory.run.looked_at.replace(channel.sales.read_at),
+        );
+        if !self.save(channel, ImportOwner::Others).await
+            || channel.memory.imports.under_way.as_ref() != Some(&import)
+        {
             tracing::warn!(channel = %channel.channel.id, "another run has claimed the import, or it cannot be claimed; the next run publishes");
             channel.memory.imports.under_way.take_if(|found| *found == import);
             (channel.memory.run.pushed_at, channel.memory.run.looked_at) = before_push;
@@ -100,8 +130,14 @@ impl<T: PortTypes> Ports<T> {
         Some(Claimed { import, lines })
     }
 
-    /// Keeps an import's lines before anything says that it is under way. None where that is not possible.
-    async fn keep_lines(&self, channel: &ChannelRun, mark: &str, lines: &[ImportLine]) -> Option<()> {
+    /// Keeps an import's lines before anything says that it is under way. None where that is not
+    /// possible.
+    async fn keep_lines(
+        &self,
+        channel: &ChannelRun,
+        mark: &str,
+        lines: &[ImportLine],
+    ) -> Option<()> {
         let bytes = encode_lines(lines).inspect_err(|problem| {
             tracing::error!(channel = %channel.channel.id, %problem, "an import's lines cannot be kept");
         });
@@ -112,12 +148,19 @@ impl<T: PortTypes> Ports<T> {
     }
 
     /// Notes what Mirakl has answered to an import.
-    async fn note_answer(&self, channel: &mut ChannelRun, claimed: Claimed, answer: Result<String, MiraklError>, now: Timestamp) {
+    async fn note_answer(
+        &self,
+        channel: &mut ChannelRun,
+        claimed: Claimed,
+        answer: Result<String, MiraklError>,
+        now: Timestamp,
+    ) {
         let Claimed { import, lines } = claimed;
         match answer {
             Ok(import_id) => {
                 let mark = import.mark.clone();
-                channel.memory.imports.under_way = Some(ImportUnderWay { import_id: Some(import_id), ..import });
+                channel.memory.imports.under_way =
+                    Some(ImportUnderWay { import_id: Some(import_id), ..import });
                 channel.memory.imports.totals.pushes += 1;
                 channel.memory.run.throttled = 0;
                 (channel.report.published, channel.report.pushed) = (lines.len(), true);
@@ -129,7 +172,10 @@ impl<T: PortTypes> Ports<T> {
             }
             Err(problem) if problem.outcome == Outcome::Unknown => {
                 tracing::warn!(channel = %channel.channel.id, %problem, "nobody knows whether an import was taken; its lines are in doubt and go out again");
-                channel.memory.imports.give_up(format!("the answer to an import was lost: {problem}"), now);
+                channel
+                    .memory
+                    .imports
+                    .give_up(format!("the answer to an import was lost: {problem}"), now);
                 channel.report.failed = true;
                 self.save(channel, ImportOwner::ThisRun).await;
             }
@@ -164,7 +210,12 @@ fn operation(kind: ImportKind) -> &'static str {
 }
 
 /// The import's file, with as many of the lines as it holds; none where none can be written.
-fn write_file(channel: &mut ChannelRun, kind: ImportKind, lines: &[Line], now: Timestamp) -> Option<StockFile> {
+fn write_file(
+    channel: &mut ChannelRun,
+    kind: ImportKind,
+    lines: &[Line],
+    now: Timestamp,
+) -> Option<StockFile> {
     let layout = match kind {
         ImportKind::Stock => Layout::Stock,
         ImportKind::Offers => Layout::Offers,

@@ -18,7 +18,8 @@ use crate::report::{NamedReport, ReadingReport};
 use crate::{PortTypes, Ports, Run, Tick};
 
 /// What a range may take. One that takes more is split: Prima has other work besides.
-const LIMITS: RangeLimits = RangeLimits { milliseconds: 20_000, bytes: 64 * 1024 * 1024, skus: 250_000 };
+const LIMITS: RangeLimits =
+    RangeLimits { milliseconds: 20_000, bytes: 64 * 1024 * 1024, skus: 250_000 };
 /// Left for evaluating and publishing: Prima's answers are cut then.
 pub(crate) const RESERVED: Duration = Duration::from_secs(60);
 /// No range is begun with less time than this for its answer.
@@ -59,7 +60,9 @@ impl<T: PortTypes> Ports<T> {
         tick: Tick<'_>,
     ) -> ReadingReport {
         let mut report = ReadingReport::default();
-        if admit(&self.store, &self.manners, Call::of(STOCK_BY_RANGE), tick.now).await == Admission::Closed {
+        if admit(&self.store, &self.manners, Call::of(STOCK_BY_RANGE), tick.now).await
+            == Admission::Closed
+        {
             memory.failed_ranges = vec!["Prima's intake is closed: it did not answer".to_owned()];
             report.failed = 1;
             return report;
@@ -77,7 +80,12 @@ impl<T: PortTypes> Ports<T> {
             let taken = figures.take(&catalogue.read, catalogue.failed.is_empty());
             (report.figures, report.unusable) = (taken.figures, taken.unusable);
             (memory.skus, memory.unusable) = (figures.len(), taken.unusable);
-            tracing::info!(figures = taken.figures, unusable = taken.unusable, absent = taken.absent, "Prima's stock was read");
+            tracing::info!(
+                figures = taken.figures,
+                unusable = taken.unusable,
+                absent = taken.absent,
+                "Prima's stock was read"
+            );
             catalogue.log_unusable();
             self.keep(figures).await;
         }
@@ -86,14 +94,16 @@ impl<T: PortTypes> Ports<T> {
             memory.sold.clear();
             memory.plan.join(&LIMITS);
         }
-        // Ranges that several runs have read in turn are a whole catalogue too, as old as the oldest.
+        // Ranges that several runs have read in turn are a whole catalogue too, as old as the
+        // oldest.
         memory.whole_at = memory.plan.whole_since().or(memory.whole_at);
         failed.truncate(5);
         memory.failed_ranges = failed;
         report
     }
 
-    /// Asks for all ranges. One that fails for its size is split, and its parts are asked for at once.
+    /// Asks for all ranges. One that fails for its size is split, and its parts are asked for at
+    /// once.
     async fn read_ranges(&self, plan: &mut RangePlan, basis: StockBasis, run: &Run) -> Catalogue {
         let mut catalogue = Catalogue::default();
         let mut ranges = plan.ranges_by_age();
@@ -113,7 +123,11 @@ impl<T: PortTypes> Ports<T> {
                 }
             }
         }
-        let answered: usize = catalogue.read.iter().map(|(_, reading)| reading.figures.len() + reading.unusable.len()).sum();
+        let answered: usize = catalogue
+            .read
+            .iter()
+            .map(|(_, reading)| reading.figures.len() + reading.unusable.len())
+            .sum();
         if answered == 0 && catalogue.failed.is_empty() {
             // No catalogue is empty. So it counts as not read, and no offer goes to zero for it.
             catalogue.failed.push("Prima answered with an empty catalogue".to_owned());
@@ -125,18 +139,28 @@ impl<T: PortTypes> Ports<T> {
         catalogue
     }
 
-    /// Tells Prima's breaker. A range without an answer may have been too large; only where there was no connection, Prima is at fault.
+    /// Tells Prima's breaker. A range without an answer may have been too large; only where there
+    /// was no connection, Prima is at fault.
     async fn note_whether_prima_answered(&self, catalogue: &Catalogue) {
         let now = self.clock.now();
         if !catalogue.read.is_empty() {
             intake::answered(&self.store, &self.events, STOCK_BY_RANGE, now).await;
         } else if let Some(problem) = &catalogue.unreachable {
-            intake::failed(&self.store, &self.events, &self.manners, Call::of(STOCK_BY_RANGE), problem, now).await;
+            intake::failed(
+                &self.store,
+                &self.events,
+                &self.manners,
+                Call::of(STOCK_BY_RANGE),
+                problem,
+                now,
+            )
+            .await;
         }
     }
 
-    /// Asks for the SKUs that were sold since Prima answered, by name: what sells is known as of a minute ago, whatever the pace of whole
-    /// readings. Without an answer they stay as they were, and are asked for again.
+    /// Asks for the SKUs that were sold since Prima answered, by name: what sells is known as of a
+    /// minute ago, whatever the pace of whole readings. Without an answer they stay as they were,
+    /// and are asked for again.
     pub(crate) async fn read_sold(
         &self,
         memory: &mut StockMemory,
@@ -156,7 +180,8 @@ impl<T: PortTypes> Ports<T> {
             return Some(NamedReport { failed: true, ..report });
         }
         let answer = self.prima.named(&memory.sold, basis).await;
-        intake::note(&self.store, &self.events, &self.manners, call, &answer, self.clock.now()).await;
+        intake::note(&self.store, &self.events, &self.manners, call, &answer, self.clock.now())
+            .await;
         match answer {
             Ok(reading) => {
                 let taken = figures.take_named(&reading);
@@ -178,7 +203,12 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    async fn read_range(&self, range: ProductRange, basis: StockBasis, run: &Run) -> (ProductRange, Result<(RangeReading, Took), Unread>) {
+    async fn read_range(
+        &self,
+        range: ProductRange,
+        basis: StockBasis,
+        run: &Run,
+    ) -> (ProductRange, Result<(RangeReading, Took), Unread>) {
         let began = self.clock.now();
         if after(began, RESERVED + LEAST_TIME) > run.hard_deadline {
             return (range, Err(Unread::for_lack_of_time()));
@@ -214,16 +244,28 @@ impl Unread {
             Outcome::Unknown => Took { milliseconds, bytes: failure.length, skus: failure.skus },
             Outcome::NotSent | Outcome::Refused => Took::default(),
         };
-        Self { why: failure.to_string(), products: failure.products, took, error: Some(failure.error) }
+        Self {
+            why: failure.to_string(),
+            products: failure.products,
+            took,
+            error: Some(failure.error),
+        }
     }
 }
 
 impl Catalogue {
-    /// Notes that a range was not read; the parts that are to be asked for in its place, where it failed for its size.
-    fn parts_of(&mut self, range: &ProductRange, unread: Unread, plan: &mut RangePlan) -> Vec<ProductRange> {
+    /// Notes that a range was not read; the parts that are to be asked for in its place, where it
+    /// failed for its size.
+    fn parts_of(
+        &mut self,
+        range: &ProductRange,
+        unread: Unread,
+        plan: &mut RangePlan,
+    ) -> Vec<ProductRange> {
         let Unread { why, products, took, error } = unread;
         self.is_unfinished |= error.is_none();
-        self.unreachable = error.filter(|error| error.outcome == Outcome::NotSent).or(self.unreachable.take());
+        self.unreachable =
+            error.filter(|error| error.outcome == Outcome::NotSent).or(self.unreachable.take());
         let parts = plan.cut(range, took, &products, &LIMITS);
         tracing::warn!(from = %range.from, to = %range.to, why, parts = parts.len(), "a range of Prima's catalogue was not read; its SKUs stay as they were");
         if parts.is_empty() {

@@ -82,7 +82,8 @@ pub struct ChannelReport {
     pub velocity: Velocity,
     /// Units sold that protect no stock.
     pub unprotected: Vec<Unprotected>,
-    /// Units that other channels have sold since what is shown here was decided, beyond what is held back.
+    /// Units that other channels have sold since what is shown here was decided, beyond what is
+    /// held back.
     pub may_sell_twice: u64,
     /// Offers whose quantity differed from the ledger when a new list was compared.
     pub drifted: usize,

@@ -1,4 +1,5 @@
-//! What was sold and cancelled on a channel. Mirakl changes its quantities by itself then, and the ledger is corrected accordingly.
+//! What was sold and cancelled on a channel. Mirakl changes its quantities by itself then, and the
+//! ledger is corrected accordingly.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,8 +22,13 @@ use crate::channel_run::{ChannelRun, ChannelSales};
 use crate::{PortTypes, Ports, PushError};
 
 impl<T: PortTypes> Ports<T> {
-    /// Reads each channel's orders, and corrects its ledger for what was sold or cancelled since the run before.
-    pub(crate) async fn note_sales(&self, channels: &mut [ChannelRun], now: Timestamp) -> Result<(), PushError> {
+    /// Reads each channel's orders, and corrects its ledger for what was sold or cancelled since
+    /// the run before.
+    pub(crate) async fn note_sales(
+        &self,
+        channels: &mut [ChannelRun],
+        now: Timestamp,
+    ) -> Result<(), PushError> {
         for channel in channels {
             self.read_sales(channel, now).await?;
             self.correct_ledger(channel, now).await?;
@@ -33,32 +39,48 @@ impl<T: PortTypes> Ports<T> {
     async fn read_sales(&self, channel: &mut ChannelRun, now: Timestamp) -> Result<(), PushError> {
         // While Prima answered, an import may have been settled.
         channel.stored = self.ledger.load(channel.id()).await?;
-        // Before the orders: every order that was placed until then is among those that are read next.
+        // Before the orders: every order that was placed until then is among those that are read
+        // next.
         let known_until = seen_until(&self.store, &channel.channel).await?;
         let seen_until = SeenUntil { before: channel.memory.run.seen_until, now: known_until };
-        let outstanding = outstanding(&self.files, channel.id(), &channel.memory.imports, seen_until, now).await;
+        let outstanding =
+            outstanding(&self.files, channel.id(), &channel.memory.imports, seen_until, now).await;
         let read_at = self.clock.now();
         let flights = self.store.flights(channel.id()).await?;
         let since_push = sold_since_push(&flights, &channel.memory);
-        channel.sales = ChannelSales { flights, read_at, seen_until: known_until, outstanding, touched: Vec::new(), since_push };
+        channel.sales = ChannelSales {
+            flights,
+            read_at,
+            seen_until: known_until,
+            outstanding,
+            touched: Vec::new(),
+            since_push,
+        };
         Ok(())
     }
 
-    async fn correct_ledger(&self, channel: &mut ChannelRun, now: Timestamp) -> Result<(), PushError> {
-        let mut seen = SeenSales::stored_in(self.ledger.load(&SeenSales::ledger_of(channel.id())).await?);
+    async fn correct_ledger(
+        &self,
+        channel: &mut ChannelRun,
+        now: Timestamp,
+    ) -> Result<(), PushError> {
+        let mut seen =
+            SeenSales::stored_in(self.ledger.load(&SeenSales::ledger_of(channel.id())).await?);
         let news = SalesNews::of(&channel.sales.flights, &seen, &mut channel.memory.run.sales);
         channel.memory.run.sales.forget(now);
         channel.report.touched = news.put_back.len();
         let touched = news.put_back.keys().filter_map(|sku| channel.documents.skus.read(sku).ok());
         channel.sales.touched = touched.map(SkuOverride::from).collect();
-        let spelling = Spelling::of(news.put_back.keys().copied(), channel.ledger(), channel.offers.as_ref());
+        let spelling =
+            Spelling::of(news.put_back.keys().copied(), channel.ledger(), channel.offers.as_ref());
         let unknown = news.now_unknown(channel.ledger(), &spelling);
         let lowered = news.lowered(channel.ledger(), &spelling, &channel.sales.outstanding);
         let marks = seen.marks_of(&channel.sales.flights);
         // The ledger before the marks: no order is marked for which the ledger was not corrected.
         self.append(&mut channel.stored, &unknown).await?;
         self.append(seen.stored(), &marks).await?;
-        // After the marks: a run that dies here never takes the same units off twice, which would leave less than may be shown.
+        // After the marks: a run that dies here never takes the same units off twice, which would
+        // leave less than may be shown.
         self.append(&mut channel.stored, &lowered).await?;
         channel.memory.run.seen_until = channel.sales.seen_until;
         Ok(())
@@ -74,12 +96,19 @@ impl<T: PortTypes> Ports<T> {
     }
 }
 
-/// Units that were sold since the last push, by offer SKU. Sales before it are in what was published then, and an import may have
-/// overwritten sales from before its end.
+/// Units that were sold since the last push, by offer SKU. Sales before it are in what was
+/// published then, and an import may have overwritten sales from before its end.
 fn sold_since_push(flights: &[Flight], memory: &PushMemory) -> HashMap<String, u32> {
-    let since = memory.run.looked_at.max(memory.imports.imported_at).or(memory.run.pushed_at).unwrap_or(Timestamp::MIN);
+    let since = memory
+        .run
+        .looked_at
+        .max(memory.imports.imported_at)
+        .or(memory.run.pushed_at)
+        .unwrap_or(Timestamp::MIN);
     let mut units = HashMap::new();
-    for line in flights.iter().filter(|flight| flight.seen_at >= since).flat_map(|flight| &flight.lines) {
+    for line in
+        flights.iter().filter(|flight| flight.seen_at >= since).flat_map(|flight| &flight.lines)
+    {
         *units.entry(line.offer_sku.clone()).or_default() += line.units;
     }
     units
@@ -88,7 +117,8 @@ fn sold_since_push(flights: &[Flight], memory: &PushMemory) -> HashMap<String, u
 /// What is new of a channel's orders, by offer SKU as the orders spell it.
 #[derive(Debug, Default)]
 struct SalesNews<'f> {
-    /// Of each offer that was sold or cancelled, the pieces that the marketplace may have put back on it: so many more may be shown.
+    /// Of each offer that was sold or cancelled, the pieces that the marketplace may have put back
+    /// on it: so many more may be shown.
     put_back: BTreeMap<&'f str, u32>,
     /// Units that were sold, where nothing else was done to the offer; none where something was.
     only_sold: BTreeMap<&'f str, Option<u32>>,
@@ -121,7 +151,8 @@ impl<'f> SalesNews<'f> {
         }
         for line in &flight.lines {
             if let Some(units) = self.only_sold.get_mut(line.offer_sku.as_str()) {
-                *units = units.filter(|_| is_new_sale).map(|units| units.saturating_add(line.units));
+                *units =
+                    units.filter(|_| is_new_sale).map(|units| units.saturating_add(line.units));
             }
         }
         for offer_sku in flight.taken_back.keys() {
@@ -135,7 +166,10 @@ impl<'f> SalesNews<'f> {
             let sku_hash = spelling.hash_of(offer_sku);
             match ledger.shown(sku_hash) {
                 Shown::Known(quantity) | Shown::InDoubt(quantity) | Shown::Unknown(quantity) => {
-                    Some(Change { sku_hash, value: Shown::Unknown(quantity.saturating_add(*put_back)) })
+                    Some(Change {
+                        sku_hash,
+                        value: Shown::Unknown(quantity.saturating_add(*put_back)),
+                    })
                 }
                 Shown::Never => None,
             }
@@ -143,8 +177,14 @@ impl<'f> SalesNews<'f> {
         changes.collect()
     }
 
-    /// An offer that was sold, and to which nothing else was done, shows so many fewer than `ledger` says.
-    fn lowered(&self, ledger: &Ledger, spelling: &Spelling, outstanding: &Outstanding) -> Vec<Change> {
+    /// An offer that was sold, and to which nothing else was done, shows so many fewer than
+    /// `ledger` says.
+    fn lowered(
+        &self,
+        ledger: &Ledger,
+        spelling: &Spelling,
+        outstanding: &Outstanding,
+    ) -> Vec<Change> {
         let changes = self.only_sold.iter().filter_map(|(offer_sku, units)| {
             let sku_hash = spelling.hash_of(offer_sku);
             let value = less_sold(ledger.shown(sku_hash), (*units)?, outstanding.of(sku_hash))?;
@@ -154,8 +194,8 @@ impl<'f> SalesNews<'f> {
     }
 }
 
-/// What an offer shows that showed `shown`, once `units` were sold and nothing else was done: Mirakl has lowered it. None where an import
-/// may have overwritten it after the sale.
+/// What an offer shows that showed `shown`, once `units` were sold and nothing else was done:
+/// Mirakl has lowered it. None where an import may have overwritten it after the sale.
 fn less_sold(shown: Shown, units: u32, pending: Pending) -> Option<Shown> {
     if pending.is_under_way && !pending.is_from_nothing || pending.is_new {
         return None;
@@ -170,12 +210,17 @@ fn less_sold(shown: Shown, units: u32, pending: Pending) -> Option<Shown> {
     }
 }
 
-/// The offers' spelling of SKUs that orders write in other capitals, where only one offer can be meant.
+/// The offers' spelling of SKUs that orders write in other capitals, where only one offer can be
+/// meant.
 #[derive(Debug, Default, PartialEq)]
 struct Spelling(HashMap<String, String>);
 
 impl Spelling {
-    fn of<'s>(skus: impl Iterator<Item = &'s str>, ledger: &Ledger, offers: Option<&OffersList>) -> Self {
+    fn of<'s>(
+        skus: impl Iterator<Item = &'s str>,
+        ledger: &Ledger,
+        offers: Option<&OffersList>,
+    ) -> Self {
         let unknown = skus.filter(|sku| ledger.shown(sku_hash(sku)) == Shown::Never);
         let unknown: HashMap<String, &str> = unknown.map(|sku| (sku.to_lowercase(), sku)).collect();
         if unknown.is_empty() {
@@ -188,7 +233,13 @@ impl Spelling {
             }
         }
         let alone = found.into_iter().filter(|(_, found)| found.len() == 1);
-        Self(alone.flat_map(|(sku, found)| found.into_iter().map(move |offer_sku| (sku.to_owned(), offer_sku.to_owned()))).collect())
+        Self(
+            alone
+                .flat_map(|(sku, found)| {
+                    found.into_iter().map(move |offer_sku| (sku.to_owned(), offer_sku.to_owned()))
+                })
+                .collect(),
+        )
     }
 
     /// The ledger's hash of the offer that an order means by `sku`.
@@ -201,8 +252,9 @@ impl Spelling {
 mod tests {
     use super::*;
 
+    /// A sale is taken off what is shown where no import can have overwritten it.
     #[test]
-    fn a_sale_is_taken_off_what_is_shown_where_no_import_can_have_overwritten_it() {
+    fn a_sale_lowers_what_is_shown_unless_an_import_may_overwrite() {
         use Shown::{InDoubt, Known, Unknown};
         let none = Pending::default();
         let unseen = Pending { is_new: true, ..none };
@@ -222,16 +274,21 @@ mod tests {
         }
     }
 
+    /// An order in other capitals is of the one offer that it can mean.
     #[test]
-    fn an_order_in_other_capitals_is_of_the_one_offer_that_it_can_mean() {
+    fn other_capitals_match_an_offer_if_only_one_can_be_meant() {
         let mut offers = OffersList::new(Timestamp::UNIX_EPOCH);
         for sku in ["St112-Nav-12", "a-1", "A-1"] {
             offers.add(sku);
         }
         let mut ledger = Ledger::default();
         ledger.apply(&[Change { sku_hash: sku_hash("B-1"), value: Shown::Known(1) }]);
-        let spelling = Spelling::of(["ST112-NAV-12", "A-1", "B-1", "C-1"].into_iter(), &ledger, Some(&offers));
-        assert_eq!(spelling, Spelling(HashMap::from([("ST112-NAV-12".to_owned(), "St112-Nav-12".to_owned())])));
+        let spelling =
+            Spelling::of(["ST112-NAV-12", "A-1", "B-1", "C-1"].into_iter(), &ledger, Some(&offers));
+        assert_eq!(
+            spelling,
+            Spelling(HashMap::from([("ST112-NAV-12".to_owned(), "St112-Nav-12".to_owned())]))
+        );
         assert_eq!(Spelling::of(["X"].into_iter(), &ledger, None), Spelling::default());
     }
 }

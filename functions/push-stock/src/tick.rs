@@ -25,7 +25,8 @@ use crate::{PortTypes, Ports, PushError, Report, Run, Tick, conditions};
 
 /// Prima is not asked for everything again within this.
 const BETWEEN_READINGS: Duration = Duration::from_secs(50);
-/// A sale on a channel without a stock flow has no mark: for so long it may not have lowered the other channels yet.
+/// A sale on a channel without a stock flow has no mark: for so long it may not have lowered the
+/// other channels yet.
 const NOTICED_WITHIN: Duration = Duration::from_secs(600);
 /// Of the slots: the run that has the lease works alone, so it takes over what a killed one held.
 const SLOT_OWNER: &str = PrimaCaller::PushStock.function();
@@ -54,10 +55,17 @@ impl<T: PortTypes> Ports<T> {
     }
 
     /// Pushes all channels, and saves what is remembered of the installation.
-    async fn push_and_remember(&self, channels: &[Channel], leased: Leased, tick: Tick<'_>) -> Result<Report, PushError> {
+    async fn push_and_remember(
+        &self,
+        channels: &[Channel],
+        leased: Leased,
+        tick: Tick<'_>,
+    ) -> Result<Report, PushError> {
         let (mut memory, version) = self.ledger.load_record(StockRecord::Installation).await?;
         let done = self.push_channels(channels, &mut memory, leased, tick).await;
-        if let Err(problem) = self.ledger.save_record(StockRecord::Installation, &memory, &version).await {
+        if let Err(problem) =
+            self.ledger.save_record(StockRecord::Installation, &memory, &version).await
+        {
             tracing::warn!(%problem, "what stock remembers could not be saved; the next run begins from what was there");
         }
         done
@@ -82,7 +90,8 @@ impl<T: PortTypes> Ports<T> {
             self.follow_imports(channel, now).await;
         }
         let mut figures = self.load_figures().await?;
-        let is_due_by_pace = runs.iter().any(|channel| channel.pace_is_due(channel.memory.run.pushed_at, now));
+        let is_due_by_pace =
+            runs.iter().any(|channel| channel.pace_is_due(channel.memory.run.pushed_at, now));
         let is_read_whole = reading_is_due(memory, &runs, is_due_by_pace, now);
         if is_read_whole || !memory.sold.is_empty() {
             let slot = self.lease_slots(tick.run).await;
@@ -96,20 +105,31 @@ impl<T: PortTypes> Ports<T> {
             give_slots_back(&self.store, PrimaCaller::PushStock, SLOT_OWNER).await;
             report.slot = Some(slot);
         }
-        // Orders are read last, strongly consistent and after Prima's answers are complete: what is sold meanwhile counts.
+        // Orders are read last, strongly consistent and after Prima's answers are complete: what is
+        // sold meanwhile counts.
         self.note_sales(&mut runs, now).await?;
         self.ask_for_sold_next_time(memory, &runs);
         let unusable = self.book.unusable().await?;
         let is_loaded = |id: &str| runs.iter().any(|channel| channel.id() == id);
-        let others = other_channels(&self.store, &self.book, channels, &unusable, is_loaded).await?;
-        let is_evaluated = is_due_by_pace || leased.is_after_trouble || something_is_new(&report, &runs, &others, now);
+        let others =
+            other_channels(&self.store, &self.book, channels, &unusable, is_loaded).await?;
+        let is_evaluated = is_due_by_pace
+            || leased.is_after_trouble
+            || something_is_new(&report, &runs, &others, now);
         if is_evaluated {
             self.evaluate_offers(&mut runs, &others, &figures, now);
             self.publish_due(&mut runs, excluded.is_empty() && unusable.is_empty(), tick).await;
-            report.figures_age = figures.ages().map(|(_, oldest)| now.duration_since(oldest).as_secs());
+            report.figures_age =
+                figures.ages().map(|(_, oldest)| now.duration_since(oldest).as_secs());
             memory.without_offer = without_offer(&figures, &runs);
         }
-        self.conclude(Finished { channels, runs, excluded, unusable, is_evaluated }, memory, &mut report, now).await;
+        self.conclude(
+            Finished { channels, runs, excluded, unusable, is_evaluated },
+            memory,
+            &mut report,
+            now,
+        )
+        .await;
         Ok(report)
     }
 
@@ -120,12 +140,19 @@ impl<T: PortTypes> Ports<T> {
         lease_slots(&self.store, &self.clock, &self.calls, request, PATIENCE).await
     }
 
-    /// Which of Prima's figures is free to sell. None where nobody has agreed on it: a person is told then.
+    /// Which of Prima's figures is free to sell. None where nobody has agreed on it: a person is
+    /// told then.
     async fn agreed_basis(&self, memory: &mut StockMemory, now: Timestamp) -> Option<StockBasis> {
         match self.settings.agreed() {
             Ok(basis) => Some(basis),
             Err(problem) => {
-                self.tell_installation(memory, conditions::basis_missing(problem), &[StockExceptionKind::BasisMissing], now).await;
+                self.tell_installation(
+                    memory,
+                    conditions::basis_missing(problem),
+                    &[StockExceptionKind::BasisMissing],
+                    now,
+                )
+                .await;
                 None
             }
         }
@@ -134,11 +161,15 @@ impl<T: PortTypes> Ports<T> {
     /// Prima's figures as they are kept; none where there are none that can be used.
     ///
     /// # Errors
-    /// The store cannot be read now: without the figures of before, far fewer would be kept in their place.
+    /// The store cannot be read now: without the figures of before, far fewer would be kept in
+    /// their place.
     async fn load_figures(&self) -> Result<Figures, StoreError> {
         let kept = self.files.read(FIGURES).await?.map(|bytes| Figures::decode(&bytes)).transpose();
         let kept = kept.unwrap_or_else(|problem| {
-            tracing::warn!(problem, "Prima's figures of before cannot be used; nothing is known until Prima answers");
+            tracing::warn!(
+                problem,
+                "Prima's figures of before cannot be used; nothing is known until Prima answers"
+            );
             None
         });
         Ok(kept.unwrap_or_default())
@@ -146,21 +177,39 @@ impl<T: PortTypes> Ports<T> {
 }
 
 /// Whether Prima is to be asked for everything.
-fn reading_is_due(memory: &StockMemory, runs: &[ChannelRun], is_due_by_pace: bool, now: Timestamp) -> bool {
-    // Before a push that is due by the pace of the sales, so that it may raise; and at that pace even where urgent pushes, which need no
-    // new figures, come between.
-    let is_wanted = is_due_by_pace || memory.unfinished || runs.iter().any(|channel| channel.pace_is_due(memory.asked_at, now));
+fn reading_is_due(
+    memory: &StockMemory,
+    runs: &[ChannelRun],
+    is_due_by_pace: bool,
+    now: Timestamp,
+) -> bool {
+    // Before a push that is due by the pace of the sales, so that it may raise; and at that pace
+    // even where urgent pushes, which need no new figures, come between.
+    let is_wanted = is_due_by_pace
+        || memory.unfinished
+        || runs.iter().any(|channel| channel.pace_is_due(memory.asked_at, now));
     is_wanted && memory.asked_at.is_none_or(|asked_at| after(asked_at, BETWEEN_READINGS) <= now)
 }
 
 /// Whether there is anything that may change what an offer is to show.
-fn something_is_new(report: &Report, runs: &[ChannelRun], others: &[OtherChannel], now: Timestamp) -> bool {
+fn something_is_new(
+    report: &Report,
+    runs: &[ChannelRun],
+    others: &[OtherChannel],
+    now: Timestamp,
+) -> bool {
     let is_new = |channel: &ChannelRun| {
         let joint = &channel.memory.joint;
-        joint.pending || joint.republish || channel.list == ListState::New || channel.report.touched > 0
+        joint.pending
+            || joint.republish
+            || channel.list == ListState::New
+            || channel.report.touched > 0
     };
     report.reading.is_some()
         || report.named.is_some_and(|named| named.answered > 0)
         || runs.iter().any(is_new)
-        || others.iter().flat_map(|other| &other.flights).any(|flight| after(flight.seen_at, NOTICED_WITHIN) > now)
+        || others
+            .iter()
+            .flat_map(|other| &other.flights)
+            .any(|flight| after(flight.seen_at, NOTICED_WITHIN) > now)
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use shared::domain::dispatch::book::Pages;
 use shared::domain::dispatch::plan::{Facts, Failure, Step, next_step};
-use shared::domain::dispatch::settlement::{Due, ShortLine, amounts, effect, given_back, settled_lines};
+use shared::domain::dispatch::settlement::{
+    Due, ShortLine, amounts, effect, given_back, settled_lines,
+};
 use shared::domain::dispatch::unanswered::Unanswered;
 use shared::domain::dispatch::{Dispatch, SettledLine, Settlement, ShipmentAttempt};
 use shared::domain::order::remaining::is_refunded;
@@ -41,7 +43,12 @@ impl<T: PortTypes> Ports<T> {
             return self.after_refusal(row, problem, pages, work).await;
         }
         let (code, number) = (
-            tracking.carrier_code.as_ref().or(tracking.carrier_name.as_ref()).cloned().unwrap_or_default(),
+            tracking
+                .carrier_code
+                .as_ref()
+                .or(tracking.carrier_name.as_ref())
+                .cloned()
+                .unwrap_or_default(),
             tracking.tracking_number.clone().unwrap_or_default(),
         );
         self.confirm_all(row, &format!("told to Mirakl: {code} {number}")).await
@@ -65,7 +72,8 @@ impl<T: PortTypes> Ports<T> {
         else {
             return Err(End::Again(AGAIN));
         };
-        let attempt = ShipmentAttempt { dispatch, consignment, at: now, until: work.run.hard_deadline };
+        let attempt =
+            ShipmentAttempt { dispatch, consignment, at: now, until: work.run.hard_deadline };
         let mut noted = row.clone();
         noted.dispatch.get_or_insert_default().attempt = Some(attempt.clone());
         self.note(row, noted).await?;
@@ -73,9 +81,17 @@ impl<T: PortTypes> Ports<T> {
             Ok(ShipmentAnswer::Created(id)) => self.confirm_attempt(row, &attempt, &id).await,
             Ok(ShipmentAnswer::Refused(message)) => {
                 self.forget_attempt(row, &attempt).await?;
-                self.after_refusal(row, MiraklError::refused("ST01", 201, None, message), pages, work).await
+                self.after_refusal(
+                    row,
+                    MiraklError::refused("ST01", 201, None, message),
+                    pages,
+                    work,
+                )
+                .await
             }
-            Err(problem) if problem.outcome == Outcome::Unknown => Err(End::Unanswered(Box::new(problem), Some(AGAIN))),
+            Err(problem) if problem.outcome == Outcome::Unknown => {
+                Err(End::Unanswered(Box::new(problem), Some(AGAIN)))
+            }
             Err(problem) => {
                 self.forget_attempt(row, &attempt).await?;
                 self.after_refusal(row, problem, pages, work).await
@@ -108,7 +124,12 @@ impl<T: PortTypes> Ports<T> {
             // Cancelled: the poller's next listing moves the row.
             return Err(End::Done(Done::NoLongerToBeShipped));
         }
-        let due = match amounts(&order, short, how, row.dispatch.as_deref().unwrap_or(&Dispatch::default())) {
+        let due = match amounts(
+            &order,
+            short,
+            how,
+            row.dispatch.as_deref().unwrap_or(&Dispatch::default()),
+        ) {
             Ok(due) => due,
             Err(problem) => {
                 row.dispatch.get_or_insert_default().requested = None;
@@ -119,8 +140,16 @@ impl<T: PortTypes> Ports<T> {
         let Due { lines, given_back: pieces } = due;
         let mut noted = row.clone();
         if !pieces.is_empty() {
-            noted.enter(Stage::Dispatched, now, "what will not leave was refunded in Mirakl by somebody else");
-            noted.dispatch.get_or_insert_default().settlements.push(given_back(&order, &pieces, now));
+            noted.enter(
+                Stage::Dispatched,
+                now,
+                "what will not leave was refunded in Mirakl by somebody else",
+            );
+            noted
+                .dispatch
+                .get_or_insert_default()
+                .settlements
+                .push(given_back(&order, &pieces, now));
         }
         if lines.is_empty() {
             // Nothing is left to give back: nothing is sent.
@@ -153,7 +182,9 @@ impl<T: PortTypes> Ports<T> {
                 };
                 self.confirm_settlement(row, now, settled.into_iter().map(named).collect()).await
             }
-            Err(problem) if problem.outcome == Outcome::Unknown => Err(End::Unanswered(Box::new(problem), Some(AGAIN))),
+            Err(problem) if problem.outcome == Outcome::Unknown => {
+                Err(End::Unanswered(Box::new(problem), Some(AGAIN)))
+            }
             Err(problem) => {
                 self.forget_settlement(row, now).await?;
                 if is_refusal(&problem) {
@@ -176,15 +207,26 @@ impl<T: PortTypes> Ports<T> {
         let dispatch = row.dispatch.clone().unwrap_or_default();
         if let Some(attempt) = &dispatch.attempt {
             self.wait_until(after(attempt.until, work.run.clock_skew + LONGEST_CALL))?;
-            let shipments = work.client.shipments(&row.key.order_id).await.map_err(|problem| in_passing(row, &problem))?;
-            match self.attempted(row, pages).and_then(|wanted| shipments.into_iter().find(|shipment| shipment.is(&wanted))) {
+            let shipments = work
+                .client
+                .shipments(&row.key.order_id)
+                .await
+                .map_err(|problem| in_passing(row, &problem))?;
+            match self
+                .attempted(row, pages)
+                .and_then(|wanted| shipments.into_iter().find(|shipment| shipment.is(&wanted)))
+            {
                 Some(found) => self.confirm_attempt(row, attempt, &found.id).await?,
                 None => self.forget_attempt(row, attempt).await?,
             }
         }
         if let Some(settlement) = dispatch.open_settlement() {
             self.wait_until(after(settlement.until, work.run.clock_skew + LONGEST_CALL))?;
-            let order = work.client.order(&row.key.order_id).await.map_err(|problem| unread(row, settlement.how, &problem))?;
+            let order = work
+                .client
+                .order(&row.key.order_id)
+                .await
+                .map_err(|problem| unread(row, settlement.how, &problem))?;
             let Some(order) = order else { return Err(End::Again(AGAIN)) };
             let had_effect = effect(&order, &dispatch, settlement, work.run.clock_skew);
             if had_effect.is_empty() {
@@ -196,14 +238,22 @@ impl<T: PortTypes> Ports<T> {
         Ok(())
     }
 
-    /// The shipment that the noted attempt would have made: what identifies it does not depend on carrier or lines.
+    /// The shipment that the noted attempt would have made: what identifies it does not depend on
+    /// carrier or lines.
     fn attempted(&self, row: &OrderRow, pages: &Pages) -> Option<NewShipment> {
         let attempt = row.dispatch.as_ref()?.attempt.as_ref()?;
         let mut only = row.clone();
         let dispatch = only.dispatch.as_mut()?;
-        dispatch.parcels.retain(|parcel| parcel.identity() == (attempt.dispatch.as_str(), attempt.consignment.as_str()));
+        dispatch.parcels.retain(|parcel| {
+            parcel.identity() == (attempt.dispatch.as_str(), attempt.consignment.as_str())
+        });
         let platform = pages.platform.as_ref()?;
-        let facts = Facts { rules: &pages.rules, platform, carriers: &pages.carriers, now: self.clock.now() };
+        let facts = Facts {
+            rules: &pages.rules,
+            platform,
+            carriers: &pages.carriers,
+            now: self.clock.now(),
+        };
         match next_step(&only, &facts) {
             Step::ShipParcel { shipment, .. } => Some(shipment),
             // The map changed meanwhile: dispatch number and tracking number are enough.
@@ -211,7 +261,10 @@ impl<T: PortTypes> Ports<T> {
                 order_id: row.key.order_id.clone(),
                 lines: Vec::new(),
                 tracking: Tracking {
-                    tracking_number: pages.rules.tracking_number(&attempt.consignment).map(str::to_owned),
+                    tracking_number: pages
+                        .rules
+                        .tracking_number(&attempt.consignment)
+                        .map(str::to_owned),
                     ..Tracking::default()
                 },
                 reference: shared::domain::dispatch::plan::reference(&attempt.dispatch),
@@ -221,7 +274,11 @@ impl<T: PortTypes> Ports<T> {
 
     fn wait_until(&self, moment: Timestamp) -> Result<(), End> {
         let now = self.clock.now();
-        if now < moment { Err(End::Again(moment.duration_since(now).unsigned_abs())) } else { Ok(()) }
+        if now < moment {
+            Err(End::Again(moment.duration_since(now).unsigned_abs()))
+        } else {
+            Ok(())
+        }
     }
 
     /// Mirakl refused, or did not answer. What the order is now decides.
@@ -237,10 +294,18 @@ impl<T: PortTypes> Ports<T> {
         }
         let order = match work.client.order(&row.key.order_id).await {
             Ok(order) => order,
-            Err(unread) if is_refusal(&unread) => return Err(End::Fail(rejected(row, &problem, &unread.to_string()))),
+            Err(unread) if is_refusal(&unread) => {
+                return Err(End::Fail(rejected(row, &problem, &unread.to_string())));
+            }
             Err(unread) => return Err(in_passing(row, &unread)),
         };
-        let Some(order) = order else { return Err(End::Fail(rejected(row, &problem, "Mirakl does not list the order any more"))) };
+        let Some(order) = order else {
+            return Err(End::Fail(rejected(
+                row,
+                &problem,
+                "Mirakl does not list the order any more",
+            )));
+        };
         if is_refunded(&order, row.left_at()) {
             return Err(End::Done(Done::RefundedBeforeItLeft));
         }
@@ -255,13 +320,23 @@ impl<T: PortTypes> Ports<T> {
         let before = pages.platform.clone();
         if self.need_platform(pages, work, work.began).await.is_ok() {
             let carriers = |platform: &Option<shared::mirakl::shipping_requirements::Platform>| {
-                platform.as_ref().map(|platform| (platform.carriers.clone(), platform.multi_shipment, platform.registered_carriers_only))
+                platform.as_ref().map(|platform| {
+                    (
+                        platform.carriers.clone(),
+                        platform.multi_shipment,
+                        platform.registered_carriers_only,
+                    )
+                })
             };
             if carriers(&before) != carriers(&pages.platform) {
                 return Ok(());
             }
         }
-        let state = if order.can_shop_ship == Some(false) { "; can_shop_ship is false: the marketplace ships it itself" } else { "" };
+        let state = if order.can_shop_ship == Some(false) {
+            "; can_shop_ship is false: the marketplace ships it itself"
+        } else {
+            ""
+        };
         Err(End::Fail(rejected(row, &problem, state.trim_start_matches("; "))))
     }
 
@@ -272,7 +347,7 @@ impl<T: PortTypes> Ports<T> {
         self.record(row, move |row| {
             let dispatch = row.dispatch.get_or_insert_default();
             dispatch.attempt = None;
-            dispatch.unanswered = None;
+            dispatch.unanswered.clear();
             dispatch.ended_at.get_or_insert(now);
             for parcel in &mut dispatch.parcels {
                 parcel.confirmed_at.get_or_insert(now);
@@ -286,13 +361,19 @@ impl<T: PortTypes> Ports<T> {
         Err(End::Done(Done::Shipped))
     }
 
-    async fn confirm_attempt(&self, row: &mut OrderRow, attempt: &ShipmentAttempt, shipment_id: &str) -> Result<(), End> {
+    async fn confirm_attempt(
+        &self,
+        row: &mut OrderRow,
+        attempt: &ShipmentAttempt,
+        shipment_id: &str,
+    ) -> Result<(), End> {
         let now = self.clock.now();
         self.record(row, |row| {
             let dispatch = row.dispatch.get_or_insert_default();
-            dispatch.unanswered = None;
+            dispatch.unanswered.clear();
             let identity = (attempt.dispatch.as_str(), attempt.consignment.as_str());
-            for parcel in dispatch.parcels.iter_mut().filter(|parcel| parcel.identity() == identity) {
+            for parcel in dispatch.parcels.iter_mut().filter(|parcel| parcel.identity() == identity)
+            {
                 parcel.confirmed_at.get_or_insert(now);
                 parcel.shipment_id.get_or_insert_with(|| shipment_id.to_owned());
             }
@@ -305,10 +386,18 @@ impl<T: PortTypes> Ports<T> {
         .await
     }
 
-    /// It had no effect. A note that another run has made since is not ours to take away: that run may be sending.
-    async fn forget_attempt(&self, row: &mut OrderRow, attempt: &ShipmentAttempt) -> Result<(), End> {
+    /// It had no effect. A note that another run has made since is not ours to take away: that run
+    /// may be sending.
+    async fn forget_attempt(
+        &self,
+        row: &mut OrderRow,
+        attempt: &ShipmentAttempt,
+    ) -> Result<(), End> {
         self.record(row, |row| {
-            let noted = &mut row.dispatch.get_or_insert_default().attempt;
+            let dispatch = row.dispatch.get_or_insert_default();
+            // The question was answered.
+            dispatch.unanswered.retain(|one| one.operation != "ST11");
+            let noted = &mut dispatch.attempt;
             let is_ours = noted.as_ref() == Some(attempt);
             *noted = noted.take().filter(|_| !is_ours);
             is_ours
@@ -319,31 +408,46 @@ impl<T: PortTypes> Ports<T> {
     /// As [`Self::forget_attempt`]; a settlement is known by the moment of its note.
     async fn forget_settlement(&self, row: &mut OrderRow, at: Timestamp) -> Result<(), End> {
         self.record(row, |row| {
-            let settlements = &mut row.dispatch.get_or_insert_default().settlements;
+            let dispatch = row.dispatch.get_or_insert_default();
+            dispatch.unanswered.retain(|one| one.operation != "OR11");
+            let settlements = &mut dispatch.settlements;
             let before = settlements.len();
-            settlements.retain(|settlement| settlement.confirmed_at.is_some() || settlement.at != at);
+            settlements
+                .retain(|settlement| settlement.confirmed_at.is_some() || settlement.at != at);
             settlements.len() < before
         })
         .await
     }
 
     /// These lines of it had their effect: the others are sent again where they are still due.
-    async fn confirm_settlement(&self, row: &mut OrderRow, at: Timestamp, lines: Vec<SettledLine>) -> Result<(), End> {
+    async fn confirm_settlement(
+        &self,
+        row: &mut OrderRow,
+        at: Timestamp,
+        lines: Vec<SettledLine>,
+    ) -> Result<(), End> {
         let now = self.clock.now();
         self.record(row, |row| {
             let dispatch = row.dispatch.get_or_insert_default();
-            let ours = dispatch.settlements.iter_mut().find(|settlement| settlement.at == at && settlement.confirmed_at.is_none());
+            let ours = dispatch
+                .settlements
+                .iter_mut()
+                .find(|settlement| settlement.at == at && settlement.confirmed_at.is_none());
             let Some(settlement) = ours else { return false };
             settlement.confirmed_at = Some(now);
             settlement.lines.clone_from(&lines);
             dispatch.requested = None;
-            dispatch.unanswered = None;
+            dispatch.unanswered.clear();
             let (how, settled) = (settlement.how, settlement.lines.clone());
             if how == How::Cancel {
                 // As Mirakl lists them from now on: less what is cancelled.
                 let mut left = row.lines.clone();
                 for line in &mut left {
-                    let gone: u32 = settled.iter().filter(|one| one.order_line_id == line.order_line_id).map(|one| one.quantity).sum();
+                    let gone: u32 = settled
+                        .iter()
+                        .filter(|one| one.order_line_id == line.order_line_id)
+                        .map(|one| one.quantity)
+                        .sum();
                     line.quantity = line.quantity.saturating_sub(gone);
                 }
                 left.retain(|line| line.quantity > 0);
@@ -367,9 +471,14 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    /// Records what is so, whatever else changed in the row meanwhile. `change` answers whether what it is about still stands in
-    /// the row: where another run has taken it up since, the order is that run's.
-    async fn record(&self, row: &mut OrderRow, change: impl Fn(&mut OrderRow) -> bool) -> Result<(), End> {
+    /// Records what is so, whatever else changed in the row meanwhile. `change` answers whether
+    /// what it is about still stands in the row: where another run has taken it up since, the order
+    /// is that run's.
+    async fn record(
+        &self,
+        row: &mut OrderRow,
+        change: impl Fn(&mut OrderRow) -> bool,
+    ) -> Result<(), End> {
         for _try in 0..5 {
             let mut next = row.clone();
             if !change(&mut next) {
@@ -396,7 +505,11 @@ impl<T: PortTypes> Ports<T> {
 
 /// What an order is now could not be read. Where Mirakl answered, it will answer the same again.
 fn unread(row: &OrderRow, how: How, problem: &MiraklError) -> End {
-    if is_refusal(problem) { End::Fail(not_settled(row, how, &problem.to_string())) } else { in_passing(row, problem) }
+    if is_refusal(problem) {
+        End::Fail(not_settled(row, how, &problem.to_string()))
+    } else {
+        in_passing(row, problem)
+    }
 }
 
 pub(crate) fn in_passing(row: &OrderRow, problem: &MiraklError) -> End {
@@ -409,7 +522,12 @@ pub(crate) fn in_passing(row: &OrderRow, problem: &MiraklError) -> End {
 }
 
 fn rejected(row: &OrderRow, problem: &MiraklError, more: &str) -> Failure {
-    let described: Vec<String> = row.dispatch.iter().flat_map(|dispatch| &dispatch.parcels).map(|parcel| parcel.description()).collect();
+    let described: Vec<String> = row
+        .dispatch
+        .iter()
+        .flat_map(|dispatch| &dispatch.parcels)
+        .map(|parcel| parcel.description())
+        .collect();
     let more = if more.is_empty() { String::new() } else { format!("; {more}") };
     Failure {
         kind: ExceptionKind::DispatchRejected,
@@ -429,13 +547,18 @@ fn not_settled(row: &OrderRow, how: How, problem: &str) -> Failure {
     let retry = remedy::retry(&row.key);
     // SHIPPING and SHIPPED draw on the pending balance, RECEIVED on the payable one.
     let first = if problem.contains("payable balance") {
-        format!("Wait until sales have filled the shop's balance, or have the operator let it go negative; then: {retry}. Else: ")
+        format!(
+            "Wait until sales have filled the shop's balance, or have the operator let it go negative; then: {retry}. Else: "
+        )
     } else {
         String::new()
     };
     Failure {
         kind: ExceptionKind::ShortShipment,
-        reason: format!("what Prima will not send could not be {what} in Mirakl ({}): {problem}", how.operation()),
+        reason: format!(
+            "what Prima will not send could not be {what} in Mirakl ({}): {problem}",
+            how.operation()
+        ),
         remedy: format!(
             "{first}Settle it the other way: {} (a dry run without --send). Or settle it in Mirakl's back office, and then: {retry}",
             remedy::settle_pieces(&row.key, other)

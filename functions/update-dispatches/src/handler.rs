@@ -36,9 +36,13 @@ impl Function {
     /// Names the variable that is missing or malformed.
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, Error> {
         let maps_table = settings.text(settings::MAPS_TABLE)?;
-        let (queue, dead_letters) = (settings::DISPATCHES_QUEUE_URL, settings::DISPATCHES_DEAD_LETTER_QUEUE_URL);
+        let (queue, dead_letters) =
+            (settings::DISPATCHES_QUEUE_URL, settings::DISPATCHES_DEAD_LETTER_QUEUE_URL);
         let aws = Wired::from_settings(settings, queue, dead_letters, maps_table)?;
-        let keys = SecretsManagerKeys::new(aws_sdk_secretsmanager::Client::new(&aws.config), settings.text(settings::SECRET_PREFIX)?);
+        let keys = SecretsManagerKeys::new(
+            aws_sdk_secretsmanager::Client::new(&aws.config),
+            settings.text(settings::SECRET_PREFIX)?,
+        );
         Ok(Self { aws, directory: HttpDirectory::new(keys, SystemClock) })
     }
 
@@ -46,7 +50,11 @@ impl Function {
     ///
     /// # Errors
     /// A record has no id: nothing of the batch was worked off.
-    pub async fn run(&self, batch: SqsEvent, deadline: SystemTime) -> Result<SqsBatchResponse, Error> {
+    pub async fn run(
+        &self,
+        batch: SqsEvent,
+        deadline: SystemTime,
+    ) -> Result<SqsBatchResponse, Error> {
         let hard_deadline = Timestamp::try_from(deadline)?;
         let ports = Ports::<Aws<'_>> {
             directory: &self.directory,
@@ -58,9 +66,17 @@ impl Function {
         };
         let run = Run { hard_deadline, clock_skew: CLOCK_SKEW };
         let (ports, run) = (&ports, &run);
-        let work = |message_id: String, body: String| async move { ports.handle(&message_id, &body, run).await };
-        let (response, metrics) =
-            shared::aws::batch::answer_counting(batch, CONCURRENT_MESSAGES, BatchMetrics::default(), BatchMetrics::count, work).await?;
+        let work = |message_id: String, body: String| async move {
+            ports.handle(&message_id, &body, run).await
+        };
+        let (response, metrics) = shared::aws::batch::answer_counting(
+            batch,
+            CONCURRENT_MESSAGES,
+            BatchMetrics::default(),
+            BatchMetrics::count,
+            work,
+        )
+        .await?;
         metrics.print(SystemClock.now());
         Ok(response)
     }

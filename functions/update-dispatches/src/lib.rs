@@ -1,12 +1,14 @@
-//! `update-dispatches`: tells Mirakl what has left Prima: OR23 and OR24 for a whole order, ST01 for a parcel where the marketplace
-//! ships in parts, OR30 or OR28 for what will not leave.
+//! `update-dispatches`: tells Mirakl what has left Prima: OR23 and OR24 for a whole order, ST01 for
+//! a parcel where the marketplace ships in parts, OR30 or OR28 for what will not leave.
 //!
-//! Guarantee: each parcel is told exactly once in effect. OR23 and OR24 converge. ST01, OR28 and OR30 do not: before one is sent
-//! the row says so, by a write that only one holder can make; after a lost answer the order's shipments, cancelations or refunds
-//! are asked for, and nothing is sent again before nobody can be sending any more.
+//! Guarantee: each parcel is told exactly once in effect. OR23 and OR24 converge. ST01, OR28 and
+//! OR30 do not: before one is sent the row says so, by a write that only one holder can make; after
+//! a lost answer the order's shipments, cancelations or refunds are asked for, and nothing is sent
+//! again before nobody can be sending any more.
 //!
-//! On a crash: before that note, nothing was sent. After it, the next message asks. After the effect and before it was recorded,
-//! the question finds it. A message may be lost, late or doubled: the row decides, and `collect-dispatches` queues it again.
+//! On a crash: before that note, nothing was sent. After it, the next message asks. After the
+//! effect and before it was recorded, the question finds it. A message may be lost, late or
+//! doubled: the row decides, and `collect-dispatches` queues it again.
 
 mod effects;
 pub mod handler;
@@ -45,8 +47,9 @@ use rights::Permitted;
 
 /// What a marketplace demands is read again after this long; Mirakl allows it once a day.
 const PLATFORM_KEPT: Duration = Duration::from_secs(23 * 3600);
-/// The map leads to a code that is not in the list, and the list is older than this: it is read again. Not for every parcel of a
-/// rush. What Mirakl itself refuses has the list read again at once.
+/// The map leads to a code that is not in the list, and the list is older than this: it is read
+/// again. Not for every parcel of a rush. What Mirakl itself refuses has the list read again at
+/// once.
 const PLATFORM_DOUBTED: Duration = Duration::from_secs(30);
 /// Steps of one order in one message.
 const STEPS: usize = 60;
@@ -141,9 +144,11 @@ enum End {
     Done(Done),
     /// The message comes again after a while.
     Again(Duration),
-    /// It could not do its work now, and comes again: after as long as was asked for, or as its failures so far say.
+    /// It could not do its work now, and comes again: after as long as was asked for, or as its
+    /// failures so far say.
     Failed(Option<Duration>),
-    /// Mirakl gave no usable answer to a call about this order. It comes again as after [`End::Failed`].
+    /// Mirakl gave no usable answer to a call about this order. It comes again as after
+    /// [`End::Failed`].
     Unanswered(Box<MiraklError>, Option<Duration>),
     /// A person has to act.
     Fail(Failure),
@@ -184,7 +189,11 @@ impl<T: PortTypes> Ports<T> {
             Ok(_) => return Disposition::Done(Done::NothingToTell),
             Err(_) => return Disposition::Return(Returned::StoreUnavailable),
         };
-        if row.dispatch.as_ref().is_some_and(|dispatch| dispatch.is_ahead_of_message(self.clock.now())) {
+        if row
+            .dispatch
+            .as_ref()
+            .is_some_and(|dispatch| dispatch.is_ahead_of_message(self.clock.now()))
+        {
             return Disposition::Done(Done::OlderCopy);
         }
         let channel = match self.book.channels().await {
@@ -212,7 +221,9 @@ impl<T: PortTypes> Ports<T> {
             End::Done(what) => Disposition::Done(what),
             End::Again(wait) => self.put_off(row, message, Some(wait), None).await,
             End::Failed(asked) => self.put_off(row, message, asked, None).await,
-            End::Unanswered(problem, asked) => self.after_no_answer(row, message, &work.client, &problem, asked).await,
+            End::Unanswered(problem, asked) => {
+                self.after_no_answer(row, message, &work.client, &problem, asked).await
+            }
             End::Fail(failure) => self.fail(row, failure).await,
         }
     }
@@ -234,7 +245,9 @@ impl<T: PortTypes> Ports<T> {
             Err(problem) => return documents_end(row, &problem),
         };
         let mut read_anew = false;
-        if let Err(end) = self.need_platform(&mut pages, work, before(self.clock.now(), PLATFORM_KEPT)).await {
+        if let Err(end) =
+            self.need_platform(&mut pages, work, before(self.clock.now(), PLATFORM_KEPT)).await
+        {
             return end;
         }
         for _step in 0..STEPS {
@@ -245,7 +258,12 @@ impl<T: PortTypes> Ports<T> {
                 return end;
             }
             let Some(platform) = &pages.platform else { return End::Again(AGAIN) };
-            let facts = Facts { rules: &pages.rules, platform, carriers: &pages.carriers, now: self.clock.now() };
+            let facts = Facts {
+                rules: &pages.rules,
+                platform,
+                carriers: &pages.carriers,
+                now: self.clock.now(),
+            };
             let step = next_step(row, &facts);
             if work.channel.dispatches == Mode::Observe {
                 tracing::info!(channel = %row.key.channel, order = %row.key.order_id, ?step, "observing: would do this");
@@ -256,10 +274,16 @@ impl<T: PortTypes> Ports<T> {
             }
             let ended = match step {
                 Step::Rest(stage) => Err(self.rest(row, stage, None).await),
-                Step::Wait(until) => Err(self.rest(row, Stage::PartDispatched, Some(until.unwrap_or(Timestamp::MAX))).await),
+                Step::Wait(until) => Err(self
+                    .rest(row, Stage::PartDispatched, Some(until.unwrap_or(Timestamp::MAX)))
+                    .await),
                 Step::Ship(tracking) => self.ship(row, &tracking, &mut pages, work).await,
-                Step::ShipParcel { parcel, shipment } => self.ship_parcel(row, parcel, &shipment, &mut pages, work).await,
-                Step::Settle { how, reason_code, lines } => self.settle(row, how, &reason_code, &lines, work).await,
+                Step::ShipParcel { parcel, shipment } => {
+                    self.ship_parcel(row, parcel, &shipment, &mut pages, work).await
+                }
+                Step::Settle { how, reason_code, lines } => {
+                    self.settle(row, how, &reason_code, &lines, work).await
+                }
                 // The map may have been mended within the minute for which it is cached.
                 Step::Fail(_) if !read_anew => {
                     read_anew = true;
@@ -271,8 +295,12 @@ impl<T: PortTypes> Ports<T> {
                         Err(problem) => Err(documents_end(row, &problem)),
                     }
                 }
-                Step::Fail(failure) if failure.kind == ExceptionKind::CarrierNotListed && self.is_doubted(&pages) => {
-                    self.need_platform(&mut pages, work, before(self.clock.now(), PLATFORM_DOUBTED)).await
+                Step::Fail(failure)
+                    if failure.kind == ExceptionKind::CarrierNotListed
+                        && self.is_doubted(&pages) =>
+                {
+                    self.need_platform(&mut pages, work, before(self.clock.now(), PLATFORM_DOUBTED))
+                        .await
                 }
                 Step::Fail(failure) => Err(End::Fail(failure)),
             };
@@ -284,11 +312,19 @@ impl<T: PortTypes> Ports<T> {
     }
 
     fn is_doubted(&self, pages: &Pages) -> bool {
-        pages.platform.as_ref().is_none_or(|platform| platform.read_at < before(self.clock.now(), PLATFORM_DOUBTED))
+        pages
+            .platform
+            .as_ref()
+            .is_none_or(|platform| platform.read_at < before(self.clock.now(), PLATFORM_DOUBTED))
     }
 
     /// What the marketplace demands, read at `since` or later.
-    async fn need_platform(&self, pages: &mut Pages, work: &Work<'_, impl MiraklShipping>, since: Timestamp) -> Result<(), End> {
+    async fn need_platform(
+        &self,
+        pages: &mut Pages,
+        work: &Work<'_, impl MiraklShipping>,
+        since: Timestamp,
+    ) -> Result<(), End> {
         let now = self.clock.now();
         if pages.platform.as_ref().is_some_and(|platform| platform.read_at >= since) {
             return Ok(());
@@ -318,9 +354,13 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    /// Fields of what the marketplace demands that were done without: each form is told once for a channel.
+    /// Fields of what the marketplace demands that were done without: each form is told once for a
+    /// channel.
     async fn tell_of_odd_fields(&self, channel: &str, odd: &[OddForm]) {
-        let of_channel = |form: &OddForm| OddForm { field: format!("{} of channel {channel}", form.field), form: form.form.clone() };
+        let of_channel = |form: &OddForm| OddForm {
+            field: format!("{} of channel {channel}", form.field),
+            form: form.form.clone(),
+        };
         let odd: Vec<OddForm> = odd.iter().map(of_channel).collect();
         let event = |form: &OddForm| {
             Event {
@@ -334,8 +374,10 @@ impl<T: PortTypes> Ports<T> {
                 .to_owned(),
         }
         };
-        tell_once(&self.store, &self.events, |state| odd.iter().filter(|form| form.note(&mut state.reported_forms)).map(event).collect())
-            .await;
+        tell_once(&self.store, &self.events, |state| {
+            odd.iter().filter(|form| form.note(&mut state.reported_forms)).map(event).collect()
+        })
+        .await;
     }
 
     /// Nothing is left to tell for now.
@@ -344,7 +386,9 @@ impl<T: PortTypes> Ports<T> {
         let note = match stage {
             Stage::Shipped => "shipped in Mirakl",
             Stage::Cancelled => "cancelled in Prima, and so in Mirakl",
-            Stage::PartDispatched if until.is_some() => "a part has left; the marketplace ships whole orders: the rest is waited for",
+            Stage::PartDispatched if until.is_some() => {
+                "a part has left; the marketplace ships whole orders: the rest is waited for"
+            }
             Stage::PartDispatched => "what has left is told to Mirakl; more is to come",
             _ => "nothing to tell",
         };
@@ -376,7 +420,7 @@ impl<T: PortTypes> Ports<T> {
         let dispatch = row.dispatch.get_or_insert_default();
         dispatch.due_at = after(now, MENDED_IN_PRIMA);
         // Tried again, it is counted anew.
-        dispatch.unanswered = None;
+        dispatch.unanswered.clear();
         match self.store.save_order(&mut row).await {
             Ok(()) => {
                 announce(&self.store, &self.queue, &self.events, &mut row, now).await;
@@ -394,23 +438,25 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    /// The message comes again by one way alone: the row says when, and a copy is sent for that moment. Where either fails, this very
-    /// message comes again, or the collector finds the row overdue. `unanswered`: what is to be noted with it.
+    /// The message comes again by one way alone: the row says when, and a copy is sent for that
+    /// moment. Where either fails, this very message comes again, or the collector finds the row
+    /// overdue. `unanswered`: what is to be noted with it.
     async fn put_off(
         &self,
         row: OrderRow,
         message: &OrderMessage,
         asked: Option<Duration>,
-        unanswered: Option<&Unanswered>,
+        unanswered: Option<Vec<Unanswered>>,
     ) -> Disposition {
-        let message_of = |row: &OrderRow| row.dispatch.as_ref().and_then(|dispatch| dispatch.message);
+        let message_of =
+            |row: &OrderRow| row.dispatch.as_ref().and_then(|dispatch| dispatch.message);
         let (mut row, known) = (row.clone(), message_of(&row));
         for _try in 0..TRIES {
             let now = self.clock.now();
             let dispatch = row.dispatch.get_or_insert_default();
             let delay = dispatch.put_off_message(asked, now);
-            if unanswered.is_some() {
-                dispatch.unanswered = unanswered.cloned();
+            if let Some(unanswered) = &unanswered {
+                dispatch.unanswered.clone_from(unanswered);
             }
             if dispatch.ended_at.is_some() {
                 dispatch.due_at = dispatch.message_lost_at(now);
@@ -418,8 +464,13 @@ impl<T: PortTypes> Ports<T> {
             match self.store.save_order(&mut row).await {
                 Ok(()) => return self.again(message, delay).await,
                 Err(StoreError::Conflict(_)) => match self.store.load_order(&row.key).await {
-                    // The poller or the collector noted something: what this message found is so all the same.
-                    Ok(Some(current)) if current.stage == Stage::Dispatched && message_of(&current) == known => row = current,
+                    // The poller or the collector noted something: what this message found is so
+                    // all the same.
+                    Ok(Some(current))
+                        if current.stage == Stage::Dispatched && message_of(&current) == known =>
+                    {
+                        row = current
+                    }
                     Ok(_) => return Disposition::Done(Done::MovedByAnotherRun),
                     Err(_) => return Disposition::Return(Returned::StoreUnavailable),
                 },
@@ -457,7 +508,8 @@ fn documents_end(row: &OrderRow, problem: &UnusableDocument) -> End {
     }
 }
 
-/// Whether Mirakl read the call and refused it for what it says; not for its key, its rate or its own trouble.
+/// Whether Mirakl read the call and refused it for what it says; not for its key, its rate or its
+/// own trouble.
 fn is_refusal(problem: &MiraklError) -> bool {
     problem.outcome == Outcome::Refused && !problem.is_key_refused() && problem.status != Some(429)
 }

@@ -11,8 +11,8 @@ async fn main() -> Result<(), Error> {
     shared::aws::telemetry::start(&settings);
     let function = Function::from_settings(&settings)?;
     let function = &function;
-    lambda_runtime::run(service_fn(
-        |event: LambdaEvent<SqsEvent>| async move { function.run(event.payload, event.context.deadline()).await },
-    ))
+    lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| async move {
+        function.run(event.payload, event.context.deadline()).await
+    }))
     .await
 }

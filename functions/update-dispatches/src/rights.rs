@@ -1,5 +1,6 @@
-//! A channel's client that knows which rights Mirakl refuses the key, and whether the marketplace's demands can be read: what is refused, or of
-//! no use, is told once, and called again by one order at a time, less and less often. The others wait without a call.
+//! A channel's client that knows which rights Mirakl refuses the key, and whether the marketplace's
+//! demands can be read: what is refused, or of no use, is told once, and called again by one order
+//! at a time, less and less often. The others wait without a call.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -14,7 +15,9 @@ use shared::kit::clock::{Clock, after};
 use shared::mirakl::rights::{is_answered_with_right, shows_right};
 use shared::mirakl::shipping::NewShipment;
 use shared::mirakl::shipping::Tracking;
-use shared::mirakl::shipping::{MiraklShipping, SettledEntry, SettlementRequest, Shipment, ShipmentAnswer};
+use shared::mirakl::shipping::{
+    MiraklShipping, SettledEntry, SettlementRequest, Shipment, ShipmentAnswer,
+};
 use shared::mirakl::shipping_requirements::Platform;
 use shared::mirakl::{MiraklError, Order};
 
@@ -39,15 +42,33 @@ pub(crate) struct Permitted<'p, T: PortTypes> {
 
 impl<'p, T: PortTypes> Permitted<'p, T> {
     /// The client, with what is known now. Where that cannot be read, nothing is held back.
-    pub(crate) async fn new(ports: &'p Ports<T>, client: <T::Directory as MiraklDirectory>::Client, channel: &'p str) -> Self {
-        let refused = ports.store.load_collection().await.map(|collection| collection.refused).unwrap_or_default();
-        Self { client, channel, store: &ports.store, events: &ports.events, clock: &ports.clock, refused: RefCell::new(refused) }
+    pub(crate) async fn new(
+        ports: &'p Ports<T>,
+        client: <T::Directory as MiraklDirectory>::Client,
+        channel: &'p str,
+    ) -> Self {
+        let refused = ports
+            .store
+            .load_collection()
+            .await
+            .map(|collection| collection.refused)
+            .unwrap_or_default();
+        Self {
+            client,
+            channel,
+            store: &ports.store,
+            events: &ports.events,
+            clock: &ports.clock,
+            refused: RefCell::new(refused),
+        }
     }
 
     /// The refusal of the first of these operations that is not to be called yet.
     pub(crate) fn held(&self, operations: &[&'static str]) -> Option<MiraklError> {
         let (refused, now) = (self.refused.borrow(), self.clock.now());
-        operations.iter().find_map(|operation| refused.wait(self.channel, operation, now).map(|wait| held_back(operation, wait)))
+        operations.iter().find_map(|operation| {
+            refused.wait(self.channel, operation, now).map(|wait| held_back(operation, wait))
+        })
     }
 
     /// Since when the operation has been noted as of no use for the channel.
@@ -55,52 +76,77 @@ impl<'p, T: PortTypes> Permitted<'p, T> {
         self.refused.borrow().of(self.channel, operation).map(|one| one.since)
     }
 
-    /// How long to wait until others could have tried an operation that is noted; and so much longer.
+    /// How long to wait until others could have tried an operation that is noted; and so much
+    /// longer.
     pub(crate) fn wait_after_others(&self, operation: &str, longer: Duration) -> Option<Duration> {
         let (refused, now) = (self.refused.borrow(), self.clock.now());
         let until = after(refused.of(self.channel, operation)?.next_try, longer);
         (until > now).then(|| until.duration_since(now).unsigned_abs())
     }
 
-    /// Notes that an operation gets no usable answer, for the whole channel. False where it could not be noted.
+    /// Notes that an operation gets no usable answer, for the whole channel. False where it could
+    /// not be noted.
     pub(crate) async fn note_no_answer(&self, problem: &MiraklError) -> bool {
         self.refuse(problem).await;
         self.noted_since(problem.operation).is_some()
     }
 
-    /// Makes a call that needs these operations, unless one of them is held back; and notes what its answer says of them.
-    async fn call<A>(&self, operations: &[&'static str], call: impl Future<Output = Result<A, MiraklError>>) -> Result<A, MiraklError> {
+    /// Makes a call that needs these operations, unless one of them is held back; and notes what
+    /// its answer says of them.
+    async fn call<A>(
+        &self,
+        operations: &[&'static str],
+        call: impl Future<Output = Result<A, MiraklError>>,
+    ) -> Result<A, MiraklError> {
         if let Some(problem) = self.held(operations) {
             return Err(problem);
         }
-        let suspects: Vec<&'static str> =
-            operations.iter().copied().filter(|operation| self.refused.borrow().of(self.channel, operation).is_some()).collect();
+        let suspects: Vec<&'static str> = operations
+            .iter()
+            .copied()
+            .filter(|operation| self.refused.borrow().of(self.channel, operation).is_some())
+            .collect();
         if let Some(problem) = self.claim(&suspects).await {
             return Err(problem);
         }
         let answer = call.await;
         match answer {
             // Such an answer is no matter of one order's: it is the same for all of them.
-            Err(problem) if problem.is_key_refused() || (OF_PLATFORM.contains(&problem.operation) && is_answered_with_right(&problem)) => {
+            Err(problem)
+                if problem.is_key_refused()
+                    || (OF_PLATFORM.contains(&problem.operation)
+                        && is_answered_with_right(&problem)) =>
+            {
                 self.refuse(&problem).await;
-                let wait = self.refused.borrow().wait(self.channel, problem.operation, self.clock.now());
+                let wait =
+                    self.refused.borrow().wait(self.channel, problem.operation, self.clock.now());
                 Err(MiraklError { retry_after: wait.or(problem.retry_after), ..problem })
             }
             // What gave no answer before gives none to this order either.
-            Err(problem) if Unanswered::is_one(&problem) && suspects.contains(&problem.operation) => {
+            Err(problem)
+                if Unanswered::is_one(&problem) && suspects.contains(&problem.operation) =>
+            {
                 self.refuse(&problem).await;
                 Err(problem)
             }
             answer => {
                 // A question of several calls that failed says nothing of those after the failure.
-                if !suspects.is_empty() && (answer.is_ok() || (operations.len() == 1 && shows_right(&answer))) {
+                if !suspects.is_empty()
+                    && (answer.is_ok() || (operations.len() == 1 && shows_right(&answer)))
+                {
                     let works_again = self
                         .change(|refused| {
-                            suspects.iter().fold(false, |changed, operation| refused.works(self.channel, operation) | changed)
+                            suspects.iter().fold(false, |changed, operation| {
+                                refused.works(self.channel, operation) | changed
+                            })
                         })
                         .await;
                     if works_again {
-                        tracing::info!(channel = self.channel, ?suspects, "what was refused, or failed, works again");
+                        tracing::info!(
+                            channel = self.channel,
+                            ?suspects,
+                            "what was refused, or failed, works again"
+                        );
                     }
                 }
                 answer
@@ -123,7 +169,9 @@ impl<'p, T: PortTypes> Permitted<'p, T> {
             collection.refused.claim(self.channel, operation, now);
         }
         match self.store.save_collection(&mut collection).await {
-            Err(StoreError::Conflict(_)) => suspects.first().map(|operation| held_back(operation, Duration::from_secs(60))),
+            Err(StoreError::Conflict(_)) => {
+                suspects.first().map(|operation| held_back(operation, Duration::from_secs(60)))
+            }
             // Where nothing can be noted, trying is better than waiting.
             Ok(()) | Err(_) => None,
         }
@@ -139,7 +187,10 @@ impl<'p, T: PortTypes> Permitted<'p, T> {
                 let is_news = !first || refused.of(self.channel, problem.operation).is_none();
                 if is_news && problem.is_key_refused() {
                     refused.refuse(self.channel, problem, now);
-                } else if is_news && Unanswered::is_one(problem) && !OF_PLATFORM.contains(&problem.operation) {
+                } else if is_news
+                    && Unanswered::is_one(problem)
+                    && !OF_PLATFORM.contains(&problem.operation)
+                {
                     refused.gives_no_answer(self.channel, problem, now);
                 } else if is_news {
                     refused.fails(self.channel, problem, String::new(), now);
@@ -147,8 +198,14 @@ impl<'p, T: PortTypes> Permitted<'p, T> {
                 is_news
             })
             .await;
-        let untold = self.refused.borrow().of(self.channel, problem.operation).filter(|one| one.is_untold(now)).cloned();
-        // What others noted just now they tell themselves; what they noted a while ago, they could not.
+        let untold = self
+            .refused
+            .borrow()
+            .of(self.channel, problem.operation)
+            .filter(|one| one.is_untold(now))
+            .cloned();
+        // What others noted just now they tell themselves; what they noted a while ago, they could
+        // not.
         let Some(untold) = untold.filter(|one| noted || one.is_left_untold(now)) else { return };
         // Where the bus does not take it, the next refusal tells.
         if tell(self.events, &[untold.event(now)]).await {
@@ -164,7 +221,8 @@ impl<'p, T: PortTypes> Permitted<'p, T> {
     async fn change(&self, change: impl Fn(&mut RefusedRights) -> bool) -> bool {
         let mut failures = 0;
         for _try in 0..TRIES {
-            // The next refusal may be an hour away: one answer that the table does not give is no reason to forget this one.
+            // The next refusal may be an hour away: one answer that the table does not give is no
+            // reason to forget this one.
             if failures >= FAILURES {
                 break;
             }
@@ -174,7 +232,8 @@ impl<'p, T: PortTypes> Permitted<'p, T> {
             };
             let changed = change(&mut collection.refused);
             let refused = collection.refused.clone();
-            let saved = if changed { self.store.save_collection(&mut collection).await } else { Ok(()) };
+            let saved =
+                if changed { self.store.save_collection(&mut collection).await } else { Ok(()) };
             match saved {
                 Ok(()) => {
                     *self.refused.borrow_mut() = refused;
@@ -184,13 +243,21 @@ impl<'p, T: PortTypes> Permitted<'p, T> {
                 Err(_) => failures += 1,
             }
         }
-        tracing::warn!(channel = self.channel, "what Mirakl refuses could not be noted; the next refusal notes it");
+        tracing::warn!(
+            channel = self.channel,
+            "what Mirakl refuses could not be noted; the next refusal notes it"
+        );
         false
     }
 }
 
 fn held_back(operation: &'static str, wait: Duration) -> MiraklError {
-    let problem = MiraklError::refused(operation, 403, None, "was refused, or failed, a while ago, and is not called again yet");
+    let problem = MiraklError::refused(
+        operation,
+        403,
+        None,
+        "was refused, or failed, a while ago, and is not called again yet",
+    );
     MiraklError { retry_after: Some(wait), ..problem }
 }
 
@@ -219,14 +286,17 @@ impl<T: PortTypes> MiraklShipping for Permitted<'_, T> {
         self.call(&["ST01"], self.client.create_shipment(shipment)).await
     }
 
-    async fn settle(&self, settlement: &SettlementRequest) -> Result<Vec<SettledEntry>, MiraklError> {
+    async fn settle(
+        &self,
+        settlement: &SettlementRequest,
+    ) -> Result<Vec<SettledEntry>, MiraklError> {
         self.call(&[settlement.how.operation()], self.client.settle(settlement)).await
     }
 }
 
 impl<T: PortTypes> Permitted<'_, T> {
-    /// Whether Mirakl answers a harmless question about the order that is not the operation itself. A right that is missing for it is noted
-    /// as with any other call.
+    /// Whether Mirakl answers a harmless question about the order that is not the operation itself.
+    /// A right that is missing for it is noted as with any other call.
     pub(crate) async fn answers_otherwise(&self, order_id: &str, operation: &str) -> bool {
         match operation {
             "OR11" => shows_right(&self.shipments(order_id).await),

@@ -17,7 +17,8 @@ use crate::{Disposition, PortTypes, Ports};
 const OTHERS_FIRST: Duration = Duration::from_secs(60);
 
 impl<T: PortTypes> Ports<T> {
-    /// Counts the failure in the row, notes it for the channel where it is not this order's alone, and asks a person where it is.
+    /// Counts the failure in the row, notes it for the channel where it is not this order's alone,
+    /// and asks a person where it is.
     pub(crate) async fn after_no_answer(
         &self,
         row: OrderRow,
@@ -27,34 +28,55 @@ impl<T: PortTypes> Ports<T> {
         asked: Option<Duration>,
     ) -> Disposition {
         let now = self.clock.now();
-        let mut unanswered = row.dispatch.as_ref().and_then(|dispatch| dispatch.unanswered.clone()).unwrap_or_default();
+        let mut all = row.dispatch.as_ref().map(|one| one.unanswered.clone()).unwrap_or_default();
+        let known = all.iter().position(|one| one.operation == problem.operation);
+        let mut unanswered = known.map(|place| all.remove(place)).unwrap_or_default();
         unanswered.count(problem, client.noted_since(problem.operation), now);
         if unanswered.is_for_a_person(now) {
             let failure = failure(&row, &unanswered, problem);
             return self.fail(row, failure).await;
         }
         if unanswered.is_to_be_noted()
-            && (unanswered.own > 0 || client.answers_otherwise(&row.key.order_id, problem.operation).await)
-            && (client.noted_since(problem.operation).is_some() || client.note_no_answer(problem).await)
+            && (unanswered.own > 0
+                || client.answers_otherwise(&row.key.order_id, problem.operation).await)
+            && (client.noted_since(problem.operation).is_some()
+                || client.note_no_answer(problem).await)
         {
             unanswered.noted_at = Some(self.clock.now());
         }
-        self.put_off(row, message, asked, Some(&unanswered)).await
+        all.push(unanswered);
+        self.put_off(row, message, asked, Some(all)).await
     }
 }
 
-/// How long an order after whose failures an operation was noted lets the others go first, who show whether it works for them.
-pub(crate) fn gives_way<T: PortTypes>(row: &OrderRow, client: &Permitted<'_, T>) -> Option<Duration> {
-    let unanswered = row.dispatch.as_ref()?.unanswered.as_ref().filter(|unanswered| unanswered.noted_at.is_some())?;
-    client.wait_after_others(&unanswered.operation, OTHERS_FIRST)
+/// How long an order after whose failures an operation was noted lets the others go first, who show
+/// whether it works for them.
+pub(crate) fn gives_way<T: PortTypes>(
+    row: &OrderRow,
+    client: &Permitted<'_, T>,
+) -> Option<Duration> {
+    let noted =
+        row.dispatch.as_ref()?.unanswered.iter().filter(|unanswered| unanswered.noted_at.is_some());
+    noted
+        .filter_map(|unanswered| client.wait_after_others(&unanswered.operation, OTHERS_FIRST))
+        .max()
 }
 
 fn failure(row: &OrderRow, unanswered: &Unanswered, problem: &MiraklError) -> Failure {
     let dispatch = row.dispatch.as_deref();
-    let open = dispatch.is_some_and(|dispatch| dispatch.attempt.is_some() || dispatch.open_settlement().is_some());
+    let open = dispatch
+        .is_some_and(|dispatch| dispatch.attempt.is_some() || dispatch.open_settlement().is_some());
     let effect = if open { "; nobody knows whether what was sent had its effect" } else { "" };
-    let parcels: Vec<String> = dispatch.iter().flat_map(|dispatch| dispatch.unconfirmed()).map(|parcel| parcel.description()).collect();
-    let parcels = if parcels.is_empty() { String::new() } else { format!(" (dispatched by {})", parcels.join(", ")) };
+    let parcels: Vec<String> = dispatch
+        .iter()
+        .flat_map(|dispatch| dispatch.unconfirmed())
+        .map(|parcel| parcel.description())
+        .collect();
+    let parcels = if parcels.is_empty() {
+        String::new()
+    } else {
+        format!(" (dispatched by {})", parcels.join(", "))
+    };
     Failure {
         kind: ExceptionKind::DispatchUnanswered,
         reason: format!(

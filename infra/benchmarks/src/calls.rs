@@ -1,8 +1,9 @@
-//! What an order takes of calls over its life, counted by the simulators: a rush of orders over real HTTP, from waiting to
-//! the reference in Mirakl.
+//! What an order takes of calls over its life, counted by the simulators: a rush of orders over
+//! real HTTP, from waiting to the reference in Mirakl.
 //!
-//! Not a thousand orders of one channel: an OR04 carries a hundred references and goes once a minute at most, so that would
-//! be ten minutes of waiting for the same ratio. A hundred of each of two channels fill one page and one OR04 each.
+//! Not a thousand orders of one channel: an OR04 carries a hundred references and goes once a
+//! minute at most, so that would be ten minutes of waiting for the same ratio. A hundred of each of
+//! two channels fill one page and one OR04 each.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -25,7 +26,8 @@ type Calls = BTreeMap<String, u64>;
 
 /// Measures.
 pub(crate) async fn measure(build: Build) -> Result<Vec<Row>> {
-    let options = WorldOptions { stack: "benchmark-calls".to_owned(), build, ..WorldOptions::default() };
+    let options =
+        WorldOptions { stack: "benchmark-calls".to_owned(), build, ..WorldOptions::default() };
     let world = World::start(&options, |step| println!("{step}")).await?;
     for channel in world.channels() {
         world.bring_orders(channel, ORDERS, false).await?;
@@ -35,7 +37,8 @@ pub(crate) async fn measure(build: Build) -> Result<Vec<Row>> {
     println!("{orders} orders live their lives");
     let ticks = live(&world).await?;
 
-    // What was achieved, as both systems hold it: orders that no call could bring into Prima are in ours, and need not be sent.
+    // What was achieved, as both systems hold it: orders that no call could bring into Prima are in
+    // ours, and need not be sent.
     let (entered, referenced) = achieved(&world).await?;
     let made = counted(&world).await?;
     let count = |operation: &str| made.get(operation).copied().unwrap_or_default();
@@ -44,7 +47,11 @@ pub(crate) async fn measure(build: Build) -> Result<Vec<Row>> {
     // Each page twice: while its orders wait, and once they are paid and have an address.
     let least_listings = shops * 2 * u64::from(ORDERS.div_ceil(100));
     let least = orders + 2 * entered + shops * u64::from(ORDERS.div_ceil(100));
-    let detail = made.iter().map(|(operation, count)| format!("{operation} {count}")).collect::<Vec<_>>().join(", ");
+    let detail = made
+        .iter()
+        .map(|(operation, count)| format!("{operation} {count}"))
+        .collect::<Vec<_>>()
+        .join(", ");
     let of = mark(build);
     let per_order = |calls: u64| calls as f64 / orders as f64;
     Ok(vec![
@@ -54,7 +61,9 @@ pub(crate) async fn measure(build: Build) -> Result<Vec<Row>> {
             ours: Some(Figure::one(per_order(others), of)),
             bound: Some(Figure::one(per_order(least), "accept, ask, send; 100 to an OR04")),
             peer: None,
-            note: format!("counted by the simulators: {detail}; {entered} in Prima, {referenced} with a reference"),
+            note: format!(
+                "counted by the simulators: {detail}; {entered} in Prima, {referenced} with a reference"
+            ),
         },
         Row {
             what: format!("{orders} orders at once: listings (OR11)"),
@@ -62,12 +71,15 @@ pub(crate) async fn measure(build: Build) -> Result<Vec<Row>> {
             ours: Some(Figure::one(listings as f64, of)),
             bound: Some(Figure::one(least_listings as f64, "each page waiting, and paid")),
             peer: None,
-            note: format!("{ticks} runs of the schedule over {shops} channels; a run lists each channel, whether there is news or not"),
+            note: format!(
+                "{ticks} runs of the schedule over {shops} channels; a run lists each channel, whether there is news or not"
+            ),
         },
     ])
 }
 
-/// Lets the schedule run only when the run before has had its effect, so that no run is in vain; how many there were.
+/// Lets the schedule run only when the run before has had its effect, so that no run is in vain;
+/// how many there were.
 async fn live(world: &World) -> Result<u32> {
     let mut ticks = 1;
     world.deployment().tick().await?;
@@ -88,7 +100,10 @@ async fn live(world: &World) -> Result<u32> {
             return Ok(ticks);
         }
         if started.elapsed() > PATIENCE {
-            bail!("{referenced} of {entered} orders have a reference after {} s", PATIENCE.as_secs());
+            bail!(
+                "{referenced} of {entered} orders have a reference after {} s",
+                PATIENCE.as_secs()
+            );
         }
         // The schedule's minute: OR04 goes no oftener.
         tokio::time::sleep(Duration::from_secs(60)).await;
@@ -113,8 +128,13 @@ async fn mirakl_orders(world: &World) -> Result<Vec<Value>> {
 
 /// Orders of the connector in Prima, and orders with a reference in Mirakl.
 async fn achieved(world: &World) -> Result<(u64, u64)> {
-    let entered = world.observe().await?.prima.iter().filter(|order| order.made_for.is_some()).count();
-    let referenced = mirakl_orders(world).await?.iter().filter(|order| order["reference_for_seller"].is_string()).count();
+    let entered =
+        world.observe().await?.prima.iter().filter(|order| order.made_for.is_some()).count();
+    let referenced = mirakl_orders(world)
+        .await?
+        .iter()
+        .filter(|order| order["reference_for_seller"].is_string())
+        .count();
     Ok((u64::try_from(entered)?, u64::try_from(referenced)?))
 }
 
@@ -128,8 +148,15 @@ async fn counted(world: &World) -> Result<Calls> {
         *calls.entry(operation.to_owned()).or_default() += count.as_u64().unwrap_or_default();
     }
     let prima = world.prima().get("calls").await?;
-    for (operation, outcomes) in prima["counts"].as_object().context("the simulated Prima shows no calls")? {
-        let count: u64 = outcomes.as_object().into_iter().flatten().filter_map(|(_, count)| count.as_u64()).sum();
+    for (operation, outcomes) in
+        prima["counts"].as_object().context("the simulated Prima shows no calls")?
+    {
+        let count: u64 = outcomes
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter_map(|(_, count)| count.as_u64())
+            .sum();
         *calls.entry(operation.clone()).or_default() += count;
     }
     if !calls.contains_key("OR11") {

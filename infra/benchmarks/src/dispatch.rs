@@ -1,5 +1,6 @@
-//! On virtual time, with the real handlers: how soon a parcel is told after its booking, and how many calls that takes. The fault
-//! simulation's world of dispatches is used, with nothing that goes wrong.
+//! On virtual time, with the real handlers: how soon a parcel is told after its booking, and how
+//! many calls that takes. The fault simulation's world of dispatches is used, with nothing that
+//! goes wrong.
 
 use std::collections::BTreeMap;
 
@@ -30,8 +31,10 @@ pub(crate) fn measure(build: Build) -> Result<Vec<Row>> {
         }
         let achieved = outcome.achieved;
         orders += achieved.orders as f64;
-        // A whole order: OR23 and OR24. A part: ST01. A settlement: the order is read for its amounts, then one call.
-        least_mirakl += (2 * achieved.shipped_whole + achieved.shipments + 2 * achieved.settled_orders) as f64;
+        // A whole order: OR23 and OR24. A part: ST01. A settlement: the order is read for its
+        // amounts, then one call.
+        least_mirakl +=
+            (2 * achieved.shipped_whole + achieved.shipments + 2 * achieved.settled_orders) as f64;
         happenings += achieved.happenings as f64;
         hours += achieved.open_hours;
         seconds.extend(achieved.seconds_to_tell);
@@ -40,7 +43,12 @@ pub(crate) fn measure(build: Build) -> Result<Vec<Row>> {
         bail!("nothing left in {seeds} calm days");
     }
     seconds.sort_by(f64::total_cmp);
-    let at = |share: f64| seconds.get((share * (seconds.len() - 1) as f64).round() as usize).copied().unwrap_or_default();
+    let at = |share: f64| {
+        seconds
+            .get((share * (seconds.len() - 1) as f64).round() as usize)
+            .copied()
+            .unwrap_or_default()
+    };
     let interval = f64::from(INTERVAL_MINUTES) * 60.0;
     let mut rows = Vec::new();
     for (name, share, best) in [("half of all parcels", 0.5, 0.5), ("95 of 100", 0.95, 0.95)] {
@@ -57,14 +65,25 @@ pub(crate) fn measure(build: Build) -> Result<Vec<Row>> {
         });
     }
     let questions = calls.get("OrderStatus").copied().unwrap_or_default() as f64;
-    let told: u64 = calls.iter().filter(|(operation, _)| **operation != "OrderStatus").map(|(_, count)| *count).sum();
-    let detail = calls.iter().map(|(operation, count)| format!("{operation} {count}")).collect::<Vec<_>>().join(", ");
+    let told: u64 = calls
+        .iter()
+        .filter(|(operation, _)| **operation != "OrderStatus")
+        .map(|(_, count)| *count)
+        .sum();
+    let detail = calls
+        .iter()
+        .map(|(operation, count)| format!("{operation} {count}"))
+        .collect::<Vec<_>>()
+        .join(", ");
     let per_thousand = |calls: f64| calls / orders * THOUSAND;
     rows.push(Row {
         what: "1,000 orders dispatched: calls to Mirakl".to_owned(),
         unit: "calls",
         ours: Some(Figure::one(per_thousand(told as f64), "")),
-        bound: Some(Figure::one(per_thousand(least_mirakl), "tell each once; read what is settled")),
+        bound: Some(Figure::one(
+            per_thousand(least_mirakl),
+            "tell each once; read what is settled",
+        )),
         peer: None,
         note: detail,
     });
@@ -73,7 +92,10 @@ pub(crate) fn measure(build: Build) -> Result<Vec<Row>> {
         what: "1,000 orders dispatched: questions to Prima".to_owned(),
         unit: "calls",
         ours: Some(Figure::one(per_thousand(questions), "")),
-        bound: Some(Figure::one(per_thousand(by_interval + happenings), "one each interval while open, one for what left")),
+        bound: Some(Figure::one(
+            per_thousand(by_interval + happenings),
+            "one each interval while open, one for what left",
+        )),
         peer: None,
         note: format!(
             "orders were open for {:.1} hours each; who knew when to ask would need {:.0}",

@@ -1,5 +1,5 @@
-//! What a run of the stock reads and writes of its ledger, in bytes, by the store in memory: which writes what the one on DynamoDB
-//! writes.
+//! What a run of the stock reads and writes of its ledger, in bytes, by the store in memory: which
+//! writes what the one on DynamoDB writes.
 
 use anyhow::Result;
 use local_world::Build;
@@ -16,7 +16,8 @@ const OFFERS: u32 = 1_000_000;
 const CHANGED: u32 = OFFERS / 100;
 /// Compactions that are lived through.
 const COMPACTIONS: u32 = 3;
-/// Spreads what is changed over all offers: coprime to their number, so that none comes twice before all have come.
+/// Spreads what is changed over all offers: coprime to their number, so that none comes twice
+/// before all have come.
 const STRIDE: u32 = 618_033;
 
 /// Measures.
@@ -24,7 +25,8 @@ pub(crate) async fn measure(_: Build) -> Result<Vec<Row>> {
     println!("A ledger of {OFFERS} offers, {CHANGED} of them changed by each run");
     let store = MemoryLedger::default();
     let change = |number: u32, quantity: u32| {
-        let offer = u32::try_from(u64::from(number) * u64::from(STRIDE) % u64::from(OFFERS)).unwrap_or_default();
+        let offer = u32::try_from(u64::from(number) * u64::from(STRIDE) % u64::from(OFFERS))
+            .unwrap_or_default();
         Change { sku_hash: sku_hash(&format!("SKU-{offer}")), value: Shown::Known(quantity % 60) }
     };
     let everything: Vec<Change> = (0..OFFERS).map(|number| change(number, number)).collect();
@@ -34,7 +36,8 @@ pub(crate) async fn measure(_: Build) -> Result<Vec<Row>> {
     while compactions < COMPACTIONS {
         let mut held = store.load("uk").await?;
         let base: usize = encode(held.ledger().entries()).iter().map(Vec::len).sum();
-        let changes: Vec<Change> = (0..CHANGED).map(|number| change(runs * CHANGED + number, number + runs + 1)).collect();
+        let changes: Vec<Change> =
+            (0..CHANGED).map(|number| change(runs * CHANGED + number, number + runs + 1)).collect();
         let changes = held.ledger().effective(&changes);
         store.append(&mut held, &changes).await?;
         least += base + encode(changes.iter().copied()).iter().map(Vec::len).sum::<usize>();

@@ -1,7 +1,9 @@
-//! `cargo benchmarks`: what the connector takes, as ratios to a bound and to a peer, all measured in one run.
+//! `cargo benchmarks`: what the connector takes, as ratios to a bound and to a peer, all measured
+//! in one run.
 //!
-//! Figures of one machine say little; ratios of one run say what to keep. Each benchmark is a module that answers rows for
-//! the one table; to add one, write a module and name it in [`BENCHMARKS`].
+//! Figures of one machine say little; ratios of one run say what to keep. Each benchmark is a
+//! module that answers rows for the one table; to add one, write a module and name it in
+//! [`BENCHMARKS`].
 
 mod acknowledging;
 mod calls;
@@ -24,7 +26,8 @@ use row::Row;
 /// What a benchmark answers, once it has measured.
 type Measuring = Pin<Box<dyn Future<Output = Result<Vec<Row>>>>>;
 
-/// A benchmark: its name on the command line, and what measures functions of this build; the quick one with few repetitions.
+/// A benchmark: its name on the command line, and what measures functions of this build; the quick
+/// one with few repetitions.
 struct Benchmark {
     name: &'static str,
     measure: fn(Build) -> Measuring,
@@ -37,11 +40,19 @@ const BENCHMARKS: [Benchmark; 7] = [
     // On a thread of its own: the simulation has its own runtime.
     Benchmark {
         name: "rhythm",
-        measure: |build| Box::pin(async move { tokio::task::spawn_blocking(move || rhythm::measure(build)).await? }),
+        measure: |build| {
+            Box::pin(
+                async move { tokio::task::spawn_blocking(move || rhythm::measure(build)).await? },
+            )
+        },
     },
     Benchmark {
         name: "dispatch",
-        measure: |build| Box::pin(async move { tokio::task::spawn_blocking(move || dispatch::measure(build)).await? }),
+        measure: |build| {
+            Box::pin(
+                async move { tokio::task::spawn_blocking(move || dispatch::measure(build)).await? },
+            )
+        },
     },
     Benchmark { name: "ledger", measure: |build| Box::pin(ledger::measure(build)) },
     Benchmark { name: "million", measure: |build| Box::pin(million::measure(build)) },
@@ -55,11 +66,12 @@ struct Arguments {
     /// Also write the table to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Only this benchmark: acknowledging, calls, rhythm, dispatch, ledger, million or start. May be given more than once.
+    /// Only this benchmark: acknowledging, calls, rhythm, dispatch, ledger, million or start. May
+    /// be given more than once.
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
-    /// With the quickly built functions and few repetitions: to try the benchmarks themselves. Its figures say nothing of
-    /// what is deployed, and are marked so.
+    /// With the quickly built functions and few repetitions: to try the benchmarks themselves. Its
+    /// figures say nothing of what is deployed, and are marked so.
     #[arg(long)]
     quick: bool,
 }

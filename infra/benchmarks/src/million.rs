@@ -1,5 +1,6 @@
-//! The stock of a million SKUs: Prima's answer read, ruled, compared with what Mirakl shows, and written as an import, by the functions' own
-//! code in a process of its own ([`PROGRAM`]), beside a peer that must write the very same file, and beside what only reads the bytes.
+//! The stock of a million SKUs: Prima's answer read, ruled, compared with what Mirakl shows, and
+//! written as an import, by the functions' own code in a process of its own ([`PROGRAM`]), beside a
+//! peer that must write the very same file, and beside what only reads the bytes.
 
 mod files;
 
@@ -33,14 +34,24 @@ pub(crate) async fn measure(build: Build) -> Result<Vec<Row>> {
     let files = tokio::task::spawn_blocking(move || Files::write(skus)).await??;
     println!(
         "Compiling {PROGRAM}{}",
-        if build == Build::Release { " as the functions are deployed (the first time: minutes)" } else { "" }
+        if build == Build::Release {
+            " as the functions are deployed (the first time: minutes)"
+        } else {
+            ""
+        }
     );
     let program = compile_program(build, PROGRAM).await?;
-    let (python, peer) = (local_world::python().await?, local_world::paths::workspace().join("infra/benchmarks/peers/stock.py"));
+    let (python, peer) = (
+        local_world::python().await?,
+        local_world::paths::workspace().join("infra/benchmarks/peers/stock.py"),
+    );
 
-    let (mut ours, mut theirs, mut parsing, mut cat) = (Runs::default(), Runs::default(), Runs::default(), Vec::new());
+    let (mut ours, mut theirs, mut parsing, mut cat) =
+        (Runs::default(), Runs::default(), Runs::default(), Vec::new());
     for round in 1..=rounds {
-        println!("Round {round} of {rounds}: cat, a parser that does nothing, ours, the Python peer");
+        println!(
+            "Round {round} of {rounds}: cat, a parser that does nothing, ours, the Python peer"
+        );
         cat.push(run(Path::new("cat"), &[&files.answer]).await?.0);
         parsing.push(run(&program, &[Path::new("parse"), &files.document]).await?)?;
         ours.push(run(&program, &[Path::new("publish"), &files.directory]).await?)?;
@@ -50,7 +61,8 @@ pub(crate) async fn measure(build: Build) -> Result<Vec<Row>> {
     rows(build, skus, &files, [ours, theirs, parsing], cat)
 }
 
-/// All have had every SKU, and ours and the peer's are the same import, of as many lines as were made to differ.
+/// All have had every SKU, and ours and the peer's are the same import, of as many lines as were
+/// made to differ.
 fn check(files: &Files, skus: usize, all: &[&Runs]) -> Result<()> {
     for runs in all {
         ensure!(runs.said["skus"] == skus, "{skus} SKUs were not read: {}", runs.said);
@@ -61,16 +73,27 @@ fn check(files: &Files, skus: usize, all: &[&Runs]) -> Result<()> {
             runs.said
         );
     }
-    let [ours, theirs] = ["ours.csv", "peer.csv"].map(|name| std::fs::read(files.directory.join(name)));
-    ensure!(ours? == theirs?, "ours and the peer's imports differ: ours.csv and peer.csv in {}", files.directory.display());
+    let [ours, theirs] =
+        ["ours.csv", "peer.csv"].map(|name| std::fs::read(files.directory.join(name)));
+    ensure!(
+        ours? == theirs?,
+        "ours and the peer's imports differ: ours.csv and peer.csv in {}",
+        files.directory.display()
+    );
     Ok(())
 }
 
-fn rows(build: Build, skus: usize, files: &Files, [ours, theirs, parsing]: [Runs; 3], cat: Vec<f64>) -> Result<Vec<Row>> {
+fn rows(
+    build: Build,
+    skus: usize,
+    files: &Files,
+    [ours, theirs, parsing]: [Runs; 3],
+    cat: Vec<f64>,
+) -> Result<Vec<Row>> {
     let (of, peer) = (mark(build), "Python, expat, dictionaries");
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
-    let stages =
-        ["read", "take", "load", "evaluate", "write"].map(|stage| Ok(format!("{stage} {:.2}", ours.seconds_of(stage, of)?.median)));
+    let stages = ["read", "take", "load", "evaluate", "write"]
+        .map(|stage| Ok(format!("{stage} {:.2}", ours.seconds_of(stage, of)?.median)));
     let stages = stages.into_iter().collect::<Result<Vec<_>>>()?.join(", ");
     let row = |what: &str, unit, ours, bound, peer, note| Row {
         what: format!("stock of {skus} SKUs: {what}"),
@@ -151,17 +174,28 @@ struct Runs {
 impl Runs {
     fn push(&mut self, (seconds, output): (f64, Vec<u8>)) -> Result<()> {
         self.seconds.push(seconds);
-        self.said = serde_json::from_slice(&output).with_context(|| String::from_utf8_lossy(&output).into_owned())?;
+        self.said = serde_json::from_slice(&output)
+            .with_context(|| String::from_utf8_lossy(&output).into_owned())?;
         self.each.push(self.said.clone());
         Ok(())
     }
 
     fn seconds_of(&self, stage: &str, of: &str) -> Result<Figure> {
-        Figure::of(self.each.iter().filter_map(|said| said["seconds"][stage].as_f64()).collect(), of)
+        Figure::of(
+            self.each.iter().filter_map(|said| said["seconds"][stage].as_f64()).collect(),
+            of,
+        )
     }
 
     fn figure(&self, name: &str, unit: f64, of: &str) -> Result<Figure> {
-        Figure::of(self.each.iter().filter_map(|said| said[name].as_f64()).map(|value| value / unit).collect(), of)
+        Figure::of(
+            self.each
+                .iter()
+                .filter_map(|said| said[name].as_f64())
+                .map(|value| value / unit)
+                .collect(),
+            of,
+        )
     }
 }
 
@@ -172,7 +206,11 @@ async fn run(program: &Path, arguments: &[&Path]) -> Result<(f64, Vec<u8>)> {
     let is_cat = program == Path::new("cat");
     command.stdout(if is_cat { Stdio::null() } else { Stdio::piped() });
     let begun = Instant::now();
-    let output = command.spawn().with_context(|| format!("{} could not be started", program.display()))?.wait_with_output().await?;
+    let output = command
+        .spawn()
+        .with_context(|| format!("{} could not be started", program.display()))?
+        .wait_with_output()
+        .await?;
     let took = begun.elapsed().as_secs_f64();
     if !output.status.success() {
         bail!("{} ended with {}", program.display(), output.status);

@@ -1,5 +1,5 @@
-//! On virtual time, with the real handlers: how soon an order is accepted, and how many calls it takes over its life. The
-//! fault simulation's world is used, with nothing that goes wrong.
+//! On virtual time, with the real handlers: how soon an order is accepted, and how many calls it
+//! takes over its life. The fault simulation's world is used, with nothing that goes wrong.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,8 @@ pub(crate) fn measure(build: Build) -> Result<Vec<Row>> {
         }
         let achieved = outcome.achieved;
         entered += achieved.entered as f64;
-        // From what both systems hold at the end, not from what was called: a call in vain counts in ours alone.
+        // From what both systems hold at the end, not from what was called: a call in vain counts
+        // in ours alone.
         least += (achieved.accepted + ASK_AND_SEND * achieved.entered + achieved.cancelled) as f64
             + (achieved.entered as f64 / REFERENCES).ceil();
         hours += outcome.lasted.as_secs_f64() / 3600.0;
@@ -47,7 +48,9 @@ pub(crate) fn measure(build: Build) -> Result<Vec<Row>> {
     };
     let orders = seconds.len();
     let mut rows = Vec::new();
-    for (name, share, best) in [("half of all orders", 0.5, 0.5), ("99 of 100", 0.99, 0.99), ("all", 1.0, 1.0)] {
+    for (name, share, best) in
+        [("half of all orders", 0.5, 0.5), ("99 of 100", 0.99, 0.99), ("all", 1.0, 1.0)]
+    {
         rows.push(Row {
             what: format!("waiting until accepted: {name}"),
             unit: "intervals",
@@ -58,7 +61,11 @@ pub(crate) fn measure(build: Build) -> Result<Vec<Row>> {
         });
     }
     let count = |kind| calls.get(&kind).copied().unwrap_or_default() as f64;
-    let made = count(Kind::Accept) + count(Kind::Reference) + count(Kind::Ask) + count(Kind::NewOrder) + count(Kind::CancelOrder);
+    let made = count(Kind::Accept)
+        + count(Kind::Reference)
+        + count(Kind::Ask)
+        + count(Kind::NewOrder)
+        + count(Kind::CancelOrder);
     if entered == 0.0 {
         bail!("no order was entered in {seeds} calm worlds");
     }

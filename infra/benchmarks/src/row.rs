@@ -42,8 +42,11 @@ impl Figure {
     /// There are none.
     pub(crate) fn of(mut values: Vec<f64>, of: &str) -> Result<Self> {
         values.sort_by(f64::total_cmp);
-        let at = |place: usize| values.get(place).copied().with_context(|| format!("nothing was measured of {of}"));
-        let (least, median, most) = (at(0)?, at(values.len() / 2)?, at(values.len().saturating_sub(1))?);
+        let at = |place: usize| {
+            values.get(place).copied().with_context(|| format!("nothing was measured of {of}"))
+        };
+        let (least, median, most) =
+            (at(0)?, at(values.len() / 2)?, at(values.len().saturating_sub(1))?);
         Ok(Self { median, least, most, samples: values.len(), of: of.to_owned() })
     }
 }
@@ -83,13 +86,23 @@ impl Row {
 pub(crate) fn print(rows: &[Row]) {
     let mut table = Table::new();
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(170);
-    table.set_header(["what", "ours", "bound", "peer", "ours / bound", "peer / ours", "how to read it"]);
+    table.set_header([
+        "what",
+        "ours",
+        "bound",
+        "peer",
+        "ours / bound",
+        "peer / ours",
+        "how to read it",
+    ]);
     for row in rows {
         let cell = |figure: &Figure| {
             let of = if figure.of.is_empty() { String::new() } else { format!("\n{}", figure.of) };
             format!("{} {}{of}", short(figure.median), row.unit)
         };
-        let ratio = |ratio: Option<f64>| ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
+        let ratio = |ratio: Option<f64>| {
+            ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"))
+        };
         table.add_row([
             row.what.clone(),
             row.ours.as_ref().map_or_else(|| "not measured".to_owned(), cell),
@@ -122,5 +135,6 @@ pub(crate) fn write(path: &Path, rows: &[Row]) -> Result<()> {
             Ok(value)
         })
         .collect::<Result<_>>()?;
-    std::fs::write(path, serde_json::to_vec_pretty(&rows)?).with_context(|| format!("writing {}", path.display()))
+    std::fs::write(path, serde_json::to_vec_pretty(&rows)?)
+        .with_context(|| format!("writing {}", path.display()))
 }

@@ -1,4 +1,5 @@
-//! From process start to the first request for work: what a cold start costs beside Lambda's own part.
+//! From process start to the first request for work: what a cold start costs beside Lambda's own
+//! part.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -25,20 +26,36 @@ struct Subject {
     mebibytes: Vec<f64>,
 }
 
-/// What the handler that does nothing takes of memory at its first request, in MiB: nothing on this runtime takes less.
+/// What the handler that does nothing takes of memory at its first request, in MiB: nothing on this
+/// runtime takes less.
 pub(crate) async fn least_memory(build: Build) -> Result<f64> {
     Ok(start(&compile_program(build, HELLO).await?, &[], None).await?.1)
 }
 
 /// Measures.
 pub(crate) async fn measure(build: Build) -> Result<Vec<Row>> {
-    println!("Compiling the functions{}", if build == Build::Release { " as they are deployed (the first time: minutes)" } else { "" });
+    println!(
+        "Compiling the functions{}",
+        if build == Build::Release {
+            " as they are deployed (the first time: minutes)"
+        } else {
+            ""
+        }
+    );
     let functions = compile_functions(build).await?;
-    let subject = |name, program, arguments| Subject { name, program, arguments, milliseconds: Vec::new(), mebibytes: Vec::new() };
+    let subject = |name, program, arguments| Subject {
+        name,
+        program,
+        arguments,
+        milliseconds: Vec::new(),
+        mebibytes: Vec::new(),
+    };
     let peer = local_world::paths::workspace().join("infra/benchmarks/peers/handler.py");
     let interpreter = local_world::python().await?;
-    let mut subjects =
-        vec![subject(HELLO, compile_program(build, HELLO).await?, vec![]), subject("python", interpreter.clone(), vec![peer])];
+    let mut subjects = vec![
+        subject(HELLO, compile_program(build, HELLO).await?, vec![]),
+        subject("python", interpreter.clone(), vec![peer]),
+    ];
     subjects.extend(functions.into_iter().map(|(name, program)| subject(name, program, vec![])));
     let rounds = if build == Build::Development { 5 } else { 30 };
     println!("Starting each of {} programs {rounds} times, in turn", subjects.len());
@@ -76,7 +93,10 @@ pub(crate) async fn measure(build: Build) -> Result<Vec<Row>> {
         rows.push(Row {
             what: format!("{}: zipped size", ours.name),
             unit: "MB",
-            ours: Some(Figure::one(zipped(&interpreter, std::slice::from_ref(&ours.program)).await?, of)),
+            ours: Some(Figure::one(
+                zipped(&interpreter, std::slice::from_ref(&ours.program)).await?,
+                of,
+            )),
             bound: Some(Figure::one(smallest, "")),
             peer: Some(Figure::one(bundle, "boto3, botocore, urllib3")),
             note: "what Lambda fetches; its managed Python runtime has boto3 already".to_owned(),
@@ -86,9 +106,13 @@ pub(crate) async fn measure(build: Build) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Starts a program as Lambda does, and answers when it asked for work first, and how much memory it had then. `before`
-/// stands before the program, as valgrind does.
-async fn start(program: &Path, arguments: &[PathBuf], before: Option<&[String]>) -> Result<(Duration, f64)> {
+/// Starts a program as Lambda does, and answers when it asked for work first, and how much memory
+/// it had then. `before` stands before the program, as valgrind does.
+async fn start(
+    program: &Path,
+    arguments: &[PathBuf],
+    before: Option<&[String]>,
+) -> Result<(Duration, f64)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let mut command = match before {
         Some([first, rest @ ..]) => {
@@ -101,7 +125,8 @@ async fn start(program: &Path, arguments: &[PathBuf], before: Option<&[String]>)
     command.args(arguments).env_clear().envs(environment(&listener.local_addr()?.to_string()));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     let begun = Instant::now();
-    let mut child = command.spawn().with_context(|| format!("{} could not be started", program.display()))?;
+    let mut child =
+        command.spawn().with_context(|| format!("{} could not be started", program.display()))?;
     let accepted = tokio::select! {
         accepted = tokio::time::timeout(PATIENCE, listener.accept()) => accepted.context("no request came")??,
         ended = child.wait() => bail!("{} ended at once: {}", program.display(), ended?),
@@ -112,9 +137,16 @@ async fn start(program: &Path, arguments: &[PathBuf], before: Option<&[String]>)
     let took = begun.elapsed();
     let text = String::from_utf8_lossy(&request[..length]).into_owned();
     if !text.starts_with("GET /2018-06-01/runtime/invocation/next") {
-        bail!("{} asked for something else first: {}", program.display(), text.lines().next().unwrap_or_default());
+        bail!(
+            "{} asked for something else first: {}",
+            program.display(),
+            text.lines().next().unwrap_or_default()
+        );
     }
-    let memory = child.id().and_then(|id| highest_memory(&PathBuf::from(format!("/proc/{id}")))).unwrap_or_default();
+    let memory = child
+        .id()
+        .and_then(|id| highest_memory(&PathBuf::from(format!("/proc/{id}"))))
+        .unwrap_or_default();
     if before.is_some() {
         // An orderly end, for what counts: the answer is none that a runtime understands.
         let _ = stream.write_all(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
@@ -170,15 +202,21 @@ pub(crate) fn highest_memory(process: &Path) -> Option<f64> {
 
 /// What a Python bundle with the same clients holds.
 fn python_packages(interpreter: &Path) -> Result<Vec<PathBuf>> {
-    let environment = interpreter.parent().and_then(Path::parent).context("the Python environment has no place")?;
+    let environment = interpreter
+        .parent()
+        .and_then(Path::parent)
+        .context("the Python environment has no place")?;
     let library = environment.join("lib");
-    let version = std::fs::read_dir(&library)?.flatten().next().context("the Python environment is empty")?;
+    let version =
+        std::fs::read_dir(&library)?.flatten().next().context("the Python environment is empty")?;
     let packages = version.path().join("site-packages");
-    Ok(["boto3", "botocore", "urllib3", "s3transfer", "jmespath", "dateutil"].map(|name| packages.join(name)).into())
+    Ok(["boto3", "botocore", "urllib3", "s3transfer", "jmespath", "dateutil"]
+        .map(|name| packages.join(name))
+        .into())
 }
 
-/// How large files and directories are, zipped, in MB. Without what Python compiled here: a bundle needs none of it, and it
-/// would flatter us.
+/// How large files and directories are, zipped, in MB. Without what Python compiled here: a bundle
+/// needs none of it, and it would flatter us.
 async fn zipped(interpreter: &Path, paths: &[PathBuf]) -> Result<f64> {
     let script = "import os, sys, tempfile, zipfile\n\
         with tempfile.TemporaryFile() as file:\n\
@@ -191,14 +229,21 @@ async fn zipped(interpreter: &Path, paths: &[PathBuf]) -> Result<f64> {
         \x20                   archive.write(os.path.join(path, name))\n\
         \x20   print(file.seek(0, 2))\n";
     let output = Command::new(interpreter).args(["-c", script]).args(paths).output().await?;
-    let bytes: f64 =
-        String::from_utf8_lossy(&output.stdout).trim().parse().with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
+    let bytes: f64 = String::from_utf8_lossy(&output.stdout)
+        .trim()
+        .parse()
+        .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
     Ok(bytes / 1e6)
 }
 
 /// Instructions to the first request, where valgrind is there: repeatable, unlike times.
 async fn instructions(hello: &Subject, ours: &[Subject], of: &str) -> Result<Vec<Row>> {
-    let has_valgrind = Command::new("valgrind").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().await;
+    let has_valgrind = Command::new("valgrind")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .await;
     if !has_valgrind.is_ok_and(|status| status.success()) {
         println!("valgrind is not installed: no instructions are counted");
         let missing = ours.iter().map(|ours| Row {
@@ -229,11 +274,15 @@ async fn instructions(hello: &Subject, ours: &[Subject], of: &str) -> Result<Vec
 
 async fn count(program: &Path) -> Result<f64> {
     let file = local_world::paths::target().join(format!("callgrind-{}", std::process::id()));
-    let before = ["valgrind", "--tool=callgrind", &format!("--callgrind-out-file={}", file.display())].map(ToOwned::to_owned);
+    let before =
+        ["valgrind", "--tool=callgrind", &format!("--callgrind-out-file={}", file.display())]
+            .map(ToOwned::to_owned);
     start(program, &[], Some(&before)).await?;
     let text = std::fs::read_to_string(&file).context("valgrind counted nothing")?;
     let _ = std::fs::remove_file(&file);
-    let total = text.lines().find_map(|line| line.strip_prefix("summary:").or_else(|| line.strip_prefix("totals:")));
+    let total = text
+        .lines()
+        .find_map(|line| line.strip_prefix("summary:").or_else(|| line.strip_prefix("totals:")));
     let total: f64 = total.context("valgrind counted nothing")?.trim().parse()?;
     Ok(total / 1e6)
 }

@@ -1,7 +1,9 @@
-//! What must hold for whatever arrives from outside, one function a reader. None may panic, take long, or answer with more
-//! than it was given; and what was read and is written again must be read the same.
+//! What must hold for whatever arrives from outside, one function a reader. None may panic, take
+//! long, or answer with more than it was given; and what was read and is written again must be read
+//! the same.
 //!
-//! Two callers: cargo-fuzz's targets, and `tests/readers.rs`, which mutates the seeds for a few seconds in every test run.
+//! Two callers: cargo-fuzz's targets, and `tests/readers.rs`, which mutates the seeds for a few
+//! seconds in every test run.
 
 use std::collections::HashMap;
 
@@ -19,7 +21,9 @@ use shared::mirakl::offer_export::OfferReader;
 use shared::mirakl::{MiraklError, Order, OrderPage};
 use shared::prima::assumed::read_parcels;
 use shared::prima::connection::WireEncoding;
-use shared::prima::documents::{DocumentProblem, new_order_request, read_order_status, read_response};
+use shared::prima::documents::{
+    DocumentProblem, new_order_request, read_order_status, read_response,
+};
 use shared::prima::soap::{SoapProblem, read_answer};
 use shared::prima::wsdl::probe;
 use shared::prima::xml::{self, DocumentWriter, Element};
@@ -64,13 +68,18 @@ fn survives<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value
     }
 }
 
-/// A page of OR11; each of its orders is followed through row and mapping into the document for Prima.
+/// A page of OR11; each of its orders is followed through row and mapping into the document for
+/// Prima.
 pub fn mirakl_page(data: &[u8]) {
     let page = match OrderPage::read(data) {
         Ok(page) => page,
         Err(problem) => return brief(&problem.message),
     };
-    assert_eq!(page.orders.len() + page.unreadable.len(), page.length, "no order of a page is lost");
+    assert_eq!(
+        page.orders.len() + page.unreadable.len(),
+        page.length,
+        "no order of a page is lost"
+    );
     for order in &page.orders {
         survives(order);
         order.unread_fields.iter().for_each(|field| brief(field));
@@ -83,14 +92,21 @@ pub fn mirakl_page(data: &[u8]) {
 }
 
 fn row_of(order: &Order) {
-    let row = OrderRow::first_seen("c", order, after(jiff::Timestamp::UNIX_EPOCH, std::time::Duration::from_secs(1_790_000_000)));
+    let row = OrderRow::first_seen(
+        "c",
+        order,
+        after(jiff::Timestamp::UNIX_EPOCH, std::time::Duration::from_secs(1_790_000_000)),
+    );
     survives(&row);
 }
 
 fn mapped(order: &Order) {
     let rules: OrderRules = parsed(include_str!("../../seed/rules/outfitter-uk.json"));
     let channel = MappingChannel { id: "outfitter-uk", name: "Outfitter UK" };
-    let Ok(mapped) = map_order(order, &channel, &rules, &HashMap::new(), &Default::default()) else { return };
+    let Ok(mapped) = map_order(order, &channel, &rules, &HashMap::new(), &Default::default())
+    else {
+        return;
+    };
     let mapped = mapped.document;
     let encoding = WireEncoding::Latin1;
     let document = match new_order_request(&mapped, Default::default(), encoding) {
@@ -126,12 +142,21 @@ pub fn mirakl_values(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     for value in [text.to_owned(), json(&text)] {
         // What is not needed hides no order, in whatever form it comes.
-        for field in ["created_date", "shipping_deadline", "has_customer_message", "order_additional_fields"] {
-            let line = format!(r#"{{"order_line_id":"1","quantity":1,"price":1,"promotions":[{{"id":{value}}}],"shipped_date":{value}}}"#);
-            let order = format!(r#"{{"order_id":"O","order_state":"SHIPPING","{field}":{value},"order_lines":[{line}]}}"#);
+        for field in
+            ["created_date", "shipping_deadline", "has_customer_message", "order_additional_fields"]
+        {
+            let line = format!(
+                r#"{{"order_line_id":"1","quantity":1,"price":1,"promotions":[{{"id":{value}}}],"shipped_date":{value}}}"#
+            );
+            let order = format!(
+                r#"{{"order_id":"O","order_state":"SHIPPING","{field}":{value},"order_lines":[{line}]}}"#
+            );
             if serde_json::from_str::<serde::de::IgnoredAny>(&value).is_ok() {
                 let page = OrderPage::read(format!(r#"{{"orders":[{order}]}}"#).as_bytes());
-                assert!(page.is_ok_and(|page| page.unreadable.is_empty()), "{field} hides an order");
+                assert!(
+                    page.is_ok_and(|page| page.unreadable.is_empty()),
+                    "{field} hides an order"
+                );
             }
         }
         if let Ok(amount) = serde_json::from_str::<Amount>(&value) {
@@ -143,11 +168,19 @@ pub fn mirakl_values(data: &[u8]) {
         );
         let plain = r#"{"order_line_id":"1","offer_sku":"A","quantity":1,"price":1}"#;
         for order in [
-            format!(r#"{{"order_id":"O","order_state":"SHIPPING","created_date":{value},"order_lines":[{plain}]}}"#),
-            format!(r#"{{"order_id":{value},"order_state":{value},"created_date":"2026-11-20T08:00:00Z","order_lines":[{plain}]}}"#),
-            format!(r#"{{"order_id":"O","order_state":"SHIPPING","created_date":"2026-11-20T08:00:00Z","order_lines":[{line}]}}"#),
+            format!(
+                r#"{{"order_id":"O","order_state":"SHIPPING","created_date":{value},"order_lines":[{plain}]}}"#
+            ),
+            format!(
+                r#"{{"order_id":{value},"order_state":{value},"created_date":"2026-11-20T08:00:00Z","order_lines":[{plain}]}}"#
+            ),
+            format!(
+                r#"{{"order_id":"O","order_state":"SHIPPING","created_date":"2026-11-20T08:00:00Z","order_lines":[{line}]}}"#
+            ),
         ] {
-            let Ok(page) = OrderPage::read(format!(r#"{{"orders":[{order}]}}"#).as_bytes()) else { continue };
+            let Ok(page) = OrderPage::read(format!(r#"{{"orders":[{order}]}}"#).as_bytes()) else {
+                continue;
+            };
             page.orders.iter().for_each(survives);
             page.unreadable.iter().for_each(|unreadable| brief(&unreadable.problem));
         }
@@ -165,7 +198,11 @@ pub fn mirakl_error_report(data: &[u8]) {
         error.offer_sku.iter().for_each(|sku| brief(sku));
     }
     let groups = group_by_reason(&errors, 2);
-    assert_eq!(groups.iter().map(|group| group.count).sum::<usize>(), errors.len(), "no line is lost");
+    assert_eq!(
+        groups.iter().map(|group| group.count).sum::<usize>(),
+        errors.len(),
+        "no line is lost"
+    );
     for group in groups {
         brief(&group.reason);
         assert!((1..=2).contains(&group.examples.len()), "{} examples", group.examples.len());
@@ -197,7 +234,9 @@ pub fn mirakl_offers(data: &[u8]) {
 
 /// Any XML document: decoded, read, written and read again. Nothing is ever expanded.
 pub fn prima_xml(data: &[u8]) {
-    for content_type in [None, Some("text/xml; charset=ISO-8859-1"), Some("text/xml; charset=utf-16")] {
+    for content_type in
+        [None, Some("text/xml; charset=ISO-8859-1"), Some("text/xml; charset=utf-16")]
+    {
         let text = match xml::decode(data, content_type) {
             Ok(text) => text,
             Err(problem) => {
@@ -206,7 +245,12 @@ pub fn prima_xml(data: &[u8]) {
             }
         };
         // A byte of windows-1252 is three bytes of UTF-8 at most.
-        assert!(text.len() <= 3 * data.len() + 3, "decoding makes {} bytes of {}", text.len(), data.len());
+        assert!(
+            text.len() <= 3 * data.len() + 3,
+            "decoding makes {} bytes of {}",
+            text.len(),
+            data.len()
+        );
         match xml::read(&text) {
             Ok(root) => {
                 assert!(size(&root) <= text.len(), "nothing is expanded");
@@ -218,8 +262,12 @@ pub fn prima_xml(data: &[u8]) {
 }
 
 fn size(element: &Element) -> usize {
-    let attributes: usize = element.attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
-    element.name.len() + element.text.len() + attributes + element.children.iter().map(size).sum::<usize>()
+    let attributes: usize =
+        element.attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
+    element.name.len()
+        + element.text.len()
+        + attributes
+        + element.children.iter().map(size).sum::<usize>()
 }
 
 fn written_again(root: &Element) {
@@ -232,17 +280,21 @@ fn written_again(root: &Element) {
         write(&mut writer, root);
         // Characters that XML does not have are refused by name.
         let Ok(document) = writer.finish() else { continue };
-        let again = xml::decode(&xml::encode(&document, encoding), None).and_then(|text| xml::read(&text));
+        let again =
+            xml::decode(&xml::encode(&document, encoding), None).and_then(|text| xml::read(&text));
         assert_eq!(again.as_ref(), Ok(root), "written as {document:?}");
     }
 }
 
 fn names_are_ascii(element: &Element) -> bool {
-    element.name.is_ascii() && element.attributes.iter().all(|(name, _)| name.is_ascii()) && element.children.iter().all(names_are_ascii)
+    element.name.is_ascii()
+        && element.attributes.iter().all(|(name, _)| name.is_ascii())
+        && element.children.iter().all(names_are_ascii)
 }
 
 fn write(writer: &mut DocumentWriter, element: &Element) {
-    let attributes: Vec<_> = element.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let attributes: Vec<_> =
+        element.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     writer.open(&element.name, "", &attributes);
     writer.text("", &element.text);
     element.children.iter().for_each(|child| write(writer, child));
@@ -273,7 +325,9 @@ pub fn prima_document(data: &[u8]) {
     let installation: Installation = parsed(include_str!("../../seed/installation.json"));
     match read_response(text) {
         Ok(root) => {
-            if let Err(DocumentProblem::Refused(message) | DocumentProblem::Unreadable(message)) = read_order_status(&root, "W-1") {
+            if let Err(DocumentProblem::Refused(message) | DocumentProblem::Unreadable(message)) =
+                read_order_status(&root, "W-1")
+            {
                 brief(&message);
             }
             let read = read_parcels(&root);

@@ -60,14 +60,21 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// Compiles the functions and deploys `template.yaml` through `CloudFormation`, with these parameters; alerts are
-    /// subscribed to by a queue, so that they can be seen.
+    /// Compiles the functions and deploys `template.yaml` through `CloudFormation`, with these
+    /// parameters; alerts are subscribed to by a queue, so that they can be seen.
     ///
     /// # Errors
     /// The compiler's, or `CloudFormation`'s reason.
-    pub async fn deploy(aws: Arc<LocalAws>, stack: &str, build: Build, parameters: &BTreeMap<String, String>) -> Result<Self> {
+    pub async fn deploy(
+        aws: Arc<LocalAws>,
+        stack: &str,
+        build: Build,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<Self> {
         handlers::build(build).await?;
-        let binaries = Function::ALL.iter().map(|function| (function.logical_id(), handlers::binary(build, function.name())));
+        let binaries = Function::ALL
+            .iter()
+            .map(|function| (function.logical_id(), handlers::binary(build, function.name())));
         let functions: BTreeMap<_, _> = binaries.collect();
         let outputs = aws
             .ask(json!({
@@ -76,7 +83,8 @@ impl Deployment {
             }))
             .await
             .context("deploying template.yaml")?;
-        let mut deployment = Self { aws, stack: stack.to_owned(), build, outputs: serde_json::from_value(outputs)? };
+        let mut deployment =
+            Self { aws, stack: stack.to_owned(), build, outputs: serde_json::from_value(outputs)? };
         deployment.watch_alerts().await?;
         Ok(deployment)
     }
@@ -119,7 +127,10 @@ impl Deployment {
     /// # Errors
     /// The template has no such output.
     pub fn output(&self, name: &str) -> Result<&str> {
-        self.outputs.get(name).map(String::as_str).with_context(|| format!("the stack has no output {name}"))
+        self.outputs
+            .get(name)
+            .map(String::as_str)
+            .with_context(|| format!("the stack has no output {name}"))
     }
 
     /// Runs `acknowledge-orders` as the schedule does, and waits for its end.
@@ -197,12 +208,15 @@ impl Deployment {
     async fn depths_of(&self, queue: &str, dead_letters: &str) -> Result<QueueDepths> {
         let orders = self.queue_attributes(queue).await?;
         let exceptions = self.queue_attributes(dead_letters).await?;
-        let number = |attributes: &Value, name: &str| attributes[name].as_str().and_then(|text| text.parse().ok()).unwrap_or(0);
+        let number = |attributes: &Value, name: &str| {
+            attributes[name].as_str().and_then(|text| text.parse().ok()).unwrap_or(0)
+        };
         Ok(QueueDepths {
             waiting: number(&orders, "ApproximateNumberOfMessages"),
             in_flight: number(&orders, "ApproximateNumberOfMessagesNotVisible"),
             delayed: number(&orders, "ApproximateNumberOfMessagesDelayed"),
-            exceptions: number(&exceptions, "ApproximateNumberOfMessages") + number(&exceptions, "ApproximateNumberOfMessagesNotVisible"),
+            exceptions: number(&exceptions, "ApproximateNumberOfMessages")
+                + number(&exceptions, "ApproximateNumberOfMessagesNotVisible"),
         })
     }
 
@@ -211,7 +225,8 @@ impl Deployment {
         Ok(self.aws.call("sqs", "get_queue_attributes", request).await?["Attributes"].take())
     }
 
-    /// The messages in the dead-letter queue: exceptions and what could not be read. They stay there.
+    /// The messages in the dead-letter queue: exceptions and what could not be read. They stay
+    /// there.
     ///
     /// # Errors
     /// The local AWS does not answer.
@@ -249,7 +264,14 @@ impl Deployment {
     /// # Errors
     /// The local AWS does not answer.
     pub async fn dispatch_files(&self) -> Result<Vec<String>> {
-        let answer = self.aws.call("s3", "list_objects_v2", json!({"Bucket": self.output("DispatchFilesBucketName")?})).await?;
+        let answer = self
+            .aws
+            .call(
+                "s3",
+                "list_objects_v2",
+                json!({"Bucket": self.output("DispatchFilesBucketName")?}),
+            )
+            .await?;
         let objects = answer["Contents"].as_array().into_iter().flatten();
         Ok(objects.filter_map(|object| object["Key"].as_str()).map(str::to_owned).collect())
     }
@@ -281,26 +303,37 @@ impl Deployment {
                 "MessageAttributeNames": ["All"],
             });
             let answer = self.aws.call("sqs", "receive_message", request).await?;
-            let Some(messages) = answer["Messages"].as_array().filter(|messages| !messages.is_empty()) else { break };
+            let Some(messages) =
+                answer["Messages"].as_array().filter(|messages| !messages.is_empty())
+            else {
+                break;
+            };
             for message in messages {
                 handles.push(message["ReceiptHandle"].clone());
                 let attributes = message["MessageAttributes"].as_object().into_iter().flatten();
                 found.push(QueuedMessage {
                     body: message["Body"].as_str().unwrap_or_default().to_owned(),
                     attributes: attributes
-                        .map(|(name, value)| (name.clone(), value["StringValue"].as_str().unwrap_or_default().to_owned()))
+                        .map(|(name, value)| {
+                            (
+                                name.clone(),
+                                value["StringValue"].as_str().unwrap_or_default().to_owned(),
+                            )
+                        })
                         .collect(),
                 });
             }
         }
         for handle in handles {
-            let request = json!({"QueueUrl": queue, "ReceiptHandle": handle, "VisibilityTimeout": 0});
+            let request =
+                json!({"QueueUrl": queue, "ReceiptHandle": handle, "VisibilityTimeout": 0});
             self.aws.call("sqs", "change_message_visibility", request).await?;
         }
         Ok(found)
     }
 
-    /// All items of the orders table, in plain JSON (`document` parsed where it is JSON): for display and for tests, never for a verdict.
+    /// All items of the orders table, in plain JSON (`document` parsed where it is JSON): for
+    /// display and for tests, never for a verdict.
     ///
     /// # Errors
     /// The local AWS does not answer.
@@ -331,13 +364,21 @@ impl Deployment {
     /// The local AWS does not answer.
     pub async fn wipe(&self, output: &str) -> Result<()> {
         let table = self.output(output)?;
-        let description = self.aws.call("dynamodb", "describe_table", json!({"TableName": table})).await?;
-        let keys: Vec<&str> =
-            description["Table"]["KeySchema"].as_array().into_iter().flatten().filter_map(|key| key["AttributeName"].as_str()).collect();
+        let description =
+            self.aws.call("dynamodb", "describe_table", json!({"TableName": table})).await?;
+        let keys: Vec<&str> = description["Table"]["KeySchema"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|key| key["AttributeName"].as_str())
+            .collect();
         let page = self.aws.call("dynamodb", "scan", json!({"TableName": table})).await?;
         for item in page["Items"].as_array().into_iter().flatten() {
-            let key: serde_json::Map<_, _> = keys.iter().map(|name| ((*name).to_owned(), item[*name].clone())).collect();
-            self.aws.call("dynamodb", "delete_item", json!({"TableName": table, "Key": key})).await?;
+            let key: serde_json::Map<_, _> =
+                keys.iter().map(|name| ((*name).to_owned(), item[*name].clone())).collect();
+            self.aws
+                .call("dynamodb", "delete_item", json!({"TableName": table, "Key": key}))
+                .await?;
         }
         Ok(())
     }
@@ -410,7 +451,8 @@ impl Deployment {
         Ok(variables)
     }
 
-    /// Runs the operator command on this stack, with `input` on its standard input; returns what it printed.
+    /// Runs the operator command on this stack, with `input` on its standard input; returns what it
+    /// printed.
     ///
     /// # Errors
     /// The command failed, or a check found something: what it said.
@@ -422,11 +464,16 @@ impl Deployment {
         Ok(answer)
     }
 
-    /// Runs the operator command as [`Self::operator`] does; returns its exit code and what it printed, on whichever output.
+    /// Runs the operator command as [`Self::operator`] does; returns its exit code and what it
+    /// printed, on whichever output.
     ///
     /// # Errors
     /// The command could not be run.
-    pub async fn operator_ends(&self, arguments: &[&str], input: &str) -> Result<(Option<i32>, String)> {
+    pub async fn operator_ends(
+        &self,
+        arguments: &[&str],
+        input: &str,
+    ) -> Result<(Option<i32>, String)> {
         let mut child = Command::new(self.operator_binary())
             .args(arguments)
             .envs(self.operator_environment()?)
@@ -449,19 +496,35 @@ impl Deployment {
 fn plain_item(item: &Value) -> Value {
     let attributes = item.as_object().into_iter().flatten().map(|(name, value)| {
         let value = plain(value);
-        let parsed = if name == "document" { value.as_str().and_then(|text| serde_json::from_str(text).ok()) } else { None };
+        let parsed = if name == "document" {
+            value.as_str().and_then(|text| serde_json::from_str(text).ok())
+        } else {
+            None
+        };
         (name.clone(), parsed.unwrap_or(value))
     });
     Value::Object(attributes.collect())
 }
 
 fn plain(attribute: &Value) -> Value {
-    let Some((kind, value)) = attribute.as_object().and_then(|object| object.iter().next()) else { return Value::Null };
+    let Some((kind, value)) = attribute.as_object().and_then(|object| object.iter().next()) else {
+        return Value::Null;
+    };
     match kind.as_str() {
         "NULL" => Value::Null,
-        "M" => Value::Object(value.as_object().into_iter().flatten().map(|(name, inner)| (name.clone(), plain(inner))).collect()),
+        "M" => Value::Object(
+            value
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(name, inner)| (name.clone(), plain(inner)))
+                .collect(),
+        ),
         "L" => value.as_array().into_iter().flatten().map(plain).collect(),
-        "N" => value.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| value.clone()),
+        "N" => value
+            .as_str()
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_else(|| value.clone()),
         _ => value.clone(),
     }
 }

@@ -1,5 +1,5 @@
-//! What became of the parcels, computed from the two simulated systems' own state and the dead-letter queue: never from what
-//! the connector remembers.
+//! What became of the parcels, computed from the two simulated systems' own state and the
+//! dead-letter queue: never from what the connector remembers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,9 +55,15 @@ impl DispatchSummary {
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.channels.values().all(|channel| {
-            [&channel.lost, &channel.doubled, &channel.invented, &channel.unsettled, &channel.settled_too_much]
-                .iter()
-                .all(|list| list.is_empty())
+            [
+                &channel.lost,
+                &channel.doubled,
+                &channel.invented,
+                &channel.unsettled,
+                &channel.settled_too_much,
+            ]
+            .iter()
+            .all(|list| list.is_empty())
         })
     }
 
@@ -73,7 +79,8 @@ impl DispatchSummary {
         self.channels.values().all(|channel| {
             channel.lost.is_empty()
                 && channel.unsettled.is_empty()
-                && channel.confirmed + channel.in_exceptions + channel.waiting_for_rest == channel.booked
+                && channel.confirmed + channel.in_exceptions + channel.waiting_for_rest
+                    == channel.booked
         })
     }
 }
@@ -147,10 +154,18 @@ struct PrimaParcel {
 ///
 /// # Errors
 /// A simulator's state has another shape.
-pub fn judge(channels: &[SeedChannel], mirakl: &Value, prima: &Value, exceptions: &[QueuedMessage]) -> Result<DispatchSummary> {
-    let mirakl: MiraklState = serde_json::from_value(mirakl.clone()).context("the simulated Mirakl's state")?;
-    let prima: PrimaState = serde_json::from_value(prima.clone()).context("the simulated Prima's state")?;
-    let excepted: BTreeSet<(String, String)> = exceptions.iter().filter_map(crate::observation::named).collect();
+pub fn judge(
+    channels: &[SeedChannel],
+    mirakl: &Value,
+    prima: &Value,
+    exceptions: &[QueuedMessage],
+) -> Result<DispatchSummary> {
+    let mirakl: MiraklState =
+        serde_json::from_value(mirakl.clone()).context("the simulated Mirakl's state")?;
+    let prima: PrimaState =
+        serde_json::from_value(prima.clone()).context("the simulated Prima's state")?;
+    let excepted: BTreeSet<(String, String)> =
+        exceptions.iter().filter_map(crate::observation::named).collect();
     let mut by_line: BTreeMap<String, &MiraklOrder> = BTreeMap::new();
     for order in &mirakl.orders {
         for line in &order.lines {
@@ -162,8 +177,12 @@ pub fn judge(channels: &[SeedChannel], mirakl: &Value, prima: &Value, exceptions
         summary.channels.insert(channel.id.clone(), ParcelSummary::default());
     }
     for order in &prima.orders {
-        let Some(sold) = order.lines.iter().find_map(|line| by_line.get(&line.reference)) else { continue };
-        let Some(channel) = channels.iter().find(|channel| channel.shop_id == sold.shop_id) else { continue };
+        let Some(sold) = order.lines.iter().find_map(|line| by_line.get(&line.reference)) else {
+            continue;
+        };
+        let Some(channel) = channels.iter().find(|channel| channel.shop_id == sold.shop_id) else {
+            continue;
+        };
         let is_exception = excepted.contains(&(channel.id.clone(), sold.order_id.clone()));
         let Some(of_channel) = summary.channels.get_mut(&channel.id) else { continue };
         if channel.multi_shipment {
@@ -181,11 +200,17 @@ pub fn judge(channels: &[SeedChannel], mirakl: &Value, prima: &Value, exceptions
     Ok(summary)
 }
 
-fn in_parts(order: &PrimaOrder, sold: &MiraklOrder, is_exception: bool, summary: &mut ParcelSummary) {
+fn in_parts(
+    order: &PrimaOrder,
+    sold: &MiraklOrder,
+    is_exception: bool,
+    summary: &mut ParcelSummary,
+) {
     for parcel in &order.parcels {
         summary.booked += 1;
         let name = format!("{} {}", order.number, parcel.dispatch_number);
-        let told: Vec<&MiraklShipment> = sold.shipments.iter().filter(|shipment| is_of(shipment, parcel)).collect();
+        let told: Vec<&MiraklShipment> =
+            sold.shipments.iter().filter(|shipment| is_of(shipment, parcel)).collect();
         match told.as_slice() {
             [] if is_exception => summary.in_exceptions += 1,
             [] => summary.lost.push(name),
@@ -208,16 +233,30 @@ fn is_of(shipment: &MiraklShipment, parcel: &PrimaParcel) -> bool {
         && shipment.tracking.tracking_number.as_deref().unwrap_or_default() == parcel.consignment
 }
 
-fn as_a_whole(order: &PrimaOrder, sold: &MiraklOrder, is_exception: bool, summary: &mut ParcelSummary) {
+fn as_a_whole(
+    order: &PrimaOrder,
+    sold: &MiraklOrder,
+    is_exception: bool,
+    summary: &mut ParcelSummary,
+) {
     summary.booked += order.parcels.len();
-    let is_shipped = matches!(sold.state.as_str(), "SHIPPED" | "TO_COLLECT" | "RECEIVED" | "CLOSED");
+    let is_shipped =
+        matches!(sold.state.as_str(), "SHIPPED" | "TO_COLLECT" | "RECEIVED" | "CLOSED");
     if is_shipped {
         if sold.shipped_without_tracking {
-            summary.invented.push(format!("{}: shipped before any tracking was told", order.number));
+            summary
+                .invented
+                .push(format!("{}: shipped before any tracking was told", order.number));
         }
-        let number = sold.tracking.as_ref().and_then(|tracking| tracking.tracking_number.clone()).unwrap_or_default();
+        let number = sold
+            .tracking
+            .as_ref()
+            .and_then(|tracking| tracking.tracking_number.clone())
+            .unwrap_or_default();
         if !order.parcels.iter().any(|parcel| parcel.consignment == number) {
-            summary.invented.push(format!("{}: number {number:?} is none of Prima's", order.number));
+            summary
+                .invented
+                .push(format!("{}: number {number:?} is none of Prima's", order.number));
         }
         summary.confirmed += order.parcels.len();
         // One number for all: told when the last of them had left.
@@ -230,7 +269,12 @@ fn as_a_whole(order: &PrimaOrder, sold: &MiraklOrder, is_exception: bool, summar
     } else if order.status == "Part Despatched" {
         summary.waiting_for_rest += order.parcels.len();
     } else {
-        summary.lost.extend(order.parcels.iter().map(|parcel| format!("{} {}", order.number, parcel.dispatch_number)));
+        summary.lost.extend(
+            order
+                .parcels
+                .iter()
+                .map(|parcel| format!("{} {}", order.number, parcel.dispatch_number)),
+        );
     }
 }
 
@@ -251,7 +295,10 @@ fn short(order: &PrimaOrder, sold: &MiraklOrder, is_exception: bool, summary: &m
             .sum();
         let missing = line.quantity.saturating_sub(gone);
         is_short |= missing > 0;
-        let Some(of_line) = sold.lines.iter().find(|other| other.order_line_id == line.reference) else { continue };
+        let Some(of_line) = sold.lines.iter().find(|other| other.order_line_id == line.reference)
+        else {
+            continue;
+        };
         let settled = of_line.ordered_quantity - of_line.quantity + of_line.refunded;
         owed |= settled < missing;
         too_much |= settled > missing;
@@ -273,7 +320,13 @@ mod tests {
     use super::*;
 
     fn judged(mirakl: &Value, prima: &Value, exceptions: &[QueuedMessage]) -> DispatchSummary {
-        judge(&crate::seed::channels(), &json!({"orders": [mirakl]}), &json!({"orders": [prima]}), exceptions).unwrap()
+        judge(
+            &crate::seed::channels(),
+            &json!({"orders": [mirakl]}),
+            &json!({"orders": [prima]}),
+            exceptions,
+        )
+        .unwrap()
     }
 
     fn sold(shop: i64, state: &str) -> Value {
@@ -301,15 +354,19 @@ mod tests {
         assert_eq!(lost.lost, ["N D1"]);
         let waits = uk(&sold(2001, "SHIPPING"), &made("Part Despatched", &[("7", 1)]), &[]);
         assert_eq!((waits.waiting_for_rest, waits.lost.len()), (1, 0));
-        let message = QueuedMessage { body: json!({"channel": "outfitter-uk", "order": "A"}).to_string(), attributes: BTreeMap::new() };
+        let message = QueuedMessage {
+            body: json!({"channel": "outfitter-uk", "order": "A"}).to_string(),
+            attributes: BTreeMap::new(),
+        };
         let excepted = uk(&sold(2001, "SHIPPING"), &made("Despatched", &[("7", 2)]), &[message]);
         assert_eq!((excepted.in_exceptions, excepted.lost.len()), (1, 0));
         let invented = uk(&sold(2001, "SHIPPED"), &made("Despatched", &[("8", 2)]), &[]);
         assert_eq!(invented.invented.len(), 1);
     }
 
+    /// A shipment is told once, and a short order is settled for what is missing.
     #[test]
-    fn a_shipment_is_told_once_and_a_short_order_is_settled_for_what_is_missing() {
+    fn a_shipment_is_told_once_and_missing_pieces_are_settled() {
         let shipment = json!({"reference": "D1", "created_at": "2026-11-23T10:00:30Z", "tracking": {"tracking_number": "7"}});
         let eu = |shipments: &[Value], refunded: u32, pieces: u32| {
             let mut order = sold(3001, "SHIPPED");
@@ -318,9 +375,15 @@ mod tests {
             judged(&order, &made("Despatched", &[("7", pieces)]), &[])
         };
         assert!(eu(std::slice::from_ref(&shipment), 0, 2).is_complete());
-        assert_eq!(eu(&[shipment.clone(), shipment.clone()], 0, 2).channels["modehaus-eu"].doubled.len(), 1);
+        assert_eq!(
+            eu(&[shipment.clone(), shipment.clone()], 0, 2).channels["modehaus-eu"].doubled.len(),
+            1
+        );
         let unsettled = eu(std::slice::from_ref(&shipment), 0, 1);
-        assert_eq!((unsettled.channels["modehaus-eu"].short_orders, unsettled.is_sound()), (1, false));
+        assert_eq!(
+            (unsettled.channels["modehaus-eu"].short_orders, unsettled.is_sound()),
+            (1, false)
+        );
         assert!(eu(std::slice::from_ref(&shipment), 1, 1).is_complete());
         assert!(!eu(&[shipment], 2, 1).is_sound());
     }

@@ -19,7 +19,8 @@ pub enum Build {
     Release,
 }
 
-/// What this process has compiled already: each test has a world of its own, and asking cargo takes a second each time.
+/// What this process has compiled already: each test has a world of its own, and asking cargo takes
+/// a second each time.
 static COMPILED: Mutex<Vec<(Build, String)>> = Mutex::const_new(Vec::new());
 
 /// Compiles functions and operator command; what is up to date costs nothing.
@@ -28,8 +29,8 @@ pub(crate) async fn build(build: Build) -> Result<()> {
     compile(build, functions.chain([("operator", OPERATOR)]).collect()).await
 }
 
-/// Compiles the functions, as they are deployed or quickly; what is up to date costs nothing. Answers the name of each, and
-/// where it lies.
+/// Compiles the functions, as they are deployed or quickly; what is up to date costs nothing.
+/// Answers the name of each, and where it lies.
 ///
 /// # Errors
 /// They do not compile; the compiler's own words stand above.
@@ -39,7 +40,8 @@ pub async fn compile_functions(build: Build) -> Result<Vec<(&'static str, PathBu
     Ok(names.map(|name| (name, binary(build, name))).collect())
 }
 
-/// Compiles another program of the workspace whose package and binary have one name; answers where it lies.
+/// Compiles another program of the workspace whose package and binary have one name; answers where
+/// it lies.
 ///
 /// # Errors
 /// As [`compile_functions`].
@@ -72,7 +74,10 @@ async fn compile(build: Build, programs: Vec<(&str, &str)>) -> Result<()> {
 
 /// The features of these packages alone, as deployed.
 fn release_arguments(packages: &[String], binaries: &[String]) -> Vec<String> {
-    let selected = packages.iter().map(|name| ("--package", name)).chain(binaries.iter().map(|name| ("--bin", name)));
+    let selected = packages
+        .iter()
+        .map(|name| ("--package", name))
+        .chain(binaries.iter().map(|name| ("--bin", name)));
     let selected = selected.flat_map(|(option, name)| [option.to_owned(), name.clone()]);
     ["build", "--release", "--locked"].map(str::to_owned).into_iter().chain(selected).collect()
 }

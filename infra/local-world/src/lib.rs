@@ -1,7 +1,7 @@
 //! The whole connector on one machine: a local AWS, the deployed stack, and both simulated systems.
 //!
-//! [`World`] is all of it. [`LocalAws`] alone is an empty AWS; [`Deployment`] is the stack on it. Everything listens on
-//! loopback, lies under `target/`, and ends with the process that started it.
+//! [`World`] is all of it. [`LocalAws`] alone is an empty AWS; [`Deployment`] is the stack on it.
+//! Everything listens on loopback, lies under `target/`, and ends with the process that started it.
 
 mod deployment;
 pub mod dispatches;

@@ -1,5 +1,5 @@
-//! A local AWS without containers: ministack (or moto, for a second opinion) in a Python environment of its own, on loopback,
-//! on a free port.
+//! A local AWS without containers: ministack (or moto, for a second opinion) in a Python
+//! environment of its own, on loopback, on a free port.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -24,9 +24,11 @@ type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Result<Value>>>>>;
 /// Which program plays AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AwsServer {
-    /// ministack: runs functions and deploys the template; the local world and the flow tests live on it.
+    /// ministack: runs functions and deploys the template; the local world and the flow tests live
+    /// on it.
     Ministack,
-    /// moto's web server: written by other people from the same documentation, for tests that ask both.
+    /// moto's web server: written by other people from the same documentation, for tests that ask
+    /// both.
     Moto,
 }
 
@@ -41,8 +43,9 @@ impl AwsServer {
     }
 }
 
-/// One local AWS, empty at start. It ends, with every function it runs, when this is dropped or when this process ends in
-/// whatever way: the Python process beneath it lives only as long as the pipe to it.
+/// One local AWS, empty at start. It ends, with every function it runs, when this is dropped or
+/// when this process ends in whatever way: the Python process beneath it lives only as long as the
+/// pipe to it.
 #[derive(Debug)]
 pub struct LocalAws {
     endpoint: String,
@@ -54,7 +57,8 @@ pub struct LocalAws {
 }
 
 impl LocalAws {
-    /// Installs what it needs (the first time only: about half a minute), starts it and waits until it answers.
+    /// Installs what it needs (the first time only: about half a minute), starts it and waits until
+    /// it answers.
     ///
     /// # Errors
     /// Says what is missing: Python 3.10, a package index, or a look into the log it names.
@@ -82,7 +86,9 @@ impl LocalAws {
         let mut answers = BufReader::new(answers).lines();
         let first = answers.next_line().await?.context("the local AWS ended at once")?;
         let first: Value = serde_json::from_str(&first)?;
-        let Some(endpoint) = first["endpoint"].as_str() else { bail!("{}", first["error"].as_str().unwrap_or_default()) };
+        let Some(endpoint) = first["endpoint"].as_str() else {
+            bail!("{}", first["error"].as_str().unwrap_or_default())
+        };
         let waiting = Waiting::default();
         tokio::spawn(deliver(answers, Arc::clone(&waiting)));
         Ok(Self {
@@ -107,7 +113,8 @@ impl LocalAws {
         &self.directory
     }
 
-    /// Calls any operation of any service, named and shaped as boto3 does: `("sqs", "send_message", {"QueueUrl": ..})`.
+    /// Calls any operation of any service, named and shaped as boto3 does: `("sqs", "send_message",
+    /// {"QueueUrl": ..})`.
     ///
     /// # Errors
     /// The service's own error, as boto3 words it.
@@ -130,7 +137,9 @@ impl LocalAws {
             requests.write_all(&line).await.context("the local AWS has ended")?;
             requests.flush().await?;
         }
-        receiver.await.map_err(|_| anyhow!("the local AWS has ended: see {}", self.directory.display()))?
+        receiver
+            .await
+            .map_err(|_| anyhow!("the local AWS has ended: see {}", self.directory.display()))?
     }
 }
 
@@ -150,12 +159,16 @@ impl Drop for LocalAws {
     }
 }
 
-/// Gives each answer to whoever waits for it. When the process ends, those still waiting hear it by their dropped senders.
+/// Gives each answer to whoever waits for it. When the process ends, those still waiting hear it by
+/// their dropped senders.
 async fn deliver(mut answers: Lines<BufReader<ChildStdout>>, waiting: Waiting) {
     while let Ok(Some(line)) = answers.next_line().await {
         let Ok(mut answer) = serde_json::from_str::<Value>(&line) else { continue };
         let Some(id) = answer["id"].as_u64() else { continue };
-        let Some(sender) = waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&id) else { continue };
+        let Some(sender) = waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&id)
+        else {
+            continue;
+        };
         let result = match answer["error"].as_str() {
             Some(error) => Err(anyhow!("{error}")),
             None => Ok(answer["ok"].take()),
@@ -195,7 +208,8 @@ fn run_directory() -> Result<PathBuf> {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
-    let directory = runs.join(format!("{}-{}", std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed)));
+    let directory =
+        runs.join(format!("{}-{}", std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed)));
     std::fs::create_dir_all(&directory)?;
     Ok(directory)
 }

@@ -32,10 +32,12 @@ impl Observation {
         verdict::judge(&self.mirakl, &self.prima, &self.excepted)
     }
 
-    /// Orders that something has still to happen to: not accepted, unpaid, or firm and neither in Prima nor an exception.
+    /// Orders that something has still to happen to: not accepted, unpaid, or firm and neither in
+    /// Prima nor an exception.
     #[must_use]
     pub fn unfinished(&self) -> Vec<&MiraklFact> {
-        let made: BTreeSet<_> = self.prima.iter().filter_map(|order| order.made_for.as_ref()).collect();
+        let made: BTreeSet<_> =
+            self.prima.iter().filter_map(|order| order.made_for.as_ref()).collect();
         self.mirakl
             .iter()
             .filter(|order| {
@@ -97,8 +99,8 @@ struct PrimaLine {
     reference: String,
 }
 
-/// The facts in what both systems and the dead-letter queue show. A Prima order belongs to the Mirakl order whose line ids
-/// its lines carry: that holds whatever template made its number.
+/// The facts in what both systems and the dead-letter queue show. A Prima order belongs to the
+/// Mirakl order whose line ids its lines carry: that holds whatever template made its number.
 pub(crate) fn of(
     channels: &[SeedChannel],
     mirakl: &Value,
@@ -106,13 +108,16 @@ pub(crate) fn of(
     exceptions: Vec<QueuedMessage>,
     depths: QueueDepths,
 ) -> Result<Observation> {
-    let mirakl: MiraklState = serde_json::from_value(mirakl.clone()).context("the simulated Mirakl's state")?;
-    let prima: PrimaState = serde_json::from_value(prima.clone()).context("the simulated Prima's state")?;
+    let mirakl: MiraklState =
+        serde_json::from_value(mirakl.clone()).context("the simulated Mirakl's state")?;
+    let prima: PrimaState =
+        serde_json::from_value(prima.clone()).context("the simulated Prima's state")?;
     let mut owners = BTreeMap::new();
     let mut facts = Vec::new();
     for order in mirakl.orders {
         let channel = channels.iter().find(|channel| channel.shop_id == order.shop_id);
-        let channel = channel.map_or_else(|| order.shop_id.to_string(), |channel| channel.id.clone());
+        let channel =
+            channel.map_or_else(|| order.shop_id.to_string(), |channel| channel.id.clone());
         for line in order.lines {
             owners.insert(line.order_line_id, (channel.clone(), order.order_id.clone()));
         }
@@ -128,10 +133,12 @@ pub(crate) fn of(
     Ok(Observation { mirakl: facts, prima: prima.collect(), exceptions, depths, excepted })
 }
 
-/// The order that a message of the dead-letter queue names: in its attributes, in an exception's body, or in a body that
-/// was given up as it was.
+/// The order that a message of the dead-letter queue names: in its attributes, in an exception's
+/// body, or in a body that was given up as it was.
 pub(crate) fn named(message: &QueuedMessage) -> Option<(String, String)> {
-    if let (Some(channel), Some(order)) = (message.attributes.get("channel"), message.attributes.get("order")) {
+    if let (Some(channel), Some(order)) =
+        (message.attributes.get("channel"), message.attributes.get("order"))
+    {
         return Some((channel.clone(), order.clone()));
     }
     let body: Value = serde_json::from_str(&message.body).ok()?;
@@ -147,7 +154,10 @@ mod tests {
     use super::*;
 
     fn message(body: &str, attributes: &[(&str, &str)]) -> QueuedMessage {
-        let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let attributes = attributes
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         QueuedMessage { body: body.to_owned(), attributes }
     }
 
@@ -156,7 +166,10 @@ mod tests {
         let expected = Some(("uk".to_owned(), "A-1".to_owned()));
         assert_eq!(named(&message("", &[("channel", "uk"), ("order", "A-1")])), expected);
         assert_eq!(named(&message(r#"{"channel":"uk","order":"A-1"}"#, &[])), expected);
-        assert_eq!(named(&message(r#"{"channel":"uk","order_id":"A-1","task":"cancel"}"#, &[])), expected);
+        assert_eq!(
+            named(&message(r#"{"channel":"uk","order_id":"A-1","task":"cancel"}"#, &[])),
+            expected
+        );
         assert_eq!(named(&message("poison", &[])), None);
     }
 
@@ -171,7 +184,9 @@ mod tests {
         assert_eq!(seen.prima[0].made_for, Some(("outfitter-uk".to_owned(), "A-1".to_owned())));
         assert_eq!(seen.prima[1].made_for, None);
         assert!(seen.is_settled());
-        let none = of(&channels, &mirakl, &json!({"orders": []}), Vec::new(), QueueDepths::default()).unwrap();
+        let none =
+            of(&channels, &mirakl, &json!({"orders": []}), Vec::new(), QueueDepths::default())
+                .unwrap();
         assert_eq!(none.unfinished().len(), 1);
     }
 }

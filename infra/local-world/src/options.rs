@@ -1,4 +1,5 @@
-//! How a world starts: the functions' build, the schedule, and what is merged into documents and simulators.
+//! How a world starts: the functions' build, the schedule, and what is merged into documents and
+//! simulators.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::handlers::Build;
 
-/// How a world starts. The default is that of tests: no schedule (only [`Deployment::tick`](crate::Deployment::tick) polls), short times.
+/// How a world starts. The default is that of tests: no schedule (only
+/// [`Deployment::tick`](crate::Deployment::tick) polls), short times.
 #[derive(Clone, Debug)]
 pub struct WorldOptions {
     /// The stack's name.

@@ -1,4 +1,5 @@
-//! Puts the documents of `infra/seed` into the stack, as an operator does, with the local world's addresses in them.
+//! Puts the documents of `infra/seed` into the stack, as an operator does, with the local world's
+//! addresses in them.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,8 @@ use crate::paths;
 /// A channel of the seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeedChannel {
-    /// The channel's id; its documents are `infra/seed/channels/<id>.json` and `infra/seed/rules/<id>.json`.
+    /// The channel's id; its documents are `infra/seed/channels/<id>.json` and
+    /// `infra/seed/rules/<id>.json`.
     pub id: String,
     /// Mirakl's shop id.
     pub shop_id: i64,
@@ -25,8 +27,8 @@ pub struct SeedChannel {
     pub multi_shipment: bool,
 }
 
-/// The two channels of the local world: one in pounds with taxes included, whose marketplace ships whole
-/// orders; one in euros with taxes excluded, whose marketplace ships in parts.
+/// The two channels of the local world: one in pounds with taxes included, whose marketplace ships
+/// whole orders; one in euros with taxes excluded, whose marketplace ships in parts.
 #[must_use]
 pub fn channels() -> Vec<SeedChannel> {
     let channel = |id: &str, shop_id, currency, tax_mode, multi_shipment| SeedChannel {
@@ -37,11 +39,14 @@ pub fn channels() -> Vec<SeedChannel> {
         tax_mode,
         multi_shipment,
     };
-    vec![channel("outfitter-uk", 2001, "GBP", "TAX_INCLUDED", false), channel("modehaus-eu", 3001, "EUR", "TAX_EXCLUDED", true)]
+    vec![
+        channel("outfitter-uk", 2001, "GBP", "TAX_INCLUDED", false),
+        channel("modehaus-eu", 3001, "EUR", "TAX_EXCLUDED", true),
+    ]
 }
 
-/// Stores installation, channels, order rules and keys through the operator command. `changes` are merged into the
-/// installation document, or into the definition of every channel.
+/// Stores installation, channels, order rules and keys through the operator command. `changes` are
+/// merged into the installation document, or into the definition of every channel.
 pub(crate) async fn plant(
     deployment: &Deployment,
     channels: &[SeedChannel],
@@ -50,12 +55,17 @@ pub(crate) async fn plant(
 ) -> Result<()> {
     let seed = paths::workspace().join("infra/seed");
     let directory = deployment.aws().directory().to_owned();
-    let installation = changed(&seed.join("installation.json"), installation_changes, &directory.join("installation.json"))?;
+    let installation = changed(
+        &seed.join("installation.json"),
+        installation_changes,
+        &directory.join("installation.json"),
+    )?;
     deployment.operator(&["installation", "put", &installation], "").await?;
     for channel in channels {
         let id = channel.id.as_str();
         let definition = seed.join(format!("channels/{id}.json"));
-        let definition = changed(&definition, channel_changes, &directory.join(format!("channel-{id}.json")))?;
+        let definition =
+            changed(&definition, channel_changes, &directory.join(format!("channel-{id}.json")))?;
         deployment.operator(&["channels", "put", &definition], "").await?;
         let rules = seed.join(format!("rules/{id}.json"));
         deployment.operator(&["rules", "put", id, &rules.to_string_lossy()], "").await?;
@@ -71,8 +81,10 @@ pub(crate) async fn plant(
 
 /// Writes a changed copy of a JSON document and returns its path.
 fn changed(source: &Path, changes: &Value, target: &PathBuf) -> Result<String> {
-    let text = std::fs::read_to_string(source).with_context(|| format!("reading {}", source.display()))?;
-    let mut document = serde_json::from_str(&text).with_context(|| format!("{} is no JSON", source.display()))?;
+    let text =
+        std::fs::read_to_string(source).with_context(|| format!("reading {}", source.display()))?;
+    let mut document =
+        serde_json::from_str(&text).with_context(|| format!("{} is no JSON", source.display()))?;
     merge(&mut document, changes);
     std::fs::write(target, serde_json::to_vec_pretty(&document)?)?;
     Ok(target.to_string_lossy().into_owned())
@@ -98,8 +110,15 @@ mod tests {
 
     #[test]
     fn changes_reach_into_a_document_and_leave_the_rest() {
-        let mut document = json!({"prima": {"endpoint": "a", "parts": {"request": "r"}}, "manners": {}});
-        merge(&mut document, &json!({"prima": {"endpoint": "b"}, "manners": {"cancel_order": true}}));
-        assert_eq!(document, json!({"prima": {"endpoint": "b", "parts": {"request": "r"}}, "manners": {"cancel_order": true}}));
+        let mut document =
+            json!({"prima": {"endpoint": "a", "parts": {"request": "r"}}, "manners": {}});
+        merge(
+            &mut document,
+            &json!({"prima": {"endpoint": "b"}, "manners": {"cancel_order": true}}),
+        );
+        assert_eq!(
+            document,
+            json!({"prima": {"endpoint": "b", "parts": {"request": "r"}}, "manners": {"cancel_order": true}})
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! How each simulated system is configured and served: the one place that knows the simulators' own configuration.
+//! How each simulated system is configured and served: the one place that knows the simulators' own
+//! configuration.
 
 use std::path::Path;
 
@@ -13,7 +14,11 @@ use crate::simulated::Simulated;
 const CATALOGUE_SIZE: usize = 400;
 
 /// The simulated Mirakl: one shop for each channel; its traffic is recorded under `recordings`.
-pub(crate) async fn mirakl(options: &WorldOptions, channels: &[SeedChannel], recordings: &Path) -> Result<Simulated> {
+pub(crate) async fn mirakl(
+    options: &WorldOptions,
+    channels: &[SeedChannel],
+    recordings: &Path,
+) -> Result<Simulated> {
     let shops: Vec<_> = channels
         .iter()
         .map(|channel| {
@@ -29,7 +34,10 @@ pub(crate) async fn mirakl(options: &WorldOptions, channels: &[SeedChannel], rec
     });
     seed::merge(&mut config, &options.mirakl);
     let config = serde_json::from_value(config).context("the simulated Mirakl's configuration")?;
-    Simulated::start("the simulated Mirakl", |listener| simulators::mirakl::serve(config, listener, std::future::pending())).await
+    Simulated::start("the simulated Mirakl", |listener| {
+        simulators::mirakl::serve(config, listener, std::future::pending())
+    })
+    .await
 }
 
 /// The simulated Prima: it sells what the marketplace offers.
@@ -40,5 +48,8 @@ pub(crate) async fn prima(options: &WorldOptions) -> Result<Simulated> {
     });
     seed::merge(&mut config, &options.prima);
     let config = serde_json::from_value(config).context("the simulated Prima's configuration")?;
-    Simulated::start("the simulated Prima", |listener| simulators::prima::serve(config, listener, std::future::pending())).await
+    Simulated::start("the simulated Prima", |listener| {
+        simulators::prima::serve(config, listener, std::future::pending())
+    })
+    .await
 }

@@ -16,7 +16,10 @@ pub struct Simulated {
 
 impl Simulated {
     /// Starts the server that `serve` makes of a listener.
-    pub(crate) async fn start<F>(name: &'static str, serve: impl FnOnce(TcpListener) -> F) -> Result<Self>
+    pub(crate) async fn start<F>(
+        name: &'static str,
+        serve: impl FnOnce(TcpListener) -> F,
+    ) -> Result<Self>
     where
         F: Future<Output = std::io::Result<()>> + Send + 'static,
     {
@@ -56,7 +59,12 @@ impl Simulated {
         self.send(reqwest::Method::PUT, path, Some(body)).await
     }
 
-    async fn send(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> Result<Value> {
+    async fn send(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value> {
         let address = format!("{}/simulator/{path}", self.url);
         let request = self.http.request(method, &address);
         let request = if let Some(body) = body { request.json(body) } else { request };

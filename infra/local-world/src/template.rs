@@ -7,7 +7,8 @@ use tokio::process::Command;
 use crate::local_aws::environment;
 use crate::paths;
 
-/// The template with its short-form functions written out (`{"Ref": ..}`, `{"Fn::GetAtt": [.., ..]}`).
+/// The template with its short-form functions written out (`{"Ref": ..}`, `{"Fn::GetAtt": [..,
+/// ..]}`).
 ///
 /// # Errors
 /// The Python environment cannot be made, or the template is no YAML.
@@ -15,7 +16,8 @@ pub async fn read() -> Result<Value> {
     run(&[]).await
 }
 
-/// What `CloudFormation` makes of the template: every resource that the transform of SAM adds, and every permission.
+/// What `CloudFormation` makes of the template: every resource that the transform of SAM adds, and
+/// every permission.
 ///
 /// # Errors
 /// As [`read`], or the transform refuses the template.

@@ -1,5 +1,5 @@
-//! What became of the orders, computed from the two simulated systems' own state and the dead-letter queue: never from what
-//! the connector remembers.
+//! What became of the orders, computed from the two simulated systems' own state and the
+//! dead-letter queue: never from what the connector remembers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,7 +71,8 @@ pub struct ChannelSummary {
     pub exceptions: usize,
     /// Cancelled or refused in Mirakl and rightly not in Prima.
     pub cancelled: usize,
-    /// Accepted and still on their way: unpaid, or firm and not yet in Prima when the run ended early.
+    /// Accepted and still on their way: unpaid, or firm and not yet in Prima when the run ended
+    /// early.
     pub under_way: usize,
     /// Firm in Mirakl, and neither in Prima nor an exception.
     pub lost: Vec<String>,
@@ -94,13 +95,22 @@ impl Summary {
     /// Nothing is lost, doubled or of unknown origin.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.strangers.is_empty() && self.channels.values().all(|channel| channel.lost.is_empty() && channel.duplicated.is_empty())
+        self.strangers.is_empty()
+            && self
+                .channels
+                .values()
+                .all(|channel| channel.lost.is_empty() && channel.duplicated.is_empty())
     }
 }
 
-/// Compares the two systems. `exceptions` are the orders (channel, order id) in the dead-letter queue.
+/// Compares the two systems. `exceptions` are the orders (channel, order id) in the dead-letter
+/// queue.
 #[must_use]
-pub fn judge(mirakl: &[MiraklFact], prima: &[PrimaFact], exceptions: &BTreeSet<(String, String)>) -> Summary {
+pub fn judge(
+    mirakl: &[MiraklFact],
+    prima: &[PrimaFact],
+    exceptions: &BTreeSet<(String, String)>,
+) -> Summary {
     let mut summary = Summary::default();
     let mut made: BTreeMap<&(String, String), usize> = BTreeMap::new();
     for order in prima {
@@ -156,8 +166,15 @@ mod tests {
 
     fn mirakl(order_id: &str, state: &str, waited: Option<u64>) -> MiraklFact {
         let created_at: Timestamp = "2026-11-01T10:00:00Z".parse().unwrap();
-        let accepted_at = waited.map(|seconds| created_at + std::time::Duration::from_secs(seconds));
-        MiraklFact { channel: "uk".into(), order_id: order_id.into(), state: state.into(), created_at, accepted_at }
+        let accepted_at =
+            waited.map(|seconds| created_at + std::time::Duration::from_secs(seconds));
+        MiraklFact {
+            channel: "uk".into(),
+            order_id: order_id.into(),
+            state: state.into(),
+            created_at,
+            accepted_at,
+        }
     }
 
     fn prima(number: &str, order_id: Option<&str>) -> PrimaFact {
@@ -189,10 +206,12 @@ mod tests {
         let order = [mirakl("one", "SHIPPING", Some(1))];
         let once = judge(&order, &[prima("N1", Some("one"))], &BTreeSet::new());
         assert!(once.is_sound());
-        let twice = judge(&order, &[prima("N1", Some("one")), prima("N1", Some("one"))], &BTreeSet::new());
+        let twice =
+            judge(&order, &[prima("N1", Some("one")), prima("N1", Some("one"))], &BTreeSet::new());
         assert_eq!(twice.channels["uk"].duplicated, ["one"]);
         assert!(!twice.is_sound());
-        let stranger = judge(&order, &[prima("N1", Some("one")), prima("N2", None)], &BTreeSet::new());
+        let stranger =
+            judge(&order, &[prima("N1", Some("one")), prima("N2", None)], &BTreeSet::new());
         assert_eq!(stranger.strangers, ["N2"]);
         assert!(!stranger.is_sound());
     }

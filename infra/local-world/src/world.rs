@@ -38,13 +38,18 @@ impl World {
         say("Starting a local AWS");
         let aws = Arc::new(LocalAws::start().await?);
         say(&format!("Local AWS at {}", aws.endpoint()));
-        let recordings = paths::target().join("local-world").join(format!("{}-{}", options.stack, std::process::id()));
+        let recordings = paths::target().join("local-world").join(format!(
+            "{}-{}",
+            options.stack,
+            std::process::id()
+        ));
         std::fs::create_dir_all(&recordings)?;
         let mirakl = servers::mirakl(options, &channels, &recordings).await?;
         let prima = servers::prima(options).await?;
         say(&format!("Simulated Mirakl at {}, simulated Prima at {}", mirakl.url(), prima.url()));
         say("Compiling the functions and deploying template.yaml through CloudFormation");
-        let deployment = Deployment::deploy(aws, &options.stack, options.build, &parameters(options)).await?;
+        let deployment =
+            Deployment::deploy(aws, &options.stack, options.build, &parameters(options)).await?;
         say("Loading two channels with the operator command");
         let mut installation = json!({
             "prima": {"endpoint": format!("{}/wsalive/wsalive", prima.url())},
@@ -53,7 +58,8 @@ impl World {
                 "answer_timeout_seconds": 2, "longest_execution_seconds": 3, "second_question_seconds": 1,
                 "probe_interval_seconds": 2,
             },
-            // No interval is short enough here: whoever wants an order looked at again asks for it with `WorldOptions`.
+            // No interval is short enough here: whoever wants an order looked at again asks for it
+            // with `WorldOptions`.
             "calls": {"at_once": 5, "orders": 2, "dispatches": 2, "stock": 1},
             "dispatch": {"questions_per_minute": 1000, "hours": null},
         });
@@ -94,12 +100,19 @@ impl World {
         &self.recordings
     }
 
-    /// Lets new orders arrive in a channel's shop; with `unknown_sku`, of something that Prima does not sell.
+    /// Lets new orders arrive in a channel's shop; with `unknown_sku`, of something that Prima does
+    /// not sell.
     ///
     /// # Errors
     /// The simulated Mirakl does not take them.
-    pub async fn bring_orders(&self, channel: &SeedChannel, count: u32, unknown_sku: bool) -> Result<()> {
-        let request = json!({"shop_id": channel.shop_id, "count": count, "unknown_sku": unknown_sku});
+    pub async fn bring_orders(
+        &self,
+        channel: &SeedChannel,
+        count: u32,
+        unknown_sku: bool,
+    ) -> Result<()> {
+        let request =
+            json!({"shop_id": channel.shop_id, "count": count, "unknown_sku": unknown_sku});
         self.mirakl.post("orders", &request).await.map(drop)
     }
 
@@ -130,12 +143,16 @@ impl World {
     /// # Errors
     /// As [`World::observe`].
     pub async fn parcels(&self) -> Result<DispatchSummary> {
-        let (mirakl, prima, exceptions) =
-            tokio::try_join!(self.mirakl.get("state"), self.prima.get("state"), self.deployment.dispatch_exceptions())?;
+        let (mirakl, prima, exceptions) = tokio::try_join!(
+            self.mirakl.get("state"),
+            self.prima.get("state"),
+            self.deployment.dispatch_exceptions()
+        )?;
         dispatches::judge(&self.channels, &mirakl, &prima, &exceptions)
     }
 
-    /// The warehouse works through what may leave, as `round` says (shares of odd cases); answers what it booked.
+    /// The warehouse works through what may leave, as `round` says (shares of odd cases); answers
+    /// what it booked.
     ///
     /// # Errors
     /// The simulated Prima does not take it.
@@ -143,7 +160,8 @@ impl World {
         self.prima.post("warehouse", round).await
     }
 
-    /// Polls and collects again and again until every parcel is told, an exception, or waits for the rest of its order.
+    /// Polls and collects again and again until every parcel is told, an exception, or waits for
+    /// the rest of its order.
     ///
     /// # Errors
     /// It still moves after `limit`: how things stand.
@@ -152,12 +170,17 @@ impl World {
         loop {
             self.deployment.tick().await?;
             self.deployment.collect().await?;
-            let (summary, depths) = tokio::try_join!(self.parcels(), self.deployment.dispatch_queue_depths())?;
+            let (summary, depths) =
+                tokio::try_join!(self.parcels(), self.deployment.dispatch_queue_depths())?;
             if summary.is_settled() && depths.is_idle() {
                 return Ok(summary);
             }
             if Instant::now() > deadline {
-                bail!("not settled after {} s\n{}\n{summary:#?}, {depths:?}", limit.as_secs(), self.rows_by_stage().await?);
+                bail!(
+                    "not settled after {} s\n{}\n{summary:#?}, {depths:?}",
+                    limit.as_secs(),
+                    self.rows_by_stage().await?
+                );
             }
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
@@ -167,8 +190,8 @@ impl World {
         Ok(by_stage(&self.deployment.rows().await?))
     }
 
-    /// Polls again and again until nothing moves any more: every order is in Prima, an exception, or closed without having
-    /// become firm, and the queue is empty.
+    /// Polls again and again until nothing moves any more: every order is in Prima, an exception,
+    /// or closed without having become firm, and the queue is empty.
     ///
     /// # Errors
     /// It still moves after `limit`: what is unfinished.
@@ -195,31 +218,44 @@ impl World {
     }
 }
 
-/// Rows by channel and stage, as a table. Rows that are over say nothing of why something still moves.
+/// Rows by channel and stage, as a table. Rows that are over say nothing of why something still
+/// moves.
 fn by_stage(rows: &[Value]) -> String {
     let mut stages: BTreeMap<(String, String), Vec<&Value>> = BTreeMap::new();
     for row in rows.iter().map(|item| &item["document"]) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         if row["stage"].is_string() {
-            stages.entry((text(&row["key"]["channel"]), text(&row["stage"]))).or_default().push(row);
+            stages
+                .entry((text(&row["key"]["channel"]), text(&row["stage"])))
+                .or_default()
+                .push(row);
         }
     }
-    let mut table =
-        format!("{:<16} {:<18} {:>6}  {:<20}  {:<20}  {}\n", "channel", "stage", "orders", "oldest since", "oldest order", "its last note");
+    let mut table = format!(
+        "{:<16} {:<18} {:>6}  {:<20}  {:<20}  {}\n",
+        "channel", "stage", "orders", "oldest since", "oldest order", "its last note"
+    );
     for ((channel, stage), mut rows) in stages {
         rows.sort_by_key(|row| row["since"].as_str().unwrap_or_default().to_owned());
         let Some(oldest) = rows.first() else { continue };
         let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
         let since = text(&oldest["since"]).chars().take(19).collect::<String>();
-        let note = oldest["history"].as_array().and_then(|steps| steps.last()).map_or_else(|| "-".to_owned(), |step| text(&step["note"]));
+        let note = oldest["history"]
+            .as_array()
+            .and_then(|steps| steps.last())
+            .map_or_else(|| "-".to_owned(), |step| text(&step["note"]));
         let order = text(&oldest["key"]["order_id"]);
-        table.push_str(&format!("{channel:<16} {stage:<18} {:>6}  {since:<20}  {order:<20}  {note}\n", rows.len()));
+        table.push_str(&format!(
+            "{channel:<16} {stage:<18} {:>6}  {since:<20}  {order:<20}  {note}\n",
+            rows.len()
+        ));
     }
     table
 }
 
 fn parameters(options: &WorldOptions) -> BTreeMap<String, String> {
-    // The local AWS has no archives and would keep protected tables; what is short here only saves time.
+    // The local AWS has no archives and would keep protected tables; what is short here only saves
+    // time.
     let mut parameters: BTreeMap<String, String> = [
         ("ArchiveEvents", "false"),
         ("DeletionProtection", "false"),
@@ -240,8 +276,9 @@ fn parameters(options: &WorldOptions) -> BTreeMap<String, String> {
 mod tests {
     use super::*;
 
+    /// What is unfinished is shown by stage, with the last note of the oldest.
     #[test]
-    fn what_is_unfinished_is_shown_by_stage_with_the_last_note_of_the_oldest() {
+    fn unfinished_orders_show_by_stage_with_the_oldests_last_note() {
         let row = |order: &str, stage: &str, since: &str, note: &str| json!({"document": {"key": {"channel": "uk", "order_id": order}, "stage": stage, "since": since, "history": [{"note": "first"}, {"note": note}]}});
         let rows = [
             row("A-1", "firm", "2026-11-10T12:00:00Z", "Prima does not answer; waits"),
@@ -250,9 +287,14 @@ mod tests {
             json!({"document": {"watermark": "2026-11-10T12:00:00Z"}}),
         ];
         let shown = by_stage(&rows);
-        let lines: Vec<Vec<&str>> =
-            shown.lines().map(|line| line.split("  ").map(str::trim).filter(|part| !part.is_empty()).collect()).collect();
+        let lines: Vec<Vec<&str>> = shown
+            .lines()
+            .map(|line| line.split("  ").map(str::trim).filter(|part| !part.is_empty()).collect())
+            .collect();
         assert_eq!(lines.len(), 3, "{shown}");
-        assert!(lines[2][..].ends_with(&["2026-11-10T11:00:00", "A-2", "an operator retries"]), "{shown}");
+        assert!(
+            lines[2][..].ends_with(&["2026-11-10T11:00:00", "A-2", "an operator retries"]),
+            "{shown}"
+        );
     }
 }

@@ -9,14 +9,20 @@ use local_world::{Build, Deployment, Function, LocalAws, QueueDepths};
 use serde_json::{Value, json};
 
 async fn deployed() -> Deployment {
-    let parameters = [("ArchiveEvents", "false"), ("DeletionProtection", "false"), ("ScheduleState", "DISABLED")];
-    let parameters: BTreeMap<String, String> = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let parameters = [
+        ("ArchiveEvents", "false"),
+        ("DeletionProtection", "false"),
+        ("ScheduleState", "DISABLED"),
+    ];
+    let parameters: BTreeMap<String, String> =
+        parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let aws = Arc::new(LocalAws::start().await.unwrap());
     Deployment::deploy(aws, "empty", Build::Development, &parameters).await.unwrap()
 }
 
+/// A fresh stack polls nothing and alerts exactly about what needs a person.
 #[tokio::test]
-async fn a_fresh_stack_polls_nothing_and_alerts_exactly_what_needs_a_person() {
+async fn a_new_stack_is_idle_and_alerts_only_for_human_tasks() {
     let stack = deployed().await;
     stack.tick().await.unwrap();
     assert_eq!(stack.queue_depths().await.unwrap(), QueueDepths::default());
@@ -39,22 +45,34 @@ async fn a_fresh_stack_polls_nothing_and_alerts_exactly_what_needs_a_person() {
     assert_eq!(reasons, ["for a person"]);
 }
 
+/// The smoke command tries everything, leaves nothing behind and names what is broken.
 #[tokio::test]
-async fn the_smoke_command_tries_everything_leaves_nothing_behind_and_names_what_is_broken() {
+async fn the_smoke_command_tries_all_cleans_up_and_names_faults() {
     let stack = deployed().await;
     let smoke = async |more: &[&str]| {
-        let arguments: Vec<&str> = ["smoke", "--stack", "empty"].iter().chain(more).copied().collect();
+        let arguments: Vec<&str> =
+            ["smoke", "--stack", "empty"].iter().chain(more).copied().collect();
         stack.operator(&arguments, "").await
     };
     let told = smoke(&["--alert"]).await.unwrap();
     let parts = 12 + Function::ALL.len();
     let all = format!("All {parts} are ok");
-    for part in [all.as_str(), "written on a condition, read, removed", "sent, received, deleted", "that alerts", "no channel is on yet"] {
+    for part in [
+        all.as_str(),
+        "written on a condition, read, removed",
+        "sent, received, deleted",
+        "that alerts",
+        "no channel is on yet",
+    ] {
         assert!(words(&told).contains(part), "{part}: {told}");
     }
     for table in ["OrdersTableName", "ChannelsTableName", "MapsTableName", "StockTableName"] {
         let scan = json!({"TableName": stack.output(table).unwrap()});
-        assert_eq!(stack.aws().call("dynamodb", "scan", scan).await.unwrap()["Count"], 0, "{table} is left as it was");
+        assert_eq!(
+            stack.aws().call("dynamodb", "scan", scan).await.unwrap()["Count"],
+            0,
+            "{table} is left as it was"
+        );
     }
     assert_eq!(stack.queue_depths().await.unwrap(), QueueDepths::default());
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -64,23 +82,52 @@ async fn the_smoke_command_tries_everything_leaves_nothing_behind_and_names_what
     }
     assert_eq!(alerts.len(), 1, "one alert reached whoever watches");
 
-    let call = async |service: &str, operation: &str, parameters: Value| stack.aws().call(service, operation, parameters).await.unwrap();
-    call("sqs", "delete_queue", json!({"QueueUrl": stack.output("UndeliveredDeadLetterQueueUrl").unwrap()})).await;
+    let call = async |service: &str, operation: &str, parameters: Value| {
+        stack.aws().call(service, operation, parameters).await.unwrap()
+    };
+    call(
+        "sqs",
+        "delete_queue",
+        json!({"QueueUrl": stack.output("UndeliveredDeadLetterQueueUrl").unwrap()}),
+    )
+    .await;
     call("dynamodb", "update_table", json!({"TableName": stack.output("MapsTableName").unwrap(), "DeletionProtectionEnabled": false}))
         .await;
-    call("dynamodb", "delete_table", json!({"TableName": stack.output("MapsTableName").unwrap()})).await;
+    call("dynamodb", "delete_table", json!({"TableName": stack.output("MapsTableName").unwrap()}))
+        .await;
     let url = stack.output("OrdersQueueUrl").unwrap();
-    call("sqs", "set_queue_attributes", json!({"QueueUrl": url, "Attributes": {"RedrivePolicy": ""}})).await;
+    call(
+        "sqs",
+        "set_queue_attributes",
+        json!({"QueueUrl": url, "Attributes": {"RedrivePolicy": ""}}),
+    )
+    .await;
     let told = format!("{:#}", smoke(&[]).await.unwrap_err());
     let failed = format!("3 of {parts} failed");
-    for part in ["maps table failed", "ResourceNotFoundException", "undelivered queue failed", "orders queue failed", failed.as_str()] {
+    for part in [
+        "maps table failed",
+        "ResourceNotFoundException",
+        "undelivered queue failed",
+        "orders queue failed",
+        failed.as_str(),
+    ] {
         assert!(words(&told).contains(part), "{part}: {told}");
     }
-    let told = format!("{:#}", stack.operator(&["smoke", "--stack", "no-such-stack"], "").await.unwrap_err());
-    assert!(told.contains("the stack no-such-stack cannot be read") && told.contains("--stack"), "{told}");
+    let told = format!(
+        "{:#}",
+        stack.operator(&["smoke", "--stack", "no-such-stack"], "").await.unwrap_err()
+    );
+    assert!(
+        told.contains("the stack no-such-stack cannot be read") && told.contains("--stack"),
+        "{told}"
+    );
 }
 
 /// What a table says, without its lines and columns.
 fn words(table: &str) -> String {
-    table.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)).collect::<Vec<_>>().join(" ")
+    table
+        .split_whitespace()
+        .filter(|word| word.chars().any(char::is_alphanumeric))
+        .collect::<Vec<_>>()
+        .join(" ")
 }

@@ -12,7 +12,8 @@ async fn two_local_aws_run_side_by_side_and_each_ends_with_its_owner() {
     assert!(queue["QueueUrl"].as_str().unwrap().starts_with(one.endpoint()));
     let others = two.call("sqs", "list_queues", json!({})).await.unwrap();
     assert!(others["QueueUrls"].as_array().is_none_or(Vec::is_empty), "{others}");
-    let refused = two.call("sqs", "get_queue_url", json!({"QueueName": "only-here"})).await.unwrap_err();
+    let refused =
+        two.call("sqs", "get_queue_url", json!({"QueueName": "only-here"})).await.unwrap_err();
     assert!(format!("{refused:#}").contains("NonExistentQueue"), "{refused:#}");
 
     let address = one.endpoint().trim_start_matches("http://").to_owned();

@@ -12,7 +12,9 @@ async fn template() -> Value {
 
 fn resources<'a>(template: &'a Value, kind: &str) -> Vec<(&'a String, &'a Value)> {
     let all = template["Resources"].as_object().unwrap().iter();
-    all.filter(|(_, resource)| resource["Type"] == kind).map(|(name, resource)| (name, &resource["Properties"])).collect()
+    all.filter(|(_, resource)| resource["Type"] == kind)
+        .map(|(name, resource)| (name, &resource["Properties"]))
+        .collect()
 }
 
 /// A number, or the default of the parameter that is referred to.
@@ -27,7 +29,10 @@ fn refers_to(value: &Value) -> Option<&str> {
 
 fn sources<'a>(function: &'a Value, kind: &str) -> Vec<&'a Value> {
     let events = function["Events"].as_object().into_iter().flatten();
-    events.filter(|(_, event)| event["Type"] == kind).map(|(_, event)| &event["Properties"]).collect()
+    events
+        .filter(|(_, event)| event["Type"] == kind)
+        .map(|(_, event)| &event["Properties"])
+        .collect()
 }
 
 /// Every value under a key of this name, anywhere.
@@ -45,7 +50,10 @@ fn all_named<'a>(node: &'a Value, name: &str, found: &mut Vec<&'a Value>) {
 }
 
 fn texts(value: &Value) -> Vec<&str> {
-    value.as_str().map_or_else(|| value.as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect(), |text| vec![text])
+    value.as_str().map_or_else(
+        || value.as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect(),
+        |text| vec![text],
+    )
 }
 
 fn role_of<'a>(template: &'a Value, function: &str) -> &'a Value {
@@ -64,14 +72,23 @@ async fn whoever_can_reach_prima_has_its_share_of_the_calls() {
     let template = template().await;
     let functions = resources(&template, "AWS::Serverless::Function");
     let reaches_prima = |function: Function| {
-        let properties = functions.iter().find(|(name, _)| *name == function.logical_id()).unwrap().1;
+        let properties =
+            functions.iter().find(|(name, _)| *name == function.logical_id()).unwrap().1;
         !properties["VpcConfig"].is_null()
     };
-    let in_vpc: Vec<&str> = Function::ALL.iter().filter(|function| reaches_prima(**function)).map(|function| function.name()).collect();
+    let in_vpc: Vec<&str> = Function::ALL
+        .iter()
+        .filter(|function| reaches_prima(**function))
+        .map(|function| function.name())
+        .collect();
     let mut callers: Vec<&str> = PrimaCaller::ALL.iter().map(|caller| caller.function()).collect();
     callers.sort_by_key(|name| Function::ALL.iter().position(|function| function.name() == *name));
-    assert_eq!(in_vpc, callers, "each function that reaches Prima is a caller in shared/src/domain/prima_calls.rs");
-    let seed: Installation = serde_json::from_str(include_str!("../../seed/installation.json")).unwrap();
+    assert_eq!(
+        in_vpc, callers,
+        "each function that reaches Prima is a caller in shared/src/domain/prima_calls.rs"
+    );
+    let seed: Installation =
+        serde_json::from_str(include_str!("../../seed/installation.json")).unwrap();
     assert_eq!(seed.calls, PrimaCalls::default());
 }
 
@@ -83,21 +100,33 @@ async fn the_copies_that_create_orders_are_as_many_as_their_calls() {
     let calls = PrimaCalls::default();
     for (name, function) in &functions {
         assert!(function["ReservedConcurrentExecutions"].is_null(), "{name}");
-        let Some(caller) = PrimaCaller::ALL.into_iter().find(|caller| is_called(name, *caller)) else { continue };
+        let Some(caller) = PrimaCaller::ALL.into_iter().find(|caller| is_called(name, *caller))
+        else {
+            continue;
+        };
         for source in sources(function, "SQS") {
             let copies = number(&template, &source["ScalingConfig"]["MaximumConcurrency"]).unwrap();
-            assert_eq!(usize::try_from(copies).unwrap() * calls.in_one_run(caller), calls.of(caller), "{name}");
+            assert_eq!(
+                usize::try_from(copies).unwrap() * calls.in_one_run(caller),
+                calls.of(caller),
+                "{name}"
+            );
             assert!(calls.of(caller) <= calls.at_once, "{name}");
         }
         // The owner of the slots is the function, not the run.
         if !sources(function, "ScheduleV2").is_empty() && caller != PrimaCaller::PushStock {
-            assert!(number(&template, &function["Timeout"]).unwrap() < 60, "{name}: the next minute's run would be a second copy");
+            assert!(
+                number(&template, &function["Timeout"]).unwrap() < 60,
+                "{name}: the next minute's run would be a second copy"
+            );
         }
     }
 }
 
 fn is_called(logical_id: &str, caller: PrimaCaller) -> bool {
-    Function::ALL.iter().any(|function| function.logical_id() == logical_id && function.name() == caller.function())
+    Function::ALL
+        .iter()
+        .any(|function| function.logical_id() == logical_id && function.name() == caller.function())
 }
 
 #[tokio::test]
@@ -107,7 +136,8 @@ async fn an_alarm_says_of_each_caller_that_it_gets_no_slot() {
     for caller in PrimaCaller::ALL {
         let is_its = |alarm: &Value| {
             alarm["MetricName"] == "PrimaSlotWaitSeconds"
-                && alarm["Dimensions"] == serde_json::json!([{"Name": "function", "Value": caller.function()}])
+                && alarm["Dimensions"]
+                    == serde_json::json!([{"Name": "function", "Value": caller.function()}])
         };
         assert!(alarms.iter().any(|(_, alarm)| is_its(alarm)), "{caller:?}");
     }
@@ -124,8 +154,10 @@ async fn no_policy_holds_a_wildcard_action() {
     }
 }
 
+/// Acknowledging can reach neither the maps nor another secret, and creating can reach no secret at
+/// all.
 #[tokio::test]
-async fn acknowledging_can_reach_neither_the_maps_nor_another_secret_and_creating_no_secret_at_all() {
+async fn acknowledging_reads_only_its_secret_and_creating_none() {
     let template = template().await;
     let acknowledge = role_of(&template, "AcknowledgeOrdersFunction");
     assert!(!acknowledge.to_string().contains("MapsTable"));
@@ -133,12 +165,22 @@ async fn acknowledging_can_reach_neither_the_maps_nor_another_secret_and_creatin
     assert!(vpc.is_null(), "nothing that acknowledges has a route to Prima");
     let mut secrets = Vec::new();
     all_named(acknowledge, "Fn::Sub", &mut secrets);
-    let secrets: Vec<_> = secrets.into_iter().flat_map(texts).filter(|text| text.contains("secretsmanager")).collect();
-    assert!(secrets.len() == 1 && secrets[0].ends_with("secret:${AWS::StackName}/channels/*"), "{secrets:?}");
+    let secrets: Vec<_> = secrets
+        .into_iter()
+        .flat_map(texts)
+        .filter(|text| text.contains("secretsmanager"))
+        .collect();
+    assert!(
+        secrets.len() == 1 && secrets[0].ends_with("secret:${AWS::StackName}/channels/*"),
+        "{secrets:?}"
+    );
     let create = role_of(&template, "CreatePrimaOrdersFunction");
     assert!(actions_of(create).iter().all(|action| !action.starts_with("secretsmanager")));
     for action in actions_of(acknowledge) {
-        assert!(!matches!(action, "sqs:ReceiveMessage" | "sqs:DeleteMessage" | "dynamodb:DeleteItem"), "{action}");
+        assert!(
+            !matches!(action, "sqs:ReceiveMessage" | "sqs:DeleteMessage" | "dynamodb:DeleteItem"),
+            "{action}"
+        );
     }
 }
 
@@ -152,15 +194,19 @@ async fn a_message_stays_hidden_for_six_times_its_functions_timeout() {
             let hidden = number(&template, &queue["VisibilityTimeout"]).unwrap();
             let timeout = number(&template, &function["Timeout"]).unwrap();
             assert!(hidden >= 6 * timeout, "{name}: {hidden} s < 6 x {timeout} s");
-            assert_eq!(source["FunctionResponseTypes"], serde_json::json!(["ReportBatchItemFailures"]));
+            assert_eq!(
+                source["FunctionResponseTypes"],
+                serde_json::json!(["ReportBatchItemFailures"])
+            );
             checked += 1;
         }
     }
     assert!(checked > 0);
 }
 
+/// Every queue has a dead-letter queue or is one, and an alarm watches each.
 #[tokio::test]
-async fn every_queue_has_a_dead_letter_queue_or_is_one_and_an_alarm_watches_each() {
+async fn each_queue_has_a_dead_letter_queue_and_an_alarm() {
     let template = template().await;
     let alarms = resources(&template, "AWS::CloudWatch::Alarm");
     let queues = resources(&template, "AWS::SQS::Queue");
@@ -172,27 +218,34 @@ async fn every_queue_has_a_dead_letter_queue_or_is_one_and_an_alarm_watches_each
         if name.ends_with("DeadLetterQueue") {
             assert!(redrive.is_null(), "{name}");
             let watched = alarms.iter().any(|(_, alarm)| {
-                alarm["MetricName"] == "ApproximateNumberOfMessagesVisible" && alarm["Dimensions"].to_string().contains(name.as_str())
+                alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
+                    && alarm["Dimensions"].to_string().contains(name.as_str())
             });
             assert!(watched, "no alarm watches {name}");
         } else {
             let target = redrive["deadLetterTargetArn"]["Fn::GetAtt"][0].as_str();
-            let target = target.or_else(|| redrive["deadLetterTargetArn"]["Fn::GetAtt"].as_str()).unwrap();
+            let target =
+                target.or_else(|| redrive["deadLetterTargetArn"]["Fn::GetAtt"].as_str()).unwrap();
             assert!(template["Resources"][target].is_object(), "{name}");
             assert!(redrive["maxReceiveCount"].as_u64().unwrap() >= 5, "{name}");
         }
-        let refused = resources(&template, "AWS::SQS::QueuePolicy").into_iter().any(|(_, policy)| {
-            policy["Queues"].to_string().contains(&format!("\"{name}\"")) && policy.to_string().contains("aws:SecureTransport")
-        });
+        let refused =
+            resources(&template, "AWS::SQS::QueuePolicy").into_iter().any(|(_, policy)| {
+                policy["Queues"].to_string().contains(&format!("\"{name}\""))
+                    && policy.to_string().contains("aws:SecureTransport")
+            });
         assert!(refused, "{name} takes plain HTTP");
     }
 }
 
+/// Every function keeps its logs for a set time and never repeats a failed run by itself.
 #[tokio::test]
-async fn every_function_keeps_its_logs_for_a_set_time_and_never_repeats_a_failed_run_by_itself() {
+async fn functions_keep_logs_for_a_set_time_and_never_self_retry() {
     let template = template().await;
     for (name, function) in resources(&template, "AWS::Serverless::Function") {
-        let group = function["LoggingConfig"]["LogGroup"]["Ref"].as_str().unwrap_or_else(|| panic!("{name} has no log group"));
+        let group = function["LoggingConfig"]["LogGroup"]["Ref"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{name} has no log group"));
         let group = &template["Resources"][group]["Properties"];
         assert!(number(&template, &group["RetentionInDays"]).is_some(), "{name}");
         for schedule in sources(function, "ScheduleV2") {
@@ -211,7 +264,10 @@ async fn every_table_survives_accidents() {
     for (name, table) in tables {
         assert_eq!(table["BillingMode"], "PAY_PER_REQUEST", "{name}");
         assert_eq!(table["SSESpecification"]["SSEEnabled"], true, "{name}");
-        assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true, "{name}");
+        assert_eq!(
+            table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true,
+            "{name}"
+        );
         assert_eq!(template["Resources"][name]["DeletionPolicy"], "Retain", "{name}");
         assert!(!table["DeletionProtectionEnabled"].is_null(), "{name}");
     }
@@ -222,7 +278,13 @@ async fn every_table_survives_accidents() {
 async fn what_needs_a_person_reaches_the_alerts_topic() {
     let template = template().await;
     let rules = resources(&template, "AWS::Events::Rule");
-    let rule = rules.iter().find(|(_, rule)| rule["EventPattern"]["detail"]["needs_person"] == serde_json::json!([true])).unwrap().1;
+    let rule = rules
+        .iter()
+        .find(|(_, rule)| {
+            rule["EventPattern"]["detail"]["needs_person"] == serde_json::json!([true])
+        })
+        .unwrap()
+        .1;
     assert_eq!(rule["Targets"][0]["Arn"]["Ref"], "AlertsTopic");
     assert!(!template["Resources"]["AlertsTopic"]["Properties"]["KmsMasterKeyId"].is_null());
     for (name, alarm) in resources(&template, "AWS::CloudWatch::Alarm") {
@@ -230,5 +292,8 @@ async fn what_needs_a_person_reaches_the_alerts_topic() {
         assert!(!alarm["TreatMissingData"].is_null(), "{name}");
     }
     let heartbeats = resources(&template, "AWS::CloudWatch::Alarm");
-    assert!(heartbeats.iter().any(|(_, alarm)| alarm["TreatMissingData"] == "breaching"), "silence of the schedule is an alarm");
+    assert!(
+        heartbeats.iter().any(|(_, alarm)| alarm["TreatMissingData"] == "breaching"),
+        "silence of the schedule is an alarm"
+    );
 }

@@ -1,4 +1,5 @@
-//! How a command ends: what it prints, where, and with which exit code; and questions to the person who gave it.
+//! How a command ends: what it prints, where, and with which exit code; and questions to the person
+//! who gave it.
 
 use std::fmt;
 use std::io::{self, BufRead as _, IsTerminal as _, Write};
@@ -28,7 +29,8 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// The answer of a check that found something which needs a person: printed like any answer. Exit code 3.
+/// The answer of a check that found something which needs a person: printed like any answer. Exit
+/// code 3.
 #[derive(Debug)]
 pub(crate) struct Found(pub(crate) String);
 
@@ -58,12 +60,14 @@ pub(crate) fn tell(outcome: Result<String>) -> ExitCode {
     }
 }
 
-/// A reader that has seen enough, such as `head`, closes the pipe: that is no failure of the command.
+/// A reader that has seen enough, such as `head`, closes the pipe: that is no failure of the
+/// command.
 fn write(mut to: impl Write, text: &str) {
     let _closed = writeln!(to, "{}", text.trim_end()).and_then(|()| to.flush());
 }
 
-/// Goes on where the person agrees: by the option `--yes`, or by the answer to a question at a terminal.
+/// Goes on where the person agrees: by the option `--yes`, or by the answer to a question at a
+/// terminal.
 ///
 /// # Errors
 /// [`Refused`]: the person does not agree, or nobody can be asked.
@@ -73,11 +77,15 @@ pub(crate) fn confirm(what: &str, yes: bool) -> Result<()> {
     }
     let mut input = io::stdin().lock();
     if !input.is_terminal() {
-        return Err(Refused::because(format!("{what}\nNobody can be asked here: look at it, then give the command again with --yes.")));
+        return Err(Refused::because(format!(
+            "{what}\nNobody can be asked here: look at it, then give the command again with --yes."
+        )));
     }
     let mut error = io::stderr();
     let mut answer = String::new();
-    let asked = write!(error, "{what}\nGo on? (yes/no) ").and_then(|()| error.flush()).and_then(|()| input.read_line(&mut answer));
+    let asked = write!(error, "{what}\nGo on? (yes/no) ")
+        .and_then(|()| error.flush())
+        .and_then(|()| input.read_line(&mut answer));
     match (asked, answer.trim()) {
         (Ok(_), "y" | "yes") => Ok(()),
         _ => Err(Refused::because("You did not agree.")),
@@ -98,7 +106,10 @@ mod tests {
             code(Err(Found("a code is not listed".to_owned()).into())),
         ];
         assert_eq!(codes, [0, 1, 2, 3].map(|code| format!("{:?}", ExitCode::from(code))));
-        assert_eq!(Refused::because("id: is empty").to_string(), "id: is empty\nNothing was stored.");
+        assert_eq!(
+            Refused::because("id: is empty").to_string(),
+            "id: is empty\nNothing was stored."
+        );
     }
 
     #[test]

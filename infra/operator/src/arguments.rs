@@ -6,9 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Runs the Prima-Mirakl connector: channels and their keys, orders, exceptions.
 ///
-/// It reaches the connector through AWS, with the credentials and region of the usual variables or profile. Which tables
-/// and queues are meant stands in the stack's outputs; each has an option and a variable, so that one file of variables
-/// serves every command of a shell.
+/// It reaches the connector through AWS, with the credentials and region of the usual variables or
+/// profile. Which tables and queues are meant stands in the stack's outputs; each has an option and
+/// a variable, so that one file of variables serves every command of a shell.
 #[derive(Debug, Parser)]
 #[command(name = "prima-mirakl", version, propagate_version = true)]
 pub(crate) struct Arguments {
@@ -81,7 +81,8 @@ pub(crate) enum Command {
     /// A channel's overrides for single SKUs.
     #[command(subcommand)]
     Skus(SkusCommand),
-    /// A channel's dispatch rules: what becomes of short lines, when a part is shipped, when to warn.
+    /// A channel's dispatch rules: what becomes of short lines, when a part is shipped, when to
+    /// warn.
     #[command(subcommand)]
     DispatchRules(DispatchRulesCommand),
     /// A channel's carrier map: from Prima's descriptions to the marketplace's codes.
@@ -107,15 +108,18 @@ pub(crate) enum Command {
     DeadLetters(DeadLettersCommand),
     /// Everything at a glance: orders by stage, queues, whether Prima takes orders.
     Status,
-    /// Tries the deployed stack: tables, queues, bus and functions are there, and can be written, read and sent to.
+    /// Tries the deployed stack: tables, queues, bus and functions are there, and can be written,
+    /// read and sent to.
     ///
-    /// For a new installation, and after changes to permissions. What it writes is marked, stands apart from orders and
-    /// documents, and is removed again. Each thing is told as ok or failed, with the remedy.
+    /// For a new installation, and after changes to permissions. What it writes is marked, stands
+    /// apart from orders and documents, and is removed again. Each thing is told as ok or failed,
+    /// with the remedy.
     Smoke {
         /// The stack's name.
         #[arg(long, default_value = "prima-mirakl")]
         stack: String,
-        /// Also sends an alert, marked as a test, to everybody whom alerts reach: ask whether it arrived.
+        /// Also sends an alert, marked as a test, to everybody whom alerts reach: ask whether it
+        /// arrived.
         #[arg(long)]
         alert: bool,
     },
@@ -240,7 +244,8 @@ pub(crate) enum StockRulesCommand {
 /// `stock`
 #[derive(Debug, Subcommand)]
 pub(crate) enum StockCommand {
-    /// Why a channel shows what it shows of a SKU: every term of it, where it comes from, and since when.
+    /// Why a channel shows what it shows of a SKU: every term of it, where it comes from, and since
+    /// when.
     Explain {
         /// The channel's id.
         channel: String,
@@ -271,8 +276,8 @@ pub(crate) enum StockCommand {
         #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=1440))]
         minutes: u32,
     },
-    /// What buffer would have avoided oversell: the most that was sold, over all channels, within the time that a sale takes to lower
-    /// the other channels' offers.
+    /// What buffer would have avoided oversell: the most that was sold, over all channels, within
+    /// the time that a sale takes to lower the other channels' offers.
     Buffer {
         /// The channel's id.
         channel: String,
@@ -367,7 +372,8 @@ pub(crate) enum CarriersCommand {
         /// The channel's id.
         channel: String,
     },
-    /// Compares the map with the marketplace's list and with what was seen on dispatches, with proposals.
+    /// Compares the map with the marketplace's list and with what was seen on dispatches, with
+    /// proposals.
     Check {
         /// The channel's id.
         channel: String,
@@ -377,7 +383,8 @@ pub(crate) enum CarriersCommand {
 /// `dispatches`
 #[derive(Debug, Subcommand)]
 pub(crate) enum DispatchesCommand {
-    /// Lists everything dispatched in Prima and not shipped in Mirakl: age, time left, payout held back.
+    /// Lists everything dispatched in Prima and not shipped in Mirakl: age, time left, payout held
+    /// back.
     List {
         /// Only this channel's.
         #[arg(long)]
@@ -392,7 +399,8 @@ pub(crate) enum DispatchesCommand {
         #[arg(long, default_value_t = 48)]
         hours: u32,
     },
-    /// Cancels or refunds pieces in Mirakl that will not be sent. Without --send it only shows what it would do.
+    /// Cancels or refunds pieces in Mirakl that will not be sent. Without --send it only shows what
+    /// it would do.
     Settle {
         /// The channel's id.
         channel: String,
@@ -468,7 +476,8 @@ pub(crate) enum ExceptionsCommand {
         /// Mirakl's order id.
         order: String,
     },
-    /// Records that a person settled an order outside the connector. Mirakl and Prima are asked first.
+    /// Records that a person settled an order outside the connector. Mirakl and Prima are asked
+    /// first.
     Settle {
         /// The channel's id.
         channel: String,
@@ -499,7 +508,8 @@ pub(crate) enum ExceptionsCommand {
 /// How a person settled an exception.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Settlement {
-    /// The order is in Prima under its reserved number: the connector looks for it there, and goes on only once it has found it.
+    /// The order is in Prima under its reserved number: the connector looks for it there, and goes
+    /// on only once it has found it.
     Created,
     /// The order is cancelled on both sides.
     Cancelled,
@@ -527,7 +537,9 @@ mod tests {
     use super::*;
 
     fn parsed(line: &str) -> Command {
-        Arguments::try_parse_from(line.split_whitespace()).unwrap_or_else(|problem| panic!("{line}: {problem}")).command
+        Arguments::try_parse_from(line.split_whitespace())
+            .unwrap_or_else(|problem| panic!("{line}: {problem}"))
+            .command
     }
 
     /// The workspace's files under a folder whose names end so, each with its text.
@@ -540,7 +552,10 @@ mod tests {
                 if path.is_dir() {
                     folders.push(path);
                 } else if path.to_string_lossy().ends_with(ending) {
-                    found.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
+                    found.push((
+                        path.display().to_string(),
+                        std::fs::read_to_string(&path).unwrap(),
+                    ));
                 }
             }
         }
@@ -552,28 +567,52 @@ mod tests {
     fn the_commands_of_remedies_are_whole() {
         let order = OrderKey::new("outfitter-uk", "W-1-A");
         for &settled_as in SettledAs::ALL {
-            let Command::Exceptions(ExceptionsCommand::Settle { channel, order: id, outcome, note, force: false }) =
-                parsed(&remedy::settle(&order, settled_as))
+            let Command::Exceptions(ExceptionsCommand::Settle {
+                channel,
+                order: id,
+                outcome,
+                note,
+                force: false,
+            }) = parsed(&remedy::settle(&order, settled_as))
             else {
                 panic!("{settled_as:?}")
             };
-            assert_eq!((channel.as_str(), id.as_str(), note.as_str()), ("outfitter-uk", "W-1-A", "TEXT"));
+            assert_eq!(
+                (channel.as_str(), id.as_str(), note.as_str()),
+                ("outfitter-uk", "W-1-A", "TEXT")
+            );
             assert_eq!(outcome.to_possible_value().unwrap().get_name(), settled_as.name());
         }
         assert_eq!(Settlement::value_variants().len(), SettledAs::ALL.len());
-        assert!(matches!(parsed(&remedy::retry(&order)), Command::Exceptions(ExceptionsCommand::Retry { .. })));
+        assert!(matches!(
+            parsed(&remedy::retry(&order)),
+            Command::Exceptions(ExceptionsCommand::Retry { .. })
+        ));
         for how in [How::Cancel, How::Refund] {
             let command = parsed(&remedy::settle_pieces(&order, how));
-            assert!(matches!(command, Command::Dispatches(DispatchesCommand::Settle { send: false, .. })), "{command:?}");
+            assert!(
+                matches!(
+                    command,
+                    Command::Dispatches(DispatchesCommand::Settle { send: false, .. })
+                ),
+                "{command:?}"
+            );
         }
     }
 
     #[test]
     fn no_remedy_writes_such_a_command_itself() {
-        for (path, text) in ["shared/src", "functions"].into_iter().flat_map(|folder| files(folder, ".rs")) {
+        for (path, text) in
+            ["shared/src", "functions"].into_iter().flat_map(|folder| files(folder, ".rs"))
+        {
             let writes = |command: &str| text.contains(&format!("prima-mirakl {command}"));
-            let its_own = writes("exceptions settle") || writes("exceptions retry") || writes("dispatches settle {");
-            assert!(!its_own || path.ends_with("/remedy.rs"), "{path}: the commands of remedies stand in order/remedy.rs");
+            let its_own = writes("exceptions settle")
+                || writes("exceptions retry")
+                || writes("dispatches settle {");
+            assert!(
+                !its_own || path.ends_with("/remedy.rs"),
+                "{path}: the commands of remedies stand in order/remedy.rs"
+            );
         }
     }
 
@@ -581,7 +620,9 @@ mod tests {
     fn the_documents_name_exceptions_commands_whole() {
         let readme = include_str!("../../../README.md").to_owned();
         let mut seen = 0;
-        for (path, text) in files("docs", ".md").into_iter().chain([("README.md".to_owned(), readme)]) {
+        for (path, text) in
+            files("docs", ".md").into_iter().chain([("README.md".to_owned(), readme)])
+        {
             for line in text.lines() {
                 // A code block's line, or the code spans of a paragraph.
                 let commands: Vec<&str> = match line.strip_prefix("    ") {
@@ -590,8 +631,14 @@ mod tests {
                 };
                 for command in commands {
                     let command = command.trim().trim_start_matches("prima-mirakl ");
-                    if ["settle", "reopen", "retry"].iter().any(|verb| command.starts_with(&format!("exceptions {verb}"))) {
-                        let problem = Arguments::try_parse_from(format!("prima-mirakl {command}").split_whitespace()).err();
+                    if ["settle", "reopen", "retry"]
+                        .iter()
+                        .any(|verb| command.starts_with(&format!("exceptions {verb}")))
+                    {
+                        let problem = Arguments::try_parse_from(
+                            format!("prima-mirakl {command}").split_whitespace(),
+                        )
+                        .err();
                         assert!(problem.is_none(), "{path}: {command}: {problem:?}");
                         seen += 1;
                     }

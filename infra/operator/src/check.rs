@@ -35,15 +35,27 @@ pub(crate) async fn run(connector: &Connector, channel: &str) -> Result<String> 
     let definition = connector.channel(channel).await?;
     let documents = connector.documents()?;
     let keys = connector.mirakl_keys()?;
-    let mut findings = vec![["definition".to_owned(), format!("sound; orders {}", mode(definition.orders)), String::new()]];
+    let mut findings = vec![[
+        "definition".to_owned(),
+        format!("sound; orders {}", mode(definition.orders)),
+        String::new(),
+    ]];
     let [result, remedy] = match keys.key(channel, true).await {
         Ok(_) => ["stored".to_owned(), String::new()],
         Err(problem) => ["missing".to_owned(), problem.to_string()],
     };
     findings.push(["API key".to_owned(), result, remedy]);
     let stored = [
-        ("order rules", DocumentKey::OrderRules(channel.to_owned()), format!("prima-mirakl rules put {channel} FILE")),
-        ("installation", DocumentKey::Installation, "prima-mirakl installation put FILE".to_owned()),
+        (
+            "order rules",
+            DocumentKey::OrderRules(channel.to_owned()),
+            format!("prima-mirakl rules put {channel} FILE"),
+        ),
+        (
+            "installation",
+            DocumentKey::Installation,
+            "prima-mirakl installation put FILE".to_owned(),
+        ),
     ];
     for (what, key, remedy) in stored {
         let [result, remedy] = match documents.stored(&key).await? {
@@ -76,8 +88,14 @@ fn answer(findings: &[Finding]) -> Result<String> {
 /// An operation that a flow needs, and for what.
 type Needed = (&'static str, &'static str);
 
-/// The operations that the channel's flows need; what is off needs none. `ships_in_parts`: none where that is not known.
-fn needed(channel: &Channel, dispatch: &DispatchRules, stock: &StockRules, platform: Option<&Platform>) -> Vec<Needed> {
+/// The operations that the channel's flows need; what is off needs none. `ships_in_parts`: none
+/// where that is not known.
+fn needed(
+    channel: &Channel,
+    dispatch: &DispatchRules,
+    stock: &StockRules,
+    platform: Option<&Platform>,
+) -> Vec<Needed> {
     let is_on = |mode| mode != Mode::Off;
     let mut needed = Vec::new();
     if is_on(channel.orders) {
@@ -85,7 +103,12 @@ fn needed(channel: &Channel, dispatch: &DispatchRules, stock: &StockRules, platf
     }
     if is_on(channel.dispatches) {
         let in_parts = platform.map(|platform| platform.multi_shipment);
-        needed.extend([("OR11", "dispatches"), ("PC01", "dispatches"), ("SH21", "dispatches"), ("SH12", "dispatches")]);
+        needed.extend([
+            ("OR11", "dispatches"),
+            ("PC01", "dispatches"),
+            ("SH21", "dispatches"),
+            ("SH12", "dispatches"),
+        ]);
         if in_parts != Some(true) {
             needed.extend([("OR23", "dispatches"), ("OR24", "dispatches")]);
         }
@@ -111,50 +134,89 @@ fn needed(channel: &Channel, dispatch: &DispatchRules, stock: &StockRules, platf
 }
 
 /// Probes each right that the channel's flows need, without an effect.
-async fn rights(connector: &Connector, channel: &Channel, documents: &Documents) -> Result<Vec<Finding>> {
-    let dispatch: DispatchRules = documents.read(&DocumentKey::DispatchRules(channel.id.clone())).await?.unwrap_or_default();
-    let stock: StockRules = documents.read(&DocumentKey::StockRules(channel.id.clone())).await?.unwrap_or_default();
-    let platform: Option<Platform> = documents.read(&DocumentKey::Platform(channel.id.clone())).await?;
+async fn rights(
+    connector: &Connector,
+    channel: &Channel,
+    documents: &Documents,
+) -> Result<Vec<Finding>> {
+    let dispatch: DispatchRules =
+        documents.read(&DocumentKey::DispatchRules(channel.id.clone())).await?.unwrap_or_default();
+    let stock: StockRules =
+        documents.read(&DocumentKey::StockRules(channel.id.clone())).await?.unwrap_or_default();
+    let platform: Option<Platform> =
+        documents.read(&DocumentKey::Platform(channel.id.clone())).await?;
     // These may be read once a day: what was read lately is not asked again.
-    let is_fresh = platform.as_ref().is_some_and(|platform| platform.read_at >= before(connector.now, DAY));
+    let is_fresh =
+        platform.as_ref().is_some_and(|platform| platform.read_at >= before(connector.now, DAY));
     // Said already: the definition has to be mended first.
-    let Ok(client) = connector.mirakl(connector.mirakl_keys()?, channel) else { return Ok(Vec::new()) };
+    let Ok(client) = connector.mirakl(connector.mirakl_keys()?, channel) else {
+        return Ok(Vec::new());
+    };
     let mut findings = Vec::new();
     for (operation, flow) in needed(channel, &dispatch, &stock, platform.as_ref()) {
-        let probed = if is_fresh && matches!(operation, "PC01" | "SH21" | "SH12") { Probed::There } else { client.probe(operation).await };
+        let probed = if is_fresh && matches!(operation, "PC01" | "SH21" | "SH12") {
+            Probed::There
+        } else {
+            client.probe(operation).await
+        };
         let [result, remedy] = match probed {
             Probed::There => ["there".to_owned(), String::new()],
             Probed::Missing(told) => {
-                let remedy = format!("{}: have the marketplace give it to the key's user", refusal(operation, &told));
+                let remedy = format!(
+                    "{}: have the marketplace give it to the key's user",
+                    refusal(operation, &told)
+                );
                 ["MISSING".to_owned(), remedy]
             }
-            Probed::Unclear(told) => [format!("cannot be told now ({told}): run this again in some minutes"), String::new()],
+            Probed::Unclear(told) => [
+                format!("cannot be told now ({told}): run this again in some minutes"),
+                String::new(),
+            ],
         };
         findings.push([format!("right to {operation} ({flow})"), result, remedy]);
     }
     Ok(findings)
 }
 
-/// Whether the marketplace answers, the key opens the shop, and the platform is set up as the definition believes.
-async fn mirakl(connector: &Connector, channel: &Channel, keys: SecretsManagerKeys) -> Vec<Finding> {
-    let finding = |what: &str, result: String, remedy: &str| [what.to_owned(), result, remedy.to_owned()];
+/// Whether the marketplace answers, the key opens the shop, and the platform is set up as the
+/// definition believes.
+async fn mirakl(
+    connector: &Connector,
+    channel: &Channel,
+    keys: SecretsManagerKeys,
+) -> Vec<Finding> {
+    let finding =
+        |what: &str, result: String, remedy: &str| [what.to_owned(), result, remedy.to_owned()];
     let client = match connector.mirakl(keys, channel) {
         Ok(client) => client,
-        Err(problem) => return vec![finding("Mirakl", problem.to_string(), "mend the channel's definition")],
+        Err(problem) => {
+            return vec![finding("Mirakl", problem.to_string(), "mend the channel's definition")];
+        }
     };
     let mut findings = Vec::new();
     match client.version().await {
         Ok(()) => findings.push(finding("Mirakl (V01)", "answers".to_owned(), "")),
-        Err(problem) => return vec![finding("Mirakl (V01)", problem.to_string(), "check base_url, and that this machine reaches it")],
+        Err(problem) => {
+            return vec![finding(
+                "Mirakl (V01)",
+                problem.to_string(),
+                "check base_url, and that this machine reaches it",
+            )];
+        }
     }
     let mut unread_fields = Vec::new();
     findings.push(match client.account().await {
         Ok(account) => {
             unread_fields.extend(account.unread_fields);
             let state = account.shop_state.unwrap_or_else(|| "unknown".to_owned());
-            let remedy = if state == "OPEN" { "" } else { "the shop is not open: ask the marketplace" };
+            let remedy =
+                if state == "OPEN" { "" } else { "the shop is not open: ask the marketplace" };
             let shop = account.shop_id.map_or_else(|| "?".to_owned(), |id| id.to_string());
-            finding("shop (A01)", format!("{state}, shop {shop}, {}", account.currency_iso_code.unwrap_or_default()), remedy)
+            finding(
+                "shop (A01)",
+                format!("{state}, shop {shop}, {}", account.currency_iso_code.unwrap_or_default()),
+                remedy,
+            )
         }
         Err(problem) => finding(
             "shop (A01)",
@@ -170,9 +232,11 @@ async fn mirakl(connector: &Connector, channel: &Channel, keys: SecretsManagerKe
             let tax = platform.features.order_tax_mode.unwrap_or_else(|| "unknown".to_owned());
             finding("platform (PC01)", format!("acceptance {acceptance}; tax mode {tax}"), "")
         }
-        Err(problem) => {
-            finding("platform (PC01)", format!("{problem}; the key's user may lack ROLE_SHOP_ADMIN, which dispatches need"), "")
-        }
+        Err(problem) => finding(
+            "platform (PC01)",
+            format!("{problem}; the key's user may lack ROLE_SHOP_ADMIN, which dispatches need"),
+            "",
+        ),
     });
     findings.extend(unread_fields.iter().map(|form| {
         let remedy = "it was done without: say the form to the connector's engineer (9: a digit, a: a letter)";
@@ -181,19 +245,30 @@ async fn mirakl(connector: &Connector, channel: &Channel, keys: SecretsManagerKe
     findings
 }
 
-/// Whether Prima's service answers from here, and whether its WSDL agrees with the installation document.
+/// Whether Prima's service answers from here, and whether its WSDL agrees with the installation
+/// document.
 async fn prima(installation: &Installation) -> Finding {
     let what = "Prima (WSDL)".to_owned();
     let client = match installation.prima_client(PrimaCaller::CreatePrimaOrders, SystemClock) {
         Ok(client) => client,
         Err(problems) => {
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-            return [what, problems.join("; "), "mend it: prima-mirakl installation put FILE".to_owned()];
+            return [
+                what,
+                problems.join("; "),
+                "mend it: prima-mirakl installation put FILE".to_owned(),
+            ];
         }
     };
     let text = match client.fetch_wsdl().await {
         Ok(text) => text,
-        Err(problem) => return [what, problem.to_string(), "run this where Prima can be reached, or check prima.endpoint".to_owned()],
+        Err(problem) => {
+            return [
+                what,
+                problem.to_string(),
+                "run this where Prima can be reached, or check prima.endpoint".to_owned(),
+            ];
+        }
     };
     match wsdl::probe(&text) {
         Err(problem) => [what, problem.to_string(), "look at the WSDL by hand".to_owned()],
@@ -204,11 +279,16 @@ async fn prima(installation: &Installation) -> Finding {
                 && proposed.request_part == connection.parts.request
                 && proposed.result_part == connection.parts.result;
             if agrees {
-                let result = std::iter::once("agrees with the installation document".to_owned()).chain(proposed.notes);
+                let result = std::iter::once("agrees with the installation document".to_owned())
+                    .chain(proposed.notes);
                 return [what, result.collect::<Vec<_>>().join("; "), String::new()];
             }
             let proposal = serde_json::to_string(&proposed).unwrap_or_default();
-            [what, "differs from the installation document".to_owned(), format!("the WSDL says: {proposal}")]
+            [
+                what,
+                "differs from the installation document".to_owned(),
+                format!("the WSDL says: {proposal}"),
+            ]
         }
     }
 }
@@ -218,9 +298,12 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
     use super::*;
 
+    /// A check that finds something is told apart from one that does not.
     #[test]
-    fn a_check_that_finds_something_is_told_apart_from_one_that_does_not() {
-        let finding = |result: &str, remedy: &str| ["shop (A01)".to_owned(), result.to_owned(), remedy.to_owned()];
+    fn a_check_with_findings_differs_from_a_clean_one() {
+        let finding = |result: &str, remedy: &str| {
+            ["shop (A01)".to_owned(), result.to_owned(), remedy.to_owned()]
+        };
         assert!(answer(&[finding("OPEN", "")]).unwrap().ends_with("Nothing is to be done."));
         let found = answer(&[finding("OPEN", ""), finding("401", "store a key")]).unwrap_err();
         assert!(found.is::<Found>() && found.to_string().ends_with("To be done: 1."), "{found}");
@@ -234,7 +317,10 @@ mod tests {
         .unwrap();
         let refund = DispatchRules { short_lines: ShortLines::Refund, ..DispatchRules::default() };
         let needs = |channel: &Channel, platform: Option<&Platform>| -> Vec<&str> {
-            needed(channel, &refund, &StockRules::default(), platform).into_iter().map(|(operation, _)| operation).collect()
+            needed(channel, &refund, &StockRules::default(), platform)
+                .into_iter()
+                .map(|(operation, _)| operation)
+                .collect()
         };
         assert_eq!(needs(&channel, None), Vec::<&str>::new());
         channel.orders = Mode::Live;
@@ -243,9 +329,15 @@ mod tests {
         let in_parts = Platform { multi_shipment: true, ..Platform::default() };
         assert_eq!(
             needs(&channel, Some(&in_parts)),
-            ["OR11", "OR21", "OR04", "PC01", "SH21", "SH12", "ST01", "ST11", "OR28", "OF21", "STO01"]
+            [
+                "OR11", "OR21", "OR04", "PC01", "SH21", "SH12", "ST01", "ST11", "OR28", "OF21",
+                "STO01"
+            ]
         );
         assert!(needs(&channel, Some(&Platform::default())).contains(&"OR24"));
-        assert!(["OR24", "ST01"].iter().all(|operation| needs(&channel, None).contains(operation)), "not known: both");
+        assert!(
+            ["OR24", "ST01"].iter().all(|operation| needs(&channel, None).contains(operation)),
+            "not known: both"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The dead-letter queue: exceptions as they are shown there, and messages that no function could work off.
+//! The dead-letter queue: exceptions as they are shown there, and messages that no function could
+//! work off.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,8 @@ use crate::table::{moment_or_dash, table};
 
 /// Messages looked at in one command.
 const LOOKED_AT: usize = 1000;
-/// Seconds for which a message that is looked at is out of others' sight, unless it is put back before.
+/// Seconds for which a message that is looked at is out of others' sight, unless it is put back
+/// before.
 const OUT_OF_SIGHT: i32 = 60;
 
 /// A dead-letter queue.
@@ -23,7 +25,8 @@ pub(crate) struct DeadLetters {
     url: String,
 }
 
-/// What a message says of itself; its content stays out of sight, since it may hold a customer's data.
+/// What a message says of itself; its content stays out of sight, since it may hold a customer's
+/// data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Letter {
     channel: String,
@@ -48,7 +51,9 @@ struct Body {
 
 impl Letter {
     fn is_of(&self, channel: &str, order: &str, there_at: Timestamp) -> bool {
-        self.channel == channel && self.order == order && self.since.is_none_or(|sent| sent <= there_at)
+        self.channel == channel
+            && self.order == order
+            && self.since.is_none_or(|sent| sent <= there_at)
     }
 }
 
@@ -60,18 +65,31 @@ impl DeadLetters {
 
     /// The dispatches'.
     pub(crate) fn of_dispatches(connector: &Connector) -> Result<Self> {
-        Ok(Self { client: Client::new(&connector.config), url: connector.dispatches_dead_letter_queue_url()? })
+        Ok(Self {
+            client: Client::new(&connector.config),
+            url: connector.dispatches_dead_letter_queue_url()?,
+        })
     }
 
-    /// Deletes the messages of an order that were there at a moment: one that came since tells of something new. Answers how
-    /// many there were.
-    pub(crate) async fn remove(&self, channel: &str, order: &str, there_at: Timestamp) -> Result<usize> {
+    /// Deletes the messages of an order that were there at a moment: one that came since tells of
+    /// something new. Answers how many there were.
+    pub(crate) async fn remove(
+        &self,
+        channel: &str,
+        order: &str,
+        there_at: Timestamp,
+    ) -> Result<usize> {
         let letters = self.receive().await?;
-        let (matching, others): (Vec<_>, Vec<_>) = letters.into_iter().partition(|letter| letter.is_of(channel, order, there_at));
+        let (matching, others): (Vec<_>, Vec<_>) =
+            letters.into_iter().partition(|letter| letter.is_of(channel, order, there_at));
         self.put_back(&others).await;
         for letter in &matching {
-            let request = self.client.delete_message().queue_url(&self.url).receipt_handle(&letter.receipt);
-            request.send().await.map_err(|error| anyhow!("a message cannot be deleted: {}", code_of(&error)))?;
+            let request =
+                self.client.delete_message().queue_url(&self.url).receipt_handle(&letter.receipt);
+            request
+                .send()
+                .await
+                .map_err(|error| anyhow!("a message cannot be deleted: {}", code_of(&error)))?;
         }
         Ok(matching.len())
     }
@@ -99,7 +117,12 @@ impl DeadLetters {
                 .wait_time_seconds(1)
                 .send()
                 .await
-                .map_err(|error| anyhow!("the dead-letter queue cannot be read ({}): check --dead-letter-queue-url", code_of(&error)))?;
+                .map_err(|error| {
+                    anyhow!(
+                        "the dead-letter queue cannot be read ({}): check --dead-letter-queue-url",
+                        code_of(&error)
+                    )
+                })?;
             if answer.messages().is_empty() {
                 empty += 1;
             }
@@ -115,7 +138,11 @@ impl DeadLetters {
     /// Shows messages to others again at once. Where that fails they come back by themselves.
     async fn put_back(&self, letters: &[Letter]) {
         for letter in letters {
-            let request = self.client.change_message_visibility().queue_url(&self.url).receipt_handle(&letter.receipt);
+            let request = self
+                .client
+                .change_message_visibility()
+                .queue_url(&self.url)
+                .receipt_handle(&letter.receipt);
             let _ = request.visibility_timeout(0).send().await;
         }
     }
@@ -150,15 +177,23 @@ fn letter(message: &Message) -> Letter {
     let body: Option<Body> = message.body().and_then(|body| serde_json::from_str(body).ok());
     let body = body.map(|body| (Some(body.channel), Some(body.order), body.kind, body.reason));
     let (channel, order, kind, reason) = body.unwrap_or_default();
-    let sent = message.attributes().and_then(|attributes| attributes.get(&MessageSystemAttributeName::SentTimestamp));
+    let sent = message
+        .attributes()
+        .and_then(|attributes| attributes.get(&MessageSystemAttributeName::SentTimestamp));
     let known = channel.is_some();
     let fallback = |value: Option<String>| value.unwrap_or_else(|| "?".to_owned());
     Letter {
         channel: fallback(channel.or_else(|| attribute("channel"))),
         order: fallback(order.or_else(|| attribute("order"))),
-        kind: attribute("kind").or(kind).unwrap_or_else(|| if known { "not-worked-off" } else { "unreadable" }.to_owned()),
-        reason: attribute("reason").or(reason).unwrap_or_else(|| "no function could work it off: see the function's log".to_owned()),
-        since: sent.and_then(|text| text.parse().ok()).and_then(|text| Timestamp::from_millisecond(text).ok()),
+        kind: attribute("kind")
+            .or(kind)
+            .unwrap_or_else(|| if known { "not-worked-off" } else { "unreadable" }.to_owned()),
+        reason: attribute("reason")
+            .or(reason)
+            .unwrap_or_else(|| "no function could work it off: see the function's log".to_owned()),
+        since: sent
+            .and_then(|text| text.parse().ok())
+            .and_then(|text| Timestamp::from_millisecond(text).ok()),
         receipt: message.receipt_handle().unwrap_or_default().to_owned(),
     }
 }
@@ -170,9 +205,16 @@ mod tests {
 
     use super::*;
 
+    /// An exception, an order message and poison are told apart without their content.
     #[test]
-    fn an_exception_an_order_message_and_poison_are_told_apart_without_their_content() {
-        let attribute = |value: &str| MessageAttributeValue::builder().data_type("String").string_value(value).build().unwrap();
+    fn letter_kinds_are_recognised_without_showing_their_content() {
+        let attribute = |value: &str| {
+            MessageAttributeValue::builder()
+                .data_type("String")
+                .string_value(value)
+                .build()
+                .unwrap()
+        };
         let exception = Message::builder()
             .body(r#"{"channel":"c","order":"W-1-A","kind":"unknown-sku","reason":"r","remedy":"m","first_seen":"now"}"#)
             .message_attributes("kind", attribute("unknown-sku"))
@@ -181,13 +223,31 @@ mod tests {
             .receipt_handle("receipt")
             .build();
         let read = letter(&exception);
-        assert_eq!((read.channel.as_str(), read.order.as_str(), read.kind.as_str()), ("c", "W-1-A", "unknown-sku"));
+        assert_eq!(
+            (read.channel.as_str(), read.order.as_str(), read.kind.as_str()),
+            ("c", "W-1-A", "unknown-sku")
+        );
         let sent = read.since.unwrap();
         assert_eq!(sent.as_millisecond(), 1_790_000_000_123);
-        assert!(read.is_of("c", "W-1-A", sent) && !read.is_of("c", "W-1-B", sent) && !read.is_of("d", "W-1-A", sent));
-        assert!(!read.is_of("c", "W-1-A", shared::kit::clock::before(sent, std::time::Duration::from_millis(1))), "it came since");
+        assert!(
+            read.is_of("c", "W-1-A", sent)
+                && !read.is_of("c", "W-1-B", sent)
+                && !read.is_of("d", "W-1-A", sent)
+        );
+        assert!(
+            !read.is_of(
+                "c",
+                "W-1-A",
+                shared::kit::clock::before(sent, std::time::Duration::from_millis(1))
+            ),
+            "it came since"
+        );
 
-        let order = letter(&Message::builder().body(r#"{"channel":"c","order_id":"W-2-A","task":"cancel"}"#).build());
+        let order = letter(
+            &Message::builder()
+                .body(r#"{"channel":"c","order_id":"W-2-A","task":"cancel"}"#)
+                .build(),
+        );
         assert_eq!((order.order.as_str(), order.kind.as_str()), ("W-2-A", "not-worked-off"));
 
         let poison = letter(&Message::builder().body("Jane Doe, 1 High Street").build());

@@ -1,4 +1,5 @@
-//! What the offers of every channel rest on: settings, figures, orders in flight and lists of offers, read at once.
+//! What the offers of every channel rest on: settings, figures, orders in flight and lists of
+//! offers, read at once.
 
 use anyhow::{Result, anyhow};
 use shared::domain::channel::{Channel, Mode};
@@ -22,7 +23,8 @@ pub(crate) struct Everything {
     pub(crate) settings: StockSettings,
     pub(crate) channels: Vec<(Channel, StockPages, Vec<Flight>, Option<OffersList>)>,
     pub(crate) figures: Figures,
-    /// Channels whose documents cannot be used, with what is wrong: nothing is raised anywhere meanwhile.
+    /// Channels whose documents cannot be used, with what is wrong: nothing is raised anywhere
+    /// meanwhile.
     pub(crate) wrong: Vec<(String, String)>,
     /// The channels that are not published to.
     pub(crate) others: Vec<OtherChannel>,
@@ -31,11 +33,14 @@ pub(crate) struct Everything {
 impl Everything {
     pub(crate) async fn read(connector: &Connector) -> Result<Self> {
         let documents = connector.documents()?;
-        let installation: Installation =
-            documents.read(&DocumentKey::Installation).await?.ok_or_else(|| anyhow!("there is no installation document"))?;
+        let installation: Installation = documents
+            .read(&DocumentKey::Installation)
+            .await?
+            .ok_or_else(|| anyhow!("there is no installation document"))?;
         let (store, files) = (connector.store()?, connector.stock_files()?);
         let book = &documents;
-        let (list, unusable) = (StockBook::channels(&book).await?, StockBook::unusable(&book).await?);
+        let (list, unusable) =
+            (StockBook::channels(&book).await?, StockBook::unusable(&book).await?);
         let (mut channels, mut wrong) = (Vec::new(), unusable.clone());
         for channel in list.clone() {
             let pages = match StockBook::pages(&book, &channel.id).await {
@@ -49,20 +54,30 @@ impl Everything {
                 Err(problem) => return Err(anyhow!("{problem}")),
             };
             let flights = store.flights(&channel.id).await?;
-            let offers = files.read(&offers_of(&channel.id)).await?.map(OffersList::decode).transpose();
-            let offers = offers.map_err(|problem| anyhow!("the list of offers of {} cannot be read: {problem}", channel.id))?;
+            let offers =
+                files.read(&offers_of(&channel.id)).await?.map(OffersList::decode).transpose();
+            let offers = offers.map_err(|problem| {
+                anyhow!("the list of offers of {} cannot be read: {problem}", channel.id)
+            })?;
             channels.push((channel, pages, flights, offers));
         }
         let figures = files.read(FIGURES).await?.map(|bytes| Figures::decode(&bytes)).transpose();
-        let figures = figures.map_err(|problem| anyhow!("Prima's figures as kept cannot be read: {problem}"))?.unwrap_or_default();
-        let is_published_to =
-            |id: &str| channels.iter().any(|(channel, ..): &(Channel, _, _, _)| channel.id == id && channel.stock != Mode::Off);
+        let figures = figures
+            .map_err(|problem| anyhow!("Prima's figures as kept cannot be read: {problem}"))?
+            .unwrap_or_default();
+        let is_published_to = |id: &str| {
+            channels.iter().any(|(channel, ..): &(Channel, _, _, _)| {
+                channel.id == id && channel.stock != Mode::Off
+            })
+        };
         let others = other_channels(&store, &book, &list, &unusable, is_published_to).await?;
         Ok(Self { settings: installation.stock, channels, figures, wrong, others })
     }
 
     /// The channels that take part, as `push-stock` has them.
-    pub(crate) fn published_to(&self) -> impl Iterator<Item = &(Channel, StockPages, Vec<Flight>, Option<OffersList>)> {
+    pub(crate) fn published_to(
+        &self,
+    ) -> impl Iterator<Item = &(Channel, StockPages, Vec<Flight>, Option<OffersList>)> {
         self.channels.iter().filter(|(channel, ..)| channel.stock != Mode::Off)
     }
 
@@ -70,10 +85,16 @@ impl Everything {
     pub(crate) fn orders_with(&self, key: SkuKey) -> Vec<(&Flight, u32)> {
         let mut found = Vec::new();
         let others = self.others.iter().map(|other| (&other.skus, &other.flights));
-        for (skus, flights) in self.published_to().map(|(_, pages, flights, _)| (&pages.skus, flights)).chain(others) {
+        for (skus, flights) in
+            self.published_to().map(|(_, pages, flights, _)| (&pages.skus, flights)).chain(others)
+        {
             for flight in flights {
                 let units = units_of(flight, skus, &self.figures, &self.settings);
-                let units: u32 = units.iter().filter(|(_, one, _)| *one == Some(key)).map(|(_, _, units)| units).sum();
+                let units: u32 = units
+                    .iter()
+                    .filter(|(_, one, _)| *one == Some(key))
+                    .map(|(_, _, units)| units)
+                    .sum();
                 if units > 0 {
                     found.push((flight, units));
                 }

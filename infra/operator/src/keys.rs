@@ -17,7 +17,8 @@ use crate::place::Connector;
 /// The longest key that is believed to be one.
 const LONGEST: u64 = 1000;
 
-/// Stores the key that stands on standard input as `channel`'s, once the marketplace has taken it; with `force` in any case.
+/// Stores the key that stands on standard input as `channel`'s, once the marketplace has taken it;
+/// with `force` in any case.
 pub(crate) async fn put(connector: &Connector, channel: &str, force: bool) -> Result<String> {
     let prefix = connector.secret_prefix()?;
     let definition = connector.channel(channel).await?;
@@ -48,24 +49,36 @@ impl ApiKeys for Given {
     }
 }
 
-/// Asks for the shop behind the key (A01): a good key is not to be overwritten by one that opens nothing, or another shop.
+/// Asks for the shop behind the key (A01): a good key is not to be overwritten by one that opens
+/// nothing, or another shop.
 async fn try_key(connector: &Connector, channel: &Channel, key: &str) -> Result<()> {
     let keys = Given(SecretString::from(key.to_owned()));
-    let account = match HttpDirectory::new(keys, SystemClock).client_of(channel.shop(), connector.patience_ends()) {
+    let account = match HttpDirectory::new(keys, SystemClock)
+        .client_of(channel.shop(), connector.patience_ends())
+    {
         Ok(client) => client.account().await,
         Err(problem) => Err(problem),
     };
     let refused = match account {
         Ok(account) => {
-            let Some((wanted, opened)) = channel.shop_id.zip(account.shop_id).filter(|(wanted, opened)| wanted != opened) else {
+            let Some((wanted, opened)) =
+                channel.shop_id.zip(account.shop_id).filter(|(wanted, opened)| wanted != opened)
+            else {
                 return Ok(());
             };
-            format!("the key opens shop {opened}, and the definition of channel {} names shop {wanted}", channel.id)
+            format!(
+                "the key opens shop {opened}, and the definition of channel {} names shop {wanted}",
+                channel.id
+            )
         }
-        Err(problem) if problem.is_key_refused() => format!("the marketplace refuses the key: {problem}"),
+        Err(problem) if problem.is_key_refused() => {
+            format!("the marketplace refuses the key: {problem}")
+        }
         Err(problem) => format!("the key cannot be tried: {problem}"),
     };
-    Err(Refused::because(format!("{refused}. The key that is stored was not touched. To store this one all the same, add --force.")))
+    Err(Refused::because(format!(
+        "{refused}. The key that is stored was not touched. To store this one all the same, add --force."
+    )))
 }
 
 fn read(channel: &str) -> Result<String> {
@@ -77,16 +90,24 @@ fn read(channel: &str) -> Result<String> {
         ));
     }
     let mut text = String::new();
-    input.by_ref().take(LONGEST + 1).read_to_string(&mut text).map_err(|_| anyhow!("standard input is no text: give the key alone"))?;
+    input
+        .by_ref()
+        .take(LONGEST + 1)
+        .read_to_string(&mut text)
+        .map_err(|_| anyhow!("standard input is no text: give the key alone"))?;
     usable(&text).map(str::to_owned)
 }
 
 /// The key in what was read: alone, in one line.
 fn usable(text: &str) -> Result<&str> {
     let key = text.trim();
-    let sound = !key.is_empty() && text.len() as u64 <= LONGEST && key.chars().all(|c| c.is_ascii_graphic());
+    let sound = !key.is_empty()
+        && text.len() as u64 <= LONGEST
+        && key.chars().all(|c| c.is_ascii_graphic());
     // What was given may be a mistyped key: it is not shown.
-    sound.then_some(key).ok_or_else(|| anyhow!("standard input holds no API key: give the key alone, in one line, without quotes"))
+    sound.then_some(key).ok_or_else(|| {
+        anyhow!("standard input holds no API key: give the key alone, in one line, without quotes")
+    })
 }
 
 #[cfg(test)]
@@ -97,7 +118,11 @@ mod tests {
     fn a_key_stands_alone_and_is_never_shown_in_an_error() {
         assert_eq!(usable(" 0f-3a\n").ok(), Some("0f-3a"));
         for wrong in ["", "\n", "one two", "one\ntwo", "k\u{e9}y", &"k".repeat(1001)] {
-            let error = usable(wrong).map(str::to_owned).err().map(|error| error.to_string()).unwrap_or_default();
+            let error = usable(wrong)
+                .map(str::to_owned)
+                .err()
+                .map(|error| error.to_string())
+                .unwrap_or_default();
             assert!(error.starts_with("standard input holds no API key"), "{wrong}");
         }
     }

@@ -1,7 +1,8 @@
-//! The operator command. Each command answers with a text, or with an error that names the thing and the remedy.
+//! The operator command. Each command answers with a text, or with an error that names the thing
+//! and the remedy.
 //!
-//! It ends with 0, with 1 where something failed, with 2 where what was given is not fit for use (nothing was stored then), and with
-//! 3 where a check found something that needs a person.
+//! It ends with 0, with 1 where something failed, with 2 where what was given is not fit for use
+//! (nothing was stored then), and with 3 where a check found something that needs a person.
 
 mod answers;
 mod arguments;

@@ -4,8 +4,8 @@ use anyhow::{Result, anyhow};
 use jiff::Timestamp;
 use shared::aws::store::DynamoDbStore;
 use shared::domain::order::row::{
-    DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, EXCEPTION_UNANNOUNCED, OrderKey, OrderRow, REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING,
-    Stage,
+    DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, EXCEPTION_UNANNOUNCED, OrderKey, OrderRow,
+    REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING, Stage,
 };
 use shared::domain::state::{NumberStore, OrderStore, PollStore, StoreError};
 
@@ -29,7 +29,9 @@ pub(crate) async fn run(connector: &Connector, command: OrdersCommand) -> Result
             let note = format!("adopted by {}", connector.author);
             change(&store, &channel, &order, |row| adopt(row, &note, connector.now)).await?;
             want_full_listing(&store, &channel).await?;
-            Ok(format!("Order {order} of channel {channel} is adopted: the next listing that shows it as paid has it created in Prima."))
+            Ok(format!(
+                "Order {order} of channel {channel} is adopted: the next listing that shows it as paid has it created in Prima."
+            ))
         }
     }
 }
@@ -41,7 +43,11 @@ async fn find(store: &DynamoDbStore, channel: &str, order: &str) -> Result<Order
     }
     if let Some(holder) = store.holder_of(order).await? {
         if holder.channel != channel {
-            return Err(anyhow!("{order} is the number of order {} of channel {}", holder.order_id, holder.channel));
+            return Err(anyhow!(
+                "{order} is the number of order {} of channel {}",
+                holder.order_id,
+                holder.channel
+            ));
         }
         if let Some(row) = store.load_order(&holder).await? {
             return Ok(row);
@@ -97,19 +103,28 @@ pub(crate) async fn want_full_listing(store: &DynamoDbStore, channel: &str) -> R
 fn adopt(row: &mut OrderRow, note: &str, now: Timestamp) -> Result<()> {
     if row.stage != Stage::KeyedByHand {
         let (order, stage) = (&row.key.order_id, row.stage.name());
-        return Err(anyhow!("order {order} is {stage}, not keyed-by-hand: only such orders are adopted"));
+        return Err(anyhow!(
+            "order {order} is {stage}, not keyed-by-hand: only such orders are adopted"
+        ));
     }
     row.listing.adopted = true;
     row.enter(Stage::Firm, now, note);
     Ok(())
 }
 
-async fn list(store: &DynamoDbStore, channel: &str, stage: Option<&str>, limit: usize, now: Timestamp) -> Result<String> {
+async fn list(
+    store: &DynamoDbStore,
+    channel: &str,
+    stage: Option<&str>,
+    limit: usize,
+    now: Timestamp,
+) -> Result<String> {
     let stages = match stage {
         Some(name) => vec![stage_named(name)?],
         None => Stage::ALL.iter().copied().filter(|stage| !is_over(*stage)).collect(),
     };
-    let mut table = table(&["order", "stage", "for", "Prima's number", "Mirakl's state", "latest step"]);
+    let mut table =
+        table(&["order", "stage", "for", "Prima's number", "Mirakl's state", "latest step"]);
     let mut more = Vec::new();
     for stage in stages {
         let mut entries = Vec::new();
@@ -136,7 +151,11 @@ async fn list(store: &DynamoDbStore, channel: &str, stage: Option<&str>, limit: 
     if table.is_empty() {
         return Ok(format!("Channel {channel} has no such orders."));
     }
-    let note = if more.is_empty() { String::new() } else { format!("\nThere may be more in {}: raise --limit.", more.join(", ")) };
+    let note = if more.is_empty() {
+        String::new()
+    } else {
+        format!("\nThere may be more in {}: raise --limit.", more.join(", "))
+    };
     Ok(format!("{table}{note}"))
 }
 
@@ -151,7 +170,9 @@ pub(crate) fn index_states(stage: Stage) -> Vec<&'static str> {
         // Orders that have left may owe their reference as well.
         Stage::Created => vec![REFERENCE_PENDING, stage.name()],
         Stage::Shipped => vec![SHIPPED_REFERENCE_PENDING, stage.name()],
-        Stage::Exception => vec![EXCEPTION_UNANNOUNCED, stage.name(), DISPATCH_UNANNOUNCED, DISPATCH_EXCEPTION],
+        Stage::Exception => {
+            vec![EXCEPTION_UNANNOUNCED, stage.name(), DISPATCH_UNANNOUNCED, DISPATCH_EXCEPTION]
+        }
         other => vec![other.name()],
     }
 }
@@ -176,7 +197,10 @@ fn render(row: &OrderRow, now: Timestamp) -> String {
         fact("reason", exception.reason.clone());
         fact("remedy", exception.remedy.clone());
     }
-    fact("Prima's number", row.creation.order_number.clone().unwrap_or_else(|| "not reserved yet".to_owned()));
+    fact(
+        "Prima's number",
+        row.creation.order_number.clone().unwrap_or_else(|| "not reserved yet".to_owned()),
+    );
     fact("state in Mirakl", row.listing.state.to_string());
     fact("created in Mirakl", moment_or_dash(row.listing.created, now));
     fact("first listed", moment(row.listing.seen_at, now));
@@ -186,7 +210,14 @@ fn render(row: &OrderRow, now: Timestamp) -> String {
     fact("ship by", moment_or_dash(row.listing.shipping_deadline, now));
     if let Some(attempt) = &row.creation.attempt {
         let asked = moment_or_dash(attempt.asked_at, now);
-        fact("NewOrder", format!("sent {} x, latest {}; asked for since: {asked}", attempt.count, moment(attempt.at, now)));
+        fact(
+            "NewOrder",
+            format!(
+                "sent {} x, latest {}; asked for since: {asked}",
+                attempt.count,
+                moment(attempt.at, now)
+            ),
+        );
         if !attempt.unanswered.problem.is_empty() {
             fact("Prima's answer to it", attempt.unanswered.problem.clone());
         }
@@ -203,13 +234,29 @@ fn render(row: &OrderRow, now: Timestamp) -> String {
         fact("looked at again", moment(dispatch.due_at, now));
         for parcel in &dispatch.parcels {
             let told = moment_or_dash(parcel.confirmed_at, now);
-            fact("parcel", format!("{}, {}, number {}; told to Mirakl: {told}", parcel.dispatch, parcel.description(), parcel.consignment));
+            fact(
+                "parcel",
+                format!(
+                    "{}, {}, number {}; told to Mirakl: {told}",
+                    parcel.dispatch,
+                    parcel.description(),
+                    parcel.consignment
+                ),
+            );
         }
         for settlement in &dispatch.settlements {
-            let lines: Vec<String> = settlement.lines.iter().map(|line| format!("{} x {}", line.quantity, line.order_line_id)).collect();
+            let lines: Vec<String> = settlement
+                .lines
+                .iter()
+                .map(|line| format!("{} x {}", line.quantity, line.order_line_id))
+                .collect();
             fact(
                 settlement.how.operation(),
-                format!("{}; known to Mirakl: {}", lines.join(", "), moment_or_dash(settlement.confirmed_at, now)),
+                format!(
+                    "{}; known to Mirakl: {}",
+                    lines.join(", "),
+                    moment_or_dash(settlement.confirmed_at, now)
+                ),
             );
         }
     }
@@ -218,7 +265,11 @@ fn render(row: &OrderRow, now: Timestamp) -> String {
     }
     let mut lines = table(&["line", "SKU", "pieces"]);
     for line in &row.lines {
-        lines.add_row([line.order_line_id.clone(), line.offer_sku.clone(), line.quantity.to_string()]);
+        lines.add_row([
+            line.order_line_id.clone(),
+            line.offer_sku.clone(),
+            line.quantity.to_string(),
+        ]);
     }
     let mut steps = table(&["when", "stage", "why"]);
     for step in &row.history {
@@ -252,9 +303,22 @@ pub(crate) mod tests {
     fn a_row_shows_where_it_stands_why_and_what_to_do() {
         let mut row = row();
         row.creation.order_number = Some("OUT-000123".to_owned());
-        row.fail(ExceptionKind::UnknownSku, "COAT-12 is in no rule", "add an override", "2026-11-20T08:02:00Z".parse().unwrap());
+        row.fail(
+            ExceptionKind::UnknownSku,
+            "COAT-12 is in no rule",
+            "add an override",
+            "2026-11-20T08:02:00Z".parse().unwrap(),
+        );
         let shown = render(&row, now());
-        for expected in ["unknown-sku", "COAT-12 is in no rule", "add an override", "OUT-000123", "58 min 0 s ago", "SHIPPING", "W-1-A-1"] {
+        for expected in [
+            "unknown-sku",
+            "COAT-12 is in no rule",
+            "add an override",
+            "OUT-000123",
+            "58 min 0 s ago",
+            "SHIPPING",
+            "W-1-A-1",
+        ] {
             assert!(shown.contains(expected), "{expected} is missing in\n{shown}");
         }
     }

@@ -41,7 +41,9 @@ impl Connector {
     pub(crate) fn named_author(&self) -> Result<&str> {
         let named = self.author.trim();
         if named.is_empty() || named == NOBODY {
-            return Err(Refused::because("your name is missing: give --author NAME, or set PRIMA_MIRAKL_AUTHOR"));
+            return Err(Refused::because(
+                "your name is missing: give --author NAME, or set PRIMA_MIRAKL_AUTHOR",
+            ));
         }
         Ok(named)
     }
@@ -51,19 +53,39 @@ impl Connector {
         let settings = Settings::of_process();
         let config = operator_config(place.endpoint_url.clone(), &settings).await;
         if config.region().is_none() {
-            return Err(anyhow!("no AWS region is set: set AWS_REGION, or choose a profile with AWS_PROFILE"));
+            return Err(anyhow!(
+                "no AWS region is set: set AWS_REGION, or choose a profile with AWS_PROFILE"
+            ));
         }
-        let author = place.author.clone().or_else(|| settings.optional("USER")).or_else(|| settings.optional("USERNAME"));
+        let author = place
+            .author
+            .clone()
+            .or_else(|| settings.optional("USER"))
+            .or_else(|| settings.optional("USERNAME"));
         let retention = settings.row_retention()?;
-        Ok(Self { config, now, author: author.unwrap_or_else(|| NOBODY.to_owned()), place, retention })
+        Ok(Self {
+            config,
+            now,
+            author: author.unwrap_or_else(|| NOBODY.to_owned()),
+            place,
+            retention,
+        })
     }
 
     /// The orders' rows.
     pub(crate) fn store(&self) -> Result<DynamoDbStore> {
-        let orders = named(self.place.orders_table.as_ref(), "orders-table", settings::ORDERS_TABLE)?;
-        let channels = named(self.place.channels_table.as_ref(), "channels-table", settings::CHANNELS_TABLE)?;
+        let orders =
+            named(self.place.orders_table.as_ref(), "orders-table", settings::ORDERS_TABLE)?;
+        let channels =
+            named(self.place.channels_table.as_ref(), "channels-table", settings::CHANNELS_TABLE)?;
         let stock = named(self.place.stock_table.as_ref(), "stock-table", settings::STOCK_TABLE)?;
-        Ok(DynamoDbStore::new(aws_sdk_dynamodb::Client::new(&self.config), orders, channels, stock, self.retention))
+        Ok(DynamoDbStore::new(
+            aws_sdk_dynamodb::Client::new(&self.config),
+            orders,
+            channels,
+            stock,
+            self.retention,
+        ))
     }
 
     /// The stock's memory.
@@ -76,13 +98,18 @@ impl Connector {
     pub(crate) fn stock_files(&self) -> Result<S3StockFiles> {
         Ok(S3StockFiles::new(
             &self.config,
-            named(self.place.stock_files_bucket.as_ref(), "stock-files-bucket", settings::STOCK_FILES_BUCKET)?,
+            named(
+                self.place.stock_files_bucket.as_ref(),
+                "stock-files-bucket",
+                settings::STOCK_FILES_BUCKET,
+            )?,
         ))
     }
 
     /// The documents.
     pub(crate) fn documents(&self) -> Result<Documents> {
-        let channels = named(self.place.channels_table.as_ref(), "channels-table", settings::CHANNELS_TABLE)?;
+        let channels =
+            named(self.place.channels_table.as_ref(), "channels-table", settings::CHANNELS_TABLE)?;
         let maps = named(self.place.maps_table.as_ref(), "maps-table", settings::MAPS_TABLE)?;
         Ok(Documents::new(aws_sdk_dynamodb::Client::new(&self.config), channels, maps))
     }
@@ -92,11 +119,19 @@ impl Connector {
     }
 
     pub(crate) fn dead_letter_queue_url(&self) -> Result<String> {
-        named(self.place.dead_letter_queue_url.as_ref(), "dead-letter-queue-url", settings::DEAD_LETTER_QUEUE_URL)
+        named(
+            self.place.dead_letter_queue_url.as_ref(),
+            "dead-letter-queue-url",
+            settings::DEAD_LETTER_QUEUE_URL,
+        )
     }
 
     pub(crate) fn dispatches_queue_url(&self) -> Result<String> {
-        named(self.place.dispatches_queue_url.as_ref(), "dispatches-queue-url", settings::DISPATCHES_QUEUE_URL)
+        named(
+            self.place.dispatches_queue_url.as_ref(),
+            "dispatches-queue-url",
+            settings::DISPATCHES_QUEUE_URL,
+        )
     }
 
     pub(crate) fn dispatches_dead_letter_queue_url(&self) -> Result<String> {
@@ -110,11 +145,19 @@ impl Connector {
     /// The dispatches queue.
     pub(crate) fn dispatches_queue(&self) -> Result<SqsQueue> {
         let client = aws_sdk_sqs::Client::new(&self.config);
-        Ok(SqsQueue::new(client, self.dispatches_queue_url()?, self.dispatches_dead_letter_queue_url()?))
+        Ok(SqsQueue::new(
+            client,
+            self.dispatches_queue_url()?,
+            self.dispatches_dead_letter_queue_url()?,
+        ))
     }
 
     pub(crate) fn stock_imports_queue_url(&self) -> Result<String> {
-        named(self.place.stock_imports_queue_url.as_ref(), "stock-imports-queue-url", settings::STOCK_IMPORTS_QUEUE_URL)
+        named(
+            self.place.stock_imports_queue_url.as_ref(),
+            "stock-imports-queue-url",
+            settings::STOCK_IMPORTS_QUEUE_URL,
+        )
     }
 
     pub(crate) fn stock_imports_dead_letter_queue_url(&self) -> Result<String> {
@@ -131,7 +174,10 @@ impl Connector {
 
     /// The marketplaces' API keys.
     pub(crate) fn mirakl_keys(&self) -> Result<SecretsManagerKeys> {
-        Ok(SecretsManagerKeys::new(aws_sdk_secretsmanager::Client::new(&self.config), self.secret_prefix()?))
+        Ok(SecretsManagerKeys::new(
+            aws_sdk_secretsmanager::Client::new(&self.config),
+            self.secret_prefix()?,
+        ))
     }
 
     /// When a command has waited long enough for a marketplace.
@@ -155,13 +201,19 @@ impl Connector {
             return Err(anyhow!("the definition of channel {id} cannot be used: {problem}"));
         }
         let known: Vec<&str> = list.channels.iter().map(|channel| channel.id.as_str()).collect();
-        list.channels.iter().find(|channel| channel.id == id).cloned().ok_or_else(|| unknown_channel(id, &known))
+        list.channels
+            .iter()
+            .find(|channel| channel.id == id)
+            .cloned()
+            .ok_or_else(|| unknown_channel(id, &known))
     }
 }
 
 fn unknown_channel(id: &str, known: &[&str]) -> anyhow::Error {
     match known {
-        [] => anyhow!("there is no channel {id}, nor any other: define one with `prima-mirakl channels put FILE`"),
+        [] => anyhow!(
+            "there is no channel {id}, nor any other: define one with `prima-mirakl channels put FILE`"
+        ),
         known => anyhow!("there is no channel {id}: there is {}", known.join(", ")),
     }
 }
@@ -180,8 +232,14 @@ mod tests {
     #[test]
     fn what_is_missing_is_named_with_where_to_find_it() {
         let error = named(None, "orders-table", "ORDERS_TABLE").unwrap_err().to_string();
-        assert!(error.starts_with("--orders-table is missing: give it, or set ORDERS_TABLE"), "{error}");
+        assert!(
+            error.starts_with("--orders-table is missing: give it, or set ORDERS_TABLE"),
+            "{error}"
+        );
         assert!(named(Some(&" ".to_owned()), "a", "A").is_err());
-        assert_eq!(unknown_channel("c", &["a", "b"]).to_string(), "there is no channel c: there is a, b");
+        assert_eq!(
+            unknown_channel("c", &["a", "b"]).to_string(),
+            "there is no channel c: there is a, b"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What Mirakl and Prima say of an order that a person settles: a settling that they contradict is most likely a mistake.
+//! What Mirakl and Prima say of an order that a person settles: a settling that they contradict is
+//! most likely a mistake.
 
 use anyhow::Result;
 use shared::aws::prima_client::Installed;
@@ -14,14 +15,20 @@ use crate::place::Connector;
 /// An answer of a system; or why there is none.
 type Answer<T> = Result<Option<T>>;
 
-/// What both systems say of one order; `None` where one was not asked, since it cannot know the order.
+/// What both systems say of one order; `None` where one was not asked, since it cannot know the
+/// order.
 pub(crate) struct Seen {
     mirakl: Answer<Order>,
     prima: Option<Answer<PrimaOrderStatus>>,
 }
 
-/// Asks both systems. Prima is asked where the connector may have sent the order there, or somebody says that it is there.
-pub(crate) async fn look(connector: &Connector, row: &OrderRow, outcome: Settlement) -> Result<Seen> {
+/// Asks both systems. Prima is asked where the connector may have sent the order there, or somebody
+/// says that it is there.
+pub(crate) async fn look(
+    connector: &Connector,
+    row: &OrderRow,
+    outcome: Settlement,
+) -> Result<Seen> {
     let channel = connector.channel(&row.key.channel).await?;
     let mirakl = match connector.mirakl(connector.mirakl_keys()?, &channel) {
         Ok(client) => client.order(&row.key.order_id).await,
@@ -37,7 +44,8 @@ pub(crate) async fn look(connector: &Connector, row: &OrderRow, outcome: Settlem
 }
 
 async fn ask_prima(connector: &Connector, number: &str) -> Answer<PrimaOrderStatus> {
-    let (_, client) = Installed::new(PrimaCaller::CreatePrimaOrders).now(&connector.documents()?).await?;
+    let (_, client) =
+        Installed::new(PrimaCaller::CreatePrimaOrders).now(&connector.documents()?).await?;
     Ok(client.until(connector.patience_ends()).order_status(number).await?)
 }
 
@@ -49,7 +57,8 @@ pub(crate) fn contradictions(row: &OrderRow, outcome: Settlement, seen: &Seen) -
         // What it lists no more contradicts nothing.
         Ok(None) => {}
         Ok(Some(order)) => {
-            let is_cancelled = matches!(order.order_state, OrderState::Canceled | OrderState::Refused);
+            let is_cancelled =
+                matches!(order.order_state, OrderState::Canceled | OrderState::Refused);
             let is_over = is_cancelled || order.fully_refunded == Some(true);
             let state = order.order_state.code();
             match outcome {
@@ -57,10 +66,13 @@ pub(crate) fn contradictions(row: &OrderRow, outcome: Settlement, seen: &Seen) -
                     lines.push(format!("Mirakl has the order in {state}, neither cancelled nor refunded: cancel it there first"));
                 }
                 Settlement::Shipped if !order.order_state.is_shipped_or_later() => {
-                    lines.push(format!("Mirakl has the order in {state}, not shipped: ship it there first"));
+                    lines.push(format!(
+                        "Mirakl has the order in {state}, not shipped: ship it there first"
+                    ));
                 }
                 Settlement::Created | Settlement::KeyedByHand if is_cancelled => {
-                    lines.push(format!("Mirakl has the order in {state}: settle it --as cancelled"));
+                    lines
+                        .push(format!("Mirakl has the order in {state}: settle it --as cancelled"));
                 }
                 _ => {}
             }
@@ -71,16 +83,32 @@ pub(crate) fn contradictions(row: &OrderRow, outcome: Settlement, seen: &Seen) -
         (None, _) => {}
         // It is looked for before it counts as created.
         (Some(Err(_)), Settlement::Created) => {}
-        (Some(Err(problem)), _) => lines.push(format!("Prima cannot be asked for {number} from here: {problem}")),
-        (Some(Ok(None)), Settlement::Created) => lines.push(format!("Prima does not know {number}")),
-        // That the goods have left all the same is what the exception says, and nothing in Prima changes it any more.
-        (Some(Ok(Some(PrimaOrderStatus::Dispatched | PrimaOrderStatus::PartDispatched))), Settlement::Cancelled)
-            if row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::CancelledAfterDispatch) => {}
-        (Some(Ok(Some(status))), Settlement::Cancelled) if *status != PrimaOrderStatus::Cancelled => {
+        (Some(Err(problem)), _) => {
+            lines.push(format!("Prima cannot be asked for {number} from here: {problem}"))
+        }
+        (Some(Ok(None)), Settlement::Created) => {
+            lines.push(format!("Prima does not know {number}"))
+        }
+        // That the goods have left all the same is what the exception says, and nothing in Prima
+        // changes it any more.
+        (
+            Some(Ok(Some(PrimaOrderStatus::Dispatched | PrimaOrderStatus::PartDispatched))),
+            Settlement::Cancelled,
+        ) if row
+            .exception
+            .as_ref()
+            .is_some_and(|exception| exception.kind == ExceptionKind::CancelledAfterDispatch) => {}
+        (Some(Ok(Some(status))), Settlement::Cancelled)
+            if *status != PrimaOrderStatus::Cancelled =>
+        {
             lines.push(format!("Prima holds {number}, not cancelled: cancel it there first"));
         }
-        (Some(Ok(Some(status))), Settlement::KeyedByHand) if *status != PrimaOrderStatus::Cancelled => {
-            lines.push(format!("Prima holds {number}, which the connector sent: settle it --as created"));
+        (Some(Ok(Some(status))), Settlement::KeyedByHand)
+            if *status != PrimaOrderStatus::Cancelled =>
+        {
+            lines.push(format!(
+                "Prima holds {number}, which the connector sent: settle it --as created"
+            ));
         }
         (Some(Ok(_)), _) => {}
     }
@@ -93,11 +121,17 @@ mod tests {
     use super::*;
 
     fn order(state: &str, refunded: bool) -> Order {
-        let text = format!(r#"{{"order_id":"W-1-A","order_state":"{state}","fully_refunded":{refunded},"order_lines":[]}}"#);
+        let text = format!(
+            r#"{{"order_id":"W-1-A","order_state":"{state}","fully_refunded":{refunded},"order_lines":[]}}"#
+        );
         serde_json::from_str(&text).unwrap()
     }
 
-    fn against(outcome: Settlement, mirakl: Answer<Order>, prima: Option<Answer<PrimaOrderStatus>>) -> Vec<String> {
+    fn against(
+        outcome: Settlement,
+        mirakl: Answer<Order>,
+        prima: Option<Answer<PrimaOrderStatus>>,
+    ) -> Vec<String> {
         let mut row = crate::orders::tests::row();
         row.creation.order_number = Some("OUT-1".to_owned());
         contradictions(&row, outcome, &Seen { mirakl, prima })
@@ -113,24 +147,50 @@ mod tests {
             (Cancelled, "CLOSED", true, None, ""),
             (Cancelled, "CANCELED", false, open(), "Prima holds OUT-1, not cancelled"),
             (Cancelled, "CANCELED", false, Some(Ok(Some(PrimaOrderStatus::Cancelled))), ""),
-            (Cancelled, "CANCELED", false, Some(Err(anyhow::anyhow!("no route"))), "Prima cannot be asked for OUT-1 from here: no route"),
+            (
+                Cancelled,
+                "CANCELED",
+                false,
+                Some(Err(anyhow::anyhow!("no route"))),
+                "Prima cannot be asked for OUT-1 from here: no route",
+            ),
             (Shipped, "SHIPPING", false, None, "Mirakl has the order in SHIPPING, not shipped"),
             (Shipped, "SHIPPED", false, open(), ""),
             (Created, "SHIPPING", false, Some(Ok(None)), "Prima does not know OUT-1"),
             (Created, "SHIPPING", false, Some(Err(anyhow::anyhow!("no route"))), ""),
-            (Created, "CANCELED", false, open(), "Mirakl has the order in CANCELED: settle it --as cancelled"),
+            (
+                Created,
+                "CANCELED",
+                false,
+                open(),
+                "Mirakl has the order in CANCELED: settle it --as cancelled",
+            ),
             (KeyedByHand, "SHIPPING", false, open(), "Prima holds OUT-1, which the connector sent"),
             (KeyedByHand, "SHIPPING", false, None, ""),
         ] {
             let lines = against(outcome, Ok(Some(order(state, refunded))), prima);
-            let fits = if expected.is_empty() { lines.is_empty() } else { lines.len() == 1 && lines[0].starts_with(expected) };
+            let fits = if expected.is_empty() {
+                lines.is_empty()
+            } else {
+                lines.len() == 1 && lines[0].starts_with(expected)
+            };
             assert!(fits, "{outcome:?} of {state}: {lines:?}");
         }
         let mut row = crate::orders::tests::row();
         row.fail(ExceptionKind::CancelledAfterDispatch, "why", "what", crate::orders::tests::now());
-        let left = Seen { mirakl: Ok(Some(order("CANCELED", false))), prima: Some(Ok(Some(PrimaOrderStatus::Dispatched))) };
-        assert_eq!(contradictions(&row, Cancelled, &left), Vec::<String>::new(), "it left, and was cancelled");
-        assert_eq!(against(Shipped, Err(anyhow::anyhow!("no answer")), None), ["Mirakl cannot be asked: no answer"]);
+        let left = Seen {
+            mirakl: Ok(Some(order("CANCELED", false))),
+            prima: Some(Ok(Some(PrimaOrderStatus::Dispatched))),
+        };
+        assert_eq!(
+            contradictions(&row, Cancelled, &left),
+            Vec::<String>::new(),
+            "it left, and was cancelled"
+        );
+        assert_eq!(
+            against(Shipped, Err(anyhow::anyhow!("no answer")), None),
+            ["Mirakl cannot be asked: no answer"]
+        );
         assert_eq!(against(Cancelled, Ok(None), None), Vec::<String>::new());
     }
 }

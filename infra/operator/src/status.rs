@@ -29,8 +29,14 @@ pub(crate) async fn show(connector: &Connector) -> Result<String> {
         channels.add_row(channel_row(channel, &poll, &of_dispatch, connector.now));
         for &stage in Stage::ALL {
             if let Some((count, oldest)) = counted(&store, &channel.id, stage).await? {
-                let oldest = oldest.map_or_else(|| "-".to_owned(), |since| age(since, connector.now));
-                orders.add_row([channel.id.clone(), stage.name().to_owned(), count.to_string(), oldest]);
+                let oldest =
+                    oldest.map_or_else(|| "-".to_owned(), |since| age(since, connector.now));
+                orders.add_row([
+                    channel.id.clone(),
+                    stage.name().to_owned(),
+                    count.to_string(),
+                    oldest,
+                ]);
             }
         }
     }
@@ -52,29 +58,48 @@ pub(crate) async fn show(connector: &Connector) -> Result<String> {
     let intake = store.load_intake().await?;
     let slots = store.load_slots().await?;
     let orders = if orders.is_empty() { "No orders yet.".to_owned() } else { orders.to_string() };
-    Ok(format!("{channels}\n{orders}\n{queues}\n{}\n{}", intake_line(&intake, connector.now), slots_line(&slots, connector.now)))
+    Ok(format!(
+        "{channels}\n{orders}\n{queues}\n{}\n{}",
+        intake_line(&intake, connector.now),
+        slots_line(&slots, connector.now)
+    ))
 }
 
 /// How many orders are in a stage, and since when the oldest is; `None` for no orders.
-async fn counted(store: &DynamoDbStore, channel: &str, stage: Stage) -> Result<Option<(usize, Option<Timestamp>)>> {
+async fn counted(
+    store: &DynamoDbStore,
+    channel: &str,
+    stage: Stage,
+) -> Result<Option<(usize, Option<Timestamp>)>> {
     let mut count = 0;
     let mut oldest: Option<Timestamp> = None;
     for state in index_states(stage) {
         count += store.count_in(channel, state).await?;
-        // Orders that are looked at when they are due stand in the index by that moment, not by their age.
+        // Orders that are looked at when they are due stand in the index by that moment, not by
+        // their age.
         if stage.is_in_prima() {
             continue;
         }
-        let first = store.index_entries(channel, state, None, 1).await?.first().map(|(_, since)| *since);
+        let first =
+            store.index_entries(channel, state, None, 1).await?.first().map(|(_, since)| *since);
         oldest = oldest.into_iter().chain(first).min();
     }
     Ok((count > 0).then_some((count, oldest)))
 }
 
-fn channel_row(channel: &Channel, poll: &PollState, of_dispatch: &RefusedRights, now: Timestamp) -> [String; 5] {
-    let ago = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), |at| format!("{} ago", age(at, now)));
+fn channel_row(
+    channel: &Channel,
+    poll: &PollState,
+    of_dispatch: &RefusedRights,
+    now: Timestamp,
+) -> [String; 5] {
+    let ago = |at: Option<Timestamp>| {
+        at.map_or_else(|| "never".to_owned(), |at| format!("{} ago", age(at, now)))
+    };
     let mut remarks = Vec::new();
-    for right in poll.refused.iter().chain(of_dispatch.iter().filter(|right| right.channel == channel.id)) {
+    for right in
+        poll.refused.iter().chain(of_dispatch.iter().filter(|right| right.channel == channel.id))
+    {
         let (operation, since) = (&right.operation, age(right.since, now));
         remarks.push(match right.trouble {
             Trouble::Right => {
@@ -87,7 +112,13 @@ fn channel_row(channel: &Channel, poll: &PollState, of_dispatch: &RefusedRights,
     if poll.full_wanted {
         remarks.push("the next listing looks at all open orders".to_owned());
     }
-    [channel.id.clone(), mode(channel.orders).to_owned(), ago(poll.listed_at), ago(poll.watermark), remarks.join("; ")]
+    [
+        channel.id.clone(),
+        mode(channel.orders).to_owned(),
+        ago(poll.listed_at),
+        ago(poll.watermark),
+        remarks.join("; "),
+    ]
 }
 
 fn intake_line(intake: &PrimaIntake, now: Timestamp) -> String {
@@ -105,7 +136,9 @@ fn intake_line(intake: &PrimaIntake, now: Timestamp) -> String {
     match (intake.is_closed(), lines.is_empty()) {
         (_, true) => "Prima takes orders.".to_owned(),
         (false, false) => format!("Prima takes orders.\n{}", lines.join("\n")),
-        (true, false) => format!("Prima takes no orders now: firm orders wait.\n{}", lines.join("\n")),
+        (true, false) => {
+            format!("Prima takes no orders now: firm orders wait.\n{}", lines.join("\n"))
+        }
     }
 }
 
@@ -118,7 +151,9 @@ fn slots_line(slots: &PrimaSlots, now: Timestamp) -> String {
         .map(|lease| format!("{} ({})", lease.caller.function(), lease.calls))
         .collect();
     let leased = if leases.is_empty() { "nobody calls it".to_owned() } else { leases.join(", ") };
-    let waiting = slots.waiting.iter().map(|(caller, waiting)| format!("; {} waits for {}", caller.function(), age(waiting.since, now)));
+    let waiting = slots.waiting.iter().map(|(caller, waiting)| {
+        format!("; {} waits for {}", caller.function(), age(waiting.since, now))
+    });
     format!("Calls of Prima: {leased}{}", waiting.collect::<String>())
 }
 
@@ -130,10 +165,18 @@ async fn depths(connector: &Connector, name: &str, url: &str) -> Result<[String;
         QueueAttributeName::ApproximateNumberOfMessagesDelayed,
     ];
     let client = aws_sdk_sqs::Client::new(&connector.config);
-    let request = client.get_queue_attributes().queue_url(url).set_attribute_names(Some(wanted.to_vec()));
-    let answer =
-        request.send().await.map_err(|error| anyhow!("the queue of {name} cannot be asked ({}): check its URL", code_of(&error)))?;
-    Ok(wanted.map(|name| answer.attributes().and_then(|found| found.get(&name)).cloned().unwrap_or_else(|| "-".to_owned())))
+    let request =
+        client.get_queue_attributes().queue_url(url).set_attribute_names(Some(wanted.to_vec()));
+    let answer = request.send().await.map_err(|error| {
+        anyhow!("the queue of {name} cannot be asked ({}): check its URL", code_of(&error))
+    })?;
+    Ok(wanted.map(|name| {
+        answer
+            .attributes()
+            .and_then(|found| found.get(&name))
+            .cloned()
+            .unwrap_or_else(|| "-".to_owned())
+    }))
 }
 
 #[cfg(test)]
@@ -161,17 +204,31 @@ mod tests {
             ..OperationIntake::default()
         };
         closed.operations.insert("NewOrder".to_owned(), failed);
-        closed.operations.insert("OrderStatus".to_owned(), OperationIntake { failures: 1, ..OperationIntake::default() });
+        closed.operations.insert(
+            "OrderStatus".to_owned(),
+            OperationIntake { failures: 1, ..OperationIntake::default() },
+        );
         let line = intake_line(&closed, now);
-        assert!(line.starts_with("Prima takes no orders now") && line.contains("OrderStatus: no answer lately (1"), "{line}");
-        assert!(line.contains("NewOrder: no answer since 10 min 0 s") && line.contains("in 30 s"), "{line}");
+        assert!(
+            line.starts_with("Prima takes no orders now")
+                && line.contains("OrderStatus: no answer lately (1"),
+            "{line}"
+        );
+        assert!(
+            line.contains("NewOrder: no answer since 10 min 0 s") && line.contains("in 30 s"),
+            "{line}"
+        );
 
         let channel: Channel = serde_json::from_str(
             r#"{"id":"c","base_url":"https://c.mirakl.net","take_over_from":"2026-11-01T00:00:00Z","acceptance_window_minutes":60}"#,
         )
         .unwrap();
         let mut poll = PollState { listed_at: earlier, ..PollState::default() };
-        poll.refused.refuse("c", &MiraklError::refused("OR21", 403, None, "Forbidden"), before(now, Duration::from_secs(600)));
+        poll.refused.refuse(
+            "c",
+            &MiraklError::refused("OR21", 403, None, "Forbidden"),
+            before(now, Duration::from_secs(600)),
+        );
         let row = channel_row(&channel, &poll, &RefusedRights::default(), now);
         assert_eq!(row[..4], ["c", "off", "10 min 0 s ago", "never"]);
         for words in ["OR21", "10 min 0 s", "ROLE_PARTNER_ORDER_ACCEPT", "prima-mirakl check c"] {

@@ -53,7 +53,10 @@ pub(crate) async fn run(connector: &Connector, command: StockCommand) -> Result<
         }
         StockCommand::AllowZeroes { channel, minutes } => {
             let until = after(connector.now, Duration::from_secs(60 * u64::from(minutes)));
-            change(connector, &channel, |memory| (memory.zeroes_allowed_until, memory.joint.pending) = (Some(until), true)).await?;
+            change(connector, &channel, |memory| {
+                (memory.zeroes_allowed_until, memory.joint.pending) = (Some(until), true)
+            })
+            .await?;
             Ok(format!("Until {until:.0} any number of offers of {channel} may go to zero."))
         }
         StockCommand::Buffer { channel, sku } => buffer(connector, &channel, sku.as_deref()).await,
@@ -61,7 +64,11 @@ pub(crate) async fn run(connector: &Connector, command: StockCommand) -> Result<
 }
 
 /// Changes what a channel's pushes remember, as it stands.
-async fn change(connector: &Connector, channel: &str, change: impl Fn(&mut PushMemory)) -> Result<()> {
+async fn change(
+    connector: &Connector,
+    channel: &str,
+    change: impl Fn(&mut PushMemory),
+) -> Result<()> {
     let channel = connector.channel(channel).await?.id;
     let ledger = connector.ledger()?;
     let record = StockRecord::Push(&channel);
@@ -91,8 +98,14 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
     let ledger = connector.ledger()?;
     let stored = ledger.load(&channel.id).await?;
     let (memory, _) = ledger.load_record::<PushMemory>(StockRecord::Push(&channel.id)).await?;
-    let Some((_, pages, _, offers)) = everything.channels.iter().find(|(one, ..)| one.id == channel.id) else {
-        let wrong = everything.wrong.iter().find(|(id, _)| *id == channel.id).map(|(_, problem)| problem.as_str());
+    let Some((_, pages, _, offers)) =
+        everything.channels.iter().find(|(one, ..)| one.id == channel.id)
+    else {
+        let wrong = everything
+            .wrong
+            .iter()
+            .find(|(id, _)| *id == channel.id)
+            .map(|(_, problem)| problem.as_str());
         return Err(anyhow!(
             "nothing is published on {}: {}",
             channel.id,
@@ -105,15 +118,32 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
         let stored = ledger.load(&one.id).await?;
         let (memory, _) = ledger.load_record::<PushMemory>(StockRecord::Push(&one.id)).await?;
         let seen_until = seen_until(&store, one).await?;
-        let outstanding =
-            outstanding(&files, &one.id, &memory.imports, SeenUntil { before: memory.run.seen_until, now: seen_until }, connector.now)
-                .await;
+        let outstanding = outstanding(
+            &files,
+            &one.id,
+            &memory.imports,
+            SeenUntil { before: memory.run.seen_until, now: seen_until },
+            connector.now,
+        )
+        .await;
         kept.push(Kept { stored, memory, outstanding, seen_until });
     }
-    let snapshots: Vec<ChannelSnapshot<'_>> = everything.published_to().zip(&kept).map(|(one, kept)| snapshot(one, kept)).collect();
-    let availability = availability(&everything.figures, &everything.settings, &snapshots, &everything.others, connector.now);
-    let sales_channel =
-        SalesChannel { id: &channel.id, rules: &pages.rules, skus: &pages.skus, ledger: stored.ledger(), sold_elsewhere: None };
+    let snapshots: Vec<ChannelSnapshot<'_>> =
+        everything.published_to().zip(&kept).map(|(one, kept)| snapshot(one, kept)).collect();
+    let availability = availability(
+        &everything.figures,
+        &everything.settings,
+        &snapshots,
+        &everything.others,
+        connector.now,
+    );
+    let sales_channel = SalesChannel {
+        id: &channel.id,
+        rules: &pages.rules,
+        skus: &pages.skus,
+        ledger: stored.ledger(),
+        sold_elsewhere: None,
+    };
     let no_sku = |problem: SkuProblem| {
         anyhow!(
             "the SKU {sku} names no Prima SKU ({}): nothing is published of it. Add an override (prima-mirakl skus put {} FILE), or \
@@ -126,12 +156,20 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
     let view = availability.view(&sales_channel, sku).map_err(no_sku)?;
     // What keeps it from being raised, as publishing looks at it.
     let mut others = Vec::new();
-    for other in snapshots.iter().filter(|other| other.channel.id != channel.id && other.channel.stock == Mode::Live) {
-        for sku in
-            other.offers.iter().flat_map(|offers| offers.skus()).filter(|sku| other.skus.read(sku).is_ok_and(|sku| sku.key() == view.key))
+    for other in snapshots
+        .iter()
+        .filter(|other| other.channel.id != channel.id && other.channel.stock == Mode::Live)
+    {
+        for sku in other
+            .offers
+            .iter()
+            .flat_map(|offers| offers.skus())
+            .filter(|sku| other.skus.read(sku).is_ok_and(|sku| sku.key() == view.key))
         {
             let view = availability.view(&other.sales_channel(), sku);
-            if view.is_ok_and(|view| shared::domain::stock::offer::may_show_too_much(view.wanted, view.shown)) {
+            if view.is_ok_and(|view| {
+                shared::domain::stock::offer::may_show_too_much(view.wanted, view.shown)
+            }) {
                 others.push(format!("{} ({sku}) may show too much", other.channel.id));
             }
         }
@@ -139,7 +177,12 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
             others.push(format!("the list of offers of {} is not at hand", other.channel.id));
         }
     }
-    others.extend(everything.wrong.iter().map(|(id, problem)| format!("the documents of {id} cannot be used: {problem}")));
+    others.extend(
+        everything
+            .wrong
+            .iter()
+            .map(|(id, problem)| format!("the documents of {id} cannot be used: {problem}")),
+    );
     let facts = Facts {
         channel: &channel,
         offer_sku: sku,
@@ -177,27 +220,52 @@ fn render(view: &OfferView<'_>, facts: &Facts<'_>) -> String {
         terms.add_row([term.to_owned(), value, source]);
     };
     row("offer", facts.offer_sku.to_owned(), listed(facts));
-    row("Prima's SKU", shown_sku(&facts.prima_sku), "the order rules' patterns, or an override".to_owned());
+    row(
+        "Prima's SKU",
+        shown_sku(&facts.prima_sku),
+        "the order rules' patterns, or an override".to_owned(),
+    );
     let (free, source) = figure(view.known, now);
     row("free in Prima", free, format!("{source}; {}", basis(facts.settings)));
-    let orders: Vec<String> = facts.orders.iter().take(NAMED).map(|(flight, units)| order(flight, *units, now)).collect();
+    let orders: Vec<String> =
+        facts.orders.iter().take(NAMED).map(|(flight, units)| order(flight, *units, now)).collect();
     let more = facts.orders.len().saturating_sub(NAMED);
     let more = if more > 0 { format!("\nand {more} more orders") } else { String::new() };
     row(
         "in flight",
         format!("- {}", view.in_flight),
-        if orders.is_empty() { "no order".to_owned() } else { format!("{}{more}", orders.join("\n")) },
+        if orders.is_empty() {
+            "no order".to_owned()
+        } else {
+            format!("{}{more}", orders.join("\n"))
+        },
     );
-    row("share", format!("x {} %", view.limits.share_percent.value), rule(&view.limits.share_percent));
+    row(
+        "share",
+        format!("x {} %", view.limits.share_percent.value),
+        rule(&view.limits.share_percent),
+    );
     row("buffer", format!("- {}", view.limits.buffer.value), rule(&view.limits.buffer));
-    row("cap", view.limits.cap.value.map_or_else(|| "none".to_owned(), |cap| cap.to_string()), rule(&view.limits.cap));
-    row("excluded", if view.limits.excluded.value { "yes" } else { "no" }.to_owned(), rule(&view.limits.excluded));
+    row(
+        "cap",
+        view.limits.cap.value.map_or_else(|| "none".to_owned(), |cap| cap.to_string()),
+        rule(&view.limits.cap),
+    );
+    row(
+        "excluded",
+        if view.limits.excluded.value { "yes" } else { "no" }.to_owned(),
+        rule(&view.limits.excluded),
+    );
     if facts.settings.last_units > 0 {
         let here = if view.offers_last_units { "here" } else { "elsewhere" };
         row(
             "last units",
             here.to_owned(),
-            format!("stock.last_units {} on {}", facts.settings.last_units, facts.settings.last_units_on.join(", ")),
+            format!(
+                "stock.last_units {} on {}",
+                facts.settings.last_units,
+                facts.settings.last_units_on.join(", ")
+            ),
         );
     }
     let (value, source) = last_pieces(facts);
@@ -223,16 +291,23 @@ fn last_pieces(facts: &Facts<'_>) -> (String, String) {
     };
     let Some(Divided { quota, threshold, burst, channels }) = &facts.division else {
         let why = "more are free than the channels can sell before they are corrected, or no other channel offers it";
-        let why = if settings.last_pieces == LastPieces::Copy { "each channel shows all" } else { why };
+        let why =
+            if settings.last_pieces == LastPieces::Copy { "each channel shows all" } else { why };
         return ("all".to_owned(), format!("stock.last_pieces: {rule}, {by}; {why}"));
     };
     let value = match quota {
         Quota::Stays => "what it shows".to_owned(),
         Quota::Share(share) => share.to_string(),
     };
-    let shown: Vec<String> = channels.iter().map(|(channel, shown)| format!("{shown} on {channel}")).collect();
-    let why = format!("at or under {threshold} free pieces, of which {burst} may be sold before a correction has its effect");
-    (value, format!("stock.last_pieces: {rule} {why}; {by}. May still be sold: {}", shown.join(", ")))
+    let shown: Vec<String> =
+        channels.iter().map(|(channel, shown)| format!("{shown} on {channel}")).collect();
+    let why = format!(
+        "at or under {threshold} free pieces, of which {burst} may be sold before a correction has its effect"
+    );
+    (
+        value,
+        format!("stock.last_pieces: {rule} {why}; {by}. May still be sold: {}", shown.join(", ")),
+    )
 }
 
 fn snapshot<'a>(
@@ -253,26 +328,48 @@ fn snapshot<'a>(
 }
 
 fn listed(facts: &Facts<'_>) -> String {
-    let listed_at = facts.memory.run.offers.listed_at.map_or_else(|| "never".to_owned(), |at| moment(at, facts.now));
+    let listed_at = facts
+        .memory
+        .run
+        .offers
+        .listed_at
+        .map_or_else(|| "never".to_owned(), |at| moment(at, facts.now));
     match facts.is_listed {
         Some(true) => format!("in the list of offers of {listed_at}"),
-        Some(false) => format!("NOT in the list of offers of {listed_at}: nothing is published of it"),
+        Some(false) => {
+            format!("NOT in the list of offers of {listed_at}: nothing is published of it")
+        }
         None => "there is no list of offers yet: nothing is published".to_owned(),
     }
 }
 
 fn shown_sku(sku: &PrimaSku) -> String {
-    let codes: Vec<&str> = sku.matrix_codes.iter().map(String::as_str).filter(|code| !code.is_empty()).collect();
-    if codes.is_empty() { sku.product.clone() } else { format!("{} ({})", sku.product, codes.join(", ")) }
+    let codes: Vec<&str> =
+        sku.matrix_codes.iter().map(String::as_str).filter(|code| !code.is_empty()).collect();
+    if codes.is_empty() {
+        sku.product.clone()
+    } else {
+        format!("{} ({})", sku.product, codes.join(", "))
+    }
 }
 
 fn figure(known: Known, now: Timestamp) -> (String, String) {
     match known {
-        Known::Figure { free, asked_at } => (free.to_string(), format!("asked for {}", moment(asked_at, now))),
-        Known::Absent { free: u32::MAX, readings } => ("-".to_owned(), format!("{readings} complete readings lack it")),
-        Known::Absent { free, readings } => (free.to_string(), format!("{readings} complete readings have lacked it since")),
-        Known::Unusable { last: Some(free) } => (free.to_string(), "the last usable figure; the latest cannot be used".to_owned()),
-        Known::Unusable { last: None } => ("-".to_owned(), "answered without a usable figure".to_owned()),
+        Known::Figure { free, asked_at } => {
+            (free.to_string(), format!("asked for {}", moment(asked_at, now)))
+        }
+        Known::Absent { free: u32::MAX, readings } => {
+            ("-".to_owned(), format!("{readings} complete readings lack it"))
+        }
+        Known::Absent { free, readings } => {
+            (free.to_string(), format!("{readings} complete readings have lacked it since"))
+        }
+        Known::Unusable { last: Some(free) } => {
+            (free.to_string(), "the last usable figure; the latest cannot be used".to_owned())
+        }
+        Known::Unusable { last: None } => {
+            ("-".to_owned(), "answered without a usable figure".to_owned())
+        }
         Known::Never => ("-".to_owned(), "no reading has had this SKU".to_owned()),
     }
 }
@@ -299,7 +396,12 @@ fn order(flight: &Flight, units: u32, now: Timestamp) -> String {
             None => format!("in Prima since {at:.0}"),
         },
     };
-    format!("{units} on {} {} ({state}; seen {} ago)", flight.key.channel, flight.key.order_id, age(flight.seen_at, now))
+    format!(
+        "{units} on {} {} ({state}; seen {} ago)",
+        flight.key.channel,
+        flight.key.order_id,
+        age(flight.seen_at, now)
+    )
 }
 
 fn rule<T>(sourced: &Sourced<'_, T>) -> String {
@@ -327,11 +429,19 @@ fn wanted(wanted: Wanted) -> String {
 fn why(why: Why, settings: &StockSettings) -> String {
     match why {
         Why::Fresh => "the figure is fresh".to_owned(),
-        Why::Ageing => format!("the figure is older than {} minutes: it lowers and does not raise", settings.raise_within_minutes),
+        Why::Ageing => format!(
+            "the figure is older than {} minutes: it lowers and does not raise",
+            settings.raise_within_minutes
+        ),
         Why::Silent => {
-            format!("Prima has been silent for more than {} minutes: the channel's outage rule holds", settings.silent_after_minutes)
+            format!(
+                "Prima has been silent for more than {} minutes: the channel's outage rule holds",
+                settings.silent_after_minutes
+            )
         }
-        Why::Gone => format!("{} complete readings or more lack it: it is gone", settings.absent_readings),
+        Why::Gone => {
+            format!("{} complete readings or more lack it: it is gone", settings.absent_readings)
+        }
         Why::Missing => "complete readings lack it: it is not raised".to_owned(),
         Why::Unusable => "Prima's figure cannot be used: it is not raised".to_owned(),
         Why::NeverSeen => "Prima has never answered it".to_owned(),
@@ -363,7 +473,9 @@ fn shown_source(shown: Shown) -> String {
 
 /// What is published next, or what it waits for.
 fn next(view: &OfferView<'_>, facts: &Facts<'_>) -> String {
-    let Some(quantity) = to_publish(view.wanted, view.shown, true) else { return "nothing differs".to_owned() };
+    let Some(quantity) = to_publish(view.wanted, view.shown, true) else {
+        return "nothing differs".to_owned();
+    };
     let raises = to_publish(view.wanted, view.shown, false).is_none();
     let mut waits = Vec::new();
     if facts.channel.stock != Mode::Live {
@@ -376,21 +488,37 @@ fn next(view: &OfferView<'_>, facts: &Facts<'_>) -> String {
         waits.push("it is not in the list of offers".to_owned());
     }
     if let Some(import) = &facts.memory.imports.under_way {
-        waits.push(format!("an import of {} lines is under way since {}", import.lines, moment(import.begun_at, facts.now)));
+        waits.push(format!(
+            "an import of {} lines is under way since {}",
+            import.lines,
+            moment(import.begun_at, facts.now)
+        ));
     }
     if facts.memory.imports.is_refused(facts.offer_sku, quantity, facts.now) {
-        let reason = facts.memory.imports.refused.iter().find(|one| one.offer_sku == facts.offer_sku).map(|one| one.reason.as_str());
+        let reason = facts
+            .memory
+            .imports
+            .refused
+            .iter()
+            .find(|one| one.offer_sku == facts.offer_sku)
+            .map(|one| one.reason.as_str());
         waits.push(format!("Mirakl refused this quantity lately: {}", reason.unwrap_or_default()));
     }
     if raises && !facts.others_too_high.is_empty() {
         waits.extend(facts.others_too_high.iter().cloned());
     }
     if quantity == 0
-        && facts.memory.run.exceptions.iter().any(|one| one.kind == shared::domain::stock::exceptions::StockExceptionKind::ZeroesHeld)
+        && facts.memory.run.exceptions.iter().any(|one| {
+            one.kind == shared::domain::stock::exceptions::StockExceptionKind::ZeroesHeld
+        })
     {
         waits.push("many offers would go to zero at once: see stock status".to_owned());
     }
-    if waits.is_empty() { format!("{quantity}, with the next push") } else { format!("{quantity}; waits: {}", waits.join("; ")) }
+    if waits.is_empty() {
+        format!("{quantity}, with the next push")
+    } else {
+        format!("{quantity}; waits: {}", waits.join("; "))
+    }
 }
 
 async fn status(connector: &Connector, only: Option<&str>) -> Result<String> {
@@ -411,17 +539,33 @@ async fn status(connector: &Connector, only: Option<&str>) -> Result<String> {
         "import under way",
         "sold last hour",
     ]);
-    let mut totals = table(&["channel", "pushes", "lines published", "lines in error", "imports failed", "offers listed", "drifted"]);
+    let mut totals = table(&[
+        "channel",
+        "pushes",
+        "lines published",
+        "lines in error",
+        "imports failed",
+        "offers listed",
+        "drifted",
+    ]);
     let mut exceptions = Vec::new();
     for channel in list.iter().filter(|channel| only.is_none_or(|only| only == channel.id)) {
         let (memory, _) = ledger.load_record::<PushMemory>(StockRecord::Push(&channel.id)).await?;
         let now = connector.now;
         let latest = &memory.run.latest;
-        let decided = latest.at.map_or_else(|| "-".to_owned(), |at| format!("{} ({} ago)", latest.decision, age(at, now)));
+        let decided = latest.at.map_or_else(
+            || "-".to_owned(),
+            |at| format!("{} ({} ago)", latest.decision, age(at, now)),
+        );
         let import = memory.imports.under_way.as_ref().map_or_else(
             || "-".to_owned(),
             |import| {
-                format!("{}: {} lines, {}", import.import_id.as_deref().unwrap_or("being sent"), import.lines, age(import.begun_at, now))
+                format!(
+                    "{}: {} lines, {}",
+                    import.import_id.as_deref().unwrap_or("being sent"),
+                    import.lines,
+                    age(import.begun_at, now)
+                )
             },
         );
         channels.add_row([
@@ -449,7 +593,11 @@ async fn status(connector: &Connector, only: Option<&str>) -> Result<String> {
     }
     let (memory, _) = ledger.load_record::<StockMemory>(StockRecord::Installation).await?;
     exceptions.extend(memory.exceptions.iter().cloned().map(|one| ("all".to_owned(), one)));
-    Ok(format!("{channels}\n{totals}\n{}\n{}", prima_line(&memory, connector.now), told(&exceptions, connector.now)))
+    Ok(format!(
+        "{channels}\n{totals}\n{}\n{}",
+        prima_line(&memory, connector.now),
+        told(&exceptions, connector.now)
+    ))
 }
 
 fn prima_line(memory: &StockMemory, now: Timestamp) -> String {
@@ -473,7 +621,13 @@ fn told(exceptions: &[(String, StockException)], now: Timestamp) -> String {
     let mut shown = table(&["channel", "kind", "reason", "remedy", "for"]);
     for (channel, exception) in exceptions {
         let kind = exception.kind.name().to_owned();
-        shown.add_row([channel.clone(), kind, exception.reason.clone(), exception.remedy.clone(), age(exception.first_seen, now)]);
+        shown.add_row([
+            channel.clone(),
+            kind,
+            exception.reason.clone(),
+            exception.remedy.clone(),
+            age(exception.first_seen, now),
+        ]);
     }
     shown.to_string()
 }
@@ -481,10 +635,15 @@ fn told(exceptions: &[(String, StockException)], now: Timestamp) -> String {
 async fn buffer(connector: &Connector, channel: &str, only: Option<&str>) -> Result<String> {
     let channel = connector.channel(channel).await?;
     let everything = Everything::read(connector).await?;
-    let Some((_, pages, _, _)) = everything.channels.iter().find(|(one, ..)| one.id == channel.id) else {
-        return Err(anyhow!("the documents of {} cannot be used, or were taken away just now", channel.id));
+    let Some((_, pages, _, _)) = everything.channels.iter().find(|(one, ..)| one.id == channel.id)
+    else {
+        return Err(anyhow!(
+            "the documents of {} cannot be used, or were taken away just now",
+            channel.id
+        ));
     };
-    // From a sale to the lowering of this channel's offer: it is listed, a run notices it, a push is due, Mirakl imports it.
+    // From a sale to the lowering of this channel's offer: it is listed, a run notices it, a push
+    // is due, Mirakl imports it.
     let minute = Duration::from_secs(60);
     let terms = [
         ("listing of orders", minute * channel.listing_interval_minutes),
@@ -497,7 +656,8 @@ async fn buffer(connector: &Connector, channel: &str, only: Option<&str>) -> Res
     let window: Duration = terms.iter().map(|(_, took)| *took).sum();
     let mut sales: BTreeMap<String, Vec<(Timestamp, u32)>> = BTreeMap::new();
     let wanted = only.map(|sku| pages.skus.read(sku).map(|sku| sku.key())).transpose();
-    let wanted = wanted.map_err(|problem| anyhow!("the SKU names no Prima SKU ({})", problem.name()))?;
+    let wanted =
+        wanted.map_err(|problem| anyhow!("the SKU names no Prima SKU ({})", problem.name()))?;
     for (_, pages, flights, _) in &everything.channels {
         for flight in flights {
             for line in flight.lines.iter().filter(|line| line.units > 0) {
@@ -520,8 +680,14 @@ async fn buffer(connector: &Connector, channel: &str, only: Option<&str>) -> Res
     Ok(render_buffer(&channel.id, &terms, window, &advised))
 }
 
-fn render_buffer(channel: &str, terms: &[(&str, Duration)], window: Duration, advised: &[(String, u32, u32)]) -> String {
-    let each: Vec<String> = terms.iter().map(|(name, took)| format!("{name} {} min", took.as_secs() / 60)).collect();
+fn render_buffer(
+    channel: &str,
+    terms: &[(&str, Duration)],
+    window: Duration,
+    advised: &[(String, u32, u32)],
+) -> String {
+    let each: Vec<String> =
+        terms.iter().map(|(name, took)| format!("{name} {} min", took.as_secs() / 60)).collect();
     let minutes = window.as_secs() / 60;
     let bound = format!(
         "A sale elsewhere lowers an offer on {channel} within {minutes} min ({}). What is sold in that time, over all channels, can be sold \
@@ -529,9 +695,15 @@ fn render_buffer(channel: &str, terms: &[(&str, Duration)], window: Duration, ad
         each.join(" + ")
     );
     if advised.is_empty() {
-        return format!("{bound}\nNo sale is remembered: orders are for two days after they have left.");
+        return format!(
+            "{bound}\nNo sale is remembered: orders are for two days after they have left."
+        );
     }
-    let mut shown = table(&["Prima's SKU", "units remembered", &format!("most within {minutes} min: the buffer")]);
+    let mut shown = table(&[
+        "Prima's SKU",
+        "units remembered",
+        &format!("most within {minutes} min: the buffer"),
+    ]);
     for (sku, units, most) in advised {
         shown.add_row([sku.clone(), units.to_string(), most.to_string()]);
     }
@@ -554,8 +726,9 @@ mod tests {
         Timestamp::from_second(1_790_000_000 + 60 * minute).unwrap()
     }
 
+    /// An explanation names every term, its source and what it waits for.
     #[test]
-    fn an_explanation_names_every_term_its_source_and_what_it_waits_for() {
+    fn an_explanation_gives_each_term_with_source_and_wait() {
         let channel: Channel = serde_json::from_str(
             r#"{"id":"uk","base_url":"https://a.b","stock":"live","take_over_from":"2026-11-01T00:00:00Z","acceptance_window_minutes":60}"#,
         )
@@ -565,9 +738,19 @@ mod tests {
         )
         .unwrap();
         let settings = StockSettings::default();
-        let (figures, ledger, skus) = (Figures::default(), Ledger::default(), SkuReader::new(&SkuRules::default(), Default::default()));
+        let (figures, ledger, skus) = (
+            Figures::default(),
+            Ledger::default(),
+            SkuReader::new(&SkuRules::default(), Default::default()),
+        );
         let availability = availability(&figures, &settings, &[], &[], at(9));
-        let sales_channel = SalesChannel { id: "uk", rules: &rules, skus: &skus, ledger: &ledger, sold_elsewhere: None };
+        let sales_channel = SalesChannel {
+            id: "uk",
+            rules: &rules,
+            skus: &skus,
+            ledger: &ledger,
+            sold_elsewhere: None,
+        };
         let view = availability.view(&sales_channel, "W1-NAV-10").unwrap();
         let view = OfferView {
             wanted: Wanted::Exactly(3),
@@ -576,9 +759,18 @@ mod tests {
             known: Known::Figure { free: 5, asked_at: at(7) },
             ..view
         };
-        let import =
-            ImportUnderWay { mark: "m".into(), import_id: None, kind: ImportKind::Stock, begun_at: at(8), lines: 4, ask_at: at(9) };
-        let memory = PushMemory { imports: ImportMemory { under_way: Some(import), ..ImportMemory::default() }, ..PushMemory::default() };
+        let import = ImportUnderWay {
+            mark: "m".into(),
+            import_id: None,
+            kind: ImportKind::Stock,
+            begun_at: at(8),
+            lines: 4,
+            ask_at: at(9),
+        };
+        let memory = PushMemory {
+            imports: ImportMemory { under_way: Some(import), ..ImportMemory::default() },
+            ..PushMemory::default()
+        };
         let facts = Facts {
             channel: &channel,
             offer_sku: "W1-NAV-10",
@@ -611,7 +803,8 @@ mod tests {
     #[test]
     fn the_bound_is_said_in_words_and_numbers() {
         let terms = [("listing", Duration::from_secs(60)), ("import", Duration::from_secs(120))];
-        let text = render_buffer("uk", &terms, Duration::from_secs(180), &[("W1 (NAV)".into(), 9, 4)]);
+        let text =
+            render_buffer("uk", &terms, Duration::from_secs(180), &[("W1 (NAV)".into(), 9, 4)]);
         assert!(text.starts_with("A sale elsewhere lowers an offer on uk within 3 min (listing 1 min + import 2 min)."), "{text}");
         assert!(text.contains("most within 3 min") && text.contains("W1 (NAV)"));
     }

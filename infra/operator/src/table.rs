@@ -6,7 +6,9 @@ use jiff::Timestamp;
 /// A table with these headings, as wide as the terminal.
 pub(crate) fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_style(comfy_table::presets::UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(headings);
     table
 }
@@ -21,7 +23,8 @@ pub(crate) fn age(since: Timestamp, now: Timestamp) -> String {
 }
 
 fn span(seconds: i64) -> String {
-    let (days, hours, minutes, rest) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    let (days, hours, minutes, rest) =
+        (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{rest} s"),
         (0, 0, _) => format!("{minutes} min {rest} s"),
@@ -51,7 +54,13 @@ mod tests {
     fn ages_read_as_people_say_them() {
         let now = Timestamp::from_second(1_790_000_000).unwrap();
         let at = |seconds: i64| Timestamp::from_second(1_790_000_000 - seconds).unwrap();
-        for (seconds, expected) in [(5, "5 s"), (725, "12 min 5 s"), (7_380, "2 h 3 min"), (273_600, "3 d 4 h"), (-60, "in 1 min 0 s")] {
+        for (seconds, expected) in [
+            (5, "5 s"),
+            (725, "12 min 5 s"),
+            (7_380, "2 h 3 min"),
+            (273_600, "3 d 4 h"),
+            (-60, "in 1 min 0 s"),
+        ] {
             assert_eq!(age(at(seconds), now), expected);
         }
         assert_eq!(moment(at(5), now), "2026-09-21T14:13:15Z (5 s ago)");

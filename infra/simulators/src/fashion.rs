@@ -39,7 +39,11 @@ pub fn catalogue(seed: u64, size: usize) -> Vec<CatalogueSku> {
         let first = rng.random_range(0..COLOURS.len());
         for colour in COLOURS.iter().cycle().skip(first).take(colours) {
             for size_code in SIZES {
-                skus.push(CatalogueSku { product: format!("{letter}{number}"), colour: (*colour).to_owned(), size: size_code.to_owned() });
+                skus.push(CatalogueSku {
+                    product: format!("{letter}{number}"),
+                    colour: (*colour).to_owned(),
+                    size: size_code.to_owned(),
+                });
             }
         }
     }
@@ -79,7 +83,16 @@ type Names = ([&'static str; 8], [&'static str; 8], [&'static str; 7], [&'static
 
 const BRITISH: Names = (
     ["Amelia", "Oliver", "Zoë", "Siân", "Mohammed", "Priya", "Jack", "Ellen-Mary"],
-    ["O'Neill", "Smith", "Llewellyn-Jones", "Khan", "Brontë", "Mac & Sons", "Featherstonehaugh", "Li"],
+    [
+        "O'Neill",
+        "Smith",
+        "Llewellyn-Jones",
+        "Khan",
+        "Brontë",
+        "Mac & Sons",
+        "Featherstonehaugh",
+        "Li",
+    ],
     [
         "Hawthorn Close",
         "St Mary's Road",
@@ -106,13 +119,19 @@ const EUROPEAN: Names = (
     ["Montpellier", "Köln", "Łódź", "Århus", "Málaga", "Liège"],
 );
 
-const COMPANIES: [&str; 4] =
-    ["Häberle & Sons Ltd", "Ateliers Réunis \"Chic\" S.à r.l.", "O'Malley <Interiors> plc", "Łódź Design Sp. z o.o."];
+const COMPANIES: [&str; 4] = [
+    "Häberle & Sons Ltd",
+    "Ateliers Réunis \"Chic\" S.à r.l.",
+    "O'Malley <Interiors> plc",
+    "Łódź Design Sp. z o.o.",
+];
 
 /// A customer of a British or a continental shop.
 pub fn person(rng: &mut impl Rng, british: bool) -> Person {
     let (firsts, lasts, streets, towns) = if british { BRITISH } else { EUROPEAN };
-    let pick = |rng: &mut dyn FnMut(usize) -> usize, list: &[&str]| list.get(rng(list.len())).copied().unwrap_or_default().to_owned();
+    let pick = |rng: &mut dyn FnMut(usize) -> usize, list: &[&str]| {
+        list.get(rng(list.len())).copied().unwrap_or_default().to_owned()
+    };
     let mut index = |length: usize| rng.random_range(0..length);
     let first = pick(&mut index, &firsts);
     let last = pick(&mut index, &lasts);
@@ -121,7 +140,10 @@ pub fn person(rng: &mut impl Rng, british: bool) -> Person {
     let (country, country_label) = if british {
         ("GBR", "United Kingdom")
     } else {
-        [("FRA", "France (métropolitaine)"), ("DEU", "Deutschland"), ("POL", "Polska")].get(index(3)).copied().unwrap_or(("FRA", "France"))
+        [("FRA", "France (métropolitaine)"), ("DEU", "Deutschland"), ("POL", "Polska")]
+            .get(index(3))
+            .copied()
+            .unwrap_or(("FRA", "France"))
     };
     Person {
         title: [None, Some("Mrs"), Some("Mr")].get(index(3)).copied().flatten(),
@@ -130,10 +152,18 @@ pub fn person(rng: &mut impl Rng, british: bool) -> Person {
         company: (index(12) == 0).then(|| pick(&mut index, &COMPANIES)),
         street,
         street_2: (index(4) == 0).then(|| format!("Flat {}", index(40) + 1)),
-        post_code: if british { format!("LS{} {}AB", index(28) + 1, index(9)) } else { format!("{:05}", index(89_999) + 10_000) },
+        post_code: if british {
+            format!("LS{} {}AB", index(28) + 1, index(9))
+        } else {
+            format!("{:05}", index(89_999) + 10_000)
+        },
         town,
         country,
         country_label,
-        phone: if british { format!("07700 9{:05}", index(100_000)) } else { format!("+33 6 {:08}", index(100_000_000)) },
+        phone: if british {
+            format!("07700 9{:05}", index(100_000))
+        } else {
+            format!("+33 6 {:08}", index(100_000_000))
+        },
     }
 }

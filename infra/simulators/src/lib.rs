@@ -1,5 +1,5 @@
-//! Stateful simulators of the two systems that the connector joins. They keep state, refuse what the real ones refuse, and
-//! misbehave on demand.
+//! Stateful simulators of the two systems that the connector joins. They keep state, refuse what
+//! the real ones refuse, and misbehave on demand.
 #![recursion_limit = "256"]
 
 pub mod fashion;

@@ -1,7 +1,8 @@
 //! How a simulated system misbehaves: slow answers, refusals, broken connections, lost answers.
 //!
-//! A [`Plan`] says what may happen and how often; [`Misbehaviour`] rolls the dice for one call at a time. The same
-//! seed and the same order of calls give the same faults, so that a failed test can be repeated.
+//! A [`Plan`] says what may happen and how often; [`Misbehaviour`] rolls the dice for one call at a
+//! time. The same seed and the same order of calls give the same faults, so that a failed test can
+//! be repeated.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -67,8 +68,8 @@ pub enum Fault {
         /// The HTTP status, 500 to 599.
         status: u16,
     },
-    /// A SOAP fault with this message and the request's id, over HTTP 500, without effect: with a chance of 1 and no end, what
-    /// Prima does again and again. Mirakl has none, and answers 500.
+    /// A SOAP fault with this message and the request's id, over HTTP 500, without effect: with a
+    /// chance of 1 and no end, what Prima does again and again. Mirakl has none, and answers 500.
     SoapFault {
         /// `errorMessage`.
         message: String,
@@ -148,7 +149,8 @@ impl Misbehaviour {
     pub fn latency(&self) -> Duration {
         let mut dice = self.dice();
         let [least, most] = dice.plan.latency_ms;
-        let milliseconds = if most > least { dice.generator.random_range(least..=most) } else { least };
+        let milliseconds =
+            if most > least { dice.generator.random_range(least..=most) } else { least };
         Duration::from_millis(milliseconds)
     }
 
@@ -199,7 +201,8 @@ impl Misbehaviour {
     }
 }
 
-/// A response that never arrives: its body fails before the first byte, so the server closes the connection.
+/// A response that never arrives: its body fails before the first byte, so the server closes the
+/// connection.
 #[must_use]
 pub fn broken() -> Response {
     Response::new(Body::from_stream(stream::once(async { Err::<Bytes, _>(connection_broken()) })))
@@ -215,7 +218,8 @@ pub fn cut(body: Bytes, status: StatusCode, content_type: &str) -> Response {
             match step {
                 0 => Some((Ok(half), 1)),
                 1 => {
-                    // Let the server send what it has; an error in the same turn would discard the half as well.
+                    // Let the server send what it has; an error in the same turn would discard the
+                    // half as well.
                     tokio::time::sleep(Duration::from_millis(5)).await;
                     Some((Err(connection_broken()), 2))
                 }
@@ -233,7 +237,10 @@ pub fn cut(body: Bytes, status: StatusCode, content_type: &str) -> Response {
 }
 
 fn connection_broken() -> std::io::Error {
-    std::io::Error::new(std::io::ErrorKind::ConnectionReset, "the simulated system broke the connection")
+    std::io::Error::new(
+        std::io::ErrorKind::ConnectionReset,
+        "the simulated system broke the connection",
+    )
 }
 
 #[cfg(test)]
@@ -242,7 +249,13 @@ mod tests {
     use super::*;
 
     fn rule(operation: Option<&str>, chance: f64, remaining: Option<u32>) -> Rule {
-        Rule { operation: operation.map(str::to_owned), about: None, fault: Fault::LostAnswer, chance, remaining }
+        Rule {
+            operation: operation.map(str::to_owned),
+            about: None,
+            fault: Fault::LostAnswer,
+            chance,
+            remaining,
+        }
     }
 
     #[test]
@@ -269,13 +282,18 @@ mod tests {
         assert_eq!(misbehaviour.count_by_kind(), BTreeMap::from([("lost_answer".to_owned(), 2)]));
     }
 
+    /// A rule about an order befalls each call about it and no other.
     #[test]
-    fn a_rule_about_an_order_befalls_each_call_about_it_and_no_other() {
-        let rules = vec![Rule { about: Some("A-1".to_owned()), ..rule(Some("NewOrder"), 1.0, None) }];
+    fn a_rule_about_one_order_hits_all_its_calls_and_no_others() {
+        let rules =
+            vec![Rule { about: Some("A-1".to_owned()), ..rule(Some("NewOrder"), 1.0, None) }];
         let misbehaviour = Misbehaviour::new(Plan { rules, ..Plan::default() });
         let about = |text: &str| [text.to_owned()];
         for _call in 0..100 {
-            assert_eq!(misbehaviour.decide_about("NewOrder", &about("A-1")), Some(Fault::LostAnswer));
+            assert_eq!(
+                misbehaviour.decide_about("NewOrder", &about("A-1")),
+                Some(Fault::LostAnswer)
+            );
             assert_eq!(misbehaviour.decide_about("NewOrder", &about("A-2")), None);
             assert_eq!(misbehaviour.decide_about("OrderStatus", &about("A-1")), None);
         }

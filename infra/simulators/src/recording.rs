@@ -51,7 +51,11 @@ impl Recorder {
             .iter()
             .map(|(name, value)| json!({"name": name, "value": if name == "authorization" { "redacted" } else { value }}))
             .collect();
-        let mime = exchange.headers.iter().find(|(name, _)| name == "content-type").map_or("", |(_, value)| value.as_str());
+        let mime = exchange
+            .headers
+            .iter()
+            .find(|(name, _)| name == "content-type")
+            .map_or("", |(_, value)| value.as_str());
         let mut entry = json!({
             "startedDateTime": exchange.at.to_string(),
             "request": {"method": exchange.method, "url": exchange.url, "headers": headers},

@@ -22,13 +22,14 @@ pub fn workspace() -> PathBuf {
 /// Cargo's target directory.
 #[must_use]
 pub fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), |directory| workspace().join(directory))
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| workspace().join("target"), |directory| workspace().join(directory))
 }
 
 /// Runs cargo in the workspace and returns what it printed on its standard output.
 ///
-/// On a terminal cargo draws its own progress bar. Elsewhere a line says every few seconds how many crates are compiled;
-/// warnings and errors are passed on.
+/// On a terminal cargo draws its own progress bar. Elsewhere a line says every few seconds how many
+/// crates are compiled; warnings and errors are passed on.
 ///
 /// # Errors
 /// Cargo cannot be run, or has failed: its own words stand above.
@@ -38,7 +39,10 @@ pub fn run<S: AsRef<OsStr>>(arguments: &[S]) -> io::Result<String> {
     let piped = !io::stderr().is_terminal();
     if piped {
         // Its progress bar, though nobody would see it: the numbers in it are read below.
-        command.env("CARGO_TERM_PROGRESS_WHEN", "always").env("CARGO_TERM_PROGRESS_WIDTH", "160").stderr(Stdio::piped());
+        command
+            .env("CARGO_TERM_PROGRESS_WHEN", "always")
+            .env("CARGO_TERM_PROGRESS_WIDTH", "160")
+            .stderr(Stdio::piped());
     }
     let mut cargo = command.spawn()?;
     let stdout = cargo.stdout.take().map(|mut stdout| {
@@ -87,7 +91,9 @@ fn read_lines(mut source: impl Read, mut hand_on: impl FnMut(String) -> bool) {
         for &byte in &buffer[..length] {
             if byte != b'\n' && byte != b'\r' {
                 line.push(byte);
-            } else if !line.is_empty() && !hand_on(String::from_utf8_lossy(&std::mem::take(&mut line)).into_owned()) {
+            } else if !line.is_empty()
+                && !hand_on(String::from_utf8_lossy(&std::mem::take(&mut line)).into_owned())
+            {
                 return;
             }
         }
@@ -112,13 +118,29 @@ impl Line {
     fn of(line: &str) -> Self {
         let plain = without_escapes(line);
         let words = plain.trim();
-        if let Some((_, rest)) = words.strip_prefix("Building [").and_then(|bar| bar.split_once(']')) {
+        if let Some((_, rest)) =
+            words.strip_prefix("Building [").and_then(|bar| bar.split_once(']'))
+        {
             let (numbers, crates) = rest.split_once(':').unwrap_or((rest, ""));
             let Some((done, all)) = numbers.trim().split_once('/') else { return Self::Routine };
-            let now = if crates.is_empty() { String::new() } else { format!("; now{}", crates.trim_end_matches('.')) };
+            let now = if crates.is_empty() {
+                String::new()
+            } else {
+                format!("; now{}", crates.trim_end_matches('.'))
+            };
             return Self::Progress(format!("{done} of {all} crates compiled{now}"));
         }
-        let routine = ["Compiling ", "Checking ", "Download", "Fetch", "Updating ", "Executable ", "Locking ", "Adding ", "Finished "];
+        let routine = [
+            "Compiling ",
+            "Checking ",
+            "Download",
+            "Fetch",
+            "Updating ",
+            "Executable ",
+            "Locking ",
+            "Adding ",
+            "Finished ",
+        ];
         if words.is_empty() || routine.iter().any(|beginning| words.starts_with(beginning)) {
             return Self::Routine;
         }
@@ -177,7 +199,11 @@ mod tests {
             Line::Progress("430 of 431 crates compiled; now shared(test)".to_owned())
         );
         assert_eq!(Line::of("   Compiling serde v1.0.229"), Line::Routine);
-        for other in ["error[E0308]: mismatched types", "    Blocking waiting for file lock on build directory", "  --> a.rs:1:2"] {
+        for other in [
+            "error[E0308]: mismatched types",
+            "    Blocking waiting for file lock on build directory",
+            "  --> a.rs:1:2",
+        ] {
             assert_eq!(Line::of(other), Line::Other, "{other}");
         }
     }

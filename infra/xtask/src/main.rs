@@ -11,7 +11,8 @@ use std::process::{Command, ExitCode};
 
 use xtask::{cargo, test_all};
 
-/// Processor minutes of a first build of what the demo needs: an estimate from [`TEST_BUILD`], of which the tests themselves are a third.
+/// Processor minutes of a first build of what the demo needs: an estimate from [`TEST_BUILD`], of
+/// which the tests themselves are a third.
 const DEMO_BUILD: u64 = 13;
 /// Processor minutes of a first build of everything that the tests need, measured.
 const TEST_BUILD: u64 = 19;
@@ -20,7 +21,8 @@ const TEST_RUN: u64 = 10;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (task, rest) = arguments.split_first().map_or(("", &[][..]), |(task, rest)| (task.as_str(), rest));
+    let (task, rest) =
+        arguments.split_first().map_or(("", &[][..]), |(task, rest)| (task.as_str(), rest));
     // `cargo demo -- --seed 7` and `cargo demo --seed 7` are the same.
     let rest = rest.strip_prefix(&["--".to_owned()]).unwrap_or(rest);
     let done = match task {
@@ -42,7 +44,9 @@ fn main() -> ExitCode {
 fn announce(what: &str, processor_minutes: u64) {
     let processors = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
     let minutes = processor_minutes.div_ceil(processors).max(4);
-    println!("Building {what}: about {minutes} minutes the first time on {processors} processors, seconds when nothing has changed");
+    println!(
+        "Building {what}: about {minutes} minutes the first time on {processors} processors, seconds when nothing has changed"
+    );
 }
 
 /// Builds the demo with everything it runs, and becomes the demo.
@@ -52,7 +56,10 @@ fn demo(arguments: &[String]) -> io::Result<()> {
     programs.extend([cargo::OPERATOR.to_owned(), "demo".to_owned()]);
     cargo::run(&cargo::build_arguments(&programs))?;
     let is_scenario = arguments.iter().any(|argument| argument.starts_with("--scenario"));
-    println!("The run itself takes about {}", if is_scenario { "ten to thirty minutes" } else { "two minutes" });
+    println!(
+        "The run itself takes about {}",
+        if is_scenario { "ten to thirty minutes" } else { "two minutes" }
+    );
     Err(Command::new(cargo::target().join("debug/demo")).args(arguments).exec())
 }
 
@@ -60,7 +67,11 @@ fn run_tests(arguments: &[String]) -> io::Result<bool> {
     let runs = match arguments {
         [] => true,
         [only] if only == "--no-run" => false,
-        _ => return Err(io::Error::other("test-all takes no argument but --no-run; for a few tests: cargo test --workspace NAME")),
+        _ => {
+            return Err(io::Error::other(
+                "test-all takes no argument but --no-run; for a few tests: cargo test --workspace NAME",
+            ));
+        }
     };
     announce("all tests and what they run", TEST_BUILD);
     if !runs {

@@ -8,7 +8,8 @@ pub const LINE_EVERY: Duration = Duration::from_secs(8);
 /// On a terminal, one line that is written anew this often.
 const REDRAW_EVERY: Duration = Duration::from_millis(500);
 
-/// A line that says how far something is: rewritten in place on a terminal, a new line every few seconds elsewhere.
+/// A line that says how far something is: rewritten in place on a terminal, a new line every few
+/// seconds elsewhere.
 #[derive(Debug)]
 pub struct StatusLine {
     begun: Instant,

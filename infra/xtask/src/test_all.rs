@@ -1,4 +1,5 @@
-//! Runs every test of the workspace. Those that mostly wait, on a local AWS, run beside those that compute.
+//! Runs every test of the workspace. Those that mostly wait, on a local AWS, run beside those that
+//! compute.
 //!
 //! `cargo test --workspace` runs the same test binaries, but one after the other.
 
@@ -15,13 +16,15 @@ use serde_json::Value;
 use crate::cargo;
 use crate::progress::StatusLine;
 
-/// What mostly waits (for a local AWS, for retries, for time-outs), the longest first. It runs beside everything else.
+/// What mostly waits (for a local AWS, for retries, for time-outs), the longest first. It runs
+/// beside everything else.
 const WAITING: [&str; 4] = ["flows", "deployment", "contract", "local_aws"];
 /// How many of those run at once: each of their tests has a local AWS of its own, in 100 MB.
 const WAITING_AT_ONCE: usize = 2;
 /// Tests at once within each of those.
 const WAITING_TESTS_AT_ONCE: &str = "4";
-/// What computes gives way to what waits: a function that gets no processor for seconds is a fault to those tests.
+/// What computes gives way to what waits: a function that gets no processor for seconds is a fault
+/// to those tests.
 const NICE: &str = "10";
 
 /// A compiled test binary.
@@ -45,7 +48,8 @@ impl TestBinary {
             "test" => target.to_owned(),
             kind => format!("{target} ({kind})"),
         };
-        (message["reason"] == "compiler-artifact" && message["profile"]["test"] == true).then_some(Self { name, package, executable })
+        (message["reason"] == "compiler-artifact" && message["profile"]["test"] == true)
+            .then_some(Self { name, package, executable })
     }
 
     fn waits(&self) -> bool {
@@ -103,7 +107,8 @@ fn compile() -> io::Result<Vec<TestBinary>> {
     Ok(tests.lines().filter_map(TestBinary::of).collect())
 }
 
-/// The library that a message of cargo tells has just been compiled. Whoever builds programs after the tests needs none.
+/// The library that a message of cargo tells has just been compiled. Whoever builds programs after
+/// the tests needs none.
 fn compiled_library(message: &str) -> Option<String> {
     let message: Value = serde_json::from_str(message).ok()?;
     let is_new = message["reason"] == "compiler-artifact" && message["fresh"] == false;
@@ -111,8 +116,8 @@ fn compiled_library(message: &str) -> Option<String> {
     (is_new && message["target"]["kind"][0] != "bin").then_some(name)
 }
 
-/// Builds and runs all tests; prints the closing line of each test runner, and everything that one with a failure said.
-/// Returns whether all have passed.
+/// Builds and runs all tests; prints the closing line of each test runner, and everything that one
+/// with a failure said. Returns whether all have passed.
 ///
 /// # Errors
 /// They do not compile, or one could not be run.
@@ -128,8 +133,14 @@ pub fn run() -> io::Result<bool> {
     let mut status = StatusLine::default();
     loop {
         while let Some(binary) = queues.next(&running) {
-            let log = logs.join(format!("{}.log", binary.name.replace(['(', ')'], "").replace(' ', "-")));
-            running.push(Running { process: binary.start(&log)?, log, begun: Instant::now(), binary });
+            let log =
+                logs.join(format!("{}.log", binary.name.replace(['(', ')'], "").replace(' ', "-")));
+            running.push(Running {
+                process: binary.start(&log)?,
+                log,
+                begun: Instant::now(),
+                binary,
+            });
         }
         if running.is_empty() {
             break;
@@ -152,9 +163,16 @@ pub fn run() -> io::Result<bool> {
         }
         running = still;
         status.show(|| {
-            let names: Vec<String> =
-                running.iter().map(|one| format!("{} ({} s)", one.binary.name, one.begun.elapsed().as_secs())).collect();
-            format!("{} have ended, {} are to come; running: {}", outcomes.len(), queues.len(), names.join(", "))
+            let names: Vec<String> = running
+                .iter()
+                .map(|one| format!("{} ({} s)", one.binary.name, one.begun.elapsed().as_secs()))
+                .collect();
+            format!(
+                "{} have ended, {} are to come; running: {}",
+                outcomes.len(),
+                queues.len(),
+                names.join(", ")
+            )
         });
         thread::sleep(Duration::from_millis(100));
     }
@@ -191,13 +209,15 @@ struct Queues {
 
 impl Queues {
     fn of(binaries: Vec<TestBinary>) -> Self {
-        let (mut waiting, mut computing): (Vec<_>, Vec<_>) = binaries.into_iter().partition(TestBinary::waits);
+        let (mut waiting, mut computing): (Vec<_>, Vec<_>) =
+            binaries.into_iter().partition(TestBinary::waits);
         waiting.sort_by_key(|binary| WAITING.iter().position(|name| *name == binary.name));
         computing.sort_by(|one, other| one.name.cmp(&other.name));
         Self { waiting: waiting.into(), computing: computing.into() }
     }
 
-    /// What may begin beside what is running. What computes uses both processors by itself: one at a time.
+    /// What may begin beside what is running. What computes uses both processors by itself: one at
+    /// a time.
     fn next(&mut self, running: &[Running]) -> Option<TestBinary> {
         let waiting = running.iter().filter(|one| one.binary.waits()).count();
         if waiting < WAITING_AT_ONCE && !self.waiting.is_empty() {
@@ -212,11 +232,19 @@ impl Queues {
 }
 
 fn conclude(outcomes: &[Outcome], took: Duration) -> bool {
-    let failed: Vec<&str> = outcomes.iter().filter(|outcome| !outcome.passed).map(|outcome| outcome.name.as_str()).collect();
-    let passed: u64 = outcomes.iter().filter_map(|outcome| count_in(&outcome.closing, " passed;")).sum();
+    let failed: Vec<&str> = outcomes
+        .iter()
+        .filter(|outcome| !outcome.passed)
+        .map(|outcome| outcome.name.as_str())
+        .collect();
+    let passed: u64 =
+        outcomes.iter().filter_map(|outcome| count_in(&outcome.closing, " passed;")).sum();
     // A binary that ended without a result has failed, whatever its tests did.
-    let failures: u64 =
-        outcomes.iter().filter(|outcome| !outcome.passed).map(|outcome| count_in(&outcome.closing, " failed;").unwrap_or(0).max(1)).sum();
+    let failures: u64 = outcomes
+        .iter()
+        .filter(|outcome| !outcome.passed)
+        .map(|outcome| count_in(&outcome.closing, " failed;").unwrap_or(0).max(1))
+        .sum();
     println!("\n{} test binaries in {} s", outcomes.len(), took.as_secs());
     // Alone on its line: programs read it.
     println!("{passed} passed, {failures} failed");
@@ -248,11 +276,18 @@ mod tests {
     #[test]
     fn test_binaries_are_read_from_cargos_messages() {
         let flows = TestBinary::of(&message("test", "flows", true)).unwrap();
-        assert_eq!((flows.name.as_str(), flows.package.as_path()), ("flows", Path::new("/w/tests")));
+        assert_eq!(
+            (flows.name.as_str(), flows.package.as_path()),
+            ("flows", Path::new("/w/tests"))
+        );
         assert!(flows.waits());
         let unit = TestBinary::of(&message("lib", "shared", true)).unwrap();
         assert_eq!(unit.name, "shared (lib)");
-        for other in [message("bin", "demo", false).as_str(), r#"{"reason":"build-finished","success":true}"#, "no JSON"] {
+        for other in [
+            message("bin", "demo", false).as_str(),
+            r#"{"reason":"build-finished","success":true}"#,
+            "no JSON",
+        ] {
             assert_eq!(TestBinary::of(other), None, "{other}");
         }
     }
@@ -271,9 +306,11 @@ mod tests {
 
     #[test]
     fn the_longest_wait_begins_first_and_one_computes_beside_it() {
-        let names = ["shared", "contract", "flows"].map(|name| TestBinary::of(&message("test", name, true)).unwrap());
+        let names = ["shared", "contract", "flows"]
+            .map(|name| TestBinary::of(&message("test", name, true)).unwrap());
         let mut queues = Queues::of(names.to_vec());
-        let order: Vec<String> = std::iter::from_fn(|| queues.next(&[])).map(|binary| binary.name).collect();
+        let order: Vec<String> =
+            std::iter::from_fn(|| queues.next(&[])).map(|binary| binary.name).collect();
         assert_eq!(order, ["flows", "contract", "shared"]);
     }
 
@@ -281,7 +318,10 @@ mod tests {
     fn a_test_binary_without_a_closing_line_has_failed() {
         let said = "running 2 tests\ntest a ... ok\n\ntest result: ok. 2 passed; 0 failed; 0 ignored; finished in 0.1s\n\n";
         let closing = closing_line(said).unwrap();
-        assert_eq!((count_in(&closing, " passed;"), count_in(&closing, " failed;")), (Some(2), Some(0)));
+        assert_eq!(
+            (count_in(&closing, " passed;"), count_in(&closing, " failed;")),
+            (Some(2), Some(0))
+        );
         assert_eq!(closing_line("running 2 tests\nmemory allocation failed"), None);
         assert!(!conclude(&[], Duration::ZERO), "no test at all is no success");
     }

@@ -1,4 +1,5 @@
-//! Working off messages: answering an SQS batch record by record, reading a message, sending it again.
+//! Working off messages: answering an SQS batch record by record, reading a message, sending it
+//! again.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Mutex, PoisonError};
@@ -37,7 +38,8 @@ pub enum Returned {
     ChangedByAnotherRun,
 }
 
-/// Reads a message's body. What cannot be read is logged without its content, which may be a customer's, and to be returned.
+/// Reads a message's body. What cannot be read is logged without its content, which may be a
+/// customer's, and to be returned.
 ///
 /// # Errors
 /// Why it is returned: it is no order message, or names no order or no channel.
@@ -53,7 +55,10 @@ pub fn read(message_id: &str, body: &str) -> Result<OrderMessage, Returned> {
         Returned::Unreadable
     })?;
     if message.order_id.is_empty() || message.channel.is_empty() {
-        tracing::error!(message_id, "a message names no order or no channel; it goes, whole, to the dead-letter queue");
+        tracing::error!(
+            message_id,
+            "a message names no order or no channel; it goes, whole, to the dead-letter queue"
+        );
         return Err(Returned::Unreadable);
     }
     Ok(message)
@@ -62,7 +67,10 @@ pub fn read(message_id: &str, body: &str) -> Result<OrderMessage, Returned> {
 /// A message that stands in a queue whose function has no such task.
 #[must_use]
 pub fn misplaced(message_id: &str) -> Returned {
-    tracing::error!(message_id, "a message is for another queue; it goes, whole, to the dead-letter queue");
+    tracing::error!(
+        message_id,
+        "a message is for another queue; it goes, whole, to the dead-letter queue"
+    );
     Returned::Unreadable
 }
 
@@ -70,8 +78,15 @@ pub fn misplaced(message_id: &str) -> Returned {
 ///
 /// # Errors
 /// [`Returned::QueueUnavailable`].
-pub async fn again(queue: &impl OrderQueue, message: &OrderMessage, delay: Duration) -> Result<(), Returned> {
-    queue.send(std::slice::from_ref(message), delay.min(LONGEST_DELAY)).await.map_err(|_| Returned::QueueUnavailable)
+pub async fn again(
+    queue: &impl OrderQueue,
+    message: &OrderMessage,
+    delay: Duration,
+) -> Result<(), Returned> {
+    queue
+        .send(std::slice::from_ref(message), delay.min(LONGEST_DELAY))
+        .await
+        .map_err(|_| Returned::QueueUnavailable)
 }
 
 /// As [`answer`], for work that says what became of a message; `count` counts each in `metrics`.
@@ -103,17 +118,24 @@ where
 
 /// A batch that cannot be answered record by record: all of it comes again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a record of the batch has no message id: the whole batch is returned, since no answer could name that record")]
+#[error(
+    "a record of the batch has no message id: the whole batch is returned, since no answer could name that record"
+)]
 pub struct NamelessRecord;
 
-/// Works off each record by itself, `concurrent` at a time, and answers the ids of those that are to come again.
+/// Works off each record by itself, `concurrent` at a time, and answers the ids of those that are
+/// to come again.
 ///
-/// `work` gets the message id and the body, and says whether the record is done with. A record whose work panics comes
-/// again, as one that is not done; the others are not affected.
+/// `work` gets the message id and the body, and says whether the record is done with. A record
+/// whose work panics comes again, as one that is not done; the others are not affected.
 ///
 /// # Errors
 /// A record has no message id. Nothing is worked off then.
-pub async fn answer<W, F>(event: SqsEvent, concurrent: usize, work: W) -> Result<SqsBatchResponse, NamelessRecord>
+pub async fn answer<W, F>(
+    event: SqsEvent,
+    concurrent: usize,
+    work: W,
+) -> Result<SqsBatchResponse, NamelessRecord>
 where
     W: Fn(String, String) -> F,
     F: Future<Output = bool>,
@@ -126,7 +148,8 @@ where
     let work = &work;
     let outcomes: Vec<(String, bool)> = stream::iter(records)
         .map(|(id, body)| async move {
-            let done = AssertUnwindSafe(async { work(id.clone(), body).await }).catch_unwind().await;
+            let done =
+                AssertUnwindSafe(async { work(id.clone(), body).await }).catch_unwind().await;
             if done.is_err() {
                 tracing::error!(message_id = %id, "working off a message panicked; it comes again");
             }
@@ -166,7 +189,11 @@ mod tests {
         })
         .await
         .unwrap();
-        let mut text: Vec<String> = response.batch_item_failures.iter().map(|failure| failure.item_identifier.clone()).collect();
+        let mut text: Vec<String> = response
+            .batch_item_failures
+            .iter()
+            .map(|failure| failure.item_identifier.clone())
+            .collect();
         text.sort();
         assert_eq!(text, ["bad", "no-body", "panics"]);
         // The very field names that Lambda reads: a wrong one returns nothing, and loses all.
@@ -177,28 +204,39 @@ mod tests {
     #[test]
     fn what_names_no_order_or_channel_is_returned() {
         assert!(read("m", r#"{"channel":"uk","order_id":"C1-A","task":"dispatch"}"#).is_ok());
-        for body in
-            ["", "not json", r#"{"channel":"uk","order_id":"","task":"cancel"}"#, r#"{"channel":"","order_id":"A","task":"cancel"}"#]
-        {
+        for body in [
+            "",
+            "not json",
+            r#"{"channel":"uk","order_id":"","task":"cancel"}"#,
+            r#"{"channel":"","order_id":"A","task":"cancel"}"#,
+        ] {
             assert_eq!(read("m", body), Err(Returned::Unreadable), "{body}");
         }
     }
 
     #[tokio::test]
     async fn each_outcome_is_counted() {
-        let batch = event(r#"{"Records":[{"messageId":"a","body":"1"},{"messageId":"b","body":"2"},{"messageId":"c","body":"no"}]}"#);
-        let count = |(done, returned): &mut (u32, u32), disposition: Disposition<u32>| match disposition {
-            Disposition::Done(number) => *done += number,
-            Disposition::Return(_) => *returned += 1,
+        let batch = event(
+            r#"{"Records":[{"messageId":"a","body":"1"},{"messageId":"b","body":"2"},{"messageId":"c","body":"no"}]}"#,
+        );
+        let count =
+            |(done, returned): &mut (u32, u32), disposition: Disposition<u32>| match disposition {
+                Disposition::Done(number) => *done += number,
+                Disposition::Return(_) => *returned += 1,
+            };
+        let work = |_, body: String| async move {
+            body.parse().map_or(Disposition::Return(Returned::Unreadable), Disposition::Done)
         };
-        let work = |_, body: String| async move { body.parse().map_or(Disposition::Return(Returned::Unreadable), Disposition::Done) };
         let (response, counted) = answer_counting(batch, 2, (0, 0), count, work).await.unwrap();
         assert_eq!((response.batch_item_failures.len(), counted), (1, (3, 1)));
     }
 
     #[tokio::test]
     async fn nothing_failed_is_an_empty_list() {
-        let response = answer(event(r#"{"Records":[{"messageId":"a","body":""}]}"#), 1, |_, _| async { true }).await.unwrap();
+        let response =
+            answer(event(r#"{"Records":[{"messageId":"a","body":""}]}"#), 1, |_, _| async { true })
+                .await
+                .unwrap();
         assert_eq!(serde_json::to_string(&response).unwrap(), r#"{"batchItemFailures":[]}"#);
     }
 

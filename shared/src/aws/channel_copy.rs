@@ -1,6 +1,6 @@
-//! A second copy of the channels' definitions, in Secrets Manager beside their keys: so that a function that starts cold
-//! while DynamoDB fails still knows which channels to accept orders on. The table is the truth; this is read only when
-//! the table cannot be.
+//! A second copy of the channels' definitions, in Secrets Manager beside their keys: so that a
+//! function that starts cold while DynamoDB fails still knows which channels to accept orders on.
+//! The table is the truth; this is read only when the table cannot be.
 
 use aws_sdk_secretsmanager::Client;
 
@@ -55,7 +55,8 @@ impl ChannelCopy {
     pub async fn read(&self) -> Result<Vec<Channel>, CopyError> {
         let secret = self.name.clone();
         match self.client.get_secret_value().secret_id(&secret).send().await {
-            Ok(answer) => usable(answer.secret_string().unwrap_or_default()).ok_or(CopyError::NoList { secret }),
+            Ok(answer) => usable(answer.secret_string().unwrap_or_default())
+                .ok_or(CopyError::NoList { secret }),
             Err(error) => Err(CopyError::Unread { secret, code: code_of(&error) }),
         }
     }
@@ -74,7 +75,9 @@ impl ChannelCopy {
 /// Each definition by itself: one that cannot be used takes nothing from the others.
 fn usable(text: &str) -> Option<Vec<Channel>> {
     let documents: Vec<serde_json::Value> = serde_json::from_str(text).ok()?;
-    let channels = documents.into_iter().filter_map(|document| serde_json::from_value::<Channel>(document).ok());
+    let channels = documents
+        .into_iter()
+        .filter_map(|document| serde_json::from_value::<Channel>(document).ok());
     Some(channels.filter(|channel| channel.problems().is_empty()).collect())
 }
 
@@ -83,12 +86,13 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
     use super::*;
 
+    /// A channel definition that cannot be used takes nothing from the others.
     #[test]
-    fn a_definition_that_cannot_be_used_takes_nothing_from_the_others() {
-        let sound =
-            r#"{"id":"a","base_url":"https://a.mirakl.net","take_over_from":"2026-11-01T00:00:00Z","acceptance_window_minutes":60}"#;
+    fn an_unusable_definition_leaves_the_others_usable() {
+        let sound = r#"{"id":"a","base_url":"https://a.mirakl.net","take_over_from":"2026-11-01T00:00:00Z","acceptance_window_minutes":60}"#;
         let text = format!(r#"[{{"id":"b"}},{sound},{}]"#, sound.replace(":60", ":1"));
-        let ids: Vec<String> = usable(&text).unwrap().into_iter().map(|channel| channel.id).collect();
+        let ids: Vec<String> =
+            usable(&text).unwrap().into_iter().map(|channel| channel.id).collect();
         assert_eq!(ids, ["a"]);
         assert!(usable("").is_none() && usable("{}").is_none());
     }

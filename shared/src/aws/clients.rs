@@ -27,8 +27,9 @@ pub struct Wired {
 }
 
 impl Wired {
-    /// Wires them for a function that works with orders. `queue_url` and `dead_letter_queue_url` are the variables that name the
-    /// function's queues; `maps_table` is empty for a function that reads no more than the definitions of channels.
+    /// Wires them for a function that works with orders. `queue_url` and `dead_letter_queue_url`
+    /// are the variables that name the function's queues; `maps_table` is empty for a function that
+    /// reads no more than the definitions of channels.
     ///
     /// # Errors
     /// Names the variable that is missing or malformed.
@@ -38,12 +39,20 @@ impl Wired {
         dead_letter_queue_url: &str,
         maps_table: String,
     ) -> Result<Self, SettingError> {
-        let (orders_table, retention) = (settings.text(settings::ORDERS_TABLE)?, settings.row_retention()?);
-        Self::with_orders(settings, queue_url, dead_letter_queue_url, maps_table, orders_table, retention)
+        let (orders_table, retention) =
+            (settings.text(settings::ORDERS_TABLE)?, settings.row_retention()?);
+        Self::with_orders(
+            settings,
+            queue_url,
+            dead_letter_queue_url,
+            maps_table,
+            orders_table,
+            retention,
+        )
     }
 
-    /// Wires them for a function that reads what orders have in flight and whether Prima takes orders, and never an order itself:
-    /// its store has no table of orders.
+    /// Wires them for a function that reads what orders have in flight and whether Prima takes
+    /// orders, and never an order itself: its store has no table of orders.
     ///
     /// # Errors
     /// As [`Wired::from_settings`].
@@ -53,7 +62,14 @@ impl Wired {
         dead_letter_queue_url: &str,
         maps_table: String,
     ) -> Result<Self, SettingError> {
-        Self::with_orders(settings, queue_url, dead_letter_queue_url, maps_table, String::new(), Duration::ZERO)
+        Self::with_orders(
+            settings,
+            queue_url,
+            dead_letter_queue_url,
+            maps_table,
+            String::new(),
+            Duration::ZERO,
+        )
     }
 
     fn with_orders(
@@ -69,9 +85,22 @@ impl Wired {
         let channels_table = settings.text(settings::CHANNELS_TABLE)?;
         Ok(Self {
             documents: Documents::new(database.clone(), channels_table.clone(), maps_table),
-            store: DynamoDbStore::new(database, orders_table, channels_table, settings.text(settings::STOCK_TABLE)?, retention),
-            queue: SqsQueue::new(aws_sdk_sqs::Client::new(&config), settings.text(queue_url)?, settings.text(dead_letter_queue_url)?),
-            events: EventBridgeBus::new(aws_sdk_eventbridge::Client::new(&config), settings.text(settings::EVENT_BUS_NAME)?),
+            store: DynamoDbStore::new(
+                database,
+                orders_table,
+                channels_table,
+                settings.text(settings::STOCK_TABLE)?,
+                retention,
+            ),
+            queue: SqsQueue::new(
+                aws_sdk_sqs::Client::new(&config),
+                settings.text(queue_url)?,
+                settings.text(dead_letter_queue_url)?,
+            ),
+            events: EventBridgeBus::new(
+                aws_sdk_eventbridge::Client::new(&config),
+                settings.text(settings::EVENT_BUS_NAME)?,
+            ),
             config,
         })
     }
@@ -81,11 +110,15 @@ impl Wired {
     /// # Errors
     /// Its table is not named.
     pub fn ledger(&self, settings: &Settings<'_>) -> Result<DynamoDbLedger, SettingError> {
-        Ok(DynamoDbLedger::new(aws_sdk_dynamodb::Client::new(&self.config), settings.text(settings::STOCK_TABLE)?))
+        Ok(DynamoDbLedger::new(
+            aws_sdk_dynamodb::Client::new(&self.config),
+            settings.text(settings::STOCK_TABLE)?,
+        ))
     }
 }
 
-/// What a function works with that follows stock imports up: it touches no order, no map, no dead-letter queue and no bus.
+/// What a function works with that follows stock imports up: it touches no order, no map, no
+/// dead-letter queue and no bus.
 #[derive(Debug)]
 pub struct WiredImports {
     /// For clients that one function alone needs.
@@ -108,7 +141,11 @@ impl WiredImports {
         let database = aws_sdk_dynamodb::Client::new(&config);
         let queue_url = settings.text(settings::STOCK_IMPORTS_QUEUE_URL)?;
         Ok(Self {
-            documents: Documents::new(database.clone(), settings.text(settings::CHANNELS_TABLE)?, String::new()),
+            documents: Documents::new(
+                database.clone(),
+                settings.text(settings::CHANNELS_TABLE)?,
+                String::new(),
+            ),
             ledger: DynamoDbLedger::new(database, settings.text(settings::STOCK_TABLE)?),
             queue: SqsQueue::new(aws_sdk_sqs::Client::new(&config), queue_url, String::new()),
             config,

@@ -10,7 +10,11 @@ use crate::domain::state::StoreError;
 use crate::mirakl::shipping_requirements::Platform;
 
 impl Documents {
-    async fn page<T: DeserializeOwned>(&self, key: &DocumentKey, anew: bool) -> Result<Option<T>, StoreError> {
+    async fn page<T: DeserializeOwned>(
+        &self,
+        key: &DocumentKey,
+        anew: bool,
+    ) -> Result<Option<T>, StoreError> {
         if anew { self.read_anew(key).await } else { self.read(key).await }
     }
 }
@@ -36,8 +40,14 @@ impl Book for &Documents {
         Ok(pages)
     }
 
-    async fn keep_platform(&self, channel: &str, platform: &Platform) -> Result<(), UnusableDocument> {
+    async fn keep_platform(
+        &self,
+        channel: &str,
+        platform: &Platform,
+    ) -> Result<(), UnusableDocument> {
         let key = DocumentKey::Platform(channel.to_owned());
-        self.keep(&key, platform, "update-dispatches", platform.read_at).await.map_err(UnusableDocument::from)
+        self.keep(&key, platform, "update-dispatches", platform.read_at)
+            .await
+            .map_err(UnusableDocument::from)
     }
 }

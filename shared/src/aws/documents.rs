@@ -1,5 +1,6 @@
-//! The documents that operators write: channel definitions, order rules, SKU overrides, the installation document. They are
-//! read with a short cache, and a warm process goes on with the last good ones while DynamoDB fails.
+//! The documents that operators write: channel definitions, order rules, SKU overrides, the
+//! installation document. They are read with a short cache, and a warm process goes on with the
+//! last good ones while DynamoDB fails.
 //!
 //! | table | `pk` | `sk` | what |
 //! | --- | --- | --- | --- |
@@ -57,7 +58,10 @@ impl StoredDocument {
     /// # Errors
     /// [`StoreError::Unreadable`], naming `key` and the field.
     pub fn read<T: DeserializeOwned>(&self, key: &DocumentKey) -> Result<T, StoreError> {
-        serde_json::from_str(&self.text).map_err(|problem| StoreError::Unreadable { record: key.to_string(), problem: problem.to_string() })
+        serde_json::from_str(&self.text).map_err(|problem| StoreError::Unreadable {
+            record: key.to_string(),
+            problem: problem.to_string(),
+        })
     }
 }
 
@@ -82,13 +86,23 @@ pub struct Documents {
 
 impl Documents {
     /// The documents in these two tables.
-    pub fn new(client: Client, channels_table: impl Into<String>, maps_table: impl Into<String>) -> Self {
+    pub fn new(
+        client: Client,
+        channels_table: impl Into<String>,
+        maps_table: impl Into<String>,
+    ) -> Self {
         let (channels_table, maps_table) = (channels_table.into(), maps_table.into());
-        Self { client, channels_table, maps_table, single: Cache::default(), listing: Cache::default() }
+        Self {
+            client,
+            channels_table,
+            maps_table,
+            single: Cache::default(),
+            listing: Cache::default(),
+        }
     }
 
-    /// All channels. One definition that cannot be used takes nothing from the others; where it was usable when this process
-    /// last read it, that version goes on being used.
+    /// All channels. One definition that cannot be used takes nothing from the others; where it was
+    /// usable when this process last read it, that version goes on being used.
     ///
     /// # Errors
     /// DynamoDB fails, and this process never read them before.
@@ -120,7 +134,10 @@ impl Documents {
     ///
     /// # Errors
     /// DynamoDB fails, and this process never read it before; or it does not have the type's shape.
-    pub async fn read<T: DeserializeOwned>(&self, key: &DocumentKey) -> Result<Option<T>, StoreError> {
+    pub async fn read<T: DeserializeOwned>(
+        &self,
+        key: &DocumentKey,
+    ) -> Result<Option<T>, StoreError> {
         let stored = match self.single.fresh(key) {
             Some(fresh) => fresh,
             None => self.single.settle(key.clone(), self.stored(key).await, &key.to_string())?,
@@ -147,16 +164,22 @@ impl Documents {
         Ok(overrides)
     }
 
-    /// All overrides of a channel, by SKU, past the cache: for whoever reads the SKUs of all its offers. One that cannot be read is
-    /// left out and logged.
+    /// All overrides of a channel, by SKU, past the cache: for whoever reads the SKUs of all its
+    /// offers. One that cannot be read is left out and logged.
     ///
     /// # Errors
     /// DynamoDB fails.
-    pub async fn all_sku_overrides<T: DeserializeOwned>(&self, channel: &str) -> Result<HashMap<String, T>, StoreError> {
+    pub async fn all_sku_overrides<T: DeserializeOwned>(
+        &self,
+        channel: &str,
+    ) -> Result<HashMap<String, T>, StoreError> {
         let items = self.query_from(&self.maps_table, channel, Some("sku#")).await?;
         let mut overrides = HashMap::new();
         for item in items {
-            let sku = text_of(&item, "sk").and_then(|sk| sk.strip_prefix("sku#")).unwrap_or_default().to_owned();
+            let sku = text_of(&item, "sk")
+                .and_then(|sk| sk.strip_prefix("sku#"))
+                .unwrap_or_default()
+                .to_owned();
             let key = DocumentKey::SkuOverride { channel: channel.to_owned(), sku: sku.clone() };
             match document_of(&item, &key.to_string()).and_then(|stored| stored.read(&key)) {
                 Ok(known) => drop(overrides.insert(sku, known)),
@@ -172,8 +195,17 @@ impl Documents {
     /// DynamoDB fails, or the record is none of a document.
     pub async fn stored(&self, key: &DocumentKey) -> Result<Option<StoredDocument>, StoreError> {
         let (pk, sk) = key.keys();
-        let request = self.client.get_item().table_name(self.table(key)).key("pk", text(pk)).key("sk", text(sk));
-        let answer = request.consistent_read(true).send().await.map_err(|error| unavailable("reading", key, &code_of(&error)))?;
+        let request = self
+            .client
+            .get_item()
+            .table_name(self.table(key))
+            .key("pk", text(pk))
+            .key("sk", text(sk));
+        let answer = request
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| unavailable("reading", key, &code_of(&error)))?;
         answer.item().map(|item| document_of(item, &key.to_string())).transpose()
     }
 
@@ -186,22 +218,39 @@ impl Documents {
         items.iter().map(|item| document_of(item, &key.to_string())).collect()
     }
 
-    /// Stores a new version of a document and adds it to the history, both or neither. Answers its version.
+    /// Stores a new version of a document and adds it to the history, both or neither. Answers its
+    /// version.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] where somebody else changed it since it was read here.
-    pub async fn put<T: Serialize>(&self, key: &DocumentKey, document: &T, author: &str, now: Timestamp) -> Result<u64, StoreError> {
-        let unwritable = |problem: String| StoreError::Unreadable { record: key.to_string(), problem };
+    pub async fn put<T: Serialize>(
+        &self,
+        key: &DocumentKey,
+        document: &T,
+        author: &str,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let unwritable =
+            |problem: String| StoreError::Unreadable { record: key.to_string(), problem };
         let before = self.stored(key).await?.map_or(0, |stored| stored.version);
-        let body = serde_json::to_string(document).map_err(|problem| unwritable(problem.to_string()))?;
-        let stored = StoredDocument { version: before + 1, author: author.to_owned(), at: Some(now), text: body };
+        let body =
+            serde_json::to_string(document).map_err(|problem| unwritable(problem.to_string()))?;
+        let stored = StoredDocument {
+            version: before + 1,
+            author: author.to_owned(),
+            at: Some(now),
+            text: body,
+        };
         let (pk, sk) = key.keys();
-        let item = |pk: &str, sk: &str| Put::builder().table_name(self.table(key)).set_item(Some(item_of(pk, sk, &stored)));
+        let item = |pk: &str, sk: &str| {
+            Put::builder().table_name(self.table(key)).set_item(Some(item_of(pk, sk, &stored)))
+        };
         let current = item(&pk, &sk)
             .condition_expression("attribute_not_exists(pk) OR #version = :before")
             .expression_attribute_names("#version", "version")
             .expression_attribute_values(":before", AttributeValue::N(before.to_string()));
-        let kept = item(&history_key(key), &format!("{:010}", stored.version)).condition_expression("attribute_not_exists(pk)");
+        let kept = item(&history_key(key), &format!("{:010}", stored.version))
+            .condition_expression("attribute_not_exists(pk)");
         let mut request = self.client.transact_write_items();
         for put in [current, kept] {
             let put = put.build().map_err(|problem| unwritable(problem.to_string()))?;
@@ -209,7 +258,9 @@ impl Documents {
         }
         match request.send().await {
             Ok(_) => Ok(stored.version),
-            Err(error) if is_conflict(error.as_service_error()) => Err(StoreError::Conflict(key.to_string())),
+            Err(error) if is_conflict(error.as_service_error()) => {
+                Err(StoreError::Conflict(key.to_string()))
+            }
             Err(error) => Err(unavailable("writing", key, &code_of(&error))),
         }
     }
@@ -218,8 +269,12 @@ impl Documents {
     ///
     /// # Errors
     /// As [`Documents::stored`]; or it does not have the type's shape.
-    pub async fn read_anew<T: DeserializeOwned>(&self, key: &DocumentKey) -> Result<Option<T>, StoreError> {
-        let stored = self.single.settle(key.clone(), Ok(self.stored(key).await?), &key.to_string())?;
+    pub async fn read_anew<T: DeserializeOwned>(
+        &self,
+        key: &DocumentKey,
+    ) -> Result<Option<T>, StoreError> {
+        let stored =
+            self.single.settle(key.clone(), Ok(self.stored(key).await?), &key.to_string())?;
         stored.map(|document| document.read(key)).transpose()
     }
 
@@ -227,12 +282,25 @@ impl Documents {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn keep<T: Serialize>(&self, key: &DocumentKey, document: &T, author: &str, now: Timestamp) -> Result<(), StoreError> {
-        let unwritable = |problem: String| StoreError::Unreadable { record: key.to_string(), problem };
-        let body = serde_json::to_string(document).map_err(|problem| unwritable(problem.to_string()))?;
-        let stored = StoredDocument { version: 1, author: author.to_owned(), at: Some(now), text: body };
+    pub async fn keep<T: Serialize>(
+        &self,
+        key: &DocumentKey,
+        document: &T,
+        author: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let unwritable =
+            |problem: String| StoreError::Unreadable { record: key.to_string(), problem };
+        let body =
+            serde_json::to_string(document).map_err(|problem| unwritable(problem.to_string()))?;
+        let stored =
+            StoredDocument { version: 1, author: author.to_owned(), at: Some(now), text: body };
         let (pk, sk) = key.keys();
-        let request = self.client.put_item().table_name(self.table(key)).set_item(Some(item_of(&pk, &sk, &stored)));
+        let request = self
+            .client
+            .put_item()
+            .table_name(self.table(key))
+            .set_item(Some(item_of(&pk, &sk, &stored)));
         request.send().await.map_err(|error| unavailable("writing", key, &code_of(&error)))?;
         self.single.settle(key.clone(), Ok(Some(stored)), &key.to_string()).map(drop)
     }
@@ -254,23 +322,27 @@ impl Documents {
     }
 
     /// The items of a partition; with `begins`, those whose sort key begins so.
-    async fn query_from(&self, table: &str, pk: &str, begins: Option<&str>) -> Result<Vec<Item>, StoreError> {
+    async fn query_from(
+        &self,
+        table: &str,
+        pk: &str,
+        begins: Option<&str>,
+    ) -> Result<Vec<Item>, StoreError> {
         let mut items = Vec::new();
         let mut start = None;
         loop {
-            let query = self.client.query().table_name(table).expression_attribute_values(":pk", text(pk));
+            let query =
+                self.client.query().table_name(table).expression_attribute_values(":pk", text(pk));
             let query = match begins {
                 None => query.key_condition_expression("pk = :pk"),
                 Some(begins) => query
                     .key_condition_expression("pk = :pk AND begins_with(sk, :begins)")
                     .expression_attribute_values(":begins", text(begins)),
             };
-            let page = query
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| StoreError::Unavailable(format!("listing {pk}: {}", code_of(&error))))?;
+            let page =
+                query.consistent_read(true).set_exclusive_start_key(start).send().await.map_err(
+                    |error| StoreError::Unavailable(format!("listing {pk}: {}", code_of(&error))),
+                )?;
             start = page.last_evaluated_key().cloned();
             items.extend(page.items.unwrap_or_default());
             if start.is_none() {
@@ -302,7 +374,9 @@ fn unavailable(doing: &str, key: &DocumentKey, code: &str) -> StoreError {
 }
 
 fn is_conflict(error: Option<&TransactWriteItemsError>) -> bool {
-    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error else { return false };
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error else {
+        return false;
+    };
     let codes = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
     codes.into_iter().any(|code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict"))
 }
@@ -321,8 +395,14 @@ fn item_of(pk: &str, sk: &str, stored: &StoredDocument) -> Item {
 }
 
 fn document_of(item: &Item, record: &str) -> Result<StoredDocument, StoreError> {
-    let unreadable = |problem: &str| StoreError::Unreadable { record: record.to_owned(), problem: problem.to_owned() };
-    let version = item.get("version").and_then(|value| value.as_n().ok()).and_then(|digits| digits.parse().ok());
+    let unreadable = |problem: &str| StoreError::Unreadable {
+        record: record.to_owned(),
+        problem: problem.to_owned(),
+    };
+    let version = item
+        .get("version")
+        .and_then(|value| value.as_n().ok())
+        .and_then(|digits| digits.parse().ok());
     Ok(StoredDocument {
         version: version.ok_or_else(|| unreadable("it has no version"))?,
         author: text_of(item, "author").unwrap_or_default().to_owned(),
@@ -334,8 +414,9 @@ fn document_of(item: &Item, record: &str) -> Result<StoredDocument, StoreError> 
 /// A definition that can be used, or why it cannot.
 fn channel_of(item: &Item, id: &str) -> Result<Channel, String> {
     let key = DocumentKey::Channel(id.to_owned());
-    let channel: Channel =
-        document_of(item, &key.to_string()).and_then(|stored| stored.read(&key)).map_err(|problem| problem.to_string())?;
+    let channel: Channel = document_of(item, &key.to_string())
+        .and_then(|stored| stored.read(&key))
+        .map_err(|problem| problem.to_string())?;
     let mut problems: Vec<String> = channel.problems().iter().map(ToString::to_string).collect();
     if channel.id != id {
         problems.push(format!("id: is {} in the definition that is stored as {id}", channel.id));
@@ -370,7 +451,10 @@ impl<K, V> Default for Cache<K, V> {
 
 impl<K: Eq + std::hash::Hash, V: Clone> Cache<K, V> {
     fn fresh(&self, key: &K) -> Option<V> {
-        self.entries().get(key).filter(|(until, _)| Instant::now() < *until).map(|(_, value)| value.clone())
+        self.entries()
+            .get(key)
+            .filter(|(until, _)| Instant::now() < *until)
+            .map(|(_, value)| value.clone())
     }
 
     fn last_good(&self, key: &K) -> Option<V> {
@@ -420,8 +504,9 @@ mod tests {
         ])
     }
 
+    /// A definition that became unusable is reported, and its last good version goes on.
     #[test]
-    fn a_definition_that_became_unusable_is_reported_and_its_last_good_version_goes_on() {
+    fn the_last_good_definition_stays_when_a_new_one_is_unusable() {
         let good = channel_of(&definition("a", 60), "a").unwrap();
         let problem = channel_of(&definition("a", 1), "a").unwrap_err();
         assert!(problem.starts_with("acceptance_window_minutes: "), "{problem}");

@@ -28,7 +28,8 @@ impl EventBridgeBus {
         Self { client, bus: bus.into() }
     }
 
-    /// Sends one batch; what EventBridge refused of it is sent again alone, since the rest went out.
+    /// Sends one batch; what EventBridge refused of it is sent again alone, since the rest went
+    /// out.
     async fn put(&self, mut entries: Vec<PutEventsRequestEntry>) -> Result<(), EventError> {
         for attempt in 1.. {
             let sent = self.client.put_events().set_entries(Some(entries.clone())).send().await;
@@ -37,9 +38,20 @@ impl EventBridgeBus {
                 return Ok(());
             }
             let results = answer.entries();
-            let code = results.iter().find_map(|result| result.error_code()).unwrap_or("refused without a code").to_owned();
-            let outcomes = results.iter().map(|result| result.error_code().is_some()).chain(std::iter::repeat(true));
-            entries = entries.into_iter().zip(outcomes).filter_map(|(entry, refused)| refused.then_some(entry)).collect();
+            let code = results
+                .iter()
+                .find_map(|result| result.error_code())
+                .unwrap_or("refused without a code")
+                .to_owned();
+            let outcomes = results
+                .iter()
+                .map(|result| result.error_code().is_some())
+                .chain(std::iter::repeat(true));
+            entries = entries
+                .into_iter()
+                .zip(outcomes)
+                .filter_map(|(entry, refused)| refused.then_some(entry))
+                .collect();
             if entries.is_empty() {
                 return Ok(());
             }
@@ -55,7 +67,8 @@ impl EventBridgeBus {
 impl EventBus for EventBridgeBus {
     async fn publish(&self, events: &[Event]) -> Result<(), EventError> {
         for batch in events.chunks(BATCH) {
-            let entries: Result<Vec<_>, _> = batch.iter().map(|event| entry_of(event, &self.bus)).collect();
+            let entries: Result<Vec<_>, _> =
+                batch.iter().map(|event| entry_of(event, &self.bus)).collect();
             self.put(entries?).await?;
         }
         Ok(())
@@ -64,7 +77,12 @@ impl EventBus for EventBridgeBus {
 
 fn entry_of(event: &Event, bus: &str) -> Result<PutEventsRequestEntry, EventError> {
     let detail = serde_json::to_string(event).map_err(|problem| EventError(problem.to_string()))?;
-    Ok(PutEventsRequestEntry::builder().event_bus_name(bus).source(SOURCE).detail_type(event.kind.detail_type()).detail(detail).build())
+    Ok(PutEventsRequestEntry::builder()
+        .event_bus_name(bus)
+        .source(SOURCE)
+        .detail_type(event.kind.detail_type())
+        .detail(detail)
+        .build())
 }
 
 #[cfg(test)]
@@ -85,7 +103,10 @@ mod tests {
             remedy: "map it".to_owned(),
         };
         let entry = entry_of(&event, "bus").unwrap();
-        assert_eq!((entry.source(), entry.detail_type()), (Some("prima-mirakl"), Some("OrderException")));
+        assert_eq!(
+            (entry.source(), entry.detail_type()),
+            (Some("prima-mirakl"), Some("OrderException"))
+        );
         let detail: serde_json::Value = serde_json::from_str(entry.detail().unwrap()).unwrap();
         let expected = serde_json::json!({"channel": "outfitter-uk", "order": "W-1-A", "needs_person": true,
             "severity": "warning", "reason": "the SKU is unknown", "remedy": "map it"});

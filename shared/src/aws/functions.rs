@@ -1,8 +1,9 @@
 //! The Lambda functions of the connector: the one list of them.
 //!
 //! The log filter, the operator command, the local world and the tests read this list. A test
-//! (`infra/local-world/tests/environment.rs`) holds it against the folders under `functions/`, against `template.yaml` and
-//! against the README. `docs/adding-a-function.md` says how a function is added.
+//! (`infra/local-world/tests/environment.rs`) holds it against the folders under `functions/`,
+//! against `template.yaml` and against the README. `docs/adding-a-function.md` says how a function
+//! is added.
 
 macro_rules! functions {
     ($($(#[$doc:meta])* $function:ident = $name:literal,)+) => {

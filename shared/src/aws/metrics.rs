@@ -1,14 +1,17 @@
-//! Metrics: JSON lines in CloudWatch's embedded metric format, on standard output, where Lambda picks them up without a call.
-//! They never hold anything of a customer.
+//! Metrics: JSON lines in CloudWatch's embedded metric format, on standard output, where Lambda
+//! picks them up without a call. They never hold anything of a customer.
 //!
-//! A function's metrics are structs that [`metrics!`](crate::metrics) makes: a field for each metric, so that the compiler refuses
-//! a metric that nobody sets and warns of a struct that nobody prints; and a list of all names and dimensions, against which a
-//! test (`infra/local-world/tests/metrics.rs`) holds every alarm of `template.yaml`.
+//! A function's metrics are structs that [`metrics!`](crate::metrics) makes: a field for each
+//! metric, so that the compiler refuses a metric that nobody sets and warns of a struct that nobody
+//! prints; and a list of all names and dimensions, against which a test
+//! (`infra/local-world/tests/metrics.rs`) holds every alarm of `template.yaml`.
 //!
-//! Why not metrique, awslabs' own crate (0.1.33, measured 2026-11-27): its start-up and size would do. A program that writes one
-//! line is 349 KB and takes 301,000 instructions with it, 324 KB and 339,000 with `serde_json` alone. Its weight does not: it adds
-//! 29 crates to the 403 of the workspace's lock file (among them `metrics-util`, `quanta` and `crossbeam`), for what takes one
-//! macro here. Nor does a struct of its say its unit and its dimensions where no value is at hand, which the test needs.
+//! Why not metrique, awslabs' own crate (0.1.33, measured 2026-11-27): its start-up and size would
+//! do. A program that writes one line is 349 KB and takes 301,000 instructions with it, 324 KB and
+//! 339,000 with `serde_json` alone. Its weight does not: it adds 29 crates to the 403 of the
+//! workspace's lock file (among them `metrics-util`, `quanta` and `crossbeam`), for what takes one
+//! macro here. Nor does a struct of its say its unit and its dimensions where no value is at hand,
+//! which the test needs.
 
 use std::io::Write;
 use std::ops::AddAssign;
@@ -28,11 +31,13 @@ pub const CHANNEL: &str = "channel";
 /// Values that one metric may have in one line: CloudWatch's limit.
 const VALUES: usize = 100;
 
-/// Makes a struct for each group of metrics that a function prints, and `EMITTED`, the list of all of them.
+/// Makes a struct for each group of metrics that a function prints, and `EMITTED`, the list of all
+/// of them.
 ///
-/// A struct `per Function` is printed by `print(now)`, under the dimension `function`. One `per Channel` is printed by
-/// `print(channel, now)`, under the dimension `channel` and under `function` beside it, so that one alarm can watch all channels.
-/// A field is a [`Count`], [`Seconds`] or [`Milliseconds`], or an `Option` or a `Vec` of one.
+/// A struct `per Function` is printed by `print(now)`, under the dimension `function`. One `per
+/// Channel` is printed by `print(channel, now)`, under the dimension `channel` and under `function`
+/// beside it, so that one alarm can watch all channels. A field is a [`Count`], [`Seconds`] or
+/// [`Milliseconds`], or an `Option` or a `Vec` of one.
 #[macro_export]
 macro_rules! metrics {
     (
@@ -260,7 +265,8 @@ pub fn print<M: Metrics>(metrics: &M, channel: Option<&str>, now: Timestamp) {
     let mut text = lines(metrics, channel, now).join("\n");
     if !text.is_empty() {
         text.push('\n');
-        // One write, so that no log line of another thread comes between. Where standard output is gone, so is its reader.
+        // One write, so that no log line of another thread comes between. Where standard output is
+        // gone, so is its reader.
         let _ = std::io::stdout().lock().write_all(text.as_bytes());
     }
 }
@@ -272,13 +278,22 @@ fn lines<M: Metrics>(metrics: &M, channel: Option<&str>, now: Timestamp) -> Vec<
     (0..rounds).map(|round| line::<M>(&values, round, channel, now)).collect()
 }
 
-fn line<M: Metrics>(values: &[Vec<f64>], round: usize, channel: Option<&str>, now: Timestamp) -> String {
+fn line<M: Metrics>(
+    values: &[Vec<f64>],
+    round: usize,
+    channel: Option<&str>,
+    now: Timestamp,
+) -> String {
     let mut line = Map::new();
     let mut definitions = Vec::new();
     for (definition, values) in M::DEFINITIONS.iter().zip(values) {
         let Some(values) = values.chunks(VALUES).nth(round) else { continue };
         definitions.push(json!({"Name": definition.name, "Unit": definition.unit.name()}));
-        let value = if let [single] = values { number(*single) } else { values.iter().copied().map(number).collect() };
+        let value = if let [single] = values {
+            number(*single)
+        } else {
+            values.iter().copied().map(number).collect()
+        };
         line.insert(definition.name.to_owned(), value);
     }
     line.insert(FUNCTION.to_owned(), json!(M::FUNCTION.name()));
@@ -296,7 +311,10 @@ fn line<M: Metrics>(values: &[Vec<f64>], round: usize, channel: Option<&str>, no
 }
 
 /// Whole numbers without a fraction, as people write counts.
-#[expect(clippy::cast_possible_truncation, reason = "only whole numbers within an i64's exact range")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "only whole numbers within an i64's exact range"
+)]
 fn number(value: f64) -> Value {
     if value.fract() == 0.0 && value.abs() < 9e15 { json!(value as i64) } else { json!(value) }
 }
@@ -309,7 +327,11 @@ mod tests {
     use of_a_function::{EMITTED, OfChannel, OfFunction};
 
     mod of_a_function {
-        #![expect(dead_code, unreachable_pub, reason = "nothing is printed, and nobody outside reads the list")]
+        #![expect(
+            dead_code,
+            unreachable_pub,
+            reason = "nothing is printed, and nobody outside reads the list"
+        )]
         use crate::aws::metrics::{Count, Milliseconds, Seconds};
 
         metrics! {
@@ -347,7 +369,11 @@ mod tests {
             took: vec![Seconds(4.0), Seconds(5.5)],
         };
         metrics.seen += 2;
-        let lines = lines(&metrics, Some("outfitter-uk"), Timestamp::from_millisecond(1_790_000_000_123).unwrap());
+        let lines = lines(
+            &metrics,
+            Some("outfitter-uk"),
+            Timestamp::from_millisecond(1_790_000_000_123).unwrap(),
+        );
         assert_eq!(lines.len(), 1);
         let expected = json!({
             "_aws": {"Timestamp": 1_790_000_000_123_i64, "CloudWatchMetrics": [{
@@ -362,13 +388,20 @@ mod tests {
         assert!(!lines[0].contains('\n'));
     }
 
+    /// No value is lost beyond CloudWatch's limit for one line, and nothing is printed where there
+    /// is nothing to tell.
     #[test]
-    fn no_value_is_lost_over_cloudwatchs_limit_and_nothing_is_printed_for_nothing() {
-        assert_eq!(lines(&OfFunction::default(), None, Timestamp::UNIX_EPOCH), Vec::<String>::new());
+    fn metrics_split_at_cloudwatchs_limit_and_skip_empty_lines() {
+        assert_eq!(
+            lines(&OfFunction::default(), None, Timestamp::UNIX_EPOCH),
+            Vec::<String>::new()
+        );
         let took = (0..250).map(|second| Seconds(f64::from(second) + 0.5)).collect();
         let metrics = OfFunction { created: Some(Count(250)), took };
-        let lines: Vec<Value> = lines(&metrics, None, Timestamp::UNIX_EPOCH).iter().map(|line| parsed(line)).collect();
-        let lengths: Vec<usize> = lines.iter().map(|line| line["CreationSeconds"].as_array().unwrap().len()).collect();
+        let lines: Vec<Value> =
+            lines(&metrics, None, Timestamp::UNIX_EPOCH).iter().map(|line| parsed(line)).collect();
+        let lengths: Vec<usize> =
+            lines.iter().map(|line| line["CreationSeconds"].as_array().unwrap().len()).collect();
         assert_eq!(lengths, [100, 100, 50]);
         let counted: Vec<_> = lines.iter().filter_map(|line| line.get("OrdersCreated")).collect();
         assert_eq!(counted, [&json!(250)], "a count stands in one line only");
@@ -378,7 +411,13 @@ mod tests {
     #[test]
     fn what_is_emitted_is_known_without_a_value() {
         let [channel, function] = EMITTED else { panic!("{EMITTED:?}") };
-        assert_eq!((channel.function, channel.scope, function.scope), (Function::AcknowledgeOrders, Scope::Channel, Scope::Function));
-        assert_eq!(channel.metrics[4], Definition { name: "AcknowledgementSeconds", unit: Unit::Seconds });
+        assert_eq!(
+            (channel.function, channel.scope, function.scope),
+            (Function::AcknowledgeOrders, Scope::Channel, Scope::Function)
+        );
+        assert_eq!(
+            channel.metrics[4],
+            Definition { name: "AcknowledgementSeconds", unit: Unit::Seconds }
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The traits of [`crate::domain`] on AWS, and what a function needs at its start: settings, clients, secrets, batches, metrics.
+//! The traits of [`crate::domain`] on AWS, and what a function needs at its start: settings,
+//! clients, secrets, batches, metrics.
 
 pub mod batch;
 pub mod channel_copy;

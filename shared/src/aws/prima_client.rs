@@ -49,7 +49,10 @@ impl Installed {
     ///
     /// # Errors
     /// There is no such document, it cannot be read, or it cannot be used.
-    pub async fn now(&self, documents: &Documents) -> Result<(Installation, PrimaClient<SystemClock>), NotInstalled> {
+    pub async fn now(
+        &self,
+        documents: &Documents,
+    ) -> Result<(Installation, PrimaClient<SystemClock>), NotInstalled> {
         let read = documents.read(&DocumentKey::Installation).await?;
         let installation: Installation = read.ok_or(NotInstalled::Missing)?;
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,14 +9,16 @@ use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 
 use crate::aws::config::code_of;
 use crate::domain::queue::{
-    ExceptionMessage, ImportMessage, ImportQueue, LARGEST_MESSAGE, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions,
+    ExceptionMessage, ImportMessage, ImportQueue, LARGEST_MESSAGE, OrderMessage, OrderQueue,
+    QueueError, ShownException, ShownExceptions,
 };
 
 /// Entries in one `SendMessageBatch`: SQS's limit.
 const BATCH: usize = 10;
 /// The longest delay that SQS knows.
 const LONGEST_DELAY: Duration = Duration::from_secs(900);
-/// Characters of an attribute: what a person reads at a glance in the console. The body has all of it.
+/// Characters of an attribute: what a person reads at a glance in the console. The body has all of
+/// it.
 const ATTRIBUTE_LENGTH: usize = 500;
 
 /// A function's queue and its dead-letter queue.
@@ -29,17 +31,32 @@ pub struct SqsQueue {
 
 impl SqsQueue {
     /// The queues at these URLs.
-    pub fn new(client: Client, queue_url: impl Into<String>, dead_letter_url: impl Into<String>) -> Self {
+    pub fn new(
+        client: Client,
+        queue_url: impl Into<String>,
+        dead_letter_url: impl Into<String>,
+    ) -> Self {
         Self { client, queue_url: queue_url.into(), dead_letter_url: dead_letter_url.into() }
     }
 
-    async fn send_all(&self, url: &str, outgoing: Vec<Outgoing>, delay: Duration) -> Result<(), QueueError> {
+    async fn send_all(
+        &self,
+        url: &str,
+        outgoing: Vec<Outgoing>,
+        delay: Duration,
+    ) -> Result<(), QueueError> {
         let mut problems = Problems::default();
         let mut fitting = Vec::with_capacity(outgoing.len());
         for message in outgoing {
             if message.size() > LARGEST_MESSAGE {
                 let order = &message.order;
-                problems.add(format!("the message of order {order} has {} bytes, {LARGEST_MESSAGE} fit", message.size()), [message.index]);
+                problems.add(
+                    format!(
+                        "the message of order {order} has {} bytes, {LARGEST_MESSAGE} fit",
+                        message.size()
+                    ),
+                    [message.index],
+                );
             } else {
                 fitting.push(message);
             }
@@ -47,7 +64,8 @@ impl SqsQueue {
         let delay = i32::try_from(delay.min(LONGEST_DELAY).as_secs()).unwrap_or(0);
         for batch in batches(fitting) {
             let indexes: Vec<usize> = batch.iter().map(|message| message.index).collect();
-            let entries: Result<Vec<_>, _> = batch.into_iter().map(|message| message.entry(delay)).collect();
+            let entries: Result<Vec<_>, _> =
+                batch.into_iter().map(|message| message.entry(delay)).collect();
             let entries = match entries {
                 Ok(entries) => entries,
                 Err(problem) => {
@@ -55,12 +73,21 @@ impl SqsQueue {
                     continue;
                 }
             };
-            match self.client.send_message_batch().queue_url(url).set_entries(Some(entries)).send().await {
-                Err(error) => problems.add(format!("the queue did not take a batch: {}", code_of(&error)), indexes),
+            match self
+                .client
+                .send_message_batch()
+                .queue_url(url)
+                .set_entries(Some(entries))
+                .send()
+                .await
+            {
+                Err(error) => problems
+                    .add(format!("the queue did not take a batch: {}", code_of(&error)), indexes),
                 Ok(answer) => {
                     for refused in answer.failed() {
                         let index = refused.id().parse().ok();
-                        problems.add(format!("the queue refused a message: {}", refused.code()), index);
+                        problems
+                            .add(format!("the queue refused a message: {}", refused.code()), index);
                     }
                 }
             }
@@ -75,7 +102,8 @@ impl OrderQueue for SqsQueue {
             .iter()
             .enumerate()
             .map(|(index, message)| {
-                let body = body_of(message).map_err(|problem| unwritable(&message.order_id, &problem, messages.len()))?;
+                let body = body_of(message)
+                    .map_err(|problem| unwritable(&message.order_id, &problem, messages.len()))?;
                 let order = format!("{}#{}", message.channel, message.order_id);
                 Ok(Outgoing { index, order, body, attributes: Vec::new() })
             })
@@ -88,7 +116,8 @@ impl OrderQueue for SqsQueue {
             .iter()
             .enumerate()
             .map(|(index, exception)| {
-                let body = body_of(exception).map_err(|problem| unwritable(&exception.order, &problem, exceptions.len()))?;
+                let body = body_of(exception)
+                    .map_err(|problem| unwritable(&exception.order, &problem, exceptions.len()))?;
                 let order = format!("{}#{}", exception.channel, exception.order);
                 Ok(Outgoing { index, order, body, attributes: attributes_of(exception) })
             })
@@ -101,7 +130,12 @@ impl ImportQueue for SqsQueue {
     async fn ask_later(&self, message: &ImportMessage, delay: Duration) -> Result<(), QueueError> {
         let body = body_of(message).map_err(|problem| unwritable(&message.mark, &problem, 1))?;
         let order = format!("import {} of {}", message.mark, message.channel);
-        self.send_all(&self.queue_url, vec![Outgoing { index: 0, order, body, attributes: Vec::new() }], delay).await
+        self.send_all(
+            &self.queue_url,
+            vec![Outgoing { index: 0, order, body, attributes: Vec::new() }],
+            delay,
+        )
+        .await
     }
 }
 
@@ -115,11 +149,21 @@ impl ShownExceptions for SqsQueue {
         let mut found = Vec::new();
         let mut looked_at = 0;
         while looked_at < LOOKED_AT {
-            let request = self.client.receive_message().queue_url(&self.dead_letter_url).max_number_of_messages(10);
-            let answer = request.visibility_timeout(OUT_OF_SIGHT).send().await.map_err(|error| QueueError {
-                message: format!("the dead-letter queue cannot be read: {}", code_of(&error)),
-                failed: Vec::new(),
-            })?;
+            let request = self
+                .client
+                .receive_message()
+                .queue_url(&self.dead_letter_url)
+                .max_number_of_messages(10);
+            let answer =
+                request.visibility_timeout(OUT_OF_SIGHT).send().await.map_err(|error| {
+                    QueueError {
+                        message: format!(
+                            "the dead-letter queue cannot be read: {}",
+                            code_of(&error)
+                        ),
+                        failed: Vec::new(),
+                    }
+                })?;
             if answer.messages().is_empty() {
                 break;
             }
@@ -128,7 +172,8 @@ impl ShownExceptions for SqsQueue {
                 let handle = message.receipt_handle().unwrap_or_default().to_owned();
                 match message.body().and_then(|body| serde_json::from_str(body).ok()) {
                     Some(exception) => found.push(ShownException { exception, handle }),
-                    // Messages that no function could work off stand there too: those are none of ours to take away.
+                    // Messages that no function could work off stand there too: those are none of
+                    // ours to take away.
                     None => self.show_again(&handle).await,
                 }
             }
@@ -137,9 +182,16 @@ impl ShownExceptions for SqsQueue {
     }
 
     async fn withdraw(&self, shown: &ShownException) -> Result<(), QueueError> {
-        let request = self.client.delete_message().queue_url(&self.dead_letter_url).receipt_handle(&shown.handle);
+        let request = self
+            .client
+            .delete_message()
+            .queue_url(&self.dead_letter_url)
+            .receipt_handle(&shown.handle);
         request.send().await.map(drop).map_err(|error| QueueError {
-            message: format!("a message of the dead-letter queue cannot be deleted: {}", code_of(&error)),
+            message: format!(
+                "a message of the dead-letter queue cannot be deleted: {}",
+                code_of(&error)
+            ),
             failed: Vec::new(),
         })
     }
@@ -152,7 +204,11 @@ impl ShownExceptions for SqsQueue {
 impl SqsQueue {
     /// Where this fails the message comes back by itself.
     async fn show_again(&self, handle: &str) {
-        let request = self.client.change_message_visibility().queue_url(&self.dead_letter_url).receipt_handle(handle);
+        let request = self
+            .client
+            .change_message_visibility()
+            .queue_url(&self.dead_letter_url)
+            .receipt_handle(handle);
         let _ = request.visibility_timeout(0).send().await;
     }
 }
@@ -168,13 +224,19 @@ struct Outgoing {
 impl Outgoing {
     /// As SQS counts: body, and name, type and value of each attribute.
     fn size(&self) -> usize {
-        self.body.len() + self.attributes.iter().map(|(name, value)| name.len() + "String".len() + value.len()).sum::<usize>()
+        self.body.len()
+            + self
+                .attributes
+                .iter()
+                .map(|(name, value)| name.len() + "String".len() + value.len())
+                .sum::<usize>()
     }
 
     fn entry(self, delay: i32) -> Result<SendMessageBatchRequestEntry, BuildError> {
         let mut attributes = HashMap::new();
         for (name, value) in self.attributes {
-            let value = MessageAttributeValue::builder().data_type("String").string_value(value).build();
+            let value =
+                MessageAttributeValue::builder().data_type("String").string_value(value).build();
             attributes.insert(name.to_owned(), value?);
         }
         SendMessageBatchRequestEntry::builder()
@@ -211,14 +273,21 @@ impl Problems {
 }
 
 fn unwritable(order: &str, problem: &serde_json::Error, messages: usize) -> QueueError {
-    QueueError { message: format!("the message of order {order} cannot be written: {problem}"), failed: (0..messages).collect() }
+    QueueError {
+        message: format!("the message of order {order} cannot be written: {problem}"),
+        failed: (0..messages).collect(),
+    }
 }
 
-/// JSON in characters that SQS takes: XML's. JSON escapes control characters by itself; these two are left, and stand inside
-/// strings if anywhere.
+/// JSON in characters that SQS takes: XML's. JSON escapes control characters by itself; these two
+/// are left, and stand inside strings if anywhere.
 fn body_of<T: serde::Serialize>(message: &T) -> Result<String, serde_json::Error> {
     let json = serde_json::to_string(message)?;
-    Ok(if json.contains(['\u{FFFE}', '\u{FFFF}']) { json.replace('\u{FFFE}', "\\ufffe").replace('\u{FFFF}', "\\uffff") } else { json })
+    Ok(if json.contains(['\u{FFFE}', '\u{FFFF}']) {
+        json.replace('\u{FFFE}', "\\ufffe").replace('\u{FFFF}', "\\uffff")
+    } else {
+        json
+    })
 }
 
 /// In batches, in order, each within SQS's limits of entries and bytes.
@@ -252,9 +321,12 @@ fn attributes_of(exception: &ExceptionMessage) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// An attribute's value as SQS takes it: never empty, no control characters; and cut, visibly, to what a person reads.
+/// An attribute's value as SQS takes it: never empty, no control characters; and cut, visibly, to
+/// what a person reads.
 fn attribute(value: &str) -> String {
-    let mut clean = value.chars().map(|c| if c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}') { ' ' } else { c });
+    let mut clean = value
+        .chars()
+        .map(|c| if c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}') { ' ' } else { c });
     let mut kept: String = clean.by_ref().take(ATTRIBUTE_LENGTH).collect();
     if clean.next().is_some() {
         kept.pop();
@@ -269,15 +341,24 @@ mod tests {
     use super::*;
 
     fn outgoing(index: usize, bytes: usize) -> Outgoing {
-        Outgoing { index, order: format!("c#{index}"), body: "x".repeat(bytes), attributes: Vec::new() }
+        Outgoing {
+            index,
+            order: format!("c#{index}"),
+            body: "x".repeat(bytes),
+            attributes: Vec::new(),
+        }
     }
 
     #[test]
     fn batches_keep_order_and_both_limits() {
         let lengths = |sizes: &[usize]| -> Vec<usize> {
-            let messages = sizes.iter().enumerate().map(|(index, size)| outgoing(index, *size)).collect();
+            let messages =
+                sizes.iter().enumerate().map(|(index, size)| outgoing(index, *size)).collect();
             let batches = batches(messages);
-            assert!(batches.iter().flatten().map(|message| message.index).eq(0..sizes.len()), "in order, none lost");
+            assert!(
+                batches.iter().flatten().map(|message| message.index).eq(0..sizes.len()),
+                "in order, none lost"
+            );
             batches.iter().map(Vec::len).collect()
         };
         assert_eq!(lengths(&[1; 21]), [10, 10, 1]);
@@ -286,8 +367,9 @@ mod tests {
         assert_eq!(lengths(&[]), [0_usize; 0]);
     }
 
+    /// A message attribute is never empty, never too long and free of what SQS refuses.
     #[test]
-    fn an_attribute_is_never_empty_never_long_and_free_of_what_sqs_refuses() {
+    fn queue_attributes_always_suit_sqs() {
         assert_eq!(attribute(" "), "-");
         assert_eq!(attribute("a\u{0}b\nc\u{FFFF}"), "a b c ");
         let long = attribute(&"é".repeat(ATTRIBUTE_LENGTH + 1));

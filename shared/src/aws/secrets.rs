@@ -1,5 +1,5 @@
-//! API keys in Secrets Manager: one secret a channel, `{"api_key":"..."}`. Read at first use, kept in memory for a few
-//! minutes, never anywhere else. And how a secret is written.
+//! API keys in Secrets Manager: one secret a channel, `{"api_key":"..."}`. Read at first use, kept
+//! in memory for a few minutes, never anywhere else. And how a secret is written.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,8 @@ use tracing::warn;
 use crate::aws::config::code_of;
 use crate::mirakl::keys::{ApiKeys, KeyError};
 
-/// How long a key is used before it is read again: how soon a rotated key is noticed, where the old one still works.
+/// How long a key is used before it is read again: how soon a rotated key is noticed, where the old
+/// one still works.
 const KEPT: Duration = Duration::from_secs(300);
 
 /// The channels' API keys.
@@ -38,8 +39,9 @@ impl SecretsManagerKeys {
         Self { client, prefix: prefix.into(), cache: Mutex::default() }
     }
 
-    /// A channel's key; read again where it is older than five minutes, or where `refresh` says that it was refused. Where
-    /// it cannot be read again for its age alone, the old one goes on being used.
+    /// A channel's key; read again where it is older than five minutes, or where `refresh` says
+    /// that it was refused. Where it cannot be read again for its age alone, the old one goes on
+    /// being used.
     ///
     /// # Errors
     /// Why it cannot be read and what to do; nothing of its content.
@@ -67,7 +69,8 @@ impl SecretsManagerKeys {
     async fn read(&self, channel_id: &str) -> Result<SecretString, KeyError> {
         let (secret, remedy) = (format!("{}{channel_id}", self.prefix), remedy(channel_id));
         match self.client.get_secret_value().secret_id(&secret).send().await {
-            Ok(answer) => key_in(answer.secret_string().unwrap_or_default()).ok_or(KeyError::Malformed { secret, remedy }),
+            Ok(answer) => key_in(answer.secret_string().unwrap_or_default())
+                .ok_or(KeyError::Malformed { secret, remedy }),
             Err(error) => Err(KeyError::Unread { secret, code: code_of(&error), remedy }),
         }
     }
@@ -85,7 +88,9 @@ impl ApiKeys for SecretsManagerKeys {
 
 /// A secret was not written: what to check; nothing of its content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the secret {secret} was not written ({code}): check that your role may create secrets and put their values")]
+#[error(
+    "the secret {secret} was not written ({code}): check that your role may create secrets and put their values"
+)]
 pub struct SecretUnwritten {
     /// The secret's name.
     pub secret: String,
@@ -97,12 +102,30 @@ pub struct SecretUnwritten {
 ///
 /// # Errors
 /// It was not written.
-pub async fn write(client: &Client, name: &str, description: &str, secret: &str) -> Result<bool, SecretUnwritten> {
+pub async fn write(
+    client: &Client,
+    name: &str,
+    description: &str,
+    secret: &str,
+) -> Result<bool, SecretUnwritten> {
     let refused = |code: String| SecretUnwritten { secret: name.to_owned(), code };
-    match client.create_secret().name(name).description(description).secret_string(secret).send().await {
+    match client
+        .create_secret()
+        .name(name)
+        .description(description)
+        .secret_string(secret)
+        .send()
+        .await
+    {
         Ok(_) => Ok(true),
-        Err(error) if matches!(error.as_service_error(), Some(CreateSecretError::ResourceExistsException(_))) => {
-            let replaced = client.put_secret_value().secret_id(name).secret_string(secret).send().await;
+        Err(error)
+            if matches!(
+                error.as_service_error(),
+                Some(CreateSecretError::ResourceExistsException(_))
+            ) =>
+        {
+            let replaced =
+                client.put_secret_value().secret_id(name).secret_string(secret).send().await;
             replaced.map(|_| false).map_err(|error| refused(code_of(&error)))
         }
         Err(error) => Err(refused(code_of(&error))),
@@ -128,9 +151,17 @@ mod tests {
 
     #[test]
     fn a_key_is_read_from_its_form_and_from_no_other() {
-        let key = key_in(r#"{"api_key":"0f-3a","note":"rotated"}"#).map(|key| key.expose_secret().to_owned());
+        let key = key_in(r#"{"api_key":"0f-3a","note":"rotated"}"#)
+            .map(|key| key.expose_secret().to_owned());
         assert_eq!(key.as_deref(), Some("0f-3a"));
-        for other in ["", "0f-3a", r#"{"api_key":""}"#, r#"{"key":"a"}"#, "{\"api_key\":\"a b\"}", "{\"api_key\":\"a\\n\"}"] {
+        for other in [
+            "",
+            "0f-3a",
+            r#"{"api_key":""}"#,
+            r#"{"key":"a"}"#,
+            "{\"api_key\":\"a b\"}",
+            "{\"api_key\":\"a\\n\"}",
+        ] {
             assert!(key_in(other).is_none(), "{other}");
         }
     }

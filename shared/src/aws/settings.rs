@@ -1,4 +1,5 @@
-//! Settings that a function reads from its environment. What is absent or malformed is named, with what would be right.
+//! Settings that a function reads from its environment. What is absent or malformed is named, with
+//! what would be right.
 
 use std::str::FromStr;
 
@@ -80,7 +81,8 @@ impl<'a> Settings<'a> {
     /// # Errors
     /// It is absent or blank.
     pub fn text(&self, name: &str) -> Result<String, SettingError> {
-        self.optional(name).ok_or_else(|| SettingError { name: name.to_owned(), problem: "is not set".to_owned() })
+        self.optional(name)
+            .ok_or_else(|| SettingError { name: name.to_owned(), problem: "is not set".to_owned() })
     }
 
     /// How long the row of a finished order is kept: [`ROW_RETENTION_DAYS`].
@@ -96,12 +98,18 @@ impl<'a> Settings<'a> {
     ///
     /// # Errors
     /// It cannot be read as one; `expected` says what would be right: `a whole number of days`.
-    pub fn parsed<T: FromStr>(&self, name: &str, default: T, expected: &str) -> Result<T, SettingError> {
+    pub fn parsed<T: FromStr>(
+        &self,
+        name: &str,
+        default: T,
+        expected: &str,
+    ) -> Result<T, SettingError> {
         match self.optional(name) {
             None => Ok(default),
-            Some(text) => {
-                text.parse().map_err(|_| SettingError { name: name.to_owned(), problem: format!("cannot be read: it takes {expected}") })
-            }
+            Some(text) => text.parse().map_err(|_| SettingError {
+                name: name.to_owned(),
+                problem: format!("cannot be read: it takes {expected}"),
+            }),
         }
     }
 }
@@ -120,13 +128,20 @@ mod tests {
         })
     }
 
+    /// An absent or malformed setting is named, and its value is not shown.
     #[test]
-    fn an_absent_or_malformed_setting_is_named_and_its_value_is_not_shown() {
+    fn a_bad_setting_is_named_without_its_value() {
         assert_eq!(settings().text(ORDERS_TABLE), Ok("orders".to_owned()));
         let absent = settings().text(MAPS_TABLE).unwrap_err().to_string();
         assert_eq!(absent, "the environment variable MAPS_TABLE is not set");
-        let malformed = settings().parsed(ROW_RETENTION_DAYS, 400_u32, "a whole number of days").unwrap_err().to_string();
-        assert_eq!(malformed, "the environment variable ROW_RETENTION_DAYS cannot be read: it takes a whole number of days");
+        let malformed = settings()
+            .parsed(ROW_RETENTION_DAYS, 400_u32, "a whole number of days")
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            malformed,
+            "the environment variable ROW_RETENTION_DAYS cannot be read: it takes a whole number of days"
+        );
         assert_eq!(settings().parsed("LEFT_OUT", 400_u32, "a whole number of days"), Ok(400));
     }
 }

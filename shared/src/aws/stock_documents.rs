@@ -28,7 +28,8 @@ impl StockBook for &Documents {
     }
 
     async fn skus(&self, channel: &str) -> Result<SkuReader, UnusableDocument> {
-        let orders: Option<OrderRules> = self.read(&DocumentKey::OrderRules(channel.to_owned())).await?;
+        let orders: Option<OrderRules> =
+            self.read(&DocumentKey::OrderRules(channel.to_owned())).await?;
         let overrides = self.all_sku_overrides(channel).await?;
         Ok(SkuReader::new(&orders.map(|rules| rules.sku).unwrap_or_default(), overrides))
     }

@@ -28,15 +28,37 @@ impl StockFiles for S3StockFiles {
     async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let answer = match self.client.get_object().bucket(&self.bucket).key(name).send().await {
             Ok(answer) => answer,
-            Err(error) if matches!(error.as_service_error(), Some(GetObjectError::NoSuchKey(_))) => return Ok(None),
-            Err(error) => return Err(StoreError::Unavailable(format!("reading the file {name}: {}", code_of(&error)))),
+            Err(error)
+                if matches!(error.as_service_error(), Some(GetObjectError::NoSuchKey(_))) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => {
+                return Err(StoreError::Unavailable(format!(
+                    "reading the file {name}: {}",
+                    code_of(&error)
+                )));
+            }
         };
-        let body = answer.body.collect().await.map_err(|_| StoreError::Unavailable(format!("the file {name} was cut short")))?;
+        let body = answer
+            .body
+            .collect()
+            .await
+            .map_err(|_| StoreError::Unavailable(format!("the file {name} was cut short")))?;
         Ok(Some(body.to_vec()))
     }
 
     async fn write(&self, name: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
-        let sent = self.client.put_object().bucket(&self.bucket).key(name).body(ByteStream::from(bytes)).send().await;
-        sent.map(drop).map_err(|error| StoreError::Unavailable(format!("writing the file {name}: {}", code_of(&error))))
+        let sent = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(name)
+            .body(ByteStream::from(bytes))
+            .send()
+            .await;
+        sent.map(drop).map_err(|error| {
+            StoreError::Unavailable(format!("writing the file {name}: {}", code_of(&error)))
+        })
     }
 }

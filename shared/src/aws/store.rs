@@ -9,10 +9,11 @@
 //! | channels | `installation` | `prima-intake` | whether Prima takes orders |
 //! | channels | `installation` | `collection` | what the collector of dispatches remembers |
 //!
-//! A record is one JSON `document` beside what keys, conditions and the index need. Every write is conditional on `version`,
-//! and carries a mark of its own (`write`): where the answer to a write was lost and its repeat finds the condition broken by
-//! itself, the mark tells that from another's write. A row whose flight has changed is written with it in one transaction; the row
-//! remembers which state of it stands there, so that most writes are of the row alone.
+//! A record is one JSON `document` beside what keys, conditions and the index need. Every write is
+//! conditional on `version`, and carries a mark of its own (`write`): where the answer to a write
+//! was lost and its repeat finds the condition broken by itself, the mark tells that from another's
+//! write. A row whose flight has changed is written with it in one transaction; the row remembers
+//! which state of it stands there, so that most writes are of the row alone.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -21,7 +22,10 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, Select, TransactWriteItem};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, Select,
+    TransactWriteItem,
+};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -31,8 +35,8 @@ use crate::aws::config::code_of;
 use crate::domain::order::row::{OrderKey, OrderRow, Stage};
 use crate::domain::prima_slots::{PrimaSlots, SlotStore};
 use crate::domain::state::{
-    CollectionState, CollectionStore, FlightStore, IntakeStore, NumberStore, OrderStore, PollState, PollStore, PrimaIntake, Reservation,
-    StoreError, to_json, write_mark,
+    CollectionState, CollectionStore, FlightStore, IntakeStore, NumberStore, OrderStore, PollState,
+    PollStore, PrimaIntake, Reservation, StoreError, to_json, write_mark,
 };
 use crate::domain::stock::flight::Flight;
 use crate::kit::clock::after;
@@ -58,8 +62,8 @@ pub struct DynamoDbStore {
 }
 
 impl DynamoDbStore {
-    /// The store in these tables. `retention`: how long the row of a finished order is kept; a number's reservation is
-    /// kept for ever.
+    /// The store in these tables. `retention`: how long the row of a finished order is kept; a
+    /// number's reservation is kept for ever.
     pub fn new(
         client: Client,
         orders_table: impl Into<String>,
@@ -76,8 +80,8 @@ impl DynamoDbStore {
         }
     }
 
-    /// Orders in an index state and their moments there ([`OrderRow::index_moment`]), oldest first, at most `limit`; with `until`
-    /// only those whose moment has come by then. The index lags.
+    /// Orders in an index state and their moments there ([`OrderRow::index_moment`]), oldest first,
+    /// at most `limit`; with `until` only those whose moment has come by then. The index lags.
     ///
     /// # Errors
     /// As [`OrderStore::orders_in`].
@@ -93,12 +97,15 @@ impl DynamoDbStore {
         while entries.len() < limit {
             let wanted = i32::try_from(limit - entries.len()).unwrap_or(i32::MAX);
             let query = self.index_query(channel, index_state, until);
-            let page = query
-                .limit(wanted)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| StoreError::Unavailable(format!("index of {}: {}", self.orders_table, code_of(&error))))?;
+            let page = query.limit(wanted).set_exclusive_start_key(start).send().await.map_err(
+                |error| {
+                    StoreError::Unavailable(format!(
+                        "index of {}: {}",
+                        self.orders_table,
+                        code_of(&error)
+                    ))
+                },
+            )?;
             for item in page.items() {
                 entries.push(index_entry(item)?);
             }
@@ -124,7 +131,13 @@ impl DynamoDbStore {
                 .set_exclusive_start_key(start)
                 .send()
                 .await
-                .map_err(|error| StoreError::Unavailable(format!("index of {}: {}", self.orders_table, code_of(&error))))?;
+                .map_err(|error| {
+                    StoreError::Unavailable(format!(
+                        "index of {}: {}",
+                        self.orders_table,
+                        code_of(&error)
+                    ))
+                })?;
             count += usize::try_from(page.count()).unwrap_or(0);
             start = page.last_evaluated_key().cloned();
             if start.is_none() {
@@ -153,19 +166,34 @@ impl DynamoDbStore {
         }
     }
 
-    async fn get(&self, table: &str, pk: &str, sk: Option<&str>) -> Result<Option<Item>, StoreError> {
-        let mut request = self.client.get_item().table_name(table).key("pk", text(pk)).consistent_read(true);
+    async fn get(
+        &self,
+        table: &str,
+        pk: &str,
+        sk: Option<&str>,
+    ) -> Result<Option<Item>, StoreError> {
+        let mut request =
+            self.client.get_item().table_name(table).key("pk", text(pk)).consistent_read(true);
         if let Some(sk) = sk {
             request = request.key("sk", text(sk));
         }
-        let answer = request.send().await.map_err(|error| StoreError::Unavailable(format!("reading {pk}: {}", code_of(&error))))?;
+        let answer = request.send().await.map_err(|error| {
+            StoreError::Unavailable(format!("reading {pk}: {}", code_of(&error)))
+        })?;
         Ok(answer.item)
     }
 
     async fn get_batch(&self, keys: Vec<OrderKey>) -> Result<Vec<OrderRow>, StoreError> {
-        let wanted = keys.iter().map(|key| Item::from([("pk".to_owned(), text(order_key(key)))])).collect();
-        let unusable = |error: aws_sdk_dynamodb::error::BuildError| StoreError::Unavailable(format!("a batch of rows: {error}"));
-        let request = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build().map_err(unusable)?;
+        let wanted =
+            keys.iter().map(|key| Item::from([("pk".to_owned(), text(order_key(key)))])).collect();
+        let unusable = |error: aws_sdk_dynamodb::error::BuildError| {
+            StoreError::Unavailable(format!("a batch of rows: {error}"))
+        };
+        let request = KeysAndAttributes::builder()
+            .set_keys(Some(wanted))
+            .consistent_read(true)
+            .build()
+            .map_err(unusable)?;
         let mut remaining = Some(HashMap::from([(self.orders_table.clone(), request)]));
         let mut rows = Vec::with_capacity(keys.len());
         for repeat in 0..=REPEATS {
@@ -178,12 +206,22 @@ impl DynamoDbStore {
                 .set_request_items(remaining.take())
                 .send()
                 .await
-                .map_err(|error| StoreError::Unavailable(format!("reading a batch of rows: {}", code_of(&error))))?;
-            for item in answer.responses().and_then(|tables| tables.get(&self.orders_table)).into_iter().flatten() {
-                // One row of a newer version, say, may not keep all others from their turn; whoever needs this very one is told.
+                .map_err(|error| {
+                    StoreError::Unavailable(format!("reading a batch of rows: {}", code_of(&error)))
+                })?;
+            for item in answer
+                .responses()
+                .and_then(|tables| tables.get(&self.orders_table))
+                .into_iter()
+                .flatten()
+            {
+                // One row of a newer version, say, may not keep all others from their turn; whoever
+                // needs this very one is told.
                 match row_of(item) {
                     Ok(row) => rows.push(row),
-                    Err(problem) => tracing::error!(%problem, "a row cannot be read, and is left out"),
+                    Err(problem) => {
+                        tracing::error!(%problem, "a row cannot be read, and is left out")
+                    }
                 }
             }
             remaining = answer.unprocessed_keys.filter(|tables| !tables.is_empty());
@@ -191,11 +229,19 @@ impl DynamoDbStore {
                 return Ok(rows);
             }
         }
-        Err(StoreError::Unavailable("a batch of rows stays unprocessed: the orders table throttles".to_owned()))
+        Err(StoreError::Unavailable(
+            "a batch of rows stays unprocessed: the orders table throttles".to_owned(),
+        ))
     }
 
     /// Puts a versioned record where the stored version is still `version`.
-    async fn put(&self, table: &str, mut item: Item, version: u64, what: impl Fn() -> String) -> Result<(), StoreError> {
+    async fn put(
+        &self,
+        table: &str,
+        mut item: Item,
+        version: u64,
+        what: impl Fn() -> String,
+    ) -> Result<(), StoreError> {
         let mark = write_mark();
         item.insert("version".to_owned(), AttributeValue::N((version + 1).to_string()));
         item.insert("write".to_owned(), text(&mark));
@@ -217,9 +263,16 @@ impl DynamoDbStore {
     }
 
     /// Puts a row where the stored version still is `version`, and its flight: both or neither.
-    async fn put_with_flight(&self, mut row: Item, version: u64, flight: &Flight) -> Result<(), StoreError> {
+    async fn put_with_flight(
+        &self,
+        mut row: Item,
+        version: u64,
+        flight: &Flight,
+    ) -> Result<(), StoreError> {
         let what = format!("order {}", flight.key);
-        let unwritable = |problem: aws_sdk_dynamodb::error::BuildError| StoreError::Unavailable(format!("writing {what}: {problem}"));
+        let unwritable = |problem: aws_sdk_dynamodb::error::BuildError| {
+            StoreError::Unavailable(format!("writing {what}: {problem}"))
+        };
         let mark = write_mark();
         row.insert("version".to_owned(), AttributeValue::N((version + 1).to_string()));
         row.insert("write".to_owned(), text(&mark));
@@ -231,54 +284,96 @@ impl DynamoDbStore {
                 .expression_attribute_names("#version", "version")
                 .expression_attribute_values(":version", AttributeValue::N(version.to_string()))
         };
-        let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld).build().map_err(unwritable)?;
-        let flight = Put::builder().table_name(&self.stock_table).set_item(Some(flight_item(flight)?)).build().map_err(unwritable)?;
+        let put = put
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(unwritable)?;
+        let flight = Put::builder()
+            .table_name(&self.stock_table)
+            .set_item(Some(flight_item(flight)?))
+            .build()
+            .map_err(unwritable)?;
         let request = self
             .client
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().put(put).build())
             .transact_items(TransactWriteItem::builder().put(flight).build());
         let Err(error) = request.send().await else { return Ok(()) };
-        let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+        let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
+            error.as_service_error()
+        else {
             return Err(StoreError::Unavailable(format!("writing {what}: {}", code_of(&error))));
         };
         let reasons = cancelled.cancellation_reasons();
         match reasons.first().and_then(|reason| Some((reason.code()?, reason.item()))) {
             // Our own write, whose answer was lost: the client repeated it.
-            Some(("ConditionalCheckFailed", Some(stored))) if text_of(stored, "write") == Some(&mark) => Ok(()),
-            Some(("ConditionalCheckFailed" | "TransactionConflict", _)) => Err(StoreError::Conflict(what)),
+            Some(("ConditionalCheckFailed", Some(stored)))
+                if text_of(stored, "write") == Some(&mark) =>
+            {
+                Ok(())
+            }
+            Some(("ConditionalCheckFailed" | "TransactionConflict", _)) => {
+                Err(StoreError::Conflict(what))
+            }
             _ => {
                 let codes: Vec<_> = reasons.iter().filter_map(|reason| reason.code()).collect();
-                Err(StoreError::Unavailable(format!("writing {what} and what it has in flight: {}", codes.join(", "))))
+                Err(StoreError::Unavailable(format!(
+                    "writing {what} and what it has in flight: {}",
+                    codes.join(", ")
+                )))
             }
         }
     }
 
-    async fn load_document<T: DeserializeOwned + Default>(&self, pk: &str, sk: &str) -> Result<(T, u64), StoreError> {
+    async fn load_document<T: DeserializeOwned + Default>(
+        &self,
+        pk: &str,
+        sk: &str,
+    ) -> Result<(T, u64), StoreError> {
         match self.get(&self.channels_table, pk, Some(sk)).await? {
             None => Ok((T::default(), 0)),
             Some(item) => read_document(&item, &format!("{pk}/{sk}")),
         }
     }
 
-    async fn save_document<T: Serialize>(&self, pk: &str, sk: &str, document: &T, version: u64, what: &str) -> Result<(), StoreError> {
-        let item =
-            Item::from([("pk".to_owned(), text(pk)), ("sk".to_owned(), text(sk)), ("document".to_owned(), text(to_json(document, what)?))]);
+    async fn save_document<T: Serialize>(
+        &self,
+        pk: &str,
+        sk: &str,
+        document: &T,
+        version: u64,
+        what: &str,
+    ) -> Result<(), StoreError> {
+        let item = Item::from([
+            ("pk".to_owned(), text(pk)),
+            ("sk".to_owned(), text(sk)),
+            ("document".to_owned(), text(to_json(document, what)?)),
+        ]);
         self.put(&self.channels_table, item, version, || what.to_owned()).await
     }
 }
 
 impl OrderStore for DynamoDbStore {
     async fn load_order(&self, key: &OrderKey) -> Result<Option<OrderRow>, StoreError> {
-        self.get(&self.orders_table, &order_key(key), None).await?.map(|item| row_of(&item)).transpose()
+        self.get(&self.orders_table, &order_key(key), None)
+            .await?
+            .map(|item| row_of(&item))
+            .transpose()
     }
 
-    async fn load_orders(&self, keys: &[OrderKey]) -> Result<HashMap<OrderKey, OrderRow>, StoreError> {
+    async fn load_orders(
+        &self,
+        keys: &[OrderKey],
+    ) -> Result<HashMap<OrderKey, OrderRow>, StoreError> {
         // A key that is named twice in one batch makes DynamoDB refuse the whole of it.
-        let unique: Vec<OrderKey> = keys.iter().collect::<BTreeSet<_>>().into_iter().cloned().collect();
+        let unique: Vec<OrderKey> =
+            keys.iter().collect::<BTreeSet<_>>().into_iter().cloned().collect();
         let batches: Vec<Vec<OrderKey>> = unique.chunks(BATCH).map(<[OrderKey]>::to_vec).collect();
-        let rows: Vec<Vec<OrderRow>> =
-            stream::iter(batches).map(|batch| self.get_batch(batch)).buffer_unordered(BATCHES_AT_ONCE).try_collect().await?;
+        let rows: Vec<Vec<OrderRow>> = stream::iter(batches)
+            .map(|batch| self.get_batch(batch))
+            .buffer_unordered(BATCHES_AT_ONCE)
+            .try_collect()
+            .await?;
         Ok(rows.into_iter().flatten().map(|row| (row.key.clone(), row)).collect())
     }
 
@@ -286,7 +381,10 @@ impl OrderStore for DynamoDbStore {
         let flight = Flight::of(row);
         let written = row.flight.replace(flight.digest());
         let saved = match item_of(row, self.retention) {
-            Ok(item) if written == row.flight => self.put(&self.orders_table, item, row.version, || format!("order {}", row.key)).await,
+            Ok(item) if written == row.flight => {
+                self.put(&self.orders_table, item, row.version, || format!("order {}", row.key))
+                    .await
+            }
             // Boxed: a transaction's future is large, and most saves are none.
             Ok(item) => Box::pin(self.put_with_flight(item, row.version, &flight)).await,
             Err(problem) => Err(problem),
@@ -299,12 +397,33 @@ impl OrderStore for DynamoDbStore {
         saved
     }
 
-    async fn orders_in(&self, channel: &str, index_state: &str, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
-        Ok(self.index_entries(channel, index_state, None, limit).await?.into_iter().map(|(key, _)| key).collect())
+    async fn orders_in(
+        &self,
+        channel: &str,
+        index_state: &str,
+        limit: usize,
+    ) -> Result<Vec<OrderKey>, StoreError> {
+        Ok(self
+            .index_entries(channel, index_state, None, limit)
+            .await?
+            .into_iter()
+            .map(|(key, _)| key)
+            .collect())
     }
 
-    async fn orders_due(&self, channel: &str, index_state: &str, until: Timestamp, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
-        Ok(self.index_entries(channel, index_state, Some(until), limit).await?.into_iter().map(|(key, _)| key).collect())
+    async fn orders_due(
+        &self,
+        channel: &str,
+        index_state: &str,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<OrderKey>, StoreError> {
+        Ok(self
+            .index_entries(channel, index_state, Some(until), limit)
+            .await?
+            .into_iter()
+            .map(|(key, _)| key)
+            .collect())
     }
 }
 
@@ -317,7 +436,11 @@ impl NumberStore for DynamoDbStore {
         }
     }
 
-    async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError> {
+    async fn reserve_number(
+        &self,
+        number: &str,
+        key: &OrderKey,
+    ) -> Result<Reservation, StoreError> {
         let record = number_key(number);
         let request = self
             .client
@@ -327,7 +450,9 @@ impl NumberStore for DynamoDbStore {
             .item("channel", text(&key.channel))
             .item("order_id", text(&key.order_id))
             .condition_expression("attribute_not_exists(pk)");
-        let Some(stored) = put_unless_refused(request, &record).await? else { return Ok(Reservation::Ours) };
+        let Some(stored) = put_unless_refused(request, &record).await? else {
+            return Ok(Reservation::Ours);
+        };
         let holder = holder(&stored, &record)?;
         Ok(if holder == *key { Reservation::Ours } else { Reservation::HeldBy(holder) })
     }
@@ -341,7 +466,14 @@ impl PollStore for DynamoDbStore {
     }
 
     async fn save_poll(&self, channel: &str, poll: &mut PollState) -> Result<(), StoreError> {
-        self.save_document(channel, "poll", poll, poll.version, &format!("poll state of {channel}")).await?;
+        self.save_document(
+            channel,
+            "poll",
+            poll,
+            poll.version,
+            &format!("poll state of {channel}"),
+        )
+        .await?;
         poll.version += 1;
         Ok(())
     }
@@ -349,14 +481,16 @@ impl PollStore for DynamoDbStore {
 
 impl CollectionStore for DynamoDbStore {
     async fn load_collection(&self) -> Result<CollectionState, StoreError> {
-        let (mut collection, version) = self.load_document::<CollectionState>("installation", "collection").await?;
+        let (mut collection, version) =
+            self.load_document::<CollectionState>("installation", "collection").await?;
         collection.version = version;
         Ok(collection)
     }
 
     async fn save_collection(&self, collection: &mut CollectionState) -> Result<(), StoreError> {
         let what = "the collector's state";
-        self.save_document("installation", "collection", collection, collection.version, what).await?;
+        self.save_document("installation", "collection", collection, collection.version, what)
+            .await?;
         collection.version += 1;
         Ok(())
     }
@@ -364,13 +498,21 @@ impl CollectionStore for DynamoDbStore {
 
 impl IntakeStore for DynamoDbStore {
     async fn load_intake(&self) -> Result<PrimaIntake, StoreError> {
-        let (mut intake, version) = self.load_document::<PrimaIntake>("installation", "prima-intake").await?;
+        let (mut intake, version) =
+            self.load_document::<PrimaIntake>("installation", "prima-intake").await?;
         intake.version = version;
         Ok(intake)
     }
 
     async fn save_intake(&self, intake: &mut PrimaIntake) -> Result<(), StoreError> {
-        self.save_document("installation", "prima-intake", intake, intake.version, "Prima's intake").await?;
+        self.save_document(
+            "installation",
+            "prima-intake",
+            intake,
+            intake.version,
+            "Prima's intake",
+        )
+        .await?;
         intake.version += 1;
         Ok(())
     }
@@ -378,13 +520,21 @@ impl IntakeStore for DynamoDbStore {
 
 impl SlotStore for DynamoDbStore {
     async fn load_slots(&self) -> Result<PrimaSlots, StoreError> {
-        let (mut slots, version) = self.load_document::<PrimaSlots>("installation", "prima-slots").await?;
+        let (mut slots, version) =
+            self.load_document::<PrimaSlots>("installation", "prima-slots").await?;
         slots.version = version;
         Ok(slots)
     }
 
     async fn save_slots(&self, slots: &mut PrimaSlots) -> Result<(), StoreError> {
-        self.save_document("installation", "prima-slots", slots, slots.version, "the slots of Prima's calls").await?;
+        self.save_document(
+            "installation",
+            "prima-slots",
+            slots,
+            slots.version,
+            "the slots of Prima's calls",
+        )
+        .await?;
         slots.version += 1;
         Ok(())
     }
@@ -403,16 +553,25 @@ impl FlightStore for DynamoDbStore {
                 .expression_attribute_values(":pk", text(flights_key(channel)))
                 .consistent_read(true)
                 .set_exclusive_start_key(start);
-            let page = query
-                .send()
-                .await
-                .map_err(|error| StoreError::Unavailable(format!("reading {}: {}", flights_key(channel), code_of(&error))))?;
+            let page = query.send().await.map_err(|error| {
+                StoreError::Unavailable(format!(
+                    "reading {}: {}",
+                    flights_key(channel),
+                    code_of(&error)
+                ))
+            })?;
             for item in page.items() {
                 let order_id = text_of(item, "sk").unwrap_or_default();
-                let unreadable =
-                    |problem: String| StoreError::Unreadable { record: format!("{}/{order_id}", flights_key(channel)), problem };
-                let document = text_of(item, "document").ok_or_else(|| unreadable("it has no document".to_owned()))?;
-                flights.push(serde_json::from_str(document).map_err(|problem| unreadable(problem.to_string()))?);
+                let unreadable = |problem: String| StoreError::Unreadable {
+                    record: format!("{}/{order_id}", flights_key(channel)),
+                    problem,
+                };
+                let document = text_of(item, "document")
+                    .ok_or_else(|| unreadable("it has no document".to_owned()))?;
+                flights.push(
+                    serde_json::from_str(document)
+                        .map_err(|problem| unreadable(problem.to_string()))?,
+                );
             }
             start = page.last_evaluated_key.filter(|key| !key.is_empty());
             if start.is_none() {
@@ -432,16 +591,28 @@ fn flight_item(flight: &Flight) -> Result<Item, StoreError> {
         ("sk".to_owned(), text(&flight.key.order_id)),
         ("document".to_owned(), text(to_json(flight, "an order's flight")?)),
     ]);
-    item.extend(flight.forgotten_at().map(|at| ("expires_at".to_owned(), AttributeValue::N(at.as_second().to_string()))));
+    item.extend(
+        flight
+            .forgotten_at()
+            .map(|at| ("expires_at".to_owned(), AttributeValue::N(at.as_second().to_string()))),
+    );
     Ok(item)
 }
 
 /// Puts an item; `Some` of what is stored where the condition does not hold.
-pub(super) async fn put_unless_refused(request: PutItemFluentBuilder, what: &str) -> Result<Option<Item>, StoreError> {
-    let sent = request.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld).send().await;
+pub(super) async fn put_unless_refused(
+    request: PutItemFluentBuilder,
+    what: &str,
+) -> Result<Option<Item>, StoreError> {
+    let sent = request
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+        .send()
+        .await;
     let Err(error) = sent else { return Ok(None) };
     match error.as_service_error() {
-        Some(PutItemError::ConditionalCheckFailedException(refusal)) => Ok(Some(refusal.item().cloned().unwrap_or_default())),
+        Some(PutItemError::ConditionalCheckFailedException(refusal)) => {
+            Ok(Some(refusal.item().cloned().unwrap_or_default()))
+        }
         _ => Err(StoreError::Unavailable(format!("writing {what}: {}", code_of(&error)))),
     }
 }
@@ -465,7 +636,8 @@ fn sortable(moment: Timestamp) -> String {
 
 /// Finished for good: its row may go when its retention ends.
 fn is_finished(row: &OrderRow) -> bool {
-    matches!(row.stage, Stage::Created | Stage::Shipped | Stage::Cancelled | Stage::Refused) && !row.owes_reference()
+    matches!(row.stage, Stage::Created | Stage::Shipped | Stage::Cancelled | Stage::Refused)
+        && !row.owes_reference()
 }
 
 fn item_of(row: &OrderRow, retention: Duration) -> Result<Item, StoreError> {
@@ -492,29 +664,49 @@ fn row_of(item: &Item) -> Result<OrderRow, StoreError> {
 
 fn index_entry(item: &Item) -> Result<(OrderKey, Timestamp), StoreError> {
     let pk = text_of(item, "pk").unwrap_or_default();
-    let unreadable = |problem: &str| StoreError::Unreadable { record: format!("index entry {pk}"), problem: problem.to_owned() };
-    let (channel, order_id) =
-        pk.strip_prefix("order#").and_then(|key| key.split_once('#')).ok_or_else(|| unreadable("its key is not that of an order"))?;
-    let since = text_of(item, "since").and_then(|text| text.parse().ok()).ok_or_else(|| unreadable("'since' is not a moment"))?;
+    let unreadable = |problem: &str| StoreError::Unreadable {
+        record: format!("index entry {pk}"),
+        problem: problem.to_owned(),
+    };
+    let (channel, order_id) = pk
+        .strip_prefix("order#")
+        .and_then(|key| key.split_once('#'))
+        .ok_or_else(|| unreadable("its key is not that of an order"))?;
+    let since = text_of(item, "since")
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| unreadable("'since' is not a moment"))?;
     Ok((OrderKey::new(channel, order_id), since))
 }
 
 fn holder(item: &Item, record: &str) -> Result<OrderKey, StoreError> {
     match (text_of(item, "channel"), text_of(item, "order_id")) {
         (Some(channel), Some(order_id)) => Ok(OrderKey::new(channel, order_id)),
-        _ => Err(StoreError::Unreadable { record: record.to_owned(), problem: "it names no order".to_owned() }),
+        _ => Err(StoreError::Unreadable {
+            record: record.to_owned(),
+            problem: "it names no order".to_owned(),
+        }),
     }
 }
 
 /// The JSON `document` of an item, and its version.
-pub(crate) fn read_document<T: DeserializeOwned>(item: &Item, record: &str) -> Result<(T, u64), StoreError> {
-    let unreadable = |problem: String| StoreError::Unreadable { record: record.to_owned(), problem };
+pub(crate) fn read_document<T: DeserializeOwned>(
+    item: &Item,
+    record: &str,
+) -> Result<(T, u64), StoreError> {
+    let unreadable =
+        |problem: String| StoreError::Unreadable { record: record.to_owned(), problem };
     let version = match item.get("version") {
-        Some(AttributeValue::N(digits)) => digits.parse().map_err(|_| unreadable("'version' is no whole number".to_owned()))?,
+        Some(AttributeValue::N(digits)) => {
+            digits.parse().map_err(|_| unreadable("'version' is no whole number".to_owned()))?
+        }
         _ => return Err(unreadable("it has no version".to_owned())),
     };
-    let document = text_of(item, "document").ok_or_else(|| unreadable("it has no document".to_owned()))?;
-    Ok((serde_json::from_str(document).map_err(|problem| unreadable(problem.to_string()))?, version))
+    let document =
+        text_of(item, "document").ok_or_else(|| unreadable("it has no document".to_owned()))?;
+    Ok((
+        serde_json::from_str(document).map_err(|problem| unreadable(problem.to_string()))?,
+        version,
+    ))
 }
 
 /// A text attribute's value.
@@ -536,12 +728,16 @@ mod tests {
     const RETENTION: Duration = Duration::from_secs(86_400);
 
     fn row() -> OrderRow {
-        let order: Order = serde_json::from_str(r#"{"order_id":"W#1-A","order_state":"SHIPPING","order_lines":[]}"#).unwrap();
+        let order: Order = serde_json::from_str(
+            r#"{"order_id":"W#1-A","order_state":"SHIPPING","order_lines":[]}"#,
+        )
+        .unwrap();
         OrderRow::first_seen("outfitter-uk", &order, Timestamp::from_second(1_790_000_000).unwrap())
     }
 
+    /// Only a finished row expires, and a created one not before Mirakl has its number.
     #[test]
-    fn only_a_finished_row_expires_and_a_created_one_not_before_mirakl_has_its_number() {
+    fn only_finished_rows_expire_and_created_ones_wait_for_mirakl() {
         let expiry = |row: &OrderRow| item_of(row, RETENTION).unwrap().get("expires_at").cloned();
         let mut row = row();
         assert_eq!(expiry(&row), None);
@@ -562,8 +758,14 @@ mod tests {
         let mut item = item_of(&row, RETENTION).unwrap();
         assert_eq!(text_of(&item, "channel_state"), Some("outfitter-uk#seen"));
         assert_eq!(text_of(&item, "since"), Some("2026-09-21T14:13:20.000000000Z"));
-        assert_eq!(index_entry(&item).unwrap(), (OrderKey::new("outfitter-uk", "W#1-A"), row.since));
-        assert!(matches!(row_of(&item), Err(StoreError::Unreadable { .. })), "without a version nothing could be saved");
+        assert_eq!(
+            index_entry(&item).unwrap(),
+            (OrderKey::new("outfitter-uk", "W#1-A"), row.since)
+        );
+        assert!(
+            matches!(row_of(&item), Err(StoreError::Unreadable { .. })),
+            "without a version nothing could be saved"
+        );
         item.insert("version".to_owned(), AttributeValue::N("4".to_owned()));
         assert_eq!(row_of(&item).unwrap(), OrderRow { version: 4, ..row });
     }

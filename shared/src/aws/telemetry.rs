@@ -1,15 +1,16 @@
-//! Logs: JSON lines on standard output, where Lambda picks them up without a call. They never hold anything of a customer.
-//! Metrics are beside them, in [`crate::aws::metrics`].
+//! Logs: JSON lines on standard output, where Lambda picks them up without a call. They never hold
+//! anything of a customer. Metrics are beside them, in [`crate::aws::metrics`].
 
 use tracing_subscriber::EnvFilter;
 
 use crate::aws::functions::Function;
 use crate::aws::settings::Settings;
 
-/// Starts logging: JSON lines, from the level in `RUST_LOG` on (`error`, `warn`, `info`, `debug`, `trace`; `info` where it is not set).
+/// Starts logging: JSON lines, from the level in `RUST_LOG` on (`error`, `warn`, `info`, `debug`,
+/// `trace`; `info` where it is not set).
 ///
-/// What the clients below log is held at `warn` whatever the level, because their debugging output quotes bodies. A second
-/// call does nothing. Anything but one of those words counts as `info`.
+/// What the clients below log is held at `warn` whatever the level, because their debugging output
+/// quotes bodies. A second call does nothing. Anything but one of those words counts as `info`.
 pub fn start(settings: &Settings<'_>) {
     let level = settings.optional("RUST_LOG").unwrap_or_default();
     let subscriber = tracing_subscriber::fmt()
@@ -24,10 +25,17 @@ pub fn start(settings: &Settings<'_>) {
 
 fn filter(level: &str) -> String {
     let level = level.to_ascii_lowercase();
-    let level = if ["error", "warn", "info", "debug", "trace"].contains(&level.as_str()) { level.as_str() } else { "info" };
+    let level = if ["error", "warn", "info", "debug", "trace"].contains(&level.as_str()) {
+        level.as_str()
+    } else {
+        "info"
+    };
     let others = if level == "error" { "error" } else { "warn" };
     let functions = Function::ALL.iter().map(|function| function.crate_name());
-    let ours: Vec<String> = std::iter::once("shared".to_owned()).chain(functions).map(|name| format!("{name}={level}")).collect();
+    let ours: Vec<String> = std::iter::once("shared".to_owned())
+        .chain(functions)
+        .map(|name| format!("{name}={level}"))
+        .collect();
     format!("{others},{}", ours.join(","))
 }
 
@@ -40,7 +48,10 @@ mod tests {
         let told = filter("DEBUG");
         assert!(told.starts_with("warn,shared=debug,acknowledge_orders=debug,"), "{told}");
         for function in Function::ALL {
-            assert!(told.contains(&format!(",{}=debug", function.crate_name())), "{function:?} is silent: {told}");
+            assert!(
+                told.contains(&format!(",{}=debug", function.crate_name())),
+                "{function:?} is silent: {told}"
+            );
         }
         assert_eq!(filter("aws_smithy_runtime=trace"), filter("info"));
         assert!(filter("error").starts_with("error,"));

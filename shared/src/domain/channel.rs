@@ -1,7 +1,8 @@
 //! A channel: one shop on one Mirakl marketplace, as its definition document says.
 //!
-//! The document holds only what acknowledging needs. How an order becomes a Prima order stands in a document of its own
-//! ([`crate::domain::order::rules`]), so that a mistake there can never stop acceptance.
+//! The document holds only what acknowledging needs. How an order becomes a Prima order stands in a
+//! document of its own ([`crate::domain::order::rules`]), so that a mistake there can never stop
+//! acceptance.
 
 use std::time::Duration;
 
@@ -11,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::kit::clock::Clock;
 use crate::kit::field_error::FieldError;
 use crate::mirakl::MiraklError;
-use crate::mirakl::client::{ApiKeys, BASE_URL_TAKES, HttpDirectory, MiraklClient, Shop, usable_base_url};
+use crate::mirakl::client::{
+    ApiKeys, BASE_URL_TAKES, HttpDirectory, MiraklClient, Shop, usable_base_url,
+};
 
 /// How far a flow of a channel goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +29,8 @@ pub enum Mode {
     Live,
 }
 
-/// A channel's definition document. Unknown fields are refused: a misspelt setting must not be ignored.
+/// A channel's definition document. Unknown fields are refused: a misspelt setting must not be
+/// ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Channel {
@@ -49,12 +53,13 @@ pub struct Channel {
     /// The stock flow: `off`, `observe` or `live`.
     #[serde(default)]
     pub stock: Mode,
-    /// Orders created before this moment that somebody else had accepted were keyed by hand: they are never created in
-    /// Prima, unless an operator adopts them one by one.
+    /// Orders created before this moment that somebody else had accepted were keyed by hand: they
+    /// are never created in Prima, unless an operator adopts them one by one.
     pub take_over_from: Timestamp,
     /// Minutes that the marketplace gives to accept an order. At least four listing intervals.
     pub acceptance_window_minutes: u32,
-    /// Minutes left of the window at which a waiting order becomes an alert; a quarter of the window by default.
+    /// Minutes left of the window at which a waiting order becomes an alert; a quarter of the
+    /// window by default.
     #[serde(default)]
     pub warn_minutes_left: Option<u32>,
     /// Minutes between listings: 1; 15 where the key is under Mirakl's "External Partner" limits.
@@ -63,8 +68,8 @@ pub struct Channel {
     /// Orders accepted at once. 1 to 32.
     #[serde(default = "eight")]
     pub concurrent_accepts: usize,
-    /// The fulfilment centres from which the shop ships itself (`fulfillment.center.code`); orders of any other are the marketplace's. An
-    /// order that names none is the shop's.
+    /// The fulfilment centres from which the shop ships itself (`fulfillment.center.code`); orders
+    /// of any other are the marketplace's. An order that names none is the shop's.
     #[serde(default = "default_center")]
     pub fulfillment_centers: Vec<String>,
 }
@@ -84,7 +89,8 @@ fn eight() -> usize {
 }
 
 impl Channel {
-    /// Everything that is wrong with the definition, one entry a field; empty when it is fit for use.
+    /// Everything that is wrong with the definition, one entry a field; empty when it is fit for
+    /// use.
     #[must_use]
     pub fn problems(&self) -> Vec<FieldError> {
         let mut problems = Vec::new();
@@ -106,7 +112,8 @@ impl Channel {
             "takes 1 to 60: 1, or 15 under Mirakl's \"External Partner\" limits",
         );
         require(
-            u64::from(self.acceptance_window_minutes) >= 4 * u64::from(self.listing_interval_minutes),
+            u64::from(self.acceptance_window_minutes)
+                >= 4 * u64::from(self.listing_interval_minutes),
             "acceptance_window_minutes",
             "is shorter than four listing intervals: ask the marketplace for its acceptance window, or list more often",
         );
@@ -142,7 +149,9 @@ impl Channel {
     /// The time left at which a waiting order becomes an alert.
     #[must_use]
     pub fn warn_when_left(&self) -> Duration {
-        Duration::from_secs(60 * u64::from(self.warn_minutes_left.unwrap_or(self.acceptance_window_minutes / 4)))
+        Duration::from_secs(
+            60 * u64::from(self.warn_minutes_left.unwrap_or(self.acceptance_window_minutes / 4)),
+        )
     }
 }
 
@@ -155,13 +164,21 @@ pub trait MiraklDirectory {
     ///
     /// # Errors
     /// The key cannot be read, or the channel's base URL is not fit for use.
-    async fn client(&self, channel: &Channel, deadline: Timestamp) -> Result<Self::Client, MiraklError>;
+    async fn client(
+        &self,
+        channel: &Channel,
+        deadline: Timestamp,
+    ) -> Result<Self::Client, MiraklError>;
 }
 
 impl<T: MiraklDirectory> MiraklDirectory for &T {
     type Client = T::Client;
 
-    async fn client(&self, channel: &Channel, deadline: Timestamp) -> Result<Self::Client, MiraklError> {
+    async fn client(
+        &self,
+        channel: &Channel,
+        deadline: Timestamp,
+    ) -> Result<Self::Client, MiraklError> {
         (**self).client(channel, deadline).await
     }
 }
@@ -169,7 +186,11 @@ impl<T: MiraklDirectory> MiraklDirectory for &T {
 impl<K: ApiKeys, C: Clock + Clone> MiraklDirectory for HttpDirectory<K, C> {
     type Client = MiraklClient<K, C>;
 
-    async fn client(&self, channel: &Channel, deadline: Timestamp) -> Result<Self::Client, MiraklError> {
+    async fn client(
+        &self,
+        channel: &Channel,
+        deadline: Timestamp,
+    ) -> Result<Self::Client, MiraklError> {
         self.client_of(channel.shop(), deadline)
     }
 }
@@ -211,7 +232,14 @@ mod tests {
         let fields: Vec<_> = wrong.problems().into_iter().map(|problem| problem.field).collect();
         assert_eq!(
             fields,
-            ["id", "base_url", "acceptance_window_minutes", "warn_minutes_left", "concurrent_accepts", "fulfillment_centers"]
+            [
+                "id",
+                "base_url",
+                "acceptance_window_minutes",
+                "warn_minutes_left",
+                "concurrent_accepts",
+                "fulfillment_centers"
+            ]
         );
         for centers in [vec![], vec![String::new()], vec![" WH1".to_owned()]] {
             let wrong = Channel { fulfillment_centers: centers, ..sound() };

@@ -55,11 +55,17 @@ impl std::fmt::Display for DocumentKey {
             Self::Installation => formatter.write_str("the installation document"),
             Self::Channel(id) => write!(formatter, "the definition of channel {id}"),
             Self::OrderRules(channel) => write!(formatter, "the order rules of channel {channel}"),
-            Self::DispatchRules(channel) => write!(formatter, "the dispatch rules of channel {channel}"),
+            Self::DispatchRules(channel) => {
+                write!(formatter, "the dispatch rules of channel {channel}")
+            }
             Self::CarrierMap(channel) => write!(formatter, "the carrier map of channel {channel}"),
-            Self::Platform(channel) => write!(formatter, "what the marketplace of channel {channel} demands"),
+            Self::Platform(channel) => {
+                write!(formatter, "what the marketplace of channel {channel} demands")
+            }
             Self::StockRules(channel) => write!(formatter, "the stock rules of channel {channel}"),
-            Self::SkuOverride { channel, sku } => write!(formatter, "the override of SKU {sku} on channel {channel}"),
+            Self::SkuOverride { channel, sku } => {
+                write!(formatter, "the override of SKU {sku} on channel {channel}")
+            }
         }
     }
 }
@@ -78,7 +84,9 @@ pub enum UnusableDocument {
 impl From<StoreError> for UnusableDocument {
     fn from(problem: StoreError) -> Self {
         match problem {
-            StoreError::Unreadable { record, problem } => Self::Wrong(format!("{record} cannot be used: {problem}")),
+            StoreError::Unreadable { record, problem } => {
+                Self::Wrong(format!("{record} cannot be used: {problem}"))
+            }
             other => Self::Unavailable(other.to_string()),
         }
     }

@@ -1,4 +1,5 @@
-//! Business events, on the one EventBridge bus. Those that need a person reach the alerts topic at once.
+//! Business events, on the one EventBridge bus. Those that need a person reach the alerts topic at
+//! once.
 
 use serde::Serialize;
 
@@ -23,7 +24,18 @@ pub struct Event {
 }
 
 /// The kinds of event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, strum::VariantArray, strum::IntoStaticStr)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::VariantArray,
+    strum::IntoStaticStr,
+)]
 pub enum EventKind {
     /// An order became an exception: exactly one per order that fails.
     OrderException,

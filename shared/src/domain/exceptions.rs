@@ -1,5 +1,6 @@
-//! Telling a person of an order's exception. The row is the exception; its message in the dead-letter queue and its event are views of
-//! it. [`crate::domain::notify`] decides when each is sent.
+//! Telling a person of an order's exception. The row is the exception; its message in the
+//! dead-letter queue and its event are views of it. [`crate::domain::notify`] decides when each is
+//! sent.
 
 use jiff::Timestamp;
 
@@ -11,14 +12,29 @@ use crate::domain::state::{OrderStore, StoreError};
 
 /// Sends the message and the event of a row's exception, then records that they were sent.
 ///
-/// At least once: after a crash between sending and recording, the next sweep of the poller sends them again. A row whose
-/// exception was told of or resolved meanwhile is left alone. Failures are logged and left to that sweep.
-pub async fn announce(store: &impl OrderStore, queue: &impl OrderQueue, events: &impl EventBus, row: &mut OrderRow, now: Timestamp) {
-    let Some(exception) = row.exception.clone().filter(|exception| !exception.told.is_told()) else { return };
+/// At least once: after a crash between sending and recording, the next sweep of the poller sends
+/// them again. A row whose exception was told of or resolved meanwhile is left alone. Failures are
+/// logged and left to that sweep.
+pub async fn announce(
+    store: &impl OrderStore,
+    queue: &impl OrderQueue,
+    events: &impl EventBus,
+    row: &mut OrderRow,
+    now: Timestamp,
+) {
+    let Some(exception) = row.exception.clone().filter(|exception| !exception.told.is_told())
+    else {
+        return;
+    };
     let Some(due) = exception.told.due(Rule::EXCEPTION, now) else { return };
-    let kind = if exception.kind.is_of_dispatch() { EventKind::DispatchException } else { EventKind::OrderException };
+    let kind = if exception.kind.is_of_dispatch() {
+        EventKind::DispatchException
+    } else {
+        EventKind::OrderException
+    };
     let told_of = view(&row.key, &exception);
-    let sent = deliver(queue, events, due, told_of.message(), told_of.event(kind, false, now)).await;
+    let sent =
+        deliver(queue, events, due, told_of.message(), told_of.event(kind, false, now)).await;
     if sent == Sent::default() {
         return;
     }

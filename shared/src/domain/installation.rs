@@ -42,17 +42,28 @@ impl Installation {
         problems
     }
 
-    /// A client of the installation's Prima, with as many calls at once as one run of its caller makes. Sends nothing yet.
+    /// A client of the installation's Prima, with as many calls at once as one run of its caller
+    /// makes. Sends nothing yet.
     ///
     /// # Errors
     /// The document has problems, or no HTTP client can be made.
-    pub fn prima_client<C: Clock + Clone>(&self, caller: PrimaCaller, clock: C) -> Result<PrimaClient<C>, Vec<FieldError>> {
+    pub fn prima_client<C: Clock + Clone>(
+        &self,
+        caller: PrimaCaller,
+        clock: C,
+    ) -> Result<PrimaClient<C>, Vec<FieldError>> {
         let problems = self.problems();
         if !problems.is_empty() {
             return Err(problems);
         }
         let calls = self.calls.in_one_run(caller);
-        PrimaClient::new(self.prima.clone(), self.manners.clone(), self.stock.patience(), calls, clock)
+        PrimaClient::new(
+            self.prima.clone(),
+            self.manners.clone(),
+            self.stock.patience(),
+            calls,
+            clock,
+        )
     }
 }
 
@@ -99,7 +110,8 @@ mod tests {
             prima.namespace = String::new();
             prima.soap_action = "a\"b".into();
             prima.parts.result = "1 result".into();
-            prima.unknown_order_texts = vec!["*".into(), "{order_number}*".into(), "order * unknown".into()];
+            prima.unknown_order_texts =
+                vec!["*".into(), "{order_number}*".into(), "order * unknown".into()];
             prima.connect_timeout_seconds = 0;
         });
         assert_eq!(
@@ -116,23 +128,38 @@ mod tests {
                 "prima.connect_timeout_seconds"
             ]
         );
-        assert_eq!(wrong_fields(|prima| prima.unknown_order_texts.clear()), ["prima.unknown_order_texts"]);
+        assert_eq!(
+            wrong_fields(|prima| prima.unknown_order_texts.clear()),
+            ["prima.unknown_order_texts"]
+        );
     }
 
     #[test]
     fn what_prima_takes_at_once_is_checked_and_bounds_each_client() {
         let mut installation = sound();
         installation.calls = PrimaCalls { at_once: 3, stock: 3, ..PrimaCalls::default() };
-        let fields: Vec<_> = installation.problems().into_iter().map(|problem| problem.field).collect();
+        let fields: Vec<_> =
+            installation.problems().into_iter().map(|problem| problem.field).collect();
         assert_eq!(fields, ["calls.stock"]);
-        assert!(installation.prima_client(PrimaCaller::PushStock, crate::kit::clock::SystemClock).is_err());
+        assert!(
+            installation
+                .prima_client(PrimaCaller::PushStock, crate::kit::clock::SystemClock)
+                .is_err()
+        );
         installation.calls.stock = 2;
-        assert!(installation.prima_client(PrimaCaller::PushStock, crate::kit::clock::SystemClock).is_ok());
+        assert!(
+            installation
+                .prima_client(PrimaCaller::PushStock, crate::kit::clock::SystemClock)
+                .is_ok()
+        );
     }
 
     #[test]
     fn plain_http_to_a_public_address_is_refused_unless_allowed() {
-        assert_eq!(wrong_fields(|prima| prima.endpoint = "http://8.8.8.8/wsa".into()), ["prima.endpoint"]);
+        assert_eq!(
+            wrong_fields(|prima| prima.endpoint = "http://8.8.8.8/wsa".into()),
+            ["prima.endpoint"]
+        );
         assert!(wrong_fields(|prima| prima.endpoint = "https://8.8.8.8/wsa".into()).is_empty());
         let allowed = wrong_fields(|prima| {
             prima.endpoint = "http://8.8.8.8/wsa".into();
@@ -144,7 +171,10 @@ mod tests {
     #[test]
     fn a_misspelt_setting_is_refused() {
         let text = serde_json::to_string(&sound()).unwrap();
-        assert!(serde_json::from_str::<Installation>(&text.replace("soap_action", "soapaction")).is_err());
+        assert!(
+            serde_json::from_str::<Installation>(&text.replace("soap_action", "soapaction"))
+                .is_err()
+        );
         assert!(serde_json::from_str::<Installation>(&text.replace("manners", "maners")).is_err());
     }
 
@@ -153,7 +183,10 @@ mod tests {
         let prima = sound().prima;
         assert!(prima.says_unknown_order("  ORDER 201c1234  not found ", "201C1234"));
         assert!(prima.says_unknown_order("No such order: 201C1234", "201C1234"));
-        assert!(!prima.says_unknown_order("Order 201C9999 not found", "201C1234"), "that is another order");
+        assert!(
+            !prima.says_unknown_order("Order 201C9999 not found", "201C1234"),
+            "that is another order"
+        );
         assert!(!prima.says_unknown_order("Order 201C1234 not found in open period", "201C1234"));
         assert!(!prima.says_unknown_order("", "201C1234"));
     }

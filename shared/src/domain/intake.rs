@@ -1,10 +1,12 @@
-//! Prima's intake: a breaker for each of Prima's operations, which keeps firm orders as rows while Prima does not answer.
+//! Prima's intake: a breaker for each of Prima's operations, which keeps firm orders as rows while
+//! Prima does not answer.
 //!
-//! An operation is closed by failures without an answer between, and opened by the first answer: each by its own, so that a
-//! question that is answered does not hide a `NewOrder` that never is. What may be one order's own matter (a fault, an answer
-//! that never came) counts once for each order: an order that Prima always fails for closes nothing, and becomes an exception
-//! where it is worked off. While an operation is closed one order at a time may try, as a probe. Nothing rests on it but calls
-//! saved and alarms spared: with the record lost, orders flow.
+//! An operation is closed by failures without an answer between, and opened by the first answer:
+//! each by its own, so that a question that is answered does not hide a `NewOrder` that never is.
+//! What may be one order's own matter (a fault, an answer that never came) counts once for each
+//! order: an order that Prima always fails for closes nothing, and becomes an exception where it is
+//! worked off. While an operation is closed one order at a time may try, as a probe. Nothing rests
+//! on it but calls saved and alarms spared: with the record lost, orders flow.
 
 use std::time::Duration;
 
@@ -29,12 +31,13 @@ pub const STOCK_BY_NAME: &str = "MultiAvailableToSell";
 
 /// What an order needs to be created.
 const OF_CREATION: [&str; 2] = [ORDER_STATUS, NEW_ORDER];
-/// An order that failed already leaves a probe to others for so long, which is longer than the poller takes to queue one: or one
-/// that Prima always fails for would take them all.
+/// An order that failed already leaves a probe to others for so long, which is longer than the
+/// poller takes to queue one: or one that Prima always fails for would take them all.
 const YIELDS: Duration = Duration::from_secs(90);
 /// Orders remembered of an operation that fails.
 const REMEMBERED: usize = 100;
-/// Probes of an operation with a lasting effect come ever later, until so many intervals lie between two of them.
+/// Probes of an operation with a lasting effect come ever later, until so many intervals lie
+/// between two of them.
 const RAREST: u32 = 16;
 
 /// Whether a message may call Prima now.
@@ -113,22 +116,38 @@ impl<'c> Call<'c> {
     }
 }
 
-/// Admits a call, or claims the probe for it while its operation is closed. A store that does not answer admits.
-pub async fn admit(store: &impl IntakeStore, manners: &PrimaManners, call: Call<'_>, now: Timestamp) -> Admission {
+/// Admits a call, or claims the probe for it while its operation is closed. A store that does not
+/// answer admits.
+pub async fn admit(
+    store: &impl IntakeStore,
+    manners: &PrimaManners,
+    call: Call<'_>,
+    now: Timestamp,
+) -> Admission {
     let Ok(mut intake) = store.load_intake().await else { return Admission::Admitted };
-    let Some(operation) = intake.operations.get_mut(call.operation).filter(|operation| operation.closed_since.is_some()) else {
+    let Some(operation) = intake
+        .operations
+        .get_mut(call.operation)
+        .filter(|operation| operation.closed_since.is_some())
+    else {
         return Admission::Admitted;
     };
     if !operation.admits(call.order, now) {
         return Admission::Closed;
     }
     operation.probes = operation.probes.saturating_add(1);
-    operation.next_probe = Some(after(now, until_next_probe(call.operation, operation.probes, manners)));
-    if store.save_intake(&mut intake).await.is_ok() { Admission::Admitted } else { Admission::Closed }
+    operation.next_probe =
+        Some(after(now, until_next_probe(call.operation, operation.probes, manners)));
+    if store.save_intake(&mut intake).await.is_ok() {
+        Admission::Admitted
+    } else {
+        Admission::Closed
+    }
 }
 
-/// Records whether Prima answered at all: the breaker listens to the transport, not to what was said. True where the operation is
-/// closed now: that the call failed is not the order's own matter then.
+/// Records whether Prima answered at all: the breaker listens to the transport, not to what was
+/// said. True where the operation is closed now: that the call failed is not the order's own matter
+/// then.
 pub async fn note<T>(
     store: &impl IntakeStore,
     events: &impl EventBus,
@@ -149,7 +168,12 @@ pub async fn note<T>(
 }
 
 /// Records that Prima answered a call of this operation, whatever it said.
-pub async fn answered(store: &impl IntakeStore, events: &impl EventBus, operation: &str, now: Timestamp) {
+pub async fn answered(
+    store: &impl IntakeStore,
+    events: &impl EventBus,
+    operation: &str,
+    now: Timestamp,
+) {
     for _ in 0..3 {
         let Ok(mut intake) = store.load_intake().await else { return };
         let Some(before) = intake.operations.remove(operation) else { return };
@@ -161,7 +185,10 @@ pub async fn answered(store: &impl IntakeStore, events: &impl EventBus, operatio
                         EventKind::PrimaIntakeOpened,
                         false,
                         Severity::Info,
-                        format!("Prima answers {operation} again, after {} minutes", (now.as_second() - since.as_second()) / 60),
+                        format!(
+                            "Prima answers {operation} again, after {} minutes",
+                            (now.as_second() - since.as_second()) / 60
+                        ),
                         "Nothing: the orders that waited flow by themselves.",
                     )
                     .await;
@@ -174,7 +201,8 @@ pub async fn answered(store: &impl IntakeStore, events: &impl EventBus, operatio
     }
 }
 
-/// Records that Prima could not be reached or did not answer. The one that closes the operation says so, once. True where it is closed.
+/// Records that Prima could not be reached or did not answer. The one that closes the operation
+/// says so, once. True where it is closed.
 pub async fn failed(
     store: &impl IntakeStore,
     events: &impl EventBus,
@@ -198,7 +226,8 @@ pub async fn failed(
         }
         let is_closed = operation.closed_since.is_some();
         if is_closed {
-            operation.next_probe = Some(after(now, until_next_probe(call.operation, operation.probes, manners)));
+            operation.next_probe =
+                Some(after(now, until_next_probe(call.operation, operation.probes, manners)));
         }
         let told = operation.told;
         let due = told.due(Rule::EVENT, now).filter(|_| is_closed);
@@ -212,9 +241,15 @@ pub async fn failed(
         if due.is_some()
             && let Some(remedy) = remedy(call.operation)
         {
-            let reason = format!("Prima does not answer {}: {failures} failures without an answer, the latest: {problem}", call.operation);
-            if !tell(events, EventKind::PrimaIntakeClosed, true, Severity::Critical, reason, remedy).await {
-                // Often it is one network that Prima and the bus are cut off by: the next failure says it.
+            let reason = format!(
+                "Prima does not answer {}: {failures} failures without an answer, the latest: {problem}",
+                call.operation
+            );
+            if !tell(events, EventKind::PrimaIntakeClosed, true, Severity::Critical, reason, remedy)
+                .await
+            {
+                // Often it is one network that Prima and the bus are cut off by: the next failure
+                // says it.
                 if let Some(operation) = intake.operations.get_mut(call.operation) {
                     operation.told = told;
                 }
@@ -226,9 +261,12 @@ pub async fn failed(
     false
 }
 
-/// Where nothing was sent, it cannot have been the order. Else each order counts once until there is an answer.
+/// Where nothing was sent, it cannot have been the order. Else each order counts once until there
+/// is an answer.
 fn counts(operation: &mut OperationIntake, call: Call<'_>, problem: &PrimaError) -> bool {
-    let Some(order) = call.order.filter(|_| problem.outcome != Outcome::NotSent) else { return true };
+    let Some(order) = call.order.filter(|_| problem.outcome != Outcome::NotSent) else {
+        return true;
+    };
     let order = order.to_string();
     if operation.about.contains(&order) {
         return false;
@@ -241,7 +279,8 @@ fn counts(operation: &mut OperationIntake, call: Call<'_>, problem: &PrimaError)
 
 fn until_next_probe(operation: &str, probes: u32, manners: &PrimaManners) -> Duration {
     // A question costs nothing. Each creation that is tried in vain leaves an order in doubt.
-    let intervals = if operation == NEW_ORDER { 2_u32.saturating_pow(probes).min(RAREST) } else { 1 };
+    let intervals =
+        if operation == NEW_ORDER { 2_u32.saturating_pow(probes).min(RAREST) } else { 1 };
     manners.probe_interval() * intervals
 }
 
@@ -258,8 +297,23 @@ fn remedy(operation: &str) -> Option<&'static str> {
     }
 }
 
-async fn tell(events: &impl EventBus, kind: EventKind, needs_person: bool, severity: Severity, reason: String, remedy: &str) -> bool {
-    let event = Event { kind, channel: None, order: None, needs_person, severity, reason, remedy: remedy.to_owned() };
+async fn tell(
+    events: &impl EventBus,
+    kind: EventKind,
+    needs_person: bool,
+    severity: Severity,
+    reason: String,
+    remedy: &str,
+) -> bool {
+    let event = Event {
+        kind,
+        channel: None,
+        order: None,
+        needs_person,
+        severity,
+        reason,
+        remedy: remedy.to_owned(),
+    };
     notify::tell(events, &[event]).await
 }
 

@@ -1,5 +1,5 @@
-//! What orders, dispatches, stock and exceptions are, and the rules that hold for them. No AWS, no HTTP: what the rules need of the outside
-//! stands behind small traits.
+//! What orders, dispatches, stock and exceptions are, and the rules that hold for them. No AWS, no
+//! HTTP: what the rules need of the outside stands behind small traits.
 
 pub mod channel;
 pub mod dispatch;

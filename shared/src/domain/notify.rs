@@ -1,14 +1,17 @@
-//! Telling a person: the one place that decides whether something is to be told now, was told, is to be told again, or could not be
-//! told and is to be tried once more.
+//! Telling a person: the one place that decides whether something is to be told now, was told, is
+//! to be told again, or could not be told and is to be tried once more.
 //!
-//! A person is told in up to two places: by a message in a dead-letter queue, which shows what needs them for as long as it does, and
-//! by an event on the bus, which reaches them at once. [`Told`] is what they know of one thing. It is kept where the thing itself is
-//! kept: in an order's row, in what a poll remembers, in the record of a breaker. [`Told::due`] says what is missing, [`deliver`] sends
-//! it, and [`Told::note`] notes what was sent. What was not sent stays due, so that the next run tries again.
+//! A person is told in up to two places: by a message in a dead-letter queue, which shows what
+//! needs them for as long as it does, and by an event on the bus, which reaches them at once.
+//! [`Told`] is what they know of one thing. It is kept where the thing itself is kept: in an
+//! order's row, in what a poll remembers, in the record of a breaker. [`Told::due`] says what is
+//! missing, [`deliver`] sends it, and [`Told::note`] notes what was sent. What was not sent stays
+//! due, so that the next run tries again.
 //!
-//! There are two orders of steps. Who alone holds the record sends first and notes then: after a crash between the two it is told
-//! twice, and never not at all. Where several may hold it, [`Told::note`] comes first and is saved by compare-and-swap, so that only
-//! one of them tells; if nothing could be sent, [`Told`] is put back as it was.
+//! There are two orders of steps. Who alone holds the record sends first and notes then: after a
+//! crash between the two it is told twice, and never not at all. Where several may hold it,
+//! [`Told::note`] comes first and is saved by compare-and-swap, so that only one of them tells; if
+//! nothing could be sent, [`Told`] is put back as it was.
 
 use std::time::Duration;
 
@@ -19,7 +22,8 @@ use crate::domain::events::{Event, EventBus, EventKind, Severity};
 use crate::domain::queue::{ExceptionMessage, OrderQueue};
 use crate::kit::clock::after;
 
-/// A message leaves the dead-letter queue after 14 days, whatever it says: what lasts that long is shown again before.
+/// A message leaves the dead-letter queue after 14 days, whatever it says: what lasts that long is
+/// shown again before.
 const SHOWN_FOR: Duration = Duration::from_secs(13 * 24 * 60 * 60);
 
 /// How people are told of a kind of thing.
@@ -174,8 +178,15 @@ impl Exception<'_> {
     }
 }
 
-/// Sends what is due: the message first, and the event only once the message is there. Failures are logged.
-pub async fn deliver(queue: &impl OrderQueue, events: &impl EventBus, due: Due, message: ExceptionMessage, event: Event) -> Sent {
+/// Sends what is due: the message first, and the event only once the message is there. Failures are
+/// logged.
+pub async fn deliver(
+    queue: &impl OrderQueue,
+    events: &impl EventBus,
+    due: Due,
+    message: ExceptionMessage,
+    event: Event,
+) -> Sent {
     let mut sent = Sent::default();
     if due.message {
         if let Err(problem) = queue.send_exceptions(&[message]).await {
@@ -204,7 +215,13 @@ pub async fn tell(events: &impl EventBus, what: &[Event]) -> bool {
 }
 
 /// Tells by an event alone, where that is due, and notes it. False where it is still to be told.
-pub async fn tell_due(events: &impl EventBus, told: &mut Told, rule: Rule, now: Timestamp, event: impl FnOnce() -> Event) -> bool {
+pub async fn tell_due(
+    events: &impl EventBus,
+    told: &mut Told,
+    rule: Rule,
+    now: Timestamp,
+    event: impl FnOnce() -> Event,
+) -> bool {
     let Some(due) = told.due(rule, now) else { return true };
     if !tell(events, &[event()]).await {
         return false;
@@ -242,7 +259,11 @@ mod tests {
     }
 
     impl OrderQueue for World {
-        async fn send(&self, _messages: &[OrderMessage], _delay: Duration) -> Result<(), QueueError> {
+        async fn send(
+            &self,
+            _messages: &[OrderMessage],
+            _delay: Duration,
+        ) -> Result<(), QueueError> {
             Ok(())
         }
 
@@ -250,7 +271,9 @@ mod tests {
             if self.queue_is_down {
                 return Err(QueueError { failed: vec![0], message: "down".to_owned() });
             }
-            self.sent.borrow_mut().extend(exceptions.iter().map(|one| format!("message {}", one.kind)));
+            self.sent
+                .borrow_mut()
+                .extend(exceptions.iter().map(|one| format!("message {}", one.kind)));
             Ok(())
         }
     }
@@ -290,23 +313,35 @@ mod tests {
         told.note(Sent { message: false, event: true }, at(0));
         assert_eq!(told.due(Rule::EVENT, at(9999)), None);
         let daily = Rule::EVENT.again_after(HOUR * 24);
-        assert_eq!((told.due(daily, at(23)), told.due(daily, at(24))), (None, due(false, true, true)));
+        assert_eq!(
+            (told.due(daily, at(23)), told.due(daily, at(24))),
+            (None, due(false, true, true))
+        );
     }
 
     #[test]
     fn a_message_is_due_again_before_it_expires() {
         let told = Told::at(at(0));
-        assert_eq!((told.due(Rule::EXCEPTION, at(13 * 24 - 1)), told.due(Rule::EXCEPTION, at(13 * 24))), (None, due(true, false, true)));
+        assert_eq!(
+            (told.due(Rule::EXCEPTION, at(13 * 24 - 1)), told.due(Rule::EXCEPTION, at(13 * 24))),
+            (None, due(true, false, true))
+        );
         assert_eq!(told.due(REMINDED, at(13 * 24)), due(true, true, true));
     }
 
     #[tokio::test]
     async fn people_are_told_once_and_reminded() {
         let (world, mut told) = (World::default(), Told::default());
-        assert_eq!(run(&world, &mut told, at(0)).await, ["message unknown-sku", "event unknown-sku: why"]);
+        assert_eq!(
+            run(&world, &mut told, at(0)).await,
+            ["message unknown-sku", "event unknown-sku: why"]
+        );
         assert!(told.is_told());
         assert_eq!(run(&world, &mut told, at(23)).await, Vec::<String>::new());
-        assert_eq!(run(&world, &mut told, at(24)).await, ["event unresolved for 24 hours: unknown-sku: why"]);
+        assert_eq!(
+            run(&world, &mut told, at(24)).await,
+            ["event unresolved for 24 hours: unknown-sku: why"]
+        );
         assert_eq!(run(&world, &mut told, at(47)).await, Vec::<String>::new());
     }
 
@@ -314,12 +349,20 @@ mod tests {
     async fn what_could_not_be_sent_is_tried_again_and_nothing_else() {
         let mut told = Told::default();
         let nothing = World { queue_is_down: true, ..World::default() };
-        assert_eq!(run(&nothing, &mut told, at(0)).await, Vec::<String>::new(), "no event before the message is there");
+        assert_eq!(
+            run(&nothing, &mut told, at(0)).await,
+            Vec::<String>::new(),
+            "no event before the message is there"
+        );
         assert_eq!(told, Told::default());
         let no_bus = World { bus_is_down: true, ..World::default() };
         assert_eq!(run(&no_bus, &mut told, at(1)).await, ["message unknown-sku"]);
         assert!(!told.is_told());
-        assert_eq!(run(&no_bus, &mut told, at(2)).await, Vec::<String>::new(), "the message is there already");
+        assert_eq!(
+            run(&no_bus, &mut told, at(2)).await,
+            Vec::<String>::new(),
+            "the message is there already"
+        );
         assert_eq!(run(&World::default(), &mut told, at(3)).await, ["event unknown-sku: why"]);
         assert_eq!(run(&World::default(), &mut told, at(4)).await, Vec::<String>::new());
     }

@@ -1,6 +1,7 @@
 //! Who may call Prima, and how many calls each may make at once: the one place that says so.
 //!
-//! Prima takes few calls at once. [`PrimaCalls`] is the setting; [`crate::domain::prima_slots`] leases the calls by it.
+//! Prima takes few calls at once. [`PrimaCalls`] is the setting; [`crate::domain::prima_slots`]
+//! leases the calls by it.
 
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +34,8 @@ impl PrimaCaller {
     }
 }
 
-/// How many calls Prima takes at once, and how many of them each caller may have. Part of the installation document.
+/// How many calls Prima takes at once, and how many of them each caller may have. Part of the
+/// installation document.
 ///
 /// The callers' numbers may add up to more than `at_once`: then they take turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,7 +68,8 @@ impl PrimaCalls {
         }
     }
 
-    /// Calls at once that one run of a caller makes. Of `create-prima-orders` several copies run, of the others one.
+    /// Calls at once that one run of a caller makes. Of `create-prima-orders` several copies run,
+    /// of the others one.
     #[must_use]
     pub const fn in_one_run(&self, caller: PrimaCaller) -> usize {
         match caller {
@@ -79,7 +82,10 @@ impl PrimaCalls {
     #[must_use]
     pub fn problems(&self) -> Vec<FieldError> {
         if !(2..=64).contains(&self.at_once) {
-            return vec![FieldError::new("calls.at_once", "takes 2 to 64: one for orders, and at least one for the others")];
+            return vec![FieldError::new(
+                "calls.at_once",
+                "takes 2 to 64: one for orders, and at least one for the others",
+            )];
         }
         let of_others = self.at_once - 1;
         [
@@ -89,7 +95,12 @@ impl PrimaCalls {
         ]
         .into_iter()
         .filter(|(_, calls, most)| !(1..=*most).contains(calls))
-        .map(|(field, _, most)| FieldError::new(field, format!("takes 1 to {most}: calls.at_once, and one of them is kept for orders")))
+        .map(|(field, _, most)| {
+            FieldError::new(
+                field,
+                format!("takes 1 to {most}: calls.at_once, and one of them is kept for orders"),
+            )
+        })
         .collect()
     }
 }
@@ -102,15 +113,27 @@ mod tests {
     fn the_default_serves_every_caller_at_once() {
         let calls = PrimaCalls::default();
         assert_eq!(calls.problems(), []);
-        assert_eq!(PrimaCaller::ALL.map(|caller| calls.of(caller)).iter().sum::<usize>(), calls.at_once);
+        assert_eq!(
+            PrimaCaller::ALL.map(|caller| calls.of(caller)).iter().sum::<usize>(),
+            calls.at_once
+        );
     }
 
     #[test]
     fn each_wrong_number_is_named() {
-        let fields = |calls: PrimaCalls| calls.problems().into_iter().map(|problem| problem.field).collect::<Vec<_>>();
+        let fields = |calls: PrimaCalls| {
+            calls.problems().into_iter().map(|problem| problem.field).collect::<Vec<_>>()
+        };
         assert_eq!(fields(PrimaCalls { at_once: 1, ..PrimaCalls::default() }), ["calls.at_once"]);
-        assert_eq!(fields(PrimaCalls { at_once: 2, ..PrimaCalls::default() }), Vec::<String>::new());
+        assert_eq!(
+            fields(PrimaCalls { at_once: 2, ..PrimaCalls::default() }),
+            Vec::<String>::new()
+        );
         let wrong = PrimaCalls { at_once: 4, orders: 5, dispatches: 4, stock: 0 };
-        assert_eq!(fields(wrong), ["calls.orders", "calls.dispatches", "calls.stock"], "one slot is kept for orders");
+        assert_eq!(
+            fields(wrong),
+            ["calls.orders", "calls.dispatches", "calls.stock"],
+            "one slot is kept for orders"
+        );
     }
 }

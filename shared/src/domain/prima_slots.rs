@@ -1,14 +1,16 @@
 //! Slots: the calls that Prima takes at once, leased to the runs that call it.
 //!
-//! A run leases its slots before its first call of Prima and gives them back after its last. All leases stand in one record,
-//! which is only ever replaced in the version that was read. One slot is always kept for orders; the other callers take turns,
-//! the one that has waited longest first.
+//! A run leases its slots before its first call of Prima and gives them back after its last. All
+//! leases stand in one record, which is only ever replaced in the version that was read. One slot
+//! is always kept for orders; the other callers take turns, the one that has waited longest first.
 //!
-//! On a crash: a run that is killed keeps its slots until Lambda would have ended it, since its latest call may still be at
-//! work in Prima. Then they are free. Of the scheduled functions one run works at a time, so the next run takes them over.
+//! On a crash: a run that is killed keeps its slots until Lambda would have ended it, since its
+//! latest call may still be at work in Prima. Then they are free. Of the scheduled functions one
+//! run works at a time, so the next run takes them over.
 //!
-//! Where the record cannot be read or written, orders go on, and are bound by the concurrency of their queue alone
-//! (`MaximumConcurrency` in the template). The others ask Prima nothing in that run.
+//! Where the record cannot be read or written, orders go on, and are bound by the concurrency of
+//! their queue alone (`MaximumConcurrency` in the template). The others ask Prima nothing in that
+//! run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,7 +28,8 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 pub const PUT_OFF: Duration = Duration::from_secs(30);
 /// Between two requests of a run that waits.
 const ASKED_EVERY: Duration = Duration::from_secs(3);
-/// A caller that has not asked again for so long has no turn any more. The scheduled ones ask every minute.
+/// A caller that has not asked again for so long has no turn any more. The scheduled ones ask every
+/// minute.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(150);
 /// Tries to replace the record where other runs replace it too.
 const TRIES: usize = 10;
@@ -70,7 +73,8 @@ pub struct Waiting {
 pub struct SlotRequest<'r> {
     /// Whose run it is.
     pub caller: PrimaCaller,
-    /// The run; of a function of which one run works at a time, the function: a killed run's slots are its successor's.
+    /// The run; of a function of which one run works at a time, the function: a killed run's slots
+    /// are its successor's.
     pub owner: &'r str,
     /// When the run has ended, whatever it does.
     pub until: Timestamp,
@@ -96,7 +100,9 @@ impl Slot {
     pub fn waited(self, now: Timestamp) -> Option<Duration> {
         match self {
             Self::Leased => Some(Duration::ZERO),
-            Self::Refused { since } => Some(Duration::try_from(now.duration_since(since)).unwrap_or_default()),
+            Self::Refused { since } => {
+                Some(Duration::try_from(now.duration_since(since)).unwrap_or_default())
+            }
             Self::Unknown => None,
         }
     }
@@ -132,21 +138,34 @@ impl PrimaSlots {
     ///
     /// # Errors
     /// They are taken: since when the caller has waited.
-    pub fn take(&mut self, request: &SlotRequest<'_>, calls: &PrimaCalls, now: Timestamp) -> Result<(), Timestamp> {
+    pub fn take(
+        &mut self,
+        request: &SlotRequest<'_>,
+        calls: &PrimaCalls,
+        now: Timestamp,
+    ) -> Result<(), Timestamp> {
         let caller = request.caller;
-        self.leases.retain(|lease| lease.until > now && !(lease.caller == caller && lease.owner == request.owner));
+        self.leases.retain(|lease| {
+            lease.until > now && !(lease.caller == caller && lease.owner == request.owner)
+        });
         self.waiting.retain(|_, waiting| after(waiting.asked_at, FORGOTTEN_AFTER) > now);
         let since = self.waiting.get(&caller).map_or(now, |waiting| waiting.since);
         let wanted = calls.in_one_run(caller);
         if self.in_use_by(caller) + wanted > calls.of(caller) {
-            // It has all of its own: it waits for another run of itself, and no other caller has to leave it room.
+            // It has all of its own: it waits for another run of itself, and no other caller has to
+            // leave it room.
             return Err(since);
         }
         if self.in_use() + self.left_by(caller, since, calls) + wanted > calls.at_once {
             self.waiting.insert(caller, Waiting { since, asked_at: now });
             return Err(since);
         }
-        self.leases.push(SlotLease { caller, owner: request.owner.to_owned(), calls: wanted, until: request.until });
+        self.leases.push(SlotLease {
+            caller,
+            owner: request.owner.to_owned(),
+            calls: wanted,
+            until: request.until,
+        });
         self.waiting.remove(&caller);
         Ok(())
     }
@@ -168,15 +187,18 @@ impl PrimaSlots {
         self.leases.iter().filter(|lease| lease.caller == caller).map(|lease| lease.calls).sum()
     }
 
-    /// Free slots that a caller leaves to others: one to orders, where they have none or wait, and to each that has waited longer
-    /// what it wants. Orders leave none to anybody.
+    /// Free slots that a caller leaves to others: one to orders, where they have none or wait, and
+    /// to each that has waited longer what it wants. Orders leave none to anybody.
     fn left_by(&self, caller: PrimaCaller, since: Timestamp, calls: &PrimaCalls) -> usize {
         const ORDERS: PrimaCaller = PrimaCaller::CreatePrimaOrders;
         if caller == ORDERS {
             return 0;
         }
-        let to_orders = usize::from(self.in_use_by(ORDERS) == 0 || self.waiting.contains_key(&ORDERS));
-        let earlier = self.waiting.iter().filter(|(other, waiting)| **other != ORDERS && (waiting.since, **other) < (since, caller));
+        let to_orders =
+            usize::from(self.in_use_by(ORDERS) == 0 || self.waiting.contains_key(&ORDERS));
+        let earlier = self.waiting.iter().filter(|(other, waiting)| {
+            **other != ORDERS && (waiting.since, **other) < (since, caller)
+        });
         to_orders + earlier.map(|(other, _)| calls.in_one_run(*other)).sum::<usize>()
     }
 }
@@ -193,10 +215,16 @@ pub async fn lease_slots(
     loop {
         let slot = try_to_lease(store, calls, &request, clock.now()).await;
         match slot {
-            Slot::Refused { .. } if after(clock.now(), ASKED_EVERY) <= until => clock.sleep(ASKED_EVERY).await,
+            Slot::Refused { .. } if after(clock.now(), ASKED_EVERY) <= until => {
+                clock.sleep(ASKED_EVERY).await
+            }
             Slot::Refused { since } => {
                 let seconds = clock.now().duration_since(since).as_secs();
-                tracing::warn!(caller = request.caller.function(), seconds, "no slot: others have all calls that Prima takes at once");
+                tracing::warn!(
+                    caller = request.caller.function(),
+                    seconds,
+                    "no slot: others have all calls that Prima takes at once"
+                );
                 return slot;
             }
             Slot::Leased | Slot::Unknown => return slot,
@@ -204,7 +232,12 @@ pub async fn lease_slots(
     }
 }
 
-async fn try_to_lease(store: &impl SlotStore, calls: &PrimaCalls, request: &SlotRequest<'_>, now: Timestamp) -> Slot {
+async fn try_to_lease(
+    store: &impl SlotStore,
+    calls: &PrimaCalls,
+    request: &SlotRequest<'_>,
+    now: Timestamp,
+) -> Slot {
     for _ in 0..TRIES {
         let saved = match store.load_slots().await {
             Ok(mut slots) => {
@@ -239,7 +272,10 @@ pub async fn give_slots_back(store: &impl SlotStore, caller: PrimaCaller, owner:
             Err(_) => break,
         }
     }
-    tracing::warn!(caller = caller.function(), "a slot could not be given back; its lease ends by itself");
+    tracing::warn!(
+        caller = caller.function(),
+        "a slot could not be given back; its lease ends by itself"
+    );
 }
 
 #[cfg(test)]

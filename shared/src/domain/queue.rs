@@ -6,21 +6,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::mirakl::Order;
 
-/// Bytes of one message with its attributes, and of all messages of one batch together. SQS takes more since 2025; queues
-/// whose own limit was never raised do not.
+/// Bytes of one message with its attributes, and of all messages of one batch together. SQS takes
+/// more since 2025; queues whose own limit was never raised do not.
 pub const LARGEST_MESSAGE: usize = 256 * 1024;
 
 /// What a message of the `orders` queue, or of the `dispatches` queue, asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderTask {
-    /// Create the sales order in Prima. Carries the order, customer included, because reading it again would cost one of
-    /// Mirakl's listings: this message and its dead-letter copy are the only places that hold a customer's data.
+    /// Create the sales order in Prima. Carries the order, customer included, because reading it
+    /// again would cost one of Mirakl's listings: this message and its dead-letter copy are the
+    /// only places that hold a customer's data.
     Create {
         /// The firm order.
         order: Box<Order>,
     },
-    /// Cancel the sales order in Prima: the whole Mirakl order was cancelled after we had created it.
+    /// Cancel the sales order in Prima: the whole Mirakl order was cancelled after we had created
+    /// it.
     Cancel,
     /// Of the `dispatches` queue: tell Mirakl what has left.
     Dispatch,
@@ -122,11 +124,11 @@ pub struct ShownException {
     pub handle: String,
 }
 
-/// The dead-letter queue, as whoever keeps it tidy sees it: the row is the exception, and a message whose row has moved on only
-/// misleads.
+/// The dead-letter queue, as whoever keeps it tidy sees it: the row is the exception, and a message
+/// whose row has moved on only misleads.
 pub trait ShownExceptions {
-    /// Some of the exceptions that are shown. They are out of others' sight until each is withdrawn or put back; for a few
-    /// seconds at most.
+    /// Some of the exceptions that are shown. They are out of others' sight until each is withdrawn
+    /// or put back; for a few seconds at most.
     async fn shown(&self) -> Result<Vec<ShownException>, QueueError>;
 
     /// Takes one away.

@@ -1,5 +1,6 @@
-//! Operations that Mirakl refuses a channel's key, or that keep failing for another reason: remembered per channel and operation, told once,
-//! and tried again less and less often. A hundred orders that need the same operation make one alert, and one call at a time.
+//! Operations that Mirakl refuses a channel's key, or that keep failing for another reason:
+//! remembered per channel and operation, told once, and tried again less and less often. A hundred
+//! orders that need the same operation make one alert, and one call at a time.
 
 use std::time::Duration;
 
@@ -22,10 +23,11 @@ const LONGEST_WAIT_FOR_OTHERS: Duration = Duration::from_secs(2 * 60);
 const TOLD_BY_WHO_NOTED: Duration = Duration::from_secs(60);
 /// A right that is still refused is told again after this.
 const RULE: Rule = Rule::EVENT.again_after(Duration::from_secs(24 * 3600));
-/// An operation that fails although the key has the right is told after so many calls in a row: with the waits between them, after a
-/// quarter of an hour.
+/// An operation that fails although the key has the right is told after so many calls in a row:
+/// with the waits between them, after a quarter of an hour.
 pub const FAILURES_TOLD: u32 = 5;
-/// Runs come a minute apart, a little early or late: so much earlier a failed operation may be called again.
+/// Runs come a minute apart, a little early or late: so much earlier a failed operation may be
+/// called again.
 const EARLY: Duration = Duration::from_secs(15);
 
 /// Why an operation is of no use.
@@ -37,7 +39,8 @@ pub enum Trouble {
     Right,
     /// Mirakl refuses the call as a whole, or answers what cannot be read, or does not answer.
     Failure,
-    /// Mirakl gives no usable answer to a call about one order, and it is not known yet whether it is the order's matter: others show it soon.
+    /// Mirakl gives no usable answer to a call about one order, and it is not known yet whether it
+    /// is the order's matter: others show it soon.
     NoAnswer,
 }
 
@@ -86,14 +89,17 @@ impl RefusedRight {
     #[must_use]
     pub fn is_left_untold(&self, now: Timestamp) -> bool {
         let noted_at = self.failed_at.unwrap_or(self.since);
-        self.is_for_a_person() && !self.people_told.is_told() && after(noted_at, TOLD_BY_WHO_NOTED) <= now
+        self.is_for_a_person()
+            && !self.people_told.is_told()
+            && after(noted_at, TOLD_BY_WHO_NOTED) <= now
     }
 
     /// What people are told.
     #[must_use]
     pub fn event(&self, now: Timestamp) -> Event {
         let hours = now.duration_since(self.since).as_hours();
-        let since = if self.people_told.is_told() { format!(" for {hours} hours") } else { String::new() };
+        let since =
+            if self.people_told.is_told() { format!(" for {hours} hours") } else { String::new() };
         if self.trouble != Trouble::Right {
             return self.failure(&since);
         }
@@ -103,7 +109,11 @@ impl RefusedRight {
             order: None,
             needs_person: true,
             severity: Severity::Critical,
-            reason: format!("channel {}{since}: {}", self.channel, refusal(&self.operation, &self.told)),
+            reason: format!(
+                "channel {}{since}: {}",
+                self.channel,
+                refusal(&self.operation, &self.told)
+            ),
             remedy: format!(
                 "prima-mirakl check {0} shows which rights are missing. Have the marketplace give them to the key's user; where the key itself is refused, generate one in Mirakl's back office and store it: prima-mirakl channels key {0}. The connector goes on by itself within {1} minutes.",
                 self.channel,
@@ -139,7 +149,9 @@ impl RefusedRight {
                 "channel {channel}{since}: {operation} has failed {refusals} times in a row, the latest answer: {told}; {}{owed}",
                 purpose_of(operation)
             ),
-            remedy: format!("{remedy} The connector tries on every {minutes} minutes, and goes on by itself once it works."),
+            remedy: format!(
+                "{remedy} The connector tries on every {minutes} minutes, and goes on by itself once it works."
+            ),
         }
     }
 }
@@ -200,12 +212,20 @@ impl RefusedRights {
         self.note(channel, problem, Trouble::Failure, owed, now);
     }
 
-    fn note(&mut self, channel: &str, problem: &MiraklError, trouble: Trouble, owed: String, now: Timestamp) {
+    fn note(
+        &mut self,
+        channel: &str,
+        problem: &MiraklError,
+        trouble: Trouble,
+        owed: String,
+        now: Timestamp,
+    ) {
         let operation = problem.operation;
         // A right that was refused may be missing still where Mirakl only gave no answer.
         let is_known = |one: &RefusedRight| {
             let may_lack_right = one.trouble == Trouble::Right && !is_answered_with_right(problem);
-            (one.channel.as_str(), one.operation.as_str()) == (channel, operation) && (one.trouble == trouble || may_lack_right)
+            (one.channel.as_str(), one.operation.as_str()) == (channel, operation)
+                && (one.trouble == trouble || may_lack_right)
         };
         if let Some(one) = self.0.iter_mut().find(|one| is_known(one)) {
             one.refusals = one.refusals.saturating_add(1);
@@ -260,7 +280,9 @@ impl RefusedRights {
 }
 
 fn wait_after(trouble: Trouble, refusals: u32) -> Duration {
-    let wait = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(refusals.saturating_sub(1))).min(longest_wait(trouble));
+    let wait = FIRST_WAIT
+        .saturating_mul(2_u32.saturating_pow(refusals.saturating_sub(1)))
+        .min(longest_wait(trouble));
     match trouble {
         Trouble::Right => wait,
         Trouble::Failure | Trouble::NoAnswer => wait.saturating_sub(EARLY),
@@ -296,7 +318,10 @@ mod tests {
             waits.push(rights.wait("uk", "OR23", at(0)).unwrap().as_secs());
         }
         assert_eq!(waits, [60, 120, 240, 480, 600, 600, 600]);
-        assert_eq!((rights.wait("uk", "OR24", at(0)), rights.wait("de", "OR23", at(0))), (None, None));
+        assert_eq!(
+            (rights.wait("uk", "OR24", at(0)), rights.wait("de", "OR23", at(0))),
+            (None, None)
+        );
         assert_eq!(rights.wait("uk", "OR23", at(600)), None, "then somebody tries");
         rights.claim("uk", "OR23", at(600));
         assert!(rights.wait("uk", "OR23", at(601)).is_some(), "and the others wait for it");
@@ -310,11 +335,20 @@ mod tests {
         let untold = rights.untold(at(0));
         assert_eq!(untold.len(), 1);
         let event = untold[0].event(at(0));
-        for word in ["OR23", "ROLE_PARTNER_ORDER_TRACKING_WRITE", "ROLE_SHOP_ADMIN", "HTTP 403 Forbidden", "uk"] {
+        for word in [
+            "OR23",
+            "ROLE_PARTNER_ORDER_TRACKING_WRITE",
+            "ROLE_SHOP_ADMIN",
+            "HTTP 403 Forbidden",
+            "uk",
+        ] {
             assert!(event.reason.contains(word), "{word}: {}", event.reason);
         }
         let noted = &untold[0];
-        assert!(!noted.is_left_untold(at(59)) && noted.is_left_untold(at(60)), "whoever noted it could not tell");
+        assert!(
+            !noted.is_left_untold(at(59)) && noted.is_left_untold(at(60)),
+            "whoever noted it could not tell"
+        );
         rights.tell("uk", "OR23", at(0));
         assert!(!rights.of("uk", "OR23").unwrap().is_left_untold(at(60)));
         rights.refuse("uk", &forbidden("OR23"), at(60));
@@ -326,20 +360,28 @@ mod tests {
         assert_eq!(rights.untold(at(90_000)).len(), 1);
     }
 
+    /// What keeps failing is told after a few calls, and it is over once it works.
     #[test]
-    fn what_keeps_failing_is_told_after_a_few_calls_and_is_over_once_it_works() {
+    fn a_repeated_failure_is_told_and_ends_with_the_first_success() {
         let server = |status| MiraklError::refused("OR04", status, None, "no references today");
         let mut rights = RefusedRights::default();
         let mut moment = 0;
         for call in 1..=FAILURES_TOLD {
-            assert_eq!((rights.untold(at(moment)).len(), rights.wait("uk", "OR04", at(moment))), (0, None), "{call}");
+            assert_eq!(
+                (rights.untold(at(moment)).len(), rights.wait("uk", "OR04", at(moment))),
+                (0, None),
+                "{call}"
+            );
             rights.fails("uk", &server(500), "3 orders wait".to_owned(), at(moment));
             moment += rights.wait("uk", "OR04", at(moment)).unwrap().as_secs();
         }
         assert_eq!(moment, 45 + 105 + 225 + 465 + 585);
         let failed_at = 45 + 105 + 225 + 465;
         let untold = rights.untold(at(failed_at));
-        assert!(!untold[0].is_left_untold(at(failed_at + 59)) && untold[0].is_left_untold(at(failed_at + 60)));
+        assert!(
+            !untold[0].is_left_untold(at(failed_at + 59))
+                && untold[0].is_left_untold(at(failed_at + 60))
+        );
         let event = untold[0].event(at(failed_at));
         assert_eq!((event.kind, event.needs_person), (EventKind::OperationFails, true));
         for words in ["OR04 has failed 5 times", "HTTP 500 no references today", "3 orders wait"] {
@@ -379,7 +421,17 @@ mod tests {
 
     #[test]
     fn a_record_written_before_reads_as_nothing_refused() {
-        assert!(serde_json::from_str::<crate::domain::state::CollectionState>("{}").unwrap().refused.is_empty());
-        assert!(serde_json::from_str::<crate::domain::state::PollState>("{}").unwrap().refused.is_empty());
+        assert!(
+            serde_json::from_str::<crate::domain::state::CollectionState>("{}")
+                .unwrap()
+                .refused
+                .is_empty()
+        );
+        assert!(
+            serde_json::from_str::<crate::domain::state::PollState>("{}")
+                .unwrap()
+                .refused
+                .is_empty()
+        );
     }
 }

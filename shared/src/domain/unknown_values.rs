@@ -1,5 +1,5 @@
-//! Words and forms of Prima's and Mirakl's that this version does not understand and does without: each is told once, for the whole
-//! installation.
+//! Words and forms of Prima's and Mirakl's that this version does not understand and does without:
+//! each is told once, for the whole installation.
 
 use crate::domain::events::{Event, EventBus};
 use crate::domain::notify::tell;
@@ -10,9 +10,13 @@ const TRIES: usize = 4;
 
 /// Tells of what `note` adds to the record, which is none where all of it is there already.
 ///
-/// Recorded first, so that two runs do not tell the same. Where the bus takes nothing, the record is put back: whoever meets the
-/// value next tells of it.
-pub async fn tell_once(store: &impl CollectionStore, events: &impl EventBus, note: impl Fn(&mut CollectionState) -> Vec<Event>) {
+/// Recorded first, so that two runs do not tell the same. Where the bus takes nothing, the record
+/// is put back: whoever meets the value next tells of it.
+pub async fn tell_once(
+    store: &impl CollectionStore,
+    events: &impl EventBus,
+    note: impl Fn(&mut CollectionState) -> Vec<Event>,
+) {
     for _try in 0..TRIES {
         let Ok(mut state) = store.load_collection().await else { return };
         let before = state.clone();
@@ -23,7 +27,8 @@ pub async fn tell_once(store: &impl CollectionStore, events: &impl EventBus, not
         match store.save_collection(&mut state).await {
             Ok(()) if tell(events, &news).await => return,
             Ok(()) => {
-                (state.reported_words, state.reported_forms) = (before.reported_words, before.reported_forms);
+                (state.reported_words, state.reported_forms) =
+                    (before.reported_words, before.reported_forms);
                 let _moved = store.save_collection(&mut state).await;
                 return;
             }

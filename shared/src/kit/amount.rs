@@ -1,4 +1,5 @@
-//! Money as it stands on the wire: an exact decimal, read from the digits, never through a binary fraction.
+//! Money as it stands on the wire: an exact decimal, read from the digits, never through a binary
+//! fraction.
 
 use std::fmt;
 
@@ -7,10 +8,12 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// An exact decimal amount, without its currency: an order names one currency for all of its amounts.
+/// An exact decimal amount, without its currency: an order names one currency for all of its
+/// amounts.
 ///
-/// Read from a JSON number of any scale (`20.0000`, `5.5`, `49`) or from a quoted one (`"1"`), as Mirakl sends both
-/// (Mirakl seller API, part "Dates, numbers, enums"). Written as a JSON string, so that no reader can lose digits.
+/// Read from a JSON number of any scale (`20.0000`, `5.5`, `49`) or from a quoted one (`"1"`), as
+/// Mirakl sends both (Mirakl seller API, part "Dates, numbers, enums"). Written as a JSON string,
+/// so that no reader can lose digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Amount(pub Decimal);
 
@@ -45,7 +48,9 @@ impl<'de> Deserialize<'de> for Amount {
         Decimal::from_str_exact(digits)
             .or_else(|_| Decimal::from_scientific(digits))
             .map(Self)
-            .map_err(|problem| D::Error::custom(format!("'{digits}' is not an exact decimal amount: {problem}")))
+            .map_err(|problem| {
+                D::Error::custom(format!("'{digits}' is not an exact decimal amount: {problem}"))
+            })
     }
 }
 
@@ -55,8 +60,15 @@ mod tests {
 
     #[test]
     fn reads_every_form_that_mirakl_sends_and_keeps_the_digits() {
-        for (text, expected) in [("20.0000", "20.0000"), ("49", "49"), ("\"5.50\"", "5.50"), ("-3.1", "-3.1"), ("1e2", "100")] {
-            let amount: Amount = serde_json::from_str(text).unwrap_or_else(|problem| panic!("{text}: {problem}"));
+        for (text, expected) in [
+            ("20.0000", "20.0000"),
+            ("49", "49"),
+            ("\"5.50\"", "5.50"),
+            ("-3.1", "-3.1"),
+            ("1e2", "100"),
+        ] {
+            let amount: Amount =
+                serde_json::from_str(text).unwrap_or_else(|problem| panic!("{text}: {problem}"));
             assert_eq!(amount.to_string(), expected);
         }
         assert!(serde_json::from_str::<Amount>("\"ten\"").is_err());

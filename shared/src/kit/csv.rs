@@ -1,4 +1,5 @@
-//! CSV with a heading line, as people's spreadsheets write it: a byte order mark or none, comma or semicolon, either line ending.
+//! CSV with a heading line, as people's spreadsheets write it: a byte order mark or none, comma or
+//! semicolon, either line ending.
 
 use csv::StringRecord;
 
@@ -55,7 +56,8 @@ pub struct Line<'c> {
 }
 
 impl HeadingCsv {
-    /// Reads a text whose heading line has the `needed` of the `known` headings, in any order and case.
+    /// Reads a text whose heading line has the `needed` of the `known` headings, in any order and
+    /// case.
     ///
     /// # Errors
     /// There is no heading line, or it lacks a needed one.
@@ -63,14 +65,23 @@ impl HeadingCsv {
         // With these, the reader would count lines wrongly.
         let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
         let heading = text.lines().find(|line| !line.trim().is_empty()).ok_or(CsvError::Empty)?;
-        let separator = if heading.matches(';').count() > heading.matches(',').count() { b';' } else { b',' };
-        let mut reader = csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).flexible(true).from_reader(text.as_bytes());
-        let headings = reader.headers().map_err(|problem| CsvError::Unreadable(problem.to_string()))?.clone();
-        let missing: Vec<&str> = needed.iter().copied().filter(|name| column(&headings, name).is_none()).collect();
+        let separator =
+            if heading.matches(';').count() > heading.matches(',').count() { b';' } else { b',' };
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(separator)
+            .trim(csv::Trim::All)
+            .flexible(true)
+            .from_reader(text.as_bytes());
+        let headings =
+            reader.headers().map_err(|problem| CsvError::Unreadable(problem.to_string()))?.clone();
+        let missing: Vec<&str> =
+            needed.iter().copied().filter(|name| column(&headings, name).is_none()).collect();
         if !missing.is_empty() {
             return Err(CsvError::Lacks { missing: missing.join(", "), takes: known.join(", ") });
         }
-        let number = |position: Option<&csv::Position>| position.map_or(0, |at| usize::try_from(at.line()).unwrap_or(0));
+        let number = |position: Option<&csv::Position>| {
+            position.map_or(0, |at| usize::try_from(at.line()).unwrap_or(0))
+        };
         let lines = reader.records().map(|record| match record {
             Ok(record) => Ok((number(record.position()), record)),
             Err(problem) => Err((number(problem.position()), "it is no line of CSV".to_owned())),
@@ -82,7 +93,10 @@ impl HeadingCsv {
     /// Headings that are none of the `known`.
     #[must_use]
     pub fn unknown(&self, known: &[&str]) -> Vec<&str> {
-        self.headings.iter().filter(|heading| !known.iter().any(|name| name.eq_ignore_ascii_case(heading))).collect()
+        self.headings
+            .iter()
+            .filter(|heading| !known.iter().any(|name| name.eq_ignore_ascii_case(heading)))
+            .collect()
     }
 
     /// The lines below the heading; blank ones are left out.
@@ -95,7 +109,8 @@ impl HeadingCsv {
 }
 
 impl<'c> Line<'c> {
-    /// What stands in a column, without blanks around it; empty where the line or the heading has none.
+    /// What stands in a column, without blanks around it; empty where the line or the heading has
+    /// none.
     #[must_use]
     pub fn field(&self, name: &str) -> &'c str {
         column(self.headings, name).and_then(|index| self.record.get(index)).unwrap_or_default()

@@ -1,5 +1,5 @@
-//! What HTTP clients of this crate share: how one is built, how an answer is read within bounds, how its failures are
-//! told, and waits that do not fall together.
+//! What HTTP clients of this crate share: how one is built, how an answer is read within bounds,
+//! how its failures are told, and waits that do not fall together.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,13 +9,14 @@ use reqwest::{Client, ClientBuilder, Response, redirect};
 /// Names connector and version to the other side.
 pub const USER_AGENT: &str = concat!("prima-mirakl-connector/", env!("CARGO_PKG_VERSION"));
 
-/// A client with this crate's manners: no redirects, no repeats of its own, connections that Lambda froze are not trusted.
-/// A request sets its own total time-out.
+/// A client with this crate's manners: no redirects, no repeats of its own, connections that Lambda
+/// froze are not trusted. A request sets its own total time-out.
 pub fn builder() -> ClientBuilder {
     Client::builder()
         .user_agent(USER_AGENT)
         .connect_timeout(Duration::from_secs(5))
-        // Lambda freezes between invocations: a connection that was idle for long may be dead when it thaws.
+        // Lambda freezes between invocations: a connection that was idle for long may be dead when
+        // it thaws.
         .pool_idle_timeout(Duration::from_secs(15))
         // A redirect could carry a key to another host.
         .redirect(redirect::Policy::none())
@@ -59,11 +60,16 @@ pub async fn read_beginning(mut response: Response, limit: usize) -> (Vec<u8>, O
     }
 }
 
-/// An error and its causes, without the URL: it may hold ids, and says nothing that the operation does not.
+/// An error and its causes, without the URL: it may hold ids, and says nothing that the operation
+/// does not.
 #[must_use]
 pub fn causes(problem: &reqwest::Error) -> String {
     use std::error::Error as _;
-    let mut text = if problem.is_timeout() { "no answer in time".to_owned() } else { "the connection failed".to_owned() };
+    let mut text = if problem.is_timeout() {
+        "no answer in time".to_owned()
+    } else {
+        "the connection failed".to_owned()
+    };
     let mut cause = problem.source();
     while let Some(inner) = cause {
         text.push_str(": ");
@@ -73,7 +79,8 @@ pub fn causes(problem: &reqwest::Error) -> String {
     text
 }
 
-/// Spreads waits, so that those who failed together do not return together. The same seed gives the same spread.
+/// Spreads waits, so that those who failed together do not return together. The same seed gives the
+/// same spread.
 #[derive(Debug)]
 pub struct Jitter(AtomicU64);
 
@@ -96,7 +103,8 @@ impl Jitter {
     }
 }
 
-/// `first`, doubled for each round after the first (counted from 0), and never more than half a minute.
+/// `first`, doubled for each round after the first (counted from 0), and never more than half a
+/// minute.
 #[must_use]
 pub fn backoff(first: Duration, round: u32) -> Duration {
     first.saturating_mul(1 << round.min(16)).min(Duration::from_secs(30))
@@ -120,7 +128,9 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_half_a_minute() {
-        let waits: Vec<_> = [0, 1, 2, 40].map(|round| backoff(Duration::from_millis(400), round).as_millis()).into();
+        let waits: Vec<_> = [0, 1, 2, 40]
+            .map(|round| backoff(Duration::from_millis(400), round).as_millis())
+            .into();
         assert_eq!(waits, [400, 800, 1600, 30_000]);
     }
 }

@@ -1,4 +1,5 @@
-//! Fields that an answer has in a form that is not understood. What is not needed is done without, and told once.
+//! Fields that an answer has in a form that is not understood. What is not needed is done without,
+//! and told once.
 
 use std::fmt;
 
@@ -59,9 +60,16 @@ mod tests {
         assert_eq!(odd.to_string(), r#"OrderDespatchData.DespatchDate in form "aa. 99/99/99.""#);
         let mut told = Vec::new();
         assert!(odd.note(&mut told) && !odd.note(&mut told));
-        let forms = (0..20).filter(|length| OddForm::of("A", &"-".repeat(*length)).note(&mut told)).count();
-        assert_eq!((forms, told.len()), (FORMS_OF_A_FIELD, FORMS_OF_A_FIELD + 1), "free text does not fill the document");
-        let fields = (0..200).filter(|number| OddForm::of(format!("B{number}"), "x").note(&mut told)).count();
+        let forms =
+            (0..20).filter(|length| OddForm::of("A", &"-".repeat(*length)).note(&mut told)).count();
+        assert_eq!(
+            (forms, told.len()),
+            (FORMS_OF_A_FIELD, FORMS_OF_A_FIELD + 1),
+            "free text does not fill the document"
+        );
+        let fields = (0..200)
+            .filter(|number| OddForm::of(format!("B{number}"), "x").note(&mut told))
+            .count();
         assert_eq!(fields + FORMS_OF_A_FIELD + 1, FORMS);
     }
 }

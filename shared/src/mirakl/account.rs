@@ -1,4 +1,5 @@
-//! What a connection check reads of a marketplace and its shop. Everything is optional: a check reports, it does not fail.
+//! What a connection check reads of a marketplace and its shop. Everything is optional: a check
+//! reports, it does not fail.
 
 use serde::Deserialize;
 

@@ -1,12 +1,13 @@
-//! One call of the seller API, whatever its family: what is asked, and what asking again would do. Nothing of orders is
-//! known here.
+//! One call of the seller API, whatever its family: what is asked, and what asking again would do.
+//! Nothing of orders is known here.
 
 use jiff::Timestamp;
 use reqwest::Method;
 
 use super::error::{MiraklError, Outcome};
 
-/// The largest answer that is read, unless the call says otherwise. A page of 100 orders has about 0.8 MB.
+/// The largest answer that is read, unless the call says otherwise. A page of 100 orders has about
+/// 0.8 MB.
 pub(super) const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 
 /// What a repeat of a call does: part of each request, so that the client never guesses.
@@ -16,10 +17,12 @@ pub enum Repeat {
     Safe,
     /// Writes, and writing the same again is harmless or answered by a known refusal (OR21, OR04).
     Convergent,
-    /// Writes, and a repeat may write twice: once it was sent, whether it had its effect has to be asked first (ST01, OR28,
-    /// OR30), or known as not known (STO01, OF01). Repeated only where it certainly had none.
+    /// Writes, and a repeat may write twice: once it was sent, whether it had its effect has to be
+    /// asked first (ST01, OR28, OR30), or known as not known (STO01, OF01). Repeated only where it
+    /// certainly had none.
     AskFirst,
-    /// One try, however it ends: where even a refused try counts, as with calls that are allowed once a day (TL03, OR13).
+    /// One try, however it ends: where even a refused try counts, as with calls that are allowed
+    /// once a day (TL03, OR13).
     Never,
 }
 
@@ -62,7 +65,8 @@ pub struct Call {
     pub with_key: bool,
     /// The largest answer that is read, in bytes.
     pub largest_answer: usize,
-    /// A limit (429) is waited for no longer than until this moment; else until the caller's deadline.
+    /// A limit (429) is waited for no longer than until this moment; else until the caller's
+    /// deadline.
     pub limit_waited_until: Option<Timestamp>,
 }
 
@@ -116,7 +120,8 @@ impl Call {
     /// # Errors
     /// It cannot be written as JSON.
     pub fn json(self, body: &impl serde::Serialize) -> Result<Self, MiraklError> {
-        let written = serde_json::to_vec(body).map_err(|problem| MiraklError::not_sent(self.operation, problem.to_string()))?;
+        let written = serde_json::to_vec(body)
+            .map_err(|problem| MiraklError::not_sent(self.operation, problem.to_string()))?;
         Ok(self.body("application/json", written))
     }
 }

@@ -12,15 +12,19 @@ use super::call::{Call, Repeat};
 use super::caller::Caller;
 pub use super::keys::ApiKeys;
 use super::wire::{null_as_default, text};
-use super::{MiraklError, MiraklOrders, OrderPage, OrderQuery, ReferenceAnswer, SellerReference, page};
+use super::{
+    MiraklError, MiraklOrders, OrderPage, OrderQuery, ReferenceAnswer, SellerReference, page,
+};
 use crate::kit::clock::Clock;
 use crate::kit::http::{Jitter, builder};
 
-/// Mirakl's largest page, and the most ids or orders in one call. Left out, `max` is ten in silence.
+/// Mirakl's largest page, and the most ids or orders in one call. Left out, `max` is ten in
+/// silence.
 const MOST: usize = 100;
 
 /// What a base URL takes, for a person.
-pub const BASE_URL_TAKES: &str = "takes the marketplace's https address without a path, such as \"https://example.mirakl.net\"";
+pub const BASE_URL_TAKES: &str =
+    "takes the marketplace's https address without a path, such as \"https://example.mirakl.net\"";
 
 /// One shop on one marketplace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +37,8 @@ pub struct Shop<'a> {
     pub shop_id: Option<i64>,
 }
 
-/// A base URL that is fit for use: HTTPS without path, query or user; plain HTTP only to this very machine, where the simulators live.
+/// A base URL that is fit for use: HTTPS without path, query or user; plain HTTP only to this very
+/// machine, where the simulators live.
 #[must_use]
 pub fn usable_base_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
@@ -57,13 +62,20 @@ pub struct HttpDirectory<K, C> {
 }
 
 impl<K: ApiKeys, C: Clock + Clone> HttpDirectory<K, C> {
-    /// A directory that reads keys from `keys`. The HTTP client is built at the first call: it loads the trusted
-    /// certificates, which a cold start should not wait for twice.
+    /// A directory that reads keys from `keys`. The HTTP client is built at the first call: it
+    /// loads the trusted certificates, which a cold start should not wait for twice.
     pub fn new(keys: K, clock: C) -> Self {
         // Two processes do not start at the same nanosecond.
         let seed = clock.now().as_nanosecond().to_le_bytes();
-        let seed = u64::from_le_bytes([seed[0], seed[1], seed[2], seed[3], seed[4], seed[5], seed[6], seed[7]]);
-        Self { keys: Arc::new(keys), clock, http: OnceLock::new(), jitter: Arc::new(Jitter::seeded(seed)) }
+        let seed = u64::from_le_bytes([
+            seed[0], seed[1], seed[2], seed[3], seed[4], seed[5], seed[6], seed[7],
+        ]);
+        Self {
+            keys: Arc::new(keys),
+            clock,
+            http: OnceLock::new(),
+            jitter: Arc::new(Jitter::seeded(seed)),
+        }
     }
 
     /// With waits that are spread by `seed`, to live through the same again.
@@ -76,8 +88,9 @@ impl<K: ApiKeys, C: Clock + Clone> HttpDirectory<K, C> {
         if let Some(http) = self.http.get() {
             return Ok(http.clone());
         }
-        let http =
-            builder().build().map_err(|problem| MiraklError::not_sent("connect", format!("no HTTP client can be made: {problem}")))?;
+        let http = builder().build().map_err(|problem| {
+            MiraklError::not_sent("connect", format!("no HTTP client can be made: {problem}"))
+        })?;
         Ok(self.http.get_or_init(|| http).clone())
     }
 
@@ -85,7 +98,11 @@ impl<K: ApiKeys, C: Clock + Clone> HttpDirectory<K, C> {
     ///
     /// # Errors
     /// The base URL is not fit for use.
-    pub fn client_of(&self, shop: Shop<'_>, deadline: Timestamp) -> Result<MiraklClient<K, C>, MiraklError> {
+    pub fn client_of(
+        &self,
+        shop: Shop<'_>,
+        deadline: Timestamp,
+    ) -> Result<MiraklClient<K, C>, MiraklError> {
         let unusable = || MiraklError::not_sent("connect", format!("base_url: {BASE_URL_TAKES}"));
         let base = usable_base_url(shop.base_url).ok_or_else(unusable)?;
         Ok(MiraklClient {
@@ -162,7 +179,8 @@ struct ItemError {
 }
 
 impl<K: ApiKeys, C: Clock> MiraklClient<K, C> {
-    /// V01: whether the instance answers at all. Needs no key, so that it tells a wrong host from a wrong key.
+    /// V01: whether the instance answers at all. Needs no key, so that it tells a wrong host from a
+    /// wrong key.
     ///
     /// # Errors
     /// It does not.
@@ -175,7 +193,8 @@ impl<K: ApiKeys, C: Clock> MiraklClient<K, C> {
     /// # Errors
     /// The key is refused, or the answer cannot be read.
     pub async fn account(&self) -> Result<Account, MiraklError> {
-        let (account, unread_fields) = self.caller.read_forgiving(&Call::get("A01", &["api", "account"]), |_| false).await?;
+        let (account, unread_fields) =
+            self.caller.read_forgiving(&Call::get("A01", &["api", "account"]), |_| false).await?;
         Ok(Account { unread_fields, ..account })
     }
 
@@ -185,7 +204,9 @@ impl<K: ApiKeys, C: Clock> MiraklClient<K, C> {
     /// The key lacks the right, or the answer cannot be read.
     pub async fn platform_configuration(&self) -> Result<PlatformConfiguration, MiraklError> {
         // Whether it ships in parts decides how a dispatch is told.
-        let needed = |field: &str| matches!(field, "features" | "features.shipment" | "features.shipment.multi_shipment");
+        let needed = |field: &str| {
+            matches!(field, "features" | "features.shipment" | "features.shipment.multi_shipment")
+        };
         let call = Call::get("PC01", &["api", "platform", "configuration"]);
         let (configuration, unread_fields) = self.caller.read_forgiving(&call, needed).await?;
         Ok(PlatformConfiguration { unread_fields, ..configuration })
@@ -193,9 +214,15 @@ impl<K: ApiKeys, C: Clock> MiraklClient<K, C> {
 }
 
 impl<K: ApiKeys, C: Clock> MiraklOrders for MiraklClient<K, C> {
-    async fn list_orders(&self, query: &OrderQuery, offset: usize) -> Result<OrderPage, MiraklError> {
+    async fn list_orders(
+        &self,
+        query: &OrderQuery,
+        offset: usize,
+    ) -> Result<OrderPage, MiraklError> {
         at_most_100("OR11", query.order_ids.len())?;
-        let mut call = Call::get("OR11", &["api", "orders"]).query("max", MOST.to_string()).query("offset", offset.to_string());
+        let mut call = Call::get("OR11", &["api", "orders"])
+            .query("max", MOST.to_string())
+            .query("offset", offset.to_string());
         call = call.query("sort", "dateCreated").query("order", "asc");
         if !query.states.is_empty() {
             let codes: Vec<_> = query.states.iter().map(super::OrderState::code).collect();
@@ -213,25 +240,46 @@ impl<K: ApiKeys, C: Clock> MiraklOrders for MiraklClient<K, C> {
         page::read(&body)
     }
 
-    async fn accept_order(&self, order_id: &str, order_line_ids: &[String]) -> Result<(), MiraklError> {
+    async fn accept_order(
+        &self,
+        order_id: &str,
+        order_line_ids: &[String],
+    ) -> Result<(), MiraklError> {
         if order_line_ids.is_empty() {
-            return Err(MiraklError::not_sent("OR21", "an order without lines: each line has to be decided"));
+            return Err(MiraklError::not_sent(
+                "OR21",
+                "an order without lines: each line has to be decided",
+            ));
         }
-        let order_lines = order_line_ids.iter().map(|id| LineAcceptance { accepted: true, id }).collect();
-        let call =
-            Call::new("OR21", Method::PUT, &["api", "orders", order_id, "accept"], Repeat::Convergent).json(&Acceptance { order_lines })?;
+        let order_lines =
+            order_line_ids.iter().map(|id| LineAcceptance { accepted: true, id }).collect();
+        let call = Call::new(
+            "OR21",
+            Method::PUT,
+            &["api", "orders", order_id, "accept"],
+            Repeat::Convergent,
+        )
+        .json(&Acceptance { order_lines })?;
         self.caller.send(&call).await.map(drop)
     }
 
-    async fn write_references(&self, references: &[SellerReference]) -> Result<Vec<ReferenceAnswer>, MiraklError> {
+    async fn write_references(
+        &self,
+        references: &[SellerReference],
+    ) -> Result<Vec<ReferenceAnswer>, MiraklError> {
         at_most_100("OR04", references.len())?;
         let orders = references
             .iter()
-            .map(|one| OrderUpdate { order_id: &one.order_id, references: ReferenceUpdate { order_reference_for_seller: &one.reference } })
+            .map(|one| OrderUpdate {
+                order_id: &one.order_id,
+                references: ReferenceUpdate { order_reference_for_seller: &one.reference },
+            })
             .collect();
-        let call = Call::new("OR04", Method::PUT, &["api", "orders"], Repeat::Convergent).json(&OrderUpdates { orders })?;
+        let call = Call::new("OR04", Method::PUT, &["api", "orders"], Repeat::Convergent)
+            .json(&OrderUpdates { orders })?;
         let answer: UpdatedOrders = self.caller.read(&call).await?;
-        let mut answers: Vec<_> = answer.updated_orders.into_iter().filter_map(UpdatedOrder::into_answer).collect();
+        let mut answers: Vec<_> =
+            answer.updated_orders.into_iter().filter_map(UpdatedOrder::into_answer).collect();
         // Whatever the answer leaves out was not kept, as far as anybody knows.
         for one in references {
             if !answers.iter().any(|answer| answer.order_id == one.order_id) {
@@ -245,7 +293,10 @@ impl<K: ApiKeys, C: Clock> MiraklOrders for MiraklClient<K, C> {
 
 fn at_most_100(operation: &'static str, number: usize) -> Result<(), MiraklError> {
     if number > MOST {
-        return Err(MiraklError::not_sent(operation, format!("{number} orders in one call; Mirakl takes {MOST}")));
+        return Err(MiraklError::not_sent(
+            operation,
+            format!("{number} orders in one call; Mirakl takes {MOST}"),
+        ));
     }
     Ok(())
 }
@@ -253,7 +304,8 @@ fn at_most_100(operation: &'static str, number: usize) -> Result<(), MiraklError
 impl UpdatedOrder {
     fn into_answer(self) -> Option<ReferenceAnswer> {
         let errors: Vec<_> = self.errors.into_iter().map(ItemError::into_text).collect();
-        let is_updated = self.updated.is_some_and(|updated| !matches!(updated.get(), "null" | "false" | "{}"));
+        let is_updated =
+            self.updated.is_some_and(|updated| !matches!(updated.get(), "null" | "false" | "{}"));
         let refused = match is_updated {
             _ if !errors.is_empty() => Some(errors.join("; ")),
             false => Some("not updated, for no given reason".to_owned()),

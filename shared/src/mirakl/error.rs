@@ -37,7 +37,15 @@ impl MiraklError {
     /// An error before anything was sent.
     #[must_use]
     pub fn not_sent(operation: &'static str, message: impl Into<String>) -> Self {
-        Self { operation, outcome: Outcome::NotSent, status: None, code: None, message: message.into(), field: None, retry_after: None }
+        Self {
+            operation,
+            outcome: Outcome::NotSent,
+            status: None,
+            code: None,
+            message: message.into(),
+            field: None,
+            retry_after: None,
+        }
     }
 
     /// An error after which nobody knows whether the call had its effect.
@@ -48,8 +56,18 @@ impl MiraklError {
 
     /// A refusal with a status and, where Mirakl gives one, a code.
     #[must_use]
-    pub fn refused(operation: &'static str, status: u16, code: Option<&str>, message: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Refused, status: Some(status), code: code.map(str::to_owned), ..Self::not_sent(operation, message) }
+    pub fn refused(
+        operation: &'static str,
+        status: u16,
+        code: Option<&str>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            outcome: Outcome::Refused,
+            status: Some(status),
+            code: code.map(str::to_owned),
+            ..Self::not_sent(operation, message)
+        }
     }
 
     /// The API key or its rights are refused (401, 403): a person has to act.
@@ -61,12 +79,16 @@ impl MiraklError {
     /// The order is not in the state that the operation needs; for OR21: see the next listing.
     #[must_use]
     pub fn is_invalid_state(&self) -> bool {
-        // Where the code sits in the body is not documented, so Mirakl's sentence for it counts as well.
+        // Where the code sits in the body is not documented, so Mirakl's sentence for it counts as
+        // well.
         self.code.as_deref() == Some("ORDER_INVALID_STATE")
-            || ["ORDER_INVALID_STATE", "not in the expected state"].iter().any(|words| self.message.contains(words))
+            || ["ORDER_INVALID_STATE", "not in the expected state"]
+                .iter()
+                .any(|words| self.message.contains(words))
     }
 
-    /// The kind of failure, for metrics: one of `key`, `rate`, `server`, `refused`, `lost`, `unsent`.
+    /// The kind of failure, for metrics: one of `key`, `rate`, `server`, `refused`, `lost`,
+    /// `unsent`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match (self.status, self.outcome) {

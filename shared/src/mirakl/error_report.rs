@@ -1,7 +1,9 @@
-//! The lines that Mirakl refused of an import (STO03, OF03), and how many were refused for the same reason.
+//! The lines that Mirakl refused of an import (STO03, OF03), and how many were refused for the same
+//! reason.
 //!
-//! The headings of STO03's first two columns are not documented, so they are known by their place; OF03's stand at the end and
-//! are known by name. Both are followed by, or follow, the columns that were sent.
+//! The headings of STO03's first two columns are not documented, so they are known by their place;
+//! OF03's stand at the end and are known by name. Both are followed by, or follow, the columns that
+//! were sent.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -44,12 +46,17 @@ pub fn read_errors(operation: &'static str, report: &[u8]) -> Result<Vec<LineErr
     if report.starts_with(b"<") || report.starts_with(b"{") || report.starts_with(b"PK\x03\x04") {
         return Err(MiraklError::unknown(operation, "the error report is no CSV"));
     }
-    let mut reader = ReaderBuilder::new().delimiter(separator(report)).has_headers(false).flexible(true).from_reader(report);
+    let mut reader = ReaderBuilder::new()
+        .delimiter(separator(report))
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(report);
     let mut errors = Vec::new();
     let mut columns = None;
     for record in reader.byte_records() {
         // Bytes of any kind, from memory, in rows of any length: nothing is left to fail.
-        let record = record.map_err(|_| MiraklError::unknown(operation, "the error report cannot be read"))?;
+        let record = record
+            .map_err(|_| MiraklError::unknown(operation, "the error report cannot be read"))?;
         let columns = match &columns {
             Some(columns) => columns,
             None => {
@@ -78,13 +85,17 @@ pub(super) fn separator(text: &[u8]) -> u8 {
 impl Columns {
     /// Where the columns stand, and whether the first row is a heading.
     fn of(first: &ByteRecord) -> (Self, bool) {
-        let names: Vec<String> = first.iter().map(|name| field(name).to_ascii_lowercase().replace(['_', ' '], "-")).collect();
+        let names: Vec<String> = first
+            .iter()
+            .map(|name| field(name).to_ascii_lowercase().replace(['_', ' '], "-"))
+            .collect();
         let named = |known: &[&str]| names.iter().position(|name| known.contains(&name.as_str()));
         let offer_sku = named(&["offer-sku", "sku", "shop-sku"]);
         let line = named(&["error-line", "line-number", "line"]);
         let reason = named(&["error-message", "error-reason", "reason"]);
         // Whatever the first two columns are called, they are no others than those that were sent.
-        let in_place = |place: usize| (!matches!(offer_sku, Some(sku) if sku <= place)).then_some(place);
+        let in_place =
+            |place: usize| (!matches!(offer_sku, Some(sku) if sku <= place)).then_some(place);
         let is_heading = names.first().is_none_or(|name| name.parse::<u64>().is_err());
         let line = line.or_else(|| if reason == Some(0) { None } else { in_place(0) });
         let reason = reason.or_else(|| if line == Some(1) { None } else { in_place(1) });
@@ -92,11 +103,16 @@ impl Columns {
     }
 
     fn read(&self, record: &ByteRecord) -> LineError {
-        let at = |place: Option<usize>| place.and_then(|place| record.get(place)).map(field).filter(|text| !text.is_empty());
-        let reason = at(self.reason).map_or_else(|| "no reason given".to_owned(), |text| shortened(&text));
+        let at = |place: Option<usize>| {
+            place.and_then(|place| record.get(place)).map(field).filter(|text| !text.is_empty())
+        };
+        let reason =
+            at(self.reason).map_or_else(|| "no reason given".to_owned(), |text| shortened(&text));
         LineError {
             line: at(self.line).and_then(|text| text.parse().ok()),
-            offer_sku: at(self.offer_sku).filter(|sku| sku.len() <= LONGEST_SKU).map(Cow::into_owned),
+            offer_sku: at(self.offer_sku)
+                .filter(|sku| sku.len() <= LONGEST_SKU)
+                .map(Cow::into_owned),
             reason,
         }
     }
@@ -108,13 +124,20 @@ fn field(bytes: &[u8]) -> Cow<'_, str> {
 
 /// A reason on one line, of bearable length.
 fn shortened(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().filter(|c| !c.is_control()).take(LONGEST_REASON).collect()
+    text.split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(LONGEST_REASON)
+        .collect()
 }
 
 /// Lines that were refused for the same reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReasonGroup {
-    /// The reason, with `*` for numbers, SKUs and whatever is quoted: the same for each of its lines.
+    /// The reason, with `*` for numbers, SKUs and whatever is quoted: the same for each of its
+    /// lines.
     pub reason: String,
     /// How many lines.
     pub count: usize,
@@ -127,13 +150,18 @@ pub struct ReasonGroup {
 pub fn group_by_reason(errors: &[LineError], examples: usize) -> Vec<ReasonGroup> {
     let mut groups: BTreeMap<String, (usize, Vec<LineError>)> = BTreeMap::new();
     for error in errors {
-        let (count, kept) = groups.entry(shared_reason(&error.reason, error.offer_sku.as_deref())).or_default();
+        let (count, kept) =
+            groups.entry(shared_reason(&error.reason, error.offer_sku.as_deref())).or_default();
         *count += 1;
         if kept.len() < examples {
             kept.push(error.clone());
         }
     }
-    let groups = groups.into_iter().map(|(reason, (count, examples))| ReasonGroup { reason, count, examples });
+    let groups = groups.into_iter().map(|(reason, (count, examples))| ReasonGroup {
+        reason,
+        count,
+        examples,
+    });
     let mut groups: Vec<_> = groups.collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.count));
     groups
@@ -152,7 +180,8 @@ fn shared_reason(reason: &str, offer_sku: Option<&str>) -> String {
     shared
 }
 
-/// How many bytes at the start of `text` are the line's own: its SKU, something quoted, or a word with a digit.
+/// How many bytes at the start of `text` are the line's own: its SKU, something quoted, or a word
+/// with a digit.
 fn own_part(text: &str, offer_sku: Option<&str>) -> Option<usize> {
     let ends_word = |length: usize| !text[length..].starts_with(is_of_word);
     if let Some(sku) = offer_sku.filter(|sku| text.starts_with(sku) && ends_word(sku.len())) {
@@ -186,9 +215,13 @@ mod tests {
 
     #[test]
     fn line_and_reason_are_known_by_their_place_or_by_name() {
-        let wanted = [error(Some(2), Some("SHIRT-RED-M"), "Unknown offer"), error(Some(9), Some("B;C"), "Too \"big\"; by far")];
+        let wanted = [
+            error(Some(2), Some("SHIRT-RED-M"), "Unknown offer"),
+            error(Some(9), Some("B;C"), "Too \"big\"; by far"),
+        ];
         let reports = [
-            // By place, whatever they are called; semicolon, comma, quotes or none, byte order mark, either line ending.
+            // By place, whatever they are called; semicolon, comma, quotes or none, byte order
+            // mark, either line ending.
             "\"l\";\"why\";\"offer-sku\";\"quantity\"\n\"2\";\"Unknown offer\";\"SHIRT-RED-M\";\"1\"\n\"9\";\"Too \"\"big\"\"; by far\";\"B;C\";\"1\"\n",
             "\u{feff}l,why,offer-sku,quantity\r\n2,Unknown offer,SHIRT-RED-M,1\r\n9,\"Too \"\"big\"\"; by far\",B;C,1\r\n",
             // By name, at the end (OF03) or the other way round.
@@ -205,12 +238,22 @@ mod tests {
     #[test]
     fn what_is_missing_is_missing_and_nothing_is_dropped() {
         assert_eq!(read("line;reason\n3;Unknown offer\n"), [error(Some(3), None, "Unknown offer")]);
-        assert_eq!(read("a;b;offer-sku\n;;A\n\n;;\nx;y\n"), [error(None, Some("A"), "no reason given"), error(None, None, "y")]);
+        assert_eq!(
+            read("a;b;offer-sku\n;;A\n\n;;\nx;y\n"),
+            [error(None, Some("A"), "no reason given"), error(None, None, "y")]
+        );
         // Only the columns that were sent.
         assert_eq!(read("offer-sku;quantity\nA;5\n"), [error(None, Some("A"), "no reason given")]);
-        assert_eq!(read_errors("STO03", b"a;b\n2;caf\xE9").unwrap(), [error(Some(2), None, "caf\u{fffd}")]);
-        assert_eq!((read(""), read("\u{feff}\n"), read("line;reason;offer-sku\n")), (vec![], vec![], vec![]));
-        let long = read(&format!("a;b;offer-sku\n2;{};{}\n", "x".repeat(5000), "S".repeat(5000))).remove(0);
+        assert_eq!(
+            read_errors("STO03", b"a;b\n2;caf\xE9").unwrap(),
+            [error(Some(2), None, "caf\u{fffd}")]
+        );
+        assert_eq!(
+            (read(""), read("\u{feff}\n"), read("line;reason;offer-sku\n")),
+            (vec![], vec![], vec![])
+        );
+        let long = read(&format!("a;b;offer-sku\n2;{};{}\n", "x".repeat(5000), "S".repeat(5000)))
+            .remove(0);
         assert_eq!((long.reason.len(), long.offer_sku), (LONGEST_REASON, None));
     }
 
@@ -228,12 +271,23 @@ mod tests {
             error(Some(2), Some("SHIRT"), "The offer SHIRT is unknown."),
             error(Some(3), Some("A 1"), "The offer A 1 is unknown."),
             error(Some(4), None, "The offer KILT-42.5 is unknown."),
-            error(Some(5), Some("T"), "Quantity '12' isn't allowed in line 5, the product's T-shirt"),
-            error(Some(6), Some("T"), "Quantity \"many 'of'\" isn't allowed in line 16, the product's T-shirt"),
+            error(
+                Some(5),
+                Some("T"),
+                "Quantity '12' isn't allowed in line 5, the product's T-shirt",
+            ),
+            error(
+                Some(6),
+                Some("T"),
+                "Quantity \"many 'of'\" isn't allowed in line 16, the product's T-shirt",
+            ),
             error(Some(7), None, "ends with 'an open quote"),
         ];
         let groups = group_by_reason(&errors, 2);
-        let told: Vec<_> = groups.iter().map(|group| (group.reason.as_str(), group.count, group.examples.len())).collect();
+        let told: Vec<_> = groups
+            .iter()
+            .map(|group| (group.reason.as_str(), group.count, group.examples.len()))
+            .collect();
         assert_eq!(
             told,
             [

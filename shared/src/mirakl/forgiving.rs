@@ -1,4 +1,5 @@
-//! Reading an answer of which some fields have a form that is not understood: what is not needed is done without.
+//! Reading an answer of which some fields have a form that is not understood: what is not needed is
+//! done without.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
@@ -10,12 +11,15 @@ use crate::kit::odd_form::OddForm;
 /// Fields of one entry that are done without. An entry with more is not what it is taken for.
 const MOST: usize = 20;
 
-/// Reads `text` without the fields that cannot be read, where `is_needed` says of none of them that it has to be there. Paths are
-/// written as `order_lines[].price`.
+/// Reads `text` without the fields that cannot be read, where `is_needed` says of none of them that
+/// it has to be there. Paths are written as `order_lines[].price`.
 ///
 /// # Errors
 /// What is needed cannot be read, or is not there.
-pub(super) fn read<T: DeserializeOwned>(text: &str, is_needed: impl Fn(&str) -> bool) -> Result<(T, Vec<OddForm>), serde_json::Error> {
+pub(super) fn read<T: DeserializeOwned>(
+    text: &str,
+    is_needed: impl Fn(&str) -> bool,
+) -> Result<(T, Vec<OddForm>), serde_json::Error> {
     let first = match serde_json::from_str(text) {
         Ok(read) => return Ok((read, Vec::new())),
         Err(problem) => problem,
@@ -25,7 +29,9 @@ pub(super) fn read<T: DeserializeOwned>(text: &str, is_needed: impl Fn(&str) -> 
     let mut odd: Vec<OddForm> = Vec::new();
     for _field in 0..MOST {
         let Ok(written) = serde_json::to_string(&tree) else { return Err(first) };
-        let problem = match serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_str(&written)) {
+        let problem = match serde_path_to_error::deserialize::<_, T>(
+            &mut serde_json::Deserializer::from_str(&written),
+        ) {
             Ok(read) => {
                 odd.sort();
                 odd.dedup();
@@ -33,7 +39,9 @@ pub(super) fn read<T: DeserializeOwned>(text: &str, is_needed: impl Fn(&str) -> 
             }
             Err(problem) => problem,
         };
-        let Some(found) = take_out(&mut tree, problem.path(), &is_needed) else { return Err(first) };
+        let Some(found) = take_out(&mut tree, problem.path(), &is_needed) else {
+            return Err(first);
+        };
         odd.push(found);
     }
     Err(first)
@@ -83,7 +91,9 @@ enum Node {
 impl Node {
     fn child(&mut self, segment: &Segment) -> Option<&mut Self> {
         match (self, segment) {
-            (Self::Map(fields), Segment::Map { key }) => fields.iter_mut().rev().find(|(name, _)| name == key).map(|(_, node)| node),
+            (Self::Map(fields), Segment::Map { key }) => {
+                fields.iter_mut().rev().find(|(name, _)| name == key).map(|(_, node)| node)
+            }
             (Self::List(entries), Segment::Seq { index }) => entries.get_mut(*index),
             _ => None,
         }
@@ -96,7 +106,9 @@ impl Node {
                 let place = fields.iter().rposition(|(name, _)| name == key)?;
                 Some(fields.remove(place).1)
             }
-            (Self::List(entries), Segment::Seq { index }) if *index < entries.len() => Some(entries.remove(*index)),
+            (Self::List(entries), Segment::Seq { index }) if *index < entries.len() => {
+                Some(entries.remove(*index))
+            }
             _ => None,
         }
     }
@@ -121,7 +133,9 @@ impl Node {
 impl Serialize for Node {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Map(fields) => serializer.collect_map(fields.iter().map(|(name, node)| (name, node))),
+            Self::Map(fields) => {
+                serializer.collect_map(fields.iter().map(|(name, node)| (name, node)))
+            }
             Self::List(entries) => serializer.collect_seq(entries),
             Self::Leaf(raw) => raw.serialize(serializer),
         }
@@ -137,7 +151,9 @@ impl Node {
         if first == Some(b'{')
             && let Ok(Fields(fields)) = serde_json::from_str(raw.get())
         {
-            return Self::Map(fields.into_iter().map(|(name, raw)| (name, Self::of(raw, depth + 1))).collect());
+            return Self::Map(
+                fields.into_iter().map(|(name, raw)| (name, Self::of(raw, depth + 1))).collect(),
+            );
         }
         if first == Some(b'[')
             && let Ok(entries) = serde_json::from_str::<Vec<Box<RawValue>>>(raw.get())
@@ -162,7 +178,10 @@ impl<'de> Deserialize<'de> for Fields {
                 formatter.write_str("an object")
             }
 
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<Fields, A::Error> {
                 let mut fields = Vec::new();
                 while let Some(field) = map.next_entry()? {
                     fields.push(field);

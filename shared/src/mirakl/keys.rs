@@ -27,7 +27,8 @@ pub enum KeyError {
 
 /// Reads API keys.
 pub trait ApiKeys {
-    /// The raw key of a channel; `refresh` asks past any cache, after Mirakl refused the one it was given.
+    /// The raw key of a channel; `refresh` asks past any cache, after Mirakl refused the one it was
+    /// given.
     ///
     /// # Errors
     /// Why the key cannot be read.

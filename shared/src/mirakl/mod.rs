@@ -1,4 +1,5 @@
-//! The Mirakl seller API, as the connector uses it. Operations come in families: [`MiraklOrders`] is that of orders.
+//! The Mirakl seller API, as the connector uses it. Operations come in families: [`MiraklOrders`]
+//! is that of orders.
 
 pub mod account;
 pub mod call;
@@ -39,9 +40,11 @@ pub struct OrderQuery {
     pub states: Vec<OrderState>,
     /// `order_ids`: any of these, at most 100; empty for all.
     pub order_ids: Vec<String>,
-    /// `start_update_date`: last updated at this moment or later. Mirakl subtracts a time delta of its own: expect repeats.
+    /// `start_update_date`: last updated at this moment or later. Mirakl subtracts a time delta of
+    /// its own: expect repeats.
     pub updated_from: Option<Timestamp>,
-    /// Where Mirakl's limit is met, it is waited for no longer than until this moment; else until the client's deadline.
+    /// Where Mirakl's limit is met, it is waited for no longer than until this moment; else until
+    /// the client's deadline.
     pub limit_waited_until: Option<Timestamp>,
 }
 
@@ -50,8 +53,8 @@ pub struct OrderQuery {
 pub struct OrderPage {
     /// The orders that could be read.
     pub orders: Vec<Order>,
-    /// Orders of this page whose JSON could not be read: their id, where that at least could be, and why. Never dropped in
-    /// silence.
+    /// Orders of this page whose JSON could not be read: their id, where that at least could be,
+    /// and why. Never dropped in silence.
     pub unreadable: Vec<UnreadableOrder>,
     /// How many orders the page held, readable or not: what the next page's offset is counted from.
     pub length: usize,
@@ -64,7 +67,8 @@ pub struct OrderPage {
 pub struct UnreadableOrder {
     /// `order_id`, where it could be read.
     pub order_id: Option<String>,
-    /// Its state and lines, where those could be read: enough to accept it, since acknowledging comes before understanding.
+    /// Its state and lines, where those could be read: enough to accept it, since acknowledging
+    /// comes before understanding.
     pub acceptable: Option<Acceptable>,
     /// What is wrong with it, without any of its content.
     pub problem: String,
@@ -99,16 +103,27 @@ pub struct ReferenceAnswer {
 
 /// The order operations of one channel: one shop on one marketplace.
 ///
-/// Every call obeys the time budget that the implementation was given; a 429 has been retried within it, by `Retry-After`,
-/// before it is answered.
+/// Every call obeys the time budget that the implementation was given; a 429 has been retried
+/// within it, by `Retry-After`, before it is answered.
 pub trait MiraklOrders {
     /// OR11: one page of at most 100 orders from `offset` on. Safe to repeat.
-    async fn list_orders(&self, query: &OrderQuery, offset: usize) -> Result<OrderPage, MiraklError>;
+    async fn list_orders(
+        &self,
+        query: &OrderQuery,
+        offset: usize,
+    ) -> Result<OrderPage, MiraklError>;
 
-    /// OR21: accepts all lines of an order in one call. Convergent: a repeat is harmless, and answers
-    /// `ORDER_INVALID_STATE` ([`MiraklError::is_invalid_state`]).
-    async fn accept_order(&self, order_id: &str, order_line_ids: &[String]) -> Result<(), MiraklError>;
+    /// OR21: accepts all lines of an order in one call. Convergent: a repeat is harmless, and
+    /// answers `ORDER_INVALID_STATE` ([`MiraklError::is_invalid_state`]).
+    async fn accept_order(
+        &self,
+        order_id: &str,
+        order_line_ids: &[String],
+    ) -> Result<(), MiraklError>;
 
     /// OR04: writes references of at most 100 orders. Convergent. Once a minute.
-    async fn write_references(&self, references: &[SellerReference]) -> Result<Vec<ReferenceAnswer>, MiraklError>;
+    async fn write_references(
+        &self,
+        references: &[SellerReference],
+    ) -> Result<Vec<ReferenceAnswer>, MiraklError>;
 }

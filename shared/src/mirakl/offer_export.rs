@@ -1,4 +1,5 @@
-//! A file of an offers' export (OF54), read as it arrives: CSV, because its rows need no memory of what came before them.
+//! A file of an offers' export (OF54), read as it arrives: CSV, because its rows need no memory of
+//! what came before them.
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
@@ -45,8 +46,8 @@ struct Row {
     quotes: Quotes,
 }
 
-/// How the quotes of a row stand: a marketplace that writes `\"` for a quote within a field, and does not double it, has the field end
-/// there, and what follows would be taken for something else.
+/// How the quotes of a row stand: a marketplace that writes `\"` for a quote within a field, and
+/// does not double it, has the field end there, and what follows would be taken for something else.
 #[derive(Clone, Copy, Default)]
 struct Quotes {
     place: Place,
@@ -80,7 +81,8 @@ impl Quotes {
                 _ if ends => Place::Start,
                 Place::Start => Place::Plain,
                 Place::Plain | Place::Closed => {
-                    self.is_odd |= self.is_behind_backslash && (self.place == Place::Closed || byte == b'"');
+                    self.is_odd |=
+                        self.is_behind_backslash && (self.place == Place::Closed || byte == b'"');
                     Place::Plain
                 }
             };
@@ -109,14 +111,22 @@ impl OfferReader {
     ///
     /// # Errors
     /// The file's heading lacks the SKU or the quantity, or is none.
-    pub fn take(&mut self, piece: &[u8], each: &mut impl FnMut(Result<ListedOffer, UnreadableOffer>)) -> Result<(), String> {
+    pub fn take(
+        &mut self,
+        piece: &[u8],
+        each: &mut impl FnMut(Result<ListedOffer, UnreadableOffer>),
+    ) -> Result<(), String> {
         let State::Heading(beginning) = &mut self.state else {
             self.rows(piece, false, each);
             return Ok(());
         };
         beginning.extend_from_slice(piece);
         let Some(end) = beginning.iter().position(|&byte| byte == b'\n') else {
-            return if beginning.len() > LONGEST_ROW { Err("the export's first line is no heading".to_owned()) } else { Ok(()) };
+            return if beginning.len() > LONGEST_ROW {
+                Err("the export's first line is no heading".to_owned())
+            } else {
+                Ok(())
+            };
         };
         let rows = beginning.split_off(end + 1);
         self.state = rows_below(beginning)?;
@@ -128,7 +138,10 @@ impl OfferReader {
     ///
     /// # Errors
     /// As of [`Self::take`].
-    pub fn end(mut self, each: &mut impl FnMut(Result<ListedOffer, UnreadableOffer>)) -> Result<(), String> {
+    pub fn end(
+        mut self,
+        each: &mut impl FnMut(Result<ListedOffer, UnreadableOffer>),
+    ) -> Result<(), String> {
         match &self.state {
             // No offers at all.
             State::Heading(beginning) if beginning.trim_ascii().is_empty() => Ok(()),
@@ -141,11 +154,20 @@ impl OfferReader {
     }
 
     /// An empty input tells the reader of the end of the file, and is given to it for nothing else.
-    fn rows(&mut self, mut input: &[u8], is_end: bool, each: &mut impl FnMut(Result<ListedOffer, UnreadableOffer>)) {
+    fn rows(
+        &mut self,
+        mut input: &[u8],
+        is_end: bool,
+        each: &mut impl FnMut(Result<ListedOffer, UnreadableOffer>),
+    ) {
         let State::Rows { reader, heading } = &mut self.state else { return };
         let row = &mut self.row;
         while is_end || !input.is_empty() {
-            let (result, read, written, ended) = reader.read_record(input, &mut row.bytes[row.length..], &mut row.ends[row.columns..]);
+            let (result, read, written, ended) = reader.read_record(
+                input,
+                &mut row.bytes[row.length..],
+                &mut row.ends[row.columns..],
+            );
             row.quotes.take(heading.separator, &input[..read]);
             input = &input[read..];
             row.length += written;
@@ -156,7 +178,8 @@ impl OfferReader {
                 ReadRecordResult::Record => {
                     each(row.offer(heading));
                     row.number += 1;
-                    (row.length, row.columns, row.too_long, row.quotes) = (0, 0, false, Quotes::default());
+                    (row.length, row.columns, row.too_long, row.quotes) =
+                        (0, 0, false, Quotes::default());
                 }
                 ReadRecordResult::InputEmpty | ReadRecordResult::End => return,
             }
@@ -168,10 +191,15 @@ impl OfferReader {
 fn rows_below(line: &[u8]) -> Result<State, String> {
     let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
     let separator = separator(line);
-    let mut reader = csv::ReaderBuilder::new().delimiter(separator).has_headers(false).from_reader(line);
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(separator).has_headers(false).from_reader(line);
     let names = reader.byte_records().next().and_then(Result::ok).unwrap_or_default();
-    let names: Vec<String> =
-        names.iter().map(|name| String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase().replace('_', "-")).collect();
+    let names: Vec<String> = names
+        .iter()
+        .map(|name| {
+            String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase().replace('_', "-")
+        })
+        .collect();
     let places = FIELDS.map(|field| names.iter().position(|name| name == field));
     if let Some((field, _)) = FIELDS.iter().zip(places).take(2).find(|(_, place)| place.is_none()) {
         return Err(format!("the export's first line lacks {field}"));
@@ -193,26 +221,44 @@ impl Row {
             return Err(unreadable(None, "the row is too long"));
         }
         if self.quotes.is_odd {
-            return Err(unreadable(None, "a quote stands behind a backslash and is not doubled: where the field ends cannot be told"));
+            return Err(unreadable(
+                None,
+                "a quote stands behind a backslash and is not doubled: where the field ends cannot be told",
+            ));
         }
         let [offer_sku, quantity, active, deleted] = heading.places.map(|place| self.field(place?));
         let Some(offer_sku) = offer_sku.filter(|sku| !sku.is_empty()) else {
             return Err(unreadable(None, "the row has no SKU that can be read"));
         };
         if self.columns != heading.columns {
-            return Err(unreadable(Some(offer_sku), "the row has not as many columns as the heading"));
+            return Err(unreadable(
+                Some(offer_sku),
+                "the row has not as many columns as the heading",
+            ));
         }
         let quantity = match quantity {
             Some("") => None,
-            Some(digits) => Some(digits.parse().map_err(|_| unreadable(Some(offer_sku), "the quantity is no whole number"))?),
+            Some(digits) => Some(
+                digits
+                    .parse()
+                    .map_err(|_| unreadable(Some(offer_sku), "the quantity is no whole number"))?,
+            ),
             None => return Err(unreadable(Some(offer_sku), "the quantity cannot be read")),
         };
-        let truth = |word: Option<&str>| word.and_then(|word| word.to_ascii_lowercase().parse().ok());
-        Ok(ListedOffer { offer_sku: offer_sku.to_owned(), quantity, active: truth(active), deleted: truth(deleted) })
+        let truth =
+            |word: Option<&str>| word.and_then(|word| word.to_ascii_lowercase().parse().ok());
+        Ok(ListedOffer {
+            offer_sku: offer_sku.to_owned(),
+            quantity,
+            active: truth(active),
+            deleted: truth(deleted),
+        })
     }
 
     fn field(&self, place: usize) -> Option<&str> {
-        let start = place.checked_sub(1).map_or(Some(0), |before| self.ends[..self.columns].get(before).copied())?;
+        let start = place
+            .checked_sub(1)
+            .map_or(Some(0), |before| self.ends[..self.columns].get(before).copied())?;
         let end = *self.ends[..self.columns].get(place)?;
         std::str::from_utf8(self.bytes.get(start..end)?).ok().map(str::trim)
     }
@@ -234,7 +280,12 @@ mod tests {
         (entries, outcome)
     }
 
-    fn offer(sku: &str, quantity: Option<u32>, active: Option<bool>, deleted: Option<bool>) -> Result<ListedOffer, UnreadableOffer> {
+    fn offer(
+        sku: &str,
+        quantity: Option<u32>,
+        active: Option<bool>,
+        deleted: Option<bool>,
+    ) -> Result<ListedOffer, UnreadableOffer> {
         Ok(ListedOffer { offer_sku: sku.to_owned(), quantity, active, deleted })
     }
 
@@ -244,22 +295,34 @@ mod tests {
             "shop-sku;quantity;active;deleted\n\"A;\"\"1\"\"\";5;true;false\nB;;FALSE;\n",
             "\u{feff}\"deleted\",\"Quantity\",\"active\",\"shop_sku\"\r\nfalse,5,true,\"A;\"\"1\"\"\"\r\n\r\n,,false,B",
         ];
-        let wanted = vec![offer("A;\"1\"", Some(5), Some(true), Some(false)), offer("B", None, Some(false), None)];
+        let wanted = vec![
+            offer("A;\"1\"", Some(5), Some(true), Some(false)),
+            offer("B", None, Some(false), None),
+        ];
         for file in files {
             for length in [1, 2, 3, 7, 1000] {
-                assert_eq!(read(file.as_bytes(), length), (wanted.clone(), Ok(())), "{file} by {length}");
+                assert_eq!(
+                    read(file.as_bytes(), length),
+                    (wanted.clone(), Ok(())),
+                    "{file} by {length}"
+                );
             }
         }
         for length in [1, 2, 1000] {
             let marked = read("shop-sku;quantity\n\u{feff}A;1\n".as_bytes(), length);
-            assert_eq!(marked, (vec![offer("\u{feff}A", Some(1), None, None)], Ok(())), "by {length}");
+            assert_eq!(
+                marked,
+                (vec![offer("\u{feff}A", Some(1), None, None)], Ok(())),
+                "by {length}"
+            );
         }
         let sparse = read(b"quantity;shop-sku;description\n7;A;\"two\nlines\"\n", 4);
         assert_eq!(sparse, (vec![offer("A", Some(7), None, None)], Ok(())));
     }
 
+    /// A backslash escapes nothing, and a quote behind one that is not doubled is told.
     #[test]
-    fn a_backslash_escapes_nothing_and_a_quote_behind_one_that_is_not_doubled_is_told() {
+    fn backslashes_escape_nothing_and_an_undoubled_quote_is_told() {
         let file = b"\"shop-sku\";\"quantity\";\"active\";\"deleted\"\n\"A\\\";\"3\";\"true\";\"false\"\n\"B\"\"1\";\"4\";\"true\";\"false\"\n\"C\\\"\"2\";\"5\";\"true\";\"false\"\n";
         let wanted = vec![
             offer("A\\", Some(3), Some(true), Some(false)),
@@ -273,9 +336,17 @@ mod tests {
         let file = b"\"shop-sku\";\"quantity\"\n\"6\\\" pipe\";\"3\"\n\"A\";\"1\"\n\"7\\\"\";\"2\"\n\"B\";\"1\"\n";
         for length in [1, 3, 1000] {
             let (entries, _) = read(file, length);
-            let told: Vec<_> = entries.iter().map(|entry| entry.as_ref().map_or("?", |offer| offer.offer_sku.as_str())).collect();
+            let told: Vec<_> = entries
+                .iter()
+                .map(|entry| entry.as_ref().map_or("?", |offer| offer.offer_sku.as_str()))
+                .collect();
             assert_eq!(told, ["?", "A", "?", "B"], "by {length}");
-            assert!(entries[0].as_ref().is_err_and(|unreadable| unreadable.problem.contains("backslash")), "{entries:?}");
+            assert!(
+                entries[0]
+                    .as_ref()
+                    .is_err_and(|unreadable| unreadable.problem.contains("backslash")),
+                "{entries:?}"
+            );
         }
     }
 
@@ -283,7 +354,8 @@ mod tests {
     fn an_odd_row_is_told_and_takes_none_of_its_neighbours() {
         let long = "x".repeat(3 * LONGEST_ROW);
         let wide = ";".repeat(2 * MOST_COLUMNS);
-        let file = format!("shop-sku;quantity\n{long};1\nA;1\n{wide}\nB;many\n;2\nC\nD;-1\nE;1;2\nF;3\n");
+        let file =
+            format!("shop-sku;quantity\n{long};1\nA;1\n{wide}\nB;many\n;2\nC\nD;-1\nE;1;2\nF;3\n");
         let (entries, outcome) = read(file.as_bytes(), 1000);
         let told: Vec<_> = entries
             .iter()
@@ -292,15 +364,34 @@ mod tests {
                 Err(unreadable) => (unreadable.row, unreadable.offer_sku.as_deref().unwrap_or("?")),
             })
             .collect();
-        assert_eq!(told, [(1, "?"), (0, "A"), (3, "?"), (4, "B"), (5, "?"), (6, "C"), (7, "D"), (8, "E"), (0, "F")]);
+        assert_eq!(
+            told,
+            [
+                (1, "?"),
+                (0, "A"),
+                (3, "?"),
+                (4, "B"),
+                (5, "?"),
+                (6, "C"),
+                (7, "D"),
+                (8, "E"),
+                (0, "F")
+            ]
+        );
         assert_eq!(outcome, Ok(()));
         let (entries, _) = read(b"shop-sku;quantity\ncaf\xE9;1\nA;1\n", 5);
         assert!(entries[0].is_err() && entries[1].is_ok());
     }
 
+    /// A file without the columns is no offer export, and an empty one with them has no offers.
     #[test]
-    fn a_file_without_the_columns_is_none_and_an_empty_one_has_no_offers() {
-        for file in [&b"<html>"[..], b"shop-sku;price\nA;1\n", b"[{\"shop_sku\":\"A\"}]", &[b'x'; 2 * LONGEST_ROW]] {
+    fn an_export_needs_its_columns_but_may_be_empty() {
+        for file in [
+            &b"<html>"[..],
+            b"shop-sku;price\nA;1\n",
+            b"[{\"shop_sku\":\"A\"}]",
+            &[b'x'; 2 * LONGEST_ROW],
+        ] {
             let (entries, outcome) = read(file, 1000);
             assert!(entries.is_empty() && outcome.is_err(), "{outcome:?}");
         }

@@ -1,6 +1,7 @@
-//! An order as OR11 lists it. Only ids, states, quantities and money are needed; what else has a form that is not understood is done
-//! without ([`Order::unread_fields`]). Whatever else Mirakl promises has been
-//! seen absent or null, even in its own examples (Mirakl seller API, "Schema against reality").
+//! An order as OR11 lists it. Only ids, states, quantities and money are needed; what else has a
+//! form that is not understood is done without ([`Order::unread_fields`]). Whatever else Mirakl
+//! promises has been seen absent or null, even in its own examples (Mirakl seller API, "Schema
+//! against reality").
 
 use std::collections::BTreeSet;
 
@@ -18,12 +19,20 @@ pub struct Order {
     #[serde(deserialize_with = "super::wire::id")]
     pub order_id: String,
     /// `commercial_id`: the customer's order number.
-    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::wire::text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub commercial_id: Option<String>,
     /// `order_state`.
     pub order_state: OrderState,
     /// `order_state_reason_code`: `ACCEPTANCE_TIMEOUT` where the window passed.
-    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::wire::text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub order_state_reason_code: Option<String>,
     /// `created_date`.
     #[serde(default, with = "super::wire::date", skip_serializing_if = "Option::is_none")]
@@ -38,10 +47,19 @@ pub struct Order {
     #[serde(default, with = "super::wire::date", skip_serializing_if = "Option::is_none")]
     pub shipping_deadline: Option<Timestamp>,
     /// `currency_iso_code`, of every amount of the order.
-    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::wire::text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub currency_iso_code: Option<String>,
-    /// `order_tax_mode`: `TAX_INCLUDED` or `TAX_EXCLUDED`; absent means included, as on platforms older than the field.
-    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
+    /// `order_tax_mode`: `TAX_INCLUDED` or `TAX_EXCLUDED`; absent means included, as on platforms
+    /// older than the field.
+    #[serde(
+        default,
+        deserialize_with = "super::wire::text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub order_tax_mode: Option<String>,
     /// `price`: goods, net of cancelations, without shipping.
     #[serde(default)]
@@ -56,22 +74,47 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_commission: Option<Amount>,
     /// `shipping_type_code`.
-    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::wire::text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub shipping_type_code: Option<String>,
     /// `shipping_type_label`.
-    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::wire::text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub shipping_type_label: Option<String>,
     /// `shipping_zone_code`.
-    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::wire::text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub shipping_zone_code: Option<String>,
     /// `shipping_pudo_id`: the pick-up point.
-    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::wire::text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub shipping_pudo_id: Option<String>,
     /// `transaction_number`: the payment's number at the marketplace.
-    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::wire::text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub transaction_number: Option<String>,
-    /// `payment_type`; on platforms that have only its older spelling, `paymentType`. Both may stand side by side.
-    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
+    /// `payment_type`; on platforms that have only its older spelling, `paymentType`. Both may
+    /// stand side by side.
+    #[serde(
+        default,
+        deserialize_with = "super::wire::text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub payment_type: Option<String>,
     /// `customer_debited_date`.
     #[serde(default, with = "super::wire::date", skip_serializing_if = "Option::is_none")]
@@ -82,8 +125,13 @@ pub struct Order {
     /// `fully_refunded`: all that was paid was given back; goods may still stand on the lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fully_refunded: Option<bool>,
-    /// `payment_workflow`: when the customer pays, such as `PAY_ON_ACCEPTANCE`, `PAY_ON_DELIVERY`, `NO_CUSTOMER_PAYMENT_CONFIRMATION`.
-    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
+    /// `payment_workflow`: when the customer pays, such as `PAY_ON_ACCEPTANCE`, `PAY_ON_DELIVERY`,
+    /// `NO_CUSTOMER_PAYMENT_CONFIRMATION`.
+    #[serde(
+        default,
+        deserialize_with = "super::wire::text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub payment_workflow: Option<String>,
     /// `fulfillment`: the centre that fulfils the order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,7 +140,11 @@ pub struct Order {
     #[serde(default)]
     pub can_shop_ship: Option<bool>,
     /// `channel`: the sales channel within the marketplace; often null.
-    #[serde(default, deserialize_with = "super::wire::sales_channel", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::wire::sales_channel",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub channel: Option<SalesChannel>,
     /// `references`: the customer's and the seller's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,16 +153,28 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer: Option<Customer>,
     /// `customer_notification_email`: an anonymised relay address, or empty.
-    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::wire::text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub customer_notification_email: Option<String>,
     /// `order_additional_fields`: the operator's own fields.
     #[serde(default, deserialize_with = "super::wire::null_as_default")]
     pub order_additional_fields: Vec<AdditionalField>,
     /// `order_taxes`: listed where taxes are computed on the order.
-    #[serde(default, deserialize_with = "super::wire::null_as_default", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "super::wire::null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub order_taxes: Vec<OrderTax>,
     /// `order_refunds`: what was refunded of those taxes.
-    #[serde(default, deserialize_with = "super::wire::null_as_default", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "super::wire::null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub order_refunds: Vec<OrderRefund>,
     /// `order_lines`.
     pub order_lines: Vec<OrderLine>,
@@ -297,7 +361,11 @@ pub struct OrderLine {
     #[serde(default, deserialize_with = "super::wire::text")]
     pub offer_sku: Option<String>,
     /// `product_title`.
-    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::wire::text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub product_title: Option<String>,
     /// `quantity`: net of cancelations.
     #[serde(deserialize_with = "super::wire::whole")]
@@ -322,11 +390,20 @@ pub struct OrderLine {
     /// `promotions`: what the marketplace took off, already in the price.
     #[serde(default, deserialize_with = "super::wire::promotions")]
     pub promotions: Vec<Promotion>,
-    /// `fees`: what the customer pays besides goods and shipping. `total_price` contains them, or does not: the sums say.
-    #[serde(default, deserialize_with = "super::wire::null_as_default", skip_serializing_if = "Vec::is_empty")]
+    /// `fees`: what the customer pays besides goods and shipping. `total_price` contains them, or
+    /// does not: the sums say.
+    #[serde(
+        default,
+        deserialize_with = "super::wire::null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub fees: Vec<Fee>,
     /// `eco_contributions`: usually contained in `price`.
-    #[serde(default, deserialize_with = "super::wire::null_as_default", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "super::wire::null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub eco_contributions: Vec<EcoContribution>,
     /// `debited_date`: when the customer paid for the line.
     #[serde(default, with = "super::wire::date", skip_serializing_if = "Option::is_none")]
@@ -338,7 +415,11 @@ pub struct OrderLine {
     #[serde(default, deserialize_with = "super::wire::null_as_default")]
     pub cancelations: Vec<Cancelation>,
     /// `refunds`: not deducted from quantity and amounts.
-    #[serde(default, deserialize_with = "super::wire::null_as_default", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "super::wire::null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub refunds: Vec<Refund>,
     /// `order_line_additional_fields`.
     #[serde(default, deserialize_with = "super::wire::null_as_default")]
@@ -346,35 +427,50 @@ pub struct OrderLine {
 }
 
 /// Codes that Mirakl documents and that need no rule of ours: of lines, and deprecated ones.
-const KNOWN_STATES: [&str; 5] = ["REFUNDED", "INCIDENT_OPEN", "INCIDENT_CLOSED", "WAITING_REFUND", "WAITING_REFUND_PAYMENT"];
+const KNOWN_STATES: [&str; 5] =
+    ["REFUNDED", "INCIDENT_OPEN", "INCIDENT_CLOSED", "WAITING_REFUND", "WAITING_REFUND_PAYMENT"];
 const KNOWN_TAX_MODES: [&str; 2] = ["TAX_INCLUDED", "TAX_EXCLUDED"];
-const KNOWN_WORKFLOWS: [&str; 5] =
-    ["PAY_ON_ACCEPTANCE", "PAY_ON_DELIVERY", "PAY_ON_DUE_DATE", "PAY_ON_SHIPMENT", "NO_CUSTOMER_PAYMENT_CONFIRMATION"];
+const KNOWN_WORKFLOWS: [&str; 5] = [
+    "PAY_ON_ACCEPTANCE",
+    "PAY_ON_DELIVERY",
+    "PAY_ON_DUE_DATE",
+    "PAY_ON_SHIPMENT",
+    "NO_CUSTOMER_PAYMENT_CONFIRMATION",
+];
 
 impl Order {
-    /// States and codes that this version does not know, as `order_state CODE`. They are of closed lists: codes that each marketplace
-    /// chooses itself, such as shipping types, are none of them.
+    /// States and codes that this version does not know, as `order_state CODE`. They are of closed
+    /// lists: codes that each marketplace chooses itself, such as shipping types, are none of them.
     #[must_use]
     pub fn unknown_values(&self) -> BTreeSet<String> {
         let state = |state: &OrderState| match state {
             OrderState::Other(code) if !KNOWN_STATES.contains(&code.as_str()) => Some(code.clone()),
             _ => None,
         };
-        let other_than = |known: &[&str], code: &Option<String>| code.clone().filter(|code| !known.contains(&code.as_str()));
+        let other_than = |known: &[&str], code: &Option<String>| {
+            code.clone().filter(|code| !known.contains(&code.as_str()))
+        };
         let of_order = [
             ("order_state", state(&self.order_state)),
             ("order_tax_mode", other_than(&KNOWN_TAX_MODES, &self.order_tax_mode)),
             ("payment_workflow", other_than(&KNOWN_WORKFLOWS, &self.payment_workflow)),
         ];
-        let of_lines = self.order_lines.iter().map(|line| ("order_line_state", line.order_line_state.as_ref().and_then(state)));
-        let found = of_order.into_iter().chain(of_lines).filter_map(|(field, code)| Some((field, code?)));
+        let of_lines = self
+            .order_lines
+            .iter()
+            .map(|line| ("order_line_state", line.order_line_state.as_ref().and_then(state)));
+        let found =
+            of_order.into_iter().chain(of_lines).filter_map(|(field, code)| Some((field, code?)));
         found.map(|(field, code)| format!("{field} {}", printable(&code))).collect()
     }
 }
 
 /// A code, and no more: whatever else may stand in its place is not repeated to anybody.
 fn printable(code: &str) -> &str {
-    let is_code = code.len() <= 60 && code.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.'));
+    let is_code = code.len() <= 60
+        && code
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.'));
     if is_code { code } else { "(no code)" }
 }
 
@@ -382,7 +478,8 @@ impl OrderLine {
     /// Still to be delivered: not refused or cancelled as a whole, and with a quantity left.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        self.quantity > 0 && !matches!(self.order_line_state, Some(OrderState::Refused | OrderState::Canceled))
+        self.quantity > 0
+            && !matches!(self.order_line_state, Some(OrderState::Refused | OrderState::Canceled))
     }
 }
 
@@ -394,8 +491,13 @@ pub struct Tax {
     pub code: Option<String>,
     /// `amount`.
     pub amount: Amount,
-    /// `tax_calculation_rule`: `NONE`, or `PROPORTIONAL_TO_AMOUNT`, where Mirakl computes what is given back of it.
-    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
+    /// `tax_calculation_rule`: `NONE`, or `PROPORTIONAL_TO_AMOUNT`, where Mirakl computes what is
+    /// given back of it.
+    #[serde(
+        default,
+        deserialize_with = "super::wire::text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub tax_calculation_rule: Option<String>,
 }
 
@@ -403,7 +505,9 @@ impl Tax {
     /// Mirakl computes what is given back of it: nobody has to say.
     #[must_use]
     pub fn is_proportional(&self) -> bool {
-        self.tax_calculation_rule.as_deref().is_some_and(|rule| rule.eq_ignore_ascii_case("PROPORTIONAL_TO_AMOUNT"))
+        self.tax_calculation_rule
+            .as_deref()
+            .is_some_and(|rule| rule.eq_ignore_ascii_case("PROPORTIONAL_TO_AMOUNT"))
     }
 }
 
@@ -456,13 +560,25 @@ pub struct Cancelation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shipping_amount: Option<Amount>,
     /// `taxes`, on the goods that are cancelled.
-    #[serde(default, deserialize_with = "super::wire::null_as_default", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "super::wire::null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub taxes: Vec<Tax>,
     /// `shipping_taxes`.
-    #[serde(default, deserialize_with = "super::wire::null_as_default", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "super::wire::null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub shipping_taxes: Vec<Tax>,
     /// `reason_code`.
-    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::wire::text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub reason_code: Option<String>,
     /// `created_date`.
     #[serde(default, with = "super::wire::date", skip_serializing_if = "Option::is_none")]
@@ -485,16 +601,32 @@ pub struct Refund {
     #[serde(default)]
     pub shipping_amount: Option<Amount>,
     /// `taxes`, on the goods that are refunded.
-    #[serde(default, deserialize_with = "super::wire::null_as_default", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "super::wire::null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub taxes: Vec<Tax>,
     /// `shipping_taxes`.
-    #[serde(default, deserialize_with = "super::wire::null_as_default", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "super::wire::null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub shipping_taxes: Vec<Tax>,
     /// `order_refund_id`: one for all lines of one OR28.
-    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::wire::text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub order_refund_id: Option<String>,
     /// `reason_code`.
-    #[serde(default, deserialize_with = "super::wire::text", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::wire::text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub reason_code: Option<String>,
     /// `created_date`.
     #[serde(default, with = "super::wire::date", skip_serializing_if = "Option::is_none")]
@@ -510,7 +642,11 @@ impl Order {
     /// Prima's order number as Mirakl holds it, where it holds one.
     #[must_use]
     pub fn seller_reference(&self) -> Option<&str> {
-        self.references.as_ref()?.order_reference_for_seller.as_deref().filter(|reference| !reference.is_empty())
+        self.references
+            .as_ref()?
+            .order_reference_for_seller
+            .as_deref()
+            .filter(|reference| !reference.is_empty())
     }
 
     /// Prices are without taxes.
@@ -529,10 +665,14 @@ impl Order {
     #[must_use]
     pub fn tax_left(&self, code: Option<&str>) -> Option<Decimal> {
         let of_code = |taxes: &[OrderTax]| -> Option<Decimal> {
-            let amounts = taxes.iter().filter(|tax| tax.code.as_deref() == code).map(|tax| tax.total_amount.unwrap_or_default().0);
+            let amounts = taxes
+                .iter()
+                .filter(|tax| tax.code.as_deref() == code)
+                .map(|tax| tax.total_amount.unwrap_or_default().0);
             amounts.reduce(|sum, amount| sum + amount)
         };
-        let refunded: Decimal = self.order_refunds.iter().filter_map(|refund| of_code(&refund.taxes)).sum();
+        let refunded: Decimal =
+            self.order_refunds.iter().filter_map(|refund| of_code(&refund.taxes)).sum();
         of_code(&self.order_taxes).map(|whole| (whole - refunded).max(Decimal::ZERO))
     }
 

@@ -84,7 +84,8 @@ impl OrderState {
         }
     }
 
-    /// Refunded as a whole, whether it had left or not: a state of lines, and of orders on old platforms.
+    /// Refunded as a whole, whether it had left or not: a state of lines, and of orders on old
+    /// platforms.
     #[must_use]
     pub fn is_refund(&self) -> bool {
         matches!(self, Self::WaitingRefund | Self::WaitingRefundPayment | Self::Refunded)

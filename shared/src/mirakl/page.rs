@@ -51,14 +51,25 @@ impl OrderPage {
 
 pub(super) fn read(body: &[u8]) -> Result<OrderPage, MiraklError> {
     let page: Page<'_> = serde_json::from_slice(body).map_err(|problem| {
-        MiraklError::unknown("OR11", format!("the answer is no page of orders (line {}, column {})", problem.line(), problem.column()))
+        MiraklError::unknown(
+            "OR11",
+            format!(
+                "the answer is no page of orders (line {}, column {})",
+                problem.line(),
+                problem.column()
+            ),
+        )
     })?;
     let mut orders = Vec::with_capacity(page.orders.len());
     let mut unreadable = Vec::new();
     for raw in &page.orders {
         if !raw.get().starts_with('{') {
             // Not left to the parser: it would take a list's entries for the fields in their order.
-            unreadable.push(UnreadableOrder { order_id: None, acceptable: None, problem: "it is no JSON object".to_owned() });
+            unreadable.push(UnreadableOrder {
+                order_id: None,
+                acceptable: None,
+                problem: "it is no JSON object".to_owned(),
+            });
             continue;
         }
         match forgiving::read::<Order>(raw.get(), is_needed) {
@@ -73,13 +84,22 @@ pub(super) fn read(body: &[u8]) -> Result<OrderPage, MiraklError> {
     Ok(OrderPage { orders, unreadable, length: page.orders.len(), total_count: page.total_count })
 }
 
-/// What an order cannot do without: its ids and states, where it goes and who sends it, and whatever is money, or decides of it.
+/// What an order cannot do without: its ids and states, where it goes and who sends it, and
+/// whatever is money, or decides of it.
 fn is_needed(field: &str) -> bool {
     let name = field.rsplit('.').next().unwrap_or_default();
-    let informative = ["order_lines[].promotions", "order_taxes", "order_refunds"].iter().any(|whole| field.starts_with(whole));
+    let informative = ["order_lines[].promotions", "order_taxes", "order_refunds"]
+        .iter()
+        .any(|whole| field.starts_with(whole));
     let is_id = matches!(
         name,
-        "order_id" | "commercial_id" | "order_state" | "order_line_id" | "order_line_state" | "offer_sku" | "currency_iso_code"
+        "order_id"
+            | "commercial_id"
+            | "order_state"
+            | "order_line_id"
+            | "order_line_state"
+            | "offer_sku"
+            | "currency_iso_code"
     );
     let is_money = matches!(
         name.trim_end_matches("[]"),
@@ -95,15 +115,19 @@ fn is_needed(field: &str) -> bool {
             | "cancelations"
     );
     let is_mode = matches!(name, "order_tax_mode" | "payment_workflow");
-    let by_whom = matches!(name, "can_shop_ship" | "shipping_pudo_id") || field.starts_with("fulfillment");
-    let of_address = !matches!(name, "civility" | "customer_id" | "phone" | "phone_secondary" | "internal_additional_info");
+    let by_whom =
+        matches!(name, "can_shop_ship" | "shipping_pudo_id") || field.starts_with("fulfillment");
+    let of_address = !matches!(
+        name,
+        "civility" | "customer_id" | "phone" | "phone_secondary" | "internal_additional_info"
+    );
     let is_address = field == "customer" || (field.starts_with("customer.") && of_address);
     let is_line = name.starts_with("order_lines") || field == "order_lines[].quantity";
     !informative && (is_id || is_money || is_mode || by_whom || is_address || is_line)
 }
 
-/// `paymentType`, the spelling of platforms older than `payment_type`. Newer ones send both, so it can be no alias: an
-/// alias beside its own name counts as a field sent twice.
+/// `paymentType`, the spelling of platforms older than `payment_type`. Newer ones send both, so it
+/// can be no alias: an alias beside its own name counts as a field sent twice.
 fn older_payment_type(raw: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Older {
@@ -115,13 +139,22 @@ fn older_payment_type(raw: &str) -> Option<String> {
 
 fn salvage(raw: &str, problem: &serde_json::Error) -> UnreadableOrder {
     // The position within the order, because the text of the problem may quote it.
-    let problem = format!("{:?} error at line {}, column {} of the order", problem.classify(), problem.line(), problem.column());
+    let problem = format!(
+        "{:?} error at line {}, column {} of the order",
+        problem.classify(),
+        problem.line(),
+        problem.column()
+    );
     match serde_json::from_str::<Salvage>(raw) {
         Ok(salvage) => UnreadableOrder {
             order_id: Some(salvage.order_id),
             acceptable: Some(Acceptable {
                 state: salvage.order_state,
-                order_line_ids: salvage.order_lines.into_iter().map(|line| line.order_line_id).collect(),
+                order_line_ids: salvage
+                    .order_lines
+                    .into_iter()
+                    .map(|line| line.order_line_id)
+                    .collect(),
             }),
             problem,
         },

@@ -1,5 +1,5 @@
-//! Seek paging: the listings that hand out a token for their next page (OF04, ST11, ST12, TL02, SBC11). Offset paging, which
-//! is OR11's, never mixes with it (Mirakl seller API, "Pagination").
+//! Seek paging: the listings that hand out a token for their next page (OF04, ST11, ST12, TL02,
+//! SBC11). Offset paging, which is OR11's, never mixes with it (Mirakl seller API, "Pagination").
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -14,10 +14,11 @@ use crate::kit::clock::Clock;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(bound(deserialize = "T: Deserialize<'de>"))]
 pub struct SeekPage<T> {
-    /// `data`. Taken as `Box<RawValue>`, each entry can be read by itself, so that an odd one takes none of its neighbours
-    /// along.
+    /// `data`. Taken as `Box<RawValue>`, each entry can be read by itself, so that an odd one takes
+    /// none of its neighbours along.
     pub data: Vec<T>,
-    /// `next_page_token`: `None` where the list ends, which Mirakl says by null or by leaving it out.
+    /// `next_page_token`: `None` where the list ends, which Mirakl says by null or by leaving it
+    /// out.
     #[serde(default, deserialize_with = "token")]
     pub next_page_token: Option<String>,
 }
@@ -42,28 +43,39 @@ pub struct SeekPages {
 }
 
 impl SeekPages {
-    /// Lists what `call` asks for, `limit` entries a page: 100 at most, 2000 for TL02, 1000 for SBC11. Left to itself, Mirakl
-    /// gives ten.
+    /// Lists what `call` asks for, `limit` entries a page: 100 at most, 2000 for TL02, 1000 for
+    /// SBC11. Left to itself, Mirakl gives ten.
     #[must_use]
     pub fn new(call: Call, limit: u32) -> Self {
         Self { call: call.query("limit", limit.to_string()), place: Place::Start }
     }
 
-    /// The next page, or `None` behind the last one. After an error the same page can be asked for again.
+    /// The next page, or `None` behind the last one. After an error the same page can be asked for
+    /// again.
     ///
     /// # Errors
     /// The call's; or the listing hands out the token it was given, and would not end.
-    pub async fn next<T: DeserializeOwned, K: ApiKeys, C: Clock>(&mut self, caller: &Caller<K, C>) -> Result<Option<Vec<T>>, MiraklError> {
+    pub async fn next<T: DeserializeOwned, K: ApiKeys, C: Clock>(
+        &mut self,
+        caller: &Caller<K, C>,
+    ) -> Result<Option<Vec<T>>, MiraklError> {
         let page: SeekPage<T> = match &self.place {
             Place::End => return Ok(None),
             Place::Start => caller.read(&self.call).await?,
             // Beside a token, Mirakl ignores every other parameter.
-            Place::At(token) => caller.read(&Call { query: vec![("page_token", token.clone())], ..self.call.clone() }).await?,
+            Place::At(token) => {
+                caller
+                    .read(&Call { query: vec![("page_token", token.clone())], ..self.call.clone() })
+                    .await?
+            }
         };
         self.place = match (page.next_page_token, &self.place) {
             (None, _) => Place::End,
             (Some(next), Place::At(last)) if next == *last => {
-                return Err(MiraklError::unknown(self.call.operation, "the listing's next page is the same page again"));
+                return Err(MiraklError::unknown(
+                    self.call.operation,
+                    "the listing's next page is the same page again",
+                ));
             }
             (Some(next), _) => Place::At(next),
         };

@@ -30,7 +30,8 @@ struct Body<'b> {
 }
 
 impl MiraklError {
-    /// The error that an answer tells of which is no success, in whatever shape (Mirakl seller API, "Errors").
+    /// The error that an answer tells of which is no success, in whatever shape (Mirakl seller API,
+    /// "Errors").
     #[must_use]
     pub fn of_answer(operation: &'static str, status: u16, body: &[u8]) -> Self {
         error_of(operation, StatusCode::from_u16(status).unwrap_or_default(), body, None)
@@ -38,11 +39,19 @@ impl MiraklError {
 }
 
 /// The error of an answer that is no success.
-pub(super) fn error_of(operation: &'static str, status: StatusCode, body: &[u8], retry_after: Option<Duration>) -> MiraklError {
+pub(super) fn error_of(
+    operation: &'static str,
+    status: StatusCode,
+    body: &[u8],
+    retry_after: Option<Duration>,
+) -> MiraklError {
     let text = String::from_utf8_lossy(body);
-    // By its first sign: to the reader, a list of texts would be a body as well, its fields in their order.
+    // By its first sign: to the reader, a list of texts would be a body as well, its fields in
+    // their order.
     let told = match text.trim_start().as_bytes().first() {
-        Some(b'[') => serde_json::from_str::<Vec<Body<'_>>>(&text).map(|errors| read_all(&Body::default(), &errors)).ok(),
+        Some(b'[') => serde_json::from_str::<Vec<Body<'_>>>(&text)
+            .map(|errors| read_all(&Body::default(), &errors))
+            .ok(),
         Some(b'{') => serde_json::from_str::<Body<'_>>(&text).map(|body| read(&body)).ok(),
         _ => None,
     };
@@ -55,22 +64,36 @@ pub(super) fn error_of(operation: &'static str, status: StatusCode, body: &[u8],
     } else {
         message
     };
-    let message = if message.is_empty() { status.canonical_reason().unwrap_or("no message").to_owned() } else { message };
-    MiraklError { outcome, status: Some(status.as_u16()), code, message, field, retry_after, ..MiraklError::not_sent(operation, "") }
+    let message = if message.is_empty() {
+        status.canonical_reason().unwrap_or("no message").to_owned()
+    } else {
+        message
+    };
+    MiraklError {
+        outcome,
+        status: Some(status.as_u16()),
+        code,
+        message,
+        field,
+        retry_after,
+        ..MiraklError::not_sent(operation, "")
+    }
 }
 
 /// Code, message and field.
 type Told = (Option<String>, String, Option<String>);
 
 fn read(body: &Body<'_>) -> Told {
-    let nested: Vec<Body<'_>> = body.errors.and_then(|errors| serde_json::from_str(errors.get()).ok()).unwrap_or_default();
+    let nested: Vec<Body<'_>> =
+        body.errors.and_then(|errors| serde_json::from_str(errors.get()).ok()).unwrap_or_default();
     read_all(body, &nested)
 }
 
 fn read_all(body: &Body<'_>, nested: &[Body<'_>]) -> Told {
     // A number is the HTTP status again; a text is Mirakl's own code.
     let code = text_of(body.code).or_else(|| nested.iter().find_map(|error| text_of(error.code)));
-    let field = text_of(body.field).or_else(|| nested.iter().find_map(|error| text_of(error.field)));
+    let field =
+        text_of(body.field).or_else(|| nested.iter().find_map(|error| text_of(error.field)));
     let own = [body.message, body.error, body.error_description];
     // A code beside the first one is kept in the text, so that none is lost.
     let nested = nested.iter().filter_map(|error| {
@@ -78,13 +101,15 @@ fn read_all(body: &Body<'_>, nested: &[Body<'_>]) -> Told {
         let parts: Vec<_> = [others, text_of(error.message)].into_iter().flatten().collect();
         (!parts.is_empty()).then(|| parts.join(": "))
     });
-    let mut message = own.into_iter().filter_map(text_of).chain(nested).collect::<Vec<_>>().join("; ");
+    let mut message =
+        own.into_iter().filter_map(text_of).chain(nested).collect::<Vec<_>>().join("; ");
     truncate(&mut message);
     (code, message, field)
 }
 
 fn text_of(value: Option<&RawValue>) -> Option<String> {
-    let mut text = serde_json::from_str::<String>(value?.get()).ok().filter(|text| !text.is_empty())?;
+    let mut text =
+        serde_json::from_str::<String>(value?.get()).ok().filter(|text| !text.is_empty())?;
     truncate(&mut text);
     Some(text)
 }
@@ -147,16 +172,38 @@ mod tests {
                 "invalid; no such line",
                 Some("order_line_id"),
             ),
-            (500, r#"{"status":500,"message":null,"error":"Internal","errorDescription":"oops"}"#, None, "Internal; oops", None),
-            (502, "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>", None, "502 Bad Gateway nginx", None),
-            (400, r#"[{"code":"A","message":"one"},{"code":"B","message":"two"}]"#, Some("A"), "one; B: two", None),
+            (
+                500,
+                r#"{"status":500,"message":null,"error":"Internal","errorDescription":"oops"}"#,
+                None,
+                "Internal; oops",
+                None,
+            ),
+            (
+                502,
+                "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>",
+                None,
+                "502 Bad Gateway nginx",
+                None,
+            ),
+            (
+                400,
+                r#"[{"code":"A","message":"one"},{"code":"B","message":"two"}]"#,
+                Some("A"),
+                "one; B: two",
+                None,
+            ),
             (400, r#"{"error":"Bad Request","errors":["odd"]}"#, None, "Bad Request", None),
             (403, "", None, "Forbidden", None),
             (400, r#"{"errors":"not a list","message":7}"#, None, "Bad Request", None),
         ];
         for (status, body, code, message, field) in seen {
             let error = read(status, body);
-            assert_eq!((error.code.as_deref(), error.message.as_str(), error.field.as_deref()), (code, message, field), "{body}");
+            assert_eq!(
+                (error.code.as_deref(), error.message.as_str(), error.field.as_deref()),
+                (code, message, field),
+                "{body}"
+            );
             assert_eq!(error.status, Some(status));
         }
     }

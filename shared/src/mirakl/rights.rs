@@ -1,11 +1,13 @@
-//! Which right of a key each operation needs (Mirakl seller API, `security` of each operation). `ROLE_SHOP_ADMIN` opens them all.
+//! Which right of a key each operation needs (Mirakl seller API, `security` of each operation).
+//! `ROLE_SHOP_ADMIN` opens them all.
 
 use super::error::MiraklError;
 
 /// The right that opens everything.
 pub const SHOP_ADMIN: &str = "ROLE_SHOP_ADMIN";
 
-/// The narrow right that an operation needs, for a person; `ROLE_SHOP_ADMIN` where there is no narrower one.
+/// The narrow right that an operation needs, for a person; `ROLE_SHOP_ADMIN` where there is no
+/// narrower one.
 #[must_use]
 pub fn right_of(operation: &str) -> &'static str {
     match operation {
@@ -51,21 +53,31 @@ pub fn purpose_of(operation: &str) -> &'static str {
 #[must_use]
 pub fn refusal(operation: &str, told: &str) -> String {
     let right = right_of(operation);
-    let needs = if right == SHOP_ADMIN { SHOP_ADMIN.to_owned() } else { format!("{right} or {SHOP_ADMIN}") };
-    format!("Mirakl refuses {operation} ({told}): {}; {operation} needs the right {needs}", purpose_of(operation))
+    let needs = if right == SHOP_ADMIN {
+        SHOP_ADMIN.to_owned()
+    } else {
+        format!("{right} or {SHOP_ADMIN}")
+    };
+    format!(
+        "Mirakl refuses {operation} ({told}): {}; {operation} needs the right {needs}",
+        purpose_of(operation)
+    )
 }
 
-/// Whether an answer shows that the key has the right: it was carried out, or refused for what it says.
+/// Whether an answer shows that the key has the right: it was carried out, or refused for what it
+/// says.
 #[must_use]
 pub fn shows_right<T>(answer: &Result<T, MiraklError>) -> bool {
     answer.as_ref().err().is_none_or(is_answered_with_right)
 }
 
-/// Mirakl answered a call that it let the key make, and the answer is of no use: it refuses the call for what it says, or cannot be read.
-/// The next answer is likely the same.
+/// Mirakl answered a call that it let the key make, and the answer is of no use: it refuses the
+/// call for what it says, or cannot be read. The next answer is likely the same.
 #[must_use]
 pub fn is_answered_with_right(problem: &MiraklError) -> bool {
-    matches!(problem.status, Some(200..=299 | 400..=499)) && !problem.is_key_refused() && !matches!(problem.status, Some(408 | 429))
+    matches!(problem.status, Some(200..=299 | 400..=499))
+        && !problem.is_key_refused()
+        && !matches!(problem.status, Some(408 | 429))
 }
 
 impl MiraklError {
@@ -91,7 +103,12 @@ mod tests {
     fn only_an_answer_to_what_was_asked_shows_the_right() {
         let refused = |status| Err::<(), _>(MiraklError::refused("OR23", status, None, ""));
         assert!(shows_right(&Ok(())) && shows_right(&refused(404)) && shows_right(&refused(400)));
-        assert!(!shows_right(&refused(401)) && !shows_right(&refused(403)) && !shows_right(&refused(429)) && !shows_right(&refused(503)));
+        assert!(
+            !shows_right(&refused(401))
+                && !shows_right(&refused(403))
+                && !shows_right(&refused(429))
+                && !shows_right(&refused(503))
+        );
         assert!(!shows_right(&Err::<(), _>(MiraklError::unknown("OR23", "no answer"))));
     }
 }

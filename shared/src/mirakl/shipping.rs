@@ -1,5 +1,5 @@
-//! The shipping family of the seller API: carriers and ways of shipping, tracking and shipping of whole orders, shipments in
-//! parts, cancelations and refunds.
+//! The shipping family of the seller API: carriers and ways of shipping, tracking and shipping of
+//! whole orders, shipments in parts, cancelations and refunds.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,29 +11,36 @@ use crate::kit::amount::Amount;
 
 /// The shipping operations of one channel.
 ///
-/// As with [`super::MiraklOrders`], every call obeys the time budget that the implementation was given.
+/// As with [`super::MiraklOrders`], every call obeys the time budget that the implementation was
+/// given.
 pub trait MiraklShipping {
     /// PC01, SH12 and SH21 together: once a day, and when a code is refused.
     async fn platform(&self) -> Result<Platform, MiraklError>;
 
-    /// OR11 for one order: what its lines and amounts are now. `None` where Mirakl does not list it.
+    /// OR11 for one order: what its lines and amounts are now. `None` where Mirakl does not list
+    /// it.
     async fn order(&self, order_id: &str) -> Result<Option<Order>, MiraklError>;
 
     /// OR23: carrier and number of a whole order. Convergent: a repeat writes the same again.
     async fn set_tracking(&self, order_id: &str, tracking: &Tracking) -> Result<(), MiraklError>;
 
-    /// OR24: the whole order is shipped. Convergent: a repeat is refused, since the order is shipped by then.
+    /// OR24: the whole order is shipped. Convergent: a repeat is refused, since the order is
+    /// shipped by then.
     async fn ship_order(&self, order_id: &str) -> Result<(), MiraklError>;
 
     /// ST11: the shipments of an order.
     async fn shipments(&self, order_id: &str) -> Result<Vec<Shipment>, MiraklError>;
 
-    /// ST01 for one parcel, created and shipped in one call. Ask first: a repeat of a part may ship it twice.
+    /// ST01 for one parcel, created and shipped in one call. Ask first: a repeat of a part may ship
+    /// it twice.
     async fn create_shipment(&self, shipment: &NewShipment) -> Result<ShipmentAnswer, MiraklError>;
 
-    /// OR30 or OR28, for pieces of one order; what Mirakl made of it, as far as its answer says. Ask first: a repeat cancels or
-    /// refunds again.
-    async fn settle(&self, settlement: &SettlementRequest) -> Result<Vec<SettledEntry>, MiraklError>;
+    /// OR30 or OR28, for pieces of one order; what Mirakl made of it, as far as its answer says.
+    /// Ask first: a repeat cancels or refunds again.
+    async fn settle(
+        &self,
+        settlement: &SettlementRequest,
+    ) -> Result<Vec<SettledEntry>, MiraklError>;
 }
 
 /// Pieces of one Mirakl order line.
@@ -92,8 +99,8 @@ impl How {
     }
 }
 
-/// One line of OR30 or OR28. Amounts are in the order's tax mode: taxes stand beside them where it is `TAX_EXCLUDED`, or where
-/// the order shows them.
+/// One line of OR30 or OR28. Amounts are in the order's tax mode: taxes stand beside them where it
+/// is `TAX_EXCLUDED`, or where the order shows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineAmounts {
     /// `order_line_id`.
@@ -156,7 +163,8 @@ pub struct ShipmentTracking {
 }
 
 impl Shipment {
-    /// Whether it is the shipment that a parcel of ours would make: the same dispatch number and tracking number.
+    /// Whether it is the shipment that a parcel of ours would make: the same dispatch number and
+    /// tracking number.
     #[must_use]
     pub fn is(&self, wanted: &NewShipment) -> bool {
         let cancelled = self.status.as_deref() == Some("CANCELED");

@@ -11,7 +11,8 @@ use super::keys::ApiKeys;
 use super::order::Tax;
 use super::paging::SeekPages;
 use super::shipping::{
-    Carriers, MiraklShipping, SettledEntry, SettlementAnswer, SettlementRequest, Shipment, ShipmentAnswer, ShipmentAnswers, ShippingTypes,
+    Carriers, MiraklShipping, SettledEntry, SettlementAnswer, SettlementRequest, Shipment,
+    ShipmentAnswer, ShipmentAnswers, ShippingTypes,
 };
 use super::{MiraklError, MiraklOrders, Order, OrderQuery};
 use crate::kit::amount::Amount;
@@ -41,7 +42,11 @@ struct TrackingBody<'a> {
 impl<'a> TrackingBody<'a> {
     /// OR23 calls the carrier's page `carrier_url`, ST01 `tracking_url`.
     fn of_order(tracking: &'a Tracking) -> Self {
-        Self { carrier_url: tracking.url.as_deref(), tracking_url: None, ..Self::of_shipment(tracking) }
+        Self {
+            carrier_url: tracking.url.as_deref(),
+            tracking_url: None,
+            ..Self::of_shipment(tracking)
+        }
     }
 
     fn of_shipment(tracking: &'a Tracking) -> Self {
@@ -115,7 +120,10 @@ fn number(amount: Amount) -> Result<Box<RawValue>, serde_json::Error> {
 }
 
 fn taxes(taxes: &[Tax]) -> Result<Vec<TaxBody<'_>>, serde_json::Error> {
-    taxes.iter().map(|tax| Ok(TaxBody { code: tax.code.as_deref(), amount: number(tax.amount)? })).collect()
+    taxes
+        .iter()
+        .map(|tax| Ok(TaxBody { code: tax.code.as_deref(), amount: number(tax.amount)? }))
+        .collect()
 }
 
 fn settlement_body(request: &SettlementRequest) -> Result<SettlementBody<'_>, serde_json::Error> {
@@ -146,13 +154,17 @@ fn settlement_body(request: &SettlementRequest) -> Result<SettlementBody<'_>, se
 
 impl<K: ApiKeys, C: Clock> MiraklShipping for MiraklClient<K, C> {
     async fn platform(&self) -> Result<Platform, MiraklError> {
-        let PlatformConfiguration { features, mut unread_fields, .. } = self.platform_configuration().await?;
-        // A carrier that cannot be read is as one that is not listed: whatever is mapped to it becomes an exception.
+        let PlatformConfiguration { features, mut unread_fields, .. } =
+            self.platform_configuration().await?;
+        // A carrier that cannot be read is as one that is not listed: whatever is mapped to it
+        // becomes an exception.
         let carriers = Call::get("SH21", &["api", "shipping", "carriers"]);
-        let (carriers, odd): (Carriers, _) = self.caller.read_forgiving(&carriers, |field| field == "carriers").await?;
+        let (carriers, odd): (Carriers, _) =
+            self.caller.read_forgiving(&carriers, |field| field == "carriers").await?;
         unread_fields.extend(odd);
         let types = Call::get("SH12", &["api", "shipping", "types"]);
-        let (types, odd): (ShippingTypes, _) = self.caller.read_forgiving(&types, |field| field == "shipping_types").await?;
+        let (types, odd): (ShippingTypes, _) =
+            self.caller.read_forgiving(&types, |field| field == "shipping_types").await?;
         unread_fields.extend(odd);
         Ok(Platform {
             read_at: self.caller.now(),
@@ -169,36 +181,60 @@ impl<K: ApiKeys, C: Clock> MiraklShipping for MiraklClient<K, C> {
         let page = self.list_orders(&query, 0).await?;
         if let Some(unreadable) = page.unreadable.first() {
             // Mirakl answered: the same question gets the same answer.
-            return Err(MiraklError::refused("OR11", 200, None, format!("order {order_id} cannot be read: {}", unreadable.problem)));
+            return Err(MiraklError::refused(
+                "OR11",
+                200,
+                None,
+                format!("order {order_id} cannot be read: {}", unreadable.problem),
+            ));
         }
         Ok(page.orders.into_iter().find(|order| order.order_id == order_id))
     }
 
     async fn set_tracking(&self, order_id: &str, tracking: &Tracking) -> Result<(), MiraklError> {
-        let call = Call::new("OR23", Method::PUT, &["api", "orders", order_id, "tracking"], Repeat::Convergent)
-            .json(&TrackingBody::of_order(tracking))?;
+        let call = Call::new(
+            "OR23",
+            Method::PUT,
+            &["api", "orders", order_id, "tracking"],
+            Repeat::Convergent,
+        )
+        .json(&TrackingBody::of_order(tracking))?;
         self.caller.send(&call).await.map(drop)
     }
 
     async fn ship_order(&self, order_id: &str) -> Result<(), MiraklError> {
-        let call = Call::new("OR24", Method::PUT, &["api", "orders", order_id, "ship"], Repeat::Convergent);
+        let call = Call::new(
+            "OR24",
+            Method::PUT,
+            &["api", "orders", order_id, "ship"],
+            Repeat::Convergent,
+        );
         self.caller.send(&call).await.map(drop)
     }
 
     async fn shipments(&self, order_id: &str) -> Result<Vec<Shipment>, MiraklError> {
         let mut found = Vec::new();
-        let mut pages = SeekPages::new(Call::get("ST11", &["api", "shipments"]).query("order_id", order_id), 100);
+        let mut pages = SeekPages::new(
+            Call::get("ST11", &["api", "shipments"]).query("order_id", order_id),
+            100,
+        );
         while let Some(page) = pages.next::<Shipment, _, _>(&self.caller).await? {
             found.extend(page);
             if found.len() > MOST_SHIPMENTS {
-                return Err(MiraklError::unknown("ST11", format!("order {order_id} has more than {MOST_SHIPMENTS} shipments")));
+                return Err(MiraklError::unknown(
+                    "ST11",
+                    format!("order {order_id} has more than {MOST_SHIPMENTS} shipments"),
+                ));
             }
         }
         Ok(found)
     }
 
     async fn create_shipment(&self, shipment: &NewShipment) -> Result<ShipmentAnswer, MiraklError> {
-        let lines = shipment.lines.iter().map(|line| ShipmentLineBody { order_line_id: &line.order_line_id, quantity: line.quantity });
+        let lines = shipment.lines.iter().map(|line| ShipmentLineBody {
+            order_line_id: &line.order_line_id,
+            quantity: line.quantity,
+        });
         let body = ShipmentBody {
             order_id: &shipment.order_id,
             invoice_reference: &shipment.reference,
@@ -206,15 +242,21 @@ impl<K: ApiKeys, C: Clock> MiraklShipping for MiraklClient<K, C> {
             shipment_lines: lines.collect(),
             tracking: TrackingBody::of_shipment(&shipment.tracking),
         };
-        let call = Call::new("ST01", Method::POST, &["api", "shipments"], Repeat::AskFirst).json(&Shipments { shipments: [body] })?;
+        let call = Call::new("ST01", Method::POST, &["api", "shipments"], Repeat::AskFirst)
+            .json(&Shipments { shipments: [body] })?;
         let answers: ShipmentAnswers = self.caller.read(&call).await?;
         if let Some(refused) = answers.shipment_errors.into_iter().next() {
-            return Ok(ShipmentAnswer::Refused(refused.message.unwrap_or_else(|| "refused without a message".to_owned())));
+            return Ok(ShipmentAnswer::Refused(
+                refused.message.unwrap_or_else(|| "refused without a message".to_owned()),
+            ));
         }
         match answers.shipment_success.into_iter().next() {
             Some(created) => Ok(ShipmentAnswer::Created(created.id)),
             // A 201 that names neither: it may have had its effect.
-            None => Err(MiraklError::unknown("ST01", "the answer names neither a shipment nor an error")),
+            None => Err(MiraklError::unknown(
+                "ST01",
+                "the answer names neither a shipment nor an error",
+            )),
         }
     }
 
@@ -223,8 +265,10 @@ impl<K: ApiKeys, C: Clock> MiraklShipping for MiraklClient<K, C> {
             How::Cancel => ("OR30", "cancel"),
             How::Refund => ("OR28", "refund"),
         };
-        let body = settlement_body(request).map_err(|problem| MiraklError::not_sent(operation, problem.to_string()))?;
-        let call = Call::new(operation, Method::PUT, &["api", "orders", path], Repeat::AskFirst).json(&body)?;
+        let body = settlement_body(request)
+            .map_err(|problem| MiraklError::not_sent(operation, problem.to_string()))?;
+        let call = Call::new(operation, Method::PUT, &["api", "orders", path], Repeat::AskFirst)
+            .json(&body)?;
         let answer = self.caller.send(&call).await?;
         Ok(serde_json::from_slice::<SettlementAnswer>(&answer).unwrap_or_default().into_entries())
     }

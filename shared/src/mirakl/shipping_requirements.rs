@@ -1,4 +1,5 @@
-//! What a marketplace demands of a shipment: read once a day, kept as a document, read again when a code is refused.
+//! What a marketplace demands of a shipment: read once a day, kept as a document, read again when a
+//! code is refused.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -47,7 +48,8 @@ pub struct ShippingType {
 pub struct Platform {
     /// When it was read.
     pub read_at: Timestamp,
-    /// It ships in parts (ST01) instead of whole orders (OR23 and OR24): PC01 `features.shipment.multi_shipment`.
+    /// It ships in parts (ST01) instead of whole orders (OR23 and OR24): PC01
+    /// `features.shipment.multi_shipment`.
     pub multi_shipment: bool,
     /// Only listed carriers are taken: PC01 `features.disable_seller_alternative_carrier`.
     pub registered_carriers_only: bool,
@@ -70,6 +72,8 @@ impl Platform {
     /// Whether an order of this way of shipping needs a tracking number.
     #[must_use]
     pub fn demands_tracking(&self, shipping_type: Option<&str>) -> bool {
-        shipping_type.is_some_and(|code| self.shipping_types.iter().any(|kind| kind.code == code && kind.mandatory_tracking))
+        shipping_type.is_some_and(|code| {
+            self.shipping_types.iter().any(|kind| kind.code == code && kind.mandatory_tracking)
+        })
     }
 }

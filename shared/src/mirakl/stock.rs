@@ -1,5 +1,5 @@
-//! The stock family of the seller API: imports of quantities, by STO01 or by OF01 where an instance lacks it, what became of
-//! them, and the offers as Mirakl holds them.
+//! The stock family of the seller API: imports of quantities, by STO01 or by OF01 where an instance
+//! lacks it, what became of them, and the offers as Mirakl holds them.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -10,10 +10,11 @@ use super::wire::{optional_whole, text};
 
 /// The stock operations of one channel.
 ///
-/// As with [`super::MiraklOrders`], every call obeys the time budget that the implementation was given. Of an import's errors,
-/// [`super::Outcome`] tells whether Mirakl may be importing all the same: never repeat one whose outcome is unknown before
-/// counting its lines as in doubt. STO01 and OF01 are allowed once a minute, STO02 every 15 seconds, OF02 and both error
-/// reports once a minute.
+/// As with [`super::MiraklOrders`], every call obeys the time budget that the implementation was
+/// given. Of an import's errors, [`super::Outcome`] tells whether Mirakl may be importing all the
+/// same: never repeat one whose outcome is unknown before counting its lines as in doubt. STO01 and
+/// OF01 are allowed once a minute, STO02 every 15 seconds, OF02 and both error reports once a
+/// minute.
 pub trait MiraklStock {
     /// STO01: imports quantities, a file of [`super::stock_file`]. Answers the import's id.
     async fn import_stock(&self, csv: Vec<u8>) -> Result<String, MiraklError>;
@@ -24,7 +25,8 @@ pub trait MiraklStock {
     /// STO03: the lines that a stock import refused; all others were imported.
     async fn stock_import_errors(&self, import_id: &str) -> Result<Vec<LineError>, MiraklError>;
 
-    /// OF01 in mode NORMAL, where an instance has no STO01. A line of an unknown SKU is an attempt to create an offer there.
+    /// OF01 in mode NORMAL, where an instance has no STO01. A line of an unknown SKU is an attempt
+    /// to create an offer there.
     async fn import_offers_quantities(&self, csv: Vec<u8>) -> Result<String, MiraklError>;
 
     /// OF02: how an import of OF01 stands.
@@ -33,18 +35,23 @@ pub trait MiraklStock {
     /// OF03: the lines that an import of OF01 refused.
     async fn offers_import_errors(&self, import_id: &str) -> Result<Vec<LineError>, MiraklError>;
 
-    /// OF52: begins an export of all offers, once a day; or, with `since`, of those changed since then, once a minute. Answers
-    /// its tracking id; Mirakl answers a repeat with the same one.
+    /// OF52: begins an export of all offers, once a day; or, with `since`, of those changed since
+    /// then, once a minute. Answers its tracking id; Mirakl answers a repeat with the same one.
     async fn begin_offers_export(&self, since: Option<Timestamp>) -> Result<String, MiraklError>;
 
     /// OF53: how an export stands. Every ten seconds at most.
     async fn offers_export(&self, tracking_id: &str) -> Result<OffersExport, MiraklError>;
 
-    /// OF54: one file of an export, offer by offer as it arrives. After an error part of the file may have been handed over:
-    /// begin the file again.
-    async fn exported_offers(&self, url: &str, each: impl FnMut(Result<ListedOffer, UnreadableOffer>)) -> Result<(), MiraklError>;
+    /// OF54: one file of an export, offer by offer as it arrives. After an error part of the file
+    /// may have been handed over: begin the file again.
+    async fn exported_offers(
+        &self,
+        url: &str,
+        each: impl FnMut(Result<ListedOffer, UnreadableOffer>),
+    ) -> Result<(), MiraklError>;
 
-    /// OF21: one page of at most 100 offers from `offset` on. For a few offers, or where there is no export.
+    /// OF21: one page of at most 100 offers from `offset` on. For a few offers, or where there is
+    /// no export.
     async fn list_offers(&self, offset: usize) -> Result<OfferPage, MiraklError>;
 }
 
@@ -75,9 +82,11 @@ pub enum ImportProgress {
     Running,
     /// Every line was imported.
     Complete,
-    /// The lines of the error report were not imported, all others were. Also where Mirakl leaves out whether there is a report.
+    /// The lines of the error report were not imported, all others were. Also where Mirakl leaves
+    /// out whether there is a report.
     CompleteWithErrors,
-    /// It ended otherwise; which lines were imported is not known. With Mirakl's reason, where it gives one.
+    /// It ended otherwise; which lines were imported is not known. With Mirakl's reason, where it
+    /// gives one.
     Failed(Option<String>),
     /// Mirakl does not know the import (404).
     Gone,
@@ -86,7 +95,8 @@ pub enum ImportProgress {
 }
 
 impl ImportProgress {
-    /// What follows from an answer of STO02 or OF02; `None` where it tells nothing of the import, such as a lost one.
+    /// What follows from an answer of STO02 or OF02; `None` where it tells nothing of the import,
+    /// such as a lost one.
     #[must_use]
     pub fn of(answer: &Result<StockImport, MiraklError>) -> Option<Self> {
         match answer {
@@ -101,12 +111,16 @@ impl StockImport {
     #[must_use]
     pub fn progress(&self) -> ImportProgress {
         match self.status.as_str() {
-            "WAITING" | "QUEUED" | "SENT" | "RUNNING" | "WAITING_SYNCHRONIZATION_PRODUCT" => ImportProgress::Running,
+            "WAITING" | "QUEUED" | "SENT" | "RUNNING" | "WAITING_SYNCHRONIZATION_PRODUCT" => {
+                ImportProgress::Running
+            }
             "COMPLETE" => match (self.has_error_report, self.lines_in_error) {
                 (Some(false), None | Some(0)) | (None, Some(0)) => ImportProgress::Complete,
                 _ => ImportProgress::CompleteWithErrors,
             },
-            "FAILED" | "CANCELLED" | "CANCELED" => ImportProgress::Failed(self.reason_status.clone()),
+            "FAILED" | "CANCELLED" | "CANCELED" => {
+                ImportProgress::Failed(self.reason_status.clone())
+            }
             other => ImportProgress::Unknown(other.to_owned()),
         }
     }

@@ -11,7 +11,9 @@ use super::client::MiraklClient;
 use super::error_report::{LineError, read_errors};
 use super::keys::ApiKeys;
 use super::offer_export::{FIELDS, OfferReader};
-use super::stock::{ListedOffer, MiraklStock, OfferPage, OffersExport, StockImport, UnreadableOffer};
+use super::stock::{
+    ListedOffer, MiraklStock, OfferPage, OffersExport, StockImport, UnreadableOffer,
+};
 use super::wire::{null_as_default, text};
 use crate::kit::clock::Clock;
 
@@ -64,8 +66,13 @@ impl ExportStatus {
             "PENDING" => OffersExport::Pending,
             "COMPLETED" => OffersExport::Completed(self.urls),
             "FAILED" => {
-                let told: Vec<_> = [self.error.code, self.error.detail].into_iter().flatten().collect();
-                OffersExport::Failed(if told.is_empty() { "no reason given".to_owned() } else { told.join(": ") })
+                let told: Vec<_> =
+                    [self.error.code, self.error.detail].into_iter().flatten().collect();
+                OffersExport::Failed(if told.is_empty() {
+                    "no reason given".to_owned()
+                } else {
+                    told.join(": ")
+                })
             }
             _ => OffersExport::Unknown(self.status),
         }
@@ -91,11 +98,17 @@ pub(super) struct Offers {
 
 impl Offers {
     pub(super) fn into_page(self) -> OfferPage {
-        let mut page = OfferPage { length: self.offers.len(), total_count: self.total_count, ..OfferPage::default() };
+        let mut page = OfferPage {
+            length: self.offers.len(),
+            total_count: self.total_count,
+            ..OfferPage::default()
+        };
         for (row, raw) in (1..).zip(&self.offers) {
             match read_offer(raw.get()) {
                 Ok(offer) => page.offers.push(offer),
-                Err((offer_sku, problem)) => page.unreadable.push(UnreadableOffer { row, offer_sku, problem }),
+                Err((offer_sku, problem)) => {
+                    page.unreadable.push(UnreadableOffer { row, offer_sku, problem })
+                }
             }
         }
         page
@@ -111,7 +124,12 @@ fn form(call: Call, fields: &[(&str, &str)], csv: &[u8]) -> Call {
     }
     let mut bytes = Vec::with_capacity(csv.len() + 1024);
     for (name, value) in fields {
-        bytes.extend(format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").bytes());
+        bytes.extend(
+            format!(
+                "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            )
+            .bytes(),
+        );
     }
     let head = "Content-Disposition: form-data; name=\"file\"; filename=\"stock.csv\"\r\nContent-Type: text/csv";
     bytes.extend(format!("--{boundary}\r\n{head}\r\n\r\n").bytes());
@@ -121,12 +139,25 @@ fn form(call: Call, fields: &[(&str, &str)], csv: &[u8]) -> Call {
 }
 
 impl<K: ApiKeys, C: Clock> MiraklClient<K, C> {
-    async fn import(&self, operation: &'static str, path: &[&str], fields: &[(&str, &str)], csv: &[u8]) -> Result<String, MiraklError> {
-        let import: Import = self.caller.read(&form(Call::new(operation, Method::POST, path, Repeat::AskFirst), fields, csv)).await?;
+    async fn import(
+        &self,
+        operation: &'static str,
+        path: &[&str],
+        fields: &[(&str, &str)],
+        csv: &[u8],
+    ) -> Result<String, MiraklError> {
+        let import: Import = self
+            .caller
+            .read(&form(Call::new(operation, Method::POST, path, Repeat::AskFirst), fields, csv))
+            .await?;
         Ok(import.import_id)
     }
 
-    async fn error_report(&self, operation: &'static str, path: &[&str]) -> Result<Vec<LineError>, MiraklError> {
+    async fn error_report(
+        &self,
+        operation: &'static str,
+        path: &[&str],
+    ) -> Result<Vec<LineError>, MiraklError> {
         let call = Call { largest_answer: LARGEST_REPORT, ..Call::get(operation, path) };
         read_errors(operation, &self.caller.send(&call).await?)
     }
@@ -138,11 +169,17 @@ impl<K: ApiKeys, C: Clock> MiraklStock for MiraklClient<K, C> {
     }
 
     async fn stock_import(&self, import_id: &str) -> Result<StockImport, MiraklError> {
-        self.caller.read(&Call::get("STO02", &["api", "offers", "stock", "imports", import_id, "status"])).await
+        self.caller
+            .read(&Call::get("STO02", &["api", "offers", "stock", "imports", import_id, "status"]))
+            .await
     }
 
     async fn stock_import_errors(&self, import_id: &str) -> Result<Vec<LineError>, MiraklError> {
-        self.error_report("STO03", &["api", "offers", "stock", "imports", import_id, "error_report"]).await
+        self.error_report(
+            "STO03",
+            &["api", "offers", "stock", "imports", import_id, "error_report"],
+        )
+        .await
     }
 
     async fn import_offers_quantities(&self, csv: Vec<u8>) -> Result<String, MiraklError> {
@@ -166,7 +203,13 @@ impl<K: ApiKeys, C: Clock> MiraklStock for MiraklClient<K, C> {
             include_inactive_offers: since.is_none().then_some(true),
         };
         // Mirakl answers the same request with the same export.
-        let call = Call::new("OF52", Method::POST, &["api", "offers", "export", "async"], Repeat::Convergent).json(&body)?;
+        let call = Call::new(
+            "OF52",
+            Method::POST,
+            &["api", "offers", "export", "async"],
+            Repeat::Convergent,
+        )
+        .json(&body)?;
         let export: Export = self.caller.read(&call).await?;
         Ok(export.tracking_id)
     }
@@ -176,7 +219,11 @@ impl<K: ApiKeys, C: Clock> MiraklStock for MiraklClient<K, C> {
         Ok(self.caller.read::<ExportStatus>(&call).await?.into_export())
     }
 
-    async fn exported_offers(&self, url: &str, mut each: impl FnMut(Result<ListedOffer, UnreadableOffer>)) -> Result<(), MiraklError> {
+    async fn exported_offers(
+        &self,
+        url: &str,
+        mut each: impl FnMut(Result<ListedOffer, UnreadableOffer>),
+    ) -> Result<(), MiraklError> {
         let (url, with_key) = self.caller.foreign_url("OF54", url)?;
         let call = Call { with_key, ..Call::get("OF54", &[]) };
         let mut reader = OfferReader::default();
@@ -185,7 +232,9 @@ impl<K: ApiKeys, C: Clock> MiraklStock for MiraklClient<K, C> {
     }
 
     async fn list_offers(&self, offset: usize) -> Result<OfferPage, MiraklError> {
-        let call = Call::get("OF21", &["api", "offers"]).query("max", MOST.to_string()).query("offset", offset.to_string());
+        let call = Call::get("OF21", &["api", "offers"])
+            .query("max", MOST.to_string())
+            .query("offset", offset.to_string());
         Ok(self.caller.read::<Offers>(&call).await?.into_page())
     }
 }
@@ -203,6 +252,14 @@ fn read_offer(raw: &str) -> Result<ListedOffer, (Option<String>, String)> {
     }
     serde_json::from_str(raw).map_err(|problem| {
         let sku = serde_json::from_str::<OnlySku>(raw).ok().map(|only| only.shop_sku);
-        (sku, format!("{:?} error at line {}, column {} of the offer", problem.classify(), problem.line(), problem.column()))
+        (
+            sku,
+            format!(
+                "{:?} error at line {}, column {} of the offer",
+                problem.classify(),
+                problem.line(),
+                problem.column()
+            ),
+        )
     })
 }

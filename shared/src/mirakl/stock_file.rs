@@ -1,5 +1,5 @@
-//! The files of a stock import (STO01, and OF01 where an instance lacks it): CSV, written in parts that Mirakl takes, each with
-//! a memory of which line is which SKU.
+//! The files of a stock import (STO01, and OF01 where an instance lacks it): CSV, written in parts
+//! that Mirakl takes, each with a memory of which line is which SKU.
 
 use csv::{QuoteStyle, WriterBuilder};
 
@@ -7,7 +7,8 @@ use csv::{QuoteStyle, WriterBuilder};
 const LONGEST_SKU: usize = 40;
 /// Mirakl's largest quantity.
 const LARGEST_QUANTITY: u32 = 1_000_000_000;
-/// What a line has beside its SKU at most: the digits of a quantity, and the quotes and separators of either layout.
+/// What a line has beside its SKU at most: the digits of a quantity, and the quotes and separators
+/// of either layout.
 const LINE_OVERHEAD: usize = 40;
 
 /// The columns of a file.
@@ -84,7 +85,11 @@ impl Layout {
 ///
 /// # Errors
 /// The writer fails, which in memory it does not.
-pub fn write_stock(layout: Layout, quantities: impl IntoIterator<Item = (String, u32)>, limits: FileLimits) -> std::io::Result<StockFiles> {
+pub fn write_stock(
+    layout: Layout,
+    quantities: impl IntoIterator<Item = (String, u32)>,
+    limits: FileLimits,
+) -> std::io::Result<StockFiles> {
     let mut written = StockFiles::default();
     let mut open = Part::begin(layout)?;
     for (offer_sku, quantity) in quantities {
@@ -93,12 +98,16 @@ pub fn write_stock(layout: Layout, quantities: impl IntoIterator<Item = (String,
             continue;
         }
         let bytes = offer_sku.len() + offer_sku.matches('"').count() + LINE_OVERHEAD;
-        if !open.skus.is_empty() && (open.skus.len() >= limits.lines || open.bytes + bytes > limits.bytes) {
+        if !open.skus.is_empty()
+            && (open.skus.len() >= limits.lines || open.bytes + bytes > limits.bytes)
+        {
             written.files.push(std::mem::replace(&mut open, Part::begin(layout)?).end()?);
         }
         let digits = quantity.to_string();
         match layout {
-            Layout::Stock => open.writer.write_record([offer_sku.as_str(), &digits, "", "update"])?,
+            Layout::Stock => {
+                open.writer.write_record([offer_sku.as_str(), &digits, "", "update"])?
+            }
             Layout::Offers => open.writer.write_record([offer_sku.as_str(), &digits, "update"])?,
         }
         open.bytes += bytes;
@@ -119,9 +128,16 @@ struct Part {
 
 impl Part {
     fn begin(layout: Layout) -> std::io::Result<Self> {
-        let mut writer = WriterBuilder::new().delimiter(b';').quote_style(QuoteStyle::Always).from_writer(Vec::new());
+        let mut writer = WriterBuilder::new()
+            .delimiter(b';')
+            .quote_style(QuoteStyle::Always)
+            .from_writer(Vec::new());
         writer.write_record(layout.heading())?;
-        Ok(Self { writer, bytes: layout.heading().iter().map(|name| name.len() + 3).sum(), skus: Vec::new() })
+        Ok(Self {
+            writer,
+            bytes: layout.heading().iter().map(|name| name.len() + 3).sum(),
+            skus: Vec::new(),
+        })
     }
 
     fn end(self) -> std::io::Result<StockFile> {
@@ -136,11 +152,15 @@ fn problem(offer_sku: &str, quantity: u32) -> Option<String> {
     if offer_sku.trim().is_empty() {
         Some("the offer has no SKU: give it one in Mirakl".to_owned())
     } else if length > LONGEST_SKU {
-        Some(format!("the SKU has {length} characters, Mirakl takes {LONGEST_SKU}: correct it where it is kept"))
+        Some(format!(
+            "the SKU has {length} characters, Mirakl takes {LONGEST_SKU}: correct it where it is kept"
+        ))
     } else if offer_sku.contains(|character: char| character == '/' || character.is_control()) {
         Some("the SKU holds a \"/\" or a control character, which Mirakl does not take: correct it where it is kept".to_owned())
     } else if quantity > LARGEST_QUANTITY {
-        Some(format!("the quantity {quantity} is over one billion: correct the figure in Prima, or cap it by a rule"))
+        Some(format!(
+            "the quantity {quantity} is over one billion: correct the figure in Prima, or cap it by a rule"
+        ))
     } else {
         None
     }
@@ -156,7 +176,12 @@ mod tests {
     const NO_LIMITS: FileLimits = FileLimits { lines: usize::MAX, bytes: usize::MAX };
 
     fn write(layout: Layout, quantities: &[(&str, u32)], limits: FileLimits) -> StockFiles {
-        write_stock(layout, quantities.iter().map(|&(sku, quantity)| (sku.to_owned(), quantity)), limits).unwrap()
+        write_stock(
+            layout,
+            quantities.iter().map(|&(sku, quantity)| (sku.to_owned(), quantity)),
+            limits,
+        )
+        .unwrap()
     }
 
     fn text(file: &StockFile) -> &str {
@@ -173,17 +198,29 @@ mod tests {
              \"6\"\";x\";\"0\";\"\";\"update\"\n\"Größe 5\";\"1000000000\";\"\";\"update\"\n"
         );
         let offers = write(Layout::Offers, &quantities[..1], NO_LIMITS);
-        assert_eq!(text(&offers.files[0]), "\"sku\";\"quantity\";\"update-delete\"\n\"ABC-RED-M\";\"12\";\"update\"\n");
+        assert_eq!(
+            text(&offers.files[0]),
+            "\"sku\";\"quantity\";\"update-delete\"\n\"ABC-RED-M\";\"12\";\"update\"\n"
+        );
         assert_eq!((stock.files.len(), stock.refused.len()), (1, 0));
         assert_eq!(write(Layout::Stock, &[], NO_LIMITS), StockFiles::default());
     }
 
+    /// A line that Mirakl would not take is told, and the others go on.
     #[test]
-    fn a_line_that_mirakl_would_not_take_is_told_and_the_others_go_on() {
+    fn a_line_unfit_for_mirakl_is_told_without_stopping_others() {
         let forty = "é".repeat(40);
         let long = "x".repeat(41);
-        let quantities =
-            [("", 1), (" ", 1), (long.as_str(), 1), ("A/B", 1), ("A\nB", 1), ("A", 1_000_000_001), (forty.as_str(), 1), ("B", 2)];
+        let quantities = [
+            ("", 1),
+            (" ", 1),
+            (long.as_str(), 1),
+            ("A/B", 1),
+            ("A\nB", 1),
+            ("A", 1_000_000_001),
+            (forty.as_str(), 1),
+            ("B", 2),
+        ];
         let written = write(Layout::Stock, &quantities, NO_LIMITS);
         let refused: Vec<_> = written.refused.iter().map(|line| line.offer_sku.as_str()).collect();
         assert_eq!(refused, ["", " ", &long, "A/B", "A\nB", "A"]);

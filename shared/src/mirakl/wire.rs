@@ -16,14 +16,19 @@ pub(super) mod date {
     use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(crate) fn serialize<S: Serializer>(value: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(
+        value: &Option<Timestamp>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         match value {
             Some(moment) => serializer.collect_str(moment),
             None => serializer.serialize_none(),
         }
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Timestamp>, D::Error> {
         match Option::<std::borrow::Cow<'de, str>>::deserialize(deserializer)? {
             None => Ok(None),
             Some(text) if text.is_empty() => Ok(None),
@@ -39,7 +44,9 @@ fn parse_date(text: &str) -> Result<Timestamp, String> {
     let moment = if has_zone {
         text.parse::<Timestamp>()
     } else {
-        text.parse::<DateTime>().and_then(|moment| moment.to_zoned(TimeZone::UTC)).map(|moment| moment.timestamp())
+        text.parse::<DateTime>()
+            .and_then(|moment| moment.to_zoned(TimeZone::UTC))
+            .map(|moment| moment.timestamp())
     };
     moment.map_err(|problem| format!("'{text}' is not an ISO 8601 date-time: {problem}"))
 }
@@ -65,13 +72,17 @@ pub(super) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D
 }
 
 /// A count, or null.
-pub(super) fn optional_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+pub(super) fn optional_whole<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<u32>, D::Error> {
     let raw = <&RawValue>::deserialize(deserializer)?.get();
     let digits = raw.trim_matches('"').trim();
     if matches!(digits, "" | "null") {
         return Ok(None);
     }
-    let number = Decimal::from_str_exact(digits).or_else(|_| Decimal::from_scientific(digits)).map_err(D::Error::custom)?;
+    let number = Decimal::from_str_exact(digits)
+        .or_else(|_| Decimal::from_scientific(digits))
+        .map_err(D::Error::custom)?;
     if number != number.trunc() {
         return Err(D::Error::custom("a quantity is not whole"));
     }
@@ -79,7 +90,9 @@ pub(super) fn optional_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
 }
 
 /// The sales channel: null, or an object whose fields may be null.
-pub(super) fn sales_channel<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SalesChannel>, D::Error> {
+pub(super) fn sales_channel<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SalesChannel>, D::Error> {
     #[derive(Deserialize)]
     struct OnWire {
         #[serde(default, deserialize_with = "text")]
@@ -92,12 +105,16 @@ pub(super) fn sales_channel<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
 }
 
 /// A list that may be null.
-pub(crate) fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+pub(crate) fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// A value that is one text, several, a number or a boolean.
-pub(super) fn text_or_texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+pub(super) fn text_or_texts<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<String>, D::Error> {
     let raw = <&RawValue>::deserialize(deserializer)?.get();
     let texts = match raw.as_bytes().first() {
         Some(b'[') => serde_json::from_str::<Vec<&RawValue>>(raw).map_err(D::Error::custom)?,
@@ -107,13 +124,23 @@ pub(super) fn text_or_texts<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
         .into_iter()
         .filter(|text| text.get() != "null")
         .map(|text| {
-            if text.get().starts_with('"') { serde_json::from_str(text.get()).map_err(D::Error::custom) } else { Ok(text.get().to_owned()) }
+            if text.get().starts_with('"') {
+                serde_json::from_str(text.get()).map_err(D::Error::custom)
+            } else {
+                Ok(text.get().to_owned())
+            }
         })
         .collect()
 }
 
 /// Promotions of a line: an array, null, or an empty object.
-pub(super) fn promotions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Promotion>, D::Error> {
+pub(super) fn promotions<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Promotion>, D::Error> {
     let raw = <&RawValue>::deserialize(deserializer)?.get();
-    if raw.starts_with('[') { serde_json::from_str(raw).map_err(D::Error::custom) } else { Ok(Vec::new()) }
+    if raw.starts_with('[') {
+        serde_json::from_str(raw).map_err(D::Error::custom)
+    } else {
+        Ok(Vec::new())
+    }
 }

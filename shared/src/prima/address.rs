@@ -4,8 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// Whether `address` is reachable through the open internet: neither this machine, a private network, a carrier's shared
-/// range nor a link's own. An address that stands for "any" counts as public, since nobody should be sending there.
+/// Whether `address` is reachable through the open internet: neither this machine, a private
+/// network, a carrier's shared range nor a link's own. An address that stands for "any" counts as
+/// public, since nobody should be sending there.
 #[must_use]
 pub fn is_public(address: IpAddr) -> bool {
     match address {
@@ -33,11 +34,15 @@ pub(crate) struct PrivateOnly;
 
 /// A name that plain HTTP must not go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("plain HTTP to a public address is refused: {0}; use https or a private address, or set allow_plain_http_to_public")]
+#[error(
+    "plain HTTP to a public address is refused: {0}; use https or a private address, or set allow_plain_http_to_public"
+)]
 pub(crate) struct PublicAddress(pub(crate) IpAddr);
 
 /// `addresses`, unless one is public.
-pub(crate) fn require_private(addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, PublicAddress> {
+pub(crate) fn require_private(
+    addresses: Vec<SocketAddr>,
+) -> Result<Vec<SocketAddr>, PublicAddress> {
     match addresses.iter().find(|address| is_public(address.ip())) {
         Some(address) => Err(PublicAddress(address.ip())),
         None => Ok(addresses),
@@ -76,8 +81,19 @@ mod tests {
         ] {
             assert!(private.parse().is_ok_and(|address| !is_public(address)), "{private}");
         }
-        assert!(!is_public("::ffff:10.0.0.1".parse().unwrap_or(IpAddr::V4(Ipv4Addr::BROADCAST))), "10.0.0.1 in other clothes");
-        for public in ["8.8.8.8", "172.32.0.1", "100.128.0.1", "0.0.0.0", "2001:4860:4860::8888", "::ffff:8.8.8.8", "::"] {
+        assert!(
+            !is_public("::ffff:10.0.0.1".parse().unwrap_or(IpAddr::V4(Ipv4Addr::BROADCAST))),
+            "10.0.0.1 in other clothes"
+        );
+        for public in [
+            "8.8.8.8",
+            "172.32.0.1",
+            "100.128.0.1",
+            "0.0.0.0",
+            "2001:4860:4860::8888",
+            "::ffff:8.8.8.8",
+            "::",
+        ] {
             assert!(public.parse().is_ok_and(is_public), "{public}");
         }
     }

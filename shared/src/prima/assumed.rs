@@ -1,6 +1,7 @@
-//! **Assumed**: everything that no public integration with Prima shows. The names are ours, in the vendor's style, and are to
-//! be confirmed against the site's own schema. Each stands behind a capability of
-//! [`PrimaManners`](crate::prima::connection::PrimaManners) that is off by default, or can be left empty.
+//! **Assumed**: everything that no public integration with Prima shows. The names are ours, in the
+//! vendor's style, and are to be confirmed against the site's own schema. Each stands behind a
+//! capability of [`PrimaManners`](crate::prima::connection::PrimaManners) that is off by default,
+//! or can be left empty.
 
 use crate::kit::field_error::FieldError;
 use crate::prima::connection::WireEncoding;
@@ -14,14 +15,20 @@ use super::order::{PrimaParcel, PrimaParcelLine};
 use super::soap::one_line;
 use super::xml::{DocumentWriter, Element};
 
-/// Assumed: `OrderInvoiceData` has a mobile number beside the `InvoicePhone` that is seen. Left out where empty.
+/// Assumed: `OrderInvoiceData` has a mobile number beside the `InvoicePhone` that is seen. Left out
+/// where empty.
 pub const INVOICE_MOBILE: &str = "InvoiceMobile";
 
-/// Assumed: `<Request RequestType="CancelOrder">`; refused once dispatched. Behind the capability `cancel_order`.
+/// Assumed: `<Request RequestType="CancelOrder">`; refused once dispatched. Behind the capability
+/// `cancel_order`.
 ///
 /// # Errors
 /// One entry for each attribute with a character that XML does not have.
-pub fn cancel_order_request(order_number: &str, narrative: &str, encoding: WireEncoding) -> Result<String, Vec<FieldError>> {
+pub fn cancel_order_request(
+    order_number: &str,
+    narrative: &str,
+    encoding: WireEncoding,
+) -> Result<String, Vec<FieldError>> {
     let mut document = DocumentWriter::new(encoding);
     document.open("Request", "", &[("RequestType", "CancelOrder")]);
     let mut attributes = vec![("OrderNumber", order_number)];
@@ -38,14 +45,15 @@ pub fn cancel_order_request(order_number: &str, narrative: &str, encoding: WireE
 pub struct ReadParcels {
     /// Those that could be read.
     pub parcels: Vec<PrimaParcel>,
-    /// Why what has left is not known: a parcel without a number, or with lines that cannot be read.
+    /// Why what has left is not known: a parcel without a number, or with lines that cannot be
+    /// read.
     pub unclear: Option<String>,
     /// What was done without.
     pub odd: Vec<OddForm>,
 }
 
-/// Assumed: `OrderStatus` answers one `OrderDespatchData` per parcel once goods have left, within `Data` or beside it, with a
-/// `DespatchLineData` per line.
+/// Assumed: `OrderStatus` answers one `OrderDespatchData` per parcel once goods have left, within
+/// `Data` or beside it, with a `DespatchLineData` per line.
 #[must_use]
 pub fn read_parcels(root: &Element) -> ReadParcels {
     let mut read = ReadParcels::default();
@@ -74,7 +82,8 @@ fn read_parcel(element: &Element, odd: &mut Vec<OddForm>) -> Result<PrimaParcel,
     if lines.len() < element.children.len() {
         return Err(format!("dispatch {dispatch} says what is in it in a form that is not known"));
     }
-    let lines: Result<Vec<_>, _> = lines.into_iter().map(|line| read_parcel_line(line, &dispatch)).collect();
+    let lines: Result<Vec<_>, _> =
+        lines.into_iter().map(|line| read_parcel_line(line, &dispatch)).collect();
     let date = given("DespatchDate");
     let dispatched_on = read_date(&date);
     if dispatched_on.is_none() && !date.is_empty() {
@@ -96,7 +105,9 @@ fn read_parcel_line(line: &Element, dispatch: &str) -> Result<PrimaParcelLine, S
         let text = line.attribute(name).unwrap_or_default().trim();
         let whole = Decimal::from_str_exact(text).ok().filter(|number| number.fract().is_zero());
         let whole = whole.and_then(|number| u32::try_from(number.trunc()).ok());
-        whole.ok_or_else(|| format!("dispatch {dispatch} has a line whose {name} is no whole number"))
+        whole.ok_or_else(|| {
+            format!("dispatch {dispatch} has a line whose {name} is no whole number")
+        })
     };
     Ok(PrimaParcelLine { order_line: number("OrderLine")?, quantity: number("Quantity")? })
 }
@@ -111,7 +122,9 @@ mod tests {
     use super::*;
 
     fn read(content: &str) -> ReadParcels {
-        let text = format!(r#"<Response RequestStatus="OK"><Data OrderStatus="Despatched">{content}</Data></Response>"#);
+        let text = format!(
+            r#"<Response RequestStatus="OK"><Data OrderStatus="Despatched">{content}</Data></Response>"#
+        );
         read_parcels(&super::super::xml::read(&text).unwrap_or_default())
     }
 
@@ -127,7 +140,10 @@ mod tests {
             dispatched_on: Date::new(2026, 11, 23).ok(),
             carrier: "DPD NEXT DAY".into(),
             consignment: "155".into(),
-            lines: vec![PrimaParcelLine { order_line: 1, quantity: 2 }, PrimaParcelLine { order_line: 2, quantity: 1 }],
+            lines: vec![
+                PrimaParcelLine { order_line: 1, quantity: 2 },
+                PrimaParcelLine { order_line: 2, quantity: 1 },
+            ],
             ..PrimaParcel::default()
         };
         let second = PrimaParcel { dispatch: "D2".into(), ..PrimaParcel::default() };
@@ -135,9 +151,12 @@ mod tests {
         assert_eq!(read(""), ReadParcels::default());
     }
 
+    /// A parcel whose contents nobody can know is unclear, and the reason names it.
     #[test]
-    fn a_parcel_of_which_nobody_knows_what_is_in_it_is_unclear_and_named() {
-        let of = |lines: &str| format!(r#"<OrderDespatchData DespatchNumber="D7">{lines}</OrderDespatchData>"#);
+    fn a_parcel_with_unreadable_contents_is_unclear_and_named() {
+        let of = |lines: &str| {
+            format!(r#"<OrderDespatchData DespatchNumber="D7">{lines}</OrderDespatchData>"#)
+        };
         for (wrong, named) in [
             (r#"<OrderDespatchData Carrier="DPD"/>"#.to_owned(), "DespatchNumber"),
             (r#"<OrderDespatchData DespatchNumber="?"/>"#.to_owned(), "DespatchNumber"),
@@ -149,14 +168,22 @@ mod tests {
             (of(r#"<DespatchedLine OrderLine="1" Quantity="2"/>"#), "not known"),
         ] {
             let unclear = read(&wrong);
-            assert!(unclear.parcels.is_empty() && unclear.unclear.is_some_and(|text| text.contains(named)), "{wrong}");
+            assert!(
+                unclear.parcels.is_empty()
+                    && unclear.unclear.is_some_and(|text| text.contains(named)),
+                "{wrong}"
+            );
         }
         let scaled = read(&of(r#"<DespatchLineData OrderLine="01" Quantity="2.00"/>"#));
-        assert_eq!(scaled.parcels.first().map(|parcel| parcel.lines.clone()), Some(vec![PrimaParcelLine { order_line: 1, quantity: 2 }]));
+        assert_eq!(
+            scaled.parcels.first().map(|parcel| parcel.lines.clone()),
+            Some(vec![PrimaParcelLine { order_line: 1, quantity: 2 }])
+        );
     }
 
+    /// A dispatch date in another form is done without and named by its form alone.
     #[test]
-    fn a_dispatch_date_in_another_form_is_done_without_and_named_by_its_form() {
+    fn an_odd_dispatch_date_is_left_out_and_its_form_named() {
         for (date, form) in [
             ("2026-11-23", "9999-99-99"),
             ("11/23/2026", "99/99/9999"),
@@ -165,13 +192,27 @@ mod tests {
             ("23-11-2026", "99-99-9999"),
             ("23/11/26", "99/99/99"),
         ] {
-            let read = read(&format!(r#"<OrderDespatchData DespatchNumber="D7" DespatchDate="{date}" ConsignmentNumber="155"/>"#));
-            let parcel = PrimaParcel { dispatch: "D7".into(), consignment: "155".into(), ..PrimaParcel::default() };
+            let read = read(&format!(
+                r#"<OrderDespatchData DespatchNumber="D7" DespatchDate="{date}" ConsignmentNumber="155"/>"#
+            ));
+            let parcel = PrimaParcel {
+                dispatch: "D7".into(),
+                consignment: "155".into(),
+                ..PrimaParcel::default()
+            };
             let odd = OddForm { field: "OrderDespatchData.DespatchDate".into(), form: form.into() };
-            assert_eq!(read, ReadParcels { parcels: vec![parcel], unclear: None, odd: vec![odd] }, "{date}");
+            assert_eq!(
+                read,
+                ReadParcels { parcels: vec![parcel], unclear: None, odd: vec![odd] },
+                "{date}"
+            );
         }
-        let unknown = read(r#"<OrderDespatchData DespatchNumber="D7" Carrier="?" ConsignmentNumber="?"/>"#);
-        assert_eq!(unknown.parcels, [PrimaParcel { dispatch: "D7".into(), ..PrimaParcel::default() }]);
+        let unknown =
+            read(r#"<OrderDespatchData DespatchNumber="D7" Carrier="?" ConsignmentNumber="?"/>"#);
+        assert_eq!(
+            unknown.parcels,
+            [PrimaParcel { dispatch: "D7".into(), ..PrimaParcel::default() }]
+        );
     }
 
     #[test]
@@ -183,6 +224,9 @@ mod tests {
                 r#"<Data OrderNumber="201C1234" Narrative="Buyer&apos;s wish"/></Request>"#
             ))
         );
-        assert!(cancel_order_request("201C1234", "", WireEncoding::Utf8).is_ok_and(|text| !text.contains("Narrative")));
+        assert!(
+            cancel_order_request("201C1234", "", WireEncoding::Utf8)
+                .is_ok_and(|text| !text.contains("Narrative"))
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! The client of Prima's web service: one request at a time goes out, is never repeated, and ends in an answer or in an
-//! error that says whether it may have had its effect.
+//! The client of Prima's web service: one request at a time goes out, is never repeated, and ends
+//! in an answer or in an error that says whether it may have had its effect.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -11,7 +11,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::kit::clock::Clock;
 use crate::kit::field_error::FieldError;
-use crate::prima::connection::{Patience, PrimaConnection, PrimaManners, is_plain_http_to_public_address};
+use crate::prima::connection::{
+    Patience, PrimaConnection, PrimaManners, is_plain_http_to_public_address,
+};
 
 use super::address::PrivateOnly;
 use super::documents::{self, DocumentProblem};
@@ -28,7 +30,8 @@ const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
 /// A request that is safe to lose is not started with less time left than this.
 const LEAST_TIME: Duration = Duration::from_millis(500);
 
-/// A client of one installation's Prima. Clones share connections and the limit on concurrent calls.
+/// A client of one installation's Prima. Clones share connections and the limit on concurrent
+/// calls.
 #[derive(Clone, Debug)]
 pub struct PrimaClient<C> {
     shared: Arc<Shared>,
@@ -46,8 +49,8 @@ struct Shared {
 }
 
 impl<C: Clock + Clone> PrimaClient<C> {
-    /// A client without a deadline: see [`Self::until`]. Sends nothing yet. `patience`: with the answers that hold stock.
-    /// `calls`: requests under way at once.
+    /// A client without a deadline: see [`Self::until`]. Sends nothing yet. `patience`: with the
+    /// answers that hold stock. `calls`: requests under way at once.
     ///
     /// # Errors
     /// The settings have problems, or no HTTP client can be made.
@@ -63,15 +66,20 @@ impl<C: Clock + Clone> PrimaClient<C> {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let http = http_client(&connection.endpoint, connection.allow_plain_http_to_public, connect_timeout(&connection, &manners))
-            .map_err(|problem| vec![FieldError::new("prima.endpoint", causes(problem))])?;
+        let http = http_client(
+            &connection.endpoint,
+            connection.allow_plain_http_to_public,
+            connect_timeout(&connection, &manners),
+        )
+        .map_err(|problem| vec![FieldError::new("prima.endpoint", causes(problem))])?;
         let calls = Semaphore::new(calls);
         let shared = Shared { http, connection, manners, patience, calls };
         Ok(Self { shared: Arc::new(shared), clock, deadline: Timestamp::MAX })
     }
 
-    /// The same client for one invocation that must have ended at `deadline`: no answer is waited for past it, and no
-    /// `NewOrder` or `CancelOrder` is started that could not have its full time before it.
+    /// The same client for one invocation that must have ended at `deadline`: no answer is waited
+    /// for past it, and no `NewOrder` or `CancelOrder` is started that could not have its full time
+    /// before it.
     #[must_use]
     pub fn until(&self, deadline: Timestamp) -> Self {
         Self { deadline, ..self.clone() }
@@ -83,27 +91,46 @@ impl<C: Clock + Clone> PrimaClient<C> {
     /// It cannot be fetched or is not text.
     pub async fn fetch_wsdl(&self) -> Result<String, PrimaError> {
         let connection = &self.shared.connection;
-        fetch_with(&self.shared.http, &connection.endpoint, &connection.wsdl_target, self.shared.manners.answer_timeout()).await
+        fetch_with(
+            &self.shared.http,
+            &connection.endpoint,
+            &connection.wsdl_target,
+            self.shared.manners.answer_timeout(),
+        )
+        .await
     }
 
     /// Sends a request document and returns the root of a response that is OK.
-    async fn call(&self, effect: Effect, document: &'static str, request: Result<String, Vec<FieldError>>) -> Result<Element, PrimaError> {
+    async fn call(
+        &self,
+        effect: Effect,
+        document: &'static str,
+        request: Result<String, Vec<FieldError>>,
+    ) -> Result<Element, PrimaError> {
         let connection = &self.shared.connection;
         let (response, _turn) = self.send(effect, document, request, None).await?;
         let status = response.status();
         let content_type = content_type_of(&response);
-        let answer = read_limited(response).await.map_err(|problem| PrimaError::unknown(document, problem))?;
+        let answer = read_limited(response)
+            .await
+            .map_err(|problem| PrimaError::unknown(document, problem))?;
         let answered = soap::read_answer(connection, &answer, content_type.as_deref());
         let text = match answered {
             Ok(text) if status.is_success() => text,
-            Ok(_) => return Err(PrimaError::unknown(document, format!("answered with HTTP status {status}"))),
+            Ok(_) => {
+                return Err(PrimaError::unknown(
+                    document,
+                    format!("answered with HTTP status {status}"),
+                ));
+            }
             Err(problem) => return Err(of_soap(document, problem, status)),
         };
         documents::read_response(&text).map_err(|problem| of_document(document, problem))
     }
 
-    /// Sends a request document; the answer's status and headers, and the turn to give back once it is read. `silence`: only so long
-    /// may they take, and the rest of the answer is not timed here.
+    /// Sends a request document; the answer's status and headers, and the turn to give back once it
+    /// is read. `silence`: only so long may they take, and the rest of the answer is not timed
+    /// here.
     pub(super) async fn send(
         &self,
         effect: Effect,
@@ -117,15 +144,23 @@ impl<C: Clock + Clone> PrimaClient<C> {
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
             PrimaError::not_sent(document, format!("cannot be written: {}", problems.join("; ")))
         };
-        let body = soap::write_call(connection, &request.map_err(unwritable)?).map_err(unwritable)?;
+        let body =
+            soap::write_call(connection, &request.map_err(unwritable)?).map_err(unwritable)?;
 
-        let waiting_for_a_turn = tokio::time::timeout(self.time_left(), shared.calls.acquire()).await;
+        let waiting_for_a_turn =
+            tokio::time::timeout(self.time_left(), shared.calls.acquire()).await;
         let Ok(Ok(turn)) = waiting_for_a_turn else {
-            return Err(PrimaError::not_sent(document, "no turn came before the invocation's deadline"));
+            return Err(PrimaError::not_sent(
+                document,
+                "no turn came before the invocation's deadline",
+            ));
         };
-        let timeout = self
-            .timeout(effect)
-            .ok_or_else(|| PrimaError::not_sent(document, "too little time is left before the invocation's deadline"))?;
+        let timeout = self.timeout(effect).ok_or_else(|| {
+            PrimaError::not_sent(
+                document,
+                "too little time is left before the invocation's deadline",
+            )
+        })?;
 
         let request = shared
             .http
@@ -135,10 +170,12 @@ impl<C: Clock + Clone> PrimaClient<C> {
             .body(body);
         let response = match silence {
             None => request.timeout(timeout).send().await,
-            Some(silence) => match tokio::time::timeout(silence.min(self.time_left()), request.send()).await {
-                Ok(response) => response,
-                Err(_) => return Err(PrimaError::unknown(document, "no answer in time")),
-            },
+            Some(silence) => {
+                match tokio::time::timeout(silence.min(self.time_left()), request.send()).await {
+                    Ok(response) => response,
+                    Err(_) => return Err(PrimaError::unknown(document, "no answer in time")),
+                }
+            }
         };
         Ok((response.map_err(|problem| transport_error(document, problem))?, turn))
     }
@@ -183,20 +220,31 @@ pub(super) enum Effect {
 
 impl<C: Clock + Clone> PrimaClient<C> {
     /// `OrderStatus`: what `read` makes of the answer; none where Prima does not know the order.
-    async fn ask<T>(&self, order_number: &str, read: impl FnOnce(&Element) -> Result<T, DocumentProblem>) -> Result<Option<T>, PrimaError> {
+    async fn ask<T>(
+        &self,
+        order_number: &str,
+        read: impl FnOnce(&Element) -> Result<T, DocumentProblem>,
+    ) -> Result<Option<T>, PrimaError> {
         const DOCUMENT: &str = "OrderStatus";
         let connection = &self.shared.connection;
         let request = documents::order_status_request(order_number, connection.encoding);
         match self.call(Effect::None, DOCUMENT, request).await {
             Ok(root) => read(&root).map(Some).map_err(|problem| of_document(DOCUMENT, problem)),
-            Err(PrimaError { outcome: Outcome::Refused, message, .. }) if connection.says_unknown_order(&message, order_number) => Ok(None),
+            Err(PrimaError { outcome: Outcome::Refused, message, .. })
+                if connection.says_unknown_order(&message, order_number) =>
+            {
+                Ok(None)
+            }
             Err(problem) => Err(problem),
         }
     }
 }
 
 impl<C: Clock + Clone> PrimaDispatches for PrimaClient<C> {
-    async fn order_progress(&self, order_number: &str) -> Result<Option<PrimaProgress>, PrimaError> {
+    async fn order_progress(
+        &self,
+        order_number: &str,
+    ) -> Result<Option<PrimaProgress>, PrimaError> {
         self.ask(order_number, |root| {
             let status = documents::read_order_status(root, order_number)?;
             let assumed::ReadParcels { parcels, unclear, odd } = assumed::read_parcels(root);
@@ -207,13 +255,17 @@ impl<C: Clock + Clone> PrimaDispatches for PrimaClient<C> {
 }
 
 impl<C: Clock + Clone> PrimaOrders for PrimaClient<C> {
-    async fn order_status(&self, order_number: &str) -> Result<Option<PrimaOrderStatus>, PrimaError> {
+    async fn order_status(
+        &self,
+        order_number: &str,
+    ) -> Result<Option<PrimaOrderStatus>, PrimaError> {
         self.ask(order_number, |root| documents::read_order_status(root, order_number)).await
     }
 
     async fn new_order(&self, order: &PrimaOrder) -> Result<(), PrimaError> {
         let connection = &self.shared.connection;
-        let request = documents::new_order_request(order, connection.new_order_request, connection.encoding);
+        let request =
+            documents::new_order_request(order, connection.new_order_request, connection.encoding);
         match self.call(Effect::Lasting, "NewOrder", request).await {
             Ok(_) => Ok(()),
             // Prima may quote the customer, and this message ends in rows and events.
@@ -228,9 +280,13 @@ impl<C: Clock + Clone> PrimaOrders for PrimaClient<C> {
     async fn cancel_order(&self, order_number: &str, narrative: &str) -> Result<(), PrimaError> {
         const DOCUMENT: &str = "CancelOrder";
         if !self.shared.manners.cancel_order {
-            return Err(PrimaError::not_sent(DOCUMENT, "this site has no CancelOrder (manners.cancel_order)"));
+            return Err(PrimaError::not_sent(
+                DOCUMENT,
+                "this site has no CancelOrder (manners.cancel_order)",
+            ));
         }
-        let request = assumed::cancel_order_request(order_number, narrative, self.shared.connection.encoding);
+        let request =
+            assumed::cancel_order_request(order_number, narrative, self.shared.connection.encoding);
         self.call(Effect::Lasting, DOCUMENT, request).await.map(drop)
     }
 }
@@ -239,8 +295,14 @@ impl<C: Clock + Clone> PrimaOrders for PrimaClient<C> {
 ///
 /// # Errors
 /// It cannot be fetched or is not text; plain HTTP to a public address that is not allowed.
-pub async fn fetch_wsdl(endpoint: &str, target: &str, allow_plain_http_to_public: bool) -> Result<String, PrimaError> {
-    if !allow_plain_http_to_public && url::Url::parse(endpoint).is_ok_and(|url| is_plain_http_to_public_address(&url)) {
+pub async fn fetch_wsdl(
+    endpoint: &str,
+    target: &str,
+    allow_plain_http_to_public: bool,
+) -> Result<String, PrimaError> {
+    if !allow_plain_http_to_public
+        && url::Url::parse(endpoint).is_ok_and(|url| is_plain_http_to_public_address(&url))
+    {
         return Err(PrimaError::not_sent("WSDL", "plain HTTP to a public address is refused"));
     }
     let http = http_client(endpoint, allow_plain_http_to_public, Duration::from_secs(5))
@@ -248,29 +310,47 @@ pub async fn fetch_wsdl(endpoint: &str, target: &str, allow_plain_http_to_public
     fetch_with(&http, endpoint, target, Duration::from_secs(30)).await
 }
 
-async fn fetch_with(http: &Client, endpoint: &str, target: &str, timeout: Duration) -> Result<String, PrimaError> {
+async fn fetch_with(
+    http: &Client,
+    endpoint: &str,
+    target: &str,
+    timeout: Duration,
+) -> Result<String, PrimaError> {
     const DOCUMENT: &str = "WSDL";
-    let mut url = url::Url::parse(&format!("{}/wsdl", endpoint.trim_end_matches('/')))
-        .map_err(|problem| PrimaError::not_sent(DOCUMENT, format!("the endpoint is no address: {problem}")))?;
+    let mut url = url::Url::parse(&format!("{}/wsdl", endpoint.trim_end_matches('/'))).map_err(
+        |problem| PrimaError::not_sent(DOCUMENT, format!("the endpoint is no address: {problem}")),
+    )?;
     // As written in the adapter's own links: the colons of a URN stay.
     url.set_query(Some(&format!("targetURI={target}")));
-    let response = http.get(url).timeout(timeout).send().await.map_err(|problem| transport_error(DOCUMENT, problem))?;
+    let response = http
+        .get(url)
+        .timeout(timeout)
+        .send()
+        .await
+        .map_err(|problem| transport_error(DOCUMENT, problem))?;
     let (status, content_type) = (response.status(), content_type_of(&response));
     if !status.is_success() {
         return Err(PrimaError::unknown(DOCUMENT, format!("answered with HTTP status {status}")));
     }
-    let bytes = read_limited(response).await.map_err(|problem| PrimaError::unknown(DOCUMENT, problem))?;
-    xml::decode(&bytes, content_type.as_deref()).map_err(|problem| PrimaError::unknown(DOCUMENT, problem.to_string()))
+    let bytes =
+        read_limited(response).await.map_err(|problem| PrimaError::unknown(DOCUMENT, problem))?;
+    xml::decode(&bytes, content_type.as_deref())
+        .map_err(|problem| PrimaError::unknown(DOCUMENT, problem.to_string()))
 }
 
-/// At most half of the time for the answer, so that a connection that never comes is told from an answer that never comes.
+/// At most half of the time for the answer, so that a connection that never comes is told from an
+/// answer that never comes.
 fn connect_timeout(connection: &PrimaConnection, manners: &PrimaManners) -> Duration {
     Duration::from_secs(connection.connect_timeout_seconds.into()).min(manners.answer_timeout() / 2)
 }
 
-/// No redirects, proxies, repeats or pooled connections: each of them could send a `NewOrder` somewhere else or twice. For
-/// plain HTTP no certificates are loaded.
-fn http_client(endpoint: &str, allow_plain_http_to_public: bool, connect_timeout: Duration) -> Result<Client, reqwest::Error> {
+/// No redirects, proxies, repeats or pooled connections: each of them could send a `NewOrder`
+/// somewhere else or twice. For plain HTTP no certificates are loaded.
+fn http_client(
+    endpoint: &str,
+    allow_plain_http_to_public: bool,
+    connect_timeout: Duration,
+) -> Result<Client, reqwest::Error> {
     let mut builder = Client::builder()
         .connect_timeout(connect_timeout)
         .redirect(redirect::Policy::none())
@@ -289,12 +369,20 @@ fn http_client(endpoint: &str, allow_plain_http_to_public: bool, connect_timeout
 }
 
 pub(super) fn content_type_of(response: &Response) -> Option<String> {
-    response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned)
+    response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .map(ToOwned::to_owned)
 }
 
 async fn read_limited(mut response: Response) -> Result<Vec<u8>, String> {
     let mut answer = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|problem| format!("the answer was cut: {}", causes(problem)))? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|problem| format!("the answer was cut: {}", causes(problem)))?
+    {
         if answer.len() + chunk.len() > LARGEST_ANSWER {
             return Err(format!("the answer is larger than {LARGEST_ANSWER} bytes"));
         }
@@ -326,13 +414,20 @@ fn causes(problem: reqwest::Error) -> String {
     soap::one_line(&text)
 }
 
-pub(super) fn of_soap(document: &'static str, problem: SoapProblem, status: StatusCode) -> PrimaError {
+pub(super) fn of_soap(
+    document: &'static str,
+    problem: SoapProblem,
+    status: StatusCode,
+) -> PrimaError {
     match problem {
         SoapProblem::Fault { message, request_id, disabled } => {
             let outcome = if disabled { Outcome::NotSent } else { Outcome::Unknown };
             PrimaError { document, outcome, message, request_id, answered: false }
         }
-        SoapProblem::Unreadable(message) => PrimaError::unknown(document, format!("answered with HTTP status {status}, and {message}")),
+        SoapProblem::Unreadable(message) => PrimaError::unknown(
+            document,
+            format!("answered with HTTP status {status}, and {message}"),
+        ),
     }
 }
 

@@ -1,6 +1,7 @@
-//! Characters that the site's Prima cannot store. The wire carries any character, as a numeric reference where its encoding
-//! lacks it; but a Progress session keeps a character that its code page (`-cpinternal`, or the database's) lacks as a
-//! question mark, and so does a label printer. So what a text may hold is a setting of its own.
+//! Characters that the site's Prima cannot store. The wire carries any character, as a numeric
+//! reference where its encoding lacks it; but a Progress session keeps a character that its code
+//! page (`-cpinternal`, or the database's) lacks as a question mark, and so does a label printer.
+//! So what a text may hold is a setting of its own.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -90,7 +91,8 @@ pub enum OutsideCodePage {
     /// The order becomes an exception.
     #[default]
     Exception,
-    /// The character is written in the agreed other letters; only what none stand for makes an exception.
+    /// The character is written in the agreed other letters; only what none stand for makes an
+    /// exception.
     Transliterate,
 }
 
@@ -98,12 +100,14 @@ pub enum OutsideCodePage {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CharacterRules {
-    /// The narrowest code page on a text's way: of Prima's sessions, its database, the label printer.
+    /// The narrowest code page on a text's way: of Prima's sessions, its database, the label
+    /// printer.
     pub code_page: CodePage,
     /// Characters that it lacks.
     pub outside: OutsideCodePage,
-    /// A character to the letters that stand for it, beside and before those that are built in: Latin letters without their
-    /// marks, plain quotes and dashes. An empty text leaves the character out.
+    /// A character to the letters that stand for it, beside and before those that are built in:
+    /// Latin letters without their marks, plain quotes and dashes. An empty text leaves the
+    /// character out.
     pub transliterations: BTreeMap<String, String>,
 }
 
@@ -118,7 +122,9 @@ impl CharacterRules {
             }
         };
         require(
-            self.transliterations.iter().all(|(from, to)| from.chars().count() == 1 && self.code_page.holds(to)),
+            self.transliterations
+                .iter()
+                .all(|(from, to)| from.chars().count() == 1 && self.code_page.holds(to)),
             "takes single characters, each with letters of the code page to stand for it, such as \"Ł\": \"L\"",
         );
         require(
@@ -128,7 +134,8 @@ impl CharacterRules {
         problems
     }
 
-    /// `text` as the code page can hold it; borrowed where it holds it as it is. `None`: it cannot, by these rules.
+    /// `text` as the code page can hold it; borrowed where it holds it as it is. `None`: it cannot,
+    /// by these rules.
     #[must_use]
     pub fn written<'t>(&self, text: &'t str) -> Option<Cow<'t, str>> {
         if self.code_page.holds(text) {
@@ -146,13 +153,18 @@ impl CharacterRules {
                 continue;
             }
             let agreed = self.transliterations.get(own).map(String::as_str);
-            written.push_str(agreed.or_else(|| built_in(character)).filter(|letters| self.code_page.holds(letters))?);
+            written.push_str(
+                agreed
+                    .or_else(|| built_in(character))
+                    .filter(|letters| self.code_page.holds(letters))?,
+            );
         }
         Some(Cow::Owned(written))
     }
 }
 
-/// Letters and the characters that they stand for: the rest of the Latin alphabets of Europe, and what word processors write.
+/// Letters and the characters that they stand for: the rest of the Latin alphabets of Europe, and
+/// what word processors write.
 const BUILT_IN: &[(&str, &str)] = &[
     ("A", "ĀĂĄǍÀÁÂÃÅ"),
     ("AE", "ÄÆǼ"),
@@ -240,10 +252,14 @@ const BUILT_IN: &[(&str, &str)] = &[
 
 fn built_in(character: char) -> Option<&'static str> {
     // A mark that stands alone behind its letter, and what has no width, are no letters.
-    if matches!(character, '\u{300}'..='\u{36F}' | '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}' | '\u{FE0E}' | '\u{FE0F}') {
+    if matches!(character, '\u{300}'..='\u{36F}' | '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}' | '\u{FE0E}' | '\u{FE0F}')
+    {
         return Some("");
     }
-    BUILT_IN.iter().find(|(_, characters)| characters.contains(character)).map(|(letters, _)| *letters)
+    BUILT_IN
+        .iter()
+        .find(|(_, characters)| characters.contains(character))
+        .map(|(letters, _)| *letters)
 }
 
 #[cfg(test)]
@@ -257,20 +273,26 @@ mod tests {
         serde_json::from_str(document).unwrap()
     }
 
-    const TRANSLITERATE: &str = r#"{"outside":"transliterate","transliterations":{"😀":"","Ω":"Omega"}}"#;
+    const TRANSLITERATE: &str =
+        r#"{"outside":"transliterate","transliterations":{"😀":"","Ω":"Omega"}}"#;
 
+    /// Where the site agreed on no letters, text outside the Western European code page is refused.
     #[test]
-    fn nothing_is_said_of_the_site_so_what_western_europe_lacks_is_refused() {
+    fn without_site_rules_only_western_european_letters_pass() {
         let rules = rules("{}");
         assert_eq!(rules, CharacterRules::default());
-        assert_eq!(rules.written("Zoë Müller, 12 Rue de l'Église").as_deref(), Some("Zoë Müller, 12 Rue de l'Église"));
+        assert_eq!(
+            rules.written("Zoë Müller, 12 Rue de l'Église").as_deref(),
+            Some("Zoë Müller, 12 Rue de l'Église")
+        );
         for outside in ["Łódź", "Œuvre", "5 €", "O’Shea", "Ελλάδα", "😀"] {
             assert_eq!(rules.written(outside), None, "{outside}");
         }
     }
 
+    /// Agreed letters replace those that the code page lacks, and everything else stays as it is.
     #[test]
-    fn agreed_letters_stand_for_what_the_code_page_lacks_and_all_else_stays() {
+    fn agreed_letters_replace_only_what_the_code_page_lacks() {
         let rules = rules(TRANSLITERATE);
         for (text, written) in [
             ("Żaneta Łąkowska", "Zaneta Lakowska"),
@@ -300,7 +322,14 @@ mod tests {
             ("windows-1253", "Ελλάδα", "Łódź"),
         ] {
             let rules = rules(&format!(r#"{{"code_page":"{page}"}}"#));
-            assert_eq!((rules.code_page.name(), rules.code_page.holds(held), rules.code_page.holds(outside)), (page, true, false));
+            assert_eq!(
+                (
+                    rules.code_page.name(),
+                    rules.code_page.holds(held),
+                    rules.code_page.holds(outside)
+                ),
+                (page, true, false)
+            );
         }
         assert!(rules(r#"{"code_page":"utf-8"}"#).code_page.holds("Łódź 😀 Ελλάδα"));
     }
@@ -310,13 +339,20 @@ mod tests {
         assert_eq!(rules(TRANSLITERATE).problems(), []);
         for (wrong, problem) in [
             (r#"{"outside":"transliterate","transliterations":{"Ło":"L"}}"#, "single characters"),
-            (r#"{"outside":"transliterate","transliterations":{"Ω":"Ωmega"}}"#, "letters of the code page"),
+            (
+                r#"{"outside":"transliterate","transliterations":{"Ω":"Ωmega"}}"#,
+                "letters of the code page",
+            ),
             (r#"{"transliterations":{"Ł":"L"}}"#, "no effect"),
         ] {
             let problems = rules(wrong).problems();
             assert!(problems.len() == 1 && problems[0].problem.contains(problem), "{problems:?}");
         }
-        for unknown in [r#"{"code_page":"ebcdic"}"#, r#"{"outside":"question_mark"}"#, r#"{"codepage":"utf-8"}"#] {
+        for unknown in [
+            r#"{"code_page":"ebcdic"}"#,
+            r#"{"outside":"question_mark"}"#,
+            r#"{"codepage":"utf-8"}"#,
+        ] {
             assert!(serde_json::from_str::<CharacterRules>(unknown).is_err(), "{unknown}");
         }
     }

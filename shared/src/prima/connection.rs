@@ -1,5 +1,5 @@
-//! How Prima's web service is reached and spoken to, how long it may take, and what the site's Prima can do: parts of the installation
-//! document.
+//! How Prima's web service is reached and spoken to, how long it may take, and what the site's
+//! Prima can do: parts of the installation document.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -26,8 +26,8 @@ pub enum MessageFormat {
 /// The encoding that requests declare. Answers are read by what they declare themselves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WireEncoding {
-    /// `ISO-8859-1`; any other character goes out as a numeric reference. Whether Prima can keep it is another question:
-    /// [`PrimaManners::characters`].
+    /// `ISO-8859-1`; any other character goes out as a numeric reference. Whether Prima can keep it
+    /// is another question: [`PrimaManners::characters`].
     #[default]
     #[serde(rename = "iso-8859-1")]
     Latin1,
@@ -46,20 +46,22 @@ pub enum NewOrderRequest {
     MultiNewOrder,
 }
 
-/// Where Prima's web service stands and how its messages are written. `operator check` reads most of it from the WSDL.
+/// Where Prima's web service stands and how its messages are written. `operator check` reads most
+/// of it from the WSDL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrimaConnection {
     /// `http://HOST:8080/wsa<env>/wsa<env>`, without a query.
     pub endpoint: String,
-    /// Plain HTTP to a public address is refused unless this is true: the service has no credentials and customers'
-    /// addresses travel in the open.
+    /// Plain HTTP to a public address is refused unless this is true: the service has no
+    /// credentials and customers' addresses travel in the open.
     #[serde(default)]
     pub allow_plain_http_to_public: bool,
     /// The web service's target, as the WSDL is asked for: `<endpoint>/wsdl?targetURI=urn:omlink`.
     #[serde(default = "wsdl_target")]
     pub wsdl_target: String,
-    /// The company, where several share an installation: then [`Self::company_operation`] is called.
+    /// The company, where several share an installation: then [`Self::company_operation`] is
+    /// called.
     #[serde(default)]
     pub company: Option<String>,
     /// How the WSDL says that messages are written.
@@ -77,7 +79,8 @@ pub struct PrimaConnection {
     pub company_operation: String,
     /// What the messages' parts are called on this site.
     pub parts: PartNames,
-    /// Document/literal only: the parts stand in the namespace too (`elementFormDefault="qualified"`).
+    /// Document/literal only: the parts stand in the namespace too
+    /// (`elementFormDefault="qualified"`).
     #[serde(default)]
     pub qualified_parts: bool,
     /// The encoding that requests declare.
@@ -86,9 +89,9 @@ pub struct PrimaConnection {
     /// The request type that creates an order.
     #[serde(default)]
     pub new_order_request: NewOrderRequest,
-    /// How the site words "unknown order" in `RequestError`: only these count as "Prima does not have it". Compared
-    /// without regard to case and repeated blanks. `{order_number}` stands for the number asked for; a `*` at the end for
-    /// any rest.
+    /// How the site words "unknown order" in `RequestError`: only these count as "Prima does not
+    /// have it". Compared without regard to case and repeated blanks. `{order_number}` stands for
+    /// the number asked for; a `*` at the end for any rest.
     pub unknown_order_texts: Vec<String>,
     /// Seconds to wait for a connection. 1 to 30; never more than half of the time for the answer.
     #[serde(default = "five")]
@@ -141,15 +144,29 @@ impl PrimaConnection {
             "takes the service's http or https address without query or user, such as \"http://prima.example.local:8080/wsalive/wsalive\"",
         );
         require(
-            self.allow_plain_http_to_public || !endpoint.as_ref().is_some_and(is_plain_http_to_public_address),
+            self.allow_plain_http_to_public
+                || !endpoint.as_ref().is_some_and(is_plain_http_to_public_address),
             "endpoint",
             "is plain HTTP to a public address, which anyone on the way can read: use https or a private address, or set allow_plain_http_to_public",
         );
-        require(is_plain_text(&self.wsdl_target), "wsdl_target", "takes the target URI of the WSDL, such as \"urn:omlink\"");
-        require(self.company.as_ref().is_none_or(|company| is_filled(company)), "company", "is blank: leave it out");
-        require(is_plain_text(&self.namespace), "namespace", "takes the namespace of the operations, from the WSDL");
         require(
-            self.soap_action.is_empty() || (is_plain_text(&self.soap_action) && !self.soap_action.contains('"')),
+            is_plain_text(&self.wsdl_target),
+            "wsdl_target",
+            "takes the target URI of the WSDL, such as \"urn:omlink\"",
+        );
+        require(
+            self.company.as_ref().is_none_or(|company| is_filled(company)),
+            "company",
+            "is blank: leave it out",
+        );
+        require(
+            is_plain_text(&self.namespace),
+            "namespace",
+            "takes the namespace of the operations, from the WSDL",
+        );
+        require(
+            self.soap_action.is_empty()
+                || (is_plain_text(&self.soap_action) && !self.soap_action.contains('"')),
             "soap_action",
             "takes ASCII without quotes or blanks, from the WSDL",
         );
@@ -166,7 +183,11 @@ impl PrimaConnection {
                 "takes a name of letters, digits, '_', '-' and '.', from the WSDL",
             );
         }
-        require(self.company.is_none() || self.parts.company.is_some(), "parts.company", "is needed with prima.company: the WSDL names it");
+        require(
+            self.company.is_none() || self.parts.company.is_some(),
+            "parts.company",
+            "is needed with prima.company: the WSDL names it",
+        );
         require(
             !self.unknown_order_texts.is_empty(),
             "unknown_order_texts",
@@ -175,12 +196,17 @@ impl PrimaConnection {
         for (index, text) in self.unknown_order_texts.iter().enumerate() {
             let own_words = text.trim_end_matches('*').replace("{order_number}", "");
             require(
-                own_words.chars().filter(|c| c.is_alphabetic()).count() >= 5 && !text.trim_end_matches('*').contains('*'),
+                own_words.chars().filter(|c| c.is_alphabetic()).count() >= 5
+                    && !text.trim_end_matches('*').contains('*'),
                 &format!("unknown_order_texts[{index}]"),
                 "takes at least five letters of Prima's own words, and a '*' only once, at the end: anything looser would take any error for \"unknown\"",
             );
         }
-        require((1..=30).contains(&self.connect_timeout_seconds), "connect_timeout_seconds", "takes 1 to 30");
+        require(
+            (1..=30).contains(&self.connect_timeout_seconds),
+            "connect_timeout_seconds",
+            "takes 1 to 30",
+        );
         problems
     }
 
@@ -190,7 +216,8 @@ impl PrimaConnection {
         if self.company.is_some() { &self.company_operation } else { &self.operation }
     }
 
-    /// Whether `request_error`, answered for `order_number`, is one of the site's ways of saying "unknown order".
+    /// Whether `request_error`, answered for `order_number`, is one of the site's ways of saying
+    /// "unknown order".
     #[must_use]
     pub fn says_unknown_order(&self, request_error: &str, order_number: &str) -> bool {
         let said = comparable(request_error);
@@ -242,16 +269,18 @@ pub(crate) fn is_plain_http_to_public_address(url: &Url) -> bool {
     url.scheme() == "http" && is_public(address)
 }
 
-/// How patient the connector is with Prima, and what the site's Prima can do. Part of the installation document.
+/// How patient the connector is with Prima, and what the site's Prima can do. Part of the
+/// installation document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PrimaManners {
     /// Seconds after which an answer to any request is no longer waited for.
     pub answer_timeout_seconds: u32,
-    /// Seconds after which a request that was sent can no longer have an effect in Prima: its longest execution. An order
-    /// whose `NewOrder` was lost is asked for only after this.
+    /// Seconds after which a request that was sent can no longer have an effect in Prima: its
+    /// longest execution. An order whose `NewOrder` was lost is asked for only after this.
     pub longest_execution_seconds: u32,
-    /// Seconds between the two questions that must both find nothing before a lost `NewOrder` is sent again.
+    /// Seconds between the two questions that must both find nothing before a lost `NewOrder` is
+    /// sent again.
     pub second_question_seconds: u32,
     /// Failures of the transport in a row after which intake closes: firm orders wait as rows.
     pub failures_until_closed: u32,
@@ -297,9 +326,21 @@ impl PrimaManners {
             "longest_execution_seconds",
             "must be greater than answer_timeout_seconds: ask Prima's operator how long a request may run",
         );
-        require((1..=900).contains(&self.second_question_seconds), "second_question_seconds", "takes 1 to 900");
-        require((1..=100).contains(&self.failures_until_closed), "failures_until_closed", "takes 1 to 100");
-        require((1..=3600).contains(&self.probe_interval_seconds), "probe_interval_seconds", "takes 1 to 3600");
+        require(
+            (1..=900).contains(&self.second_question_seconds),
+            "second_question_seconds",
+            "takes 1 to 900",
+        );
+        require(
+            (1..=100).contains(&self.failures_until_closed),
+            "failures_until_closed",
+            "takes 1 to 100",
+        );
+        require(
+            (1..=3600).contains(&self.probe_interval_seconds),
+            "probe_interval_seconds",
+            "takes 1 to 3600",
+        );
         problems.extend(self.characters.problems());
         problems
     }

@@ -23,7 +23,8 @@ pub struct PrimaError {
     pub message: String,
     /// `requestID` of a SOAP fault: what Prima's operator needs to find the request in the WSA log.
     pub request_id: Option<String>,
-    /// Prima answered, in a form that cannot be understood: it is there, and only this answer is no use.
+    /// Prima answered, in a form that cannot be understood: it is there, and only this answer is no
+    /// use.
     pub answered: bool,
 }
 
@@ -31,7 +32,13 @@ impl PrimaError {
     /// An error before anything was sent.
     #[must_use]
     pub fn not_sent(document: &'static str, message: impl Into<String>) -> Self {
-        Self { document, outcome: Outcome::NotSent, message: message.into(), request_id: None, answered: false }
+        Self {
+            document,
+            outcome: Outcome::NotSent,
+            message: message.into(),
+            request_id: None,
+            answered: false,
+        }
     }
 
     /// Prima's own refusal.

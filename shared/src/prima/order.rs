@@ -5,10 +5,12 @@ use rust_decimal::Decimal;
 
 use crate::kit::odd_form::OddForm;
 
-/// A `NewOrder` document. Field names are Prima's attribute names in the case of this language; an empty text is left out.
+/// A `NewOrder` document. Field names are Prima's attribute names in the case of this language; an
+/// empty text is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PrimaOrder {
-    /// `OrderNumber`, and `TPGUID` unless [`PrimaOrder::third_party_id`] says otherwise: chosen by us.
+    /// `OrderNumber`, and `TPGUID` unless [`PrimaOrder::third_party_id`] says otherwise: chosen by
+    /// us.
     pub order_number: String,
     /// `TPGUID`.
     pub third_party_id: String,
@@ -177,14 +179,16 @@ impl PrimaOrderStatus {
     }
 }
 
-/// How far an order has come: its status, and its parcels where the site's `OrderStatus` tells of them (assumed).
+/// How far an order has come: its status, and its parcels where the site's `OrderStatus` tells of
+/// them (assumed).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrimaProgress {
     /// `OrderStatus`.
     pub status: PrimaOrderStatus,
     /// `OrderDespatchData`, one each.
     pub parcels: Vec<PrimaParcel>,
-    /// Why what has left is not known, where the answer says so in a form that cannot be understood.
+    /// Why what has left is not known, where the answer says so in a form that cannot be
+    /// understood.
     pub unclear: Option<String>,
     /// Fields that were done without, because their form is not understood.
     pub odd: Vec<OddForm>,

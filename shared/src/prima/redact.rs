@@ -1,4 +1,5 @@
-//! Takes what belongs to a customer out of Prima's own words, before they go into rows, events and logs.
+//! Takes what belongs to a customer out of Prima's own words, before they go into rows, events and
+//! logs.
 
 use super::order::PrimaOrder;
 use super::soap::LONGEST_LINE;
@@ -13,17 +14,35 @@ pub(crate) fn without_customer(message: &str, order: &PrimaOrder) -> String {
     let mut texts: Vec<&str> = [&order.delivery, &order.invoice]
         .into_iter()
         .flat_map(|party| {
-            let own = [&party.forename, &party.surname, &party.post_code, &party.email, &party.phone, &party.mobile];
+            let own = [
+                &party.forename,
+                &party.surname,
+                &party.post_code,
+                &party.email,
+                &party.phone,
+                &party.mobile,
+            ];
             own.into_iter().chain(&party.address_lines)
         })
-        .chain([&order.delivery_for_attention_of, &order.header.special_instructions, &order.header.shipping_instructions])
+        .chain([
+            &order.delivery_for_attention_of,
+            &order.header.special_instructions,
+            &order.header.shipping_instructions,
+        ])
         .map(|text| text.trim())
         .filter(|text| text.chars().count() >= SHORTEST)
         .collect();
-    // The longest first, so that a name within an address does not leave the rest of the address behind.
+    // The longest first, so that a name within an address does not leave the rest of the address
+    // behind.
     texts.sort_unstable_by_key(|text| std::cmp::Reverse(text.len()));
-    let redacted = texts.iter().fold(message.to_owned(), |message, text| replace_ignoring_case(&message, text));
-    if message.chars().count() < LONGEST_LINE { redacted } else { without_what_was_cut(redacted, &texts) }
+    let redacted = texts
+        .iter()
+        .fold(message.to_owned(), |message, text| replace_ignoring_case(&message, text));
+    if message.chars().count() < LONGEST_LINE {
+        redacted
+    } else {
+        without_what_was_cut(redacted, &texts)
+    }
 }
 
 /// A message that was cut for its length may end with the beginning of a name, or of an address.
@@ -34,9 +53,13 @@ fn without_what_was_cut(message: String, texts: &[&str]) -> String {
         let characters = text.chars().count();
         (SHORTEST..characters).map(|length| text.chars().take(length).collect::<String>())
     });
-    let longest = beginnings.filter(|beginning| end.ends_with(&folded(beginning))).map(|beginning| beginning.chars().count()).max();
+    let longest = beginnings
+        .filter(|beginning| end.ends_with(&folded(beginning)))
+        .map(|beginning| beginning.chars().count())
+        .max();
     let Some(longest) = longest else { return message };
-    let kept: String = message.chars().take(message.chars().count().saturating_sub(longest)).collect();
+    let kept: String =
+        message.chars().take(message.chars().count().saturating_sub(longest)).collect();
     kept + REMOVED
 }
 
@@ -93,13 +116,23 @@ mod tests {
     #[test]
     fn a_name_that_was_cut_with_its_message_goes_too() {
         let blanks = "x".repeat(LONGEST_LINE - 10);
-        assert_eq!(without_customer(&format!("{blanks} ZOË O'NEI"), &order()), format!("{blanks} [customer] [customer]"));
-        assert_eq!(without_customer("he is ZOË O'NEI", &order()), "he is [customer] O'NEI", "what is whole has whole names");
+        assert_eq!(
+            without_customer(&format!("{blanks} ZOË O'NEI"), &order()),
+            format!("{blanks} [customer] [customer]")
+        );
+        assert_eq!(
+            without_customer("he is ZOË O'NEI", &order()),
+            "he is [customer] O'NEI",
+            "what is whole has whole names"
+        );
     }
 
     #[test]
     fn prima_s_own_words_stay() {
-        assert_eq!(without_customer("Invalid product SHIRT on line 1", &order()), "Invalid product SHIRT on line 1");
+        assert_eq!(
+            without_customer("Invalid product SHIRT on line 1", &order()),
+            "Invalid product SHIRT on line 1"
+        );
         assert_eq!(without_customer("", &order()), "");
     }
 }

@@ -17,7 +17,8 @@ pub struct PrimaSku {
 pub struct SkuOverride {
     /// Prima's product: the style.
     pub product: String,
-    /// The matrix codes in Prima's order (colour, size, fit); up to four, none for a product without matrix.
+    /// The matrix codes in Prima's order (colour, size, fit); up to four, none for a product
+    /// without matrix.
     #[serde(default)]
     pub matrix_codes: Vec<String>,
 }

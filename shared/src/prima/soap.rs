@@ -1,5 +1,6 @@
-//! SOAP 1.1 as the Progress `OpenEdge` Web Services Adapter speaks it: one document goes in as a string, one comes back as a
-//! string, in whichever of three message formats the site was deployed with.
+//! SOAP 1.1 as the Progress `OpenEdge` Web Services Adapter speaks it: one document goes in as a
+//! string, one comes back as a string, in whichever of three message formats the site was deployed
+//! with.
 
 use crate::kit::field_error::FieldError;
 use crate::prima::connection::MessageFormat;
@@ -12,7 +13,8 @@ const ENCODING: &str = "http://schemas.xmlsoap.org/soap/encoding/";
 const SCHEMA: &str = "http://www.w3.org/2001/XMLSchema";
 const INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
-/// The number of Progress's message for a service that its operator has disabled: the request was not run.
+/// The number of Progress's message for a service that its operator has disabled: the request was
+/// not run.
 const SERVICE_DISABLED: &str = "(10921)";
 
 /// Characters that are kept of a text of somebody else's.
@@ -40,7 +42,10 @@ pub enum SoapProblem {
 ///
 /// # Errors
 /// One entry for each part with a character that XML does not have.
-pub fn write_call(connection: &PrimaConnection, document: &str) -> Result<Vec<u8>, Vec<FieldError>> {
+pub fn write_call(
+    connection: &PrimaConnection,
+    document: &str,
+) -> Result<Vec<u8>, Vec<FieldError>> {
     let operation = connection.called_operation();
     let encoded = connection.message_format == MessageFormat::RpcEncoded;
     let mut envelope = DocumentWriter::new(connection.encoding);
@@ -68,10 +73,12 @@ pub fn write_call(connection: &PrimaConnection, document: &str) -> Result<Vec<u8
 
 /// In both RPC formats a part stands in no namespace; in document/literal the schema decides.
 fn write_part(envelope: &mut DocumentWriter, connection: &PrimaConnection, part: &str, text: &str) {
-    let qualified = connection.message_format == MessageFormat::DocumentLiteral && connection.qualified_parts;
+    let qualified =
+        connection.message_format == MessageFormat::DocumentLiteral && connection.qualified_parts;
     let name = if qualified { format!("prima:{part}") } else { part.to_owned() };
     let typed = [("xsi:type", "xsd:string")];
-    let attributes = if connection.message_format == MessageFormat::RpcEncoded { &typed[..] } else { &[] };
+    let attributes =
+        if connection.message_format == MessageFormat::RpcEncoded { &typed[..] } else { &[] };
     envelope.open(&name, part, attributes);
     envelope.text(part, text);
     envelope.close(&name);
@@ -83,15 +90,21 @@ pub fn content_type(connection: &PrimaConnection) -> String {
     format!("text/xml; charset={}", xml::declared_name(connection.encoding).to_ascii_lowercase())
 }
 
-/// The response document within an answer. Whatever the format, it is the part that is configured as the result, wherever
-/// in the body it stands.
+/// The response document within an answer. Whatever the format, it is the part that is configured
+/// as the result, wherever in the body it stands.
 ///
 /// # Errors
 /// A fault, or why the answer is none.
-pub fn read_answer(connection: &PrimaConnection, bytes: &[u8], content_type: Option<&str>) -> Result<String, SoapProblem> {
+pub fn read_answer(
+    connection: &PrimaConnection,
+    bytes: &[u8],
+    content_type: Option<&str>,
+) -> Result<String, SoapProblem> {
     let unreadable = |message: String| SoapProblem::Unreadable(message);
-    let text = xml::decode(bytes, content_type).map_err(|problem| unreadable(format!("the answer {problem}")))?;
-    let envelope = xml::read(&text).map_err(|problem| unreadable(format!("the answer {problem}")))?;
+    let text = xml::decode(bytes, content_type)
+        .map_err(|problem| unreadable(format!("the answer {problem}")))?;
+    let envelope =
+        xml::read(&text).map_err(|problem| unreadable(format!("the answer {problem}")))?;
     let body = Some(&envelope)
         .filter(|root| root.is("Envelope"))
         .and_then(|root| root.child("Body"))
@@ -100,11 +113,21 @@ pub fn read_answer(connection: &PrimaConnection, bytes: &[u8], content_type: Opt
         return Err(read_fault(fault));
     }
     let result = &connection.parts.result;
-    let part = body.child(result).or_else(|| body.children.iter().find_map(|wrapper| wrapper.child(result)));
+    let part = body
+        .child(result)
+        .or_else(|| body.children.iter().find_map(|wrapper| wrapper.child(result)));
     let Some(part) = part else {
-        let found: Vec<_> = body.children.iter().flat_map(|wrapper| &wrapper.children).map(|part| part.name.as_str()).take(8).collect();
+        let found: Vec<_> = body
+            .children
+            .iter()
+            .flat_map(|wrapper| &wrapper.children)
+            .map(|part| part.name.as_str())
+            .take(8)
+            .collect();
         let found = one_line(&found.join("', '"));
-        return Err(unreadable(format!("the answer has no part '{result}', but '{found}': see prima.parts.result")));
+        return Err(unreadable(format!(
+            "the answer has no part '{result}', but '{found}': see prima.parts.result"
+        )));
     };
     if part.text.trim().is_empty() {
         return Err(unreadable(format!("the answer's part '{result}' is empty")));
@@ -113,18 +136,23 @@ pub fn read_answer(connection: &PrimaConnection, bytes: &[u8], content_type: Opt
 }
 
 fn read_fault(fault: &Element) -> SoapProblem {
-    let text_of = |element: Option<&Element>| element.map(|element| one_line(&element.text)).filter(|text| !text.is_empty());
+    let text_of = |element: Option<&Element>| {
+        element.map(|element| one_line(&element.text)).filter(|text| !text.is_empty())
+    };
     let summary = text_of(fault.child("faultstring"));
     let detail = fault.child("detail");
     let message = text_of(detail.and_then(|detail| detail.descendant("errorMessage")));
     let request_id = text_of(detail.and_then(|detail| detail.descendant("requestID")));
     let request_id = request_id.map(|id| id.chars().take(LONGEST_ID).collect());
-    let disabled = [&summary, &message].into_iter().flatten().any(|text| text.contains(SERVICE_DISABLED));
-    let message = message.or(summary).unwrap_or_else(|| "a SOAP fault without a message".to_owned());
+    let disabled =
+        [&summary, &message].into_iter().flatten().any(|text| text.contains(SERVICE_DISABLED));
+    let message =
+        message.or(summary).unwrap_or_else(|| "a SOAP fault without a message".to_owned());
     SoapProblem::Fault { message, request_id, disabled }
 }
 
-/// A text of somebody else's, fit for one line of ours: blanks single, at most [`LONGEST_LINE`] characters.
+/// A text of somebody else's, fit for one line of ours: blanks single, at most [`LONGEST_LINE`]
+/// characters.
 #[must_use]
 pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LONGEST_LINE).collect()

@@ -3,7 +3,9 @@
 use jiff::civil::date;
 use rust_decimal::Decimal;
 
-use super::order::{PrimaCharge, PrimaOrder, PrimaOrderHeader, PrimaOrderLine, PrimaParty, PrimaPayment};
+use super::order::{
+    PrimaCharge, PrimaOrder, PrimaOrderHeader, PrimaOrderLine, PrimaParty, PrimaPayment,
+};
 use crate::prima::connection::MessageFormat;
 use crate::prima::connection::NewOrderRequest;
 use crate::prima::connection::PartNames;
@@ -38,7 +40,14 @@ pub(crate) fn order() -> PrimaOrder {
         title: "Ms".into(),
         forename: "Zoë".into(),
         surname: "O'Neill & Sons".into(),
-        address_lines: ["Flat 2".into(), "7 <High> Street".into(), empty_3, empty_4, empty_5, "Kłodzko".into()],
+        address_lines: [
+            "Flat 2".into(),
+            "7 <High> Street".into(),
+            empty_3,
+            empty_4,
+            empty_5,
+            "Kłodzko".into(),
+        ],
         post_code: "AB1 2CD".into(),
         country: "GB".into(),
         email: "zoe@example.com".into(),
@@ -84,7 +93,10 @@ pub(crate) fn order() -> PrimaOrder {
             paid: true,
             season: "AW26".into(),
         },
-        lines: vec![line("SHIRT", ["BLU", "M", "", ""], 1), line("COAT", ["BLK", "12", "REG", "L"], 2)],
+        lines: vec![
+            line("SHIRT", ["BLU", "M", "", ""], 1),
+            line("COAT", ["BLK", "12", "REG", "L"], 2),
+        ],
         charges: vec![PrimaCharge { code: "RM24".into(), value: Decimal::new(395, 2) }],
         payments: vec![PrimaPayment {
             method: "CSH".into(),

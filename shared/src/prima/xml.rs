@@ -1,5 +1,5 @@
-//! XML as both systems' messages need it: decoding by declaration, a small reader without entities, a writer that cannot be
-//! tricked by a customer's name.
+//! XML as both systems' messages need it: decoding by declaration, a small reader without entities,
+//! a writer that cannot be tricked by a customer's name.
 
 use std::borrow::Cow;
 
@@ -21,7 +21,8 @@ const MOST_ELEMENTS: usize = 200_000;
 /// Attributes of one element that are still read.
 const MOST_ATTRIBUTES: usize = 512;
 
-/// Why a document could not be read. Never holds the document's own text, which may be a customer's.
+/// Why a document could not be read. Never holds the document's own text, which may be a
+/// customer's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct XmlProblem(pub String);
@@ -61,10 +62,16 @@ impl Element {
     /// The attribute `name`: as spelt if there, else apart from case, else apart from the prefix.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        let find = |fits: &dyn Fn(&str) -> bool| self.attributes.iter().find(|(key, _)| fits(key)).map(|(_, value)| value.as_str());
-        find(&|key| key == name)
-            .or_else(|| find(&|key| key.eq_ignore_ascii_case(name)))
-            .or_else(|| find(&|key| !key.starts_with("xmlns") && without_prefix(key).eq_ignore_ascii_case(name)))
+        let find = |fits: &dyn Fn(&str) -> bool| {
+            self.attributes.iter().find(|(key, _)| fits(key)).map(|(_, value)| value.as_str())
+        };
+        find(&|key| key == name).or_else(|| find(&|key| key.eq_ignore_ascii_case(name))).or_else(
+            || {
+                find(&|key| {
+                    !key.starts_with("xmlns") && without_prefix(key).eq_ignore_ascii_case(name)
+                })
+            },
+        )
     }
 
     /// The elements directly within that are called `name`.
@@ -81,19 +88,23 @@ impl Element {
     /// The first element at any depth within that is called `name`.
     #[must_use]
     pub fn descendant(&self, name: &str) -> Option<&Element> {
-        self.children.iter().find_map(|child| if child.is(name) { Some(child) } else { child.descendant(name) })
+        self.children
+            .iter()
+            .find_map(|child| if child.is(name) { Some(child) } else { child.descendant(name) })
     }
 }
 
-/// Decodes a document by its byte order mark, else by its own declaration, else by the `charset` of `content_type`, else as
-/// UTF-8. Bytes that are no UTF-8, though nothing says what they are, are taken for ISO-8859-1. As everywhere on the web,
-/// `ISO-8859-1` is read as its superset windows-1252, because services on Windows mean that.
+/// Decodes a document by its byte order mark, else by its own declaration, else by the `charset` of
+/// `content_type`, else as UTF-8. Bytes that are no UTF-8, though nothing says what they are, are
+/// taken for ISO-8859-1. As everywhere on the web, `ISO-8859-1` is read as its superset
+/// windows-1252, because services on Windows mean that.
 ///
 /// # Errors
 /// An encoding that is not known, or bytes that are not what is declared.
 pub fn decode(bytes: &[u8], content_type: Option<&str>) -> Result<String, XmlProblem> {
     let encoding = encoding_of(bytes, content_type)?;
-    let bytes = encoding_rs::Encoding::for_bom(bytes).map_or(bytes, |(_, mark)| bytes.get(mark..).unwrap_or_default());
+    let bytes = encoding_rs::Encoding::for_bom(bytes)
+        .map_or(bytes, |(_, mark)| bytes.get(mark..).unwrap_or_default());
     encoding
         .decode_without_bom_handling_and_without_replacement(bytes)
         .map(Cow::into_owned)
@@ -104,7 +115,10 @@ pub fn decode(bytes: &[u8], content_type: Option<&str>) -> Result<String, XmlPro
 ///
 /// # Errors
 /// It declares one that is not known.
-pub fn encoding_of(bytes: &[u8], content_type: Option<&str>) -> Result<&'static encoding_rs::Encoding, XmlProblem> {
+pub fn encoding_of(
+    bytes: &[u8],
+    content_type: Option<&str>,
+) -> Result<&'static encoding_rs::Encoding, XmlProblem> {
     if let Some((encoding, _)) = encoding_rs::Encoding::for_bom(bytes) {
         return Ok(encoding);
     }
@@ -114,7 +128,11 @@ pub fn encoding_of(bytes: &[u8], content_type: Option<&str>) -> Result<&'static 
             .map(encoding_rs::Encoding::output_encoding)
             .ok_or_else(|| XmlProblem::new("declares an encoding that is not known")),
         // What is cut within a character may be UTF-8 all the same.
-        None if std::str::from_utf8(bytes).map_or_else(|problem| problem.error_len().is_none(), |_| true) => Ok(encoding_rs::UTF_8),
+        None if std::str::from_utf8(bytes)
+            .map_or_else(|problem| problem.error_len().is_none(), |_| true) =>
+        {
+            Ok(encoding_rs::UTF_8)
+        }
         None => Ok(encoding_rs::WINDOWS_1252),
     }
 }
@@ -133,12 +151,14 @@ fn declared_encoding(bytes: &[u8]) -> Option<String> {
 fn charset(content_type: &str) -> Option<String> {
     content_type.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"').to_owned())
+        name.trim()
+            .eq_ignore_ascii_case("charset")
+            .then(|| value.trim().trim_matches('"').to_owned())
     })
 }
 
-/// Reads a document. References other than the five predefined and the numeric ones are refused, and so is a document type:
-/// nothing is ever expanded.
+/// Reads a document. References other than the five predefined and the numeric ones are refused,
+/// and so is a document type: nothing is ever expanded.
 ///
 /// # Errors
 /// Says what is wrong with the document, without quoting its text.
@@ -152,13 +172,17 @@ pub fn read(text: &str) -> Result<Element, XmlProblem> {
         let (Event::Start(start) | Event::Empty(start)) = &event else {
             match event {
                 Event::End(_) => {
-                    let Some(done) = open.pop() else { return Err(XmlProblem::new("closes an element that is not open")) };
+                    let Some(done) = open.pop() else {
+                        return Err(XmlProblem::new("closes an element that is not open"));
+                    };
                     close(done, &mut open, &mut root);
                 }
                 Event::Text(text) => add_text(&mut open, &text.xml10_content())?,
                 Event::CData(text) => add_text(&mut open, &text.xml10_content())?,
                 Event::GeneralRef(reference) => add_text(&mut open, &resolve(&reference)?)?,
-                Event::DocType(_) => return Err(XmlProblem::new("has a document type, which is refused")),
+                Event::DocType(_) => {
+                    return Err(XmlProblem::new("has a document type, which is refused"));
+                }
                 Event::Eof => break,
                 _ => {}
             }
@@ -169,7 +193,9 @@ pub fn read(text: &str) -> Result<Element, XmlProblem> {
             return Err(XmlProblem::new("has more than one root element"));
         }
         if open.len() >= DEEPEST || elements > MOST_ELEMENTS {
-            return Err(XmlProblem::new(format!("has more than {MOST_ELEMENTS} elements, or {DEEPEST} within each other")));
+            return Err(XmlProblem::new(format!(
+                "has more than {MOST_ELEMENTS} elements, or {DEEPEST} within each other"
+            )));
         }
         let element = read_start(start)?;
         match event {
@@ -177,7 +203,11 @@ pub fn read(text: &str) -> Result<Element, XmlProblem> {
             _ => close(element, &mut open, &mut root),
         }
     }
-    if open.is_empty() { root.ok_or_else(|| XmlProblem::new("is empty")) } else { Err(XmlProblem::new("is cut short")) }
+    if open.is_empty() {
+        root.ok_or_else(|| XmlProblem::new("is empty"))
+    } else {
+        Err(XmlProblem::new("is cut short"))
+    }
 }
 
 fn not_well_formed(reader: &Reader<&[u8]>, _problem: &quick_xml::Error) -> XmlProblem {
@@ -223,13 +253,16 @@ fn read_start(start: &BytesStart<'_>) -> Result<Element, XmlProblem> {
     check_name(start.name().as_ref())?;
     let mut element = Element { name: start.name().as_ref().to_owned(), ..Element::default() };
     for attribute in start.attributes() {
-        let attribute = attribute.map_err(|_| XmlProblem::new("has an attribute that is not well-formed"))?;
+        let attribute =
+            attribute.map_err(|_| XmlProblem::new("has an attribute that is not well-formed"))?;
         check_name(attribute.key.as_ref())?;
         let value = attribute
             .normalized_value(XmlVersion::Implicit1_0)
             .map_err(|_| XmlProblem::new("has an attribute with a reference that is refused"))?;
         if element.attributes.len() >= MOST_ATTRIBUTES {
-            return Err(XmlProblem::new(format!("has an element with more than {MOST_ATTRIBUTES} attributes")));
+            return Err(XmlProblem::new(format!(
+                "has an element with more than {MOST_ATTRIBUTES} attributes"
+            )));
         }
         element.attributes.push((attribute.key.as_ref().to_owned(), value.into_owned()));
     }
@@ -250,18 +283,24 @@ pub fn declared_name(encoding: WireEncoding) -> &'static str {
 pub fn encode(document: &str, encoding: WireEncoding) -> Vec<u8> {
     match encoding {
         WireEncoding::Utf8 => document.as_bytes().to_vec(),
-        // The writer left no character above U+00FF; a question mark would be this function's own fault.
-        WireEncoding::Latin1 => document.chars().map(|character| u8::try_from(u32::from(character)).unwrap_or(b'?')).collect(),
+        // The writer left no character above U+00FF; a question mark would be this function's own
+        // fault.
+        WireEncoding::Latin1 => document
+            .chars()
+            .map(|character| u8::try_from(u32::from(character)).unwrap_or(b'?'))
+            .collect(),
     }
 }
 
-/// Escapes `text` for an attribute or an element: markup, line breaks and tabs (which readers would turn into blanks), and
-/// whatever `encoding` does not have.
+/// Escapes `text` for an attribute or an element: markup, line breaks and tabs (which readers would
+/// turn into blanks), and whatever `encoding` does not have.
 ///
 /// # Errors
 /// The code point of a character that XML does not have at all.
 pub fn escape(text: &str, encoding: WireEncoding) -> Result<Cow<'_, str>, u32> {
-    let plain = |character: char| matches!(character, ' '..='~') && !matches!(character, '&' | '<' | '>' | '"' | '\'');
+    let plain = |character: char| {
+        matches!(character, ' '..='~') && !matches!(character, '&' | '<' | '>' | '"' | '\'')
+    };
     if text.chars().all(plain) {
         return Ok(Cow::Borrowed(text));
     }
@@ -277,7 +316,9 @@ pub fn escape(text: &str, encoding: WireEncoding) -> Result<Cow<'_, str>, u32> {
             '\u{FFFE}' | '\u{FFFF}' => return Err(code),
             '\t' | '\n' | '\r' | '\u{7F}'..='\u{9F}' => escaped.push_str(&format!("&#{code};")),
             _ if code < 0x20 => return Err(code),
-            _ if encoding == WireEncoding::Latin1 && code > 0xFF => escaped.push_str(&format!("&#{code};")),
+            _ if encoding == WireEncoding::Latin1 && code > 0xFF => {
+                escaped.push_str(&format!("&#{code};"))
+            }
             _ => escaped.push(character),
         }
     }
@@ -339,7 +380,12 @@ impl DocumentWriter {
         }
     }
 
-    fn start<'a>(&mut self, name: &'a str, label: &str, attributes: &'a [(&'a str, &'a str)]) -> BytesStart<'a> {
+    fn start<'a>(
+        &mut self,
+        name: &'a str,
+        label: &str,
+        attributes: &'a [(&'a str, &'a str)],
+    ) -> BytesStart<'a> {
         let mut start = BytesStart::new(name);
         for (key, value) in attributes {
             let place = if label.is_empty() { (*key).to_owned() } else { format!("{label}.{key}") };
@@ -351,7 +397,10 @@ impl DocumentWriter {
 
     fn escaped<'a>(&mut self, place: &str, text: &'a str) -> Cow<'a, str> {
         escape(text, self.encoding).unwrap_or_else(|code| {
-            self.problems.push(FieldError::new(place, format!("holds the control character U+{code:04X}, which XML cannot carry")));
+            self.problems.push(FieldError::new(
+                place,
+                format!("holds the control character U+{code:04X}, which XML cannot carry"),
+            ));
             Cow::Borrowed("")
         })
     }

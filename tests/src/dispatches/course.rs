@@ -1,5 +1,5 @@
-//! A course of dispatches: a world in which nothing goes wrong but what the course says, and every step is said. The real functions,
-//! virtual time, and a question after each step.
+//! A course of dispatches: a world in which nothing goes wrong but what the course says, and every
+//! step is said. The real functions, virtual time, and a question after each step.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -30,7 +30,8 @@ pub struct Course {
     pub works: std::cell::Cell<bool>,
 }
 
-/// Plays a course with so many orders in Prima, every other one of the marketplace that ships in parts.
+/// Plays a course with so many orders in Prima, every other one of the marketplace that ships in
+/// parts.
 ///
 /// # Panics
 /// If no runtime can be made, or the course panics.
@@ -39,13 +40,18 @@ pub fn play(orders: u64, rules: [DispatchRules; 2], steps: impl AsyncFnOnce(&Cou
     let play: Pin<Box<dyn Future<Output = ()> + '_>> = Box::pin(async {
         let mut world = World::new(1, true, true);
         world.rules = rules.into();
-        let course = Course { world: Rc::new(world), latest: RefCell::default(), works: std::cell::Cell::new(true) };
+        let course = Course {
+            world: Rc::new(world),
+            latest: RefCell::default(),
+            works: std::cell::Cell::new(true),
+        };
         course.world.furnish(orders).await;
         steps(&course).await;
         let violations = course.world.violations.borrow();
         assert!(violations.is_empty(), "{violations:#?}");
     });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     match runtime {
         Ok(runtime) => tokio::task::LocalSet::new().block_on(&runtime, play),
         Err(problem) => panic!("no runtime: {problem}"),
@@ -70,19 +76,41 @@ impl Course {
         self.leave(0..all, but_for_one_piece);
     }
 
-    /// These of the orders, by their places, leave Prima whole; or but for one piece that will not be sent.
+    /// These of the orders, by their places, leave Prima whole; or but for one piece that will not
+    /// be sent.
     pub fn leave(&self, places: std::ops::Range<usize>, but_for_one_piece: bool) {
-        let numbers: Vec<String> = self.world.numbers.borrow().keys().skip(places.start).take(places.len()).cloned().collect();
+        let numbers: Vec<String> = self
+            .world
+            .numbers
+            .borrow()
+            .keys()
+            .skip(places.start)
+            .take(places.len())
+            .cloned()
+            .collect();
         for number in numbers {
             let mut office = self.world.office.borrow_mut();
-            let left = office.orders_by_number(&number).first().map(|order| order.left()).unwrap_or_default();
+            let left = office
+                .orders_by_number(&number)
+                .first()
+                .map(|order| order.left())
+                .unwrap_or_default();
             // One piece alone cannot leave but for one.
-            let is_short = but_for_one_piece && left.iter().map(|(_, pieces)| pieces).sum::<u32>() > 1;
+            let is_short =
+                but_for_one_piece && left.iter().map(|(_, pieces)| pieces).sum::<u32>() > 1;
             let lines = is_short.then(|| {
-                let less = left.iter().enumerate().map(|(place, (line, pieces))| (*line, if place == 0 { pieces - 1 } else { *pieces }));
+                let less = left.iter().enumerate().map(|(place, (line, pieces))| {
+                    (*line, if place == 0 { pieces - 1 } else { *pieces })
+                });
                 less.filter(|(_, pieces)| *pieces > 0).collect()
             });
-            let booking = Booking { carrier: "DPD NEXT DAY".to_owned(), service: String::new(), consignment: None, lines, last: is_short };
+            let booking = Booking {
+                carrier: "DPD NEXT DAY".to_owned(),
+                service: String::new(),
+                consignment: None,
+                lines,
+                last: is_short,
+            };
             drop(office.book(&number, booking, self.world.now()));
         }
     }
@@ -90,8 +118,14 @@ impl Course {
     /// The orders' ids, in the order of [`Course::leave`], with the place of each one's channel.
     #[must_use]
     pub fn orders(&self) -> Vec<(usize, String)> {
-        let place = |channel: &str| CHANNELS.iter().position(|one| *one == channel).unwrap_or_default();
-        self.world.numbers.borrow().values().map(|key| (place(&key.channel), key.order_id.clone())).collect()
+        let place =
+            |channel: &str| CHANNELS.iter().position(|one| *one == channel).unwrap_or_default();
+        self.world
+            .numbers
+            .borrow()
+            .values()
+            .map(|key| (place(&key.channel), key.order_id.clone()))
+            .collect()
     }
 
     /// Prima is asked for an order so often from now on.
@@ -99,7 +133,8 @@ impl Course {
         self.world.interval_minutes.set(minutes);
     }
 
-    /// Mirakl gives no usable answer to an operation about one order, or does again where there is no status.
+    /// Mirakl gives no usable answer to an operation about one order, or does again where there is
+    /// no status.
     pub fn spoils(&self, operation: &'static str, order_id: &str, status: Option<u16>) {
         self.world.spoil(operation, order_id, status);
     }
@@ -134,7 +169,8 @@ impl Course {
         self.world.queue.borrow_mut().lose_all();
     }
 
-    /// As it is deployed: the collector runs now and every minute, messages are worked off meanwhile.
+    /// As it is deployed: the collector runs now and every minute, messages are worked off
+    /// meanwhile.
     pub async fn live(&self, minutes: u64) {
         for _minute in 0..minutes {
             let next = after(self.now(), Duration::from_secs(60));
@@ -158,9 +194,13 @@ impl Course {
             }
         };
         while self.works.get() {
-            let Some(next) = self.world.queue.borrow().next_visible().filter(|at| *at <= end) else { break };
+            let Some(next) = self.world.queue.borrow().next_visible().filter(|at| *at <= end)
+            else {
+                break;
+            };
             sleep_until(next).await;
-            let deliveries = self.world.queue.borrow_mut().receive(self.now(), 10, VISIBILITY, |_| None);
+            let deliveries =
+                self.world.queue.borrow_mut().receive(self.now(), 10, VISIBILITY, |_| None);
             if !deliveries.is_empty() {
                 update(Rc::clone(&self.world), deliveries).await;
             }
@@ -194,14 +234,23 @@ impl Course {
     #[must_use]
     pub fn events(&self, kind: EventKind, about: &str) -> Vec<(Timestamp, Event)> {
         let events = self.world.events.borrow();
-        let is_meant = |event: &Event| event.kind == kind && (event.reason.contains(about) || event.order.as_deref() == Some(about));
+        let is_meant = |event: &Event| {
+            event.kind == kind
+                && (event.reason.contains(about) || event.order.as_deref() == Some(about))
+        };
         events.iter().filter(|(_, event)| is_meant(event)).cloned().collect()
     }
 
     /// Orders that Mirakl has as shipped.
     #[must_use]
     pub fn shipped(&self) -> usize {
-        self.world.shops.borrow().iter().flat_map(|shop| shop.orders()).filter(|order| order.state == State::Shipped).count()
+        self.world
+            .shops
+            .borrow()
+            .iter()
+            .flat_map(|shop| shop.orders())
+            .filter(|order| order.state == State::Shipped)
+            .count()
     }
 
     /// All rows.

@@ -8,6 +8,8 @@ use super::run::run;
 #[must_use]
 pub fn hunt(seeds: u64) -> Hunt {
     let mut hunt = Hunt::default();
-    through_seeds(&mut hunt, 1, seeds, "DISPATCH_SEED", |seed| run(seed, false).violations.into_iter().next());
+    through_seeds(&mut hunt, 1, seeds, "DISPATCH_SEED", |seed| {
+        run(seed, false).violations.into_iter().next()
+    });
     hunt
 }

@@ -23,22 +23,34 @@ const UNANSWERED: u32 = 6;
 pub(super) fn open_ends(world: &World) -> Vec<String> {
     let numbers = world.numbers.borrow();
     let office = world.office.borrow();
-    let is_done = |number: &str| office.orders_by_number(number).iter().all(|order| matches!(order.status(), "Despatched" | "Cancelled"));
-    let rows: BTreeMap<OrderKey, OrderRow> = world.store.rows().into_iter().map(|row| (row.key.clone(), row)).collect();
+    let is_done = |number: &str| {
+        office
+            .orders_by_number(number)
+            .iter()
+            .all(|order| matches!(order.status(), "Despatched" | "Cancelled"))
+    };
+    let rows: BTreeMap<OrderKey, OrderRow> =
+        world.store.rows().into_iter().map(|row| (row.key.clone(), row)).collect();
     let mut open = Vec::new();
     for (number, key) in numbers.iter() {
         let Some(row) = rows.get(key) else { continue };
-        // What becomes of an order whose goods somebody refunded is judged by the simulation of orders.
+        // What becomes of an order whose goods somebody refunded is judged by the simulation of
+        // orders.
         let is_refunded = world.refunded.borrow().get(number).copied().unwrap_or_default();
         let fine = match row.stage {
             _ if is_refunded => true,
             Stage::Shipped | Stage::Cancelled | Stage::Cancelling => true,
-            Stage::Exception => row.exception.as_ref().is_some_and(|exception| exception.told.is_told()),
+            Stage::Exception => {
+                row.exception.as_ref().is_some_and(|exception| exception.told.is_told())
+            }
             // The customer cancelled before the warehouse came to it.
             _ => !is_done(number),
         };
         if !fine {
-            open.push(format!("{number} {key} is {} although Prima is through with it", row.index_state()));
+            open.push(format!(
+                "{number} {key} is {} although Prima is through with it",
+                row.index_state()
+            ));
         }
     }
     open
@@ -50,8 +62,17 @@ pub(super) fn settled_pieces(world: &World) -> u32 {
     let lines = shops.iter().flat_map(|shop| shop.orders()).flat_map(|order| &order.lines);
     lines
         .map(|line| {
-            line.refunds.iter().filter(|refund| refund.reason_code == "OOS").map(|refund| refund.quantity).sum::<u32>()
-                + line.cancelations.iter().filter(|one| one.reason_code == "OOS").map(|one| one.quantity).sum::<u32>()
+            line.refunds
+                .iter()
+                .filter(|refund| refund.reason_code == "OOS")
+                .map(|refund| refund.quantity)
+                .sum::<u32>()
+                + line
+                    .cancelations
+                    .iter()
+                    .filter(|one| one.reason_code == "OOS")
+                    .map(|one| one.quantity)
+                    .sum::<u32>()
         })
         .sum()
 }
@@ -63,28 +84,44 @@ pub(super) fn achieved(world: &World, office: &Installation) -> Achieved {
     for (number, key) in numbers.iter() {
         let index = world.index(&key.channel);
         let Some(made) = office.orders_by_number(number).first().copied() else { continue };
-        let Some(sold) = shops.get(index).and_then(|shop| shop.order(&key.order_id)) else { continue };
+        let Some(sold) = shops.get(index).and_then(|shop| shop.order(&key.order_id)) else {
+            continue;
+        };
         if !matches!(made.status(), "Despatched" | "Cancelled") {
             continue;
         }
         achieved.orders += 1;
-        achieved.settled_orders += usize::from(sold.lines.iter().any(|line| !line.refunds.is_empty() || !line.cancelations.is_empty()));
+        achieved.settled_orders += usize::from(
+            sold.lines.iter().any(|line| !line.refunds.is_empty() || !line.cancelations.is_empty()),
+        );
         // Two parcels of one moment are noticed by one question.
-        let moments: BTreeSet<_> = made.parcels.iter().map(|parcel| parcel.at.as_second()).chain([made.changed_at.as_second()]).collect();
+        let moments: BTreeSet<_> = made
+            .parcels
+            .iter()
+            .map(|parcel| parcel.at.as_second())
+            .chain([made.changed_at.as_second()])
+            .collect();
         achieved.happenings += moments.len();
-        achieved.open_hours += made.changed_at.duration_since(made.entered_at).as_secs_f64() / 3600.0;
+        achieved.open_hours +=
+            made.changed_at.duration_since(made.entered_at).as_secs_f64() / 3600.0;
         if index == 0 {
             achieved.shipped_whole += usize::from(sold.shipped_date.is_some());
             let last = made.parcels.iter().map(|parcel| parcel.at).max();
             // Short orders are settled first: from when Prima had no more to send.
-            achieved
-                .seconds_to_tell
-                .extend(sold.shipped_date.zip(last.max(Some(made.changed_at))).map(|(told, left)| told.duration_since(left).as_secs_f64()));
+            achieved.seconds_to_tell.extend(
+                sold.shipped_date
+                    .zip(last.max(Some(made.changed_at)))
+                    .map(|(told, left)| told.duration_since(left).as_secs_f64()),
+            );
         } else {
             achieved.shipments += sold.shipments.len();
             for shipment in &sold.shipments {
-                let parcel = made.parcels.iter().find(|parcel| shipment.invoice_reference.as_ref() == Some(&parcel.dispatch_number));
-                achieved.seconds_to_tell.extend(parcel.map(|parcel| shipment.created.duration_since(parcel.at).as_secs_f64()));
+                let parcel = made.parcels.iter().find(|parcel| {
+                    shipment.invoice_reference.as_ref() == Some(&parcel.dispatch_number)
+                });
+                achieved.seconds_to_tell.extend(
+                    parcel.map(|parcel| shipment.created.duration_since(parcel.at).as_secs_f64()),
+                );
             }
         }
     }
@@ -94,15 +131,27 @@ pub(super) fn achieved(world: &World, office: &Installation) -> Achieved {
 /// What can be said at the end.
 pub(super) fn close(world: &World) {
     let mut wrong = Vec::new();
-    let rows: BTreeMap<OrderKey, OrderRow> = world.store.rows().into_iter().map(|row| (row.key.clone(), row)).collect();
+    let rows: BTreeMap<OrderKey, OrderRow> =
+        world.store.rows().into_iter().map(|row| (row.key.clone(), row)).collect();
     {
-        let (office, numbers, shops) = (world.office.borrow(), world.numbers.borrow(), world.shops.borrow());
+        let (office, numbers, shops) =
+            (world.office.borrow(), world.numbers.borrow(), world.shops.borrow());
         for (number, key) in numbers.iter() {
             let index = world.index(&key.channel);
             let Some(made) = office.orders_by_number(number).first().copied() else { continue };
-            let Some(sold) = shops.get(index).and_then(|shop| shop.order(&key.order_id)) else { continue };
+            let Some(sold) = shops.get(index).and_then(|shop| shop.order(&key.order_id)) else {
+                continue;
+            };
             let Some(row) = rows.get(key) else { continue };
-            let case = Case { world, number, index, made, sold, row, meddled: world.meddled.borrow().contains(number) };
+            let case = Case {
+                world,
+                number,
+                index,
+                made,
+                sold,
+                row,
+                meddled: world.meddled.borrow().contains(number),
+            };
             case.judge(&mut wrong);
         }
     }
@@ -116,7 +165,8 @@ pub(super) fn close(world: &World) {
         if event.kind == EventKind::UnknownValue && !told.insert(event.reason.clone()) {
             wrong.push(format!("told again: {}", event.reason));
         }
-        if event.kind == EventKind::PrimaIntakeClosed && event.reason.contains("response document") {
+        if event.kind == EventKind::PrimaIntakeClosed && event.reason.contains("response document")
+        {
             wrong.push(format!("an answer counts as silence: {}", event.reason));
         }
     }
@@ -131,20 +181,26 @@ fn unsaid_refusals(world: &World) -> Vec<String> {
     let refusals = world.refusals.borrow();
     let mut wrong = Vec::new();
     for refusal in refusals.iter() {
-        let (Some(first), until) = (refusal.first, refusal.until.unwrap_or(Timestamp::MAX)) else { continue };
+        let (Some(first), until) = (refusal.first, refusal.until.unwrap_or(Timestamp::MAX)) else {
+            continue;
+        };
         let (channel, operation) = (CHANNELS[refusal.channel], refusal.operation);
         let is_of_it = |event: &Event| {
-            event.kind == EventKind::KeyRefused && event.channel.as_deref() == Some(channel) && event.reason.contains(operation)
+            event.kind == EventKind::KeyRefused
+                && event.channel.as_deref() == Some(channel)
+                && event.reason.contains(operation)
         };
-        let told: Vec<Timestamp> = events.iter().filter(|(_, event)| is_of_it(event)).map(|(at, _)| *at).collect();
-        let within = told.iter().filter(|at| (first..=after(until, TOLD_WITHIN)).contains(*at)).count();
+        let told: Vec<Timestamp> =
+            events.iter().filter(|(_, event)| is_of_it(event)).map(|(at, _)| *at).collect();
+        let within =
+            told.iter().filter(|at| (first..=after(until, TOLD_WITHIN)).contains(*at)).count();
         if until.duration_since(first) > TOLD_WITHIN.try_into().unwrap_or_default()
             && !told.iter().any(|at| *at <= after(first, TOLD_WITHIN))
         {
             wrong.push(format!("{operation} was refused to {channel} from {first} until {until}, and nobody was told in time: {told:?}"));
         }
-        // A run that dies, or loses the bus's answer, may say it once more: of 402 seeds one sees five. Who tells with every try says it
-        // dozens of times.
+        // A run that dies, or loses the bus's answer, may say it once more: of 402 seeds one sees
+        // five. Who tells with every try says it dozens of times.
         if within > 6 {
             wrong.push(format!("that {operation} is refused to {channel} was told {within} times"));
         }
@@ -152,8 +208,8 @@ fn unsaid_refusals(world: &World) -> Vec<String> {
     wrong
 }
 
-/// Messages of one order in the queue at once: the one that counts, and what came of dying runs, lost answers, a second parcel. Of 402 seeds
-/// three see six; a copy for every look makes dozens.
+/// Messages of one order in the queue at once: the one that counts, and what came of dying runs,
+/// lost answers, a second parcel. Of 402 seeds three see six; a copy for every look makes dozens.
 const MOST_OF_ONE: usize = 8;
 /// A refusal is told within this, whatever else goes wrong.
 const TOLD_WITHIN: Duration = Duration::from_secs(3600);
@@ -172,7 +228,9 @@ struct Case<'c> {
 
 impl Case<'_> {
     fn judge(&self, wrong: &mut Vec<String>) {
-        let mut say = |what: String| wrong.push(format!("{} ({}): {what}", self.number, self.row.index_state()));
+        let mut say = |what: String| {
+            wrong.push(format!("{} ({}): {what}", self.number, self.row.index_state()))
+        };
         self.never(&mut say);
         if self.meddled {
             return;
@@ -199,12 +257,16 @@ impl Case<'_> {
         self.settled(&mut say);
     }
 
-    /// The operator's refunds took a piece or a line; or all refunds together, ours among them, gave back all that was paid for the goods.
+    /// The operator's refunds took a piece or a line; or all refunds together, ours among them,
+    /// gave back all that was paid for the goods.
     fn is_refunded(&self) -> bool {
         let paid = self.world.paid.borrow();
-        let is_given_back = |line: &OrderLine| paid.get(&line.order_line_id).is_some_and(|paid| Back::of(line).goods >= paid.goods);
+        let is_given_back = |line: &OrderLine| {
+            paid.get(&line.order_line_id).is_some_and(|paid| Back::of(line).goods >= paid.goods)
+        };
         self.world.refunded.borrow().get(self.number).copied().unwrap_or_default()
-            || (self.world.refunded.borrow().contains_key(self.number) && self.sold.lines.iter().all(is_given_back))
+            || (self.world.refunded.borrow().contains_key(self.number)
+                && self.sold.lines.iter().all(is_given_back))
     }
 
     /// What may never have happened, whatever went on.
@@ -215,10 +277,10 @@ impl Case<'_> {
         let known = |number: Option<&String>| {
             let number = number.map(String::as_str).unwrap_or_default();
             // A number that came later replaces none.
-            self.made
-                .parcels
-                .iter()
-                .any(|parcel| parcel.consignment == number || (number.is_empty() && parcel.consignment.starts_with("LATE")))
+            self.made.parcels.iter().any(|parcel| {
+                parcel.consignment == number
+                    || (number.is_empty() && parcel.consignment.starts_with("LATE"))
+            })
         };
         if let Some(tracking) = &self.sold.tracking
             && !known(tracking.tracking_number.as_ref())
@@ -226,13 +288,18 @@ impl Case<'_> {
             say(format!("its number {:?} is none of Prima's", tracking.tracking_number));
         }
         for shipment in &self.sold.shipments {
-            let of_parcel = self.made.parcels.iter().any(|parcel| Some(&parcel.dispatch_number) == shipment.invoice_reference.as_ref());
+            let of_parcel =
+                self.made.parcels.iter().any(|parcel| {
+                    Some(&parcel.dispatch_number) == shipment.invoice_reference.as_ref()
+                });
             if !of_parcel || !known(shipment.tracking.tracking_number.as_ref()) {
                 say(format!("a shipment that Prima never booked: {shipment:?}"));
             }
         }
         for parcel in &self.made.parcels {
-            let told = self.sold.shipments.iter().filter(|shipment| shipment.invoice_reference.as_ref() == Some(&parcel.dispatch_number));
+            let told = self.sold.shipments.iter().filter(|shipment| {
+                shipment.invoice_reference.as_ref() == Some(&parcel.dispatch_number)
+            });
             let told = told.count();
             if told > 1 {
                 say(format!("parcel {} was told {told} times", parcel.dispatch_number));
@@ -240,11 +307,24 @@ impl Case<'_> {
         }
         for line in &self.sold.lines {
             let gone: u32 = self.gone(&line.order_line_id);
-            let settled = line.refunds.iter().filter(|refund| refund.reason_code == "OOS").map(|refund| refund.quantity).sum::<u32>()
-                + line.cancelations.iter().filter(|one| one.reason_code == "OOS").map(|one| one.quantity).sum::<u32>();
+            let settled = line
+                .refunds
+                .iter()
+                .filter(|refund| refund.reason_code == "OOS")
+                .map(|refund| refund.quantity)
+                .sum::<u32>()
+                + line
+                    .cancelations
+                    .iter()
+                    .filter(|one| one.reason_code == "OOS")
+                    .map(|one| one.quantity)
+                    .sum::<u32>();
             let ordered = line.ordered_quantity();
             if settled > ordered.saturating_sub(gone) {
-                say(format!("{settled} pieces of {} were settled, {gone} of {ordered} had left", line.order_line_id));
+                say(format!(
+                    "{settled} pieces of {} were settled, {gone} of {ordered} had left",
+                    line.order_line_id
+                ));
             }
             self.money(line, say);
         }
@@ -254,17 +334,29 @@ impl Case<'_> {
     fn money(&self, line: &OrderLine, say: &mut impl FnMut(String)) {
         let Some(paid) = self.world.paid.borrow().get(&line.order_line_id).copied() else { return };
         let back = Back::of(line);
-        if back.goods > paid.goods || back.shipping > paid.shipping || back.taxes > paid.taxes || back.shipping_taxes > paid.shipping_taxes
+        if back.goods > paid.goods
+            || back.shipping > paid.shipping
+            || back.taxes > paid.taxes
+            || back.shipping_taxes > paid.shipping_taxes
         {
-            say(format!("of {} more was given back than was paid: {back:?} of {paid:?}", line.order_line_id));
+            say(format!(
+                "of {} more was given back than was paid: {back:?} of {paid:?}",
+                line.order_line_id
+            ));
         }
-        // Pieces that the operator refunded are not refunded by us as well, unless both were under way at once.
-        let (ordered, missing) = (line.ordered_quantity(), line.ordered_quantity() - self.gone(&line.order_line_id));
+        // Pieces that the operator refunded are not refunded by us as well, unless both were under
+        // way at once.
+        let (ordered, missing) =
+            (line.ordered_quantity(), line.ordered_quantity() - self.gone(&line.order_line_id));
         let ours = |refund: &&Refund| refund.reason_code == "OOS";
         for refund in line.refunds.iter().filter(ours) {
-            let earlier = line.refunds.iter().filter(|other| !ours(other) && other.created < before(refund.created, AT_ONCE));
+            let earlier = line
+                .refunds
+                .iter()
+                .filter(|other| !ours(other) && other.created < before(refund.created, AT_ONCE));
             let by_others = earlier.map(|other| other.quantity).sum::<u32>().min(missing);
-            let due = paid.goods * Decimal::from(missing - by_others) / Decimal::from(ordered.max(1));
+            let due =
+                paid.goods * Decimal::from(missing - by_others) / Decimal::from(ordered.max(1));
             let by_us: Decimal = line.refunds.iter().filter(ours).map(|refund| refund.amount).sum();
             if by_us > due + Decimal::new(1, 2) * Decimal::from(ordered) {
                 say(format!(
@@ -275,34 +367,51 @@ impl Case<'_> {
         }
     }
 
-    /// The nearing deadline of an order that was not shipped then was told, whatever stood in the way.
+    /// The nearing deadline of an order that was not shipped then was told, whatever stood in the
+    /// way.
     fn warned(&self, say: &mut impl FnMut(String)) {
-        let warn_at = before(self.sold.shipping_deadline, self.world.rules[self.index].warn_before());
+        let warn_at =
+            before(self.sold.shipping_deadline, self.world.rules[self.index].warn_before());
         let by = after(warn_at, WARNED_WITHIN);
         // What was settled whole stays as it is in Mirakl; that it was settled is judged elsewhere.
-        if matches!(self.row.stage, Stage::Shipped | Stage::Cancelled | Stage::Cancelling) && self.row.since <= by {
+        if matches!(self.row.stage, Stage::Shipped | Stage::Cancelled | Stage::Cancelling)
+            && self.row.since <= by
+        {
             return;
         }
         // What became of an order whose goods somebody refunded is the orders' flow's.
         if self.is_refunded() {
             return;
         }
-        let is_open_then = self.sold.shipped_date.is_none_or(|at| at > by) && self.sold.state == State::Shipping;
-        if self.world.now() < by || !(is_open_then || self.sold.shipped_date.is_some_and(|at| at > by)) {
+        let is_open_then =
+            self.sold.shipped_date.is_none_or(|at| at > by) && self.sold.state == State::Shipping;
+        if self.world.now() < by
+            || !(is_open_then || self.sold.shipped_date.is_some_and(|at| at > by))
+        {
             return;
         }
         let events = self.world.events.borrow();
         let order_id = Some(self.row.key.order_id.as_str());
-        let mut warnings =
-            events.iter().filter(|(_, event)| event.kind == EventKind::ShipByDeadlineNear && event.order.as_deref() == order_id);
+        let mut warnings = events.iter().filter(|(_, event)| {
+            event.kind == EventKind::ShipByDeadlineNear && event.order.as_deref() == order_id
+        });
         if !warnings.any(|(at, _)| *at <= by) {
-            say(format!("its deadline {} was near, and nobody was told", self.sold.shipping_deadline));
+            say(format!(
+                "its deadline {} was near, and nobody was told",
+                self.sold.shipping_deadline
+            ));
         }
     }
 
     /// Pieces of a line that have left.
     fn gone(&self, order_line_id: &str) -> u32 {
-        let number = self.made.order.lines.iter().find(|line| line.reference == order_line_id).map(|line| line.number);
+        let number = self
+            .made
+            .order
+            .lines
+            .iter()
+            .find(|line| line.reference == order_line_id)
+            .map(|line| line.number);
         let lines = self.made.parcels.iter().flat_map(|parcel| &parcel.lines);
         lines.filter(|(line, _)| Some(*line) == number).map(|(_, pieces)| pieces).sum()
     }
@@ -310,13 +419,19 @@ impl Case<'_> {
     /// An exception has a cause, and was told.
     fn exception(&self, say: &mut impl FnMut(String)) {
         let Some(exception) = &self.row.exception else { return };
-        let short = self.made.order.lines.iter().any(|line| self.gone(&line.reference) < line.quantity);
+        let short =
+            self.made.order.lines.iter().any(|line| self.gone(&line.reference) < line.quantity);
         let by_rule = self.world.rules[self.index].short_lines != ShortLines::Exception;
         let justified = match exception.kind {
             ExceptionKind::ShortShipment => short && !by_rule && !self.made.parcels.is_empty(),
             // It came about that so many of its questions went wrong.
             ExceptionKind::DispatchUnclear => {
-                let unanswered = self.world.unanswered.borrow().get(self.number).is_some_and(|count| *count >= UNANSWERED);
+                let unanswered = self
+                    .world
+                    .unanswered
+                    .borrow()
+                    .get(self.number)
+                    .is_some_and(|count| *count >= UNANSWERED);
                 unanswered || self.world.is_unclear(&self.row.key.order_id)
             }
             ExceptionKind::DispatchUnanswered => {
@@ -327,21 +442,36 @@ impl Case<'_> {
             _ => false,
         };
         let is_refunded = self.is_refunded();
-        let justified = justified || (is_refunded && !exception.reason.contains("could not be refunded"));
+        let justified =
+            justified || (is_refunded && !exception.reason.contains("could not be refunded"));
         if !justified {
-            say(format!("is an exception without cause: {}: {}", exception.kind.name(), exception.reason));
+            say(format!(
+                "is an exception without cause: {}: {}",
+                exception.kind.name(),
+                exception.reason
+            ));
         }
         if is_refunded && !exception.kind.is_of_dispatch() {
             // Told by the flow of orders, which does not run here.
             return;
         }
         let queue = self.world.queue.borrow();
-        let of_order =
-            queue.exceptions.values().filter(|shown| shown.channel == self.row.key.channel && shown.order == self.row.key.order_id).count();
+        let of_order = queue
+            .exceptions
+            .values()
+            .filter(|shown| {
+                shown.channel == self.row.key.channel && shown.order == self.row.key.order_id
+            })
+            .count();
         let events = self.world.events.borrow();
-        let told = events.iter().filter(|(_, event)| event.order.as_deref() == Some(self.row.key.order_id.as_str())).count();
+        let told = events
+            .iter()
+            .filter(|(_, event)| event.order.as_deref() == Some(self.row.key.order_id.as_str()))
+            .count();
         if exception.first_seen < told_by(self.world.now()) && (of_order == 0 || told == 0) {
-            say(format!("is an exception that nobody was told of ({of_order} messages, {told} events)"));
+            say(format!(
+                "is an exception that nobody was told of ({of_order} messages, {told} events)"
+            ));
         }
     }
 
@@ -350,7 +480,10 @@ impl Case<'_> {
         if self.made.parcels.is_empty() {
             return;
         }
-        let is_shipped = matches!(self.sold.state, State::Shipped | State::ToCollect | State::Received | State::Closed);
+        let is_shipped = matches!(
+            self.sold.state,
+            State::Shipped | State::ToCollect | State::Received | State::Closed
+        );
         if self.index == 0 {
             if !is_shipped {
                 say(format!("left Prima and is {} in Mirakl", self.sold.state.code()));
@@ -358,7 +491,9 @@ impl Case<'_> {
             return;
         }
         for parcel in &self.made.parcels {
-            if !self.sold.shipments.iter().any(|shipment| shipment.invoice_reference.as_ref() == Some(&parcel.dispatch_number)) {
+            if !self.sold.shipments.iter().any(|shipment| {
+                shipment.invoice_reference.as_ref() == Some(&parcel.dispatch_number)
+            }) {
                 say(format!("parcel {} was never told", parcel.dispatch_number));
             }
         }
@@ -367,13 +502,18 @@ impl Case<'_> {
     /// What will not leave is settled: its money was given back, whoever did.
     fn settled(&self, say: &mut impl FnMut(String)) {
         for line in &self.sold.lines {
-            let Some(paid) = self.world.paid.borrow().get(&line.order_line_id).copied() else { continue };
+            let Some(paid) = self.world.paid.borrow().get(&line.order_line_id).copied() else {
+                continue;
+            };
             let (ordered, gone) = (line.ordered_quantity(), self.gone(&line.order_line_id));
             let missing = Decimal::from(ordered.saturating_sub(gone));
             let due = paid.goods * missing / Decimal::from(ordered.max(1));
             let back = Back::of(line).goods;
             if back + Decimal::new(1, 2) * missing < due {
-                say(format!("{missing} pieces of {} did not leave, and {back} of {due} was given back", line.order_line_id));
+                say(format!(
+                    "{missing} pieces of {} did not leave, and {back} of {due} was given back",
+                    line.order_line_id
+                ));
             }
         }
     }

@@ -12,7 +12,9 @@ use shared::mirakl::order::Tax;
 use shared::mirakl::shipping::How;
 use shared::mirakl::shipping::NewShipment;
 use shared::mirakl::shipping::Tracking;
-use shared::mirakl::shipping::{MiraklShipping, SettledEntry, SettlementRequest, Shipment, ShipmentAnswer, ShipmentTracking};
+use shared::mirakl::shipping::{
+    MiraklShipping, SettledEntry, SettlementRequest, Shipment, ShipmentAnswer, ShipmentTracking,
+};
 use shared::mirakl::shipping_requirements::{Platform, RegisteredCarrier, ShippingType};
 use shared::mirakl::{MiraklError, Order, Outcome};
 use shared::prima::assumed::{ReadParcels, read_parcels};
@@ -63,7 +65,8 @@ impl Port {
         about: &str,
         effect: impl Fn(&World) -> Result<T, MiraklError> + 'static,
     ) -> Result<T, MiraklError> {
-        let call = self.begin(Kind::Change(operation), (self.channel, about), || about.to_owned()).await;
+        let call =
+            self.begin(Kind::Change(operation), (self.channel, about), || about.to_owned()).await;
         if !call.is_answered() {
             self.world().got_no_answer(about);
         }
@@ -71,7 +74,10 @@ impl Port {
             return Err(match call.dice.between(0, 2) {
                 0 => MiraklError::not_sent(operation, "no connection"),
                 1 => MiraklError::refused(operation, 429, None, "Too Many Requests"),
-                _ => MiraklError { status: Some(503), ..MiraklError::unknown(operation, "Service Unavailable") },
+                _ => MiraklError {
+                    status: Some(503),
+                    ..MiraklError::unknown(operation, "Service Unavailable")
+                },
             });
         }
         if call.fate == Fate::Late {
@@ -104,15 +110,28 @@ impl Port {
     fn hear(&self, problem: Option<&MiraklError>, operations: &[&'static str]) {
         let Some(problem) = problem else { return };
         let operation = operations.iter().find(|operation| **operation == problem.operation);
-        if let Some(operation) = operation.filter(|operation| self.world().is_refused(self.channel, operation)) {
-            self.invocation.notes.borrow_mut().push(Heard { channel: self.channel, operation, at: self.world().now() });
+        if let Some(operation) =
+            operation.filter(|operation| self.world().is_refused(self.channel, operation))
+        {
+            self.invocation.notes.borrow_mut().push(Heard {
+                channel: self.channel,
+                operation,
+                at: self.world().now(),
+            });
         }
     }
 
-    async fn question<T>(&self, operation: &'static str, about: &str, answer: impl FnOnce(&World) -> T) -> Result<T, MiraklError> {
-        let call = self.begin(Kind::Question(operation), (self.channel, about), || about.to_owned()).await;
+    async fn question<T>(
+        &self,
+        operation: &'static str,
+        about: &str,
+        answer: impl FnOnce(&World) -> T,
+    ) -> Result<T, MiraklError> {
+        let call =
+            self.begin(Kind::Question(operation), (self.channel, about), || about.to_owned()).await;
         // What the marketplace demands is three calls of one question.
-        let operations: &[&'static str] = if operation == "PC01" { &["PC01", "SH21", "SH12"] } else { &[operation] };
+        let operations: &[&'static str] =
+            if operation == "PC01" { &["PC01", "SH21", "SH12"] } else { &[operation] };
         let answer = match self.world().no_answer(self.channel, operations, about) {
             Some(problem) => Err(problem),
             None if call.is_answered() => Ok(answer(self.world())),
@@ -134,13 +153,20 @@ impl World {
     /// What nobody could know of is told.
     fn refuse_unclear(&self, operation: &str, order_id: &str) {
         if self.is_unclear(order_id) {
-            self.violate(format!("{operation} tells {order_id}, and no answer of Prima's said what has left of it"));
+            self.violate(format!(
+                "{operation} tells {order_id}, and no answer of Prima's said what has left of it"
+            ));
         }
     }
 }
 
 fn refused(operation: &'static str, refusal: &marketplace::Refusal) -> MiraklError {
-    MiraklError::refused(operation, refusal.status, Some(refusal.code).filter(|code| !code.is_empty()), refusal.message.clone())
+    MiraklError::refused(
+        operation,
+        refusal.status,
+        Some(refusal.code).filter(|code| !code.is_empty()),
+        refusal.message.clone(),
+    )
 }
 
 fn told(tracking: &Tracking) -> marketplace::Tracking {
@@ -165,7 +191,11 @@ impl MiraklShipping for Port {
                         standard_code: carrier.standard_code.clone(),
                         tracking_url: carrier.tracking_url.clone(),
                     };
-                    let kind = |code: &String| ShippingType { code: code.clone(), label: code.clone(), mandatory_tracking: true };
+                    let kind = |code: &String| ShippingType {
+                        code: code.clone(),
+                        label: code.clone(),
+                        mandatory_tracking: true,
+                    };
                     Platform {
                         read_at: now,
                         multi_shipment: index == 1,
@@ -188,7 +218,9 @@ impl MiraklShipping for Port {
     async fn set_tracking(&self, order_id: &str, tracking: &Tracking) -> Result<(), MiraklError> {
         let (index, id, tracking) = (self.channel, order_id.to_owned(), told(tracking));
         self.change("OR23", order_id, move |world| {
-            let done = world.shop(index, |shop, now| shop.set_tracking(SHOPS[index], &id, tracking.clone(), now));
+            let done = world.shop(index, |shop, now| {
+                shop.set_tracking(SHOPS[index], &id, tracking.clone(), now)
+            });
             done.unwrap_or(Ok(())).map_err(|refusal| refused("OR23", &refusal))
         })
         .await
@@ -208,7 +240,8 @@ impl MiraklShipping for Port {
         let index = self.channel;
         self.question("ST11", order_id, |world| {
             let listed = world.shop(index, |shop, _| {
-                let shipments = shop.order(order_id).map(|order| order.shipments.clone()).unwrap_or_default();
+                let shipments =
+                    shop.order(order_id).map(|order| order.shipments.clone()).unwrap_or_default();
                 let shown = shipments.into_iter().map(|shipment| Shipment {
                     id: shipment.id,
                     order_id: Some(order_id.to_owned()),
@@ -229,32 +262,49 @@ impl MiraklShipping for Port {
 
     async fn create_shipment(&self, shipment: &NewShipment) -> Result<ShipmentAnswer, MiraklError> {
         let (index, wanted) = (self.channel, shipment.clone());
-        self.change("ST01", &format!("{} {}", shipment.order_id, shipment.reference), move |world| {
-            world.refuse_unclear("ST01", &wanted.order_id);
-            let made = world.shop(index, |shop, now| {
-                let shipment = marketplace::NewShipment {
-                    lines: wanted.lines.iter().map(|line| (line.order_line_id.clone(), line.quantity)).collect(),
-                    tracking: told(&wanted.tracking),
-                    invoice_reference: Some(wanted.reference.clone()),
-                    shipped: true,
-                };
-                shop.create_shipment(SHOPS[index], &wanted.order_id, shipment, now)
-            });
-            Ok(match made {
-                Some(Ok(made)) => ShipmentAnswer::Created(made.id),
-                Some(Err(message)) => ShipmentAnswer::Refused(message),
-                None => ShipmentAnswer::Refused("no such shop".to_owned()),
-            })
-        })
+        self.change(
+            "ST01",
+            &format!("{} {}", shipment.order_id, shipment.reference),
+            move |world| {
+                world.refuse_unclear("ST01", &wanted.order_id);
+                let made = world.shop(index, |shop, now| {
+                    let shipment = marketplace::NewShipment {
+                        lines: wanted
+                            .lines
+                            .iter()
+                            .map(|line| (line.order_line_id.clone(), line.quantity))
+                            .collect(),
+                        tracking: told(&wanted.tracking),
+                        invoice_reference: Some(wanted.reference.clone()),
+                        shipped: true,
+                    };
+                    shop.create_shipment(SHOPS[index], &wanted.order_id, shipment, now)
+                });
+                Ok(match made {
+                    Some(Ok(made)) => ShipmentAnswer::Created(made.id),
+                    Some(Err(message)) => ShipmentAnswer::Refused(message),
+                    None => ShipmentAnswer::Refused("no such shop".to_owned()),
+                })
+            },
+        )
         .await
     }
 
     async fn settle(&self, request: &SettlementRequest) -> Result<Vec<SettledEntry>, MiraklError> {
         let (index, request) = (self.channel, request.clone());
         let about = request.order_id.clone();
-        let refunded = request.lines.first().filter(|_| request.how == How::Refund).map(|line| line.order_line_id.clone());
+        let refunded = request
+            .lines
+            .first()
+            .filter(|_| request.how == How::Refund)
+            .map(|line| line.order_line_id.clone());
         let settle = move |world: &World| {
-            let taxes = |taxes: &[Tax]| taxes.iter().map(|tax| (tax.code.clone().unwrap_or_default(), tax.amount.0)).collect();
+            let taxes = |taxes: &[Tax]| {
+                taxes
+                    .iter()
+                    .map(|tax| (tax.code.clone().unwrap_or_default(), tax.amount.0))
+                    .collect()
+            };
             let lines: Vec<marketplace::LineSettlement> = request
                 .lines
                 .iter()
@@ -276,17 +326,22 @@ impl MiraklShipping for Port {
                     made.map(|made| made.into_iter().map(|refund| refund.id).collect())
                 }
             });
-            let ids = done.unwrap_or(Ok(Vec::new())).map_err(|refusal| refused(request.how.operation(), &refusal))?;
+            let ids = done
+                .unwrap_or(Ok(Vec::new()))
+                .map_err(|refusal| refused(request.how.operation(), &refusal))?;
             let named = |(line, id): (&marketplace::LineSettlement, String)| SettledEntry {
                 order_line_id: line.order_line_id.clone(),
                 entry_id: Some(id),
             };
             Ok(lines.iter().zip(ids).map(named).collect())
         };
-        let operation = if refunded.is_some() { How::Refund.operation() } else { How::Cancel.operation() };
+        let operation =
+            if refunded.is_some() { How::Refund.operation() } else { How::Cancel.operation() };
         let settled = self.change(operation, &about, settle).await;
         // Nobody knows yet what came of it, and customer care refunds something of the same line.
-        if let (Some(line), Err(MiraklError { outcome: Outcome::Unknown, .. })) = (refunded, &settled) {
+        if let (Some(line), Err(MiraklError { outcome: Outcome::Unknown, .. })) =
+            (refunded, &settled)
+        {
             tokio::task::spawn_local(care_at_once(Rc::clone(self.world()), about, line));
         }
         settled
@@ -294,7 +349,10 @@ impl MiraklShipping for Port {
 }
 
 impl PrimaDispatches for Port {
-    async fn order_progress(&self, order_number: &str) -> Result<Option<PrimaProgress>, PrimaError> {
+    async fn order_progress(
+        &self,
+        order_number: &str,
+    ) -> Result<Option<PrimaProgress>, PrimaError> {
         let call = self.begin(Kind::Ask, order_number, || order_number.to_owned()).await;
         let now = self.world().now();
         let answer = self.world().office.borrow_mut().order_status(order_number, now);
@@ -319,7 +377,11 @@ impl PrimaDispatches for Port {
 
 /// Prima's answer, in its own form or in another.
 fn document(answer: &OrderStatusAnswer, odd: Option<Odd>) -> String {
-    let status = if odd == Some(Odd::Status) { String::new() } else { format!(r#" OrderStatus="{}""#, answer.status) };
+    let status = if odd == Some(Odd::Status) {
+        String::new()
+    } else {
+        format!(r#" OrderStatus="{}""#, answer.status)
+    };
     let line_name = if odd == Some(Odd::Name) { "DespatchedLine" } else { "DespatchLineData" };
     let mut text = format!(r#"<Response RequestStatus="OK"><Data{status}>"#);
     for parcel in &answer.parcels {
@@ -366,7 +428,11 @@ impl Book for Port {
         })
     }
 
-    async fn keep_platform(&self, channel: &str, platform: &Platform) -> Result<(), UnusableDocument> {
+    async fn keep_platform(
+        &self,
+        channel: &str,
+        platform: &Platform,
+    ) -> Result<(), UnusableDocument> {
         let world = self.world();
         let index = world.index(channel);
         if let Some(kept) = world.platforms.borrow_mut().get_mut(index) {

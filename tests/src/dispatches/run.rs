@@ -1,5 +1,5 @@
-//! One run: the schedule, the queue's consumers, the warehouse, people in the marketplace's back office, and the person who mends
-//! the map, each a task on virtual time.
+//! One run: the schedule, the queue's consumers, the warehouse, people in the marketplace's back
+//! office, and the person who mends the map, each a task on virtual time.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -81,7 +81,8 @@ pub struct Achieved {
     pub shipments: usize,
     /// Orders with a settlement.
     pub settled_orders: usize,
-    /// Times that something left, or was cancelled, in Prima: each could be noticed by one question.
+    /// Times that something left, or was cancelled, in Prima: each could be noticed by one
+    /// question.
     pub happenings: usize,
     /// Hours that orders were open in Prima.
     pub open_hours: f64,
@@ -105,11 +106,22 @@ pub fn run_calm(seed: u64) -> Outcome {
 }
 
 fn begin(seed: u64, traced: bool, calm: bool) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let Ok(runtime) = runtime else {
         let violations = vec!["no runtime".to_owned()];
         let (trace, tally, achieved) = (Vec::new(), BTreeMap::new(), Achieved::default());
-        return Outcome { seed, violations, trace, faults: 0, calls: 0, parcels: 0, settled: 0, tally, achieved };
+        return Outcome {
+            seed,
+            violations,
+            trace,
+            faults: 0,
+            calls: 0,
+            parcels: 0,
+            settled: 0,
+            tally,
+            achieved,
+        };
     };
     tokio::task::LocalSet::new().block_on(&runtime, live(seed, traced, calm))
 }
@@ -126,8 +138,10 @@ async fn live(seed: u64, traced: bool, calm: bool) -> Outcome {
         tokio::task::spawn_local(spoil_calls(Rc::clone(&world)));
     }
     let numbers: Vec<String> = world.numbers.borrow().keys().cloned().collect();
-    let mut at_work: Vec<JoinHandle<()>> =
-        numbers.iter().map(|number| tokio::task::spawn_local(handle_order(Rc::clone(&world), number.clone()))).collect();
+    let mut at_work: Vec<JoinHandle<()>> = numbers
+        .iter()
+        .map(|number| tokio::task::spawn_local(handle_order(Rc::clone(&world), number.clone())))
+        .collect();
     for number in numbers.iter().filter(|_| !world.calm) {
         let dice = world.dice_of(("trouble", number));
         if dice.chance(0.25) {
@@ -189,7 +203,8 @@ fn by_operation(tally: BTreeMap<Kind, u64>) -> BTreeMap<&'static str, u64> {
     calls
 }
 
-/// The marketplace's customer care refunds something: at any stage of the order, money alone or pieces.
+/// The marketplace's customer care refunds something: at any stage of the order, money alone or
+/// pieces.
 async fn care_for(world: Rc<World>, number: String) {
     let dice = world.dice_of(("care", &number));
     tokio::time::sleep(dice.seconds(30, DAY + 5400)).await;
@@ -203,7 +218,12 @@ pub(super) async fn care_at_once(world: Rc<World>, order_id: String, line: Strin
         return;
     }
     tokio::time::sleep(dice.seconds(1, 100)).await;
-    let number = world.numbers.borrow().iter().find(|(_, key)| key.order_id == order_id).map(|(number, _)| number.clone());
+    let number = world
+        .numbers
+        .borrow()
+        .iter()
+        .find(|(_, key)| key.order_id == order_id)
+        .map(|(number, _)| number.clone());
     if let Some(number) = number {
         refund(&world, number, Some(&line), &dice);
     }
@@ -212,27 +232,43 @@ pub(super) async fn care_at_once(world: Rc<World>, order_id: String, line: Strin
 /// Something of an order is refunded; money alone where it is of one line.
 fn refund(world: &World, number: String, of_line: Option<&str>, dice: &Dice) {
     let Some(key) = world.numbers.borrow().get(&number).cloned() else { return };
-    let (index, kind) = (world.index(&key.channel), dice.between(if of_line.is_some() { 2 } else { 0 }, 5));
+    let (index, kind) =
+        (world.index(&key.channel), dice.between(if of_line.is_some() { 2 } else { 0 }, 5));
     let part = Decimal::from(dice.between(10, 60)) / Decimal::ONE_HUNDRED;
     let done = world.shop(index, |shop, now| {
         let order = shop.order(&key.order_id)?;
         let lines: Vec<_> = order
             .lines
             .iter()
-            .filter(|line| of_line.is_none_or(|of| of == line.order_line_id) && line.goods_left() > Decimal::ZERO && line.quantity > 0)
+            .filter(|line| {
+                of_line.is_none_or(|of| of == line.order_line_id)
+                    && line.goods_left() > Decimal::ZERO
+                    && line.quantity > 0
+            })
             .collect();
         let line = *lines.get(dice.index(lines.len()))?;
         let (quantity, amount) = match kind {
             0 => (0, line.goods_left()),
-            1 => (1, (line.price() / Decimal::from(line.quantity)).round_dp(2).min(line.goods_left())),
+            1 => (
+                1,
+                (line.price() / Decimal::from(line.quantity)).round_dp(2).min(line.goods_left()),
+            ),
             _ => (0, (line.price() * part).round_dp(2).min(line.goods_left())),
         };
         let is_all = amount == line.goods_left();
         let taxes = line.taxes.iter().map(|tax| {
-            let back =
-                line.refunds.iter().flat_map(|refund| &refund.taxes).filter(|other| other.code == tax.code).map(|other| other.amount);
+            let back = line
+                .refunds
+                .iter()
+                .flat_map(|refund| &refund.taxes)
+                .filter(|other| other.code == tax.code)
+                .map(|other| other.amount);
             let left = tax.amount - back.sum::<Decimal>();
-            let share = if is_all { left } else { (tax.amount * amount / line.price()).round_dp(2).min(left) };
+            let share = if is_all {
+                left
+            } else {
+                (tax.amount * amount / line.price()).round_dp(2).min(left)
+            };
             (tax.code.to_owned(), share)
         });
         let settlement = LineSettlement {
@@ -263,33 +299,55 @@ async fn mend_answers(world: Rc<World>, number: String) {
     world.odd.borrow_mut().remove(&number);
 }
 
-/// What the warehouse, and now and then somebody in the marketplace's back office, does with one order.
+/// What the warehouse, and now and then somebody in the marketplace's back office, does with one
+/// order.
 async fn handle_order(world: Rc<World>, number: String) {
     let dice = world.dice_of(("warehouse", &number));
     tokio::time::sleep(dice.seconds(30, DAY)).await;
     let Some(key) = world.numbers.borrow().get(&number).cloned() else { return };
     let index = world.index(&key.channel);
-    // Somebody ships it in the back office, or the customer cancels: before the warehouse comes to it.
+    // Somebody ships it in the back office, or the customer cancels: before the warehouse comes to
+    // it.
     if !world.calm && dice.chance(0.04) {
         world.meddled.borrow_mut().insert(number.clone());
         let shipped = dice.chance(0.5);
-        world.tell(|| format!("{number} is {} by a person", if shipped { "shipped" } else { "cancelled" }));
-        world.shop(index, |shop, now| if shipped { shop.ship(&key.order_id, now) } else { shop.cancel(&key.order_id, now) });
+        world.tell(|| {
+            format!("{number} is {} by a person", if shipped { "shipped" } else { "cancelled" })
+        });
+        world.shop(index, |shop, now| {
+            if shipped { shop.ship(&key.order_id, now) } else { shop.cancel(&key.order_id, now) }
+        });
         if !shipped {
             return;
         }
     }
-    let carriers = ["DPD NEXT DAY", "Dpd - next day", "ROYAL MAIL", "EVRI", "DHL EXPRESS", "DPD SAT BY 12", "Yodel", "Own lorry (Pete)"];
+    let carriers = [
+        "DPD NEXT DAY",
+        "Dpd - next day",
+        "ROYAL MAIL",
+        "EVRI",
+        "DHL EXPRESS",
+        "DPD SAT BY 12",
+        "Yodel",
+        "Own lorry (Pete)",
+    ];
     // The last three are mapped in the middle of the day.
     let known = if world.calm { carriers.len() - 3 } else { carriers.len() };
     let carrier = carriers[dice.index(known)].to_owned();
-    let lines = world.office.borrow().orders_by_number(&number).first().map(|order| order.left()).unwrap_or_default();
+    let lines = world
+        .office
+        .borrow()
+        .orders_by_number(&number)
+        .first()
+        .map(|order| order.left())
+        .unwrap_or_default();
     let pieces: u32 = lines.iter().map(|(_, pieces)| pieces).sum();
     let one = lines.first().map(|(line, _)| vec![(*line, 1)]);
     let late_number = !world.calm && dice.chance(0.1);
     let book = |lines: Option<Vec<(u32, u32)>>, last: bool| {
         let consignment = late_number.then(String::new);
-        let booking = Booking { carrier: carrier.clone(), service: String::new(), consignment, lines, last };
+        let booking =
+            Booking { carrier: carrier.clone(), service: String::new(), consignment, lines, last };
         world.tell(|| format!("{number} leaves by {carrier}, {:?}, last {last}", booking.lines));
         world.office.borrow_mut().book(&number, booking, world.now())
     };
@@ -320,12 +378,21 @@ async fn handle_order(world: Rc<World>, number: String) {
         let dispatches: Vec<String> = {
             let office = world.office.borrow();
             let orders = office.orders_by_number(&number);
-            orders.iter().flat_map(|order| &order.parcels).map(|parcel| parcel.dispatch_number.clone()).collect()
+            orders
+                .iter()
+                .flat_map(|order| &order.parcels)
+                .map(|parcel| parcel.dispatch_number.clone())
+                .collect()
         };
         for dispatch in dispatches {
             let consignment = format!("LATE{dispatch}");
             world.tell(|| format!("{number} {dispatch} has number {consignment}"));
-            let _ = world.office.borrow_mut().give_consignment(&number, &dispatch, &consignment, world.now());
+            let _ = world.office.borrow_mut().give_consignment(
+                &number,
+                &dispatch,
+                &consignment,
+                world.now(),
+            );
         }
     }
 }
@@ -336,7 +403,10 @@ async fn take_rights(world: Rc<World>) {
     while !world.quiet.get() {
         tokio::time::sleep(dice.seconds(300, 5400)).await;
         let (channel, status) = (dice.index(2), if dice.chance(0.7) { 403 } else { 401 });
-        let of_channel = [&["OR23", "OR24", "OR30", "OR11", "PC01"][..], &["ST01", "ST11", "OR28", "OR11", "SH21"][..]][channel];
+        let of_channel = [
+            &["OR23", "OR24", "OR30", "OR11", "PC01"][..],
+            &["ST01", "ST11", "OR28", "OR11", "SH21"][..],
+        ][channel];
         let operation = of_channel[dice.index(of_channel.len())];
         world.refuse(channel, operation, status);
         // Until it is given back, or the world is quiet.
@@ -356,7 +426,8 @@ async fn spoil_calls(world: Rc<World>) {
     }
     let keys: Vec<OrderKey> = world.numbers.borrow().values().cloned().collect();
     let key = &keys[dice.index(keys.len())];
-    let of_channel = [&["OR23", "OR24", "OR11", "OR30"][..], &["ST01", "ST11", "OR11", "OR28"][..]][world.index(&key.channel)];
+    let of_channel = [&["OR23", "OR24", "OR11", "OR30"][..], &["ST01", "ST11", "OR11", "OR28"][..]]
+        [world.index(&key.channel)];
     let operation = of_channel[dice.index(of_channel.len())];
     world.spoil(operation, &key.order_id, Some([500, 503, 504, 200][dice.index(4)]));
     let back = after(world.now(), dice.seconds(1800, DAY));
@@ -365,10 +436,17 @@ async fn spoil_calls(world: Rc<World>) {
     }
     let row = world.store.rows().into_iter().find(|row| row.key == *key);
     // Where it fails for nobody else to show that it works, that is told of the operation.
-    let is_told =
-        world.events.borrow().iter().any(|(_, event)| event.kind == EventKind::OperationFails && event.reason.contains(operation));
-    if world.is_to_be_told_of(&key.order_id) && !is_told && row.is_some_and(|row| row.stage == Stage::Dispatched) {
-        world.violate(format!("{operation} about {} gets no answer again and again, and nobody was told", key.order_id));
+    let is_told = world.events.borrow().iter().any(|(_, event)| {
+        event.kind == EventKind::OperationFails && event.reason.contains(operation)
+    });
+    if world.is_to_be_told_of(&key.order_id)
+        && !is_told
+        && row.is_some_and(|row| row.stage == Stage::Dispatched)
+    {
+        world.violate(format!(
+            "{operation} about {} gets no answer again and again, and nobody was told",
+            key.order_id
+        ));
     }
     world.spoil(operation, &key.order_id, None);
 }
@@ -394,12 +472,19 @@ async fn go_down(world: Rc<World>) {
 async fn poll(world: Rc<World>) {
     loop {
         tokio::time::sleep(Duration::from_secs(300)).await;
-        let states =
-            [Stage::Created.name(), Stage::Dispatched.name(), Stage::PartDispatched.name(), DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED];
+        let states = [
+            Stage::Created.name(),
+            Stage::Dispatched.name(),
+            Stage::PartDispatched.name(),
+            DISPATCH_EXCEPTION,
+            DISPATCH_UNANNOUNCED,
+        ];
         for channel in &world.channels {
             let mut keys: Vec<OrderKey> = Vec::new();
             for state in states {
-                keys.extend(world.store.orders_in(&channel.id, state, 1000).await.unwrap_or_default());
+                keys.extend(
+                    world.store.orders_in(&channel.id, state, 1000).await.unwrap_or_default(),
+                );
             }
             for key in keys {
                 let index = world.index(&key.channel);
@@ -451,7 +536,8 @@ impl update_dispatches::PortTypes for Simulated {
 }
 
 pub(super) async fn collect(world: Rc<World>) -> Option<Report> {
-    let port = Port::new(&Invocation::new(&world, "collect", world.profile.crash, RefCell::default()));
+    let port =
+        Port::new(&Invocation::new(&world, "collect", world.profile.crash, RefCell::default()));
     let ports = collect_dispatches::Ports::<Simulated> {
         prima: port.clone(),
         store: port.clone(),
@@ -474,12 +560,23 @@ pub(super) async fn collect(world: Rc<World>) -> Option<Report> {
 
 async fn consume(world: Rc<World>) {
     let twice = world.profile.delivered_twice;
-    let source = Source { queue: |world: &World| (&world.queue, &world.queue_moved), most: 10, at_once: 2, visibility: VISIBILITY, twice };
+    let source = Source {
+        queue: |world: &World| (&world.queue, &world.queue_moved),
+        most: 10,
+        at_once: 2,
+        visibility: VISIBILITY,
+        twice,
+    };
     consume::consume(world, source, update).await;
 }
 
 pub(super) async fn update(world: Rc<World>, deliveries: Vec<Delivery>) {
-    let port = Port::new(&Invocation::new(&world, "update", world.profile.crash_consumer, RefCell::default()));
+    let port = Port::new(&Invocation::new(
+        &world,
+        "update",
+        world.profile.crash_consumer,
+        RefCell::default(),
+    ));
     let ports = update_dispatches::Ports::<Simulated> {
         directory: port.clone(),
         store: port.clone(),
@@ -488,7 +585,10 @@ pub(super) async fn update(world: Rc<World>, deliveries: Vec<Delivery>) {
         clock: port.clone(),
         book: port.clone(),
     };
-    let run = update_dispatches::Run { hard_deadline: after(world.now(), UPDATER_TIMEOUT), clock_skew: CLOCK_SKEW };
+    let run = update_dispatches::Run {
+        hard_deadline: after(world.now(), UPDATER_TIMEOUT),
+        clock_skew: CLOCK_SKEW,
+    };
     let (ports, run) = (&ports, &run);
     let work = stream::iter(deliveries)
         .map(|delivery| async move {

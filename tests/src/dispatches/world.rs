@@ -15,7 +15,9 @@ use shared::kit::odd_form::OddForm;
 use shared::mirakl::MiraklError;
 use shared::mirakl::shipping_requirements::Platform;
 use simulators::fashion::catalogue;
-use simulators::mirakl::{Marketplace, OrderWish, Settings, ShopProfile, Tax, generate_order, order_json};
+use simulators::mirakl::{
+    Marketplace, OrderWish, Settings, ShopProfile, Tax, generate_order, order_json,
+};
 use simulators::prima::{Installation, NewOrder, NewOrderLine, OrderRules};
 
 use super::run::INTERVAL_MINUTES;
@@ -28,12 +30,14 @@ pub(super) const CHANNELS: [&str; 2] = ["harbour-uk", "modehaus-eu"];
 /// Their shops.
 pub(super) const SHOPS: [i64; 2] = [2001, 3001];
 
-/// The calls of one operation that were refused from when a right was taken until it was given back.
+/// The calls of one operation that were refused from when a right was taken until it was given
+/// back.
 #[derive(Clone, Debug)]
 pub(super) struct Refusals {
     pub(super) channel: usize,
     pub(super) operation: &'static str,
-    /// Of the first call by an invocation that lived to its end: of one that died nobody can be told.
+    /// Of the first call by an invocation that lived to its end: of one that died nobody can be
+    /// told.
     pub(super) first: Option<Timestamp>,
     /// When the right was given back.
     pub(super) until: Option<Timestamp>,
@@ -91,10 +95,12 @@ pub(super) struct Paid {
     pub(super) shipping_taxes: Decimal,
 }
 
-/// Calls about one order without a usable answer, and answered ones about others meanwhile, after which silence is a fault.
+/// Calls about one order without a usable answer, and answered ones about others meanwhile, after
+/// which silence is a fault.
 const SPOILT_CALLS: u64 = 9;
 const OTHERS_ANSWERED: u64 = 4;
-/// Calls about one order without an answer, by chance, that make it an exception: not fewer than the connector's own count.
+/// Calls about one order without an answer, by chance, that make it an exception: not fewer than
+/// the connector's own count.
 const UNLUCKY: u64 = 4;
 
 /// Calls about one order that got no usable answer.
@@ -113,9 +119,11 @@ pub(super) struct World {
     pub(super) office: RefCell<Installation>,
     /// Operations that a channel's key may not use now, and the status that says so.
     refused: RefCell<BTreeMap<(usize, &'static str), u16>>,
-    /// Calls about one order that get no usable answer: a server error's status, or 200 for what cannot be read.
+    /// Calls about one order that get no usable answer: a server error's status, or 200 for what
+    /// cannot be read.
     spoilt: RefCell<BTreeMap<(&'static str, String), u16>>,
-    /// Orders of which such calls were made: how many, and how many calls of the operation for others were answered since the first.
+    /// Orders of which such calls were made: how many, and how many calls of the operation for
+    /// others were answered since the first.
     met_spoilt: RefCell<BTreeMap<String, MetSpoilt>>,
     /// Calls that got no answer by chance, by the order that they were about.
     lost: RefCell<BTreeMap<String, u64>>,
@@ -135,7 +143,8 @@ pub(super) struct World {
     pub(super) numbers: RefCell<BTreeMap<String, OrderKey>>,
     /// Orders that a person shipped in Mirakl's back office, or a customer cancelled.
     pub(super) meddled: RefCell<BTreeSet<String>>,
-    /// Orders of which the operator refunded something, and whether that took a piece or a whole line.
+    /// Orders of which the operator refunded something, and whether that took a piece or a whole
+    /// line.
     pub(super) refunded: RefCell<BTreeMap<String, bool>>,
     /// Orders of which Prima's answers have another form than assumed, until that is mended.
     pub(super) odd: RefCell<BTreeMap<String, Odd>>,
@@ -153,14 +162,25 @@ fn entry(carrier: &str, code: &str) -> CarrierEntry {
 
 /// What the map holds from the beginning.
 pub(super) fn first_map() -> CarrierMap {
-    CarrierMap { entries: vec![entry("DPD NEXT DAY", "DPD_UK"), entry("ROYAL MAIL", "RM24"), entry("EVRI", "EVRI"), entry("DHL*", "DHLX")] }
+    CarrierMap {
+        entries: vec![
+            entry("DPD NEXT DAY", "DPD_UK"),
+            entry("ROYAL MAIL", "RM24"),
+            entry("EVRI", "EVRI"),
+            entry("DHL*", "DHLX"),
+        ],
+    }
 }
 
 /// What a person adds one day.
 pub(super) fn mended_map() -> CarrierMap {
     let mut map = first_map();
     map.entries.push(entry("DPD SAT BY 12", "DPD_UK"));
-    map.entries.push(CarrierEntry { carrier: "Yodel".into(), name: Some("Yodel".into()), ..CarrierEntry::default() });
+    map.entries.push(CarrierEntry {
+        carrier: "Yodel".into(),
+        name: Some("Yodel".into()),
+        ..CarrierEntry::default()
+    });
     map.entries.push(entry("Own lorry (Pete)", "VAN"));
     map
 }
@@ -201,12 +221,16 @@ impl World {
             let by_rule = dice.chance(0.7);
             match (by_rule, index) {
                 (false, _) => DispatchRules::default(),
-                (true, 0) => {
-                    DispatchRules { short_lines: ShortLines::Cancel, cancel_reason_code: Some("OOS".into()), ..DispatchRules::default() }
-                }
-                (true, _) => {
-                    DispatchRules { short_lines: ShortLines::Refund, refund_reason_code: Some("OOS".into()), ..DispatchRules::default() }
-                }
+                (true, 0) => DispatchRules {
+                    short_lines: ShortLines::Cancel,
+                    cancel_reason_code: Some("OOS".into()),
+                    ..DispatchRules::default()
+                },
+                (true, _) => DispatchRules {
+                    short_lines: ShortLines::Refund,
+                    refund_reason_code: Some("OOS".into()),
+                    ..DispatchRules::default()
+                },
             }
         };
         let rules = vec![settles(0), settles(1)];
@@ -243,7 +267,11 @@ impl World {
     }
 
     /// The marketplace of a channel, everything that is due having happened.
-    pub(super) fn shop<T>(&self, index: usize, work: impl FnOnce(&mut Marketplace, Timestamp) -> T) -> Option<T> {
+    pub(super) fn shop<T>(
+        &self,
+        index: usize,
+        work: impl FnOnce(&mut Marketplace, Timestamp) -> T,
+    ) -> Option<T> {
         let now = self.now();
         let mut shops = self.shops.borrow_mut();
         let shop = shops.get_mut(index)?;
@@ -263,8 +291,11 @@ impl World {
     /// Whether nobody can say from Prima's answers what has left of an order.
     pub(super) fn is_unclear(&self, order_id: &str) -> bool {
         let numbers = self.numbers.borrow();
-        let number = numbers.iter().find(|(_, key)| key.order_id == order_id).map(|(number, _)| number);
-        number.and_then(|number| self.odd.borrow().get(number).copied()).is_some_and(Odd::is_unclear)
+        let number =
+            numbers.iter().find(|(_, key)| key.order_id == order_id).map(|(number, _)| number);
+        number
+            .and_then(|number| self.odd.borrow().get(number).copied())
+            .is_some_and(Odd::is_unclear)
     }
 
     /// A right is taken from a channel's key.
@@ -280,7 +311,9 @@ impl World {
         self.refused.borrow_mut().remove(&(channel, operation));
         let now = self.now();
         for refusals in self.refusals.borrow_mut().iter_mut() {
-            if refusals.until.is_none() && (refusals.channel, refusals.operation) == (channel, operation) {
+            if refusals.until.is_none()
+                && (refusals.channel, refusals.operation) == (channel, operation)
+            {
                 refusals.until = Some(now);
             }
         }
@@ -295,14 +328,18 @@ impl World {
     pub(super) fn heard(&self, heard: &[Heard]) {
         for Heard { channel, operation, at } in heard {
             let mut refusals = self.refusals.borrow_mut();
-            let meant = refusals.iter_mut().rev().find(|one| (one.channel, one.operation) == (*channel, *operation));
+            let meant = refusals
+                .iter_mut()
+                .rev()
+                .find(|one| (one.channel, one.operation) == (*channel, *operation));
             if let Some(one) = meant.filter(|one| one.until.is_none_or(|until| *at <= until)) {
                 one.first = Some(one.first.map_or(*at, |first| first.min(*at)));
             }
         }
     }
 
-    /// Mirakl gives no usable answer to an operation about one order from now on; with no status it does again.
+    /// Mirakl gives no usable answer to an operation about one order from now on; with no status it
+    /// does again.
     pub(super) fn spoil(&self, operation: &'static str, order_id: &str, status: Option<u16>) {
         let key = (operation, order_id.to_owned());
         self.tell(|| format!("{operation} about {order_id} gets {status:?} from now on"));
@@ -323,48 +360,74 @@ impl World {
         *self.lost.borrow_mut().entry(order_id.to_owned()).or_default() += 1;
     }
 
-    /// So many calls about the order got no answer by chance that it looks like the order's own matter.
+    /// So many calls about the order got no answer by chance that it looks like the order's own
+    /// matter.
     pub(super) fn was_unlucky(&self, order_id: &str) -> bool {
         self.lost.borrow().get(order_id).is_some_and(|lost| *lost >= UNLUCKY)
     }
 
     /// A call got its answer.
     pub(super) fn answered(&self, operation: &'static str, channel: usize) {
-        for (order_id, met) in self.met_spoilt.borrow_mut().iter_mut().filter(|(_, met)| met.operation == operation) {
-            let is_of_channel =
-                self.numbers.borrow().values().any(|key| key.order_id == *order_id && CHANNELS.get(channel) == Some(&key.channel.as_str()));
+        for (order_id, met) in
+            self.met_spoilt.borrow_mut().iter_mut().filter(|(_, met)| met.operation == operation)
+        {
+            let is_of_channel = self.numbers.borrow().values().any(|key| {
+                key.order_id == *order_id && CHANNELS.get(channel) == Some(&key.channel.as_str())
+            });
             met.others += u64::from(is_of_channel);
         }
     }
 
-    /// So many calls about the order got no usable answer, and so many about others got theirs meanwhile, that a person has to know.
+    /// So many calls about the order got no usable answer, and so many about others got theirs
+    /// meanwhile, that a person has to know.
     pub(super) fn is_to_be_told_of(&self, order_id: &str) -> bool {
-        self.met_spoilt.borrow().get(order_id).is_some_and(|met| met.calls >= SPOILT_CALLS && met.others >= OTHERS_ANSWERED)
+        self.met_spoilt
+            .borrow()
+            .get(order_id)
+            .is_some_and(|met| met.calls >= SPOILT_CALLS && met.others >= OTHERS_ANSWERED)
     }
 
     fn spoilt(&self, operation: &'static str, about: &str) -> Option<MiraklError> {
         let spoilt = self.spoilt.borrow();
-        let ((_, order_id), status) =
-            spoilt.iter().find(|((of, order_id), _)| *of == operation && about.split(' ').any(|word| word == order_id))?;
+        let ((_, order_id), status) = spoilt.iter().find(|((of, order_id), _)| {
+            *of == operation && about.split(' ').any(|word| word == order_id)
+        })?;
         let mut met = self.met_spoilt.borrow_mut();
-        let met = met.entry(order_id.clone()).or_insert(MetSpoilt { operation, calls: 0, others: 0 });
+        let met =
+            met.entry(order_id.clone()).or_insert(MetSpoilt { operation, calls: 0, others: 0 });
         met.calls += 1;
-        Some(MiraklError { status: Some(*status), ..MiraklError::unknown(operation, "no usable answer") })
+        Some(MiraklError {
+            status: Some(*status),
+            ..MiraklError::unknown(operation, "no usable answer")
+        })
     }
 
-    /// What Mirakl says instead of an answer: it is down, one of these operations is refused to the key, or has no answer for this order.
-    pub(super) fn no_answer(&self, channel: usize, operations: &[&'static str], about: &str) -> Option<MiraklError> {
+    /// What Mirakl says instead of an answer: it is down, one of these operations is refused to the
+    /// key, or has no answer for this order.
+    pub(super) fn no_answer(
+        &self,
+        channel: usize,
+        operations: &[&'static str],
+        about: &str,
+    ) -> Option<MiraklError> {
         let first = operations.first()?;
         if self.down.get() {
-            return Some(MiraklError { status: Some(503), ..MiraklError::unknown(first, "Service Unavailable") });
+            return Some(MiraklError {
+                status: Some(503),
+                ..MiraklError::unknown(first, "Service Unavailable")
+            });
         }
         if let Some(problem) = self.spoilt(first, about) {
             return Some(problem);
         }
-        let (operation, status) =
-            operations.iter().find_map(|operation| Some((*operation, *self.refused.borrow().get(&(channel, *operation))?)))?;
+        let (operation, status) = operations.iter().find_map(|operation| {
+            Some((*operation, *self.refused.borrow().get(&(channel, *operation))?))
+        })?;
         if status >= 500 {
-            return Some(MiraklError { status: Some(status), ..MiraklError::unknown(operation, "Internal Server Error") });
+            return Some(MiraklError {
+                status: Some(status),
+                ..MiraklError::unknown(operation, "Internal Server Error")
+            });
         }
         Some(MiraklError::refused(operation, status, None, "Forbidden"))
     }
@@ -385,7 +448,8 @@ impl World {
                 automatic_acceptance: Some(true),
                 multi_shipment: index == 1,
             };
-            let mut order = generate_order(&mut rng, now, &profile, number, &catalogue, OrderWish::default());
+            let mut order =
+                generate_order(&mut rng, now, &profile, number, &catalogue, OrderWish::default());
             // Some are near their deadline long before the day is over.
             order.shipping_deadline = after(now, dice.seconds(13 * 3600, 24 * 3600));
             let order_id = order.order_id.clone();

@@ -1,4 +1,5 @@
-//! The compact plan of the exhaustive sweep: two marketplaces, two dozen orders, every path once, no chance.
+//! The compact plan of the exhaustive sweep: two marketplaces, two dozen orders, every path once,
+//! no chance.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -89,13 +90,22 @@ impl<'d> Draft<'d> {
         if self.truth.operator_ships {
             order.can_shop_ship = Some(false);
         }
-        let once_firm = self.once_firm.iter().map(|(wait, happening)| (seconds(*wait), *happening)).collect();
-        Sale::new(order, after(created, seconds(u64::from(WINDOW) * MINUTE)), self.debit.map(seconds), once_firm, self.truth.unreadable)
+        let once_firm =
+            self.once_firm.iter().map(|(wait, happening)| (seconds(*wait), *happening)).collect();
+        Sale::new(
+            order,
+            after(created, seconds(u64::from(WINDOW) * MINUTE)),
+            self.debit.map(seconds),
+            once_firm,
+            self.truth.unreadable,
+        )
     }
 }
 
 fn arrivals(dice: &Dice) -> Vec<Draft<'_>> {
-    use Happening::{AcceptByPerson, Cancel, CancelPiece, Close, RefundAll, RefundPiece, Ship, Touch, Unstage};
+    use Happening::{
+        AcceptByPerson, Cancel, CancelPiece, Close, RefundAll, RefundPiece, Ship, Touch, Unstage,
+    };
     let order = |channel, name, at| Draft::new(dice, channel, name, at);
     let shared = |channel, at| {
         let mut draft = order(channel, "", at).truly(|truth| truth.shares_number = true);
@@ -145,14 +155,19 @@ pub fn compact() -> Plan {
     let dice = Dice::new(2);
     let start = beginning();
     let take_over_from = before(start, seconds(60 * MINUTE));
-    let mut marketplaces = vec![Marketplace::new(true, true, true), Marketplace::new(false, false, false)];
+    let mut marketplaces =
+        vec![Marketplace::new(true, true, true), Marketplace::new(false, false, false)];
     let mut truths = HashMap::new();
     let mut arrivals: Vec<Arrival> = arrivals(&dice)
         .into_iter()
         .map(|draft| {
             let sale = draft.sale(after(start, seconds(draft.at)));
             truths.insert(OrderKey::new(CHANNELS[draft.channel], &draft.id), draft.truth);
-            let happenings = draft.happenings.into_iter().map(|(wait, happening)| (seconds(wait), happening)).collect();
+            let happenings = draft
+                .happenings
+                .into_iter()
+                .map(|(wait, happening)| (seconds(wait), happening))
+                .collect();
             Arrival { at: Moment(draft.at * 1000), channel: draft.channel, sale, happenings }
         })
         .collect();
@@ -160,7 +175,9 @@ pub fn compact() -> Plan {
     // Before the take-over: one that waits still, and one that a person accepted and keyed by hand.
     let hours_ago = before(start, seconds(120 * MINUTE));
     let waits = Draft::new(&dice, 0, "OLDWAITS", 0);
-    let keyed = Draft::new(&dice, 1, "OLDKEYED", 0).state(OrderState::Shipping).truly(|truth| truth.keyed_by_hand = true);
+    let keyed = Draft::new(&dice, 1, "OLDKEYED", 0)
+        .state(OrderState::Shipping)
+        .truly(|truth| truth.keyed_by_hand = true);
     for draft in [waits, keyed] {
         let mut sale = draft.sale(hours_ago);
         if draft.truth.keyed_by_hand {

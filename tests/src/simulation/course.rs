@@ -1,5 +1,6 @@
-//! A course: the simulation's world, in which every step is said. What a random run may never come to, or may come to without
-//! anybody asking, is played here on its own: the real handlers, virtual time, and a question after each step.
+//! A course: the simulation's world, in which every step is said. What a random run may never come
+//! to, or may come to without anybody asking, is played here on its own: the real handlers, virtual
+//! time, and a question after each step.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -16,7 +17,9 @@ use shared::domain::order::row::{OrderKey, OrderRow, Stage, Unanswered};
 use shared::domain::prima_calls::PrimaCaller;
 use shared::domain::prima_slots::{SlotLease, SlotStore};
 use shared::domain::queue::{OrderMessage, OrderTask};
-use shared::domain::state::{IntakeStore as _, ListingKind, OperationIntake, OrderStore as _, PollState, PollStore as _};
+use shared::domain::state::{
+    IntakeStore as _, ListingKind, OperationIntake, OrderStore as _, PollState, PollStore as _,
+};
 use shared::kit::clock::{after, before};
 use shared::mirakl::OrderState;
 use shared::prima::PrimaOrder;
@@ -37,7 +40,8 @@ use crate::world::privacy;
 /// The one channel of a course.
 pub const CHANNEL: &str = CHANNELS[0];
 
-/// A world with one marketplace, without orders, in which nothing goes wrong but what the course says.
+/// A world with one marketplace, without orders, in which nothing goes wrong but what the course
+/// says.
 #[must_use]
 pub fn nothing_yet() -> Plan {
     Plan {
@@ -68,7 +72,12 @@ pub fn nothing_yet() -> Plan {
 }
 
 /// Leases slots for a run that never gives them back.
-pub async fn hold_slots(store: &impl SlotStore, caller: PrimaCaller, calls: usize, until: Timestamp) {
+pub async fn hold_slots(
+    store: &impl SlotStore,
+    caller: PrimaCaller,
+    calls: usize,
+    until: Timestamp,
+) {
     let mut slots = store.load_slots().await.unwrap_or_default();
     slots.leases.push(SlotLease { caller, owner: "killed".to_owned(), calls, until });
     let _saved = store.save_slots(&mut slots).await;
@@ -91,7 +100,11 @@ pub struct Course {
 pub fn play(plan: Plan, steps: impl AsyncFnOnce(&Course)) {
     // Boxed, so that not every course is compiled with a runtime of its own.
     let play = async {
-        let course = Course { world: Rc::new(World::new(plan, None, true)), rules: RefCell::new(rules()), dice: Dice::new(7) };
+        let course = Course {
+            world: Rc::new(World::new(plan, None, true)),
+            rules: RefCell::new(rules()),
+            dice: Dice::new(7),
+        };
         steps(&course).await;
         course.ends_well();
     };
@@ -101,7 +114,8 @@ pub fn play(plan: Plan, steps: impl AsyncFnOnce(&Course)) {
 fn on_virtual_time(play: Pin<Box<dyn Future<Output = ()> + '_>>) {
     privacy::listen();
     privacy::begin(true);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let local = tokio::task::LocalSet::new();
     match runtime {
         Ok(runtime) => local.block_on(&runtime, play),
@@ -141,10 +155,16 @@ impl Course {
     /// Everything that happened so far, a line a call.
     #[must_use]
     pub fn trace(&self) -> String {
-        self.world.trace.try_borrow().ok().and_then(|trace| trace.as_ref().map(|lines| lines.join("\n"))).unwrap_or_default()
+        self.world
+            .trace
+            .try_borrow()
+            .ok()
+            .and_then(|trace| trace.as_ref().map(|lines| lines.join("\n")))
+            .unwrap_or_default()
     }
 
-    /// An order comes in: created now, to be accepted within five hours, debited as soon as it is accepted.
+    /// An order comes in: created now, to be accepted within five hours, debited as soon as it is
+    /// accepted.
     pub fn sells(&self, id: &str) {
         self.sells_with(id, OrderState::WaitingAcceptance, |_| {});
     }
@@ -154,7 +174,8 @@ impl Course {
         let now = self.world.now();
         let order = order_to_divide(id, &state, now, Goods::Ordinary, &self.dice);
         let window = Duration::from_secs(60 * u64::from(WINDOW));
-        let mut sale = Sale::new(order, after(now, window), Some(Duration::ZERO), Vec::new(), false);
+        let mut sale =
+            Sale::new(order, after(now, window), Some(Duration::ZERO), Vec::new(), false);
         peculiar(&mut sale);
         self.world.shop(CHANNEL, |shop| shop.place(sale));
     }
@@ -174,7 +195,10 @@ impl Course {
     /// If there is none.
     #[must_use]
     pub fn sale(&self, id: &str) -> marketplace::Sale {
-        self.world.shop(CHANNEL, |shop| shop.sale(id).cloned()).flatten().unwrap_or_else(|| panic!("no order {id}"))
+        self.world
+            .shop(CHANNEL, |shop| shop.sale(id).cloned())
+            .flatten()
+            .unwrap_or_else(|| panic!("no order {id}"))
     }
 
     /// Calls of a kind fail from now on, where their description begins so.
@@ -207,7 +231,8 @@ impl Course {
         self.world.lasting.borrow_mut().insert(kind, long);
     }
 
-    /// From now on the marketplace lets so many listings begin in such a time, and another program with the same key calls so often.
+    /// From now on the marketplace lets so many listings begin in such a time, and another program
+    /// with the same key calls so often.
     pub fn limits(&self, calls: usize, per: Duration, other_every: Option<Duration>) {
         *self.world.limits.borrow_mut() = vec![Some(Limit::new(calls, per, other_every))];
     }
@@ -255,7 +280,8 @@ impl Course {
 
     /// Whatever can be seen in the queue is worked off, once.
     pub async fn deliver(&self) {
-        let deliveries = self.world.queue.borrow_mut().receive(self.world.now(), 10, VISIBILITY, |_| None);
+        let deliveries =
+            self.world.queue.borrow_mut().receive(self.world.now(), 10, VISIBILITY, |_| None);
         if !deliveries.is_empty() {
             let rules = Rc::clone(&self.rules.borrow());
             create(Rc::clone(&self.world), rules, deliveries).await;
@@ -278,10 +304,15 @@ impl Course {
     #[must_use]
     pub fn to_create(&self, id: &str) -> OrderMessage {
         let order = Box::new(self.sale(id).order);
-        OrderMessage { channel: CHANNEL.to_owned(), order_id: id.to_owned(), task: OrderTask::Create { order } }
+        OrderMessage {
+            channel: CHANNEL.to_owned(),
+            order_id: id.to_owned(),
+            task: OrderTask::Create { order },
+        }
     }
 
-    /// The messages in the queue, whenever they can be seen: those that have orders created, and those that have them cancelled.
+    /// The messages in the queue, whenever they can be seen: those that have orders created, and
+    /// those that have them cancelled.
     #[must_use]
     pub fn queued(&self) -> usize {
         self.world.queue.borrow().len()
@@ -368,7 +399,11 @@ impl Course {
     /// If that cannot be recorded.
     pub async fn closes(&self, operation: &str, probe_after: Duration) {
         let next_probe = Some(after(self.now(), probe_after));
-        let closed = OperationIntake { closed_since: Some(self.now()), next_probe, ..OperationIntake::default() };
+        let closed = OperationIntake {
+            closed_since: Some(self.now()),
+            next_probe,
+            ..OperationIntake::default()
+        };
         let mut intake = self.world.store.load_intake().await.unwrap_or_default();
         intake.operations.insert(operation.to_owned(), closed);
         if let Err(problem) = self.world.store.save_intake(&mut intake).await {
@@ -399,13 +434,25 @@ impl Course {
     /// Events of a kind that reached the bus, but for those of an order's exception.
     #[must_use]
     pub fn events(&self, kind: EventKind) -> Vec<Event> {
-        self.world.events.borrow().iter().map(|(_, event)| event).filter(|event| event.kind == kind).cloned().collect()
+        self.world
+            .events
+            .borrow()
+            .iter()
+            .map(|(_, event)| event)
+            .filter(|event| event.kind == kind)
+            .cloned()
+            .collect()
     }
 
-    /// How often people were told of an order's exception: events, messages in the dead-letter queue.
+    /// How often people were told of an order's exception: events, messages in the dead-letter
+    /// queue.
     #[must_use]
     pub fn told(&self, id: &str) -> (u32, u32) {
-        self.world.told.borrow().get(&OrderKey::new(CHANNEL, id)).map_or((0, 0), |told| (told.events, told.messages))
+        self.world
+            .told
+            .borrow()
+            .get(&OrderKey::new(CHANNEL, id))
+            .map_or((0, 0), |told| (told.events, told.messages))
     }
 
     /// How far an order has come in Prima, and how often it is there.
@@ -413,7 +460,12 @@ impl Course {
     pub fn in_prima(&self, id: &str) -> Vec<Progress> {
         let mut office = self.world.office.borrow_mut();
         office.land(self.world.now());
-        office.orders().iter().filter(|order| order.order_id == id).map(|order| order.progress).collect()
+        office
+            .orders()
+            .iter()
+            .filter(|order| order.order_id == id)
+            .map(|order| order.progress)
+            .collect()
     }
 
     /// The order as Prima got it.
@@ -442,8 +494,11 @@ impl Course {
     #[must_use]
     pub fn listings(&self) -> Vec<bool> {
         let calls = self.world.calls.borrow();
-        let minutely =
-            calls.iter().filter(|call| call.kind == Kind::List && call.about.contains(" 0 ids") && call.about.ends_with(" offset 0"));
+        let minutely = calls.iter().filter(|call| {
+            call.kind == Kind::List
+                && call.about.contains(" 0 ids")
+                && call.about.ends_with(" offset 0")
+        });
         let minutely = minutely.filter(|call| !call.about.contains(" 4 states"));
         minutely.map(|call| call.about.contains(" 5 states")).collect()
     }
@@ -451,7 +506,13 @@ impl Course {
     /// All calls of OR11, as they are described.
     #[must_use]
     pub fn list_calls(&self) -> Vec<String> {
-        self.world.calls.borrow().iter().filter(|call| call.kind == Kind::List).map(|call| call.about.clone()).collect()
+        self.world
+            .calls
+            .borrow()
+            .iter()
+            .filter(|call| call.kind == Kind::List)
+            .map(|call| call.about.clone())
+            .collect()
     }
 
     /// The channel is polled in another mode.

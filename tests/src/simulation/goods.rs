@@ -67,7 +67,8 @@ impl Oddity {
     /// That of one order in five, by its id, so that nothing else is drawn otherwise because of it.
     #[must_use]
     pub fn of(id: &str) -> Option<Self> {
-        let mixed = id.bytes().fold(0_u32, |mixed, byte| mixed.wrapping_mul(31).wrapping_add(byte.into()));
+        let mixed =
+            id.bytes().fold(0_u32, |mixed, byte| mixed.wrapping_mul(31).wrapping_add(byte.into()));
         Self::ALL.get(usize::try_from(mixed % 50).unwrap_or(usize::MAX)).copied()
     }
 
@@ -75,9 +76,16 @@ impl Oddity {
     #[must_use]
     pub fn is_unmappable(self, transliterates: bool) -> bool {
         match self {
-            Self::UnknownWorkflow | Self::NotDebited | Self::FeeWithoutRule | Self::UnknownCountry => true,
+            Self::UnknownWorkflow
+            | Self::NotDebited
+            | Self::FeeWithoutRule
+            | Self::UnknownCountry => true,
             Self::OutsideCodePage => !transliterates,
-            Self::PaidOnDueDate | Self::PaidOnShipment | Self::PaymentNeverConfirmed | Self::Fee | Self::CountryAlias => false,
+            Self::PaidOnDueDate
+            | Self::PaidOnShipment
+            | Self::PaymentNeverConfirmed
+            | Self::Fee
+            | Self::CountryAlias => false,
         }
     }
 
@@ -86,7 +94,9 @@ impl Oddity {
         match self {
             Self::PaidOnDueDate => order.payment_workflow = Some("PAY_ON_DUE_DATE".to_owned()),
             Self::PaidOnShipment => order.payment_workflow = Some("PAY_ON_SHIPMENT".to_owned()),
-            Self::PaymentNeverConfirmed => order.payment_workflow = Some("NO_CUSTOMER_PAYMENT_CONFIRMATION".to_owned()),
+            Self::PaymentNeverConfirmed => {
+                order.payment_workflow = Some("NO_CUSTOMER_PAYMENT_CONFIRMATION".to_owned())
+            }
             Self::UnknownWorkflow => order.payment_workflow = Some("PAY_BY_MOON".to_owned()),
             // The marketplace leaves its debit out.
             Self::NotDebited => {}
@@ -95,7 +105,8 @@ impl Oddity {
             Self::CountryAlias => set_country(order, "UK"),
             Self::UnknownCountry => set_country(order, "QQ"),
             Self::OutsideCodePage => {
-                let address = order.customer.as_mut().and_then(|customer| customer.shipping_address.as_mut());
+                let address =
+                    order.customer.as_mut().and_then(|customer| customer.shipping_address.as_mut());
                 if let Some(address) = address {
                     address.lastname = Some("Zzyxińska-Łąk".to_owned());
                 }
@@ -117,7 +128,9 @@ fn add_fee(order: &mut Order, code: &str) {
 
 fn set_country(order: &mut Order, code: &str) {
     let Some(customer) = &mut order.customer else { return };
-    for address in [&mut customer.shipping_address, &mut customer.billing_address].into_iter().flatten() {
+    for address in
+        [&mut customer.shipping_address, &mut customer.billing_address].into_iter().flatten()
+    {
         address.country_iso_code = Some(code.to_owned());
     }
 }
@@ -177,7 +190,13 @@ pub fn order(id: &str, state: OrderState, created: Timestamp, goods: Goods, dice
 
 /// An order of three pieces or more, so that a part of it can be cancelled.
 #[must_use]
-pub fn order_to_divide(id: &str, state: &OrderState, created: Timestamp, goods: Goods, dice: &Dice) -> Order {
+pub fn order_to_divide(
+    id: &str,
+    state: &OrderState,
+    created: Timestamp,
+    goods: Goods,
+    dice: &Dice,
+) -> Order {
     loop {
         let order = order(id, state.clone(), created, goods, dice);
         if order.order_lines.iter().map(|line| line.quantity).sum::<u32>() >= 3 {

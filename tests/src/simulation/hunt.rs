@@ -19,7 +19,8 @@ const SEED: &str = "SIMULATION_SEED";
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hunt {
-    /// The seed or crash that shows it, as the simulation takes it: `SIMULATION_SEED=17`, `CRASH_AT=153:crash-after`, `STOCK_SEED=17`.
+    /// The seed or crash that shows it, as the simulation takes it: `SIMULATION_SEED=17`,
+    /// `CRASH_AT=153:crash-after`, `STOCK_SEED=17`.
     pub shown_by: Option<String>,
     /// The first promise that it breaks.
     pub violation: String,
@@ -39,7 +40,10 @@ pub fn hunt(seeds: u64) -> Hunt {
     let swept = sweep(Scope::Effects, 1);
     hunt.swept = 1 + swept.crashes + swept.failures;
     if let Some(broken) = swept.broken.into_iter().next() {
-        hunt.shown_by = Some(format!("CRASH_AT={}", broken.script.map_or("none".to_owned(), |script| script.to_string())));
+        hunt.shown_by = Some(format!(
+            "CRASH_AT={}",
+            broken.script.map_or("none".to_owned(), |script| script.to_string())
+        ));
         hunt.violation = broken.violations.into_iter().next().unwrap_or_default();
         return hunt;
     }
@@ -51,8 +55,15 @@ fn first_broken(seed: u64) -> Option<String> {
     run(Plan::drawn(seed), None, false).violations.into_iter().next()
 }
 
-/// True if one of these seeds breaks a promise, as `first_broken` says: the lowest that was run. `variable` is how the simulation takes a seed.
-pub fn through_seeds(hunt: &mut Hunt, first: u64, last: u64, variable: &str, first_broken: impl Fn(u64) -> Option<String> + Sync) -> bool {
+/// True if one of these seeds breaks a promise, as `first_broken` says: the lowest that was run.
+/// `variable` is how the simulation takes a seed.
+pub fn through_seeds(
+    hunt: &mut Hunt,
+    first: u64,
+    last: u64,
+    variable: &str,
+    first_broken: impl Fn(u64) -> Option<String> + Sync,
+) -> bool {
     let next = AtomicU64::new(first);
     let found: Mutex<Option<(u64, String)>> = Mutex::default();
     std::thread::scope(|scope| {

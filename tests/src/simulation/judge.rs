@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use shared::domain::events::{Event, EventKind};
 use shared::domain::intake::NEW_ORDER;
-use shared::domain::order::row::{EXCEPTION_UNANNOUNCED, ExceptionKind, OrderKey, REFERENCE_PENDING, Stage};
+use shared::domain::order::row::{
+    EXCEPTION_UNANNOUNCED, ExceptionKind, OrderKey, REFERENCE_PENDING, Stage,
+};
 use shared::domain::state::IntakeStore as _;
 use shared::kit::clock::after;
 use shared::mirakl::OrderState;
@@ -24,8 +26,15 @@ use crate::world::queue::Body;
 /// An order without any peculiarity.
 #[must_use]
 pub fn ordinary_sale(world: &World, id: &str, created: Timestamp) -> Sale {
-    let order = order(id, OrderState::WaitingAcceptance, created, Goods::Ordinary, &world.dice_of(id));
-    Sale::new(order, after(created, Duration::from_secs(u64::from(WINDOW) * 60)), Some(Duration::ZERO), Vec::new(), false)
+    let order =
+        order(id, OrderState::WaitingAcceptance, created, Goods::Ordinary, &world.dice_of(id));
+    Sale::new(
+        order,
+        after(created, Duration::from_secs(u64::from(WINDOW) * 60)),
+        Some(Duration::ZERO),
+        Vec::new(),
+        false,
+    )
 }
 
 /// Sendings of a call about one order in vain before a person is asked.
@@ -69,8 +78,17 @@ pub fn open_ends(world: &World) -> Vec<String> {
         shop.advance(now);
         for sale in shop.sales() {
             let key = OrderKey::new(*channel, &sale.order.order_id);
-            let copies = copies.get(&(*channel, sale.order.order_id.as_str())).map_or(&[][..], Vec::as_slice);
-            let case = Case { world, sale, copies, note: notes.get(&key), truth: world.plan.truth(&key), key };
+            let copies = copies
+                .get(&(*channel, sale.order.order_id.as_str()))
+                .map_or(&[][..], Vec::as_slice);
+            let case = Case {
+                world,
+                sale,
+                copies,
+                note: notes.get(&key),
+                truth: world.plan.truth(&key),
+                key,
+            };
             if let Some(end) = case.open_end() {
                 ends.push(format!(
                     "{} ({} in Mirakl, {} in Prima, row {}): {end}",
@@ -103,10 +121,13 @@ impl Case<'_> {
         self.world.wiped_at.get().is_some()
     }
 
-    /// The table was wiped, nobody noticed, and Mirakl did not hold the number yet: nothing is left that could tell. The
-    /// design asks for a rebuilding in `observe` instead; what holds even so is that nothing is created twice.
+    /// The table was wiped, nobody noticed, and Mirakl did not hold the number yet: nothing is left
+    /// that could tell. The design asks for a rebuilding in `observe` instead; what holds even so
+    /// is that nothing is created twice.
     fn forgotten(&self) -> bool {
-        self.wiped() && matches!(self.world.plan.wipe, Some(Wipe::Unnoticed(_))) && self.sale.reference().is_none()
+        self.wiped()
+            && matches!(self.world.plan.wipe, Some(Wipe::Unnoticed(_)))
+            && self.sale.reference().is_none()
     }
 
     fn open_end(&self) -> Option<String> {
@@ -123,9 +144,13 @@ impl Case<'_> {
             OrderState::WaitingAcceptance => Some("is not accepted".to_owned()),
             OrderState::Staging => None,
             OrderState::WaitingDebit | OrderState::WaitingDebitPayment => {
-                let known = matches!(self.stage(), Some(Stage::AwaitingPayment | Stage::KeyedByHand | Stage::Exception));
+                let known = matches!(
+                    self.stage(),
+                    Some(Stage::AwaitingPayment | Stage::KeyedByHand | Stage::Exception)
+                );
                 // An operator who adopts one that is not paid yet leaves it among the firm ones.
-                let adopted = self.note.is_some_and(|note| note.adopted && note.stage == Stage::Firm);
+                let adopted =
+                    self.note.is_some_and(|note| note.adopted && note.stage == Stage::Firm);
                 (!known && !adopted).then(|| "its wait for payment is not recorded".to_owned())
             }
             OrderState::Canceled | OrderState::Refused => self.ended(),
@@ -142,7 +167,11 @@ impl Case<'_> {
             // Over before it was looked at again: no row moves for what ended.
             Some(Stage::KeyedByHand) if !stands || self.wiped() => None,
             Some(Stage::Shipped) if self.wiped() => None,
-            _ => Some(if stands { "is cancelled, and stands in Prima".to_owned() } else { "is cancelled, and its row is open".to_owned() }),
+            _ => Some(if stands {
+                "is cancelled, and stands in Prima".to_owned()
+            } else {
+                "is cancelled, and its row is open".to_owned()
+            }),
         }
     }
 
@@ -166,25 +195,35 @@ impl Case<'_> {
             Some(Stage::Exception) => Some(self.exception()),
             Some(Stage::Created | Stage::Shipped) => None,
             // Shipped before anybody looked again after the table was wiped.
-            None if self.wiped() && self.sale.order.order_state != OrderState::Shipping => Some(None),
+            None if self.wiped() && self.sale.order.order_state != OrderState::Shipping => {
+                Some(None)
+            }
             _ => return Some("is in Prima, and its row does not say so".to_owned()),
         };
         let listed = self.listed();
         match exception {
             Some(end) => {
-                // Once a person settles it, the number goes out; until then nobody knows whose it is. The same where the order
-                // was shipped by somebody before memory of it was rebuilt: without a seller reference only a person can tell.
-                let is_ours = self.note.and_then(|note| note.exception).is_none_or(|(_, kind)| match kind {
-                    ExceptionKind::FoundInPrima => false,
-                    ExceptionKind::ShippedOutsidePrima => !self.wiped(),
-                    // With the table went the reservation, and the other order that wants the number had it first this time.
-                    ExceptionKind::NumberTaken => !(self.wiped() && self.truth.shares_number),
-                    _ => true,
-                });
-                end.or_else(|| (is_ours && self.note.is_some()).then(|| self.reference(copy)).flatten())
+                // Once a person settles it, the number goes out; until then nobody knows whose it
+                // is. The same where the order was shipped by somebody before memory of it was
+                // rebuilt: without a seller reference only a person can tell.
+                let is_ours =
+                    self.note.and_then(|note| note.exception).is_none_or(|(_, kind)| match kind {
+                        ExceptionKind::FoundInPrima => false,
+                        ExceptionKind::ShippedOutsidePrima => !self.wiped(),
+                        // With the table went the reservation, and the other order that wants the
+                        // number had it first this time.
+                        ExceptionKind::NumberTaken => !(self.wiped() && self.truth.shares_number),
+                        _ => true,
+                    });
+                end.or_else(|| {
+                    (is_ours && self.note.is_some()).then(|| self.reference(copy)).flatten()
+                })
             }
-            // What was cancelled before the table was wiped stands in the dead-letter queue alone; no listing says what Prima was told.
-            None if listed != copy.lines && !self.wiped() => Some(format!("Prima has {:?}, Mirakl {listed:?}", copy.lines)),
+            // What was cancelled before the table was wiped stands in the dead-letter queue alone;
+            // no listing says what Prima was told.
+            None if listed != copy.lines && !self.wiped() => {
+                Some(format!("Prima has {:?}, Mirakl {listed:?}", copy.lines))
+            }
             None => self.reference(copy),
         }
     }
@@ -201,7 +240,8 @@ impl Case<'_> {
     }
 
     fn reference(&self, copy: &Entered) -> Option<String> {
-        (self.sale.reference() != Some(copy.number.as_str())).then(|| "Mirakl does not hold its number".to_owned())
+        (self.sale.reference() != Some(copy.number.as_str()))
+            .then(|| "Mirakl does not hold its number".to_owned())
     }
 
     /// An exception must have been told, and for a reason.
@@ -218,23 +258,34 @@ impl Case<'_> {
             ExceptionKind::RejectedByPrima => self.truth.refused_by_prima,
             ExceptionKind::NumberTaken => self.truth.shares_number,
             ExceptionKind::FoundInPrima => {
-                self.truth.number_in_use || (self.wiped() && (!self.copies.is_empty() || self.truth.shares_number))
+                self.truth.number_in_use
+                    || (self.wiped() && (!self.copies.is_empty() || self.truth.shares_number))
             }
-            ExceptionKind::CancelledAfterDispatch => ended && self.copies.iter().any(|copy| copy.progress == Progress::Dispatched),
-            // Where Prima can cancel an open order, and says what is to be understood, it is told to.
+            ExceptionKind::CancelledAfterDispatch => {
+                ended && self.copies.iter().any(|copy| copy.progress == Progress::Dispatched)
+            }
+            // Where Prima can cancel an open order, and says what is to be understood, it is told
+            // to.
             ExceptionKind::CancelledAfterCreation => {
                 let plan = &self.world.plan;
-                let silent = self.unanswered(Kind::CancelOrder) >= SENDINGS || self.unanswered(Kind::Ask) >= QUESTIONS;
-                let could_not = !plan.manners.cancel_order || plan.profile.prima_unclear > 0.0 || silent;
+                let silent = self.unanswered(Kind::CancelOrder) >= SENDINGS
+                    || self.unanswered(Kind::Ask) >= QUESTIONS;
+                let could_not =
+                    !plan.manners.cancel_order || plan.profile.prima_unclear > 0.0 || silent;
                 ended && !self.copies.is_empty() && could_not
             }
             ExceptionKind::LineCancelledAfterCreation => {
-                self.sale.lost_pieces && self.copies.first().is_some_and(|copy| copy.lines != self.listed())
+                self.sale.lost_pieces
+                    && self.copies.first().is_some_and(|copy| copy.lines != self.listed())
             }
             ExceptionKind::ShippedOutsidePrima => self.truth.shipped_by_person || self.forgotten(),
             ExceptionKind::Unreadable => self.truth.unreadable,
-            ExceptionKind::PrimaUnclear => self.world.profile.prima_unclear > 0.0 || self.unanswered(Kind::Ask) >= QUESTIONS,
-            ExceptionKind::PrimaFault => self.copies.is_empty() && self.note.is_some_and(|note| note.attempts >= SENDINGS),
+            ExceptionKind::PrimaUnclear => {
+                self.world.profile.prima_unclear > 0.0 || self.unanswered(Kind::Ask) >= QUESTIONS
+            }
+            ExceptionKind::PrimaFault => {
+                self.copies.is_empty() && self.note.is_some_and(|note| note.attempts >= SENDINGS)
+            }
             ExceptionKind::Unmappable => self.truth.unmappable,
             // Without rules, or of a dispatch: nothing of that kind is in the plan.
             _ => false,
@@ -259,7 +310,9 @@ pub async fn close(world: &World, quiet_at: Timestamp, fresh: &[(usize, String)]
         }
     }
     let (leaks, panics) = heard();
-    wrong.extend(leaks.into_iter().map(|line| format!("a log line holds a customer's data: {line}")));
+    wrong.extend(
+        leaks.into_iter().map(|line| format!("a log line holds a customer's data: {line}")),
+    );
     if panics > 0 {
         wrong.push(format!("{panics} panics"));
     }
@@ -278,13 +331,21 @@ fn never_twice(world: &World, wrong: &mut Vec<String>) {
         }
         for copy in copies {
             if copy.number != copy.order_id {
-                wrong.push(format!("{}#{} is in Prima under the number {}", owner.0, owner.1, copy.number));
+                wrong.push(format!(
+                    "{}#{} is in Prima under the number {}",
+                    owner.0, owner.1, copy.number
+                ));
             }
-            let by_hand = office.orders().iter().any(|order| order.channel.is_empty() && order.number == copy.number);
+            let by_hand = office
+                .orders()
+                .iter()
+                .any(|order| order.channel.is_empty() && order.number == copy.number);
             if *owners.entry(copy.number.as_str()).or_insert(*owner) != *owner || by_hand {
                 wrong.push(format!("Prima's number {} is used for two orders", copy.number));
             }
-            let firm_at = world.shop(owner.0, |shop| shop.sale(owner.1).and_then(|sale| sale.firm_at)).flatten();
+            let firm_at = world
+                .shop(owner.0, |shop| shop.sale(owner.1).and_then(|sale| sale.firm_at))
+                .flatten();
             if firm_at.is_none_or(|firm_at| copy.at < firm_at) {
                 wrong.push(format!("{}#{} was created before it was paid", owner.0, owner.1));
             }
@@ -294,7 +355,10 @@ fn never_twice(world: &World, wrong: &mut Vec<String>) {
             wrong.push(format!("{}#{} was keyed by hand, and is created", owner.0, owner.1));
         }
         if truth.operator_ships {
-            wrong.push(format!("{}#{} is shipped by the marketplace, and is created", owner.0, owner.1));
+            wrong.push(format!(
+                "{}#{} is shipped by the marketplace, and is created",
+                owner.0, owner.1
+            ));
         }
     }
 }
@@ -304,10 +368,14 @@ fn paid_in_prima(world: &World, wrong: &mut Vec<String>) {
     let office = world.office.borrow();
     for copy in office.orders().iter().filter(|order| !order.channel.is_empty()) {
         let name = format!("{}#{}", copy.channel, copy.order_id);
-        let debited =
-            world.shop(&copy.channel, |shop| shop.sale(&copy.order_id).and_then(|sale| sale.order.customer_debited_date)).flatten();
+        let debited = world
+            .shop(&copy.channel, |shop| {
+                shop.sale(&copy.order_id).and_then(|sale| sale.order.customer_debited_date)
+            })
+            .flatten();
         let document = &copy.document;
-        let worth: Decimal = document.lines.iter().map(|line| line.price * Decimal::from(line.quantity)).sum();
+        let worth: Decimal =
+            document.lines.iter().map(|line| line.price * Decimal::from(line.quantity)).sum();
         let worth = worth + document.charges.iter().map(|charge| charge.value).sum::<Decimal>();
         let paid: Decimal = document.payments.iter().map(|payment| payment.amount).sum();
         let says_paid = document.header.paid || !document.payments.is_empty();
@@ -317,14 +385,20 @@ fn paid_in_prima(world: &World, wrong: &mut Vec<String>) {
         if says_paid && paid != worth {
             wrong.push(format!("{name} is worth {worth} in Prima, and {paid} is paid"));
         }
-        let texts = [&document.delivery, &document.invoice].map(|party| [party.forename.as_str(), &party.surname, &party.country]);
-        if texts.as_flattened().iter().any(|text| text.chars().any(|character| u32::from(character) > 0xFF)) {
+        let texts = [&document.delivery, &document.invoice]
+            .map(|party| [party.forename.as_str(), &party.surname, &party.country]);
+        if texts
+            .as_flattened()
+            .iter()
+            .any(|text| text.chars().any(|character| u32::from(character) > 0xFF))
+        {
             wrong.push(format!("{name} has a text that Prima keeps with question marks"));
         }
     }
 }
 
-/// What may not be left when all is settled: a closed intake, or a message that cannot be read and is nowhere.
+/// What may not be left when all is settled: a closed intake, or a message that cannot be read and
+/// is nowhere.
 async fn left_behind(world: &World, wrong: &mut Vec<String>) {
     if world.store.load_intake().await.is_ok_and(|intake| intake.is_closed()) {
         wrong.push("Prima answers, and its intake is still closed".to_owned());
@@ -337,7 +411,10 @@ async fn left_behind(world: &World, wrong: &mut Vec<String>) {
         && queue.is_empty()
         && !queue.dead.iter().any(|body| matches!(body, Body::Text(text) if text == poison))
     {
-        wrong.push("a message that cannot be read was lost instead of going to the dead-letter queue".to_owned());
+        wrong.push(
+            "a message that cannot be read was lost instead of going to the dead-letter queue"
+                .to_owned(),
+        );
     }
 }
 
@@ -346,27 +423,42 @@ fn acknowledged(world: &World, fresh: &[(usize, String)], wrong: &mut Vec<String
     for (channel, shop) in CHANNELS.iter().zip(shops.iter()) {
         for sale in shop.sales() {
             if sale.order.order_state_reason_code.as_deref() == Some("ACCEPTANCE_TIMEOUT") {
-                wrong.push(format!("{channel}#{} was not acknowledged before its deadline", sale.order.order_id));
+                wrong.push(format!(
+                    "{channel}#{} was not acknowledged before its deadline",
+                    sale.order.order_id
+                ));
             }
         }
     }
     let office = world.office.borrow();
-    // Sixteen minutes lie between two probes of a NewOrder that is long closed, and the first may be of an order that Prima always fails for.
-    let says_new_order = |(_, event): &(Timestamp, Event)| event.kind == EventKind::PrimaIntakeClosed && event.reason.contains(NEW_ORDER);
+    // Sixteen minutes lie between two probes of a NewOrder that is long closed, and the first may
+    // be of an order that Prima always fails for.
+    let says_new_order = |(_, event): &(Timestamp, Event)| {
+        event.kind == EventKind::PrimaIntakeClosed && event.reason.contains(NEW_ORDER)
+    };
     let new_order_was_closed = world.events.borrow().iter().any(says_new_order);
     for (channel, id) in fresh {
         let Some(sale) = shops.get(*channel).and_then(|shop| shop.sale(id)) else { continue };
         let is_limited = world.limits.borrow().get(*channel).is_some_and(Option::is_some);
         // Where a listing is let begin once a minute, listings of three kinds take turns.
-        let interval = u64::from(world.plan.channels[*channel].listing_interval_minutes) + if is_limited { 3 } else { 0 };
+        let interval = u64::from(world.plan.channels[*channel].listing_interval_minutes)
+            + if is_limited { 3 } else { 0 };
         let created = sale.order.created_date.unwrap_or(Timestamp::MIN);
-        let late = |at: Option<Timestamp>, minutes: u64| at.is_none_or(|at| at > after(created, Duration::from_secs(60 * minutes)));
+        let late = |at: Option<Timestamp>, minutes: u64| {
+            at.is_none_or(|at| at > after(created, Duration::from_secs(60 * minutes)))
+        };
         if late(sale.accepted_by_connector, interval + 1) {
-            wrong.push(format!("{id} arrived in a quiet world and was acknowledged at {:?}, too late", sale.accepted_by_connector));
+            wrong.push(format!(
+                "{id} arrived in a quiet world and was acknowledged at {:?}, too late",
+                sale.accepted_by_connector
+            ));
         }
-        let entered = office.orders().iter().find(|order| &order.order_id == id).map(|order| order.at);
+        let entered =
+            office.orders().iter().find(|order| &order.order_id == id).map(|order| order.at);
         if late(entered, 2 * interval + if new_order_was_closed { 35 } else { 15 }) {
-            wrong.push(format!("{id} arrived in a quiet world and was created at {entered:?}, too late"));
+            wrong.push(format!(
+                "{id} arrived in a quiet world and was created at {entered:?}, too late"
+            ));
         }
     }
 }
@@ -378,16 +470,22 @@ fn told_once(world: &World, wrong: &mut Vec<String>) {
         }
     }
     let events = world.events.borrow();
-    let closed = events.iter().filter(|(_, event)| event.kind == EventKind::PrimaIntakeClosed).count();
+    let closed =
+        events.iter().filter(|(_, event)| event.kind == EventKind::PrimaIntakeClosed).count();
     if closed > usize::try_from(world.closures.get()).unwrap_or(usize::MAX) {
-        wrong.push(format!("{closed} alarms of a closed intake, which closed {} times", world.closures.get()));
+        wrong.push(format!(
+            "{closed} alarms of a closed intake, which closed {} times",
+            world.closures.get()
+        ));
     }
 }
 
 /// In a quiet world each channel keeps to its rhythm.
 fn rhythm(world: &World, quiet_at: Timestamp, wrong: &mut Vec<String>) {
     let from = after(quiet_at, Duration::from_secs(180));
-    for (index, (channel, listings)) in world.plan.channels.iter().zip(world.listings.borrow().iter()).enumerate() {
+    for (index, (channel, listings)) in
+        world.plan.channels.iter().zip(world.listings.borrow().iter()).enumerate()
+    {
         // A limit that is waited for shifts them.
         if world.limits.borrow().get(index).is_some_and(Option::is_some) {
             continue;

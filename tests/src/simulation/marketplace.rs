@@ -9,7 +9,8 @@ use shared::kit::amount::Amount;
 use shared::kit::clock::after;
 use shared::mirakl::order::{Cancelation, OrderLine, References, Refund};
 use shared::mirakl::{
-    Acceptable, MiraklError, Order, OrderPage, OrderQuery, OrderState, ReferenceAnswer, SellerReference, UnreadableOrder,
+    Acceptable, MiraklError, Order, OrderPage, OrderQuery, OrderState, ReferenceAnswer,
+    SellerReference, UnreadableOrder,
 };
 
 use super::goods::PAY_ON_ACCEPTANCE;
@@ -37,7 +38,8 @@ pub enum Happening {
     Touch,
     /// One piece of its first line that has one left is refunded, and named.
     RefundPiece,
-    /// All that was paid is refunded, without a word of pieces: so customer care cancels what is paid.
+    /// All that was paid is refunded, without a word of pieces: so customer care cancels what is
+    /// paid.
     RefundAll,
     /// A little is given back, and every piece stays paid for.
     Goodwill,
@@ -108,7 +110,8 @@ impl Sale {
     /// For judgement: pieces of a line that are still to be delivered.
     #[must_use]
     pub fn left_of(&self, line: &OrderLine) -> u32 {
-        let is_over = matches!(line.order_line_state, Some(OrderState::Canceled | OrderState::Refused));
+        let is_over =
+            matches!(line.order_line_state, Some(OrderState::Canceled | OrderState::Refused));
         let refunded = self.refunded.get(&line.order_line_id).copied().unwrap_or_default();
         if is_over { 0 } else { line.quantity.saturating_sub(refunded) }
     }
@@ -116,7 +119,8 @@ impl Sale {
     /// For judgement: everything was refunded before it left.
     #[must_use]
     pub fn is_refunded(&self) -> bool {
-        !self.refunded.is_empty() && self.order.order_lines.iter().all(|line| self.left_of(line) == 0)
+        !self.refunded.is_empty()
+            && self.order.order_lines.iter().all(|line| self.left_of(line) == 0)
     }
 
     /// Prima's number, as the marketplace holds it.
@@ -249,7 +253,9 @@ impl Marketplace {
                 self.sales[index].waiting_since = Some(created);
                 self.plan(index, deadline, Happening::Deadline);
             }
-            OrderState::WaitingDebit | OrderState::WaitingDebitPayment => self.accepted(index, created),
+            OrderState::WaitingDebit | OrderState::WaitingDebitPayment => {
+                self.accepted(index, created)
+            }
             OrderState::Shipping => self.firm(index, created),
             _ => {}
         }
@@ -297,10 +303,15 @@ impl Marketplace {
                 self.plan(index, deadline, Happening::Deadline);
             }
             Happening::Deadline if state == OrderState::WaitingAcceptance => {
-                self.sales[index].order.order_state_reason_code = Some("ACCEPTANCE_TIMEOUT".to_owned());
+                self.sales[index].order.order_state_reason_code =
+                    Some("ACCEPTANCE_TIMEOUT".to_owned());
                 self.end(index, OrderState::Refused, at);
             }
-            Happening::Debit if matches!(state, OrderState::WaitingDebit | OrderState::WaitingDebitPayment) => self.firm(index, at),
+            Happening::Debit
+                if matches!(state, OrderState::WaitingDebit | OrderState::WaitingDebitPayment) =>
+            {
+                self.firm(index, at)
+            }
             // Paid while the seller is at work.
             Happening::Debit if state == OrderState::Shipping => {
                 self.sales[index].order.customer_debited_date = Some(at);
@@ -308,13 +319,24 @@ impl Marketplace {
             }
             Happening::Cancel if before_dispatch => self.end(index, OrderState::Canceled, at),
             Happening::CancelPiece
-                if matches!(state, OrderState::WaitingDebit | OrderState::WaitingDebitPayment | OrderState::Shipping) =>
+                if matches!(
+                    state,
+                    OrderState::WaitingDebit
+                        | OrderState::WaitingDebitPayment
+                        | OrderState::Shipping
+                ) =>
             {
                 self.cancel_piece(index, at);
             }
-            Happening::AcceptByPerson if state == OrderState::WaitingAcceptance => self.accepted(index, at),
-            Happening::RefuseByPerson if state == OrderState::WaitingAcceptance => self.end(index, OrderState::Refused, at),
-            Happening::Ship if state == OrderState::Shipping && !self.sales[index].is_refunded() => {
+            Happening::AcceptByPerson if state == OrderState::WaitingAcceptance => {
+                self.accepted(index, at)
+            }
+            Happening::RefuseByPerson if state == OrderState::WaitingAcceptance => {
+                self.end(index, OrderState::Refused, at)
+            }
+            Happening::Ship
+                if state == OrderState::Shipping && !self.sales[index].is_refunded() =>
+            {
                 for line in &mut self.sales[index].order.order_lines {
                     line.shipped_date = Some(at);
                 }
@@ -323,7 +345,10 @@ impl Marketplace {
             Happening::RefundPiece if is_paid(&state) => self.refund_piece(index, at),
             Happening::RefundAll if is_paid(&state) => self.refund_all(index, at),
             Happening::Goodwill if is_paid(&state) => self.give_back_a_little(index, at),
-            Happening::Close if is_paid(&state) && (state != OrderState::Shipping || self.sales[index].is_refunded()) => {
+            Happening::Close
+                if is_paid(&state)
+                    && (state != OrderState::Shipping || self.sales[index].is_refunded()) =>
+            {
                 self.enter(index, OrderState::Closed, at);
             }
             Happening::EnterRefunded if is_paid(&state) && self.sales[index].is_refunded() => {
@@ -336,19 +361,30 @@ impl Marketplace {
 
     fn cancel_piece(&mut self, index: usize, at: Timestamp) {
         let sale = &mut self.sales[index];
-        let Some(line) = sale.order.order_lines.iter_mut().find(|line| line.is_live()) else { return };
+        let Some(line) = sale.order.order_lines.iter_mut().find(|line| line.is_live()) else {
+            return;
+        };
         let unit = line.price_unit.unwrap_or_default();
         line.quantity -= 1;
-        line.cancelations.push(Cancelation { quantity: Some(1), amount: Some(unit), ..Cancelation::default() });
+        line.cancelations.push(Cancelation {
+            quantity: Some(1),
+            amount: Some(unit),
+            ..Cancelation::default()
+        });
         line.price.0 -= unit.0;
-        for total in [&mut line.total_price, &mut sale.order.price, &mut sale.order.total_price].into_iter().flatten() {
+        for total in [&mut line.total_price, &mut sale.order.price, &mut sale.order.total_price]
+            .into_iter()
+            .flatten()
+        {
             total.0 -= unit.0;
         }
         if line.quantity == 0 {
             line.order_line_state = Some(OrderState::Canceled);
             // Its fees go with its last piece.
-            let fees: rust_decimal::Decimal = line.fees.drain(..).filter_map(|fee| fee.amount).map(|amount| amount.0).sum();
-            for total in [&mut line.total_price, &mut sale.order.total_price].into_iter().flatten() {
+            let fees: rust_decimal::Decimal =
+                line.fees.drain(..).filter_map(|fee| fee.amount).map(|amount| amount.0).sum();
+            for total in [&mut line.total_price, &mut sale.order.total_price].into_iter().flatten()
+            {
                 total.0 -= fees;
             }
         }
@@ -362,7 +398,10 @@ impl Marketplace {
 
     fn refund_piece(&mut self, index: usize, at: Timestamp) {
         let sale = &self.sales[index];
-        let Some(line) = sale.order.order_lines.iter().position(|line| sale.left_of(line) > 0) else { return };
+        let Some(line) = sale.order.order_lines.iter().position(|line| sale.left_of(line) > 0)
+        else {
+            return;
+        };
         let unit = sale.order.order_lines[line].price_unit.unwrap_or_default();
         self.refund(index, line, 1, Some(1), unit, at);
     }
@@ -372,7 +411,12 @@ impl Marketplace {
             let pieces = self.sales[index].left_of(&self.sales[index].order.order_lines[line]);
             if pieces > 0 {
                 let of = &self.sales[index].order.order_lines[line];
-                let refunded: Decimal = of.refunds.iter().filter_map(|refund| refund.amount).map(|amount| amount.0).sum();
+                let refunded: Decimal = of
+                    .refunds
+                    .iter()
+                    .filter_map(|refund| refund.amount)
+                    .map(|amount| amount.0)
+                    .sum();
                 let rest = Amount(of.price.0 - refunded);
                 self.refund(index, line, pieces, None, rest, at);
             }
@@ -381,12 +425,27 @@ impl Marketplace {
 
     fn give_back_a_little(&mut self, index: usize, at: Timestamp) {
         let sale = &self.sales[index];
-        let Some(line) = sale.order.order_lines.iter().position(|line| sale.left_of(line) > 0 && line.refunds.is_empty()) else { return };
+        let Some(line) = sale
+            .order
+            .order_lines
+            .iter()
+            .position(|line| sale.left_of(line) > 0 && line.refunds.is_empty())
+        else {
+            return;
+        };
         self.refund(index, line, 0, Some(0), Amount(Decimal::ONE), at);
     }
 
     /// `pieces` are gone in truth; `named` is what the refund says.
-    fn refund(&mut self, index: usize, line: usize, pieces: u32, named: Option<u32>, amount: Amount, at: Timestamp) {
+    fn refund(
+        &mut self,
+        index: usize,
+        line: usize,
+        pieces: u32,
+        named: Option<u32>,
+        amount: Amount,
+        at: Timestamp,
+    ) {
         let sale = &mut self.sales[index];
         let order_line = &mut sale.order.order_lines[line];
         order_line.refunds.push(Refund {
@@ -404,7 +463,13 @@ impl Marketplace {
             *sale.refunded.entry(order_line.order_line_id.clone()).or_default() += pieces;
             sale.lost_pieces = true;
         }
-        let paid_back = |line: &OrderLine| line.refunds.iter().filter_map(|refund| refund.amount).map(|amount| amount.0).sum::<Decimal>();
+        let paid_back = |line: &OrderLine| {
+            line.refunds
+                .iter()
+                .filter_map(|refund| refund.amount)
+                .map(|amount| amount.0)
+                .sum::<Decimal>()
+        };
         if sale.order.live_lines().all(|line| paid_back(line) >= line.price.0) {
             sale.order.fully_refunded = Some(true);
         }
@@ -439,7 +504,8 @@ impl Marketplace {
         let sale = &mut self.sales[index];
         sale.accepted_at.get_or_insert(at);
         sale.firm_at = Some(at);
-        if sale.order.payment_workflow.as_deref() == Some(PAY_ON_ACCEPTANCE) && !sale.debit_unnamed {
+        if sale.order.payment_workflow.as_deref() == Some(PAY_ON_ACCEPTANCE) && !sale.debit_unnamed
+        {
             sale.order.customer_debited_date = Some(at);
         }
         let later = std::mem::take(&mut sale.once_firm);
@@ -461,7 +527,11 @@ impl Marketplace {
     }
 
     fn touch(&mut self, index: usize, at: Timestamp) {
-        let at = if self.whole_seconds { Timestamp::from_second(at.as_second()).unwrap_or(at) } else { at };
+        let at = if self.whole_seconds {
+            Timestamp::from_second(at.as_second()).unwrap_or(at)
+        } else {
+            at
+        };
         self.sales[index].order.last_updated_date = Some(at);
     }
 
@@ -479,7 +549,11 @@ impl Marketplace {
         for sale in self.sales.iter().filter(matches) {
             if total >= offset && page.length < self.longest_page {
                 page.length += 1;
-                if sale.unreadable { page.unreadable.push(unreadable(sale)) } else { page.orders.push(shown(sale)) }
+                if sale.unreadable {
+                    page.unreadable.push(unreadable(sale))
+                } else {
+                    page.orders.push(shown(sale))
+                }
             }
             total += 1;
         }
@@ -491,18 +565,33 @@ impl Marketplace {
     ///
     /// # Errors
     /// The order is unknown, not waiting, or the lines are not all of its lines.
-    pub fn accept(&mut self, order_id: &str, line_ids: &[String], now: Timestamp) -> Result<(), MiraklError> {
+    pub fn accept(
+        &mut self,
+        order_id: &str,
+        line_ids: &[String],
+        now: Timestamp,
+    ) -> Result<(), MiraklError> {
         let Some(&index) = self.by_id.get(order_id) else {
             return Err(MiraklError::refused("OR21", 404, None, "order not found"));
         };
         let sale = &mut self.sales[index];
         if sale.order.order_state != OrderState::WaitingAcceptance {
-            return Err(MiraklError::refused("OR21", 400, Some("ORDER_INVALID_STATE"), "the order is not waiting for acceptance"));
+            return Err(MiraklError::refused(
+                "OR21",
+                400,
+                Some("ORDER_INVALID_STATE"),
+                "the order is not waiting for acceptance",
+            ));
         }
         if sale.order.order_lines.len() != line_ids.len()
             || !sale.order.order_lines.iter().all(|line| line_ids.contains(&line.order_line_id))
         {
-            return Err(MiraklError::refused("OR21", 400, None, "all lines are to be decided in one call"));
+            return Err(MiraklError::refused(
+                "OR21",
+                400,
+                None,
+                "all lines are to be decided in one call",
+            ));
         }
         sale.accepted_by_connector = Some(now);
         self.accepted(index, now);
@@ -510,11 +599,17 @@ impl Marketplace {
     }
 
     /// OR04.
-    pub fn write_references(&mut self, references: &[SellerReference], now: Timestamp) -> Vec<ReferenceAnswer> {
+    pub fn write_references(
+        &mut self,
+        references: &[SellerReference],
+        now: Timestamp,
+    ) -> Vec<ReferenceAnswer> {
         let mut answers = Vec::with_capacity(references.len());
         for reference in references {
             let refused = match self.by_id.get(&reference.order_id) {
-                Some(_) if self.unreferenceable.contains(&reference.order_id) => Some("400: the reference cannot be changed".to_owned()),
+                Some(_) if self.unreferenceable.contains(&reference.order_id) => {
+                    Some("400: the reference cannot be changed".to_owned())
+                }
                 Some(&index) => {
                     self.sales[index].order.references = Some(References {
                         order_reference_for_customer: None,
@@ -540,7 +635,8 @@ fn is_paid(state: &OrderState) -> bool {
 
 /// As listed: the customer's address comes with SHIPPING.
 fn shown(sale: &Sale) -> Order {
-    let with_customer = matches!(sale.order.order_state, OrderState::Shipping | OrderState::Shipped);
+    let with_customer =
+        matches!(sale.order.order_state, OrderState::Shipping | OrderState::Shipped);
     if with_customer {
         return sale.order.clone();
     }
@@ -550,7 +646,10 @@ fn shown(sale: &Sale) -> Order {
 fn unreadable(sale: &Sale) -> UnreadableOrder {
     UnreadableOrder {
         order_id: Some(sale.order.order_id.clone()),
-        acceptable: Some(Acceptable { state: sale.order.order_state.clone(), order_line_ids: sale.order.line_ids() }),
+        acceptable: Some(Acceptable {
+            state: sale.order.order_state.clone(),
+            order_line_ids: sale.order.line_ids(),
+        }),
         problem: "the amount of a line is no number".to_owned(),
     }
 }

@@ -1,5 +1,5 @@
-//! Prima as a state machine: typed, with the time handed in. A repeated number makes a second order, since nobody knows
-//! whether Prima would refuse it.
+//! Prima as a state machine: typed, with the time handed in. A repeated number makes a second
+//! order, since nobody knows whether Prima would refuse it.
 
 use std::collections::{BTreeMap, HashMap};
 

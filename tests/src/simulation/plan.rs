@@ -47,7 +47,8 @@ impl Windows {
     }
 }
 
-/// How many calls of OR11 a marketplace lets begin within a time, whoever makes them with the shop's key.
+/// How many calls of OR11 a marketplace lets begin within a time, whoever makes them with the
+/// shop's key.
 #[derive(Clone, Debug)]
 pub struct Limit {
     /// So many calls ...
@@ -86,7 +87,9 @@ impl Limit {
             self.begun.pop_front();
         }
         match self.begun.front() {
-            Some(oldest) if self.begun.len() >= self.calls => Err(after(*oldest, self.per).duration_since(at).unsigned_abs()),
+            Some(oldest) if self.begun.len() >= self.calls => {
+                Err(after(*oldest, self.per).duration_since(at).unsigned_abs())
+            }
             _ => {
                 self.begun.push_back(at);
                 Ok(())
@@ -118,7 +121,8 @@ fn drawn_profile(dice: &Dice) -> Profile {
         slow: level(0.06),
         skew: dice.between(0, 10_000),
     };
-    // With nothing of what also happens while all orders rest, a seed might wait for its fifty faults for ever.
+    // With nothing of what also happens while all orders rest, a seed might wait for its fifty
+    // faults for ever.
     if profile.store.fails + profile.mirakl.fails + profile.scheduled_twice + profile.crash == 0.0 {
         profile.mirakl.fails = 0.25 / 4.0;
     }
@@ -153,7 +157,8 @@ pub struct Truth {
 pub enum Wipe {
     /// Nothing: it goes unnoticed. Happens only while nothing is being created.
     Unnoticed(Moment),
-    /// All channels observe, with the take-over at the moment of the wipe; they go live again after a while.
+    /// All channels observe, with the take-over at the moment of the wipe; they go live again after
+    /// a while.
     Observed(Moment, Moment),
 }
 
@@ -291,7 +296,11 @@ pub const WINDOW: u32 = 300;
 
 /// In every other world, other letters are agreed for those that Prima cannot keep.
 fn characters(seed: u64) -> CharacterRules {
-    let outside = if seed.is_multiple_of(2) { OutsideCodePage::Transliterate } else { OutsideCodePage::Exception };
+    let outside = if seed.is_multiple_of(2) {
+        OutsideCodePage::Transliterate
+    } else {
+        OutsideCodePage::Exception
+    };
     CharacterRules { outside, ..CharacterRules::default() }
 }
 
@@ -309,7 +318,11 @@ impl<'d> Draw<'d> {
         let start = beginning();
         let minutes = dice.between(40, 110);
         let taken_over = dice.chance(0.35);
-        let take_over_from = if taken_over { before(start, Duration::from_secs(3600)) } else { before(start, Duration::from_secs(86_400)) };
+        let take_over_from = if taken_over {
+            before(start, Duration::from_secs(3600))
+        } else {
+            before(start, Duration::from_secs(86_400))
+        };
         let auto = dice.chance(0.35);
         let interval = if dice.chance(0.2) { 15 } else { 1 };
         let whole_seconds = dice.chance(0.6);
@@ -317,7 +330,11 @@ impl<'d> Draw<'d> {
         let until = minutes * 60_000;
         let wipe = dice.chance(0.12).then(|| {
             let at = dice.between(until / 4, until);
-            if dice.chance(0.5) { Wipe::Unnoticed(Moment(at)) } else { Wipe::Observed(Moment(at), Moment(at + 25 * 60_000)) }
+            if dice.chance(0.5) {
+                Wipe::Unnoticed(Moment(at))
+            } else {
+                Wipe::Observed(Moment(at), Moment(at + 25 * 60_000))
+            }
         });
         let after_wipe = match wipe {
             Some(Wipe::Observed(_, live)) => live.0 + 20 * 60_000,
@@ -327,18 +344,33 @@ impl<'d> Draw<'d> {
             seed,
             scripted: false,
             calm: false,
-            channels: vec![channel(CHANNELS[0], 1, take_over_from), channel(CHANNELS[1], interval, take_over_from)],
+            channels: vec![
+                channel(CHANNELS[0], 1, take_over_from),
+                channel(CHANNELS[1], interval, take_over_from),
+            ],
             marketplaces: vec![market(), market()],
             arrivals: Vec::new(),
             truths: HashMap::new(),
             hand_keyed: Vec::new(),
-            manners: PrimaManners { cancel_order: dice.chance(0.7), characters: characters(seed), ..PrimaManners::default() },
+            manners: PrimaManners {
+                cancel_order: dice.chance(0.7),
+                characters: characters(seed),
+                ..PrimaManners::default()
+            },
             profile: drawn_profile(dice),
             store_down: Windows::drawn(dice, 1, until, 12),
             queue_down: Windows::drawn(dice, 1, until, 12),
             bus_down: Windows::drawn(dice, 1, until, 25),
             mirakl_down: (0..2).map(|_| Windows::drawn(dice, 2, until, 25)).collect(),
-            key_refused: (0..2).map(|_| if dice.chance(0.1) { Windows::drawn(dice, 1, until, 10) } else { Windows::default() }).collect(),
+            key_refused: (0..2)
+                .map(|_| {
+                    if dice.chance(0.1) {
+                        Windows::drawn(dice, 1, until, 10)
+                    } else {
+                        Windows::default()
+                    }
+                })
+                .collect(),
             limits: vec![None, None],
             prima_down: Windows::drawn(dice, 2, until, if dice.chance(0.2) { 120 } else { 25 }),
             new_order_dead: Windows::default(),
@@ -348,8 +380,16 @@ impl<'d> Draw<'d> {
             quiet_from: Moment((until + 15 * 60_000).max(after_wipe)),
             first_poll: dice.between(0, 59_999),
         };
-        let mut draw = Self { dice, plan, auto, burst: dice.chance(0.08), placing: until, used: HashSet::new() };
-        // More orders than a page holds come with a marketplace that labours: a later page fails, not only the first.
+        let mut draw = Self {
+            dice,
+            plan,
+            auto,
+            burst: dice.chance(0.08),
+            placing: until,
+            used: HashSet::new(),
+        };
+        // More orders than a page holds come with a marketplace that labours: a later page fails,
+        // not only the first.
         if draw.burst {
             draw.plan.profile.mirakl.fails = draw.plan.profile.mirakl.fails.max(0.15);
         }
@@ -357,7 +397,8 @@ impl<'d> Draw<'d> {
     }
 
     fn plan(mut self) -> Plan {
-        let taken_over = self.plan.channels[0].take_over_from > before(beginning(), Duration::from_secs(7200));
+        let taken_over =
+            self.plan.channels[0].take_over_from > before(beginning(), Duration::from_secs(7200));
         if taken_over {
             self.orders_of_before();
         }
@@ -376,7 +417,8 @@ impl<'d> Draw<'d> {
         self.plan
     }
 
-    /// More open orders than a page holds, on a marketplace that lets few listings begin, and lets another program take a part of them.
+    /// More open orders than a page holds, on a marketplace that lets few listings begin, and lets
+    /// another program take a part of them.
     fn crowd(&mut self) {
         let dice = self.dice;
         for number in 0..dice.between(60, 130) {
@@ -384,8 +426,13 @@ impl<'d> Draw<'d> {
             let at = Moment(dice.between(0, 120_000));
             let created = after(beginning(), Duration::from_millis(at.0));
             let order = order(&id, OrderState::Shipping, created, Goods::Ordinary, dice);
-            let sale =
-                Sale::new(order, after(created, Duration::from_secs(u64::from(WINDOW) * 60)), Some(Duration::ZERO), Vec::new(), false);
+            let sale = Sale::new(
+                order,
+                after(created, Duration::from_secs(u64::from(WINDOW) * 60)),
+                Some(Duration::ZERO),
+                Vec::new(),
+                false,
+            );
             self.plan.truths.insert(OrderKey::new(CHANNELS[0], &id), Truth::default());
             self.plan.arrivals.push(Arrival { at, channel: 0, sale, happenings: Vec::new() });
         }
@@ -408,10 +455,14 @@ impl<'d> Draw<'d> {
         let channel = dice.index(2);
         let at = if self.burst { dice.between(0, 30_000) } else { dice.between(0, self.placing) };
         let channel = if self.burst { 0 } else { channel };
-        // Every tenth order is the second parcel of the one before: the same basket, another suffix.
+        // Every tenth order is the second parcel of the one before: the same basket, another
+        // suffix.
         let suffix = if number % 10 == 9 { "B" } else { "A" };
         let base = if suffix == "B" { number - 1 } else { number };
-        let id = format!("MKP{channel}{:09}-{suffix}", 100_000_000 + self.plan.seed % 1000 * 1000 + base);
+        let id = format!(
+            "MKP{channel}{:09}-{suffix}",
+            100_000_000 + self.plan.seed % 1000 * 1000 + base
+        );
         if !self.used.insert(id.clone()) {
             return;
         }
@@ -426,7 +477,8 @@ impl<'d> Draw<'d> {
         let mut truth = Truth::default();
         let mut happenings = Vec::new();
         let mut once_firm = Vec::new();
-        let mut debit_after = Some(if dice.chance(0.6) { Duration::ZERO } else { dice.seconds(5, 1500) });
+        let mut debit_after =
+            Some(if dice.chance(0.6) { Duration::ZERO } else { dice.seconds(5, 1500) });
         if state == OrderState::Staging {
             happenings.push((dice.seconds(10, 900), Happening::Unstage));
         }
@@ -493,17 +545,30 @@ impl<'d> Draw<'d> {
         if truth.number_in_use {
             self.plan.hand_keyed.push(id);
         }
-        let is_plain = goods == Goods::Ordinary && !truth.operator_ships && !truth.number_in_use && !truth.shipped_by_person;
+        let is_plain = goods == Goods::Ordinary
+            && !truth.operator_ships
+            && !truth.number_in_use
+            && !truth.shipped_by_person;
         let oddity = Oddity::of(&order.order_id).filter(|_| is_plain && !truth.unreadable);
         if let Some(oddity) = oddity {
             oddity.befall(&mut order);
-            truth.unmappable = oddity.is_unmappable(self.plan.manners.characters.outside == OutsideCodePage::Transliterate);
+            truth.unmappable = oddity.is_unmappable(
+                self.plan.manners.characters.outside == OutsideCodePage::Transliterate,
+            );
             if oddity == Oddity::PaidOnShipment {
-                once_firm.push((Duration::from_secs(created.as_second().unsigned_abs() % 600), Happening::Debit));
+                once_firm.push((
+                    Duration::from_secs(created.as_second().unsigned_abs() % 600),
+                    Happening::Debit,
+                ));
             }
         }
-        let mut sale =
-            Sale::new(order, after(created, Duration::from_secs(u64::from(WINDOW) * 60)), debit_after, once_firm, truth.unreadable);
+        let mut sale = Sale::new(
+            order,
+            after(created, Duration::from_secs(u64::from(WINDOW) * 60)),
+            debit_after,
+            once_firm,
+            truth.unreadable,
+        );
         sale.debit_unnamed = oddity == Some(Oddity::NotDebited);
         self.plan.truths.insert(key, truth);
         self.plan.arrivals.push(Arrival { at, channel, sale, happenings });
@@ -513,7 +578,8 @@ impl<'d> Draw<'d> {
     fn faults_of_prima(&mut self) {
         let dice = Dice::new(self.plan.seed ^ 0x00fa_0175);
         if dice.chance(0.3) {
-            // Three that nothing is wrong with but this would close the intake of a quiet world for good.
+            // Three that nothing is wrong with but this would close the intake of a quiet world for
+            // good.
             for kind in [Kind::NewOrder, Kind::NewOrder, Kind::Ask] {
                 let order = &self.plan.arrivals[dice.index(self.plan.arrivals.len())].sale.order;
                 self.plan.prima_faults.insert(order.order_id.clone(), kind);
@@ -527,7 +593,8 @@ impl<'d> Draw<'d> {
         }
     }
 
-    /// One order id on both marketplaces, so that one number is wanted twice, at nearly the same time.
+    /// One order id on both marketplaces, so that one number is wanted twice, at nearly the same
+    /// time.
     fn shared_number(&mut self) {
         let id = "MKPX99999-A".to_owned();
         let at = self.dice.between(0, self.placing);
@@ -535,9 +602,15 @@ impl<'d> Draw<'d> {
             let key = OrderKey::new(name, &id);
             let at = Moment(at + self.dice.between(0, 20_000));
             let created = after(beginning(), Duration::from_millis(at.0));
-            let order = order(&id, OrderState::WaitingAcceptance, created, Goods::Ordinary, self.dice);
-            let sale =
-                Sale::new(order, after(created, Duration::from_secs(u64::from(WINDOW) * 60)), Some(Duration::ZERO), Vec::new(), false);
+            let order =
+                order(&id, OrderState::WaitingAcceptance, created, Goods::Ordinary, self.dice);
+            let sale = Sale::new(
+                order,
+                after(created, Duration::from_secs(u64::from(WINDOW) * 60)),
+                Some(Duration::ZERO),
+                Vec::new(),
+                false,
+            );
             self.plan.truths.insert(key, Truth { shares_number: true, ..Truth::default() });
             self.plan.arrivals.push(Arrival { at, channel, sale, happenings: Vec::new() });
         }
@@ -564,7 +637,13 @@ impl<'d> Draw<'d> {
                 order.acceptance_decision_date = Some(after(created, Duration::from_secs(60)));
             }
             let debit = Some(dice.seconds(10_000, 14_000));
-            let mut sale = Sale::new(order, after(created, Duration::from_secs(u64::from(WINDOW) * 60)), debit, Vec::new(), false);
+            let mut sale = Sale::new(
+                order,
+                after(created, Duration::from_secs(u64::from(WINDOW) * 60)),
+                debit,
+                Vec::new(),
+                false,
+            );
             if state == OrderState::WaitingAcceptance {
                 sale.debit_after = Some(Duration::from_secs(dice.between(0, 1) * 120));
             }

@@ -1,4 +1,5 @@
-//! What the simulation of orders adds to the world: a marketplace's orders and Prima's, and the judge's notes of what is done with them.
+//! What the simulation of orders adds to the world: a marketplace's orders and Prima's, and the
+//! judge's notes of what is done with them.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -16,7 +17,9 @@ use shared::domain::order::row::{OrderKey, OrderRow};
 use shared::domain::queue::ExceptionMessage;
 use shared::domain::state::{IntakeStore as _, PollState};
 use shared::kit::clock::{Clock as _, after, before};
-use shared::mirakl::{MiraklError, MiraklOrders, OrderPage, OrderQuery, OrderState, ReferenceAnswer, SellerReference};
+use shared::mirakl::{
+    MiraklError, MiraklOrders, OrderPage, OrderQuery, OrderState, ReferenceAnswer, SellerReference,
+};
 use shared::prima::{PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
 
 use super::judge::SENDINGS;
@@ -27,8 +30,8 @@ use crate::world::dice::Dice;
 use crate::world::fate::{Call, Fate, Kind, Pace, System};
 use crate::world::scene::{self, Scene};
 
-/// Orders that Prima does not take, one after the other, before people must know: more than close the breaker, since a note of it
-/// may be lost.
+/// Orders that Prima does not take, one after the other, before people must know: more than close
+/// the breaker, since a note of it may be lost.
 const NOT_TAKEN: usize = 8;
 
 /// One invocation.
@@ -86,15 +89,20 @@ impl Scene for World {
             System::Prima => Pace { usual: (100, 3_000), slow: (2_000, 58_000) },
             System::Mirakl => Pace { usual: (30, 400), slow: (500, 12_000) },
             // Every other call takes no time that matters.
-            System::Store | System::Queue | System::Bus if !slow && dice.chance(0.5) => return Duration::ZERO,
-            System::Store | System::Queue | System::Bus => Pace { usual: (1, 6), slow: (20, 4_000) },
+            System::Store | System::Queue | System::Bus if !slow && dice.chance(0.5) => {
+                return Duration::ZERO;
+            }
+            System::Store | System::Queue | System::Bus => {
+                Pace { usual: (1, 6), slow: (20, 4_000) }
+            }
         };
         pace.drawn(slow, dice)
     }
 
     fn is_down(&self, kind: Kind, channel: usize) -> bool {
         let (plan, moment) = (&self.plan, Moment::from(self.passed()));
-        let of_channel = || plan.mirakl_down.get(channel).is_some_and(|windows| windows.holds(moment));
+        let of_channel =
+            || plan.mirakl_down.get(channel).is_some_and(|windows| windows.holds(moment));
         match kind.system() {
             System::Mirakl => of_channel(),
             System::Store if kind == Kind::Key => of_channel(),
@@ -123,12 +131,19 @@ impl Scene for World {
         }
     }
 
-    fn watermark_moved(invocation: &Invocation, channel: &str, before: Option<Timestamp>, poll: &PollState) {
+    fn watermark_moved(
+        invocation: &Invocation,
+        channel: &str,
+        before: Option<Timestamp>,
+        poll: &PollState,
+    ) {
         judge_watermark(invocation, channel, before.is_none(), poll.watermark);
     }
 
     fn as_of(&self, since: Timestamp, channel: &str, index_state: &str, keys: &mut Vec<OrderKey>) {
-        for (_, key, from, to) in self.index_changes.borrow().iter().rev().take_while(|(at, ..)| *at > since) {
+        for (_, key, from, to) in
+            self.index_changes.borrow().iter().rev().take_while(|(at, ..)| *at > since)
+        {
             if key.channel != channel {
                 continue;
             }
@@ -152,14 +167,20 @@ impl Scene for World {
         let told = told.entry(key.clone()).or_default();
         told.messages += 1;
         if told.exceptions == 0 {
-            world.violate(format!("people were told of an exception of {key} before its row said so"));
+            world.violate(format!(
+                "people were told of an exception of {key} before its row said so"
+            ));
         }
         invocation.notes.told.borrow_mut().push(key);
     }
 
     fn publishes(invocation: &Invocation, event: &Event, fate: Fate) {
         let world = &invocation.world;
-        let (EventKind::OrderException, Some(channel), Some(order)) = (event.kind, &event.channel, &event.order) else { return };
+        let (EventKind::OrderException, Some(channel), Some(order)) =
+            (event.kind, &event.channel, &event.order)
+        else {
+            return;
+        };
         let key = OrderKey::new(channel, order);
         if fate != Fate::Goes {
             world.excuse(&key);
@@ -183,7 +204,12 @@ impl Port {
         self.world().plan.channels.get(self.channel).map_or("", |channel| channel.id.as_str())
     }
 
-    async fn call_mirakl(&self, kind: Kind, thing: impl std::hash::Hash, about: impl FnOnce() -> String) -> Result<Call, MiraklError> {
+    async fn call_mirakl(
+        &self,
+        kind: Kind,
+        thing: impl std::hash::Hash,
+        about: impl FnOnce() -> String,
+    ) -> Result<Call, MiraklError> {
         let (world, operation) = (self.world(), kind.operation());
         let call = self.begin(kind, thing, about).await;
         // The client keeps to its deadline, by its own clock.
@@ -191,21 +217,27 @@ impl Port {
             return Err(MiraklError::not_sent(operation, "no time left"));
         }
         let moment = Moment::from(world.passed());
-        if world.plan.key_refused.get(self.channel).is_some_and(|windows| windows.holds(moment)) && !world.quiet.get() {
+        if world.plan.key_refused.get(self.channel).is_some_and(|windows| windows.holds(moment))
+            && !world.quiet.get()
+        {
             return Err(MiraklError::refused(operation, 401, None, "unauthorised"));
         }
         if let Some(status) = world.refused.borrow().get(operation) {
             return Err(MiraklError::refused(operation, *status, None, "Forbidden"));
         }
         match call.fate {
-            Fate::Fails if world.scripted => {
-                Err(MiraklError { status: Some(503), ..MiraklError::unknown(operation, "service unavailable") })
-            }
+            Fate::Fails if world.scripted => Err(MiraklError {
+                status: Some(503),
+                ..MiraklError::unknown(operation, "service unavailable")
+            }),
             Fate::Fails => Err(match call.dice.index(4) {
                 0 => MiraklError::refused(operation, 429, None, "too many requests"),
                 1 => MiraklError::not_sent(operation, "connection refused"),
                 2 => MiraklError::unknown(operation, "timed out"),
-                _ => MiraklError { status: Some(503), ..MiraklError::unknown(operation, "service unavailable") },
+                _ => MiraklError {
+                    status: Some(503),
+                    ..MiraklError::unknown(operation, "service unavailable")
+                },
             }),
             _ => Ok(call),
         }
@@ -216,9 +248,13 @@ impl Port {
         let world = self.world();
         loop {
             let Err(wait) = world.begin_listing(self.channel) else { return Ok(()) };
-            world.tell(|| format!("       {} too many listings: again in {wait:?}", self.invocation.caller));
+            world.tell(|| {
+                format!("       {} too many listings: again in {wait:?}", self.invocation.caller)
+            });
             let ends_at = after(self.now(), wait);
-            if ends_at > self.deadline || query.limit_waited_until.is_some_and(|until| ends_at > until) {
+            if ends_at > self.deadline
+                || query.limit_waited_until.is_some_and(|until| ends_at > until)
+            {
                 let problem = MiraklError::refused("OR11", 429, None, "too many requests");
                 return Err(MiraklError { retry_after: Some(wait), ..problem });
             }
@@ -226,17 +262,31 @@ impl Port {
         }
     }
 
-    async fn answer<T>(&self, call: &Call, operation: &'static str, answer: Result<T, MiraklError>) -> Result<T, MiraklError> {
+    async fn answer<T>(
+        &self,
+        call: &Call,
+        operation: &'static str,
+        answer: Result<T, MiraklError>,
+    ) -> Result<T, MiraklError> {
         self.end(call).await;
-        if call.fate == Fate::AnswerLost { Err(MiraklError::unknown(operation, "the connection broke")) } else { answer }
+        if call.fate == Fate::AnswerLost {
+            Err(MiraklError::unknown(operation, "the connection broke"))
+        } else {
+            answer
+        }
     }
 }
 
 impl MiraklOrders for Port {
-    async fn list_orders(&self, query: &OrderQuery, offset: usize) -> Result<OrderPage, MiraklError> {
+    async fn list_orders(
+        &self,
+        query: &OrderQuery,
+        offset: usize,
+    ) -> Result<OrderPage, MiraklError> {
         let world = self.world();
         // Neither what is looked up by ids nor the daily look is the minute's listing.
-        let is_minutely = query.order_ids.is_empty() && !query.states.contains(&OrderState::Shipped);
+        let is_minutely =
+            query.order_ids.is_empty() && !query.states.contains(&OrderState::Shipped);
         let call = self
             .call_mirakl(Kind::List, (self.channel, is_minutely, offset), || {
                 format!(
@@ -264,7 +314,8 @@ impl MiraklOrders for Port {
                 listings.push(now);
             }
         }
-        let page = world.shop(self.channel_id(), |shop| shop.list(query, offset)).unwrap_or_default();
+        let page =
+            world.shop(self.channel_id(), |shop| shop.list(query, offset)).unwrap_or_default();
         let answer = self.answer(&call, "OR11", Ok(page)).await;
         if is_minutely {
             self.note_page(query, answer.as_ref());
@@ -272,20 +323,33 @@ impl MiraklOrders for Port {
         answer
     }
 
-    async fn accept_order(&self, order_id: &str, order_line_ids: &[String]) -> Result<(), MiraklError> {
+    async fn accept_order(
+        &self,
+        order_id: &str,
+        order_line_ids: &[String],
+    ) -> Result<(), MiraklError> {
         if let Some(polled) = self.invocation.notes.polled.borrow_mut().get_mut(self.channel) {
             polled.tried.insert(order_id.to_owned());
         }
-        let call = self.call_mirakl(Kind::Accept, order_id, || format!("{} {order_id}", self.channel_id())).await?;
+        let call = self
+            .call_mirakl(Kind::Accept, order_id, || format!("{} {order_id}", self.channel_id()))
+            .await?;
         let now = self.world().now();
-        let answer = self.world().shop(self.channel_id(), |shop| shop.accept(order_id, order_line_ids, now)).unwrap_or(Ok(()));
+        let answer = self
+            .world()
+            .shop(self.channel_id(), |shop| shop.accept(order_id, order_line_ids, now))
+            .unwrap_or(Ok(()));
         self.answer(&call, "OR21", answer).await
     }
 
-    async fn write_references(&self, references: &[SellerReference]) -> Result<Vec<ReferenceAnswer>, MiraklError> {
+    async fn write_references(
+        &self,
+        references: &[SellerReference],
+    ) -> Result<Vec<ReferenceAnswer>, MiraklError> {
         let call = self
             .call_mirakl(Kind::Reference, self.channel, || {
-                let ids: Vec<_> = references.iter().map(|reference| reference.order_id.as_str()).collect();
+                let ids: Vec<_> =
+                    references.iter().map(|reference| reference.order_id.as_str()).collect();
                 format!("{} {}", self.channel_id(), ids.join(" "))
             })
             .await?;
@@ -302,7 +366,10 @@ impl MiraklOrders for Port {
 }
 
 impl PrimaOrders for Port {
-    async fn order_status(&self, order_number: &str) -> Result<Option<PrimaOrderStatus>, PrimaError> {
+    async fn order_status(
+        &self,
+        order_number: &str,
+    ) -> Result<Option<PrimaOrderStatus>, PrimaError> {
         let world = self.world();
         let call = self.begin(Kind::Ask, order_number, || order_number.to_owned()).await;
         self.end(&call).await;
@@ -324,34 +391,53 @@ impl PrimaOrders for Port {
         let world = self.world();
         self.judge_sending(order);
         self.judge_repetition(&order.order_number).await;
-        let call = self.begin(Kind::NewOrder, &order.order_number, || order.order_number.clone()).await;
+        let call =
+            self.begin(Kind::NewOrder, &order.order_number, || order.order_number.clone()).await;
         if world.always_fails(Kind::NewOrder, &order.order_number) {
             self.end(&call).await;
             world.not_taken.borrow_mut().insert(order.order_number.clone());
             return Err(self.fault(Kind::NewOrder, "NewOrder", &order.order_number));
         }
-        // What is lost, or outlives its caller, may have its effect much later: up to Prima's longest execution.
+        // What is lost, or outlives its caller, may have its effect much later: up to Prima's
+        // longest execution.
         let late = match call.fate {
-            Fate::AnswerLost | Fate::CrashAfter if world.scripted => world.script.is_none_or(|script| script.late),
+            Fate::AnswerLost | Fate::CrashAfter if world.scripted => {
+                world.script.is_none_or(|script| script.late)
+            }
             Fate::AnswerLost | Fate::CrashAfter => call.dice.chance(0.6),
             Fate::Late => true,
             Fate::Goes | Fate::Fails | Fate::CrashBefore => false,
         };
         if late {
             let longest = world.plan.manners.longest_execution_seconds;
-            let wait = if world.scripted { u64::from(longest) - 1 } else { call.dice.between(0, u64::from(longest) - 1) };
+            let wait = if world.scripted {
+                u64::from(longest) - 1
+            } else {
+                call.dice.between(0, u64::from(longest) - 1)
+            };
             world.office.borrow_mut().submit(order, after(world.now(), Duration::from_secs(wait)));
-            world.tell(|| format!("       {} NewOrder {} has its effect in {wait} s", self.invocation.caller, order.order_number));
+            world.tell(|| {
+                format!(
+                    "       {} NewOrder {} has its effect in {wait} s",
+                    self.invocation.caller, order.order_number
+                )
+            });
             self.end(&call).await;
-            return Err(self.lost_answer(&call, Kind::NewOrder, "NewOrder", &order.order_number).await);
+            return Err(self
+                .lost_answer(&call, Kind::NewOrder, "NewOrder", &order.order_number)
+                .await);
         }
         if call.fails() {
-            return Err(self.no_answer(&call, Kind::NewOrder, "NewOrder", &order.order_number).await);
+            return Err(self
+                .no_answer(&call, Kind::NewOrder, "NewOrder", &order.order_number)
+                .await);
         }
         let answer = world.office.borrow_mut().new_order(order, world.now());
         self.end(&call).await;
         if call.fate == Fate::AnswerLost {
-            return Err(self.lost_answer(&call, Kind::NewOrder, "NewOrder", &order.order_number).await);
+            return Err(self
+                .lost_answer(&call, Kind::NewOrder, "NewOrder", &order.order_number)
+                .await);
         }
         world.not_taken.borrow_mut().clear();
         answer.map_err(|words| PrimaError::refused("NewOrder", words))
@@ -360,21 +446,29 @@ impl PrimaOrders for Port {
     async fn cancel_order(&self, order_number: &str, _narrative: &str) -> Result<(), PrimaError> {
         let world = self.world();
         if !world.plan.manners.cancel_order {
-            world.violate(format!("CancelOrder of {order_number} was sent to a Prima that has no such document"));
+            world.violate(format!(
+                "CancelOrder of {order_number} was sent to a Prima that has no such document"
+            ));
         }
         let call = self.begin(Kind::CancelOrder, order_number, || order_number.to_owned()).await;
         if call.fails() {
-            return Err(self.no_answer(&call, Kind::CancelOrder, "CancelOrder", order_number).await);
+            return Err(self
+                .no_answer(&call, Kind::CancelOrder, "CancelOrder", order_number)
+                .await);
         }
         if call.fate == Fate::AnswerLost && !world.scripted && call.dice.chance(0.4) {
             let wait = call.dice.seconds(0, 240);
             world.office.borrow_mut().submit_cancellation(order_number, after(world.now(), wait));
-            return Err(self.lost_answer(&call, Kind::CancelOrder, "CancelOrder", order_number).await);
+            return Err(self
+                .lost_answer(&call, Kind::CancelOrder, "CancelOrder", order_number)
+                .await);
         }
         let answer = world.office.borrow_mut().cancel_order(order_number, world.now());
         self.end(&call).await;
         if call.fate == Fate::AnswerLost {
-            return Err(self.lost_answer(&call, Kind::CancelOrder, "CancelOrder", order_number).await);
+            return Err(self
+                .lost_answer(&call, Kind::CancelOrder, "CancelOrder", order_number)
+                .await);
         }
         answer.map_err(|words| PrimaError::refused("CancelOrder", words))
     }
@@ -382,7 +476,13 @@ impl PrimaOrders for Port {
 
 impl Port {
     /// Nothing came of it: either nothing was sent, or nobody knows.
-    async fn no_answer(&self, call: &Call, kind: Kind, document: &'static str, number: &str) -> PrimaError {
+    async fn no_answer(
+        &self,
+        call: &Call,
+        kind: Kind,
+        document: &'static str,
+        number: &str,
+    ) -> PrimaError {
         let world = self.world();
         // A Prima that is down takes no connection.
         let is_down = world.scripted && world.plan.prima_down.holds(Moment::from(world.passed()));
@@ -400,8 +500,14 @@ impl Port {
         let world = self.world();
         world.faults.set(world.faults.get() + 1);
         world.note_unanswered(kind, number);
-        world.tell(|| format!("       {} Prima answers {document} {number} with a fault", self.invocation.caller));
-        let problem = PrimaError::unknown(document, "Procedure x/y.p has mismatched parameters (3230)");
+        world.tell(|| {
+            format!(
+                "       {} Prima answers {document} {number} with a fault",
+                self.invocation.caller
+            )
+        });
+        let problem =
+            PrimaError::unknown(document, "Procedure x/y.p has mismatched parameters (3230)");
         PrimaError { request_id: Some(format!("simulated-{number}")), ..problem }
     }
 
@@ -421,16 +527,26 @@ impl Port {
         }
         let not_taken = world.not_taken.borrow().len();
         if not_taken >= NOT_TAKEN {
-            world.violate(format!("Prima did not take {not_taken} orders in a row, and {number} is sent as if it did"));
+            world.violate(format!(
+                "Prima did not take {not_taken} orders in a row, and {number} is sent as if it did"
+            ));
         }
         // Those that were under way when the breaker closed are excused.
         let most = SENDINGS + 4 * world.closures.get();
         if sent >= most {
-            world.violate(format!("NewOrder of {number} is sent once more, after {sent} times in vain"));
+            world.violate(format!(
+                "NewOrder of {number} is sent once more, after {sent} times in vain"
+            ));
         }
     }
 
-    async fn lost_answer(&self, call: &Call, kind: Kind, document: &'static str, number: &str) -> PrimaError {
+    async fn lost_answer(
+        &self,
+        call: &Call,
+        kind: Kind,
+        document: &'static str,
+        number: &str,
+    ) -> PrimaError {
         self.world().note_unanswered(kind, number);
         if self.world().scripted || call.dice.chance(0.5) {
             tokio::time::sleep(self.world().plan.manners.answer_timeout()).await;
@@ -438,8 +554,8 @@ impl Port {
         PrimaError::unknown(document, "no answer")
     }
 
-    /// What a page of the minute's listing showed. All pages come before the first acceptance: accepting while paging by
-    /// offset skips orders.
+    /// What a page of the minute's listing showed. All pages come before the first acceptance:
+    /// accepting while paging by offset skips orders.
     fn note_page(&self, query: &OrderQuery, page: Result<&OrderPage, &MiraklError>) {
         let mut polled = self.invocation.notes.polled.borrow_mut();
         let Some(polled) = polled.get_mut(self.channel) else { return };
@@ -449,11 +565,22 @@ impl Port {
             return;
         };
         if !polled.tried.is_empty() {
-            self.world().violate(format!("{} was paged on after orders of that listing had been accepted", self.channel_id()));
+            self.world().violate(format!(
+                "{} was paged on after orders of that listing had been accepted",
+                self.channel_id()
+            ));
         }
-        let shown = page.orders.iter().map(|order| (Some(&order.order_id), order.order_state == OrderState::WaitingAcceptance));
+        let shown = page.orders.iter().map(|order| {
+            (Some(&order.order_id), order.order_state == OrderState::WaitingAcceptance)
+        });
         let unreadable = page.unreadable.iter().map(|order| {
-            (order.order_id.as_ref(), order.acceptable.as_ref().is_some_and(|order| order.state == OrderState::WaitingAcceptance))
+            (
+                order.order_id.as_ref(),
+                order
+                    .acceptable
+                    .as_ref()
+                    .is_some_and(|order| order.state == OrderState::WaitingAcceptance),
+            )
         });
         for (order_id, waits) in shown.chain(unreadable) {
             polled.waiting.extend(order_id.map(|order_id| (order_id.clone(), waits)));
@@ -469,7 +596,9 @@ impl Port {
             None => world.wiped_at.get().is_none().then_some("its row was never saved"),
             Some(note) => match (note.attempt, note.cancel_known) {
                 (None, _) => Some("no attempt stands in its row"),
-                (Some((attempt, _)), Some(cancel)) if cancel < attempt => Some("its row said that it is cancelled"),
+                (Some((attempt, _)), Some(cancel)) if cancel < attempt => {
+                    Some("its row said that it is cancelled")
+                }
                 _ => None,
             },
         };
@@ -480,21 +609,35 @@ impl Port {
     }
 }
 
-/// The watermark moved: no order that waits may lie behind it, or the next listing does not show it.
-fn judge_watermark(invocation: &Invocation, channel: &str, first: bool, watermark: Option<Timestamp>) {
+/// The watermark moved: no order that waits may lie behind it, or the next listing does not show
+/// it.
+fn judge_watermark(
+    invocation: &Invocation,
+    channel: &str,
+    first: bool,
+    watermark: Option<Timestamp>,
+) {
     let world = &invocation.world;
     let index = world.plan.channel_index(channel).unwrap_or_default();
-    let incomplete = |polled: &Polled| if first { polled.full_incomplete } else { polled.window_incomplete };
+    let incomplete =
+        |polled: &Polled| if first { polled.full_incomplete } else { polled.window_incomplete };
     if invocation.notes.polled.borrow().get(index).is_some_and(incomplete) {
-        world.violate(format!("the watermark of {channel} moved although the listing was incomplete"));
+        world.violate(format!(
+            "the watermark of {channel} moved although the listing was incomplete"
+        ));
     }
     let next = watermark.map(|mark| before(mark, OVERLAP));
     let passed = world.shop(channel, |shop| {
-        let behind = |sale: &&Sale| sale.order.order_state == OrderState::WaitingAcceptance && sale.order.last_updated_date < next;
+        let behind = |sale: &&Sale| {
+            sale.order.order_state == OrderState::WaitingAcceptance
+                && sale.order.last_updated_date < next
+        };
         shop.sales().iter().find(behind).map(|sale| sale.order.order_id.clone())
     });
     if let Some(order_id) = passed.flatten() {
-        world.violate(format!("the watermark of {channel} passed {order_id}, which still waits for acceptance"));
+        world.violate(format!(
+            "the watermark of {channel} passed {order_id}, which still waits for acceptance"
+        ));
     }
 }
 
@@ -518,6 +661,9 @@ impl Rulebook for Book {
         if !self.port.asks(Kind::Rules, channel, || channel.to_owned()).await {
             return Err(UnusableDocument::Unavailable("throttled".to_owned()));
         }
-        self.rules.get(channel).cloned().ok_or_else(|| UnusableDocument::Wrong("there are none".to_owned()))
+        self.rules
+            .get(channel)
+            .cloned()
+            .ok_or_else(|| UnusableDocument::Wrong("there are none".to_owned()))
     }
 }

@@ -1,5 +1,5 @@
-//! One run: the schedule, the queue's consumers, the marketplace's customers, Prima's warehouse and the operator, each a
-//! task on virtual time.
+//! One run: the schedule, the queue's consumers, the marketplace's customers, Prima's warehouse and
+//! the operator, each a task on virtual time.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -66,8 +66,8 @@ pub struct Outcome {
     pub calls: Vec<Described>,
     /// How many calls of each kind there were.
     pub tally: BTreeMap<Kind, u64>,
-    /// Seconds from the moment an order waited for acceptance until the connector had accepted it, on channels that are
-    /// listed every minute.
+    /// Seconds from the moment an order waited for acceptance until the connector had accepted it,
+    /// on channels that are listed every minute.
     pub seconds_to_acknowledge: Vec<f64>,
     /// Faults that were injected.
     pub faults: u64,
@@ -98,7 +98,11 @@ impl Achieved {
         let office = world.office.borrow();
         let entered = || office.orders().iter().filter(|order| !order.channel.is_empty());
         Self {
-            accepted: shops.iter().flat_map(|shop| shop.sales()).filter(|sale| sale.accepted_by_connector.is_some()).count(),
+            accepted: shops
+                .iter()
+                .flat_map(|shop| shop.sales())
+                .filter(|sale| sale.accepted_by_connector.is_some())
+                .count(),
             entered: entered().count(),
             cancelled: entered().filter(|order| order.progress == Progress::Cancelled).count(),
         }
@@ -110,7 +114,8 @@ impl Achieved {
 pub fn run(plan: Plan, script: Option<Script>, traced: bool) -> Outcome {
     privacy::listen();
     privacy::begin(traced);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let seed = plan.seed;
     let Ok(runtime) = runtime else {
         return Outcome {
@@ -152,7 +157,9 @@ async fn live(mut plan: Plan, script: Option<Script>, traced: bool) -> Outcome {
     loop {
         tokio::time::sleep(Duration::from_secs(60)).await;
         let now = world.now();
-        if now >= after(quiet_at, if world.scripted { SETTLED_SCRIPT } else { SETTLED }) && world.queue.borrow().is_idle() {
+        if now >= after(quiet_at, if world.scripted { SETTLED_SCRIPT } else { SETTLED })
+            && world.queue.borrow().is_idle()
+        {
             open = judge::open_ends(&world);
             if open.is_empty() && judge::are_in_prima(&world, &fresh) {
                 break;
@@ -161,7 +168,10 @@ async fn live(mut plan: Plan, script: Option<Script>, traced: bool) -> Outcome {
         if now > give_up {
             open = judge::open_ends(&world);
             if !world.queue.borrow().is_empty() {
-                open.push(format!("{} messages are still in the queue", world.queue.borrow().len()));
+                open.push(format!(
+                    "{} messages are still in the queue",
+                    world.queue.borrow().len()
+                ));
             }
             break;
         }
@@ -186,7 +196,13 @@ async fn live(mut plan: Plan, script: Option<Script>, traced: bool) -> Outcome {
         seconds_to_acknowledge: seconds_to_acknowledge(&world),
         faults: world.faults.get(),
         orders: shops.iter().map(|shop| shop.sales().len()).sum(),
-        created: world.office.borrow().orders().iter().filter(|order| order.progress != Progress::Cancelled).count(),
+        created: world
+            .office
+            .borrow()
+            .orders()
+            .iter()
+            .filter(|order| order.progress != Progress::Cancelled)
+            .count(),
         achieved: Achieved::of(&world),
         lasted: world.passed(),
     }
@@ -194,15 +210,29 @@ async fn live(mut plan: Plan, script: Option<Script>, traced: bool) -> Outcome {
 
 fn seconds_to_acknowledge(world: &World) -> Vec<f64> {
     let shops = world.shops.borrow();
-    let by_minute = world.plan.channels.iter().zip(shops.iter()).filter(|(channel, _)| channel.listing_interval_minutes == 1);
-    let accepted = by_minute.flat_map(|(_, shop)| shop.sales()).filter_map(|sale| sale.waiting_since.zip(sale.accepted_by_connector));
-    accepted.filter(|(since, _)| *since >= beginning()).map(|(since, at)| at.duration_since(since).as_secs_f64()).collect()
+    let by_minute = world
+        .plan
+        .channels
+        .iter()
+        .zip(shops.iter())
+        .filter(|(channel, _)| channel.listing_interval_minutes == 1);
+    let accepted = by_minute
+        .flat_map(|(_, shop)| shop.sales())
+        .filter_map(|sale| sale.waiting_since.zip(sale.accepted_by_connector));
+    accepted
+        .filter(|(since, _)| *since >= beginning())
+        .map(|(since, at)| at.duration_since(since).as_secs_f64())
+        .collect()
 }
 
 async fn until_quiet(world: &World) -> Timestamp {
     let planned = Duration::from_millis(world.plan.quiet_from.0);
     tokio::time::sleep(planned).await;
-    while !world.scripted && !world.calm && world.faults.get() < FAULTS && world.passed() < planned + Duration::from_secs(12 * 3600) {
+    while !world.scripted
+        && !world.calm
+        && world.faults.get() < FAULTS
+        && world.passed() < planned + Duration::from_secs(12 * 3600)
+    {
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
     world.quiet.set(true);
@@ -237,7 +267,9 @@ async fn arrive(world: Rc<World>, arrivals: Vec<Arrival>) {
         tokio::time::sleep(Duration::from_millis(arrival.at.0.saturating_sub(passed.0))).await;
         let now = world.now();
         let id = arrival.sale.order.order_id.clone();
-        world.tell(|| format!("arrives {} {id} {}", CHANNELS[arrival.channel], arrival.sale.order.order_state));
+        world.tell(|| {
+            format!("arrives {} {id} {}", CHANNELS[arrival.channel], arrival.sale.order.order_state)
+        });
         let mut shops = world.shops.borrow_mut();
         let Some(shop) = shops.get_mut(arrival.channel) else { continue };
         shop.advance(now);
@@ -255,7 +287,11 @@ async fn schedule(world: Rc<World>) {
         let due = Duration::from_millis(world.plan.first_poll + minute * 60_000);
         minute += 1;
         let dice = world.dice_of(("minute", minute));
-        let late = if world.scripted { Duration::ZERO } else { Duration::from_millis(dice.between(0, 2_500)) };
+        let late = if world.scripted {
+            Duration::ZERO
+        } else {
+            Duration::from_millis(dice.between(0, 2_500))
+        };
         tokio::time::sleep((due + late).saturating_sub(world.passed())).await;
         tokio::task::spawn_local(poll(Rc::clone(&world)));
         if world.mishap(&dice, world.profile.scheduled_twice) {
@@ -280,9 +316,15 @@ pub(super) async fn poll(world: Rc<World>) -> Vec<ChannelReport> {
         events: port.clone(),
         clock: port,
     };
-    let run = acknowledge_orders::Run { id: invocation.caller.name.clone(), hard_deadline: after(world.now(), POLLER_TIMEOUT) };
+    let run = acknowledge_orders::Run {
+        id: invocation.caller.name.clone(),
+        hard_deadline: after(world.now(), POLLER_TIMEOUT),
+    };
     let channels = Rc::clone(&world.channels.borrow());
-    let reports = invocation.supervise(POLLER_TIMEOUT, ports.poll_all(&channels, &run)).await.unwrap_or_default();
+    let reports = invocation
+        .supervise(POLLER_TIMEOUT, ports.poll_all(&channels, &run))
+        .await
+        .unwrap_or_default();
     for report in &reports {
         if report.counts.contains_key("poll_failed_time") {
             World::was_cut_short(&invocation);
@@ -295,13 +337,23 @@ pub(super) async fn poll(world: Rc<World>) -> Vec<ChannelReport> {
         let observing = channels.get(index).is_some_and(|channel| channel.orders == Mode::Observe);
         if let Some(polled) = invocation.notes.polled.borrow().get(index) {
             if observing && !polled.tried.is_empty() {
-                world.violate(format!("orders of {} were accepted although it is only observed", report.channel));
+                world.violate(format!(
+                    "orders of {} were accepted although it is only observed",
+                    report.channel
+                ));
             }
-            let left = polled.waiting.iter().filter(|(order_id, waits)| **waits && !polled.tried.contains(*order_id)).count();
+            let left = polled
+                .waiting
+                .iter()
+                .filter(|(order_id, waits)| **waits && !polled.tried.contains(*order_id))
+                .count();
             // While the right to accept is refused, one order a run tries it.
             let refused = report.counts.contains_key("mirakl_or21_key");
             if left > 0 && !observing && !out_of_time && !refused {
-                world.violate(format!("{left} orders of {} were listed as waiting, and not accepted in that run", report.channel));
+                world.violate(format!(
+                    "{left} orders of {} were listed as waiting, and not accepted in that run",
+                    report.channel
+                ));
             }
         }
     }
@@ -317,8 +369,15 @@ async fn consume(world: Rc<World>) {
         world.queue.borrow_mut().send(Body::Text(text), world.now(), 0);
     }
     let twice = world.profile.delivered_twice / 3.0;
-    let source = Source { queue: |world: &World| (&world.queue, &world.queue_moved), most: 10, at_once: 2, visibility: VISIBILITY, twice };
-    consume::consume(world, source, |world, deliveries| create(world, rules.clone(), deliveries)).await;
+    let source = Source {
+        queue: |world: &World| (&world.queue, &world.queue_moved),
+        most: 10,
+        at_once: 2,
+        visibility: VISIBILITY,
+        twice,
+    };
+    consume::consume(world, source, |world, deliveries| create(world, rules.clone(), deliveries))
+        .await;
 }
 
 /// `create-prima-orders` with all its ports.
@@ -351,7 +410,8 @@ pub(super) fn creator(
     rules: Rc<HashMap<String, Rules>>,
     timeout: Duration,
 ) -> (Rc<Invocation>, Creator, create_prima_orders::Run) {
-    let invocation = Invocation::new(world, "create", world.profile.crash_consumer, Notes::default());
+    let invocation =
+        Invocation::new(world, "create", world.profile.crash_consumer, Notes::default());
     let port = Port::new(&invocation);
     let ports = Creator {
         prima: port.clone(),
@@ -364,17 +424,27 @@ pub(super) fn creator(
         calls: PrimaCalls::default(),
     };
     let hard_deadline = after(world.now(), timeout);
-    let run = create_prima_orders::Run { id: invocation.caller.name.clone(), hard_deadline, clock_skew: CLOCK_SKEW, slot: Slot::Unknown };
+    let run = create_prima_orders::Run {
+        id: invocation.caller.name.clone(),
+        hard_deadline,
+        clock_skew: CLOCK_SKEW,
+        slot: Slot::Unknown,
+    };
     (invocation, ports, run)
 }
 
 /// One batch.
-pub(super) async fn create(world: Rc<World>, rules: Rc<HashMap<String, Rules>>, deliveries: Vec<Delivery>) {
+pub(super) async fn create(
+    world: Rc<World>,
+    rules: Rc<HashMap<String, Rules>>,
+    deliveries: Vec<Delivery>,
+) {
     let (invocation, ports, mut run) = creator(&world, rules, CREATOR_TIMEOUT);
     run.slot = ports.lease_slot(&run).await;
     let ids: Vec<u64> = deliveries.iter().map(|delivery| delivery.id).collect();
     let batch = batch(&ids);
-    let bodies: HashMap<String, Body> = deliveries.into_iter().map(|delivery| (delivery.id.to_string(), delivery.body)).collect();
+    let bodies: HashMap<String, Body> =
+        deliveries.into_iter().map(|delivery| (delivery.id.to_string(), delivery.body)).collect();
     let (ports, run, bodies) = (&ports, &run, &bodies);
     let done = RefCell::new(Vec::new());
     let (noted, whole, invoked) = (&done, &world, &invocation);
@@ -398,8 +468,12 @@ pub(super) async fn create(world: Rc<World>, rules: Rc<HashMap<String, Rules>>, 
     });
     if let Some(answer) = invocation.supervise(CREATOR_TIMEOUT, work).await {
         ports.give_slot_back(run).await;
-        let again: Vec<String> =
-            answer.map(|answer| answer.batch_item_failures).unwrap_or_default().into_iter().map(|one| one.item_identifier).collect();
+        let again: Vec<String> = answer
+            .map(|answer| answer.batch_item_failures)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|one| one.item_identifier)
+            .collect();
         let mut queue = world.queue.borrow_mut();
         for id in done.borrow().iter().filter_map(|id| id.parse().ok()) {
             queue.note_done(id);
@@ -443,7 +517,11 @@ async fn warehouse(world: Rc<World>) {
             for index in 0..office.orders().len() {
                 let order = &office.orders()[index];
                 let old = order.at < shared::kit::clock::before(now, Duration::from_secs(300));
-                if !old || order.channel.is_empty() || order.progress != Progress::Open || !dice.chance(0.12) {
+                if !old
+                    || order.channel.is_empty()
+                    || order.progress != Progress::Open
+                    || !dice.chance(0.12)
+                {
                     continue;
                 }
                 leaving.push((order.channel.clone(), order.order_id.clone()));
@@ -474,7 +552,8 @@ async fn operator(world: Rc<World>) {
         }
         Wipe::Observed(at, live) => {
             tokio::time::sleep(Duration::from_millis(at.0)).await;
-            // What still ran as before on an emptied table would be an accident that nobody noticed: that is the other case.
+            // What still ran as before on an emptied table would be an accident that nobody
+            // noticed: that is the other case.
             set_mode(&world, Mode::Observe, Some(world.now()));
             tokio::time::sleep(OBSERVED_BY_ALL).await;
             wipe_table(&world);
@@ -492,7 +571,8 @@ async fn operator(world: Rc<World>) {
     }
 }
 
-/// Every order whose number Mirakl holds has its row again: the operator waits for that before going live.
+/// Every order whose number Mirakl holds has its row again: the operator waits for that before
+/// going live.
 fn was_rebuilt(world: &World) -> bool {
     let notes = world.notes.borrow();
     CHANNELS.iter().all(|channel| {
@@ -502,7 +582,10 @@ fn was_rebuilt(world: &World) -> bool {
                     sale.reference().is_none()
                         || sale.unreadable
                         || sale.order.order_state != shared::mirakl::OrderState::Shipping
-                        || notes.contains_key(&shared::domain::order::OrderKey::new(*channel, &sale.order.order_id))
+                        || notes.contains_key(&shared::domain::order::OrderKey::new(
+                            *channel,
+                            &sale.order.order_id,
+                        ))
                 })
             })
             .unwrap_or(true)
@@ -543,14 +626,16 @@ pub(super) fn set_mode(world: &World, mode: Mode, take_over_from: Option<Timesta
     *world.channels.borrow_mut() = Rc::new(channels);
 }
 
-/// What an operator does with orders that are taken for keyed by hand and were not: looks into Prima, and adopts those that
-/// are not there. Those that are, are linked.
+/// What an operator does with orders that are taken for keyed by hand and were not: looks into
+/// Prima, and adopts those that are not there. Those that are, are linked.
 async fn adopt_what_is_ours(world: &World) {
     let mut waiting: Vec<_> = {
         let notes = world.notes.borrow();
         notes
             .iter()
-            .filter(|(key, note)| note.stage == Stage::KeyedByHand && !world.plan.truth(key).keyed_by_hand)
+            .filter(|(key, note)| {
+                note.stage == Stage::KeyedByHand && !world.plan.truth(key).keyed_by_hand
+            })
             .map(|(key, _)| key.clone())
             .collect()
     };
@@ -558,7 +643,12 @@ async fn adopt_what_is_ours(world: &World) {
     waiting.sort();
     for key in waiting {
         let Ok(Some(mut row)) = world.store.load_order(&key).await else { continue };
-        let in_prima = world.office.borrow().orders().iter().any(|order| order.channel == key.channel && order.order_id == key.order_id);
+        let in_prima = world
+            .office
+            .borrow()
+            .orders()
+            .iter()
+            .any(|order| order.channel == key.channel && order.order_id == key.order_id);
         let now = world.now();
         if in_prima {
             link(&mut row, now);
@@ -589,14 +679,20 @@ pub(super) fn rules() -> Rc<HashMap<String, Rules>> {
         Rc::clone(rules.get_or_init(|| {
             let mut order_rules = OrderRules::new(PriceMeaning::Unit);
             order_rules.amounts.currencies.insert("GBP".to_owned(), "GBP".to_owned());
-            order_rules.amounts.fees.insert(super::goods::FEE.to_owned(), FeeRule { charge: "HAND".to_owned() });
+            order_rules
+                .amounts
+                .fees
+                .insert(super::goods::FEE.to_owned(), FeeRule { charge: "HAND".to_owned() });
             order_rules.address.country.aliases.insert("UK".to_owned(), "GBR".to_owned());
             Rc::new(
                 CHANNELS
                     .iter()
                     .map(|channel| {
-                        let rules =
-                            Rules { channel_name: (*channel).to_owned(), order_rules: order_rules.clone(), sku_overrides: HashMap::new() };
+                        let rules = Rules {
+                            channel_name: (*channel).to_owned(),
+                            order_rules: order_rules.clone(),
+                            sku_overrides: HashMap::new(),
+                        };
                         ((*channel).to_owned(), rules)
                     })
                     .collect(),

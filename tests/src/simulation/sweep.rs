@@ -1,5 +1,6 @@
-//! The exhaustive sweep: one compact run through every path, repeated once for each of its calls with a crash just before
-//! it, once with a crash just after it, and with a failure or a lost answer where the call has one.
+//! The exhaustive sweep: one compact run through every path, repeated once for each of its calls
+//! with a crash just before it, once with a crash just after it, and with a failure or a lost
+//! answer where the call has one.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +19,8 @@ const THREADS: usize = 2;
 pub struct Swept {
     /// Calls of the run that nothing spoils.
     pub calls: usize,
-    /// `NewOrder` among them: a crash after it is tried twice, since its effect may come at once or late.
+    /// `NewOrder` among them: a crash after it is tried twice, since its effect may come at once or
+    /// late.
     pub new_orders: usize,
     /// Runs with one crash.
     pub crashes: usize,
@@ -44,7 +46,9 @@ pub struct Broken {
 impl fmt::Display for Broken {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.script, &self.call) {
-            (Some(script), Some(call)) => write!(formatter, "{script} ({:?} {})", call.kind, call.about)?,
+            (Some(script), Some(call)) => {
+                write!(formatter, "{script} ({:?} {})", call.kind, call.about)?
+            }
             _ => formatter.write_str("the run that nothing spoils")?,
         }
         write!(formatter, ": {}", self.violations.join("\n    "))
@@ -62,7 +66,8 @@ pub fn rehearse(script: Option<Script>, traced: bool) -> Outcome {
 pub enum Scope {
     /// The calls that have an effect.
     Effects,
-    /// Every call, reading ones too; and every so many, a crash at the call and again at its next attempt.
+    /// Every call, reading ones too; and every so many, a crash at the call and again at its next
+    /// attempt.
     Calls {
         /// How many calls lie between two such pairs.
         pairs: usize,
@@ -88,14 +93,16 @@ pub fn sweep(scope: Scope, enough: usize) -> Swept {
             scope.spawn(|| {
                 while let Some(&script) = scripts.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let violations = rehearse(Some(script), false).violations;
-                    let mut swept = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    let mut swept =
+                        shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     match script.fate {
                         _ if script.again => swept.pairs += 1,
                         Fate::CrashBefore | Fate::CrashAfter => swept.crashes += 1,
                         _ => swept.failures += 1,
                     }
                     if !violations.is_empty() {
-                        let call = usize::try_from(script.at).ok().and_then(|at| calls.get(at).cloned());
+                        let call =
+                            usize::try_from(script.at).ok().and_then(|at| calls.get(at).cloned());
                         swept.broken.push(Broken { script: Some(script), call, violations });
                         if swept.broken.len() >= enough {
                             next.store(scripts.len(), Ordering::Relaxed);
@@ -114,7 +121,10 @@ fn scripts(calls: &[Described], scope: Scope) -> Vec<Script> {
     let mut scripts = Vec::new();
     for (at, call) in (0..).zip(calls) {
         let script = |fate, late, again| Script { at, fate, late, again };
-        let has_effect = !matches!(call.kind, Kind::Load | Kind::Index | Kind::Rules | Kind::Key | Kind::List | Kind::Ask);
+        let has_effect = !matches!(
+            call.kind,
+            Kind::Load | Kind::Index | Kind::Rules | Kind::Key | Kind::List | Kind::Ask
+        );
         if scope == Scope::Effects && !has_effect {
             continue;
         }
@@ -150,7 +160,13 @@ impl fmt::Display for Script {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fate = FATES.iter().find(|(fate, _)| *fate == self.fate).map_or("", |(_, name)| name);
         let flag = |set: bool, name: &'static str| if set { name } else { "" };
-        write!(formatter, "{}:{fate}{}{}", self.at, flag(self.late, ":late"), flag(self.again, ":again"))
+        write!(
+            formatter,
+            "{}:{fate}{}{}",
+            self.at,
+            flag(self.late, ":late"),
+            flag(self.again, ":again")
+        )
     }
 }
 
@@ -160,9 +176,15 @@ impl FromStr for Script {
     /// `153:crash-after`, `153:answer-lost:late`, `153:crash-before:again`.
     fn from_str(text: &str) -> Result<Self, String> {
         let mut parts = text.split(':');
-        let at = parts.next().and_then(|part| part.parse().ok()).ok_or("begins with the number of a call")?;
+        let at = parts
+            .next()
+            .and_then(|part| part.parse().ok())
+            .ok_or("begins with the number of a call")?;
         let name = parts.next().unwrap_or_default();
-        let (fate, _) = FATES.into_iter().find(|(_, known)| *known == name).ok_or(format!("{name:?} is no fate of a call"))?;
+        let (fate, _) = FATES
+            .into_iter()
+            .find(|(_, known)| *known == name)
+            .ok_or(format!("{name:?} is no fate of a call"))?;
         let mut script = Self { at, fate, late: false, again: false };
         for part in parts {
             match part {

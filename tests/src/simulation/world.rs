@@ -1,4 +1,5 @@
-//! Everything that the handlers of one run share: time, chance, the two systems, what is remembered, and the judge's notes.
+//! Everything that the handlers of one run share: time, chance, the two systems, what is
+//! remembered, and the judge's notes.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -69,7 +70,8 @@ pub struct World {
     pub prima_unclear: Cell<bool>,
     /// Calls of Prima's without an answer, by order number.
     pub unanswered: RefCell<HashMap<(Kind, String), u32>>,
-    /// `NewOrder` that went out while the connector took Prima for well: whether the latest did, and those without an answer.
+    /// `NewOrder` that went out while the connector took Prima for well: whether the latest did,
+    /// and those without an answer.
     pub sent_in_vain: RefCell<HashMap<String, (bool, u32)>>,
     /// Orders that Prima would not take, since the latest that it took or refused.
     pub not_taken: RefCell<HashSet<String>>,
@@ -161,13 +163,18 @@ impl World {
     pub fn begin_listing(&self, channel: usize) -> Result<(), Duration> {
         let (now, quiet) = (self.now(), self.quiet.get());
         let mut limits = self.limits.borrow_mut();
-        limits.get_mut(channel).and_then(Option::as_mut).map_or(Ok(()), |limit| limit.begin(now, quiet))
+        limits
+            .get_mut(channel)
+            .and_then(Option::as_mut)
+            .map_or(Ok(()), |limit| limit.begin(now, quiet))
     }
 
     /// What Prima does wrong with an order again and again, or with all for a while.
     #[must_use]
     pub fn always_fails(&self, kind: Kind, number: &str) -> bool {
-        let for_all = kind == Kind::NewOrder && !self.quiet.get() && self.plan.new_order_dead.holds(Moment::from(self.passed()));
+        let for_all = kind == Kind::NewOrder
+            && !self.quiet.get()
+            && self.plan.new_order_dead.holds(Moment::from(self.passed()));
         for_all || self.plan.prima_faults.get(number) == Some(&kind)
     }
 
@@ -187,16 +194,27 @@ impl World {
         }
     }
 
-    /// What is noted right before the first `NewOrder` may not be more than the row knew to be left. Where Mirakl's times
-    /// have whole seconds, two versions of one second cannot be told apart.
+    /// What is noted right before the first `NewOrder` may not be more than the row knew to be
+    /// left. Where Mirakl's times have whole seconds, two versions of one second cannot be told
+    /// apart.
     fn judge_pieces(&self, row: &OrderRow, note: &mut RowNote) {
         let pieces = row.lines.iter().map(|line| line.quantity).sum();
         let to_the_millisecond = || {
             let shop = self.plan.channel_index(&row.key.channel);
-            shop.is_some_and(|shop| self.shops.borrow().get(shop).is_some_and(|shop| !shop.whole_seconds))
+            shop.is_some_and(|shop| {
+                self.shops.borrow().get(shop).is_some_and(|shop| !shop.whole_seconds)
+            })
         };
-        if row.creation.attempt.is_some() && note.attempt.is_none() && note.pieces > 0 && pieces > note.pieces && to_the_millisecond() {
-            self.violate(format!("{} is about to be sent with {pieces} pieces, and its row knew that {} are left", row.key, note.pieces));
+        if row.creation.attempt.is_some()
+            && note.attempt.is_none()
+            && note.pieces > 0
+            && pieces > note.pieces
+            && to_the_millisecond()
+        {
+            self.violate(format!(
+                "{} is about to be sent with {pieces} pieces, and its row knew that {} are left",
+                row.key, note.pieces
+            ));
         }
         note.pieces = pieces;
     }
@@ -229,9 +247,14 @@ impl World {
         let holder = row.creation.lease.as_ref().map(|lease| lease.owner.clone());
         if let (Some(before), Some(after)) = (&note.holder, &holder)
             && before != after
-            && before.split_once('/').is_some_and(|(invocation, _)| self.alive.borrow().contains(invocation))
+            && before
+                .split_once('/')
+                .is_some_and(|(invocation, _)| self.alive.borrow().contains(invocation))
         {
-            self.violate(format!("the lease of {} was taken by {after} while its holder {before} was at work", row.key));
+            self.violate(format!(
+                "the lease of {} was taken by {after} while its holder {before} was at work",
+                row.key
+            ));
         }
         note.holder = holder;
         if note.index_state != index_state {
@@ -244,7 +267,9 @@ impl World {
         note.index_state = index_state;
         note.stage = row.stage;
         // Once cancelled, always cancelled: what a later save forgets, the judge does not.
-        if row.listing.cancel_requested.is_some() || matches!(row.stage, Stage::Cancelled | Stage::Cancelling) {
+        if row.listing.cancel_requested.is_some()
+            || matches!(row.stage, Stage::Cancelled | Stage::Cancelling)
+        {
             note.cancel_known.get_or_insert(save);
         }
         match &row.creation.attempt {
@@ -255,7 +280,8 @@ impl World {
             Some(_) => {}
             None => note.attempt = None,
         }
-        let exception = row.exception.as_ref().map(|exception| (exception.first_seen, exception.kind));
+        let exception =
+            row.exception.as_ref().map(|exception| (exception.first_seen, exception.kind));
         if exception.is_some() && exception != note.exception {
             self.told.borrow_mut().entry(row.key.clone()).or_default().exceptions += 1;
         }

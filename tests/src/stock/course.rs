@@ -22,7 +22,8 @@ pub struct MissingRight {
     pub wrong: Vec<String>,
 }
 
-/// Takes the right to an operation from the first channel's key for six hours, with customers who go on buying.
+/// Takes the right to an operation from the first channel's key for six hours, with customers who
+/// go on buying.
 ///
 /// # Panics
 /// If no runtime can be made.
@@ -35,8 +36,11 @@ pub fn without_a_right(operation: &'static str) -> MissingRight {
 }
 
 async fn live(operation: &'static str) -> MissingRight {
-    // The first world in which nothing goes wrong by itself and everything is agreed from the beginning.
-    let calm = (1..).map(|seed| World::new(seed, None, false)).find(|world| world.calm && world.agreed.get());
+    // The first world in which nothing goes wrong by itself and everything is agreed from the
+    // beginning.
+    let calm = (1..)
+        .map(|seed| World::new(seed, None, false))
+        .find(|world| world.calm && world.agreed.get());
     let Some(world) = calm.map(Rc::new) else { return MissingRight::default() };
     world.key_refused.set(Some(0));
     world.right_refused.set(Some(operation));
@@ -51,10 +55,22 @@ async fn live(operation: &'static str) -> MissingRight {
         course.calls.push(calls() - before);
     }
     let is_of_it = |event: &Event| {
-        let is_kind = event.reason.starts_with("marketplace-refuses") || event.reason.starts_with("offers-unread");
-        event.kind == EventKind::StockException && event.channel.as_deref() == Some(CHANNELS[0]) && is_kind
+        let is_kind = event.reason.starts_with("marketplace-refuses")
+            || event.reason.starts_with("offers-unread");
+        event.kind == EventKind::StockException
+            && event.channel.as_deref() == Some(CHANNELS[0])
+            && is_kind
     };
-    let told = || world.events.borrow().iter().map(|(_, event)| event).filter(|event| is_of_it(event)).cloned().collect::<Vec<_>>();
+    let told = || {
+        world
+            .events
+            .borrow()
+            .iter()
+            .map(|(_, event)| event)
+            .filter(|event| is_of_it(event))
+            .cloned()
+            .collect::<Vec<_>>()
+    };
     course.told = told();
     world.key_refused.set(None);
     world.quiet.set(true);

@@ -8,6 +8,8 @@ use super::run::judged;
 #[must_use]
 pub fn hunt(seeds: u64) -> Hunt {
     let mut hunt = Hunt::default();
-    through_seeds(&mut hunt, 1, seeds, "STOCK_SEED", |seed| judged(seed).violations.into_iter().next());
+    through_seeds(&mut hunt, 1, seeds, "STOCK_SEED", |seed| {
+        judged(seed).violations.into_iter().next()
+    });
     hunt
 }

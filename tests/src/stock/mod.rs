@@ -1,7 +1,8 @@
-//! The fault simulation of stock: the real `push-stock` and `check-stock-imports` between the simulators' own models of Prima's
-//! warehouse and of three marketplaces, on virtual time, with every call failing, losing its answer, coming late or killing its caller.
-//! What is promised is judged by what the warehouse holds, what the marketplaces show and what was sold, never by what the connector
-//! believes; where the connector's own ledger is looked at, it is what is judged.
+//! The fault simulation of stock: the real `push-stock` and `check-stock-imports` between the
+//! simulators' own models of Prima's warehouse and of three marketplaces, on virtual time, with
+//! every call failing, losing its answer, coming late or killing its caller. What is promised is
+//! judged by what the warehouse holds, what the marketplaces show and what was sold, never by what
+//! the connector believes; where the connector's own ledger is looked at, it is what is judged.
 
 pub mod course;
 pub mod hunt;

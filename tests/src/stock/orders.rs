@@ -1,5 +1,6 @@
-//! The orders' flow, cut short: what is sold is listed a while later, created in Prima later still or for long not, allocated, sent or
-//! cancelled; its row says so, written as the real functions write it, some time after.
+//! The orders' flow, cut short: what is sold is listed a while later, created in Prima later still
+//! or for long not, allocated, sent or cancelled; its row says so, written as the real functions
+//! write it, some time after.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,7 +14,9 @@ use shared::domain::state::OrderStore as _;
 use shared::mirakl::OrderState;
 use shared::mirakl::shipping::ParcelLine;
 use simulators::fashion::CatalogueSku;
-use simulators::mirakl::{LineSettlement, Marketplace, OperatorRefund, OrderLine, OrderWish, ShopProfile, generate_order};
+use simulators::mirakl::{
+    LineSettlement, Marketplace, OperatorRefund, OrderLine, OrderWish, ShopProfile, generate_order,
+};
 use simulators::prima::{Booking, NewOrder, NewOrderLine, Sku, Stage as PrimaStage};
 
 use super::judge;
@@ -34,13 +37,18 @@ pub(super) async fn customers(world: Shared) {
     }
 }
 
-/// Somebody buys; the marketplace may have nothing to sell. A basket may hold two SKUs, or one on two lines.
+/// Somebody buys; the marketplace may have nothing to sell. A basket may hold two SKUs, or one on
+/// two lines.
 fn buy(world: &Shared, number: u64) {
     let dice = &world.dice_of(("customer", number));
     let channel = if dice.chance(0.15) { LIVE } else { dice.index(LIVE) };
     let units = if dice.chance(0.8) { 1 } else { 2 };
     let lines = if dice.chance(0.25) { 2 } else { 1 };
-    let of = |item: Sku| CatalogueSku { product: item.product.clone(), colour: item.matrix[0].clone(), size: item.matrix[1].clone() };
+    let of = |item: Sku| CatalogueSku {
+        product: item.product.clone(),
+        colour: item.matrix[0].clone(),
+        size: item.matrix[1].clone(),
+    };
     let skus: Vec<CatalogueSku> = (0..lines).map(|_| of(sought(world, dice))).collect();
     let profile = ShopProfile {
         shop_id: SHOPS[channel],
@@ -59,7 +67,9 @@ fn buy(world: &Shared, number: u64) {
     }
     world.advance(world.now());
     let has = |(offer_sku, units): (&String, &u32)| {
-        world.shops.borrow()[channel].offer(SHOPS[channel], offer_sku).is_some_and(|offer| offer.quantity >= *units)
+        world.shops.borrow()[channel]
+            .offer(SHOPS[channel], offer_sku)
+            .is_some_and(|offer| offer.quantity >= *units)
     };
     if !wanted.iter().all(has) {
         return;
@@ -80,7 +90,15 @@ fn buy(world: &Shared, number: u64) {
     let world = Shared::clone(world);
     tokio::task::spawn_local(async move {
         let dice = world.dice_of(("order", number));
-        Life { world: Shared::clone(&world), dice, channel, order_id, number: format!("P{number:06}") }.live().await;
+        Life {
+            world: Shared::clone(&world),
+            dice,
+            channel,
+            order_id,
+            number: format!("P{number:06}"),
+        }
+        .live()
+        .await;
         world.at_work.set(world.at_work.get() - 1);
     });
 }
@@ -157,10 +175,17 @@ impl Life {
         }
         self.wait((20, 85)).await;
         self.list().await;
-        let allocated = self.world.office.borrow_mut().move_to(&self.number, PrimaStage::Allocated, self.world.now());
+        let allocated = self.world.office.borrow_mut().move_to(
+            &self.number,
+            PrimaStage::Allocated,
+            self.world.now(),
+        );
         self.world.tell(|| format!("{} is allocated: {allocated:?}", self.order_id));
         self.wait((0, 900)).await;
-        self.save(|row, now| row.dispatch.get_or_insert_with(Box::default).note_word("Allocated", now)).await;
+        self.save(|row, now| {
+            row.dispatch.get_or_insert_with(Box::default).note_word("Allocated", now)
+        })
+        .await;
         self.wait((60, 2400)).await;
         if dice.chance(0.15) {
             self.leaves(false).await;
@@ -187,21 +212,31 @@ impl Life {
         self.cancel();
         self.wait((20, 85)).await;
         self.list().await;
-        self.save(|row, now| row.enter(Stage::Cancelled, now, "cancelled in Prima, and then in Mirakl")).await;
+        self.save(|row, now| {
+            row.enter(Stage::Cancelled, now, "cancelled in Prima, and then in Mirakl")
+        })
+        .await;
     }
 
     fn cancel_in_prima(&self) {
-        let done = self.world.office.borrow_mut().cancel_order(&self.number, "cancelled", self.world.now());
+        let done = self.world.office.borrow_mut().cancel_order(
+            &self.number,
+            "cancelled",
+            self.world.now(),
+        );
         self.world.tell(|| format!("{} is cancelled in Prima: {done:?}", self.order_id));
     }
 
-    /// A parcel leaves, the last or one before it, as soon as the goods are there; and its row says so a while later.
+    /// A parcel leaves, the last or one before it, as soon as the goods are there; and its row says
+    /// so a while later.
     async fn leaves(&self, is_last: bool) {
         let lines = loop {
             match self.dispatch(is_last) {
                 Ok(Some(lines)) => break lines,
                 Ok(None) => return,
-                Err(refusal) => self.world.tell(|| format!("{} cannot leave: {refusal}", self.order_id)),
+                Err(refusal) => {
+                    self.world.tell(|| format!("{} cannot leave: {refusal}", self.order_id))
+                }
             }
             self.wait((300, 900)).await;
         };
@@ -232,7 +267,9 @@ impl Life {
         let Some(listed) = self.world.listed(self.channel, &self.order_id) else { return };
         let known = self.world.store.load_order(&self.key()).await.ok().flatten();
         let at = Circumstances { accepted: false, intake_open: true, now: self.world.now() };
-        if let Some((row, _)) = on_listing(known.as_ref(), &listed, &self.world.channels[self.channel], at) {
+        if let Some((row, _)) =
+            on_listing(known.as_ref(), &listed, &self.world.channels[self.channel], at)
+        {
             let mut units: BTreeMap<String, u32> = BTreeMap::new();
             let taken_out = self.taken_out();
             for line in &listed.order_lines {
@@ -253,16 +290,22 @@ impl Life {
         self.keep(row, None).await;
     }
 
-    /// Writes the row. `listed`: what Mirakl says that is left of each offer; as before where nothing was listed.
+    /// Writes the row. `listed`: what Mirakl says that is left of each offer; as before where
+    /// nothing was listed.
     async fn keep(&self, mut row: OrderRow, listed: Option<BTreeMap<String, u32>>) {
         if self.world.store.save_order(&mut row).await.is_err() {
-            self.world.violate(format!("the plan is unsound: the row of {} cannot be saved", self.order_id));
+            self.world.violate(format!(
+                "the plan is unsound: the row of {} cannot be saved",
+                self.order_id
+            ));
         }
         self.world.tell(|| format!("{} is {} in its row", self.order_id, row.stage.name()));
         let key = (self.channel, self.order_id.clone());
         let mut told = self.world.told.borrow_mut();
         let told = told.entry(key).or_default();
-        let units = listed.or_else(|| told.known.last().map(|(_, units)| units.clone())).unwrap_or_default();
+        let units = listed
+            .or_else(|| told.known.last().map(|(_, units)| units.clone()))
+            .unwrap_or_default();
         told.known.push((self.world.now(), units));
         if matches!(row.stage, Stage::Cancelled | Stage::Refused)
             || row.dispatch.as_ref().is_some_and(|dispatch| dispatch.ended_at.is_some())
@@ -271,36 +314,70 @@ impl Life {
         }
     }
 
-    /// What Mirakl still has of each of its lines: id, offer, pieces, less those that were refunded before they left.
+    /// What Mirakl still has of each of its lines: id, offer, pieces, less those that were refunded
+    /// before they left.
     fn standing(&self) -> Vec<(String, String, u32)> {
         let taken_out = self.taken_out();
         let lines = self.world.shop(self.channel, |shop, _| {
-            let lines = shop.order(&self.order_id).map(|order| order.lines.clone()).unwrap_or_default();
-            let left = |line: &OrderLine| line.quantity.saturating_sub(taken_out.get(&line.order_line_id).copied().unwrap_or_default());
-            lines.into_iter().map(|line| (line.order_line_id.clone(), line.offer_sku.clone(), left(&line))).collect()
+            let lines =
+                shop.order(&self.order_id).map(|order| order.lines.clone()).unwrap_or_default();
+            let left = |line: &OrderLine| {
+                line.quantity
+                    .saturating_sub(taken_out.get(&line.order_line_id).copied().unwrap_or_default())
+            };
+            lines
+                .into_iter()
+                .map(|line| (line.order_line_id.clone(), line.offer_sku.clone(), left(&line)))
+                .collect()
         });
         lines.unwrap_or_default()
     }
 
     /// Pieces of its lines that were refunded before they left.
     fn taken_out(&self) -> BTreeMap<String, u32> {
-        let lines = self.world.shop(self.channel, |shop, _| shop.order(&self.order_id).map(|order| order.lines.clone())).flatten();
-        lines.unwrap_or_default().iter().map(|line| (line.order_line_id.clone(), super::judge::taken_out(line))).collect()
+        let lines = self
+            .world
+            .shop(self.channel, |shop, _| {
+                shop.order(&self.order_id).map(|order| order.lines.clone())
+            })
+            .flatten();
+        lines
+            .unwrap_or_default()
+            .iter()
+            .map(|line| (line.order_line_id.clone(), super::judge::taken_out(line)))
+            .collect()
     }
 
-    /// Something is cancelled in Mirakl, and may be put back on offer there. False where nothing was.
-    fn take_back(&self, what: &str, take_back: impl FnOnce(&mut Marketplace, jiff::Timestamp) -> bool) -> bool {
+    /// Something is cancelled in Mirakl, and may be put back on offer there. False where nothing
+    /// was.
+    fn take_back(
+        &self,
+        what: &str,
+        take_back: impl FnOnce(&mut Marketplace, jiff::Timestamp) -> bool,
+    ) -> bool {
         let done = self.world.shop(self.channel, |shop, now| {
-            let skus: BTreeSet<String> =
-                shop.order(&self.order_id).iter().flat_map(|order| &order.lines).map(|line| line.offer_sku.clone()).collect();
-            let offered = |shop: &Marketplace, sku: &String| shop.offer(SHOPS[self.channel], sku).map_or(0, |offer| offer.quantity);
+            let skus: BTreeSet<String> = shop
+                .order(&self.order_id)
+                .iter()
+                .flat_map(|order| &order.lines)
+                .map(|line| line.offer_sku.clone())
+                .collect();
+            let offered = |shop: &Marketplace, sku: &String| {
+                shop.offer(SHOPS[self.channel], sku).map_or(0, |offer| offer.quantity)
+            };
             let before: Vec<u32> = skus.iter().map(|sku| offered(shop, sku)).collect();
             let done = take_back(shop, now);
             // What was refunded before it left is put back too.
             for (offer_sku, before) in skus.into_iter().zip(before) {
                 let units = offered(shop, &offer_sku).saturating_sub(before);
                 if units > 0 {
-                    let restock = Restock { at: now, channel: self.channel, order_id: self.order_id.clone(), offer_sku, units };
+                    let restock = Restock {
+                        at: now,
+                        channel: self.channel,
+                        order_id: self.order_id.clone(),
+                        offer_sku,
+                        units,
+                    };
                     self.world.restocks.borrow_mut().push(restock);
                 }
             }
@@ -321,7 +398,9 @@ impl Life {
         if standing.iter().map(|(_, _, pieces)| pieces).sum::<u32>() < 2 {
             return false;
         }
-        let Some((line, _, _)) = standing.into_iter().find(|(_, _, pieces)| *pieces > 0) else { return false };
+        let Some((line, _, _)) = standing.into_iter().find(|(_, _, pieces)| *pieces > 0) else {
+            return false;
+        };
         self.take_back("a piece of", |shop, now| shop.cancel_line(&self.order_id, &line, 1, now))
     }
 
@@ -331,21 +410,38 @@ impl Life {
         if standing.iter().map(|(_, _, pieces)| pieces).sum::<u32>() < 2 {
             return false;
         }
-        let Some((order_line_id, _, _)) = standing.into_iter().find(|(_, _, pieces)| *pieces > 0) else { return false };
+        let Some((order_line_id, _, _)) = standing.into_iter().find(|(_, _, pieces)| *pieces > 0)
+        else {
+            return false;
+        };
         let done = self.world.shop(self.channel, |shop, now| {
             let order = shop.order(&self.order_id);
-            let line = order.and_then(|order| order.lines.iter().find(|line| line.order_line_id == order_line_id));
+            let line = order.and_then(|order| {
+                order.lines.iter().find(|line| line.order_line_id == order_line_id)
+            });
             let Some(amount) = line.map(|line| line.price_unit) else { return false };
-            let refund = OperatorRefund { order_line_id: order_line_id.clone(), quantity: 1, amount, shipping_amount: Decimal::ZERO };
+            let refund = OperatorRefund {
+                order_line_id: order_line_id.clone(),
+                quantity: 1,
+                amount,
+                shipping_amount: Decimal::ZERO,
+            };
             shop.refund(&self.order_id, &[refund], now)
         });
-        self.world.tell(|| format!("a piece of {} is refunded before it leaves: {done:?}", self.order_id));
+        self.world.tell(|| {
+            format!("a piece of {} is refunded before it leaves: {done:?}", self.order_id)
+        });
         done == Some(true)
     }
 
-    /// Customer care gives money back: Mirakl lists that, and whether it changes what is on offer nobody knows.
+    /// Customer care gives money back: Mirakl lists that, and whether it changes what is on offer
+    /// nobody knows.
     fn refund(&self) {
-        let Some((order_line_id, _, _)) = self.standing().into_iter().find(|(_, _, pieces)| *pieces > 0) else { return };
+        let Some((order_line_id, _, _)) =
+            self.standing().into_iter().find(|(_, _, pieces)| *pieces > 0)
+        else {
+            return;
+        };
         let settlement = LineSettlement {
             order_line_id,
             quantity: 1,
@@ -356,17 +452,23 @@ impl Life {
             reason_code: "GOODWILL".to_owned(),
             excluded_from_shipment: false,
         };
-        let done = self.world.shop(self.channel, |shop, now| shop.refund_by_seller(SHOPS[self.channel], &[settlement], now).is_ok());
+        let done = self.world.shop(self.channel, |shop, now| {
+            shop.refund_by_seller(SHOPS[self.channel], &[settlement], now).is_ok()
+        });
         self.world.tell(|| format!("a piece of {} is refunded: {done:?}", self.order_id));
     }
 
     fn sku(&self, offer_sku: Option<&str>) -> Sku {
-        offer_sku.and_then(|offer_sku| self.world.item(offer_sku)).map(|item| item.sku.clone()).unwrap_or_default()
+        offer_sku
+            .and_then(|offer_sku| self.world.item(offer_sku))
+            .map(|item| item.sku.clone())
+            .unwrap_or_default()
     }
 
     async fn create(&self) {
         let Some(listed) = self.world.listed(self.channel, &self.order_id) else { return };
-        let left: BTreeMap<String, u32> = self.standing().into_iter().map(|(id, _, pieces)| (id, pieces)).collect();
+        let left: BTreeMap<String, u32> =
+            self.standing().into_iter().map(|(id, _, pieces)| (id, pieces)).collect();
         let pieces = |id: &str| left.get(id).copied().unwrap_or_default();
         let live = listed.live_lines().filter(|line| pieces(&line.order_line_id) > 0);
         let lines = live.enumerate().map(|(place, line)| NewOrderLine {
@@ -398,12 +500,17 @@ impl Life {
         .await;
     }
 
-    /// Books a parcel: what Mirakl still wants of the order's lines; or one piece where it is not the last. Answers what has left; none
-    /// where there is nothing to put into one.
+    /// Books a parcel: what Mirakl still wants of the order's lines; or one piece where it is not
+    /// the last. Answers what has left; none where there is nothing to put into one.
     fn dispatch(&self, is_last: bool) -> Result<Option<Vec<ParcelLine>>, String> {
-        let wanted: BTreeMap<String, u32> = self.standing().into_iter().map(|(id, _, pieces)| (id, pieces)).collect();
+        let wanted: BTreeMap<String, u32> =
+            self.standing().into_iter().map(|(id, _, pieces)| (id, pieces)).collect();
         let mut office = self.world.office.borrow_mut();
-        let Some(order) = office.orders_by_number(&self.number).first().map(|order| (*order).clone()) else { return Ok(None) };
+        let Some(order) =
+            office.orders_by_number(&self.number).first().map(|order| (*order).clone())
+        else {
+            return Ok(None);
+        };
         let gone = |number: u32| -> u32 {
             let lines = order.parcels.iter().flat_map(|parcel| &parcel.lines);
             lines.filter(|(line, _)| *line == number).map(|(_, pieces)| pieces).sum()
@@ -431,9 +538,16 @@ impl Life {
             last: is_last,
             ..Booking::default()
         };
-        let parcel = office.book(&self.number, booking, self.world.now()).map_err(|refusal| refusal.to_string())?;
+        let parcel = office
+            .book(&self.number, booking, self.world.now())
+            .map_err(|refusal| refusal.to_string())?;
         self.world.tell(|| format!("{} leaves, {:?}, last {is_last}", self.order_id, parcel.lines));
-        Ok(Some(lines.into_iter().map(|(_, quantity, order_line_id)| ParcelLine { order_line_id, quantity }).collect()))
+        Ok(Some(
+            lines
+                .into_iter()
+                .map(|(_, quantity, order_line_id)| ParcelLine { order_line_id, quantity })
+                .collect(),
+        ))
     }
 }
 
@@ -441,7 +555,12 @@ impl Life {
 fn left(row: &mut OrderRow, lines: &[ParcelLine], is_last: bool, now: jiff::Timestamp) {
     let dispatch: &mut Dispatch = row.dispatch.get_or_insert_with(Box::default);
     let number = format!("D{}", dispatch.parcels.len() + 1);
-    dispatch.parcels.push(Parcel { dispatch: number, lines: lines.to_vec(), found_at: now, ..Parcel::default() });
+    dispatch.parcels.push(Parcel {
+        dispatch: number,
+        lines: lines.to_vec(),
+        found_at: now,
+        ..Parcel::default()
+    });
     dispatch.note_word(if is_last { "Despatched" } else { "Part Despatched" }, now);
     dispatch.ended_at = is_last.then_some(now);
     row.enter(if is_last { Stage::Dispatched } else { Stage::PartDispatched }, now, "left");

@@ -1,4 +1,5 @@
-//! What goes on besides orders: shops, deliveries, miscounts; and what goes wrong for a while and is mended again.
+//! What goes on besides orders: shops, deliveries, miscounts; and what goes wrong for a while and
+//! is mended again.
 
 use std::time::Duration;
 
@@ -79,7 +80,13 @@ pub(super) async fn mishaps(world: Shared) {
             _ => {
                 let channel = dice.index(LIVE);
                 let right = [None, Some("STO01"), Some("STO02"), Some("OF21")][dice.index(4)];
-                world.tell(|| format!("the key of {} is refused {}", CHANNELS[channel], right.unwrap_or("whole")));
+                world.tell(|| {
+                    format!(
+                        "the key of {} is refused {}",
+                        CHANNELS[channel],
+                        right.unwrap_or("whole")
+                    )
+                });
                 world.right_refused.set(right);
                 world.key_refused.set(Some(channel));
                 world.wait(&dice, 60, 2400).await;
@@ -101,7 +108,9 @@ async fn silence(world: &World, dice: &Dice) {
             next_probe: Some(after(world.now(), Duration::from_secs(60))),
             ..OperationIntake::default()
         };
-        intake.operations.extend([STOCK_BY_RANGE, STOCK_BY_NAME].map(|operation| (operation.to_owned(), closed.clone())));
+        intake.operations.extend(
+            [STOCK_BY_RANGE, STOCK_BY_NAME].map(|operation| (operation.to_owned(), closed.clone())),
+        );
         let _ = world.store.save_intake(&mut intake).await;
     }
     let longest = if dice.chance(0.2) { 18_000 } else { 3000 };
@@ -115,10 +124,25 @@ async fn silence(world: &World, dice: &Dice) {
 
 /// Prima answers some SKUs, or nearly all, in an odd way, or not at all.
 async fn odd_figures(world: &World, dice: &Dice) {
-    let all = [Odd::Negative, Odd::Fractional, Odd::Huge, Odd::NoFigure, Odd::Twice, Odd::LeftOut, Odd::LeftOut, Odd::LeftOut];
+    let all = [
+        Odd::Negative,
+        Odd::Fractional,
+        Odd::Huge,
+        Odd::NoFigure,
+        Odd::Twice,
+        Odd::LeftOut,
+        Odd::LeftOut,
+        Odd::LeftOut,
+    ];
     let odd = all[dice.index(all.len())];
     let share = if dice.chance(0.3) { 0.9 } else { 0.2 };
-    let skus: Vec<Sku> = world.plan.items.iter().filter(|_| dice.chance(share)).map(|item| item.sku.clone()).collect();
+    let skus: Vec<Sku> = world
+        .plan
+        .items
+        .iter()
+        .filter(|_| dice.chance(share))
+        .map(|item| item.sku.clone())
+        .collect();
     world.tell(|| format!("Prima's figures of {} SKUs are odd: {odd:?}", skus.len()));
     for sku in &skus {
         change(world, sku, |stock| stock.odd = Some(odd));
@@ -146,7 +170,8 @@ pub(super) async fn operators(world: Shared) {
     }
 }
 
-/// Who changes what is held back: more or less of everything, one SKU not at all for a while, and promotions.
+/// Who changes what is held back: more or less of everything, one SKU not at all for a while, and
+/// promotions.
 pub(super) async fn merchandisers(world: Shared) {
     let dice = world.dice_of("merchandisers");
     while world.plan.changing && !world.quiet.get() {
@@ -157,28 +182,48 @@ pub(super) async fn merchandisers(world: Shared) {
         let channel = dice.index(LIVE);
         let item = &world.plan.items[dice.index(world.plan.items.len())];
         let until = after(world.now(), dice.seconds(300, 5400));
-        let rule = StockRule { by: "Anna".to_owned(), why: "a change".to_owned(), ..StockRule::default() };
+        let rule =
+            StockRule { by: "Anna".to_owned(), why: "a change".to_owned(), ..StockRule::default() };
         let mut rules = world.rules.borrow_mut();
         let rules = &mut rules[channel];
         match dice.between(0, 2) {
             // What was advised stays the last word.
             0 if world.plan.advised.is_none() => {
                 let buffer = u32::try_from(dice.between(0, 4)).ok();
-                rules.rules.push(StockRule { buffer, until: dice.chance(0.5).then_some(until), ..rule });
+                rules.rules.push(StockRule {
+                    buffer,
+                    until: dice.chance(0.5).then_some(until),
+                    ..rule
+                });
             }
-            0 | 1 => rules.rules.push(StockRule { sku: Some(item.offer_sku.clone()), exclude: Some(true), until: Some(until), ..rule }),
-            _ => rules.promotions.push(Promotion { from: world.now(), until, by: rule.by, why: rule.why }),
+            0 | 1 => rules.rules.push(StockRule {
+                sku: Some(item.offer_sku.clone()),
+                exclude: Some(true),
+                until: Some(until),
+                ..rule
+            }),
+            _ => rules.promotions.push(Promotion {
+                from: world.now(),
+                until,
+                by: rule.by,
+                why: rule.why,
+            }),
         }
         world.tell(|| format!("the rules of {} are now {rules:?}", CHANNELS[channel]));
     }
 }
 
-/// Who has everything published again, puts up an offer that was not there, or deletes a channel's ledger and the lease.
+/// Who has everything published again, puts up an offer that was not there, or deletes a channel's
+/// ledger and the lease.
 pub(super) async fn engineers(world: Shared) {
     let dice = world.dice_of("engineers");
     if let Some((channel, number)) = world.plan.later {
         tokio::time::sleep(Duration::from_secs(world.plan.day / 2)).await;
-        let offer = NewOffer { shop_sku: world.plan.items[number].offer_sku.clone(), quantity: 0, active: true };
+        let offer = NewOffer {
+            shop_sku: world.plan.items[number].offer_sku.clone(),
+            quantity: 0,
+            active: true,
+        };
         world.tell(|| format!("{} has an offer more: {}", CHANNELS[channel], offer.shop_sku));
         world.shop(channel, |shop, now| shop.set_offers(SHOPS[channel], [offer], now));
     }
@@ -190,7 +235,8 @@ pub(super) async fn engineers(world: Shared) {
         let channel = CHANNELS[dice.index(LIVE)];
         if world.plan.republishing {
             let record = StockRecord::Push(channel);
-            if let Ok((mut memory, version)) = world.ledger.load_record::<PushMemory>(record).await {
+            if let Ok((mut memory, version)) = world.ledger.load_record::<PushMemory>(record).await
+            {
                 memory.joint.republish = true;
                 let _ = world.ledger.save_record(record, &memory, &version).await;
                 world.tell(|| format!("everything of {channel} is to be published again"));
@@ -206,17 +252,20 @@ pub(super) async fn engineers(world: Shared) {
 
 async fn empty(world: &World, channel: &str) {
     let Ok(kept) = world.ledger.load_kept(channel).await else { return };
-    let _ = world.ledger.save_record(StockRecord::Head(channel), &Head::default(), &kept.head.1).await;
+    let _ =
+        world.ledger.save_record(StockRecord::Head(channel), &Head::default(), &kept.head.1).await;
     for name in kept.parts.keys() {
         let _ = world.ledger.delete_part(channel, name).await;
     }
     if let Ok((_, version)) = world.ledger.load_record::<StockLease>(StockRecord::Lease).await {
-        let _ = world.ledger.save_record(StockRecord::Lease, &StockLease::default(), &version).await;
+        let _ =
+            world.ledger.save_record(StockRecord::Lease, &StockLease::default(), &version).await;
     }
     world.tell(|| format!("the ledger of {channel} and the lease are deleted"));
 }
 
-/// Who looks at exceptions, once the world is quiet: zeroes that are held back are what they should be by then.
+/// Who looks at exceptions, once the world is quiet: zeroes that are held back are what they should
+/// be by then.
 pub(super) async fn person(world: Shared) {
     loop {
         tokio::time::sleep(Duration::from_secs(300)).await;
@@ -225,12 +274,16 @@ pub(super) async fn person(world: Shared) {
         }
         let held: Vec<String> = {
             let queue = world.queue.borrow();
-            let held = queue.exceptions.values().filter(|shown| shown.kind == StockExceptionKind::ZeroesHeld.name());
+            let held = queue
+                .exceptions
+                .values()
+                .filter(|shown| shown.kind == StockExceptionKind::ZeroesHeld.name());
             held.map(|shown| shown.channel.clone()).collect()
         };
         for channel in held {
             let record = StockRecord::Push(&channel);
-            if let Ok((mut memory, version)) = world.ledger.load_record::<PushMemory>(record).await {
+            if let Ok((mut memory, version)) = world.ledger.load_record::<PushMemory>(record).await
+            {
                 memory.zeroes_allowed_until = Some(after(world.now(), Duration::from_secs(3600)));
                 let _ = world.ledger.save_record(record, &memory, &version).await;
                 world.tell(|| format!("zeroes of {channel} are allowed"));

@@ -44,13 +44,16 @@ pub(super) struct Plan {
     pub(super) no_export: Vec<bool>,
     /// Seconds that an import waits, and runs.
     pub(super) import_seconds: (u64, u64),
-    /// The marketplace sets an offer to nothing by itself now and then; only the daily list can tell.
+    /// The marketplace sets an offer to nothing by itself now and then; only the daily list can
+    /// tell.
     pub(super) zeroing: bool,
-    /// An offer that a channel has only later in the day, by its number: the daily list tells of it.
+    /// An offer that a channel has only later in the day, by its number: the daily list tells of
+    /// it.
     pub(super) later: Option<(usize, usize)>,
     /// SKUs that Prima answers at once at most.
     pub(super) longest_answer: Option<usize>,
-    /// Merchandisers change rules during the day; a person wants everything published again, or deletes a ledger.
+    /// Merchandisers change rules during the day; a person wants everything published again, or
+    /// deletes a ledger.
     pub(super) changing: bool,
     pub(super) republishing: bool,
     pub(super) emptying: bool,
@@ -85,7 +88,12 @@ impl Plan {
         let mut plan = Self::drawn(dice, calm);
         plan.advised = buffer;
         for rules in plan.rules.iter_mut().filter(|_| buffer.is_some()) {
-            rules.rules.push(StockRule { buffer, by: "Anna".to_owned(), why: "as advised".to_owned(), ..StockRule::default() });
+            rules.rules.push(StockRule {
+                buffer,
+                by: "Anna".to_owned(),
+                why: "as advised".to_owned(),
+                ..StockRule::default()
+            });
         }
         plan
     }
@@ -111,9 +119,18 @@ impl Plan {
         let settings = StockSettings {
             falls_at,
             last_units,
-            last_units_on: if last_units > 0 { vec![super::world::CHANNELS[0].to_owned()] } else { Vec::new() },
+            last_units_on: if last_units > 0 {
+                vec![super::world::CHANNELS[0].to_owned()]
+            } else {
+                Vec::new()
+            },
             range_boundaries: Vec::new(),
-            last_pieces: [LastPieces::Divide, LastPieces::Divide, LastPieces::OneChannel, LastPieces::Copy][dice.index(4)],
+            last_pieces: [
+                LastPieces::Divide,
+                LastPieces::Divide,
+                LastPieces::OneChannel,
+                LastPieces::Copy,
+            ][dice.index(4)],
             last_pieces_by: "Anna".to_owned(),
             last_pieces_why: "drawn".to_owned(),
             ..StockSettings::default()
@@ -123,13 +140,20 @@ impl Plan {
             .step_by(5)
             .map(|sku| Item {
                 offer_sku: sku.offer_sku(),
-                sku: Sku { product: sku.product, matrix: [sku.colour, sku.size, String::new(), String::new()] },
+                sku: Sku {
+                    product: sku.product,
+                    matrix: [sku.colour, sku.size, String::new(), String::new()],
+                },
                 physical: i64::try_from(dice.between(0, 30)).unwrap_or(0),
                 sought: dice.between(1, 6) * dice.between(1, 6),
             })
             .collect();
-        let boundary = items.get(items.len() / 2).map(|item| item.sku.product.clone()).unwrap_or_default();
-        let settings = StockSettings { range_boundaries: if dice.chance(0.5) { vec![boundary] } else { Vec::new() }, ..settings };
+        let boundary =
+            items.get(items.len() / 2).map(|item| item.sku.product.clone()).unwrap_or_default();
+        let settings = StockSettings {
+            range_boundaries: if dice.chance(0.5) { vec![boundary] } else { Vec::new() },
+            ..settings
+        };
         let rules = (0..super::world::CHANNELS.len()).map(|_| Self::rules(dice, &items)).collect();
         Self {
             figures,
@@ -146,7 +170,8 @@ impl Plan {
             zeroing: !calm && dice.chance(0.2),
             odd_offers: dice.chance(0.3),
             later: dice.chance(0.06).then(|| (dice.index(super::world::LIVE), dice.index(SKUS))),
-            longest_answer: (!calm && dice.chance(0.1)).then(|| usize::try_from(dice.between(4, 8)).unwrap_or(4)),
+            longest_answer: (!calm && dice.chance(0.1))
+                .then(|| usize::try_from(dice.between(4, 8)).unwrap_or(4)),
             changing: dice.chance(0.25),
             republishing: dice.chance(0.1),
             emptying: !calm && dice.chance(0.05),
@@ -157,10 +182,14 @@ impl Plan {
     }
 
     fn rules(dice: &Dice, items: &[Item]) -> StockRules {
-        let rule = |rule: StockRule| StockRule { by: "Anna".to_owned(), why: "peak".to_owned(), ..rule };
+        let rule =
+            |rule: StockRule| StockRule { by: "Anna".to_owned(), why: "peak".to_owned(), ..rule };
         let mut rules = Vec::new();
         if dice.chance(0.5) {
-            rules.push(rule(StockRule { buffer: Some(u32::try_from(dice.between(1, 4)).unwrap_or(1)), ..StockRule::default() }));
+            rules.push(rule(StockRule {
+                buffer: Some(u32::try_from(dice.between(1, 4)).unwrap_or(1)),
+                ..StockRule::default()
+            }));
         }
         if dice.chance(0.2) {
             rules.push(rule(StockRule { share_percent: Some(50), ..StockRule::default() }));
@@ -183,8 +212,10 @@ impl Plan {
 
     /// Whether a channel has no offer of it at first.
     pub(super) fn comes_later(&self, channel: usize, item: &Item) -> bool {
-        self.later
-            .is_some_and(|(later, number)| later == channel && self.items.get(number).is_some_and(|one| one.offer_sku == item.offer_sku))
+        self.later.is_some_and(|(later, number)| {
+            later == channel
+                && self.items.get(number).is_some_and(|one| one.offer_sku == item.offer_sku)
+        })
     }
 
     /// Reads offers' SKUs as the channels do.

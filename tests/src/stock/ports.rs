@@ -25,11 +25,15 @@ use shared::kit::clock::{Clock as _, after};
 use shared::kit::field_error::FieldError;
 use shared::mirakl::MiraklError;
 use shared::mirakl::error_report::LineError;
-use shared::mirakl::stock::{ListedOffer, MiraklStock, OfferPage, OffersExport, StockImport, UnreadableOffer};
+use shared::mirakl::stock::{
+    ListedOffer, MiraklStock, OfferPage, OffersExport, StockImport, UnreadableOffer,
+};
 use shared::prima::PrimaError;
 use shared::prima::sku::SkuOverride;
 use shared::prima::stock::StockBasis;
-use shared::prima::stock::{Figure, PrimaStock, ProductRange, RangeFailure, RangeReading, SkuKey, Unusable, WhyNot};
+use shared::prima::stock::{
+    Figure, PrimaStock, ProductRange, RangeFailure, RangeReading, SkuKey, Unusable, WhyNot,
+};
 use simulators::mirakl::{ImportFate, ImportKind, ImportLine, ImportStatus};
 use simulators::prima::{Sku, SkuFigures};
 
@@ -98,9 +102,11 @@ impl Scene for World {
 /// What an invocation was told of the connector's own memory, and did.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// A channel's ledger as it was read last before anything was sent: how each offer was known to be shown.
+    /// A channel's ledger as it was read last before anything was sent: how each offer was known to
+    /// be shown.
     pub(super) ledgers: HashMap<usize, Entries>,
-    /// The same at the moment at which the lines of an import were kept: nothing may change it before the import is sent.
+    /// The same at the moment at which the lines of an import were kept: nothing may change it
+    /// before the import is sent.
     pub(super) at_keeping: HashMap<usize, Entries>,
     /// The offers of a channel's list, where it was handed out.
     pub(super) listed: HashMap<usize, BTreeSet<String>>,
@@ -116,7 +122,9 @@ pub(super) struct Seen {
 impl Port {
     fn key_is_refused(&self, operation: &'static str) -> Result<(), MiraklError> {
         let right = self.world().right_refused.get();
-        if self.world().key_refused.get() == Some(self.channel) && right.is_none_or(|right| right == operation) {
+        if self.world().key_refused.get() == Some(self.channel)
+            && right.is_none_or(|right| right == operation)
+        {
             self.world().refused_calls.set(self.world().refused_calls.get() + 1);
             return Err(MiraklError::refused(operation, 401, None, "Unauthorized"));
         }
@@ -130,24 +138,37 @@ impl Port {
         about: &str,
         answer: impl FnOnce(&World, &Dice) -> Result<T, MiraklError>,
     ) -> Result<T, MiraklError> {
-        let call = self.begin(Kind::Question(operation), (self.channel, about), || format!("{operation} {about}")).await;
+        let call = self
+            .begin(Kind::Question(operation), (self.channel, about), || {
+                format!("{operation} {about}")
+            })
+            .await;
         let answer = self.key_is_refused(operation).and_then(|()| answer(self.world(), &call.dice));
         self.end(&call).await;
         if call.fate != Fate::Goes {
             return Err(match call.dice.between(0, 2) {
                 0 => MiraklError::refused(operation, 429, None, "Too Many Requests"),
-                1 => MiraklError { status: Some(503), ..MiraklError::unknown(operation, "Service Unavailable") },
+                1 => MiraklError {
+                    status: Some(503),
+                    ..MiraklError::unknown(operation, "Service Unavailable")
+                },
                 _ => MiraklError::unknown(operation, "no answer"),
             });
         }
         answer
     }
 
-    async fn import(&self, operation: &'static str, kind: ImportKind, csv: Vec<u8>) -> Result<String, MiraklError> {
+    async fn import(
+        &self,
+        operation: &'static str,
+        kind: ImportKind,
+        csv: Vec<u8>,
+    ) -> Result<String, MiraklError> {
         let world = self.world();
         let lines = lines_of(&csv);
         let channel = self.channel;
-        let call = self.begin(Kind::Change(operation), channel, || format!("{operation} {lines:?}")).await;
+        let call =
+            self.begin(Kind::Change(operation), channel, || format!("{operation} {lines:?}")).await;
         if call.fails() {
             return Err(match call.dice.between(0, 1) {
                 0 => MiraklError::not_sent(operation, "no connection"),
@@ -157,7 +178,12 @@ impl Port {
         self.key_is_refused(operation)?;
         world.advance(world.now());
         sending::sent(&self.invocation, channel, &lines).await;
-        self.invocation.notes.seen.borrow_mut().sent.extend(lines.iter().map(|(offer_sku, _)| (channel, offer_sku.clone())));
+        self.invocation
+            .notes
+            .seen
+            .borrow_mut()
+            .sent
+            .extend(lines.iter().map(|(offer_sku, _)| (channel, offer_sku.clone())));
         if world.mishap(&call.dice, 0.02) {
             return Err(MiraklError::refused(operation, 400, None, "the file cannot be read"));
         }
@@ -178,12 +204,25 @@ impl Port {
             let basis = self.invocation.notes.basis.borrow().clone();
             let is_answered = call.is_answered();
             let (began, at) = (self.invocation.notes.began, world.now());
-            sent[channel].push(Sent { basis, lines: lines.clone(), import_id: None, noticed: false, bad_line, is_answered, began, at });
+            sent[channel].push(Sent {
+                basis,
+                lines: lines.clone(),
+                import_id: None,
+                noticed: false,
+                bad_line,
+                is_answered,
+                began,
+                at,
+            });
             sent[channel].len() - 1
         };
         let effect = move |world: &World| {
             let sent = lines.iter().enumerate().map(|(number, (sku, quantity))| ImportLine {
-                quantity: if bad_line == Some(number) { "-1".to_owned() } else { quantity.to_string() },
+                quantity: if bad_line == Some(number) {
+                    "-1".to_owned()
+                } else {
+                    quantity.to_string()
+                },
                 ..ImportLine::set(sku, *quantity)
             });
             let id = world.shop(channel, |shop, now| {
@@ -207,10 +246,19 @@ impl Port {
         }
         let id = effect(world);
         self.end(&call).await;
-        if call.fate == Fate::AnswerLost { Err(MiraklError::unknown(operation, "the answer was cut")) } else { Ok(id) }
+        if call.fate == Fate::AnswerLost {
+            Err(MiraklError::unknown(operation, "the answer was cut"))
+        } else {
+            Ok(id)
+        }
     }
 
-    async fn status(&self, operation: &'static str, kind: ImportKind, import_id: &str) -> Result<StockImport, MiraklError> {
+    async fn status(
+        &self,
+        operation: &'static str,
+        kind: ImportKind,
+        import_id: &str,
+    ) -> Result<StockImport, MiraklError> {
         let channel = self.channel;
         self.question(operation, import_id, |world, _| {
             let found = world.shop(channel, |shop, now| {
@@ -235,7 +283,12 @@ impl Port {
         .await
     }
 
-    async fn errors(&self, operation: &'static str, kind: ImportKind, import_id: &str) -> Result<Vec<LineError>, MiraklError> {
+    async fn errors(
+        &self,
+        operation: &'static str,
+        kind: ImportKind,
+        import_id: &str,
+    ) -> Result<Vec<LineError>, MiraklError> {
         let channel = self.channel;
         self.question(operation, import_id, |world, _| {
             let found = world.shop(channel, |shop, _| {
@@ -243,8 +296,13 @@ impl Port {
                     let error = |error: &simulators::mirakl::LineError| LineError {
                         line: u64::try_from(error.number + 1).ok(),
                         // One marketplace spells SKUs as it pleases.
-                        offer_sku: (kind == ImportKind::Stock)
-                            .then(|| if channel == 0 { error.line.sku.to_lowercase() } else { error.line.sku.clone() }),
+                        offer_sku: (kind == ImportKind::Stock).then(|| {
+                            if channel == 0 {
+                                error.line.sku.to_lowercase()
+                            } else {
+                                error.line.sku.clone()
+                            }
+                        }),
                         reason: error.reason.clone(),
                     };
                     import.errors.iter().map(error).collect()
@@ -271,7 +329,9 @@ fn listed((offer_sku, quantity): (String, u32)) -> ListedOffer {
 }
 
 fn offers_of(world: &World, channel: usize) -> Vec<(String, u32)> {
-    let offers = world.shop(channel, |shop, _| shop.offers(SHOPS[channel]).map(|offer| (offer.shop_sku.clone(), offer.quantity)).collect());
+    let offers = world.shop(channel, |shop, _| {
+        shop.offers(SHOPS[channel]).map(|offer| (offer.shop_sku.clone(), offer.quantity)).collect()
+    });
     offers.unwrap_or_default()
 }
 
@@ -311,14 +371,24 @@ impl MiraklStock for Port {
             let day = Duration::from_secs(24 * 3600 - 600);
             let id = format!("{channel}-{}", exports.len());
             // Once a day; a repeat is answered with the same one.
-            let known = exports
-                .iter()
-                .find(|(id, export)| id.starts_with(&format!("{channel}-")) && !export.fails && after(export.begun, day) > now);
+            let known = exports.iter().find(|(id, export)| {
+                id.starts_with(&format!("{channel}-"))
+                    && !export.fails
+                    && after(export.begun, day) > now
+            });
             if let Some((known, _)) = known {
                 return Ok(known.clone());
             }
             let ready = after(now, dice.seconds(1, 300));
-            exports.insert(id.clone(), Export { begun: now, ready, fails: world.mishap(dice, 0.3), offers: offers_of(world, channel) });
+            exports.insert(
+                id.clone(),
+                Export {
+                    begun: now,
+                    ready,
+                    fails: world.mishap(dice, 0.3),
+                    offers: offers_of(world, channel),
+                },
+            );
             Ok(id)
         })
         .await
@@ -327,7 +397,9 @@ impl MiraklStock for Port {
     async fn offers_export(&self, tracking_id: &str) -> Result<OffersExport, MiraklError> {
         self.question("OF53", tracking_id, |world, _| {
             let exports = world.exports.borrow();
-            let export = exports.get(tracking_id).ok_or_else(|| MiraklError::refused("OF53", 404, None, "Not Found"))?;
+            let export = exports
+                .get(tracking_id)
+                .ok_or_else(|| MiraklError::refused("OF53", 404, None, "Not Found"))?;
             Ok(match export {
                 export if export.ready > world.now() => OffersExport::Pending,
                 export if export.fails => OffersExport::Failed("too many offers".to_owned()),
@@ -337,11 +409,18 @@ impl MiraklStock for Port {
         .await
     }
 
-    async fn exported_offers(&self, url: &str, mut each: impl FnMut(Result<ListedOffer, UnreadableOffer>)) -> Result<(), MiraklError> {
+    async fn exported_offers(
+        &self,
+        url: &str,
+        mut each: impl FnMut(Result<ListedOffer, UnreadableOffer>),
+    ) -> Result<(), MiraklError> {
         let offers = self
             .question("OF54", url, |world, _| {
                 let exports = world.exports.borrow();
-                exports.get(url).map(|export| export.offers.clone()).ok_or_else(|| MiraklError::refused("OF54", 404, None, "Not Found"))
+                exports
+                    .get(url)
+                    .map(|export| export.offers.clone())
+                    .ok_or_else(|| MiraklError::refused("OF54", 404, None, "Not Found"))
             })
             .await?;
         offers.into_iter().for_each(|offer| each(Ok(listed(offer))));
@@ -353,7 +432,8 @@ impl MiraklStock for Port {
         self.question("OF21", "", |world, _| {
             let all = offers_of(world, channel);
             let total_count = u64::try_from(all.len()).ok();
-            let offers: Vec<ListedOffer> = all.into_iter().skip(offset).take(10).map(listed).collect();
+            let offers: Vec<ListedOffer> =
+                all.into_iter().skip(offset).take(10).map(listed).collect();
             Ok(OfferPage { length: offers.len(), offers, unreadable: Vec::new(), total_count })
         })
         .await
@@ -364,9 +444,12 @@ impl MiraklStock for Port {
 fn free(figures: &SkuFigures, basis: StockBasis) -> Result<u32, WhyNot> {
     let figure = match basis {
         StockBasis::Free => figures.free.ok_or(WhyNot::Absent("FreeQuantity"))?,
-        StockBasis::AvailableIsFree => figures.available.ok_or(WhyNot::Absent("AvailableQuantity"))?,
+        StockBasis::AvailableIsFree => {
+            figures.available.ok_or(WhyNot::Absent("AvailableQuantity"))?
+        }
         StockBasis::AvailableLessAllocated => {
-            figures.available.ok_or(WhyNot::Absent("AvailableQuantity"))? - figures.allocated.ok_or(WhyNot::Absent("AllocatedQuantity"))?
+            figures.available.ok_or(WhyNot::Absent("AvailableQuantity"))?
+                - figures.allocated.ok_or(WhyNot::Absent("AllocatedQuantity"))?
         }
     };
     if !figure.is_integer() || figure.abs() > Decimal::from(1_000_000_000) {
@@ -376,7 +459,11 @@ fn free(figures: &SkuFigures, basis: StockBasis) -> Result<u32, WhyNot> {
 }
 
 impl PrimaStock for Port {
-    async fn range(&self, range: &ProductRange, basis: StockBasis) -> Result<RangeReading, RangeFailure> {
+    async fn range(
+        &self,
+        range: &ProductRange,
+        basis: StockBasis,
+    ) -> Result<RangeReading, RangeFailure> {
         let world = self.world();
         let (asked_at, really_asked_at) = (self.now(), world.now());
         if world.silent.get() {
@@ -384,49 +471,84 @@ impl PrimaStock for Port {
             return Err(PrimaError::unknown("ProductAvailableToSell", "no answer in time").into());
         }
         let about = || format!("{:?} to {:?}", range.from, range.to);
-        let call = self.begin(Kind::Figures("ProductAvailableToSell"), (&range.from, &range.to), about).await;
+        let call = self
+            .begin(Kind::Figures("ProductAvailableToSell"), (&range.from, &range.to), about)
+            .await;
         self.invocation.notes.seen.borrow_mut().has_failed |= !call.is_answered();
         let now = world.now();
-        let rows = if world.empty.get() { Vec::new() } else { world.office.borrow_mut().available(&range.from, &range.to, now) };
+        let rows = if world.empty.get() {
+            Vec::new()
+        } else {
+            world.office.borrow_mut().available(&range.from, &range.to, now)
+        };
         // It takes a while to answer.
         tokio::time::sleep(Duration::from_millis(call.dice.between(100, 8000))).await;
         self.end(&call).await;
         if call.fate != Fate::Goes || world.silent.get() {
             return Err(PrimaError::unknown("ProductAvailableToSell", "the answer was cut").into());
         }
-        if let Some(most) = world.plan.longest_answer.filter(|most| rows.len() > *most && !world.quiet.get()) {
+        if let Some(most) =
+            world.plan.longest_answer.filter(|most| rows.len() > *most && !world.quiet.get())
+        {
             self.invocation.notes.seen.borrow_mut().has_failed = true;
             world.tell(|| "the answer is cut for its length".to_owned());
             return Err(RangeFailure {
-                error: PrimaError::unknown("ProductAvailableToSell", "the answer was cut for its length"),
+                error: PrimaError::unknown(
+                    "ProductAvailableToSell",
+                    "the answer was cut for its length",
+                ),
                 products: rows.iter().take(most).map(|row| row.sku.product.clone()).collect(),
                 skus: most as u64,
                 length: TOO_LONG,
             });
         }
         let answered: BTreeSet<&Sku> = rows.iter().map(|row| &row.sku).collect();
-        let is_within = |product: &str| product >= range.from.as_str() && (range.to.is_empty() || product <= range.to.as_str());
-        let lacked = world.plan.items.iter().filter(|item| is_within(&item.sku.product) && !answered.contains(&item.sku));
-        self.invocation.notes.seen.borrow_mut().lacked.extend(lacked.map(|item| item.offer_sku.clone()));
+        let is_within = |product: &str| {
+            product >= range.from.as_str() && (range.to.is_empty() || product <= range.to.as_str())
+        };
+        let lacked = world
+            .plan
+            .items
+            .iter()
+            .filter(|item| is_within(&item.sku.product) && !answered.contains(&item.sku));
+        self.invocation
+            .notes
+            .seen
+            .borrow_mut()
+            .lacked
+            .extend(lacked.map(|item| item.offer_sku.clone()));
         Ok(self.reading(&rows, basis, asked_at, really_asked_at))
     }
 
-    async fn named(&self, skus: &[SkuOverride], basis: StockBasis) -> Result<RangeReading, PrimaError> {
+    async fn named(
+        &self,
+        skus: &[SkuOverride],
+        basis: StockBasis,
+    ) -> Result<RangeReading, PrimaError> {
         let world = self.world();
         let (asked_at, really_asked_at) = (self.now(), world.now());
         if world.silent.get() {
             tokio::time::sleep(Duration::from_secs(20)).await;
             return Err(PrimaError::unknown("MultiAvailableToSell", "no answer in time"));
         }
-        let call = self.begin(Kind::Figures("MultiAvailableToSell"), (), || format!("of {}", skus.len())).await;
+        let call = self
+            .begin(Kind::Figures("MultiAvailableToSell"), (), || format!("of {}", skus.len()))
+            .await;
         let wanted: Vec<Sku> = skus
             .iter()
             .map(|sku| {
                 let mut codes = sku.matrix_codes.iter().cloned();
-                Sku { product: sku.product.clone(), matrix: std::array::from_fn(|_| codes.next().unwrap_or_default()) }
+                Sku {
+                    product: sku.product.clone(),
+                    matrix: std::array::from_fn(|_| codes.next().unwrap_or_default()),
+                }
             })
             .collect();
-        let rows = if world.empty.get() { Vec::new() } else { world.office.borrow_mut().available_of(&wanted, world.now()) };
+        let rows = if world.empty.get() {
+            Vec::new()
+        } else {
+            world.office.borrow_mut().available_of(&wanted, world.now())
+        };
         tokio::time::sleep(Duration::from_millis(call.dice.between(50, 2000))).await;
         self.end(&call).await;
         if call.fate != Fate::Goes || world.silent.get() {
@@ -438,7 +560,13 @@ impl PrimaStock for Port {
 
 impl Port {
     /// What an answer of Prima's says.
-    fn reading(&self, rows: &[SkuFigures], basis: StockBasis, asked_at: Timestamp, really_asked_at: Timestamp) -> RangeReading {
+    fn reading(
+        &self,
+        rows: &[SkuFigures],
+        basis: StockBasis,
+        asked_at: Timestamp,
+        really_asked_at: Timestamp,
+    ) -> RangeReading {
         let mut by_key: BTreeMap<SkuKey, Result<u32, WhyNot>> = BTreeMap::new();
         let mut products = Vec::new();
         let mut basis_of_run = self.invocation.notes.basis.borrow_mut();
@@ -452,24 +580,39 @@ impl Port {
         }
         for row in rows {
             let key = SkuKey::of(&row.sku.product, row.sku.matrix.iter().map(String::as_str));
-            let offer_sku = format!("{}-{}-{}", row.sku.product, row.sku.matrix[0], row.sku.matrix[1]);
+            let offer_sku =
+                format!("{}-{}-{}", row.sku.product, row.sku.matrix[0], row.sku.matrix[1]);
             self.invocation.notes.seen.borrow_mut().answered.insert(offer_sku.clone());
             let known = basis_of_run.figures.entry(offer_sku).or_default();
             *known = match by_key.get(&key) {
-                Some(Ok(free)) => Answered { figure: Some((really_asked_at, *free)), ..Answered::default() },
+                Some(Ok(free)) => {
+                    Answered { figure: Some((really_asked_at, *free)), ..Answered::default() }
+                }
                 _ => Answered { is_unusable: true, lacking: 0, ..*known },
             };
         }
         products.dedup();
-        let figures = by_key.iter().filter_map(|(key, free)| Some(Figure::new(*key, free.ok()?))).collect();
-        let unusable = by_key.iter().filter_map(|(key, free)| Some(Unusable { key: *key, sku: None, why: free.err()? })).collect();
-        RangeReading { asked_at, figures, unusable, below_zero: 0, nameless: 0, products, length: 100 * rows.len() as u64 }
+        let figures =
+            by_key.iter().filter_map(|(key, free)| Some(Figure::new(*key, free.ok()?))).collect();
+        let unusable = by_key
+            .iter()
+            .filter_map(|(key, free)| Some(Unusable { key: *key, sku: None, why: free.err()? }))
+            .collect();
+        RangeReading {
+            asked_at,
+            figures,
+            unusable,
+            below_zero: 0,
+            nameless: 0,
+            products,
+            length: 100 * rows.len() as u64,
+        }
     }
 }
 
 impl Port {
-    /// An answer is taken over: what it lacked is counted once a run, whatever ranges it was asked for in. An empty catalogue is no
-    /// evidence of anything.
+    /// An answer is taken over: what it lacked is counted once a run, whatever ranges it was asked
+    /// for in. An empty catalogue is no evidence of anything.
     fn count_lacking(&self) {
         let mut seen = self.invocation.notes.seen.borrow_mut();
         let lacked = std::mem::take(&mut seen.lacked);
@@ -482,7 +625,8 @@ impl Port {
         }
     }
 
-    /// A run reads the ledgers again once Prima has answered, and notes what was sold: that is what it decides by.
+    /// A run reads the ledgers again once Prima has answered, and notes what was sold: that is what
+    /// it decides by.
     async fn note_ledger(&self, channel: &str) {
         let Some(index) = CHANNELS.iter().take(LIVE).position(|id| *id == channel) else { return };
         let ledger = self.world().entries(index).await;
@@ -493,7 +637,11 @@ impl Port {
     }
 
     fn note_list(&self, name: &str, bytes: Option<&[u8]>) {
-        let Some(channel) = (0..LIVE).find(|channel| stock_files::offers_of(CHANNELS[*channel]) == name) else { return };
+        let Some(channel) =
+            (0..LIVE).find(|channel| stock_files::offers_of(CHANNELS[*channel]) == name)
+        else {
+            return;
+        };
         let list = bytes.and_then(|bytes| OffersList::decode(bytes.to_vec()).ok());
         let listed = list.map(|list| list.skus().map(str::to_owned).collect());
         self.invocation.notes.seen.borrow_mut().listed.insert(channel, listed.unwrap_or_default());
@@ -505,7 +653,12 @@ impl FlightStore for Port {
         self.load("flights").await?;
         let world = self.world();
         let flights = world.store.flights(channel).await;
-        self.invocation.notes.basis.borrow_mut().flights_at.insert(world.index(channel), world.now());
+        self.invocation
+            .notes
+            .basis
+            .borrow_mut()
+            .flights_at
+            .insert(world.index(channel), world.now());
         flights
     }
 }
@@ -520,12 +673,20 @@ fn name_of(record: StockRecord<'_>) -> String {
 }
 
 impl LedgerStore for Port {
-    async fn load_record<T: DeserializeOwned + Default>(&self, record: StockRecord<'_>) -> Result<(T, Version), StoreError> {
+    async fn load_record<T: DeserializeOwned + Default>(
+        &self,
+        record: StockRecord<'_>,
+    ) -> Result<(T, Version), StoreError> {
         self.load(&name_of(record)).await?;
         self.world().ledger.load_record(record).await
     }
 
-    async fn save_record<T: Serialize>(&self, record: StockRecord<'_>, document: &T, version: &Version) -> Result<Version, StoreError> {
+    async fn save_record<T: Serialize>(
+        &self,
+        record: StockRecord<'_>,
+        document: &T,
+        version: &Version,
+    ) -> Result<Version, StoreError> {
         let name = name_of(record);
         let call = self.begin(Kind::Save, &name, || name.clone()).await;
         if call.fails() {
@@ -550,7 +711,8 @@ impl LedgerStore for Port {
     }
 
     async fn put_part(&self, channel: &str, name: &str, part: Vec<u8>) -> Result<(), StoreError> {
-        let call = self.begin(Kind::Save, ("part", channel), || format!("a part of {channel}")).await;
+        let call =
+            self.begin(Kind::Save, ("part", channel), || format!("a part of {channel}")).await;
         if call.fails() {
             return Err(unavailable());
         }
@@ -571,7 +733,8 @@ impl StockFiles for Port {
         if name == FIGURES
             && let Some(bytes) = &bytes
         {
-            self.invocation.notes.basis.borrow_mut().figures = self.world().figures.borrow().get(bytes).cloned().unwrap_or_default();
+            self.invocation.notes.basis.borrow_mut().figures =
+                self.world().figures.borrow().get(bytes).cloned().unwrap_or_default();
         }
         self.note_list(name, bytes.as_deref());
         Ok(bytes)
@@ -590,7 +753,8 @@ impl StockFiles for Port {
             self.world().figures.borrow_mut().insert(bytes.clone(), known);
         }
         self.note_list(name, Some(&bytes));
-        if let Some(channel) = name.strip_prefix("imports/").and_then(|name| name.split('/').next()) {
+        if let Some(channel) = name.strip_prefix("imports/").and_then(|name| name.split('/').next())
+        {
             let index = self.world().index(channel);
             let ledger = self.world().entries(index).await;
             self.invocation.notes.seen.borrow_mut().at_keeping.insert(index, ledger);
@@ -604,14 +768,22 @@ impl StockFiles for Port {
 impl ImportQueue for Port {
     async fn ask_later(&self, message: &ImportMessage, delay: Duration) -> Result<(), QueueError> {
         let world = self.world();
-        let call = self.begin(Kind::Send, &message.channel, || format!("ask about {} in {delay:?}", message.mark)).await;
+        let call = self
+            .begin(Kind::Send, &message.channel, || {
+                format!("ask about {} in {delay:?}", message.mark)
+            })
+            .await;
         if call.fails() {
             return Err(not_sent([0]));
         }
         // SQS loses none; a mistake of somebody's does: a queue emptied by hand.
         if !world.mishap(&call.dice, 0.03) {
             let body = Body::Text(serde_json::to_string(message).unwrap_or_default());
-            world.imports.borrow_mut().send(body, after(world.now(), delay), call.dice.between(0, 1 << 20));
+            world.imports.borrow_mut().send(
+                body,
+                after(world.now(), delay),
+                call.dice.between(0, 1 << 20),
+            );
             world.imports_moved.notify_one();
         }
         self.end(&call).await;
@@ -625,17 +797,23 @@ impl StockBook for Port {
     }
 
     async fn channels(&self) -> Result<Vec<Channel>, UnusableDocument> {
-        self.load("channels").await.map_err(|problem| UnusableDocument::Unavailable(problem.to_string()))?;
+        self.load("channels")
+            .await
+            .map_err(|problem| UnusableDocument::Unavailable(problem.to_string()))?;
         Ok(self.world().channels.clone())
     }
 
     async fn pages(&self, channel: &str) -> Result<StockPages, UnusableDocument> {
-        self.load("pages").await.map_err(|problem| UnusableDocument::Unavailable(problem.to_string()))?;
+        self.load("pages")
+            .await
+            .map_err(|problem| UnusableDocument::Unavailable(problem.to_string()))?;
         let world = self.world();
         let index = world.index(channel);
         if world.wrong_documents.get() == Some(index) {
             self.invocation.notes.wrong_documents.set(true);
-            return Err(UnusableDocument::Wrong(FieldError::new("floor_minutes", "takes 1 to 1440").to_string()));
+            return Err(UnusableDocument::Wrong(
+                FieldError::new("floor_minutes", "takes 1 to 1440").to_string(),
+            ));
         }
         let rules = world.rules.borrow()[index].clone();
         self.invocation.notes.basis.borrow_mut().rules.insert(index, rules.clone());
@@ -643,7 +821,9 @@ impl StockBook for Port {
     }
 
     async fn skus(&self, _channel: &str) -> Result<SkuReader, UnusableDocument> {
-        self.load("SKUs").await.map_err(|problem| UnusableDocument::Unavailable(problem.to_string()))?;
+        self.load("SKUs")
+            .await
+            .map_err(|problem| UnusableDocument::Unavailable(problem.to_string()))?;
         Ok(Plan::reader())
     }
 }

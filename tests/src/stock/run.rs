@@ -48,17 +48,20 @@ pub struct Outcome {
     pub imports: usize,
     /// Offers and entries of ledgers that were looked at.
     pub judged: u64,
-    /// In a calm world: what has to be held back of everything so that nothing is sold that is not there.
+    /// In a calm world: what has to be held back of everything so that nothing is sold that is not
+    /// there.
     pub advised_buffer: Option<u32>,
 }
 
-/// Runs a seed to its end, and judges; with so many units held back of everything, where that is wanted.
+/// Runs a seed to its end, and judges; with so many units held back of everything, where that is
+/// wanted.
 #[must_use]
 pub fn run(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
     begin(seed, buffer, traced)
 }
 
-/// Runs a seed to its end, and judges; a calm one once more with the buffer that it advises, with which nothing may be sold twice.
+/// Runs a seed to its end, and judges; a calm one once more with the buffer that it advises, with
+/// which nothing may be sold twice.
 #[must_use]
 pub fn judged(seed: u64) -> Outcome {
     let mut outcome = run(seed, None, false);
@@ -66,18 +69,33 @@ pub fn judged(seed: u64) -> Outcome {
         let buffered = run(seed, Some(buffer), false);
         outcome.violations.extend(buffered.violations);
         if buffered.beyond > 0 {
-            outcome.violations.push(format!("{} units are sold twice though {buffer} are held back", buffered.beyond));
+            outcome.violations.push(format!(
+                "{} units are sold twice though {buffer} are held back",
+                buffered.beyond
+            ));
         }
     }
     outcome
 }
 
 fn begin(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let Ok(runtime) = runtime else {
         let violations = vec!["no runtime".to_owned()];
         let trace = Vec::new();
-        return Outcome { seed, violations, trace, faults: 0, calls: 0, sold: 0, beyond: 0, imports: 0, judged: 0, advised_buffer: None };
+        return Outcome {
+            seed,
+            violations,
+            trace,
+            faults: 0,
+            calls: 0,
+            sold: 0,
+            beyond: 0,
+            imports: 0,
+            judged: 0,
+            advised_buffer: None,
+        };
     };
     tokio::task::LocalSet::new().block_on(&runtime, live(seed, buffer, traced))
 }
@@ -96,7 +114,9 @@ async fn live(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
     tokio::task::spawn_local(people::engineers(Rc::clone(&world)));
     if world.plan.agreed_after > 0 {
         tokio::time::sleep(Duration::from_secs(world.plan.agreed_after)).await;
-        if !world.queue.borrow().exceptions.values().any(|shown| shown.kind == "basis-missing") && world.calm {
+        if !world.queue.borrow().exceptions.values().any(|shown| shown.kind == "basis-missing")
+            && world.calm
+        {
             world.violate("nobody was told that the basis is missing".to_owned());
         }
         world.agreed.set(true);
@@ -119,7 +139,8 @@ async fn live(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
     }
 }
 
-/// The quiet: what was begun ends; then, after what the settings say that it may take, everything is as the rule says.
+/// The quiet: what was begun ends; then, after what the settings say that it may take, everything
+/// is as the rule says.
 async fn settle(world: &Shared) {
     let quiet_at = world.now();
     loop {
@@ -129,37 +150,51 @@ async fn settle(world: &Shared) {
         let now = world.now();
         let running = world.shops.borrow().iter().flat_map(|shop| shop.imports()).any(|import| {
             // What the connector has just begun is no left-over.
-            import.created < quiet_at && matches!(import.status(now), ImportStatus::Waiting | ImportStatus::Running)
+            import.created < quiet_at
+                && matches!(import.status(now), ImportStatus::Waiting | ImportStatus::Running)
         });
         if world.at_work.get() == 0 && !running {
             break;
         }
         if now > after(quiet_at, ENDING) {
-            world.violate(format!("the plan is unsound: {} orders do not end", world.at_work.get()));
+            world
+                .violate(format!("the plan is unsound: {} orders do not end", world.at_work.get()));
             return;
         }
     }
     world.tell(|| "nothing is left over".to_owned());
-    // A refused quantity is tried again after an hour; what nobody tells of is found with the next daily list.
+    // A refused quantity is tried again after an hour; what nobody tells of is found with the next
+    // daily list.
     let rules = world.rules.borrow().clone();
     let rules = rules.iter().take(LIVE);
     let stuck = rules.clone().map(|rules| rules.import_stuck_minutes).max().unwrap_or(60);
     let ceiling = rules.map(|rules| rules.ceiling_minutes).max().unwrap_or(15);
-    let known_after = if world.zeroed.borrow().is_empty() && world.plan.later.is_none() { u64::from(stuck).max(65) } else { 25 * 60 };
-    // What a stuck import whose id was lost has overwritten is right again within twice the time that it took.
+    let known_after = if world.zeroed.borrow().is_empty() && world.plan.later.is_none() {
+        u64::from(stuck).max(65)
+    } else {
+        25 * 60
+    };
+    // What a stuck import whose id was lost has overwritten is right again within twice the time
+    // that it took.
     let longest: i64 = {
         let shops = world.shops.borrow();
         let imports = shops.iter().flat_map(|shop| shop.imports());
-        imports.map(|import| import.ends.duration_since(import.created).as_secs()).max().unwrap_or(0)
+        imports
+            .map(|import| import.ends.duration_since(import.created).as_secs())
+            .max()
+            .unwrap_or(0)
     };
-    tokio::time::sleep(Duration::from_secs((60 * known_after).max(longest.unsigned_abs() + 600))).await;
+    tokio::time::sleep(Duration::from_secs((60 * known_after).max(longest.unsigned_abs() + 600)))
+        .await;
     // Two pushes of each channel.
     tokio::time::sleep(Duration::from_secs(2 * 60 * u64::from(ceiling) + 300)).await;
     for wrong in judge::wrong_offers(world) {
         world.violate(format!("at rest: {wrong}"));
     }
     // It stays so, and nothing is published any more.
-    let imports = |world: &World| world.shops.borrow().iter().map(|shop| shop.imports().count()).collect::<Vec<_>>();
+    let imports = |world: &World| {
+        world.shops.borrow().iter().map(|shop| shop.imports().count()).collect::<Vec<_>>()
+    };
     let before = imports(world);
     tokio::time::sleep(Duration::from_secs(3600)).await;
     for wrong in judge::wrong_offers(world) {
@@ -167,7 +202,10 @@ async fn settle(world: &Shared) {
     }
     // What was lost without a trace goes out again for a day, just in case.
     if world.calm && imports(world) != before {
-        world.violate(format!("at rest imports go on: {before:?}, and an hour later {:?}", imports(world)));
+        world.violate(format!(
+            "at rest imports go on: {before:?}, and an hour later {:?}",
+            imports(world)
+        ));
     }
     for wrong in judge::exceptions(world) {
         world.violate(format!("at rest: {wrong}"));
@@ -220,8 +258,11 @@ impl check_stock_imports::PortTypes for Simulated {
 async fn tick(world: Shared) {
     let port = Port::new(&Invocation::new(&world, "push", world.profile.crash, Notes::new(&world)));
     let id = port.invocation.caller.name.replace(' ', "-");
-    let agreement =
-        || BasisAgreement { figure: world.plan.basis, agreed_by: "Anna Field".to_owned(), agreed_on: jiff::civil::date(2026, 11, 2) };
+    let agreement = || BasisAgreement {
+        figure: world.plan.basis,
+        agreed_by: "Anna Field".to_owned(),
+        agreed_on: jiff::civil::date(2026, 11, 2),
+    };
     let ports = push_stock::Ports::<Simulated> {
         directory: port.clone(),
         prima: port.clone(),
@@ -232,7 +273,10 @@ async fn tick(world: Shared) {
         events: port.clone(),
         clock: port.clone(),
         book: port.clone(),
-        settings: StockSettings { basis: port.invocation.notes.agreed.then(agreement), ..world.plan.settings.clone() },
+        settings: StockSettings {
+            basis: port.invocation.notes.agreed.then(agreement),
+            ..world.plan.settings.clone()
+        },
         manners: PrimaManners { answer_timeout_seconds: 20, ..PrimaManners::default() },
         calls: PrimaCalls { stock: world.plan.ranges_at_once, ..PrimaCalls::default() },
     };
@@ -246,16 +290,35 @@ async fn tick(world: Shared) {
                     report
                         .channels
                         .iter()
-                        .map(|one| one.decision.as_ref().map(ToString::to_string).unwrap_or_default())
+                        .map(|one| one
+                            .decision
+                            .as_ref()
+                            .map(ToString::to_string)
+                            .unwrap_or_default())
                         .collect::<Vec<_>>()
                 )
             });
-            let looked: BTreeMap<_, _> =
-                port.invocation.notes.basis.borrow().flights_at.iter().map(|(channel, at)| (*channel, *at)).collect();
-            let published_to: Vec<usize> = report.channels.iter().map(|one| world.index(&one.channel)).collect();
+            let looked: BTreeMap<_, _> = port
+                .invocation
+                .notes
+                .basis
+                .borrow()
+                .flights_at
+                .iter()
+                .map(|(channel, at)| (*channel, *at))
+                .collect();
+            let published_to: Vec<usize> =
+                report.channels.iter().map(|one| world.index(&one.channel)).collect();
             judge::ledger(&world, &looked, &published_to).await;
-            let is_looked_at = |one: &&ChannelReport| one.decision.as_ref().is_some_and(|decision| *decision != Decision::NoOffersList);
-            for one in report.channels.iter().filter(is_looked_at).filter(|one| one.waiting == one.published) {
+            let is_looked_at = |one: &&ChannelReport| {
+                one.decision.as_ref().is_some_and(|decision| *decision != Decision::NoOffersList)
+            };
+            for one in report
+                .channels
+                .iter()
+                .filter(is_looked_at)
+                .filter(|one| one.waiting == one.published)
+            {
                 sending::confirmed(&port.invocation, world.index(&one.channel));
             }
         }
@@ -273,7 +336,13 @@ pub(super) async fn consume(world: Shared) {
     let twice = world.profile.delivered_twice;
     consume::consume(
         world,
-        Source { queue: |world: &World| (&world.imports, &world.imports_moved), most: 1, at_once: 10, visibility: VISIBILITY, twice },
+        Source {
+            queue: |world: &World| (&world.imports, &world.imports_moved),
+            most: 1,
+            at_once: 10,
+            visibility: VISIBILITY,
+            twice,
+        },
         check,
     )
     .await;
@@ -288,7 +357,12 @@ async fn check(world: Shared, deliveries: Vec<Delivery>) {
 }
 
 async fn check_one(world: &Shared, id: u64, body: &str) {
-    let port = Port::new(&Invocation::new(world, "check", world.profile.crash_consumer, Notes::new(world)));
+    let port = Port::new(&Invocation::new(
+        world,
+        "check",
+        world.profile.crash_consumer,
+        Notes::new(world),
+    ));
     let ports = check_stock_imports::Ports::<Simulated> {
         directory: port.clone(),
         ledger: port.clone(),
@@ -298,7 +372,8 @@ async fn check_one(world: &Shared, id: u64, body: &str) {
         book: port.clone(),
     };
     let run = check_stock_imports::Run { hard_deadline: after(world.now(), CHECK_TIMEOUT) };
-    let done = port.invocation.supervise(CHECK_TIMEOUT, ports.handle(&id.to_string(), body, &run)).await;
+    let done =
+        port.invocation.supervise(CHECK_TIMEOUT, ports.handle(&id.to_string(), body, &run)).await;
     world.tell(|| format!("       {} {body} {done:?}", port.invocation.caller));
     if matches!(done, Some(Disposition::Done(_))) {
         world.imports.borrow_mut().delete(id);

@@ -21,7 +21,8 @@ use super::plan::{self, Item, Plan};
 use crate::world::base::{Base, Setting, beginning};
 use crate::world::dice::Dice;
 
-/// The channels: two that are published to, of which one has a name that ends as no word does, and one that only sells.
+/// The channels: two that are published to, of which one has a name that ends as no word does, and
+/// one that only sells.
 pub(super) const CHANNELS: [&str; 3] = ["harbour-uk", "modehaus-", "loft-us"];
 /// Their shops.
 pub(super) const SHOPS: [i64; 3] = [2001, 3001, 4001];
@@ -36,7 +37,8 @@ const SKEW: Duration = Duration::from_secs(15);
 /// What Prima has answered of a SKU.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Answered {
-    /// The latest figure that can be used: when the request was begun that it comes from, and the figure.
+    /// The latest figure that can be used: when the request was begun that it comes from, and the
+    /// figure.
     pub(super) figure: Option<(Timestamp, u32)>,
     /// A later answer had no figure that can be used.
     pub(super) is_unusable: bool,
@@ -60,8 +62,14 @@ pub(super) struct Basis {
 }
 
 impl Basis {
-    /// The limits of an offer by the rules that the run has read, from its beginning to now: an end may lie between.
-    pub(super) fn limits_of(&self, channel: usize, item: &Item, now: Timestamp) -> Vec<OfferLimits<'_>> {
+    /// The limits of an offer by the rules that the run has read, from its beginning to now: an end
+    /// may lie between.
+    pub(super) fn limits_of(
+        &self,
+        channel: usize,
+        item: &Item,
+        now: Timestamp,
+    ) -> Vec<OfferLimits<'_>> {
         let Some(rules) = self.rules.get(&channel) else { return Vec::new() };
         // The run's clock is off, by some seconds.
         [before(self.began, SKEW), after(self.began, SKEW), after(now, SKEW)]
@@ -69,7 +77,8 @@ impl Basis {
             .into()
     }
 
-    /// Since when a run has to know what a channel's rows said: whatever it looked at, it has to look after Prima's answer.
+    /// Since when a run has to know what a channel's rows said: whatever it looked at, it has to
+    /// look after Prima's answer.
     pub(super) fn looked_at(&self, channel: usize) -> Option<Timestamp> {
         self.flights_at.get(&channel).copied().max(self.answered_at)
     }
@@ -176,7 +185,8 @@ pub(super) struct World {
     pub(super) restocks: RefCell<Vec<Restock>>,
     /// Orders that were placed and not listed yet, since when.
     pub(super) unlisted: RefCell<BTreeMap<(usize, String), Timestamp>>,
-    /// SKUs of which the channels have shown no more together than is free, since their last pieces are divided.
+    /// SKUs of which the channels have shown no more together than is free, since their last pieces
+    /// are divided.
     pub(super) together: RefCell<BTreeSet<String>>,
     /// Offers that a marketplace has set to nothing itself, and that no import has set since.
     pub(super) zeroed: RefCell<BTreeSet<(usize, String)>>,
@@ -244,16 +254,22 @@ impl World {
             let present = plan.items.iter().filter(|item| !plan.comes_later(index, item));
             let offers = present.map(|item| item.offer_sku.clone()).chain(odd);
             // What a person has put there before the connector came.
-            let quantity = if index < LIVE { u32::try_from(dice.between(0, 3)).unwrap_or(0) } else { 3 };
-            shop.set_offers(SHOPS[index], offers.map(|shop_sku| NewOffer { shop_sku, quantity, active: true }), beginning());
+            let quantity =
+                if index < LIVE { u32::try_from(dice.between(0, 3)).unwrap_or(0) } else { 3 };
+            shop.set_offers(
+                SHOPS[index],
+                offers.map(|shop_sku| NewOffer { shop_sku, quantity, active: true }),
+                beginning(),
+            );
         }
         let mut office = Installation::with_stock(
             OrderRules::default(),
             StockRules { figures: plan.figures, lowered: plan.lowered, ..StockRules::default() },
         );
-        office.set_stock(
-            plan.items.iter().map(|item| StockRow { sku: item.sku.clone(), stock: Stock { physical: item.physical, ..Stock::default() } }),
-        );
+        office.set_stock(plan.items.iter().map(|item| StockRow {
+            sku: item.sku.clone(),
+            stock: Stock { physical: item.physical, ..Stock::default() },
+        }));
         let channel = |index: usize| Channel {
             stock: if index < LIVE {
                 Mode::Live
@@ -304,7 +320,11 @@ impl World {
     }
 
     /// The marketplace of a channel, everything that is due having happened.
-    pub(super) fn shop<T>(&self, index: usize, work: impl FnOnce(&mut Marketplace, Timestamp) -> T) -> Option<T> {
+    pub(super) fn shop<T>(
+        &self,
+        index: usize,
+        work: impl FnOnce(&mut Marketplace, Timestamp) -> T,
+    ) -> Option<T> {
         let now = self.now();
         self.advance(now);
         let mut shops = self.shops.borrow_mut();
@@ -316,14 +336,23 @@ impl World {
         for (index, shop) in self.shops.borrow_mut().iter_mut().enumerate() {
             shop.advance(now);
             let mut ended = Vec::new();
-            for (place, sent) in self.sent.borrow_mut()[index].iter_mut().enumerate().filter(|(_, sent)| !sent.noticed) {
+            for (place, sent) in self.sent.borrow_mut()[index]
+                .iter_mut()
+                .enumerate()
+                .filter(|(_, sent)| !sent.noticed)
+            {
                 let Some(id) = &sent.import_id else { continue };
-                let Some(import) = shop.imports().find(|import| import.import_id == *id).filter(|import| import.ends <= now) else {
+                let Some(import) = shop
+                    .imports()
+                    .find(|import| import.import_id == *id)
+                    .filter(|import| import.ends <= now)
+                else {
                     continue;
                 };
                 sent.noticed = true;
                 if !matches!(import.fate, ImportFate::Fails | ImportFate::Lost { applied: false }) {
-                    let refused: BTreeSet<usize> = import.errors.iter().map(|error| error.number - 1).collect();
+                    let refused: BTreeSet<usize> =
+                        import.errors.iter().map(|error| error.number - 1).collect();
                     ended.push((import.ends, place, refused));
                 }
             }
@@ -331,18 +360,33 @@ impl World {
             for (ends, place, refused) in ended {
                 let (lines, basis, sent_at) = {
                     let sent = self.sent.borrow();
-                    (sent[index][place].lines.clone(), sent[index][place].basis.clone(), sent[index][place].at)
+                    (
+                        sent[index][place].lines.clone(),
+                        sent[index][place].basis.clone(),
+                        sent[index][place].at,
+                    )
                 };
-                self.tell(|| format!("import {place} of {} is applied: {lines:?}", CHANNELS[index]));
+                self.tell(|| {
+                    format!("import {place} of {} is applied: {lines:?}", CHANNELS[index])
+                });
                 for (number, (offer_sku, quantity)) in lines.into_iter().enumerate() {
                     if refused.contains(&number) {
                         continue;
                     }
                     let key = (index, offer_sku);
-                    let latest = self.applied.borrow().get(&key).map_or(place, |before| before.latest.max(place));
+                    let latest = self
+                        .applied
+                        .borrow()
+                        .get(&key)
+                        .map_or(place, |before| before.latest.max(place));
                     self.zeroed.borrow_mut().remove(&key);
-                    let buffer = self.item(&key.1).map_or(0, |item| least_buffer(&basis, index, item, sent_at));
-                    self.applied.borrow_mut().insert(key, Applied { basis: basis.clone(), quantity, at: ends, buffer, place, latest });
+                    let buffer = self
+                        .item(&key.1)
+                        .map_or(0, |item| least_buffer(&basis, index, item, sent_at));
+                    self.applied.borrow_mut().insert(
+                        key,
+                        Applied { basis: basis.clone(), quantity, at: ends, buffer, place, latest },
+                    );
                 }
             }
         }
@@ -351,7 +395,8 @@ impl World {
     /// Every order of a channel that was placed before is listed.
     pub(super) fn seen_until(&self, channel: usize) -> Timestamp {
         let unlisted = self.unlisted.borrow();
-        let placed = unlisted.iter().filter(|((one, _), _)| *one == channel).map(|(_, placed)| *placed);
+        let placed =
+            unlisted.iter().filter(|((one, _), _)| *one == channel).map(|(_, placed)| *placed);
         placed.min().unwrap_or(self.now()).min(self.now())
     }
 
@@ -370,30 +415,67 @@ impl World {
         let (office, shops) = (self.office.borrow(), self.shops.borrow());
         let Some(stock) = office.stock_of(&item.sku) else { return 0 };
         // What Prima has cancelled it will not send, whatever Mirakl still waits for.
-        let in_prima: BTreeSet<&str> = office.orders().flat_map(|order| &order.order.lines).map(|line| line.reference.as_str()).collect();
-        let open = shops.iter().zip(SHOPS).flat_map(|(shop, shop_id)| shop.open_orders(shop_id)).flat_map(|order| &order.lines);
-        let waiting = open.filter(|line| line.offer_sku == offer_sku && !in_prima.contains(line.order_line_id.as_str()));
-        // Pieces that Mirakl has cancelled of a line: they stay in Prima's order until a person reduces it, and do not leave.
-        let standing = office.orders().filter(|order| !matches!(order.stage, Stage::Cancelled | Stage::Dispatched));
-        let lines = standing.flat_map(|order| order.order.lines.iter().map(move |line| (order, line)));
-        let surplus = lines.filter(|(_, line)| line.product == item.sku.product && line.matrix == item.sku.matrix).map(|(order, line)| {
-            let listed = shops.iter().find_map(|shop| shop.order(&order.order.third_party_id)).filter(|listed| listed.state.is_open());
-            let wanted = listed.and_then(|listed| listed.lines.iter().find(|one| one.order_line_id == line.reference));
-            wanted.map_or(0, |wanted| i64::from(line.quantity.saturating_sub(wanted.quantity)))
+        let in_prima: BTreeSet<&str> = office
+            .orders()
+            .flat_map(|order| &order.order.lines)
+            .map(|line| line.reference.as_str())
+            .collect();
+        let open = shops
+            .iter()
+            .zip(SHOPS)
+            .flat_map(|(shop, shop_id)| shop.open_orders(shop_id))
+            .flat_map(|order| &order.lines);
+        let waiting = open.filter(|line| {
+            line.offer_sku == offer_sku && !in_prima.contains(line.order_line_id.as_str())
         });
-        surplus.sum::<i64>() + stock.physical - stock.elsewhere - stock.owed - waiting.map(|line| i64::from(line.to_ship())).sum::<i64>()
+        // Pieces that Mirakl has cancelled of a line: they stay in Prima's order until a person
+        // reduces it, and do not leave.
+        let standing = office
+            .orders()
+            .filter(|order| !matches!(order.stage, Stage::Cancelled | Stage::Dispatched));
+        let lines =
+            standing.flat_map(|order| order.order.lines.iter().map(move |line| (order, line)));
+        let surplus = lines
+            .filter(|(_, line)| line.product == item.sku.product && line.matrix == item.sku.matrix)
+            .map(|(order, line)| {
+                let listed = shops
+                    .iter()
+                    .find_map(|shop| shop.order(&order.order.third_party_id))
+                    .filter(|listed| listed.state.is_open());
+                let wanted = listed.and_then(|listed| {
+                    listed.lines.iter().find(|one| one.order_line_id == line.reference)
+                });
+                wanted.map_or(0, |wanted| i64::from(line.quantity.saturating_sub(wanted.quantity)))
+            });
+        surplus.sum::<i64>() + stock.physical
+            - stock.elsewhere
+            - stock.owed
+            - waiting.map(|line| i64::from(line.to_ship())).sum::<i64>()
     }
 
     /// How a channel's ledger has every offer.
     pub(super) async fn entries(&self, channel: usize) -> Entries {
-        let Ok(stored) = self.ledger.load(CHANNELS[channel]).await else { return Entries::default() };
-        let shown = self.plan.items.iter().map(|item| (item.offer_sku.clone(), stored.ledger().shown(sku_hash(&item.offer_sku))));
-        Entries { shown: shown.collect(), on_offer: stored.ledger().entries().filter(|entry| entry.value.highest() > 0).count() }
+        let Ok(stored) = self.ledger.load(CHANNELS[channel]).await else {
+            return Entries::default();
+        };
+        let shown =
+            self.plan.items.iter().map(|item| {
+                (item.offer_sku.clone(), stored.ledger().shown(sku_hash(&item.offer_sku)))
+            });
+        Entries {
+            shown: shown.collect(),
+            on_offer: stored.ledger().entries().filter(|entry| entry.value.highest() > 0).count(),
+        }
     }
 
     /// Pieces are not free any more.
     pub(super) fn note_fall(&self, offer_sku: &str, units: u32, order: Option<(usize, String)>) {
-        self.falls.borrow_mut().push(Fall { at: self.now(), offer_sku: offer_sku.to_owned(), units, order });
+        self.falls.borrow_mut().push(Fall {
+            at: self.now(),
+            offer_sku: offer_sku.to_owned(),
+            units,
+            order,
+        });
     }
 }
 

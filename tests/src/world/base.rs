@@ -1,4 +1,5 @@
-//! What every simulation stands on: virtual time, chance, calls that go wrong, what is remembered and waits on AWS, and the record of it.
+//! What every simulation stands on: virtual time, chance, calls that go wrong, what is remembered
+//! and waits on AWS, and the record of it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -73,7 +74,8 @@ pub struct Base {
     struck: RefCell<Option<Described>>,
     /// What the scripted plan itself lets go wrong, and has not yet.
     mishaps: RefCell<Vec<Mishap>>,
-    /// In a course: calls that fail until somebody mends them, by kind and the beginning of their description.
+    /// In a course: calls that fail until somebody mends them, by kind and the beginning of their
+    /// description.
     pub failing: RefCell<Vec<(Kind, String)>>,
     /// In a scripted run that no script spoils: all calls.
     pub calls: RefCell<Vec<Described>>,
@@ -154,7 +156,8 @@ impl Base {
         self.dice.of(who)
     }
 
-    /// The dice of something that happens again and again: they depend on what it is and on how often it happened.
+    /// The dice of something that happens again and again: they depend on what it is and on how
+    /// often it happened.
     #[must_use]
     pub fn dice_again(&self, what: impl Hash) -> Dice {
         let what = hashed(what);
@@ -168,7 +171,9 @@ impl Base {
     pub fn tell(&self, line: impl FnOnce() -> String) {
         if let Some(trace) = self.trace.borrow_mut().as_mut() {
             let stamp = format!("{:>10.3}", self.passed().as_secs_f64());
-            trace.extend(privacy::lines().into_iter().map(|line| format!("{stamp}        log:{line}")));
+            trace.extend(
+                privacy::lines().into_iter().map(|line| format!("{stamp}        log:{line}")),
+            );
             trace.push(format!("{stamp} {}", line()));
         }
     }
@@ -223,7 +228,14 @@ impl Base {
     }
 
     /// A call begins: what becomes of it, by what is called and how often it was.
-    pub(crate) fn call(&self, kind: Kind, thing: impl Hash, about: &str, is_down: bool, crash: f64) -> (u64, Call) {
+    pub(crate) fn call(
+        &self,
+        kind: Kind,
+        thing: impl Hash,
+        about: &str,
+        is_down: bool,
+        crash: f64,
+    ) -> (u64, Call) {
         let number = self.effects.get();
         self.effects.set(number + 1);
         *self.tally.borrow_mut().entry(kind).or_default() += 1;
@@ -275,7 +287,10 @@ impl Base {
                 *struck = script.again.then(|| call.clone());
                 return script.fate;
             }
-            if struck.as_ref().is_some_and(|first| first.kind == call.kind && first.thing() == call.thing()) {
+            if struck
+                .as_ref()
+                .is_some_and(|first| first.kind == call.kind && first.thing() == call.thing())
+            {
                 *struck = None;
                 return script.fate;
             }
@@ -291,7 +306,12 @@ impl Base {
     /// Calls of an operation of Mirakl's or Prima's so far.
     #[must_use]
     pub fn calls_of(&self, operation: &str) -> u64 {
-        self.tally.borrow().iter().filter(|(kind, _)| kind.operation() == operation).map(|(_, calls)| calls).sum()
+        self.tally
+            .borrow()
+            .iter()
+            .filter(|(kind, _)| kind.operation() == operation)
+            .map(|(_, calls)| calls)
+            .sum()
     }
 }
 
@@ -316,7 +336,8 @@ impl Caller {
         let name = format!("{function} {}", base.next_invocation(function));
         let (dice, skew) = (base.dice_of(&name), base.profile.skew);
         Self {
-            skew: i64::try_from(dice.between(0, 2 * skew)).unwrap_or(0) - i64::try_from(skew).unwrap_or(0),
+            skew: i64::try_from(dice.between(0, 2 * skew)).unwrap_or(0)
+                - i64::try_from(skew).unwrap_or(0),
             slow: base.may_go_wrong() && dice.chance(base.profile.slow),
             name,
             crash,

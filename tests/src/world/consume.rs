@@ -24,8 +24,11 @@ pub(crate) struct Source<S> {
 }
 
 /// Works a queue off for ever.
-pub(crate) async fn consume<S: Scene, F>(world: Rc<S>, source: Source<S>, work: impl Fn(Rc<S>, Vec<Delivery>) -> F)
-where
+pub(crate) async fn consume<S: Scene, F>(
+    world: Rc<S>,
+    source: Source<S>,
+    work: impl Fn(Rc<S>, Vec<Delivery>) -> F,
+) where
     F: Future<Output = ()> + 'static,
 {
     let (queue, moved) = (source.queue)(&world);
@@ -34,13 +37,24 @@ where
         let next = queue.borrow().next_visible();
         match next {
             Some(next) if next <= now && queue.borrow().at_work < source.at_once => {
-                let most = if world.scripted { source.most } else { world.dice_again("batch").between(1, source.most) };
+                let most = if world.scripted {
+                    source.most
+                } else {
+                    world.dice_again("batch").between(1, source.most)
+                };
                 let again = |body: &_| {
                     let dice = world.dice_again(("received", body));
-                    world.mishap(&dice, source.twice).then(|| if dice.chance(0.5) { 700 } else { dice.between(0, 40_000) })
+                    world
+                        .mishap(&dice, source.twice)
+                        .then(|| if dice.chance(0.5) { 700 } else { dice.between(0, 40_000) })
                 };
                 let again = |body: &_| again(body).map(Duration::from_millis);
-                let deliveries = queue.borrow_mut().receive(now, usize::try_from(most).unwrap_or(1), source.visibility, again);
+                let deliveries = queue.borrow_mut().receive(
+                    now,
+                    usize::try_from(most).unwrap_or(1),
+                    source.visibility,
+                    again,
+                );
                 if !deliveries.is_empty() {
                     queue.borrow_mut().at_work += 1;
                     let (worked, world) = (work(Rc::clone(&world), deliveries), Rc::clone(&world));

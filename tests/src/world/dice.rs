@@ -1,5 +1,5 @@
-//! Chance, repeatable from a seed. Each part of a world, and each call, has dice of its own: whoever draws once more changes nothing for
-//! the others.
+//! Chance, repeatable from a seed. Each part of a world, and each call, has dice of its own:
+//! whoever draws once more changes nothing for the others.
 
 use std::cell::Cell;
 use std::hash::{Hash, Hasher};
@@ -22,7 +22,8 @@ const fn mixed(number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-/// FNV-1a: the same on every machine and with every version of Rust, which the standard library's hasher does not promise.
+/// FNV-1a: the same on every machine and with every version of Rust, which the standard library's
+/// hasher does not promise.
 struct Fnv(u64);
 
 impl Hasher for Fnv {
@@ -51,7 +52,8 @@ impl Dice {
         Self { seed, drawn: Cell::new(0) }
     }
 
-    /// The dice of a part: they depend on the seed and on what it is called, and not on what was drawn before.
+    /// The dice of a part: they depend on the seed and on what it is called, and not on what was
+    /// drawn before.
     #[must_use]
     pub fn of(&self, what: impl Hash) -> Self {
         Self::new(mixed(self.seed ^ hashed(what)))

@@ -73,10 +73,19 @@ impl Kind {
     #[must_use]
     pub fn system(self) -> System {
         match self {
-            Self::Load | Self::Save | Self::Index | Self::Reserve | Self::Read | Self::Write | Self::Rules | Self::Key => System::Store,
+            Self::Load
+            | Self::Save
+            | Self::Index
+            | Self::Reserve
+            | Self::Read
+            | Self::Write
+            | Self::Rules
+            | Self::Key => System::Store,
             Self::Send | Self::Shown | Self::Withdraw => System::Queue,
             Self::Publish => System::Bus,
-            Self::List | Self::Accept | Self::Reference | Self::Question(_) | Self::Change(_) => System::Mirakl,
+            Self::List | Self::Accept | Self::Reference | Self::Question(_) | Self::Change(_) => {
+                System::Mirakl
+            }
             Self::Ask | Self::NewOrder | Self::CancelOrder | Self::Figures(_) => System::Prima,
         }
     }
@@ -106,7 +115,9 @@ impl Kind {
             Self::List => "OR11",
             Self::Accept => "OR21",
             Self::Reference => "OR04",
-            Self::Question(operation) | Self::Change(operation) | Self::Figures(operation) => operation,
+            Self::Question(operation) | Self::Change(operation) | Self::Figures(operation) => {
+                operation
+            }
             Self::Ask => "OrderStatus",
             Self::NewOrder => "NewOrder",
             Self::CancelOrder => "CancelOrder",
@@ -179,7 +190,8 @@ impl Described {
     }
 }
 
-/// In the exhaustive sweep: one call of the whole run meets this fate, and no other meets any but the plan's own.
+/// In the exhaustive sweep: one call of the whole run meets this fate, and no other meets any but
+/// the plan's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Script {
     /// The call's number, from 0.

@@ -1,5 +1,6 @@
-//! The world of every simulation: chance by what is called and how often, virtual time, the AWS that the functions see, and one invocation's
-//! ports to it. What a simulation adds, it says as a [`scene::Scene`].
+//! The world of every simulation: chance by what is called and how often, virtual time, the AWS
+//! that the functions see, and one invocation's ports to it. What a simulation adds, it says as a
+//! [`scene::Scene`].
 
 pub mod base;
 pub mod consume;

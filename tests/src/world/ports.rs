@@ -10,9 +10,12 @@ use shared::domain::channel::{Channel, MiraklDirectory};
 use shared::domain::events::{Event, EventBus, EventError, EventKind};
 use shared::domain::order::row::{OrderKey, OrderRow};
 use shared::domain::prima_slots::{PrimaSlots, SlotStore};
-use shared::domain::queue::{ExceptionMessage, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions};
+use shared::domain::queue::{
+    ExceptionMessage, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions,
+};
 use shared::domain::state::{
-    CollectionState, CollectionStore, IntakeStore, NumberStore, OrderStore, PollState, PollStore, PrimaIntake, Reservation, StoreError,
+    CollectionState, CollectionStore, IntakeStore, NumberStore, OrderStore, PollState, PollStore,
+    PrimaIntake, Reservation, StoreError,
 };
 use shared::kit::clock::{Clock, after, before};
 use shared::mirakl::MiraklError;
@@ -36,7 +39,10 @@ pub(crate) fn unavailable() -> StoreError {
 
 /// What a queue says that does not answer: these messages were not taken, as far as anybody knows.
 pub(crate) fn not_sent(failed: impl IntoIterator<Item = usize>) -> QueueError {
-    QueueError { message: "the queue did not answer".to_owned(), failed: failed.into_iter().collect() }
+    QueueError {
+        message: "the queue did not answer".to_owned(),
+        failed: failed.into_iter().collect(),
+    }
 }
 
 /// Things in whatever order: a function may go through them by a map of its own.
@@ -47,10 +53,15 @@ fn unordered<T: Hash>(things: impl IntoIterator<Item = T>) -> u64 {
 impl<S: Scene> Port<S> {
     /// Something is read from the store.
     pub(crate) async fn load(&self, what: &str) -> Result<(), StoreError> {
-        if self.asks(Kind::Load, what, || what.to_owned()).await { Ok(()) } else { Err(unavailable()) }
+        if self.asks(Kind::Load, what, || what.to_owned()).await {
+            Ok(())
+        } else {
+            Err(unavailable())
+        }
     }
 
-    /// Something with a version is saved: whoever does not know that it was has the version from before.
+    /// Something with a version is saved: whoever does not know that it was has the version from
+    /// before.
     async fn save<T>(
         &self,
         what: &str,
@@ -96,7 +107,10 @@ impl<S: Scene> OrderStore for Port<S> {
         self.world().store.load_order(key).await
     }
 
-    async fn load_orders(&self, keys: &[OrderKey]) -> Result<HashMap<OrderKey, OrderRow>, StoreError> {
+    async fn load_orders(
+        &self,
+        keys: &[OrderKey],
+    ) -> Result<HashMap<OrderKey, OrderRow>, StoreError> {
         if !self.asks(Kind::Load, unordered(keys), || format!("{} rows", keys.len())).await {
             return Err(unavailable());
         }
@@ -127,23 +141,45 @@ impl<S: Scene> OrderStore for Port<S> {
         saved
     }
 
-    async fn orders_in(&self, channel: &str, index_state: &str, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
+    async fn orders_in(
+        &self,
+        channel: &str,
+        index_state: &str,
+        limit: usize,
+    ) -> Result<Vec<OrderKey>, StoreError> {
         let world = self.world();
-        let call = self.begin(Kind::Index, (channel, index_state), || format!("{channel} {index_state}")).await;
+        let call = self
+            .begin(Kind::Index, (channel, index_state), || format!("{channel} {index_state}"))
+            .await;
         self.end(&call).await;
         if call.fate != Fate::Goes {
             return Err(unavailable());
         }
         let mut keys = world.store.orders_in(channel, index_state, limit).await?;
-        let lag = if world.may_go_wrong() { call.dice.between(0, world.profile.index_lag) } else { 0 };
+        let lag =
+            if world.may_go_wrong() { call.dice.between(0, world.profile.index_lag) } else { 0 };
         if lag > 0 {
-            world.as_of(before(world.now(), Duration::from_secs(lag)), channel, index_state, &mut keys);
+            world.as_of(
+                before(world.now(), Duration::from_secs(lag)),
+                channel,
+                index_state,
+                &mut keys,
+            );
         }
         Ok(keys)
     }
 
-    async fn orders_due(&self, channel: &str, index_state: &str, until: Timestamp, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
-        if !self.asks(Kind::Index, (channel, index_state), || format!("{channel} {index_state} due")).await {
+    async fn orders_due(
+        &self,
+        channel: &str,
+        index_state: &str,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<OrderKey>, StoreError> {
+        if !self
+            .asks(Kind::Index, (channel, index_state), || format!("{channel} {index_state} due"))
+            .await
+        {
             return Err(unavailable());
         }
         self.world().store.orders_due(channel, index_state, until, limit).await
@@ -158,7 +194,11 @@ impl<S: Scene> NumberStore for Port<S> {
         self.world().store.holder_of(number).await
     }
 
-    async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError> {
+    async fn reserve_number(
+        &self,
+        number: &str,
+        key: &OrderKey,
+    ) -> Result<Reservation, StoreError> {
         let call = self.begin(Kind::Reserve, number, || format!("{number} for {key}")).await;
         if call.fails() {
             return Err(unavailable());
@@ -202,7 +242,14 @@ impl<S: Scene> CollectionStore for Port<S> {
     async fn save_collection(&self, collection: &mut CollectionState) -> Result<(), StoreError> {
         let store = &self.world().store;
         let save = async |collection: &mut CollectionState| store.save_collection(collection).await;
-        self.save("collection", || "collection".to_owned(), collection, |collection| &mut collection.version, save).await
+        self.save(
+            "collection",
+            || "collection".to_owned(),
+            collection,
+            |collection| &mut collection.version,
+            save,
+        )
+        .await
     }
 }
 
@@ -218,12 +265,23 @@ impl<S: Scene> IntakeStore for Port<S> {
         let save = async |intake: &mut PrimaIntake| {
             let before = world.store.load_intake().await?;
             world.store.save_intake(intake).await?;
-            if intake.operations.keys().any(|name| intake.has_closed(name) && !before.has_closed(name)) {
+            if intake
+                .operations
+                .keys()
+                .any(|name| intake.has_closed(name) && !before.has_closed(name))
+            {
                 world.closures.set(world.closures.get() + 1);
             }
             Ok(())
         };
-        self.save("intake", || format!("intake {operations}"), intake, |intake| &mut intake.version, save).await
+        self.save(
+            "intake",
+            || format!("intake {operations}"),
+            intake,
+            |intake| &mut intake.version,
+            save,
+        )
+        .await
     }
 }
 
@@ -240,7 +298,11 @@ fn describe(row: &OrderRow) -> String {
             .as_ref()
             .map(|attempt| format!(" attempt {} absences {}", attempt.count, attempt.absences))
             .unwrap_or_default(),
-        row.creation.lease.as_ref().map(|lease| format!(" lease {}", lease.owner)).unwrap_or_default(),
+        row.creation
+            .lease
+            .as_ref()
+            .map(|lease| format!(" lease {}", lease.owner))
+            .unwrap_or_default(),
     )
 }
 
@@ -248,10 +310,16 @@ impl<S: Scene> OrderQueue for Port<S> {
     async fn send(&self, messages: &[OrderMessage], delay: Duration) -> Result<(), QueueError> {
         let world = self.world();
         let ids = || messages.iter().map(|message| message.order_id.as_str());
-        let call = self.begin(Kind::Send, unordered(ids()), || format!("{} in {delay:?}", ids().collect::<Vec<_>>().join(" "))).await;
+        let call = self
+            .begin(Kind::Send, unordered(ids()), || {
+                format!("{} in {delay:?}", ids().collect::<Vec<_>>().join(" "))
+            })
+            .await;
         // A call may fail for some of its messages only.
         let cut = match call.fate {
-            Fate::Fails if !world.scripted && messages.len() > 1 => call.dice.index(messages.len() + 1),
+            Fate::Fails if !world.scripted && messages.len() > 1 => {
+                call.dice.index(messages.len() + 1)
+            }
             Fate::Fails => 0,
             _ => messages.len(),
         };
@@ -259,7 +327,11 @@ impl<S: Scene> OrderQueue for Port<S> {
         let fits = |message: &OrderMessage| !world.scripted || !message.is_too_large();
         let visible_at = after(world.now(), delay);
         for message in messages[..cut].iter().filter(|message| fits(message)) {
-            world.queue.borrow_mut().send(Body::Order(Rc::new(message.clone())), visible_at, call.dice.between(0, 1 << 20));
+            world.queue.borrow_mut().send(
+                Body::Order(Rc::new(message.clone())),
+                visible_at,
+                call.dice.between(0, 1 << 20),
+            );
         }
         world.queue_moved.notify_one();
         self.end(&call).await;
@@ -275,12 +347,20 @@ impl<S: Scene> OrderQueue for Port<S> {
     async fn send_exceptions(&self, exceptions: &[ExceptionMessage]) -> Result<(), QueueError> {
         let world = self.world();
         let thing = unordered(exceptions.iter().map(|one| (&one.channel, &one.order)));
-        let about = || format!("exceptions {:?}", exceptions.iter().map(|one| (&one.kind, &one.order)).collect::<Vec<_>>());
+        let about = || {
+            format!(
+                "exceptions {:?}",
+                exceptions.iter().map(|one| (&one.kind, &one.order)).collect::<Vec<_>>()
+            )
+        };
         let call = self.begin(Kind::Send, ("exception", thing), about).await;
         for exception in exceptions {
             for text in [&exception.kind, &exception.reason, &exception.remedy] {
                 if is_personal(text) {
-                    world.violate(format!("the exception message of {} holds a customer's data: {text}", exception.order));
+                    world.violate(format!(
+                        "the exception message of {} holds a customer's data: {text}",
+                        exception.order
+                    ));
                 }
             }
             S::shows(&self.invocation, exception, call.fate);
@@ -289,7 +369,11 @@ impl<S: Scene> OrderQueue for Port<S> {
             }
         }
         self.end(&call).await;
-        if matches!(call.fate, Fate::Fails | Fate::AnswerLost) { Err(not_sent(0..exceptions.len())) } else { Ok(()) }
+        if matches!(call.fate, Fate::Fails | Fate::AnswerLost) {
+            Err(not_sent(0..exceptions.len()))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -299,12 +383,17 @@ impl<S: Scene> ShownExceptions for Port<S> {
             return Err(not_sent([]));
         }
         let queue = self.world().queue.borrow();
-        let shown = |(id, exception): (&u64, &ExceptionMessage)| ShownException { exception: exception.clone(), handle: id.to_string() };
+        let shown = |(id, exception): (&u64, &ExceptionMessage)| ShownException {
+            exception: exception.clone(),
+            handle: id.to_string(),
+        };
         Ok(queue.exceptions.iter().map(shown).collect())
     }
 
     async fn withdraw(&self, shown: &ShownException) -> Result<(), QueueError> {
-        let call = self.begin(Kind::Withdraw, &shown.exception.order, || shown.exception.kind.clone()).await;
+        let call = self
+            .begin(Kind::Withdraw, &shown.exception.order, || shown.exception.kind.clone())
+            .await;
         if call.fails() {
             return Err(not_sent([0]));
         }
@@ -321,9 +410,15 @@ impl<S: Scene> ShownExceptions for Port<S> {
 impl<S: Scene> EventBus for Port<S> {
     async fn publish(&self, events: &[Event]) -> Result<(), EventError> {
         let world = self.world();
-        let thing = unordered(events.iter().map(|event| (event.kind.detail_type(), &event.channel, &event.order)));
-        let about = |event: &Event| format!("{:?} {}: {}", event.kind, event.order.as_deref().unwrap_or("-"), event.reason);
-        let call = self.begin(Kind::Publish, thing, || events.iter().map(about).collect::<Vec<_>>().join("; ")).await;
+        let thing = unordered(
+            events.iter().map(|event| (event.kind.detail_type(), &event.channel, &event.order)),
+        );
+        let about = |event: &Event| {
+            format!("{:?} {}: {}", event.kind, event.order.as_deref().unwrap_or("-"), event.reason)
+        };
+        let call = self
+            .begin(Kind::Publish, thing, || events.iter().map(about).collect::<Vec<_>>().join("; "))
+            .await;
         let now = world.now();
         for event in events {
             if is_personal(&event.reason) || is_personal(&event.remedy) {
@@ -339,7 +434,11 @@ impl<S: Scene> EventBus for Port<S> {
             }
         }
         self.end(&call).await;
-        if matches!(call.fate, Fate::Fails | Fate::AnswerLost) { Err(EventError("no answer".to_owned())) } else { Ok(()) }
+        if matches!(call.fate, Fate::Fails | Fate::AnswerLost) {
+            Err(EventError("no answer".to_owned()))
+        } else {
+            Ok(())
+        }
     }
 }
 

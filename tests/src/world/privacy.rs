@@ -8,7 +8,8 @@ use tracing::span;
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// Every name, address, telephone number and e-mail address of a simulated customer contains this, in some case.
+/// Every name, address, telephone number and e-mail address of a simulated customer contains this,
+/// in some case.
 pub const MARK: &str = "zzyx";
 /// What telephone numbers contain.
 pub const PHONE_MARK: &str = "7700900";

@@ -1,4 +1,5 @@
-//! A standard queue with its dead-letter queue: at least once, in no order, with a visibility timeout and a receive count.
+//! A standard queue with its dead-letter queue: at least once, in no order, with a visibility
+//! timeout and a receive count.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
@@ -113,7 +114,8 @@ impl Queue {
         self.visible.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Receives up to `most` messages; `again` says of one how soon it is seen again all the same, where its receiver has it still.
+    /// Receives up to `most` messages; `again` says of one how soon it is seen again all the same,
+    /// where its receiver has it still.
     pub fn receive(
         &mut self,
         now: Timestamp,
@@ -123,7 +125,11 @@ impl Queue {
     ) -> Vec<Delivery> {
         let mut deliveries = Vec::new();
         while deliveries.len() < most {
-            let Some((&place, &id)) = self.visible.first_key_value().filter(|((at, _), _)| *at <= now) else { break };
+            let Some((&place, &id)) =
+                self.visible.first_key_value().filter(|((at, _), _)| *at <= now)
+            else {
+                break;
+            };
             self.visible.remove(&place);
             self.places.remove(&id);
             let Some(stored) = self.messages.get_mut(&id) else { continue };
@@ -144,7 +150,13 @@ impl Queue {
 
     /// All its messages are lost.
     pub fn lose_all(&mut self) {
-        *self = Self { sent: self.sent, most_of_one: self.most_of_one, at_work: self.at_work, next_id: self.next_id, ..Self::default() };
+        *self = Self {
+            sent: self.sent,
+            most_of_one: self.most_of_one,
+            at_work: self.at_work,
+            next_id: self.next_id,
+            ..Self::default()
+        };
     }
 
     /// Notes that a consumer was done with a message.

@@ -16,7 +16,8 @@ use super::base::{Base, Caller};
 use super::dice::Dice;
 use super::fate::{Call, Fate, Kind, System};
 
-/// What a simulation adds: its marketplaces, its Prima, and its judge, who is told of whatever a function does.
+/// What a simulation adds: its marketplaces, its Prima, and its judge, who is told of whatever a
+/// function does.
 pub trait Scene: Deref<Target = Base> + fmt::Debug + Sized + 'static {
     /// What the judge notes of one invocation.
     type Notes: fmt::Debug;
@@ -42,7 +43,13 @@ pub trait Scene: Deref<Target = Base> + fmt::Debug + Sized + 'static {
     fn not_saved(_invocation: &Invocation<Self>, _row: &OrderRow) {}
 
     /// A channel's watermark moved.
-    fn watermark_moved(_invocation: &Invocation<Self>, _channel: &str, _before: Option<Timestamp>, _poll: &PollState) {}
+    fn watermark_moved(
+        _invocation: &Invocation<Self>,
+        _channel: &str,
+        _before: Option<Timestamp>,
+        _poll: &PollState,
+    ) {
+    }
 
     /// A poll state as it is to be read.
     fn poll_state(&self, _channel: &str, stored: PollState) -> PollState {
@@ -50,7 +57,14 @@ pub trait Scene: Deref<Target = Base> + fmt::Debug + Sized + 'static {
     }
 
     /// What the index said of a state a while ago.
-    fn as_of(&self, _since: Timestamp, _channel: &str, _index_state: &str, _keys: &mut Vec<OrderKey>) {}
+    fn as_of(
+        &self,
+        _since: Timestamp,
+        _channel: &str,
+        _index_state: &str,
+        _keys: &mut Vec<OrderKey>,
+    ) {
+    }
 
     /// An exception goes to the dead-letter queue.
     fn shows(_invocation: &Invocation<Self>, _exception: &ExceptionMessage, _fate: Fate) {}
@@ -81,15 +95,29 @@ impl<S: Scene> Invocation<S> {
     }
 
     /// A call begins: it waits as long as calls take, and may be the caller's last.
-    pub(crate) async fn begin(&self, kind: Kind, channel: usize, thing: impl Hash, about: impl FnOnce() -> String) -> Call {
+    pub(crate) async fn begin(
+        &self,
+        kind: Kind,
+        channel: usize,
+        thing: impl Hash,
+        about: impl FnOnce() -> String,
+    ) -> Call {
         let (world, caller) = (&self.world, &self.caller);
         let about = if world.describes_calls() { about() } else { String::new() };
-        let (number, call) = world.call(kind, thing, &about, world.is_down(kind, channel), caller.crash);
+        let (number, call) =
+            world.call(kind, thing, &about, world.is_down(kind, channel), caller.crash);
         world.tell(|| {
-            let fate = if call.fate == Fate::Goes { String::new() } else { format!("  <<< {:?}", call.fate) };
+            let fate = if call.fate == Fate::Goes {
+                String::new()
+            } else {
+                format!("  <<< {:?}", call.fate)
+            };
             format!("#{number:<5} {caller} {kind:?} {about}{fate}")
         });
-        if call.fate != Fate::Goes && matches!(kind.system(), System::Store | System::Queue) && !matches!(kind, Kind::Rules | Kind::Key) {
+        if call.fate != Fate::Goes
+            && matches!(kind.system(), System::Store | System::Queue)
+            && !matches!(kind, Kind::Rules | Kind::Key)
+        {
             self.aws_failed.set(true);
         }
         let slow = world.may_go_wrong() && (caller.slow || call.dice.chance(world.profile.slow));
@@ -111,14 +139,24 @@ impl<S: Scene> Invocation<S> {
     }
 
     /// A call without effect: whether its answer arrives.
-    pub(crate) async fn asks(&self, kind: Kind, channel: usize, thing: impl Hash, about: impl FnOnce() -> String) -> bool {
+    pub(crate) async fn asks(
+        &self,
+        kind: Kind,
+        channel: usize,
+        thing: impl Hash,
+        about: impl FnOnce() -> String,
+    ) -> bool {
         let call = self.begin(kind, channel, thing, about).await;
         self.end(&call).await;
         call.fate == Fate::Goes
     }
 
     /// Lets the function work until it is done, dies, or is ended by its hard timeout.
-    pub(crate) async fn supervise<T>(&self, timeout: Duration, work: impl Future<Output = T>) -> Option<T> {
+    pub(crate) async fn supervise<T>(
+        &self,
+        timeout: Duration,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
         let alive = || self.world.alive.borrow_mut();
         alive().insert(self.caller.name.clone());
         let ended = tokio::select! {
@@ -163,7 +201,12 @@ impl<S: Scene> Port<S> {
     }
 
     /// A call begins, to the port's own channel where it goes to one.
-    pub(crate) async fn begin(&self, kind: Kind, thing: impl Hash, about: impl FnOnce() -> String) -> Call {
+    pub(crate) async fn begin(
+        &self,
+        kind: Kind,
+        thing: impl Hash,
+        about: impl FnOnce() -> String,
+    ) -> Call {
         self.invocation.begin(kind, self.channel, thing, about).await
     }
 
@@ -173,14 +216,23 @@ impl<S: Scene> Port<S> {
     }
 
     /// A call without effect: whether its answer arrives.
-    pub(crate) async fn asks(&self, kind: Kind, thing: impl Hash, about: impl FnOnce() -> String) -> bool {
+    pub(crate) async fn asks(
+        &self,
+        kind: Kind,
+        thing: impl Hash,
+        about: impl FnOnce() -> String,
+    ) -> bool {
         self.invocation.asks(kind, self.channel, thing, about).await
     }
 }
 
 impl<S: Scene> Clone for Port<S> {
     fn clone(&self) -> Self {
-        Self { invocation: Rc::clone(&self.invocation), channel: self.channel, deadline: self.deadline }
+        Self {
+            invocation: Rc::clone(&self.invocation),
+            channel: self.channel,
+            deadline: self.deadline,
+        }
     }
 }
 

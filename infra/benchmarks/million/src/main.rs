@@ -1,5 +1,5 @@
-//! The stock of a catalogue by the functions' own code, as a process of its own: `cargo benchmarks` starts it, times it, and reads from
-//! its last words how much memory it had.
+//! The stock of a catalogue by the functions' own code, as a process of its own: `cargo benchmarks`
+//! starts it, times it, and reads from its last words how much memory it had.
 //!
 //!     million-skus publish DIRECTORY     what push-stock does with the files there, written to ours.csv
 //!     million-skus parse FILE            a bare parser pass: the bound
@@ -43,11 +43,18 @@ fn main() -> Result<()> {
 /// Reads Prima's answer, takes the figures over, evaluates a channel, and writes its import.
 fn publish(directory: &Path) -> Result<()> {
     let now = Timestamp::now();
-    let connection: PrimaConnection = serde_json::from_slice(&std::fs::read(directory.join("connection.json"))?)?;
+    let connection: PrimaConnection =
+        serde_json::from_slice(&std::fs::read(directory.join("connection.json"))?)?;
     let mut watch = Watch { since: Instant::now(), seconds: HashMap::new() };
 
     let chunks = Chunks(File::open(directory.join("answer.xml"))?);
-    let reading = read_answer(chunks, &connection, Some("text/xml"), StockBasis::AvailableLessAllocated, now)?;
+    let reading = read_answer(
+        chunks,
+        &connection,
+        Some("text/xml"),
+        StockBasis::AvailableLessAllocated,
+        now,
+    )?;
     watch.note("read");
     let memory_of_reading = highest_memory()?;
 
@@ -56,21 +63,34 @@ fn publish(directory: &Path) -> Result<()> {
     figures.take(&[(ProductRange::default(), reading)], true);
     watch.note("take");
 
-    let offers =
-        OffersList::decode(std::fs::read(directory.join("offers.list"))?).map_err(|problem| anyhow!("the list of offers: {problem}"))?;
+    let offers = OffersList::decode(std::fs::read(directory.join("offers.list"))?)
+        .map_err(|problem| anyhow!("the list of offers: {problem}"))?;
     let ledger = ledger(&directory.join("ledger.parts"))?;
     watch.note("load");
 
     let rules: StockRules = serde_json::from_slice(&std::fs::read(directory.join("rules.json"))?)?;
-    let (settings, readers) = (StockSettings::default(), SkuReader::new(&SkuRules::default(), HashMap::new()));
+    let (settings, readers) =
+        (StockSettings::default(), SkuReader::new(&SkuRules::default(), HashMap::new()));
     let availability = availability(&figures, &settings, &[], &[], now);
-    let channel = SalesChannel { id: "uk", rules: &rules, skus: &readers, ledger: &ledger, sold_elsewhere: None };
+    let channel = SalesChannel {
+        id: "uk",
+        rules: &rules,
+        skus: &readers,
+        ledger: &ledger,
+        sold_elsewhere: None,
+    };
     let evaluation = evaluate(&availability, &channel, &offers, &HashMap::new(), |_, _| false);
     watch.note("evaluate");
 
     let quantities = evaluation.lines.into_iter().map(|line| (line.offer_sku, line.quantity));
-    let written = write_stock(Layout::Stock, quantities, FileLimits { lines: usize::MAX, bytes: usize::MAX })?;
-    let [file] = &written.files[..] else { bail!("{} files were written, {} lines refused", written.files.len(), written.refused.len()) };
+    let written = write_stock(
+        Layout::Stock,
+        quantities,
+        FileLimits { lines: usize::MAX, bytes: usize::MAX },
+    )?;
+    let [file] = &written.files[..] else {
+        bail!("{} files were written, {} lines refused", written.files.len(), written.refused.len())
+    };
     std::fs::write(directory.join("ours.csv"), &file.csv)?;
     watch.note("write");
 
@@ -105,7 +125,8 @@ fn ledger(file: &Path) -> Result<Ledger> {
 
 /// Every event of a document, and nothing made of it.
 fn parse(file: &Path) -> Result<()> {
-    let mut reader = quick_xml::Reader::from_reader(BufReader::with_capacity(CHUNK, File::open(file)?));
+    let mut reader =
+        quick_xml::Reader::from_reader(BufReader::with_capacity(CHUNK, File::open(file)?));
     let (mut buffer, mut elements) = (Vec::new(), 0_usize);
     loop {
         buffer.clear();
@@ -115,7 +136,10 @@ fn parse(file: &Path) -> Result<()> {
             _ => {}
         }
     }
-    println!("{}", json!({"skus": elements, "processor_seconds": processor_seconds()?, "highest_memory_kib": highest_memory()?}));
+    println!(
+        "{}",
+        json!({"skus": elements, "processor_seconds": processor_seconds()?, "highest_memory_kib": highest_memory()?})
+    );
     Ok(())
 }
 
@@ -154,15 +178,21 @@ impl Watch {
 /// The most memory that this process ever had resident, in KiB.
 fn highest_memory() -> Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("there is no VmHWM")?;
+    let line =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("there is no VmHWM")?;
     Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }
 
-/// What this process has had of a processor, its own and the system's time for it: hardly more on a busy machine than on an idle one.
+/// What this process has had of a processor, its own and the system's time for it: hardly more on a
+/// busy machine than on an idle one.
 fn processor_seconds() -> Result<f64> {
     let status = std::fs::read_to_string("/proc/self/stat")?;
-    // Behind the program's name, which may hold anything; Linux tells both in hundredths of a second, whatever it counts in.
-    let fields = status.rsplit_once(") ").map(|(_, fields)| fields.split(' ')).context("/proc/self/stat has no name in it")?;
+    // Behind the program's name, which may hold anything; Linux tells both in hundredths of a
+    // second, whatever it counts in.
+    let fields = status
+        .rsplit_once(") ")
+        .map(|(_, fields)| fields.split(' '))
+        .context("/proc/self/stat has no name in it")?;
     let hundredths = fields.skip(11).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;
     Ok(hundredths / 100.0)
 }

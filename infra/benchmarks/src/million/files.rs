@@ -1,5 +1,6 @@
-//! A made-up catalogue in the forms that its readers take: Prima's answer as it stands on the wire, the list of offers, the ledger; and
-//! for the peer what was published as CSV. The same for the same number of SKUs.
+//! A made-up catalogue in the forms that its readers take: Prima's answer as it stands on the wire,
+//! the list of offers, the ledger; and for the peer what was published as CSV. The same for the
+//! same number of SKUs.
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
@@ -17,13 +18,15 @@ use simulators::fashion::{CatalogueSku, catalogue};
 
 /// The catalogue's seed.
 const SEED: u64 = 1;
-/// What is held back on the whole channel: percent of what is free, units after that, units at most.
+/// What is held back on the whole channel: percent of what is free, units after that, units at
+/// most.
 const HELD: (i64, i64, i64) = (90, 1, 25);
 /// Of one product in so many, as many units more.
 const CAREFUL: (usize, i64) = (5_000, 4);
 /// Of one hundred offers one differs from what is to be shown.
 const DIFFERS: usize = 100;
-/// One SKU in so many is offered nowhere, and one offer in so many names a SKU that Prima does not have.
+/// One SKU in so many is offered nowhere, and one offer in so many names a SKU that Prima does not
+/// have.
 const APART: usize = 1_000;
 
 /// Where everything lies, and what is to come of it.
@@ -58,12 +61,18 @@ impl Files {
         // As Prima answers: by product.
         catalogue.sort_by(|one, other| one.product.cmp(&other.product));
 
-        let installation = std::fs::read(local_world::paths::workspace().join("infra/seed/installation.json"))?;
+        let installation =
+            std::fs::read(local_world::paths::workspace().join("infra/seed/installation.json"))?;
         let installation: Value = serde_json::from_slice(&installation)?;
-        let connection = installation.get("prima").context("the seed has no connection to Prima")?;
+        let connection =
+            installation.get("prima").context("the seed has no connection to Prima")?;
         std::fs::write(place("connection.json"), serde_json::to_vec(connection)?)?;
-        let result = connection.pointer("/parts/result").and_then(Value::as_str).context("the seed names no result")?;
-        let (answer_bytes, document_bytes) = write_answer(&catalogue, result, &place("answer.xml"), &place("document.xml"))?;
+        let result = connection
+            .pointer("/parts/result")
+            .and_then(Value::as_str)
+            .context("the seed names no result")?;
+        let (answer_bytes, document_bytes) =
+            write_answer(&catalogue, result, &place("answer.xml"), &place("document.xml"))?;
 
         let careful: Vec<&str> = catalogue
             .chunk_by(|one, other| one.product == other.product)
@@ -72,11 +81,19 @@ impl Files {
             .collect();
         std::fs::write(place("rules.json"), serde_json::to_vec_pretty(&rules(&careful))?)?;
         let lines = write_published(&catalogue, &careful, &directory)?;
-        Ok(Self { answer: place("answer.xml"), answer_bytes, document: place("document.xml"), document_bytes, lines, directory })
+        Ok(Self {
+            answer: place("answer.xml"),
+            answer_bytes,
+            document: place("document.xml"),
+            document_bytes,
+            lines,
+            directory,
+        })
     }
 }
 
-/// Figures that follow from the place alone, mixed: one in ten sold out, a few below zero, something set aside of every third.
+/// Figures that follow from the place alone, mixed: one in ten sold out, a few below zero,
+/// something set aside of every third.
 fn figures(index: usize) -> Figures {
     // A multiplicative hash, so that neighbours have different ones.
     let chance = (index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33;
@@ -89,7 +106,12 @@ fn figures(index: usize) -> Figures {
     Figures { available, allocated }
 }
 
-fn write_answer(catalogue: &[CatalogueSku], result: &str, answer: &Path, document: &Path) -> Result<(u64, u64)> {
+fn write_answer(
+    catalogue: &[CatalogueSku],
+    result: &str,
+    answer: &Path,
+    document: &Path,
+) -> Result<(u64, u64)> {
     let (mut answer, mut document) = (Counting::create(answer)?, Counting::create(document)?);
     answer.write(
         format!(
@@ -102,13 +124,16 @@ fn write_answer(catalogue: &[CatalogueSku], result: &str, answer: &Path, documen
     let mut both = |text: &str| -> Result<()> {
         // Line breaks as they are, as a serializer leaves them in a text.
         for (index, line) in text.split('\n').enumerate() {
-            let escaped = escape(line, WireEncoding::Latin1).map_err(|character| anyhow!("character {character} stands in no XML"))?;
+            let escaped = escape(line, WireEncoding::Latin1)
+                .map_err(|character| anyhow!("character {character} stands in no XML"))?;
             answer.write(if index > 0 { b"\n" } else { b"" })?;
             answer.write(&encode(&escaped, WireEncoding::Latin1))?;
         }
         document.write(text.as_bytes())
     };
-    both("<?xml version=\"1.0\"?>\n<Response RequestType=\"ProductAvailableToSell\" RequestStatus=\"OK\">\n")?;
+    both(
+        "<?xml version=\"1.0\"?>\n<Response RequestType=\"ProductAvailableToSell\" RequestStatus=\"OK\">\n",
+    )?;
     for (index, CatalogueSku { product, colour, size }) in catalogue.iter().enumerate() {
         let Figures { available, allocated } = figures(index);
         let free = available - allocated;
@@ -118,7 +143,10 @@ fn write_answer(catalogue: &[CatalogueSku], result: &str, answer: &Path, documen
         ))?;
     }
     both("</Response>")?;
-    answer.write(format!("</{result}></ns0:wsomhandlerResponse></SOAP-ENV:Body></SOAP-ENV:Envelope>\n").as_bytes())?;
+    answer.write(
+        format!("</{result}></ns0:wsomhandlerResponse></SOAP-ENV:Body></SOAP-ENV:Envelope>\n")
+            .as_bytes(),
+    )?;
     Ok((answer.end()?, document.end()?))
 }
 
@@ -132,12 +160,21 @@ fn rules(careful: &[&str]) -> Value {
         rule
     };
     let mut rules = vec![rule(json!({"share_percent": share, "buffer": buffer, "cap": cap}))];
-    rules.extend(careful.iter().map(|product| rule(json!({"product": product, "buffer": buffer + CAREFUL.1}))));
+    rules.extend(
+        careful
+            .iter()
+            .map(|product| rule(json!({"product": product, "buffer": buffer + CAREFUL.1}))),
+    );
     json!({ "rules": rules })
 }
 
-/// Writes the list of offers and what they show; answers how many of them differ from what they are to show.
-fn write_published(catalogue: &[CatalogueSku], careful: &[&str], directory: &Path) -> Result<usize> {
+/// Writes the list of offers and what they show; answers how many of them differ from what they are
+/// to show.
+fn write_published(
+    catalogue: &[CatalogueSku],
+    careful: &[&str],
+    directory: &Path,
+) -> Result<usize> {
     let (share, buffer, cap) = HELD;
     let mut offers = OffersList::new(Timestamp::UNIX_EPOCH);
     let mut published = Counting::create(&directory.join("published.csv"))?;
@@ -150,7 +187,8 @@ fn write_published(catalogue: &[CatalogueSku], careful: &[&str], directory: &Pat
             _ => sku.offer_sku(),
         };
         let Figures { available, allocated } = figures(index);
-        let buffer = if careful.contains(&sku.product.as_str()) { buffer + CAREFUL.1 } else { buffer };
+        let buffer =
+            if careful.contains(&sku.product.as_str()) { buffer + CAREFUL.1 } else { buffer };
         let wanted = ((available - allocated).max(0) * share / 100 - buffer).clamp(0, cap);
         // Too low, too high, never published.
         let shown = match index % (3 * DIFFERS) {
@@ -164,9 +202,15 @@ fn write_published(catalogue: &[CatalogueSku], careful: &[&str], directory: &Pat
         }
         anyhow::ensure!(offers.add(&offer_sku), "{offer_sku} cannot be offered");
         if let Some(shown) = shown {
-            changes.push(Change { sku_hash: sku_hash(&offer_sku), value: Shown::Known(u32::try_from(shown)?) });
+            changes.push(Change {
+                sku_hash: sku_hash(&offer_sku),
+                value: Shown::Known(u32::try_from(shown)?),
+            });
         }
-        published.write(format!("{offer_sku};{}\n", shown.map(|shown| shown.to_string()).unwrap_or_default()).as_bytes())?;
+        published.write(
+            format!("{offer_sku};{}\n", shown.map(|shown| shown.to_string()).unwrap_or_default())
+                .as_bytes(),
+        )?;
     }
     published.end()?;
     std::fs::write(directory.join("offers.list"), offers.encode())?;
@@ -188,7 +232,12 @@ struct Counting {
 
 impl Counting {
     fn create(path: &Path) -> Result<Self> {
-        Ok(Self { file: BufWriter::new(File::create(path).with_context(|| format!("writing {}", path.display()))?), bytes: 0 })
+        Ok(Self {
+            file: BufWriter::new(
+                File::create(path).with_context(|| format!("writing {}", path.display()))?,
+            ),
+            bytes: 0,
+        })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {

@@ -1,8 +1,10 @@
-//! What each role may do is exactly what is done under it: in the template as `CloudFormation` gets it, with everything that the
-//! transform of SAM adds, held against the calls in the sources. No AWS is needed.
+//! What each role may do is exactly what is done under it: in the template as `CloudFormation` gets
+//! it, with everything that the transform of SAM adds, held against the calls in the sources. No
+//! AWS is needed.
 //!
-//! A function's code calls ports (`store.load_order`); adapters in `shared` call AWS for them. [`USES`] says what each of these calls
-//! needs, and is itself held against the adapters. Whoever adds a call adds a line there, and the permission to the template.
+//! A function's code calls ports (`store.load_order`); adapters in `shared` call AWS for them.
+//! [`USES`] says what each of these calls needs, and is itself held against the adapters. Whoever
+//! adds a call adds a line there, and the permission to the template.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod services;
@@ -22,8 +24,9 @@ const OPERATIONS: [(&str, &[&str]); 17] = [
     ("put_item", &["dynamodb:PutItem"]),
     ("delete_item", &["dynamodb:DeleteItem"]),
     ("query", &["dynamodb:Query"]),
-    // There is no permission for a transaction, only for what is in it, and ours hold nothing but puts: "Using IAM with DynamoDB
-    // transactions", https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
+    // There is no permission for a transaction, only for what is in it, and ours hold nothing but
+    // puts: "Using IAM with DynamoDB transactions",
+    // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
     ("transact_write_items", &["dynamodb:PutItem"]),
     ("send_message_batch", &["sqs:SendMessage"]),
     ("receive_message", &["sqs:ReceiveMessage"]),
@@ -36,16 +39,21 @@ const OPERATIONS: [(&str, &[&str]); 17] = [
     // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
     ("get_object", &["s3:GetObject", "s3:ListBucket"]),
     ("put_object", &["s3:PutObject"]),
-    // A read of the source and a write of the copy, and more where tags are copied too: "CopyObject",
-    // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+    // A read of the source and a write of the copy, and more where tags are copied too:
+    // "CopyObject", https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
     ("copy_object", &["s3:GetObject", "s3:PutObject"]),
     ("delete_object", &["s3:DeleteObject"]),
 ];
 
 const STORE: &[&str] = &["shared/src/aws/store.rs"];
-const LEDGER: &[&str] = &["shared/src/domain/state/ledger.rs", "shared/src/aws/stock_ledger.rs", "shared/src/aws/store.rs"];
+const LEDGER: &[&str] = &[
+    "shared/src/domain/state/ledger.rs",
+    "shared/src/aws/stock_ledger.rs",
+    "shared/src/aws/store.rs",
+];
 const DOCUMENTS: &[&str] = &["shared/src/aws/documents.rs"];
-const DISPATCH_BOOK: &[&str] = &["shared/src/aws/dispatch_documents.rs", "shared/src/aws/documents.rs"];
+const DISPATCH_BOOK: &[&str] =
+    &["shared/src/aws/dispatch_documents.rs", "shared/src/aws/documents.rs"];
 const STOCK_BOOK: &[&str] = &["shared/src/aws/stock_documents.rs", "shared/src/aws/documents.rs"];
 const INSTALLED: &[&str] = &["shared/src/aws/prima_client.rs", "shared/src/aws/documents.rs"];
 const QUEUES: &[&str] = &["shared/src/aws/queues.rs"];
@@ -58,17 +66,23 @@ const DISPATCH_FILES: &[&str] = &["functions/collect-dispatches/src/handler.rs"]
 /// The key condition that binds a write to some partitions of a table.
 const FLIGHTS: &str = "StockTable where ForAllValues:StringLike flights#*";
 const INSTALLATION: &str = "ChannelsTable where ForAllValues:StringEquals installation";
-const POLL_STATES: &str = "ChannelsTable where ForAllValues:StringNotLike channels, installation, history#*";
+const POLL_STATES: &str =
+    "ChannelsTable where ForAllValues:StringNotLike channels, installation, history#*";
 const SECRETS: &str = "secret of this stack's channels";
 
-/// What a call of a port needs: the call as it stands in the sources, the adapters that answer it, and permissions as `action resource`.
-/// `QUEUE` and `DEAD_LETTERS` are the function's own: see [`queues`].
+/// What a call of a port needs: the call as it stands in the sources, the adapters that answer it,
+/// and permissions as `action resource`. `QUEUE` and `DEAD_LETTERS` are the function's own: see
+/// [`queues`].
 struct Use(&'static str, &'static [&'static str], &'static [(&'static str, &'static str)]);
 
 const USES: &[Use] = &[
     Use("store.load_order", STORE, &[("dynamodb:GetItem", "OrdersTable")]),
     Use("store.load_orders", STORE, &[("dynamodb:BatchGetItem", "OrdersTable")]),
-    Use("store.save_order", STORE, &[("dynamodb:PutItem", "OrdersTable"), ("dynamodb:PutItem", FLIGHTS)]),
+    Use(
+        "store.save_order",
+        STORE,
+        &[("dynamodb:PutItem", "OrdersTable"), ("dynamodb:PutItem", FLIGHTS)],
+    ),
     Use("store.orders_in", STORE, &[("dynamodb:Query", "OrdersTable/index/by-state")]),
     Use("store.orders_due", STORE, &[("dynamodb:Query", "OrdersTable/index/by-state")]),
     Use("store.holder_of", STORE, &[("dynamodb:GetItem", "OrdersTable")]),
@@ -86,10 +100,15 @@ const USES: &[Use] = &[
     Use("ledger.save_record", LEDGER, &[("dynamodb:PutItem", "StockTable")]),
     Use("ledger.load", LEDGER, &[("dynamodb:Query", "StockTable")]),
     Use("ledger.append", LEDGER, &[("dynamodb:PutItem", "StockTable")]),
-    Use("ledger.compact", LEDGER, &[("dynamodb:PutItem", "StockTable"), ("dynamodb:DeleteItem", "StockTable")]),
+    Use(
+        "ledger.compact",
+        LEDGER,
+        &[("dynamodb:PutItem", "StockTable"), ("dynamodb:DeleteItem", "StockTable")],
+    ),
     Use("documents.channels", DOCUMENTS, &[("dynamodb:Query", "ChannelsTable")]),
     Use("documents.channel", DOCUMENTS, &[("dynamodb:Query", "ChannelsTable")]),
-    // Of documents of the maps table: see `a_document_that_a_function_reads_stands_in_the_maps_table`.
+    // Of documents of the maps table: see
+    // `a_document_that_a_function_reads_stands_in_the_maps_table`.
     Use("documents.read", DOCUMENTS, &[("dynamodb:GetItem", "MapsTable")]),
     Use("documents.sku_overrides", DOCUMENTS, &[("dynamodb:GetItem", "MapsTable")]),
     Use("prima.now", INSTALLED, &[("dynamodb:GetItem", "ChannelsTable")]),
@@ -98,25 +117,53 @@ const USES: &[Use] = &[
     Use("dispatch book.keep_platform", DISPATCH_BOOK, &[("dynamodb:PutItem", "MapsTable")]),
     Use("stock book.channels", STOCK_BOOK, &[("dynamodb:Query", "ChannelsTable")]),
     Use("stock book.unusable", STOCK_BOOK, &[("dynamodb:Query", "ChannelsTable")]),
-    Use("stock book.pages", STOCK_BOOK, &[("dynamodb:GetItem", "MapsTable"), ("dynamodb:Query", "MapsTable")]),
-    Use("stock book.skus", STOCK_BOOK, &[("dynamodb:GetItem", "MapsTable"), ("dynamodb:Query", "MapsTable")]),
+    Use(
+        "stock book.pages",
+        STOCK_BOOK,
+        &[("dynamodb:GetItem", "MapsTable"), ("dynamodb:Query", "MapsTable")],
+    ),
+    Use(
+        "stock book.skus",
+        STOCK_BOOK,
+        &[("dynamodb:GetItem", "MapsTable"), ("dynamodb:Query", "MapsTable")],
+    ),
     Use("queue.send", QUEUES, &[("sqs:SendMessage", "QUEUE")]),
     Use("queue.ask_later", QUEUES, &[("sqs:SendMessage", "QUEUE")]),
     Use("queue.send_exceptions", QUEUES, &[("sqs:SendMessage", "DEAD_LETTERS")]),
-    Use("queue.shown", QUEUES, &[("sqs:ReceiveMessage", "DEAD_LETTERS"), ("sqs:ChangeMessageVisibility", "DEAD_LETTERS")]),
+    Use(
+        "queue.shown",
+        QUEUES,
+        &[("sqs:ReceiveMessage", "DEAD_LETTERS"), ("sqs:ChangeMessageVisibility", "DEAD_LETTERS")],
+    ),
     Use("queue.withdraw", QUEUES, &[("sqs:DeleteMessage", "DEAD_LETTERS")]),
     Use("queue.put_back", QUEUES, &[("sqs:ChangeMessageVisibility", "DEAD_LETTERS")]),
     Use("events.publish", BUS, &[("events:PutEvents", "Events")]),
     Use("directory.client", KEYS, &[("secretsmanager:GetSecretValue", SECRETS)]),
     Use("copy.read", COPY_OF_CHANNELS, &[("secretsmanager:GetSecretValue", SECRETS)]),
-    Use("files.read(FIGURES", STOCK_FILES, &[("s3:GetObject", "StockFiles/figures"), ("s3:ListBucket", "StockFiles")]),
-    Use("files.read(&offers_of", STOCK_FILES, &[("s3:GetObject", "StockFiles/offers/*"), ("s3:ListBucket", "StockFiles")]),
-    Use("files.read(&import_of", STOCK_FILES, &[("s3:GetObject", "StockFiles/imports/*"), ("s3:ListBucket", "StockFiles")]),
+    Use(
+        "files.read(FIGURES",
+        STOCK_FILES,
+        &[("s3:GetObject", "StockFiles/figures"), ("s3:ListBucket", "StockFiles")],
+    ),
+    Use(
+        "files.read(&offers_of",
+        STOCK_FILES,
+        &[("s3:GetObject", "StockFiles/offers/*"), ("s3:ListBucket", "StockFiles")],
+    ),
+    Use(
+        "files.read(&import_of",
+        STOCK_FILES,
+        &[("s3:GetObject", "StockFiles/imports/*"), ("s3:ListBucket", "StockFiles")],
+    ),
     Use("files.write(FIGURES", STOCK_FILES, &[("s3:PutObject", "StockFiles/figures")]),
     Use("files.write(&offers_of", STOCK_FILES, &[("s3:PutObject", "StockFiles/offers/*")]),
     Use("files.write(&import_of", STOCK_FILES, &[("s3:PutObject", "StockFiles/imports/*")]),
     Use("inbox.waiting", DISPATCH_FILES, &[("s3:ListBucket", "DispatchFiles")]),
-    Use("inbox.read", DISPATCH_FILES, &[("s3:GetObject", "DispatchFiles/incoming/*"), ("s3:ListBucket", "DispatchFiles")]),
+    Use(
+        "inbox.read",
+        DISPATCH_FILES,
+        &[("s3:GetObject", "DispatchFiles/incoming/*"), ("s3:ListBucket", "DispatchFiles")],
+    ),
     Use(
         "inbox.put_away",
         DISPATCH_FILES,
@@ -130,10 +177,11 @@ const USES: &[Use] = &[
 ];
 /// What a port's method is called in its adapter, where that has another name.
 const IN_ADAPTER: [(&str, &str); 1] = [("directory.client", "api_key")];
-/// Names that methods of other things have too: of these, what is called on a port's own name counts alone.
+/// Names that methods of other things have too: of these, what is called on a port's own name
+/// counts alone.
 const COMMON: [&str; 16] = [
-    "send", "read", "write", "load", "append", "client", "shown", "publish", "channels", "channel", "now", "pages", "compact", "waiting",
-    "skus", "unusable",
+    "send", "read", "write", "load", "append", "client", "shown", "publish", "channels", "channel",
+    "now", "pages", "compact", "waiting", "skus", "unusable",
 ];
 /// Where people are told: the helpers call it.
 const NOTIFY: &str = "shared/src/domain/notify.rs";
@@ -162,7 +210,8 @@ const ADAPTERS: [&str; 9] = [
 
 /// Why a permission is of any resource: X-Ray has none to name, where the function is traced.
 const TRACED: &str = "X-Ray has no resources to name";
-/// Why a permission is of any resource: Lambda makes the network interface, where the function stands in a VPC.
+/// Why a permission is of any resource: Lambda makes the network interface, where the function
+/// stands in a VPC.
 const IN_VPC: &str = "Lambda, to stand in the VPC";
 /// What may stand for any resource, and why.
 const ANY_RESOURCE: [(&str, &str); 8] = [
@@ -170,8 +219,8 @@ const ANY_RESOURCE: [(&str, &str); 8] = [
     // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
     ("xray:PutTraceSegments", TRACED),
     ("xray:PutTelemetryRecords", TRACED),
-    // "Giving Lambda functions access to resources in an Amazon VPC": the interface does not exist when Lambda makes it.
-    // https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+    // "Giving Lambda functions access to resources in an Amazon VPC": the interface does not exist
+    // when Lambda makes it. https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
     ("ec2:CreateNetworkInterface", IN_VPC),
     ("ec2:DescribeNetworkInterfaces", IN_VPC),
     ("ec2:DescribeSubnets", IN_VPC),
@@ -190,12 +239,17 @@ fn permission(action: &str, resource: &str) -> String {
 
 fn resources<'a>(template: &'a Value, kind: &str) -> BTreeMap<&'a str, &'a Value> {
     let all = template["Resources"].as_object().unwrap().iter();
-    all.filter(|(_, resource)| resource["Type"] == kind).map(|(name, resource)| (name.as_str(), &resource["Properties"])).collect()
+    all.filter(|(_, resource)| resource["Type"] == kind)
+        .map(|(name, resource)| (name.as_str(), &resource["Properties"]))
+        .collect()
 }
 
 /// One or many.
 fn each(value: &Value) -> Vec<&Value> {
-    value.as_array().map_or_else(|| if value.is_null() { Vec::new() } else { vec![value] }, |values| values.iter().collect())
+    value.as_array().map_or_else(
+        || if value.is_null() { Vec::new() } else { vec![value] },
+        |values| values.iter().collect(),
+    )
 }
 
 /// A resource in a word: its logical id, and what follows it.
@@ -203,8 +257,12 @@ fn resource(value: &Value) -> String {
     if let Some(id) = value["Fn::GetAtt"][0].as_str() {
         return id.to_owned();
     }
-    let text = value["Fn::Sub"].as_str().or_else(|| value.as_str()).unwrap_or_else(|| panic!("a resource of another form: {value}"));
-    if text.ends_with(":secret:${AWS::StackName}/channels/*") && text.contains("${AWS::AccountId}") {
+    let text = value["Fn::Sub"]
+        .as_str()
+        .or_else(|| value.as_str())
+        .unwrap_or_else(|| panic!("a resource of another form: {value}"));
+    if text.ends_with(":secret:${AWS::StackName}/channels/*") && text.contains("${AWS::AccountId}")
+    {
         return SECRETS.to_owned();
     }
     match text.strip_prefix("${").and_then(|rest| rest.split_once(".Arn}")) {
@@ -213,7 +271,8 @@ fn resource(value: &Value) -> String {
     }
 }
 
-/// What a statement is bound to, in words; the keys of DynamoDB are left out, since all conditions of ours are of these.
+/// What a statement is bound to, in words; the keys of DynamoDB are left out, since all conditions
+/// of ours are of these.
 fn condition(statement: &Value) -> String {
     let operators = statement["Condition"].as_object().into_iter().flatten();
     let words = operators.map(|(operator, keys)| {
@@ -236,7 +295,8 @@ fn granted(role: &Value) -> (Permissions, Permissions) {
     let (mut always, mut in_vpc) = (Permissions::new(), Permissions::new());
     for policy in each(&role["Policies"]) {
         let branches = &policy["Fn::If"];
-        let (policy, held) = if branches.is_null() { (policy, &mut always) } else { (&branches[1], &mut in_vpc) };
+        let (policy, held) =
+            if branches.is_null() { (policy, &mut always) } else { (&branches[1], &mut in_vpc) };
         if !branches.is_null() {
             assert!(branches[0] == "InVpc" && branches[2]["Ref"] == "AWS::NoValue", "{branches}");
         }
@@ -245,10 +305,16 @@ fn granted(role: &Value) -> (Permissions, Permissions) {
                 continue;
             }
             assert_eq!(statement["Effect"], "Allow");
-            assert!(statement["NotAction"].is_null() && statement["NotResource"].is_null(), "{statement}");
+            assert!(
+                statement["NotAction"].is_null() && statement["NotResource"].is_null(),
+                "{statement}"
+            );
             for action in each(&statement["Action"]) {
                 for one in each(&statement["Resource"]) {
-                    held.insert(permission(action.as_str().unwrap(), &format!("{}{}", resource(one), condition(statement))));
+                    held.insert(permission(
+                        action.as_str().unwrap(),
+                        &format!("{}{}", resource(one), condition(statement)),
+                    ));
                 }
             }
         }
@@ -257,7 +323,9 @@ fn granted(role: &Value) -> (Permissions, Permissions) {
 }
 
 fn role_of<'a>(template: &'a Value, function: &Value) -> &'a Value {
-    let id = function["Role"]["Fn::GetAtt"][0].as_str().unwrap_or_else(|| panic!("not a role of ours: {}", function["Role"]));
+    let id = function["Role"]["Fn::GetAtt"][0]
+        .as_str()
+        .unwrap_or_else(|| panic!("not a role of ours: {}", function["Role"]));
     &template["Resources"][id]["Properties"]
 }
 
@@ -271,7 +339,8 @@ fn of_lambda(template: &Value, id: &str, function: &Value) -> (Permissions, Perm
     for mapping in resources(template, "AWS::Lambda::EventSourceMapping").values() {
         if mapping["FunctionName"]["Ref"] == id {
             let queue = mapping["EventSourceArn"]["Fn::GetAtt"][0].as_str().unwrap();
-            // "Creating and configuring an Amazon SQS event source mapping", setting up execution role permissions:
+            // "Creating and configuring an Amazon SQS event source mapping", setting up execution
+            // role permissions:
             // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
             for action in ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"] {
                 always.insert(permission(action, queue));
@@ -279,7 +348,11 @@ fn of_lambda(template: &Value, id: &str, function: &Value) -> (Permissions, Perm
         }
     }
     for (action, why) in ANY_RESOURCE {
-        let (any, in_a_vpc, traced) = (permission(action, "*"), !function["VpcConfig"].is_null(), &function["TracingConfig"]["Mode"]);
+        let (any, in_a_vpc, traced) = (
+            permission(action, "*"),
+            !function["VpcConfig"].is_null(),
+            &function["TracingConfig"]["Mode"],
+        );
         match why {
             IN_VPC if in_a_vpc => in_vpc.insert(any),
             TRACED if traced == "Active" => always.insert(any),
@@ -289,7 +362,8 @@ fn of_lambda(template: &Value, id: &str, function: &Value) -> (Permissions, Perm
     (always, in_vpc)
 }
 
-/// The calls that a text makes, of those in [`USES`]. `books`: which of the books is this function's (`"stock "`).
+/// The calls that a text makes, of those in [`USES`]. `books`: which of the books is this
+/// function's (`"stock "`).
 fn uses_in(text: &str, books: &str) -> BTreeSet<&'static str> {
     let called = |call: &str| {
         text.match_indices(call).any(|(at, _)| {
@@ -298,32 +372,48 @@ fn uses_in(text: &str, books: &str) -> BTreeSet<&'static str> {
             whole && (call.contains('(') || after.starts_with('(') || after.starts_with("::<"))
         })
     };
-    let of_a_book = |call: &'static str| call.strip_prefix(books).filter(|call| call.starts_with("book."));
+    let of_a_book =
+        |call: &'static str| call.strip_prefix(books).filter(|call| call.starts_with("book."));
     let known = USES.iter().map(|one| one.0);
-    known.filter(|call| if call.contains("book.") { of_a_book(call).is_some_and(called) } else { called(call) }).collect()
+    known
+        .filter(|call| {
+            if call.contains("book.") { of_a_book(call).is_some_and(called) } else { called(call) }
+        })
+        .collect()
 }
 
 /// All of a package's sources.
 fn text_of(package: &str) -> String {
-    files_below(&format!("functions/{package}/src")).iter().map(|path| compact(&file(path))).collect()
+    files_below(&format!("functions/{package}/src"))
+        .iter()
+        .map(|path| compact(&file(path)))
+        .collect()
 }
 
 /// The queue that a function is handed in its environment, and that queue's dead-letter queue.
 fn queues<'a>(template: &'a Value, function: &'a Value) -> Option<(&'a str, &'a str)> {
     let handed = function["Environment"]["Variables"].as_object().unwrap().values();
-    let redrive = |id: &str| template["Resources"][id]["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0].as_str();
+    let redrive = |id: &str| {
+        template["Resources"][id]["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0].as_str()
+    };
     handed.filter_map(|value| value["Ref"].as_str()).find_map(|id| Some((id, redrive(id)?)))
 }
 
 /// What a function's code does on AWS.
-fn used(function: Function, template: &Value, properties: &Value) -> (BTreeSet<&'static str>, Permissions) {
+fn used(
+    function: Function,
+    template: &Value,
+    properties: &Value,
+) -> (BTreeSet<&'static str>, Permissions) {
     let text = text_of(function.name());
-    let (queue, dead_letters) = queues(template, properties).unwrap_or(("no queue", "no dead-letter queue"));
+    let (queue, dead_letters) =
+        queues(template, properties).unwrap_or(("no queue", "no dead-letter queue"));
     let books = if text.contains("shared::domain::stock::book::") { "stock " } else { "dispatch " };
     let mut uses = uses_in(&text, books);
     for (module, path) in HELPERS {
         let mut helpers: Vec<Item> = items(&file(path));
-        let of_module: BTreeSet<String> = helpers.iter().map(|helper| helper.name.clone()).collect();
+        let of_module: BTreeSet<String> =
+            helpers.iter().map(|helper| helper.name.clone()).collect();
         if path != NOTIFY {
             helpers.extend(items(&file(NOTIFY)));
         }
@@ -359,8 +449,15 @@ async fn each_function_may_do_what_its_code_does_and_nothing_else() {
         let (uses, needed) = used(*function, &template, properties);
         wanted.extend(needed);
         for (held, wanted) in [(&held, &wanted), (&held_in_vpc, &wanted_in_vpc)] {
-            problems.extend(held.difference(wanted).map(|extra| format!("{id} may {extra}, and no code does that")));
-            problems.extend(wanted.difference(held).map(|missing| format!("{id} may not {missing}, and needs to: {uses:?}")));
+            problems.extend(
+                held.difference(wanted)
+                    .map(|extra| format!("{id} may {extra}, and no code does that")),
+            );
+            problems.extend(
+                wanted
+                    .difference(held)
+                    .map(|missing| format!("{id} may not {missing}, and needs to: {uses:?}")),
+            );
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
@@ -375,9 +472,15 @@ async fn every_role_is_our_own_and_names_its_resources() {
     assert_eq!(roles.len(), functions.len() + schedules.len(), "a role for each, and none besides");
     let written = local_world::template::read().await.unwrap();
     for (id, role) in &roles {
-        assert!(written["Resources"][id].is_object(), "the transform made {id}: write it into the template");
+        assert!(
+            written["Resources"][id].is_object(),
+            "the transform made {id}: write it into the template"
+        );
         for policy in each(&role["ManagedPolicyArns"]) {
-            assert!(MANAGED_POLICIES.iter().any(|(known, _)| policy == known), "{id} has {policy}: write out what it needs");
+            assert!(
+                MANAGED_POLICIES.iter().any(|(known, _)| policy == known),
+                "{id} has {policy}: write out what it needs"
+            );
         }
         for held in granted(role).0.iter().chain(&granted(role).1) {
             let (action, resource) = held.split_once(" on ").unwrap();
@@ -386,7 +489,12 @@ async fn every_role_is_our_own_and_names_its_resources() {
             assert!(!resource.starts_with('*') || explained, "{id}: {held}");
         }
     }
-    for kind in ["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::Lambda::Permission", "AWS::IAM::RolePolicy"] {
+    for kind in [
+        "AWS::IAM::Policy",
+        "AWS::IAM::ManagedPolicy",
+        "AWS::Lambda::Permission",
+        "AWS::IAM::RolePolicy",
+    ] {
         assert_eq!(resources(&template, kind).len(), 0, "{kind}");
     }
     let mut names = BTreeSet::new();
@@ -396,19 +504,35 @@ async fn every_role_is_our_own_and_names_its_resources() {
         assert_eq!(each(trust).len(), 1);
         assert_eq!(trust[0]["Principal"]["Service"], "lambda.amazonaws.com");
     }
-    // The code of a function in a VPC has the role's permissions too: it is refused what is Lambda's alone. "Giving Lambda functions
-    // access to resources in an Amazon VPC", https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
-    for (id, function) in functions.iter().filter(|(_, function)| !function["VpcConfig"].is_null()) {
+    // The code of a function in a VPC has the role's permissions too: it is refused what is
+    // Lambda's alone. "Giving Lambda functions access to resources in an Amazon VPC",
+    // https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+    for (id, function) in functions.iter().filter(|(_, function)| !function["VpcConfig"].is_null())
+    {
         let policies = role_of(&template, function)["Policies"].as_array().unwrap();
         let network = policies.iter().find_map(|policy| policy["Fn::If"].get(1)).unwrap();
-        let (allowed, refused) = (&network["PolicyDocument"]["Statement"][0], &network["PolicyDocument"]["Statement"][1]);
-        assert!(allowed["Effect"] == "Allow" && refused["Effect"] == "Deny" && allowed["Action"] == refused["Action"], "{id}");
-        assert!(refused["Condition"]["ArnLike"]["lambda:SourceFunctionArn"]["Fn::Sub"].as_str().unwrap().ends_with(":function:*"));
+        let (allowed, refused) = (
+            &network["PolicyDocument"]["Statement"][0],
+            &network["PolicyDocument"]["Statement"][1],
+        );
+        assert!(
+            allowed["Effect"] == "Allow"
+                && refused["Effect"] == "Deny"
+                && allowed["Action"] == refused["Action"],
+            "{id}"
+        );
+        assert!(
+            refused["Condition"]["ArnLike"]["lambda:SourceFunctionArn"]["Fn::Sub"]
+                .as_str()
+                .unwrap()
+                .ends_with(":function:*")
+        );
     }
 }
 
+/// A schedule may start its function and put away what it cannot deliver.
 #[tokio::test]
-async fn a_schedule_may_start_its_function_and_put_away_what_it_cannot_deliver() {
+async fn a_schedule_may_start_its_function_and_store_failures() {
     let template = local_world::template::transformed().await.unwrap();
     let schedules = resources(&template, "AWS::Scheduler::Schedule");
     assert_eq!(schedules.len(), 3);
@@ -416,7 +540,8 @@ async fn a_schedule_may_start_its_function_and_put_away_what_it_cannot_deliver()
         let target = &schedule["Target"];
         let role = target["RoleArn"]["Fn::GetAtt"][0].as_str().unwrap();
         let role = &template["Resources"][role]["Properties"];
-        // "Configuring a schedule's dead-letter queue": under the schedule's own role, not by the policy of the queue.
+        // "Configuring a schedule's dead-letter queue": under the schedule's own role, not by the
+        // policy of the queue.
         // https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
         let wanted = Permissions::from([
             permission("lambda:InvokeFunction", &resource(&target["Arn"])),
@@ -427,7 +552,10 @@ async fn a_schedule_may_start_its_function_and_put_away_what_it_cannot_deliver()
         // https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
         let trust = &role["AssumeRolePolicyDocument"]["Statement"][0];
         assert_eq!(trust["Principal"]["Service"], "scheduler.amazonaws.com");
-        assert_eq!(trust["Condition"]["StringEquals"]["aws:SourceAccount"]["Ref"], "AWS::AccountId");
+        assert_eq!(
+            trust["Condition"]["StringEquals"]["aws:SourceAccount"]["Ref"],
+            "AWS::AccountId"
+        );
     }
 }
 
@@ -436,10 +564,12 @@ fn what_a_call_needs_is_what_its_adapter_does() {
     for Use(call, adapters, needs) in USES {
         let items: Vec<Item> = adapters.iter().flat_map(|path| items(&file(path))).collect();
         let named = call.split(['.', '(']).nth(1).unwrap();
-        let method = IN_ADAPTER.iter().find(|(known, _)| known == call).map_or(named, |(_, method)| method);
+        let method =
+            IN_ADAPTER.iter().find(|(known, _)| known == call).map_or(named, |(_, method)| method);
         let operations = operations(&closure(method, &items));
         assert!(!operations.is_empty(), "{call}: {method} of {adapters:?} calls nothing on AWS");
-        let actions: BTreeSet<&str> = operations.iter().flat_map(|operation| actions_of(operation)).copied().collect();
+        let actions: BTreeSet<&str> =
+            operations.iter().flat_map(|operation| actions_of(operation)).copied().collect();
         let stated: BTreeSet<&str> = needs.iter().map(|(action, _)| *action).collect();
         assert_eq!(stated, actions, "{call} calls {operations:?}");
     }
@@ -452,15 +582,22 @@ fn actions_of(operation: &str) -> &'static [&'static str] {
 
 #[test]
 fn aws_is_called_in_the_adapters_and_ports_by_their_names() {
-    let sources: Vec<String> = ["shared/src", "functions"].iter().flat_map(|directory| files_below(directory)).collect();
+    let sources: Vec<String> =
+        ["shared/src", "functions"].iter().flat_map(|directory| files_below(directory)).collect();
     for path in &sources {
         let text = compact(&file(path));
         let calls_aws = text.contains("aws_sdk_") && text.contains(".send()");
-        assert!(!calls_aws || ADAPTERS.contains(&path.as_str()), "{path} calls AWS: it belongs into an adapter, and among these");
+        assert!(
+            !calls_aws || ADAPTERS.contains(&path.as_str()),
+            "{path} calls AWS: it belongs into an adapter, and among these"
+        );
     }
     // A port under another name would be overlooked above.
-    let methods: BTreeSet<&str> =
-        USES.iter().filter_map(|one| one.0.split(['.', '(']).nth(1)).filter(|name| !COMMON.contains(name)).collect();
+    let methods: BTreeSet<&str> = USES
+        .iter()
+        .filter_map(|one| one.0.split(['.', '(']).nth(1))
+        .filter(|name| !COMMON.contains(name))
+        .collect();
     for function in Function::ALL {
         let text = text_of(function.name());
         for method in &methods {
@@ -472,7 +609,12 @@ fn aws_is_called_in_the_adapters_and_ports_by_their_names() {
             for (at, _) in text.match_indices(&format!(".{method}(")) {
                 let own = text[..at].ends_with("self") && text.contains(&format!("fn {method}("));
                 let known = own || receivers.iter().any(|receiver| text[..at].ends_with(receiver));
-                assert!(known, "{}: .{method}( on another name than {receivers:?}: {}", function.name(), &text[at.saturating_sub(40)..at]);
+                assert!(
+                    known,
+                    "{}: .{method}( on another name than {receivers:?}: {}",
+                    function.name(),
+                    &text[at.saturating_sub(40)..at]
+                );
             }
         }
     }
@@ -483,9 +625,15 @@ fn a_document_that_a_function_reads_stands_in_the_maps_table() {
     for function in Function::ALL {
         let text = text_of(function.name());
         for elsewhere in ["DocumentKey::Installation", "DocumentKey::Channel("] {
-            assert!(!text.contains(elsewhere), "{} reads a document of the channels table: give it a line of its own", function.name());
+            assert!(
+                !text.contains(elsewhere),
+                "{} reads a document of the channels table: give it a line of its own",
+                function.name()
+            );
         }
     }
     let table = compact(&file("shared/src/aws/documents.rs"));
-    assert!(table.contains("DocumentKey::Installation|DocumentKey::Channel(_)=>&self.channels_table"));
+    assert!(
+        table.contains("DocumentKey::Installation|DocumentKey::Channel(_)=>&self.channels_table")
+    );
 }

@@ -1,4 +1,5 @@
-//! The sources of the functions, read for the calls that they make to AWS. Read as text: rustfmt lays every function out alike.
+//! The sources of the functions, read for the calls that they make to AWS. Read as text: rustfmt
+//! lays every function out alike.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -16,9 +17,14 @@ pub(crate) struct Item {
 /// A file of the workspace, without its tests and its comments.
 pub(crate) fn file(path: &str) -> String {
     let path = local_world::paths::workspace().join(path);
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|problem| panic!("{}: {problem}", path.display()));
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|problem| panic!("{}: {problem}", path.display()));
     let end = text.find("\n#[cfg(test)]\nmod tests").unwrap_or(text.len());
-    text[..end].lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect()
+    text[..end]
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .map(|line| format!("{line}\n"))
+        .collect()
 }
 
 /// All files of a directory that hold no tests, as paths in the workspace.
@@ -32,7 +38,9 @@ pub(crate) fn files_below(directory: &str) -> Vec<String> {
             let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
             if path.is_dir() && name != "tests" {
                 waiting.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") && !["tests", "contract"].contains(&name) {
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && !["tests", "contract"].contains(&name)
+            {
                 found.push(path.strip_prefix(&workspace).unwrap().to_string_lossy().into_owned());
             }
         }
@@ -41,9 +49,12 @@ pub(crate) fn files_below(directory: &str) -> Vec<String> {
     found
 }
 
-/// Without the blanks that separate no words, so that a call is one piece however it was broken into lines.
+/// Without the blanks that separate no words, so that a call is one piece however it was broken
+/// into lines.
 pub(crate) fn compact(text: &str) -> String {
-    let is_word = |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_');
+    let is_word = |letter: Option<char>| {
+        letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_')
+    };
     text.split_whitespace().fold(String::new(), |mut text, word| {
         if is_word(text.chars().next_back()) && is_word(word.chars().next()) {
             text.push(' ');
@@ -58,17 +69,24 @@ pub(crate) fn items(text: &str) -> Vec<Item> {
     let mut found = Vec::new();
     for (number, line) in lines.iter().enumerate() {
         let start = line.trim_start();
-        let Some(at) =
-            start.find("fn ").filter(|at| start[..*at].split_whitespace().all(|word| word == "async" || word.starts_with("pub")))
-        else {
+        let Some(at) = start.find("fn ").filter(|at| {
+            start[..*at].split_whitespace().all(|word| word == "async" || word.starts_with("pub"))
+        }) else {
             continue;
         };
-        let name: String = start[at + 3..].chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
+        let name: String = start[at + 3..]
+            .chars()
+            .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
+            .collect();
         let end = format!("{}}}", &line[..line.len() - start.len()]);
         let body: Vec<&str> = if start.ends_with('}') || start.ends_with(';') {
             vec![line]
         } else {
-            lines[number..].iter().copied().scan(false, |over, line| (!std::mem::replace(over, line == end)).then_some(line)).collect()
+            lines[number..]
+                .iter()
+                .copied()
+                .scan(false, |over, line| (!std::mem::replace(over, line == end)).then_some(line))
+                .collect()
         };
         found.push(Item { name, text: compact(&body.join("\n")) });
     }
@@ -92,7 +110,8 @@ pub(crate) fn calls(text: &str, name: &str, receivers: &[&str]) -> bool {
 
 /// The text of a function and of all functions of these files that it leads to.
 pub(crate) fn closure(name: &str, items: &[Item]) -> String {
-    let mut reached: BTreeSet<usize> = items.iter().enumerate().filter(|(_, item)| item.name == name).map(|(at, _)| at).collect();
+    let mut reached: BTreeSet<usize> =
+        items.iter().enumerate().filter(|(_, item)| item.name == name).map(|(at, _)| at).collect();
     let mut waiting: Vec<usize> = reached.iter().copied().collect();
     while let Some(at) = waiting.pop() {
         for (other, item) in items.iter().enumerate() {
@@ -110,8 +129,12 @@ pub(crate) fn operations(text: &str) -> BTreeSet<String> {
     text.match_indices("client.")
         .filter_map(|(at, found)| {
             let rest = &text[at + found.len()..];
-            let name: String = rest.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
-            (!name.is_empty() && name != "clone" && rest[name.len()..].starts_with("()")).then_some(name)
+            let name: String = rest
+                .chars()
+                .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
+                .collect();
+            (!name.is_empty() && name != "clone" && rest[name.len()..].starts_with("()"))
+                .then_some(name)
         })
         .collect()
 }

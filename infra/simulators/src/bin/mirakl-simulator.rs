@@ -26,11 +26,18 @@ struct Arguments {
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let path = &arguments.config;
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut config: Config = serde_json::from_str(&text).with_context(|| format!("{} is no configuration", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut config: Config = serde_json::from_str(&text)
+        .with_context(|| format!("{} is no configuration", path.display()))?;
     config.record = arguments.record.or(config.record);
-    let listener = TcpListener::bind(arguments.listen).await.with_context(|| format!("cannot listen on {}", arguments.listen))?;
-    println!("Mirakl simulator at http://{0}, control at http://{0}/simulator/state", listener.local_addr()?);
+    let listener = TcpListener::bind(arguments.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", arguments.listen))?;
+    println!(
+        "Mirakl simulator at http://{0}, control at http://{0}/simulator/state",
+        listener.local_addr()?
+    );
     let interrupted = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

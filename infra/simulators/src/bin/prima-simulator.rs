@@ -29,18 +29,25 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let config = match &arguments.config {
         Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-            serde_json::from_str(&text).with_context(|| format!("{} is no configuration", path.display()))?
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            serde_json::from_str(&text)
+                .with_context(|| format!("{} is no configuration", path.display()))?
         }
         None => Config::default(),
     };
     let service = format!("/wsa{0}/wsa{0}", config.settings.environment);
-    let listener = TcpListener::bind(arguments.listen).await.with_context(|| format!("cannot listen on {}", arguments.listen))?;
+    let listener = TcpListener::bind(arguments.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", arguments.listen))?;
     let address = listener.local_addr()?;
-    println!("Prima simulator at http://{address}{service}, control at http://{address}/simulator/state");
+    println!(
+        "Prima simulator at http://{address}{service}, control at http://{address}/simulator/state"
+    );
     let mut simulator = Simulator::new(config);
     if let Some(path) = &arguments.record {
-        let recorder = Recorder::to_file(path).with_context(|| format!("cannot record to {}", path.display()))?;
+        let recorder = Recorder::to_file(path)
+            .with_context(|| format!("cannot record to {}", path.display()))?;
         simulator = simulator.recording(recorder);
     }
     Arc::new(simulator).serve(listener, interrupted()).await.context("the simulator ended")

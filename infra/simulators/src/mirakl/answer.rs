@@ -1,4 +1,5 @@
-//! A request as operations read it, and the answer to it: status, body and headers, and the shapes of an error.
+//! A request as operations read it, and the answer to it: status, body and headers, and the shapes
+//! of an error.
 
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -21,7 +22,10 @@ pub(super) struct Asked<'a> {
 
 impl Asked<'_> {
     pub(super) fn value(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())
+        self.query
+            .iter()
+            .find(|(known, value)| known == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
     }
 
     pub(super) fn parsed<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, Answer> {
@@ -39,7 +43,8 @@ impl Asked<'_> {
 
     /// Values separated by commas, at most 100.
     pub(super) fn several(&self, name: &str) -> Result<Option<Vec<String>>, Answer> {
-        let values: Option<Vec<String>> = self.value(name).map(|text| text.split(',').map(str::to_owned).collect());
+        let values: Option<Vec<String>> =
+            self.value(name).map(|text| text.split(',').map(str::to_owned).collect());
         if values.as_ref().is_some_and(|values| values.len() > 100) {
             return Err(Answer::limit_exceeded(name));
         }
@@ -60,7 +65,9 @@ impl Answer {
     pub(super) fn ok(body: &impl Serialize) -> Self {
         match serde_json::to_string(body) {
             Ok(text) => Self::text(JSON, text),
-            Err(problem) => Self::server_error(StatusCode::INTERNAL_SERVER_ERROR, &problem.to_string()),
+            Err(problem) => {
+                Self::server_error(StatusCode::INTERNAL_SERVER_ERROR, &problem.to_string())
+            }
         }
     }
 
@@ -94,8 +101,16 @@ impl Answer {
 
     /// Mirakl documents the header, in seconds, but no body.
     pub(super) fn too_many(retry_after: Option<u64>) -> Self {
-        let headers = retry_after.map(|seconds| vec![("retry-after", seconds.to_string())]).unwrap_or_default();
-        Self { headers, ..Self::with(StatusCode::TOO_MANY_REQUESTS, &json!({"status": 429, "message": "Too Many Requests"})) }
+        let headers = retry_after
+            .map(|seconds| vec![("retry-after", seconds.to_string())])
+            .unwrap_or_default();
+        Self {
+            headers,
+            ..Self::with(
+                StatusCode::TOO_MANY_REQUESTS,
+                &json!({"status": 429, "message": "Too Many Requests"}),
+            )
+        }
     }
 
     pub(super) fn server_error(status: StatusCode, description: &str) -> Self {
@@ -111,7 +126,9 @@ impl Answer {
 
     pub(super) fn forbidden(status: u16) -> Self {
         match StatusCode::from_u16(status) {
-            Ok(StatusCode::FORBIDDEN) | Err(_) => Self::with(StatusCode::FORBIDDEN, &json!({"status": 403, "message": "Forbidden"})),
+            Ok(StatusCode::FORBIDDEN) | Err(_) => {
+                Self::with(StatusCode::FORBIDDEN, &json!({"status": 403, "message": "Forbidden"}))
+            }
             Ok(_) => Self::unauthorised(),
         }
     }
@@ -132,7 +149,8 @@ pub(super) fn links(asked: &Asked<'_>, offset: usize, max: usize, total: usize) 
     let base = asked.address();
     let link = |offset: usize, relation: &str| {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(asked.query.iter().filter(|(name, _)| name != "offset" && name != "max"));
+        query
+            .extend_pairs(asked.query.iter().filter(|(name, _)| name != "offset" && name != "max"));
         query.append_pair("max", &max.to_string()).append_pair("offset", &offset.to_string());
         format!("<{base}?{}>; rel=\"{relation}\"", query.finish())
     };

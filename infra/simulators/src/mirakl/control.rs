@@ -1,4 +1,5 @@
-//! The control API under `/simulator/`: what a demonstration or a test looks at and meddles with. It shows no addresses.
+//! The control API under `/simulator/`: what a demonstration or a test looks at and meddles with.
+//! It shows no addresses.
 
 use std::sync::{Arc, PoisonError};
 
@@ -88,9 +89,14 @@ struct Bring {
     wish: OrderWish,
 }
 
-async fn bring(State(simulator): State<Arc<Simulator>>, Json(request): Json<Bring>) -> Result<Json<Value>, StatusCode> {
+async fn bring(
+    State(simulator): State<Arc<Simulator>>,
+    Json(request): Json<Bring>,
+) -> Result<Json<Value>, StatusCode> {
     let Bring { shop_id, count, seed, wish } = request;
-    let order_ids = simulator.bring(shop_id, count, seed, wish, Timestamp::now()).ok_or(StatusCode::NOT_FOUND)?;
+    let order_ids = simulator
+        .bring(shop_id, count, seed, wish, Timestamp::now())
+        .ok_or(StatusCode::NOT_FOUND)?;
     Ok(Json(json!({"order_ids": order_ids})))
 }
 
@@ -102,10 +108,14 @@ struct Sale {
 }
 
 /// 409 where the offer has not so many pieces.
-async fn sell(State(simulator): State<Arc<Simulator>>, Json(sale): Json<Sale>) -> Result<Json<Value>, StatusCode> {
+async fn sell(
+    State(simulator): State<Arc<Simulator>>,
+    Json(sale): Json<Sale>,
+) -> Result<Json<Value>, StatusCode> {
     let now = Timestamp::now();
     simulator.marketplace().advance(now);
-    let order_id = simulator.sell(sale.shop_id, &sale.sku, sale.quantity, now).ok_or(StatusCode::CONFLICT)?;
+    let order_id =
+        simulator.sell(sale.shop_id, &sale.sku, sale.quantity, now).ok_or(StatusCode::CONFLICT)?;
     Ok(Json(json!({"order_id": order_id})))
 }
 
@@ -115,27 +125,46 @@ async fn stock(State(simulator): State<Arc<Simulator>>) -> Json<Value> {
     let mut marketplace = simulator.marketplace();
     marketplace.advance(now);
     let offers = |shop_id: i64| marketplace.offers(shop_id).collect::<Vec<_>>();
-    let shops = simulator.shops.iter().map(|shop| shop.profile.shop_id).map(|id| json!({"shop_id": id, "offers": offers(id)}));
-    let imports = marketplace.imports().map(|import| json!({"status": import.status(now), "import": import}));
+    let shops = simulator
+        .shops
+        .iter()
+        .map(|shop| shop.profile.shop_id)
+        .map(|id| json!({"shop_id": id, "offers": offers(id)}));
+    let imports =
+        marketplace.imports().map(|import| json!({"status": import.status(now), "import": import}));
     Json(json!({
         "shops": shops.collect::<Vec<_>>(), "imports": imports.collect::<Vec<_>>(), "refused_sales": marketplace.refused_sales(),
     }))
 }
 
 /// What a shop shows of some SKUs; those that it does not offer are left out.
-async fn look(State(simulator): State<Arc<Simulator>>, Path(shop_id): Path<i64>, Json(skus): Json<Vec<String>>) -> Json<Value> {
+async fn look(
+    State(simulator): State<Arc<Simulator>>,
+    Path(shop_id): Path<i64>,
+    Json(skus): Json<Vec<String>>,
+) -> Json<Value> {
     let mut marketplace = simulator.marketplace();
     marketplace.advance(Timestamp::now());
-    let shown = skus.iter().filter_map(|sku| Some((sku.clone(), json!(marketplace.offer(shop_id, sku)?.quantity))));
+    let shown = skus
+        .iter()
+        .filter_map(|sku| Some((sku.clone(), json!(marketplace.offer(shop_id, sku)?.quantity))));
     Json(Value::Object(shown.collect()))
 }
 
-async fn set_offers(State(simulator): State<Arc<Simulator>>, Path(shop_id): Path<i64>, Json(offers): Json<Vec<NewOffer>>) -> StatusCode {
+async fn set_offers(
+    State(simulator): State<Arc<Simulator>>,
+    Path(shop_id): Path<i64>,
+    Json(offers): Json<Vec<NewOffer>>,
+) -> StatusCode {
     simulator.marketplace().set_offers(shop_id, offers, Timestamp::now());
     StatusCode::NO_CONTENT
 }
 
-async fn withdraw_offers(State(simulator): State<Arc<Simulator>>, Path(shop_id): Path<i64>, Json(skus): Json<Vec<String>>) -> StatusCode {
+async fn withdraw_offers(
+    State(simulator): State<Arc<Simulator>>,
+    Path(shop_id): Path<i64>,
+    Json(skus): Json<Vec<String>>,
+) -> StatusCode {
     simulator.marketplace().withdraw_offers(shop_id, &skus, Timestamp::now());
     StatusCode::NO_CONTENT
 }
@@ -165,7 +194,10 @@ async fn spoil_imports(
     StatusCode::NO_CONTENT
 }
 
-async fn cancel(State(simulator): State<Arc<Simulator>>, Path(order_id): Path<String>) -> StatusCode {
+async fn cancel(
+    State(simulator): State<Arc<Simulator>>,
+    Path(order_id): Path<String>,
+) -> StatusCode {
     done(&simulator, |marketplace, now| marketplace.cancel(&order_id, now))
 }
 
@@ -180,13 +212,24 @@ struct Refunds {
     lines: Vec<OperatorRefund>,
 }
 
-async fn refund(State(simulator): State<Arc<Simulator>>, Path(order_id): Path<String>, Json(refunds): Json<Refunds>) -> StatusCode {
+async fn refund(
+    State(simulator): State<Arc<Simulator>>,
+    Path(order_id): Path<String>,
+    Json(refunds): Json<Refunds>,
+) -> StatusCode {
     done(&simulator, |marketplace, now| {
-        if refunds.lines.is_empty() { marketplace.refund_all(&order_id, now) } else { marketplace.refund(&order_id, &refunds.lines, now) }
+        if refunds.lines.is_empty() {
+            marketplace.refund_all(&order_id, now)
+        } else {
+            marketplace.refund(&order_id, &refunds.lines, now)
+        }
     })
 }
 
-async fn refuse_payment(State(simulator): State<Arc<Simulator>>, Path(order_id): Path<String>) -> StatusCode {
+async fn refuse_payment(
+    State(simulator): State<Arc<Simulator>>,
+    Path(order_id): Path<String>,
+) -> StatusCode {
     done(&simulator, |marketplace, now| marketplace.refuse_payment(&order_id, now))
 }
 
@@ -200,11 +243,16 @@ async fn cancel_line(
     Path((order_id, line_id)): Path<(String, String)>,
     Json(pieces): Json<Pieces>,
 ) -> StatusCode {
-    done(&simulator, |marketplace, now| marketplace.cancel_line(&order_id, &line_id, pieces.quantity, now))
+    done(&simulator, |marketplace, now| {
+        marketplace.cancel_line(&order_id, &line_id, pieces.quantity, now)
+    })
 }
 
 /// 409 where the state of things does not allow it.
-fn done(simulator: &Simulator, act: impl FnOnce(&mut Marketplace, Timestamp) -> bool) -> StatusCode {
+fn done(
+    simulator: &Simulator,
+    act: impl FnOnce(&mut Marketplace, Timestamp) -> bool,
+) -> StatusCode {
     let now = Timestamp::now();
     let mut marketplace = simulator.marketplace();
     marketplace.advance(now);
@@ -215,7 +263,10 @@ async fn misbehaviour(State(simulator): State<Arc<Simulator>>) -> Json<Plan> {
     Json(simulator.misbehaviour.plan())
 }
 
-async fn set_misbehaviour(State(simulator): State<Arc<Simulator>>, Json(plan): Json<Plan>) -> StatusCode {
+async fn set_misbehaviour(
+    State(simulator): State<Arc<Simulator>>,
+    Json(plan): Json<Plan>,
+) -> StatusCode {
     simulator.misbehaviour.set(plan);
     StatusCode::NO_CONTENT
 }
@@ -224,7 +275,10 @@ async fn rights(State(simulator): State<Arc<Simulator>>) -> Json<Rights> {
     Json(simulator.rights().clone())
 }
 
-async fn set_rights(State(simulator): State<Arc<Simulator>>, Json(rights): Json<Rights>) -> StatusCode {
+async fn set_rights(
+    State(simulator): State<Arc<Simulator>>,
+    Json(rights): Json<Rights>,
+) -> StatusCode {
     *simulator.rights() = rights;
     StatusCode::NO_CONTENT
 }
@@ -233,7 +287,10 @@ async fn settings(State(simulator): State<Arc<Simulator>>) -> Json<Settings> {
     Json(simulator.marketplace().settings().clone())
 }
 
-async fn set_settings(State(simulator): State<Arc<Simulator>>, Json(settings): Json<Settings>) -> StatusCode {
+async fn set_settings(
+    State(simulator): State<Arc<Simulator>>,
+    Json(settings): Json<Settings>,
+) -> StatusCode {
     simulator.marketplace().set_settings(settings);
     StatusCode::NO_CONTENT
 }

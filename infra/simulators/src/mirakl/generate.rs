@@ -1,5 +1,6 @@
-//! Orders as a fashion marketplace brings them, the same for the same seed: with accents, long addresses, businesses, the same
-//! SKU on two lines, promotions, pick-up points, orders that are paid later, fees, countries by other codes than ISO's.
+//! Orders as a fashion marketplace brings them, the same for the same seed: with accents, long
+//! addresses, businesses, the same SKU on two lines, promotions, pick-up points, orders that are
+//! paid later, fees, countries by other codes than ISO's.
 
 use jiff::{SignedDuration, Timestamp};
 use rand::seq::IndexedRandom as _;
@@ -8,8 +9,8 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use super::model::{
-    AdditionalField, Address, Customer, Fee, FieldValue, Order, OrderLine, Organization, PAY_ON_ACCEPTANCE, Promotion, SHOPS_OWN_CENTER,
-    ShopProfile, State, Tax,
+    AdditionalField, Address, Customer, Fee, FieldValue, Order, OrderLine, Organization,
+    PAY_ON_ACCEPTANCE, Promotion, SHOPS_OWN_CENTER, ShopProfile, State, Tax,
 };
 use crate::fashion::{CatalogueSku, Person, person};
 
@@ -34,7 +35,8 @@ pub struct OrderWish {
 /// Percent of value added tax.
 const TAX_RATE: i64 = 20;
 
-/// An order for a shop. `number` makes its ids: `M2001-000042`, `M2001-000042-A`, `M2001-000042-A-1`.
+/// An order for a shop. `number` makes its ids: `M2001-000042`, `M2001-000042-A`,
+/// `M2001-000042-A-1`.
 pub fn generate_order(
     rng: &mut impl Rng,
     now: Timestamp,
@@ -53,20 +55,32 @@ pub fn generate_order(
     let mut lines: Vec<OrderLine> = Vec::with_capacity(count);
     for index in 1..=count {
         let (offer_sku, offer_id) = match lines.first() {
-            _ if unknown && index == 1 => {
-                (format!("NOSUCH-{}-00", rng.random_range(100..1000)), 9_900_000 + i64::from(rng.random::<u16>()))
-            }
+            _ if unknown && index == 1 => (
+                format!("NOSUCH-{}-00", rng.random_range(100..1000)),
+                9_900_000 + i64::from(rng.random::<u16>()),
+            ),
             // The same offer on two lines now and then: lines are told apart by their ids alone.
             Some(first) if share(rng, 0.1) => (first.offer_sku.clone(), first.offer_id),
             _ => offer(rng, catalogue),
         };
         let line_id = format!("{order_id}-{index}");
-        lines.push(line(rng, line_id, (offer_sku, offer_id), wish.quantity, index == 1, shop.tax_included, taxes_shown));
+        lines.push(line(
+            rng,
+            line_id,
+            (offer_sku, offer_id),
+            wish.quantity,
+            index == 1,
+            shop.tax_included,
+            taxes_shown,
+        ));
     }
     let pick_up = share(rng, 0.07);
     let message = share(rng, 0.1);
     let shipping_pudo_id = pick_up.then(|| format!("PUDO-{}", rng.random_range(1000..10_000)));
-    let channel = [None, Some(("WEB", "Website")), Some(("APP", "Mobile app – iOS & Android"))].choose(rng).copied().flatten();
+    let channel = [None, Some(("WEB", "Website")), Some(("APP", "Mobile app – iOS & Android"))]
+        .choose(rng)
+        .copied()
+        .flatten();
     if let (6, Some(first)) = (number % 10, lines.first_mut()) {
         first.fees.push(Fee { code: "HANDLING", amount: Decimal::new(75, 2) });
     }
@@ -95,7 +109,9 @@ pub fn generate_order(
         shipping_type: if pick_up {
             ("PICKUP", "Click & collect")
         } else {
-            *[("STD", "Standard delivery"), ("EXP", "Express – next day")].choose(rng).unwrap_or(&("STD", "Standard delivery"))
+            *[("STD", "Standard delivery"), ("EXP", "Express – next day")]
+                .choose(rng)
+                .unwrap_or(&("STD", "Standard delivery"))
         },
         shipping_zone: if british { ("UK", "United Kingdom mainland") } else { ("EU", "Europe") },
         shipping_pudo_id,
@@ -122,7 +138,8 @@ pub fn generate_order(
     order
 }
 
-/// When an order is paid; by its number, as all that follows, so that the dice fall as they would without.
+/// When an order is paid; by its number, as all that follows, so that the dice fall as they would
+/// without.
 fn workflow(number: u64) -> &'static str {
     match (number % 13, number % 26) {
         (7, _) => "PAY_ON_DUE_DATE",
@@ -132,7 +149,8 @@ fn workflow(number: u64) -> &'static str {
     }
 }
 
-/// Now and then a country by a code that ISO 3166-1 does not list, or a name with a typographic apostrophe.
+/// Now and then a country by a code that ISO 3166-1 does not list, or a name with a typographic
+/// apostrophe.
 fn rename(customer: &mut Customer, number: u64, british: bool) {
     let country = match (number % 12, number % 24, british) {
         (5, _, true) => Some(("UK", "United Kingdom")),
@@ -179,7 +197,11 @@ fn line(
     let off = if share(rng, 0.12) { Decimal::new(250, 2) } else { Decimal::ZERO };
     let price_unit = listed - off;
     let price = price_unit * Decimal::from(quantity);
-    let shipping_price = if first { Decimal::new(*[0, 395, 595].choose(rng).unwrap_or(&395), 2) } else { Decimal::ZERO };
+    let shipping_price = if first {
+        Decimal::new(*[0, 395, 595].choose(rng).unwrap_or(&395), 2)
+    } else {
+        Decimal::ZERO
+    };
     let tax = |amount: Decimal| {
         let over = if tax_included { 100 + TAX_RATE } else { 100 };
         let amount = (amount * Decimal::from(TAX_RATE) / Decimal::from(over)).round_dp(2);
@@ -196,7 +218,11 @@ fn line(
         price_unit,
         shipping_price,
         taxes: if taxes_shown { vec![tax(price)] } else { Vec::new() },
-        shipping_taxes: if taxes_shown && !shipping_price.is_zero() { vec![tax(shipping_price)] } else { Vec::new() },
+        shipping_taxes: if taxes_shown && !shipping_price.is_zero() {
+            vec![tax(shipping_price)]
+        } else {
+            Vec::new()
+        },
         fees: Vec::new(),
         commission_fee,
         commission_tax: (commission_fee * Decimal::new(TAX_RATE, 2)).round_dp(2),
@@ -222,19 +248,33 @@ fn title(offer_sku: &str) -> String {
     format!("{piece} – {offer_sku}")
 }
 
-fn customer(rng: &mut impl Rng, commercial_id: &str, buyer: Person, british: bool, message: bool) -> Customer {
+fn customer(
+    rng: &mut impl Rng,
+    commercial_id: &str,
+    buyer: Person,
+    british: bool,
+    message: bool,
+) -> Customer {
     let organization = buyer.company.as_ref().map(|name| Organization {
         organization_id: format!("ORG-{commercial_id}"),
         name: name.clone(),
-        identification_number: share(rng, 0.5).then(|| format!("{:08}", rng.random_range(0..100_000_000_u32))),
-        tax_identification_number: share(rng, 0.5).then(|| format!("GB{:09}", rng.random_range(0..1_000_000_000_u32))),
+        identification_number: share(rng, 0.5)
+            .then(|| format!("{:08}", rng.random_range(0..100_000_000_u32))),
+        tax_identification_number: share(rng, 0.5)
+            .then(|| format!("GB{:09}", rng.random_range(0..1_000_000_000_u32))),
     });
     let billing_address = address(&buyer);
     // A present goes to somebody else.
-    let mut shipping_address = if share(rng, 0.15) { address(&person(rng, british)) } else { billing_address.clone() };
-    shipping_address.additional_info = message.then(|| "Please leave it with the porter – n'oubliez pas de sonner".to_owned());
+    let mut shipping_address =
+        if share(rng, 0.15) { address(&person(rng, british)) } else { billing_address.clone() };
+    shipping_address.additional_info =
+        message.then(|| "Please leave it with the porter – n'oubliez pas de sonner".to_owned());
     // An operator's id of the customer may itself be an e-mail address.
-    let customer_id = if share(rng, 0.1) { format!("{}@mail.example", commercial_id.to_lowercase()) } else { format!("C-{commercial_id}") };
+    let customer_id = if share(rng, 0.1) {
+        format!("{}@mail.example", commercial_id.to_lowercase())
+    } else {
+        format!("C-{commercial_id}")
+    };
     Customer {
         customer_id,
         civility: buyer.title,
@@ -270,13 +310,25 @@ fn address(person: &Person) -> Address {
 fn additional_fields(rng: &mut impl Rng, pick_up_point: Option<&str>) -> Vec<AdditionalField> {
     let mut fields = Vec::new();
     if let Some(id) = pick_up_point {
-        fields.push(AdditionalField { code: "pickup-point-id", kind: "STRING", value: FieldValue::Text(id.to_owned()) });
+        fields.push(AdditionalField {
+            code: "pickup-point-id",
+            kind: "STRING",
+            value: FieldValue::Text(id.to_owned()),
+        });
         let name = "Tabac-Presse \"L'Étoile\"".to_owned();
-        fields.push(AdditionalField { code: "pickup-point-name", kind: "STRING", value: FieldValue::Text(name) });
+        fields.push(AdditionalField {
+            code: "pickup-point-name",
+            kind: "STRING",
+            value: FieldValue::Text(name),
+        });
     }
     if share(rng, 0.1) {
         let options = vec!["wrapping".to_owned(), "card".to_owned()];
-        fields.push(AdditionalField { code: "gift-options", kind: "MULTIPLE_VALUES_LIST", value: FieldValue::Several(options) });
+        fields.push(AdditionalField {
+            code: "gift-options",
+            kind: "MULTIPLE_VALUES_LIST",
+            value: FieldValue::Several(options),
+        });
     }
     fields
 }

@@ -26,7 +26,11 @@ const LARGEST_REQUEST: usize = 64 << 20;
 ///
 /// # Errors
 /// The listener fails, or the recording cannot be begun.
-pub async fn serve(config: Config, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+pub async fn serve(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
     let simulator = Arc::new(Simulator::new(config)?);
     axum::serve(listener, simulator.router()).with_graceful_shutdown(shutdown).await
 }
@@ -42,9 +46,11 @@ async fn api(State(simulator): State<Arc<Simulator>>, request: Request) -> Respo
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, LARGEST_REQUEST).await.unwrap_or_default();
     let arrived = Timestamp::now();
-    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let host =
+        parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let url = format!("http://{host}{}", parts.uri);
-    let (name, id) = operations::operation(parts.method.as_str(), parts.uri.path()).unwrap_or(("unknown", None));
+    let (name, id) =
+        operations::operation(parts.method.as_str(), parts.uri.path()).unwrap_or(("unknown", None));
     tokio::time::sleep(simulator.misbehaviour.latency()).await;
     let fault = simulator.misbehaviour.decide(name);
     if let Some(Fault::Delay { ms }) = fault {
@@ -52,18 +58,30 @@ async fn api(State(simulator): State<Arc<Simulator>>, request: Request) -> Respo
     }
     let text = String::from_utf8_lossy(&body);
     let asked = Asked {
-        authorization: parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()),
-        query: url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect(),
+        authorization: parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok()),
+        query: url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
+            .into_owned()
+            .collect(),
         body: &text,
         parts: parts_of(&parts.headers, &body).await,
         url: &url,
     };
-    // Latency and delay lie before the effect: the time that counts is when the request is worked on.
+    // Latency and delay lie before the effect: the time that counts is when the request is worked
+    // on.
     let now = Timestamp::now();
     let answer = match &fault {
-        Some(Fault::TooManyRequests { retry_after }) => Answer::too_many(retry_after.map(u64::from)),
-        Some(Fault::ServerError { status }) => Answer::server_error(server_status(*status), "simulated"),
-        Some(Fault::SoapFault { message }) => Answer::server_error(StatusCode::INTERNAL_SERVER_ERROR, message),
+        Some(Fault::TooManyRequests { retry_after }) => {
+            Answer::too_many(retry_after.map(u64::from))
+        }
+        Some(Fault::ServerError { status }) => {
+            Answer::server_error(server_status(*status), "simulated")
+        }
+        Some(Fault::SoapFault { message }) => {
+            Answer::server_error(StatusCode::INTERNAL_SERVER_ERROR, message)
+        }
         Some(Fault::HtmlErrorPage { status }) => Answer::empty(server_status(*status)),
         Some(Fault::BrokenConnection) => Answer::empty(StatusCode::BAD_GATEWAY),
         Some(Fault::Delay { .. } | Fault::CutAnswer | Fault::LostAnswer) | None => {
@@ -72,15 +90,24 @@ async fn api(State(simulator): State<Arc<Simulator>>, request: Request) -> Respo
     };
     let kind = fault.as_ref().map(Fault::kind);
     let outcome = kind.map_or_else(|| answer.status.as_u16().to_string(), str::to_owned);
-    *simulator.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(format!("{name} {outcome}")).or_default() += 1;
-    // OF54 is at whatever address OF53 names: Mirakl's document has no path for it to be held against.
+    *simulator
+        .calls
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .entry(format!("{name} {outcome}"))
+        .or_default() += 1;
+    // OF54 is at whatever address OF53 names: Mirakl's document has no path for it to be held
+    // against.
     if let Some(recorder) = simulator.recorder.as_ref().filter(|_| name != "OF54") {
-        let header =
-            |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let header = |(name, value): (&HeaderName, &HeaderValue)| {
+            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
         let headers: Vec<(String, String)> = parts.headers.iter().map(header).collect();
-        // A delayed answer is whole. An old platform's answer is not what the seller API promises today.
+        // A delayed answer is whole. An old platform's answer is not what the seller API promises
+        // today.
         let told = kind.filter(|_| !matches!(fault, Some(Fault::Delay { .. })));
-        let old = (name == "OR11" && simulator.marketplace().settings().old_shapes).then_some("old_shapes");
+        let old = (name == "OR11" && simulator.marketplace().settings().old_shapes)
+            .then_some("old_shapes");
         recorder.record(&Exchange {
             at: arrived,
             method: parts.method.as_str(),
@@ -95,9 +122,16 @@ async fn api(State(simulator): State<Arc<Simulator>>, request: Request) -> Respo
     }
     match fault {
         Some(Fault::BrokenConnection | Fault::LostAnswer) => misbehaviour::broken(),
-        Some(Fault::CutAnswer) => misbehaviour::cut(Bytes::from(answer.body.unwrap_or_default()), answer.status, answer.content_type),
+        Some(Fault::CutAnswer) => misbehaviour::cut(
+            Bytes::from(answer.body.unwrap_or_default()),
+            answer.status,
+            answer.content_type,
+        ),
         Some(Fault::HtmlErrorPage { .. }) => {
-            let page = format!("<html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>", answer.status);
+            let page = format!(
+                "<html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>",
+                answer.status
+            );
             write(answer.status, Some(page), "text/html", &[])
         }
         _ => write(answer.status, answer.body, answer.content_type, &answer.headers),
@@ -106,10 +140,14 @@ async fn api(State(simulator): State<Arc<Simulator>>, request: Request) -> Respo
 
 /// The parts of a multipart body; none of any other body, or of one that cannot be read.
 async fn parts_of(headers: &HeaderMap, body: &Bytes) -> Vec<(String, String)> {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let Ok(boundary) = multer::parse_boundary(content_type) else { return Vec::new() };
     let whole = body.clone();
-    let mut multipart = multer::Multipart::new(stream::once(async move { Ok::<_, std::convert::Infallible>(whole) }), boundary);
+    let mut multipart = multer::Multipart::new(
+        stream::once(async move { Ok::<_, std::convert::Infallible>(whole) }),
+        boundary,
+    );
     let mut parts = Vec::new();
     while let Ok(Some(field)) = multipart.next_field().await {
         let name = field.name().unwrap_or_default().to_owned();
@@ -123,7 +161,12 @@ fn server_status(status: u16) -> StatusCode {
     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-fn write(status: StatusCode, body: Option<String>, content_type: &'static str, headers: &[(&'static str, String)]) -> Response {
+fn write(
+    status: StatusCode,
+    body: Option<String>,
+    content_type: &'static str,
+    headers: &[(&'static str, String)],
+) -> Response {
     let has_body = body.is_some();
     let mut response = Response::new(body.map_or_else(Body::empty, Body::from));
     *response.status_mut() = status;

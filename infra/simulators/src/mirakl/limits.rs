@@ -10,15 +10,25 @@ use jiff::{SignedDuration, Timestamp};
 pub(super) struct Limits(Mutex<HashMap<(String, i64), VecDeque<Timestamp>>>);
 
 impl Limits {
-    /// Lets a call begin, or says how many seconds to wait: at most `burst` calls begin in `interval_seconds` (0: no limit).
-    pub(super) fn begin(&self, operation: &str, shop_id: i64, burst: usize, interval_seconds: u64, now: Timestamp) -> Result<(), u64> {
+    /// Lets a call begin, or says how many seconds to wait: at most `burst` calls begin in
+    /// `interval_seconds` (0: no limit).
+    pub(super) fn begin(
+        &self,
+        operation: &str,
+        shop_id: i64,
+        burst: usize,
+        interval_seconds: u64,
+        now: Timestamp,
+    ) -> Result<(), u64> {
         if interval_seconds == 0 {
             return Ok(());
         }
         let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = calls.entry((operation.to_owned(), shop_id)).or_default();
-        // A tenth of the interval is let pass, so that a caller on a schedule of exactly that interval may be a little early.
-        let interval = SignedDuration::try_from_secs_f64(interval_seconds as f64 * 0.9).unwrap_or(SignedDuration::MAX);
+        // A tenth of the interval is let pass, so that a caller on a schedule of exactly that
+        // interval may be a little early.
+        let interval = SignedDuration::try_from_secs_f64(interval_seconds as f64 * 0.9)
+            .unwrap_or(SignedDuration::MAX);
         while begun.front().is_some_and(|at| now.duration_since(*at) >= interval) {
             begun.pop_front();
         }

@@ -1,7 +1,7 @@
 //! A stateful simulator of the Mirakl seller API.
 //!
-//! [`model`] is a marketplace without network or JSON, fast enough for a simulation of its own; [`http`] puts the seller API in
-//! front of it, with its limits, its error shapes and its oddities.
+//! [`model`] is a marketplace without network or JSON, fast enough for a simulation of its own;
+//! [`http`] puts the seller API in front of it, with its limits, its error shapes and its oddities.
 
 mod answer;
 mod control;
@@ -21,9 +21,15 @@ mod wire;
 
 pub use generate::{OrderWish, generate_order};
 pub use http::{Config, Shop, Simulator, serve};
-pub use model::{Carrier, Marketplace, Order, OrderLine, Settings, Shipment, ShopProfile, State, Tracking};
-pub use model::{Cause, Decision, Filter, LineSettlement, NewShipment, OperatorRefund, Refund, Refusal, Tax};
-pub use model::{Import, ImportFate, ImportKind, ImportLine, ImportStatus, LineError, NewOffer, Offer};
+pub use model::{
+    Carrier, Marketplace, Order, OrderLine, Settings, Shipment, ShopProfile, State, Tracking,
+};
+pub use model::{
+    Cause, Decision, Filter, LineSettlement, NewShipment, OperatorRefund, Refund, Refusal, Tax,
+};
+pub use model::{
+    Import, ImportFate, ImportKind, ImportLine, ImportStatus, LineError, NewOffer, Offer,
+};
 
 /// An order as OR11 lists it, in JSON: for whoever runs the model without HTTP.
 #[must_use]

@@ -1,5 +1,5 @@
-//! The operations on offers: what is refused, what is answered (Mirakl seller API, STO01 to STO03, OF01 to OF03, OF21, OF52 to
-//! OF54).
+//! The operations on offers: what is refused, what is answered (Mirakl seller API, STO01 to STO03,
+//! OF01 to OF03, OF21, OF52 to OF54).
 
 use axum::http::StatusCode;
 use jiff::Timestamp;
@@ -13,14 +13,24 @@ use super::simulator::Simulator;
 use super::wire;
 use super::wire::offer::{CSV, ExportFormat};
 
-/// The calls that have a limit of their own take it as a share of `call_interval_seconds`, which is Mirakl's minute.
+/// The calls that have a limit of their own take it as a share of `call_interval_seconds`, which is
+/// Mirakl's minute.
 const STATUS_CALLS: u64 = 4;
 const EXPORT_STATUS_CALLS: u64 = 6;
 const FULL_EXPORT_INTERVALS: u64 = 24 * 60;
 
 /// Begins a call that may be made once in `interval_seconds`.
-fn limit(simulator: &Simulator, what: &str, shop: &ShopProfile, interval_seconds: u64, now: Timestamp) -> Result<(), Answer> {
-    simulator.limits.begin(what, shop.shop_id, 1, interval_seconds, now).map_err(|wait| Answer::too_many(Some(wait)))
+fn limit(
+    simulator: &Simulator,
+    what: &str,
+    shop: &ShopProfile,
+    interval_seconds: u64,
+    now: Timestamp,
+) -> Result<(), Answer> {
+    simulator
+        .limits
+        .begin(what, shop.shop_id, 1, interval_seconds, now)
+        .map_err(|wait| Answer::too_many(Some(wait)))
 }
 
 fn interval(simulator: &Simulator) -> u64 {
@@ -35,12 +45,18 @@ pub(super) fn import(
     asked: &Asked<'_>,
     now: Timestamp,
 ) -> Result<Answer, Answer> {
-    let file = asked.part("file").ok_or_else(|| Answer::bad("Required part 'file' is not present."))?;
+    let file =
+        asked.part("file").ok_or_else(|| Answer::bad("Required part 'file' is not present."))?;
     if kind == ImportKind::Offers {
         match asked.part("import_mode") {
             Some("NORMAL") => {}
             None => return Err(Answer::bad("Required part 'import_mode' is not present.")),
-            Some(mode) => return Err(Answer::server_error(StatusCode::NOT_IMPLEMENTED, &format!("import_mode {mode} is not simulated"))),
+            Some(mode) => {
+                return Err(Answer::server_error(
+                    StatusCode::NOT_IMPLEMENTED,
+                    &format!("import_mode {mode} is not simulated"),
+                ));
+            }
         }
     }
     let lines = read_lines(file, kind).map_err(|message| Answer::bad(&message))?;
@@ -48,22 +64,29 @@ pub(super) fn import(
     limit(simulator, name, shop, interval(simulator), now)?;
     let import_id = simulator.marketplace().begin_import(kind, shop.shop_id, lines, now);
     let (body, location) = match kind {
-        ImportKind::Stock => (json!({"import_id": import_id}), format!("{}/{import_id}/status", asked.address())),
-        ImportKind::Offers => (json!({"import_id": import_id.parse::<i64>().ok()}), format!("{}/{import_id}", asked.address())),
+        ImportKind::Stock => {
+            (json!({"import_id": import_id}), format!("{}/{import_id}/status", asked.address()))
+        }
+        ImportKind::Offers => (
+            json!({"import_id": import_id.parse::<i64>().ok()}),
+            format!("{}/{import_id}", asked.address()),
+        ),
     };
     Ok(Answer { headers: vec![("location", location)], ..Answer::with(StatusCode::CREATED, &body) })
 }
 
-/// Reads a file with a heading: fields in quotation marks or not, between semicolons or commas. How Mirakl refuses a file that
-/// it cannot read is not known.
+/// Reads a file with a heading: fields in quotation marks or not, between semicolons or commas. How
+/// Mirakl refuses a file that it cannot read is not known.
 fn read_lines(file: &str, kind: ImportKind) -> Result<Vec<ImportLine>, String> {
     let heading = file.lines().next().unwrap_or_default();
     let delimiter = if heading.contains(';') { b';' } else { b',' };
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(file.as_bytes());
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(file.as_bytes());
     let columns = reader.headers().map_err(|problem| problem.to_string())?.clone();
     let sku = if kind == ImportKind::Stock { "offer-sku" } else { "sku" };
     let known = [sku, "quantity", "warehouse-code", "update-delete"];
-    let known = if kind == ImportKind::Stock { &known[..] } else { &[sku, "quantity", "update-delete"] };
+    let known =
+        if kind == ImportKind::Stock { &known[..] } else { &[sku, "quantity", "update-delete"] };
     if let Some(unknown) = columns.iter().find(|column| !known.contains(column)) {
         return Err(format!("The column {unknown} is not simulated"));
     }
@@ -74,7 +97,9 @@ fn read_lines(file: &str, kind: ImportKind) -> Result<Vec<ImportLine>, String> {
     let (warehouse, update) = (place("warehouse-code"), place("update-delete"));
     let lines = reader.records().map(|record| {
         let record = record.map_err(|problem| problem.to_string())?;
-        let field = |place: Option<usize>| place.and_then(|place| record.get(place)).unwrap_or_default().to_owned();
+        let field = |place: Option<usize>| {
+            place.and_then(|place| record.get(place)).unwrap_or_default().to_owned()
+        };
         Ok(ImportLine {
             sku: field(Some(sku)),
             quantity: field(Some(quantity)),
@@ -90,19 +115,41 @@ fn kind_of(name: &str) -> ImportKind {
     if name.starts_with("STO") { ImportKind::Stock } else { ImportKind::Offers }
 }
 
-fn found<T>(simulator: &Simulator, shop: &ShopProfile, name: &str, id: &str, read: impl FnOnce(&Import) -> T) -> Result<T, Answer> {
-    simulator.marketplace().import(kind_of(name), shop.shop_id, id).map(read).ok_or_else(Answer::not_found)
+fn found<T>(
+    simulator: &Simulator,
+    shop: &ShopProfile,
+    name: &str,
+    id: &str,
+    read: impl FnOnce(&Import) -> T,
+) -> Result<T, Answer> {
+    simulator
+        .marketplace()
+        .import(kind_of(name), shop.shop_id, id)
+        .map(read)
+        .ok_or_else(Answer::not_found)
 }
 
 /// STO02 and OF02.
-pub(super) fn status(simulator: &Simulator, shop: &ShopProfile, name: &str, id: &str, now: Timestamp) -> Result<Answer, Answer> {
+pub(super) fn status(
+    simulator: &Simulator,
+    shop: &ShopProfile,
+    name: &str,
+    id: &str,
+    now: Timestamp,
+) -> Result<Answer, Answer> {
     let calls = if name == "STO02" { STATUS_CALLS } else { 1 };
     limit(simulator, &format!("{name} {id}"), shop, interval(simulator) / calls, now)?;
     found(simulator, shop, name, id, |import| Answer::ok(&wire::offer::import(import, now)))
 }
 
 /// STO03 and OF03: the lines that were not applied.
-pub(super) fn error_report(simulator: &Simulator, shop: &ShopProfile, name: &str, id: &str, now: Timestamp) -> Result<Answer, Answer> {
+pub(super) fn error_report(
+    simulator: &Simulator,
+    shop: &ShopProfile,
+    name: &str,
+    id: &str,
+    now: Timestamp,
+) -> Result<Answer, Answer> {
     limit(simulator, &format!("{name} {id}"), shop, interval(simulator), now)?;
     let report = found(simulator, shop, name, id, |import| {
         let ended = !matches!(import.status(now), ImportStatus::Waiting | ImportStatus::Running);
@@ -113,10 +160,23 @@ pub(super) fn error_report(simulator: &Simulator, shop: &ShopProfile, name: &str
 }
 
 /// OF21.
-pub(super) fn list(simulator: &Simulator, shop: &ShopProfile, asked: &Asked<'_>) -> Result<Answer, Answer> {
-    let unknown = ["product_id", "offer_state_codes", "favorite", "pricing_channel_code", "pricing_customer_organization_id"];
+pub(super) fn list(
+    simulator: &Simulator,
+    shop: &ShopProfile,
+    asked: &Asked<'_>,
+) -> Result<Answer, Answer> {
+    let unknown = [
+        "product_id",
+        "offer_state_codes",
+        "favorite",
+        "pricing_channel_code",
+        "pricing_customer_organization_id",
+    ];
     if let Some(name) = unknown.into_iter().find(|name| asked.value(name).is_some()) {
-        return Err(Answer::server_error(StatusCode::NOT_IMPLEMENTED, &format!("{name} is not simulated")));
+        return Err(Answer::server_error(
+            StatusCode::NOT_IMPLEMENTED,
+            &format!("{name} is not simulated"),
+        ));
     }
     let max = asked.parsed("max")?.unwrap_or(10);
     let offset = asked.parsed("offset")?.unwrap_or(0);
@@ -128,7 +188,12 @@ pub(super) fn list(simulator: &Simulator, shop: &ShopProfile, asked: &Asked<'_>)
         Some(sku) => marketplace.offer(shop.shop_id, sku).into_iter().collect(),
         None => marketplace.offers(shop.shop_id).filter(|offer| !offer.deleted).collect(),
     };
-    let page: Vec<_> = matching.iter().skip(offset).take(max).map(|offer| wire::offer::offer(offer, &shop.currency)).collect();
+    let page: Vec<_> = matching
+        .iter()
+        .skip(offset)
+        .take(max)
+        .map(|offer| wire::offer::offer(offer, &shop.currency))
+        .collect();
     let mut answer = Answer::ok(&json!({"offers": page, "total_count": matching.len()}));
     answer.headers.extend(links(asked, offset, max, matching.len()).map(|links| ("link", links)));
     Ok(answer)
@@ -144,9 +209,16 @@ struct ExportWish {
     last_request_date: Option<Timestamp>,
 }
 
-/// OF52. The parameters that it does not simulate are refused. Chunks may be as small as on a test environment of Mirakl's.
-pub(super) fn export(simulator: &Simulator, shop: &ShopProfile, asked: &Asked<'_>, now: Timestamp) -> Result<Answer, Answer> {
-    let wish: ExportWish = serde_json::from_str(asked.body).map_err(|problem| Answer::bad(&problem.to_string()))?;
+/// OF52. The parameters that it does not simulate are refused. Chunks may be as small as on a test
+/// environment of Mirakl's.
+pub(super) fn export(
+    simulator: &Simulator,
+    shop: &ShopProfile,
+    asked: &Asked<'_>,
+    now: Timestamp,
+) -> Result<Answer, Answer> {
+    let wish: ExportWish =
+        serde_json::from_str(asked.body).map_err(|problem| Answer::bad(&problem.to_string()))?;
     let format = match wish.export_type.as_deref() {
         None | Some(CSV) => ExportFormat::Csv,
         Some("application/json") => ExportFormat::Json,
@@ -168,13 +240,22 @@ pub(super) fn export(simulator: &Simulator, shop: &ShopProfile, asked: &Asked<'_
     };
     let offers: Vec<&Offer> = marketplace.offers(shop.shop_id).filter(wanted).collect();
     // An export of nothing has one file with nothing in it.
-    let chunks: Vec<&[&Offer]> =
-        if offers.is_empty() { vec![&[]] } else { offers.chunks(wish.items_per_chunk.unwrap_or(100_000).max(1)).collect() };
-    let files = chunks.into_iter().map(|chunk| format.file(chunk, wish.include_fields.as_deref(), &shop.currency)).collect();
+    let chunks: Vec<&[&Offer]> = if offers.is_empty() {
+        vec![&[]]
+    } else {
+        offers.chunks(wish.items_per_chunk.unwrap_or(100_000).max(1)).collect()
+    };
+    let files = chunks
+        .into_iter()
+        .map(|chunk| format.file(chunk, wish.include_fields.as_deref(), &shop.currency))
+        .collect();
     let ready = now + std::time::Duration::from_secs(marketplace.settings().export_seconds);
     let mut exports = simulator.exports.all();
     let tracking_id = format!("{:08x}-0f52-4000-8000-{:012x}", exports.len() + 1, shop.shop_id);
-    exports.insert(tracking_id.clone(), Export { shop_id: shop.shop_id, ready, content_type: format.content_type(), files });
+    exports.insert(
+        tracking_id.clone(),
+        Export { shop_id: shop.shop_id, ready, content_type: format.content_type(), files },
+    );
     Ok(Answer::ok(&json!({"tracking_id": tracking_id})))
 }
 
@@ -188,14 +269,21 @@ pub(super) fn export_status(
 ) -> Result<Answer, Answer> {
     limit(simulator, &format!("OF53 {id}"), shop, interval(simulator) / EXPORT_STATUS_CALLS, now)?;
     let exports = simulator.exports.all();
-    let export = exports.get(id).filter(|export| export.shop_id == shop.shop_id).ok_or_else(Answer::not_found)?;
+    let export = exports
+        .get(id)
+        .filter(|export| export.shop_id == shop.shop_id)
+        .ok_or_else(Answer::not_found)?;
     if now < export.ready {
         return Ok(Answer::ok(&json!({"status": "PENDING", "last_updated": wire::moment(now)})));
     }
     let base = asked.address().replace("/status/", "/file/");
     let ending = if export.content_type == CSV { "csv" } else { "json" };
-    let urls: Vec<String> = (0..export.files.len()).map(|index| format!("{base}?file=offers%2F{index}.{ending}")).collect();
-    Ok(Answer::ok(&json!({"status": "COMPLETED", "last_updated": wire::moment(export.ready), "urls": urls})))
+    let urls: Vec<String> = (0..export.files.len())
+        .map(|index| format!("{base}?file=offers%2F{index}.{ending}"))
+        .collect();
+    Ok(Answer::ok(
+        &json!({"status": "COMPLETED", "last_updated": wire::moment(export.ready), "urls": urls}),
+    ))
 }
 
 /// OF54: a file of an export that is complete. It asks for the key, as the rest does (assumed).
@@ -207,8 +295,13 @@ pub(super) fn export_file(
     now: Timestamp,
 ) -> Result<Answer, Answer> {
     let exports = simulator.exports.all();
-    let export = exports.get(id).filter(|export| export.shop_id == shop.shop_id && export.ready <= now).ok_or_else(Answer::not_found)?;
-    let index = asked.value("file").and_then(|name| name.strip_prefix("offers/")?.split('.').next()?.parse::<usize>().ok());
+    let export = exports
+        .get(id)
+        .filter(|export| export.shop_id == shop.shop_id && export.ready <= now)
+        .ok_or_else(Answer::not_found)?;
+    let index = asked
+        .value("file")
+        .and_then(|name| name.strip_prefix("offers/")?.split('.').next()?.parse::<usize>().ok());
     let file = index.and_then(|index| export.files.get(index)).ok_or_else(Answer::not_found)?;
     Ok(Answer::text(export.content_type, file.clone()))
 }

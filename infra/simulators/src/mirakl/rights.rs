@@ -1,4 +1,5 @@
-//! Which operations the keys of this marketplace may use (Mirakl seller API, `security` of each operation).
+//! Which operations the keys of this marketplace may use (Mirakl seller API, `security` of each
+//! operation).
 
 use std::collections::BTreeMap;
 
@@ -27,7 +28,8 @@ impl Rights {
         let roles = self.roles.as_ref()?;
         let wanted = roles_of(operation);
         let has = |role: &str| roles.iter().any(|own| own == role);
-        (!wanted.is_empty() && !has(SHOP_ADMIN) && !wanted.iter().any(|role| has(role))).then_some(403)
+        (!wanted.is_empty() && !has(SHOP_ADMIN) && !wanted.iter().any(|role| has(role)))
+            .then_some(403)
     }
 }
 
@@ -59,8 +61,12 @@ mod tests {
     #[test]
     fn a_role_opens_its_operations_and_no_others() {
         assert_eq!(Rights::default().refusal("OR23"), None);
-        let rights = Rights { roles: Some(vec!["ROLE_PARTNER_ORDER_SHIP".to_owned()]), ..Rights::default() };
-        let refused: Vec<_> = ["OR24", "ST01", "OR23", "PC01", "OF52"].into_iter().filter(|name| rights.refusal(name).is_some()).collect();
+        let rights =
+            Rights { roles: Some(vec!["ROLE_PARTNER_ORDER_SHIP".to_owned()]), ..Rights::default() };
+        let refused: Vec<_> = ["OR24", "ST01", "OR23", "PC01", "OF52"]
+            .into_iter()
+            .filter(|name| rights.refusal(name).is_some())
+            .collect();
         assert_eq!(refused, ["OR23", "PC01"]);
         let rights = Rights { refused: [("OR24".to_owned(), 401)].into(), ..Rights::default() };
         assert_eq!((rights.refusal("OR24"), rights.refusal("OR23")), (Some(401), None));

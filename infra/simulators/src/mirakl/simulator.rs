@@ -1,4 +1,5 @@
-//! A simulator: a marketplace with its shops, the orders that it makes up, and what goes wrong on purpose.
+//! A simulator: a marketplace with its shops, the orders that it makes up, and what goes wrong on
+//! purpose.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -42,7 +43,8 @@ pub struct Config {
     pub seed: u64,
     /// SKUs in the catalogue that its orders draw from ([`fashion::catalogue`] with the same seed).
     pub catalogue_size: usize,
-    /// Pieces that every shop offers of each of them at the start; none: there are no offers, and all is sold without end.
+    /// Pieces that every shop offers of each of them at the start; none: there are no offers, and
+    /// all is sold without end.
     pub offered: Option<u32>,
     /// Where traffic is recorded.
     pub record: Option<PathBuf>,
@@ -84,7 +86,10 @@ impl Simulator {
             limits: Limits::default(),
             exports: Exports::default(),
             rights: Mutex::default(),
-            generator: Mutex::new(Generator { rng: ChaCha8Rng::seed_from_u64(config.seed), number: 0 }),
+            generator: Mutex::new(Generator {
+                rng: ChaCha8Rng::seed_from_u64(config.seed),
+                number: 0,
+            }),
             catalogue: fashion::catalogue(config.seed, config.catalogue_size.max(1)),
             recorder: config.record.as_deref().map(Recorder::to_file).transpose()?,
         };
@@ -98,7 +103,13 @@ impl Simulator {
     }
 
     /// Offers every SKU of the catalogue in a shop, with least to most pieces each, drawn evenly.
-    pub fn offer_catalogue(&self, shop_id: i64, [least, most]: [u32; 2], seed: u64, now: Timestamp) {
+    pub fn offer_catalogue(
+        &self,
+        shop_id: i64,
+        [least, most]: [u32; 2],
+        seed: u64,
+        now: Timestamp,
+    ) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let offers = self.catalogue.iter().map(|sku| NewOffer {
             shop_sku: sku.offer_sku(),
@@ -118,9 +129,17 @@ impl Simulator {
         self.rights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets orders arrive in a shop; answers the ids of those that its offers covered. A `seed` starts the dice anew, so that the same call makes the same
-    /// orders, but for their numbers. None, if there is no such shop.
-    pub fn bring(&self, shop_id: i64, count: usize, seed: Option<u64>, wish: OrderWish, now: Timestamp) -> Option<Vec<String>> {
+    /// Lets orders arrive in a shop; answers the ids of those that its offers covered. A `seed`
+    /// starts the dice anew, so that the same call makes the same orders, but for their numbers.
+    /// None, if there is no such shop.
+    pub fn bring(
+        &self,
+        shop_id: i64,
+        count: usize,
+        seed: Option<u64>,
+        wish: OrderWish,
+        now: Timestamp,
+    ) -> Option<Vec<String>> {
         let shop = &self.shops.iter().find(|shop| shop.profile.shop_id == shop_id)?.profile;
         let mut generator = self.generator.lock().unwrap_or_else(PoisonError::into_inner);
         let mut marketplace = self.marketplace();
@@ -130,22 +149,24 @@ impl Simulator {
         let bring = |_| {
             generator.number += 1;
             let number = generator.number;
-            let order = generate_order(&mut generator.rng, now, shop, number, &self.catalogue, wish);
+            let order =
+                generate_order(&mut generator.rng, now, shop, number, &self.catalogue, wish);
             let order_id = order.order_id.clone();
             marketplace.place(order, now).then_some(order_id)
         };
         Some((0..count).filter_map(bring).collect())
     }
 
-    /// A customer buys one SKU of a shop: an order of one line. None, if there is no such shop or its offer has not so many
-    /// pieces.
+    /// A customer buys one SKU of a shop: an order of one line. None, if there is no such shop or
+    /// its offer has not so many pieces.
     pub fn sell(&self, shop_id: i64, sku: &str, quantity: u32, now: Timestamp) -> Option<String> {
         let shop = &self.shops.iter().find(|shop| shop.profile.shop_id == shop_id)?.profile;
         let mut generator = self.generator.lock().unwrap_or_else(PoisonError::into_inner);
         generator.number += 1;
         let number = generator.number;
         let wish = OrderWish { lines: Some(1), quantity: Some(quantity), ..OrderWish::default() };
-        let mut order = generate_order(&mut generator.rng, now, shop, number, &self.catalogue, wish);
+        let mut order =
+            generate_order(&mut generator.rng, now, shop, number, &self.catalogue, wish);
         for line in &mut order.lines {
             line.offer_sku = sku.to_owned();
         }

@@ -1,4 +1,5 @@
-//! What was asked of the simulator: enough to judge a caller's discipline, without names or addresses.
+//! What was asked of the simulator: enough to judge a caller's discipline, without names or
+//! addresses.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -54,7 +55,12 @@ impl Calls {
 
     pub(super) fn end(&self, call: Call) {
         let mut inner = self.inner();
-        *inner.counts.entry(call.operation.clone()).or_default().entry(call.outcome.clone()).or_default() += 1;
+        *inner
+            .counts
+            .entry(call.operation.clone())
+            .or_default()
+            .entry(call.outcome.clone())
+            .or_default() += 1;
         if inner.last.len() == KEPT {
             inner.last.pop_front();
         }

@@ -1,4 +1,5 @@
-//! The control API under `/simulator/`: looking at the installation, moving its orders, changing how it behaves.
+//! The control API under `/simulator/`: looking at the installation, moving its orders, changing
+//! how it behaves.
 
 use std::sync::Arc;
 
@@ -101,7 +102,11 @@ impl<'a> From<&'a StoredOrder> for ShownOrder<'a> {
                 })
                 .collect(),
             parcels: &stored.parcels,
-            charges: order.charges.iter().map(|charge| json!({"code": charge.code, "value": charge.value.to_string()})).collect(),
+            charges: order
+                .charges
+                .iter()
+                .map(|charge| json!({"code": charge.code, "value": charge.value.to_string()}))
+                .collect(),
         }
     }
 }
@@ -120,17 +125,24 @@ async fn state(State(simulator): State<Arc<Simulator>>) -> Json<Value> {
     }))
 }
 
-async fn orders(State(simulator): State<Arc<Simulator>>, Path(number): Path<String>) -> Answer<Vec<StoredOrder>> {
+async fn orders(
+    State(simulator): State<Arc<Simulator>>,
+    Path(number): Path<String>,
+) -> Answer<Vec<StoredOrder>> {
     let mut installation = simulator.installation();
     installation.land(Timestamp::now());
-    let orders: Vec<StoredOrder> = installation.orders_by_number(&number).into_iter().cloned().collect();
+    let orders: Vec<StoredOrder> =
+        installation.orders_by_number(&number).into_iter().cloned().collect();
     if orders.is_empty() {
         return Err((StatusCode::NOT_FOUND, Json(Refusal::new("No such order"))));
     }
     Ok(Json(orders))
 }
 
-async fn forget(State(simulator): State<Arc<Simulator>>, Path(number): Path<String>) -> Json<Value> {
+async fn forget(
+    State(simulator): State<Arc<Simulator>>,
+    Path(number): Path<String>,
+) -> Json<Value> {
     Json(json!({"forgotten": simulator.installation().forget(&number)}))
 }
 
@@ -160,21 +172,34 @@ async fn set_status(
     orders(State(simulator), Path(number)).await
 }
 
-async fn release(State(simulator): State<Arc<Simulator>>, Path(number): Path<String>) -> Answer<Vec<StoredOrder>> {
+async fn release(
+    State(simulator): State<Arc<Simulator>>,
+    Path(number): Path<String>,
+) -> Answer<Vec<StoredOrder>> {
     simulator.installation().release(&number, Timestamp::now()).map_err(refused)?;
     orders(State(simulator), Path(number)).await
 }
 
-async fn dispatch(State(simulator): State<Arc<Simulator>>, Path(number): Path<String>, Json(booking): Json<Booking>) -> Answer<Parcel> {
+async fn dispatch(
+    State(simulator): State<Arc<Simulator>>,
+    Path(number): Path<String>,
+    Json(booking): Json<Booking>,
+) -> Answer<Parcel> {
     simulator.installation().book(&number, booking, Timestamp::now()).map(Json).map_err(refused)
 }
 
-async fn close_short(State(simulator): State<Arc<Simulator>>, Path(number): Path<String>) -> Answer<Vec<StoredOrder>> {
+async fn close_short(
+    State(simulator): State<Arc<Simulator>>,
+    Path(number): Path<String>,
+) -> Answer<Vec<StoredOrder>> {
     simulator.installation().close_short(&number, Timestamp::now()).map_err(refused)?;
     orders(State(simulator), Path(number)).await
 }
 
-async fn warehouse(State(simulator): State<Arc<Simulator>>, Json(round): Json<Round>) -> Json<RoundDone> {
+async fn warehouse(
+    State(simulator): State<Arc<Simulator>>,
+    Json(round): Json<Round>,
+) -> Json<RoundDone> {
     Json(simulator.installation().work_round(round, Timestamp::now()))
 }
 
@@ -186,18 +211,23 @@ async fn allocate(State(simulator): State<Arc<Simulator>>) -> Json<Value> {
 async fn stock(State(simulator): State<Arc<Simulator>>) -> Json<Value> {
     let mut installation = simulator.installation();
     installation.land(Timestamp::now());
-    let row =
-        |(sku, stock): (&Sku, &Stock)| json!({"sku": sku, "stock": stock, "allocated": stock.allocated(), "oversold": stock.oversold()});
+    let row = |(sku, stock): (&Sku, &Stock)| json!({"sku": sku, "stock": stock, "allocated": stock.allocated(), "oversold": stock.oversold()});
     let rows: Vec<Value> = installation.stock().map(row).collect();
     Json(json!({"skus": rows, "oversold_as_orders_came_in": installation.totals().oversold}))
 }
 
-async fn set_stock(State(simulator): State<Arc<Simulator>>, Json(rows): Json<Vec<StockRow>>) -> StatusCode {
+async fn set_stock(
+    State(simulator): State<Arc<Simulator>>,
+    Json(rows): Json<Vec<StockRow>>,
+) -> StatusCode {
     simulator.installation().set_stock(rows);
     StatusCode::NO_CONTENT
 }
 
-async fn generate_stock(State(simulator): State<Arc<Simulator>>, Json(wish): Json<GeneratedStock>) -> StatusCode {
+async fn generate_stock(
+    State(simulator): State<Arc<Simulator>>,
+    Json(wish): Json<GeneratedStock>,
+) -> StatusCode {
     simulator.installation().generate_stock(wish);
     StatusCode::NO_CONTENT
 }
@@ -216,7 +246,10 @@ async fn sell_elsewhere(
     State(simulator): State<Arc<Simulator>>,
     Json(sale): Json<OtherSale>,
 ) -> Result<StatusCode, (StatusCode, Json<Refusal>)> {
-    simulator.installation().sell_elsewhere(&sale.sku, sale.quantity, sale.over_the_counter).map_err(refused)?;
+    simulator
+        .installation()
+        .sell_elsewhere(&sale.sku, sale.quantity, sale.over_the_counter)
+        .map_err(refused)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -225,10 +258,15 @@ fn refused(refusal: Refusal) -> (StatusCode, Json<Refusal>) {
 }
 
 async fn misbehaviour(State(simulator): State<Arc<Simulator>>) -> Json<Value> {
-    Json(json!({"plan": simulator.misbehaviour.plan(), "met": simulator.misbehaviour.count_by_kind()}))
+    Json(
+        json!({"plan": simulator.misbehaviour.plan(), "met": simulator.misbehaviour.count_by_kind()}),
+    )
 }
 
-async fn set_misbehaviour(State(simulator): State<Arc<Simulator>>, Json(plan): Json<Plan>) -> Json<Plan> {
+async fn set_misbehaviour(
+    State(simulator): State<Arc<Simulator>>,
+    Json(plan): Json<Plan>,
+) -> Json<Plan> {
     simulator.misbehaviour.set(plan);
     Json(simulator.misbehaviour.plan())
 }
@@ -238,8 +276,12 @@ async fn settings(State(simulator): State<Arc<Simulator>>) -> Json<Settings> {
 }
 
 /// Changes the settings that the body names; the others keep their value.
-async fn change_settings(State(simulator): State<Arc<Simulator>>, Json(changes): Json<Value>) -> Answer<Settings> {
-    let unfit = |error: serde_json::Error| (StatusCode::BAD_REQUEST, Json(Refusal::new(error.to_string())));
+async fn change_settings(
+    State(simulator): State<Arc<Simulator>>,
+    Json(changes): Json<Value>,
+) -> Answer<Settings> {
+    let unfit =
+        |error: serde_json::Error| (StatusCode::BAD_REQUEST, Json(Refusal::new(error.to_string())));
     let mut settings = serde_json::to_value(simulator.settings().as_ref()).map_err(unfit)?;
     merge(&mut settings, changes);
     let settings: Settings = serde_json::from_value(settings).map_err(unfit)?;

@@ -44,7 +44,10 @@ pub(super) struct ReadRequest {
 
 impl ReadRequest {
     fn refused(request_type: &str, text: impl Into<String>) -> Self {
-        Self { request_type: request_type.to_owned(), request: Request::Refused(Refusal::new(text)) }
+        Self {
+            request_type: request_type.to_owned(),
+            request: Request::Refused(Refusal::new(text)),
+        }
     }
 
     /// The name under which misbehaviour and calls know the request.
@@ -62,9 +65,16 @@ impl ReadRequest {
     /// The order numbers that the request names.
     pub(super) fn order_numbers(&self) -> Vec<String> {
         match &self.request {
-            Request::OrderStatus { number } | Request::CancelOrder { number, .. } => vec![number.clone()],
-            Request::NewOrders(Ok(orders)) => orders.iter().map(|order| order.order_number.clone()).collect(),
-            Request::NewOrders(Err(_)) | Request::AvailableRange { .. } | Request::AvailableSkus(_) | Request::Refused(_) => Vec::new(),
+            Request::OrderStatus { number } | Request::CancelOrder { number, .. } => {
+                vec![number.clone()]
+            }
+            Request::NewOrders(Ok(orders)) => {
+                orders.iter().map(|order| order.order_number.clone()).collect()
+            }
+            Request::NewOrders(Err(_))
+            | Request::AvailableRange { .. }
+            | Request::AvailableSkus(_)
+            | Request::Refused(_) => Vec::new(),
         }
     }
 }
@@ -73,7 +83,11 @@ impl ReadRequest {
     /// The products that are ordered.
     pub(super) fn products(&self) -> Vec<String> {
         match &self.request {
-            Request::NewOrders(Ok(orders)) => orders.iter().flat_map(|order| &order.lines).map(|line| line.product.clone()).collect(),
+            Request::NewOrders(Ok(orders)) => orders
+                .iter()
+                .flat_map(|order| &order.lines)
+                .map(|line| line.product.clone())
+                .collect(),
             _ => Vec::new(),
         }
     }
@@ -83,26 +97,47 @@ impl ReadRequest {
 pub(super) fn read(document: &str) -> ReadRequest {
     let root = match parse(mangled(document).trim_start_matches('\u{FEFF}')) {
         Ok(root) => root,
-        Err(what) => return ReadRequest::refused("", format!("The request cannot be parsed: {what}")),
+        Err(what) => {
+            return ReadRequest::refused("", format!("The request cannot be parsed: {what}"));
+        }
     };
     if root.name != "Request" {
         return ReadRequest::refused("", "The root element must be Request");
     }
     let request_type = root.attribute("RequestType").unwrap_or_default().to_owned();
     if let Some(other) = root.children.iter().find(|child| child.name != "Data") {
-        return ReadRequest::refused(&request_type, format!("Unknown element {} in Request", other.name));
+        return ReadRequest::refused(
+            &request_type,
+            format!("Unknown element {} in Request", other.name),
+        );
     }
-    let [first, further @ ..] = &root.children[..] else { return ReadRequest::refused(&request_type, "The request has no Data") };
+    let [first, further @ ..] = &root.children[..] else {
+        return ReadRequest::refused(&request_type, "The request has no Data");
+    };
     let value = |name: &str| first.attribute(name).unwrap_or_default().to_owned();
     let request = match request_type.as_str() {
-        "OrderStatus" | "CancelOrder" | "NewOrder" | "ProductAvailableToSell" | "MultiAvailableToSell" if !further.is_empty() => {
+        "OrderStatus"
+        | "CancelOrder"
+        | "NewOrder"
+        | "ProductAvailableToSell"
+        | "MultiAvailableToSell"
+            if !further.is_empty() =>
+        {
             Request::Refused(Refusal::new("The request has more than one Data"))
         }
         "OrderStatus" => Request::OrderStatus { number: value("OrderNumber") },
-        "CancelOrder" => Request::CancelOrder { number: value("OrderNumber"), narrative: value("Narrative") },
-        "NewOrder" | "MultiNewOrder" => Request::NewOrders(root.children.iter().map(read_order).collect()),
-        "ProductAvailableToSell" => Request::AvailableRange { from: value("ProductFrom"), to: value("ProductTo") },
-        "MultiAvailableToSell" => Request::AvailableSkus(first.children.iter().map(read_sku).collect()),
+        "CancelOrder" => {
+            Request::CancelOrder { number: value("OrderNumber"), narrative: value("Narrative") }
+        }
+        "NewOrder" | "MultiNewOrder" => {
+            Request::NewOrders(root.children.iter().map(read_order).collect())
+        }
+        "ProductAvailableToSell" => {
+            Request::AvailableRange { from: value("ProductFrom"), to: value("ProductTo") }
+        }
+        "MultiAvailableToSell" => {
+            Request::AvailableSkus(first.children.iter().map(read_sku).collect())
+        }
         "" => Request::Refused(Refusal::new("RequestType is missing")),
         other => Request::Refused(Refusal::new(format!("Unknown request type: {other}"))),
     };
@@ -111,7 +146,10 @@ pub(super) fn read(document: &str) -> ReadRequest {
 
 fn read_sku(sku: &Element) -> Sku {
     let text = |name: &str| sku.attribute(name).unwrap_or_default().to_owned();
-    Sku { product: text("Product"), matrix: [text("MtrxCode1"), text("MtrxCode2"), text("MtrxCode3"), text("MtrxCode4")] }
+    Sku {
+        product: text("Product"),
+        matrix: [text("MtrxCode1"), text("MtrxCode2"), text("MtrxCode3"), text("MtrxCode4")],
+    }
 }
 
 fn read_order(data: &Element) -> Result<NewOrder, Refusal> {
@@ -129,7 +167,9 @@ fn read_order(data: &Element) -> Result<NewOrder, Refusal> {
         match child.name.as_str() {
             "OrderHeaderData" if once => order.header = attributes_of(child),
             "OrderInvoiceData" if once => order.invoice = attributes_of(child),
-            "OrderHeaderData" | "OrderInvoiceData" => return Err(Refusal::new(format!("{} appears twice", child.name))),
+            "OrderHeaderData" | "OrderInvoiceData" => {
+                return Err(Refusal::new(format!("{} appears twice", child.name)));
+            }
             "OrderLineData" => order.lines.push(read_line(child)?),
             "OrderChargeData" => order.charges.push(NewOrderCharge {
                 code: child.attribute("Charge").unwrap_or_default().to_owned(),
@@ -152,13 +192,16 @@ fn read_order(data: &Element) -> Result<NewOrder, Refusal> {
 
 fn read_line(line: &Element) -> Result<NewOrderLine, Refusal> {
     let text = |name: &str| line.attribute(name).unwrap_or_default().to_owned();
-    let number = whole(&text("OrderLine")).filter(|number| *number > 0).ok_or_else(|| Refusal::new("OrderLine is missing or not valid"))?;
+    let number = whole(&text("OrderLine"))
+        .filter(|number| *number > 0)
+        .ok_or_else(|| Refusal::new("OrderLine is missing or not valid"))?;
     let place = format!("OrderLine {number}");
     Ok(NewOrderLine {
         number,
         product: text("Product"),
         matrix: [text("MtrxCode1"), text("MtrxCode2"), text("MtrxCode3"), text("MtrxCode4")],
-        quantity: whole(&text("Quantity")).ok_or_else(|| Refusal::new(format!("{place}: Quantity is not valid")))?,
+        quantity: whole(&text("Quantity"))
+            .ok_or_else(|| Refusal::new(format!("{place}: Quantity is not valid")))?,
         price: money(line, "Price", &place)?,
         reference: text("LineReference"),
         attributes: attributes_of(line),
@@ -227,7 +270,12 @@ pub(super) fn progress(number: &str, answer: &OrderStatusAnswer, manner: &Manner
         ];
         open(&mut content, "OrderDespatchData", &attributes, manner);
         for (line, pieces) in &parcel.lines {
-            open(&mut content, "DespatchLineData", &[("OrderLine", &line.to_string()), ("Quantity", &pieces.to_string())], manner);
+            open(
+                &mut content,
+                "DespatchLineData",
+                &[("OrderLine", &line.to_string()), ("Quantity", &pieces.to_string())],
+                manner,
+            );
             close(&mut content, "DespatchLineData", manner);
         }
         close(&mut content, "OrderDespatchData", manner);
@@ -259,15 +307,34 @@ pub(super) fn availability_frame(mark: &str, manner: &Manner) -> String {
     carried_out("ProductAvailableToSell", mark, manner)
 }
 
-fn write_figures(content: &mut String, name: &str, figures: &SkuFigures, dated: bool, manner: &Manner) {
+fn write_figures(
+    content: &mut String,
+    name: &str,
+    figures: &SkuFigures,
+    dated: bool,
+    manner: &Manner,
+) {
     let SkuFigures { sku, available, allocated, free, due } = figures;
-    let quantities = [("AvailableQuantity", available), ("AllocatedQuantity", allocated), ("FreeQuantity", free)];
-    let quantities = quantities.map(|(name, quantity)| quantity.map(|quantity| (name, quantity.to_string())));
-    let date = due.filter(|_| dated).map(|due| ("AvailableDate", due.strftime("%d/%m/%Y").to_string()));
+    let quantities = [
+        ("AvailableQuantity", available),
+        ("AllocatedQuantity", allocated),
+        ("FreeQuantity", free),
+    ];
+    let quantities =
+        quantities.map(|(name, quantity)| quantity.map(|quantity| (name, quantity.to_string())));
+    let date =
+        due.filter(|_| dated).map(|due| ("AvailableDate", due.strftime("%d/%m/%Y").to_string()));
     let [colour, size, third, fourth] = &sku.matrix;
-    let mut attributes: Vec<(&str, &str)> =
-        vec![("Product", &sku.product), ("MtrxCode1", colour), ("MtrxCode2", size), ("MtrxCode3", third), ("MtrxCode4", fourth)];
-    attributes.extend(quantities.iter().chain([&date]).flatten().map(|(name, value)| (*name, value.as_str())));
+    let mut attributes: Vec<(&str, &str)> = vec![
+        ("Product", &sku.product),
+        ("MtrxCode1", colour),
+        ("MtrxCode2", size),
+        ("MtrxCode3", third),
+        ("MtrxCode4", fourth),
+    ];
+    attributes.extend(
+        quantities.iter().chain([&date]).flatten().map(|(name, value)| (*name, value.as_str())),
+    );
     open(content, name, &attributes, manner);
     close(content, name, manner);
 }
@@ -286,18 +353,31 @@ fn close(content: &mut String, name: &str, manner: &Manner) {
 }
 
 fn carried_out(request_type: &str, content: &str, manner: &Manner) -> String {
-    document(&format!("RequestType=\"{}\" RequestStatus=\"OK\" RequestError=\"\"", escaped(request_type)), content, manner)
+    document(
+        &format!(
+            "RequestType=\"{}\" RequestStatus=\"OK\" RequestError=\"\"",
+            escaped(request_type)
+        ),
+        content,
+        manner,
+    )
 }
 
 /// The answer to a request that was refused.
 pub(super) fn refused(request_type: &str, refusal: &Refusal, manner: &Manner) -> String {
-    let attributes =
-        format!("RequestType=\"{}\" RequestStatus=\"ERROR\" RequestError=\"{}\"", escaped(request_type), escaped(&refusal.text));
+    let attributes = format!(
+        "RequestType=\"{}\" RequestStatus=\"ERROR\" RequestError=\"{}\"",
+        escaped(request_type),
+        escaped(&refusal.text)
+    );
     document(&attributes, "", manner)
 }
 
 fn document(attributes: &str, content: &str, manner: &Manner) -> String {
     let root = &manner.root;
-    let document = format!("<?xml version=\"1.0\" encoding=\"{}\"?>\n<{root} {attributes}>{content}</{root}>\n", manner.encoding.name());
+    let document = format!(
+        "<?xml version=\"1.0\" encoding=\"{}\"?>\n<{root} {attributes}>{content}</{root}>\n",
+        manner.encoding.name()
+    );
     referenced(&document, manner.encoding)
 }

@@ -1,4 +1,5 @@
-//! The Web Services Adapter in front of an installation: SOAP over HTTP, with the oddities of the real one.
+//! The Web Services Adapter in front of an installation: SOAP over HTTP, with the oddities of the
+//! real one.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -27,7 +28,11 @@ use crate::recording::{Exchange, Recorder};
 ///
 /// # Errors
 /// The listener fails.
-pub async fn serve(config: Config, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+pub async fn serve(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
     Arc::new(Simulator::new(config)).serve(listener, shutdown).await
 }
 
@@ -39,11 +44,16 @@ struct Ended {
 }
 
 impl Simulator {
-    /// Serves until `shutdown` completes; the caller keeps its own handle to look at the installation meanwhile.
+    /// Serves until `shutdown` completes; the caller keeps its own handle to look at the
+    /// installation meanwhile.
     ///
     /// # Errors
     /// The listener fails.
-    pub async fn serve(self: Arc<Self>, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
         axum::serve(listener, self.router()).with_graceful_shutdown(shutdown).await
     }
 
@@ -71,8 +81,13 @@ impl Simulator {
             }
             Err(fault) => {
                 // An outage has no envelopes either.
-                if self.misbehaviour.plan().outage && self.misbehaviour.decide(operation).is_some() {
-                    Ended { outcome: "broken_connection", text: None, response: misbehaviour::broken() }
+                if self.misbehaviour.plan().outage && self.misbehaviour.decide(operation).is_some()
+                {
+                    Ended {
+                        outcome: "broken_connection",
+                        text: None,
+                        response: misbehaviour::broken(),
+                    }
                 } else {
                     faulted(&fault, StatusCode::INTERNAL_SERVER_ERROR, sequence, &settings)
                 }
@@ -80,10 +95,27 @@ impl Simulator {
         };
         let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (outcome, text) = (ended.outcome.to_owned(), ended.text);
-        self.calls.end(Call { sequence, at, milliseconds, operation: operation.to_owned(), order_numbers, outcome, text });
+        self.calls.end(Call {
+            sequence,
+            at,
+            milliseconds,
+            operation: operation.to_owned(),
+            order_numbers,
+            outcome,
+            text,
+        });
         match (&self.recorder, sent) {
             (Some(recorder), Some(sent)) => {
-                record(recorder, at, headers, &service_path(&settings), &sent, ended.outcome, ended.response).await
+                record(
+                    recorder,
+                    at,
+                    headers,
+                    &service_path(&settings),
+                    &sent,
+                    ended.outcome,
+                    ended.response,
+                )
+                .await
             }
             _ => ended.response,
         }
@@ -96,29 +128,44 @@ impl Simulator {
         body: Option<Bytes>,
         settings: &Settings,
     ) -> Result<(super::queue::Place, &'static str, ReadRequest), Fault> {
-        let body = body.ok_or_else(|| Fault::client("The request is too large or did not arrive in full."))?;
+        let body = body
+            .ok_or_else(|| Fault::client("The request is too large or did not arrive in full."))?;
         if settings.disabled {
             return Err(Fault::disabled());
         }
         let place = self.workers.place(settings.concurrent_calls, settings.waiting_calls).await;
-        let place = place.ok_or_else(|| Fault::server("No server is available to carry out the request."))?;
+        let place = place
+            .ok_or_else(|| Fault::server("No server is available to carry out the request."))?;
         let content_type = header_text(headers, &header::CONTENT_TYPE).unwrap_or_default();
-        if !content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/xml")) {
+        if !content_type
+            .split(';')
+            .next()
+            .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/xml"))
+        {
             return Err(Fault::client("The content type must be text/xml."));
         }
-        let action = headers.get("soapaction").ok_or_else(|| Fault::client("The SOAPAction header is missing."))?;
+        let action = headers
+            .get("soapaction")
+            .ok_or_else(|| Fault::client("The SOAPAction header is missing."))?;
         let action = action.to_str().unwrap_or("?").trim();
-        let action = action.strip_prefix('"').and_then(|action| action.strip_suffix('"')).unwrap_or(action);
+        let action =
+            action.strip_prefix('"').and_then(|action| action.strip_suffix('"')).unwrap_or(action);
         if action != settings.soap_action {
             return Err(Fault::client("The SOAPAction header names no operation of the service."));
         }
-        let message =
-            text::decode(&body, content_type).map_err(|what| Fault::client(format!("Unable to decode the SOAP message: {what}.")))?;
+        let message = text::decode(&body, content_type)
+            .map_err(|what| Fault::client(format!("Unable to decode the SOAP message: {what}.")))?;
         let call = soap::read(&message, settings)?;
         Ok((place, call.operation, documents::read(&call.document)))
     }
 
-    async fn carry_out(&self, envelope: &str, request: ReadRequest, sequence: u64, settings: &Settings) -> Ended {
+    async fn carry_out(
+        &self,
+        envelope: &str,
+        request: ReadRequest,
+        sequence: u64,
+        settings: &Settings,
+    ) -> Ended {
         use crate::misbehaviour::Fault as Trouble;
         tokio::time::sleep(self.misbehaviour.latency()).await;
         let about = [request.order_numbers(), request.products()].concat();
@@ -130,7 +177,9 @@ impl Simulator {
             Some(Trouble::HtmlErrorPage { status }) => Some(html_page(status_code(status))),
             Some(Trouble::SoapFault { ref message }) => {
                 let fault = Fault { client: false, message: message.clone() };
-                Some(faulted(&fault, StatusCode::INTERNAL_SERVER_ERROR, sequence, settings).response)
+                Some(
+                    faulted(&fault, StatusCode::INTERNAL_SERVER_ERROR, sequence, settings).response,
+                )
             }
             Some(Trouble::ServerError { status }) => {
                 let fault = Fault::server("The server ended before it had answered.");
@@ -148,12 +197,16 @@ impl Simulator {
             return Ended { outcome: "late_effect", text: None, response: misbehaviour::broken() };
         }
         if let Request::AvailableRange { from, to } = &request.request {
-            let response = self.tell_range(envelope, (from, to), trouble.as_ref(), sequence, settings).await;
+            let response =
+                self.tell_range(envelope, (from, to), trouble.as_ref(), sequence, settings).await;
             return Ended { outcome: kind.unwrap_or("OK"), text: None, response };
         }
         let (document, refusal) = self.perform(request, &manner(settings, sequence));
         tokio::time::sleep(Duration::from_millis(settings.answer_after_effect_ms)).await;
-        let answer = Bytes::from(text::encode(&soap::answer(envelope, &document, settings), settings.encoding));
+        let answer = Bytes::from(text::encode(
+            &soap::answer(envelope, &document, settings),
+            settings.encoding,
+        ));
         let text = refusal.map(|refusal| refusal.text);
         let content_type = content_type(settings);
         let response = match trouble {
@@ -165,10 +218,15 @@ impl Simulator {
             }
             _ => ([(header::CONTENT_TYPE, content_type)], answer).into_response(),
         };
-        Ended { outcome: kind.unwrap_or(if text.is_some() { "ERROR" } else { "OK" }), text, response }
+        Ended {
+            outcome: kind.unwrap_or(if text.is_some() { "ERROR" } else { "OK" }),
+            text,
+            response,
+        }
     }
 
-    /// The answer to `ProductAvailableToSell`, in time and text proportional to its SKUs: it is written while it is sent.
+    /// The answer to `ProductAvailableToSell`, in time and text proportional to its SKUs: it is
+    /// written while it is sent.
     async fn tell_range(
         &self,
         envelope: &str,
@@ -201,7 +259,11 @@ impl Simulator {
         let parts = std::iter::once(head).chain(skus).chain([tail]).map(Bytes::from);
         let content_type = content_type(settings);
         if trouble == Some(&Trouble::CutAnswer) {
-            return misbehaviour::cut(parts.collect::<Vec<_>>().concat().into(), StatusCode::OK, &content_type);
+            return misbehaviour::cut(
+                parts.collect::<Vec<_>>().concat().into(),
+                StatusCode::OK,
+                &content_type,
+            );
         }
         let body = Body::from_stream(stream::iter(parts.map(Ok::<_, std::convert::Infallible>)));
         ([(header::CONTENT_TYPE, content_type)], body).into_response()
@@ -211,14 +273,23 @@ impl Simulator {
     fn perform(&self, request: ReadRequest, manner: &Manner) -> (String, Option<Refusal>) {
         let now = Timestamp::now();
         let ReadRequest { request_type, request } = request;
-        let done = |result: Result<(), Refusal>| result.map(|()| documents::accepted(&request_type, manner));
+        let done = |result: Result<(), Refusal>| {
+            result.map(|()| documents::accepted(&request_type, manner))
+        };
         let result = match request {
-            Request::OrderStatus { number } => {
-                self.installation().order_status(&number, now).map(|answer| documents::progress(&number, &answer, manner))
+            Request::OrderStatus { number } => self
+                .installation()
+                .order_status(&number, now)
+                .map(|answer| documents::progress(&number, &answer, manner)),
+            Request::NewOrders(orders) => {
+                done(orders.and_then(|orders| self.installation().new_orders(orders, now)))
             }
-            Request::NewOrders(orders) => done(orders.and_then(|orders| self.installation().new_orders(orders, now))),
-            Request::CancelOrder { number, narrative } => done(self.installation().cancel_order(&number, &narrative, now)),
-            Request::AvailableSkus(skus) => Ok(documents::availability(&self.installation().available_of(&skus, now), manner)),
+            Request::CancelOrder { number, narrative } => {
+                done(self.installation().cancel_order(&number, &narrative, now))
+            }
+            Request::AvailableSkus(skus) => {
+                Ok(documents::availability(&self.installation().available_of(&skus, now), manner))
+            }
             // It is answered in parts.
             Request::AvailableRange { .. } => Ok(documents::accepted(&request_type, manner)),
             Request::Refused(refusal) => Err(refusal),
@@ -232,8 +303,12 @@ impl Simulator {
     fn submit(&self, request: Request, apply_at: Timestamp) {
         let mut installation = self.installation();
         match request {
-            Request::NewOrders(Ok(orders)) => orders.into_iter().for_each(|order| installation.submit(order, apply_at)),
-            Request::CancelOrder { number, narrative } => installation.submit_cancellation(&number, &narrative, apply_at),
+            Request::NewOrders(Ok(orders)) => {
+                orders.into_iter().for_each(|order| installation.submit(order, apply_at))
+            }
+            Request::CancelOrder { number, narrative } => {
+                installation.submit_cancellation(&number, &narrative, apply_at)
+            }
             _ => {}
         }
     }
@@ -243,15 +318,19 @@ impl Simulator {
         let settings = self.settings();
         tokio::time::sleep(self.misbehaviour.latency()).await;
         let target = query.is_some_and(|query| {
-            query.split('&').any(|pair| pair == format!("targetURI={}", wsdl::TARGET) || pair == "targetURI=urn%3Aomlink")
+            query.split('&').any(|pair| {
+                pair == format!("targetURI={}", wsdl::TARGET) || pair == "targetURI=urn%3Aomlink"
+            })
         });
         if !target {
             return html_page(StatusCode::NOT_FOUND);
         }
         let host = header_text(headers, &header::HOST).unwrap_or("localhost");
         let address = format!("http://{host}{}", service_path(&settings));
-        let document = Bytes::from(text::encode(&wsdl::render(&settings, &address), settings.encoding));
-        let whole = ([(header::CONTENT_TYPE, content_type(&settings))], document.clone()).into_response();
+        let document =
+            Bytes::from(text::encode(&wsdl::render(&settings, &address), settings.encoding));
+        let whole =
+            ([(header::CONTENT_TYPE, content_type(&settings))], document.clone()).into_response();
         match self.misbehaviour.decide("WSDL") {
             None => whole,
             Some(Trouble::Delay { ms }) => {
@@ -259,10 +338,14 @@ impl Simulator {
                 whole
             }
             Some(Trouble::TooManyRequests { retry_after }) => too_many_requests(retry_after),
-            Some(Trouble::ServerError { status } | Trouble::HtmlErrorPage { status }) => html_page(status_code(status)),
+            Some(Trouble::ServerError { status } | Trouble::HtmlErrorPage { status }) => {
+                html_page(status_code(status))
+            }
             Some(Trouble::SoapFault { .. }) => html_page(StatusCode::INTERNAL_SERVER_ERROR),
             Some(Trouble::BrokenConnection | Trouble::LostAnswer) => misbehaviour::broken(),
-            Some(Trouble::CutAnswer) => misbehaviour::cut(document, StatusCode::OK, &content_type(&settings)),
+            Some(Trouble::CutAnswer) => {
+                misbehaviour::cut(document, StatusCode::OK, &content_type(&settings))
+            }
         }
     }
 }
@@ -285,7 +368,8 @@ async fn adapter(State(simulator): State<Arc<Simulator>>, request: HttpRequest) 
     call.await.unwrap_or_else(|_| html_page(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
-/// Records an exchange and hands its answer on; of a connection that broke there is no answer to record.
+/// Records an exchange and hands its answer on; of a connection that broke there is no answer to
+/// record.
 async fn record(
     recorder: &Recorder,
     at: Timestamp,
@@ -295,22 +379,34 @@ async fn record(
     outcome: &str,
     response: Response,
 ) -> Response {
-    let content_type = |headers: &HeaderMap| header_text(headers, &header::CONTENT_TYPE).unwrap_or_default().to_owned();
+    let content_type = |headers: &HeaderMap| {
+        header_text(headers, &header::CONTENT_TYPE).unwrap_or_default().to_owned()
+    };
     let host = header_text(headers, &header::HOST).unwrap_or("localhost");
-    let named: Vec<(String, String)> =
-        headers.iter().map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect();
+    let named: Vec<(String, String)> = headers
+        .iter()
+        .map(|(name, value)| {
+            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        })
+        .collect();
     let readable = |bytes: &Bytes, content_type: &str| {
-        text::decode(bytes, content_type).unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned())
+        text::decode(bytes, content_type)
+            .unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned())
     };
     let (parts, body) = response.into_parts();
     let answered_type = content_type(&parts.headers);
-    let (status, answer, response) = if matches!(outcome, "broken_connection" | "lost_answer" | "cut_answer" | "late_effect") {
-        (0, String::new(), Response::from_parts(parts, body))
-    } else {
-        // The answer was made whole in memory, so reading it cannot fail.
-        let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
-        (parts.status.as_u16(), readable(&body, &answered_type), Response::from_parts(parts, Body::from(body)))
-    };
+    let (status, answer, response) =
+        if matches!(outcome, "broken_connection" | "lost_answer" | "cut_answer" | "late_effect") {
+            (0, String::new(), Response::from_parts(parts, body))
+        } else {
+            // The answer was made whole in memory, so reading it cannot fail.
+            let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+            (
+                parts.status.as_u16(),
+                readable(&body, &answered_type),
+                Response::from_parts(parts, Body::from(body)),
+            )
+        };
     recorder.record(&Exchange {
         at,
         method: "POST",
@@ -339,9 +435,12 @@ fn faulted(fault: &Fault, status: StatusCode, sequence: u64, settings: &Settings
 fn manner(settings: &Settings, sequence: u64) -> Manner {
     let turn = usize::try_from(sequence).unwrap_or(0);
     let roots = &settings.response_roots;
-    let root = if roots.is_empty() { "Response".to_owned() } else { roots[turn % roots.len()].clone() };
+    let root =
+        if roots.is_empty() { "Response".to_owned() } else { roots[turn % roots.len()].clone() };
     let case = match settings.element_case {
-        ElementCase::Mixed => [ElementCase::Documented, ElementCase::Lower, ElementCase::Upper][turn % 3],
+        ElementCase::Mixed => {
+            [ElementCase::Documented, ElementCase::Lower, ElementCase::Upper][turn % 3]
+        }
         fixed => fixed,
     };
     Manner { root, case, encoding: settings.encoding }
@@ -368,6 +467,8 @@ fn too_many_requests(retry_after: Option<u32>) -> Response {
 }
 
 fn html_page(status: StatusCode) -> Response {
-    let page = format!("<!DOCTYPE html>\n<html><head><title>{status}</title></head><body><h1>{status}</h1><hr></body></html>\n");
+    let page = format!(
+        "<!DOCTYPE html>\n<html><head><title>{status}</title></head><body><h1>{status}</h1><hr></body></html>\n"
+    );
     (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
 }

@@ -1,7 +1,8 @@
 //! A stateful simulator of Prima's SOAP web service.
 //!
-//! Two layers: [`model`] is an installation without network or XML, cheap enough to live through a million orders in
-//! process; [`http`] puts the Progress `OpenEdge` Web Services Adapter in front of it, oddities included.
+//! Two layers: [`model`] is an installation without network or XML, cheap enough to live through a
+//! million orders in process; [`http`] puts the Progress `OpenEdge` Web Services Adapter in front
+//! of it, oddities included.
 
 mod calls;
 mod control;
@@ -27,8 +28,14 @@ mod tests;
 
 pub use http::{Config, Simulator, serve};
 pub use model::{Installation, OrderStatusAnswer};
-pub use order::{Attributes, NewOrder, NewOrderCharge, NewOrderLine, NewOrderPayment, Refusal, Stage, StoredOrder};
+pub use order::{
+    Attributes, NewOrder, NewOrderCharge, NewOrderLine, NewOrderPayment, Refusal, Stage,
+    StoredOrder,
+};
 pub use parcel::Parcel;
-pub use settings::{Catalogue, GeneratedStock, Lowered, OrderRules, RepeatedNumber, Settings, ShownFigures, Sku, StockRules};
+pub use settings::{
+    Catalogue, GeneratedStock, Lowered, OrderRules, RepeatedNumber, Settings, ShownFigures, Sku,
+    StockRules,
+};
 pub use shelves::{Odd, SkuFigures, Stock, StockRow};
 pub use warehouse::{Booking, Round, RoundDone};

@@ -1,7 +1,7 @@
 //! A Prima installation without network or XML.
 //!
-//! Every method takes the time as `now` and is synchronous, so that a test may move the clock as it likes. Effects that were
-//! submitted for later land before anything else is looked at.
+//! Every method takes the time as `now` and is synchronous, so that a test may move the clock as it
+//! likes. Effects that were submitted for later land before anything else is looked at.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -36,8 +36,8 @@ pub struct Totals {
     pub refused: u64,
     /// Effects that landed after their caller had gone.
     pub late: u64,
-    /// Pieces of orders that were oversold as they came in: with all others that had not left, and those set aside elsewhere, they
-    /// were more than lay in the warehouse.
+    /// Pieces of orders that were oversold as they came in: with all others that had not left, and
+    /// those set aside elsewhere, they were more than lay in the warehouse.
     pub oversold: u64,
 }
 
@@ -117,21 +117,29 @@ impl Installation {
         orders.into_iter().try_for_each(|order| self.take_in(order, now))
     }
 
-    /// `NewOrder` whose effect, or refusal, comes at `apply_at`: the caller has long stopped waiting by then.
+    /// `NewOrder` whose effect, or refusal, comes at `apply_at`: the caller has long stopped
+    /// waiting by then.
     pub fn submit(&mut self, order: NewOrder, apply_at: Timestamp) {
         self.submit_effect(Effect::New(Box::new(order)), apply_at);
     }
 
     /// `CancelOrder` whose effect, or refusal, comes at `apply_at`.
     pub fn submit_cancellation(&mut self, number: &str, narrative: &str, apply_at: Timestamp) {
-        self.submit_effect(Effect::Cancel { number: number.to_owned(), narrative: narrative.to_owned() }, apply_at);
+        self.submit_effect(
+            Effect::Cancel { number: number.to_owned(), narrative: narrative.to_owned() },
+            apply_at,
+        );
     }
 
     /// `OrderStatus`. Of several orders with one number, the first.
     ///
     /// # Errors
     /// Prima does not know the order.
-    pub fn order_status(&mut self, number: &str, now: Timestamp) -> Result<OrderStatusAnswer, Refusal> {
+    pub fn order_status(
+        &mut self,
+        number: &str,
+        now: Timestamp,
+    ) -> Result<OrderStatusAnswer, Refusal> {
         self.land(now);
         let order = self.first(number)?;
         let parcels = if self.rules.dispatch_data { order.parcels.clone() } else { Vec::new() };
@@ -141,8 +149,14 @@ impl Installation {
     /// `CancelOrder` (assumed). Of several orders with one number, the first that is not cancelled.
     ///
     /// # Errors
-    /// The installation has no such request, does not know the order, or has cancelled or dispatched it, even in part.
-    pub fn cancel_order(&mut self, number: &str, narrative: &str, now: Timestamp) -> Result<(), Refusal> {
+    /// The installation has no such request, does not know the order, or has cancelled or
+    /// dispatched it, even in part.
+    pub fn cancel_order(
+        &mut self,
+        number: &str,
+        narrative: &str,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         self.land(now);
         self.cancel_by_request(number, narrative, now)
     }
@@ -150,8 +164,8 @@ impl Installation {
     /// Moves an order on, as a person or the warehouse does.
     ///
     /// # Errors
-    /// Prima does not know the order; it is on hold and goods would have to move; it is cancelled or dispatched; or goods
-    /// have left and it would go back.
+    /// Prima does not know the order; it is on hold and goods would have to move; it is cancelled
+    /// or dispatched; or goods have left and it would go back.
     pub fn move_to(&mut self, number: &str, stage: Stage, now: Timestamp) -> Result<(), Refusal> {
         self.land(now);
         let order = self.first_mut(number)?;
@@ -159,11 +173,16 @@ impl Installation {
         let refused = match (&order.stage, &stage) {
             (Stage::Dispatched | Stage::Cancelled, _) => true,
             (Stage::PartDispatched, to) => !matches!(to, Stage::Dispatched),
-            (_, Stage::Allocated | Stage::Picking | Stage::PartDispatched | Stage::Dispatched) => order.hold.is_some(),
+            (_, Stage::Allocated | Stage::Picking | Stage::PartDispatched | Stage::Dispatched) => {
+                order.hold.is_some()
+            }
             _ => false,
         };
         if refused {
-            return Err(Refusal::new(format!("Order {number} cannot go from {from} to {}", stage.as_str())));
+            return Err(Refusal::new(format!(
+                "Order {number} cannot go from {from} to {}",
+                stage.as_str()
+            )));
         }
         if stage == Stage::Cancelled {
             return self.cancel(number, "Cancelled by hand", now);
@@ -243,7 +262,8 @@ impl Installation {
         self.totals
     }
 
-    /// Drops all orders with a number, so that a long simulation keeps its memory; returns how many there were.
+    /// Drops all orders with a number, so that a long simulation keeps its memory; returns how many
+    /// there were.
     pub fn forget(&mut self, number: &str) -> usize {
         let ids = self.by_number.remove(number).unwrap_or_default();
         for id in &ids {
@@ -273,7 +293,9 @@ impl Installation {
             // Nobody is there to hear of a refusal; the total of refusals tells.
             let _unheard = match entry.remove() {
                 Effect::New(order) => self.take_in(*order, at),
-                Effect::Cancel { number, narrative } => self.cancel_by_request(&number, &narrative, at),
+                Effect::Cancel { number, narrative } => {
+                    self.cancel_by_request(&number, &narrative, at)
+                }
             };
         }
     }
@@ -293,12 +315,16 @@ impl Installation {
 
     fn is_repeated(&self, order: &NewOrder) -> bool {
         self.by_number.contains_key(&order.order_number)
-            || (!order.third_party_id.is_empty() && self.by_third_party_id.contains_key(&order.third_party_id))
+            || (!order.third_party_id.is_empty()
+                && self.by_third_party_id.contains_key(&order.third_party_id))
     }
 
     fn check(&mut self, order: &NewOrder) -> Result<(), Refusal> {
         let mut result = check_order(order, &self.rules, &self.skus);
-        if result.is_ok() && self.rules.repeated_number == RepeatedNumber::Refused && self.is_repeated(order) {
+        if result.is_ok()
+            && self.rules.repeated_number == RepeatedNumber::Refused
+            && self.is_repeated(order)
+        {
             result = Err(Refusal::new(format!("Order {} already exists", order.order_number)));
         }
         if result.is_err() {
@@ -339,7 +365,12 @@ impl Installation {
         Ok(())
     }
 
-    fn cancel_by_request(&mut self, number: &str, narrative: &str, now: Timestamp) -> Result<(), Refusal> {
+    fn cancel_by_request(
+        &mut self,
+        number: &str,
+        narrative: &str,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         if !self.rules.cancel_order {
             self.totals.refused += 1;
             return Err(Refusal::new("Unknown request type: CancelOrder"));
@@ -360,11 +391,17 @@ impl Installation {
         let unknown = self.unknown_order();
         check_order_number(number, &self.rules)?;
         let ids = self.by_number.get(number).cloned().unwrap_or_default();
-        let standing = ids.iter().find(|id| self.orders.get(id).is_some_and(|order| order.stage != Stage::Cancelled));
-        let Some(order) = standing.or(ids.first()).and_then(|id| self.orders.get_mut(id)) else { return Err(unknown) };
+        let standing = ids
+            .iter()
+            .find(|id| self.orders.get(id).is_some_and(|order| order.stage != Stage::Cancelled));
+        let Some(order) = standing.or(ids.first()).and_then(|id| self.orders.get_mut(id)) else {
+            return Err(unknown);
+        };
         match order.stage {
             Stage::Cancelled => Err(Refusal::new(format!("Order {number} is already cancelled"))),
-            Stage::PartDispatched | Stage::Dispatched => Err(Refusal::new(format!("Order {number} is already dispatched"))),
+            Stage::PartDispatched | Stage::Dispatched => {
+                Err(Refusal::new(format!("Order {number} is already dispatched")))
+            }
             _ => {
                 self.shelves.release(order, &order.left());
                 order.stage = Stage::Cancelled;
@@ -375,7 +412,12 @@ impl Installation {
         }
     }
 
-    fn set_hold(&mut self, number: &str, hold: Option<String>, now: Timestamp) -> Result<(), Refusal> {
+    fn set_hold(
+        &mut self,
+        number: &str,
+        hold: Option<String>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         self.land(now);
         let order = self.first_mut(number)?;
         if !order.stage.is_open() {

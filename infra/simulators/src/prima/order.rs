@@ -35,8 +35,8 @@ impl std::error::Error for Refusal {}
 
 /// A `NewOrder` document.
 ///
-/// The fields that Prima acts on are typed; the attribute maps hold everything that was sent, those fields included. An
-/// in-process caller may leave the maps empty.
+/// The fields that Prima acts on are typed; the attribute maps hold everything that was sent, those
+/// fields included. An in-process caller may leave the maps empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct NewOrder {
@@ -61,16 +61,25 @@ pub struct NewOrder {
 }
 
 impl NewOrder {
-    /// What a session in ISO-8859-1 makes of characters that it lacks: question marks, without a word.
+    /// What a session in ISO-8859-1 makes of characters that it lacks: question marks, without a
+    /// word.
     pub(super) fn convert_to_latin1(&mut self) {
         let lines = self.lines.iter_mut().map(|line| &mut line.attributes);
         let charges = self.charges.iter_mut().map(|charge| &mut charge.attributes);
         let payments = self.payments.iter_mut().map(|payment| &mut payment.attributes);
         let heads = [&mut self.attributes, &mut self.header, &mut self.invoice];
-        let texts = heads.into_iter().chain(lines).chain(charges).chain(payments).flat_map(BTreeMap::values_mut);
+        let texts = heads
+            .into_iter()
+            .chain(lines)
+            .chain(charges)
+            .chain(payments)
+            .flat_map(BTreeMap::values_mut);
         for text in texts.chain(&mut self.hold) {
             if !encoding_rs::mem::is_str_latin1(text) {
-                *text = text.chars().map(|character| if u32::from(character) <= 0xFF { character } else { '?' }).collect();
+                *text = text
+                    .chars()
+                    .map(|character| if u32::from(character) <= 0xFF { character } else { '?' })
+                    .collect();
             }
         }
     }
@@ -164,7 +173,14 @@ impl Stage {
 
 impl From<String> for Stage {
     fn from(status: String) -> Self {
-        let known = [Self::Entered, Self::Allocated, Self::Picking, Self::PartDispatched, Self::Dispatched, Self::Cancelled];
+        let known = [
+            Self::Entered,
+            Self::Allocated,
+            Self::Picking,
+            Self::PartDispatched,
+            Self::Dispatched,
+            Self::Cancelled,
+        ];
         known.into_iter().find(|stage| stage.as_str() == status).unwrap_or(Self::Other(status))
     }
 }
@@ -208,7 +224,11 @@ impl StoredOrder {
             let lines = self.parcels.iter().flat_map(|parcel| &parcel.lines);
             lines.filter(|(line, _)| *line == number).map(|(_, pieces)| pieces).sum()
         };
-        let left = self.order.lines.iter().map(|line| (line.number, line.quantity.saturating_sub(gone(line.number))));
+        let left = self
+            .order
+            .lines
+            .iter()
+            .map(|line| (line.number, line.quantity.saturating_sub(gone(line.number))));
         left.filter(|(_, pieces)| *pieces > 0).collect()
     }
 

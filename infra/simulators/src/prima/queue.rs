@@ -25,7 +25,11 @@ pub(super) struct Place {
 
 impl Workers {
     /// Waits for a place; none if too many wait already. A limit of 0 is none.
-    pub(super) async fn place(self: &Arc<Self>, limit: usize, waiting_limit: usize) -> Option<Place> {
+    pub(super) async fn place(
+        self: &Arc<Self>,
+        limit: usize,
+        waiting_limit: usize,
+    ) -> Option<Place> {
         let mut waits = false;
         loop {
             let freed = self.freed.notified();

@@ -20,7 +20,8 @@ pub struct Settings {
     pub soap_action: String,
     /// The names of the message parts.
     pub parts: Parts,
-    /// The companies that `comwsomhandler` knows; empty if the installation has one company and `wsomhandler` alone.
+    /// The companies that `comwsomhandler` knows; empty if the installation has one company and
+    /// `wsomhandler` alone.
     pub companies: BTreeSet<String>,
     /// The element names of response documents, taken in turn.
     pub response_roots: Vec<String>,
@@ -34,8 +35,8 @@ pub struct Settings {
     pub waiting_calls: usize,
     /// Milliseconds between the effect of a call and its answer.
     pub answer_after_effect_ms: u64,
-    /// Milliseconds between the end of the connection, which gets no answer, and the effect of `NewOrder` and `CancelOrder`;
-    /// 0 for effects in time.
+    /// Milliseconds between the end of the connection, which gets no answer, and the effect of
+    /// `NewOrder` and `CancelOrder`; 0 for effects in time.
     pub effect_delay_ms: u64,
     /// For how many calls [`Self::effect_delay_ms`] still holds; none means for ever.
     pub late_effects_remaining: Option<u32>,
@@ -57,7 +58,11 @@ impl Default for Settings {
             soap_action: String::new(),
             parts: Parts::default(),
             companies: BTreeSet::new(),
-            response_roots: vec!["Response".to_owned(), "OMResponse".to_owned(), "response".to_owned()],
+            response_roots: vec![
+                "Response".to_owned(),
+                "OMResponse".to_owned(),
+                "response".to_owned(),
+            ],
             element_case: ElementCase::Mixed,
             disabled: false,
             concurrent_calls: 4,
@@ -130,9 +135,11 @@ pub struct Parts {
     pub request: String,
     /// The response document.
     pub response: String,
-    /// A further, empty part before the response, as the adapter makes of a procedure's return value; none if there is none.
+    /// A further, empty part before the response, as the adapter makes of a procedure's return
+    /// value; none if there is none.
     pub return_value: Option<String>,
-    /// Whether the parts of document/literal messages carry the namespace (`elementFormDefault` in the WSDL).
+    /// Whether the parts of document/literal messages carry the namespace (`elementFormDefault` in
+    /// the WSDL).
     pub qualified: bool,
 }
 
@@ -158,11 +165,13 @@ pub struct OrderRules {
     pub repeated_number: RepeatedNumber,
     /// Whether the installation has `CancelOrder`.
     pub cancel_order: bool,
-    /// Whether `OrderStatus` answers parcels (assumed); sites where it does not write dispatch files.
+    /// Whether `OrderStatus` answers parcels (assumed); sites where it does not write dispatch
+    /// files.
     pub dispatch_data: bool,
     /// The longest `OrderNumber`, in characters.
     pub longest_order_number: usize,
-    /// The longest value of an attribute, in characters, by its name; of every other, [`Self::longest_text`].
+    /// The longest value of an attribute, in characters, by its name; of every other,
+    /// [`Self::longest_text`].
     pub longest: BTreeMap<String, usize>,
     /// The longest value of an attribute that [`Self::longest`] does not name.
     pub longest_text: usize,
@@ -170,14 +179,18 @@ pub struct OrderRules {
     pub charge_codes: Option<BTreeSet<String>>,
     /// The SKUs that exist.
     pub catalogue: Catalogue,
-    /// The session's code page is UTF-8; else it is ISO-8859-1, and whatever is not in it is kept as a question mark.
+    /// The session's code page is UTF-8; else it is ISO-8859-1, and whatever is not in it is kept
+    /// as a question mark.
     pub keeps_any_character: bool,
 }
 
 impl Default for OrderRules {
     fn default() -> Self {
-        let mut longest: BTreeMap<String, usize> =
-            (1..=6).flat_map(|line| [(format!("AddrLine{line}"), 40), (format!("InvoiceAddrLine{line}"), 40)]).collect();
+        let mut longest: BTreeMap<String, usize> = (1..=6)
+            .flat_map(|line| {
+                [(format!("AddrLine{line}"), 40), (format!("InvoiceAddrLine{line}"), 40)]
+            })
+            .collect();
         for (name, length) in [
             ("TPGUID", 40),
             ("PostCode", 12),
@@ -215,14 +228,15 @@ pub struct StockRules {
     pub figures: ShownFigures,
     /// When an order lowers them.
     pub lowered: Lowered,
-    /// Milliseconds that `ProductAvailableToSell` takes for a thousand SKUs. The figures are those of the request's beginning.
+    /// Milliseconds that `ProductAvailableToSell` takes for a thousand SKUs. The figures are those
+    /// of the request's beginning.
     pub milliseconds_per_thousand: u64,
     /// The stock at the start; none: it is set by hand, and what is not set is not kept in stock.
     pub generated: Option<GeneratedStock>,
 }
 
-/// Stock that is made up, the same for the same seed: of the first SKUs of [`crate::fashion::catalogue`], with colour and size as
-/// the first two matrix codes.
+/// Stock that is made up, the same for the same seed: of the first SKUs of
+/// [`crate::fashion::catalogue`], with colour and size as the first two matrix codes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GeneratedStock {
@@ -234,7 +248,8 @@ pub struct GeneratedStock {
     pub odd_share: f64,
 }
 
-/// The figures that an installation sends of a SKU. Which of these a real one does is to be found out on site.
+/// The figures that an installation sends of a SKU. Which of these a real one does is to be found
+/// out on site.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ShownFigures {
@@ -262,7 +277,8 @@ pub enum Lowered {
     AtDispatch,
 }
 
-/// What becomes of an `OrderNumber` or `TPGUID` that Prima has already. Which of the two a real installation does is not known.
+/// What becomes of an `OrderNumber` or `TPGUID` that Prima has already. Which of the two a real
+/// installation does is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RepeatedNumber {
@@ -280,7 +296,8 @@ pub enum Catalogue {
     Any,
     /// These exist and no other.
     Listed(Vec<Sku>),
-    /// The SKUs of [`crate::fashion::catalogue`] exist, with colour and size as the first two matrix codes.
+    /// The SKUs of [`crate::fashion::catalogue`] exist, with colour and size as the first two
+    /// matrix codes.
     Generated {
         /// The seed of the generator.
         seed: u64,
@@ -319,7 +336,10 @@ impl KnownSkus {
             Catalogue::Listed(skus) => skus.clone(),
             Catalogue::Generated { seed, size } => crate::fashion::catalogue(*seed, *size)
                 .into_iter()
-                .map(|sku| Sku { product: sku.product, matrix: [sku.colour, sku.size, String::new(), String::new()] })
+                .map(|sku| Sku {
+                    product: sku.product,
+                    matrix: [sku.colour, sku.size, String::new(), String::new()],
+                })
                 .collect(),
         };
         let mut matrices: HashMap<String, HashSet<[String; 4]>> = HashMap::new();

@@ -1,4 +1,5 @@
-//! The stock of every SKU: pieces that lie there, are owed and are set aside, and the figures that Prima tells of them.
+//! The stock of every SKU: pieces that lie there, are owed and are set aside, and the figures that
+//! Prima tells of them.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +32,8 @@ pub enum Odd {
     LeftOut,
 }
 
-const ODDITIES: [Odd; 6] = [Odd::Negative, Odd::Fractional, Odd::Huge, Odd::NoFigure, Odd::Twice, Odd::LeftOut];
+const ODDITIES: [Odd; 6] =
+    [Odd::Negative, Odd::Fractional, Odd::Huge, Odd::NoFigure, Odd::Twice, Odd::LeftOut];
 
 /// The stock of a SKU, in pieces.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +62,8 @@ impl Stock {
         self.elsewhere + self.set_aside
     }
 
-    /// Pieces promised beyond what is there: those owed, with those set aside elsewhere, less the physical stock.
+    /// Pieces promised beyond what is there: those owed, with those set aside elsewhere, less the
+    /// physical stock.
     #[must_use]
     pub fn oversold(&self) -> i64 {
         (self.owed + self.elsewhere - self.physical).max(0)
@@ -107,7 +110,10 @@ type Pieces = Vec<(Sku, i64)>;
 fn pieces(order: &StoredOrder, lines: &[(u32, u32)]) -> Pieces {
     let of = |(number, quantity): &(u32, u32)| {
         let line = order.order.lines.iter().find(|line| line.number == *number)?;
-        Some((Sku { product: line.product.clone(), matrix: line.matrix.clone() }, i64::from(*quantity)))
+        Some((
+            Sku { product: line.product.clone(), matrix: line.matrix.clone() },
+            i64::from(*quantity),
+        ))
     };
     lines.iter().filter_map(of).collect()
 }
@@ -130,12 +136,18 @@ impl Shelves {
         let mut rng = ChaCha8Rng::seed_from_u64(wish.seed);
         let odd_share = if wish.odd_share.is_nan() { 0.0 } else { wish.odd_share.clamp(0.0, 1.0) };
         for sku in crate::fashion::catalogue(wish.seed, wish.size) {
-            let sku = Sku { product: sku.product, matrix: [sku.colour, sku.size, String::new(), String::new()] };
+            let sku = Sku {
+                product: sku.product,
+                matrix: [sku.colour, sku.size, String::new(), String::new()],
+            };
             // One in ten is sold out, and of one in four something is set aside.
             let physical = if rng.random_bool(0.1) { 0 } else { rng.random_range(1..=40_i64) };
-            let elsewhere = if rng.random_bool(0.25) { rng.random_range(0..=physical.min(3)) } else { 0 };
-            let due = (physical < 5 && rng.random_bool(0.5)).then(|| date(2027, 1, 4).saturating_add(rng.random_range(0..90).days()));
-            let odd = rng.random_bool(odd_share).then(|| ODDITIES.choose(&mut rng).copied()).flatten();
+            let elsewhere =
+                if rng.random_bool(0.25) { rng.random_range(0..=physical.min(3)) } else { 0 };
+            let due = (physical < 5 && rng.random_bool(0.5))
+                .then(|| date(2027, 1, 4).saturating_add(rng.random_range(0..90).days()));
+            let odd =
+                rng.random_bool(odd_share).then(|| ODDITIES.choose(&mut rng).copied()).flatten();
             self.rows.insert(sku, Stock { physical, elsewhere, due, odd, ..Stock::default() });
         }
     }
@@ -165,7 +177,9 @@ impl Shelves {
     fn set_aside(&mut self, order: &mut StoredOrder) {
         if !order.set_aside {
             order.set_aside = true;
-            self.change(&pieces(order, &order.left()), |stock, quantity| stock.set_aside += quantity);
+            self.change(&pieces(order, &order.left()), |stock, quantity| {
+                stock.set_aside += quantity
+            });
         }
     }
 
@@ -175,7 +189,9 @@ impl Shelves {
         for (sku, quantity) in pieces(order, lines) {
             *wanted.entry(sku).or_default() += quantity;
         }
-        wanted.iter().all(|(sku, quantity)| self.rows.get(sku).is_none_or(|stock| stock.physical >= *quantity))
+        wanted.iter().all(|(sku, quantity)| {
+            self.rows.get(sku).is_none_or(|stock| stock.physical >= *quantity)
+        })
     }
 
     /// Pieces of an order leave the warehouse.
@@ -201,12 +217,16 @@ impl Shelves {
         }
     }
 
-    pub(super) fn figures<'s>(&'s self, rows: impl Iterator<Item = (&'s Sku, &'s Stock)> + 's) -> Vec<SkuFigures> {
+    pub(super) fn figures<'s>(
+        &'s self,
+        rows: impl Iterator<Item = (&'s Sku, &'s Stock)> + 's,
+    ) -> Vec<SkuFigures> {
         rows.flat_map(|(sku, stock)| self.figures_of(sku, stock)).collect()
     }
 
     fn figures_of(&self, sku: &Sku, stock: &Stock) -> Vec<SkuFigures> {
-        let (physical, allocated) = (Decimal::from(stock.physical), Decimal::from(stock.allocated()));
+        let (physical, allocated) =
+            (Decimal::from(stock.physical), Decimal::from(stock.allocated()));
         let net = physical - allocated;
         let (available, allocated, free) = match self.rules.figures {
             ShownFigures::Gross => (physical, None, None),
@@ -214,15 +234,27 @@ impl Shelves {
             ShownFigures::WithAllocated => (physical, Some(allocated), None),
             ShownFigures::WithFree => (physical, None, Some(net)),
         };
-        let usual = SkuFigures { sku: sku.clone(), available: Some(available), allocated, free, due: stock.due };
+        let usual = SkuFigures {
+            sku: sku.clone(),
+            available: Some(available),
+            allocated,
+            free,
+            due: stock.due,
+        };
         // Whichever figure counts is odd.
-        let all = |figure: Decimal| SkuFigures { available: Some(figure), free: free.map(|_| figure), ..usual.clone() };
+        let all = |figure: Decimal| SkuFigures {
+            available: Some(figure),
+            free: free.map(|_| figure),
+            ..usual.clone()
+        };
         match stock.odd {
             None => vec![usual],
             Some(Odd::Negative) => vec![all(Decimal::from(-3))],
             Some(Odd::Fractional) => vec![all(Decimal::new(15, 1))],
             Some(Odd::Huge) => vec![all(Decimal::from(99_999_999_999_i64))],
-            Some(Odd::NoFigure) => vec![SkuFigures { available: None, allocated: None, free: None, ..usual }],
+            Some(Odd::NoFigure) => {
+                vec![SkuFigures { available: None, allocated: None, free: None, ..usual }]
+            }
             Some(Odd::Twice) => vec![all(available + Decimal::from(2)), usual],
             Some(Odd::LeftOut) => Vec::new(),
         }

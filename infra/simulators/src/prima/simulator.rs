@@ -38,7 +38,10 @@ impl Simulator {
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self {
-            installation: Mutex::new(Installation::with_stock(config.settings.orders.clone(), config.settings.stock.clone())),
+            installation: Mutex::new(Installation::with_stock(
+                config.settings.orders.clone(),
+                config.settings.stock.clone(),
+            )),
             settings: RwLock::new(Arc::new(config.settings)),
             misbehaviour: Misbehaviour::new(config.misbehaviour),
             calls: Calls::default(),
@@ -83,7 +86,8 @@ impl Simulator {
     /// Forgets every order and call.
     pub(super) fn reset(&self) {
         let settings = self.settings();
-        *self.installation() = Installation::with_stock(settings.orders.clone(), settings.stock.clone());
+        *self.installation() =
+            Installation::with_stock(settings.orders.clone(), settings.stock.clone());
         self.calls.forget();
     }
 

@@ -37,7 +37,10 @@ impl Fault {
     }
 
     pub(super) fn disabled() -> Self {
-        Self { client: false, message: "The Web service is disabled and cannot accept requests. (10921)".to_owned() }
+        Self {
+            client: false,
+            message: "The Web service is disabled and cannot accept requests. (10921)".to_owned(),
+        }
     }
 
     /// The envelope of the fault.
@@ -63,7 +66,8 @@ impl Fault {
 
 /// Reads a request's envelope, strictly as the configured WSDL says.
 pub(super) fn read(message: &str, settings: &Settings) -> Result<SoapCall, Fault> {
-    let root = parse(message).map_err(|what| Fault::client(format!("Unable to parse the SOAP message: {what}.")))?;
+    let root = parse(message)
+        .map_err(|what| Fault::client(format!("Unable to parse the SOAP message: {what}.")))?;
     if root.name != "Envelope" || root.namespace.as_deref() != Some(ENVELOPE) {
         return Err(Fault::client("The message is not a SOAP 1.1 envelope."));
     }
@@ -72,19 +76,31 @@ pub(super) fn read(message: &str, settings: &Settings) -> Result<SoapCall, Fault
     if body.namespace.as_deref() != Some(ENVELOPE) {
         return Err(Fault::client("The Body is not in the envelope's namespace."));
     }
-    for header in root.children.iter().filter(|child| child.name == "Header").flat_map(|header| &header.children) {
+    for header in root
+        .children
+        .iter()
+        .filter(|child| child.name == "Header")
+        .flat_map(|header| &header.children)
+    {
         if header.attribute("mustUnderstand") == Some("1") {
             return Err(Fault::client("A header must be understood and is not."));
         }
     }
-    let [call] = &body.children[..] else { return Err(Fault::client("The Body must have one operation.")) };
+    let [call] = &body.children[..] else {
+        return Err(Fault::client("The Body must have one operation."));
+    };
     let (operation, expected) = match call.name.as_str() {
         "wsomhandler" => ("wsomhandler", vec![&settings.parts.request]),
-        "comwsomhandler" if !settings.companies.is_empty() => ("comwsomhandler", vec![&settings.parts.company, &settings.parts.request]),
+        "comwsomhandler" if !settings.companies.is_empty() => {
+            ("comwsomhandler", vec![&settings.parts.company, &settings.parts.request])
+        }
         other => return Err(Fault::client(format!("Operation {other} is not defined."))),
     };
     if call.namespace.as_deref() != Some(settings.namespace.as_str()) {
-        return Err(Fault::client(format!("Operation {operation} is not in namespace {}.", settings.namespace)));
+        return Err(Fault::client(format!(
+            "Operation {operation} is not in namespace {}.",
+            settings.namespace
+        )));
     }
     let values = read_parts(call, &expected, settings)?;
     let mut values = values.into_iter();
@@ -97,7 +113,11 @@ pub(super) fn read(message: &str, settings: &Settings) -> Result<SoapCall, Fault
     Ok(SoapCall { operation, document: values.next().unwrap_or_default() })
 }
 
-fn read_parts(call: &Element, expected: &[&String], settings: &Settings) -> Result<Vec<String>, Fault> {
+fn read_parts(
+    call: &Element,
+    expected: &[&String],
+    settings: &Settings,
+) -> Result<Vec<String>, Fault> {
     let operation = &call.name;
     if !call.text.trim().is_empty() {
         return Err(Fault::client(format!("Operation {operation} has text between its parts.")));
@@ -109,18 +129,30 @@ fn read_parts(call: &Element, expected: &[&String], settings: &Settings) -> Resu
             return Err(Fault::client(format!("Operation {operation} has no part {}.", part.name)));
         }
         if part.namespace.as_deref() != namespace {
-            return Err(Fault::client(format!("Part {} of operation {operation} is in the wrong namespace.", part.name)));
+            return Err(Fault::client(format!(
+                "Part {} of operation {operation} is in the wrong namespace.",
+                part.name
+            )));
         }
         if !part.children.is_empty() {
-            return Err(Fault::client(format!("Part {} of operation {operation} is not a string: it has elements.", part.name)));
+            return Err(Fault::client(format!(
+                "Part {} of operation {operation} is not a string: it has elements.",
+                part.name
+            )));
         }
-        if settings.style == Style::RpcEncoded && part.attribute("type").is_some_and(|typed| local(typed) != "string") {
-            return Err(Fault::client(format!("Part {} of operation {operation} is not a string.", part.name)));
+        if settings.style == Style::RpcEncoded
+            && part.attribute("type").is_some_and(|typed| local(typed) != "string")
+        {
+            return Err(Fault::client(format!(
+                "Part {} of operation {operation} is not a string.",
+                part.name
+            )));
         }
     }
     let mut values = Vec::new();
     for name in expected {
-        let parts: Vec<&Element> = call.children.iter().filter(|part| &&part.name == name).collect();
+        let parts: Vec<&Element> =
+            call.children.iter().filter(|part| &&part.name == name).collect();
         let [part] = parts[..] else {
             return Err(Fault::client(format!("Operation {operation} needs part {name} once.")));
         };
@@ -139,7 +171,12 @@ pub(super) fn answer(operation: &str, document: &str, settings: &Settings) -> St
     let document = escaped(document);
     let response = &settings.parts.response;
     let typed = if settings.style == Style::RpcEncoded { " xsi:type=\"xsd:string\"" } else { "" };
-    let return_value = settings.parts.return_value.as_ref().map(|name| format!("<{name}{typed} xsi:nil=\"true\"/>")).unwrap_or_default();
+    let return_value = settings
+        .parts
+        .return_value
+        .as_ref()
+        .map(|name| format!("<{name}{typed} xsi:nil=\"true\"/>"))
+        .unwrap_or_default();
     let parts = format!("{return_value}<{response}{typed}>{document}</{response}>");
     let content = match settings.style {
         Style::RpcEncoded => format!(
@@ -149,7 +186,9 @@ pub(super) fn answer(operation: &str, document: &str, settings: &Settings) -> St
             format!("<{operation}Response xmlns=\"{namespace}\">{parts}</{operation}Response>")
         }
         Style::RpcLiteral | Style::DocumentLiteral => {
-            format!("<ns0:{operation}Response xmlns:ns0=\"{namespace}\">{parts}</ns0:{operation}Response>")
+            format!(
+                "<ns0:{operation}Response xmlns:ns0=\"{namespace}\">{parts}</ns0:{operation}Response>"
+            )
         }
     };
     envelope(&content, settings)

@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 
 use super::settings::Encoding;
 
-/// Decodes a message by its own declaration, else by the `charset` of its content type, else as UTF-8.
+/// Decodes a message by its own declaration, else by the `charset` of its content type, else as
+/// UTF-8.
 pub(super) fn decode(bytes: &[u8], content_type: &str) -> Result<String, String> {
     let head = &bytes[..bytes.len().min(200)];
-    let label = declared_encoding(&encoding_rs::mem::decode_latin1(head)).or_else(|| charset(content_type));
+    let label =
+        declared_encoding(&encoding_rs::mem::decode_latin1(head)).or_else(|| charset(content_type));
     match label.as_deref().map(str::to_ascii_lowercase).as_deref() {
         None | Some("utf-8" | "utf8") => {
             let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
@@ -15,7 +17,9 @@ pub(super) fn decode(bytes: &[u8], content_type: &str) -> Result<String, String>
         }
         Some("us-ascii") if bytes.is_ascii() => Ok(String::from_utf8_lossy(bytes).into_owned()),
         Some("iso-8859-1" | "latin1") => Ok(encoding_rs::mem::decode_latin1(bytes).into_owned()),
-        Some("windows-1252") => Ok(encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned()),
+        Some("windows-1252") => {
+            Ok(encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned())
+        }
         Some(other) => Err(format!("encoding {other} is not supported")),
     }
 }
@@ -24,7 +28,9 @@ pub(super) fn decode(bytes: &[u8], content_type: &str) -> Result<String, String>
 pub(super) fn encode(document: &str, encoding: Encoding) -> Vec<u8> {
     match encoding {
         Encoding::Utf8 => document.as_bytes().to_vec(),
-        Encoding::Latin1 => encoding_rs::mem::encode_latin1_lossy(&referenced(document, encoding)).into_owned(),
+        Encoding::Latin1 => {
+            encoding_rs::mem::encode_latin1_lossy(&referenced(document, encoding)).into_owned()
+        }
     }
 }
 
@@ -44,13 +50,18 @@ pub(super) fn referenced(document: &str, encoding: Encoding) -> String {
     text
 }
 
-/// What becomes of a document that declares ISO-8859-1 and has characters outside of it: they turn into question marks.
+/// What becomes of a document that declares ISO-8859-1 and has characters outside of it: they turn
+/// into question marks.
 pub(super) fn mangled(document: &str) -> String {
-    let latin1 = declared_encoding(document).is_some_and(|label| label.eq_ignore_ascii_case("ISO-8859-1"));
+    let latin1 =
+        declared_encoding(document).is_some_and(|label| label.eq_ignore_ascii_case("ISO-8859-1"));
     if !latin1 || encoding_rs::mem::is_str_latin1(document) {
         return document.to_owned();
     }
-    document.chars().map(|character| if u32::from(character) <= 0xFF { character } else { '?' }).collect()
+    document
+        .chars()
+        .map(|character| if u32::from(character) <= 0xFF { character } else { '?' })
+        .collect()
 }
 
 /// A text as an attribute's value or an element's content.
@@ -71,7 +82,8 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 fn declared_encoding(document: &str) -> Option<String> {
-    let declaration = document.trim_start_matches('\u{FEFF}').strip_prefix("<?xml")?.split_once("?>")?.0;
+    let declaration =
+        document.trim_start_matches('\u{FEFF}').strip_prefix("<?xml")?.split_once("?>")?.0;
     let value = declaration.split_once("encoding")?.1.trim_start().strip_prefix('=')?.trim_start();
     let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
     Some(value[1..].split_once(quote)?.0.to_owned())
@@ -80,6 +92,8 @@ fn declared_encoding(document: &str) -> Option<String> {
 fn charset(content_type: &str) -> Option<String> {
     content_type.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"').to_owned())
+        name.trim()
+            .eq_ignore_ascii_case("charset")
+            .then(|| value.trim().trim_matches('"').to_owned())
     })
 }

@@ -31,7 +31,10 @@ pub(super) fn check_order_number(number: &str, rules: &OrderRules) -> Result<(),
     }
     let length = number.chars().count();
     if length > rules.longest_order_number {
-        return Err(Refusal::new(format!("OrderNumber has {length} characters, at most {} are allowed", rules.longest_order_number)));
+        return Err(Refusal::new(format!(
+            "OrderNumber has {length} characters, at most {} are allowed",
+            rules.longest_order_number
+        )));
     }
     if !number.chars().all(|character| character.is_ascii_alphanumeric() || character == '-') {
         return Err(Refusal::new("OrderNumber has a character that is not allowed"));
@@ -39,7 +42,11 @@ pub(super) fn check_order_number(number: &str, rules: &OrderRules) -> Result<(),
     Ok(())
 }
 
-pub(super) fn check_order(order: &NewOrder, rules: &OrderRules, skus: &KnownSkus) -> Result<(), Refusal> {
+pub(super) fn check_order(
+    order: &NewOrder,
+    rules: &OrderRules,
+    skus: &KnownSkus,
+) -> Result<(), Refusal> {
     check_order_number(&order.order_number, rules)?;
     for attributes in [&order.attributes, &order.header, &order.invoice] {
         check_attributes(attributes, rules)?;
@@ -79,14 +86,25 @@ fn check_line(line: &NewOrderLine, rules: &OrderRules, skus: &KnownSkus) -> Resu
     }
     match skus.check(&line.product, &line.matrix) {
         Ok(()) => {}
-        Err(UnknownSku::Product) => return Err(Refusal::new(format!("OrderLine {number}: Product {} does not exist", line.product))),
+        Err(UnknownSku::Product) => {
+            return Err(Refusal::new(format!(
+                "OrderLine {number}: Product {} does not exist",
+                line.product
+            )));
+        }
         Err(UnknownSku::Matrix) => {
             let matrix = line.matrix.join("/");
-            return Err(Refusal::new(format!("OrderLine {number}: Matrix {matrix} of product {} does not exist", line.product)));
+            return Err(Refusal::new(format!(
+                "OrderLine {number}: Matrix {matrix} of product {} does not exist",
+                line.product
+            )));
         }
     }
     if line.quantity == 0 || line.quantity > MOST_PIECES {
-        return Err(Refusal::new(format!("OrderLine {number}: Quantity {} is not valid", line.quantity)));
+        return Err(Refusal::new(format!(
+            "OrderLine {number}: Quantity {} is not valid",
+            line.quantity
+        )));
     }
     if line.price.is_sign_negative() && !line.price.is_zero() {
         return Err(Refusal::new(format!("OrderLine {number}: Price {} is not valid", line.price)));
@@ -100,7 +118,9 @@ fn check_attributes(attributes: &Attributes, rules: &OrderRules) -> Result<(), R
         // The value stays out of the text: it may be somebody's address.
         let length = value.chars().count();
         if length > longest {
-            return Err(Refusal::new(format!("{name} has {length} characters, at most {longest} are allowed")));
+            return Err(Refusal::new(format!(
+                "{name} has {length} characters, at most {longest} are allowed"
+            )));
         }
         if value.chars().any(char::is_control) {
             return Err(Refusal::new(format!("{name} has a control character")));
@@ -121,8 +141,14 @@ fn is_date(value: &str) -> bool {
     if bytes.len() != 10 || bytes[2] != b'/' || bytes[5] != b'/' {
         return false;
     }
-    let number = |range: std::ops::Range<usize>| value.get(range).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()));
-    let (Some(day), Some(month), Some(year)) = (number(0..2), number(3..5), number(6..10)) else { return false };
-    let (Ok(day), Ok(month), Ok(year)) = (day.parse(), month.parse(), year.parse()) else { return false };
+    let number = |range: std::ops::Range<usize>| {
+        value.get(range).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()))
+    };
+    let (Some(day), Some(month), Some(year)) = (number(0..2), number(3..5), number(6..10)) else {
+        return false;
+    };
+    let (Ok(day), Ok(month), Ok(year)) = (day.parse(), month.parse(), year.parse()) else {
+        return false;
+    };
     jiff::civil::Date::new(year, month, day).is_ok()
 }

@@ -1,4 +1,5 @@
-//! The warehouse: parcels that leave, in part or whole, and lines that never will. How `OrderStatus` tells of them is assumed.
+//! The warehouse: parcels that leave, in part or whole, and lines that never will. How
+//! `OrderStatus` tells of them is assumed.
 
 use jiff::Timestamp;
 use rand::seq::IndexedRandom as _;
@@ -67,28 +68,42 @@ const CARRIERS: [(&str, &str); 6] = [
     ("DHL", "ECONOMY"),
 ];
 /// Texts that turn up one day.
-const ODD_CARRIERS: [(&str, &str); 3] = [("DPD SAT BY 12", ""), ("Yodel", "XPECT 48"), ("Own lorry (Pete)", "")];
+const ODD_CARRIERS: [(&str, &str); 3] =
+    [("DPD SAT BY 12", ""), ("Yodel", "XPECT 48"), ("Own lorry (Pete)", "")];
 
 impl Installation {
     /// A parcel leaves.
     ///
     /// # Errors
-    /// Prima does not know the order; it is on hold, cancelled or gone; has not so many pieces left; or they are not in stock.
-    pub fn book(&mut self, number: &str, booking: Booking, now: Timestamp) -> Result<Parcel, Refusal> {
+    /// Prima does not know the order; it is on hold, cancelled or gone; has not so many pieces
+    /// left; or they are not in stock.
+    pub fn book(
+        &mut self,
+        number: &str,
+        booking: Booking,
+        now: Timestamp,
+    ) -> Result<Parcel, Refusal> {
         self.land(now);
         let count = self.parcels_booked();
         let order = self.first(number)?;
         if order.hold.is_some() || matches!(order.stage, Stage::Cancelled | Stage::Dispatched) {
-            return Err(Refusal::new(format!("Order {number} cannot be dispatched: it is {}", order.status())));
+            return Err(Refusal::new(format!(
+                "Order {number} cannot be dispatched: it is {}",
+                order.status()
+            )));
         }
         let left: Vec<(u32, u32)> = order.left();
         let lines = booking.lines.unwrap_or_else(|| left.clone());
-        let fits = |line: &(u32, u32)| line.1 > 0 && left.iter().any(|(known, pieces)| *known == line.0 && *pieces >= line.1);
+        let fits = |line: &(u32, u32)| {
+            line.1 > 0 && left.iter().any(|(known, pieces)| *known == line.0 && *pieces >= line.1)
+        };
         if lines.is_empty() || !lines.iter().all(fits) {
             return Err(Refusal::new(format!("Order {number} has not these pieces left")));
         }
         if !self.shelves.holds(order, &lines) {
-            return Err(Refusal::new(format!("Order {number} waits: these pieces are not in stock")));
+            return Err(Refusal::new(format!(
+                "Order {number} waits: these pieces are not in stock"
+            )));
         }
         let parcel = Parcel {
             dispatch_number: format!("D{:07}", count + 1),
@@ -104,7 +119,11 @@ impl Installation {
             order.parcels.push(parcel.clone());
             order.changed_at = now;
             let rest = order.left();
-            order.stage = if booking.last || rest.is_empty() { Stage::Dispatched } else { Stage::PartDispatched };
+            order.stage = if booking.last || rest.is_empty() {
+                Stage::Dispatched
+            } else {
+                Stage::PartDispatched
+            };
             if booking.last {
                 self.shelves.release(order, &rest);
             }
@@ -117,11 +136,18 @@ impl Installation {
     ///
     /// # Errors
     /// Prima does not know the order or the dispatch.
-    pub fn give_consignment(&mut self, number: &str, dispatch: &str, consignment: &str, now: Timestamp) -> Result<(), Refusal> {
+    pub fn give_consignment(
+        &mut self,
+        number: &str,
+        dispatch: &str,
+        consignment: &str,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         self.land(now);
         let order = self.first_mut(number)?;
         let parcel = order.parcels.iter_mut().find(|parcel| parcel.dispatch_number == dispatch);
-        let parcel = parcel.ok_or_else(|| Refusal::new(format!("Order {number} has no dispatch {dispatch}")))?;
+        let parcel = parcel
+            .ok_or_else(|| Refusal::new(format!("Order {number} has no dispatch {dispatch}")))?;
         parcel.consignment = consignment.to_owned();
         Ok(())
     }
@@ -148,7 +174,9 @@ impl Installation {
         let mut rng = ChaCha8Rng::seed_from_u64(round.seed);
         let open: Vec<String> = self
             .orders()
-            .filter(|order| order.hold.is_none() && !matches!(order.stage, Stage::Cancelled | Stage::Dispatched))
+            .filter(|order| {
+                order.hold.is_none() && !matches!(order.stage, Stage::Cancelled | Stage::Dispatched)
+            })
             .map(|order| order.order.order_number.clone())
             .collect();
         let limit = if round.orders == 0 { usize::MAX } else { round.orders };
@@ -159,8 +187,16 @@ impl Installation {
         done
     }
 
-    fn work_order(&mut self, number: &str, round: Round, rng: &mut ChaCha8Rng, now: Timestamp, done: &mut RoundDone) {
-        let mut falls = |share: f64| rng.random_bool(if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) });
+    fn work_order(
+        &mut self,
+        number: &str,
+        round: Round,
+        rng: &mut ChaCha8Rng,
+        now: Timestamp,
+        done: &mut RoundDone,
+    ) {
+        let mut falls =
+            |share: f64| rng.random_bool(if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) });
         let (cancelled, short, part, several, odd) = (
             falls(round.cancel_share),
             falls(round.short_share),

@@ -11,7 +11,8 @@ pub(super) const TARGET: &str = "urn:omlink";
 /// The WSDL, for the service at an address.
 pub(super) fn render(settings: &Settings, address: &str) -> String {
     let parts = &settings.parts;
-    let outputs: Vec<&str> = parts.return_value.iter().chain([&parts.response]).map(String::as_str).collect();
+    let outputs: Vec<&str> =
+        parts.return_value.iter().chain([&parts.response]).map(String::as_str).collect();
     let mut operations = vec![("wsomhandler", vec![parts.request.as_str()])];
     if !settings.companies.is_empty() {
         operations.push(("comwsomhandler", vec![parts.company.as_str(), parts.request.as_str()]));
@@ -21,7 +22,9 @@ pub(super) fn render(settings: &Settings, address: &str) -> String {
     let mut port = String::new();
     let mut binding = String::new();
     for (operation, inputs) in &operations {
-        for (name, values) in [((*operation).to_owned(), inputs), (format!("{operation}Response"), &outputs)] {
+        for (name, values) in
+            [((*operation).to_owned(), inputs), (format!("{operation}Response"), &outputs)]
+        {
             write_message(&name, values, settings, &mut types, &mut messages);
         }
         let _infallible = write!(
@@ -70,11 +73,21 @@ pub(super) fn render(settings: &Settings, address: &str) -> String {
     )
 }
 
-fn write_message(name: &str, values: &[&str], settings: &Settings, types: &mut String, messages: &mut String) {
+fn write_message(
+    name: &str,
+    values: &[&str],
+    settings: &Settings,
+    types: &mut String,
+    messages: &mut String,
+) {
     if settings.style == Style::DocumentLiteral {
         let _infallible = write!(types, "      <element name=\"{name}\"><complexType><sequence>");
         for value in values {
-            let _infallible = write!(types, "<element name=\"{}\" nillable=\"true\" type=\"xsd:string\"/>", escaped(value));
+            let _infallible = write!(
+                types,
+                "<element name=\"{}\" nillable=\"true\" type=\"xsd:string\"/>",
+                escaped(value)
+            );
         }
         types.push_str("</sequence></complexType></element>\n");
     }
@@ -83,7 +96,8 @@ fn write_message(name: &str, values: &[&str], settings: &Settings, types: &mut S
         let _infallible = write!(messages, "<part name=\"parameters\" element=\"S2:{name}\"/>");
     } else {
         for value in values {
-            let _infallible = write!(messages, "<part name=\"{}\" type=\"xsd:string\"/>", escaped(value));
+            let _infallible =
+                write!(messages, "<part name=\"{}\" type=\"xsd:string\"/>", escaped(value));
         }
     }
     let _infallible = writeln!(messages, "</message>");
@@ -97,7 +111,9 @@ fn body(settings: &Settings) -> String {
     let namespace = escaped(&settings.namespace);
     match settings.style {
         Style::RpcEncoded => {
-            format!("<soap:body use=\"encoded\" encodingStyle=\"http://schemas.xmlsoap.org/soap/encoding/\" namespace=\"{namespace}\"/>")
+            format!(
+                "<soap:body use=\"encoded\" encodingStyle=\"http://schemas.xmlsoap.org/soap/encoding/\" namespace=\"{namespace}\"/>"
+            )
         }
         Style::RpcLiteral => format!("<soap:body use=\"literal\" namespace=\"{namespace}\"/>"),
         Style::DocumentLiteral => "<soap:body use=\"literal\"/>".to_owned(),

@@ -1,4 +1,5 @@
-//! A small, strict tree of an XML document: no DTD, no entities but the five predefined ones, bounded in size and depth.
+//! A small, strict tree of an XML document: no DTD, no entities but the five predefined ones,
+//! bounded in size and depth.
 
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
@@ -35,11 +36,15 @@ pub(super) fn parse(document: &str) -> Result<Element, String> {
     loop {
         let position = reader.buffer_position();
         let wrong = |what: &str| format!("{what} near character {position}");
-        let (namespace, event) = reader.read_resolved_event().map_err(|error| wrong(&plain(&error)))?;
+        let (namespace, event) =
+            reader.read_resolved_event().map_err(|error| wrong(&plain(&error)))?;
         match event {
-            Event::Start(_) | Event::Empty(_) if root.is_some() => return Err(wrong("content after the root element")),
+            Event::Start(_) | Event::Empty(_) if root.is_some() => {
+                return Err(wrong("content after the root element"));
+            }
             Event::Start(ref start) | Event::Empty(ref start) => {
-                let namespace = bound(&namespace).map_err(|prefix| wrong(&format!("undeclared prefix {prefix}")))?;
+                let namespace = bound(&namespace)
+                    .map_err(|prefix| wrong(&format!("undeclared prefix {prefix}")))?;
                 let element = element(start, namespace).map_err(|what| wrong(&what))?;
                 elements += 1;
                 if open.len() >= DEEPEST || elements > MOST_ELEMENTS {
@@ -58,10 +63,13 @@ pub(super) fn parse(document: &str) -> Result<Element, String> {
             Event::Text(text) => append(&mut open, &text.xml10_content()).map_err(wrong)?,
             Event::CData(text) => append(&mut open, &text.xml10_content()).map_err(wrong)?,
             Event::GeneralRef(reference) => {
-                let character = reference.resolve_char_ref().map_err(|error| wrong(&plain(&error)))?;
+                let character =
+                    reference.resolve_char_ref().map_err(|error| wrong(&plain(&error)))?;
                 let text = match character {
                     Some(character) if is_allowed(character) => character.to_string(),
-                    Some(_) => return Err(wrong("a reference to a character that XML does not allow")),
+                    Some(_) => {
+                        return Err(wrong("a reference to a character that XML does not allow"));
+                    }
                     None => match reference.xml10_content().as_ref() {
                         "amp" => "&".to_owned(),
                         "lt" => "<".to_owned(),
@@ -94,7 +102,8 @@ fn element(start: &BytesStart<'_>, namespace: Option<String>) -> Result<Element,
         if attribute.key.as_namespace_binding().is_some() {
             continue;
         }
-        let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|error| plain(&error))?;
+        let value =
+            attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|error| plain(&error))?;
         if !value.chars().all(is_allowed) {
             return Err("a character that XML does not allow".to_owned());
         }

@@ -1,4 +1,5 @@
-//! Where a channel's dispatch documents are read: its rules, its carrier map, and what its marketplace demands.
+//! Where a channel's dispatch documents are read: its rules, its carrier map, and what its
+//! marketplace demands.
 
 use super::carriers::CarrierMap;
 use super::rules::DispatchRules;
@@ -35,5 +36,9 @@ pub trait Book {
     ///
     /// # Errors
     /// It cannot be kept now; it is read again the next time then.
-    async fn keep_platform(&self, channel: &str, platform: &Platform) -> Result<(), UnusableDocument>;
+    async fn keep_platform(
+        &self,
+        channel: &str,
+        platform: &Platform,
+    ) -> Result<(), UnusableDocument>;
 }

@@ -1,7 +1,7 @@
 //! The carrier map: from Prima's own descriptions to what a marketplace takes.
 //!
-//! A description is matched exactly, then normalised (case, blanks, punctuation), then by pattern with priority. Nothing is ever
-//! guessed: what is close is proposed to a person.
+//! A description is matched exactly, then normalised (case, blanks, punctuation), then by pattern
+//! with priority. Nothing is ever guessed: what is close is proposed to a person.
 
 use serde::{Deserialize, Serialize};
 
@@ -79,13 +79,16 @@ impl CarrierEntry {
     fn target(&self) -> Option<Target> {
         match (&self.code, &self.name) {
             (Some(code), _) => Some(Target::Registered { code: code.clone() }),
-            (None, Some(name)) => Some(Target::Unregistered { name: name.clone(), url: self.url.clone() }),
+            (None, Some(name)) => {
+                Some(Target::Unregistered { name: name.clone(), url: self.url.clone() })
+            }
             (None, None) => None,
         }
     }
 
     fn is_pattern(&self) -> bool {
-        self.carrier.contains('*') || self.service.as_ref().is_some_and(|service| service.contains('*'))
+        self.carrier.contains('*')
+            || self.service.as_ref().is_some_and(|service| service.contains('*'))
     }
 
     /// The same description, whatever it leads to.
@@ -102,25 +105,46 @@ impl CarrierMap {
         let mut problems = Vec::new();
         for (index, entry) in self.entries.iter().enumerate() {
             let field = |name: &str| format!("entries[{index}].{name}");
-            let blank = |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
+            let blank =
+                |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
             if entry.carrier.trim().is_empty() {
-                problems.push(FieldError::new(field("carrier"), "is empty: give Prima's description, such as \"DPD\", or \"*\""));
+                problems.push(FieldError::new(
+                    field("carrier"),
+                    "is empty: give Prima's description, such as \"DPD\", or \"*\"",
+                ));
             }
-            if entry.code.is_some() == entry.name.is_some() || blank(&entry.code) || blank(&entry.name) {
+            if entry.code.is_some() == entry.name.is_some()
+                || blank(&entry.code)
+                || blank(&entry.name)
+            {
                 problems.push(FieldError::new(
                     field("code"),
                     "takes a code of the marketplace's list, or else the name of a carrier that it does not list: one of both",
                 ));
             }
             if entry.url.is_some() && entry.name.is_none() {
-                problems.push(FieldError::new(field("url"), "belongs to a name: a listed carrier has its own tracking page"));
+                problems.push(FieldError::new(
+                    field("url"),
+                    "belongs to a name: a listed carrier has its own tracking page",
+                ));
             }
             let sound = |url: &str| url.starts_with("https://") || url.starts_with("http://");
             if entry.url.as_deref().is_some_and(|url| !sound(url)) {
-                problems.push(FieldError::new(field("url"), "takes a web address, with {tracking_number} where the number goes"));
+                problems.push(FieldError::new(
+                    field("url"),
+                    "takes a web address, with {tracking_number} where the number goes",
+                ));
             }
-            if self.entries.iter().take(index).any(|earlier| earlier.is_about(&entry.carrier, entry.service.as_deref())) {
-                problems.push(FieldError::new(field("carrier"), "stands twice with the same service: keep one of them"));
+            if self
+                .entries
+                .iter()
+                .take(index)
+                .any(|earlier| earlier.is_about(&entry.carrier, entry.service.as_deref()))
+            {
+                problems.push(FieldError::new(
+                    field("carrier"),
+                    "stands twice with the same service: keep one of them",
+                ));
             }
         }
         problems
@@ -132,14 +156,23 @@ impl CarrierMap {
     /// Nowhere, or not clearly.
     pub fn resolve(&self, carrier: &str, wanted_service: &str) -> Result<Target, NoTarget> {
         let plain = || self.entries.iter().filter(|entry| !entry.is_pattern());
-        let same = |one: &str, other: &str, exactly: bool| if exactly { one == other } else { normalised(one) == normalised(other) };
+        let same = |one: &str, other: &str, exactly: bool| {
+            if exactly { one == other } else { normalised(one) == normalised(other) }
+        };
         // With its service first: that says more.
         let with_service = |exactly: bool| {
             let fits = |service: &String| same(service, wanted_service, exactly);
-            plain().find(|entry| same(&entry.carrier, carrier, exactly) && entry.service.as_ref().is_some_and(fits))
+            plain().find(|entry| {
+                same(&entry.carrier, carrier, exactly) && entry.service.as_ref().is_some_and(fits)
+            })
         };
-        let for_any = |exactly: bool| plain().find(|entry| same(&entry.carrier, carrier, exactly) && entry.service.is_none());
-        let entry = with_service(true).or_else(|| with_service(false)).or_else(|| for_any(true)).or_else(|| for_any(false));
+        let for_any = |exactly: bool| {
+            plain().find(|entry| same(&entry.carrier, carrier, exactly) && entry.service.is_none())
+        };
+        let entry = with_service(true)
+            .or_else(|| with_service(false))
+            .or_else(|| for_any(true))
+            .or_else(|| for_any(false));
         match entry {
             Some(entry) => entry.target().ok_or(NoTarget::Unmapped),
             None => self.by_pattern(carrier, wanted_service),
@@ -147,14 +180,20 @@ impl CarrierMap {
     }
 
     fn by_pattern(&self, carrier: &str, service: &str) -> Result<Target, NoTarget> {
-        let fits = |pattern: &str, text: &str| matches(&normalised_pattern(pattern), &normalised(text));
+        let fits =
+            |pattern: &str, text: &str| matches(&normalised_pattern(pattern), &normalised(text));
         let fitting: Vec<&CarrierEntry> = self
             .entries
             .iter()
             .filter(|entry| entry.is_pattern())
-            .filter(|entry| fits(&entry.carrier, carrier) && entry.service.as_ref().is_none_or(|expected| fits(expected, service)))
+            .filter(|entry| {
+                fits(&entry.carrier, carrier)
+                    && entry.service.as_ref().is_none_or(|expected| fits(expected, service))
+            })
             .collect();
-        let Some(highest) = fitting.iter().map(|entry| entry.priority).max() else { return Err(NoTarget::Unmapped) };
+        let Some(highest) = fitting.iter().map(|entry| entry.priority).max() else {
+            return Err(NoTarget::Unmapped);
+        };
         let mut first: Option<(&CarrierEntry, Target)> = None;
         for entry in fitting.into_iter().filter(|entry| entry.priority == highest) {
             let Some(target) = entry.target() else { continue };
@@ -195,19 +234,27 @@ impl CarrierMap {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Reads a map from CSV, with the headings that [`Self::to_csv`] writes, in any order; comma or semicolon.
+    /// Reads a map from CSV, with the headings that [`Self::to_csv`] writes, in any order; comma or
+    /// semicolon.
     ///
     /// # Errors
     /// One sentence for each line that cannot be used: then nothing is.
     pub fn from_csv(text: &str) -> Result<Self, Vec<String>> {
-        let csv = HeadingCsv::read(text, &HEADINGS, &["carrier"]).map_err(|problem| vec![problem.to_string()])?;
+        let csv = HeadingCsv::read(text, &HEADINGS, &["carrier"])
+            .map_err(|problem| vec![problem.to_string()])?;
         let unknown = csv.unknown(&HEADINGS);
         if !unknown.is_empty() {
-            return Err(vec![format!("the heading line has {}; it takes {}", unknown.join(", "), HEADINGS.join(", "))]);
+            return Err(vec![format!(
+                "the heading line has {}; it takes {}",
+                unknown.join(", "),
+                HEADINGS.join(", ")
+            )]);
         }
         let (mut map, mut problems) = (Self::default(), Vec::new());
         for line in csv.lines() {
-            match line.and_then(|line| read_entry(line).map_err(|problem| (line.number, problem.to_string()))) {
+            match line.and_then(|line| {
+                read_entry(line).map_err(|problem| (line.number, problem.to_string()))
+            }) {
                 Ok(entry) => map.entries.push(entry),
                 Err((number, problem)) => problems.push(format!("line {number}: {problem}")),
             }
@@ -218,7 +265,10 @@ impl CarrierMap {
 
     /// Adds an entry, in the place of the one about the same description. True where there was one.
     pub fn set(&mut self, entry: CarrierEntry) -> bool {
-        let place = self.entries.iter().position(|known| known.is_about(&entry.carrier, entry.service.as_deref()));
+        let place = self
+            .entries
+            .iter()
+            .position(|known| known.is_about(&entry.carrier, entry.service.as_deref()));
         match place.and_then(|index| self.entries.get_mut(index)) {
             Some(known) => {
                 *known = entry;
@@ -261,10 +311,15 @@ fn normalised_pattern(pattern: &str) -> String {
 
 fn words(text: &str) -> Vec<String> {
     let lower = text.to_lowercase();
-    lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    lower
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
-/// Whether `text` has the parts of `pattern` in their order; only a star lets something stand between them.
+/// Whether `text` has the parts of `pattern` in their order; only a star lets something stand
+/// between them.
 fn matches(pattern: &str, text: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut text) = text.strip_prefix(start) else { return false };
@@ -279,18 +334,27 @@ fn matches(pattern: &str, text: &str) -> bool {
     text.ends_with(end)
 }
 
-/// Carriers of the marketplace's list that a description may mean, the likeliest first. For a person to choose from, never used
-/// unasked.
+/// Carriers of the marketplace's list that a description may mean, the likeliest first. For a
+/// person to choose from, never used unasked.
 #[must_use]
-pub fn proposals<'p>(carrier: &str, service: &str, platform: &'p Platform) -> Vec<&'p RegisteredCarrier> {
+pub fn proposals<'p>(
+    carrier: &str,
+    service: &str,
+    platform: &'p Platform,
+) -> Vec<&'p RegisteredCarrier> {
     let described: Vec<String> = words(carrier).into_iter().chain(words(service)).collect();
     let joined = words(carrier).concat();
     let mut likely: Vec<(usize, &RegisteredCarrier)> = platform
         .carriers
         .iter()
         .filter_map(|candidate| {
-            let names = [Some(&candidate.label), Some(&candidate.code), candidate.standard_code.as_ref()];
-            let likeness = names.into_iter().flatten().map(|name| likeness(&described, &joined, name)).max()?;
+            let names =
+                [Some(&candidate.label), Some(&candidate.code), candidate.standard_code.as_ref()];
+            let likeness = names
+                .into_iter()
+                .flatten()
+                .map(|name| likeness(&described, &joined, name))
+                .max()?;
             (likeness > 0).then_some((likeness, candidate))
         })
         .collect();
@@ -298,7 +362,8 @@ pub fn proposals<'p>(carrier: &str, service: &str, platform: &'p Platform) -> Ve
     likely.into_iter().map(|(_, carrier)| carrier).take(3).collect()
 }
 
-/// 3: the same letters; 2: one begins with the other; 1: they share a word of three letters or more.
+/// 3: the same letters; 2: one begins with the other; 1: they share a word of three letters or
+/// more.
 fn likeness(described: &[String], joined: &str, name: &str) -> usize {
     let name_words = words(name);
     let name_joined = name_words.concat();
@@ -323,7 +388,12 @@ mod tests {
     use super::*;
 
     fn entry(carrier: &str, service: Option<&str>, code: &str) -> CarrierEntry {
-        CarrierEntry { carrier: carrier.into(), service: service.map(Into::into), code: Some(code.into()), ..CarrierEntry::default() }
+        CarrierEntry {
+            carrier: carrier.into(),
+            service: service.map(Into::into),
+            code: Some(code.into()),
+            ..CarrierEntry::default()
+        }
     }
 
     fn map(entries: Vec<CarrierEntry>) -> CarrierMap {
@@ -357,8 +427,9 @@ mod tests {
         assert_eq!(code(&map, "RM", "Signed").as_deref(), Some("RM"));
     }
 
+    /// The highest priority counts, and equal ones that differ are for a person.
     #[test]
-    fn the_highest_priority_counts_and_equal_ones_that_differ_are_for_a_person() {
+    fn the_top_priority_wins_and_a_differing_tie_needs_a_person() {
         let high = CarrierEntry { priority: 9, ..entry("*express*", None, "EXPRESS") };
         let low = CarrierEntry { priority: 1, ..entry("DHL*", None, "DHL") };
         let both = map(vec![low.clone(), high.clone()]);
@@ -376,7 +447,16 @@ mod tests {
             entry("A", None, "B"),
         ]);
         let fields: Vec<_> = wrong.problems().into_iter().map(|problem| problem.field).collect();
-        assert_eq!(fields, ["entries[0].carrier", "entries[0].code", "entries[1].url", "entries[1].url", "entries[2].carrier"]);
+        assert_eq!(
+            fields,
+            [
+                "entries[0].carrier",
+                "entries[0].code",
+                "entries[1].url",
+                "entries[1].url",
+                "entries[2].carrier"
+            ]
+        );
     }
 
     #[test]
@@ -395,7 +475,12 @@ mod tests {
             ],
             ..Platform::default()
         };
-        let codes = |text: &str| proposals(text, "", &platform).into_iter().map(|carrier| carrier.code.as_str()).collect::<Vec<_>>();
+        let codes = |text: &str| {
+            proposals(text, "", &platform)
+                .into_iter()
+                .map(|carrier| carrier.code.as_str())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(codes("ROYAL-MAIL 24"), ["C1"]);
         assert_eq!(codes("DPD NEXT DAY"), ["C2"]);
         assert_eq!(codes("Own van"), [""; 0]);
@@ -415,8 +500,13 @@ mod tests {
         ]);
         assert_eq!(CarrierMap::from_csv(&full.to_csv().unwrap()), Ok(full));
         let wrong = CarrierMap::from_csv("Code;Carrier;Priority\nC;A;x\n;B;1\n").unwrap_err();
-        assert!(wrong[0].starts_with("line 2: priority") && wrong[1].starts_with("entries[0].code"), "{wrong:?}");
-        assert!(CarrierMap::from_csv("carier,code\nA,B\n").unwrap_err()[0].contains("lacks carrier"));
+        assert!(
+            wrong[0].starts_with("line 2: priority") && wrong[1].starts_with("entries[0].code"),
+            "{wrong:?}"
+        );
+        assert!(
+            CarrierMap::from_csv("carier,code\nA,B\n").unwrap_err()[0].contains("lacks carrier")
+        );
     }
 
     proptest! {

@@ -1,14 +1,15 @@
 //! Dispatch files: parcels as CSV, for sites whose `OrderStatus` names none.
 //!
-//! One line per parcel and order line, with a heading line; the separator is a comma or a semicolon:
+//! One line per parcel and order line, with a heading line; the separator is a comma or a
+//! semicolon:
 //!
 //! ```csv
 //! order_number,dispatch_number,dispatch_date,carrier,service,consignment_number,order_line,quantity
 //! OUT-000123,D4711,23/11/2026,DPD NEXT DAY,,15501234567890,1,2
 //! ```
 //!
-//! `order_line` and `quantity` may both be empty: then nobody says what is in the parcel. Lines of one parcel stand together or
-//! apart; the same line twice in one file counts once.
+//! `order_line` and `quantity` may both be empty: then nobody says what is in the parcel. Lines of
+//! one parcel stand together or apart; the same line twice in one file counts once.
 
 use std::collections::BTreeMap;
 
@@ -18,8 +19,16 @@ use crate::prima::assumed::read_date;
 use crate::prima::order::{PrimaParcel, PrimaParcelLine};
 
 /// The headings, in any order.
-pub const HEADINGS: [&str; 8] =
-    ["order_number", "dispatch_number", "dispatch_date", "carrier", "service", "consignment_number", "order_line", "quantity"];
+pub const HEADINGS: [&str; 8] = [
+    "order_number",
+    "dispatch_number",
+    "dispatch_date",
+    "carrier",
+    "service",
+    "consignment_number",
+    "order_line",
+    "quantity",
+];
 /// Those that no file can do without.
 const NEEDED: [&str; 4] = ["order_number", "dispatch_number", "carrier", "consignment_number"];
 
@@ -42,7 +51,9 @@ pub fn read(text: &str) -> Result<DispatchFile, CsvError> {
     let csv = HeadingCsv::read(text, &HEADINGS, &NEEDED)?;
     let mut file = DispatchFile::default();
     for line in csv.lines() {
-        match line.and_then(|line| read_line(line, &mut file.odd).map_err(|problem| (line.number, problem.to_string()))) {
+        match line.and_then(|line| {
+            read_line(line, &mut file.odd).map_err(|problem| (line.number, problem.to_string()))
+        }) {
             Ok((order, parcel)) => add(&mut file.orders, order, parcel),
             Err(problem) => file.problems.push(problem),
         }
@@ -55,10 +66,18 @@ fn read_line(line: Line<'_>, odd: &mut Vec<OddForm>) -> Result<(String, PrimaPar
         "" => Err(CellError::Empty(name)),
         text => Ok(text.to_owned()),
     };
-    let whole = |name: &'static str| line.field(name).parse::<u32>().ok().filter(|number| *number > 0).ok_or(CellError::NoPieces(name));
+    let whole = |name: &'static str| {
+        line.field(name)
+            .parse::<u32>()
+            .ok()
+            .filter(|number| *number > 0)
+            .ok_or(CellError::NoPieces(name))
+    };
     let lines = match (line.field("order_line"), line.field("quantity")) {
         ("", "") => Vec::new(),
-        _ => vec![PrimaParcelLine { order_line: whole("order_line")?, quantity: whole("quantity")? }],
+        _ => {
+            vec![PrimaParcelLine { order_line: whole("order_line")?, quantity: whole("quantity")? }]
+        }
     };
     let date = line.field("dispatch_date");
     let dispatched_on = read_date(date);
@@ -105,11 +124,25 @@ mod tests {
             N3;;;Evri;;H2;;\r\nN4;D4;2026-11-23;Evri;;H3;;\r\nN5;D5;;Evri;;H4;1;two\r\n";
         let file = read(text).unwrap();
         let first = &file.orders["N1"][0];
-        assert_eq!((first.service.as_str(), first.lines.len(), first.dispatched_on), ("NEXT DAY", 2, Date::new(2026, 11, 23).ok()));
+        assert_eq!(
+            (first.service.as_str(), first.lines.len(), first.dispatched_on),
+            ("NEXT DAY", 2, Date::new(2026, 11, 23).ok())
+        );
         assert_eq!(file.orders["N2"][0].lines, []);
-        assert_eq!((file.orders.len(), file.orders["N4"][0].dispatched_on), (3, None), "the date is not needed");
-        assert_eq!(file.odd, [OddForm { field: "dispatch_date".into(), form: "9999-99-99".into() }]);
-        let lines: Vec<_> = file.problems.iter().map(|(line, problem)| (*line, problem.split(' ').next().unwrap())).collect();
+        assert_eq!(
+            (file.orders.len(), file.orders["N4"][0].dispatched_on),
+            (3, None),
+            "the date is not needed"
+        );
+        assert_eq!(
+            file.odd,
+            [OddForm { field: "dispatch_date".into(), form: "9999-99-99".into() }]
+        );
+        let lines: Vec<_> = file
+            .problems
+            .iter()
+            .map(|(line, problem)| (*line, problem.split(' ').next().unwrap()))
+            .collect();
         assert_eq!(lines, [(6, "dispatch_number"), (8, "quantity")]);
     }
 

@@ -1,8 +1,9 @@
 //! The one message under way that has Mirakl told of a dispatch.
 //!
-//! A message that cannot do its work comes again by one way alone: the row says when, and a delayed copy is sent for that moment. What
-//! comes earlier than the row says is an older copy, and is dropped. The sweep sends one again only where the row says that it is
-//! overdue. So there is one message for a row however long an outage lasts.
+//! A message that cannot do its work comes again by one way alone: the row says when, and a delayed
+//! copy is sent for that moment. What comes earlier than the row says is an older copy, and is
+//! dropped. The sweep sends one again only where the row says that it is overdue. So there is one
+//! message for a row however long an outage lasts.
 
 use std::time::Duration;
 
@@ -11,9 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::kit::clock::after;
 
-/// A message that should have been seen so long ago is taken for lost. Longer than a queue hides one that is being worked off.
+/// A message that should have been seen so long ago is taken for lost. Longer than a queue hides
+/// one that is being worked off.
 pub const MESSAGE_IS_LOST: Duration = Duration::from_secs(7 * 60);
-/// A lost message is looked for less and less often: the function that works it off may be what stands still.
+/// A lost message is looked for less and less often: the function that works it off may be what
+/// stands still.
 const LONGEST_SEARCH: Duration = Duration::from_secs(6 * 3600);
 /// The wait after a first failure; doubled with each.
 pub(super) const FIRST_WAIT: Duration = Duration::from_secs(60);
@@ -63,13 +66,19 @@ mod tests {
         after(Timestamp::UNIX_EPOCH, Duration::from_secs(seconds))
     }
 
+    /// What fails comes again after longer and longer waits, but never after hours.
     #[test]
-    fn what_fails_comes_again_after_longer_and_longer_but_never_after_hours() {
+    fn retries_come_ever_later_but_stay_within_minutes() {
         let mut row = OrderRow::unread(OrderKey::new("uk", "C1-A"), OrderState::Shipping, at(0));
         let dispatch = row.dispatch.get_or_insert_default();
-        let waits: Vec<u64> = (0..40).map(|_| dispatch.put_off_message(None, at(0)).as_secs()).collect();
+        let waits: Vec<u64> =
+            (0..40).map(|_| dispatch.put_off_message(None, at(0)).as_secs()).collect();
         assert_eq!((&waits[..5], waits[39]), (&[60, 120, 240, 300, 300][..], 300));
-        assert_eq!(dispatch.put_off_message(Some(Duration::from_secs(3600)), at(0)), LONGEST_DELAY, "SQS delays no longer");
+        assert_eq!(
+            dispatch.put_off_message(Some(Duration::from_secs(3600)), at(0)),
+            LONGEST_DELAY,
+            "SQS delays no longer"
+        );
         row.enter(Stage::Dispatched, at(0), "another parcel");
         assert_eq!(row.dispatch.unwrap().put_off_message(None, at(0)), FIRST_WAIT);
     }
@@ -83,8 +92,9 @@ mod tests {
         assert!(!dispatch.is_ahead_of_message(before(at(600), CLOCK_SKEW)), "clocks differ");
     }
 
+    /// A lost message is sent again within minutes, and then less and less often.
     #[test]
-    fn a_lost_message_is_sent_again_within_minutes_and_then_less_and_less_often() {
+    fn lost_messages_are_replaced_soon_and_then_ever_more_rarely() {
         let mut dispatch = Dispatch::default();
         assert!(dispatch.begin_message(at(0)));
         assert!(!dispatch.begin_message(at(419)));
@@ -93,6 +103,10 @@ mod tests {
         assert_eq!(sent, 7, "14, 28, 56 ... minutes, then every six hours");
         dispatch.put_off_message(None, at(24 * 3600));
         let failed = at(24 * 3600 + 60 + 420);
-        assert!(!dispatch.begin_message(before(failed, Duration::from_secs(1))) && dispatch.begin_message(failed), "as before");
+        assert!(
+            !dispatch.begin_message(before(failed, Duration::from_secs(1)))
+                && dispatch.begin_message(failed),
+            "as before"
+        );
     }
 }

@@ -1,8 +1,10 @@
-//! Dispatch: from a parcel that left Prima's warehouse to a shipped order in Mirakl. Pure rules, no clock, no store.
+//! Dispatch: from a parcel that left Prima's warehouse to a shipped order in Mirakl. Pure rules, no
+//! clock, no store.
 //!
-//! What is known of an order's dispatch stands in its row ([`Dispatch`]). [`found`] says what an answer of Prima's makes of
-//! it, [`plan`] what has to be told to Mirakl next, [`carriers`] under which code, [`settlement`] what is cancelled or refunded
-//! of what will not leave, [`rhythm`] when Prima is asked again.
+//! What is known of an order's dispatch stands in its row ([`Dispatch`]). [`found`] says what an
+//! answer of Prima's makes of it, [`plan`] what has to be told to Mirakl next, [`carriers`] under
+//! which code, [`settlement`] what is cancelled or refunded of what will not leave, [`rhythm`] when
+//! Prima is asked again.
 
 pub mod book;
 pub mod carriers;
@@ -36,7 +38,8 @@ pub const MENDED_IN_PRIMA: Duration = Duration::from_secs(1800);
 pub struct Parcel {
     /// Prima's `DespatchNumber`.
     pub dispatch: String,
-    /// Prima's `ConsignmentNumber`: the tracking number, as Prima has it; empty where there is none. Never made up.
+    /// Prima's `ConsignmentNumber`: the tracking number, as Prima has it; empty where there is
+    /// none. Never made up.
     pub consignment: String,
     /// Prima's `Carrier`: its own description, never a marketplace's code.
     pub carrier: String,
@@ -68,11 +71,16 @@ impl Parcel {
     /// Carrier and service, as a person reads them.
     #[must_use]
     pub fn description(&self) -> String {
-        [self.carrier.as_str(), self.service.as_str()].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" / ")
+        [self.carrier.as_str(), self.service.as_str()]
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .collect::<Vec<_>>()
+            .join(" / ")
     }
 }
 
-/// A cancellation or refund of pieces. Written into the row before it is sent, because neither can be repeated.
+/// A cancellation or refund of pieces. Written into the row before it is sent, because neither can
+/// be repeated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settlement {
     /// Whether the pieces are cancelled or refunded.
@@ -106,7 +114,8 @@ pub struct SettledLine {
     /// `shipping_amount` that was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shipping_amount: Option<Amount>,
-    /// Mirakl's id of the cancelation or refund that it became: `cancelation_id`, `refund_id` or `order_refund_id`.
+    /// Mirakl's id of the cancelation or refund that it became: `cancelation_id`, `refund_id` or
+    /// `order_refund_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry_id: Option<String>,
 }
@@ -151,7 +160,8 @@ pub struct Dispatch {
     /// Prima's latest word for it, as Prima writes it.
     #[serde(default)]
     pub prima_status: String,
-    /// The words so far and since when each was seen, the latest last: which of them mean that stock is allocated is the site's matter.
+    /// The words so far and since when each was seen, the latest last: which of them mean that
+    /// stock is allocated is the site's matter.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prima_words: Vec<(String, Timestamp)>,
     /// Since when Prima has nothing more to send: everything has left, or the rest is cancelled.
@@ -175,12 +185,14 @@ pub struct Dispatch {
     /// When it was said that the ship-by deadline is near.
     #[serde(default)]
     pub warned_at: Option<Timestamp>,
-    /// The message under way that has Mirakl told; none where no sender has noted one, as in a stage that was just entered.
+    /// The message under way that has Mirakl told; none where no sender has noted one, as in a
+    /// stage that was just entered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageUnderWay>,
-    /// Calls to Mirakl about the order that got no usable answer, in a row; none once anything of it is confirmed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unanswered: Option<Unanswered>,
+    /// Calls to Mirakl about the order that got no usable answer in a row, by operation; none once
+    /// anything of it is confirmed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unanswered: Vec<Unanswered>,
     /// Answers in a row that said "Despatched" without saying what or how.
     #[serde(default)]
     pub unclear_answers: u32,
@@ -199,8 +211,9 @@ impl Dispatch {
         }
     }
 
-    /// When an order that was just queued for Mirakl is looked at again. Where Prima may have more to say it is asked at `now`, as if
-    /// nothing had been in the way: a second parcel must not wait for the first one's message. Otherwise only a lost message is left to wait for.
+    /// When an order that was just queued for Mirakl is looked at again. Where Prima may have more
+    /// to say it is asked at `now`, as if nothing had been in the way: a second parcel must not
+    /// wait for the first one's message. Otherwise only a lost message is left to wait for.
     #[must_use]
     pub fn due_once_queued(&self, now: Timestamp) -> Timestamp {
         if self.ended_at.is_some() { after(now, MESSAGE_IS_LOST) } else { now }
@@ -217,11 +230,18 @@ impl Dispatch {
         self.settlements.iter().find(|settlement| settlement.confirmed_at.is_none())
     }
 
-    /// Pieces of a line that are refunded instead of shipped. Cancelled ones are taken off the line itself.
+    /// Pieces of a line that are refunded instead of shipped. Cancelled ones are taken off the line
+    /// itself.
     #[must_use]
     pub fn refunded(&self, order_line_id: &str) -> u32 {
-        let refunds = self.settlements.iter().filter(|settlement| settlement.how == How::Refund && settlement.confirmed_at.is_some());
-        refunds.flat_map(|refund| &refund.lines).filter(|line| line.order_line_id == order_line_id).map(|line| line.quantity).sum()
+        let refunds = self.settlements.iter().filter(|settlement| {
+            settlement.how == How::Refund && settlement.confirmed_at.is_some()
+        });
+        refunds
+            .flat_map(|refund| &refund.lines)
+            .filter(|line| line.order_line_id == order_line_id)
+            .map(|line| line.quantity)
+            .sum()
     }
 
     /// Pieces of a line that are in parcels.
@@ -258,23 +278,27 @@ impl Dispatch {
         self.message.unwrap_or(MessageUnderWay::sent(now)).lost_at()
     }
 
-    /// Notes a message that is sent now. False where one is under way that is not overdue: none is sent beside it.
+    /// Notes a message that is sent now. False where one is under way that is not overdue: none is
+    /// sent beside it.
     pub fn begin_message(&mut self, now: Timestamp) -> bool {
         match &mut self.message {
             Some(message) if now < message.lost_at() => return false,
-            Some(message) => (message.due_at, message.resent) = (now, message.resent.saturating_add(1)),
+            Some(message) => {
+                (message.due_at, message.resent) = (now, message.resent.saturating_add(1))
+            }
             None => self.message = Some(MessageUnderWay::sent(now)),
         }
         true
     }
 
-    /// Notes that the message could not do its work, and comes again: after `asked`, or after as long as its failures so far say.
-    /// Answers the delay for which it is to be sent.
+    /// Notes that the message could not do its work, and comes again: after `asked`, or after as
+    /// long as its failures so far say. Answers the delay for which it is to be sent.
     pub fn put_off_message(&mut self, asked: Option<Duration>, now: Timestamp) -> Duration {
         let failures = self.message.map_or(0, |message| message.failures);
         let own = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST_WAIT);
         let wait = asked.unwrap_or(own).min(LONGEST_DELAY);
-        // What was asked for is no failure: a limit, or the moment from which a question can tell something.
+        // What was asked for is no failure: a limit, or the moment from which a question can tell
+        // something.
         let failures = failures.saturating_add(u32::from(asked.is_none()));
         self.message = Some(MessageUnderWay { due_at: after(now, wait), failures, resent: 0 });
         wait
@@ -289,8 +313,16 @@ mod tests {
     fn a_second_parcel_does_not_wait_for_the_message_of_the_first() {
         let now = Timestamp::UNIX_EPOCH;
         let mut dispatch = Dispatch::default();
-        assert_eq!(dispatch.due_once_queued(now), now, "Prima has not ended the order: it is asked");
+        assert_eq!(
+            dispatch.due_once_queued(now),
+            now,
+            "Prima has not ended the order: it is asked"
+        );
         dispatch.ended_at = Some(now);
-        assert_eq!(dispatch.due_once_queued(now), after(now, MESSAGE_IS_LOST), "only a lost message is left to wait for");
+        assert_eq!(
+            dispatch.due_once_queued(now),
+            after(now, MESSAGE_IS_LOST),
+            "only a lost message is left to wait for"
+        );
     }
 }

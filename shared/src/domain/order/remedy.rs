@@ -1,11 +1,13 @@
-//! The operator's commands as remedies name them: whole, so that a person can paste them. Only the note is theirs to write.
+//! The operator's commands as remedies name them: whole, so that a person can paste them. Only the
+//! note is theirs to write.
 //!
 //! The operator command's own tests read each of them with its own parser.
 
 use super::row::{OrderKey, Stage};
 use crate::mirakl::shipping::How;
 
-/// How an exception ended that a person resolved outside the connector: `--as` of `exceptions settle`.
+/// How an exception ended that a person resolved outside the connector: `--as` of `exceptions
+/// settle`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::VariantArray, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum SettledAs {
@@ -44,10 +46,16 @@ impl SettledAs {
 /// Records that a person resolved the exception.
 #[must_use]
 pub fn settle(order: &OrderKey, outcome: SettledAs) -> String {
-    format!("prima-mirakl exceptions settle {} {} --as {} --note TEXT", order.channel, order.order_id, outcome.name())
+    format!(
+        "prima-mirakl exceptions settle {} {} --as {} --note TEXT",
+        order.channel,
+        order.order_id,
+        outcome.name()
+    )
 }
 
-/// What is to be done where Mirakl has shipped or closed an order that the connector did not send to Prima.
+/// What is to be done where Mirakl has shipped or closed an order that the connector did not send
+/// to Prima.
 #[must_use]
 pub fn key_in_and_settle(order: &OrderKey) -> String {
     format!(

@@ -1,7 +1,8 @@
-//! How a channel's Mirakl orders become Prima orders: the order rules, a document of its own beside the channel's definition,
-//! so that a mistake in it can never stop acceptance.
+//! How a channel's Mirakl orders become Prima orders: the order rules, a document of its own beside
+//! the channel's definition, so that a mistake in it can never stop acceptance.
 //!
-//! Every setting but `price` has a default. Each field is described in `docs/mapping.md` with what it governs.
+//! Every setting but `price` has a default. Each field is described in `docs/mapping.md` with what
+//! it governs.
 
 pub mod address;
 mod check;
@@ -14,15 +15,16 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 pub use address::{
-    AddressPart, AddressRules, ContactRules, CountryForm, CountryRules, EmailChoice, MissingBilling, PhoneChoice, PickUpPointTarget,
-    TooLong, UnknownTitle,
+    AddressPart, AddressRules, ContactRules, CountryForm, CountryRules, EmailChoice,
+    MissingBilling, PhoneChoice, PickUpPointTarget, TooLong, UnknownTitle,
 };
 pub use sku::SkuRules;
 pub use template::Template;
 
 use crate::kit::amount::Amount;
 
-/// The order rules of one channel. Unknown fields are refused: a misspelt setting must not be ignored.
+/// The order rules of one channel. Unknown fields are refused: a misspelt setting must not be
+/// ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OrderRules {
@@ -34,8 +36,8 @@ pub struct OrderRules {
     /// Characters of `OrderNumber` (assumed: 20).
     #[serde(default = "twenty")]
     pub order_number_length: usize,
-    /// Characters of the number that are replaced before it is judged, such as `"_": "-"`. Anything else that is not a
-    /// letter, a digit or `-` makes an exception.
+    /// Characters of the number that are replaced before it is judged, such as `"_": "-"`. Anything
+    /// else that is not a letter, a digit or `-` makes an exception.
     #[serde(default)]
     pub order_number_replace: BTreeMap<String, String>,
     /// `TPGUID`. Also `{order_number}`.
@@ -151,8 +153,9 @@ pub enum PriceMeaning {
     Line,
 }
 
-/// Attribution: templates of `{channel_id}`, `{channel_name}`, `{marketplace_channel}` (Mirakl's `channel.code`),
-/// `{order_id}` and `{commercial_id}`. A value that Mirakl leaves empty stands for nothing.
+/// Attribution: templates of `{channel_id}`, `{channel_name}`, `{marketplace_channel}` (Mirakl's
+/// `channel.code`), `{order_id}` and `{commercial_id}`. A value that Mirakl leaves empty stands for
+/// nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AttributionRules {
@@ -206,7 +209,8 @@ pub enum PromotionRule {
     },
 }
 
-/// A line's price that is not a whole number of hundredths per piece, where Prima wants the price of one piece.
+/// A line's price that is not a whole number of hundredths per piece, where Prima wants the price
+/// of one piece.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum InexactUnitPrice {
@@ -224,7 +228,8 @@ pub enum InexactUnitPrice {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AmountRules {
-    /// Decimals that Prima takes in an amount. An amount with more becomes an exception: nothing is rounded.
+    /// Decimals that Prima takes in an amount. An amount with more becomes an exception: nothing is
+    /// rounded.
     pub decimals: u32,
     /// `TAX_EXCLUDED`.
     pub excluded_tax: ExcludedTax,
@@ -238,8 +243,8 @@ pub struct AmountRules {
     pub missing_currency: String,
     /// Mirakl's code of a fee to the charge that carries it, where the order's total contains it.
     pub fees: BTreeMap<String, FeeRule>,
-    /// The category (`epr_category_code`) of an eco contribution to the charge that carries it, where the order's total
-    /// contains it beside the prices.
+    /// The category (`epr_category_code`) of an eco contribution to the charge that carries it,
+    /// where the order's total contains it beside the prices.
     pub eco_contributions: BTreeMap<String, FeeRule>,
 }
 
@@ -295,7 +300,8 @@ pub struct ShippingType {
 pub struct DeliveryRules {
     /// Mirakl's `shipping_type_code` to what it means.
     pub types: BTreeMap<String, ShippingType>,
-    /// Shipping types that `types` does not list. Left out: a delivery charge of such an order makes an exception.
+    /// Shipping types that `types` does not list. Left out: a delivery charge of such an order
+    /// makes an exception.
     pub other_types: Option<ShippingType>,
     /// Free delivery.
     pub zero_charge: ZeroCharge,
@@ -309,8 +315,8 @@ pub enum UnpaidOrder {
     Create,
     /// It becomes an exception.
     Exception,
-    /// It is created as paid: the marketplace answers for the payment. Only for `NO_CUSTOMER_PAYMENT_CONFIRMATION`, whose
-    /// payments are never confirmed.
+    /// It is created as paid: the marketplace answers for the payment. Only for
+    /// `NO_CUSTOMER_PAYMENT_CONFIRMATION`, whose payments are never confirmed.
     AsPaid,
 }
 
@@ -339,7 +345,8 @@ const WORKFLOWS: [(&str, UnpaidOrder); 5] = [
 pub(in crate::domain::order) const PAY_ON_ACCEPTANCE: &str = "PAY_ON_ACCEPTANCE";
 const NO_CONFIRMATION: &str = "NO_CUSTOMER_PAYMENT_CONFIRMATION";
 
-/// The payment line. Its amount is what the customer paid: goods, shipping and taxes. An order that is not paid has none.
+/// The payment line. Its amount is what the customer paid: goods, shipping and taxes. An order that
+/// is not paid has none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PaymentRules {
@@ -359,7 +366,8 @@ pub struct PaymentRules {
     pub reference_length: usize,
     /// `OrderPaid` of an order that is paid; that of any other is `No`.
     pub paid: bool,
-    /// What holds for the orders of a `payment_workflow`. One that Mirakl documents has its own default.
+    /// What holds for the orders of a `payment_workflow`. One that Mirakl documents has its own
+    /// default.
     pub workflows: BTreeMap<String, WorkflowRule>,
     /// What holds for those of any other workflow; left out: such an order becomes an exception.
     pub other_workflows: Option<WorkflowRule>,
@@ -373,7 +381,11 @@ impl PaymentRules {
             let (_, unpaid) = WORKFLOWS.into_iter().find(|(known, _)| *known == name)?;
             Some(WorkflowRule { unpaid, terms: String::new() })
         };
-        self.workflows.get(name).cloned().or_else(documented).or_else(|| self.other_workflows.clone())
+        self.workflows
+            .get(name)
+            .cloned()
+            .or_else(documented)
+            .or_else(|| self.other_workflows.clone())
     }
 }
 
@@ -424,7 +436,8 @@ pub struct HeaderRules {
     pub brand: String,
     /// `Season`.
     pub season: String,
-    /// The zone of `OrderDate`, as a POSIX rule, which needs no zone database: the United Kingdom's by default; `UTC0` for UTC.
+    /// The zone of `OrderDate`, as a POSIX rule, which needs no zone database: the United Kingdom's
+    /// by default; `UTC0` for UTC.
     pub order_date_zone: String,
 }
 
@@ -487,7 +500,8 @@ pub struct FieldRule {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NoteRules {
-    /// What is written where the customer sent a message (`has_customer_message`); the message itself stays in Mirakl.
+    /// What is written where the customer sent a message (`has_customer_message`); the message
+    /// itself stays in Mirakl.
     pub customer_message_text: String,
     /// Where that goes.
     pub customer_message: Instruction,

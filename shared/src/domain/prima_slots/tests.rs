@@ -12,7 +12,13 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + second).unwrap()
 }
 
-fn take(slots: &mut PrimaSlots, caller: PrimaCaller, owner: &str, calls: &PrimaCalls, second: i64) -> Result<(), Timestamp> {
+fn take(
+    slots: &mut PrimaSlots,
+    caller: PrimaCaller,
+    owner: &str,
+    calls: &PrimaCalls,
+    second: i64,
+) -> Result<(), Timestamp> {
     slots.take(&SlotRequest { caller, owner, until: at(second + 330) }, calls, at(second))
 }
 
@@ -33,14 +39,26 @@ fn as_many_calls_as_prima_takes_are_leased_and_no_more() {
 fn one_slot_is_always_kept_for_orders() {
     let mut slots = PrimaSlots::default();
     assert_eq!(take(&mut slots, STOCK, "s", &SCARCE, 0), Ok(()));
-    assert_eq!(take(&mut slots, DISPATCHES, "d", &SCARCE, 0), Err(at(0)), "the other slot is for orders");
+    assert_eq!(
+        take(&mut slots, DISPATCHES, "d", &SCARCE, 0),
+        Err(at(0)),
+        "the other slot is for orders"
+    );
     assert_eq!(take(&mut slots, ORDERS, "a", &SCARCE, 0), Ok(()));
     assert_eq!(take(&mut slots, ORDERS, "b", &SCARCE, 1), Err(at(1)));
     slots.give_back(STOCK, "s");
-    assert_eq!(take(&mut slots, DISPATCHES, "d", &SCARCE, 2), Err(at(0)), "orders wait too, and come first");
+    assert_eq!(
+        take(&mut slots, DISPATCHES, "d", &SCARCE, 2),
+        Err(at(0)),
+        "orders wait too, and come first"
+    );
     assert_eq!(take(&mut slots, ORDERS, "b", &SCARCE, 2), Ok(()));
     slots.give_back(ORDERS, "a");
-    assert_eq!(take(&mut slots, DISPATCHES, "d", &SCARCE, 3), Ok(()), "orders have one, and want no other");
+    assert_eq!(
+        take(&mut slots, DISPATCHES, "d", &SCARCE, 3),
+        Ok(()),
+        "orders have one, and want no other"
+    );
 }
 
 #[test]
@@ -78,7 +96,11 @@ fn a_killed_run_keeps_its_slot_until_it_would_have_ended() {
     assert_eq!(take(&mut slots, ORDERS, "b", &SCARCE, 329), Err(at(329)));
     assert_eq!(take(&mut slots, ORDERS, "b", &SCARCE, 330), Ok(()));
     assert_eq!(take(&mut slots, STOCK, "push-stock", &PrimaCalls::default(), 331), Ok(()));
-    assert_eq!(take(&mut slots, STOCK, "push-stock", &PrimaCalls::default(), 332), Ok(()), "its successor takes it over");
+    assert_eq!(
+        take(&mut slots, STOCK, "push-stock", &PrimaCalls::default(), 332),
+        Ok(()),
+        "its successor takes it over"
+    );
     assert_eq!(slots.leases.iter().filter(|lease| lease.caller == STOCK).count(), 1);
 }
 
@@ -88,12 +110,21 @@ fn whatever_the_callers_do_the_bounds_hold_and_orders_get_a_slot() {
         let mut random = drawn(seed);
         let at_once = 2 + random() % 5;
         let mut of_one = |most: usize| 1 + random() % most;
-        let calls = PrimaCalls { at_once, orders: of_one(at_once), dispatches: of_one(at_once - 1), stock: of_one(at_once - 1) };
+        let calls = PrimaCalls {
+            at_once,
+            orders: of_one(at_once),
+            dispatches: of_one(at_once - 1),
+            stock: of_one(at_once - 1),
+        };
         assert_eq!(calls.problems(), []);
         let mut slots = PrimaSlots::default();
         for second in 0..300 {
             let caller = PrimaCaller::ALL[random() % 3];
-            let owner = if caller == ORDERS { ["a", "b", "c", "d"][random() % 4] } else { caller.function() };
+            let owner = if caller == ORDERS {
+                ["a", "b", "c", "d"][random() % 4]
+            } else {
+                caller.function()
+            };
             if random().is_multiple_of(3) {
                 slots.give_back(caller, owner);
                 continue;
@@ -101,8 +132,14 @@ fn whatever_the_callers_do_the_bounds_hold_and_orders_get_a_slot() {
             let had_none = slots.in_use_by(ORDERS) == 0;
             let taken = take(&mut slots, caller, owner, &calls, second);
             assert!(slots.in_use() <= calls.at_once, "{calls:?} {slots:?}");
-            assert!(PrimaCaller::ALL.iter().all(|caller| slots.in_use_by(*caller) <= calls.of(*caller)), "{calls:?} {slots:?}");
-            assert!(caller != ORDERS || !had_none || taken.is_ok(), "orders have none and get none: {calls:?} {slots:?}");
+            assert!(
+                PrimaCaller::ALL.iter().all(|caller| slots.in_use_by(*caller) <= calls.of(*caller)),
+                "{calls:?} {slots:?}"
+            );
+            assert!(
+                caller != ORDERS || !had_none || taken.is_ok(),
+                "orders have none and get none: {calls:?} {slots:?}"
+            );
         }
     }
 }
@@ -136,7 +173,11 @@ struct Contended {
 
 impl SlotStore for Contended {
     async fn load_slots(&self) -> Result<PrimaSlots, StoreError> {
-        if self.is_down { Err(StoreError::Unavailable("throttled".to_owned())) } else { self.memory.load_slots().await }
+        if self.is_down {
+            Err(StoreError::Unavailable("throttled".to_owned()))
+        } else {
+            self.memory.load_slots().await
+        }
     }
 
     async fn save_slots(&self, slots: &mut PrimaSlots) -> Result<(), StoreError> {
@@ -152,17 +193,29 @@ impl SlotStore for Contended {
 
 async fn leases(store: &Contended, caller: PrimaCaller, patience: Duration) -> Slot {
     let clock = Paused(tokio::time::Instant::now());
-    lease_slots(store, &clock, &SCARCE, SlotRequest { caller, owner: "ours", until: at(330) }, patience).await
+    lease_slots(
+        store,
+        &clock,
+        &SCARCE,
+        SlotRequest { caller, owner: "ours", until: at(330) },
+        patience,
+    )
+    .await
 }
 
 #[tokio::test(start_paused = true)]
 async fn of_two_writers_one_has_the_slot_and_the_other_sees_that() {
     let store = Contended { memory: MemoryStore::default(), conflicts: 1.into(), is_down: false };
-    assert_eq!(leases(&store, DISPATCHES, Duration::ZERO).await, Slot::Refused { since: at(0) }, "stock was quicker");
+    assert_eq!(
+        leases(&store, DISPATCHES, Duration::ZERO).await,
+        Slot::Refused { since: at(0) },
+        "stock was quicker"
+    );
     let store = Contended { conflicts: 1.into(), ..store };
     assert_eq!(leases(&store, ORDERS, Duration::ZERO).await, Slot::Leased, "the second try");
     give_slots_back(&store, ORDERS, "ours").await;
-    let left: Vec<PrimaCaller> = store.memory.load_slots().await.unwrap().leases.iter().map(|lease| lease.caller).collect();
+    let left: Vec<PrimaCaller> =
+        store.memory.load_slots().await.unwrap().leases.iter().map(|lease| lease.caller).collect();
     assert_eq!(left, [STOCK]);
 }
 
@@ -173,9 +226,16 @@ async fn a_run_waits_for_its_slot_and_not_for_ever() {
     take(&mut slots, STOCK, "s", &SCARCE, -320).unwrap();
     store.memory.save_slots(&mut slots).await.unwrap();
     let began = tokio::time::Instant::now();
-    assert_eq!(leases(&store, DISPATCHES, Duration::from_secs(8)).await, Slot::Refused { since: at(0) });
+    assert_eq!(
+        leases(&store, DISPATCHES, Duration::from_secs(8)).await,
+        Slot::Refused { since: at(0) }
+    );
     assert_eq!(began.elapsed(), Duration::from_secs(6));
-    assert_eq!(leases(&store, DISPATCHES, PATIENCE).await, Slot::Leased, "the other's lease ends at 10 s");
+    assert_eq!(
+        leases(&store, DISPATCHES, PATIENCE).await,
+        Slot::Leased,
+        "the other's lease ends at 10 s"
+    );
 }
 
 #[tokio::test(start_paused = true)]

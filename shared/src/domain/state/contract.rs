@@ -1,13 +1,19 @@
-//! What every store must do, as one suite: called by the unit tests on memory, and by whoever has a DynamoDB at hand (a
-//! local AWS, moto, a real account). It is public for that reason only; no function calls it.
+//! What every store must do, as one suite: called by the unit tests on memory, and by whoever has a
+//! DynamoDB at hand (a local AWS, moto, a real account). It is public for that reason only; no
+//! function calls it.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{FlightStore, IntakeStore, NumberStore, OrderStore, PollStore, Reservation, StoreError};
+use super::{
+    FlightStore, IntakeStore, NumberStore, OrderStore, PollStore, Reservation, StoreError,
+};
 use crate::domain::dispatch::Dispatch;
-use crate::domain::order::row::{EXCEPTION_UNANNOUNCED, ExceptionKind, Lease, OrderKey, OrderRow, REFERENCE_PENDING, RowLine, Stage};
+use crate::domain::order::row::{
+    EXCEPTION_UNANNOUNCED, ExceptionKind, Lease, OrderKey, OrderRow, REFERENCE_PENDING, RowLine,
+    Stage,
+};
 use crate::domain::prima_calls::{PrimaCaller, PrimaCalls};
 use crate::domain::prima_slots::{SlotRequest, SlotStore};
 use crate::domain::stock::flight::Flight;
@@ -23,11 +29,15 @@ macro_rules! holds {
     };
 }
 
-/// Runs the whole suite. `run` makes its records its own: letters and digits, different for every run on a shared table.
+/// Runs the whole suite. `run` makes its records its own: letters and digits, different for every
+/// run on a shared table.
 ///
 /// # Errors
 /// The first promise that the store does not keep.
-pub async fn check(store: &(impl OrderStore + NumberStore + PollStore + IntakeStore), run: &str) -> Result<(), String> {
+pub async fn check(
+    store: &(impl OrderStore + NumberStore + PollStore + IntakeStore),
+    run: &str,
+) -> Result<(), String> {
     versions_and_conflicts(store, &format!("{run}-versions")).await?;
     whole_rows(store, &format!("{run}-rows")).await?;
     the_index(store, &format!("{run}-index")).await?;
@@ -41,7 +51,10 @@ pub async fn check(store: &(impl OrderStore + NumberStore + PollStore + IntakeSt
 ///
 /// # Errors
 /// The first promise that the store does not keep.
-pub async fn check_flights(store: &(impl OrderStore + FlightStore), run: &str) -> Result<(), String> {
+pub async fn check_flights(
+    store: &(impl OrderStore + FlightStore),
+    run: &str,
+) -> Result<(), String> {
     let channel = format!("{run}-flights");
     let flights = async |expected: &[&OrderRow], when: &str| {
         let mut found = store.flights(&channel).await.map_err(|problem| problem.to_string())?;
@@ -51,7 +64,11 @@ pub async fn check_flights(store: &(impl OrderStore + FlightStore), run: &str) -
         Ok::<(), String>(())
     };
     flights(&[], "before anything was saved").await?;
-    let line = |quantity| RowLine { order_line_id: "1".to_owned(), offer_sku: "W1-NAV-10".to_owned(), quantity };
+    let line = |quantity| RowLine {
+        order_line_id: "1".to_owned(),
+        offer_sku: "W1-NAV-10".to_owned(),
+        quantity,
+    };
     let (mut one, mut other) = (row(&channel, "A-1", moment(0))?, row(&channel, "A-2", moment(1))?);
     (one.lines, other.lines) = (vec![line(1)], vec![line(2)]);
     save(store, &mut one).await?;
@@ -66,7 +83,10 @@ pub async fn check_flights(store: &(impl OrderStore + FlightStore), run: &str) -
     flights(&[&one, &other], "after a row was saved again").await?;
     outdated.lines = vec![line(7)];
     let refused = store.save_order(&mut outdated).await;
-    holds!(matches!(refused, Err(StoreError::Conflict(_))), "a row that was changed since is refused, not {refused:?}");
+    holds!(
+        matches!(refused, Err(StoreError::Conflict(_))),
+        "a row that was changed since is refused, not {refused:?}"
+    );
     flights(&[&one, &other], "after a refused row: neither of both is written").await?;
     one.listing.updated = Some(moment(90));
     save(store, &mut one).await?;
@@ -84,7 +104,10 @@ async fn versions_and_conflicts(store: &impl OrderStore, channel: &str) -> Resul
 
     let mut twin = self::row(channel, "A-1", moment(0))?;
     let refused = store.save_order(&mut twin).await;
-    holds!(matches!(refused, Err(StoreError::Conflict(_))), "a second first save is a conflict, not {refused:?}");
+    holds!(
+        matches!(refused, Err(StoreError::Conflict(_))),
+        "a second first save is a conflict, not {refused:?}"
+    );
     holds!(twin.version == 0, "a conflict leaves the version as it was");
 
     let mut ours = loaded(store, &row.key).await?.ok_or("a saved order is found")?;
@@ -94,14 +117,20 @@ async fn versions_and_conflicts(store: &impl OrderStore, channel: &str) -> Resul
     theirs.enter(Stage::Acknowledged, moment(1), "ours");
     save(store, &mut ours).await?;
     let refused = store.save_order(&mut theirs).await;
-    holds!(matches!(refused, Err(StoreError::Conflict(_))), "of two equal changes to one version one is a conflict, not {refused:?}");
+    holds!(
+        matches!(refused, Err(StoreError::Conflict(_))),
+        "of two equal changes to one version one is a conflict, not {refused:?}"
+    );
     save(store, &mut ours).await?;
     holds!(ours.version == 3, "a row that was saved can be saved again");
 
     let mut of_nothing = self::row(channel, "A-2", moment(0))?;
     of_nothing.version = 7;
     let refused = store.save_order(&mut of_nothing).await;
-    holds!(matches!(refused, Err(StoreError::Conflict(_))), "changing a row that is gone is a conflict, not {refused:?}");
+    holds!(
+        matches!(refused, Err(StoreError::Conflict(_))),
+        "changing a row that is gone is a conflict, not {refused:?}"
+    );
     holds!(loaded(store, &of_nothing.key).await?.is_none(), "a conflict writes nothing");
     Ok(())
 }
@@ -119,8 +148,13 @@ async fn whole_rows(store: &impl OrderStore, channel: &str) -> Result<(), String
 
 async fn the_index(store: &impl OrderStore, channel: &str) -> Result<(), String> {
     let mut rows = Vec::new();
-    // Saved out of order; a whole second next to one with a fraction, whose short texts would sort the other way.
-    for (id, since) in [("late", moment(60)), ("early", moment(1)), ("fraction", after(moment(1), Duration::from_nanos(500)))] {
+    // Saved out of order; a whole second next to one with a fraction, whose short texts would sort
+    // the other way.
+    for (id, since) in [
+        ("late", moment(60)),
+        ("early", moment(1)),
+        ("fraction", after(moment(1), Duration::from_nanos(500))),
+    ] {
         let mut row = row(channel, id, since)?;
         save(store, &mut row).await?;
         rows.push(row);
@@ -158,12 +192,20 @@ async fn the_index(store: &impl OrderStore, channel: &str) -> Result<(), String>
 async fn numbers(store: &impl NumberStore, channel: &str) -> Result<(), String> {
     let (first, second) = (OrderKey::new(channel, "A-1"), OrderKey::new(channel, "A-2"));
     let number = format!("{channel}/0001");
-    let (one, two) = futures_util::future::join(store.reserve_number(&number, &first), store.reserve_number(&number, &second)).await;
+    let (one, two) = futures_util::future::join(
+        store.reserve_number(&number, &first),
+        store.reserve_number(&number, &second),
+    )
+    .await;
     let (one, two) = (one.map_err(said)?, two.map_err(said)?);
     let holder = match (&one, &two) {
         (Reservation::Ours, Reservation::HeldBy(holder)) if *holder == first => first,
         (Reservation::HeldBy(holder), Reservation::Ours) if *holder == second => second,
-        other => return Err(format!("of two orders racing for a number exactly one gets it, not {other:?}")),
+        other => {
+            return Err(format!(
+                "of two orders racing for a number exactly one gets it, not {other:?}"
+            ));
+        }
     };
     let again = store.reserve_number(&number, &holder).await.map_err(said)?;
     holds!(again == Reservation::Ours, "a number stays its holder's, not {again:?}");
@@ -186,8 +228,15 @@ async fn batches(store: &impl OrderStore, channel: &str) -> Result<(), String> {
     keys.push(OrderKey::new(channel, "absent"));
     keys.push(OrderKey::new(channel, "B-0"));
     let found = store.load_orders(&keys).await.map_err(said)?;
-    holds!(found.len() == 130, "130 of 130 rows are found by their keys, named twice or not: {}", found.len());
-    holds!(found.iter().all(|(key, row)| row.key == *key && row.version == 1), "each under its own key, with its version");
+    holds!(
+        found.len() == 130,
+        "130 of 130 rows are found by their keys, named twice or not: {}",
+        found.len()
+    );
+    holds!(
+        found.iter().all(|(key, row)| row.key == *key && row.version == 1),
+        "each under its own key, with its version"
+    );
     holds!(store.load_orders(&[]).await.map_err(said)?.is_empty(), "no keys, no rows");
     Ok(())
 }
@@ -201,12 +250,18 @@ async fn poll_states(store: &impl PollStore, channel: &str) -> Result<(), String
     poll.warned_orders.push("A-1".to_owned());
     store.save_poll(channel, &mut poll).await.map_err(said)?;
     let refused = store.save_poll(channel, &mut twin).await;
-    holds!(matches!(refused, Err(StoreError::Conflict(_))), "the second of two first saves is a conflict, not {refused:?}");
+    holds!(
+        matches!(refused, Err(StoreError::Conflict(_))),
+        "the second of two first saves is a conflict, not {refused:?}"
+    );
     let mut found = store.load_poll(channel).await.map_err(said)?;
     holds!(found == poll && found.version == 1, "a poll state is read as it was saved: {found:?}");
     store.save_poll(channel, &mut found).await.map_err(said)?;
     let refused = store.save_poll(channel, &mut poll).await;
-    holds!(matches!(refused, Err(StoreError::Conflict(_))), "an outdated poll state is a conflict, not {refused:?}");
+    holds!(
+        matches!(refused, Err(StoreError::Conflict(_))),
+        "an outdated poll state is a conflict, not {refused:?}"
+    );
     Ok(())
 }
 
@@ -214,13 +269,23 @@ async fn poll_states(store: &impl PollStore, channel: &str) -> Result<(), String
 async fn intake(store: &impl IntakeStore) -> Result<(), String> {
     let before = store.load_intake().await.map_err(said)?;
     let (mut ours, mut theirs) = (before.clone(), before.clone());
-    let closed = super::OperationIntake { failures: 3, closed_since: Some(moment(1)), ..super::OperationIntake::default() };
+    let closed = super::OperationIntake {
+        failures: 3,
+        closed_since: Some(moment(1)),
+        ..super::OperationIntake::default()
+    };
     ours.operations.insert("NewOrder".to_owned(), closed);
     store.save_intake(&mut ours).await.map_err(said)?;
     let refused = store.save_intake(&mut theirs).await;
-    holds!(matches!(refused, Err(StoreError::Conflict(_))), "an outdated intake is a conflict, not {refused:?}");
+    holds!(
+        matches!(refused, Err(StoreError::Conflict(_))),
+        "an outdated intake is a conflict, not {refused:?}"
+    );
     let found = store.load_intake().await.map_err(said)?;
-    holds!(found == ours && found.version == before.version + 1, "the intake is read as it was saved: {found:?}");
+    holds!(
+        found == ours && found.version == before.version + 1,
+        "the intake is read as it was saved: {found:?}"
+    );
     let mut restored = super::PrimaIntake { version: found.version, ..before };
     store.save_intake(&mut restored).await.map_err(said)
 }
@@ -230,12 +295,20 @@ async fn intake(store: &impl IntakeStore) -> Result<(), String> {
 /// # Errors
 /// Which promise is broken.
 pub async fn check_slots(store: &impl SlotStore) -> Result<(), String> {
-    let (mut ours, mut theirs) = (store.load_slots().await.map_err(said)?, store.load_slots().await.map_err(said)?);
-    let request = SlotRequest { caller: PrimaCaller::PushStock, owner: "contract", until: moment(60) };
-    holds!(ours.take(&request, &PrimaCalls::default(), moment(0)).is_ok(), "all slots of a new store are free: {ours:?}");
+    let (mut ours, mut theirs) =
+        (store.load_slots().await.map_err(said)?, store.load_slots().await.map_err(said)?);
+    let request =
+        SlotRequest { caller: PrimaCaller::PushStock, owner: "contract", until: moment(60) };
+    holds!(
+        ours.take(&request, &PrimaCalls::default(), moment(0)).is_ok(),
+        "all slots of a new store are free: {ours:?}"
+    );
     store.save_slots(&mut ours).await.map_err(said)?;
     let refused = store.save_slots(&mut theirs).await;
-    holds!(matches!(refused, Err(StoreError::Conflict(_))), "of two that lease at once one has a conflict, not {refused:?}");
+    holds!(
+        matches!(refused, Err(StoreError::Conflict(_))),
+        "of two that lease at once one has a conflict, not {refused:?}"
+    );
     let mut found = store.load_slots().await.map_err(said)?;
     holds!(found == ours, "the slots are read as they were saved: {found:?}");
     holds!(found.give_back(request.caller, request.owner), "and can be given back");
@@ -243,10 +316,22 @@ pub async fn check_slots(store: &impl SlotStore) -> Result<(), String> {
 }
 
 /// Waits until the index, which may lag, lists exactly these orders.
-async fn listed(store: &impl OrderStore, channel: &str, state: &str, limit: usize, expected: &[&str]) -> Result<(), String> {
+async fn listed(
+    store: &impl OrderStore,
+    channel: &str,
+    state: &str,
+    limit: usize,
+    expected: &[&str],
+) -> Result<(), String> {
     let mut found = Vec::new();
     for _ in 0..100 {
-        found = store.orders_in(channel, state, limit).await.map_err(said)?.into_iter().map(|key| key.order_id).collect();
+        found = store
+            .orders_in(channel, state, limit)
+            .await
+            .map_err(said)?
+            .into_iter()
+            .map(|key| key.order_id)
+            .collect();
         if found == expected {
             return Ok(());
         }
@@ -278,6 +363,7 @@ fn row(channel: &str, order_id: &str, since: Timestamp) -> Result<OrderRow, Stri
             "order_line_state": "WAITING_ACCEPTANCE", "price": 10, "price_unit": 5, "total_price": 10}],
     });
     // By way of a text: amounts are read from their digits.
-    let order: Order = serde_json::from_str(&json.to_string()).map_err(|problem| problem.to_string())?;
+    let order: Order =
+        serde_json::from_str(&json.to_string()).map_err(|problem| problem.to_string())?;
     Ok(OrderRow::first_seen(channel, &order, since))
 }

@@ -1,10 +1,13 @@
-//! What is remembered of stock between runs: each channel's ledger of what Mirakl is known to show, and small records beside it.
+//! What is remembered of stock between runs: each channel's ledger of what Mirakl is known to show,
+//! and small records beside it.
 //!
-//! A ledger is kept as *sets* (see [`crate::domain::stock::ledger`]): first a base, then what each run changed. Their parts are written first,
-//! under names that nothing ever had; then the *head*, a small record that names the sets in order, is switched from the one that was
-//! read to the new one. What no head names is not part of the ledger, so a crash between any two writes loses nothing and shows nothing
-//! that was not finished, and of two writers one is refused and reads again. Compaction writes one new base, switches the head to it and
-//! deletes everything older, with what crashed runs have left.
+//! A ledger is kept as *sets* (see [`crate::domain::stock::ledger`]): first a base, then what each
+//! run changed. Their parts are written first, under names that nothing ever had; then the *head*,
+//! a small record that names the sets in order, is switched from the one that was read to the new
+//! one. What no head names is not part of the ledger, so a crash between any two writes loses
+//! nothing and shows nothing that was not finished, and of two writers one is refused and reads
+//! again. Compaction writes one new base, switches the head to it and deletes everything older,
+//! with what crashed runs have left.
 //!
 //! | record | what |
 //! | --- | --- |
@@ -28,11 +31,12 @@ use crate::domain::stock::ledger::{Change, Ledger, decode, encode};
 
 /// Parts written or deleted at once.
 const AT_ONCE: usize = 8;
-/// Sets that a head names at most before the ledger is compacted, however small they are: a head is rewritten by every run.
+/// Sets that a head names at most before the ledger is compacted, however small they are: a head is
+/// rewritten by every run.
 const MOST_SETS: usize = 1000;
 
-/// A record as it was read, for compare-and-swap: different after every write, also where a table was emptied in between. That of a
-/// record that is not there is the default.
+/// A record as it was read, for compare-and-swap: different after every write, also where a table
+/// was emptied in between. That of a record that is not there is the default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Version(pub(crate) Option<String>);
 
@@ -79,11 +83,13 @@ pub struct Head {
 }
 
 impl Head {
-    /// Whether the bytes that were read again because they stand beside the base are as many as rewriting it would cost. So at most as
-    /// much is spent on either; with equal changes that is the least of both together.
+    /// Whether the bytes that were read again because they stand beside the base are as many as
+    /// rewriting it would cost. So at most as much is spent on either; with equal changes that is
+    /// the least of both together.
     fn is_due(&self) -> bool {
         let Some((base, appended)) = self.sets.split_first() else { return false };
-        let reread: u64 = appended.iter().rev().zip(0..).map(|(set, times)| set.bytes * times).sum();
+        let reread: u64 =
+            appended.iter().rev().zip(0..).map(|(set, times)| set.bytes * times).sum();
         reread >= base.bytes && appended.len() > 1 || self.sets.len() >= MOST_SETS
     }
 
@@ -144,8 +150,10 @@ impl StoredLedger {
         let (head, version) = kept.head;
         let mut ledger = Ledger::default();
         for set in &head.sets {
-            // A little more than eight bytes each: of a million, so that the list need not be moved as it grows.
-            let bytes: usize = set.names().filter_map(|name| kept.parts.get(&name)).map(Vec::len).sum();
+            // A little more than eight bytes each: of a million, so that the list need not be moved
+            // as it grows.
+            let bytes: usize =
+                set.names().filter_map(|name| kept.parts.get(&name)).map(Vec::len).sum();
             let mut changes = Vec::with_capacity(bytes / 8);
             for name in set.names() {
                 let part = kept.parts.get(&name).ok_or_else(|| (name.clone(), ABSENT))?;
@@ -157,27 +165,43 @@ impl StoredLedger {
                 false => ledger.apply(&changes),
             }
         }
-        Ok(Self { channel: channel.to_owned(), ledger, head, version, parts: kept.parts.into_keys().collect() })
+        Ok(Self {
+            channel: channel.to_owned(),
+            ledger,
+            head,
+            version,
+            parts: kept.parts.into_keys().collect(),
+        })
     }
 }
 
 const ABSENT: &str = "it is not there";
 
-/// Where the stock's memory is kept. What an implementation does is in the first five functions; the ledger is built on those.
+/// Where the stock's memory is kept. What an implementation does is in the first five functions;
+/// the ledger is built on those.
 pub trait LedgerStore {
     /// A small record and its version, strongly consistent; the default where there is none.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Unreadable`].
-    async fn load_record<T: DeserializeOwned + Default>(&self, record: StockRecord<'_>) -> Result<(T, Version), StoreError>;
+    async fn load_record<T: DeserializeOwned + Default>(
+        &self,
+        record: StockRecord<'_>,
+    ) -> Result<(T, Version), StoreError>;
 
     /// Saves a small record where `version` still is the stored one, and answers the new one.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when it is not.
-    async fn save_record<T: Serialize>(&self, record: StockRecord<'_>, document: &T, version: &Version) -> Result<Version, StoreError>;
+    async fn save_record<T: Serialize>(
+        &self,
+        record: StockRecord<'_>,
+        document: &T,
+        version: &Version,
+    ) -> Result<Version, StoreError>;
 
-    /// Everything that is kept of a channel's ledger: the head first, then the parts; strongly consistent each.
+    /// Everything that is kept of a channel's ledger: the head first, then the parts; strongly
+    /// consistent each.
     ///
     /// # Errors
     /// As [`LedgerStore::load_record`].
@@ -198,8 +222,8 @@ pub trait LedgerStore {
     /// A channel's ledger, strongly consistent; empty where there is none.
     ///
     /// # Errors
-    /// [`StoreError::Unreadable`] names the part that is damaged or gone. The remedy is to delete that channel's records
-    /// (`ledger#<channel>`): everything is published anew then.
+    /// [`StoreError::Unreadable`] names the part that is damaged or gone. The remedy is to delete
+    /// that channel's records (`ledger#<channel>`): everything is published anew then.
     async fn load(&self, channel: &str) -> Result<StoredLedger, StoreError> {
         let mut seen = None;
         loop {
@@ -210,18 +234,30 @@ pub trait LedgerStore {
                 // Compacted while it was read: another head stands there now.
                 Err((_, ABSENT)) if seen != version => seen = version,
                 Err((part, problem)) => {
-                    let problem = format!("{problem}; delete the records under {} to publish everything anew", partition(channel));
-                    return Err(StoreError::Unreadable { record: format!("{}/{part}", partition(channel)), problem });
+                    let problem = format!(
+                        "{problem}; delete the records under {} to publish everything anew",
+                        partition(channel)
+                    );
+                    return Err(StoreError::Unreadable {
+                        record: format!("{}/{part}", partition(channel)),
+                        problem,
+                    });
                 }
             }
         }
     }
 
-    /// Appends changes, of which only those are written that change something; `stored` has them afterwards.
+    /// Appends changes, of which only those are written that change something; `stored` has them
+    /// afterwards.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when another run changed the ledger since: load it again. After any error `stored` is as it was.
-    async fn append(&self, stored: &mut StoredLedger, changes: &[Change]) -> Result<(), StoreError> {
+    /// [`StoreError::Conflict`] when another run changed the ledger since: load it again. After any
+    /// error `stored` is as it was.
+    async fn append(
+        &self,
+        stored: &mut StoredLedger,
+        changes: &[Change],
+    ) -> Result<(), StoreError> {
         let set = stored.ledger.effective(changes);
         if set.is_empty() {
             return Ok(());
@@ -232,19 +268,23 @@ pub trait LedgerStore {
         Ok(())
     }
 
-    /// Puts one new base in the place of base and changes, and deletes those and whatever crashed runs have left.
+    /// Puts one new base in the place of base and changes, and deletes those and whatever crashed
+    /// runs have left.
     ///
     /// # Errors
-    /// As [`LedgerStore::append`]. It can be repeated at any time; what an error has left is deleted by the next one.
+    /// As [`LedgerStore::append`]. It can be repeated at any time; what an error has left is
+    /// deleted by the next one.
     async fn compact(&self, stored: &mut StoredLedger) -> Result<(), StoreError> {
         let parts = encode(stored.ledger.entries());
         switch(self, stored, Vec::new(), parts).await?;
-        // All parts that were there when the ledger was read: whoever wrote them and has not named them yet read an older head than
-        // this one, and is refused.
+        // All parts that were there when the ledger was read: whoever wrote them and has not named
+        // them yet read an older head than this one, and is refused.
         let named: BTreeSet<String> = stored.head.parts().collect();
         let old: Vec<String> = stored.parts.difference(&named).cloned().collect();
         let channel = stored.channel.clone();
-        let deleted = stream::iter(&old).map(|name| self.delete_part(&channel, name)).buffer_unordered(AT_ONCE);
+        let deleted = stream::iter(&old)
+            .map(|name| self.delete_part(&channel, name))
+            .buffer_unordered(AT_ONCE);
         deleted.try_collect::<()>().await?;
         stored.parts = named;
         Ok(())
@@ -262,7 +302,8 @@ async fn switch(
     let set = KeptSet { mark: write_mark(), parts: parts.len(), bytes };
     let channel = stored.channel.as_str();
     let names: Vec<String> = set.names().collect();
-    let written = stream::iter(names.iter().zip(parts)).map(|(name, part)| store.put_part(channel, name, part));
+    let written = stream::iter(names.iter().zip(parts))
+        .map(|(name, part)| store.put_part(channel, name, part));
     written.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
     let mut head = Head { sets: before };
     head.sets.push(set);

@@ -6,8 +6,8 @@ use std::collections::{BTreeSet, HashMap};
 use jiff::Timestamp;
 
 use super::{
-    CollectionState, CollectionStore, FlightStore, IntakeStore, NumberStore, OrderStore, PollState, PollStore, PrimaIntake, Reservation,
-    StoreError,
+    CollectionState, CollectionStore, FlightStore, IntakeStore, NumberStore, OrderStore, PollState,
+    PollStore, PrimaIntake, Reservation, StoreError,
 };
 use crate::domain::order::row::{OrderKey, OrderRow};
 use crate::domain::prima_slots::{PrimaSlots, SlotStore};
@@ -52,9 +52,16 @@ impl OrderStore for MemoryStore {
         Ok(self.inner.borrow().orders.get(key).cloned())
     }
 
-    async fn load_orders(&self, keys: &[OrderKey]) -> Result<HashMap<OrderKey, OrderRow>, StoreError> {
+    async fn load_orders(
+        &self,
+        keys: &[OrderKey],
+    ) -> Result<HashMap<OrderKey, OrderRow>, StoreError> {
         let inner = self.inner.borrow();
-        Ok(keys.iter().filter_map(|key| inner.orders.get(key)).map(|row| (row.key.clone(), row.clone())).collect())
+        Ok(keys
+            .iter()
+            .filter_map(|key| inner.orders.get(key))
+            .map(|row| (row.key.clone(), row.clone()))
+            .collect())
     }
 
     async fn save_order(&self, row: &mut OrderRow) -> Result<(), StoreError> {
@@ -73,15 +80,29 @@ impl OrderStore for MemoryStore {
         Ok(())
     }
 
-    async fn orders_in(&self, channel: &str, index_state: &str, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
+    async fn orders_in(
+        &self,
+        channel: &str,
+        index_state: &str,
+        limit: usize,
+    ) -> Result<Vec<OrderKey>, StoreError> {
         let inner = self.inner.borrow();
-        let of_channel = inner.index.iter().filter(|(c, state, _, _)| c == channel && *state == index_state);
+        let of_channel =
+            inner.index.iter().filter(|(c, state, _, _)| c == channel && *state == index_state);
         Ok(of_channel.take(limit).map(|(_, _, _, key)| key.clone()).collect())
     }
 
-    async fn orders_due(&self, channel: &str, index_state: &str, until: Timestamp, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
+    async fn orders_due(
+        &self,
+        channel: &str,
+        index_state: &str,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<OrderKey>, StoreError> {
         let inner = self.inner.borrow();
-        let due = inner.index.iter().filter(|(c, state, moment, _)| c == channel && *state == index_state && *moment <= until);
+        let due = inner.index.iter().filter(|(c, state, moment, _)| {
+            c == channel && *state == index_state && *moment <= until
+        });
         Ok(due.take(limit).map(|(_, _, _, key)| key.clone()).collect())
     }
 }
@@ -91,7 +112,11 @@ impl NumberStore for MemoryStore {
         Ok(self.inner.borrow().numbers.get(number).cloned())
     }
 
-    async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError> {
+    async fn reserve_number(
+        &self,
+        number: &str,
+        key: &OrderKey,
+    ) -> Result<Reservation, StoreError> {
         let mut inner = self.inner.borrow_mut();
         let holder = inner.numbers.entry(number.to_owned()).or_insert_with(|| key.clone());
         Ok(if holder == key { Reservation::Ours } else { Reservation::HeldBy(holder.clone()) })
@@ -165,7 +190,12 @@ impl SlotStore for MemoryStore {
 impl FlightStore for MemoryStore {
     async fn flights(&self, channel: &str) -> Result<Vec<Flight>, StoreError> {
         let inner = self.inner.borrow();
-        let mut flights: Vec<Flight> = inner.orders.values().filter(|row| row.key.channel == channel).map(Flight::of).collect();
+        let mut flights: Vec<Flight> = inner
+            .orders
+            .values()
+            .filter(|row| row.key.channel == channel)
+            .map(Flight::of)
+            .collect();
         // In the order of the real store, so that one seed is one story.
         flights.sort_by(|one, other| one.key.order_id.cmp(&other.key.order_id));
         Ok(flights)
@@ -179,7 +209,10 @@ mod tests {
     #[tokio::test]
     async fn the_store_in_memory_keeps_the_stores_promises() {
         assert_eq!(super::super::contract::check(&MemoryStore::default(), "memory").await, Ok(()));
-        assert_eq!(super::super::contract::check_flights(&MemoryStore::default(), "memory").await, Ok(()));
+        assert_eq!(
+            super::super::contract::check_flights(&MemoryStore::default(), "memory").await,
+            Ok(())
+        );
         assert_eq!(super::super::contract::check_slots(&MemoryStore::default()).await, Ok(()));
     }
 }

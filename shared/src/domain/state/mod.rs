@@ -1,5 +1,5 @@
-//! What is remembered between runs. Every change is a compare-and-swap on a version, so that a crash, a repeat or a second
-//! writer can do no harm; nothing here is the only copy of a fact.
+//! What is remembered between runs. Every change is a compare-and-swap on a version, so that a
+//! crash, a repeat or a second writer can do no harm; nothing here is the only copy of a fact.
 
 pub mod contract;
 pub mod ledger;
@@ -97,7 +97,8 @@ pub struct PollState {
     /// The next listing is to be by state alone: something was left behind.
     #[serde(default)]
     pub full_wanted: bool,
-    /// Orders may have slipped through the latest listing by state alone, or it could not be begun: another is not begun at once.
+    /// Orders may have slipped through the latest listing by state alone, or it could not be begun:
+    /// another is not begun at once.
     #[serde(default)]
     pub full_unfinished: bool,
     /// A listing by state alone that did not fit into one run.
@@ -106,19 +107,23 @@ pub struct PollState {
     /// A listing by window that did not fit into one run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_rest: Option<UnfinishedListing>,
-    /// What the latest run had no turn for, because Mirakl's limit or its time was used up: the next one begins with it.
+    /// What the latest run had no turn for, because Mirakl's limit or its time was used up: the
+    /// next one begins with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub turns_owed: Vec<ListingKind>,
-    /// When a listing by state alone was last complete and recorded; at first, when the channel was first polled.
+    /// When a listing by state alone was last complete and recorded; at first, when the channel was
+    /// first polled.
     #[serde(default)]
     pub full_completed_at: Option<Timestamp>,
     /// What people know of it where none has been for long.
     #[serde(default)]
     pub full_unlisted: Told,
-    /// Orders of ours that were missing from the open ones, to be looked up by their ids; in this order.
+    /// Orders of ours that were missing from the open ones, to be looked up by their ids; in this
+    /// order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub absent: Vec<String>,
-    /// Orders waiting with us that had their turn to be looked up and wait still: others come first.
+    /// Orders waiting with us that had their turn to be looked up and wait still: others come
+    /// first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub had_their_turn: Vec<String>,
     /// Values of Mirakl's that this version does not know, and that people were told of.
@@ -133,13 +138,15 @@ pub struct PollState {
     /// When references were last written (OR04: once a minute).
     #[serde(default)]
     pub references_at: Option<Timestamp>,
-    /// Operations of listing, accepting and writing references that Mirakl refuses the channel's key, or that keep failing.
+    /// Operations of listing, accepting and writing references that Mirakl refuses the channel's
+    /// key, or that keep failing.
     #[serde(default)]
     pub refused: RefusedRights,
     /// Orders whose nearly-over window was announced already.
     #[serde(default)]
     pub warned_orders: Vec<String>,
-    /// When the latest listing was begun that was complete and recorded: every order that was placed before has its row.
+    /// When the latest listing was begun that was complete and recorded: every order that was
+    /// placed before has its row.
     #[serde(default)]
     pub seen_until: Option<Timestamp>,
     /// How far the daily look has come.
@@ -165,7 +172,8 @@ pub struct Look {
     /// In this look there was a batch of our open orders of which Mirakl knew none.
     #[serde(default)]
     pub none_was_known: bool,
-    /// People were told of that, by this look or an earlier one: not again before a look without it.
+    /// People were told of that, by this look or an earlier one: not again before a look without
+    /// it.
     #[serde(default)]
     pub told_that_none_is_known: Told,
 }
@@ -176,7 +184,8 @@ pub struct PrimaIntake {
     /// As it was read; 0 when new.
     #[serde(skip)]
     pub version: u64,
-    /// The operations whose latest call failed, by the name of their document: `NewOrder`. Absent ones answer.
+    /// The operations whose latest call failed, by the name of their document: `NewOrder`. Absent
+    /// ones answer.
     #[serde(default)]
     pub operations: BTreeMap<String, OperationIntake>,
 }
@@ -184,7 +193,8 @@ pub struct PrimaIntake {
 /// What is known of an operation of Prima's since its latest answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperationIntake {
-    /// Failures that count: what Prima does again and again with one order says nothing of the others.
+    /// Failures that count: what Prima does again and again with one order says nothing of the
+    /// others.
     #[serde(default)]
     pub failures: u32,
     /// The orders that it failed for, where that may have been the order's own matter.
@@ -204,7 +214,8 @@ pub struct OperationIntake {
     pub told: Told,
 }
 
-/// What the collector of dispatches and the function that tells them remember, for the whole installation.
+/// What the collector of dispatches and the function that tells them remember, for the whole
+/// installation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CollectionState {
     /// As it was read; 0 when new.
@@ -216,33 +227,49 @@ pub struct CollectionState {
     /// Operations of dispatching that Mirakl refuses channels' keys, or that keep failing.
     #[serde(default)]
     pub refused: RefusedRights,
-    /// Fields and forms of Prima's answers, of dispatch files, and of what a marketplace demands, that are not understood and that were
-    /// reported.
+    /// Fields and forms of Prima's answers, of dispatch files, and of what a marketplace demands,
+    /// that are not understood and that were reported.
     #[serde(default)]
     pub reported_forms: Vec<String>,
 }
 
-/// The rows of orders. As each store here: one implementation in memory, one on DynamoDB; both pass the same contract tests.
+/// The rows of orders. As each store here: one implementation in memory, one on DynamoDB; both pass
+/// the same contract tests.
 pub trait OrderStore {
     /// A row, strongly consistent.
     async fn load_order(&self, key: &OrderKey) -> Result<Option<OrderRow>, StoreError>;
 
     /// Rows, strongly consistent; absent ones are absent from the answer. Any number of keys.
-    async fn load_orders(&self, keys: &[OrderKey]) -> Result<HashMap<OrderKey, OrderRow>, StoreError>;
+    async fn load_orders(
+        &self,
+        keys: &[OrderKey],
+    ) -> Result<HashMap<OrderKey, OrderRow>, StoreError>;
 
-    /// Saves `row` where the stored version still is `row.version` (0: where there is none), and raises `row.version`; what it has
-    /// in flight with it, both or neither ([`FlightStore`]).
+    /// Saves `row` where the stored version still is `row.version` (0: where there is none), and
+    /// raises `row.version`; what it has in flight with it, both or neither ([`FlightStore`]).
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when it is not; `row.version` is then unchanged.
     async fn save_order(&self, row: &mut OrderRow) -> Result<(), StoreError>;
 
-    /// Keys of a channel's orders in an index state ([`OrderRow::index_state`]), oldest first, at most `limit`. The index
-    /// lags: for sweeps and display only.
-    async fn orders_in(&self, channel: &str, index_state: &str, limit: usize) -> Result<Vec<OrderKey>, StoreError>;
+    /// Keys of a channel's orders in an index state ([`OrderRow::index_state`]), oldest first, at
+    /// most `limit`. The index lags: for sweeps and display only.
+    async fn orders_in(
+        &self,
+        channel: &str,
+        index_state: &str,
+        limit: usize,
+    ) -> Result<Vec<OrderKey>, StoreError>;
 
-    /// As [`OrderStore::orders_in`], only those whose moment ([`OrderRow::index_moment`]) has come by `until`.
-    async fn orders_due(&self, channel: &str, index_state: &str, until: Timestamp, limit: usize) -> Result<Vec<OrderKey>, StoreError>;
+    /// As [`OrderStore::orders_in`], only those whose moment ([`OrderRow::index_moment`]) has come
+    /// by `until`.
+    async fn orders_due(
+        &self,
+        channel: &str,
+        index_state: &str,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<OrderKey>, StoreError>;
 }
 
 /// Whose Prima's order numbers are.
@@ -251,7 +278,8 @@ pub trait NumberStore {
     async fn holder_of(&self, number: &str) -> Result<Option<OrderKey>, StoreError>;
 
     /// Reserves Prima's order number for an order; whole, uncut, for ever.
-    async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError>;
+    async fn reserve_number(&self, number: &str, key: &OrderKey)
+    -> Result<Reservation, StoreError>;
 }
 
 /// What the pollers of channels remember.
@@ -283,7 +311,8 @@ pub trait IntakeStore {
 
 /// What orders have in flight, beside their rows.
 pub trait FlightStore {
-    /// The flights of all of a channel's orders that are not long over, strongly consistent: each as of its order's latest row.
+    /// The flights of all of a channel's orders that are not long over, strongly consistent: each
+    /// as of its order's latest row.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Unreadable`].
@@ -301,7 +330,10 @@ impl<T: OrderStore> OrderStore for &T {
         (**self).load_order(key).await
     }
 
-    async fn load_orders(&self, keys: &[OrderKey]) -> Result<HashMap<OrderKey, OrderRow>, StoreError> {
+    async fn load_orders(
+        &self,
+        keys: &[OrderKey],
+    ) -> Result<HashMap<OrderKey, OrderRow>, StoreError> {
         (**self).load_orders(keys).await
     }
 
@@ -309,11 +341,22 @@ impl<T: OrderStore> OrderStore for &T {
         (**self).save_order(row).await
     }
 
-    async fn orders_in(&self, channel: &str, index_state: &str, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
+    async fn orders_in(
+        &self,
+        channel: &str,
+        index_state: &str,
+        limit: usize,
+    ) -> Result<Vec<OrderKey>, StoreError> {
         (**self).orders_in(channel, index_state, limit).await
     }
 
-    async fn orders_due(&self, channel: &str, index_state: &str, until: Timestamp, limit: usize) -> Result<Vec<OrderKey>, StoreError> {
+    async fn orders_due(
+        &self,
+        channel: &str,
+        index_state: &str,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<OrderKey>, StoreError> {
         (**self).orders_due(channel, index_state, until, limit).await
     }
 }
@@ -323,7 +366,11 @@ impl<T: NumberStore> NumberStore for &T {
         (**self).holder_of(number).await
     }
 
-    async fn reserve_number(&self, number: &str, key: &OrderKey) -> Result<Reservation, StoreError> {
+    async fn reserve_number(
+        &self,
+        number: &str,
+        key: &OrderKey,
+    ) -> Result<Reservation, StoreError> {
         (**self).reserve_number(number, key).await
     }
 }
@@ -359,10 +406,14 @@ impl<T: IntakeStore> IntakeStore for &T {
 }
 
 pub(crate) fn to_json<T: Serialize>(value: &T, what: &str) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|problem| StoreError::Unreadable { record: what.to_owned(), problem: problem.to_string() })
+    serde_json::to_string(value).map_err(|problem| StoreError::Unreadable {
+        record: what.to_owned(),
+        problem: problem.to_string(),
+    })
 }
 
-/// Different for every write. The standard library's hasher is seeded from the operating system's randomness.
+/// Different for every write. The standard library's hasher is seeded from the operating system's
+/// randomness.
 pub(crate) fn write_mark() -> String {
     let random = || std::collections::hash_map::RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", random(), random())

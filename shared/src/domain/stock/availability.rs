@@ -1,5 +1,5 @@
-//! What is available to sell, over all channels: Prima's figures less what is in flight, with the last pieces divided. What each offer is to
-//! show follows from it ([`Availability::view`]).
+//! What is available to sell, over all channels: Prima's figures less what is in flight, with the
+//! last pieces divided. What each offer is to show follows from it ([`Availability::view`]).
 
 use std::collections::HashMap;
 
@@ -20,7 +20,9 @@ use crate::prima::stock::SkuKey;
 /// The keys of SKUs among Prima's figures, of many offers by the same rules.
 fn keys_of(skus: &SkuReader, offers: &OffersList) -> impl Iterator<Item = SkuKey> {
     let mut text = String::new();
-    offers.skus().filter_map(move |sku| skus.read_as(sku, |parts| SkuKey::joined(&mut text, parts.product, parts.matrix_codes)).ok())
+    offers.skus().filter_map(move |sku| {
+        skus.read_as(sku, |parts| SkuKey::joined(&mut text, parts.product, parts.matrix_codes)).ok()
+    })
 }
 
 /// Which channel offers the last units of a SKU.
@@ -74,7 +76,8 @@ pub struct SalesChannel<'a> {
     pub skus: &'a SkuReader,
     /// What Mirakl is known to show.
     pub ledger: &'a Ledger,
-    /// Units that other channels have sold since what is shown here was decided ([`super::in_flight::sold_since`]), where that is asked.
+    /// Units that other channels have sold since what is shown here was decided
+    /// ([`super::in_flight::sold_since`]), where that is asked.
     pub sold_elsewhere: Option<&'a HashMap<SkuKey, u32>>,
 }
 
@@ -106,28 +109,49 @@ impl Availability<'_> {
     ///
     /// # Errors
     /// The SKU names no Prima SKU.
-    pub fn view<'s>(&self, channel: &SalesChannel<'s>, offer_sku: &str) -> Result<OfferView<'s>, SkuProblem> {
+    pub fn view<'s>(
+        &self,
+        channel: &SalesChannel<'s>,
+        offer_sku: &str,
+    ) -> Result<OfferView<'s>, SkuProblem> {
         let sku = channel.skus.read(offer_sku)?;
         let (key, limits) = (sku.key(), channel.rules.limits_of(offer_sku, &sku.product, self.now));
         let place = self.figures.place(key);
-        Ok(self.view_of(channel, key, limits, (self.figures.known_at(place), place), channel.ledger.shown(sku_hash(offer_sku)), 0))
+        Ok(self.view_of(
+            channel,
+            key,
+            limits,
+            (self.figures.known_at(place), place),
+            channel.ledger.shown(sku_hash(offer_sku)),
+            0,
+        ))
     }
 
     /// How the last pieces of a SKU are divided; none where they are not.
     #[must_use]
     pub fn divided(&self, channel: &str, key: SkuKey) -> Option<Divided> {
         let place = self.figures.place(key)?;
-        let left = self.figures.known_at(Some(place)).free()?.saturating_sub(self.in_flight.of(key));
+        let left =
+            self.figures.known_at(Some(place)).free()?.saturating_sub(self.in_flight.of(key));
         self.division.told(channel, place, key, left)
     }
 
     /// Takes a channel into the division of the last pieces. `units_an_hour`: how fast it sells.
-    pub fn divide_with(&mut self, channel: &SalesChannel<'_>, offers: &OffersList, outstanding: &Outstanding, units_an_hour: f64) {
+    pub fn divide_with(
+        &mut self,
+        channel: &SalesChannel<'_>,
+        offers: &OffersList,
+        outstanding: &Outstanding,
+        units_an_hour: f64,
+    ) {
         let mut parts: Vec<Part> = vec![Part::default(); self.figures.len()];
         // The rules alone: what it would show if all pieces were its own.
         let division = std::mem::take(&mut self.division);
         OfferViews::new(self, channel).each(offers.skus(), |offer_sku, view, place| {
-            let (Ok(view), Some(part)) = (view, place.and_then(|place| parts.get_mut(place))) else { return };
+            let (Ok(view), Some(part)) = (view, place.and_then(|place| parts.get_mut(place)))
+            else {
+                return;
+            };
             let (limit, may_rise) = match view.wanted {
                 Wanted::Exactly(quantity) => (quantity, true),
                 Wanted::AtMost(quantity) => (quantity, false),
@@ -158,26 +182,35 @@ impl Availability<'_> {
         shown: Shown,
         before: u32,
     ) -> OfferView<'s> {
-        let offers_last_units = self.settings.last_units == 0 || self.last_units.on(channel.id, key);
+        let offers_last_units =
+            self.settings.last_units == 0 || self.last_units.on(channel.id, key);
         let in_flight = self.in_flight.of(key);
         let terms = Terms { in_flight, limits, offers_last_units };
         let (wanted, why) = wanted(known, &terms, self.settings, channel.rules.outage, self.now);
         let left = known.free().map(|free| free.saturating_sub(in_flight));
-        let quota = place.zip(left).and_then(|(place, left)| self.division.quota(channel.id, place, key, left));
+        let quota = place
+            .zip(left)
+            .and_then(|(place, left)| self.division.quota(channel.id, place, key, left));
         let most = match quota {
             None => u32::MAX,
             Some(Quota::Stays) => shown.at_most(),
             Some(Quota::Share(share)) => {
-                let offers = place.map_or(1, |place| self.division.offers(channel.id, place).max(1));
+                let offers =
+                    place.map_or(1, |place| self.division.offers(channel.id, place).max(1));
                 share / offers + u32::from(before < share % offers)
             }
         };
-        let (wanted, why) = if wanted.at_most(most) == wanted { (wanted, why) } else { (wanted.at_most(most), Why::Divided) };
+        let (wanted, why) = if wanted.at_most(most) == wanted {
+            (wanted, why)
+        } else {
+            (wanted.at_most(most), Why::Divided)
+        };
         OfferView { key, known, in_flight, limits, offers_last_units, wanted, why, shown, quota }
     }
 }
 
-/// Offers that are looked up together: so many that the next one lies a few hundred bytes further in a list of a million.
+/// Offers that are looked up together: so many that the next one lies a few hundred bytes further
+/// in a list of a million.
 const TOGETHER: usize = 32 * 1024;
 
 /// An offer, and what is known of it: first without looking anything up.
@@ -188,8 +221,9 @@ struct Named<'o, 'r> {
     shown: Shown,
 }
 
-/// Views of a channel's offers as [`Availability::view`] has them, what is the same for all of them prepared once. Of a million figures and
-/// quantities each look-up would wait for memory, so they are made in the order in which those lie there.
+/// Views of a channel's offers as [`Availability::view`] has them, what is the same for all of them
+/// prepared once. Of a million figures and quantities each look-up would wait for memory, so they
+/// are made in the order in which those lie there.
 pub(super) struct OfferViews<'m, 'o> {
     availability: &'m Availability<'m>,
     channel: &'m SalesChannel<'m>,
@@ -206,10 +240,19 @@ pub(super) struct OfferViews<'m, 'o> {
 impl<'m, 'o> OfferViews<'m, 'o> {
     pub(super) fn new(availability: &'m Availability<'m>, channel: &'m SalesChannel<'m>) -> Self {
         let rules = channel.rules.in_force(availability.now);
-        Self { availability, channel, rules, named: Vec::new(), order: Vec::new(), text: String::new(), so_far: HashMap::new() }
+        Self {
+            availability,
+            channel,
+            rules,
+            named: Vec::new(),
+            order: Vec::new(),
+            text: String::new(),
+            so_far: HashMap::new(),
+        }
     }
 
-    /// Hands each offer to `take`, with its view, or why there is none, and with the place of its SKU among Prima's figures.
+    /// Hands each offer to `take`, with its view, or why there is none, and with the place of its
+    /// SKU among Prima's figures.
     pub(super) fn each(
         &mut self,
         mut offers: impl Iterator<Item = &'o str>,
@@ -219,34 +262,65 @@ impl<'m, 'o> OfferViews<'m, 'o> {
             let (rules, skus, text) = (&self.rules, self.channel.skus, &mut self.text);
             self.named.clear();
             self.named.extend(offers.by_ref().take(TOGETHER).map(|offer_sku| {
-                let of_sku =
-                    |sku: SkuParts<'_>| (SkuKey::joined(text, sku.product, sku.matrix_codes), rules.limits_of(offer_sku, sku.product));
-                Named { offer_sku, of_sku: skus.read_as(offer_sku, of_sku), place: None, shown: Shown::Never }
+                let of_sku = |sku: SkuParts<'_>| {
+                    (
+                        SkuKey::joined(text, sku.product, sku.matrix_codes),
+                        rules.limits_of(offer_sku, sku.product),
+                    )
+                };
+                Named {
+                    offer_sku,
+                    of_sku: skus.read_as(offer_sku, of_sku),
+                    place: None,
+                    shown: Shown::Never,
+                }
             }));
             if self.named.is_empty() {
                 return;
             }
             let mut places = self.availability.figures.places_in_order();
-            self.look_up(|named| Some(named.of_sku.ok()?.0.0), |key, named| named.place = places(SkuKey(key)));
+            self.look_up(
+                |named| Some(named.of_sku.ok()?.0.0),
+                |key, named| named.place = places(SkuKey(key)),
+            );
             let mut shown = self.channel.ledger.shown_in_order();
-            self.look_up(|named| Some(sku_hash(named.offer_sku)), |hash, named| named.shown = shown(hash));
+            self.look_up(
+                |named| Some(sku_hash(named.offer_sku)),
+                |hash, named| named.shown = shown(hash),
+            );
             for Named { offer_sku, of_sku, place, shown } in self.named.drain(..) {
                 let known = self.availability.figures.known_at(place);
-                let several = place.filter(|place| self.availability.division.offers(self.channel.id, *place) > 1);
+                let several = place
+                    .filter(|place| self.availability.division.offers(self.channel.id, *place) > 1);
                 let before = several.map_or(0, |place| {
                     let so_far = self.so_far.entry(place).or_default();
                     *so_far += 1;
                     *so_far - 1
                 });
-                let view = of_sku.map(|(key, limits)| self.availability.view_of(self.channel, key, limits, (known, place), shown, before));
+                let view = of_sku.map(|(key, limits)| {
+                    self.availability.view_of(
+                        self.channel,
+                        key,
+                        limits,
+                        (known, place),
+                        shown,
+                        before,
+                    )
+                });
                 take(offer_sku, view, place);
             }
         }
     }
 
-    fn look_up(&mut self, hash: impl Fn(&Named<'o, 'm>) -> Option<u64>, mut found: impl FnMut(u64, &mut Named<'o, 'm>)) {
+    fn look_up(
+        &mut self,
+        hash: impl Fn(&Named<'o, 'm>) -> Option<u64>,
+        mut found: impl FnMut(u64, &mut Named<'o, 'm>),
+    ) {
         self.order.clear();
-        self.order.extend((0..).zip(&self.named).filter_map(|(index, named)| Some((hash(named)?, index))));
+        self.order.extend(
+            (0..).zip(&self.named).filter_map(|(index, named)| Some((hash(named)?, index))),
+        );
         self.order.sort_unstable();
         for (hash, index) in &self.order {
             if let Some(named) = self.named.get_mut(*index as usize) {

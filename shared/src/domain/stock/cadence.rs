@@ -1,5 +1,5 @@
-//! When a channel is pushed, and why: as often as its sales demand, between a floor and a ceiling; sooner where something waits to be
-//! lowered.
+//! When a channel is pushed, and why: as often as its sales demand, between a floor and a ceiling;
+//! sooner where something waits to be lowered.
 
 use std::time::Duration;
 
@@ -46,7 +46,12 @@ pub struct Velocity {
 impl Sales {
     /// Notes an order that was seen at `at`.
     pub fn note(&mut self, at: Timestamp, units: u32) {
-        match self.slots.iter_mut().rev().find(|slot| slot.from <= at && at < after(slot.from, SLOT)) {
+        match self
+            .slots
+            .iter_mut()
+            .rev()
+            .find(|slot| slot.from <= at && at < after(slot.from, SLOT))
+        {
             Some(slot) => {
                 slot.orders = slot.orders.saturating_add(1);
                 slot.units = slot.units.saturating_add(units);
@@ -70,19 +75,21 @@ impl Sales {
         let an_hour = |window: Duration| {
             let since = before(now, window);
             let slots = self.slots.iter().filter(|slot| slot.from >= since && slot.from <= now);
-            let (orders, units) =
-                slots.fold((0_u64, 0_u64), |(orders, units), slot| (orders + u64::from(slot.orders), units + u64::from(slot.units)));
+            let (orders, units) = slots.fold((0_u64, 0_u64), |(orders, units), slot| {
+                (orders + u64::from(slot.orders), units + u64::from(slot.units))
+            });
             let hours = window.as_secs_f64() / 3600.0;
             #[expect(clippy::cast_precision_loss, reason = "a pace, not a count")]
             (orders as f64 / hours, units as f64 / hours)
         };
-        let ((orders_short, units_short), (orders_long, units_long)) = (an_hour(SHORT), an_hour(WINDOW));
+        let ((orders_short, units_short), (orders_long, units_long)) =
+            (an_hour(SHORT), an_hour(WINDOW));
         Velocity { orders_short, units_short, orders_long, units_long }
     }
 }
 
-/// The most units that were sold within any stretch of `window`, of sales with their moments: what a buffer must hold back so that no
-/// unit is sold twice before the other channels are lowered.
+/// The most units that were sold within any stretch of `window`, of sales with their moments: what
+/// a buffer must hold back so that no unit is sold twice before the other channels are lowered.
 #[must_use]
 pub fn most_within(mut sales: Vec<(Timestamp, u32)>, window: Duration) -> u32 {
     sales.sort_unstable();
@@ -103,7 +110,8 @@ pub fn most_within(mut sales: Vec<(Timestamp, u32)>, window: Duration) -> u32 {
 pub enum Reason {
     /// The channel has never been pushed.
     First,
-    /// More is offered of something of which little or nothing is left beyond its buffer: as soon as the marketplace allows.
+    /// More is offered of something of which little or nothing is left beyond its buffer: as soon
+    /// as the marketplace allows.
     Urgent,
     /// More is offered than there is: at the floor.
     Lowering,
@@ -135,7 +143,8 @@ impl Reason {
 pub struct Pressure {
     /// Offers that show more than they should, beyond what their own sales have lowered.
     pub to_lower: usize,
-    /// Of these, offers of which at most [`StockRules::urgent_units`] are left to show: the free units have sunk to the buffer, or nearly.
+    /// Of these, offers of which at most [`StockRules::urgent_units`] are left to show: the free
+    /// units have sunk to the buffer, or nearly.
     pub at_buffer: usize,
     /// Offers that show nothing, and to which pieces fall of those that are divided.
     pub to_fill: usize,
@@ -145,7 +154,12 @@ pub struct Pressure {
 
 /// When the next push of a channel is due, and why. `pushed_at`: when the last one began.
 #[must_use]
-pub fn next_push(pushed_at: Option<Timestamp>, pressure: &Pressure, rules: &StockRules, now: Timestamp) -> (Timestamp, Reason) {
+pub fn next_push(
+    pushed_at: Option<Timestamp>,
+    pressure: &Pressure,
+    rules: &StockRules,
+    now: Timestamp,
+) -> (Timestamp, Reason) {
     let Some(pushed_at) = pushed_at else { return (now, Reason::First) };
     let minutes = |minutes: u32| Duration::from_secs(60 * u64::from(minutes));
     let (floor, ceiling) = (minutes(rules.floor_minutes), minutes(rules.ceiling_minutes));
@@ -164,7 +178,8 @@ pub fn next_push(pushed_at: Option<Timestamp>, pressure: &Pressure, rules: &Stoc
     }
     let units_an_hour = pressure.velocity.units_short.max(pressure.velocity.units_long);
     let wait = if units_an_hour > 0.0 {
-        Duration::try_from_secs_f64(3600.0 * f64::from(rules.units_between_pushes) / units_an_hour).unwrap_or(ceiling)
+        Duration::try_from_secs_f64(3600.0 * f64::from(rules.units_between_pushes) / units_an_hour)
+            .unwrap_or(ceiling)
     } else {
         ceiling
     };
@@ -191,7 +206,8 @@ mod tests {
                     sales.note(after(at("11:00:01"), Duration::from_secs(60 * minute)), units);
                 }
             }
-            let pressure = Pressure { velocity: sales.velocity(at("12:00:00")), ..Pressure::default() };
+            let pressure =
+                Pressure { velocity: sales.velocity(at("12:00:00")), ..Pressure::default() };
             next_push(Some(at("12:00:00")), &pressure, &rules, at("12:00:00"))
         };
         assert_eq!(due(0), (at("12:15:00"), Reason::Sales), "the ceiling");
@@ -202,23 +218,45 @@ mod tests {
 
     #[test]
     fn what_has_to_be_lowered_goes_before_everything() {
-        let promotion =
-            super::super::rules::Promotion { from: at("11:00:00"), until: at("13:00:00"), by: "Anna".into(), why: "sale".into() };
+        let promotion = super::super::rules::Promotion {
+            from: at("11:00:00"),
+            until: at("13:00:00"),
+            by: "Anna".into(),
+            why: "sale".into(),
+        };
         let rules = StockRules { promotions: vec![promotion], ..StockRules::default() };
         let due = |to_lower, at_buffer, now| {
-            next_push(Some(at("12:00:00")), &Pressure { to_lower, at_buffer, ..Pressure::default() }, &rules, now)
+            next_push(
+                Some(at("12:00:00")),
+                &Pressure { to_lower, at_buffer, ..Pressure::default() },
+                &rules,
+                now,
+            )
         };
         assert_eq!(due(1, 1, at("12:00:00")), (at("12:01:00"), Reason::Urgent));
         assert_eq!(due(1, 0, at("12:00:00")), (at("12:02:00"), Reason::Lowering));
         assert_eq!(due(0, 0, at("12:59:59")), (at("12:02:00"), Reason::Promotion));
         assert_eq!(due(0, 0, at("13:00:00")), (at("12:15:00"), Reason::Sales));
-        assert_eq!(next_push(None, &Pressure::default(), &rules, at("12:00:00")), (at("12:00:00"), Reason::First));
+        assert_eq!(
+            next_push(None, &Pressure::default(), &rules, at("12:00:00")),
+            (at("12:00:00"), Reason::First)
+        );
     }
 
     #[test]
     fn the_most_within_a_window_is_found_wherever_it_begins() {
-        let sales = vec![(at("10:00:00"), 1), (at("10:04:59"), 2), (at("10:05:01"), 4), (at("10:30:00"), 3), (at("10:05:00"), 1)];
-        assert_eq!(most_within(sales.clone(), Duration::from_secs(300)), 7, "those of 10:04:59, 10:05:00 and 10:05:01");
+        let sales = vec![
+            (at("10:00:00"), 1),
+            (at("10:04:59"), 2),
+            (at("10:05:01"), 4),
+            (at("10:30:00"), 3),
+            (at("10:05:00"), 1),
+        ];
+        assert_eq!(
+            most_within(sales.clone(), Duration::from_secs(300)),
+            7,
+            "those of 10:04:59, 10:05:00 and 10:05:01"
+        );
         assert_eq!(most_within(sales.clone(), Duration::from_secs(301)), 8);
         assert_eq!(most_within(sales, Duration::ZERO), 4);
         assert_eq!(most_within(Vec::new(), Duration::from_secs(300)), 0);
@@ -235,6 +273,10 @@ mod tests {
         assert_eq!((velocity.orders_short, velocity.units_short), (2.0, 4.0));
         assert_eq!((velocity.orders_long * 24.0).round() as u32, 3);
         sales.forget(after(now, Duration::from_secs(60)));
-        assert_eq!((sales.velocity(now).units_long * 24.0).round() as u32, 4, "what is older than a day is forgotten");
+        assert_eq!(
+            (sales.velocity(now).units_long * 24.0).round() as u32,
+            4,
+            "what is older than a day is forgotten"
+        );
     }
 }

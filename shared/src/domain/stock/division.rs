@@ -1,12 +1,15 @@
 //! The last pieces of a SKU that several channels offer.
 //!
-//! As long as more is free than all channels together can sell before every one of them is corrected, each shows all of it. Below that the
-//! pieces are divided, and no two channels show the same piece. Two things make that hold whatever the delay:
+//! As long as more is free than all channels together can sell before every one of them is
+//! corrected, each shows all of it. Below that the pieces are divided, and no two channels show the
+//! same piece. Two things make that hold whatever the delay:
 //!
-//! - A channel keeps what it shows for as long as all of it together is no more than is free. A sale lowers the channel's own offer, and
-//!   needs no import: an absolute quantity that arrives late would put back what was sold meanwhile.
-//! - What a channel is to show is counted on top of what it may still sell before the import has its effect. So an offer goes to zero
-//!   first, and is filled again once every order that was placed before is known.
+//! - A channel keeps what it shows for as long as all of it together is no more than is free. A
+//!   sale lowers the channel's own offer, and needs no import: an absolute quantity that arrives
+//!   late would put back what was sold meanwhile.
+//! - What a channel is to show is counted on top of what it may still sell before the import has
+//!   its effect. So an offer goes to zero first, and is filled again once every order that was
+//!   placed before is known.
 
 use std::time::Duration;
 
@@ -49,24 +52,31 @@ pub enum Quota {
     Share(u32),
 }
 
-/// Divides `free` pieces. `burst`: the most that all channels together are taken to sell before an import has its effect.
+/// Divides `free` pieces. `burst`: the most that all channels together are taken to sell before an
+/// import has its effect.
 ///
-/// What may be sold in the end, by what is shown and by what is sent, is no more than is free, as long as no more than `burst` is sold
-/// meanwhile on channels that are lowered; where they show no more than that, it holds whatever is sold.
+/// What may be sold in the end, by what is shown and by what is sent, is no more than is free, as
+/// long as no more than `burst` is sold meanwhile on channels that are lowered; where they show no
+/// more than that, it holds whatever is sold.
 #[must_use]
 pub fn divide(free: u32, burst: u32, claims: &[Claim]) -> Vec<Quota> {
     let mut order: Vec<usize> = (0..claims.len()).collect();
     order.sort_by_key(|index| std::cmp::Reverse(claims[*index].weight));
     let mut quotas = vec![Quota::Stays; claims.len()];
     let shown = claims.iter().fold(0_u32, |sum, claim| sum.saturating_add(claim.shown));
-    // Far more than is free: the pieces were copied until now, and no channel keeps more than its part.
+    // Far more than is free: the pieces were copied until now, and no channel keeps more than its
+    // part.
     let are_copies = shown > free.saturating_add(burst);
-    let all: u64 = claims.iter().filter(|claim| claim.limit > 0).fold(0, |sum, claim| sum.saturating_add(claim.weight));
+    let all: u64 = claims
+        .iter()
+        .filter(|claim| claim.limit > 0)
+        .fold(0, |sum, claim| sum.saturating_add(claim.weight));
     let part_of = |claim: &Claim| u64::from(free).saturating_mul(claim.weight).div_ceil(all.max(1));
     let (mut room, mut risk, mut changed) = (free, 0_u32, Vec::new());
     for index in &order {
         let claim = &claims[*index];
-        let fits = claim.shown <= claim.limit.min(room) && (!are_copies || u64::from(claim.shown) <= part_of(claim));
+        let fits = claim.shown <= claim.limit.min(room)
+            && (!are_copies || u64::from(claim.shown) <= part_of(claim));
         let stays = claim.shown > 0 && claim.is_sure && fits;
         if stays {
             room -= claim.shown;
@@ -87,23 +97,35 @@ pub fn divide(free: u32, burst: u32, claims: &[Claim]) -> Vec<Quota> {
         return quotas;
     }
     let waits = changed.iter().any(|index| claims[*index].limit > 0 && claims[*index].may_rise);
-    let kept = order.iter().copied().filter(|index| quotas[*index] == Quota::Stays && claims[*index].may_rise);
+    let kept = order
+        .iter()
+        .copied()
+        .filter(|index| quotas[*index] == Quota::Stays && claims[*index].may_rise);
     if !waits {
         // What nobody shows is worth an import where it is more than the channel can sell before.
-        let least = kept.filter(|index| claims[*index].shown < claims[*index].limit).min_by_key(|index| claims[*index].shown);
+        let least = kept
+            .filter(|index| claims[*index].shown < claims[*index].limit)
+            .min_by_key(|index| claims[*index].shown);
         let rest = budget - given;
         if let Some(index) = least.filter(|index| rest > claims[*index].shown) {
             quotas[index] = Quota::Share(rest.min(claims[index].limit));
         }
     } else if given == 0 {
-        // One channel has nothing, and pieces lie on another that does not sell them. They are taken off it only where another gets some:
-        // if all came back to it, they would be taken off again without end.
+        // One channel has nothing, and pieces lie on another that does not sell them. They are
+        // taken off it only where another gets some: if all came back to it, they would be taken
+        // off again without end.
         let is_handed_on = |index: &usize| {
-            let among: Vec<usize> = order.iter().filter(|one| *one == index || changed.contains(one)).copied().collect();
+            let among: Vec<usize> = order
+                .iter()
+                .filter(|one| *one == index || changed.contains(one))
+                .copied()
+                .collect();
             let divided = shares(budget.saturating_add(claims[*index].shown), claims, &among);
             divided.into_iter().any(|(other, share)| other != *index && share > 0)
         };
-        let lies = |index: &usize| claims[*index].shown > 1 && !claims[*index].sells && is_handed_on(index);
+        let lies = |index: &usize| {
+            claims[*index].shown > 1 && !claims[*index].sells && is_handed_on(index)
+        };
         let lying = kept.filter(lies).max_by_key(|index| claims[*index].shown);
         if let Some(index) = lying {
             quotas[index] = Quota::Share(0);
@@ -118,7 +140,9 @@ fn shares(budget: u32, claims: &[Claim], among: &[usize]) -> Vec<(usize, u32)> {
     for _ in 0..budget {
         let mut next: Option<&mut (usize, u32)> = None;
         for share in shares.iter_mut().filter(|(index, share)| *share < claims[*index].limit) {
-            let weighs = |(index, share): &(usize, u32)| (claims[*index].weight.max(1), u64::from(*share) + 1);
+            let weighs = |(index, share): &(usize, u32)| {
+                (claims[*index].weight.max(1), u64::from(*share) + 1)
+            };
             let is_next = next.as_ref().is_none_or(|best| {
                 let ((one, ones), (other, others)) = (weighs(share), weighs(best));
                 one.saturating_mul(others) > other.saturating_mul(ones)
@@ -178,7 +202,8 @@ pub struct Divided {
 }
 
 impl Division {
-    /// A division without channels. `floor`: pieces that are always the last ones; `one_of`: one of these channels takes them all.
+    /// A division without channels. `floor`: pieces that are always the last ones; `one_of`: one of
+    /// these channels takes them all.
     #[must_use]
     pub fn new(sold: SoldSkus, floor: u32, one_of: Option<Vec<String>>) -> Self {
         Self { columns: Vec::new(), sold, floor, one_of }
@@ -186,7 +211,11 @@ impl Division {
 
     /// Adds a channel's column.
     pub(super) fn add(&mut self, channel: &str, units_an_hour: f64, parts: Vec<Part>) {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a pace, and never below nothing")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a pace, and never below nothing"
+        )]
         let pace = ((units_an_hour * 10.0).max(0.0) as u64).min(OF_THE_SKU - 2);
         self.columns.push(Column { channel: channel.to_owned(), pace, parts });
     }
@@ -197,7 +226,8 @@ impl Division {
         column.and_then(|column| column.parts.get(place)).map_or(0, |part| part.offers.into())
     }
 
-    /// The most that is taken to be sold of a SKU before a correction has its effect, and the pieces at or under which they are divided.
+    /// The most that is taken to be sold of a SKU before a correction has its effect, and the
+    /// pieces at or under which they are divided.
     fn threshold(&self, key: SkuKey) -> (u32, u32) {
         let most = self.sold.of.get(&key).map_or(0, |sold| sold.most);
         // With a margin; and twice: until the lowering is decided, and until it has its effect.
@@ -224,8 +254,15 @@ impl Division {
         claims.collect()
     }
 
-    /// What a channel is to show of a SKU of which `left` pieces are free and not in flight; none where it shows all that its rules allow.
-    pub(super) fn quota(&self, channel: &str, place: usize, key: SkuKey, left: u32) -> Option<Quota> {
+    /// What a channel is to show of a SKU of which `left` pieces are free and not in flight; none
+    /// where it shows all that its rules allow.
+    pub(super) fn quota(
+        &self,
+        channel: &str,
+        place: usize,
+        key: SkuKey,
+        left: u32,
+    ) -> Option<Quota> {
         let (claims, held) = self.divided(place, key, left)?;
         let number = self.columns.iter().position(|column| column.channel == channel)?;
         divide(left.saturating_sub(held), self.threshold(key).0, &claims).get(number).copied()
@@ -248,32 +285,54 @@ impl Division {
         }
         if let Some(one_of) = &self.one_of {
             let one = self.the_one(&claims, one_of);
-            claims.iter_mut().enumerate().filter(|(number, _)| Some(*number) != one).for_each(|(_, claim)| claim.limit = 0);
+            claims
+                .iter_mut()
+                .enumerate()
+                .filter(|(number, _)| Some(*number) != one)
+                .for_each(|(_, claim)| claim.limit = 0);
         }
-        let parts = self.columns.iter().filter_map(|column| column.parts.get(place)).filter(|part| part.offers > 0 && part.limit > 0);
+        let parts = self
+            .columns
+            .iter()
+            .filter_map(|column| column.parts.get(place))
+            .filter(|part| part.offers > 0 && part.limit > 0);
         Some((claims, parts.map(|part| part.buffer).min().unwrap_or(0)))
     }
 
-    /// The channel that takes all of the last pieces: the preferred one, else the one that shows most of them, else sells most.
+    /// The channel that takes all of the last pieces: the preferred one, else the one that shows
+    /// most of them, else sells most.
     fn the_one(&self, claims: &[Claim], one_of: &[String]) -> Option<usize> {
         let may = |number: &usize| claims.get(*number).is_some_and(|claim| claim.limit > 0);
-        let preferred = one_of.iter().filter_map(|named| self.columns.iter().position(|column| column.channel == *named)).find(may);
+        let preferred = one_of
+            .iter()
+            .filter_map(|named| self.columns.iter().position(|column| column.channel == *named))
+            .find(may);
         preferred.or_else(|| {
-            let rank = |number: &usize| claims.get(*number).map(|claim| (claim.shown, claim.weight));
+            let rank =
+                |number: &usize| claims.get(*number).map(|claim| (claim.shown, claim.weight));
             (0..claims.len()).rev().filter(may).max_by_key(rank)
         })
     }
 
     /// As a person is told of it.
-    pub(super) fn told(&self, channel: &str, place: usize, key: SkuKey, left: u32) -> Option<Divided> {
+    pub(super) fn told(
+        &self,
+        channel: &str,
+        place: usize,
+        key: SkuKey,
+        left: u32,
+    ) -> Option<Divided> {
         let quota = self.quota(channel, place, key, left)?;
         let (burst, threshold) = self.threshold(key);
-        let channels = self.columns.iter().map(|column| (column.channel.clone(), column.parts.get(place).map_or(0, |part| part.shown)));
+        let channels = self.columns.iter().map(|column| {
+            (column.channel.clone(), column.parts.get(place).map_or(0, |part| part.shown))
+        });
         Some(Divided { quota, threshold, burst, channels: channels.collect() })
     }
 }
 
-/// What may still be sold by what the ledger says of an offer, and whether Mirakl is known to show just that.
+/// What may still be sold by what the ledger says of an offer, and whether Mirakl is known to show
+/// just that.
 pub(super) fn exposure(shown: Shown, pending: Pending, may_rise: bool) -> (u32, bool) {
     let (most, is_sure) = match shown {
         Shown::Known(quantity) => (quantity, true),
@@ -281,7 +340,8 @@ pub(super) fn exposure(shown: Shown, pending: Pending, may_rise: bool) -> (u32, 
         Shown::Unknown(quantity) => (quantity, false),
         Shown::Never => (0, false),
     };
-    // What cannot be raised again is left as it is: to make sure of it would take it off the channel.
+    // What cannot be raised again is left as it is: to make sure of it would take it off the
+    // channel.
     (most.saturating_add(pending.more), is_sure || (!may_rise && shown != Shown::Never))
 }
 

@@ -1,4 +1,5 @@
-//! What a channel is to show of all its offers, beside what Mirakl is known to show: the lines of a push, and why each.
+//! What a channel is to show of all its offers, beside what Mirakl is known to show: the lines of a
+//! push, and why each.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -109,10 +110,12 @@ pub struct Evaluation {
     pub to_lower: usize,
     /// Offers that show nothing, and to which pieces fall of those that are divided.
     pub to_fill: usize,
-    /// Of those to be lowered, offers that should show little or nothing ([`StockRules::urgent_units`]).
+    /// Of those to be lowered, offers that should show little or nothing
+    /// ([`StockRules::urgent_units`]).
     pub at_buffer: usize,
-    /// Units that other channels have sold since what is shown here was decided, beyond what is held back of each SKU, and no more than is
-    /// shown of it: so many may be sold a second time before the next push has had its effect.
+    /// Units that other channels have sold since what is shown here was decided, beyond what is
+    /// held back of each SKU, and no more than is shown of it: so many may be sold a second time
+    /// before the next push has had its effect.
     pub may_sell_twice: u64,
     /// All offers.
     pub offers: usize,
@@ -134,8 +137,8 @@ pub struct Evaluation {
     pub offered: Offered,
 }
 
-/// Evaluates a channel. `sold_since`: by offer, units sold here since its last push, by which Mirakl has lowered its figure itself.
-/// `is_refused`: this very quantity was refused lately.
+/// Evaluates a channel. `sold_since`: by offer, units sold here since its last push, by which
+/// Mirakl has lowered its figure itself. `is_refused`: this very quantity was refused lately.
 #[must_use]
 pub fn evaluate(
     availability: &Availability<'_>,
@@ -194,22 +197,32 @@ pub fn evaluate(
 }
 
 impl Evaluation {
-    fn weigh(&mut self, view: &OfferView<'_>, offer_sku: &str, urgent_units: u32, sold_since: &HashMap<String, u32>) {
+    fn weigh(
+        &mut self,
+        view: &OfferView<'_>,
+        offer_sku: &str,
+        urgent_units: u32,
+        sold_since: &HashMap<String, u32>,
+    ) {
         if !may_show_too_much(view.wanted, view.shown) {
             return;
         }
         self.too_much.insert(view.key);
         let (Wanted::Exactly(quantity) | Wanted::AtMost(quantity)) = view.wanted else { return };
         // Where what is shown is known, its own sales are in it.
-        let sold = if matches!(view.shown, Shown::Known(_)) { 0 } else { sold_since.get(offer_sku).copied().unwrap_or(0) };
+        let sold = if matches!(view.shown, Shown::Known(_)) {
+            0
+        } else {
+            sold_since.get(offer_sku).copied().unwrap_or(0)
+        };
         if view.shown.highest().saturating_sub(sold) > quantity {
             self.to_lower += 1;
             self.at_buffer += usize::from(quantity <= urgent_units);
         }
     }
 
-    /// Holds back zeroes, where more offers than `percent` of a hundred would go to zero because Prima has none: a mistake of Prima's
-    /// answer is likelier than that.
+    /// Holds back zeroes, where more offers than `percent` of a hundred would go to zero because
+    /// Prima has none: a mistake of Prima's answer is likelier than that.
     pub fn guard_zeroes(&mut self, ledger: &Ledger, percent: u32) {
         let guarded = self.lines.iter().filter(|line| line.guarded).count();
         if guarded <= ALWAYS_ALLOWED {

@@ -1,4 +1,5 @@
-//! What of stock needs a person: exactly one for each condition, with its reason and remedy, for as long as the condition lasts.
+//! What of stock needs a person: exactly one for each condition, with its reason and remedy, for as
+//! long as the condition lasts.
 
 use std::time::Duration;
 
@@ -10,7 +11,20 @@ use crate::domain::notify::{Exception, Rule, Told, deliver};
 use crate::domain::queue::{OrderQueue, ShownExceptions};
 
 /// The kinds, each with an owner in the operating handbook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, strum::VariantArray, strum::IntoStaticStr)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    strum::VariantArray,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum StockExceptionKind {
@@ -69,7 +83,8 @@ impl StockExceptionKind {
 pub struct Condition {
     /// What kind.
     pub kind: StockExceptionKind,
-    /// Which of its kind: what stays the same for as long as it is the same condition, such as a marketplace's reason.
+    /// Which of its kind: what stays the same for as long as it is the same condition, such as a
+    /// marketplace's reason.
     pub subject: String,
     /// Why, with numbers and examples.
     pub reason: String,
@@ -96,10 +111,21 @@ pub struct StockException {
     pub told: Told,
 }
 
-/// Brings exceptions in line with what is so now: of the kinds in `looked_at` what is no longer so is over.
-pub fn follow(exceptions: &mut Vec<StockException>, conditions: Vec<Condition>, looked_at: &[StockExceptionKind], now: Timestamp) {
-    let is = |exception: &StockException, condition: &Condition| exception.kind == condition.kind && exception.subject == condition.subject;
-    exceptions.retain(|exception| !looked_at.contains(&exception.kind) || conditions.iter().any(|condition| is(exception, condition)));
+/// Brings exceptions in line with what is so now: of the kinds in `looked_at` what is no longer so
+/// is over.
+pub fn follow(
+    exceptions: &mut Vec<StockException>,
+    conditions: Vec<Condition>,
+    looked_at: &[StockExceptionKind],
+    now: Timestamp,
+) {
+    let is = |exception: &StockException, condition: &Condition| {
+        exception.kind == condition.kind && exception.subject == condition.subject
+    };
+    exceptions.retain(|exception| {
+        !looked_at.contains(&exception.kind)
+            || conditions.iter().any(|condition| is(exception, condition))
+    });
     for condition in conditions {
         match exceptions.iter_mut().find(|exception| is(exception, &condition)) {
             Some(known) => (known.reason, known.remedy) = (condition.reason, condition.remedy),
@@ -118,7 +144,8 @@ pub fn follow(exceptions: &mut Vec<StockException>, conditions: Vec<Condition>, 
 /// Whoever sees the message again, before it expires, is told again too.
 const RULE: Rule = Rule::EXCEPTION.again_after(Duration::from_secs(13 * 24 * 3600));
 
-/// Tells a person of what was not told yet, and again of what lasts. `channel` is empty for the installation.
+/// Tells a person of what was not told yet, and again of what lasts. `channel` is empty for the
+/// installation.
 pub async fn announce(
     queue: &impl OrderQueue,
     events: &impl EventBus,
@@ -138,15 +165,23 @@ pub async fn announce(
             remedy: &exception.remedy,
             first_seen: exception.first_seen,
         };
-        let sent = deliver(queue, events, due, told_of.message(), told_of.event(EventKind::StockException, due.is_again, now)).await;
+        let sent = deliver(
+            queue,
+            events,
+            due,
+            told_of.message(),
+            told_of.event(EventKind::StockException, due.is_again, now),
+        )
+        .await;
         exception.told.note(sent, now);
         announced += usize::from(sent == due.into());
     }
     announced
 }
 
-/// Takes messages of exceptions that are over off the dead-letter queue. `lasts`: whether the exception of a channel (empty for the
-/// installation) with this kind and first sight still lasts; `None` where that is not known.
+/// Takes messages of exceptions that are over off the dead-letter queue. `lasts`: whether the
+/// exception of a channel (empty for the installation) with this kind and first sight still lasts;
+/// `None` where that is not known.
 pub async fn tidy(queue: &impl ShownExceptions, lasts: impl Fn(&str, &str, &str) -> Option<bool>) {
     let Ok(shown) = queue.shown().await else { return };
     for one in &shown {
@@ -178,14 +213,20 @@ mod tests {
         let both = [LinesRefused, ImportFailed];
         follow(
             &mut exceptions,
-            vec![condition(LinesRefused, "unknown", "2 lines"), condition(LinesRefused, "locked", "1 line")],
+            vec![
+                condition(LinesRefused, "unknown", "2 lines"),
+                condition(LinesRefused, "locked", "1 line"),
+            ],
             &both,
             at(0),
         );
         exceptions[0].told = Told::at(at(0));
         follow(&mut exceptions, vec![condition(LinesRefused, "unknown", "3 lines")], &both, at(1));
         assert_eq!(exceptions.len(), 1);
-        assert_eq!((exceptions[0].reason.as_str(), exceptions[0].first_seen, exceptions[0].told), ("3 lines", at(0), Told::at(at(0))));
+        assert_eq!(
+            (exceptions[0].reason.as_str(), exceptions[0].first_seen, exceptions[0].told),
+            ("3 lines", at(0), Told::at(at(0)))
+        );
         follow(&mut exceptions, Vec::new(), &[ImportFailed], at(2));
         assert_eq!(exceptions.len(), 1, "nobody has looked");
         follow(&mut exceptions, Vec::new(), &both, at(3));

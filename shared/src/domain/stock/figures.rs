@@ -1,6 +1,8 @@
-//! Prima's figures as the latest readings left them: sixteen bytes a SKU, with the moment at which each was asked for.
+//! Prima's figures as the latest readings left them: sixteen bytes a SKU, with the moment at which
+//! each was asked for.
 //!
-//! They are kept in one file between runs, so that what is offered can be lowered while Prima is silent:
+//! They are kept in one file between runs, so that what is offered can be lowered while Prima is
+//! silent:
 //!
 //! | bytes | what |
 //! | --- | --- |
@@ -26,7 +28,8 @@ const FORM: u32 = 1;
 const ENTRY: usize = 16;
 /// Bytes of the check sum.
 const CHECK: usize = 8;
-/// The states of a SKU, in the low byte; what is smaller is the number of complete readings that have lacked it.
+/// The states of a SKU, in the low byte; what is smaller is the number of complete readings that
+/// have lacked it.
 const MOST_ABSENCES: u8 = 250;
 const UNUSABLE_SINCE: u8 = 254;
 const NEVER_USABLE: u8 = 255;
@@ -107,7 +110,9 @@ impl Figures {
 
     /// What is known of the SKU at this place.
     pub(super) fn known_at(&self, place: Option<usize>) -> Known {
-        let Some(entry) = place.and_then(|place| self.entries.get(place)).copied() else { return Known::Never };
+        let Some(entry) = place.and_then(|place| self.entries.get(place)).copied() else {
+            return Known::Never;
+        };
         match entry.state() {
             0 => Known::Figure { free: entry.free, asked_at: self.source(&entry).asked_at },
             UNUSABLE_SINCE => Known::Unusable { last: Some(entry.free) },
@@ -116,20 +121,27 @@ impl Figures {
         }
     }
 
-    /// When the figure was asked for that is known, be it the one of before; none of a SKU that no reading ever had.
+    /// When the figure was asked for that is known, be it the one of before; none of a SKU that no
+    /// reading ever had.
     #[must_use]
     pub fn asked_at(&self, key: SkuKey) -> Option<Timestamp> {
         self.entry(key).map(|entry| self.source(&entry).asked_at)
     }
 
-    /// The latest reading, and the oldest that a usable figure still comes from: of what is gone, or has none, the age says nothing.
+    /// The latest reading, and the oldest that a usable figure still comes from: of what is gone,
+    /// or has none, the age says nothing.
     #[must_use]
     pub fn ages(&self) -> Option<(Timestamp, Timestamp)> {
         let mut is_used = vec![false; self.sources.len()];
         for entry in self.entries.iter().filter(|entry| entry.state() == 0) {
             is_used[entry.source()] = true;
         }
-        let used = self.sources.iter().zip(is_used).filter(|(_, is_used)| *is_used).map(|(source, _)| source.asked_at);
+        let used = self
+            .sources
+            .iter()
+            .zip(is_used)
+            .filter(|(_, is_used)| *is_used)
+            .map(|(source, _)| source.asked_at);
         Some((used.clone().max()?, used.min()?))
     }
 
@@ -165,14 +177,17 @@ impl Figures {
         &self.sources[entry.source()]
     }
 
-    /// Takes over the readings of one run. `whole`: together they are the whole catalogue. A SKU that a reading lacks is absent only
-    /// where its very range was read, or the whole: a range that failed is no evidence of anything.
+    /// Takes over the readings of one run. `whole`: together they are the whole catalogue. A SKU
+    /// that a reading lacks is absent only where its very range was read, or the whole: a range
+    /// that failed is no evidence of anything.
     pub fn take(&mut self, readings: &[(ProductRange, RangeReading)], whole: bool) -> Taken {
-        let readings: Vec<_> = readings.iter().map(|(range, reading)| (Some(range), reading)).collect();
+        let readings: Vec<_> =
+            readings.iter().map(|(range, reading)| (Some(range), reading)).collect();
         self.merge(&readings, whole)
     }
 
-    /// Takes over a reading of single SKUs that were asked for by name. One that it lacks stays as it was.
+    /// Takes over a reading of single SKUs that were asked for by name. One that it lacks stays as
+    /// it was.
     pub fn take_named(&mut self, reading: &RangeReading) -> Taken {
         self.merge(&[(None, reading)], false)
     }
@@ -180,19 +195,37 @@ impl Figures {
     fn merge(&mut self, readings: &[(Option<&ProductRange>, &RangeReading)], whole: bool) -> Taken {
         let mut taken = Taken::default();
         let mut sources: Vec<Source> = Vec::new();
-        let mut new: Vec<Entry> = Vec::with_capacity(readings.iter().map(|(_, read)| read.figures.len() + read.unusable.len()).sum());
+        let mut new: Vec<Entry> = Vec::with_capacity(
+            readings.iter().map(|(_, read)| read.figures.len() + read.unusable.len()).sum(),
+        );
         for (range, reading) in readings {
             let source = u32::try_from(sources.len()).unwrap_or(u32::MAX);
             sources.push(Source { asked_at: reading.asked_at, range: range.cloned() });
-            new.extend(reading.figures.iter().map(|figure| Entry::new(figure.key(), figure.free(), source, 0)));
-            new.extend(reading.unusable.iter().map(|unusable| Entry::new(unusable.key, 0, source, NEVER_USABLE)));
+            new.extend(
+                reading
+                    .figures
+                    .iter()
+                    .map(|figure| Entry::new(figure.key(), figure.free(), source, 0)),
+            );
+            new.extend(
+                reading
+                    .unusable
+                    .iter()
+                    .map(|unusable| Entry::new(unusable.key, 0, source, NEVER_USABLE)),
+            );
         }
         // The product at which two ranges part is in both: the one that was asked for later counts.
         let asked_at = |entry: &Entry| sources[entry.source()].asked_at;
-        new.sort_by(|one, other| one.key.cmp(&other.key).then_with(|| asked_at(other).cmp(&asked_at(one))));
+        new.sort_by(|one, other| {
+            one.key.cmp(&other.key).then_with(|| asked_at(other).cmp(&asked_at(one)))
+        });
         new.dedup_by_key(|entry| entry.key);
-        let covers = |source: &Source| source.range.is_some() && readings.iter().any(|(range, _)| *range == source.range.as_ref());
-        let was_read: Vec<bool> = self.sources.iter().map(|source| whole || covers(source)).collect();
+        let covers = |source: &Source| {
+            source.range.is_some()
+                && readings.iter().any(|(range, _)| *range == source.range.as_ref())
+        };
+        let was_read: Vec<bool> =
+            self.sources.iter().map(|source| whole || covers(source)).collect();
         taken.figures = new.iter().filter(|entry| entry.state() == 0).count();
         taken.unusable = new.len() - taken.figures;
         if self.entries.is_empty() {
@@ -213,7 +246,8 @@ impl Figures {
                     *old = entry;
                     continue;
                 }
-                // The figure is that of before, and so is its moment: what was sold since is not in it.
+                // The figure is that of before, and so is its moment: what was sold since is not in
+                // it.
                 state = UNUSABLE_SINCE;
             } else if was_read[old.source()] {
                 taken.absent += 1;
@@ -243,7 +277,8 @@ impl Figures {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         // Texts, numbers and moments: nothing of it can fail to be written.
-        let heading = serde_json::to_vec(&Heading { form: FORM, sources: self.sources.clone() }).unwrap_or_default();
+        let heading = serde_json::to_vec(&Heading { form: FORM, sources: self.sources.clone() })
+            .unwrap_or_default();
         let mut bytes = Vec::with_capacity(4 + heading.len() + ENTRY * self.entries.len() + CHECK);
         bytes.extend(u32::try_from(heading.len()).unwrap_or(u32::MAX).to_le_bytes());
         bytes.extend(heading);
@@ -267,8 +302,11 @@ impl Figures {
             return Err("its check sum is another");
         }
         let (length, rest) = inside.split_first_chunk::<4>().ok_or("it is cut short")?;
-        let (heading, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or("its heading is cut short")?;
-        let heading: Heading = serde_json::from_slice(heading).map_err(|_| "its heading cannot be read")?;
+        let (heading, rest) = rest
+            .split_at_checked(u32::from_le_bytes(*length) as usize)
+            .ok_or("its heading is cut short")?;
+        let heading: Heading =
+            serde_json::from_slice(heading).map_err(|_| "its heading cannot be read")?;
         if heading.form != FORM {
             return Err("its form is not one that this version reads");
         }
@@ -276,7 +314,9 @@ impl Figures {
         if !rest.is_empty() {
             return Err("it ends within a SKU");
         }
-        let number = |bytes: &[u8]| bytes.iter().rev().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        let number = |bytes: &[u8]| {
+            bytes.iter().rev().fold(0_u64, |number, byte| number << 8 | u64::from(*byte))
+        };
         #[expect(clippy::cast_possible_truncation, reason = "four bytes each")]
         let entry = |bytes: &[u8; ENTRY]| Entry {
             key: SkuKey(number(&bytes[..8])),

@@ -1,5 +1,6 @@
-//! The large files of stock: Prima's figures, lists of offers, imports under way. None is the only copy of a fact: figures and lists are
-//! read again, and an import whose file is lost leaves its lines in doubt until they are published again.
+//! The large files of stock: Prima's figures, lists of offers, imports under way. None is the only
+//! copy of a fact: figures and lists are read again, and an import whose file is lost leaves its
+//! lines in doubt until they are published again.
 //!
 //! | name | what |
 //! | --- | --- |

@@ -1,8 +1,10 @@
 //! Units in flight: on an order of any channel, and not yet in Prima's figure.
 //!
-//! What an order has in flight is read from its row ([`Flight::of`]), which stands in the store beside the row and is written with it in
-//! one transaction ([`crate::domain::state::FlightStore`]), because the index that lists rows lags and may not be trusted here. It is read
-//! **after** a figure's answer is complete; the figure counts from the moment at which its request was started.
+//! What an order has in flight is read from its row ([`Flight::of`]), which stands in the store
+//! beside the row and is written with it in one transaction
+//! ([`crate::domain::state::FlightStore`]), because the index that lists rows lags and may not be
+//! trusted here. It is read **after** a figure's answer is complete; the figure counts from the
+//! moment at which its request was started.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +17,8 @@ use crate::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use crate::kit::clock::after;
 use crate::mirakl::OrderState;
 
-/// Goods that were said to have left, in an order of which no parcel is known, may take so long to leave Prima's figure.
+/// Goods that were said to have left, in an order of which no parcel is known, may take so long to
+/// leave Prima's figure.
 const LEAVES_WITHIN: Duration = Duration::from_secs(24 * 3600);
 /// How long a flight that has ended is kept.
 const KEPT: Duration = Duration::from_secs(2 * 24 * 3600);
@@ -62,22 +65,31 @@ pub struct FlightLine {
 }
 
 impl Flight {
-    /// What `row` has in flight. An order that is over in Mirakl has no units, and stays for a while so that its end is noticed.
+    /// What `row` has in flight. An order that is over in Mirakl has no units, and stays for a
+    /// while so that its end is noticed.
     #[must_use]
     pub fn of(row: &OrderRow) -> Self {
-        // Keyed by hand before the take-over: in Prima under a number that we do not know, for as long as the channel exists.
-        // What the marketplace ships itself never leaves our warehouse.
+        // Keyed by hand before the take-over: in Prima under a number that we do not know, for as
+        // long as the channel exists. What the marketplace ships itself never leaves our warehouse.
         let is_operators = row.listing.fulfilled_by_operator
             || row.stage == Stage::OperatorFulfilled
-            || row.exception.as_ref().is_some_and(|exception| exception.kind == ExceptionKind::ShippedByOperator);
-        let is_over = is_operators || matches!(row.stage, Stage::Cancelled | Stage::Refused | Stage::KeyedByHand);
+            || row
+                .exception
+                .as_ref()
+                .is_some_and(|exception| exception.kind == ExceptionKind::ShippedByOperator);
+        let is_over = is_operators
+            || matches!(row.stage, Stage::Cancelled | Stage::Refused | Stage::KeyedByHand);
         let dispatch = row.dispatch.as_deref();
         let lines = row.lines.iter().map(|line| FlightLine {
             offer_sku: line.offer_sku.clone(),
             units: if is_over { 0 } else { line.quantity },
             left: dispatch.map(|dispatch| left(dispatch, &line.order_line_id)).unwrap_or_default(),
         });
-        let gone = row.gone_skus.iter().map(|offer_sku| FlightLine { offer_sku: offer_sku.clone(), units: 0, left: Vec::new() });
+        let gone = row.gone_skus.iter().map(|offer_sku| FlightLine {
+            offer_sku: offer_sku.clone(),
+            units: 0,
+            left: Vec::new(),
+        });
         let ended_at = match dispatch.and_then(|dispatch| dispatch.ended_at) {
             _ if is_over => Some(row.since),
             Some(ended_at) => Some(ended_at),
@@ -102,11 +114,14 @@ impl Flight {
         digest_of(self)
     }
 
-    /// Tells two states of what was sold apart: another one means that Mirakl has changed its own quantities.
+    /// Tells two states of what was sold apart: another one means that Mirakl has changed its own
+    /// quantities.
     #[must_use]
     pub fn sold_digest(&self) -> u64 {
-        let sold: Vec<_> = self.lines.iter().map(|line| (line.offer_sku.as_str(), line.units)).collect();
-        // Marks that were made before refunds and cancelled pieces were looked at stay what they are.
+        let sold: Vec<_> =
+            self.lines.iter().map(|line| (line.offer_sku.as_str(), line.units)).collect();
+        // Marks that were made before refunds and cancelled pieces were looked at stay what they
+        // are.
         match (self.refunds, self.taken_back.is_empty()) {
             (0, true) => digest_of(&(sold, self.is_cancelled)),
             (refunds, true) => digest_of(&(sold, self.is_cancelled, refunds)),
@@ -123,8 +138,11 @@ impl Flight {
     /// Its offers, each with the pieces that the marketplace may have put back on it.
     #[must_use]
     pub fn touched(&self) -> BTreeMap<&str, u32> {
-        let mut touched: BTreeMap<&str, u32> = self.lines.iter().map(|line| (line.offer_sku.as_str(), 0)).collect();
-        touched.extend(self.taken_back.iter().map(|(offer_sku, pieces)| (offer_sku.as_str(), *pieces)));
+        let mut touched: BTreeMap<&str, u32> =
+            self.lines.iter().map(|line| (line.offer_sku.as_str(), 0)).collect();
+        touched.extend(
+            self.taken_back.iter().map(|(offer_sku, pieces)| (offer_sku.as_str(), *pieces)),
+        );
         touched
     }
 
@@ -134,7 +152,8 @@ impl Flight {
         allocated.last().map(|(_, since)| *since)
     }
 
-    /// When its record may go: long after every figure that lacks anything of it, and after its end was noticed.
+    /// When its record may go: long after every figure that lacks anything of it, and after its end
+    /// was noticed.
     #[must_use]
     pub fn forgotten_at(&self) -> Option<Timestamp> {
         self.ended_at.map(|ended_at| after(ended_at, KEPT))
@@ -155,7 +174,12 @@ impl Flight {
             return units;
         }
         for line in &self.lines {
-            let left: u32 = line.left.iter().filter(|(found_at, _)| is_known(*found_at)).map(|(_, units)| units).sum();
+            let left: u32 = line
+                .left
+                .iter()
+                .filter(|(found_at, _)| is_known(*found_at))
+                .map(|(_, units)| units)
+                .sum();
             let open = line.units.saturating_sub(left);
             if open > 0 {
                 let sum: &mut u32 = units.entry(line.offer_sku.as_str()).or_default();
@@ -171,9 +195,18 @@ fn digest_of(value: &impl Serialize) -> u64 {
     serde_json::to_vec(value).map_or(0, |json| xxhash_rust::xxh3::xxh3_64(&json))
 }
 
-fn left(dispatch: &crate::domain::dispatch::Dispatch, order_line_id: &str) -> Vec<(Timestamp, u32)> {
-    let parcels = dispatch.parcels.iter().flat_map(|parcel| parcel.lines.iter().map(move |line| (parcel.found_at, line)));
-    parcels.filter(|(_, line)| line.order_line_id == order_line_id).map(|(found_at, line)| (found_at, line.quantity)).collect()
+fn left(
+    dispatch: &crate::domain::dispatch::Dispatch,
+    order_line_id: &str,
+) -> Vec<(Timestamp, u32)> {
+    let parcels = dispatch
+        .parcels
+        .iter()
+        .flat_map(|parcel| parcel.lines.iter().map(move |line| (parcel.found_at, line)));
+    parcels
+        .filter(|(_, line)| line.order_line_id == order_line_id)
+        .map(|(found_at, line)| (found_at, line.quantity))
+        .collect()
 }
 
 #[cfg(test)]

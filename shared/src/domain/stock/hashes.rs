@@ -1,5 +1,5 @@
-//! Looking up many hashes in a list of a million that is in their order. Each for itself would have to wait for memory many times; in the
-//! order of the list they find it near.
+//! Looking up many hashes in a list of a million that is in their order. Each for itself would have
+//! to wait for memory many times; in the order of the list they find it near.
 
 /// How far is looked at first from the last hash that was looked up.
 const FIRST_STEP: usize = 16;

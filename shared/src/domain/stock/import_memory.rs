@@ -1,5 +1,5 @@
-//! What is remembered of a channel's imports: the one that is waited for, those that may still be applied, those that have ended, and
-//! what Mirakl refused.
+//! What is remembered of a channel's imports: the one that is waited for, those that may still be
+//! applied, those that have ended, and what Mirakl refused.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::rules::ImportKind;
 use crate::kit::clock::{after, before};
 
-/// Refused quantities that are remembered of a channel; what is refused beyond that is tried with every push.
+/// Refused quantities that are remembered of a channel; what is refused beyond that is tried with
+/// every push.
 const REFUSED: usize = 1000;
 /// A quantity that was refused is tried again after this long.
 const REFUSED_FOR: Duration = Duration::from_secs(3600);
@@ -40,7 +41,8 @@ pub struct ImportMemory {
     /// Quantities that Mirakl refused lately.
     #[serde(default)]
     pub refused: Vec<RefusedQuantity>,
-    /// Lines of the latest import that were refused without being named, and one of the reasons: nobody knows which they are.
+    /// Lines of the latest import that were refused without being named, and one of the reasons:
+    /// nobody knows which they are.
     #[serde(default)]
     pub unnamed: Option<(usize, String)>,
     /// Since the channel began.
@@ -138,7 +140,11 @@ impl ImportMemory {
 
     /// Notes the end of an import.
     pub fn note_end(&mut self, import: &ImportUnderWay, now: Timestamp) {
-        self.ended.push(EndedImport { mark: import.mark.clone(), begun_at: import.begun_at, ended_at: now });
+        self.ended.push(EndedImport {
+            mark: import.mark.clone(),
+            begun_at: import.begun_at,
+            ended_at: now,
+        });
         let (count, oldest) = (self.ended.len(), before(now, ENDED_FOR));
         let mut place = 0;
         self.ended.retain(|ended| {
@@ -155,8 +161,14 @@ impl ImportMemory {
         self.totals.imports_failed += 1;
     }
 
-    /// Remembers refusals, the latest first to stay; forgets those that are over, and those of `imported`.
-    pub fn note_refusals(&mut self, refused: Vec<RefusedQuantity>, is_imported: impl Fn(&str) -> bool, now: Timestamp) {
+    /// Remembers refusals, the latest first to stay; forgets those that are over, and those of
+    /// `imported`.
+    pub fn note_refusals(
+        &mut self,
+        refused: Vec<RefusedQuantity>,
+        is_imported: impl Fn(&str) -> bool,
+        now: Timestamp,
+    ) {
         self.refused.retain(|known| {
             after(known.at, 24 * REFUSED_FOR) > now
                 && !is_imported(&known.offer_sku)
@@ -168,7 +180,8 @@ impl ImportMemory {
 
     /// Forgets refusals of all offers but those that still do not show what they should.
     pub fn keep_refusals<'a>(&mut self, differing: impl Iterator<Item = &'a String>) {
-        let known: HashSet<&String> = self.refused.iter().map(|refused| &refused.offer_sku).collect();
+        let known: HashSet<&String> =
+            self.refused.iter().map(|refused| &refused.offer_sku).collect();
         let kept: HashSet<String> = differing.filter(|sku| known.contains(sku)).cloned().collect();
         self.refused.retain(|refused| kept.contains(&refused.offer_sku));
     }
@@ -177,7 +190,9 @@ impl ImportMemory {
     #[must_use]
     pub fn is_refused(&self, offer_sku: &str, quantity: u32, now: Timestamp) -> bool {
         let refused = self.refused.iter().find(|refused| refused.offer_sku == offer_sku);
-        refused.is_some_and(|refused| refused.quantity == quantity && after(refused.at, REFUSED_FOR) > now)
+        refused.is_some_and(|refused| {
+            refused.quantity == quantity && after(refused.at, REFUSED_FOR) > now
+        })
     }
 }
 
@@ -186,13 +201,23 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
     use super::*;
 
+    /// A refused quantity is tried again after an hour, and another quantity at once.
     #[test]
-    fn a_refused_quantity_is_tried_again_after_an_hour_and_another_at_once() {
+    fn a_refused_quantity_rests_an_hour_but_a_new_one_goes_now() {
         let at = |minute: i64| Timestamp::from_second(1_790_000_000 + 60 * minute).unwrap();
-        let refused = |sku: &str, minute| RefusedQuantity { offer_sku: sku.into(), quantity: 3, reason: "no".into(), at: at(minute) };
+        let refused = |sku: &str, minute| RefusedQuantity {
+            offer_sku: sku.into(),
+            quantity: 3,
+            reason: "no".into(),
+            at: at(minute),
+        };
         let mut memory = ImportMemory::default();
         memory.note_refusals(vec![refused("A", 0), refused("B", 0)], |_| false, at(0));
-        assert!(memory.is_refused("A", 3, at(59)) && !memory.is_refused("A", 4, at(1)) && !memory.is_refused("A", 3, at(60)));
+        assert!(
+            memory.is_refused("A", 3, at(59))
+                && !memory.is_refused("A", 4, at(1))
+                && !memory.is_refused("A", 3, at(60))
+        );
         memory.note_refusals(vec![refused("A", 60)], |sku| sku == "B", at(60));
         assert_eq!(memory.refused, [refused("A", 60)]);
         let mut other = memory.clone();

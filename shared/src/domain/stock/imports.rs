@@ -1,5 +1,5 @@
-//! One import: its lines and what each was shown as before, kept from before it is sent until it has ended; and what its end says of the
-//! ledger.
+//! One import: its lines and what each was shown as before, kept from before it is sent until it
+//! has ended; and what its end says of the ledger.
 
 use std::collections::{HashMap, HashSet};
 
@@ -51,7 +51,12 @@ pub fn encode_lines(lines: &[ImportLine]) -> Result<Vec<u8>, csv::Error> {
             Shown::InDoubt(quantity) => (KnownHow::InDoubt, quantity),
             Shown::Never => (KnownHow::Never, 0),
         };
-        writer.serialize(KeptLine { offer_sku: line.offer_sku.clone(), quantity: line.quantity, before, known })?;
+        writer.serialize(KeptLine {
+            offer_sku: line.offer_sku.clone(),
+            quantity: line.quantity,
+            before,
+            known,
+        })?;
     }
     writer.into_inner().map_err(|problem| csv::Error::from(problem.into_error()))
 }
@@ -77,22 +82,28 @@ pub fn decode_lines(bytes: &[u8]) -> Result<Vec<ImportLine>, csv::Error> {
     lines.collect()
 }
 
-/// What an import makes of the ledger before it is sent: each line counts as the highest that it may be.
+/// What an import makes of the ledger before it is sent: each line counts as the highest that it
+/// may be.
 #[must_use]
 pub fn in_doubt(lines: &[ImportLine]) -> Vec<Change> {
-    let changes = lines
-        .iter()
-        .map(|line| Change { sku_hash: sku_hash(&line.offer_sku), value: Shown::InDoubt(line.before.highest().max(line.quantity)) });
+    let changes = lines.iter().map(|line| Change {
+        sku_hash: sku_hash(&line.offer_sku),
+        value: Shown::InDoubt(line.before.highest().max(line.quantity)),
+    });
     changes.collect()
 }
 
 /// What takes an import back that certainly had no effect.
 #[must_use]
 pub fn taken_back(lines: &[ImportLine], ledger: &Ledger) -> Vec<Change> {
-    lines.iter().map(|line| Change { sku_hash: sku_hash(&line.offer_sku), value: unchanged(line, ledger) }).collect()
+    lines
+        .iter()
+        .map(|line| Change { sku_hash: sku_hash(&line.offer_sku), value: unchanged(line, ledger) })
+        .collect()
 }
 
-/// A line that Mirakl did not apply: it shows what it showed before, unless something was sold or cancelled meanwhile.
+/// A line that Mirakl did not apply: it shows what it showed before, unless something was sold or
+/// cancelled meanwhile.
 fn unchanged(line: &ImportLine, ledger: &Ledger) -> Shown {
     match (ledger.shown(sku_hash(&line.offer_sku)), line.before) {
         (Shown::InDoubt(_), before) => before,
@@ -101,8 +112,9 @@ fn unchanged(line: &ImportLine, ledger: &Ledger) -> Shown {
     }
 }
 
-/// The highest that an offer may show which was touched while its import was on its way: `otherwise`, unless more was put on top of what
-/// the import could bring, by the marketplace or by an import that was not waited for any more.
+/// The highest that an offer may show which was touched while its import was on its way:
+/// `otherwise`, unless more was put on top of what the import could bring, by the marketplace or by
+/// an import that was not waited for any more.
 fn at_most(line: &ImportLine, now: Shown, otherwise: u32) -> u32 {
     match now {
         Shown::Unknown(highest) if highest > line.before.highest().max(line.quantity) => highest,
@@ -119,7 +131,8 @@ pub struct Settled {
     pub refused: Vec<(ImportLine, String)>,
     /// Lines that were imported.
     pub imported: usize,
-    /// Refusals that name no line of the import: any may be meant, so all lines that are not refused for certain stay in doubt.
+    /// Refusals that name no line of the import: any may be meant, so all lines that are not
+    /// refused for certain stay in doubt.
     pub unidentified: usize,
     /// The reason of one of these.
     pub unidentified_reason: String,
@@ -128,13 +141,14 @@ pub struct Settled {
 /// Settles a completed import: the ledger moves only for lines that are not in the error report.
 #[must_use]
 pub fn settle(lines: &[ImportLine], errors: &[LineError], ledger: &Ledger) -> Settled {
-    let places: HashMap<&str, usize> = lines.iter().enumerate().map(|(place, line)| (line.offer_sku.as_str(), place)).collect();
+    let places: HashMap<&str, usize> =
+        lines.iter().enumerate().map(|(place, line)| (line.offer_sku.as_str(), place)).collect();
     let mut in_small: Option<HashMap<String, Option<usize>>> = None;
     let mut settled = Settled::default();
     let mut refused = HashSet::new();
     for error in errors {
-        // By its SKU alone: whether Mirakl counts the heading is not documented, and a number that is off by one would have a refused
-        // line count as shown.
+        // By its SKU alone: whether Mirakl counts the heading is not documented, and a number that
+        // is off by one would have a refused line count as shown.
         let place = error.offer_sku.as_deref().and_then(|sku| {
             places.get(sku).copied().or_else(|| {
                 let in_small = in_small.get_or_insert_with(|| places_in_small(lines));
@@ -142,12 +156,17 @@ pub fn settle(lines: &[ImportLine], errors: &[LineError], ledger: &Ledger) -> Se
             })
         });
         match place {
-            Some(place) if refused.insert(place) => settled.refused.push((lines[place].clone(), error.reason.clone())),
+            Some(place) if refused.insert(place) => {
+                settled.refused.push((lines[place].clone(), error.reason.clone()))
+            }
             Some(_) => {}
             None => {
                 settled.unidentified += 1;
                 if settled.unidentified_reason.is_empty() {
-                    let named = error.offer_sku.as_ref().map_or_else(String::new, |sku| format!(" ({sku})"));
+                    let named = error
+                        .offer_sku
+                        .as_ref()
+                        .map_or_else(String::new, |sku| format!(" ({sku})"));
                     settled.unidentified_reason = format!("{}{named}", error.reason);
                 }
             }
@@ -163,7 +182,9 @@ pub fn settle(lines: &[ImportLine], errors: &[LineError], ledger: &Ledger) -> Se
             settled.imported += 1;
             match ledger.shown(hash) {
                 // It showed nothing before: what was sold meanwhile the import has brought.
-                Shown::InDoubt(left) if line.before == Shown::Known(0) => Shown::Known(line.quantity.min(left)),
+                Shown::InDoubt(left) if line.before == Shown::Known(0) => {
+                    Shown::Known(line.quantity.min(left))
+                }
                 Shown::InDoubt(_) => Shown::Known(line.quantity),
                 // Sold or cancelled while the import was on its way.
                 now @ Shown::Unknown(_) => Shown::Unknown(at_most(line, now, line.quantity)),
@@ -176,24 +197,31 @@ pub fn settle(lines: &[ImportLine], errors: &[LineError], ledger: &Ledger) -> Se
     settled
 }
 
-/// The lines by their SKUs in small letters, as marketplaces compare them that answer in other capitals; none where two differ by that
-/// alone.
+/// The lines by their SKUs in small letters, as marketplaces compare them that answer in other
+/// capitals; none where two differ by that alone.
 fn places_in_small(lines: &[ImportLine]) -> HashMap<String, Option<usize>> {
     let mut places = HashMap::new();
     for (place, line) in lines.iter().enumerate() {
-        places.entry(line.offer_sku.to_lowercase()).and_modify(|found| *found = None).or_insert(Some(place));
+        places
+            .entry(line.offer_sku.to_lowercase())
+            .and_modify(|found| *found = None)
+            .or_insert(Some(place));
     }
     places
 }
 
-/// What an import says that may have been applied after others of the same lines: they are published again.
+/// What an import says that may have been applied after others of the same lines: they are
+/// published again.
 #[must_use]
 pub fn published_again(lines: &[ImportLine], ledger: &Ledger) -> Vec<Change> {
     let changes = lines.iter().filter_map(|line| {
         let hash = sku_hash(&line.offer_sku);
         let value = match ledger.shown(hash) {
-            // One that is in doubt is on its way in another import, and nobody knows which of both was applied last.
-            Shown::Known(quantity) | Shown::Unknown(quantity) | Shown::InDoubt(quantity) => Shown::Unknown(quantity.max(line.quantity)),
+            // One that is in doubt is on its way in another import, and nobody knows which of both
+            // was applied last.
+            Shown::Known(quantity) | Shown::Unknown(quantity) | Shown::InDoubt(quantity) => {
+                Shown::Unknown(quantity.max(line.quantity))
+            }
             Shown::Never => return None,
         };
         Some(Change { sku_hash: hash, value })

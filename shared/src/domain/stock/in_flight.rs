@@ -31,7 +31,13 @@ pub struct Unprotected {
 
 impl InFlight {
     /// Adds what a channel's orders have in flight.
-    pub fn add(&mut self, skus: &SkuReader, flights: &[Flight], figures: &Figures, settings: &StockSettings) {
+    pub fn add(
+        &mut self,
+        skus: &SkuReader,
+        flights: &[Flight],
+        figures: &Figures,
+        settings: &StockSettings,
+    ) {
         for flight in flights {
             for (offer_sku, key, units) in units_of(flight, skus, figures, settings) {
                 match key {
@@ -39,9 +45,11 @@ impl InFlight {
                         let sum = self.units.entry(key).or_default();
                         *sum = sum.saturating_add(units);
                     }
-                    None => {
-                        self.unprotected.push(Unprotected { channel: flight.key.channel.clone(), offer_sku: offer_sku.to_owned(), units })
-                    }
+                    None => self.unprotected.push(Unprotected {
+                        channel: flight.key.channel.clone(),
+                        offer_sku: offer_sku.to_owned(),
+                        units,
+                    }),
                 }
             }
         }
@@ -54,17 +62,22 @@ impl InFlight {
     }
 }
 
-/// What a flight has of each Prima SKU that the SKU's figure does not know of: the offer's SKU, its key, units.
+/// What a flight has of each Prima SKU that the SKU's figure does not know of: the offer's SKU, its
+/// key, units.
 pub fn units_of<'f>(
     flight: &'f Flight,
     skus: &SkuReader,
     figures: &Figures,
     settings: &StockSettings,
 ) -> Vec<(&'f str, Option<SkuKey>, u32)> {
-    let keys: HashMap<&str, Option<SkuKey>> =
-        flight.lines.iter().map(|line| (line.offer_sku.as_str(), skus.read(&line.offer_sku).ok().map(|sku| sku.key()))).collect();
+    let keys: HashMap<&str, Option<SkuKey>> = flight
+        .lines
+        .iter()
+        .map(|line| (line.offer_sku.as_str(), skus.read(&line.offer_sku).ok().map(|sku| sku.key())))
+        .collect();
     // A SKU without a figure: whatever figure comes, it was not asked for yet.
-    let asked_at = |key: Option<SkuKey>| key.and_then(|key| figures.asked_at(key)).unwrap_or(Timestamp::MIN);
+    let asked_at =
+        |key: Option<SkuKey>| key.and_then(|key| figures.asked_at(key)).unwrap_or(Timestamp::MIN);
     let moments: HashSet<Timestamp> = keys.values().map(|key| asked_at(*key)).collect();
     let mut found = Vec::new();
     for moment in moments {
@@ -78,12 +91,18 @@ pub fn units_of<'f>(
     found
 }
 
-/// Units by Prima SKU on orders that were seen after `since`, with how each channel's SKUs are read.
+/// Units by Prima SKU on orders that were seen after `since`, with how each channel's SKUs are
+/// read.
 #[must_use]
-pub fn sold_since<'a>(channels: impl Iterator<Item = (&'a SkuReader, &'a [Flight])>, since: Timestamp) -> HashMap<SkuKey, u32> {
+pub fn sold_since<'a>(
+    channels: impl Iterator<Item = (&'a SkuReader, &'a [Flight])>,
+    since: Timestamp,
+) -> HashMap<SkuKey, u32> {
     let mut sold: HashMap<SkuKey, u32> = HashMap::new();
     for (skus, flights) in channels {
-        for line in flights.iter().filter(|flight| flight.seen_at > since).flat_map(|flight| &flight.lines) {
+        for line in
+            flights.iter().filter(|flight| flight.seen_at > since).flat_map(|flight| &flight.lines)
+        {
             if let Ok(sku) = skus.read(&line.offer_sku) {
                 let units = sold.entry(sku.key()).or_default();
                 *units = units.saturating_add(line.units);

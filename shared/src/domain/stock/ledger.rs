@@ -1,8 +1,8 @@
-//! What Mirakl is known to show of every offer of one channel: a million of them in sixteen bytes each, found by a hash of the offer's
-//! SKU, and in about eight bytes each where they are kept.
+//! What Mirakl is known to show of every offer of one channel: a million of them in sixteen bytes
+//! each, found by a hash of the offer's SKU, and in about eight bytes each where they are kept.
 //!
-//! A *set* is a number of entries in the order of their hashes. The whole ledger is a set, and so is what a run changed; both are kept
-//! alike, cut into *parts* that an item can hold:
+//! A *set* is a number of entries in the order of their hashes. The whole ledger is a set, and so
+//! is what a run changed; both are kept alike, cut into *parts* that an item can hold:
 //!
 //! | bytes | what |
 //! | --- | --- |
@@ -25,24 +25,33 @@ const LARGEST_ENTRY: usize = 15;
 /// Bytes of the check sum.
 const CHECK: usize = 8;
 
-/// How an offer's SKU is named in the ledger: XXH3, 64 bits, seed 0, of its UTF-8 bytes. It never changes: what is kept rests on it.
+/// How an offer's SKU is named in the ledger: XXH3, 64 bits, seed 0, of its UTF-8 bytes. It never
+/// changes: what is kept rests on it.
 #[must_use]
 pub fn sku_hash(offer_sku: &str) -> u64 {
     xxh3_64(offer_sku.as_bytes())
 }
 
-/// Pairs of different SKUs of one channel that have the same hash: the ledger cannot tell them apart, so neither may be published by
-/// it, and a person has to know. Among a million SKUs there is one with a chance of 1 in 37 million. A SKU that comes twice is none.
+/// Pairs of different SKUs of one channel that have the same hash: the ledger cannot tell them
+/// apart, so neither may be published by it, and a person has to know. Among a million SKUs there
+/// is one with a chance of 1 in 37 million. A SKU that comes twice is none.
 #[must_use]
 pub fn collisions<'a>(skus: impl IntoIterator<Item = &'a str>) -> Vec<(&'a str, &'a str)> {
     collisions_of(skus, sku_hash)
 }
 
-fn collisions_of<'a>(skus: impl IntoIterator<Item = &'a str>, hash: impl Fn(&str) -> u64) -> Vec<(&'a str, &'a str)> {
+fn collisions_of<'a>(
+    skus: impl IntoIterator<Item = &'a str>,
+    hash: impl Fn(&str) -> u64,
+) -> Vec<(&'a str, &'a str)> {
     let mut hashed: Vec<(u64, &str)> = skus.into_iter().map(|sku| (hash(sku), sku)).collect();
     hashed.sort_unstable();
     hashed.dedup();
-    hashed.windows(2).filter(|pair| pair[0].0 == pair[1].0).map(|pair| (pair[0].1, pair[1].1)).collect()
+    hashed
+        .windows(2)
+        .filter(|pair| pair[0].0 == pair[1].0)
+        .map(|pair| (pair[0].1, pair[1].1))
+        .collect()
 }
 
 /// An entry of the ledger, or what becomes of one.
@@ -78,7 +87,10 @@ impl Ledger {
     /// As [`Ledger::shown`] of hashes in their order.
     pub(super) fn shown_in_order(&self) -> impl FnMut(u64) -> Shown {
         let mut walk = Walk::new(&self.entries);
-        move |sku_hash| walk.find(sku_hash, |entry| entry.sku_hash).map_or(Shown::Never, |place| self.entries[place].value)
+        move |sku_hash| {
+            walk.find(sku_hash, |entry| entry.sku_hash)
+                .map_or(Shown::Never, |place| self.entries[place].value)
+        }
     }
 
     /// Whether nothing was ever published, as far as is known.
@@ -92,7 +104,8 @@ impl Ledger {
         self.entries.iter().copied().filter(|entry| entry.value != Shown::Never)
     }
 
-    /// Of these changes those that change something, as a set; of several of one SKU the last counts.
+    /// Of these changes those that change something, as a set; of several of one SKU the last
+    /// counts.
     #[must_use]
     pub fn effective(&self, changes: &[Change]) -> Vec<Change> {
         let mut set = changes.to_vec();
@@ -131,7 +144,8 @@ impl PartialEq for Ledger {
     }
 }
 
-/// A set as the parts it is kept in, none of which has more than [`LARGEST_PART`] bytes. An empty set has no parts.
+/// A set as the parts it is kept in, none of which has more than [`LARGEST_PART`] bytes. An empty
+/// set has no parts.
 #[must_use]
 pub fn encode(set: impl IntoIterator<Item = Change>) -> Vec<Vec<u8>> {
     let mut parts = Vec::new();
@@ -173,7 +187,9 @@ pub fn decode(part: &[u8], set: &mut Vec<Change>) -> Result<(), &'static str> {
     if xxh3_64(inside) != u64::from_le_bytes(*check) {
         return Err("its check sum is another");
     }
-    let [FORM, rest @ ..] = inside else { return Err("its form is not one that this version reads") };
+    let [FORM, rest @ ..] = inside else {
+        return Err("its form is not one that this version reads");
+    };
     let start = set.len();
     let read = read_entries(rest, set);
     if read.is_err() {
@@ -187,7 +203,10 @@ fn read_entries(mut rest: &[u8], set: &mut Vec<Change>) -> Result<(), &'static s
     let mut is_first = true;
     while !rest.is_empty() {
         let step = read_number(&mut rest)?;
-        hash = hash.checked_add(step).filter(|_| step > 0 || is_first).ok_or("its entries are not in order")?;
+        hash = hash
+            .checked_add(step)
+            .filter(|_| step > 0 || is_first)
+            .ok_or("its entries are not in order")?;
         // Across parts as well: a set is in order as a whole.
         if is_first && set.last().is_some_and(|last| last.sku_hash >= hash) {
             return Err("its entries are not in order");

@@ -1,4 +1,5 @@
-//! What stock remembers between runs, besides ledgers and files: one small record for each channel, one for the installation.
+//! What stock remembers between runs, besides ledgers and files: one small record for each channel,
+//! one for the installation.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -23,16 +24,19 @@ pub struct StockMemory {
     /// Since when everything it has is known: that range's request which was read the longest ago.
     #[serde(default)]
     pub whole_at: Option<Timestamp>,
-    /// The latest reading had no time for all ranges: the next goes on with those, without waiting for the pace.
+    /// The latest reading had no time for all ranges: the next goes on with those, without waiting
+    /// for the pace.
     #[serde(default)]
     pub unfinished: bool,
-    /// Prima SKUs of which something was sold or cancelled since they were asked for: the next run asks for them by name.
+    /// Prima SKUs of which something was sold or cancelled since they were asked for: the next run
+    /// asks for them by name.
     #[serde(default)]
     pub sold: Vec<SkuOverride>,
     /// Ranges that failed in the latest reading, in words.
     #[serde(default)]
     pub failed_ranges: Vec<String>,
-    /// SKUs in the figures, of the latest reading those without a usable figure, and those that no channel offers.
+    /// SKUs in the figures, of the latest reading those without a usable figure, and those that no
+    /// channel offers.
     #[serde(default)]
     pub skus: usize,
     /// See [`Self::skus`].
@@ -57,20 +61,23 @@ pub struct StockLease {
     pub disturbed: bool,
 }
 
-/// What is remembered of a channel's pushes. Each part has an owner, who alone decides what it says; where two writers meet, each part is
-/// taken from its owner ([`PushMemory::merged`]). The parts are stored as one flat record.
+/// What is remembered of a channel's pushes. Each part has an owner, who alone decides what it
+/// says; where two writers meet, each part is taken from its owner ([`PushMemory::merged`]). The
+/// parts are stored as one flat record.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PushMemory {
     /// `push-stock` owns it.
     #[serde(flatten)]
     pub run: RunMemory,
-    /// Whoever follows the import owns it: `push-stock` until Mirakl has answered, `check-stock-imports` from then on.
+    /// Whoever follows the import owns it: `push-stock` until Mirakl has answered,
+    /// `check-stock-imports` from then on.
     #[serde(flatten)]
     pub imports: ImportMemory,
     /// Nobody owns it alone.
     #[serde(flatten)]
     pub joint: JointMemory,
-    /// Until then any number of offers may go to zero, because a person has looked. The operator's command owns it.
+    /// Until then any number of offers may go to zero, because a person has looked. The operator's
+    /// command owns it.
     #[serde(default)]
     pub zeroes_allowed_until: Option<Timestamp>,
 }
@@ -110,13 +117,15 @@ pub struct RunMemory {
 /// What several write.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct JointMemory {
-    /// When the quantities now on the marketplace were decided: the last fully imported push, or the last run that found no difference.
+    /// When the quantities now on the marketplace were decided: the last fully imported push, or
+    /// the last run that found no difference.
     #[serde(default)]
     pub decided_at: Option<Timestamp>,
     /// The next run has something to publish, whatever the pace says.
     #[serde(default)]
     pub pending: bool,
-    /// Everything is to be published again: a person wants it, or nobody knows what an import has overwritten.
+    /// Everything is to be published again: a person wants it, or nobody knows what an import has
+    /// overwritten.
     #[serde(default)]
     pub republish: bool,
     /// Rights of publishing quantities that Mirakl refuses the channel's key.
@@ -127,7 +136,8 @@ pub struct JointMemory {
 /// Whose word on a channel's imports counts where two writers meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportOwner {
-    /// This run of `push-stock`: it has claimed the import, and nobody else can know yet what became of it.
+    /// This run of `push-stock`: it has claimed the import, and nobody else can know yet what
+    /// became of it.
     ThisRun,
     /// Whoever has written meanwhile.
     Others,
@@ -157,7 +167,9 @@ impl JointMemory {
             pending: self.pending || theirs.pending,
             republish: theirs.republish && !is_republished,
             // The rights of asking how an import stands are the other function's.
-            refused_rights: self.refused_rights.joined(theirs.refused_rights, |operation| matches!(operation, "STO01" | "OF01")),
+            refused_rights: self
+                .refused_rights
+                .joined(theirs.refused_rights, |operation| matches!(operation, "STO01" | "OF01")),
         }
     }
 }
@@ -224,7 +236,8 @@ pub struct LatestEvaluation {
     /// Offers that showed more than they should.
     #[serde(default)]
     pub to_lower: usize,
-    /// Units that other channels have sold since what is shown was decided, beyond what is held back: they may be sold twice.
+    /// Units that other channels have sold since what is shown was decided, beyond what is held
+    /// back: they may be sold twice.
     #[serde(default)]
     pub may_sell_twice: u64,
     /// Why a push was due or not, in words.

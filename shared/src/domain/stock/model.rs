@@ -1,5 +1,6 @@
-//! The offer rule against a model: orders of several channels arrive, are created, allocated, sent and cancelled at any moment around a
-//! reading of Prima's figure. Whatever lowers that figure, no more is offered than is truly free.
+//! The offer rule against a model: orders of several channels arrive, are created, allocated, sent
+//! and cancelled at any moment around a reading of Prima's figure. Whatever lowers that figure, no
+//! more is offered than is truly free.
 
 use proptest::prelude::*;
 
@@ -15,7 +16,8 @@ use crate::mirakl::shipping::ParcelLine;
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// An order's true life, in seconds of the model; each step that many seconds after the one before. `None`: it does not come to that.
+/// An order's true life, in seconds of the model; each step that many seconds after the one before.
+/// `None`: it does not come to that.
 #[derive(Clone, Debug)]
 struct Life {
     units: u32,
@@ -25,7 +27,8 @@ struct Life {
     sent: Option<u64>,
     /// How long after a step the connector notices it.
     noticed: u64,
-    /// Cancelled in Mirakl so long after its arrival, and so much later in Prima, if nothing has left by then.
+    /// Cancelled in Mirakl so long after its arrival, and so much later in Prima, if nothing has
+    /// left by then.
     cancelled: Option<(u64, u64)>,
 }
 
@@ -51,7 +54,8 @@ impl Life {
 
     /// Mirakl has cancelled it by then, and it did not leave all the same.
     fn is_cancelled(&self, at: u64) -> bool {
-        self.cancelled.is_some_and(|(after, _)| self.arrives + after <= at) && self.sent_at().is_none()
+        self.cancelled.is_some_and(|(after, _)| self.arrives + after <= at)
+            && self.sent_at().is_none()
     }
 
     /// Units that Prima's figure lacks because of it.
@@ -61,7 +65,8 @@ impl Life {
             FallsAt::Allocation => self.allocated_at(),
             FallsAt::Dispatch => self.sent_at(),
         };
-        let given_back = self.sent_at().is_none() && self.prima_cancels_at().is_some_and(|cancelled| cancelled <= at);
+        let given_back = self.sent_at().is_none()
+            && self.prima_cancels_at().is_some_and(|cancelled| cancelled <= at);
         if fell.is_some_and(|fell| fell <= at) && !given_back { self.units } else { 0 }
     }
 
@@ -70,9 +75,18 @@ impl Life {
         if self.arrives > at {
             return None;
         }
-        let noticed = |step: Option<u64>| step.map(|step| step + self.noticed).filter(|seen| *seen <= at);
-        let mut row = OrderRow::unread(OrderKey::new("uk", index.to_string()), OrderState::Shipping, moment(self.arrives));
-        row.lines = vec![RowLine { order_line_id: "1".into(), offer_sku: "A".into(), quantity: self.units }];
+        let noticed =
+            |step: Option<u64>| step.map(|step| step + self.noticed).filter(|seen| *seen <= at);
+        let mut row = OrderRow::unread(
+            OrderKey::new("uk", index.to_string()),
+            OrderState::Shipping,
+            moment(self.arrives),
+        );
+        row.lines = vec![RowLine {
+            order_line_id: "1".into(),
+            offer_sku: "A".into(),
+            quantity: self.units,
+        }];
         let mut dispatch = Dispatch::default();
         if let Some(created) = noticed(self.created_at()) {
             row.creation.created_at = Some(moment(created));
@@ -84,7 +98,12 @@ impl Life {
         }
         if let Some(sent) = noticed(self.sent_at()) {
             let line = ParcelLine { order_line_id: "1".into(), quantity: self.units };
-            dispatch.parcels = vec![Parcel { dispatch: "D1".into(), lines: vec![line], found_at: moment(sent), ..Parcel::default() }];
+            dispatch.parcels = vec![Parcel {
+                dispatch: "D1".into(),
+                lines: vec![line],
+                found_at: moment(sent),
+                ..Parcel::default()
+            }];
             dispatch.note_word("Despatched", moment(sent));
             dispatch.ended_at = Some(moment(sent));
             row.enter(Stage::Dispatched, moment(sent), "");
@@ -103,8 +122,16 @@ fn moment(second: u64) -> Timestamp {
 
 fn life() -> impl Strategy<Value = Life> {
     let step = || prop::option::weighted(0.8, 0..400_u64);
-    (1..4_u32, 0..1000_u64, step(), step(), step(), 0..120_u64, prop::option::weighted(0.2, (0..600_u64, 0..300_u64))).prop_map(
-        |(units, arrives, created, allocated, sent, noticed, cancelled)| Life {
+    (
+        1..4_u32,
+        0..1000_u64,
+        step(),
+        step(),
+        step(),
+        0..120_u64,
+        prop::option::weighted(0.2, (0..600_u64, 0..300_u64)),
+    )
+        .prop_map(|(units, arrives, created, allocated, sent, noticed, cancelled)| Life {
             units,
             arrives,
             created,
@@ -112,8 +139,7 @@ fn life() -> impl Strategy<Value = Life> {
             sent,
             noticed,
             cancelled,
-        },
-    )
+        })
 }
 
 proptest! {
@@ -126,7 +152,8 @@ proptest! {
         asked_at in 0..1500_u64, answers_after in 0..120_u64, reads_after in 0..60_u64, margin in 0..90_u32,
     ) {
         let settings = StockSettings { falls_at, margin_seconds: margin, ..StockSettings::default() };
-        // Prima looks at its tables some time after it was asked, and we at our rows once its answer is complete.
+        // Prima looks at its tables some time after it was asked, and we at our rows once its
+        // answer is complete.
         let (looked_at, read_at) = (asked_at + answers_after / 2, asked_at + answers_after + reads_after);
         let free = stock.saturating_sub(lives.iter().map(|life| life.taken(looked_at, falls_at)).sum());
         let rows = lives.iter().enumerate().filter_map(|(index, life)| life.row(index, read_at));
@@ -137,10 +164,12 @@ proptest! {
         let (Wanted::Exactly(offered), _) = wanted(known, &terms, &settings, OutageRule::Keep, moment(read_at)) else {
             return Err(TestCaseError::fail("the figure is fresh"));
         };
-        // What must be kept for orders that had arrived by then. An order that arrives later finds Mirakl's own figure lowered by it.
+        // What must be kept for orders that had arrived by then. An order that arrives later finds
+        // Mirakl's own figure lowered by it.
         let owed: u32 = lives.iter().filter(|life| life.arrives <= read_at && !life.is_cancelled(read_at)).map(|life| life.units).sum();
         prop_assert!(offered <= stock.saturating_sub(owed), "{offered} offered of {stock}, {owed} owed, figure {free}, {in_flight} in flight");
-        // And it is not a rule that offers nothing: where nothing is under way, all that is free is offered.
+        // And it is not a rule that offers nothing: where nothing is under way, all that is free is
+        // offered.
         let quiet_since = asked_at.saturating_sub(u64::from(margin) + 1);
         let is_quiet = lives.iter().all(|life| {
             let over = life.sent_at().map(|sent| sent + life.noticed);

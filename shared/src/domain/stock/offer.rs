@@ -1,8 +1,9 @@
 //! What is offered of a SKU on a channel, and what of that is to be published now.
 //!
-//! Offered is `min(cap, max(0, floor(share% x max(0, free - in flight)) - buffer))`, all integers. How much of it goes out depends on how
-//! fresh Prima's figure is ([`Known`]) and on what Mirakl is known to show ([`Shown`]): what lowers an offer always goes out, what
-//! raises it only on a fresh figure and once no other channel shows more of the same SKU than it should.
+//! Offered is `min(cap, max(0, floor(share% x max(0, free - in flight)) - buffer))`, all integers.
+//! How much of it goes out depends on how fresh Prima's figure is ([`Known`]) and on what Mirakl is
+//! known to show ([`Shown`]): what lowers an offer always goes out, what raises it only on a fresh
+//! figure and once no other channel shows more of the same SKU than it should.
 
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ pub enum Known {
         /// How many complete readings have lacked it.
         readings: u32,
     },
-    /// The latest reading has it without a figure that can be used; the last one that could, if there was one.
+    /// The latest reading has it without a figure that can be used; the last one that could, if
+    /// there was one.
     Unusable {
         /// Free units of that one.
         last: Option<u32>,
@@ -124,27 +126,50 @@ pub fn offered(free: u32, terms: &Terms<'_>) -> u32 {
 
 /// What is to be shown of a SKU on a channel, and why.
 #[must_use]
-pub fn wanted(known: Known, terms: &Terms<'_>, settings: &StockSettings, outage: OutageRule, now: Timestamp) -> (Wanted, Why) {
+pub fn wanted(
+    known: Known,
+    terms: &Terms<'_>,
+    settings: &StockSettings,
+    outage: OutageRule,
+    now: Timestamp,
+) -> (Wanted, Why) {
     if terms.limits.excluded.value {
         return (Wanted::Exactly(0), Why::Excluded);
     }
     let (free, answer): (u32, fn(u32) -> Wanted) = match known {
-        Known::Figure { free, asked_at } if is_within(asked_at, settings.raise_within_minutes, now) => (free, Wanted::Exactly),
+        Known::Figure { free, asked_at }
+            if is_within(asked_at, settings.raise_within_minutes, now) =>
+        {
+            (free, Wanted::Exactly)
+        }
         Known::Figure { free, .. } | Known::Absent { free, .. } => (free, Wanted::AtMost),
         Known::Unusable { last: Some(free) } => (free, Wanted::AtMost),
         Known::Unusable { last: None } => return (Wanted::Anything, Why::Unusable),
         Known::Never => return (Wanted::Anything, Why::NeverSeen),
     };
     let why = match known {
-        Known::Figure { asked_at, .. } if is_within(asked_at, settings.raise_within_minutes, now) => Why::Fresh,
-        Known::Figure { asked_at, .. } if is_within(asked_at, settings.silent_after_minutes, now) => Why::Ageing,
-        Known::Figure { .. } if outage == OutageRule::Zero => return (Wanted::Exactly(0), Why::Silent),
+        Known::Figure { asked_at, .. }
+            if is_within(asked_at, settings.raise_within_minutes, now) =>
+        {
+            Why::Fresh
+        }
+        Known::Figure { asked_at, .. }
+            if is_within(asked_at, settings.silent_after_minutes, now) =>
+        {
+            Why::Ageing
+        }
+        Known::Figure { .. } if outage == OutageRule::Zero => {
+            return (Wanted::Exactly(0), Why::Silent);
+        }
         Known::Figure { .. } => Why::Silent,
-        Known::Absent { readings, .. } if readings >= settings.absent_readings => return (Wanted::Exactly(0), Why::Gone),
+        Known::Absent { readings, .. } if readings >= settings.absent_readings => {
+            return (Wanted::Exactly(0), Why::Gone);
+        }
         Known::Absent { .. } => Why::Missing,
         Known::Unusable { .. } | Known::Never => Why::Unusable,
     };
-    let is_last = settings.last_units > 0 && free.saturating_sub(terms.in_flight) <= settings.last_units;
+    let is_last =
+        settings.last_units > 0 && free.saturating_sub(terms.in_flight) <= settings.last_units;
     if is_last && !terms.offers_last_units {
         return (Wanted::Exactly(0), Why::LastUnitsElsewhere);
     }
@@ -185,7 +210,8 @@ impl Shown {
     }
 }
 
-/// The quantity to publish, if any. `others_are_down`: no other channel may show more of the SKU than it should.
+/// The quantity to publish, if any. `others_are_down`: no other channel may show more of the SKU
+/// than it should.
 #[must_use]
 pub fn to_publish(wanted: Wanted, shown: Shown, others_are_down: bool) -> Option<u32> {
     match wanted {
@@ -198,11 +224,14 @@ pub fn to_publish(wanted: Wanted, shown: Shown, others_are_down: bool) -> Option
     }
 }
 
-/// Whether Mirakl may show more than it should: other channels do not raise this SKU before that has ended.
+/// Whether Mirakl may show more than it should: other channels do not raise this SKU before that
+/// has ended.
 #[must_use]
 pub fn may_show_too_much(wanted: Wanted, shown: Shown) -> bool {
     match wanted {
-        Wanted::Exactly(quantity) | Wanted::AtMost(quantity) => shown != Shown::Never && shown.highest() > quantity,
+        Wanted::Exactly(quantity) | Wanted::AtMost(quantity) => {
+            shown != Shown::Never && shown.highest() > quantity
+        }
         Wanted::Anything => false,
     }
 }

@@ -1,4 +1,5 @@
-//! The offers of a channel, as the latest export or listing named them: one SKU a line, below a heading that says when.
+//! The offers of a channel, as the latest export or listing named them: one SKU a line, below a
+//! heading that says when.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -24,7 +25,8 @@ impl OffersList {
         Self { heading: Heading { listed_at, offers: 0 }, text: String::new() }
     }
 
-    /// Adds an offer. False, and nothing added, where its SKU cannot stand in a list, nor in an import.
+    /// Adds an offer. False, and nothing added, where its SKU cannot stand in a list, nor in an
+    /// import.
     pub fn add(&mut self, offer_sku: &str) -> bool {
         let fits = !offer_sku.is_empty() && !offer_sku.chars().any(char::is_control);
         if fits {
@@ -85,7 +87,8 @@ impl OffersList {
     pub fn decode(bytes: Vec<u8>) -> Result<Self, &'static str> {
         let mut text = String::from_utf8(bytes).map_err(|_| "it is no text")?;
         let end = text.find('\n').ok_or("it has no heading")?;
-        let heading: Heading = serde_json::from_str(&text[..end]).map_err(|_| "its heading cannot be read")?;
+        let heading: Heading =
+            serde_json::from_str(&text[..end]).map_err(|_| "its heading cannot be read")?;
         // In place: there may be a million.
         text.drain(..=end);
         if text.lines().count() != heading.offers {
@@ -107,7 +110,10 @@ mod tests {
             assert!(list.add(sku));
         }
         assert!(!list.add("two\nlines") && !list.add(""));
-        assert_eq!((list.len(), list.skus().collect::<Vec<_>>()), (4, vec!["A;1", "\"B\"", "Größe 42", "C"]));
+        assert_eq!(
+            (list.len(), list.skus().collect::<Vec<_>>()),
+            (4, vec!["A;1", "\"B\"", "Größe 42", "C"])
+        );
         let bytes = list.encode();
         assert_eq!(OffersList::decode(bytes.clone()).unwrap(), list);
         assert!(OffersList::decode(bytes[..bytes.len() - 2].to_vec()).is_err());

@@ -1,5 +1,5 @@
-//! What a channel's imports leave open of each offer: those that are under way, and those that have ended so lately that orders from
-//! before their end may not be known yet.
+//! What a channel's imports leave open of each offer: those that are under way, and those that have
+//! ended so lately that orders from before their end may not be known yet.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,7 +13,8 @@ use super::ledger::sku_hash;
 use super::offer::Shown;
 use crate::kit::clock::{CLOCK_SKEW, after};
 
-/// In a run, the lines of so many imports of a channel are read. With more of them, nothing can be told.
+/// In a run, the lines of so many imports of a channel are read. With more of them, nothing can be
+/// told.
 const MOST_IMPORTS: usize = 20;
 /// Where it is not known until when orders are known, they count as known after this.
 const KNOWN_AFTER: Duration = Duration::from_secs(600);
@@ -35,7 +36,8 @@ pub struct Pending {
     pub is_from_nothing: bool,
     /// Orders that were placed before it had its effect may not be known yet.
     pub is_unseen: bool,
-    /// At the run before, such orders were not known yet: an order that this run sees for the first time may be one of them.
+    /// At the run before, such orders were not known yet: an order that this run sees for the first
+    /// time may be one of them.
     pub is_new: bool,
 }
 
@@ -71,18 +73,26 @@ pub async fn outstanding(
         Some(seen_until) => after(ended_at, CLOCK_SKEW) > seen_until,
         None => after(ended_at, KNOWN_AFTER) > now,
     };
-    // Of those that were open at the run before: an order that is seen for the first time now may have been placed before their end.
-    let ended: Vec<_> = imports.ended.iter().filter(|one| is_open(one.ended_at, seen_until.before)).collect();
+    // Of those that were open at the run before: an order that is seen for the first time now may
+    // have been placed before their end.
+    let ended: Vec<_> =
+        imports.ended.iter().filter(|one| is_open(one.ended_at, seen_until.before)).collect();
     if ended.len() > MOST_IMPORTS {
         return Outstanding(None);
     }
-    let counts = |stray: &&ImportUnderWay| stray.import_id.is_some() || after(stray.begun_at, STRAY_COUNTS) > now;
+    let counts = |stray: &&ImportUnderWay| {
+        stray.import_id.is_some() || after(stray.begun_at, STRAY_COUNTS) > now
+    };
     let under_way = imports.under_way.iter().map(|import| (&import.mark, Progress::UnderWay));
     let strays = imports.stray.iter().filter(counts).map(|stray| (&stray.mark, Progress::Stray));
-    let ended = ended.into_iter().map(|one| (&one.mark, Progress::Ended { is_open: is_open(one.ended_at, seen_until.now) }));
+    let ended = ended
+        .into_iter()
+        .map(|one| (&one.mark, Progress::Ended { is_open: is_open(one.ended_at, seen_until.now) }));
     let mut open: HashMap<u64, Pending> = HashMap::new();
     for (mark, progress) in under_way.chain(strays).chain(ended) {
-        let Ok(Some(bytes)) = files.read(&import_of(channel, mark)).await else { return Outstanding(None) };
+        let Ok(Some(bytes)) = files.read(&import_of(channel, mark)).await else {
+            return Outstanding(None);
+        };
         let Ok(lines) = decode_lines(&bytes) else { return Outstanding(None) };
         for line in lines {
             open.entry(sku_hash(&line.offer_sku)).or_default().add(&line, progress);

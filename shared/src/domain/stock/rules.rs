@@ -1,4 +1,5 @@
-//! A channel's stock rules: a document of its own. What is held back stands in it with who asked for it, why, and until when.
+//! A channel's stock rules: a document of its own. What is held back stands in it with who asked
+//! for it, why, and until when.
 
 use std::collections::HashMap;
 
@@ -7,11 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::kit::field_error::FieldError;
 
-/// The stock rules of one channel. Unknown fields are refused: a misspelt setting must not be ignored.
+/// The stock rules of one channel. Unknown fields are refused: a misspelt setting must not be
+/// ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StockRules {
-    /// What is held back. The most specific rule that is in force wins, for each of its settings by itself; of two of the same kind the later.
+    /// What is held back. The most specific rule that is in force wins, for each of its settings by
+    /// itself; of two of the same kind the later.
     pub rules: Vec<StockRule>,
     /// What becomes of this channel's offers once Prima has been silent for too long.
     pub outage: OutageRule,
@@ -23,7 +26,8 @@ pub struct StockRules {
     pub ceiling_minutes: u32,
     /// Units that may be sold between two pushes: the pace follows the sales.
     pub units_between_pushes: u32,
-    /// At or under so many units left to offer, what lowers an offer goes out as soon as the marketplace allows; above, at the floor.
+    /// At or under so many units left to offer, what lowers an offer goes out as soon as the
+    /// marketplace allows; above, at the floor.
     pub urgent_units: u32,
     /// Times in which the channel is pushed at the floor, whatever is sold.
     pub promotions: Vec<Promotion>,
@@ -65,7 +69,8 @@ pub enum ImportKind {
     /// STO01: quantities alone.
     #[default]
     Stock,
-    /// OF01 in mode NORMAL with the columns sku, quantity and update-delete, where a marketplace has no STO01.
+    /// OF01 in mode NORMAL with the columns sku, quantity and update-delete, where a marketplace
+    /// has no STO01.
     Offers,
 }
 
@@ -76,7 +81,8 @@ pub struct StockRule {
     /// The offer SKU that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sku: Option<String>,
-    /// Or the Prima product, with all its sizes and colours. With neither it is about the whole channel.
+    /// Or the Prima product, with all its sizes and colours. With neither it is about the whole
+    /// channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product: Option<String>,
     /// Of a hundred free units so many are offered here. 0 to 100.
@@ -148,30 +154,67 @@ impl StockRules {
         };
         for (index, rule) in self.rules.iter().enumerate() {
             let field = |name: &str| format!("rules[{index}].{name}");
-            let blank = |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
+            let blank =
+                |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
             require(
                 !blank(&rule.sku) && !blank(&rule.product),
                 field("sku"),
                 "is blank: leave sku and product out for a rule about the whole channel",
             );
-            require(rule.sku.is_none() || rule.product.is_none(), field("product"), "stands beside sku: a rule is about one of them");
-            require(rule.share_percent.is_none_or(|share| share <= 100), field("share_percent"), "takes 0 to 100");
+            require(
+                rule.sku.is_none() || rule.product.is_none(),
+                field("product"),
+                "stands beside sku: a rule is about one of them",
+            );
+            require(
+                rule.share_percent.is_none_or(|share| share <= 100),
+                field("share_percent"),
+                "takes 0 to 100",
+            );
             require(!rule.by.trim().is_empty(), field("by"), "is blank: name who asked for it");
             require(!rule.why.trim().is_empty(), field("why"), "is blank: say why");
-            let sets_something = rule.share_percent.is_some() || rule.buffer.is_some() || rule.cap.is_some() || rule.exclude.is_some();
-            require(sets_something, format!("rules[{index}]"), "sets nothing: it takes share_percent, buffer, cap or exclude");
+            let sets_something = rule.share_percent.is_some()
+                || rule.buffer.is_some()
+                || rule.cap.is_some()
+                || rule.exclude.is_some();
+            require(
+                sets_something,
+                format!("rules[{index}]"),
+                "sets nothing: it takes share_percent, buffer, cap or exclude",
+            );
         }
         for (index, promotion) in self.promotions.iter().enumerate() {
-            require(promotion.from < promotion.until, format!("promotions[{index}].until"), "must be later than from");
+            require(
+                promotion.from < promotion.until,
+                format!("promotions[{index}].until"),
+                "must be later than from",
+            );
         }
-        require((1..=1440).contains(&self.floor_minutes), "floor_minutes".to_owned(), "takes 1 to 1440");
-        require((self.floor_minutes..=1440).contains(&self.ceiling_minutes), "ceiling_minutes".to_owned(), "takes floor_minutes to 1440");
-        require((1..=100_000).contains(&self.units_between_pushes), "units_between_pushes".to_owned(), "takes 1 to 100000");
-        require((5..=1440).contains(&self.import_stuck_minutes), "import_stuck_minutes".to_owned(), "takes 5 to 1440");
+        require(
+            (1..=1440).contains(&self.floor_minutes),
+            "floor_minutes".to_owned(),
+            "takes 1 to 1440",
+        );
+        require(
+            (self.floor_minutes..=1440).contains(&self.ceiling_minutes),
+            "ceiling_minutes".to_owned(),
+            "takes floor_minutes to 1440",
+        );
+        require(
+            (1..=100_000).contains(&self.units_between_pushes),
+            "units_between_pushes".to_owned(),
+            "takes 1 to 100000",
+        );
+        require(
+            (5..=1440).contains(&self.import_stuck_minutes),
+            "import_stuck_minutes".to_owned(),
+            "takes 5 to 1440",
+        );
         problems
     }
 
-    /// The limits of an offer whose Prima product is `product`, at `now`. Of many offers: [`StockRules::in_force`].
+    /// The limits of an offer whose Prima product is `product`, at `now`. Of many offers:
+    /// [`StockRules::in_force`].
     #[must_use]
     pub fn limits_of(&self, sku: &str, product: &str, now: Timestamp) -> OfferLimits<'_> {
         self.in_force(now).limits_of(sku, product)
@@ -212,7 +255,11 @@ struct Set<'a> {
 
 impl<'a> Set<'a> {
     fn add(&mut self, rule: &'a StockRule) {
-        fn or<'a, T>(value: Option<T>, rule: &'a StockRule, before: Option<Sourced<'a, T>>) -> Option<Sourced<'a, T>> {
+        fn or<'a, T>(
+            value: Option<T>,
+            rule: &'a StockRule,
+            before: Option<Sourced<'a, T>>,
+        ) -> Option<Sourced<'a, T>> {
             value.map(|value| Sourced { value, rule: Some(rule) }).or(before)
         }
         self.share_percent = or(rule.share_percent, rule, self.share_percent);
@@ -223,17 +270,31 @@ impl<'a> Set<'a> {
 }
 
 impl<'a> RulesInForce<'a> {
-    /// The limits of an offer: what is set of the SKU itself, else of its product, else of the whole channel.
+    /// The limits of an offer: what is set of the SKU itself, else of its product, else of the
+    /// whole channel.
     #[must_use]
     pub fn limits_of(&self, sku: &str, product: &str) -> OfferLimits<'a> {
-        let closest = [self.of_skus.get(sku), self.of_products.get(product), Some(&self.of_the_channel)];
-        fn first<'a, T>(closest: [Option<&Set<'a>>; 3], of: impl Fn(&Set<'a>) -> Option<Sourced<'a, T>>, default: T) -> Sourced<'a, T> {
-            closest.into_iter().flatten().find_map(of).unwrap_or(Sourced { value: default, rule: None })
+        let closest =
+            [self.of_skus.get(sku), self.of_products.get(product), Some(&self.of_the_channel)];
+        fn first<'a, T>(
+            closest: [Option<&Set<'a>>; 3],
+            of: impl Fn(&Set<'a>) -> Option<Sourced<'a, T>>,
+            default: T,
+        ) -> Sourced<'a, T> {
+            closest
+                .into_iter()
+                .flatten()
+                .find_map(of)
+                .unwrap_or(Sourced { value: default, rule: None })
         }
         OfferLimits {
             share_percent: first(closest, |set| set.share_percent, 100),
             buffer: first(closest, |set| set.buffer, 0),
-            cap: first(closest, |set| set.cap.map(|cap| Sourced { value: Some(cap.value), rule: cap.rule }), None),
+            cap: first(
+                closest,
+                |set| set.cap.map(|cap| Sourced { value: Some(cap.value), rule: cap.rule }),
+                None,
+            ),
             excluded: first(closest, |set| set.excluded, false),
         }
     }
@@ -265,12 +326,28 @@ mod tests {
         assert_eq!(rules.problems(), Vec::new());
         let limits = |sku: &str, product: &str, now: &str| {
             let limits = rules.limits_of(sku, product, at(now));
-            (limits.share_percent.value, limits.buffer.value, limits.cap.value, limits.excluded.value)
+            (
+                limits.share_percent.value,
+                limits.buffer.value,
+                limits.cap.value,
+                limits.excluded.value,
+            )
         };
         assert_eq!(limits("W1-NAV-10", "W1", "2026-11-20T00:00:00Z"), (50, 5, Some(8), false));
-        assert_eq!(limits("W1-NAV-10", "W1", "2026-11-30T00:00:00Z"), (50, 3, Some(8), false), "it has ended");
-        assert_eq!(limits("W2-RED-8", "W2", "2026-11-20T00:00:00Z"), (50, 2, None, false), "of two alike the later");
-        assert_eq!(rules.limits_of("W1-NAV-10", "W1", at("2026-11-20T00:00:00Z")).buffer.rule.unwrap().why, "photo shoot");
+        assert_eq!(
+            limits("W1-NAV-10", "W1", "2026-11-30T00:00:00Z"),
+            (50, 3, Some(8), false),
+            "it has ended"
+        );
+        assert_eq!(
+            limits("W2-RED-8", "W2", "2026-11-20T00:00:00Z"),
+            (50, 2, None, false),
+            "of two alike the later"
+        );
+        assert_eq!(
+            rules.limits_of("W1-NAV-10", "W1", at("2026-11-20T00:00:00Z")).buffer.rule.unwrap().why,
+            "photo shoot"
+        );
     }
 
     #[test]
@@ -280,6 +357,16 @@ mod tests {
         )
         .unwrap();
         let fields: Vec<_> = bad.problems().into_iter().map(|problem| problem.field).collect();
-        assert_eq!(fields, ["rules[0].product", "rules[0].share_percent", "rules[0].by", "rules[0].why", "rules[1]", "ceiling_minutes"]);
+        assert_eq!(
+            fields,
+            [
+                "rules[0].product",
+                "rules[0].share_percent",
+                "rules[0].by",
+                "rules[0].why",
+                "rules[1]",
+                "ceiling_minutes"
+            ]
+        );
     }
 }

@@ -1,11 +1,13 @@
 //! For which sales of a channel its ledger is corrected.
 //!
-//! When an offer sells, Mirakl lowers its quantity; when an order is cancelled, Mirakl may raise it again. The ledger is corrected once for
-//! each such change. So that each is found once, a *mark* of every order is kept: a digest of what was sold, as it stood when the ledger was
-//! corrected for it. An order without a mark, or with another one, is news.
+//! When an offer sells, Mirakl lowers its quantity; when an order is cancelled, Mirakl may raise it
+//! again. The ledger is corrected once for each such change. So that each is found once, a *mark*
+//! of every order is kept: a digest of what was sold, as it stood when the ledger was corrected for
+//! it. An order without a mark, or with another one, is news.
 //!
-//! Marks are stored in the form of a ledger (see [`super::ledger`]) of their own, [`SeenSales::ledger_of`] the channel. In it an order id's
-//! hash stands where a ledger has that of a SKU, and the mark where it has the quantity.
+//! Marks are stored in the form of a ledger (see [`super::ledger`]) of their own,
+//! [`SeenSales::ledger_of`] the channel. In it an order id's hash stands where a ledger has that of
+//! a SKU, and the mark where it has the quantity.
 
 use std::collections::HashSet;
 
@@ -60,7 +62,8 @@ impl SeenSales {
         }
     }
 
-    /// What is to be stored so that nothing of `flights` is new any more. They are all orders of the channel: marks of others go.
+    /// What is to be stored so that nothing of `flights` is new any more. They are all orders of
+    /// the channel: marks of others go.
     #[must_use]
     pub fn marks_of(&self, flights: &[Flight]) -> Vec<Change> {
         let present: HashSet<u64> = flights.iter().map(key).collect();
@@ -114,14 +117,17 @@ mod tests {
     #[tokio::test]
     async fn what_is_marked_is_no_news_and_what_is_gone_is_forgotten() {
         let store = MemoryLedger::default();
-        let load = async || SeenSales::stored_in(store.load(&SeenSales::ledger_of("uk")).await.unwrap());
+        let load =
+            async || SeenSales::stored_in(store.load(&SeenSales::ledger_of("uk")).await.unwrap());
         let mut seen = load().await;
         let orders = [flight("1", 2), flight("2", 1)];
         assert!(seen.is_empty() && orders.iter().all(|order| seen.news_of(order) == News::Order));
         let marks = seen.marks_of(&orders);
         store.append(seen.stored(), &marks).await.unwrap();
         let mut seen = load().await;
-        assert!(!seen.is_empty() && orders.iter().all(|order| seen.news_of(order) == News::Nothing));
+        assert!(
+            !seen.is_empty() && orders.iter().all(|order| seen.news_of(order) == News::Nothing)
+        );
         assert_eq!(seen.marks_of(&orders), []);
         assert_eq!(seen.news_of(&flight("1", 1)), News::Change, "a piece was cancelled");
         let left = [flight("1", 1)];
@@ -129,6 +135,9 @@ mod tests {
         assert_eq!(marks.len(), 2, "one changes, one goes");
         store.append(seen.stored(), &marks).await.unwrap();
         let seen = load().await;
-        assert_eq!((seen.news_of(&left[0]), seen.news_of(&orders[1])), (News::Nothing, News::Order));
+        assert_eq!(
+            (seen.news_of(&left[0]), seen.news_of(&orders[1])),
+            (News::Nothing, News::Order)
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What holds for stock on the whole installation: which of Prima's figures is agreed to be free, what lowers it, and the guards.
+//! What holds for stock on the whole installation: which of Prima's figures is agreed to be free,
+//! what lowers it, and the guards.
 
 use std::time::Duration;
 
@@ -21,7 +22,8 @@ pub struct BasisAgreement {
     pub agreed_on: Date,
 }
 
-/// What lowers the agreed figure when an order takes stock. Probed on site; until then the safe one.
+/// What lowers the agreed figure when an order takes stock. Probed on site; until then the safe
+/// one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FallsAt {
@@ -55,33 +57,41 @@ pub struct StockSettings {
     pub basis: Option<BasisAgreement>,
     /// What lowers that figure.
     pub falls_at: FallsAt,
-    /// Prima's status words from which on an order's stock is allocated; used where [`Self::falls_at`] is allocation.
+    /// Prima's status words from which on an order's stock is allocated; used where
+    /// [`Self::falls_at`] is allocation.
     pub allocated_words: Vec<String>,
-    /// An order counts as known to Prima's figure only if it was there this long before the figure was asked for.
+    /// An order counts as known to Prima's figure only if it was there this long before the figure
+    /// was asked for.
     pub margin_seconds: u32,
     /// A figure this old does not raise what is offered; it still lowers it.
     pub raise_within_minutes: u32,
     /// Prima is silent for so long: from then on a channel's outage rule applies.
     pub silent_after_minutes: u32,
-    /// Seconds that Prima may be silent while it answers a range: before the answer begins, and within it.
+    /// Seconds that Prima may be silent while it answers a range: before the answer begins, and
+    /// within it.
     pub silence_seconds: u32,
     /// Mebibytes of one answer that are still read.
     pub largest_answer_mebibytes: u32,
-    /// Product codes at which the catalogue is parted before anything was learnt: for a catalogue that Prima cannot answer whole.
+    /// Product codes at which the catalogue is parted before anything was learnt: for a catalogue
+    /// that Prima cannot answer whole.
     pub range_boundaries: Vec<String>,
-    /// SKUs that were sold are asked for by name with the next run, at most so many at once (`MultiAvailableToSell`); 0: never.
+    /// SKUs that were sold are asked for by name with the next run, at most so many at once
+    /// (`MultiAvailableToSell`); 0: never.
     pub named_skus: usize,
     /// Complete readings that must lack a SKU before it goes to zero.
     pub absent_readings: u32,
-    /// At most so many of a hundred SKUs on offer may go to zero in one run; more than that is held back, and a person asked.
+    /// At most so many of a hundred SKUs on offer may go to zero in one run; more than that is held
+    /// back, and a person asked.
     pub zeroes_percent: u32,
     /// At or under so many free units a SKU is offered on one channel only; 0: never.
     pub last_units: u32,
-    /// Which channel offers the last units: the first of these that has the SKU. The last pieces too, where one channel shows them.
+    /// Which channel offers the last units: the first of these that has the SKU. The last pieces
+    /// too, where one channel shows them.
     pub last_units_on: Vec<String>,
     /// What becomes of the last pieces of a SKU that several channels offer.
     pub last_pieces: LastPieces,
-    /// At or under so many free units they always count as the last pieces: a burst of sales has no history.
+    /// At or under so many free units they always count as the last pieces: a burst of sales has no
+    /// history.
     pub last_pieces_floor: u32,
     /// Who asked for it; needed for any other rule than to divide.
     pub last_pieces_by: String,
@@ -94,7 +104,9 @@ impl Default for StockSettings {
         Self {
             basis: None,
             falls_at: FallsAt::Dispatch,
-            allocated_words: ["Allocated", "Picking", "Picked", "Packed"].map(str::to_owned).to_vec(),
+            allocated_words: ["Allocated", "Picking", "Picked", "Packed"]
+                .map(str::to_owned)
+                .to_vec(),
             margin_seconds: 60,
             raise_within_minutes: 10,
             silent_after_minutes: 240,
@@ -130,20 +142,30 @@ impl StockSettings {
             "is blank: name who has agreed that this figure is free to sell",
         );
         require(
-            self.falls_at != FallsAt::Allocation || self.allocated_words.iter().any(|word| !word.trim().is_empty()),
+            self.falls_at != FallsAt::Allocation
+                || self.allocated_words.iter().any(|word| !word.trim().is_empty()),
             "allocated_words",
             "is empty: name Prima's status words from which on stock is allocated, or set falls_at to \"dispatch\"",
         );
         require(self.margin_seconds <= 3600, "margin_seconds", "takes 0 to 3600");
-        require((1..=120).contains(&self.raise_within_minutes), "raise_within_minutes", "takes 1 to 120");
         require(
-            self.silent_after_minutes > self.raise_within_minutes && self.silent_after_minutes <= 10_080,
+            (1..=120).contains(&self.raise_within_minutes),
+            "raise_within_minutes",
+            "takes 1 to 120",
+        );
+        require(
+            self.silent_after_minutes > self.raise_within_minutes
+                && self.silent_after_minutes <= 10_080,
             "silent_after_minutes",
             "takes more than raise_within_minutes, up to 10080",
         );
         // A run has five minutes, and publishes in the last of them.
         require((1..=200).contains(&self.silence_seconds), "silence_seconds", "takes 1 to 200");
-        require((1..=4096).contains(&self.largest_answer_mebibytes), "largest_answer_mebibytes", "takes 1 to 4096");
+        require(
+            (1..=4096).contains(&self.largest_answer_mebibytes),
+            "largest_answer_mebibytes",
+            "takes 1 to 4096",
+        );
         require(self.named_skus <= 1000, "named_skus", "takes 0 to 1000");
         require((1..=100).contains(&self.absent_readings), "absent_readings", "takes 1 to 100");
         require((1..=100).contains(&self.zeroes_percent), "zeroes_percent", "takes 1 to 100");
@@ -153,7 +175,8 @@ impl StockSettings {
             "is needed with last_units: name the channels that may offer the last units, the preferred one first",
         );
         require(self.last_pieces_floor <= 1000, "last_pieces_floor", "takes 0 to 1000");
-        let is_explained = !self.last_pieces_by.trim().is_empty() && !self.last_pieces_why.trim().is_empty();
+        let is_explained =
+            !self.last_pieces_by.trim().is_empty() && !self.last_pieces_why.trim().is_empty();
         require(
             self.last_pieces == LastPieces::Divide || is_explained,
             "last_pieces",

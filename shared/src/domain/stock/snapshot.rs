@@ -1,5 +1,5 @@
-//! What is known of all channels at one moment, and the availability that follows: for the push, and for whoever asks why an offer shows
-//! what it shows.
+//! What is known of all channels at one moment, and the availability that follows: for the push,
+//! and for whoever asks why an offer shows what it shows.
 
 use std::time::Duration;
 
@@ -55,7 +55,13 @@ impl<'a> ChannelSnapshot<'a> {
     /// The channel as its offers are evaluated.
     #[must_use]
     pub fn sales_channel(&self) -> SalesChannel<'a> {
-        SalesChannel { id: &self.channel.id, rules: self.rules, skus: self.skus, ledger: self.ledger, sold_elsewhere: None }
+        SalesChannel {
+            id: &self.channel.id,
+            rules: self.rules,
+            skus: self.skus,
+            ledger: self.ledger,
+            sold_elsewhere: None,
+        }
     }
 
     /// The last pieces are divided among the channels that are live and whose offers are known.
@@ -102,8 +108,8 @@ pub enum SalesUnknown {
     },
 }
 
-/// The channels besides those that are published to. `unusable`: those whose definition cannot be used. `is_published_to`: of a channel's
-/// id.
+/// The channels besides those that are published to. `unusable`: those whose definition cannot be
+/// used. `is_published_to`: of a channel's id.
 ///
 /// # Errors
 /// It cannot be told what one has sold: a quantity that leaves that out would be too high.
@@ -124,8 +130,8 @@ pub async fn other_channels(
         }
         match book.skus(id).await {
             Ok(skus) => others.push(OtherChannel { skus, flights }),
-            // Its orders lower no offer then. While its documents are wrong, nothing is raised on any channel; while they only cannot be
-            // read, nothing is published at all.
+            // Its orders lower no offer then. While its documents are wrong, nothing is raised on
+            // any channel; while they only cannot be read, nothing is published at all.
             Err(UnusableDocument::Wrong(problem)) if !is_off => {
                 tracing::error!(channel = %id, problem, "its orders protect no stock");
             }
@@ -135,18 +141,23 @@ pub async fn other_channels(
     Ok(others)
 }
 
-/// Every order of a channel that was placed before this is known; none where its orders are not listed. To be read before its orders.
+/// Every order of a channel that was placed before this is known; none where its orders are not
+/// listed. To be read before its orders.
 ///
 /// # Errors
 /// The store's.
-pub async fn seen_until(store: &impl PollStore, channel: &Channel) -> Result<Option<Timestamp>, StoreError> {
+pub async fn seen_until(
+    store: &impl PollStore,
+    channel: &Channel,
+) -> Result<Option<Timestamp>, StoreError> {
     if channel.orders == Mode::Off {
         return Ok(None);
     }
     Ok(store.load_poll(&channel.id).await?.seen_until)
 }
 
-/// What is available to sell: what is in flight, who offers the last units, and how the last pieces are divided.
+/// What is available to sell: what is in flight, who offers the last units, and how the last pieces
+/// are divided.
 #[must_use]
 pub fn availability<'a>(
     figures: &'a Figures,
@@ -166,9 +177,16 @@ pub fn availability<'a>(
     .divided_among(channels, others)
 }
 
-fn in_flight(figures: &Figures, settings: &StockSettings, channels: &[ChannelSnapshot<'_>], others: &[OtherChannel]) -> InFlight {
+fn in_flight(
+    figures: &Figures,
+    settings: &StockSettings,
+    channels: &[ChannelSnapshot<'_>],
+    others: &[OtherChannel],
+) -> InFlight {
     let mut in_flight = InFlight::default();
-    for (skus, flights) in others.iter().map(OtherChannel::orders).chain(channels.iter().map(ChannelSnapshot::orders)) {
+    for (skus, flights) in
+        others.iter().map(OtherChannel::orders).chain(channels.iter().map(ChannelSnapshot::orders))
+    {
         in_flight.add(skus, flights, figures, settings);
     }
     in_flight
@@ -178,8 +196,12 @@ fn last_units(settings: &StockSettings, channels: &[ChannelSnapshot<'_>]) -> Las
     let mut last_units = LastUnits::default();
     if settings.last_units > 0 {
         for named in &settings.last_units_on {
-            let channel = channels.iter().find(|one| one.channel.id == *named && one.channel.stock == Mode::Live);
-            if let Some((channel, offers)) = channel.and_then(|channel| Some((channel, channel.offers?))) {
+            let channel = channels
+                .iter()
+                .find(|one| one.channel.id == *named && one.channel.stock == Mode::Live);
+            if let Some((channel, offers)) =
+                channel.and_then(|channel| Some((channel, channel.offers?)))
+            {
                 last_units.add(named, channel.skus, offers);
             }
         }
@@ -191,15 +213,25 @@ impl Availability<'_> {
     /// With the last pieces divided, where several channels share them.
     fn divided_among(mut self, channels: &[ChannelSnapshot<'_>], others: &[OtherChannel]) -> Self {
         let settings = self.settings;
-        let (sharing, rest): (Vec<&ChannelSnapshot<'_>>, Vec<_>) = channels.iter().partition(|channel| channel.shares_last_pieces());
+        let (sharing, rest): (Vec<&ChannelSnapshot<'_>>, Vec<_>) =
+            channels.iter().partition(|channel| channel.shares_last_pieces());
         if settings.last_pieces == LastPieces::Copy || sharing.len() < 2 {
             return self;
         }
-        let other_orders: Vec<Orders<'_>> =
-            rest.iter().map(|channel| channel.orders()).chain(others.iter().map(OtherChannel::orders)).collect();
+        let other_orders: Vec<Orders<'_>> = rest
+            .iter()
+            .map(|channel| channel.orders())
+            .chain(others.iter().map(OtherChannel::orders))
+            .collect();
         let own_orders: Vec<Orders<'_>> = sharing.iter().map(|channel| channel.orders()).collect();
-        let sold = SoldSkus::count(&own_orders, &other_orders, corrected_within(&sharing, self.now), self.now);
-        let one_of = (settings.last_pieces == LastPieces::OneChannel).then(|| settings.last_units_on.clone());
+        let sold = SoldSkus::count(
+            &own_orders,
+            &other_orders,
+            corrected_within(&sharing, self.now),
+            self.now,
+        );
+        let one_of = (settings.last_pieces == LastPieces::OneChannel)
+            .then(|| settings.last_units_on.clone());
         self.division = Division::new(sold, settings.last_pieces_floor, one_of);
         for channel in sharing {
             let Some(offers) = channel.offers else { continue };
@@ -211,8 +243,9 @@ impl Availability<'_> {
     }
 }
 
-/// The time from a sale until every channel is corrected, as measured: the order is listed, a run sees it, the import before ends, its own
-/// import ends. Where one of these takes longer now, the time so far counts.
+/// The time from a sale until every channel is corrected, as measured: the order is listed, a run
+/// sees it, the import before ends, its own import ends. Where one of these takes longer now, the
+/// time so far counts.
 fn corrected_within(channels: &[&ChannelSnapshot<'_>], now: Timestamp) -> Duration {
     let since = |then: Timestamp| Duration::try_from(now.duration_since(then)).unwrap_or_default();
     let of = |channel: &&ChannelSnapshot<'_>| {
@@ -220,7 +253,8 @@ fn corrected_within(channels: &[&ChannelSnapshot<'_>], now: Timestamp) -> Durati
         let listed = channel.seen_until.map_or(listed, |until| since(until).max(listed));
         let imports = &channel.memory.imports;
         let took = imports.ended.iter().map(|import| import.took()).max().unwrap_or(USUAL_IMPORT);
-        let under_way = imports.under_way.as_ref().map_or(Duration::ZERO, |import| since(import.begun_at));
+        let under_way =
+            imports.under_way.as_ref().map_or(Duration::ZERO, |import| since(import.begun_at));
         listed + MINUTE + MINUTE + took.max(under_way)
     };
     channels.iter().map(of).max().unwrap_or_default()

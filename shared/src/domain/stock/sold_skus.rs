@@ -33,9 +33,15 @@ pub struct SoldSkus {
 }
 
 impl SoldSkus {
-    /// Counts what the `channels` have sold that divide, and `others`; `window`: from a sale until every channel is corrected.
+    /// Counts what the `channels` have sold that divide, and `others`; `window`: from a sale until
+    /// every channel is corrected.
     #[must_use]
-    pub fn count(channels: &[(&SkuReader, &[Flight])], others: &[(&SkuReader, &[Flight])], window: Duration, now: Timestamp) -> Self {
+    pub fn count(
+        channels: &[(&SkuReader, &[Flight])],
+        others: &[(&SkuReader, &[Flight])],
+        window: Duration,
+        now: Timestamp,
+    ) -> Self {
         let mut sales: HashMap<SkuKey, Vec<(Timestamp, u32)>> = HashMap::new();
         let mut of: HashMap<SkuKey, Sold> = HashMap::new();
         for (place, (skus, flights)) in channels.iter().chain(others).enumerate() {

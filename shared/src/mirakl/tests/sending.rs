@@ -9,7 +9,11 @@ use crate::mirakl::{MiraklError, Outcome};
 const PLENTY: Duration = Duration::from_secs(600);
 const SECOND: Duration = Duration::from_secs(1);
 
-async fn send(marketplace: &Marketplace, repeat: Repeat, budget: Duration) -> Result<Vec<u8>, MiraklError> {
+async fn send(
+    marketplace: &Marketplace,
+    repeat: Repeat,
+    budget: Duration,
+) -> Result<Vec<u8>, MiraklError> {
     let method = if repeat == Repeat::Safe { reqwest::Method::GET } else { reqwest::Method::PUT };
     let call = Call::new("OR99", method, &["api", "things", "a/b"], repeat).query("x", "1,2");
     marketplace.client(budget).caller.send(&call).await
@@ -19,10 +23,15 @@ fn busy(headers: &str) -> Reply {
     answer("429 Too Many Requests", headers, "")
 }
 
+/// A wait that is asked for in seconds is kept and hardly exceeded.
 #[tokio::test]
-async fn a_wait_that_is_asked_for_in_seconds_is_kept_and_hardly_exceeded() {
+async fn a_requested_wait_in_seconds_is_kept_almost_exactly() {
     for repeat in [Repeat::Safe, Repeat::Convergent, Repeat::AskFirst] {
-        let marketplace = Marketplace::with(vec![busy("Retry-After: 7\r\n"), busy("Retry-After: 0\r\n"), ok("{}")]);
+        let marketplace = Marketplace::with(vec![
+            busy("Retry-After: 7\r\n"),
+            busy("Retry-After: 0\r\n"),
+            ok("{}"),
+        ]);
         send(&marketplace, repeat, PLENTY).await.unwrap();
         let waits = marketplace.clock.waits();
         assert_eq!(waits.len(), 2);
@@ -76,10 +85,15 @@ async fn silence_ends_with_the_budget_and_leaves_the_effect_open() {
     assert!(problem.message.contains("no answer in time"), "{problem}");
 }
 
+/// Server errors and lost answers are repeated only where a repeat is harmless.
 #[tokio::test]
-async fn server_errors_and_lost_answers_are_repeated_only_where_a_repeat_is_harmless() {
-    let troubles: [fn() -> Reply; 4] =
-        [|| answer("500 Internal Server Error", "", "{}"), || answer("503 Service Unavailable", "", ""), || Reply::HangUp, cut];
+async fn only_harmless_calls_repeat_after_errors_or_lost_answers() {
+    let troubles: [fn() -> Reply; 4] = [
+        || answer("500 Internal Server Error", "", "{}"),
+        || answer("503 Service Unavailable", "", ""),
+        || Reply::HangUp,
+        cut,
+    ];
     for trouble in troubles {
         for repeat in [Repeat::Safe, Repeat::Convergent] {
             let marketplace = Marketplace::with(vec![trouble(), trouble(), ok("{\"good\":1}")]);
@@ -89,16 +103,27 @@ async fn server_errors_and_lost_answers_are_repeated_only_where_a_repeat_is_harm
         for repeat in [Repeat::AskFirst, Repeat::Never] {
             let marketplace = Marketplace::with(vec![trouble(), ok("{}")]);
             let problem = send(&marketplace, repeat, PLENTY).await.unwrap_err();
-            assert_eq!((problem.outcome, marketplace.requests().len()), (Outcome::Unknown, 1), "{repeat:?}: {problem}");
+            assert_eq!(
+                (problem.outcome, marketplace.requests().len()),
+                (Outcome::Unknown, 1),
+                "{repeat:?}: {problem}"
+            );
         }
     }
 }
 
 #[tokio::test]
 async fn a_server_that_stays_broken_is_given_up_on() {
-    let marketplace = Marketplace::with((0..9).map(|_| answer("502 Bad Gateway", "", "<html><h1>Bad Gateway</h1></html>")).collect());
+    let marketplace = Marketplace::with(
+        (0..9)
+            .map(|_| answer("502 Bad Gateway", "", "<html><h1>Bad Gateway</h1></html>"))
+            .collect(),
+    );
     let problem = send(&marketplace, Repeat::Safe, PLENTY).await.unwrap_err();
-    assert_eq!((problem.status, problem.message.as_str(), problem.kind()), (Some(502), "Bad Gateway", "server"));
+    assert_eq!(
+        (problem.status, problem.message.as_str(), problem.kind()),
+        (Some(502), "Bad Gateway", "server")
+    );
     assert_eq!(marketplace.requests().len(), 4);
 }
 
@@ -109,8 +134,10 @@ async fn a_call_that_never_repeats_takes_a_429_as_its_answer() {
     assert_eq!(marketplace.requests().len(), 1);
 }
 
+/// A refused connection sent nothing, and the call is repeated for every class but the one that is
+/// never repeated.
 #[tokio::test]
-async fn a_refused_connection_sent_nothing_and_is_repeated_for_every_class_but_one() {
+async fn a_refused_connection_is_retried_unless_repeats_are_banned() {
     for (repeat, waits) in [(Repeat::Safe, 3), (Repeat::AskFirst, 3), (Repeat::Never, 0)] {
         let mut marketplace = Marketplace::with(Vec::new());
         // A port that nobody listens on: it was given out and given back.
@@ -143,12 +170,17 @@ async fn an_oversize_answer_is_not_read_to_its_end() {
 
 #[tokio::test]
 async fn a_key_that_was_replaced_is_read_again_once() {
-    let unauthorised = || answer("401 Unauthorized", "", r#"{"code":401,"message":"Unauthorized"}"#);
+    let unauthorised =
+        || answer("401 Unauthorized", "", r#"{"code":401,"message":"Unauthorized"}"#);
     let mut marketplace = Marketplace::with(vec![unauthorised(), ok("{}")]);
     marketplace.keys.stored = Some(Ok(NEW_KEY.into()));
     send(&marketplace, Repeat::AskFirst, PLENTY).await.unwrap();
     let requests = marketplace.requests();
-    assert!(requests[0].contains(OLD_KEY) && requests[1].contains(NEW_KEY) && !requests[1].contains(OLD_KEY));
+    assert!(
+        requests[0].contains(OLD_KEY)
+            && requests[1].contains(NEW_KEY)
+            && !requests[1].contains(OLD_KEY)
+    );
 
     // Refused again: there is no third try.
     let mut marketplace = Marketplace::with(vec![unauthorised(), unauthorised(), ok("{}")]);
@@ -158,7 +190,10 @@ async fn a_key_that_was_replaced_is_read_again_once() {
     assert_eq!((marketplace.requests().len(), *marketplace.keys.refreshed.lock().unwrap()), (2, 1));
 
     // The same key, or none to be had: the refusal stands as it came.
-    let none = crate::mirakl::keys::KeyError::Malformed { secret: "uk".to_owned(), remedy: "store it".to_owned() };
+    let none = crate::mirakl::keys::KeyError::Malformed {
+        secret: "uk".to_owned(),
+        remedy: "store it".to_owned(),
+    };
     for stored in [Ok(OLD_KEY.into()), Err(none)] {
         let mut marketplace = Marketplace::with(vec![unauthorised(), ok("{}")]);
         marketplace.keys.stored = Some(stored);
@@ -172,7 +207,10 @@ async fn each_request_names_shop_key_and_connector() {
     let marketplace = Marketplace::with(vec![ok("{}")]);
     send(&marketplace, Repeat::Safe, PLENTY).await.unwrap();
     let request = marketplace.requests().remove(0).to_ascii_lowercase();
-    assert!(request.starts_with("get /api/things/a%2fb?x=1%2c2&shop_id=2001 http/1.1\r\n"), "{request}");
+    assert!(
+        request.starts_with("get /api/things/a%2fb?x=1%2c2&shop_id=2001 http/1.1\r\n"),
+        "{request}"
+    );
     assert!(request.contains(&format!("\r\nauthorization: {OLD_KEY}\r\n")), "{request}");
     assert!(request.contains("\r\nuser-agent: prima-mirakl-connector/"), "{request}");
     assert!(request.contains("\r\naccept-encoding: gzip\r\n"), "{request}");
@@ -180,8 +218,13 @@ async fn each_request_names_shop_key_and_connector() {
 
 #[tokio::test]
 async fn the_key_shows_in_no_error_and_no_debug_text() {
-    let troubles =
-        vec![answer("401 Unauthorized", "", ""), answer("400 Bad Request", "", "{}"), cut(), Reply::HangUp, answer("302 Found", "", "")];
+    let troubles = vec![
+        answer("401 Unauthorized", "", ""),
+        answer("400 Bad Request", "", "{}"),
+        cut(),
+        Reply::HangUp,
+        answer("302 Found", "", ""),
+    ];
     for trouble in troubles {
         let marketplace = Marketplace::with(vec![trouble]);
         let client = marketplace.client(Duration::from_millis(700));

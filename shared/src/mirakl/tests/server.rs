@@ -1,5 +1,5 @@
-//! A server on this machine that gives prepared answers, one a connection, and keeps what it was asked; and a clock that
-//! stands still but for the waits.
+//! A server on this machine that gives prepared answers, one a connection, and keeps what it was
+//! asked; and a clock that stands still but for the waits.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -44,7 +44,10 @@ pub(super) fn ok(body: &str) -> Reply {
 
 /// A success that stops in the middle of its body.
 pub(super) fn cut() -> Reply {
-    Reply::Bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\nConnection: close\r\n\r\n{\"orders\":[".to_vec())
+    Reply::Bytes(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\nConnection: close\r\n\r\n{\"orders\":["
+            .to_vec(),
+    )
 }
 
 /// What was asked so far, and a shop that asks it.
@@ -93,7 +96,8 @@ impl Marketplace {
 
     /// A client that may take `budget` on the standing clock.
     pub(super) fn client(&self, budget: Duration) -> MiraklClient<TestKeys, StandingClock> {
-        let directory = HttpDirectory::new(self.keys.clone(), self.clock.clone()).with_jitter_seed(1);
+        let directory =
+            HttpDirectory::new(self.keys.clone(), self.clock.clone()).with_jitter_seed(1);
         directory.client_of(self.shop(), after(self.clock.now(), budget)).unwrap()
     }
 
@@ -118,7 +122,9 @@ fn read_request(stream: &mut TcpStream) -> Option<String> {
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+            let length = head.lines().find_map(|line| {
+                line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok()
+            });
             if body.len() >= length.unwrap_or(0) {
                 return Some(text);
             }

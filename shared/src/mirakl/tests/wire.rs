@@ -32,8 +32,13 @@ fn created(text: &str) -> Option<Timestamp> {
 fn ids_states_quantities_and_money_are_enough() {
     let order = order_with("", "");
     assert_eq!((order.order_id.as_str(), &order.order_state), ("A-1", &OrderState::Shipping));
-    assert_eq!((order.order_lines[0].quantity, order.order_lines[0].price.to_string()), (1, "9".to_owned()));
-    assert!(order.customer.is_none() && order.total_price.is_none() && order.created_date.is_none());
+    assert_eq!(
+        (order.order_lines[0].quantity, order.order_lines[0].price.to_string()),
+        (1, "9".to_owned())
+    );
+    assert!(
+        order.customer.is_none() && order.total_price.is_none() && order.created_date.is_none()
+    );
 }
 
 #[test]
@@ -45,16 +50,24 @@ fn nulls_are_as_good_as_absent() {
             "order_line_additional_fields":null,"price_unit":null,"product_title":null"#,
     );
     assert_eq!(nulls, order_with("", ""));
-    for empty in [r#","channel":{}"#, r#","channel":{"code":null,"label":null}"#, r#","created_date":"""#] {
+    for empty in
+        [r#","channel":{}"#, r#","channel":{"code":null,"label":null}"#, r#","created_date":"""#]
+    {
         assert_eq!(order_with(empty, ""), order_with("", ""), "{empty}");
     }
-    let sparse = order_with(r#","customer":{"customer_id":"c@x","billing_address":null,"shipping_address":{"country_iso_code":null}}"#, "");
+    let sparse = order_with(
+        r#","customer":{"customer_id":"c@x","billing_address":null,"shipping_address":{"country_iso_code":null}}"#,
+        "",
+    );
     assert!(sparse.customer.unwrap().billing_address.is_none());
 }
 
 #[test]
 fn both_spellings_of_the_payment_type_may_stand_side_by_side() {
-    assert_eq!(order_with(r#","paymentType":"OLD","payment_type":"CARD""#, "").payment_type.as_deref(), Some("CARD"));
+    assert_eq!(
+        order_with(r#","paymentType":"OLD","payment_type":"CARD""#, "").payment_type.as_deref(),
+        Some("CARD")
+    );
     assert_eq!(order_with(r#","paymentType":"OLD""#, "").payment_type.as_deref(), Some("OLD"));
     assert_eq!(order_with(r#","paymentType":null,"payment_type":null"#, "").payment_type, None);
 }
@@ -75,16 +88,24 @@ fn dates_have_many_forms() {
     }
     assert_eq!(created("2021-08-04"), Some("2021-08-04T00:00:00Z".parse().unwrap()));
     for none in ["yesterday", "2021-13-04T15:13:31Z", "2021-08-04T15:13:31+99"] {
-        let order = read_one(&format!(r#"{{"order_id":"A","order_state":"SHIPPING","created_date":"{none}","order_lines":[]}}"#));
+        let order = read_one(&format!(
+            r#"{{"order_id":"A","order_state":"SHIPPING","created_date":"{none}","order_lines":[]}}"#
+        ));
         assert_eq!((order.created_date, order.unread_fields.len()), (None, 1), "{none}");
     }
 }
 
 #[test]
 fn unknown_values_are_kept() {
-    let order = order_with(r#","order_tax_mode":"TAX_ON_TUESDAYS""#, r#","order_line_state":"INCIDENT_OPEN""#);
+    let order = order_with(
+        r#","order_tax_mode":"TAX_ON_TUESDAYS""#,
+        r#","order_line_state":"INCIDENT_OPEN""#,
+    );
     assert_eq!(order.order_tax_mode.as_deref(), Some("TAX_ON_TUESDAYS"));
-    assert_eq!(order.order_lines[0].order_line_state, Some(OrderState::Other("INCIDENT_OPEN".to_owned())));
+    assert_eq!(
+        order.order_lines[0].order_line_state,
+        Some(OrderState::Other("INCIDENT_OPEN".to_owned()))
+    );
 }
 
 #[test]
@@ -94,13 +115,21 @@ fn quantities_and_ids_may_be_quoted_or_not() {
             "offer_sku":4711,"cancelations":[{"id":"c","quantity":null,"amount":1},{"id":"d","quantity":"3.0"}]}]}"#,
     );
     let line = &order.order_lines[0];
-    assert_eq!((order.order_id.as_str(), line.order_line_id.as_str(), line.quantity), ("1001", "139", 2));
-    assert_eq!((line.price.to_string(), line.offer_sku.as_deref()), ("20.0000".to_owned(), Some("4711")));
-    let quantities: Vec<_> = line.cancelations.iter().map(|Cancelation { quantity, .. }| *quantity).collect();
+    assert_eq!(
+        (order.order_id.as_str(), line.order_line_id.as_str(), line.quantity),
+        ("1001", "139", 2)
+    );
+    assert_eq!(
+        (line.price.to_string(), line.offer_sku.as_deref()),
+        ("20.0000".to_owned(), Some("4711"))
+    );
+    let quantities: Vec<_> =
+        line.cancelations.iter().map(|Cancelation { quantity, .. }| *quantity).collect();
     assert_eq!(quantities, [None, Some(3)]);
     for wrong in ["1.5", "-1", "null", "\"\"", "\"two\"", "4294967296", "true"] {
-        let order =
-            format!(r#"{{"order_id":"A","order_state":"SHIPPING","order_lines":[{{"order_line_id":"1","quantity":{wrong},"price":1}}]}}"#);
+        let order = format!(
+            r#"{{"order_id":"A","order_state":"SHIPPING","order_lines":[{{"order_line_id":"1","quantity":{wrong},"price":1}}]}}"#
+        );
         assert_eq!(read(&order).unreadable.len(), 1, "{wrong}");
     }
 }
@@ -108,12 +137,16 @@ fn quantities_and_ids_may_be_quoted_or_not() {
 #[test]
 fn a_line_s_promotions_are_a_list_or_nothing() {
     assert!(order_with("", r#","promotions":{}"#).order_lines[0].promotions.is_empty());
-    let order = order_with("", r#","promotions":[{"id":"P1","deduced_amount":5.5,"configuration":{"type":"ALL"}},{}]"#);
+    let order = order_with(
+        "",
+        r#","promotions":[{"id":"P1","deduced_amount":5.5,"configuration":{"type":"ALL"}},{}]"#,
+    );
     assert_eq!(order.order_lines[0].promotions[0].deduced_amount.unwrap().to_string(), "5.5");
 }
 
+/// An odd order takes no neighbour of its page along and can still be accepted.
 #[test]
-fn an_odd_order_takes_no_neighbour_along_and_can_still_be_accepted() {
+fn an_odd_order_spares_its_page_and_stays_acceptable() {
     let good = r#"{"order_id":"G","order_state":"SHIPPING","order_lines":[]}"#;
     let page = read(&[
         good,
@@ -122,13 +155,19 @@ fn an_odd_order_takes_no_neighbour_along_and_can_still_be_accepted() {
         r#"["Jane Roe"]"#,
         good,
     ].join(","));
-    assert_eq!((page.orders.len(), page.unreadable.len(), page.length, page.total_count), (2, 3, 5, None));
+    assert_eq!(
+        (page.orders.len(), page.unreadable.len(), page.length, page.total_count),
+        (2, 3, 5, None)
+    );
     let acceptable = page.unreadable[0].acceptable.as_ref().unwrap();
     assert_eq!(
         (&acceptable.state, acceptable.order_line_ids.as_slice()),
         (&OrderState::WaitingAcceptance, ["B-1", "2"].map(str::to_owned).as_slice())
     );
-    assert_eq!((page.unreadable[1].order_id.as_deref(), &page.unreadable[1].acceptable), (Some("C"), &None));
+    assert_eq!(
+        (page.unreadable[1].order_id.as_deref(), &page.unreadable[1].acceptable),
+        (Some("C"), &None)
+    );
     assert_eq!(page.unreadable[2].order_id, None);
     assert!(!format!("{:?}", page.unreadable).contains("Jane"));
 }
@@ -143,13 +182,34 @@ fn what_is_not_needed_is_done_without_and_named_by_its_form() {
                 "refunds":[{"id":"r","amount":1.50,"quantity":"one","created_date":"soon","taxes":[{"amount":0.30,"code":{}}]}]}]}"#,
     );
     let (line, customer) = (&order.order_lines[0], order.customer.as_ref().unwrap());
-    assert_eq!((line.quantity, line.price.to_string(), customer.firstname.as_deref()), (2, "10.0000".to_owned(), Some("Jane")));
-    assert_eq!((order.shipping_deadline, order.created_date.is_some(), order.order_additional_fields.len()), (None, true, 2));
+    assert_eq!(
+        (line.quantity, line.price.to_string(), customer.firstname.as_deref()),
+        (2, "10.0000".to_owned(), Some("Jane"))
+    );
+    assert_eq!(
+        (
+            order.shipping_deadline,
+            order.created_date.is_some(),
+            order.order_additional_fields.len()
+        ),
+        (None, true, 2)
+    );
     let refund = &line.refunds[0];
-    assert_eq!((refund.amount.unwrap().to_string(), refund.quantity, refund.taxes.len()), ("1.50".to_owned(), None, 1));
-    assert_eq!(order.unread_fields.len(), 10, "no more are told of one order: {:?}", order.unread_fields);
+    assert_eq!(
+        (refund.amount.unwrap().to_string(), refund.quantity, refund.taxes.len()),
+        ("1.50".to_owned(), None, 1)
+    );
+    assert_eq!(
+        order.unread_fields.len(),
+        10,
+        "no more are told of one order: {:?}",
+        order.unread_fields
+    );
     let told = order.unread_fields.join("; ");
-    assert!(told.contains("customer.civility in form \"an object\"") && !told.contains("Jane"), "{told}");
+    assert!(
+        told.contains("customer.civility in form \"an object\"") && !told.contains("Jane"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -180,7 +240,9 @@ fn what_is_needed_makes_the_order_unreadable() {
 
 #[test]
 fn what_is_no_page_is_an_error() {
-    for body in ["", "{}", "[]", r#"{"orders":null}"#, r#"{"orders":[{"order_id":"A""#, "<html></html>"] {
+    for body in
+        ["", "{}", "[]", r#"{"orders":null}"#, r#"{"orders":[{"order_id":"A""#, "<html></html>"]
+    {
         assert!(page::read(body.as_bytes()).is_err(), "{body}");
     }
 }
@@ -188,7 +250,9 @@ fn what_is_no_page_is_an_error() {
 #[test]
 fn a_list_or_an_object_where_a_text_belongs_is_none() {
     for odd in [r#"{"a":1}"#, "[1]"] {
-        let page = read(&format!(r#"{{"order_id":"A","order_state":"SHIPPING","commercial_id":{odd},"order_lines":[]}}"#));
+        let page = read(&format!(
+            r#"{{"order_id":"A","order_state":"SHIPPING","commercial_id":{odd},"order_lines":[]}}"#
+        ));
         assert_eq!((page.orders.len(), page.unreadable.len()), (0, 1), "{odd}");
     }
 }

@@ -6,7 +6,9 @@ use super::*;
 use crate::prima::test_support::order;
 
 fn written(order: &PrimaOrder) -> String {
-    new_order_request(order, NewOrderRequest::MultiNewOrder, WireEncoding::Latin1).unwrap().replace("><", ">\n<")
+    new_order_request(order, NewOrderRequest::MultiNewOrder, WireEncoding::Latin1)
+        .unwrap()
+        .replace("><", ">\n<")
 }
 
 #[test]
@@ -38,7 +40,12 @@ fn a_full_order_has_every_attribute() {
 fn the_smallest_order_leaves_out_what_is_empty() {
     let order = PrimaOrder {
         order_number: "A-1".into(),
-        lines: vec![PrimaOrderLine { product: "P1".into(), quantity: 1, price: Decimal::new(4900, 2), ..PrimaOrderLine::default() }],
+        lines: vec![PrimaOrderLine {
+            product: "P1".into(),
+            quantity: 1,
+            price: Decimal::new(4900, 2),
+            ..PrimaOrderLine::default()
+        }],
         ..PrimaOrder::default()
     };
     insta::assert_snapshot!(written(&order), @r#"
@@ -54,8 +61,10 @@ fn the_smallest_order_leaves_out_what_is_empty() {
 
 #[test]
 fn both_request_types_carry_the_same_order() {
-    let single = new_order_request(&order(), NewOrderRequest::NewOrder, WireEncoding::Latin1).unwrap();
-    let multi = new_order_request(&order(), NewOrderRequest::MultiNewOrder, WireEncoding::Latin1).unwrap();
+    let single =
+        new_order_request(&order(), NewOrderRequest::NewOrder, WireEncoding::Latin1).unwrap();
+    let multi =
+        new_order_request(&order(), NewOrderRequest::MultiNewOrder, WireEncoding::Latin1).unwrap();
     assert_eq!(single.replace("\"NewOrder\"", "\"MultiNewOrder\""), multi);
 }
 
@@ -93,8 +102,18 @@ fn the_status_is_read_from_any_root_in_any_case() {
         (" Cancelled ", PrimaOrderStatus::Cancelled),
         ("On Hold", PrimaOrderStatus::Open("On Hold".into())),
     ] {
-        assert_eq!(status(&format!(r#"<Response RequestStatus="OK"><Data OrderStatus="{word}"/></Response>"#)), Ok(expected.clone()));
-        assert_eq!(status(&format!(r#"<x requeststatus="ok"><DATA orderstatus="{word}" ordernumber="a-1"/></x>"#)), Ok(expected));
+        assert_eq!(
+            status(&format!(
+                r#"<Response RequestStatus="OK"><Data OrderStatus="{word}"/></Response>"#
+            )),
+            Ok(expected.clone())
+        );
+        assert_eq!(
+            status(&format!(
+                r#"<x requeststatus="ok"><DATA orderstatus="{word}" ordernumber="a-1"/></x>"#
+            )),
+            Ok(expected)
+        );
     }
     for unusable in [
         r#"<R RequestStatus="OK"/>"#,
@@ -112,8 +131,14 @@ fn the_status_is_read_from_any_root_in_any_case() {
 #[test]
 fn a_refusal_keeps_prima_s_words() {
     let refused = |text: &str| read_response(text).unwrap_err();
-    assert_eq!(refused(r#"<R REQUESTSTATUS="Error" requesterror=" Bad&#10;SKU "/>"#), DocumentProblem::Refused("Bad SKU".into()));
-    assert_eq!(refused(r#"<R RequestStatus="ERROR"/>"#), DocumentProblem::Refused("refused without a RequestError".into()));
+    assert_eq!(
+        refused(r#"<R REQUESTSTATUS="Error" requesterror=" Bad&#10;SKU "/>"#),
+        DocumentProblem::Refused("Bad SKU".into())
+    );
+    assert_eq!(
+        refused(r#"<R RequestStatus="ERROR"/>"#),
+        DocumentProblem::Refused("refused without a RequestError".into())
+    );
 }
 
 proptest! {

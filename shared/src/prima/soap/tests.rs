@@ -27,8 +27,11 @@ fn rpc_encoded_types_its_parts() {
 
 #[test]
 fn rpc_literal_calls_the_company_operation_with_both_parts() {
-    let mut connection =
-        PrimaConnection { company: Some("O&M".into()), encoding: WireEncoding::Utf8, ..with_format(MessageFormat::RpcLiteral) };
+    let mut connection = PrimaConnection {
+        company: Some("O&M".into()),
+        encoding: WireEncoding::Utf8,
+        ..with_format(MessageFormat::RpcLiteral)
+    };
     connection.parts.company = Some("company".into());
     assert_eq!(
         written(&connection),
@@ -42,16 +45,22 @@ fn rpc_literal_calls_the_company_operation_with_both_parts() {
     );
 }
 
+/// Document literal qualifies its parts where the schema says so, and only there.
 #[test]
-fn document_literal_qualifies_its_parts_where_the_schema_says_so() {
+fn document_literal_parts_are_qualified_if_the_schema_asks() {
     let plain = with_format(MessageFormat::DocumentLiteral);
-    assert!(written(&plain).contains(r#"<prima:wsomhandler xmlns:prima="urn:omlink:OMLink"><request>&lt;"#));
+    assert!(
+        written(&plain)
+            .contains(r#"<prima:wsomhandler xmlns:prima="urn:omlink:OMLink"><request>&lt;"#)
+    );
     let qualified = PrimaConnection { qualified_parts: true, ..plain };
     assert!(written(&qualified).contains("<prima:request>&lt;Request"));
 }
 
 fn answer(body: &str) -> String {
-    format!(r#"<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>{body}</s:Body></s:Envelope>"#)
+    format!(
+        r#"<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>{body}</s:Body></s:Envelope>"#
+    )
 }
 
 fn read(body: &str) -> Result<String, SoapProblem> {
@@ -83,12 +92,23 @@ fn a_fault_gives_its_message_and_the_request_id() {
     };
     assert_eq!(
         read(&fault("No\n  agent available")),
-        Err(SoapProblem::Fault { message: "No agent available".into(), request_id: Some("a2b-77".into()), disabled: false })
+        Err(SoapProblem::Fault {
+            message: "No agent available".into(),
+            request_id: Some("a2b-77".into()),
+            disabled: false
+        })
     );
-    assert!(matches!(read(&fault("The service is disabled. (10921)")), Err(SoapProblem::Fault { disabled: true, .. })));
+    assert!(matches!(
+        read(&fault("The service is disabled. (10921)")),
+        Err(SoapProblem::Fault { disabled: true, .. })
+    ));
     assert_eq!(
         read("<s:Fault><faultstring>Out of order</faultstring></s:Fault>"),
-        Err(SoapProblem::Fault { message: "Out of order".into(), request_id: None, disabled: false })
+        Err(SoapProblem::Fault {
+            message: "Out of order".into(),
+            request_id: None,
+            disabled: false
+        })
     );
 }
 
@@ -100,10 +120,18 @@ fn anything_else_is_unreadable_and_says_why() {
     };
     assert!(message(read("<a><other>x</other></a>")).contains("no part 'response', but 'other'"));
     let long = "x".repeat(5000);
-    assert!(message(read(&format!("<a><{long}/></a>"))).chars().count() < 700, "somebody else's names are cut");
+    assert!(
+        message(read(&format!("<a><{long}/></a>"))).chars().count() < 700,
+        "somebody else's names are cut"
+    );
     assert!(message(read("<a><response> </response></a>")).contains("is empty"));
     let connection = connection("http://127.0.0.1:1/wsa");
-    for page in ["<html><body>Bad Gateway</body></html>", "", "<html><br></html>", "<s:Envelope><s:Body><a><respon"] {
+    for page in [
+        "<html><body>Bad Gateway</body></html>",
+        "",
+        "<html><br></html>",
+        "<s:Envelope><s:Body><a><respon",
+    ] {
         message(read_answer(&connection, page.as_bytes(), None));
     }
 }

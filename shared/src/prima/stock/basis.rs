@@ -10,6 +10,7 @@ pub enum StockBasis {
     Free,
     /// `AvailableQuantity` less `AllocatedQuantity`.
     AvailableLessAllocated,
-    /// `AvailableQuantity`: the customer has confirmed that "available to sell" is net of allocations.
+    /// `AvailableQuantity`: the customer has confirmed that "available to sell" is net of
+    /// allocations.
     AvailableIsFree,
 }

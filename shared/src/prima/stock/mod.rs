@@ -1,4 +1,5 @@
-//! What Prima has free to sell: `ProductAvailableToSell` by range, read as it arrives, and `MultiAvailableToSell` for a named few.
+//! What Prima has free to sell: `ProductAvailableToSell` by range, read as it arrives, and
+//! `MultiAvailableToSell` for a named few.
 
 mod basis;
 mod plain;
@@ -41,7 +42,8 @@ pub struct ProductRange {
     pub to: String,
 }
 
-/// A range that was not read, and how far its answer got: where that was far, it is to be asked for in smaller ones.
+/// A range that was not read, and how far its answer got: where that was far, it is to be asked for
+/// in smaller ones.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{error}")]
 pub struct RangeFailure {
@@ -64,25 +66,49 @@ impl From<PrimaError> for RangeFailure {
 
 /// Prima's stock.
 pub trait PrimaStock {
-    /// `ProductAvailableToSell`: the figures of every SKU whose product lies in the range. Safe to repeat. Only a complete answer is one.
+    /// `ProductAvailableToSell`: the figures of every SKU whose product lies in the range. Safe to
+    /// repeat. Only a complete answer is one.
     ///
     /// # Errors
     /// Prima refused, did not answer, or not to the end.
-    async fn range(&self, range: &ProductRange, basis: StockBasis) -> Result<RangeReading, RangeFailure>;
+    async fn range(
+        &self,
+        range: &ProductRange,
+        basis: StockBasis,
+    ) -> Result<RangeReading, RangeFailure>;
 
     /// `MultiAvailableToSell`: the figures of these SKUs. Safe to repeat.
     ///
     /// # Errors
     /// As [`PrimaStock::range`].
-    async fn named(&self, skus: &[SkuOverride], basis: StockBasis) -> Result<RangeReading, PrimaError>;
+    async fn named(
+        &self,
+        skus: &[SkuOverride],
+        basis: StockBasis,
+    ) -> Result<RangeReading, PrimaError>;
 }
 
 impl<C: Clock + Clone> PrimaStock for PrimaClient<C> {
-    async fn range(&self, range: &ProductRange, basis: StockBasis) -> Result<RangeReading, RangeFailure> {
-        self.read("ProductAvailableToSell", self.of_range(range), basis, self.patience(), reading::read).await
+    async fn range(
+        &self,
+        range: &ProductRange,
+        basis: StockBasis,
+    ) -> Result<RangeReading, RangeFailure> {
+        self.read(
+            "ProductAvailableToSell",
+            self.of_range(range),
+            basis,
+            self.patience(),
+            reading::read,
+        )
+        .await
     }
 
-    async fn named(&self, skus: &[SkuOverride], basis: StockBasis) -> Result<RangeReading, PrimaError> {
+    async fn named(
+        &self,
+        skus: &[SkuOverride],
+        basis: StockBasis,
+    ) -> Result<RangeReading, PrimaError> {
         const CODES: [&str; 4] = ["MtrxCode1", "MtrxCode2", "MtrxCode3", "MtrxCode4"];
         let mut document = DocumentWriter::new(self.connection().encoding);
         document.open("Request", "", &[("RequestType", "MultiAvailableToSell")]);
@@ -95,21 +121,37 @@ impl<C: Clock + Clone> PrimaStock for PrimaClient<C> {
         document.close("Data");
         document.close("Request");
         // A few SKUs: whoever is silent for longer does not answer, and everybody else waits.
-        let patience = Patience { silence: self.patience().silence.min(NAMED_SILENCE), ..self.patience() };
-        self.read("MultiAvailableToSell", document, basis, patience, reading::read).await.map_err(|failure| failure.error)
+        let patience =
+            Patience { silence: self.patience().silence.min(NAMED_SILENCE), ..self.patience() };
+        self.read("MultiAvailableToSell", document, basis, patience, reading::read)
+            .await
+            .map_err(|failure| failure.error)
     }
 }
 
 /// How an answer is read from its chunks.
-type ReadAs<T> = fn(Chunks, &PrimaConnection, Option<&str>, StockBasis, Timestamp) -> Result<T, Failed>;
+type ReadAs<T> =
+    fn(Chunks, &PrimaConnection, Option<&str>, StockBasis, Timestamp) -> Result<T, Failed>;
 
 impl<C: Clock + Clone> PrimaClient<C> {
-    /// As [`PrimaStock::range`], with what each SKU is called: for people, who read names. Holds them all in memory.
+    /// As [`PrimaStock::range`], with what each SKU is called: for people, who read names. Holds
+    /// them all in memory.
     ///
     /// # Errors
     /// As [`PrimaStock::range`].
-    pub async fn range_with_names(&self, range: &ProductRange, basis: StockBasis) -> Result<(RangeReading, Vec<PrimaSku>), RangeFailure> {
-        self.read("ProductAvailableToSell", self.of_range(range), basis, self.patience(), reading::read_with_names).await
+    pub async fn range_with_names(
+        &self,
+        range: &ProductRange,
+        basis: StockBasis,
+    ) -> Result<(RangeReading, Vec<PrimaSku>), RangeFailure> {
+        self.read(
+            "ProductAvailableToSell",
+            self.of_range(range),
+            basis,
+            self.patience(),
+            reading::read_with_names,
+        )
+        .await
     }
 
     fn of_range(&self, range: &ProductRange) -> DocumentWriter {
@@ -129,8 +171,10 @@ impl<C: Clock + Clone> PrimaClient<C> {
         read_as: ReadAs<T>,
     ) -> Result<T, RangeFailure> {
         let asked_at = self.now();
-        // The whole answer may take as long as the invocation has; that it comes at all is watched from chunk to chunk.
-        let (response, _turn) = self.send(Effect::None, name, document.finish(), Some(patience.silence)).await?;
+        // The whole answer may take as long as the invocation has; that it comes at all is watched
+        // from chunk to chunk.
+        let (response, _turn) =
+            self.send(Effect::None, name, document.finish(), Some(patience.silence)).await?;
         let (status, content_type) = (response.status(), content_type_of(&response));
         let connection = self.connection().clone();
         let (sender, receiver) = mpsc::channel(WAITING_CHUNKS);
@@ -140,19 +184,25 @@ impl<C: Clock + Clone> PrimaClient<C> {
         });
         forward(response, &sender, patience, self.time_left()).await;
         drop(sender);
-        let read = reader.await.map_err(|_| PrimaError::unknown(name, "the answer could not be read: its reader failed"))?;
+        let read = reader.await.map_err(|_| {
+            PrimaError::unknown(name, "the answer could not be read: its reader failed")
+        })?;
         match read {
-            Ok(_) if !status.is_success() => Err(PrimaError::unknown(name, format!("answered with HTTP status {status}")).into()),
+            Ok(_) if !status.is_success() => {
+                Err(PrimaError::unknown(name, format!("answered with HTTP status {status}")).into())
+            }
             read => read.map_err(|failed| failure_of(name, failed, status)),
         }
     }
 }
 
-/// Reads an answer to `ProductAvailableToSell` from its chunks, without ever holding the whole: what a client does with what Prima sends.
-/// `content_type`: of the HTTP answer. `asked_at`: when the request was started.
+/// Reads an answer to `ProductAvailableToSell` from its chunks, without ever holding the whole:
+/// what a client does with what Prima sends. `content_type`: of the HTTP answer. `asked_at`: when
+/// the request was started.
 ///
 /// # Errors
-/// Prima's refusal; or the answer is not complete, or not one. An error among the chunks says in words how the answer was cut.
+/// Prima's refusal; or the answer is not complete, or not one. An error among the chunks says in
+/// words how the answer was cut.
 pub fn read_answer<B: AsRef<[u8]>>(
     chunks: impl Iterator<Item = Result<B, String>>,
     connection: &PrimaConnection,
@@ -185,25 +235,53 @@ impl Iterator for Chunks {
     }
 }
 
-/// Hands on the chunks of an answer until it ends, is too long, or stops coming; or until its reader has given up.
-async fn forward(mut response: Response, to: &mpsc::Sender<Result<Bytes, String>>, patience: Patience, time_left: Duration) {
+/// Hands on the chunks of an answer until it ends, is too long, or stops coming; or until its
+/// reader has given up.
+async fn forward(
+    mut response: Response,
+    to: &mpsc::Sender<Result<Bytes, String>>,
+    patience: Patience,
+    time_left: Duration,
+) {
     let until = tokio::time::Instant::now() + time_left;
     let mut length = 0_u64;
     loop {
-        let wait = tokio::time::timeout_at(until, tokio::time::timeout(patience.silence, response.chunk()));
+        let wait = tokio::time::timeout_at(
+            until,
+            tokio::time::timeout(patience.silence, response.chunk()),
+        );
         let chunk = match wait.await {
             Ok(Ok(Ok(Some(chunk)))) => chunk,
             Ok(Ok(Ok(None))) => return,
-            Ok(Ok(Err(_))) => return drop(to.send(Err("the answer was cut: the connection failed".to_owned())).await),
-            Ok(Err(_)) => {
-                return drop(to.send(Err(format!("the answer was cut: nothing came for {} s", patience.silence.as_secs()))).await);
+            Ok(Ok(Err(_))) => {
+                return drop(
+                    to.send(Err("the answer was cut: the connection failed".to_owned())).await,
+                );
             }
-            Err(_) => return drop(to.send(Err("the answer was cut by the invocation's deadline".to_owned())).await),
+            Ok(Err(_)) => {
+                return drop(
+                    to.send(Err(format!(
+                        "the answer was cut: nothing came for {} s",
+                        patience.silence.as_secs()
+                    )))
+                    .await,
+                );
+            }
+            Err(_) => {
+                return drop(
+                    to.send(Err("the answer was cut by the invocation's deadline".to_owned()))
+                        .await,
+                );
+            }
         };
         length += chunk.len() as u64;
         if length > patience.largest_answer {
             return drop(
-                to.send(Err(format!("the answer is larger than {} bytes: ask for smaller ranges", patience.largest_answer))).await,
+                to.send(Err(format!(
+                    "the answer is larger than {} bytes: ask for smaller ranges",
+                    patience.largest_answer
+                )))
+                .await,
             );
         }
         if to.send(Ok(chunk)).await.is_err() {

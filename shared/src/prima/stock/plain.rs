@@ -1,6 +1,7 @@
-//! An SKU's element as nearly all of a million are, read at one go from an answer's text while that is still escaped: no reference within a
-//! value, nothing within the element. What is in any way different is `None`, and left to the XML reader: nothing is accepted here that it
-//! would read otherwise.
+//! An SKU's element as nearly all of a million are, read at one go from an answer's text while that
+//! is still escaped: no reference within a value, nothing within the element. What is in any way
+//! different is `None`, and left to the XML reader: nothing is accepted here that it would read
+//! otherwise.
 
 /// Attributes of an element that are taken.
 const MOST: usize = 12;
@@ -17,7 +18,8 @@ pub(super) struct Plain<'t> {
 }
 
 impl<'t> Plain<'t> {
-    /// The element that `text` begins with, blanks apart: `&lt;sku Product=&quot;W1&quot; .../&gt;`, or the same with an end tag.
+    /// The element that `text` begins with, blanks apart: `&lt;sku Product=&quot;W1&quot;
+    /// .../&gt;`, or the same with an end tag.
     pub(super) fn read(text: &'t str) -> Option<Self> {
         let mut scan = Scan { text, at: 0, saved: 0 };
         scan.line_breaks();
@@ -93,7 +95,10 @@ impl<'t> Scan<'t> {
     #[inline]
     fn line_breaks(&mut self) {
         self.blanks();
-        while [b"&#10;", b"&#13;", b"&#xA;", b"&#xD;"].into_iter().any(|line_break| self.token(line_break, 1).is_some()) {
+        while [b"&#10;", b"&#13;", b"&#xA;", b"&#xD;"]
+            .into_iter()
+            .any(|line_break| self.token(line_break, 1).is_some())
+        {
             self.blanks();
         }
     }
@@ -136,12 +141,20 @@ mod tests {
     use super::*;
 
     fn escaped(document: &str) -> String {
-        document.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+        document
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;")
+            .replace('"', "&quot;")
     }
 
     #[test]
     fn what_is_plain_is_read_and_what_is_not_is_left() {
-        for document in ["<sku A=\"1\" B=\"\"/>", " \n\r <sku\tA=\"1\"  B=\"\" />", "<SKU A=\"1\" B=\"\"></SKU>"] {
+        for document in [
+            "<sku A=\"1\" B=\"\"/>",
+            " \n\r <sku\tA=\"1\"  B=\"\" />",
+            "<SKU A=\"1\" B=\"\"></SKU>",
+        ] {
             let text = escaped(document).replace('\r', "&#xD;") + "&lt;sku";
             let plain = Plain::read(&text).unwrap();
             assert_eq!(plain.attributes(), [("A", "1"), ("B", "")], "{document}");
@@ -174,7 +187,10 @@ mod tests {
         }
         let many: String = (0..=MOST).map(|index| format!(" A{index}=\"\"")).collect();
         assert!(Plain::read(&escaped(&format!("<sku{many}/>"))).is_none());
-        assert!(Plain::read("&lt;sku A=&quot;1&quot;/>").is_none(), "cut, or a tag of the envelope");
+        assert!(
+            Plain::read("&lt;sku A=&quot;1&quot;/>").is_none(),
+            "cut, or a tag of the envelope"
+        );
     }
 
     proptest! {

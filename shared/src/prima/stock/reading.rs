@@ -26,9 +26,10 @@ const PRODUCTS: usize = 1024;
 /// Elements within each other that are still read.
 const DEEPEST: usize = 32;
 
-/// A Prima SKU in eight bytes: the XXH3 hash (64 bit, seed 0) of product and matrix codes, each without blanks around it, parted by U+001F,
-/// codes at the end that are empty left out. Among a million SKUs two share a key once in 37 million catalogues; if they do and have
-/// different figures, neither has a usable one ([`WhyNot::Twice`]).
+/// A Prima SKU in eight bytes: the XXH3 hash (64 bit, seed 0) of product and matrix codes, each
+/// without blanks around it, parted by U+001F, codes at the end that are empty left out. Among a
+/// million SKUs two share a key once in 37 million catalogues; if they do and have different
+/// figures, neither has a usable one ([`WhyNot::Twice`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SkuKey(pub u64);
 
@@ -39,7 +40,11 @@ impl SkuKey {
     }
 
     /// The same for many: `text` is overwritten.
-    pub(crate) fn joined<'a>(text: &mut String, product: &'a str, matrix_codes: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(crate) fn joined<'a>(
+        text: &mut String,
+        product: &'a str,
+        matrix_codes: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
         text.clear();
         text.push_str(trimmed(product));
         let mut written = text.len();
@@ -152,10 +157,12 @@ where
     S: Iterator<Item = Result<B, String>>,
     B: AsRef<[u8]>,
 {
-    read_into(Growing::new(basis), chunks, connection, content_type, asked_at).map(|(reading, _)| reading)
+    read_into(Growing::new(basis), chunks, connection, content_type, asked_at)
+        .map(|(reading, _)| reading)
 }
 
-/// The same, with what each SKU is called, in the order of the answer; those without a usable figure too.
+/// The same, with what each SKU is called, in the order of the answer; those without a usable
+/// figure too.
 ///
 /// # Errors
 /// As [`read`].
@@ -202,7 +209,10 @@ where
     }
 }
 
-fn read_to_the_end<S, B>(reader: &mut Reader<ResultText<'_, S>>, reading: &mut Growing) -> Result<(), Problem>
+fn read_to_the_end<S, B>(
+    reader: &mut Reader<ResultText<'_, S>>,
+    reading: &mut Growing,
+) -> Result<(), Problem>
 where
     S: Iterator<Item = Result<B, String>>,
     B: AsRef<[u8]>,
@@ -211,7 +221,8 @@ where
     let mut depth = 0_usize;
     let mut has_root = false;
     loop {
-        // Past the XML reader, which has taken everything before, and finds what comes next as if that had come at once.
+        // Past the XML reader, which has taken everything before, and finds what comes next as if
+        // that had come at once.
         while (1..DEEPEST).contains(&depth)
             && let Some(element) = reader.get_mut().plain()
         {
@@ -221,12 +232,17 @@ where
         let Ok(event) = reader.read_event_into(&mut buffer) else {
             let at = reader.error_position() + reading.passed;
             let broken = reader.get_mut().broken();
-            return Err(broken.map_or_else(|| unreadable(format!("is not well-formed XML at byte {at}")), Problem::Broken));
+            return Err(broken.map_or_else(
+                || unreadable(format!("is not well-formed XML at byte {at}")),
+                Problem::Broken,
+            ));
         };
         match &event {
             Event::Start(start) | Event::Empty(start) => {
                 if depth >= DEEPEST {
-                    return Err(unreadable(format!("has more than {DEEPEST} elements within each other")));
+                    return Err(unreadable(format!(
+                        "has more than {DEEPEST} elements within each other"
+                    )));
                 }
                 if depth == 0 {
                     if std::mem::replace(&mut has_root, true) {
@@ -303,7 +319,9 @@ fn check_status(root: &BytesStart<'_>) -> Result<(), Problem> {
     }
     match status.as_deref() {
         Some("OK") => Ok(()),
-        Some("ERROR") if error.is_empty() => Err(Problem::Document(DocumentProblem::Refused("refused without a RequestError".to_owned()))),
+        Some("ERROR") if error.is_empty() => Err(Problem::Document(DocumentProblem::Refused(
+            "refused without a RequestError".to_owned(),
+        ))),
         Some("ERROR") => Err(Problem::Document(DocumentProblem::Refused(error))),
         Some(_) => Err(unreadable("has a RequestStatus that is neither OK nor ERROR")),
         None => Err(unreadable("has no RequestStatus")),
@@ -361,7 +379,9 @@ impl Growing {
             if let Some(place) = places.of(without_prefix(attribute.key.into_inner()))? {
                 let value = match attribute.value {
                     Cow::Borrowed(value) => unescape(value),
-                    Cow::Owned(value) => unescape(&value).map(|value| Cow::Owned(value.into_owned())),
+                    Cow::Owned(value) => {
+                        unescape(&value).map(|value| Cow::Owned(value.into_owned()))
+                    }
                 };
                 values[place] = Some(value.map_err(|_| not_well_formed())?);
             }
@@ -372,7 +392,8 @@ impl Growing {
 
     /// Notes an element by the values of its [`COLUMNS`].
     fn note(&mut self, values: &[Option<&str>; COLUMNS.len()]) {
-        let texts: [&str; 5] = std::array::from_fn(|place| trimmed(values[place].unwrap_or_default()));
+        let texts: [&str; 5] =
+            std::array::from_fn(|place| trimmed(values[place].unwrap_or_default()));
         let [product, codes @ ..] = texts;
         if product.is_empty() {
             self.nameless += 1;
@@ -386,11 +407,16 @@ impl Growing {
         let units = match self.basis {
             StockBasis::Free => needed(FREE),
             StockBasis::AvailableIsFree => needed(AVAILABLE),
-            StockBasis::AvailableLessAllocated => needed(AVAILABLE).and_then(|available| Ok(available - needed(ALLOCATED)?.max(0))),
+            StockBasis::AvailableLessAllocated => {
+                needed(AVAILABLE).and_then(|available| Ok(available - needed(ALLOCATED)?.max(0)))
+            }
         };
         self.products.note(product);
         if let Some(names) = &mut self.names {
-            names.push(PrimaSku { product: product.to_owned(), matrix_codes: codes.map(str::to_owned) });
+            names.push(PrimaSku {
+                product: product.to_owned(),
+                matrix_codes: codes.map(str::to_owned),
+            });
         }
         match units {
             Ok(units) => {
@@ -398,7 +424,8 @@ impl Growing {
                 self.figures.push(Figure::new(key, u32::try_from(units).unwrap_or(0)));
             }
             Err(why) => {
-                let sku = (self.unusable.len() < NAMED).then(|| texts.join(" ").trim_end().to_owned());
+                let sku =
+                    (self.unusable.len() < NAMED).then(|| texts.join(" ").trim_end().to_owned());
                 self.unusable.push(Unusable { key, sku, why });
             }
         }
@@ -414,12 +441,18 @@ impl Growing {
             }
             is_same
         });
-        self.unusable.extend(twice.into_iter().map(|key| Unusable { key, sku: None, why: WhyNot::Twice }));
+        self.unusable.extend(twice.into_iter().map(|key| Unusable {
+            key,
+            sku: None,
+            why: WhyNot::Twice,
+        }));
         self.unusable.sort_by_key(|unusable| unusable.key);
         self.unusable.dedup_by_key(|unusable| unusable.key);
         if !self.unusable.is_empty() {
             let unusable = &self.unusable;
-            self.figures.retain(|figure| unusable.binary_search_by_key(&figure.key(), |unusable| unusable.key).is_err());
+            self.figures.retain(|figure| {
+                unusable.binary_search_by_key(&figure.key(), |unusable| unusable.key).is_err()
+            });
         }
         RangeReading {
             asked_at,
@@ -434,8 +467,16 @@ impl Growing {
 }
 
 /// The attributes that are read: the five that name a SKU, and figures.
-const COLUMNS: [&str; 8] =
-    ["Product", "MtrxCode1", "MtrxCode2", "MtrxCode3", "MtrxCode4", "AvailableQuantity", "AllocatedQuantity", "FreeQuantity"];
+const COLUMNS: [&str; 8] = [
+    "Product",
+    "MtrxCode1",
+    "MtrxCode2",
+    "MtrxCode3",
+    "MtrxCode4",
+    "AvailableQuantity",
+    "AllocatedQuantity",
+    "FreeQuantity",
+];
 const AVAILABLE: usize = 5;
 const ALLOCATED: usize = 6;
 const FREE: usize = 7;
@@ -455,7 +496,11 @@ impl Places {
     /// The element has it already.
     fn of(&mut self, name: &str) -> Result<Option<usize>, Problem> {
         let is_next = COLUMNS.get(self.next).is_some_and(|next| *next == name);
-        let place = if is_next { Some(self.next) } else { COLUMNS.iter().position(|known| name.eq_ignore_ascii_case(known)) };
+        let place = if is_next {
+            Some(self.next)
+        } else {
+            COLUMNS.iter().position(|known| name.eq_ignore_ascii_case(known))
+        };
         let Some(place) = place else { return Ok(None) };
         if std::mem::replace(&mut self.seen[place], true) {
             return Err(not_well_formed());
@@ -469,7 +514,11 @@ impl Places {
 fn trimmed(text: &str) -> &str {
     match text.as_bytes() {
         [] => text,
-        [first, .., last] | [first @ last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        [first, .., last] | [first @ last]
+            if first.is_ascii_graphic() && last.is_ascii_graphic() =>
+        {
+            text
+        }
         _ => text.trim(),
     }
 }
@@ -478,7 +527,11 @@ fn trimmed(text: &str) -> &str {
 fn units(text: &str) -> Option<i64> {
     let text = trimmed(text);
     let whole = match text.split_once('.') {
-        Some((whole, fraction)) if !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0') => whole,
+        Some((whole, fraction))
+            if !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0') =>
+        {
+            whole
+        }
         Some(_) => return None,
         None => text,
     };

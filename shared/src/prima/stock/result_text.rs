@@ -1,7 +1,9 @@
-//! The response document out of a SOAP answer as it arrives: charset, envelope and escaping taken off, without ever holding the whole.
+//! The response document out of a SOAP answer as it arrives: charset, envelope and escaping taken
+//! off, without ever holding the whole.
 //!
-//! The envelope around the result's text is small and is read with the same code as every other answer ([`soap`], [`xml`]); only the
-//! text between, which may be hundreds of megabytes, passes through here.
+//! The envelope around the result's text is small and is read with the same code as every other
+//! answer ([`soap`], [`xml`]); only the text between, which may be hundreds of megabytes, passes
+//! through here.
 
 use std::io::{self, BufRead, Read};
 
@@ -53,7 +55,8 @@ enum Place {
     End,
 }
 
-/// The result's text, from the chunks of an answer. Once reading has failed, [`ResultText::broken`] says why.
+/// The result's text, from the chunks of an answer. Once reading has failed, [`ResultText::broken`]
+/// says why.
 pub(super) struct ResultText<'a, S> {
     chunks: S,
     connection: &'a PrimaConnection,
@@ -79,7 +82,11 @@ where
     S: Iterator<Item = Result<B, String>>,
     B: AsRef<[u8]>,
 {
-    pub(super) fn new(chunks: S, connection: &'a PrimaConnection, content_type: Option<&'a str>) -> Self {
+    pub(super) fn new(
+        chunks: S,
+        connection: &'a PrimaConnection,
+        content_type: Option<&'a str>,
+    ) -> Self {
         Self {
             chunks,
             connection,
@@ -102,8 +109,9 @@ where
         self.broken.take()
     }
 
-    /// Takes an SKU's element that is nothing but one and comes next: most are read by this alone. Nothing, where a part of the text is
-    /// still to be read otherwise, or where what comes next is anything else.
+    /// Takes an SKU's element that is nothing but one and comes next: most are read by this alone.
+    /// Nothing, where a part of the text is still to be read otherwise, or where what comes next is
+    /// anything else.
     pub(super) fn plain(&mut self) -> Option<Plain<'_>> {
         if self.place != Place::Text || self.given < self.out.len() {
             return None;
@@ -145,12 +153,13 @@ where
                 return Ok(());
             }
             let head = std::mem::take(&mut self.head);
-            let encoding =
-                xml::encoding_of(&head, self.content_type).map_err(|problem| Broken::unreadable(format!("the answer {problem}")))?;
+            let encoding = xml::encoding_of(&head, self.content_type)
+                .map_err(|problem| Broken::unreadable(format!("the answer {problem}")))?;
             self.decoder = Some(encoding.new_decoder_with_bom_removal());
             return self.decode(&head, is_last);
         };
-        let room = decoder.max_utf8_buffer_length_without_replacement(bytes.len()).unwrap_or(bytes.len());
+        let room =
+            decoder.max_utf8_buffer_length_without_replacement(bytes.len()).unwrap_or(bytes.len());
         self.text.reserve(room);
         match decoder.decode_to_string_without_replacement(bytes, &mut self.text, is_last) {
             (DecoderResult::InputEmpty, _) => Ok(()),
@@ -170,7 +179,9 @@ where
                     self.envelope.push_str(&self.text[self.at..]);
                     self.at = self.text.len();
                     if self.envelope.len() > 2 * LARGEST_ENVELOPE {
-                        return Err(Broken::unreadable("the answer goes on for too long behind its result"));
+                        return Err(Broken::unreadable(
+                            "the answer goes on for too long behind its result",
+                        ));
                     }
                 }
                 Place::End => {}
@@ -191,7 +202,8 @@ where
                 Event::Start(start) => {
                     let name = without_prefix(start.name().into_inner());
                     if in_body && name.eq_ignore_ascii_case(&self.connection.parts.result) {
-                        let end = usize::try_from(reader.buffer_position()).unwrap_or(self.text.len());
+                        let end =
+                            usize::try_from(reader.buffer_position()).unwrap_or(self.text.len());
                         self.envelope.push_str(&self.text[..end]);
                         self.at = end;
                         self.place = Place::Text;
@@ -208,7 +220,11 @@ where
 
     /// A fault, or what there is instead of the result.
     fn no_result(&self) -> Broken {
-        match soap::read_answer(self.connection, self.text.as_bytes(), Some("text/xml; charset=utf-8")) {
+        match soap::read_answer(
+            self.connection,
+            self.text.as_bytes(),
+            Some("text/xml; charset=utf-8"),
+        ) {
             Err(problem) => Broken::Soap(problem),
             Ok(_) => Broken::unreadable("the answer has no result"),
         }
@@ -262,9 +278,15 @@ where
     /// Any other reference; false where its end is still to come.
     fn reference(&mut self) -> Result<bool, Broken> {
         let rest = &self.text[self.at + 1..];
-        let refused = || Broken::unreadable("the answer refers to an entity that XML does not predefine");
-        let Some(length) = rest.bytes().take(LONGEST_REFERENCE).position(|byte| byte == b';') else {
-            return if rest.len() < LONGEST_REFERENCE && !self.has_ended { Ok(false) } else { Err(refused()) };
+        let refused =
+            || Broken::unreadable("the answer refers to an entity that XML does not predefine");
+        let Some(length) = rest.bytes().take(LONGEST_REFERENCE).position(|byte| byte == b';')
+        else {
+            return if rest.len() < LONGEST_REFERENCE && !self.has_ended {
+                Ok(false)
+            } else {
+                Err(refused())
+            };
         };
         let name = &rest[..length];
         let character = match name.strip_prefix('#') {
@@ -275,7 +297,9 @@ where
                 };
                 code.ok().and_then(char::from_u32).ok_or_else(refused)?
             }
-            None => resolve_predefined_entity(name).and_then(|text| text.chars().next()).ok_or_else(refused)?,
+            None => resolve_predefined_entity(name)
+                .and_then(|text| text.chars().next())
+                .ok_or_else(refused)?,
         };
         self.out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
         self.at += length + 2;
@@ -290,7 +314,14 @@ where
                 (end, 3)
             }
             // The last two may be the beginning of its end.
-            None => (rest.len() - rest.len().min(2).min(rest.bytes().rev().take_while(|byte| *byte == b']').count()), 0),
+            None => (
+                rest.len()
+                    - rest
+                        .len()
+                        .min(2)
+                        .min(rest.bytes().rev().take_while(|byte| *byte == b']').count()),
+                0,
+            ),
         };
         self.out.extend_from_slice(&rest.as_bytes()[..plain]);
         self.at += plain + skip;
@@ -303,7 +334,9 @@ where
             Place::Text | Place::Section => Err(Broken::unreadable("the answer is cut short")),
             Place::Behind | Place::End => {
                 self.place = Place::End;
-                xml::read(&self.envelope).map(drop).map_err(|problem| Broken::unreadable(format!("the answer {problem}")))
+                xml::read(&self.envelope)
+                    .map(drop)
+                    .map_err(|problem| Broken::unreadable(format!("the answer {problem}")))
             }
         }
     }

@@ -2,7 +2,11 @@
 use super::*;
 
 fn wsdl(style: &str, usage: &str) -> String {
-    let encoded = if usage == "encoded" { r#"encodingStyle="http://schemas.xmlsoap.org/soap/encoding/""# } else { "" };
+    let encoded = if usage == "encoded" {
+        r#"encodingStyle="http://schemas.xmlsoap.org/soap/encoding/""#
+    } else {
+        ""
+    };
     let body = format!(r#"<soap:body use="{usage}" {encoded} namespace="urn:omlink:OMLink"/>"#);
     let bound = |name: &str| {
         format!(
@@ -30,7 +34,9 @@ fn wsdl(style: &str, usage: &str) -> String {
 
 #[test]
 fn both_rpc_formats_are_told_apart_and_parts_are_named() {
-    for (usage, format) in [("encoded", MessageFormat::RpcEncoded), ("literal", MessageFormat::RpcLiteral)] {
+    for (usage, format) in
+        [("encoded", MessageFormat::RpcEncoded), ("literal", MessageFormat::RpcLiteral)]
+    {
         let proposed = probe(&wsdl("rpc", usage)).unwrap();
         let expected = ProposedWire {
             endpoint: Some("http://prima:8080/wsalive/wsalive".into()),
@@ -43,7 +49,10 @@ fn both_rpc_formats_are_told_apart_and_parts_are_named() {
             company_part: Some("ipCompany".into()),
             result_part: "opResponse".into(),
             qualified_parts: false,
-            notes: vec![r#"the answer has the parts ["result", "opResponse"]: 'opResponse' is proposed"#.into()],
+            notes: vec![
+                r#"the answer has the parts ["result", "opResponse"]: 'opResponse' is proposed"#
+                    .into(),
+            ],
         };
         assert_eq!(proposed, expected);
     }
@@ -63,15 +72,30 @@ fn document_literal_takes_names_and_namespace_from_the_schema() {
  <binding name="b" type="tns:p"><soap:binding style="document"/><operation name="wsomhandler"><soap:operation soapAction=""/><input><soap:body use="literal"/></input></operation></binding>
 </definitions>"#;
     let proposed = probe(text).unwrap();
-    assert_eq!((proposed.message_format, proposed.qualified_parts), (MessageFormat::DocumentLiteral, true));
-    assert_eq!((proposed.namespace.as_str(), proposed.soap_action.as_str()), ("urn:omlink:OMLink", ""));
-    assert_eq!((proposed.request_part.as_str(), proposed.result_part.as_str()), ("request", "response"));
-    assert_eq!((proposed.company_operation, proposed.company_part, proposed.endpoint), (None, None, None));
+    assert_eq!(
+        (proposed.message_format, proposed.qualified_parts),
+        (MessageFormat::DocumentLiteral, true)
+    );
+    assert_eq!(
+        (proposed.namespace.as_str(), proposed.soap_action.as_str()),
+        ("urn:omlink:OMLink", "")
+    );
+    assert_eq!(
+        (proposed.request_part.as_str(), proposed.result_part.as_str()),
+        ("request", "response")
+    );
+    assert_eq!(
+        (proposed.company_operation, proposed.company_part, proposed.endpoint),
+        (None, None, None)
+    );
 }
 
 #[test]
 fn another_service_and_a_web_page_give_no_proposal() {
-    assert_eq!(probe(&wsdl("rpc", "literal").replace("wsomhandler", "somethingelse")), Err(WsdlProblem::OtherService));
+    assert_eq!(
+        probe(&wsdl("rpc", "literal").replace("wsomhandler", "somethingelse")),
+        Err(WsdlProblem::OtherService)
+    );
     assert_eq!(probe("<html><body/></html>"), Err(WsdlProblem::OtherService));
     assert!(matches!(probe("<html><br>"), Err(WsdlProblem::Unreadable(_))));
     assert_eq!(

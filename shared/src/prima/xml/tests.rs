@@ -58,10 +58,18 @@ fn characters_that_xml_lacks_are_refused_by_name() {
 fn the_declaration_decides_then_the_header() {
     let latin = b"<?xml version='1.0' encoding='ISO-8859-1'?><a n='Zo\xEB'/>";
     assert!(decode(latin, Some("text/xml; charset=utf-8")).unwrap().contains("Zoë"));
-    assert!(decode(b"<a n='Zo\xEB'/>", Some("text/xml; Charset=\"ISO-8859-1\"")).unwrap().contains("Zoë"));
+    assert!(
+        decode(b"<a n='Zo\xEB'/>", Some("text/xml; Charset=\"ISO-8859-1\""))
+            .unwrap()
+            .contains("Zoë")
+    );
     assert!(decode(b"<a n='Zo\xEB'/>", None).unwrap().contains("Zoë"), "nothing says what it is");
     assert!(decode("<a n='Zoë'/>".as_bytes(), None).unwrap().contains("Zoë"));
-    assert!(decode("\u{FEFF}<?xml version='1.0' encoding='ISO-8859-1'?><a n='Zoë'/>".as_bytes(), None).unwrap().contains("Zoë"));
+    assert!(
+        decode("\u{FEFF}<?xml version='1.0' encoding='ISO-8859-1'?><a n='Zoë'/>".as_bytes(), None)
+            .unwrap()
+            .contains("Zoë")
+    );
     assert!(decode(b"<?xml version='1.0' encoding='UTF-8'?><a n='Zo\xEB'/>", None).is_err());
     assert!(decode(b"<?xml version='1.0' encoding='KLINGON'?><a/>", None).is_err());
 }
@@ -79,7 +87,19 @@ fn nothing_is_expanded() {
 #[test]
 fn broken_documents_are_errors_that_quote_nothing() {
     let deep = "<a>".repeat(100_000);
-    for broken in ["", "  ", "plain", "<a>", "<a></b>", "<a/><b/>", "<a/>text", "<a b='1' b='2'/>", "<a b=Smith/>", "<a Smith", &deep] {
+    for broken in [
+        "",
+        "  ",
+        "plain",
+        "<a>",
+        "<a></b>",
+        "<a/><b/>",
+        "<a/>text",
+        "<a b='1' b='2'/>",
+        "<a b=Smith/>",
+        "<a Smith",
+        &deep,
+    ] {
         let problem = read(broken).unwrap_err();
         assert!(!problem.0.contains("Smith"), "{problem}");
     }
@@ -89,9 +109,13 @@ fn broken_documents_are_errors_that_quote_nothing() {
 
 #[test]
 fn names_match_whatever_their_case_and_prefix() {
-    let root = read("<ns:RESULT requeststatus='OK' xsi:nil='true'><SKU/><x:sku/></ns:RESULT>").unwrap();
+    let root =
+        read("<ns:RESULT requeststatus='OK' xsi:nil='true'><SKU/><x:sku/></ns:RESULT>").unwrap();
     assert!(root.is("result"));
-    assert_eq!((root.attribute("RequestStatus"), root.attribute("nil")), (Some("OK"), Some("true")));
+    assert_eq!(
+        (root.attribute("RequestStatus"), root.attribute("nil")),
+        (Some("OK"), Some("true"))
+    );
     assert_eq!(root.children_called("Sku").count(), 2);
 }
 

@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
-/// Watches orders go from a simulated Mirakl marketplace to a simulated Prima, through the connector's own compiled
-/// functions, deployed from template.yaml onto a local AWS. Nothing leaves this machine.
+/// Watches orders go from a simulated Mirakl marketplace to a simulated Prima, through the
+/// connector's own compiled functions, deployed from template.yaml onto a local AWS. Nothing leaves
+/// this machine.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo demo")]
 pub(crate) struct Arguments {
     /// What is to be seen.
     #[arg(long, value_enum, default_value_t = Scenario::Orders)]
     pub(crate) scenario: Scenario,
-    /// How many orders arrive, over both channels, or customers come to a stock peak; 60, 2,000 for a dispatch day and 1,500 for a
-    /// stock peak where it is left out.
+    /// How many orders arrive, over both channels, or customers come to a stock peak; 60, 2,000 for
+    /// a dispatch day and 1,500 for a stock peak where it is left out.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) orders: Option<u32>,
     /// Seed of orders and faults: the same seed brings the same orders.
@@ -23,7 +24,8 @@ pub(crate) struct Arguments {
     /// How badly the two systems behave. A dispatch day knows none and light ones.
     #[arg(long, value_enum, default_value_t = Faults::Light)]
     pub(crate) faults: Faults,
-    /// Minutes over which they arrive; three quarters of a minute, or 16 for a stock peak, where it is left out.
+    /// Minutes over which they arrive; three quarters of a minute, or 16 for a stock peak, where it
+    /// is left out.
     #[arg(long)]
     pub(crate) minutes: Option<u32>,
     /// What becomes of the last pieces in a stock peak: the rule that the connector is given.
@@ -42,9 +44,11 @@ pub(crate) struct Arguments {
 pub(crate) enum Scenario {
     /// Orders, from Mirakl to Prima.
     Orders,
-    /// A day in the warehouse: parcels, from Prima to Mirakl, with part dispatches, unmapped carriers and short orders.
+    /// A day in the warehouse: parcels, from Prima to Mirakl, with part dispatches, unmapped
+    /// carriers and short orders.
     DispatchDay,
-    /// A sales peak on two channels that sell the same SKUs, with Prima down in the middle, beside what a naive rule would oversell.
+    /// A sales peak on two channels that sell the same SKUs, with Prima down in the middle, beside
+    /// what a naive rule would oversell.
     StockPeak,
 }
 
@@ -60,7 +64,11 @@ impl Arguments {
 
     /// The time over which orders arrive.
     pub(crate) fn span(&self) -> Duration {
-        let usual = if self.scenario == Scenario::StockPeak { Duration::from_secs(16 * 60) } else { Duration::from_secs(45) };
+        let usual = if self.scenario == Scenario::StockPeak {
+            Duration::from_secs(16 * 60)
+        } else {
+            Duration::from_secs(45)
+        };
         self.minutes.map_or(usual, |minutes| Duration::from_secs(60 * u64::from(minutes.max(1))))
     }
 }

@@ -1,5 +1,5 @@
-//! A day in the warehouse: every parcel that leaves Prima becomes a shipped order in Mirakl, or stands as an exception until
-//! somebody mends the carrier map.
+//! A day in the warehouse: every parcel that leaves Prima becomes a shipped order in Mirakl, or
+//! stands as an exception until somebody mends the carrier map.
 
 use std::time::{Duration, Instant};
 
@@ -23,13 +23,20 @@ const PATIENCE: Duration = Duration::from_secs(900);
 /// Orders that arrive at once.
 const SWARM: u32 = 200;
 /// What the warehouse calls carriers that nobody has mapped, and what they are mapped to.
-const NEW_CARRIERS: [(&str, &str, &str); 3] =
-    [("DPD SAT BY 12", "--code", "DPD_UK"), ("Yodel", "--name", "Yodel"), ("Own lorry (Pete)", "--code", "VAN")];
+const NEW_CARRIERS: [(&str, &str, &str); 3] = [
+    ("DPD SAT BY 12", "--code", "DPD_UK"),
+    ("Yodel", "--name", "Yodel"),
+    ("Own lorry (Pete)", "--code", "VAN"),
+];
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<bool> {
     let mut view = View::new();
     let orders = arguments.orders();
-    view.say(&format!("A day of {orders} orders, seed {}, faults: {}", arguments.seed, arguments.faults.name()));
+    view.say(&format!(
+        "A day of {orders} orders, seed {}, faults: {}",
+        arguments.seed,
+        arguments.faults.name()
+    ));
     let options = WorldOptions {
         stack: "demo".to_owned(),
         seed: arguments.seed,
@@ -39,7 +46,10 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<bool> {
     };
     let world = view.start(&options).await?;
     world.mirakl().put("misbehaviour", &faults::mirakl(arguments.faults, arguments.seed)).await?;
-    view.say(&format!("The schedule's minute is {} s here; Prima is asked about an order once in a real minute", TICK.as_secs()));
+    view.say(&format!(
+        "The schedule's minute is {} s here; Prima is asked about an order once in a real minute",
+        TICK.as_secs()
+    ));
     let begun = Instant::now();
     let lived = tokio::select! {
         lived = live_through(&world, arguments, &mut view) => lived?,
@@ -70,7 +80,10 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
         for (place, channel) in (0..).zip(world.channels()) {
             let count = swarm / shops + u32::from(place < swarm % shops);
             if count > 0 {
-                world.mirakl().post("orders", &json!({"shop_id": channel.shop_id, "count": count})).await?;
+                world
+                    .mirakl()
+                    .post("orders", &json!({"shop_id": channel.shop_id, "count": count}))
+                    .await?;
             }
         }
         left -= swarm;
@@ -93,7 +106,10 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
     ));
     settle(world, view).await?;
     let rest = world.warehouse(&json!({"seed": arguments.seed + 1})).await?;
-    view.say(&format!("The rest of the part dispatches leaves: {} parcels", count_of(&rest, "parcels")));
+    view.say(&format!(
+        "The rest of the part dispatches leaves: {} parcels",
+        count_of(&rest, "parcels")
+    ));
     let before = settle(world, view).await?;
     let alerts = world.deployment().alerts().await?;
     let alerts = alerts.iter().filter(|alert| alert["detail-type"] == "DispatchException").count();
@@ -102,15 +118,22 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
         "{waiting} parcels wait as exceptions, {alerts} alerts were sent; what the warehouse calls its carriers is mapped now"
     ));
     for channel in world.channels() {
-        println!("{}", world.deployment().operator_ends(&["carriers", "check", &channel.id], "").await?.1);
+        println!(
+            "{}",
+            world.deployment().operator_ends(&["carriers", "check", &channel.id], "").await?.1
+        );
         for (carrier, option, target) in NEW_CARRIERS {
-            world.deployment().operator(&["carriers", "set", &channel.id, carrier, option, target], "").await?;
+            world
+                .deployment()
+                .operator(&["carriers", "set", &channel.id, carrier, option, target], "")
+                .await?;
         }
     }
     view.say("The map is mended: what waited goes on by itself within two minutes");
     wait(world, view, "mended dispatches told", async |world| {
         let summary = world.parcels().await?;
-        let done = summary.is_complete() && world.deployment().dispatch_exceptions().await?.is_empty();
+        let done =
+            summary.is_complete() && world.deployment().dispatch_exceptions().await?.is_empty();
         Ok((done, line(&summary)))
     })
     .await?;
@@ -119,14 +142,20 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
 
 async fn settle(world: &World, view: &mut View) -> Result<DispatchSummary> {
     wait(world, view, "parcels told", async |world| {
-        let (summary, depths) = tokio::try_join!(world.parcels(), world.deployment().dispatch_queue_depths())?;
+        let (summary, depths) =
+            tokio::try_join!(world.parcels(), world.deployment().dispatch_queue_depths())?;
         Ok((summary.is_settled() && depths.is_idle(), line(&summary)))
     })
     .await?;
     world.parcels().await
 }
 
-async fn wait(world: &World, view: &mut View, what: &str, look: impl AsyncFn(&World) -> Result<(bool, String)>) -> Result<()> {
+async fn wait(
+    world: &World,
+    view: &mut View,
+    what: &str,
+    look: impl AsyncFn(&World) -> Result<(bool, String)>,
+) -> Result<()> {
     let begun = Instant::now();
     let mut said = Instant::now();
     loop {
@@ -151,7 +180,8 @@ async fn keep_running(world: &World) -> Result<()> {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let (polled, collected) = tokio::join!(world.deployment().tick(), world.deployment().collect());
+        let (polled, collected) =
+            tokio::join!(world.deployment().tick(), world.deployment().collect());
         if polled.is_err() || collected.is_err() {
             world.deployment().queue_depths().await.context("the local AWS is gone")?;
         }
@@ -199,7 +229,9 @@ fn print(lived: &Lived, took: Duration) {
     ]);
     for (when, summary) in [("before the map was mended", &lived.before), ("after", &lived.after)] {
         for (name, channel) in &summary.channels {
-            let seconds = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"));
+            let seconds = |value: Option<f64>| {
+                value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"))
+            };
             table.add_row([
                 name.clone(),
                 when.to_owned(),
@@ -216,7 +248,10 @@ fn print(lived: &Lived, took: Duration) {
             ]);
         }
     }
-    table.column_iter_mut().skip(2).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    table
+        .column_iter_mut()
+        .skip(2)
+        .for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     println!("\nAs both systems themselves have it, after {:.0} s:\n{table}", took.as_secs_f64());
     if lived.after.is_complete() {
         println!(
@@ -226,9 +261,9 @@ fn print(lived: &Lived, took: Duration) {
 }
 
 fn to_json(lived: &Lived, arguments: &Arguments, took: Duration, world: &World) -> Value {
-    let sum = |count: fn(&local_world::dispatches::ParcelSummary) -> usize, summary: &DispatchSummary| -> usize {
-        summary.channels.values().map(count).sum()
-    };
+    let sum = |count: fn(&local_world::dispatches::ParcelSummary) -> usize,
+               summary: &DispatchSummary|
+     -> usize { summary.channels.values().map(count).sum() };
     json!({
         "sound": lived.before.is_sound() && lived.after.is_complete(),
         "orders": arguments.orders(),

@@ -21,8 +21,8 @@ use crate::view::View;
 const TICK: Duration = Duration::from_secs(3);
 /// How often the view is drawn.
 const LOOK: Duration = Duration::from_millis(500);
-/// After the last order has arrived, this long at most until all is settled: the connector waits a minute after an answer of Prima that
-/// it cannot use, and two minutes after another one.
+/// After the last order has arrived, this long at most until all is settled: the connector waits a
+/// minute after an answer of Prima that it cannot use, and two minutes after another one.
 const PATIENCE: Duration = Duration::from_secs(240);
 
 #[tokio::main]
@@ -64,11 +64,18 @@ async fn run(arguments: &Arguments) -> Result<bool> {
         arguments.seed,
         arguments.faults.name()
     ));
-    let options = WorldOptions { stack: "demo".to_owned(), seed: arguments.seed, ..WorldOptions::default() };
+    let options =
+        WorldOptions { stack: "demo".to_owned(), seed: arguments.seed, ..WorldOptions::default() };
     let world = view.start(&options).await?;
     world.mirakl().put("misbehaviour", &faults::mirakl(arguments.faults, arguments.seed)).await?;
-    world.prima().put("misbehaviour", &faults::prima(arguments.faults, arguments.seed, false)).await?;
-    view.say(&format!("The schedule's minute is {} s here: acknowledge-orders runs that often", TICK.as_secs()));
+    world
+        .prima()
+        .put("misbehaviour", &faults::prima(arguments.faults, arguments.seed, false))
+        .await?;
+    view.say(&format!(
+        "The schedule's minute is {} s here: acknowledge-orders runs that often",
+        TICK.as_secs()
+    ));
     let begun = Instant::now();
     tokio::select! {
         result = live_through(&world, arguments, &mut view) => result?,
@@ -89,7 +96,8 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     Ok(summary.is_sound())
 }
 
-/// Stands in for the schedule. A run that fails is not repeated: the next one repairs it. Ends only where the local AWS has gone.
+/// Stands in for the schedule. A run that fails is not repeated: the next one repairs it. Ends only
+/// where the local AWS has gone.
 async fn keep_polling(world: &World) -> Result<()> {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
@@ -125,11 +133,15 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
         }
         let seen = world.observe().await?;
         view.show(&seen);
-        if arrived == arguments.orders() && outage.is_over_or(arguments.faults) && seen.is_settled() {
+        if arrived == arguments.orders() && outage.is_over_or(arguments.faults) && seen.is_settled()
+        {
             return Ok(());
         }
         if elapsed > span + PATIENCE {
-            view.say(&format!("Not everything is settled after {} s; what is missing is shown below", elapsed.as_secs()));
+            view.say(&format!(
+                "Not everything is settled after {} s; what is missing is shown below",
+                elapsed.as_secs()
+            ));
             return Ok(());
         }
     }
@@ -155,12 +167,21 @@ impl Outage {
         level != Faults::Heavy || self == Self::Over
     }
 
-    async fn next(self, world: &World, arguments: &Arguments, view: &mut View, elapsed: Duration, span: Duration) -> Result<Self> {
+    async fn next(
+        self,
+        world: &World,
+        arguments: &Arguments,
+        view: &mut View,
+        elapsed: Duration,
+        span: Duration,
+    ) -> Result<Self> {
         let plan = |outage| faults::prima(arguments.faults, arguments.seed, outage);
         match self {
             Self::Ahead if elapsed >= span / 3 => {
                 world.prima().put("misbehaviour", &plan(true)).await?;
-                view.say("Prima goes down: orders are acknowledged all the same, and firm ones wait");
+                view.say(
+                    "Prima goes down: orders are acknowledged all the same, and firm ones wait",
+                );
                 Ok(Self::Now)
             }
             Self::Now if elapsed >= span * 3 / 5 => {
@@ -174,7 +195,10 @@ impl Outage {
 }
 
 fn explain_how_to_explore(world: &World) -> Result<()> {
-    println!("\nEverything stays up until Ctrl-C; acknowledge-orders goes on running every {} s.\n", TICK.as_secs());
+    println!(
+        "\nEverything stays up until Ctrl-C; acknowledge-orders goes on running every {} s.\n",
+        TICK.as_secs()
+    );
     println!("  Local AWS          {}", world.deployment().aws().endpoint());
     println!("  Simulated Mirakl   {}/simulator/state", world.mirakl().url());
     println!("  Simulated Prima    {}/simulator/state", world.prima().url());
@@ -185,6 +209,9 @@ fn explain_how_to_explore(world: &World) -> Result<()> {
     let operator = world.deployment().operator_binary();
     println!("  {} status", operator.display());
     println!("  {} exceptions list", operator.display());
-    println!("  curl -X PUT {}/simulator/misbehaviour -H content-type:application/json -d '{{\"outage\":true}}'", world.prima().url());
+    println!(
+        "  curl -X PUT {}/simulator/misbehaviour -H content-type:application/json -d '{{\"outage\":true}}'",
+        world.prima().url()
+    );
     Ok(())
 }

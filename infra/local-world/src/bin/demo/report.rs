@@ -42,11 +42,19 @@ pub(crate) fn print(summary: &Summary, took: Duration, traffic: &Path) {
             channel.duplicated.len(),
         ];
         row.extend(numbers.iter().map(ToString::to_string));
-        let seconds = channel.seconds_to_acknowledge.map_or([None; 3], |s| [Some(s.p50), Some(s.p99), Some(s.max)]);
-        row.extend(seconds.map(|value| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"))));
+        let seconds = channel
+            .seconds_to_acknowledge
+            .map_or([None; 3], |s| [Some(s.p50), Some(s.p99), Some(s.max)]);
+        row.extend(
+            seconds
+                .map(|value| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"))),
+        );
         table.add_row(row);
     }
-    table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    table
+        .column_iter_mut()
+        .skip(1)
+        .for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     println!("\nAs both systems themselves have it, after {:.0} s:\n{table}", took.as_secs_f64());
     for (name, channel) in &summary.channels {
         for order in &channel.lost {
@@ -60,13 +68,20 @@ pub(crate) fn print(summary: &Summary, took: Duration, traffic: &Path) {
         println!("UNKNOWN  Prima order {number} belongs to no Mirakl order");
     }
     if summary.is_sound() {
-        println!("Every firm order is in Prima exactly once, or stands as an exception with a reason and a remedy.");
+        println!(
+            "Every firm order is in Prima exactly once, or stands as an exception with a reason and a remedy."
+        );
     }
     println!("Recorded traffic: {}", traffic.display());
 }
 
 /// The same as JSON.
-pub(crate) fn json(summary: &Summary, arguments: &Arguments, took: Duration, traffic: &Path) -> Value {
+pub(crate) fn json(
+    summary: &Summary,
+    arguments: &Arguments,
+    took: Duration,
+    traffic: &Path,
+) -> Value {
     let channels: Map<_, _> = summary
         .channels
         .iter()

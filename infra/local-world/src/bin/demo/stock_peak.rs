@@ -1,7 +1,9 @@
-//! A sales peak: two channels sell the same SKUs, the shops sell them too, and Prima is down in the middle. The same customers come to two
-//! more, imagined pairs of marketplaces. One is given Prima's `AvailableQuantity` every quarter of an hour: the naive rule. The other is
-//! given what the connector would send where each channel shows all pieces, with the delays that the connector has here: the copy rule. It
-//! is a model, no run of the connector; `--last-pieces copy` runs the connector itself by that rule.
+//! A sales peak: two channels sell the same SKUs, the shops sell them too, and Prima is down in the
+//! middle. The same customers come to two more, imagined pairs of marketplaces. One is given
+//! Prima's `AvailableQuantity` every quarter of an hour: the naive rule. The other is given what
+//! the connector would send where each channel shows all pieces, with the delays that the connector
+//! has here: the copy rule. It is a model, no run of the connector; `--last-pieces copy` runs the
+//! connector itself by that rule.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -20,7 +22,8 @@ use crate::arguments::{Arguments, LastPieces};
 use crate::view::View;
 use crate::{faults, report};
 
-/// The schedule's minute in the demo. Pushes keep to real minutes all the same: Mirakl takes one import a minute.
+/// The schedule's minute in the demo. Pushes keep to real minutes all the same: Mirakl takes one
+/// import a minute.
 const TICK: Duration = Duration::from_secs(5);
 /// How often customers come and the marketplaces are looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -38,7 +41,8 @@ const NAIVE: Duration = Duration::from_secs(15 * 60);
 const COPY_LISTS: Duration = Duration::from_secs(60);
 const COPY_PUSHES: Duration = Duration::from_secs(60);
 const COPY_IMPORTS: Duration = Duration::from_secs(5);
-/// A sale over the counter has lowered the offers after this, and the naive rule's after its interval.
+/// A sale over the counter has lowered the offers after this, and the naive rule's after its
+/// interval.
 const NEWS: Duration = Duration::from_secs(180);
 /// The connector's floor of the last pieces (`stock.last_pieces_floor`).
 const FLOOR: i64 = 10;
@@ -76,12 +80,18 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<bool> {
     let rules = world.deployment().aws().directory().join("stock-rules.json");
     std::fs::write(&rules, json!({"floor_minutes": 1, "ceiling_minutes": 2}).to_string())?;
     for channel in world.channels() {
-        world.deployment().operator(&["stock-rules", "put", &channel.id, &rules.to_string_lossy()], "").await?;
+        world
+            .deployment()
+            .operator(&["stock-rules", "put", &channel.id, &rules.to_string_lossy()], "")
+            .await?;
         let offers = format!("shops/{}/offers/generate", channel.shop_id);
         world.mirakl().post(&offers, &json!({"seed": arguments.seed, "pieces": [0, 9]})).await?;
     }
     world.mirakl().put("misbehaviour", &faults::mirakl(arguments.faults, arguments.seed)).await?;
-    view.say(&format!("The schedule's minute is {} s here; a push still waits a real minute for the one before", TICK.as_secs()));
+    view.say(&format!(
+        "The schedule's minute is {} s here; a push still waits a real minute for the one before",
+        TICK.as_secs()
+    ));
     view.say(&format!("The connector's last pieces: {}", arguments.last_pieces.name()));
     let begun = Instant::now();
     let lived = tokio::select! {
@@ -109,7 +119,8 @@ struct Truth {
     /// Units sold on a channel that Prima's own shops had taken, and that another channel had.
     taken_by_shops: u64,
     taken_by_channels: u64,
-    /// Customers who found nothing although pieces were left: another channel showed some, or none did.
+    /// Customers who found nothing although pieces were left: another channel showed some, or none
+    /// did.
     shown_elsewhere: u64,
     shown_nowhere: u64,
 }
@@ -167,7 +178,10 @@ impl Staleness {
             (true, None) => drop(self.since.insert(key, now)),
             (false, Some(since)) => {
                 self.since.remove(&key);
-                self.seconds.entry(channel.to_owned()).or_default().push((now.saturating_sub(since)).as_secs_f64());
+                self.seconds
+                    .entry(channel.to_owned())
+                    .or_default()
+                    .push((now.saturating_sub(since)).as_secs_f64());
             }
             _ => {}
         }
@@ -201,7 +215,8 @@ struct Seconds {
 struct NaiveWorld {
     truth: Truth,
     shown: BTreeMap<(String, String), i64>,
-    /// `AvailableQuantity`: what lies in the warehouse. Nothing leaves it during the peak but what is sold over the counter.
+    /// `AvailableQuantity`: what lies in the warehouse. Nothing leaves it during the peak but what
+    /// is sold over the counter.
     available: BTreeMap<String, i64>,
     pushed_at: Option<Duration>,
     pushes: usize,
@@ -237,7 +252,8 @@ impl NaiveWorld {
     fn look(&mut self, channels: &[SeedChannel], skus: &[String], now: Duration) {
         for channel in channels {
             for sku in skus {
-                let shown = self.shown.get(&(channel.id.clone(), sku.clone())).copied().unwrap_or(0);
+                let shown =
+                    self.shown.get(&(channel.id.clone(), sku.clone())).copied().unwrap_or(0);
                 self.staleness.look(&channel.id, sku, shown > self.truth.free(sku), now);
             }
         }
@@ -245,19 +261,27 @@ impl NaiveWorld {
 }
 
 /// Somebody buys from an imagined pair of marketplaces. False where nothing was shown.
-fn buy(truth: &mut Truth, shown: &mut BTreeMap<(String, String), i64>, channel: &str, sku: &str, now: Duration) -> bool {
+fn buy(
+    truth: &mut Truth,
+    shown: &mut BTreeMap<(String, String), i64>,
+    channel: &str,
+    sku: &str,
+    now: Duration,
+) -> bool {
     let here = shown.entry((channel.to_owned(), sku.to_owned())).or_default();
     if *here > 0 {
         *here -= 1;
         truth.sell(sku, channel, now);
         return true;
     }
-    let elsewhere = shown.iter().any(|((one, other), shown)| one != channel && other == sku && *shown > 0);
+    let elsewhere =
+        shown.iter().any(|((one, other), shown)| one != channel && other == sku && *shown > 0);
     truth.turn_away(sku, elsewhere);
     false
 }
 
-/// The imagined marketplaces of the copy rule: each channel shows all that is free, as far as the listed orders and Prima tell.
+/// The imagined marketplaces of the copy rule: each channel shows all that is free, as far as the
+/// listed orders and Prima tell.
 struct CopyWorld {
     truth: Truth,
     shown: BTreeMap<(String, String), i64>,
@@ -275,8 +299,9 @@ struct CopyWorld {
 
 impl CopyWorld {
     fn new(truth: Truth, channels: &[SeedChannel]) -> Self {
-        let shown =
-            channels.iter().flat_map(|channel| truth.left.iter().map(|(sku, free)| ((channel.id.clone(), sku.clone()), (*free).max(0))));
+        let shown = channels.iter().flat_map(|channel| {
+            truth.left.iter().map(|(sku, free)| ((channel.id.clone(), sku.clone()), (*free).max(0)))
+        });
         Self {
             shown: shown.collect(),
             known: truth.left.clone(),
@@ -290,7 +315,8 @@ impl CopyWorld {
     }
 
     fn step(&mut self, channels: &[SeedChannel], now: Duration) {
-        let (known, unknown): (Vec<_>, Vec<_>) = std::mem::take(&mut self.unknown).into_iter().partition(|(at, _)| *at <= now);
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.unknown).into_iter().partition(|(at, _)| *at <= now);
         self.unknown = unknown;
         for (_, sku) in known {
             *self.known.entry(sku.clone()).or_default() -= 1;
@@ -306,11 +332,15 @@ impl CopyWorld {
         }
         for channel in channels {
             let is_due = self.pushed_at.get(&channel.id).is_none_or(|at| *at + COPY_PUSHES <= now);
-            let mine: Vec<_> = self.touched.iter().filter(|(one, _)| *one == channel.id).cloned().collect();
+            let mine: Vec<_> =
+                self.touched.iter().filter(|(one, _)| *one == channel.id).cloned().collect();
             if !is_due || mine.is_empty() {
                 continue;
             }
-            let lines = mine.iter().map(|(_, sku)| (sku.clone(), self.known.get(sku).copied().unwrap_or(0).max(0))).collect();
+            let lines = mine
+                .iter()
+                .map(|(_, sku)| (sku.clone(), self.known.get(sku).copied().unwrap_or(0).max(0)))
+                .collect();
             self.imports.insert(channel.id.clone(), (now + COPY_IMPORTS, lines));
             self.touched.retain(|(one, _)| *one != channel.id);
             self.pushed_at.insert(channel.id.clone(), now);
@@ -322,7 +352,8 @@ impl CopyWorld {
         if buy(&mut self.truth, &mut self.shown, channel, sku, now) {
             // With the next listing.
             let listing = now.as_secs() / COPY_LISTS.as_secs() + 1;
-            self.unknown.push((COPY_LISTS * u32::try_from(listing).unwrap_or(u32::MAX), sku.to_owned()));
+            self.unknown
+                .push((COPY_LISTS * u32::try_from(listing).unwrap_or(u32::MAX), sku.to_owned()));
         }
     }
 
@@ -344,7 +375,8 @@ struct Lived {
     last_pieces: LastPieces,
     /// By channel: imports that completed, lines applied, lines refused.
     pushed: BTreeMap<String, (usize, usize, usize)>,
-    /// Pieces promised beyond those in the warehouse, as Prima itself has it once every order is there.
+    /// Pieces promised beyond those in the warehouse, as Prima itself has it once every order is
+    /// there.
     oversold_in_prima: i64,
     /// Offers that did not show what is free in the end.
     wrong_in_the_end: usize,
@@ -354,7 +386,8 @@ struct Lived {
 
 impl Lived {
     fn is_sound(&self) -> bool {
-        self.wrong_in_the_end == 0 && (self.last_pieces == LastPieces::Copy || self.truth.taken_by_channels == 0)
+        self.wrong_in_the_end == 0
+            && (self.last_pieces == LastPieces::Copy || self.truth.taken_by_channels == 0)
     }
 }
 
@@ -365,10 +398,21 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
     wait_until_right(world, &channels, arguments, view).await?;
 
     let mut rng = ChaCha8Rng::seed_from_u64(arguments.seed);
-    let wanted: Vec<String> = free.iter().filter(|(_, free)| **free >= 4).map(|(sku, _)| sku.clone()).take(WANTED).collect();
+    let wanted: Vec<String> = free
+        .iter()
+        .filter(|(_, free)| **free >= 4)
+        .map(|(sku, _)| sku.clone())
+        .take(WANTED)
+        .collect();
     let truth = Truth { left: free.clone(), ..Truth::default() };
-    let mut naive =
-        NaiveWorld { truth: truth.clone(), shown: BTreeMap::new(), available, pushed_at: None, pushes: 0, staleness: Staleness::default() };
+    let mut naive = NaiveWorld {
+        truth: truth.clone(),
+        shown: BTreeMap::new(),
+        available,
+        pushed_at: None,
+        pushes: 0,
+        staleness: Staleness::default(),
+    };
     let mut copy = CopyWorld::new(truth.clone(), &channels);
     let mut lived_truth = truth;
     let mut staleness = Staleness::default();
@@ -389,8 +433,15 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
         if goes_down != is_down {
             is_down = goes_down;
             was_down |= is_down;
-            world.prima().put("misbehaviour", &json!({"seed": arguments.seed, "outage": is_down})).await?;
-            view.say(if is_down { "Prima goes down: what is sold still lowers offers, nothing is raised" } else { "Prima is back" });
+            world
+                .prima()
+                .put("misbehaviour", &json!({"seed": arguments.seed, "outage": is_down}))
+                .await?;
+            view.say(if is_down {
+                "Prima goes down: what is sold still lowers offers, nothing is raised"
+            } else {
+                "Prima is back"
+            });
         }
         let due = crate::due(arguments.orders(), now, span);
         for _ in came..due {
@@ -402,9 +453,12 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
                 let read_at = if goes_down { span * 3 / 5 } else { now };
                 naive.buy_over_the_counter(sku, now);
                 copy.buy_over_the_counter(sku, read_at);
-                // What is promised to a marketplace's customer is sold over the counter all the same, as long as it lies there.
+                // What is promised to a marketplace's customer is sold over the counter all the
+                // same, as long as it lies there.
                 let sale = json!({"product": part(sku, 0), "matrix": [part(sku, 1), part(sku, 2), "", ""], "quantity": 1, "over_the_counter": true});
-                if lived_truth.free(sku) > 0 && world.prima().post("stock/sales", &sale).await.is_ok() {
+                if lived_truth.free(sku) > 0
+                    && world.prima().post("stock/sales", &sale).await.is_ok()
+                {
                     lived_truth.sell_over_the_counter(sku, read_at + NEWS);
                 }
             } else {
@@ -432,7 +486,8 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
         if said.elapsed() > LINE_EVERY {
             said = Instant::now();
             let (sold, beyond) = total(&lived_truth);
-            let ((naive_sold, naive_beyond), (copy_sold, copy_beyond)) = (total(&naive.truth), total(&copy.truth));
+            let ((naive_sold, naive_beyond), (copy_sold, copy_beyond)) =
+                (total(&naive.truth), total(&copy.truth));
             view.say(&format!(
                 "{came} customers came; sold {sold}, oversold {beyond}; copied: sold {copy_sold}, oversold {copy_beyond}; the naive rule: sold \
                  {naive_sold}, oversold {naive_beyond}"
@@ -440,7 +495,10 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
         }
     }
     if is_down || !was_down {
-        world.prima().put("misbehaviour", &json!({"seed": arguments.seed, "outage": false})).await?;
+        world
+            .prima()
+            .put("misbehaviour", &json!({"seed": arguments.seed, "outage": false}))
+            .await?;
     }
     naive.staleness.end(span);
     view.say("The peak is over; everything comes to rest");
@@ -462,7 +520,12 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
     let quiet_seconds = quiet.elapsed().as_secs_f64();
     staleness.end(begun.elapsed());
     let rows = world.prima().get("stock").await?;
-    let oversold_in_prima = rows["skus"].as_array().into_iter().flatten().filter_map(|row| row["oversold"].as_i64()).sum();
+    let oversold_in_prima = rows["skus"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|row| row["oversold"].as_i64())
+        .sum();
     Ok(Lived {
         pushed: pushed(world, &channels).await?,
         channels,
@@ -483,31 +546,44 @@ fn part(sku: &str, index: usize) -> &str {
 }
 
 fn total(truth: &Truth) -> (u64, u64) {
-    truth.sold.values().fold((0, 0), |(sold, beyond), (more, further)| (sold + more, beyond + further))
+    truth
+        .sold
+        .values()
+        .fold((0, 0), |(sold, beyond), (more, further)| (sold + more, beyond + further))
 }
 
-/// What Prima has free, less what is sold and not in Prima (an order that waits for a person), and what it says is available; by the SKU
-/// as the shops write it.
+/// What Prima has free, less what is sold and not in Prima (an order that waits for a person), and
+/// what it says is available; by the SKU as the shops write it.
 async fn stock(world: &World) -> Result<(BTreeMap<String, i64>, BTreeMap<String, i64>)> {
-    let (state, prima, mirakl) = tokio::try_join!(world.prima().get("stock"), world.prima().get("state"), world.mirakl().get("state"))?;
+    let (state, prima, mirakl) = tokio::try_join!(
+        world.prima().get("stock"),
+        world.prima().get("state"),
+        world.mirakl().get("state")
+    )?;
     let lines = |state: &Value| -> Vec<Value> {
         let orders = state["orders"].as_array().into_iter().flatten();
-        let open = orders.filter(|order| !matches!(order["state"].as_str(), Some("CANCELED" | "REFUSED")));
+        let open =
+            orders.filter(|order| !matches!(order["state"].as_str(), Some("CANCELED" | "REFUSED")));
         open.flat_map(|order| order["lines"].as_array().cloned().unwrap_or_default()).collect()
     };
-    let in_prima: BTreeSet<String> = lines(&prima).iter().filter_map(|line| line["reference"].as_str().map(str::to_owned)).collect();
+    let in_prima: BTreeSet<String> = lines(&prima)
+        .iter()
+        .filter_map(|line| line["reference"].as_str().map(str::to_owned))
+        .collect();
     let mut on_its_way: BTreeMap<String, i64> = BTreeMap::new();
     for line in lines(&mirakl) {
         if !line["order_line_id"].as_str().is_some_and(|id| in_prima.contains(id)) {
-            *on_its_way.entry(line["offer_sku"].as_str().unwrap_or_default().to_owned()).or_default() +=
-                line["quantity"].as_i64().unwrap_or(0);
+            *on_its_way
+                .entry(line["offer_sku"].as_str().unwrap_or_default().to_owned())
+                .or_default() += line["quantity"].as_i64().unwrap_or(0);
         }
     }
     let (mut free, mut available) = (BTreeMap::new(), BTreeMap::new());
     for row in state["skus"].as_array().into_iter().flatten() {
         let matrix = &row["sku"]["matrix"];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let sku = format!("{}-{}-{}", text(&row["sku"]["product"]), text(&matrix[0]), text(&matrix[1]));
+        let sku =
+            format!("{}-{}-{}", text(&row["sku"]["product"]), text(&matrix[0]), text(&matrix[1]));
         let physical = row["stock"]["physical"].as_i64().context("a SKU without stock")?;
         let allocated = row["allocated"].as_i64().unwrap_or(0);
         let sold = on_its_way.get(&sku).copied().unwrap_or(0);
@@ -518,8 +594,15 @@ async fn stock(world: &World) -> Result<(BTreeMap<String, i64>, BTreeMap<String,
 }
 
 /// What each channel shows of some SKUs.
-async fn shown(world: &World, channel: &SeedChannel, skus: &[String]) -> Result<BTreeMap<String, i64>> {
-    let shown = world.mirakl().post(&format!("shops/{}/offers/look", channel.shop_id), &json!(skus)).await?;
+async fn shown(
+    world: &World,
+    channel: &SeedChannel,
+    skus: &[String],
+) -> Result<BTreeMap<String, i64>> {
+    let shown = world
+        .mirakl()
+        .post(&format!("shops/{}/offers/look", channel.shop_id), &json!(skus))
+        .await?;
     Ok(serde_json::from_value(shown)?)
 }
 
@@ -539,8 +622,8 @@ async fn look(
     Ok(())
 }
 
-/// Whether the channels show what they should of a SKU: all that is free, each of them; or, of the last pieces, no more together than is
-/// free, and no more hidden than one of them shows.
+/// Whether the channels show what they should of a SKU: all that is free, each of them; or, of the
+/// last pieces, no more together than is free, and no more hidden than one of them shows.
 fn is_right(free: i64, shows: &[i64], rule: LastPieces) -> bool {
     let all_show_all = shows.iter().all(|shown| *shown == free);
     if rule == LastPieces::Copy || shows.len() < 2 {
@@ -551,11 +634,18 @@ fn is_right(free: i64, shows: &[i64], rule: LastPieces) -> bool {
         LastPieces::OneChannel => shows.iter().max(),
         _ => shows.iter().min(),
     };
-    (all_show_all && (free == 0 || free > FLOOR)) || (hidden >= 0 && most_hidden.is_some_and(|most| hidden <= *most))
+    (all_show_all && (free == 0 || free > FLOOR))
+        || (hidden >= 0 && most_hidden.is_some_and(|most| hidden <= *most))
 }
 
-/// Waits until both channels show what they should, of every SKU. Answers of how many they do not in the end.
-async fn wait_until_right(world: &World, channels: &[SeedChannel], arguments: &Arguments, view: &mut View) -> Result<usize> {
+/// Waits until both channels show what they should, of every SKU. Answers of how many they do not
+/// in the end.
+async fn wait_until_right(
+    world: &World,
+    channels: &[SeedChannel],
+    arguments: &Arguments,
+    view: &mut View,
+) -> Result<usize> {
     let begun = Instant::now();
     let mut said = Instant::now();
     loop {
@@ -584,21 +674,33 @@ async fn wait_until_right(world: &World, channels: &[SeedChannel], arguments: &A
         }
         if said.elapsed() > LINE_EVERY {
             said = Instant::now();
-            view.say(&format!("{} of {} SKUs do not show what they should yet", wrong.len(), skus.len()));
+            view.say(&format!(
+                "{} of {} SKUs do not show what they should yet",
+                wrong.len(),
+                skus.len()
+            ));
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
 }
 
 /// What Mirakl itself has of the imports.
-async fn pushed(world: &World, channels: &[SeedChannel]) -> Result<BTreeMap<String, (usize, usize, usize)>> {
+async fn pushed(
+    world: &World,
+    channels: &[SeedChannel],
+) -> Result<BTreeMap<String, (usize, usize, usize)>> {
     let state = world.mirakl().get("stock").await?;
     let mut pushed: BTreeMap<String, (usize, usize, usize)> = BTreeMap::new();
-    for import in state["imports"].as_array().into_iter().flatten().map(|import| &import["import"]) {
-        let Some(channel) = channels.iter().find(|channel| import["shop_id"] == channel.shop_id) else { continue };
+    for import in state["imports"].as_array().into_iter().flatten().map(|import| &import["import"])
+    {
+        let Some(channel) = channels.iter().find(|channel| import["shop_id"] == channel.shop_id)
+        else {
+            continue;
+        };
         let (pushes, lines, errors) = pushed.entry(channel.id.clone()).or_default();
         *pushes += 1;
-        *lines += import["updated"].as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
+        *lines +=
+            import["updated"].as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
         *errors += import["errors"].as_array().map_or(0, Vec::len);
     }
     Ok(pushed)
@@ -610,7 +712,8 @@ async fn keep_running(world: &World) -> Result<()> {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let (polled, pushed) = tokio::join!(world.deployment().tick(), world.deployment().push_stock());
+        let (polled, pushed) =
+            tokio::join!(world.deployment().tick(), world.deployment().push_stock());
         if polled.is_err() || pushed.is_err() {
             world.deployment().queue_depths().await.context("the local AWS is gone")?;
         }
@@ -636,7 +739,14 @@ fn print(lived: &Lived, took: Duration) {
         let id = &channel.id;
         let (pushes, lines, errors) = lived.pushed.get(id).copied().unwrap_or_default();
         for (rule, pushes, lines, errors, truth, staleness) in [
-            ("connector", pushes, lines.to_string(), errors.to_string(), &lived.truth, &lived.staleness),
+            (
+                "connector",
+                pushes,
+                lines.to_string(),
+                errors.to_string(),
+                &lived.truth,
+                &lived.staleness,
+            ),
             (
                 "copied",
                 lived.copy.pushes / lived.channels.len().max(1),
@@ -645,11 +755,20 @@ fn print(lived: &Lived, took: Duration) {
                 &lived.copy.truth,
                 &Staleness::default(),
             ),
-            ("naive", lived.naive.pushes, "-".to_owned(), "-".to_owned(), &lived.naive.truth, &lived.naive.staleness),
+            (
+                "naive",
+                lived.naive.pushes,
+                "-".to_owned(),
+                "-".to_owned(),
+                &lived.naive.truth,
+                &lived.naive.staleness,
+            ),
         ] {
             let (sold, beyond) = truth.sold.get(id).copied().unwrap_or_default();
             let seconds = staleness.of(id);
-            let shown = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"));
+            let shown = |value: Option<f64>| {
+                value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"))
+            };
             table.add_row([
                 id.clone(),
                 rule.to_owned(),
@@ -664,9 +783,17 @@ fn print(lived: &Lived, took: Duration) {
             ]);
         }
     }
-    table.column_iter_mut().skip(2).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
-    println!("\nAs the two systems themselves have it, after {:.0} s:\n{table}", took.as_secs_f64());
-    for (rule, truth) in [("connector", &lived.truth), ("copied", &lived.copy.truth), ("naive", &lived.naive.truth)] {
+    table
+        .column_iter_mut()
+        .skip(2)
+        .for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    println!(
+        "\nAs the two systems themselves have it, after {:.0} s:\n{table}",
+        took.as_secs_f64()
+    );
+    for (rule, truth) in
+        [("connector", &lived.truth), ("copied", &lived.copy.truth), ("naive", &lived.naive.truth)]
+    {
         println!(
             "{rule}: {} units oversold, {} of them between our own channels and {} to Prima's own shops. {} customers found nothing on one \
              channel while another still had a piece, {} while pieces were left that no channel showed.",
@@ -707,7 +834,8 @@ fn to_json(lived: &Lived, arguments: &Arguments, took: Duration, world: &World) 
         let id = &channel.id;
         let (pushes, lines, errors) = lived.pushed.get(id).copied().unwrap_or_default();
         let (sold, oversold) = lived.truth.sold.get(id).copied().unwrap_or_default();
-        let (naive_sold, naive_oversold) = lived.naive.truth.sold.get(id).copied().unwrap_or_default();
+        let (naive_sold, naive_oversold) =
+            lived.naive.truth.sold.get(id).copied().unwrap_or_default();
         let value = json!({
             "pushes": pushes, "lines_published": lines, "lines_in_error": errors, "staleness_seconds": lived.staleness.of(id),
             "units_sold": sold, "oversold_units": oversold,

@@ -1,4 +1,5 @@
-//! The live view: a table that is drawn anew in place on a terminal, and a line now and then elsewhere.
+//! The live view: a table that is drawn anew in place on a terminal, and a line now and then
+//! elsewhere.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,7 +62,8 @@ impl View {
     /// Starts a world; says each step, and every few seconds that the step still goes on.
     pub(crate) async fn start(&mut self, options: &WorldOptions) -> Result<World> {
         let view = RefCell::new(self);
-        let mut starting = std::pin::pin!(World::start(options, |step| view.borrow_mut().say(step)));
+        let mut starting =
+            std::pin::pin!(World::start(options, |step| view.borrow_mut().say(step)));
         let mut looks = tokio::time::interval(Duration::from_secs(1));
         loop {
             tokio::select! {
@@ -82,7 +84,11 @@ impl View {
             if self.shown_exceptions.insert(message.body.clone()) {
                 let text = |name: &str| message.attributes.get(name).map_or("?", String::as_str);
                 let (channel, order) = (text("channel"), text("order"));
-                self.say(&format!("EXCEPTION {channel} {order}: {}. {}", text("reason").trim_end_matches('.'), text("remedy")));
+                self.say(&format!(
+                    "EXCEPTION {channel} {order}: {}. {}",
+                    text("reason").trim_end_matches('.'),
+                    text("remedy")
+                ));
             }
         }
         let counts = count(seen);
@@ -93,8 +99,14 @@ impl View {
             println!("{drawn}");
         } else if self.last_line.is_none_or(|at| at.elapsed() >= LINE_EVERY) {
             self.last_line = Some(Instant::now());
-            let channels: Vec<String> = counts.iter().map(|(channel, counts)| line(channel, counts)).collect();
-            println!("{:>5.1} s  {} | {}", self.begun.elapsed().as_secs_f64(), channels.join(" | "), queues(seen));
+            let channels: Vec<String> =
+                counts.iter().map(|(channel, counts)| line(channel, counts)).collect();
+            println!(
+                "{:>5.1} s  {} | {}",
+                self.begun.elapsed().as_secs_f64(),
+                channels.join(" | "),
+                queues(seen)
+            );
         }
     }
 
@@ -114,7 +126,8 @@ impl View {
 
 fn count(seen: &Observation) -> BTreeMap<&str, Counts> {
     let mut channels: BTreeMap<&str, Counts> = BTreeMap::new();
-    let created: BTreeSet<_> = seen.prima.iter().filter_map(|order| order.made_for.as_ref()).collect();
+    let created: BTreeSet<_> =
+        seen.prima.iter().filter_map(|order| order.made_for.as_ref()).collect();
     for order in &seen.mirakl {
         let counts = channels.entry(&order.channel).or_default();
         counts.arrived += 1;
@@ -136,7 +149,8 @@ fn count(seen: &Observation) -> BTreeMap<&str, Counts> {
 }
 
 fn acknowledgement(counts: &Counts) -> String {
-    Seconds::of(counts.waits.clone()).map_or_else(|| "-".to_owned(), |s| format!("{:.1} / {:.1}", s.p50, s.max))
+    Seconds::of(counts.waits.clone())
+        .map_or_else(|| "-".to_owned(), |s| format!("{:.1} / {:.1}", s.p50, s.max))
 }
 
 fn line(channel: &str, counts: &Counts) -> String {
@@ -167,13 +181,24 @@ fn table(channels: &BTreeMap<&str, Counts>) -> Table {
         "seconds to acknowledge (half / slowest)",
     ]);
     for (channel, counts) in channels {
-        let numbers = [counts.arrived, counts.waiting, counts.unpaid, counts.firm, counts.created, counts.exceptions, counts.closed];
+        let numbers = [
+            counts.arrived,
+            counts.waiting,
+            counts.unpaid,
+            counts.firm,
+            counts.created,
+            counts.exceptions,
+            counts.closed,
+        ];
         let mut row = vec![(*channel).to_owned()];
         row.extend(numbers.iter().map(ToString::to_string));
         row.push(acknowledgement(counts));
         table.add_row(row);
     }
-    table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    table
+        .column_iter_mut()
+        .skip(1)
+        .for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     table
 }
 

@@ -26,7 +26,13 @@ impl Marketplace {
     ///
     /// # Errors
     /// Mirakl's own codes; nothing has changed then, but the order's count of calls.
-    pub fn accept(&mut self, shop_id: i64, order_id: &str, decisions: &[Decision<'_>], now: Timestamp) -> Result<(), Refusal> {
+    pub fn accept(
+        &mut self,
+        shop_id: i64,
+        order_id: &str,
+        decisions: &[Decision<'_>],
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         let number = self.number_of(shop_id, order_id)?;
         let (partial, pace) = (self.settings.partial_acceptance, Pace::of(&self.settings));
         if let Some(order) = self.orders.get_mut(&number) {
@@ -37,7 +43,11 @@ impl Marketplace {
             order.due = None;
             order.acceptance_decision_date = Some(now);
             for decision in decisions.iter().filter(|decision| !decision.accepted) {
-                for line in order.lines.iter_mut().filter(|line| line.order_line_id == decision.order_line_id) {
+                for line in order
+                    .lines
+                    .iter_mut()
+                    .filter(|line| line.order_line_id == decision.order_line_id)
+                {
                     line.state = State::Refused;
                 }
             }
@@ -55,14 +65,24 @@ impl Marketplace {
     ///
     /// # Errors
     /// Mirakl's code and message for this order, as they stand in `updated_orders[].errors[]`.
-    pub fn write_reference(&mut self, shop_id: i64, order_id: &str, reference: &str, now: Timestamp) -> Result<(), Refusal> {
+    pub fn write_reference(
+        &mut self,
+        shop_id: i64,
+        order_id: &str,
+        reference: &str,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         let number = self.number_of(shop_id, order_id)?;
         let field = "references.order_reference_for_seller";
         if reference.trim().is_empty() {
             return Err(Refusal::new("VALIDATION_ERROR", field, "must not be blank"));
         }
         if reference.chars().count() > REFERENCE_LENGTH {
-            return Err(Refusal::new("VALIDATION_ERROR", field, format!("size must be between 1 and {REFERENCE_LENGTH}")));
+            return Err(Refusal::new(
+                "VALIDATION_ERROR",
+                field,
+                format!("size must be between 1 and {REFERENCE_LENGTH}"),
+            ));
         }
         self.change(number, now, |order| {
             order.reference_for_seller = Some(reference.to_owned());
@@ -75,35 +95,58 @@ impl Marketplace {
         let number = self.by_id.get(order_id).copied();
         number
             .filter(|number| self.orders.get(number).is_some_and(|order| order.shop_id == shop_id))
-            .ok_or_else(|| Refusal::new("ORDER_NOT_FOUND", "order_id", format!("Order with id '{order_id}' not found")))
+            .ok_or_else(|| {
+                Refusal::new(
+                    "ORDER_NOT_FOUND",
+                    "order_id",
+                    format!("Order with id '{order_id}' not found"),
+                )
+            })
     }
 }
 
 /// What Mirakl checks before it takes the decisions.
 fn check(order: &Order, decisions: &[Decision<'_>], partial: bool) -> Result<(), Refusal> {
     if order.state != State::WaitingAcceptance {
-        return Err(Refusal::new("ORDER_INVALID_STATE", "order_id", "Order is not in the expected state for this operation"));
+        return Err(Refusal::new(
+            "ORDER_INVALID_STATE",
+            "order_id",
+            "Order is not in the expected state for this operation",
+        ));
     }
     let mut seen = HashSet::new();
     for Decision { order_line_id, .. } in decisions {
         let known = order.lines.iter().any(|line| line.order_line_id == *order_line_id);
         if !known {
-            return Err(Refusal::new("ORDER_LINE_NOT_FOUND", "order_lines.id", format!("Order line '{order_line_id}' not found")));
+            return Err(Refusal::new(
+                "ORDER_LINE_NOT_FOUND",
+                "order_lines.id",
+                format!("Order line '{order_line_id}' not found"),
+            ));
         }
         if !seen.insert(*order_line_id) {
             let message = format!("Order line '{order_line_id}' is present several times");
             return Err(Refusal::new("ORDER_LINE_DUPLICATE_ID", "order_lines.id", message));
         }
     }
-    // A line that the operator cancelled before the decision is none that can be decided; naming it does no harm.
+    // A line that the operator cancelled before the decision is none that can be decided; naming it
+    // does no harm.
     let undecided = |state: State| state != State::Canceled;
-    if order.lines.iter().any(|line| undecided(line.state) && !seen.contains(line.order_line_id.as_str())) {
+    if order
+        .lines
+        .iter()
+        .any(|line| undecided(line.state) && !seen.contains(line.order_line_id.as_str()))
+    {
         let message = "An acceptance decision is missing for some order lines";
         return Err(Refusal::new("ORDER_LINE_ACCEPTANCE_DECISION_MISSING", "order_lines", message));
     }
     let accepted = decisions.iter().filter(|decision| decision.accepted).count();
     if !partial && accepted > 0 && accepted < decisions.len() {
-        return Err(Refusal::new("ORDER_PARTIAL_ACCEPTANCE_DISABLED", "order_lines", "Partial acceptance is disabled"));
+        return Err(Refusal::new(
+            "ORDER_PARTIAL_ACCEPTANCE_DISABLED",
+            "order_lines",
+            "Partial acceptance is disabled",
+        ));
     }
     Ok(())
 }

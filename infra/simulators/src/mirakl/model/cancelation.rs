@@ -10,7 +10,9 @@ pub(super) const BY_CUSTOMER: &str = "CANCELED_BY_CUSTOMER";
 
 /// Cancels what is left of an order.
 pub(super) fn cancel_all(order: &mut Order, cause: Cause, at: Timestamp) {
-    for line in order.lines.iter_mut().filter(|line| line.quantity > 0 && line.state != State::Refused) {
+    for line in
+        order.lines.iter_mut().filter(|line| line.quantity > 0 && line.state != State::Refused)
+    {
         take_back(line, line.quantity, at, BY_CUSTOMER);
     }
     order.due = None;
@@ -18,8 +20,8 @@ pub(super) fn cancel_all(order: &mut Order, cause: Cause, at: Timestamp) {
     order.enter(State::Canceled);
 }
 
-/// Takes pieces out of a line, with their share of all its amounts; the last piece takes what is left. What was refunded before is
-/// not given back again.
+/// Takes pieces out of a line, with their share of all its amounts; the last piece takes what is
+/// left. What was refunded before is not given back again.
 pub(super) fn take_back(line: &mut OrderLine, quantity: u32, at: Timestamp, reason_code: &str) {
     let (of, all) = (line.quantity, line.quantity == quantity);
     let share = |amount: Decimal| {
@@ -32,16 +34,24 @@ pub(super) fn take_back(line: &mut OrderLine, quantity: u32, at: Timestamp, reas
     };
     let out = |taxes: &mut Vec<Tax>, refunded: &[Tax]| -> Vec<Tax> {
         let taken = taxes.iter_mut().map(|tax| {
-            let refunded: Decimal = refunded.iter().filter(|other| other.code == tax.code).map(|other| other.amount).sum();
+            let refunded: Decimal = refunded
+                .iter()
+                .filter(|other| other.code == tax.code)
+                .map(|other| other.amount)
+                .sum();
             let (amount, left) = (share(tax.amount), (tax.amount - refunded).max(Decimal::ZERO));
             tax.amount -= amount;
             Tax { amount: amount.min(left), ..tax.clone() }
         });
         taken.collect()
     };
-    let refunded = |of: fn(&Refund) -> &Vec<Tax>| -> Vec<Tax> { line.refunds.iter().flat_map(of).cloned().collect() };
-    let (taxes_back, shipping_taxes_back) = (refunded(|refund| &refund.taxes), refunded(|refund| &refund.shipping_taxes));
-    let (goods_left, shipping_left, shipping) = (line.goods_left(), line.shipping_left(), share(line.shipping_price));
+    let refunded = |of: fn(&Refund) -> &Vec<Tax>| -> Vec<Tax> {
+        line.refunds.iter().flat_map(of).cloned().collect()
+    };
+    let (taxes_back, shipping_taxes_back) =
+        (refunded(|refund| &refund.taxes), refunded(|refund| &refund.shipping_taxes));
+    let (goods_left, shipping_left, shipping) =
+        (line.goods_left(), line.shipping_left(), share(line.shipping_price));
     let fees = line.fees.iter_mut().map(|fee| {
         let amount = share(fee.amount);
         fee.amount -= amount;

@@ -1,4 +1,5 @@
-//! Imports of stock and offers: a file, its lines, and how far it has come (Mirakl seller API, STO01 to STO03 and OF01 to OF03).
+//! Imports of stock and offers: a file, its lines, and how far it has come (Mirakl seller API,
+//! STO01 to STO03 and OF01 to OF03).
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ImportKind {
-    /// STO01: quantities. `delete` takes the stock away and leaves the offer (assumed: Mirakl does not say).
+    /// STO01: quantities. `delete` takes the stock away and leaves the offer (assumed: Mirakl does
+    /// not say).
     Stock,
     /// OF01 in mode NORMAL, with quantities alone. `delete` deletes the offer.
     Offers,
@@ -27,8 +29,8 @@ pub enum ImportFate {
         /// Whether its lines are applied.
         applied: bool,
     },
-    /// It stays RUNNING so many seconds longer, and then completes. Later imports do not wait for it: it may overwrite what
-    /// they brought.
+    /// It stays RUNNING so many seconds longer, and then completes. Later imports do not wait for
+    /// it: it may overwrite what they brought.
     Stuck {
         /// On top of the time that an import takes.
         seconds: u64,

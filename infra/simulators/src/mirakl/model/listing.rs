@@ -39,13 +39,23 @@ pub struct Page<'m> {
 }
 
 impl Marketplace {
-    /// OR11: at most `max` orders of a shop from the `offset`th on. Pages are cut out of what matches at the moment of each
-    /// call: an order that changes between two pages moves the others. Mirakl subtracts a time delta from the start of an
-    /// update window, so orders come again.
+    /// OR11: at most `max` orders of a shop from the `offset`th on. Pages are cut out of what
+    /// matches at the moment of each call: an order that changes between two pages moves the
+    /// others. Mirakl subtracts a time delta from the start of an update window, so orders come
+    /// again.
     #[must_use]
-    pub fn list_orders(&self, shop_id: i64, filter: &Filter, offset: usize, max: usize) -> Page<'_> {
-        let Some(shop) = self.shops.get(&shop_id) else { return Page { orders: Vec::new(), total: 0 } };
-        let updated_from = filter.updated_from.map(|from| from - seconds(self.settings.update_delta_seconds));
+    pub fn list_orders(
+        &self,
+        shop_id: i64,
+        filter: &Filter,
+        offset: usize,
+        max: usize,
+    ) -> Page<'_> {
+        let Some(shop) = self.shops.get(&shop_id) else {
+            return Page { orders: Vec::new(), total: 0 };
+        };
+        let updated_from =
+            filter.updated_from.map(|from| from - seconds(self.settings.update_delta_seconds));
         let mut orders: Vec<&Order> = self
             .candidates(shop, filter, updated_from)
             .into_iter()
@@ -53,20 +63,33 @@ impl Marketplace {
             .filter(|order| order.shop_id == shop_id && matches(order, filter, updated_from))
             .collect();
         let total = orders.len();
-        orders.sort_unstable_by(|one, other| (one.created, &one.order_id).cmp(&(other.created, &other.order_id)));
+        orders.sort_unstable_by(|one, other| {
+            (one.created, &one.order_id).cmp(&(other.created, &other.order_id))
+        });
         Page { orders: orders.into_iter().skip(offset).take(max).collect(), total }
     }
 
     /// The numbers among which the listing's orders are, by the index that leaves the fewest.
-    fn candidates(&self, shop: &ShopIndex, filter: &Filter, updated_from: Option<Timestamp>) -> Vec<Number> {
+    fn candidates(
+        &self,
+        shop: &ShopIndex,
+        filter: &Filter,
+        updated_from: Option<Timestamp>,
+    ) -> Vec<Number> {
         if let Some(ids) = &filter.order_ids {
-            let mut numbers: Vec<Number> = ids.iter().filter_map(|id| self.by_id.get(id).copied()).collect();
+            let mut numbers: Vec<Number> =
+                ids.iter().filter_map(|id| self.by_id.get(id).copied()).collect();
             numbers.sort_unstable();
             numbers.dedup();
             return numbers;
         }
         if let Some(references) = &filter.seller_references {
-            let mut numbers: Vec<Number> = references.iter().filter_map(|one| shop.by_reference.get(one)).flatten().copied().collect();
+            let mut numbers: Vec<Number> = references
+                .iter()
+                .filter_map(|one| shop.by_reference.get(one))
+                .flatten()
+                .copied()
+                .collect();
             numbers.sort_unstable();
             numbers.dedup();
             return numbers;
@@ -93,5 +116,7 @@ fn matches(order: &Order, filter: &Filter, updated_from: Option<Timestamp>) -> b
         && filter.updated_to.is_none_or(|to| order.last_updated <= to)
         && filter.created_from.is_none_or(|from| order.created >= from)
         && filter.created_to.is_none_or(|to| order.created <= to)
-        && filter.customer_debited.is_none_or(|debited| debited == order.customer_debited_date.is_some())
+        && filter
+            .customer_debited
+            .is_none_or(|debited| debited == order.customer_debited_date.is_some())
 }

@@ -70,9 +70,14 @@ impl Marketplace {
         self.orders.is_empty()
     }
 
-    /// Orders of a shop that are neither shipped, refused nor cancelled, in the order of their arrival.
+    /// Orders of a shop that are neither shipped, refused nor cancelled, in the order of their
+    /// arrival.
     pub fn open_orders(&self, shop_id: i64) -> impl Iterator<Item = &Order> {
-        self.shops.get(&shop_id).into_iter().flat_map(|shop| &shop.open).filter_map(|number| self.orders.get(number))
+        self.shops
+            .get(&shop_id)
+            .into_iter()
+            .flat_map(|shop| &shop.open)
+            .filter_map(|number| self.orders.get(number))
     }
 
     /// An order.
@@ -89,8 +94,9 @@ impl Marketplace {
         order.into_iter().chain(import).min()
     }
 
-    /// A customer's order arrives at `now` and lowers its offers. False, and nothing happens, if an order of that id exists, or
-    /// if an offer has not so many pieces: the marketplace refuses the customer.
+    /// A customer's order arrives at `now` and lowers its offers. False, and nothing happens, if an
+    /// order of that id exists, or if an offer has not so many pieces: the marketplace refuses the
+    /// customer.
     pub fn place(&mut self, mut order: Order, now: Timestamp) -> bool {
         if self.by_id.contains_key(&order.order_id) {
             return false;
@@ -118,17 +124,23 @@ impl Marketplace {
         true
     }
 
-    /// Ends every import and moves on every order whose time has come, each at its own time, and says how many orders moved.
+    /// Ends every import and moves on every order whose time has come, each at its own time, and
+    /// says how many orders moved.
     pub fn advance(&mut self, now: Timestamp) -> usize {
         let pace = Pace::of(&self.settings);
         let mut moved = 0;
         while let Some(at) = self.next_due().filter(|at| *at <= now) {
-            if let Some((_, import)) = self.shelves.due.first().copied().filter(|(due, _)| *due == at) {
+            if let Some((_, import)) =
+                self.shelves.due.first().copied().filter(|(due, _)| *due == at)
+            {
                 self.end_import(import);
                 continue;
             }
             let Some(Reverse((_, number))) = self.timers.pop() else { break };
-            let Some(order) = self.orders.get_mut(&number).filter(|order| order.due == Some(at)) else { continue };
+            let Some(order) = self.orders.get_mut(&number).filter(|order| order.due == Some(at))
+            else {
+                continue;
+            };
             order.due = None;
             self.change(number, at, |order| pace.move_on(order, at));
             moved += 1;
@@ -136,8 +148,8 @@ impl Marketplace {
         moved
     }
 
-    /// Takes out the orders that ended (shipped, refused, cancelled) before a time, so that a long simulation does not
-    /// keep them: they are handed over for judgement.
+    /// Takes out the orders that ended (shipped, refused, cancelled) before a time, so that a long
+    /// simulation does not keep them: they are handed over for judgement.
     pub fn take_ended(&mut self, before: Timestamp) -> Vec<Order> {
         let mut ended = Vec::new();
         for shop in self.shops.values_mut() {
@@ -146,7 +158,10 @@ impl Marketplace {
                 .iter()
                 .take_while(|(at, _)| *at < before)
                 .map(|(_, number)| *number)
-                .filter(|number| !shop.open.contains(number) && self.orders.get(number).is_some_and(|order| order.due.is_none()))
+                .filter(|number| {
+                    !shop.open.contains(number)
+                        && self.orders.get(number).is_some_and(|order| order.due.is_none())
+                })
                 .collect();
             for number in numbers {
                 if let Some(order) = self.orders.remove(&number) {
@@ -161,7 +176,12 @@ impl Marketplace {
     }
 
     /// Changes an order and keeps the indexes true; the order counts as updated at `at`.
-    pub(super) fn change<R>(&mut self, number: Number, at: Timestamp, change: impl FnOnce(&mut Order) -> R) -> Option<R> {
+    pub(super) fn change<R>(
+        &mut self,
+        number: Number,
+        at: Timestamp,
+        change: impl FnOnce(&mut Order) -> R,
+    ) -> Option<R> {
         let order = self.orders.get_mut(&number)?;
         let shop = self.shops.entry(order.shop_id).or_default();
         shop.remove(number, order);
@@ -174,7 +194,10 @@ impl Marketplace {
             self.timers.push(Reverse((new, number)));
         }
         if let Some(before) = before {
-            let freed = before.into_iter().zip(standing(order)).map(|((sku, before), (_, left))| (sku, before.saturating_sub(left)));
+            let freed = before
+                .into_iter()
+                .zip(standing(order))
+                .map(|((sku, before), (_, left))| (sku, before.saturating_sub(left)));
             let (shop_id, freed): (_, Vec<_>) = (order.shop_id, freed.collect());
             self.restock(shop_id, &freed, at);
         }
@@ -209,5 +232,11 @@ impl ShopIndex {
 
 /// The pieces of each line that the customer still is to have.
 fn standing(order: &Order) -> Vec<(String, u32)> {
-    order.lines.iter().map(|line| (line.offer_sku.clone(), if line.state == State::Refused { 0 } else { line.quantity })).collect()
+    order
+        .lines
+        .iter()
+        .map(|line| {
+            (line.offer_sku.clone(), if line.state == State::Refused { 0 } else { line.quantity })
+        })
+        .collect()
 }

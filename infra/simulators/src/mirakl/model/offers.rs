@@ -1,4 +1,5 @@
-//! What sets, sells and restocks offers, and the imports that change their quantities (Mirakl seller API, STO01 to STO03 and OF01 to OF03).
+//! What sets, sells and restocks offers, and the imports that change their quantities (Mirakl
+//! seller API, STO01 to STO03 and OF01 to OF03).
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -19,11 +20,21 @@ const FIRST_OFFER: i64 = 4_000_000;
 
 impl Marketplace {
     /// Sets offers of a shop, as a person in the back office does; others stay.
-    pub fn set_offers(&mut self, shop_id: i64, offers: impl IntoIterator<Item = NewOffer>, now: Timestamp) {
+    pub fn set_offers(
+        &mut self,
+        shop_id: i64,
+        offers: impl IntoIterator<Item = NewOffer>,
+        now: Timestamp,
+    ) {
         let shelf = self.shelves.offers.entry(shop_id).or_default();
         for NewOffer { shop_sku, quantity, active } in offers {
-            let offer_id = shelf.get(&shop_sku).map_or(FIRST_OFFER + shelf.len() as i64, |known| known.offer_id);
-            shelf.insert(shop_sku.clone(), Offer { offer_id, shop_sku, quantity, active, deleted: false, updated: now });
+            let offer_id = shelf
+                .get(&shop_sku)
+                .map_or(FIRST_OFFER + shelf.len() as i64, |known| known.offer_id);
+            shelf.insert(
+                shop_sku.clone(),
+                Offer { offer_id, shop_sku, quantity, active, deleted: false, updated: now },
+            );
         }
     }
 
@@ -59,8 +70,15 @@ impl Marketplace {
         self.shelves.fates.entry(shop_id).or_default().extend(fates);
     }
 
-    /// STO01 and OF01: takes a file in, to be applied later; answers its `import_id`. A shop's imports wait for each other.
-    pub fn begin_import(&mut self, kind: ImportKind, shop_id: i64, lines: Vec<ImportLine>, now: Timestamp) -> String {
+    /// STO01 and OF01: takes a file in, to be applied later; answers its `import_id`. A shop's
+    /// imports wait for each other.
+    pub fn begin_import(
+        &mut self,
+        kind: ImportKind,
+        shop_id: i64,
+        lines: Vec<ImportLine>,
+        now: Timestamp,
+    ) -> String {
         let shelves = &mut self.shelves;
         shelves.next_import += 1;
         let number = shelves.next_import;
@@ -68,12 +86,15 @@ impl Marketplace {
             ImportKind::Stock => format!("{number:08x}-5706-4000-8000-{shop_id:012x}"),
             ImportKind::Offers => number.to_string(),
         };
-        let fate = shelves.fates.get_mut(&shop_id).and_then(VecDeque::pop_front).unwrap_or_default();
+        let fate =
+            shelves.fates.get_mut(&shop_id).and_then(VecDeque::pop_front).unwrap_or_default();
         let turn = shelves.queue_ends.get(&shop_id).copied().unwrap_or(now);
         let starts = turn.max(now + seconds(self.settings.import_wait_seconds));
         let ready = starts + seconds(self.settings.import_run_seconds);
         let ends = match fate {
-            ImportFate::Stuck { seconds } => ready.saturating_add(SignedDuration::from_secs(seconds as i64)).unwrap_or(Timestamp::MAX),
+            ImportFate::Stuck { seconds } => ready
+                .saturating_add(SignedDuration::from_secs(seconds as i64))
+                .unwrap_or(Timestamp::MAX),
             _ => ready,
         };
         shelves.queue_ends.insert(shop_id, ready);
@@ -104,7 +125,9 @@ impl Marketplace {
             ImportKind::Offers => import_id.parse().ok()?,
         };
         let known = self.shelves.imports.get(&number)?;
-        let told = known.import_id == import_id && known.shop_id == shop_id && !matches!(known.fate, ImportFate::Lost { .. });
+        let told = known.import_id == import_id
+            && known.shop_id == shop_id
+            && !matches!(known.fate, ImportFate::Lost { .. });
         told.then_some(known)
     }
 
@@ -116,7 +139,9 @@ impl Marketplace {
     /// Forgets imports that ended before a time, so that a long simulation does not keep them.
     pub fn forget_imports(&mut self, before: Timestamp) {
         let shelves = &mut self.shelves;
-        shelves.imports.retain(|number, import| import.ends >= before || shelves.due.contains(&(import.ends, *number)));
+        shelves.imports.retain(|number, import| {
+            import.ends >= before || shelves.due.contains(&(import.ends, *number))
+        });
     }
 
     /// Applies the import whose time has come.
@@ -138,15 +163,18 @@ impl Marketplace {
         }
     }
 
-    /// Takes the pieces of an order off its offers. False, and nothing happens, where an offer has not so many or is not
-    /// active. What the shop has no offer of is sold without end: so are orders of SKUs that nobody set up.
+    /// Takes the pieces of an order off its offers. False, and nothing happens, where an offer has
+    /// not so many or is not active. What the shop has no offer of is sold without end: so are
+    /// orders of SKUs that nobody set up.
     pub(super) fn sell(&mut self, order: &mut Order, now: Timestamp) -> bool {
         let Some(shelf) = self.shelves.offers.get_mut(&order.shop_id) else { return true };
         let mut wanted: BTreeMap<&str, u32> = BTreeMap::new();
         for line in &order.lines {
             *wanted.entry(&line.offer_sku).or_default() += line.quantity;
         }
-        let lacks = |(sku, pieces): (&&str, &u32)| shelf.get(*sku).is_some_and(|offer| !offer.is_for_sale() || offer.quantity < *pieces);
+        let lacks = |(sku, pieces): (&&str, &u32)| {
+            shelf.get(*sku).is_some_and(|offer| !offer.is_for_sale() || offer.quantity < *pieces)
+        };
         if wanted.iter().any(lacks) {
             self.shelves.refused_sales += 1;
             return false;
@@ -173,8 +201,14 @@ impl Marketplace {
     }
 }
 
-/// Applies a line: true if it deleted. In Mirakl's order of checks as far as known; the wording of reasons is ours.
-fn apply(shelf: &mut BTreeMap<String, Offer>, kind: ImportKind, line: &ImportLine, at: Timestamp) -> Result<bool, String> {
+/// Applies a line: true if it deleted. In Mirakl's order of checks as far as known; the wording of
+/// reasons is ours.
+fn apply(
+    shelf: &mut BTreeMap<String, Offer>,
+    kind: ImportKind,
+    line: &ImportLine,
+    at: Timestamp,
+) -> Result<bool, String> {
     let ImportLine { sku, quantity, warehouse_code, update_delete } = line;
     if sku.is_empty() {
         return Err("The SKU of the offer is required".to_owned());
@@ -191,7 +225,11 @@ fn apply(shelf: &mut BTreeMap<String, Offer>, kind: ImportKind, line: &ImportLin
         other => return Err(format!("The value '{other}' of update-delete is not allowed")),
     };
     let Some(offer) = shelf.get_mut(sku).filter(|offer| !offer.deleted) else {
-        let what = if kind == ImportKind::Stock { "The offer does not exist" } else { "The product does not exist" };
+        let what = if kind == ImportKind::Stock {
+            "The offer does not exist"
+        } else {
+            "The product does not exist"
+        };
         return Err(what.to_owned());
     };
     let pieces = if delete {

@@ -28,37 +28,47 @@ pub struct OperatorRefund {
 }
 
 impl Marketplace {
-    /// Customer care refunds parts of an order that is paid. A line of which the whole price is given back is REFUNDED; an order of which
-    /// everything is, before it left, ends as CLOSED, never as CANCELED. False where it is not paid, is closed, or has not so much left.
+    /// Customer care refunds parts of an order that is paid. A line of which the whole price is
+    /// given back is REFUNDED; an order of which everything is, before it left, ends as CLOSED,
+    /// never as CANCELED. False where it is not paid, is closed, or has not so much left.
     pub fn refund(&mut self, order_id: &str, refunds: &[OperatorRefund], now: Timestamp) -> bool {
         let Some(number) = self.by_id.get(order_id).copied() else { return false };
-        let Some(order) = self
-            .orders
-            .get(&number)
-            .filter(|order| order.state.is_paid() && order.state != State::Closed && order.customer_debited_date.is_some())
-        else {
+        let Some(order) = self.orders.get(&number).filter(|order| {
+            order.state.is_paid()
+                && order.state != State::Closed
+                && order.customer_debited_date.is_some()
+        }) else {
             return false;
         };
         let fits = |refund: &OperatorRefund| {
             let line = order.lines.iter().find(|line| line.order_line_id == refund.order_line_id);
             line.is_some_and(|line| {
                 let goods: Decimal = line.refunds.iter().map(|earlier| earlier.amount).sum();
-                let shipping: Decimal = line.refunds.iter().map(|earlier| earlier.shipping_amount).sum();
+                let shipping: Decimal =
+                    line.refunds.iter().map(|earlier| earlier.shipping_amount).sum();
                 let is_live = !matches!(line.state, State::Canceled | State::Refused);
-                is_live && goods + refund.amount <= line.price() && shipping + refund.shipping_amount <= line.shipping_price
+                is_live
+                    && goods + refund.amount <= line.price()
+                    && shipping + refund.shipping_amount <= line.shipping_price
             })
         };
         if refunds.is_empty() || !refunds.iter().all(fits) {
             return false;
         }
         self.change(number, now, |order| {
-            let order_refund_id = format!("{order_id}-R{}", order.lines.iter().map(|line| line.refunds.len()).sum::<usize>() + 1);
+            let order_refund_id = format!(
+                "{order_id}-R{}",
+                order.lines.iter().map(|line| line.refunds.len()).sum::<usize>() + 1
+            );
             let is_to_leave = order.state == State::Shipping;
             for refund in refunds {
-                for line in order.lines.iter_mut().filter(|line| line.order_line_id == refund.order_line_id) {
+                for line in
+                    order.lines.iter_mut().filter(|line| line.order_line_id == refund.order_line_id)
+                {
                     let id = format!("{}-R{}", line.order_line_id, line.refunds.len() + 1);
                     let quantity = refund.quantity.min(line.to_ship());
-                    let (taxes, shipping_taxes) = line.computed_taxes(refund.amount, refund.shipping_amount);
+                    let (taxes, shipping_taxes) =
+                        line.computed_taxes(refund.amount, refund.shipping_amount);
                     line.refunds.push(Refund {
                         id,
                         order_refund_id: order_refund_id.clone(),
@@ -86,26 +96,40 @@ impl Marketplace {
     /// Customer care refunds all that is left of an order, without a word of pieces.
     pub fn refund_all(&mut self, order_id: &str, now: Timestamp) -> bool {
         let Some(order) = self.order(order_id) else { return false };
-        let lines = order.lines.iter().filter(|line| !matches!(line.state, State::Canceled | State::Refused) && !line.is_refunded());
+        let lines = order.lines.iter().filter(|line| {
+            !matches!(line.state, State::Canceled | State::Refused) && !line.is_refunded()
+        });
         let rest = lines.map(|line| OperatorRefund {
             order_line_id: line.order_line_id.clone(),
             quantity: 0,
             amount: line.price() - line.refunds.iter().map(|refund| refund.amount).sum::<Decimal>(),
-            shipping_amount: line.shipping_price - line.refunds.iter().map(|refund| refund.shipping_amount).sum::<Decimal>(),
+            shipping_amount: line.shipping_price
+                - line.refunds.iter().map(|refund| refund.shipping_amount).sum::<Decimal>(),
         });
         let rest: Vec<_> = rest.collect();
         self.refund(order_id, &rest, now)
     }
 
-    /// The operator cancels an order. False where it is too late for that, or there is no such order.
+    /// The operator cancels an order. False where it is too late for that, or there is no such
+    /// order.
     pub fn cancel(&mut self, order_id: &str, now: Timestamp) -> bool {
         self.if_open(order_id, now, |order, _| cancel_all(order, Cause::CanceledByOperator, now))
     }
 
-    /// The operator cancels pieces of a line; the order with its last piece. False where there are not so many to cancel.
-    pub fn cancel_line(&mut self, order_id: &str, order_line_id: &str, quantity: u32, now: Timestamp) -> bool {
+    /// The operator cancels pieces of a line; the order with its last piece. False where there are
+    /// not so many to cancel.
+    pub fn cancel_line(
+        &mut self,
+        order_id: &str,
+        order_line_id: &str,
+        quantity: u32,
+        now: Timestamp,
+    ) -> bool {
         let cancellable = |line: &OrderLine| {
-            line.order_line_id == order_line_id && line.quantity >= quantity && quantity > 0 && line.state != State::Refused
+            line.order_line_id == order_line_id
+                && line.quantity >= quantity
+                && quantity > 0
+                && line.state != State::Refused
         };
         if !self.order(order_id).is_some_and(|order| order.lines.iter().any(cancellable)) {
             return false;
@@ -114,7 +138,8 @@ impl Marketplace {
             for line in order.lines.iter_mut().filter(|line| cancellable(line)) {
                 take_back(line, quantity, now, BY_CUSTOMER);
             }
-            if order.lines.iter().all(|line| matches!(line.state, State::Canceled | State::Refused)) {
+            if order.lines.iter().all(|line| matches!(line.state, State::Canceled | State::Refused))
+            {
                 cancel_all(order, Cause::CanceledByOperator, now);
             }
         })
@@ -122,13 +147,17 @@ impl Marketplace {
 
     /// A person ships an order. False where it is not in SHIPPING.
     pub fn ship(&mut self, order_id: &str, now: Timestamp) -> bool {
-        if !self.order(order_id).is_some_and(|order| order.state == State::Shipping && !order.fully_refunded()) {
+        if !self
+            .order(order_id)
+            .is_some_and(|order| order.state == State::Shipping && !order.fully_refunded())
+        {
             return false;
         }
         self.if_open(order_id, now, |order, pace| pace.shipped(order, now))
     }
 
-    /// The payment of an order will fail once it is asked for. False where it was paid, or ended, already.
+    /// The payment of an order will fail once it is asked for. False where it was paid, or ended,
+    /// already.
     pub fn refuse_payment(&mut self, order_id: &str, now: Timestamp) -> bool {
         if self.order(order_id).is_some_and(|order| order.state == State::Shipping) {
             return false;
@@ -136,7 +165,12 @@ impl Marketplace {
         self.if_open(order_id, now, |order, _| order.payment_fails = true)
     }
 
-    fn if_open(&mut self, order_id: &str, now: Timestamp, change: impl FnOnce(&mut Order, Pace)) -> bool {
+    fn if_open(
+        &mut self,
+        order_id: &str,
+        now: Timestamp,
+        change: impl FnOnce(&mut Order, Pace),
+    ) -> bool {
         let pace = Pace::of(&self.settings);
         let Some(number) = self.by_id.get(order_id).copied() else { return false };
         if !self.orders.get(&number).is_some_and(|order| order.state.is_open()) {

@@ -7,7 +7,20 @@ use serde::{Deserialize, Serialize};
 use super::shipment::{Shipment, Tracking};
 
 /// `order_state` and `order_line_state`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, strum::VariantArray, strum::IntoStaticStr)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    strum::VariantArray,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "Mirakl's own words")]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
@@ -46,13 +59,23 @@ impl State {
     /// Not shipped, refused or cancelled: something is still to be done.
     #[must_use]
     pub fn is_open(self) -> bool {
-        matches!(self, Self::Staging | Self::WaitingAcceptance | Self::WaitingDebit | Self::WaitingDebitPayment | Self::Shipping)
+        matches!(
+            self,
+            Self::Staging
+                | Self::WaitingAcceptance
+                | Self::WaitingDebit
+                | Self::WaitingDebitPayment
+                | Self::Shipping
+        )
     }
 
     /// Paid for: the order may be, or has been, shipped.
     #[must_use]
     pub fn is_paid(self) -> bool {
-        matches!(self, Self::Shipping | Self::Shipped | Self::ToCollect | Self::Received | Self::Closed)
+        matches!(
+            self,
+            Self::Shipping | Self::Shipped | Self::ToCollect | Self::Received | Self::Closed
+        )
     }
 }
 
@@ -162,7 +185,8 @@ pub struct Promotion {
     pub deduced_amount: Decimal,
 }
 
-/// A line of an order; amounts are net of cancelations, and with or without taxes as the order says.
+/// A line of an order; amounts are net of cancelations, and with or without taxes as the order
+/// says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "Mirakl's own words")]
 pub struct OrderLine {
@@ -217,19 +241,27 @@ impl OrderLine {
     /// What is left of the goods' price: refunds are not deducted from it.
     #[must_use]
     pub fn goods_left(&self) -> Decimal {
-        (self.price() - self.refunds.iter().map(|refund| refund.amount).sum::<Decimal>()).max(Decimal::ZERO)
+        (self.price() - self.refunds.iter().map(|refund| refund.amount).sum::<Decimal>())
+            .max(Decimal::ZERO)
     }
 
     /// What is left of the shipping price.
     #[must_use]
     pub fn shipping_left(&self) -> Decimal {
-        (self.shipping_price - self.refunds.iter().map(|refund| refund.shipping_amount).sum::<Decimal>()).max(Decimal::ZERO)
+        (self.shipping_price
+            - self.refunds.iter().map(|refund| refund.shipping_amount).sum::<Decimal>())
+        .max(Decimal::ZERO)
     }
 
     /// Pieces that are still to be shipped.
     #[must_use]
     pub fn to_ship(&self) -> u32 {
-        let excluded: u32 = self.refunds.iter().filter(|refund| refund.excluded_from_shipment).map(|refund| refund.quantity).sum();
+        let excluded: u32 = self
+            .refunds
+            .iter()
+            .filter(|refund| refund.excluded_from_shipment)
+            .map(|refund| refund.quantity)
+            .sum();
         if matches!(self.state, State::Canceled | State::Refused | State::Refunded) {
             0
         } else {
@@ -240,7 +272,8 @@ impl OrderLine {
     /// What the customer ordered, before any cancelation.
     #[must_use]
     pub fn ordered_quantity(&self) -> u32 {
-        self.quantity + self.cancelations.iter().map(|cancelation| cancelation.quantity).sum::<u32>()
+        self.quantity
+            + self.cancelations.iter().map(|cancelation| cancelation.quantity).sum::<u32>()
     }
 }
 
@@ -403,13 +436,20 @@ impl Order {
     /// The promotions' sum.
     #[must_use]
     pub fn deduced_amount(&self) -> Decimal {
-        self.counted().filter_map(|line| line.promotion.as_ref()).map(|promotion| promotion.deduced_amount).sum()
+        self.counted()
+            .filter_map(|line| line.promotion.as_ref())
+            .map(|promotion| promotion.deduced_amount)
+            .sum()
     }
 
     /// `fully_refunded`: whatever was paid was given back, whether it has left or not.
     #[must_use]
     pub fn fully_refunded(&self) -> bool {
-        let mut paid = self.lines.iter().filter(|line| !matches!(line.state, State::Refused | State::Canceled)).peekable();
+        let mut paid = self
+            .lines
+            .iter()
+            .filter(|line| !matches!(line.state, State::Refused | State::Canceled))
+            .peekable();
         paid.peek().is_some() && paid.all(OrderLine::is_refunded)
     }
 
@@ -425,11 +465,13 @@ impl Order {
         self.state == State::Shipping && self.fulfillment_center_code == SHOPS_OWN_CENTER
     }
 
-    /// Lines that are neither refused nor cancelled follow the order; refunded ones only when it is closed.
+    /// Lines that are neither refused nor cancelled follow the order; refunded ones only when it is
+    /// closed.
     pub(super) fn enter(&mut self, state: State) {
         self.state = state;
         for line in &mut self.lines {
-            let stays = matches!(line.state, State::Canceled | State::Refused) || (line.state == State::Refunded && state != State::Closed);
+            let stays = matches!(line.state, State::Canceled | State::Refused)
+                || (line.state == State::Refunded && state != State::Closed);
             if !stays {
                 line.state = state;
             }

@@ -33,7 +33,9 @@ impl Pace {
     pub(super) fn move_on(self, order: &mut Order, at: Timestamp) {
         order.due = None;
         match order.state {
-            State::Staging if order.automatic_acceptance.unwrap_or(self.automatic) => self.accepted(order, at),
+            State::Staging if order.automatic_acceptance.unwrap_or(self.automatic) => {
+                self.accepted(order, at)
+            }
             State::Staging => {
                 order.enter(State::WaitingAcceptance);
                 order.due = Some(at + self.acceptance_window);
@@ -46,7 +48,9 @@ impl Pace {
                 order.enter(State::WaitingDebitPayment);
                 order.due = Some(at + self.payment);
             }
-            State::WaitingDebitPayment if order.payment_fails => cancel_all(order, Cause::PaymentRefused, at),
+            State::WaitingDebitPayment if order.payment_fails => {
+                cancel_all(order, Cause::PaymentRefused, at)
+            }
             State::WaitingDebitPayment => {
                 order.customer_debited_date = Some(at);
                 order.enter(State::Shipping);
@@ -57,7 +61,11 @@ impl Pace {
             }
             State::Received => order.enter(State::Closed),
             State::Shipping if order.fully_refunded() => order.enter(State::Closed),
-            State::Shipping | State::Closed | State::Refused | State::Canceled | State::Refunded => {}
+            State::Shipping
+            | State::Closed
+            | State::Refused
+            | State::Canceled
+            | State::Refunded => {}
         }
     }
 

@@ -3,7 +3,8 @@
 /// Why the marketplace refuses a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// HTTP status. Mirakl documents none for OR21's codes: 404 for an order that is not there and 400 for the others.
+    /// HTTP status. Mirakl documents none for OR21's codes: 404 for an order that is not there and
+    /// 400 for the others.
     pub status: u16,
     /// Mirakl's code: `ORDER_INVALID_STATE`.
     pub code: &'static str,
@@ -15,6 +16,11 @@ pub struct Refusal {
 
 impl Refusal {
     pub(super) fn new(code: &'static str, field: &'static str, message: impl Into<String>) -> Self {
-        Self { status: if code == "ORDER_NOT_FOUND" { 404 } else { 400 }, code, field, message: message.into() }
+        Self {
+            status: if code == "ORDER_NOT_FOUND" { 404 } else { 400 },
+            code,
+            field,
+            message: message.into(),
+        }
     }
 }

@@ -20,7 +20,8 @@ pub struct Settings {
     pub payment_seconds: Option<u64>,
     /// Seconds from shipped to RECEIVED, and from there to CLOSED; absent: it stays shipped.
     pub received_seconds: Option<u64>,
-    /// Orders are accepted for the seller; `acceptance_decision_date` is then null. A shop may differ.
+    /// Orders are accepted for the seller; `acceptance_decision_date` is then null. A shop may
+    /// differ.
     pub automatic_acceptance: bool,
     /// Addresses are shown before the payment.
     pub addresses_before_payment: bool,
@@ -28,26 +29,31 @@ pub struct Settings {
     pub partial_acceptance: bool,
     /// Seconds subtracted from `start_update_date`, so that a listing repeats orders.
     pub update_delta_seconds: u64,
-    /// Seconds in which a shop may begin two listings (OR11 from offset 0), write references once (OR04) and send one file of
-    /// stock or offers (STO01, OF01); 0: no limit. What Mirakl allows more or less often scales with it: an import's status four
-    /// times (STO02), an export's status six times (OF53), a full export (OF52) once in 1440 such times.
+    /// Seconds in which a shop may begin two listings (OR11 from offset 0), write references once
+    /// (OR04) and send one file of stock or offers (STO01, OF01); 0: no limit. What Mirakl allows
+    /// more or less often scales with it: an import's status four times (STO02), an export's status
+    /// six times (OF53), a full export (OF52) once in 1440 such times.
     pub call_interval_seconds: u64,
     /// How many listings a shop may begin in that time.
     pub listings_per_interval: usize,
-    /// Answers have the sparse shapes of an old platform: no `total_count`, `channel: null`, `promotions: {}`, no addresses
-    /// where they are null, fields left out that the schema requires.
+    /// Answers have the sparse shapes of an old platform: no `total_count`, `channel: null`,
+    /// `promotions: {}`, no addresses where they are null, fields left out that the schema
+    /// requires.
     pub old_shapes: bool,
     /// Its carriers (SH21).
     pub carriers: Vec<Carrier>,
     /// Only those are taken (PC01 `disable_seller_alternative_carrier`).
     pub registered_carriers_only: bool,
-    /// Codes of the ways of shipping that demand a tracking number (SH12 `mandatory_tracking`): of `STD`, `EXP`, `PICKUP`.
+    /// Codes of the ways of shipping that demand a tracking number (SH12 `mandatory_tracking`): of
+    /// `STD`, `EXP`, `PICKUP`.
     pub mandatory_tracking: Vec<String>,
     /// Sellers may cancel pieces of a paid order (OR30).
     pub partial_cancelation: bool,
-    /// The code under which orders that wait for the payment are shown: a state that is in no documentation.
+    /// The code under which orders that wait for the payment are shown: a state that is in no
+    /// documentation.
     pub unknown_state: Option<String>,
-    /// An order that arrives lowers its offers, and one that an offer does not cover does not arrive.
+    /// An order that arrives lowers its offers, and one that an offer does not cover does not
+    /// arrive.
     pub sales_lower_offers: bool,
     /// What is cancelled or refused of an order is on offer again.
     pub cancellations_restock: bool,
@@ -57,9 +63,11 @@ pub struct Settings {
     pub import_run_seconds: u64,
     /// Seconds until an export of offers is complete.
     pub export_seconds: u64,
-    /// `tax_calculation_rule` of every tax: `PROPORTIONAL_TO_AMOUNT`, so that Mirakl computes what is refunded of it; else `NONE`.
+    /// `tax_calculation_rule` of every tax: `PROPORTIONAL_TO_AMOUNT`, so that Mirakl computes what
+    /// is refunded of it; else `NONE`.
     pub taxes_proportional: bool,
-    /// Taxes are computed on the order: it lists `order_taxes`, and OR30 takes none where prices are without them.
+    /// Taxes are computed on the order: it lists `order_taxes`, and OR30 takes none where prices
+    /// are without them.
     pub order_level_tax: bool,
     /// What the seller's refunds may draw on, in hundredths; absent: whatever they take.
     pub payable_balance: Option<i64>,

@@ -27,10 +27,20 @@ impl Carrier {
             tracking_url: url.map(str::to_owned),
         };
         vec![
-            carrier("DHLX", "DHL Express", Some("DHL"), Some("https://dhl.example/track/{trackingId}")),
+            carrier(
+                "DHLX",
+                "DHL Express",
+                Some("DHL"),
+                Some("https://dhl.example/track/{trackingId}"),
+            ),
             carrier("DPD_UK", "DPD", Some("DPD"), Some("https://dpd.example/parcel/{trackingId}")),
             carrier("EVRI", "Evri", None, Some("https://evri.example/{trackingId}")),
-            carrier("RM24", "Royal Mail", Some("ROYALMAIL"), Some("https://royalmail.example/{trackingId}")),
+            carrier(
+                "RM24",
+                "Royal Mail",
+                Some("ROYALMAIL"),
+                Some("https://royalmail.example/{trackingId}"),
+            ),
             carrier("VAN", "Own van", None, None),
         ]
     }

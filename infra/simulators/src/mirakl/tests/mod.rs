@@ -27,7 +27,13 @@ fn after(seconds: i64) -> Timestamp {
 }
 
 fn shop() -> ShopProfile {
-    ShopProfile { shop_id: SHOP, currency: "GBP".to_owned(), tax_included: false, automatic_acceptance: None, multi_shipment: false }
+    ShopProfile {
+        shop_id: SHOP,
+        currency: "GBP".to_owned(),
+        tax_included: false,
+        automatic_acceptance: None,
+        multi_shipment: false,
+    }
 }
 
 fn skus() -> Vec<CatalogueSku> {
@@ -37,5 +43,12 @@ fn skus() -> Vec<CatalogueSku> {
 /// An order with so many lines.
 fn an_order(number: u64, lines: usize) -> Order {
     let mut rng = ChaCha8Rng::seed_from_u64(number);
-    generate_order(&mut rng, start(), &shop(), number, &skus(), OrderWish { lines: Some(lines), ..OrderWish::default() })
+    generate_order(
+        &mut rng,
+        start(),
+        &shop(),
+        number,
+        &skus(),
+        OrderWish { lines: Some(lines), ..OrderWish::default() },
+    )
 }

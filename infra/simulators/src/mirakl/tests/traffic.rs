@@ -9,24 +9,50 @@ use super::SHOP;
 use super::seller_api::Running;
 
 fn lines(path: &Path) -> Vec<Value> {
-    std::fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    std::fs::read_to_string(path)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
-/// The recording stays at `MIRAKL_TRAFFIC`, if that is set, for whoever holds it against the published document.
+/// The recording stays at `MIRAKL_TRAFFIC`, if that is set, for whoever holds it against the
+/// published document.
 fn recording() -> PathBuf {
-    std::env::var_os("MIRAKL_TRAFFIC")
-        .map_or_else(|| std::env::temp_dir().join(format!("mirakl-traffic-{}.jsonl", std::process::id())), PathBuf::from)
+    std::env::var_os("MIRAKL_TRAFFIC").map_or_else(
+        || std::env::temp_dir().join(format!("mirakl-traffic-{}.jsonl", std::process::id())),
+        PathBuf::from,
+    )
 }
 
 /// Every operation on offers, with lines that fail among those that do not.
 async fn trade_in_offers(running: &Running) {
-    running.call(Method::POST, &format!("/simulator/shops/{SHOP}/offers/generate"), Some(json!({"seed": 1, "pieces": [0, 5]}))).await;
-    let stock = "\"offer-sku\";\"quantity\";\"warehouse-code\";\"update-delete\"\nNOSUCH;1;;\nNONE;-1;;\n";
+    running
+        .call(
+            Method::POST,
+            &format!("/simulator/shops/{SHOP}/offers/generate"),
+            Some(json!({"seed": 1, "pieces": [0, 5]})),
+        )
+        .await;
+    let stock =
+        "\"offer-sku\";\"quantity\";\"warehouse-code\";\"update-delete\"\nNOSUCH;1;;\nNONE;-1;;\n";
     let sent = running.upload("/api/offers/stock/imports", stock, &[]).await.json;
     let import = format!("/api/offers/stock/imports/{}", sent["import_id"].as_str().unwrap());
-    let sent = running.upload("/api/offers/imports", "sku;quantity;update-delete\nNOSUCH;1;\n", &[("import_mode", "NORMAL")]).await.json;
+    let sent = running
+        .upload(
+            "/api/offers/imports",
+            "sku;quantity;update-delete\nNOSUCH;1;\n",
+            &[("import_mode", "NORMAL")],
+        )
+        .await
+        .json;
     let older = format!("/api/offers/imports/{}", sent["import_id"]);
-    for path in [format!("{import}/status"), format!("{import}/error_report"), older.clone(), format!("{older}/error_report")] {
+    for path in [
+        format!("{import}/status"),
+        format!("{import}/error_report"),
+        older.clone(),
+        format!("{older}/error_report"),
+    ] {
         assert!(running.get(&path).await.status.is_success(), "{path}");
     }
     assert_eq!(running.upload("/api/offers/stock/imports", "nothing", &[]).await.status, 400);
@@ -34,7 +60,13 @@ async fn trade_in_offers(running: &Running) {
     running.get("/api/offers?max=100&offset=0").await;
     let wish = json!({"export_type": "application/json", "items_per_chunk": 10000, "include_inactive_offers": true});
     let tracking = running.call(Method::POST, "/api/offers/export/async", Some(wish)).await.json;
-    let status = running.get(&format!("/api/offers/export/async/status/{}", tracking["tracking_id"].as_str().unwrap())).await.json;
+    let status = running
+        .get(&format!(
+            "/api/offers/export/async/status/{}",
+            tracking["tracking_id"].as_str().unwrap()
+        ))
+        .await
+        .json;
     let file = status["urls"][0].as_str().unwrap().trim_start_matches(&running.url).to_owned();
     assert!(running.get(&file).await.status.is_success());
 }
@@ -48,14 +80,23 @@ async fn every_operation_is_recorded_without_a_key() {
     for path in ["/api/version", "/api/account", "/api/platform/configuration"] {
         assert!(running.get(path).await.status.is_success());
     }
-    assert_eq!(running.try_call(Method::GET, "/api/account", None, None).await.unwrap().status, 401);
+    assert_eq!(
+        running.try_call(Method::GET, "/api/account", None, None).await.unwrap().status,
+        401
+    );
     let ids = running.bring(json!({"shop_id": SHOP, "count": 100, "unknown_sku_share": 0.1, "payment_fails_share": 0.1})).await;
     running.bring(json!({"shop_id": 2002, "count": 100, "seed": 9})).await;
     for id in &ids[..60] {
         assert_eq!(running.accept(id).await.status, 204);
     }
     for id in &ids[5..20] {
-        running.call(Method::POST, &format!("/simulator/orders/{id}/lines/{id}-1/cancel"), Some(json!({"quantity": 1}))).await;
+        running
+            .call(
+                Method::POST,
+                &format!("/simulator/orders/{id}/lines/{id}-1/cancel"),
+                Some(json!({"quantity": 1})),
+            )
+            .await;
     }
     for id in &ids[20..25] {
         running.call(Method::POST, &format!("/simulator/orders/{id}/cancel"), None).await;
@@ -67,7 +108,13 @@ async fn every_operation_is_recorded_without_a_key() {
     let reference = |id: &str, reference: &str| json!({"order_id": id, "references": {"order_reference_for_seller": reference}});
     let references = json!({"orders": [reference(&ids[0], "MK-1"), reference("NONE-A", "MK-2"), reference(&ids[1], " ")]});
     running.call(Method::PUT, "/api/orders", Some(references)).await;
-    running.call(Method::PUT, "/api/orders/NONE-A/accept", Some(json!({"order_lines": [{"accepted": true, "id": "1"}]}))).await;
+    running
+        .call(
+            Method::PUT,
+            "/api/orders/NONE-A/accept",
+            Some(json!({"order_lines": [{"accepted": true, "id": "1"}]})),
+        )
+        .await;
     for offset in [0, 50, 90] {
         running.get(&format!("/api/orders?max=50&offset={offset}&start_update_date=2026-01-01T00:00:00Z&sort=dateCreated&order=asc")).await;
     }
@@ -75,7 +122,17 @@ async fn every_operation_is_recorded_without_a_key() {
     trade_in_offers(&running).await;
     running.misbehave("OR21", json!({"kind": "lost_answer"})).await;
     let body = json!({"order_lines": [{"accepted": true, "id": format!("{}-1", ids[99])}]});
-    assert!(running.try_call(Method::PUT, &format!("/api/orders/{}/accept", ids[99]), Some("key-uk"), Some(body)).await.is_err());
+    assert!(
+        running
+            .try_call(
+                Method::PUT,
+                &format!("/api/orders/{}/accept", ids[99]),
+                Some("key-uk"),
+                Some(body)
+            )
+            .await
+            .is_err()
+    );
     running.misbehave("OR11", json!({"kind": "html_error_page", "status": 502})).await;
     running.get("/api/orders").await;
     running.misbehave("OR11", json!({"kind": "server_error", "status": 503})).await;
@@ -87,7 +144,11 @@ async fn every_operation_is_recorded_without_a_key() {
     let entries = lines(&path);
     let faults: Vec<&str> = entries.iter().filter_map(|entry| entry["_fault"].as_str()).collect();
     assert_eq!(faults, ["lost_answer", "html_error_page", "server_error"]);
-    assert!(entries.iter().all(|entry| entry["request"]["url"].as_str().unwrap().starts_with("http://127.0.0.1")));
+    assert!(
+        entries
+            .iter()
+            .all(|entry| entry["request"]["url"].as_str().unwrap().starts_with("http://127.0.0.1"))
+    );
     if std::env::var_os("MIRAKL_TRAFFIC").is_none() {
         std::fs::remove_file(&path).unwrap();
     }

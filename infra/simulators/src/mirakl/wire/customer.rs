@@ -51,11 +51,21 @@ struct AddressOut<'o> {
 
 /// Who bought, as OR11 shows it.
 pub(super) fn customer<'o>(order: &'o Order, settings: &Settings) -> CustomerOut<'o> {
-    let Customer { customer_id, civility, firstname, lastname, locale, organization, billing_address, shipping_address } = &order.customer;
+    let Customer {
+        customer_id,
+        civility,
+        firstname,
+        lastname,
+        locale,
+        organization,
+        billing_address,
+        shipping_address,
+    } = &order.customer;
     let shown = settings.addresses_before_payment || order.state.is_paid();
     let old = settings.old_shapes;
     // Null until the order is paid; an old platform leaves them out.
-    let sparse = |written: AddressOut<'o>| if shown { Some(Some(written)) } else { (!old).then_some(None) };
+    let sparse =
+        |written: AddressOut<'o>| if shown { Some(Some(written)) } else { (!old).then_some(None) };
     CustomerOut {
         billing_address: sparse(address(billing_address, false, old)),
         civility: *civility,

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::super::model::{Cancelation, Cause, Fee, Order, OrderLine, Refund, Settings, State, Tax};
+use super::super::model::{
+    Cancelation, Cause, Fee, Order, OrderLine, Refund, Settings, State, Tax,
+};
 use super::{Amount, Style, instant, moment, shown};
 
 #[derive(Serialize)]
@@ -136,11 +138,20 @@ struct CancelledTax {
 }
 
 /// A line of an order as OR11 shows it.
-pub(super) fn line<'o>(order: &'o Order, line: &'o OrderLine, index: usize, settings: &'o Settings) -> LineOut<'o> {
+pub(super) fn line<'o>(
+    order: &'o Order,
+    line: &'o OrderLine,
+    index: usize,
+    settings: &'o Settings,
+) -> LineOut<'o> {
     let style = Style::of(&order.order_id);
     let old = settings.old_shapes;
     let amount = |amount| Amount(amount, style);
-    let rule = (!old).then_some(if settings.taxes_proportional { "PROPORTIONAL_TO_AMOUNT" } else { "NONE" });
+    let rule = (!old).then_some(if settings.taxes_proportional {
+        "PROPORTIONAL_TO_AMOUNT"
+    } else {
+        "NONE"
+    });
     let taxes = |taxes: &[Tax]| taxes.iter().map(|tax| tax_out(tax, style, rule)).collect();
     let reason = order.cause.filter(|_| matches!(line.state, State::Refused | State::Canceled));
     LineOut {
@@ -150,7 +161,11 @@ pub(super) fn line<'o>(order: &'o Order, line: &'o OrderLine, index: usize, sett
         category_label: "Fashion & accessories",
         commission_fee: amount(line.commission_fee),
         commission_rate_vat: (!old).then(|| amount(20.into())),
-        commission_taxes: vec![CommissionTax { amount: amount(line.commission_tax), code: "TAXDEFAULT", rate: amount(20.into()) }],
+        commission_taxes: vec![CommissionTax {
+            amount: amount(line.commission_tax),
+            code: "TAXDEFAULT",
+            rate: amount(20.into()),
+        }],
         commission_vat: (!old).then(|| amount(line.commission_tax)),
         created_date: instant(order.created),
         debited_date: order.customer_debited_date.map(moment),
@@ -191,14 +206,22 @@ pub(super) fn line<'o>(order: &'o Order, line: &'o OrderLine, index: usize, sett
 
 /// Something of it left: not all of it was refunded before.
 fn left(line: &OrderLine, shipped: Timestamp) -> bool {
-    let refunded: Decimal = line.refunds.iter().filter(|refund| refund.created < shipped).map(|refund| refund.amount).sum();
+    let refunded: Decimal = line
+        .refunds
+        .iter()
+        .filter(|refund| refund.created < shipped)
+        .map(|refund| refund.amount)
+        .sum();
     refunded < line.price() || line.price().is_zero()
 }
 
 /// By how much the promotion lowers one piece.
 fn unit_promotion(line: &OrderLine) -> Decimal {
     let pieces = Decimal::from(line.ordered_quantity().max(1));
-    line.promotion.as_ref().map(|promotion| (promotion.deduced_amount / pieces).round_dp(2)).unwrap_or_default()
+    line.promotion
+        .as_ref()
+        .map(|promotion| (promotion.deduced_amount / pieces).round_dp(2))
+        .unwrap_or_default()
 }
 
 pub(super) fn promotion(line: &OrderLine, style: Style) -> Option<PromotionOut<'_>> {
@@ -216,7 +239,12 @@ pub(super) fn promotion(line: &OrderLine, style: Style) -> Option<PromotionOut<'
 }
 
 fn tax_out(tax: &Tax, style: Style, tax_calculation_rule: Option<&'static str>) -> TaxOut {
-    TaxOut { amount: Amount(tax.amount, style), code: tax.code, rate: Amount(tax.rate, style), tax_calculation_rule }
+    TaxOut {
+        amount: Amount(tax.amount, style),
+        code: tax.code,
+        rate: Amount(tax.rate, style),
+        tax_calculation_rule,
+    }
 }
 
 fn fee_out(fee: &Fee, style: Style) -> FeeOut {
@@ -225,7 +253,12 @@ fn fee_out(fee: &Fee, style: Style) -> FeeOut {
 
 fn refund(refund: &Refund, style: Style) -> RefundOut<'_> {
     let amount = |amount| Amount(amount, style);
-    let taxes = |taxes: &[Tax]| taxes.iter().map(|tax| CancelledTax { amount: amount(tax.amount), code: tax.code }).collect();
+    let taxes = |taxes: &[Tax]| {
+        taxes
+            .iter()
+            .map(|tax| CancelledTax { amount: amount(tax.amount), code: tax.code })
+            .collect()
+    };
     RefundOut {
         amount: amount(refund.amount),
         commission_amount: amount(Decimal::ZERO),
@@ -247,11 +280,19 @@ fn refund(refund: &Refund, style: Style) -> RefundOut<'_> {
 
 fn cancelation(cancelation: &Cancelation, style: Style) -> CancelationOut<'_> {
     let amount = |amount| Amount(amount, style);
-    let taxes = |taxes: &[Tax]| taxes.iter().map(|tax| CancelledTax { amount: amount(tax.amount), code: tax.code }).collect();
+    let taxes = |taxes: &[Tax]| {
+        taxes
+            .iter()
+            .map(|tax| CancelledTax { amount: amount(tax.amount), code: tax.code })
+            .collect()
+    };
     CancelationOut {
         amount: amount(cancelation.amount),
         commission_amount: amount(cancelation.commission_fee),
-        commission_taxes: vec![CancelledTax { amount: amount(cancelation.commission_tax), code: "TAXDEFAULT" }],
+        commission_taxes: vec![CancelledTax {
+            amount: amount(cancelation.commission_tax),
+            code: "TAXDEFAULT",
+        }],
         commission_total_amount: amount(cancelation.commission_fee + cancelation.commission_tax),
         created_date: moment(cancelation.created),
         fees: cancelation.fees.iter().map(|fee| fee_out(fee, style)).collect(),

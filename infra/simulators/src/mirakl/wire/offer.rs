@@ -36,7 +36,8 @@ pub(in crate::mirakl) fn import(import: &Import, now: Timestamp) -> Value {
     })
 }
 
-/// STO03: number and reason first (their headings are assumed), then the columns as they were sent. OF03: they come last.
+/// STO03: number and reason first (their headings are assumed), then the columns as they were sent.
+/// OF03: they come last.
 pub(in crate::mirakl) fn error_report(import: &Import) -> Answer {
     let stock = import.kind == ImportKind::Stock;
     let heading: &[&str] = if stock {
@@ -47,16 +48,27 @@ pub(in crate::mirakl) fn error_report(import: &Import) -> Answer {
     let rows = import.errors.iter().map(|LineError { number, reason, line }| {
         let ImportLine { sku, quantity, warehouse_code, update_delete } = line;
         let (number, reason) = (number.to_string(), reason.clone());
-        let [sku, quantity, warehouse, update] = [sku, quantity, warehouse_code, update_delete].map(String::clone);
-        if stock { vec![number, reason, sku, quantity, warehouse, update] } else { vec![sku, quantity, update, number, reason] }
+        let [sku, quantity, warehouse, update] =
+            [sku, quantity, warehouse_code, update_delete].map(String::clone);
+        if stock {
+            vec![number, reason, sku, quantity, warehouse, update]
+        } else {
+            vec![sku, quantity, update, number, reason]
+        }
     });
     let content_type = if stock { CSV } else { "application/octet-stream" };
-    Answer::text(content_type, table(heading.iter().map(|column| (*column).to_owned()).collect(), rows))
+    Answer::text(
+        content_type,
+        table(heading.iter().map(|column| (*column).to_owned()).collect(), rows),
+    )
 }
 
 /// A CSV file as Mirakl writes one.
 fn table(heading: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> String {
-    let mut writer = csv::WriterBuilder::new().delimiter(b';').quote_style(csv::QuoteStyle::Always).from_writer(Vec::new());
+    let mut writer = csv::WriterBuilder::new()
+        .delimiter(b';')
+        .quote_style(csv::QuoteStyle::Always)
+        .from_writer(Vec::new());
     for row in std::iter::once(heading).chain(rows) {
         // Rows of one length in memory: there is nothing that could fail.
         let _written = writer.write_record(row);
@@ -80,7 +92,8 @@ pub(in crate::mirakl) fn offer(offer: &Offer, currency: &str) -> Value {
         "total_price": 52.95,
     });
     if !offer.is_for_sale() {
-        body["inactivity_reasons"] = json!([if offer.quantity == 0 { "ZERO_QUANTITY" } else { "INACTIVE" }]);
+        body["inactivity_reasons"] =
+            json!([if offer.quantity == 0 { "ZERO_QUANTITY" } else { "INACTIVE" }]);
     }
     body
 }
@@ -100,9 +113,14 @@ impl ExportFormat {
         }
     }
 
-    /// OF54. Mirakl's document describes neither columns nor fields: their names are assumed, those of OF21 for JSON and the
-    /// same with hyphens for CSV.
-    pub(in crate::mirakl) fn file(self, offers: &[&Offer], fields: Option<&[String]>, currency: &str) -> String {
+    /// OF54. Mirakl's document describes neither columns nor fields: their names are assumed, those
+    /// of OF21 for JSON and the same with hyphens for CSV.
+    pub(in crate::mirakl) fn file(
+        self,
+        offers: &[&Offer],
+        fields: Option<&[String]>,
+        currency: &str,
+    ) -> String {
         let row = |offer: &Offer| {
             [
                 ("offer-id", json!(offer.offer_id)),
@@ -114,22 +132,43 @@ impl ExportFormat {
                 ("last-updated", json!(instant(offer.updated))),
             ]
         };
-        let name = |column: &str| if matches!(self, Self::Csv) { column.to_owned() } else { column.replace('-', "_") };
+        let name = |column: &str| {
+            if matches!(self, Self::Csv) { column.to_owned() } else { column.replace('-', "_") }
+        };
         let shown = |column: &str| fields.is_none_or(|fields| fields.contains(&name(column)));
         match self {
             Self::Json => {
                 let shown = |offer: &&Offer| {
                     let fields = row(offer).into_iter().filter(|(column, _)| shown(column));
-                    Value::Object(fields.map(|(column, value)| (name(column), value)).collect::<Map<_, _>>())
+                    Value::Object(
+                        fields.map(|(column, value)| (name(column), value)).collect::<Map<_, _>>(),
+                    )
                 };
                 Value::Array(offers.iter().map(shown).collect()).to_string()
             }
             Self::Csv => {
-                let columns = ["offer-id", "shop-sku", "quantity", "active", "deleted", "currency-iso-code", "last-updated"];
-                let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                let cells =
-                    |offer: &&Offer| row(offer).into_iter().filter(|(column, _)| shown(column)).map(|(_, value)| text(value)).collect();
-                table(columns.into_iter().filter(|column| shown(column)).map(str::to_owned).collect(), offers.iter().map(cells))
+                let columns = [
+                    "offer-id",
+                    "shop-sku",
+                    "quantity",
+                    "active",
+                    "deleted",
+                    "currency-iso-code",
+                    "last-updated",
+                ];
+                let text =
+                    |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let cells = |offer: &&Offer| {
+                    row(offer)
+                        .into_iter()
+                        .filter(|(column, _)| shown(column))
+                        .map(|(_, value)| text(value))
+                        .collect()
+                };
+                table(
+                    columns.into_iter().filter(|column| shown(column)).map(str::to_owned).collect(),
+                    offers.iter().map(cells),
+                )
             }
         }
     }

@@ -1,5 +1,6 @@
-//! OR11's `orders[]` (Mirakl seller API, OR11), as Mirakl itself writes them: with the digits of an amount as they come, dates
-//! with and without milliseconds, null where the schema says null is not.
+//! OR11's `orders[]` (Mirakl seller API, OR11), as Mirakl itself writes them: with the digits of an
+//! amount as they come, dates with and without milliseconds, null where the schema says null is
+//! not.
 
 use serde::Serialize;
 
@@ -158,7 +159,8 @@ pub(in crate::mirakl) fn order<'o>(order: &'o Order, settings: &'o Settings) -> 
         customer_directly_pays_seller: false,
         delivery_date: None,
         discount_campaigns: [],
-        fulfillment: (!old).then_some(Fulfillment { center: Center { code: order.fulfillment_center_code } }),
+        fulfillment: (!old)
+            .then_some(Fulfillment { center: Center { code: order.fulfillment_center_code } }),
         fully_refunded: order.fully_refunded(),
         has_customer_message: order.has_customer_message,
         has_incident: false,
@@ -168,7 +170,12 @@ pub(in crate::mirakl) fn order<'o>(order: &'o Order, settings: &'o Settings) -> 
         leadtime_to_ship: order.leadtime_to_ship,
         order_additional_fields: order.additional_fields.iter().map(field).collect(),
         order_id: &order.order_id,
-        order_lines: order.lines.iter().enumerate().map(|(index, one)| line(order, one, index, settings)).collect(),
+        order_lines: order
+            .lines
+            .iter()
+            .enumerate()
+            .map(|(index, one)| line(order, one, index, settings))
+            .collect(),
         order_refunds: [],
         order_state: shown(order.state, settings),
         order_state_reason_code: order.cause.map(Cause::code),
@@ -217,10 +224,15 @@ pub(in crate::mirakl) fn tax_mode(included: bool) -> &'static str {
 
 fn order_taxes(order: &Order, style: Style) -> Vec<OrderTax> {
     let counted = order.lines.iter().filter(|line| line.state != State::Refused);
-    let taxes: Vec<&Tax> = counted.flat_map(|line| line.taxes.iter().chain(&line.shipping_taxes)).collect();
+    let taxes: Vec<&Tax> =
+        counted.flat_map(|line| line.taxes.iter().chain(&line.shipping_taxes)).collect();
     let Some(first) = taxes.first() else { return Vec::new() };
     let total = taxes.iter().map(|tax| tax.amount).sum();
-    vec![OrderTax { code: first.code, rate: Amount(first.rate, style), total_amount: Amount(total, style) }]
+    vec![OrderTax {
+        code: first.code,
+        rate: Amount(first.rate, style),
+        total_amount: Amount(total, style),
+    }]
 }
 
 fn field(field: &AdditionalField) -> FieldOut<'_> {

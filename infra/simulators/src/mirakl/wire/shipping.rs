@@ -26,7 +26,11 @@ pub(in crate::mirakl) fn carriers(settings: &Settings) -> Value {
 
 /// SH12.
 pub(in crate::mirakl) fn shipping_types(settings: &Settings) -> Value {
-    let kinds = [("STD", "Standard delivery", false), ("EXP", "Express – next day", false), ("PICKUP", "Click & collect", true)];
+    let kinds = [
+        ("STD", "Standard delivery", false),
+        ("EXP", "Express – next day", false),
+        ("PICKUP", "Click & collect", true),
+    ];
     let kinds = kinds.map(|(code, label, click_and_collect)| {
         let mandatory = settings.mandatory_tracking.iter().any(|mandatory| mandatory == code);
         json!({"code": code, "label": label, "description": label, "click_and_collect": click_and_collect, "delivery_by_operator": false,
@@ -37,7 +41,11 @@ pub(in crate::mirakl) fn shipping_types(settings: &Settings) -> Value {
 
 /// A shipment as ST01 and ST11 show it.
 pub(in crate::mirakl) fn shipment(order: &Order, shipment: &Shipment) -> Value {
-    let lines: Vec<Value> = shipment.lines.iter().map(|(id, quantity)| json!({"order_line_id": id, "quantity": quantity})).collect();
+    let lines: Vec<Value> = shipment
+        .lines
+        .iter()
+        .map(|(id, quantity)| json!({"order_line_id": id, "quantity": quantity}))
+        .collect();
     let mut tracking = serde_json::Map::new();
     let fields = [
         ("carrier_code", &shipment.tracking.carrier_code),

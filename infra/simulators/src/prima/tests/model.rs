@@ -18,8 +18,9 @@ fn refusal(order: NewOrder, rules: OrderRules) -> String {
     refusal.text
 }
 
+/// A repeated order makes a second one, unless the installation refuses it.
 #[test]
-fn a_repeated_order_makes_a_second_one_unless_the_installation_refuses_it() {
+fn a_repeated_order_is_doubled_unless_duplicates_are_refused() {
     let mut twice = installation();
     twice.new_order(order("201C1"), NOW).unwrap();
     twice.new_order(order("201C1"), NOW).unwrap();
@@ -30,7 +31,10 @@ fn a_repeated_order_makes_a_second_one_unless_the_installation_refuses_it() {
     assert_eq!(twice.orders_by_third_party_id("201C1").len(), 3);
     assert_eq!(twice.totals().repeated, 2);
 
-    let mut refused = Installation::new(OrderRules { repeated_number: RepeatedNumber::Refused, ..OrderRules::default() });
+    let mut refused = Installation::new(OrderRules {
+        repeated_number: RepeatedNumber::Refused,
+        ..OrderRules::default()
+    });
     refused.new_order(order("201C1"), NOW).unwrap();
     refused.new_order(order("201C1"), NOW).unwrap_err();
     refused.new_order(other_number, NOW).unwrap_err();
@@ -42,7 +46,10 @@ fn an_effect_lands_when_its_time_comes_and_not_before() {
     let mut installation = installation();
     let later = NOW + SignedDuration::from_secs(90);
     installation.submit(order("201C1"), later);
-    assert_eq!(installation.order_status("201C1", NOW).unwrap_err(), Refusal { text: "Order not found".to_owned() });
+    assert_eq!(
+        installation.order_status("201C1", NOW).unwrap_err(),
+        Refusal { text: "Order not found".to_owned() }
+    );
     assert_eq!(installation.next_effect_at(), Some(later));
     assert_eq!(installation.order_status("201C1", later).unwrap().status, "Entered");
     assert_eq!(installation.orders_by_number("201C1")[0].entered_at, later);
@@ -59,8 +66,9 @@ fn a_late_effect_after_an_impatient_repeat_makes_two_orders() {
     assert_eq!(installation.orders_by_number("201C1").len(), 2);
 }
 
+/// An order goes through its stages and is cancelled only before goods leave.
 #[test]
-fn an_order_goes_through_its_stages_and_is_cancelled_only_before_goods_leave() {
+fn orders_pass_their_stages_and_cancel_only_before_leaving() {
     let mut installation = installation();
     installation.new_order(order("A"), NOW).unwrap();
     installation.new_order(order("B"), NOW).unwrap();
@@ -77,18 +85,25 @@ fn an_order_goes_through_its_stages_and_is_cancelled_only_before_goods_leave() {
     installation.cancel_order("C", "unknown", NOW).unwrap_err();
 }
 
+/// An installation without CancelOrder says so, but a person still cancels.
 #[test]
-fn an_installation_without_cancel_order_says_so_but_a_person_still_cancels() {
-    let mut installation = Installation::new(OrderRules { cancel_order: false, ..OrderRules::default() });
+fn without_cancel_order_only_a_person_can_cancel() {
+    let mut installation =
+        Installation::new(OrderRules { cancel_order: false, ..OrderRules::default() });
     installation.new_order(order("A"), NOW).unwrap();
-    assert_eq!(installation.cancel_order("A", "", NOW).unwrap_err().text, "Unknown request type: CancelOrder");
+    assert_eq!(
+        installation.cancel_order("A", "", NOW).unwrap_err().text,
+        "Unknown request type: CancelOrder"
+    );
     installation.move_to("A", Stage::Cancelled, NOW).unwrap();
 }
 
 #[test]
 fn a_held_order_waits_for_a_person() {
     let mut installation = installation();
-    installation.new_order(NewOrder { hold: Some("check the address".to_owned()), ..order("A") }, NOW).unwrap();
+    installation
+        .new_order(NewOrder { hold: Some("check the address".to_owned()), ..order("A") }, NOW)
+        .unwrap();
     assert_eq!(installation.order_status("A", NOW).unwrap().status, "On Hold");
     installation.move_to("A", Stage::Picking, NOW).unwrap_err();
     installation.release("A", NOW).unwrap();
@@ -99,7 +114,10 @@ fn a_held_order_waits_for_a_person() {
 fn an_order_that_is_not_valid_is_refused_with_the_reason() {
     let rules = OrderRules {
         charge_codes: Some(["RM24".to_owned()].into()),
-        catalogue: Catalogue::Listed(vec![Sku { product: "DRESS1".to_owned(), matrix: ["NAVY", "12", "", ""].map(str::to_owned) }]),
+        catalogue: Catalogue::Listed(vec![Sku {
+            product: "DRESS1".to_owned(),
+            matrix: ["NAVY", "12", "", ""].map(str::to_owned),
+        }]),
         ..OrderRules::default()
     };
     Installation::new(rules.clone()).new_order(order("A"), NOW).unwrap();
@@ -118,12 +136,35 @@ fn an_order_that_is_not_valid_is_refused_with_the_reason() {
         (with(&|order| order.lines[0].matrix[1] = "14".to_owned()), "Matrix NAVY/14"),
         (with(&|order| order.lines[0].quantity = 0), "Quantity 0"),
         (with(&|order| order.lines[0].price = "-1".parse().unwrap()), "Price -1"),
-        (with(&|order| drop(order.header.insert("OrderDate".to_owned(), "2026-01-31".to_owned()))), "OrderDate"),
-        (with(&|order| drop(order.header.insert("OrderDate".to_owned(), "31/02/2026".to_owned()))), "OrderDate"),
-        (with(&|order| drop(order.attributes.insert("AddrLine1".to_owned(), "x".repeat(41)))), "AddrLine1 has 41 characters"),
-        (with(&|order| drop(order.attributes.insert("VatInclusive".to_owned(), "true".to_owned()))), "VatInclusive"),
         (
-            with(&|order| order.charges.push(super::super::NewOrderCharge { code: "X".to_owned(), ..Default::default() })),
+            with(&|order| {
+                drop(order.header.insert("OrderDate".to_owned(), "2026-01-31".to_owned()))
+            }),
+            "OrderDate",
+        ),
+        (
+            with(&|order| {
+                drop(order.header.insert("OrderDate".to_owned(), "31/02/2026".to_owned()))
+            }),
+            "OrderDate",
+        ),
+        (
+            with(&|order| drop(order.attributes.insert("AddrLine1".to_owned(), "x".repeat(41)))),
+            "AddrLine1 has 41 characters",
+        ),
+        (
+            with(&|order| {
+                drop(order.attributes.insert("VatInclusive".to_owned(), "true".to_owned()))
+            }),
+            "VatInclusive",
+        ),
+        (
+            with(&|order| {
+                order.charges.push(super::super::NewOrderCharge {
+                    code: "X".to_owned(),
+                    ..Default::default()
+                })
+            }),
             "Charge X does not exist",
         ),
     ];

@@ -38,7 +38,13 @@ async fn start_with(simulator: Simulator) -> Running {
 
 impl Running {
     pub(super) fn misbehave(&self, operation: &str, fault: Fault) {
-        let rule = Rule { operation: Some(operation.to_owned()), about: None, fault, chance: 1.0, remaining: Some(1) };
+        let rule = Rule {
+            operation: Some(operation.to_owned()),
+            about: None,
+            fault,
+            chance: 1.0,
+            remaining: Some(1),
+        };
         self.simulator.misbehaviour().set(Plan { rules: vec![rule], ..Plan::default() });
     }
 
@@ -50,13 +56,17 @@ impl Running {
         let document = escaped(document);
         let call = match settings.style {
             Style::DocumentLiteral if settings.parts.qualified => {
-                format!("<wsomhandler xmlns=\"{namespace}\"><{part}>{document}</{part}></wsomhandler>")
+                format!(
+                    "<wsomhandler xmlns=\"{namespace}\"><{part}>{document}</{part}></wsomhandler>"
+                )
             }
             Style::RpcEncoded => format!(
                 "<q:wsomhandler xmlns:q=\"{namespace}\"><{part} xmlns:i=\"http://www.w3.org/2001/XMLSchema-instance\" \
                  xmlns:x=\"http://www.w3.org/2001/XMLSchema\" i:type=\"x:string\">{document}</{part}></q:wsomhandler>"
             ),
-            _ => format!("<q:wsomhandler xmlns:q=\"{namespace}\"><{part}>{document}</{part}></q:wsomhandler>"),
+            _ => format!(
+                "<q:wsomhandler xmlns:q=\"{namespace}\"><{part}>{document}</{part}></q:wsomhandler>"
+            ),
         };
         self.send(&envelope(&call), "\"\"").await
     }
@@ -88,7 +98,10 @@ impl Answered {
             Encoding::Latin1 => self.body.iter().map(|byte| char::from(*byte)).collect(),
             Encoding::Utf8 => String::from_utf8(self.body.clone()).unwrap(),
         };
-        assert!(text.starts_with(&format!("<?xml version=\"1.0\" encoding=\"{}\"?>", encoding.name())), "{text}");
+        assert!(
+            text.starts_with(&format!("<?xml version=\"1.0\" encoding=\"{}\"?>", encoding.name())),
+            "{text}"
+        );
         parse(&text).unwrap()
     }
 
@@ -96,8 +109,15 @@ impl Answered {
     pub(super) fn document(&self, encoding: Encoding) -> Element {
         assert_eq!(self.status, 200, "{}", String::from_utf8_lossy(&self.body));
         let envelope = self.envelope(encoding);
-        let part = envelope.children[0].children[0].children.iter().find(|part| part.name == "response").unwrap();
-        assert!(part.text.starts_with(&format!("<?xml version=\"1.0\" encoding=\"{}\"?>", encoding.name())));
+        let part = envelope.children[0].children[0]
+            .children
+            .iter()
+            .find(|part| part.name == "response")
+            .unwrap();
+        assert!(
+            part.text
+                .starts_with(&format!("<?xml version=\"1.0\" encoding=\"{}\"?>", encoding.name()))
+        );
         parse(&part.text).unwrap()
     }
 
@@ -106,8 +126,11 @@ impl Answered {
         let envelope = self.envelope(Encoding::Latin1);
         let fault = &envelope.children[0].children[0];
         assert_eq!(fault.name, "Fault");
-        let detail = &fault.children.iter().find(|child| child.name == "detail").unwrap().children[0];
-        let text = |name: &str| detail.children.iter().find(|child| child.name == name).unwrap().text.clone();
+        let detail =
+            &fault.children.iter().find(|child| child.name == "detail").unwrap().children[0];
+        let text = |name: &str| {
+            detail.children.iter().find(|child| child.name == name).unwrap().text.clone()
+        };
         assert_eq!(detail.name, "FaultDetail");
         (text("errorMessage"), text("requestID"))
     }
@@ -133,15 +156,18 @@ fn status(number: &str) -> String {
     format!("<Request RequestType=\"OrderStatus\"><Data OrderNumber=\"{number}\"/></Request>")
 }
 
+/// An order goes in and is found again in every format and encoding.
 #[tokio::test]
-async fn an_order_goes_in_and_is_found_again_in_every_format_and_encoding() {
+async fn an_order_round_trips_in_every_format_and_encoding() {
     for style in [Style::RpcEncoded, Style::RpcLiteral, Style::DocumentLiteral] {
         for encoding in [Encoding::Latin1, Encoding::Utf8] {
             let parts = Parts { return_value: Some("result".to_owned()), ..Parts::default() };
             let orders = OrderRules { keeps_any_character: true, ..OrderRules::default() };
-            let running = start(Settings { style, encoding, parts, orders, ..Settings::default() }).await;
+            let running =
+                start(Settings { style, encoding, parts, orders, ..Settings::default() }).await;
             let surname = "O'Brien & <Søn> \"Łukasz\"";
-            let answer = running.ask(&new_order("201C1", surname)).await.unwrap().document(encoding);
+            let answer =
+                running.ask(&new_order("201C1", surname)).await.unwrap().document(encoding);
             assert_eq!(answer.attribute("RequestStatus"), Some("OK"), "{style:?} {encoding:?}");
             let found = running.ask(&status("201C1")).await.unwrap().document(encoding);
             assert_eq!(found.children[0].attribute("OrderStatus"), Some("Entered"));
@@ -158,7 +184,8 @@ async fn an_order_goes_in_and_is_found_again_in_every_format_and_encoding() {
 #[tokio::test]
 async fn a_session_in_latin_1_keeps_what_it_lacks_as_question_marks() {
     let running = start(Settings::default()).await;
-    let answer = running.ask(&new_order("201C1", "Zoë Łąk")).await.unwrap().document(Encoding::Latin1);
+    let answer =
+        running.ask(&new_order("201C1", "Zoë Łąk")).await.unwrap().document(Encoding::Latin1);
     assert_eq!(answer.attribute("RequestStatus"), Some("OK"));
     let orders: Value = running.get("/simulator/orders/201C1").await.json().await.unwrap();
     assert_eq!(orders[0]["order"]["attributes"]["CustomerSurname"], "Zoë ??k");
@@ -195,22 +222,35 @@ async fn a_cut_answer_has_had_its_effect_and_a_broken_connection_none() {
     running.misbehave("NewOrder", Fault::BrokenConnection);
     running.ask(&new_order("BROKEN", "A")).await.err().unwrap();
     let installation = running.simulator.installation();
-    assert_eq!((installation.orders_by_number("CUT").len(), installation.orders_by_number("BROKEN").len()), (1, 0));
+    assert_eq!(
+        (installation.orders_by_number("CUT").len(), installation.orders_by_number("BROKEN").len()),
+        (1, 0)
+    );
 }
 
+/// A fault that is about one order or product comes again and again with its request id.
 #[tokio::test]
-async fn a_fault_that_is_about_one_order_or_product_comes_again_and_again_with_its_request_id() {
+async fn faults_of_one_order_or_product_recur_with_its_request_id() {
     let running = start(Settings::default()).await;
     for about in ["BAD", "DRESS1"] {
-        let fault = Fault::SoapFault { message: "Procedure x/y.p has mismatched parameters (3230)".to_owned() };
-        let rule = Rule { operation: Some("NewOrder".to_owned()), about: Some(about.to_owned()), fault, chance: 1.0, remaining: None };
+        let fault = Fault::SoapFault {
+            message: "Procedure x/y.p has mismatched parameters (3230)".to_owned(),
+        };
+        let rule = Rule {
+            operation: Some("NewOrder".to_owned()),
+            about: Some(about.to_owned()),
+            fault,
+            chance: 1.0,
+            remaining: None,
+        };
         running.simulator.misbehaviour().set(Plan { rules: vec![rule], ..Plan::default() });
         for _call in 0..3 {
             let answered = running.ask(&new_order("BAD", "A")).await.unwrap();
             let text = String::from_utf8_lossy(&answered.body).into_owned();
             assert_eq!(answered.status, 500);
             assert!(
-                text.contains("<errorMessage>Procedure x/y.p has mismatched parameters (3230)") && text.contains("<requestID>simulated-"),
+                text.contains("<errorMessage>Procedure x/y.p has mismatched parameters (3230)")
+                    && text.contains("<requestID>simulated-"),
                 "{text}"
             );
         }
@@ -225,7 +265,8 @@ async fn a_fault_that_is_about_one_order_or_product_comes_again_and_again_with_i
 
 #[tokio::test]
 async fn a_late_effect_lands_after_the_connection_has_ended() {
-    let settings = Settings { effect_delay_ms: 150, late_effects_remaining: Some(1), ..Settings::default() };
+    let settings =
+        Settings { effect_delay_ms: 150, late_effects_remaining: Some(1), ..Settings::default() };
     let running = start(settings).await;
     running.ask(&new_order("LATE", "A")).await.err().unwrap();
     assert_eq!(running.simulator.installation().len(), 0);
@@ -245,7 +286,8 @@ async fn a_late_effect_lands_after_the_connection_has_ended() {
 async fn a_caller_that_hangs_up_does_not_stop_its_order() {
     let running = start(Settings::default()).await;
     running.simulator.misbehaviour().set(Plan { latency_ms: [100, 100], ..Plan::default() });
-    let asked = tokio::time::timeout(Duration::from_millis(40), running.ask(&new_order("GONE", "A"))).await;
+    let asked =
+        tokio::time::timeout(Duration::from_millis(40), running.ask(&new_order("GONE", "A"))).await;
     assert!(asked.is_err(), "the caller did not wait for the answer");
     for _ in 0..200 {
         if running.simulator.installation().len() == 1 {
@@ -256,19 +298,33 @@ async fn a_caller_that_hangs_up_does_not_stop_its_order() {
     panic!("the order never arrived");
 }
 
+/// What is not SOAP as the WSDL says meets a fault and has no effect.
 #[tokio::test]
-async fn what_is_not_soap_as_the_wsdl_says_meets_a_fault_and_has_no_effect() {
+async fn invalid_soap_meets_a_fault_without_effect() {
     let running = start(Settings::default()).await;
     let namespace = Settings::default().namespace;
-    let call = |name: &str, content: &str| envelope(&format!("<q:{name} xmlns:q=\"{namespace}\">{content}</q:{name}>"));
+    let call = |name: &str, content: &str| {
+        envelope(&format!("<q:{name} xmlns:q=\"{namespace}\">{content}</q:{name}>"))
+    };
     let document = new_order("X", "A");
     let escaped_document = escaped(&document);
     let right = call("wsomhandler", &format!("<request>{escaped_document}</request>"));
     let cases = [
         (right.clone(), "\"urn:other\"", "SOAPAction"),
         (right.replace("</s:Body>", ""), "\"\"", "parse"),
-        (right.replace("<?xml version=\"1.0\" encoding=\"utf-8\"?>", "<!DOCTYPE x [<!ENTITY y \"z\">]>"), "\"\"", "type declaration"),
-        (call("wsomhandler", &format!("<document>{escaped_document}</document>")), "\"\"", "no part document"),
+        (
+            right.replace(
+                "<?xml version=\"1.0\" encoding=\"utf-8\"?>",
+                "<!DOCTYPE x [<!ENTITY y \"z\">]>",
+            ),
+            "\"\"",
+            "type declaration",
+        ),
+        (
+            call("wsomhandler", &format!("<document>{escaped_document}</document>")),
+            "\"\"",
+            "no part document",
+        ),
         (call("wsomhandler", &format!("<request>{document}</request>")), "\"\"", "it has elements"),
         (call("wsomhandler", ""), "\"\"", "needs part request"),
         (call("somethingelse", "<request/>"), "\"\"", "not defined"),
@@ -277,7 +333,10 @@ async fn what_is_not_soap_as_the_wsdl_says_meets_a_fault_and_has_no_effect() {
     ];
     for (message, action, expected) in cases {
         let (text, id) = running.send(&message, action).await.unwrap().fault();
-        assert!(text.contains(expected) && text.ends_with("(10893)"), "{text:?} does not say {expected:?}");
+        assert!(
+            text.contains(expected) && text.ends_with("(10893)"),
+            "{text:?} does not say {expected:?}"
+        );
         assert!(id.starts_with("simulated-"));
     }
     running.simulator.set_settings(Settings { disabled: true, ..Settings::default() });
@@ -292,8 +351,15 @@ async fn a_document_that_prima_cannot_use_is_an_error_and_no_fault() {
     let running = start(Settings::default()).await;
     let order = new_order("X", "A");
     let cases = [
-        ("<Request RequestType=\"OrderStatus\"><Data OrderNumber=\"a & b\"/></Request>".to_owned(), "cannot be parsed"),
-        ("<Request RequestType=\"Sing\"><Data/></Request>".to_owned(), "Unknown request type: Sing"),
+        (
+            "<Request RequestType=\"OrderStatus\"><Data OrderNumber=\"a & b\"/></Request>"
+                .to_owned(),
+            "cannot be parsed",
+        ),
+        (
+            "<Request RequestType=\"Sing\"><Data/></Request>".to_owned(),
+            "Unknown request type: Sing",
+        ),
         (order.replace("Quantity=\"2\"", "Quantity=\"2.5\""), "Quantity is not valid"),
         (order.replace("49.90", "49,90"), "Price is not valid"),
         (order.replace("31/01/2026", "01/31/2026"), "OrderDate"),
@@ -309,13 +375,20 @@ async fn a_document_that_prima_cannot_use_is_an_error_and_no_fault() {
 
 #[tokio::test]
 async fn several_companies_are_told_apart_by_their_part() {
-    let parts = Parts { company: "pcCompany".to_owned(), request: "pcRequest".to_owned(), ..Parts::default() };
+    let parts = Parts {
+        company: "pcCompany".to_owned(),
+        request: "pcRequest".to_owned(),
+        ..Parts::default()
+    };
     let settings = Settings { companies: ["001".to_owned()].into(), parts, ..Settings::default() };
     let running = start(settings.clone()).await;
     let call = |company: &str| {
         let document = escaped(&status("A"));
         let parts = format!("<pcCompany>{company}</pcCompany><pcRequest>{document}</pcRequest>");
-        envelope(&format!("<q:comwsomhandler xmlns:q=\"{}\">{parts}</q:comwsomhandler>", settings.namespace))
+        envelope(&format!(
+            "<q:comwsomhandler xmlns:q=\"{}\">{parts}</q:comwsomhandler>",
+            settings.namespace
+        ))
     };
     let answer = running.send(&call("001"), "\"\"").await.unwrap().document(Encoding::Latin1);
     assert_eq!(answer.attribute("RequestError"), Some("Order not found"));
@@ -326,24 +399,50 @@ async fn several_companies_are_told_apart_by_their_part() {
 async fn the_wsdl_names_the_style_and_the_parts() {
     for (style, body, part) in [
         (Style::RpcEncoded, "use=\"encoded\"", "<part name=\"pcRequest\" type=\"xsd:string\"/>"),
-        (Style::RpcLiteral, "use=\"literal\" namespace=", "<part name=\"pcRequest\" type=\"xsd:string\"/>"),
-        (Style::DocumentLiteral, "style=\"document\"", "<element name=\"pcRequest\" nillable=\"true\" type=\"xsd:string\"/>"),
+        (
+            Style::RpcLiteral,
+            "use=\"literal\" namespace=",
+            "<part name=\"pcRequest\" type=\"xsd:string\"/>",
+        ),
+        (
+            Style::DocumentLiteral,
+            "style=\"document\"",
+            "<element name=\"pcRequest\" nillable=\"true\" type=\"xsd:string\"/>",
+        ),
     ] {
         let parts = Parts { request: "pcRequest".to_owned(), ..Parts::default() };
-        let running = start(Settings { style, parts, companies: ["001".to_owned()].into(), ..Settings::default() }).await;
-        let wsdl = running.get("/wsalive/wsalive/wsdl?targetURI=urn:omlink").await.text().await.unwrap();
+        let running = start(Settings {
+            style,
+            parts,
+            companies: ["001".to_owned()].into(),
+            ..Settings::default()
+        })
+        .await;
+        let wsdl =
+            running.get("/wsalive/wsalive/wsdl?targetURI=urn:omlink").await.text().await.unwrap();
         parse(&wsdl).unwrap();
-        assert!(wsdl.contains(body) && wsdl.contains(part) && wsdl.contains("comwsomhandler"), "{wsdl}");
+        assert!(
+            wsdl.contains(body) && wsdl.contains(part) && wsdl.contains("comwsomhandler"),
+            "{wsdl}"
+        );
         assert!(wsdl.contains(&format!("location=\"{}/wsalive/wsalive\"", running.address)));
         assert_eq!(running.get("/wsalive/wsalive/wsdl?targetURI=urn:other").await.status(), 404);
     }
 }
 
+/// Calls beyond the workers wait, and those beyond the queue meet a fault.
 #[tokio::test]
-async fn calls_beyond_the_workers_wait_and_beyond_the_queue_meet_a_fault() {
-    let running = start(Settings { concurrent_calls: 1, waiting_calls: 1, answer_after_effect_ms: 200, ..Settings::default() }).await;
+async fn excess_calls_queue_for_workers_and_overflow_is_a_fault() {
+    let running = start(Settings {
+        concurrent_calls: 1,
+        waiting_calls: 1,
+        answer_after_effect_ms: 200,
+        ..Settings::default()
+    })
+    .await;
     let question = status("A");
-    let (first, second, third) = tokio::join!(running.ask(&question), running.ask(&question), running.ask(&question));
+    let (first, second, third) =
+        tokio::join!(running.ask(&question), running.ask(&question), running.ask(&question));
     let mut statuses = [first, second, third].map(|answer| answer.unwrap().status);
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 200, 500]);
@@ -354,10 +453,20 @@ async fn calls_beyond_the_workers_wait_and_beyond_the_queue_meet_a_fault() {
 async fn the_control_api_moves_orders_and_changes_settings() {
     let running = start(Settings::default()).await;
     running.ask(&new_order("A", "A")).await.unwrap();
-    let post = |path: &str, body: Value| running.client.post(format!("{}{path}", running.address)).json(&body).send();
-    let held = post("/simulator/orders/A/status", json!({"status": "On Hold", "narrative": "fraud check"})).await.unwrap();
+    let post = |path: &str, body: Value| {
+        running.client.post(format!("{}{path}", running.address)).json(&body).send()
+    };
+    let held = post(
+        "/simulator/orders/A/status",
+        json!({"status": "On Hold", "narrative": "fraud check"}),
+    )
+    .await
+    .unwrap();
     assert_eq!(held.status(), 200);
-    assert_eq!(post("/simulator/orders/A/status", json!({"status": "Picking"})).await.unwrap().status(), 409);
+    assert_eq!(
+        post("/simulator/orders/A/status", json!({"status": "Picking"})).await.unwrap().status(),
+        409
+    );
     assert_eq!(post("/simulator/orders/A/release", json!({})).await.unwrap().status(), 200);
     post("/simulator/orders/A/status", json!({"status": "Despatched"})).await.unwrap();
     let found = running.ask(&status("A")).await.unwrap().document(Encoding::Latin1);
@@ -385,8 +494,14 @@ async fn a_recording_has_what_was_sent_and_answered() {
     running.ask(&status("NONE")).await.err().unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
-    let entries: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let entries: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(entries[0]["request"]["postData"]["text"].as_str().unwrap().contains("NONE"));
-    assert!(entries[0]["response"]["content"]["text"].as_str().unwrap().contains("Order not found"));
-    assert_eq!((&entries[0]["_fault"], &entries[1]["_fault"]), (&Value::Null, &json!("lost_answer")));
+    assert!(
+        entries[0]["response"]["content"]["text"].as_str().unwrap().contains("Order not found")
+    );
+    assert_eq!(
+        (&entries[0]["_fault"], &entries[1]["_fault"]),
+        (&Value::Null, &json!("lost_answer"))
+    );
 }

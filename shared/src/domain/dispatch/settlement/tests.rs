@@ -40,9 +40,15 @@ fn due(order: &Order, quantity: u32, how: How) -> Due {
 #[test]
 fn a_whole_line_takes_all_that_is_on_it_and_a_part_its_share() {
     let whole = &due(&order(""), 3, How::Cancel).lines[0];
-    assert_eq!((whole.amount, whole.shipping_amount, whole.taxes[0].amount), (money("20.00"), money("3.95"), money("3.33")));
+    assert_eq!(
+        (whole.amount, whole.shipping_amount, whole.taxes[0].amount),
+        (money("20.00"), money("3.95"), money("3.33"))
+    );
     let part = &due(&order(""), 1, How::Cancel).lines[0];
-    assert_eq!((part.amount, part.shipping_amount, part.shipping_taxes[0].amount), (money("6.66"), money("1.31"), money("0.22")));
+    assert_eq!(
+        (part.amount, part.shipping_amount, part.shipping_taxes[0].amount),
+        (money("6.66"), money("1.31"), money("0.22"))
+    );
     let twice = [short(1), short(1)].concat();
     let together = amounts(&order(""), &twice, How::Cancel, &Dispatch::default()).unwrap();
     assert_eq!((together.lines.len(), together.lines[0].quantity), (1, 2), "one line, one entry");
@@ -50,43 +56,77 @@ fn a_whole_line_takes_all_that_is_on_it_and_a_part_its_share() {
 
 #[test]
 fn what_was_refunded_before_is_not_refunded_again() {
-    let once = order(r#","refunds":[{"id":"1","quantity":2,"amount":13.32,"shipping_amount":2.62}]"#);
+    let once =
+        order(r#","refunds":[{"id":"1","quantity":2,"amount":13.32,"shipping_amount":2.62}]"#);
     let ours = Dispatch { settlements: vec![noted(2, "13.32", None)], ..Dispatch::default() };
     let rest = amounts(&once, &short(1), How::Refund, &ours).unwrap();
-    assert_eq!((rest.lines[0].amount, rest.lines[0].shipping_amount), (money("6.68"), money("1.33")));
-    assert!(amounts(&once, &short(2), How::Refund, &ours).unwrap_err().to_string().contains("has 1 pieces left, not 2"));
+    assert_eq!(
+        (rest.lines[0].amount, rest.lines[0].shipping_amount),
+        (money("6.68"), money("1.33"))
+    );
+    assert!(
+        amounts(&once, &short(2), How::Refund, &ours)
+            .unwrap_err()
+            .to_string()
+            .contains("has 1 pieces left, not 2")
+    );
 }
 
+/// Every amount is bounded by what is left of it, whoever gave back the rest.
 #[test]
-fn every_amount_is_bounded_by_what_is_left_of_it_whoever_gave_back_the_rest() {
+fn no_settlement_exceeds_what_others_left_of_an_amount() {
     // A quantity is informative: 0 or null is usual.
     for quantity in ["0", "null"] {
         for all in ["20.00", "25.00"] {
-            let refunded = format!(r#"{{"id":"1","quantity":{quantity},"amount":{all},"taxes":[{{"code":"VAT","amount":4.00}}]}}"#);
+            let refunded = format!(
+                r#"{{"id":"1","quantity":{quantity},"amount":{all},"taxes":[{{"code":"VAT","amount":4.00}}]}}"#
+            );
             for how in [How::Refund, How::Cancel] {
                 let nothing = due(&one_piece(&refunded), 1, how);
-                assert_eq!(nothing, Due { lines: vec![], given_back: short(1) }, "{refunded}: no call, and never a tax beside nothing");
+                assert_eq!(
+                    nothing,
+                    Due { lines: vec![], given_back: short(1) },
+                    "{refunded}: no call, and never a tax beside nothing"
+                );
             }
         }
-        let part = format!(r#"{{"id":"1","quantity":{quantity},"amount":12.00,"taxes":[{{"code":"VAT","amount":2.40}}]}}"#);
+        let part = format!(
+            r#"{{"id":"1","quantity":{quantity},"amount":12.00,"taxes":[{{"code":"VAT","amount":2.40}}]}}"#
+        );
         for how in [How::Refund, How::Cancel] {
             let rest = due(&one_piece(&part), 1, how);
-            assert_eq!((rest.lines[0].amount, rest.lines[0].taxes[0].amount), (money("8.00"), money("1.60")));
+            assert_eq!(
+                (rest.lines[0].amount, rest.lines[0].taxes[0].amount),
+                (money("8.00"), money("1.60"))
+            );
         }
     }
     let goodwill = r#"{"id":"1","quantity":1,"amount":1.00}"#;
     let rest = due(&one_piece(goodwill), 1, How::Refund);
-    assert_eq!((rest.lines[0].amount, rest.given_back), (money("19.00"), vec![]), "a penny's goodwill is no refunded piece");
-    let no_amount = amounts(&one_piece(r#"{"id":"1","quantity":1}"#), &short(1), How::Refund, &Dispatch::default());
+    assert_eq!(
+        (rest.lines[0].amount, rest.given_back),
+        (money("19.00"), vec![]),
+        "a penny's goodwill is no refunded piece"
+    );
+    let no_amount = amounts(
+        &one_piece(r#"{"id":"1","quantity":1}"#),
+        &short(1),
+        How::Refund,
+        &Dispatch::default(),
+    );
     assert!(no_amount.unwrap_err().to_string().contains("does not say how much"));
 }
 
 #[test]
 fn pieces_that_somebody_else_refunded_are_given_back_already() {
-    let operator = order(r#","refunds":[{"id":"1","quantity":2,"amount":13.33,"shipping_amount":0}]"#);
+    let operator =
+        order(r#","refunds":[{"id":"1","quantity":2,"amount":13.33,"shipping_amount":0}]"#);
     let due = amounts(&operator, &short(3), How::Refund, &Dispatch::default()).unwrap();
     assert_eq!(due.given_back[0].quantity, 2);
-    assert_eq!((due.lines[0].quantity, due.lines[0].amount, due.lines[0].shipping_amount), (1, money("6.67"), money("3.95")));
+    assert_eq!(
+        (due.lines[0].quantity, due.lines[0].amount, due.lines[0].shipping_amount),
+        (1, money("6.67"), money("3.95"))
+    );
     let all = amounts(&operator, &short(1), How::Refund, &Dispatch::default()).unwrap();
     assert_eq!(all, Due { lines: vec![], given_back: short(1) });
 }
@@ -103,14 +143,26 @@ fn taxes_follow_their_own_rules() {
     };
     let none = r#"{"code":"VAT","amount":4.00,"tax_calculation_rule":"NONE"},{"code":"ECO","amount":1.00}"#;
     let both = due(&with(none, "", "TAX_EXCLUDED"), 1, How::Refund);
-    assert_eq!(both.lines[0].taxes.iter().map(|tax| tax.amount).collect::<Vec<_>>(), [money("2.00"), money("0.50")]);
-    let proportional = r#"{"code":"VAT","amount":4.00,"tax_calculation_rule":"PROPORTIONAL_TO_AMOUNT"}"#;
+    assert_eq!(
+        both.lines[0].taxes.iter().map(|tax| tax.amount).collect::<Vec<_>>(),
+        [money("2.00"), money("0.50")]
+    );
+    let proportional =
+        r#"{"code":"VAT","amount":4.00,"tax_calculation_rule":"PROPORTIONAL_TO_AMOUNT"}"#;
     let computed = due(&with(proportional, "", "TAX_EXCLUDED"), 1, How::Refund);
-    assert_eq!((computed.lines[0].taxes.len(), computed.lines[0].shipping_taxes.len()), (0, 0), "Mirakl computes it");
+    assert_eq!(
+        (computed.lines[0].taxes.len(), computed.lines[0].shipping_taxes.len()),
+        (0, 0),
+        "Mirakl computes it"
+    );
     let on_order = r#"{"code":"VAT","total_amount":4.00}"#;
     let excluded = with(none, on_order, "TAX_EXCLUDED");
     assert_eq!(due(&excluded, 1, How::Cancel).lines[0].taxes, [], "must not be given");
-    assert_eq!(due(&excluded, 1, How::Refund).lines[0].taxes[0].amount, money("0.50"), "what the order has left of it");
+    assert_eq!(
+        due(&excluded, 1, How::Refund).lines[0].taxes[0].amount,
+        money("0.50"),
+        "what the order has left of it"
+    );
     assert_eq!(due(&with(none, on_order, "TAX_INCLUDED"), 1, How::Cancel).lines[0].taxes.len(), 2);
 }
 
@@ -124,11 +176,20 @@ fn noted(quantity: u32, amount: &str, entry_id: Option<&str>) -> Settlement {
         shipping_amount: Some(money("1.31")),
         entry_id: entry_id.map(str::to_owned),
     };
-    Settlement { how: How::Refund, lines: vec![line], at: now(), until: now(), confirmed_at: Some(now()), reason_code: Some("OOS".into()) }
+    Settlement {
+        how: How::Refund,
+        lines: vec![line],
+        at: now(),
+        until: now(),
+        confirmed_at: Some(now()),
+        reason_code: Some("OOS".into()),
+    }
 }
 
+/// A refund made from here is known by its amounts, its reason and its time, and nobody else's is
+/// taken for it.
 #[test]
-fn ours_is_known_by_its_amounts_its_reason_and_its_time_and_nobody_elses_is_taken_for_it() {
+fn own_refunds_are_known_by_their_amounts_reason_and_time() {
     let settlement = Settlement { at: now(), confirmed_at: None, ..noted(1, "6.66", None) };
     let listed = |id: &str, amount: &str, shipping: &str, reason: &str, created: &str| {
         format!(
@@ -139,7 +200,10 @@ fn ours_is_known_by_its_amounts_its_reason_and_its_time_and_nobody_elses_is_take
     let found = |entries: &[String], others: Vec<Settlement>| {
         let order = order(&format!(r#","refunds":[{}]"#, entries.join(",")));
         let dispatch = Dispatch { settlements: others, ..Dispatch::default() };
-        effect(&order, &dispatch, &settlement, Duration::from_secs(30)).into_iter().map(|line| line.entry_id).collect::<Vec<_>>()
+        effect(&order, &dispatch, &settlement, Duration::from_secs(30))
+            .into_iter()
+            .map(|line| line.entry_id)
+            .collect::<Vec<_>>()
     };
     assert_eq!(found(std::slice::from_ref(&ours), vec![]), [Some("9".to_owned())]);
     for other in [
@@ -149,11 +213,21 @@ fn ours_is_known_by_its_amounts_its_reason_and_its_time_and_nobody_elses_is_take
         listed("9", "6.66", "1.31", "OOS", "2026-11-23T09:59:29Z"),
     ] {
         assert_eq!(found(std::slice::from_ref(&other), vec![]), [], "{other}");
-        assert_eq!(found(&[other, listed("8", "6.66", "1.31", "OOS", "2026-11-23T10:00:05Z")], vec![]), [Some("8".to_owned())]);
+        assert_eq!(
+            found(&[other, listed("8", "6.66", "1.31", "OOS", "2026-11-23T10:00:05Z")], vec![]),
+            [Some("8".to_owned())]
+        );
     }
     for used in ["9", "G9"] {
-        let earlier = Settlement { at: before(now(), Duration::from_secs(5)), ..noted(1, "6.66", Some(used)) };
-        assert_eq!(found(std::slice::from_ref(&ours), vec![earlier]), [], "an entry is one settlement's");
+        let earlier = Settlement {
+            at: before(now(), Duration::from_secs(5)),
+            ..noted(1, "6.66", Some(used))
+        };
+        assert_eq!(
+            found(std::slice::from_ref(&ours), vec![earlier]),
+            [],
+            "an entry is one settlement's"
+        );
     }
 }
 
@@ -161,16 +235,25 @@ fn ours_is_known_by_its_amounts_its_reason_and_its_time_and_nobody_elses_is_take
 fn a_note_of_an_earlier_version_is_settled_by_one_entry_more() {
     let text = r#"{"how":"cancel","lines":[{"order_line_id":"C1-A-1","quantity":1,"entries_before":0}],"at":"2026-11-23T10:00:00Z","until":"2026-11-23T10:01:00Z"}"#;
     let settlement: Settlement = serde_json::from_str(text).unwrap();
-    let effect_on = |extra: &str| effect(&order(extra), &Dispatch::default(), &settlement, Duration::ZERO).len();
-    assert_eq!((effect_on(""), effect_on(r#","cancelations":[{"id":"1","quantity":1,"amount":6.66}]"#)), (0, 1));
+    let effect_on = |extra: &str| {
+        effect(&order(extra), &Dispatch::default(), &settlement, Duration::ZERO).len()
+    };
+    assert_eq!(
+        (effect_on(""), effect_on(r#","cancelations":[{"id":"1","quantity":1,"amount":6.66}]"#)),
+        (0, 1)
+    );
 }
 
+/// Of a call that had half its effect, only that half is confirmed.
 #[test]
-fn of_a_call_that_had_half_its_effect_only_that_half_is_confirmed() {
+fn a_half_effective_call_is_confirmed_by_that_half_only() {
     let mut settlement = Settlement { confirmed_at: None, ..noted(1, "6.66", None) };
-    settlement.lines.push(SettledLine { order_line_id: "C1-A-2".into(), ..settlement.lines[0].clone() });
-    let half =
-        order(r#","refunds":[{"id":"9","amount":6.66,"shipping_amount":1.31,"reason_code":"OOS","created_date":"2026-11-23T10:00:01Z"}]"#);
+    settlement
+        .lines
+        .push(SettledLine { order_line_id: "C1-A-2".into(), ..settlement.lines[0].clone() });
+    let half = order(
+        r#","refunds":[{"id":"9","amount":6.66,"shipping_amount":1.31,"reason_code":"OOS","created_date":"2026-11-23T10:00:01Z"}]"#,
+    );
     let had = effect(&half, &Dispatch::default(), &settlement, Duration::ZERO);
     assert_eq!(had.iter().map(|line| line.order_line_id.as_str()).collect::<Vec<_>>(), ["C1-A-1"]);
 }
@@ -201,10 +284,11 @@ proptest! {
         prop_assert_eq!(part(amount, of, of), amount);
     }
 
-    /// Whatever we and others refund, in whatever parts: nothing is refunded beyond what was paid, nothing is negative, no tax is sent
-    /// beside nothing, and once all pieces are settled all of it was given back, to the penny.
+    /// Whatever we and others refund, in whatever parts: nothing is refunded beyond what was paid,
+    /// nothing is negative, no tax is sent beside nothing, and once all pieces are settled all of
+    /// it was given back, to the penny.
     #[test]
-    fn refunds_by_anybody_never_exceed_what_was_paid_and_add_up_to_it(
+    fn all_refunds_together_add_up_to_what_was_paid_at_most(
         cents in 1..20_000_i64, shipping in 0..900_i64, tax in 0..4000_i64, pieces in 1..6_u32,
         steps in proptest::collection::vec((1..4_u32, proptest::option::of((0..12_000_i64, 0..900_i64, 0..3000_i64, 0..2_u32))), 1..8),
     ) {

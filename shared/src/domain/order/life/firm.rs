@@ -31,7 +31,11 @@ pub(super) fn firm(row: &mut OrderRow, order: &Order, newer: bool, at: Circumsta
                 Next::Create
             } else {
                 if row.stage != Stage::Firm {
-                    row.enter(Stage::Firm, at.now, "paid and complete; waits until Prima takes orders");
+                    row.enter(
+                        Stage::Firm,
+                        at.now,
+                        "paid and complete; waits until Prima takes orders",
+                    );
                 }
                 Next::Nothing
             }

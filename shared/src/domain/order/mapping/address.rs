@@ -28,7 +28,8 @@ pub(super) fn part_of(address: &Address, part: AddressPart) -> String {
     )
 }
 
-/// The six lines of `address`, `first` (such as a pick-up point) before all parts. `whose` is "shipping address".
+/// The six lines of `address`, `first` (such as a pick-up point) before all parts. `whose` is
+/// "shipping address".
 pub(super) fn lay_out(
     problems: &mut Problems,
     whose: &str,
@@ -36,8 +37,11 @@ pub(super) fn lay_out(
     address: &Address,
     rules: &AddressRules,
 ) -> [String; LINES] {
-    let mut written = |name: &'static str, text: String| (name, problems.written(&format!("{name} of the {whose}"), text));
-    let mut head: Vec<Named> = first.map(|text| written("pick-up point", text)).into_iter().collect();
+    let mut written = |name: &'static str, text: String| {
+        (name, problems.written(&format!("{name} of the {whose}"), text))
+    };
+    let mut head: Vec<Named> =
+        first.map(|text| written("pick-up point", text)).into_iter().collect();
     let mut tail: Vec<Named> = Vec::new();
     for part in &rules.parts {
         let text = part_of(address, *part);
@@ -60,8 +64,15 @@ pub(super) fn lay_out(
     lines
 }
 
-/// `parts` on at most `most` lines; a problem and no lines where that cannot be done without losing anything.
-fn block(problems: &mut Problems, whose: &str, parts: Vec<Named>, most: usize, rules: &AddressRules) -> Vec<String> {
+/// `parts` on at most `most` lines; a problem and no lines where that cannot be done without losing
+/// anything.
+fn block(
+    problems: &mut Problems,
+    whose: &str,
+    parts: Vec<Named>,
+    most: usize,
+    rules: &AddressRules,
+) -> Vec<String> {
     let may_abbreviate = rules.too_long == TooLong::Abbreviate;
     let plain = wrap_all(&parts, rules).map(|lines| join_until(lines, most, rules));
     if let Ok(lines) = &plain
@@ -70,12 +81,16 @@ fn block(problems: &mut Problems, whose: &str, parts: Vec<Named>, most: usize, r
         return lines.clone();
     }
     let result = if may_abbreviate {
-        let short: Vec<Named> = parts.into_iter().map(|(name, text)| (name, shorten(text, rules))).collect();
+        let short: Vec<Named> =
+            parts.into_iter().map(|(name, text)| (name, shorten(text, rules))).collect();
         let shortened = wrap_all(&short, rules).map(|lines| join_until(lines, most, rules));
         match shortened {
             Ok(lines) if lines.len() > most => {
                 // Parts that fit by themselves may have to be short too, so that the whole fits.
-                let all: Vec<Named> = short.into_iter().map(|(name, text)| (name, abbreviate(&text, &rules.abbreviations))).collect();
+                let all: Vec<Named> = short
+                    .into_iter()
+                    .map(|(name, text)| (name, abbreviate(&text, &rules.abbreviations)))
+                    .collect();
                 wrap_all(&all, rules).map(|lines| join_until(lines, most, rules))
             }
             other => other,
@@ -93,7 +108,12 @@ fn block(problems: &mut Problems, whose: &str, parts: Vec<Named>, most: usize, r
             Vec::new()
         }
         Err((name, length)) => {
-            problems.too_long(&format!("{name} of the {whose}"), length, rules.line_length, "address.line_length");
+            problems.too_long(
+                &format!("{name} of the {whose}"),
+                length,
+                rules.line_length,
+                "address.line_length",
+            );
             Vec::new()
         }
     }
@@ -101,7 +121,11 @@ fn block(problems: &mut Problems, whose: &str, parts: Vec<Named>, most: usize, r
 
 /// Abbreviated only if it does not fit as it is.
 fn shorten(text: String, rules: &AddressRules) -> String {
-    if text.chars().count() > rules.line_length { abbreviate(&text, &rules.abbreviations) } else { text }
+    if text.chars().count() > rules.line_length {
+        abbreviate(&text, &rules.abbreviations)
+    } else {
+        text
+    }
 }
 
 /// Each part on as many lines as it needs; the name and length of what fits on none.
@@ -146,7 +170,9 @@ fn join_until(mut lines: Vec<String>, most: usize, rules: &AddressRules) -> Vec<
     let joiner = &rules.join_with;
     while lines.len() > most && !joiner.is_empty() {
         let length = |text: &str| text.chars().count();
-        let fits = |pair: &[String]| length(&pair[0]) + length(joiner) + length(&pair[1]) <= rules.line_length;
+        let fits = |pair: &[String]| {
+            length(&pair[0]) + length(joiner) + length(&pair[1]) <= rules.line_length
+        };
         let Some(at) = lines.windows(2).position(fits) else { break };
         let second = lines.remove(at + 1);
         lines[at] = format!("{}{joiner}{second}", lines[at]);
@@ -181,54 +207,100 @@ mod tests {
     fn parts_stand_one_a_line_and_empty_ones_take_none() {
         let lines = laid(&address(), &AddressRules::default()).unwrap();
         assert_eq!(lines, ["Acme", "12 High Street", "Flat 3", "Leeds", "West Yorkshire", ""]);
-        let other = AddressRules { parts: vec![AddressPart::City, AddressPart::Street1], ..AddressRules::default() };
+        let other = AddressRules {
+            parts: vec![AddressPart::City, AddressPart::Street1],
+            ..AddressRules::default()
+        };
         assert_eq!(laid(&address(), &other).unwrap()[..2], ["Leeds", "12 High Street"]);
     }
 
     #[test]
     fn the_city_may_have_its_own_line() {
         let rules = AddressRules { city_line: Some(5), ..AddressRules::default() };
-        assert_eq!(laid(&address(), &rules).unwrap(), ["Acme", "12 High Street", "Flat 3", "", "Leeds", "West Yorkshire"]);
+        assert_eq!(
+            laid(&address(), &rules).unwrap(),
+            ["Acme", "12 High Street", "Flat 3", "", "Leeds", "West Yorkshire"]
+        );
     }
 
+    /// A long part of an address goes on in a spare line, unless that is switched off.
     #[test]
-    fn a_long_part_goes_on_in_a_spare_line_unless_that_is_switched_off() {
-        let long = Address { street_1: Some("The Old Converted Warehouse Building Number 12".into()), ..address() };
+    fn a_long_part_flows_into_a_spare_line_if_allowed() {
+        let long = Address {
+            street_1: Some("The Old Converted Warehouse Building Number 12".into()),
+            ..address()
+        };
         let lines = laid(&long, &AddressRules::default()).unwrap();
         assert_eq!(lines[1..3], ["The Old Converted Warehouse", "Building Number 12"]);
         let strict = AddressRules { wrap: false, ..AddressRules::default() };
-        assert_eq!(laid(&long, &strict).unwrap_err(), "street_1 of the shipping address has 46 characters, at most 35");
+        assert_eq!(
+            laid(&long, &strict).unwrap_err(),
+            "street_1 of the shipping address has 46 characters, at most 35"
+        );
     }
 
     #[test]
     fn neighbours_share_a_line_only_where_there_are_more_than_six() {
-        let full = Address { company_2: Some("Buying".into()), additional_info: Some("Code 5".into()), ..address() };
+        let full = Address {
+            company_2: Some("Buying".into()),
+            additional_info: Some("Code 5".into()),
+            ..address()
+        };
         let lines = laid(&full, &AddressRules::default()).unwrap();
-        assert_eq!(lines, ["Acme, Buying", "12 High Street", "Flat 3", "Code 5", "Leeds", "West Yorkshire"]);
+        assert_eq!(
+            lines,
+            ["Acme, Buying", "12 High Street", "Flat 3", "Code 5", "Leeds", "West Yorkshire"]
+        );
         let never = AddressRules { join_with: String::new(), ..AddressRules::default() };
-        assert_eq!(laid(&full, &never).unwrap_err(), "the shipping address needs 7 lines of at most 35 characters, Prima has room for 6");
+        assert_eq!(
+            laid(&full, &never).unwrap_err(),
+            "the shipping address needs 7 lines of at most 35 characters, Prima has room for 6"
+        );
     }
 
     #[test]
     fn agreed_abbreviations_are_used_only_where_needed_and_agreed() {
-        let rules = AddressRules { line_length: 14, wrap: false, too_long: TooLong::Abbreviate, ..AddressRules::default() };
-        let long = Address { street_1: Some("120 HIGH STREET, N".into()), street_2: Some("Low Street".into()), ..address() };
+        let rules = AddressRules {
+            line_length: 14,
+            wrap: false,
+            too_long: TooLong::Abbreviate,
+            ..AddressRules::default()
+        };
+        let long = Address {
+            street_1: Some("120 HIGH STREET, N".into()),
+            street_2: Some("Low Street".into()),
+            ..address()
+        };
         assert_eq!(laid(&long, &rules).unwrap()[1..3], ["120 HIGH St, N", "Low Street"]);
-        assert!(laid(&long, &AddressRules { too_long: TooLong::Exception, ..rules.clone() }).is_err());
+        assert!(
+            laid(&long, &AddressRules { too_long: TooLong::Exception, ..rules.clone() }).is_err()
+        );
         let hopeless = Address { street_1: Some("Llanfairpwllgwyngyll".into()), ..address() };
-        assert_eq!(laid(&hopeless, &rules).unwrap_err(), "street_1 of the shipping address has 20 characters, at most 14");
+        assert_eq!(
+            laid(&hopeless, &rules).unwrap_err(),
+            "street_1 of the shipping address has 20 characters, at most 14"
+        );
     }
 
+    /// Parts that fit by themselves are abbreviated only where the whole does not fit.
     #[test]
-    fn parts_that_fit_by_themselves_are_abbreviated_only_where_the_whole_does_not_fit() {
-        let rules = AddressRules { line_length: 14, wrap: false, too_long: TooLong::Abbreviate, ..AddressRules::default() };
+    fn fitting_parts_are_shortened_only_if_the_whole_is_too_long() {
+        let rules = AddressRules {
+            line_length: 14,
+            wrap: false,
+            too_long: TooLong::Abbreviate,
+            ..AddressRules::default()
+        };
         let six = Address {
             company_2: Some("Buying".into()),
             street_1: Some("120 HIGH STREET, N".into()),
             street_2: Some("Low Street".into()),
             ..address()
         };
-        assert_eq!(laid(&six, &rules).unwrap(), ["Acme", "Buying", "120 HIGH St, N", "Low Street", "Leeds", "West Yorkshire"]);
+        assert_eq!(
+            laid(&six, &rules).unwrap(),
+            ["Acme", "Buying", "120 HIGH St, N", "Low Street", "Leeds", "West Yorkshire"]
+        );
         let seven = Address {
             company: Some("Acme Trading".into()),
             company_2: Some("Buying Team".into()),
@@ -242,7 +314,14 @@ mod tests {
         let narrow = AddressRules { line_length: 12, ..rules };
         assert_eq!(
             laid(&seven, &narrow).unwrap(),
-            ["Acme Trading", "Buying Team", "9 Low St, F3", "Back to back", "Harrogate", "N. Yorkshire"]
+            [
+                "Acme Trading",
+                "Buying Team",
+                "9 Low St, F3",
+                "Back to back",
+                "Harrogate",
+                "N. Yorkshire"
+            ]
         );
     }
 
@@ -252,10 +331,18 @@ mod tests {
         assert_eq!(wrap("ab cde", 5), Some(vec!["ab".to_owned(), "cde".to_owned()]));
         assert_eq!(wrap("abcde fg", 5), Some(vec!["abcde".to_owned(), "fg".to_owned()]));
         assert_eq!(wrap("abcdef", 5), None);
-        let rules = AddressRules { line_length: 11, join_with: ", ".into(), ..AddressRules::default() };
-        let lines = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        assert_eq!(join_until(lines(&["Flat", "House", "Town"]), 2, &rules), ["Flat, House", "Town"]);
-        assert_eq!(join_until(lines(&["Flat 1", "House", "Lea"]), 2, &rules), ["Flat 1", "House, Lea"]);
+        let rules =
+            AddressRules { line_length: 11, join_with: ", ".into(), ..AddressRules::default() };
+        let lines =
+            |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        assert_eq!(
+            join_until(lines(&["Flat", "House", "Town"]), 2, &rules),
+            ["Flat, House", "Town"]
+        );
+        assert_eq!(
+            join_until(lines(&["Flat 1", "House", "Lea"]), 2, &rules),
+            ["Flat 1", "House, Lea"]
+        );
         assert_eq!(join_until(lines(&["Flat", "House"]), 2, &rules), ["Flat", "House"]);
         let exact = AddressRules { line_length: 6, ..AddressRules::default() };
         assert_eq!(shorten("Street".into(), &exact), "Street", "it fits, and is not abbreviated");

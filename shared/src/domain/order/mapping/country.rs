@@ -30,20 +30,26 @@ pub(in crate::domain::order) fn is_iso(code: &str) -> bool {
     is_alpha3(code) || alpha3_of(code).is_some()
 }
 
-/// `code` is one of the alpha-3 codes that ISO 3166-1 will never give to a country, such as Kosovo's `XKX`.
+/// `code` is one of the alpha-3 codes that ISO 3166-1 will never give to a country, such as
+/// Kosovo's `XKX`.
 pub(in crate::domain::order) fn is_left_to_users(code: &str) -> bool {
     let is_alpha3 = code.len() == 3 && code.bytes().all(|letter| letter.is_ascii_uppercase());
     is_alpha3
-        && (code.starts_with('X') || ("AAA"..="AAZ").contains(&code) || ("QMA"..="QZZ").contains(&code) || ("ZZA"..="ZZZ").contains(&code))
+        && (code.starts_with('X')
+            || ("AAA"..="AAZ").contains(&code)
+            || ("QMA"..="QZZ").contains(&code)
+            || ("ZZA"..="ZZZ").contains(&code))
 }
 
 fn alpha2_of(alpha3: &str) -> Option<&'static str> {
-    ISO.split_ascii_whitespace().find_map(|entry| entry.strip_prefix(alpha3).filter(|rest| rest.len() == 2))
+    ISO.split_ascii_whitespace()
+        .find_map(|entry| entry.strip_prefix(alpha3).filter(|rest| rest.len() == 2))
 }
 
 /// The alpha-3 code of an alpha-2 code, which old platforms send.
 fn alpha3_of(alpha2: &str) -> Option<&'static str> {
-    ISO.split_ascii_whitespace().find_map(|entry| entry.strip_suffix(alpha2).filter(|rest| rest.len() == 3))
+    ISO.split_ascii_whitespace()
+        .find_map(|entry| entry.strip_suffix(alpha2).filter(|rest| rest.len() == 3))
 }
 
 /// The alpha-3 code of an address: by its code, or by its label where it has none.
@@ -57,32 +63,50 @@ pub(super) fn alpha3(address: &Address, rules: &CountryRules) -> Option<String> 
         };
     }
     let label = address.country.as_deref()?.trim().to_lowercase();
-    rules.labels.iter().find(|(known, _)| known.to_lowercase() == label).map(|(_, code)| code.clone())
+    rules
+        .labels
+        .iter()
+        .find(|(known, _)| known.to_lowercase() == label)
+        .map(|(_, code)| code.clone())
 }
 
 /// The alpha-3 code that was agreed for a code that ISO 3166-1 does not list.
 fn alias<'r>(code: &str, rules: &'r CountryRules) -> Option<&'r String> {
-    rules.aliases.iter().find(|(known, _)| known.trim().to_uppercase() == code).map(|(_, code)| code)
+    rules
+        .aliases
+        .iter()
+        .find(|(known, _)| known.trim().to_uppercase() == code)
+        .map(|(_, code)| code)
 }
 
 /// What Prima takes for the country of an address, whose is "shipping address".
-pub(super) fn for_prima(problems: &mut Problems, whose: &str, address: &Address, rules: &CountryRules) -> String {
+pub(super) fn for_prima(
+    problems: &mut Problems,
+    whose: &str,
+    address: &Address,
+    rules: &CountryRules,
+) -> String {
     let Some(code) = alpha3(address, rules) else {
         let (reason, setting) = match address.country_iso_code.as_deref().map(str::trim) {
             Some(code) if !code.is_empty() => (
                 "a country code (country_iso_code) that ISO 3166-1 does not list",
                 "add the code that Mirakl shows to address.country.aliases in the order rules, or have the marketplace correct it",
             ),
-            _ => {
-                ("no country code, and its country's name is not in the table", "add the name that Mirakl shows to address.country.labels")
-            }
+            _ => (
+                "no country code, and its country's name is not in the table",
+                "add the name that Mirakl shows to address.country.labels",
+            ),
         };
-        problems.add(format!("the {whose} has {reason}"), format!("Look at the order in Mirakl, {setting}, and retry the order."));
+        problems.add(
+            format!("the {whose} has {reason}"),
+            format!("Look at the order in Mirakl, {setting}, and retry the order."),
+        );
         return String::new();
     };
     let raw = address.country_iso_code.as_deref().unwrap_or_default().trim().to_uppercase();
     if !is_iso(&raw) && alias(&raw, rules).is_some() {
-        problems.trace(format!("the country code of the {whose} is read by address.country.aliases"));
+        problems
+            .trace(format!("the country code of the {whose} is read by address.country.aliases"));
     }
     if let Some(own) = rules.codes.get(&code) {
         return own.clone();
@@ -92,7 +116,9 @@ pub(super) fn for_prima(problems: &mut Problems, whose: &str, address: &Address,
         CountryForm::Iso3 => code,
         CountryForm::Table => {
             problems.add(
-                format!("the {whose} is in {code}, for which the order rules have no code of Prima"),
+                format!(
+                    "the {whose} is in {code}, for which the order rules have no code of Prima"
+                ),
                 format!("Add {code} to address.country.codes and retry the order."),
             );
             String::new()
@@ -106,7 +132,11 @@ mod tests {
     use super::*;
 
     fn country(code: Option<&str>, label: &str, rules: &CountryRules) -> Result<String, String> {
-        let address = Address { country_iso_code: code.map(str::to_owned), country: Some(label.to_owned()), ..Address::default() };
+        let address = Address {
+            country_iso_code: code.map(str::to_owned),
+            country: Some(label.to_owned()),
+            ..Address::default()
+        };
         let mut problems = Problems::default();
         let country = for_prima(&mut problems, "shipping address", &address, rules);
         problems.into_result().map(|()| country).map_err(|failure| failure.reason)
@@ -116,7 +146,11 @@ mod tests {
     fn the_table_of_iso_3166_is_whole() {
         let entries: Vec<_> = ISO.split_ascii_whitespace().collect();
         assert_eq!(entries.len(), 249);
-        assert!(entries.iter().all(|entry| entry.len() == 5 && alpha3_of(&entry[3..]) == Some(&entry[..3])));
+        assert!(
+            entries
+                .iter()
+                .all(|entry| entry.len() == 5 && alpha3_of(&entry[3..]) == Some(&entry[..3]))
+        );
     }
 
     #[test]
@@ -132,18 +166,25 @@ mod tests {
         assert!(country(Some("FRA"), "", &rules).unwrap_err().contains("FRA"));
     }
 
+    /// Without a country code the label decides, and a strange label is a problem that does not
+    /// show it.
     #[test]
-    fn without_a_code_the_label_decides_and_a_strange_one_is_a_problem_that_does_not_show_it() {
+    fn a_missing_country_code_is_read_from_the_label() {
         let rules = CountryRules::default();
         assert_eq!(country(None, "FRANCE (Métropolitaine)", &rules).unwrap(), "FR");
         assert_eq!(country(Some(""), "united kingdom", &rules).unwrap(), "GB");
         assert!(!country(None, "Ruritania", &rules).unwrap_err().contains("Ruritania"));
         assert!(!country(Some("QQQ"), "France", &rules).unwrap_err().contains("QQQ"));
         assert!(
-            country(Some("QQQ"), "France", &rules).unwrap_err().contains("a country code (country_iso_code) that ISO 3166-1 does not list")
+            country(Some("QQQ"), "France", &rules)
+                .unwrap_err()
+                .contains("a country code (country_iso_code) that ISO 3166-1 does not list")
         );
         for none in [None, Some(""), Some(" ")] {
-            assert!(country(none, "Ruritania", &rules).unwrap_err().contains("no country code"), "{none:?}");
+            assert!(
+                country(none, "Ruritania", &rules).unwrap_err().contains("no country code"),
+                "{none:?}"
+            );
         }
     }
 }

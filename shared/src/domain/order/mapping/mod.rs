@@ -1,7 +1,9 @@
-//! How a Mirakl order becomes a Prima order, by the channel's order rules. Pure: no clock, no store, no network.
+//! How a Mirakl order becomes a Prima order, by the channel's order rules. Pure: no clock, no
+//! store, no network.
 //!
-//! Nothing is cut, rounded or left out in silence: what does not fit makes the order an exception, with all that is in its
-//! way at once. Reasons name fields and lengths, never the customer's own words.
+//! Nothing is cut, rounded or left out in silence: what does not fit makes the order an exception,
+//! with all that is in its way at once. Reasons name fields and lengths, never the customer's own
+//! words.
 
 mod address;
 pub(in crate::domain::order) mod country;
@@ -47,7 +49,8 @@ pub struct MappingChannel<'a> {
 pub struct MappedOrder {
     /// The document.
     pub document: PrimaOrder,
-    /// What rules changed on the way that a person may ask about, for the order's history. Nothing of the customer's.
+    /// What rules changed on the way that a person may ask about, for the order's history. Nothing
+    /// of the customer's.
     pub traces: Vec<String>,
 }
 
@@ -55,13 +58,22 @@ pub struct MappedOrder {
 ///
 /// # Errors
 /// It would be too long, be empty, or hold a character that Prima does not take.
-pub fn order_number(order_id: &str, commercial_id: Option<&str>, rules: &OrderRules) -> Result<String, MappingFailure> {
+pub fn order_number(
+    order_id: &str,
+    commercial_id: Option<&str>,
+    rules: &OrderRules,
+) -> Result<String, MappingFailure> {
     let mut problems = Problems::default();
     let number = number(&mut problems, order_id, commercial_id, rules);
     problems.into_result().map(|()| number)
 }
 
-fn number(problems: &mut Problems, order_id: &str, commercial_id: Option<&str>, rules: &OrderRules) -> String {
+fn number(
+    problems: &mut Problems,
+    order_id: &str,
+    commercial_id: Option<&str>,
+    rules: &OrderRules,
+) -> String {
     let commercial_id = commercial_id.unwrap_or_default();
     if commercial_id.is_empty() && rules.order_number.uses("commercial_id") {
         problems.add(
@@ -69,7 +81,8 @@ fn number(problems: &mut Problems, order_id: &str, commercial_id: Option<&str>, 
             "Use {order_id} alone in the order rules (order_number), and retry the order.",
         );
     }
-    let rendered = rules.order_number.render(&[("order_id", order_id), ("commercial_id", commercial_id)]);
+    let rendered =
+        rules.order_number.render(&[("order_id", order_id), ("commercial_id", commercial_id)]);
     let mut number = String::new();
     for character in rendered.chars() {
         match rules.order_number_replace.get(character.encode_utf8(&mut [0; 4]) as &str) {
@@ -141,11 +154,22 @@ impl Mapping<'_> {
         let Self { order, rules, .. } = *self;
         let commercial_id = order.commercial_id.as_deref().unwrap_or_default();
         let number = number(problems, &order.order_id, order.commercial_id.as_deref(), rules);
-        let ids = [("order_number", number.as_str()), ("order_id", &order.order_id), ("commercial_id", commercial_id)];
-        let third_party_id =
-            text::render(problems, "TPGUID", &rules.third_party_id, &ids, rules.third_party_id_length, "third_party_id_length");
+        let ids = [
+            ("order_number", number.as_str()),
+            ("order_id", &order.order_id),
+            ("commercial_id", commercial_id),
+        ];
+        let third_party_id = text::render(
+            problems,
+            "TPGUID",
+            &rules.third_party_id,
+            &ids,
+            rules.third_party_id_length,
+            "third_party_id_length",
+        );
 
-        // Money first: its check of the sum holds back when another of its own problems explains it.
+        // Money first: its check of the sum holds back when another of its own problems explains
+        // it.
         let mut money_problems = Problems::default();
         let money = money::of_order(&mut money_problems, order, rules);
         problems.absorb(money_problems);
@@ -167,11 +191,17 @@ impl Mapping<'_> {
         let (delivery, invoice) = party::parties(problems, order, on_first_line, rules);
         let standing = payment::of_order(problems, order, rules);
         let hold_narrative = notes::hold(problems, order, &money, standing.is_paid, rules);
-        let [order_channel, source_media, order_category, customer_reference] = self.attribution(problems);
-        let header = self.header(problems, &money, standing.is_paid, [source_media, order_category]);
+        let [order_channel, source_media, order_category, customer_reference] =
+            self.attribution(problems);
+        let header =
+            self.header(problems, &money, standing.is_paid, [source_media, order_category]);
         PrimaOrder {
             lines: self.lines(problems, &money),
-            payments: if standing.is_paid { self.payment(problems, &money).into_iter().collect() } else { Vec::new() },
+            payments: if standing.is_paid {
+                self.payment(problems, &money).into_iter().collect()
+            } else {
+                Vec::new()
+            },
             order_number: number,
             third_party_id,
             customer: rules.customer_account.clone(),
@@ -196,7 +226,14 @@ impl Mapping<'_> {
         let values = [
             ("channel_id", self.channel.id),
             ("channel_name", self.channel.name),
-            ("marketplace_channel", self.order.channel.as_ref().map(|channel| channel.code.as_str()).unwrap_or_default()),
+            (
+                "marketplace_channel",
+                self.order
+                    .channel
+                    .as_ref()
+                    .map(|channel| channel.code.as_str())
+                    .unwrap_or_default(),
+            ),
             ("order_id", &self.order.order_id),
             ("commercial_id", self.order.commercial_id.as_deref().unwrap_or_default()),
         ];
@@ -206,7 +243,9 @@ impl Mapping<'_> {
             ("OrderCategory", &rules.order_category),
             ("CustomerRef", &rules.customer_reference),
         ]
-        .map(|(what, template)| text::render(problems, what, template, &values, rules.length, "attribution.length"))
+        .map(|(what, template)| {
+            text::render(problems, what, template, &values, rules.length, "attribution.length")
+        })
     }
 
     fn header(
@@ -217,7 +256,8 @@ impl Mapping<'_> {
         [source_media, order_category]: [String; 2],
     ) -> PrimaOrderHeader {
         let Self { order, rules, .. } = *self;
-        let (special_instructions, shipping_instructions) = notes::instructions(problems, order, rules);
+        let (special_instructions, shipping_instructions) =
+            notes::instructions(problems, order, rules);
         let shipping = money::shipping_type(order, rules).cloned().unwrap_or_default();
         PrimaOrderHeader {
             business: rules.business.flag && notes::business(order).is_some(),
@@ -280,14 +320,25 @@ impl Mapping<'_> {
             ("order_id", &order.order_id),
             ("commercial_id", order.commercial_id.as_deref().unwrap_or_default()),
         ];
-        let mut render =
-            |what: &str, template| text::render(problems, what, template, &values, payment.reference_length, "payment.reference_length");
+        let mut render = |what: &str, template| {
+            text::render(
+                problems,
+                what,
+                template,
+                &values,
+                payment.reference_length,
+                "payment.reference_length",
+            )
+        };
         payment.send.then(|| PrimaPayment {
             method: payment.method.clone(),
             sub_method: payment.sub_method.clone(),
             amount: money.paid,
             provider: payment.provider.clone(),
-            authorisation_reference: render("the payment's authorisation reference", &payment.authorisation_reference),
+            authorisation_reference: render(
+                "the payment's authorisation reference",
+                &payment.authorisation_reference,
+            ),
             transaction_id: render("the payment's transaction number", &payment.transaction_id),
         })
     }

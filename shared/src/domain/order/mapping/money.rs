@@ -1,4 +1,5 @@
-//! What every line, charge and payment is worth, to the last digit, and the proof that it is what the customer was charged.
+//! What every line, charge and payment is worth, to the last digit, and the proof that it is what
+//! the customer was charged.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,8 @@ use rust_decimal::Decimal;
 
 use super::problems::Problems;
 use crate::domain::order::rules::{
-    AmountRules, ExcludedTax, InexactUnitPrice, OrderRules, PriceMeaning, PromotionRule, ShippingType, ZeroCharge,
+    AmountRules, ExcludedTax, InexactUnitPrice, OrderRules, PriceMeaning, PromotionRule,
+    ShippingType, ZeroCharge,
 };
 use crate::kit::amount::Amount;
 use crate::mirakl::Order;
@@ -45,8 +47,10 @@ pub(super) struct LineMoney {
 /// All amounts of `order`; problems where they cannot be sent exactly or do not add up.
 pub(super) fn of_order(problems: &mut Problems, order: &Order, rules: &OrderRules) -> Money {
     if !is_sensible(order) {
-        problems
-            .add("an amount of the order is beyond all sense", "Look at the order in Mirakl, and ask the marketplace about its amounts.");
+        problems.add(
+            "an amount of the order is beyond all sense",
+            "Look at the order in Mirakl, and ask the marketplace about its amounts.",
+        );
         return Money::default();
     }
     let excluded = match order.order_tax_mode.as_deref() {
@@ -62,7 +66,12 @@ pub(super) fn of_order(problems: &mut Problems, order: &Order, rules: &OrderRule
     };
     let add_taxes = excluded && rules.amounts.excluded_tax == ExcludedTax::AddTaxes;
     let (currency, prima_currency) = currency(problems, order, &rules.amounts);
-    let mut money = Money { vat_inclusive: !excluded || add_taxes, currency, prima_currency, ..Money::default() };
+    let mut money = Money {
+        vat_inclusive: !excluded || add_taxes,
+        currency,
+        prima_currency,
+        ..Money::default()
+    };
     let mut left_over = Decimal::ZERO;
     let mut total = Decimal::ZERO;
     for line in order.live_lines() {
@@ -75,13 +84,17 @@ pub(super) fn of_order(problems: &mut Problems, order: &Order, rules: &OrderRule
         left_over += rest;
         money.lines.push(line_money);
     }
-    let taxes: Decimal = order.live_lines().map(|line| sum(&line.taxes) + sum(&line.shipping_taxes)).sum();
+    let taxes: Decimal =
+        order.live_lines().map(|line| sum(&line.taxes) + sum(&line.shipping_taxes)).sum();
     money.charges.extend(delivery_charge(problems, order, add_taxes, rules));
     money.charges.extend(fee_charges(problems, order, &rules.amounts));
     if let InexactUnitPrice::RoundingCharge { code } = &rules.amounts.inexact_unit_price
         && !left_over.is_zero()
     {
-        money.charges.push(PrimaCharge { code: code.clone(), value: exact(problems, "the rounding charge", left_over, &rules.amounts) });
+        money.charges.push(PrimaCharge {
+            code: code.clone(),
+            value: exact(problems, "the rounding charge", left_over, &rules.amounts),
+        });
     }
     total += money.charges.iter().map(|charge| charge.value).sum::<Decimal>();
     let Some(charged) = charged(order) else {
@@ -99,7 +112,12 @@ pub(super) fn of_order(problems: &mut Problems, order: &Order, rules: &OrderRule
             "Compare the order's lines and fees in Mirakl with its total (cancelled shipping is not carried over), and key it into Prima by hand.",
         );
     }
-    money.paid = exact(problems, "the amount that the customer paid", if excluded { charged + taxes } else { charged }, &rules.amounts);
+    money.paid = exact(
+        problems,
+        "the amount that the customer paid",
+        if excluded { charged + taxes } else { charged },
+        &rules.amounts,
+    );
     money
 }
 
@@ -107,11 +125,17 @@ pub(super) fn of_order(problems: &mut Problems, order: &Order, rules: &OrderRule
 fn charged(order: &Order) -> Option<Decimal> {
     let total = order.total_price.map(|total| total.0);
     // Whether fees belong to it, only a total can tell.
-    let has_fees = || order.live_lines().flat_map(|line| &line.fees).any(|fee| fee.amount.is_some_and(|amount| !amount.0.is_zero()));
+    let has_fees = || {
+        order
+            .live_lines()
+            .flat_map(|line| &line.fees)
+            .any(|fee| fee.amount.is_some_and(|amount| !amount.0.is_zero()))
+    };
     total.or_else(|| if has_fees() { None } else { Some(order.price?.0 + order.shipping_price?.0) })
 }
 
-/// What is charged besides goods and shipping: the fee's code, its amount, and where the rules name its charge code.
+/// What is charged besides goods and shipping: the fee's code, its amount, and where the rules name
+/// its charge code.
 struct Extra<'o> {
     code: &'o str,
     amount: Decimal,
@@ -120,21 +144,35 @@ struct Extra<'o> {
     charge: Option<&'o str>,
 }
 
-/// The fees and eco contributions that the order's total contains, one charge for each charge code. Mirakl's schema says that
-/// the total contains fees, and its own example has one beside the total; eco contributions are contained in the prices on one
-/// platform, and come on top on another. So the sums decide, and a rule is needed only for what is within the total.
+/// The fees and eco contributions that the order's total contains, one charge for each charge code.
+/// Mirakl's schema says that the total contains fees, and its own example has one beside the total;
+/// eco contributions are contained in the prices on one platform, and come on top on another. So
+/// the sums decide, and a rule is needed only for what is within the total.
 fn fee_charges(problems: &mut Problems, order: &Order, rules: &AmountRules) -> Vec<PrimaCharge> {
     let fees = order.live_lines().flat_map(|line| &line.fees).map(|fee| {
         let code = fee.code.as_deref().unwrap_or_default().trim();
         let charge = rules.fees.get(code).map(|rule| rule.charge.as_str());
-        Extra { code, amount: fee.amount.unwrap_or_default().0, what: "fee", setting: "amounts.fees", charge }
+        Extra {
+            code,
+            amount: fee.amount.unwrap_or_default().0,
+            what: "fee",
+            setting: "amounts.fees",
+            charge,
+        }
     });
-    let contributions = order.live_lines().flat_map(|line| &line.eco_contributions).map(|contribution| {
-        let code = contribution.epr_category_code.as_deref().unwrap_or_default().trim();
-        let charge = rules.eco_contributions.get(code).map(|rule| rule.charge.as_str());
-        let amount = contribution.total_amount.unwrap_or_default().0;
-        Extra { code, amount, what: "eco contribution", setting: "amounts.eco_contributions", charge }
-    });
+    let contributions =
+        order.live_lines().flat_map(|line| &line.eco_contributions).map(|contribution| {
+            let code = contribution.epr_category_code.as_deref().unwrap_or_default().trim();
+            let charge = rules.eco_contributions.get(code).map(|rule| rule.charge.as_str());
+            let amount = contribution.total_amount.unwrap_or_default().0;
+            Extra {
+                code,
+                amount,
+                what: "eco contribution",
+                setting: "amounts.eco_contributions",
+                charge,
+            }
+        });
     let (fees, contributions): (Vec<_>, Vec<_>) = (fees.collect(), contributions.collect());
     let goods: Decimal = order.live_lines().map(|line| line.price.0).sum();
     let Some(charged) = charged(order) else { return Vec::new() };
@@ -154,7 +192,9 @@ fn fee_charges(problems: &mut Problems, order: &Order, rules: &AmountRules) -> V
         Vec::new()
     };
     let mut charges: BTreeMap<&str, Decimal> = BTreeMap::new();
-    for Extra { code, amount, what, setting, charge } in within.into_iter().filter(|extra| !extra.amount.is_zero()) {
+    for Extra { code, amount, what, setting, charge } in
+        within.into_iter().filter(|extra| !extra.amount.is_zero())
+    {
         match charge {
             Some(charge) => *charges.entry(charge).or_default() += amount,
             None => problems.add(
@@ -179,9 +219,19 @@ fn shipping(order: &Order) -> Decimal {
     }
 }
 
-fn of_line(problems: &mut Problems, line: &OrderLine, add_taxes: bool, rules: &OrderRules) -> (LineMoney, Decimal) {
+fn of_line(
+    problems: &mut Problems,
+    line: &OrderLine,
+    add_taxes: bool,
+    rules: &OrderRules,
+) -> (LineMoney, Decimal) {
     let what = format!("the price of line {}", line.order_line_id);
-    let deduced: Decimal = line.promotions.iter().filter_map(|promotion| promotion.deduced_amount).map(|amount| amount.0).sum();
+    let deduced: Decimal = line
+        .promotions
+        .iter()
+        .filter_map(|promotion| promotion.deduced_amount)
+        .map(|amount| amount.0)
+        .sum();
     let mut worth = line.price.0;
     if add_taxes {
         worth += sum(&line.taxes);
@@ -198,17 +248,28 @@ fn of_line(problems: &mut Problems, line: &OrderLine, add_taxes: bool, rules: &O
                 "Give the code of promotions in the order rules (amounts.promotions.gross.code), or send net prices; then retry the order.",
             );
         }
-        money.promotion_value = Some(exact(problems, &format!("the promotion on line {}", line.order_line_id), deduced, &rules.amounts));
+        money.promotion_value = Some(exact(
+            problems,
+            &format!("the promotion on line {}", line.order_line_id),
+            deduced,
+            &rules.amounts,
+        ));
     }
     if worth < Decimal::ZERO {
-        problems.add(format!("{what} is negative"), "Look at the order in Mirakl, and key it into Prima by hand.");
+        problems.add(
+            format!("{what} is negative"),
+            "Look at the order in Mirakl, and key it into Prima by hand.",
+        );
     }
     if rules.price == PriceMeaning::Line || line.quantity == 0 {
         money.price = exact(problems, &what, worth, &rules.amounts);
         return (money, Decimal::ZERO);
     }
     let quantity = Decimal::from(line.quantity);
-    let unit = (worth / quantity).round_dp_with_strategy(rules.amounts.decimals, rust_decimal::RoundingStrategy::ToNegativeInfinity);
+    let unit = (worth / quantity).round_dp_with_strategy(
+        rules.amounts.decimals,
+        rust_decimal::RoundingStrategy::ToNegativeInfinity,
+    );
     let rest = worth - unit * quantity;
     if !rest.is_zero() && rules.amounts.inexact_unit_price == InexactUnitPrice::Exception {
         problems.add(
@@ -226,17 +287,28 @@ fn of_line(problems: &mut Problems, line: &OrderLine, add_taxes: bool, rules: &O
 }
 
 fn promotion_ids(line: &OrderLine) -> String {
-    let ids: Vec<&str> = line.promotions.iter().filter_map(|promotion| promotion.id.as_deref()).filter(|id| !id.is_empty()).collect();
+    let ids: Vec<&str> = line
+        .promotions
+        .iter()
+        .filter_map(|promotion| promotion.id.as_deref())
+        .filter(|id| !id.is_empty())
+        .collect();
     ids.join("+")
 }
 
 /// What the shipping type means; `None` if the rules do not say.
 pub(super) fn shipping_type<'a>(order: &Order, rules: &'a OrderRules) -> Option<&'a ShippingType> {
-    let listed = order.shipping_type_code.as_deref().and_then(|code| rules.delivery.types.get(code));
+    let listed =
+        order.shipping_type_code.as_deref().and_then(|code| rules.delivery.types.get(code));
     listed.or(rules.delivery.other_types.as_ref())
 }
 
-fn delivery_charge(problems: &mut Problems, order: &Order, add_taxes: bool, rules: &OrderRules) -> Option<PrimaCharge> {
+fn delivery_charge(
+    problems: &mut Problems,
+    order: &Order,
+    add_taxes: bool,
+    rules: &OrderRules,
+) -> Option<PrimaCharge> {
     let mut value = shipping(order);
     if add_taxes {
         value += order.live_lines().map(|line| sum(&line.shipping_taxes)).sum::<Decimal>();
@@ -252,7 +324,10 @@ fn delivery_charge(problems: &mut Problems, order: &Order, add_taxes: bool, rule
             format!("Give shipping type {named} a charge code in the order rules (delivery.types), and retry the order."),
         );
     }
-    Some(PrimaCharge { code: code.to_owned(), value: exact(problems, "the delivery charge", value, &rules.amounts) })
+    Some(PrimaCharge {
+        code: code.to_owned(),
+        value: exact(problems, "the delivery charge", value, &rules.amounts),
+    })
 }
 
 fn currency(problems: &mut Problems, order: &Order, rules: &AmountRules) -> (String, String) {
@@ -277,7 +352,8 @@ fn currency(problems: &mut Problems, order: &Order, rules: &AmountRules) -> (Str
     (code.to_owned(), prima.to_owned())
 }
 
-/// `amount` with at least the decimals that Prima shows, its value untouched; a problem if it needs more.
+/// `amount` with at least the decimals that Prima shows, its value untouched; a problem if it needs
+/// more.
 fn exact(problems: &mut Problems, what: &str, amount: Decimal, rules: &AmountRules) -> Decimal {
     let mut amount = amount.normalize();
     if amount.scale() > rules.decimals {
@@ -296,13 +372,26 @@ fn sum(taxes: &[Tax]) -> Decimal {
 }
 
 fn is_sensible(order: &Order) -> bool {
-    let fits = |amount: &Amount| amount.0.abs() < Decimal::from(SENSIBLE) && amount.0.normalize().scale() <= SENSIBLE_SCALE;
+    let fits = |amount: &Amount| {
+        amount.0.abs() < Decimal::from(SENSIBLE) && amount.0.normalize().scale() <= SENSIBLE_SCALE
+    };
     let of_lines = order.live_lines().all(|line| {
-        let promotions = line.promotions.iter().filter_map(|promotion| promotion.deduced_amount.as_ref());
+        let promotions =
+            line.promotions.iter().filter_map(|promotion| promotion.deduced_amount.as_ref());
         let taxes = line.taxes.iter().chain(&line.shipping_taxes).map(|tax| &tax.amount);
         let fees = line.fees.iter().filter_map(|fee| fee.amount.as_ref());
-        let fees = fees.chain(line.eco_contributions.iter().filter_map(|contribution| contribution.total_amount.as_ref()));
-        [Some(&line.price), line.shipping_price.as_ref()].into_iter().flatten().chain(promotions).chain(taxes).chain(fees).all(fits)
+        let fees = fees.chain(
+            line.eco_contributions
+                .iter()
+                .filter_map(|contribution| contribution.total_amount.as_ref()),
+        );
+        [Some(&line.price), line.shipping_price.as_ref()]
+            .into_iter()
+            .flatten()
+            .chain(promotions)
+            .chain(taxes)
+            .chain(fees)
+            .all(fits)
     });
     of_lines && [order.price, order.shipping_price, order.total_price].iter().flatten().all(fits)
 }

@@ -4,12 +4,18 @@ use super::money::Money;
 use super::problems::Problems;
 use super::text::{Note, NoteLimit, clean, clean_or_empty};
 use super::{country, party, payment};
-use crate::domain::order::rules::{FieldRule, HoldWhen, Instruction, OrderRules, PickUpPointTarget};
+use crate::domain::order::rules::{
+    FieldRule, HoldWhen, Instruction, OrderRules, PickUpPointTarget,
+};
 use crate::mirakl::Order;
 use crate::mirakl::order::{AdditionalField, OrderLine, Organization};
 
 /// `SpecialInstructions` and `ShippingInstructions`.
-pub(super) fn instructions(problems: &mut Problems, order: &Order, rules: &OrderRules) -> (String, String) {
+pub(super) fn instructions(
+    problems: &mut Problems,
+    order: &Order,
+    rules: &OrderRules,
+) -> (String, String) {
     let (mut special, mut shipping) = (Note::default(), Note::default());
     let mut put = |to: Instruction, text: String| match to {
         Instruction::Special => special.push(text),
@@ -20,7 +26,9 @@ pub(super) fn instructions(problems: &mut Problems, order: &Order, rules: &Order
         match rules.contact.pick_up_point {
             PickUpPointTarget::SpecialInstructions => put(Instruction::Special, point),
             PickUpPointTarget::ShippingInstructions => put(Instruction::Shipping, point),
-            PickUpPointTarget::DeliveryForAttentionOf | PickUpPointTarget::AddressLine | PickUpPointTarget::Exception => {}
+            PickUpPointTarget::DeliveryForAttentionOf
+            | PickUpPointTarget::AddressLine
+            | PickUpPointTarget::Exception => {}
         }
     }
     if let Some(organization) = business(order) {
@@ -41,8 +49,22 @@ pub(super) fn instructions(problems: &mut Problems, order: &Order, rules: &Order
         abbreviations: &rules.address.abbreviations,
     };
     (
-        special.finish(problems, &limit("the text of the special instructions", notes.special_length, "notes.special_length")),
-        shipping.finish(problems, &limit("the text of the shipping instructions", notes.shipping_length, "notes.shipping_length")),
+        special.finish(
+            problems,
+            &limit(
+                "the text of the special instructions",
+                notes.special_length,
+                "notes.special_length",
+            ),
+        ),
+        shipping.finish(
+            problems,
+            &limit(
+                "the text of the shipping instructions",
+                notes.shipping_length,
+                "notes.shipping_length",
+            ),
+        ),
     )
 }
 
@@ -98,11 +120,21 @@ fn field_text(rule: &FieldRule, fields: &[AdditionalField]) -> String {
         .map(|value| clean(value))
         .filter(|value| !value.is_empty())
         .collect();
-    if values.is_empty() { String::new() } else { clean(&format!("{} {}", rule.label, values.join(", "))) }
+    if values.is_empty() {
+        String::new()
+    } else {
+        clean(&format!("{} {}", rule.label, values.join(", ")))
+    }
 }
 
 /// The narrative of the hold; `None` if the order is not held.
-pub(super) fn hold(problems: &mut Problems, order: &Order, money: &Money, is_paid: bool, rules: &OrderRules) -> Option<String> {
+pub(super) fn hold(
+    problems: &mut Problems,
+    order: &Order,
+    money: &Money,
+    is_paid: bool,
+    rules: &OrderRules,
+) -> Option<String> {
     let mut reasons: Vec<&str> = Vec::new();
     for hold in &rules.holds {
         let narrative = hold.narrative.as_str();
@@ -113,16 +145,32 @@ pub(super) fn hold(problems: &mut Problems, order: &Order, money: &Money, is_pai
     if reasons.is_empty() {
         return None;
     }
-    Some(problems.fit("the narrative of the hold", reasons.join("; "), rules.hold_narrative_length, "hold_narrative_length"))
+    Some(problems.fit(
+        "the narrative of the hold",
+        reasons.join("; "),
+        rules.hold_narrative_length,
+        "hold_narrative_length",
+    ))
 }
 
-fn applies(when: &HoldWhen, order: &Order, money: &Money, is_paid: bool, rules: &OrderRules) -> bool {
+fn applies(
+    when: &HoldWhen,
+    order: &Order,
+    money: &Money,
+    is_paid: bool,
+    rules: &OrderRules,
+) -> bool {
     match when {
         HoldWhen::TotalAbove { .. } => when.is_above(money.paid, &money.currency),
         HoldWhen::CustomerMessage => order.has_customer_message == Some(true),
         HoldWhen::CountryIn(countries) => {
-            let address = order.customer.as_ref().and_then(|customer| party::usable(customer.shipping_address.as_ref()));
-            address.and_then(|address| country::alpha3(address, &rules.address.country)).is_some_and(|code| countries.contains(&code))
+            let address = order
+                .customer
+                .as_ref()
+                .and_then(|customer| party::usable(customer.shipping_address.as_ref()));
+            address
+                .and_then(|address| country::alpha3(address, &rules.address.country))
+                .is_some_and(|code| countries.contains(&code))
         }
         HoldWhen::Business => business(order).is_some(),
         HoldWhen::PickUpPoint => pick_up_point(order, rules).is_some(),
@@ -130,11 +178,14 @@ fn applies(when: &HoldWhen, order: &Order, money: &Money, is_paid: bool, rules: 
             .live_lines()
             .filter_map(|line| line.offer_sku.as_deref())
             .any(|sku| prefixes.iter().any(|prefix| sku.starts_with(prefix.as_str()))),
-        HoldWhen::AdditionalField { code, equals } => {
-            order.order_additional_fields.iter().any(|field| field.code == *code && field.value.contains(equals))
-        }
+        HoldWhen::AdditionalField { code, equals } => order
+            .order_additional_fields
+            .iter()
+            .any(|field| field.code == *code && field.value.contains(equals)),
         HoldWhen::Always => true,
         HoldWhen::Unpaid => !is_paid,
-        HoldWhen::PaymentWorkflow(names) => names.iter().any(|name| name == payment::workflow(order)),
+        HoldWhen::PaymentWorkflow(names) => {
+            names.iter().any(|name| name == payment::workflow(order))
+        }
     }
 }

@@ -3,14 +3,21 @@
 use super::problems::Problems;
 use super::text::{clean, clean_or_empty};
 use super::{address, country};
-use crate::domain::order::rules::{AddressPart, ContactRules, EmailChoice, MissingBilling, OrderRules, PhoneChoice, UnknownTitle};
+use crate::domain::order::rules::{
+    AddressPart, ContactRules, EmailChoice, MissingBilling, OrderRules, PhoneChoice, UnknownTitle,
+};
 use crate::mirakl::Order;
 use crate::mirakl::order::{Address, Customer};
 use crate::prima::order::PrimaParty;
 
 /// An address that Mirakl really sends: with something to find the place by.
 pub(super) fn usable(address: Option<&Address>) -> Option<&Address> {
-    const PLACE: [AddressPart; 4] = [AddressPart::Street1, AddressPart::Street2, AddressPart::AdditionalInfo, AddressPart::City];
+    const PLACE: [AddressPart; 4] = [
+        AddressPart::Street1,
+        AddressPart::Street2,
+        AddressPart::AdditionalInfo,
+        AddressPart::City,
+    ];
     address.filter(|address| PLACE.iter().any(|part| !address::part_of(address, *part).is_empty()))
 }
 
@@ -45,7 +52,8 @@ pub(super) fn parties(
     let invoice = match billing {
         Some(billing) => whose.party(problems, "billing address", billing, billing, None),
         None => {
-            let address_lines = address::lay_out(problems, "shipping address", None, shipping, &rules.address);
+            let address_lines =
+                address::lay_out(problems, "shipping address", None, shipping, &rules.address);
             PrimaParty { address_lines, ..delivery.clone() }
         }
     };
@@ -59,9 +67,18 @@ struct Whose<'a> {
 }
 
 impl Whose<'_> {
-    fn party(&self, problems: &mut Problems, whose: &str, address: &Address, phones_of: &Address, first: Option<String>) -> PrimaParty {
+    fn party(
+        &self,
+        problems: &mut Problems,
+        whose: &str,
+        address: &Address,
+        phones_of: &Address,
+        first: Option<String>,
+    ) -> PrimaParty {
         let Self { customer, rules, .. } = *self;
-        let named = [&address.firstname, &address.lastname].iter().any(|name| !clean_or_empty(name.as_ref()).is_empty());
+        let named = [&address.firstname, &address.lastname]
+            .iter()
+            .any(|name| !clean_or_empty(name.as_ref()).is_empty());
         let (civility, forename, surname) = if named {
             (&address.civility, &address.firstname, &address.lastname)
         } else {
@@ -94,8 +111,18 @@ impl Whose<'_> {
         let phone_length = rules.contact.phone_length;
         PrimaParty {
             title: title(problems, whose, civility.as_deref(), &rules.contact),
-            forename: problems.fit_text(&format!("forename of the {whose}"), forename, limits.forename_length, "address.forename_length"),
-            surname: problems.fit_text(&format!("surname of the {whose}"), surname, limits.surname_length, "address.surname_length"),
+            forename: problems.fit_text(
+                &format!("forename of the {whose}"),
+                forename,
+                limits.forename_length,
+                "address.forename_length",
+            ),
+            surname: problems.fit_text(
+                &format!("surname of the {whose}"),
+                surname,
+                limits.surname_length,
+                "address.surname_length",
+            ),
             address_lines: address::lay_out(problems, whose, first, address, limits),
             post_code: problems.fit_text(
                 &format!("post code of the {whose}"),
@@ -105,13 +132,28 @@ impl Whose<'_> {
             ),
             country,
             email: self.email.to_owned(),
-            phone: problems.fit_text(&format!("telephone number of the {whose}"), phone, phone_length, "contact.phone_length"),
-            mobile: problems.fit_text(&format!("mobile number of the {whose}"), mobile, phone_length, "contact.phone_length"),
+            phone: problems.fit_text(
+                &format!("telephone number of the {whose}"),
+                phone,
+                phone_length,
+                "contact.phone_length",
+            ),
+            mobile: problems.fit_text(
+                &format!("mobile number of the {whose}"),
+                mobile,
+                phone_length,
+                "contact.phone_length",
+            ),
         }
     }
 }
 
-fn title(problems: &mut Problems, whose: &str, civility: Option<&str>, rules: &ContactRules) -> String {
+fn title(
+    problems: &mut Problems,
+    whose: &str,
+    civility: Option<&str>,
+    rules: &ContactRules,
+) -> String {
     let civility = clean(civility.unwrap_or_default());
     if civility.is_empty() {
         return civility;
@@ -131,7 +173,12 @@ fn title(problems: &mut Problems, whose: &str, civility: Option<&str>, rules: &C
             }
         },
     };
-    problems.fit_text(&format!("title on the {whose}"), title, rules.title_length, "contact.title_length")
+    problems.fit_text(
+        &format!("title on the {whose}"),
+        title,
+        rules.title_length,
+        "contact.title_length",
+    )
 }
 
 fn email(problems: &mut Problems, order: &Order, rules: &ContactRules) -> String {
@@ -140,12 +187,20 @@ fn email(problems: &mut Problems, order: &Order, rules: &ContactRules) -> String
         EmailChoice::Fixed(address) => address.clone(),
         EmailChoice::Nothing => String::new(),
     };
-    problems.fit_text("the customer's e-mail address", email, rules.email_length, "contact.email_length")
+    problems.fit_text(
+        "the customer's e-mail address",
+        email,
+        rules.email_length,
+        "contact.email_length",
+    )
 }
 
 /// The different numbers of an address, the main one first.
 fn numbers(address: &Address) -> Vec<String> {
-    let mut numbers = vec![clean_or_empty(address.phone.as_ref()), clean_or_empty(address.phone_secondary.as_ref())];
+    let mut numbers = vec![
+        clean_or_empty(address.phone.as_ref()),
+        clean_or_empty(address.phone_secondary.as_ref()),
+    ];
     numbers.retain(|number| !number.is_empty());
     numbers.dedup_by(|second, first| dialled(second) == dialled(first));
     numbers
@@ -156,7 +211,8 @@ fn dialled(number: &str) -> String {
     number.replace("(0)", "").chars().filter(|c| c.is_ascii_digit() || *c == '+').collect()
 }
 
-/// `CustomerPhone` and `CustomerMobile`. Two numbers of one kind take both fields, so that neither is lost.
+/// `CustomerPhone` and `CustomerMobile`. Two numbers of one kind take both fields, so that neither
+/// is lost.
 fn choose_phones(numbers: Vec<String>, country: &str, rules: &ContactRules) -> (String, String) {
     let prefixes = rules.mobile_prefixes.get(country).map(Vec::as_slice).unwrap_or_default();
     let is_mobile = |number: &str| {
@@ -187,23 +243,42 @@ mod tests {
         let both = (String::from("0113 496 0000"), String::from("+44 (0)7700 900123"));
         assert_eq!(chosen(&["+44 (0)7700 900123", "0113 496 0000"], "GBR", &rules), both);
         assert_eq!(chosen(&["0113 496 0000", "+44 (0)7700 900123"], "GBR", &rules), both);
-        assert_eq!(chosen(&["06 12 34 56 78"], "FRA", &rules), (String::new(), "06 12 34 56 78".into()));
-        assert_eq!(chosen(&["06 12 34 56 78"], "GBR", &rules), ("06 12 34 56 78".into(), String::new()));
+        assert_eq!(
+            chosen(&["06 12 34 56 78"], "FRA", &rules),
+            (String::new(), "06 12 34 56 78".into())
+        );
+        assert_eq!(
+            chosen(&["06 12 34 56 78"], "GBR", &rules),
+            ("06 12 34 56 78".into(), String::new())
+        );
         assert_eq!(chosen(&["07700 900123"], "", &rules), ("07700 900123".into(), String::new()));
-        assert_eq!(chosen(&["07700 900123", "07700 900456"], "GBR", &rules), ("07700 900456".into(), "07700 900123".into()));
+        assert_eq!(
+            chosen(&["07700 900123", "07700 900456"], "GBR", &rules),
+            ("07700 900456".into(), "07700 900123".into())
+        );
     }
 
     #[test]
     fn the_choice_may_be_fixed() {
         let mut rules = ContactRules { phones: PhoneChoice::PhoneFirst, ..ContactRules::default() };
-        assert_eq!(chosen(&["07700 900123"], "GBR", &rules), ("07700 900123".into(), String::new()));
+        assert_eq!(
+            chosen(&["07700 900123"], "GBR", &rules),
+            ("07700 900123".into(), String::new())
+        );
         rules.phones = PhoneChoice::MobileFirst;
-        assert_eq!(chosen(&["0113 496 0000"], "GBR", &rules), (String::new(), "0113 496 0000".into()));
+        assert_eq!(
+            chosen(&["0113 496 0000"], "GBR", &rules),
+            (String::new(), "0113 496 0000".into())
+        );
     }
 
     #[test]
     fn the_same_number_written_twice_is_one() {
-        let address = Address { phone: Some("07700 900123".into()), phone_secondary: Some("07700900123".into()), ..Address::default() };
+        let address = Address {
+            phone: Some("07700 900123".into()),
+            phone_secondary: Some("07700900123".into()),
+            ..Address::default()
+        };
         assert_eq!(numbers(&address), ["07700 900123"]);
     }
 }

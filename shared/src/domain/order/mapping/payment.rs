@@ -19,10 +19,12 @@ pub(super) fn workflow(order: &Order) -> &str {
     named.unwrap_or(PAY_ON_ACCEPTANCE)
 }
 
-/// The customer was debited for the whole order. Where it is debited part by part, each line says so itself.
+/// The customer was debited for the whole order. Where it is debited part by part, each line says
+/// so itself.
 fn is_debited(order: &Order) -> bool {
     let lines = || order.live_lines().map(|line| line.debited_date.is_some());
-    order.customer_debited_date.is_some() && (lines().all(|debited| debited) || !lines().any(|debited| debited))
+    order.customer_debited_date.is_some()
+        && (lines().all(|debited| debited) || !lines().any(|debited| debited))
 }
 
 /// How it stands with the payment of `order`, by the rule of its workflow.
@@ -42,8 +44,13 @@ pub(super) fn of_order(problems: &mut Problems, order: &Order, rules: &OrderRule
     match rule.unpaid {
         UnpaidOrder::AsPaid => Standing { is_paid: true, terms },
         UnpaidOrder::Create => {
-            problems.trace(format!("not paid yet ({workflow}): created with OrderPaid=No, without a payment line"));
-            Standing { is_paid: false, terms: if rule.terms.is_empty() { terms } else { rule.terms } }
+            problems.trace(format!(
+                "not paid yet ({workflow}): created with OrderPaid=No, without a payment line"
+            ));
+            Standing {
+                is_paid: false,
+                terms: if rule.terms.is_empty() { terms } else { rule.terms },
+            }
         }
         UnpaidOrder::Exception => {
             problems.add(

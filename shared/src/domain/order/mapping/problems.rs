@@ -12,7 +12,8 @@ const SHOWN: usize = 9;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct MappingFailure {
-    /// [`ExceptionKind::UnknownSku`] if a SKU is among the problems, else [`ExceptionKind::Unmappable`].
+    /// [`ExceptionKind::UnknownSku`] if a SKU is among the problems, else
+    /// [`ExceptionKind::Unmappable`].
     pub kind: ExceptionKind,
     /// All problems, one a line, ten lines at most; nothing of the customer's.
     pub reason: String,
@@ -35,7 +36,8 @@ impl Problems {
         Self { characters: characters.clone(), ..Self::default() }
     }
 
-    /// Notes what a rule changed on the way, for the order's history: names of fields, nothing of the customer's.
+    /// Notes what a rule changed on the way, for the order's history: names of fields, nothing of
+    /// the customer's.
     pub(super) fn trace(&mut self, what: String) {
         if !self.traces.contains(&what) {
             self.traces.push(what);
@@ -69,12 +71,19 @@ impl Problems {
     }
 
     /// [`Self::fit`] of a text of the customer's, as Prima can hold it.
-    pub(super) fn fit_text(&mut self, what: &str, text: String, most: usize, setting: &str) -> String {
+    pub(super) fn fit_text(
+        &mut self,
+        what: &str,
+        text: String,
+        most: usize,
+        setting: &str,
+    ) -> String {
         let written = self.written(what, text);
         self.fit(what, written, most, setting)
     }
 
-    /// `reason` and `remedy` never contain anything of the customer's: lengths and names of fields, not their texts.
+    /// `reason` and `remedy` never contain anything of the customer's: lengths and names of fields,
+    /// not their texts.
     pub(super) fn add(&mut self, reason: impl Into<String>, remedy: impl Into<String>) {
         let entry = (reason.into(), remedy.into());
         if !self.entries.contains(&entry) {
@@ -125,7 +134,8 @@ impl Problems {
         if self.entries.is_empty() {
             return Ok(());
         }
-        let mut reasons: Vec<String> = self.entries.iter().take(SHOWN).map(|(reason, _)| reason.clone()).collect();
+        let mut reasons: Vec<String> =
+            self.entries.iter().take(SHOWN).map(|(reason, _)| reason.clone()).collect();
         if self.entries.len() > SHOWN {
             reasons.push(format!("and {} more", self.entries.len() - SHOWN));
         }
@@ -135,7 +145,8 @@ impl Problems {
                 remedies.push(remedy);
             }
         }
-        let kind = if self.unknown_sku { ExceptionKind::UnknownSku } else { ExceptionKind::Unmappable };
+        let kind =
+            if self.unknown_sku { ExceptionKind::UnknownSku } else { ExceptionKind::Unmappable };
         Err(MappingFailure { kind, reason: reasons.join("\n"), remedy: remedies.join("\n") })
     }
 }

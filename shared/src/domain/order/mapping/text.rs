@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use super::problems::Problems;
 use crate::domain::order::rules::{Template, TooLong};
 
-/// Without control characters and the two code points that no XML can hold, and with single spaces: no word is lost.
+/// Without control characters and the two code points that no XML can hold, and with single spaces:
+/// no word is lost.
 pub(super) fn clean(text: &str) -> String {
-    text.split(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}'))
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    text.split(|c: char| {
+        c.is_whitespace() || c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}')
+    })
+    .filter(|word| !word.is_empty())
+    .collect::<Vec<_>>()
+    .join(" ")
 }
 
 /// A text that may be absent, clean; empty if absent.
@@ -60,7 +63,12 @@ impl Note {
     pub(super) fn finish(self, problems: &mut Problems, limit: &NoteLimit<'_>) -> String {
         let text = problems.written(&limit.what, self.0.join("; "));
         if text.chars().count() > limit.most && limit.too_long == TooLong::Abbreviate {
-            return problems.fit(&limit.what, abbreviate(&text, limit.abbreviations), limit.most, limit.setting);
+            return problems.fit(
+                &limit.what,
+                abbreviate(&text, limit.abbreviations),
+                limit.most,
+                limit.setting,
+            );
         }
         problems.fit(&limit.what, text, limit.most, limit.setting)
     }

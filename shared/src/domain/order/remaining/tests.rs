@@ -28,7 +28,12 @@ fn refunds(of: &str) -> String {
 fn left(order: &Order) -> (Vec<u32>, String, String, String) {
     let left = remaining(order, None);
     let text = |amount: Option<Amount>| amount.unwrap().0.normalize().to_string();
-    (left.order_lines.iter().map(|line| line.quantity).collect(), text(left.price), text(left.shipping_price), text(left.total_price))
+    (
+        left.order_lines.iter().map(|line| line.quantity).collect(),
+        text(left.price),
+        text(left.shipping_price),
+        text(left.total_price),
+    )
 }
 
 #[test]
@@ -51,11 +56,24 @@ fn refunds_take_the_pieces_that_they_pay_back() {
         // More than the piece: the rest is goodwill.
         (r#"{"quantity":1,"amount":25.00}"#, 1, "40", "4.5", "44.5"),
         // Together they pay back what they name.
-        (r#"{"quantity":1,"amount":12.00},{"quantity":null,"amount":8.00}"#, 1, "40", "4.5", "44.5"),
-        // The whole price is the line, whatever is named; its shipping is still paid where nobody gave it back.
+        (
+            r#"{"quantity":1,"amount":12.00},{"quantity":null,"amount":8.00}"#,
+            1,
+            "40",
+            "4.5",
+            "44.5",
+        ),
+        // The whole price is the line, whatever is named; its shipping is still paid where nobody
+        // gave it back.
         (r#"{"quantity":2,"amount":40.00,"shipping_amount":4.50}"#, 0, "20", "0", "20"),
         (r#"{"quantity":0,"amount":40.00,"shipping_amount":4.50}"#, 0, "20", "0", "20"),
-        (r#"{"quantity":null,"amount":25.00},{"amount":15.00,"shipping_amount":4.50}"#, 0, "20", "0", "20"),
+        (
+            r#"{"quantity":null,"amount":25.00},{"amount":15.00,"shipping_amount":4.50}"#,
+            0,
+            "20",
+            "0",
+            "20",
+        ),
         (r#"{"quantity":2,"amount":40.00,"shipping_amount":0}"#, 0, "20", "4.5", "24.5"),
     ] {
         let order = two_lines("SHIPPING", &refunds(refunded), "");
@@ -66,14 +84,20 @@ fn refunds_take_the_pieces_that_they_pay_back() {
     }
 }
 
+/// The line keeps the rest of its price, its taxes and its shipping.
 #[test]
-fn the_line_keeps_the_rest_of_its_price_its_taxes_and_its_shipping() {
+fn a_partly_refunded_line_keeps_its_share_of_each_amount() {
     let refund = r#"{"quantity":1,"amount":20.00,"shipping_amount":2.00,"taxes":[{"code":"VAT","amount":3.33}],"shipping_taxes":[{"code":"VAT","amount":0.33}]}"#;
     let order = two_lines("SHIPPING", &refunds(refund), "");
     let first = &remaining(&order, None).order_lines[0];
-    let texts =
-        [first.price, first.shipping_price.unwrap(), first.total_price.unwrap(), first.taxes[0].amount, first.shipping_taxes[0].amount]
-            .map(|amount| amount.to_string());
+    let texts = [
+        first.price,
+        first.shipping_price.unwrap(),
+        first.total_price.unwrap(),
+        first.taxes[0].amount,
+        first.shipping_taxes[0].amount,
+    ]
+    .map(|amount| amount.to_string());
     assert_eq!(texts, ["20.00", "2.50", "22.50", "3.34", "0.42"]);
     // Where the refund names no tax, its share goes.
     let order = two_lines("SHIPPING", &refunds(r#"{"quantity":1,"amount":20.00}"#), "");
@@ -82,7 +106,10 @@ fn the_line_keeps_the_rest_of_its_price_its_taxes_and_its_shipping() {
     let order = two_lines("SHIPPING", &refunds(r#"{"quantity":2,"amount":40.00}"#), "");
     let left = remaining(&order, None);
     assert_eq!(
-        (left.order_lines[0].shipping_price, left.order_lines[1].shipping_price.unwrap().to_string()),
+        (
+            left.order_lines[0].shipping_price,
+            left.order_lines[1].shipping_price.unwrap().to_string()
+        ),
         (Some(Amount::ZERO), "4.50".into())
     );
     assert_eq!(left.order_lines[1].shipping_taxes[0].amount.to_string(), "0.75");
@@ -91,34 +118,62 @@ fn the_line_keeps_the_rest_of_its_price_its_taxes_and_its_shipping() {
 #[test]
 fn a_state_or_a_flag_counts_as_the_whole() {
     for state in ["REFUNDED", "WAITING_REFUND", "WAITING_REFUND_PAYMENT"] {
-        let line = |state: &str| format!(r#"{{"order_line_id":"1","order_line_state":"{state}","quantity":2,"price":40.00}}"#);
+        let line = |state: &str| {
+            format!(
+                r#"{{"order_line_id":"1","order_line_state":"{state}","quantity":2,"price":40.00}}"#
+            )
+        };
         assert!(is_refunded(&order("SHIPPING", &line(state), ""), None), "a line in {state}");
         assert!(is_refunded(&order(state, &line("SHIPPING"), ""), None), "an order in {state}");
     }
     assert!(is_refunded(&two_lines("SHIPPING", "", r#","fully_refunded":true"#), None));
     assert!(is_refunded(&two_lines("CLOSED", "", r#","fully_refunded":true"#), None));
     assert!(!is_refunded(&two_lines("CLOSED", "", r#","fully_refunded":false"#), None));
-    assert!(!is_refunded(&order("CANCELED", r#"{"order_line_id":"1","quantity":0,"price":0}"#, r#","fully_refunded":true"#), None));
+    assert!(!is_refunded(
+        &order(
+            "CANCELED",
+            r#"{"order_line_id":"1","quantity":0,"price":0}"#,
+            r#","fully_refunded":true"#
+        ),
+        None
+    ));
 }
 
 #[test]
 fn what_has_left_has_left() {
     let at = |moment: &str| format!(r#"{{"quantity":2,"amount":40.00,"created_date":"{moment}"}}"#);
     let shipped = r#","shipped_date":"2026-11-20T10:00:00Z""#;
-    for (created, gone) in [("2026-11-20T09:59:59Z", 2), ("2026-11-20T10:00:00Z", 0), ("2026-11-25T10:00:00Z", 0)] {
-        let order = two_lines("CLOSED", &(refunds(&at(created)) + shipped), r#","fully_refunded":true"#);
-        assert_eq!((gone_pieces(&order, &order.order_lines[0], None), has_left(&order)), (gone, true), "{created}");
+    for (created, gone) in
+        [("2026-11-20T09:59:59Z", 2), ("2026-11-20T10:00:00Z", 0), ("2026-11-25T10:00:00Z", 0)]
+    {
+        let order =
+            two_lines("CLOSED", &(refunds(&at(created)) + shipped), r#","fully_refunded":true"#);
+        assert_eq!(
+            (gone_pieces(&order, &order.order_lines[0], None), has_left(&order)),
+            (gone, true),
+            "{created}"
+        );
         // The caller knows better when it left.
         let order = two_lines("SHIPPING", &refunds(&at(created)), "");
         let left_at = "2026-11-20T10:00:00Z".parse().ok();
-        assert_eq!((gone_pieces(&order, &order.order_lines[0], left_at), has_left(&order)), (gone, false), "{created}");
+        assert_eq!(
+            (gone_pieces(&order, &order.order_lines[0], left_at), has_left(&order)),
+            (gone, false),
+            "{created}"
+        );
     }
     for state in ["SHIPPED", "TO_COLLECT", "RECEIVED"] {
         let order = two_lines(state, &refunds(&at("2026-11-20T09:00:00Z")), "");
-        assert_eq!((gone_pieces(&order, &order.order_lines[0], None), has_left(&order)), (0, true), "{state}");
+        assert_eq!(
+            (gone_pieces(&order, &order.order_lines[0], None), has_left(&order)),
+            (0, true),
+            "{state}"
+        );
     }
     assert!(!has_left(&two_lines("CLOSED", "", "")) && !has_left(&two_lines("SHIPPING", "", "")));
-    let unstated = |state: &str, more: &str| order(state, r#"{"order_line_id":"1","quantity":2,"price":40.00}"#, more);
+    let unstated = |state: &str, more: &str| {
+        order(state, r#"{"order_line_id":"1","quantity":2,"price":40.00}"#, more)
+    };
     assert!(has_left(&unstated("SHIPPED", "")) && !has_left(&unstated("CLOSED", "")));
     assert!(!has_left(&unstated("RECEIVED", r#","fully_refunded":true"#)));
 }
@@ -180,8 +235,10 @@ proptest! {
         }
     }
 
+    /// No piece is taken away that is not paid back, and whoever gets everything back gets no
+    /// piece.
     #[test]
-    fn nothing_is_taken_away_that_is_not_paid_back_and_whoever_gets_all_back_gets_nothing(order in any_order()) {
+    fn pieces_go_only_when_refunded_and_a_full_refund_takes_all(order in any_order()) {
         for line in &order.order_lines {
             let gone = gone_pieces(&order, line, None);
             let refunded: Decimal = line.refunds.iter().filter_map(|refund| refund.amount).map(|amount| amount.0).sum();
@@ -193,8 +250,9 @@ proptest! {
         }
     }
 
+    /// One refund more never gives pieces back, and the order of refunds does not matter.
     #[test]
-    fn one_refund_more_never_gives_pieces_back_and_their_order_does_not_matter(order in any_order(), one in any_refund()) {
+    fn more_refunds_never_restore_pieces_in_whatever_order(order in any_order(), one in any_refund()) {
         let mut more = order.clone();
         more.order_lines[0].refunds.push(one);
         prop_assert!(gone_pieces(&more, &more.order_lines[0], None) >= gone_pieces(&order, &order.order_lines[0], None));

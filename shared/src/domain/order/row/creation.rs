@@ -1,4 +1,5 @@
-//! What is known of an order's creation in Prima: the part of the row that `create-prima-orders` owns.
+//! What is known of an order's creation in Prima: the part of the row that `create-prima-orders`
+//! owns.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,8 +8,8 @@ use super::unset::{is_false, is_zero};
 
 /// The right to create one order, for a time.
 ///
-/// For `NewOrder` correctness does rest on it, since Prima can neither fence nor be relied on to de-duplicate: it outlasts
-/// the function's hard timeout plus the skew of clocks.
+/// For `NewOrder` correctness does rest on it, since Prima can neither fence nor be relied on to
+/// de-duplicate: it outlasts the function's hard timeout plus the skew of clocks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// Who holds it: unique per invocation and message.
@@ -17,17 +18,19 @@ pub struct Lease {
     pub until: Timestamp,
 }
 
-/// Sendings of a call whose outcome was unknown while Prima answered such calls about other orders: what Prima does with this
-/// order alone. After a few it is a person's.
+/// Sendings of a call whose outcome was unknown while Prima answered such calls about other orders:
+/// what Prima does with this order alone. After a few it is a person's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unanswered {
     /// How many.
     #[serde(default)]
     pub count: u32,
-    /// Further ones, made as probes while Prima answered nobody: the order's fault or not, they have an end too.
+    /// Further ones, made as probes while Prima answered nobody: the order's fault or not, they
+    /// have an end too.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub probes: u32,
-    /// What came back instead of an answer to the latest, without any of the customer's data; empty where nothing did.
+    /// What came back instead of an answer to the latest, without any of the customer's data; empty
+    /// where nothing did.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub problem: String,
 }
@@ -58,8 +61,8 @@ impl Attempt {
     }
 }
 
-/// What is known of an order's creation in Prima. Whoever holds the lease writes it; [`super::OrderRow::with_creation_of`] keeps it through a
-/// conflict.
+/// What is known of an order's creation in Prima. Whoever holds the lease writes it;
+/// [`super::OrderRow::with_creation_of`] keeps it through a conflict.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Creation {
     /// Prima's order number, once reserved.
@@ -92,13 +95,15 @@ pub struct Creation {
     /// `CancelOrder` that was sent, and of which nobody knows the outcome.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancellation: Option<Unanswered>,
-    /// A person says that Prima holds the order under its number: it is looked for there, and never sent.
+    /// A person says that Prima holds the order under its number: it is looked for there, and never
+    /// sent.
     #[serde(default, skip_serializing_if = "is_false")]
     pub said_to_be_in_prima: bool,
 }
 
 impl Creation {
-    /// It was sent to Prima, or is there: from then on the row's lines are those of the Prima order.
+    /// It was sent to Prima, or is there: from then on the row's lines are those of the Prima
+    /// order.
     #[must_use]
     pub fn was_begun(&self) -> bool {
         self.attempt.is_some() || self.created_at.is_some()

@@ -8,7 +8,20 @@ use crate::domain::events::Severity;
 use crate::domain::notify::Told;
 
 /// The kinds of exception, each with an owner in the operating handbook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, strum::VariantArray, strum::IntoStaticStr)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    strum::VariantArray,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum ExceptionKind {
@@ -34,7 +47,8 @@ pub enum ExceptionKind {
     LineCancelledAfterCreation,
     /// Shipped in Mirakl by a person, and not in Prima.
     ShippedOutsidePrima,
-    /// The marketplace's operator ships the order itself. No longer raised: such orders stand in [`Stage::OperatorFulfilled`].
+    /// The marketplace's operator ships the order itself. No longer raised: such orders stand in
+    /// [`Stage::OperatorFulfilled`].
     ShippedByOperator,
     /// Mirakl lists the order in a way that cannot be read.
     Unreadable,
@@ -50,7 +64,8 @@ pub enum ExceptionKind {
     TrackingMissing,
     /// Mirakl refused a dispatch.
     DispatchRejected,
-    /// Mirakl gives no usable answer to a call about this one order, and answers those about others.
+    /// Mirakl gives no usable answer to a call about this one order, and answers those about
+    /// others.
     DispatchUnanswered,
     /// Prima's dispatch cannot be understood.
     DispatchUnclear,
@@ -76,7 +91,8 @@ impl ExceptionKind {
         self.into()
     }
 
-    /// About a dispatch: shown in the dispatches' dead-letter queue, and looked after by `collect-dispatches`.
+    /// About a dispatch: shown in the dispatches' dead-letter queue, and looked after by
+    /// `collect-dispatches`.
     #[must_use]
     pub fn is_of_dispatch(self) -> bool {
         matches!(
@@ -93,7 +109,8 @@ impl ExceptionKind {
         )
     }
 
-    /// Waits for the channel's documents: a change of the carrier map or of the dispatch rules may resolve it.
+    /// Waits for the channel's documents: a change of the carrier map or of the dispatch rules may
+    /// resolve it.
     #[must_use]
     pub fn waits_for_documents(self) -> bool {
         matches!(self, Self::UnmappedCarrier | Self::CarrierNotListed | Self::DocumentsUnusable)

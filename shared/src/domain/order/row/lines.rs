@@ -23,7 +23,8 @@ pub fn lines_of(order: &Order) -> Vec<RowLine> {
     lines_left(order, None)
 }
 
-/// The lines of an order that are still to be delivered, or have been: everything left at `left_at`, where that is known.
+/// The lines of an order that are still to be delivered, or have been: everything left at
+/// `left_at`, where that is known.
 #[must_use]
 pub fn lines_left(order: &Order, left_at: Option<Timestamp>) -> Vec<RowLine> {
     remaining(order, left_at)

@@ -1,4 +1,5 @@
-//! What Mirakl lists of an order, and what became of it there: the part of the row that `acknowledge-orders` owns.
+//! What Mirakl lists of an order, and what became of it there: the part of the row that
+//! `acknowledge-orders` owns.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +25,8 @@ pub struct PayoutValue {
 pub struct Listing {
     /// Mirakl's state, as last listed.
     pub state: OrderState,
-    /// Mirakl's `last_updated_date`, as last listed: the version of what we know. Older messages are dropped.
+    /// Mirakl's `last_updated_date`, as last listed: the version of what we know. Older messages
+    /// are dropped.
     #[serde(default)]
     pub updated: Option<Timestamp>,
     /// Mirakl's `created_date`.
@@ -50,16 +52,19 @@ pub struct Listing {
     /// Mirakl cancelled the order while it was not ours to move.
     #[serde(default)]
     pub cancel_requested: Option<Timestamp>,
-    /// Pieces by offer SKU that Mirakl lists as cancelled or refused, whatever Prima has: a marketplace may have put them back on offer.
+    /// Pieces by offer SKU that Mirakl lists as cancelled or refused, whatever Prima has: a
+    /// marketplace may have put them back on offer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub taken_back: BTreeMap<String, u32>,
-    /// Refunds that Mirakl lists on its lines: with each, what a channel shows of them may have changed.
+    /// Refunds that Mirakl lists on its lines: with each, what a channel shows of them may have
+    /// changed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub refunds: u32,
     /// The marketplace ships it itself: nothing of it ever leaves our warehouse.
     #[serde(default, skip_serializing_if = "is_false")]
     pub fulfilled_by_operator: bool,
-    /// Mirakl has said that something of it has left. What is CLOSED later, or refunded, had left then.
+    /// Mirakl has said that something of it has left. What is CLOSED later, or refunded, had left
+    /// then.
     #[serde(default, skip_serializing_if = "is_false")]
     pub shipped: bool,
 }
@@ -85,7 +90,8 @@ impl Listing {
         }
     }
 
-    /// Takes over what Mirakl lists. `left_at`: since when everything has left, where that is known.
+    /// Takes over what Mirakl lists. `left_at`: since when everything has left, where that is
+    /// known.
     pub(super) fn note(&mut self, order: &Order, left_at: Option<Timestamp>) {
         self.state = order.order_state.clone();
         self.updated = order.last_updated_date.or(self.updated);
@@ -108,12 +114,15 @@ impl Listing {
 
 /// Pieces by offer SKU that a listing says are cancelled, refused, or refunded before they left.
 fn taken_back(order: &Order, left_at: Option<Timestamp>) -> BTreeMap<String, u32> {
-    let is_over = |state: Option<&OrderState>| matches!(state, Some(OrderState::Refused | OrderState::Canceled));
+    let is_over = |state: Option<&OrderState>| {
+        matches!(state, Some(OrderState::Refused | OrderState::Canceled))
+    };
     let mut back: BTreeMap<String, u32> = BTreeMap::new();
     for line in &order.order_lines {
         let Some(offer_sku) = &line.offer_sku else { continue };
         let cancelled: u32 = line.cancelations.iter().filter_map(|part| part.quantity).sum();
-        let is_refused = is_over(Some(&order.order_state)) || is_over(line.order_line_state.as_ref());
+        let is_refused =
+            is_over(Some(&order.order_state)) || is_over(line.order_line_state.as_ref());
         let ended = if is_refused { line.quantity } else { gone_pieces(order, line, left_at) };
         if cancelled > 0 || ended > 0 {
             let pieces = back.entry(offer_sku.clone()).or_default();
@@ -126,5 +135,8 @@ fn taken_back(order: &Order, left_at: Option<Timestamp>) -> BTreeMap<String, u32
 fn payout_value(order: &Order) -> Option<PayoutValue> {
     let total = order.total_price?;
     let commission = order.total_commission.unwrap_or_default();
-    Some(PayoutValue { amount: Amount(total.0 - commission.0), currency: order.currency_iso_code.clone()? })
+    Some(PayoutValue {
+        amount: Amount(total.0 - commission.0),
+        currency: order.currency_iso_code.clone()?,
+    })
 }

@@ -17,15 +17,17 @@ pub struct ExpectedMessage {
     pub copies: u32,
 }
 
-/// A message that is overdue by this is taken for lost and sent again. Each copy is given twice the time of the one before, so that
-/// few stand behind an order when nobody works messages off for hours.
+/// A message that is overdue by this is taken for lost and sent again. Each copy is given twice the
+/// time of the one before, so that few stand behind an order when nobody works messages off for
+/// hours.
 pub const MESSAGE_IS_LOST: Duration = Duration::from_secs(5 * 60);
 /// How often that time is doubled at most.
 const DOUBLED: u32 = 5;
 /// A row may not say when its message is due: it is delayed by this at most.
 const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
 
-/// Whether the message of a row that has been in its stage `since` should have been worked off long ago.
+/// Whether the message of a row that has been in its stage `since` should have been worked off long
+/// ago.
 pub(super) fn is_lost(message: Option<&ExpectedMessage>, since: Timestamp, now: Timestamp) -> bool {
     let (due, copies) = match message {
         Some(message) => (message.due, message.copies),

@@ -1,4 +1,5 @@
-//! The row that carries an order's life. It is the truth: messages, events and the dead-letter queue are views of it.
+//! The row that carries an order's life. It is the truth: messages, events and the dead-letter
+//! queue are views of it.
 
 mod creation;
 mod exception;
@@ -13,7 +14,10 @@ mod unset;
 
 pub use creation::{Attempt, Creation, Lease, Unanswered};
 pub use exception::{ExceptionKind, ExceptionRecord, Settled};
-pub use index::{DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, EXCEPTION_UNANNOUNCED, OpenState, REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING};
+pub use index::{
+    DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, EXCEPTION_UNANNOUNCED, OpenState, REFERENCE_PENDING,
+    SHIPPED_REFERENCE_PENDING,
+};
 pub use key::OrderKey;
 pub use lines::{RowLine, lines_left, lines_of};
 pub use listing::{Listing, PayoutValue};

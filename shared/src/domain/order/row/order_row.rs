@@ -15,15 +15,18 @@ use crate::domain::notify::Told;
 use crate::kit::clock::before;
 use crate::mirakl::{Order, OrderState};
 
-/// All that is remembered of an order: references, stages and times, and what it pays out; no name or address.
+/// All that is remembered of an order: references, stages and times, and what it pays out; no name
+/// or address.
 ///
-/// Each part has one owner, who alone writes it: [`Listing`] whoever lists, [`Creation`] whoever holds the lease, [`Dispatch`] the
-/// functions that collect and tell dispatches, the exception whoever raises or ends it. The rest is written by whoever moves the order.
+/// Each part has one owner, who alone writes it: [`Listing`] whoever lists, [`Creation`] whoever
+/// holds the lease, [`Dispatch`] the functions that collect and tell dispatches, the exception
+/// whoever raises or ends it. The rest is written by whoever moves the order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderRow {
     /// Whose row it is.
     pub key: OrderKey,
-    /// The row's version, as it was read; 0 for a row that is new. The store raises it at each save.
+    /// The row's version, as it was read; 0 for a row that is new. The store raises it at each
+    /// save.
     #[serde(skip)]
     pub version: u64,
     /// Where the order stands.
@@ -36,7 +39,8 @@ pub struct OrderRow {
     /// The lines as listed; those of the Prima order once it is created.
     #[serde(default)]
     pub lines: Vec<RowLine>,
-    /// Offers of lines that are no more, cancelled or refused: what a channel shows of them has changed.
+    /// Offers of lines that are no more, cancelled or refused: what a channel shows of them has
+    /// changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gone_skus: Vec<String>,
     /// What Mirakl lists of it.
@@ -53,7 +57,8 @@ pub struct OrderRow {
     /// How a person ended its latest exception.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<Box<Settled>>,
-    /// Which state of its flight ([`crate::domain::stock::flight::Flight::digest`]) stands in the store beside it; the store's own.
+    /// Which state of its flight ([`crate::domain::stock::flight::Flight::digest`]) stands in the
+    /// store beside it; the store's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flight: Option<u64>,
     /// The latest steps, oldest first.
@@ -68,7 +73,8 @@ impl OrderRow {
     /// The row of an order that is listed for the first time.
     #[must_use]
     pub fn first_seen(channel: &str, order: &Order, now: Timestamp) -> Self {
-        let mut row = Self::unread(OrderKey::new(channel, &order.order_id), order.order_state.clone(), now);
+        let mut row =
+            Self::unread(OrderKey::new(channel, &order.order_id), order.order_state.clone(), now);
         row.note_listing(order);
         row
     }
@@ -102,18 +108,21 @@ impl OrderRow {
         }
     }
 
-    /// This row, which another run has changed meanwhile, with what `ours` knows of the creation: for the holder of the lease after a
-    /// conflict. Once the order was sent, its lines are those that were sent, and so part of what `ours` knows.
+    /// This row, which another run has changed meanwhile, with what `ours` knows of the creation:
+    /// for the holder of the lease after a conflict. Once the order was sent, its lines are those
+    /// that were sent, and so part of what `ours` knows.
     #[must_use]
     pub fn with_creation_of(self, ours: &Self) -> Self {
         let lines = if ours.creation.was_begun() { ours.lines.clone() } else { self.lines };
         Self { creation: ours.creation.clone(), lines, ..self }
     }
 
-    /// Takes over the lines that Prima is sent, or has: from here on they are those of the Prima order.
+    /// Takes over the lines that Prima is sent, or has: from here on they are those of the Prima
+    /// order.
     pub fn note_sent_lines(&mut self, order: &Order) {
         self.take_lines(lines_of(order));
-        self.creation.prima_lines = self.lines.iter().map(|line| line.order_line_id.clone()).collect();
+        self.creation.prima_lines =
+            self.lines.iter().map(|line| line.order_line_id.clone()).collect();
     }
 
     /// Takes over lines, and remembers the offers of those that are no more.
@@ -135,7 +144,8 @@ impl OrderRow {
     /// Something has left: a parcel of Prima's, or Mirakl says so.
     #[must_use]
     pub fn has_left(&self) -> bool {
-        self.listing.shipped || self.dispatch.as_ref().is_some_and(|dispatch| !dispatch.parcels.is_empty())
+        self.listing.shipped
+            || self.dispatch.as_ref().is_some_and(|dispatch| !dispatch.parcels.is_empty())
     }
 
     /// Mirakl's line id behind a line number of Prima's.
@@ -161,8 +171,8 @@ impl OrderRow {
         if stage != Stage::Creating {
             self.creation.lease = None;
         }
-        self.message =
-            matches!(stage, Stage::Queued | Stage::InDoubt | Stage::Cancelling).then_some(ExpectedMessage { due: now, copies: 0 });
+        self.message = matches!(stage, Stage::Queued | Stage::InDoubt | Stage::Cancelling)
+            .then_some(ExpectedMessage { due: now, copies: 0 });
         if stage != Stage::Exception {
             self.exception = None;
         }
@@ -197,8 +207,8 @@ impl OrderRow {
         self.message = Some(ExpectedMessage { due: now, copies });
     }
 
-    /// Whether a version of the order is older than what the row knows. One without a date is as it is now: Mirakl may leave the
-    /// date out one day.
+    /// Whether a version of the order is older than what the row knows. One without a date is as it
+    /// is now: Mirakl may leave the date out one day.
     #[must_use]
     pub fn is_newer_than(&self, order: &Order) -> bool {
         order.last_updated_date.is_some() && order.last_updated_date < self.listing.updated
@@ -211,10 +221,12 @@ impl OrderRow {
         self.settled = exception.map(|exception| Box::new(Settled { at: now, into, exception }));
     }
 
-    /// Makes it the exception again that a person had ended; false where nothing was ended, or it has moved on since. It is told of
-    /// like a new one.
+    /// Makes it the exception again that a person had ended; false where nothing was ended, or it
+    /// has moved on since. It is told of like a new one.
     pub fn reopen(&mut self, now: Timestamp, note: impl Into<String>) -> bool {
-        let Some(settled) = self.settled.take_if(|settled| settled.into == self.stage) else { return false };
+        let Some(settled) = self.settled.take_if(|settled| settled.into == self.stage) else {
+            return false;
+        };
         self.creation.said_to_be_in_prima = false;
         self.enter(Stage::Exception, now, note);
         self.exception = Some(ExceptionRecord { told: Told::default(), ..settled.exception });
@@ -222,19 +234,36 @@ impl OrderRow {
     }
 
     /// Makes it an exception.
-    pub fn fail(&mut self, kind: ExceptionKind, reason: impl Into<String>, remedy: impl Into<String>, now: Timestamp) {
+    pub fn fail(
+        &mut self,
+        kind: ExceptionKind,
+        reason: impl Into<String>,
+        remedy: impl Into<String>,
+        now: Timestamp,
+    ) {
         let reason = reason.into();
         self.enter(Stage::Exception, now, format!("{}: {reason}", kind.name()));
-        self.exception = Some(ExceptionRecord { kind, reason, remedy: remedy.into(), first_seen: now, told: Told::default() });
+        self.exception = Some(ExceptionRecord {
+            kind,
+            reason,
+            remedy: remedy.into(),
+            first_seen: now,
+            told: Told::default(),
+        });
     }
 }
 
 impl OrderRow {
-    /// Since when it has waited for Prima without a break, however often it was queued, put back or asked about; none where it does
-    /// not wait.
+    /// Since when it has waited for Prima without a break, however often it was queued, put back or
+    /// asked about; none where it does not wait.
     #[must_use]
     pub fn waits_for_prima_since(&self) -> Option<Timestamp> {
-        self.without_break(|stage| matches!(stage, Stage::Firm | Stage::Queued | Stage::Creating | Stage::InDoubt | Stage::Cancelling))
+        self.without_break(|stage| {
+            matches!(
+                stage,
+                Stage::Firm | Stage::Queued | Stage::Creating | Stage::InDoubt | Stage::Cancelling
+            )
+        })
     }
 
     /// Since when Mirakl has to be told something of its dispatch; none where it has not.

@@ -4,7 +4,19 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Where an order stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, strum::VariantArray)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// Listed by Mirakl; not accepted yet.
@@ -39,7 +51,8 @@ pub enum Stage {
     Exception,
     /// Older than the channel's take-over and accepted by somebody else: keyed by hand.
     KeyedByHand,
-    /// The marketplace ships it itself, or from a centre that is not the shop's: nothing to do, until Mirakl ends it.
+    /// The marketplace ships it itself, or from a centre that is not the shop's: nothing to do,
+    /// until Mirakl ends it.
     OperatorFulfilled,
 }
 
@@ -75,7 +88,14 @@ impl Stage {
     #[must_use]
     pub fn is_settled(self) -> bool {
         self.is_in_prima()
-            || matches!(self, Self::Shipped | Self::Cancelled | Self::Refused | Self::Exception | Self::KeyedByHand)
+            || matches!(
+                self,
+                Self::Shipped
+                    | Self::Cancelled
+                    | Self::Refused
+                    | Self::Exception
+                    | Self::KeyedByHand
+            )
             || self == Self::OperatorFulfilled
     }
 

@@ -17,17 +17,20 @@ fn row() -> OrderRow {
     row
 }
 
+/// Stages and exception kinds have names of their own and know what they are.
 #[test]
-fn stages_and_kinds_have_names_of_their_own_and_know_what_they_are() {
+fn each_stage_and_kind_has_its_own_name_and_traits() {
     let mut names: Vec<&str> = Stage::ALL.iter().copied().map(Stage::name).collect();
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), Stage::ALL.len());
-    let mut names: Vec<&str> = ExceptionKind::ALL.iter().copied().map(ExceptionKind::name).collect();
+    let mut names: Vec<&str> =
+        ExceptionKind::ALL.iter().copied().map(ExceptionKind::name).collect();
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), ExceptionKind::ALL.len());
-    let unsettled: Vec<Stage> = Stage::ALL.iter().copied().filter(|stage| !stage.is_settled()).collect();
+    let unsettled: Vec<Stage> =
+        Stage::ALL.iter().copied().filter(|stage| !stage.is_settled()).collect();
     let open = [
         Stage::Seen,
         Stage::Acknowledged,
@@ -39,7 +42,8 @@ fn stages_and_kinds_have_names_of_their_own_and_know_what_they_are() {
         Stage::Cancelling,
     ];
     assert_eq!(unsettled, open);
-    let poller: Vec<ExceptionKind> = ExceptionKind::ALL.iter().copied().filter(|kind| kind.is_found_by_poller()).collect();
+    let poller: Vec<ExceptionKind> =
+        ExceptionKind::ALL.iter().copied().filter(|kind| kind.is_found_by_poller()).collect();
     assert_eq!(
         poller,
         [
@@ -51,27 +55,42 @@ fn stages_and_kinds_have_names_of_their_own_and_know_what_they_are() {
             ExceptionKind::NotInMirakl,
         ]
     );
-    let critical: Vec<ExceptionKind> = ExceptionKind::ALL.iter().copied().filter(|kind| kind.severity() == Severity::Critical).collect();
+    let critical: Vec<ExceptionKind> = ExceptionKind::ALL
+        .iter()
+        .copied()
+        .filter(|kind| kind.severity() == Severity::Critical)
+        .collect();
     assert_eq!(critical, [ExceptionKind::CancelledAfterDispatch, ExceptionKind::SettledMeanwhile]);
     assert_eq!(ExceptionKind::ALL.iter().copied().filter(|kind| kind.is_of_dispatch()).count(), 9);
 }
 
 #[test]
 fn each_stage_that_is_not_over_is_among_the_open_states() {
-    let is_open = |name: &str| OpenState::ALL.iter().filter(|state| state.name == name).count() == 1;
+    let is_open =
+        |name: &str| OpenState::ALL.iter().filter(|state| state.name == name).count() == 1;
     for &stage in Stage::ALL {
-        let waits_for_mirakl = !stage.is_over() && !matches!(stage, Stage::Exception | Stage::Cancelling);
+        let waits_for_mirakl =
+            !stage.is_over() && !matches!(stage, Stage::Exception | Stage::Cancelling);
         assert_eq!(is_open(stage.name()), waits_for_mirakl, "{stage:?}");
     }
     assert!([REFERENCE_PENDING, DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED].into_iter().all(is_open));
     assert!(![EXCEPTION_UNANNOUNCED, SHIPPED_REFERENCE_PENDING].into_iter().any(is_open));
-    let named = |is_meant: fn(&&OpenState) -> bool| OpenState::ALL.iter().filter(is_meant).map(|state| state.name).collect::<Vec<_>>();
-    assert_eq!(named(|state| !state.is_asked_for_daily), ["creating", "in-doubt", DISPATCH_UNANNOUNCED]);
-    assert_eq!(named(|state| !state.is_looked_up_when_absent), [DISPATCH_UNANNOUNCED, "operator-fulfilled"]);
+    let named = |is_meant: fn(&&OpenState) -> bool| {
+        OpenState::ALL.iter().filter(is_meant).map(|state| state.name).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        named(|state| !state.is_asked_for_daily),
+        ["creating", "in-doubt", DISPATCH_UNANNOUNCED]
+    );
+    assert_eq!(
+        named(|state| !state.is_looked_up_when_absent),
+        [DISPATCH_UNANNOUNCED, "operator-fulfilled"]
+    );
 }
 
+/// A move gives the lease back and ends the exception, and the history keeps its beginning.
 #[test]
-fn a_move_gives_the_lease_back_and_ends_the_exception_and_the_history_keeps_its_beginning() {
+fn moving_a_row_frees_its_lease_and_keeps_its_first_history() {
     let mut row = row();
     row.creation.lease = Some(Lease { owner: "a".into(), until: Timestamp::UNIX_EPOCH });
     row.enter(Stage::Creating, Timestamp::UNIX_EPOCH, "");
@@ -86,7 +105,14 @@ fn a_move_gives_the_lease_back_and_ends_the_exception_and_the_history_keeps_its_
     assert_eq!((row.exception.is_some(), row.history.len()), (false, HISTORY));
     assert_eq!((row.history[0].stage, row.history[HISTORY - 1].note.as_str()), (Stage::Seen, "99"));
     let first_kept = &row.history[..HISTORY / 4];
-    assert!(first_kept.iter().skip(3).map(|step| step.note.as_str()).eq(["0", "1", "2", "3", "4", "5", "6"]), "{first_kept:?}");
+    assert!(
+        first_kept
+            .iter()
+            .skip(3)
+            .map(|step| step.note.as_str())
+            .eq(["0", "1", "2", "3", "4", "5", "6"]),
+        "{first_kept:?}"
+    );
 }
 
 #[test]
@@ -102,7 +128,10 @@ fn what_a_person_settled_can_be_taken_back_until_it_moves_on() {
     assert!(!moved.reopen(Timestamp::UNIX_EPOCH, "too late"));
     assert!(row.reopen(Timestamp::UNIX_EPOCH, "taken back by Ann"));
     let exception = row.exception.clone().unwrap();
-    assert_eq!((exception.kind, exception.told, row.index_state()), (ExceptionKind::UnknownSku, Told::default(), EXCEPTION_UNANNOUNCED));
+    assert_eq!(
+        (exception.kind, exception.told, row.index_state()),
+        (ExceptionKind::UnknownSku, Told::default(), EXCEPTION_UNANNOUNCED)
+    );
     assert!(!row.reopen(Timestamp::UNIX_EPOCH, "only once"));
 }
 
@@ -115,7 +144,10 @@ fn primas_lines_keep_their_numbers_when_one_is_cancelled() {
     // A row that was found again after a wiped table knows only what is left.
     row.creation.prima_lines.clear();
     assert_eq!(row.mirakl_line(1), Some("C1-A-2"));
-    assert_eq!(row.listing.payout_value.as_ref().map(|value| value.amount.to_string()), Some("20.35".to_owned()));
+    assert_eq!(
+        row.listing.payout_value.as_ref().map(|value| value.amount.to_string()),
+        Some("20.35".to_owned())
+    );
 }
 
 #[test]
@@ -128,7 +160,10 @@ fn an_order_in_prima_stands_in_the_index_by_when_it_is_due() {
     row.creation.referenced_at = Some(Timestamp::UNIX_EPOCH);
     assert_eq!((row.index_state(), row.index_moment()), ("created", due_at));
     row.enter(Stage::Shipped, Timestamp::UNIX_EPOCH, "");
-    assert_eq!((row.index_state(), row.index_moment(), row.owes_reference()), ("shipped", Timestamp::UNIX_EPOCH, false));
+    assert_eq!(
+        (row.index_state(), row.index_moment(), row.owes_reference()),
+        ("shipped", Timestamp::UNIX_EPOCH, false)
+    );
     // Shipped before its number was written: the number is owed all the same, where we shipped it.
     row.creation.referenced_at = None;
     assert!(!row.owes_reference());
@@ -140,19 +175,29 @@ fn an_order_in_prima_stands_in_the_index_by_when_it_is_due() {
     assert_eq!(row.index_state(), DISPATCH_EXCEPTION);
 }
 
+/// An age is that of the whole wait, however often something was tried.
 #[test]
-fn an_age_is_that_of_the_whole_wait_however_often_something_was_tried() {
+fn an_age_spans_the_whole_wait_through_every_retry() {
     let at = |seconds: i64| Timestamp::from_second(seconds).unwrap();
     let mut row = row();
     assert_eq!((row.waits_for_prima_since(), row.untold_since()), (None, None));
-    for (second, stage) in [(100, Stage::Firm), (200, Stage::Queued), (300, Stage::Creating), (400, Stage::InDoubt), (500, Stage::Queued)] {
+    for (second, stage) in [
+        (100, Stage::Firm),
+        (200, Stage::Queued),
+        (300, Stage::Creating),
+        (400, Stage::InDoubt),
+        (500, Stage::Queued),
+    ] {
         row.enter(stage, at(second), "");
     }
     assert_eq!(row.waits_for_prima_since(), Some(at(100)));
     for round in 0..100 {
         row.enter([Stage::Queued, Stage::Firm][round % 2], at(600 + 60 * round as i64), "");
     }
-    assert!(at(600 + 99 * 60).duration_since(row.waits_for_prima_since().unwrap()).as_mins() >= 25, "as far as the history tells");
+    assert!(
+        at(600 + 99 * 60).duration_since(row.waits_for_prima_since().unwrap()).as_mins() >= 25,
+        "as far as the history tells"
+    );
     row.enter(Stage::Dispatched, at(9000), "one parcel");
     row.enter(Stage::Dispatched, at(9100), "another");
     assert_eq!((row.waits_for_prima_since(), row.untold_since()), (None, Some(at(9000))));
@@ -160,8 +205,16 @@ fn an_age_is_that_of_the_whole_wait_however_often_something_was_tried() {
 
 #[test]
 fn a_document_may_resolve_what_waits_for_it_and_nothing_else() {
-    let waiting: Vec<_> = ExceptionKind::ALL.iter().copied().filter(|kind| kind.waits_for_documents()).collect();
-    assert_eq!(waiting, [ExceptionKind::UnmappedCarrier, ExceptionKind::CarrierNotListed, ExceptionKind::DocumentsUnusable]);
+    let waiting: Vec<_> =
+        ExceptionKind::ALL.iter().copied().filter(|kind| kind.waits_for_documents()).collect();
+    assert_eq!(
+        waiting,
+        [
+            ExceptionKind::UnmappedCarrier,
+            ExceptionKind::CarrierNotListed,
+            ExceptionKind::DocumentsUnusable
+        ]
+    );
 }
 
 #[test]
@@ -179,5 +232,9 @@ fn a_conflict_keeps_what_each_owner_knows() {
     assert_eq!((&merged.listing, merged.version), (&theirs.listing, 7), "the listing is theirs");
     assert_eq!(merged.lines, [], "nothing was sent: the lines are as listed");
     ours.creation.attempt = Some(Attempt { count: 1, ..Attempt::default() });
-    assert_eq!(theirs.with_creation_of(&ours).lines, read.lines, "once sent, the lines are those that were sent");
+    assert_eq!(
+        theirs.with_creation_of(&ours).lines,
+        read.lines,
+        "once sent, the lines are those that were sent"
+    );
 }

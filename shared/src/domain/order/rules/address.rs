@@ -55,7 +55,8 @@ pub enum TooLong {
     /// The order becomes an exception.
     #[default]
     Exception,
-    /// The agreed abbreviations are applied first; only what is too long even then becomes an exception.
+    /// The agreed abbreviations are applied first; only what is too long even then becomes an
+    /// exception.
     Abbreviate,
 }
 
@@ -86,9 +87,11 @@ pub struct AddressRules {
     pub surname_length: usize,
     /// A part that is too long goes on in the next line, between two words.
     pub wrap: bool,
-    /// What joins two neighbouring parts on one line where there are more than six; empty: never joined.
+    /// What joins two neighbouring parts on one line where there are more than six; empty: never
+    /// joined.
     pub join_with: String,
-    /// The line, 1 to 6, on which the city begins, where the installation wants it always on the same; else it follows.
+    /// The line, 1 to 6, on which the city begins, where the installation wants it always on the
+    /// same; else it follows.
     pub city_line: Option<usize>,
     /// What happens to what does not fit.
     pub too_long: TooLong,
@@ -154,13 +157,15 @@ pub enum CountryForm {
 pub struct CountryRules {
     /// What Prima takes.
     pub form: CountryForm,
-    /// Alpha-3 code to Prima's own, for `table`; with the other forms, exceptions to them. Codes that ISO leaves to its users,
-    /// such as `XKX`, may be listed too.
+    /// Alpha-3 code to Prima's own, for `table`; with the other forms, exceptions to them. Codes
+    /// that ISO leaves to its users, such as `XKX`, may be listed too.
     pub codes: BTreeMap<String, String>,
-    /// Mirakl's country label, compared without case, to its alpha-3 code: for where Mirakl sends no code.
+    /// Mirakl's country label, compared without case, to its alpha-3 code: for where Mirakl sends
+    /// no code.
     pub labels: BTreeMap<String, String>,
-    /// What Mirakl sends as a country's code though ISO 3166-1 does not list it, such as `UK`, compared without case, to its
-    /// alpha-3 code. A country without one (Kosovo) takes `XKX`, a code that ISO leaves to its users, and its own entry in `codes`.
+    /// What Mirakl sends as a country's code though ISO 3166-1 does not list it, such as `UK`,
+    /// compared without case, to its alpha-3 code. A country without one (Kosovo) takes `XKX`, a
+    /// code that ISO leaves to its users, and its own entry in `codes`.
     pub aliases: BTreeMap<String, String>,
 }
 
@@ -259,7 +264,10 @@ pub struct ContactRules {
 impl Default for ContactRules {
     fn default() -> Self {
         let prefixes: [(&str, &[&str]); 5] = [
-            ("DEU", &["015", "016", "017", "+4915", "+4916", "+4917", "004915", "004916", "004917"]),
+            (
+                "DEU",
+                &["015", "016", "017", "+4915", "+4916", "+4917", "004915", "004916", "004917"],
+            ),
             ("FRA", &["06", "07", "+336", "+337", "00336", "00337"]),
             ("GBR", &["07", "+447", "00447"]),
             ("IRL", &["08", "+3538", "003538"]),
@@ -282,7 +290,9 @@ impl Default for ContactRules {
             phones: PhoneChoice::ByPrefix,
             mobile_prefixes: prefixes
                 .into_iter()
-                .map(|(country, list)| (country.to_owned(), list.iter().map(|prefix| (*prefix).to_owned()).collect()))
+                .map(|(country, list)| {
+                    (country.to_owned(), list.iter().map(|prefix| (*prefix).to_owned()).collect())
+                })
                 .collect(),
             phone_length: 20,
             email: EmailChoice::Relay,

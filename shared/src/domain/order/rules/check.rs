@@ -4,13 +4,15 @@ use jiff::tz::TimeZone;
 
 use super::sku::parse_pattern;
 use super::{
-    AddressPart, CountryForm, EmailChoice, HoldWhen, InexactUnitPrice, Instruction, NO_CONFIRMATION, OrderRules, Template, UnpaidOrder,
+    AddressPart, CountryForm, EmailChoice, HoldWhen, InexactUnitPrice, Instruction,
+    NO_CONFIRMATION, OrderRules, Template, UnpaidOrder,
 };
 use crate::domain::order::mapping::country;
 use crate::kit::field_error::FieldError;
 
 /// The placeholders of attribution.
-const ATTRIBUTION: [&str; 5] = ["channel_id", "channel_name", "marketplace_channel", "order_id", "commercial_id"];
+const ATTRIBUTION: [&str; 5] =
+    ["channel_id", "channel_name", "marketplace_channel", "order_id", "commercial_id"];
 
 #[derive(Default)]
 struct Findings(Vec<FieldError>);
@@ -56,11 +58,17 @@ impl OrderRules {
         );
         found.length("order_number_length", self.order_number_length, 50);
         found.require(
-            self.order_number_replace.iter().all(|(from, to)| from.chars().count() == 1 && plain(to)),
+            self.order_number_replace
+                .iter()
+                .all(|(from, to)| from.chars().count() == 1 && plain(to)),
             "order_number_replace",
             "takes single characters, each with letters, digits and '-' to stand for it",
         );
-        found.template("third_party_id", &self.third_party_id, &["order_number", "order_id", "commercial_id"]);
+        found.template(
+            "third_party_id",
+            &self.third_party_id,
+            &["order_number", "order_id", "commercial_id"],
+        );
         found.require(
             self.third_party_id.uses("order_number") || self.third_party_id.uses("order_id"),
             "third_party_id",
@@ -86,10 +94,16 @@ impl OrderRules {
     }
 
     fn check_sku(&self, found: &mut Findings) {
-        found.require(!self.sku.patterns.is_empty(), "sku.patterns", "takes one form of SKU at least");
+        found.require(
+            !self.sku.patterns.is_empty(),
+            "sku.patterns",
+            "takes one form of SKU at least",
+        );
         for (index, pattern) in self.sku.patterns.iter().enumerate() {
             if let Err(problem) = parse_pattern(pattern) {
-                found.0.push(FieldError::new(format!("sku.patterns[{index}]"), problem.to_string()));
+                found
+                    .0
+                    .push(FieldError::new(format!("sku.patterns[{index}]"), problem.to_string()));
             }
         }
         found.length("lines.reference_length", self.lines.reference_length, 100);
@@ -99,7 +113,11 @@ impl OrderRules {
     fn check_address(&self, found: &mut Findings) {
         let address = &self.address;
         let parts = &address.parts;
-        found.require(parts.iter().enumerate().all(|(index, part)| !parts[..index].contains(part)), "address.parts", "names a part twice");
+        found.require(
+            parts.iter().enumerate().all(|(index, part)| !parts[..index].contains(part)),
+            "address.parts",
+            "names a part twice",
+        );
         let needed = [
             AddressPart::Company,
             AddressPart::Company2,
@@ -109,23 +127,37 @@ impl OrderRules {
             AddressPart::City,
         ];
         for part in needed {
-            found.require(parts.contains(&part), "address.parts", format!("lacks {}: it would be lost", part.name()));
+            found.require(
+                parts.contains(&part),
+                "address.parts",
+                format!("lacks {}: it would be lost", part.name()),
+            );
         }
         found.length("address.line_length", address.line_length, 100);
         found.length("address.post_code_length", address.post_code_length, 20);
         found.length("address.forename_length", address.forename_length, 100);
         found.length("address.surname_length", address.surname_length, 100);
-        found.require(address.city_line.is_none_or(|line| (2..=6).contains(&line)), "address.city_line", "takes 2 to 6");
+        found.require(
+            address.city_line.is_none_or(|line| (2..=6).contains(&line)),
+            "address.city_line",
+            "takes 2 to 6",
+        );
         found.require(
             address.abbreviations.iter().all(|(word, short)| {
-                !short.trim().is_empty() && !word.contains(char::is_whitespace) && short.chars().count() <= word.chars().count()
+                !short.trim().is_empty()
+                    && !word.contains(char::is_whitespace)
+                    && short.chars().count() <= word.chars().count()
             }),
             "address.abbreviations",
             "takes single words, each with a shorter text that is not empty",
         );
         let known = |code: &String| country::is_alpha3(code);
         let countries = &address.country;
-        found.require(countries.labels.values().all(known), "address.country.labels", "takes alpha-3 codes, such as \"GBR\"");
+        found.require(
+            countries.labels.values().all(known),
+            "address.country.labels",
+            "takes alpha-3 codes, such as \"GBR\"",
+        );
         found.require(
             countries.codes.keys().all(|code| known(code) || country::is_left_to_users(code))
                 && countries.codes.values().all(|code| !code.trim().is_empty()),
@@ -144,9 +176,17 @@ impl OrderRules {
             "address.country.aliases",
             "takes codes that ISO 3166-1 does not list, each with an alpha-3 code, such as \"UK\": \"GBR\", or with one of address.country.codes",
         );
-        found.require(address.no_post_code_in.iter().all(known), "address.no_post_code_in", "takes alpha-3 codes, such as \"IRL\"");
+        found.require(
+            address.no_post_code_in.iter().all(known),
+            "address.no_post_code_in",
+            "takes alpha-3 codes, such as \"IRL\"",
+        );
         let contact = &self.contact;
-        found.require(contact.mobile_prefixes.keys().all(known), "contact.mobile_prefixes", "takes alpha-3 codes, such as \"GBR\"");
+        found.require(
+            contact.mobile_prefixes.keys().all(known),
+            "contact.mobile_prefixes",
+            "takes alpha-3 codes, such as \"GBR\"",
+        );
         found.length("contact.title_length", contact.title_length, 50);
         found.length("contact.phone_length", contact.phone_length, 50);
         found.length("contact.email_length", contact.email_length, 254);
@@ -156,13 +196,20 @@ impl OrderRules {
             "takes \"relay\", \"nothing\" or {\"fixed\": \"orders@example.com\"}, not longer than email_length",
         );
         found.template("contact.pick_up_point_text", &contact.pick_up_point_text, &["id"]);
-        found.require(contact.pick_up_point_text.uses("id"), "contact.pick_up_point_text", "must contain {id}");
+        found.require(
+            contact.pick_up_point_text.uses("id"),
+            "contact.pick_up_point_text",
+            "must contain {id}",
+        );
     }
 
     fn check_amounts(&self, found: &mut Findings) {
         found.require(self.amounts.decimals <= 4, "amounts.decimals", "takes 0 to 4");
         found.require(
-            self.amounts.currencies.iter().all(|(from, to)| iso_currency(from) && !to.trim().is_empty()),
+            self.amounts
+                .currencies
+                .iter()
+                .all(|(from, to)| iso_currency(from) && !to.trim().is_empty()),
             "amounts.currencies",
             "takes Prima's code for each ISO code, such as \"GBP\": \"GBP\"",
         );
@@ -177,7 +224,10 @@ impl OrderRules {
             "amounts.inexact_unit_price.rounding_charge.code",
             "takes a charge code of Prima",
         );
-        for (field, fees) in [("amounts.fees", &self.amounts.fees), ("amounts.eco_contributions", &self.amounts.eco_contributions)] {
+        for (field, fees) in [
+            ("amounts.fees", &self.amounts.fees),
+            ("amounts.eco_contributions", &self.amounts.eco_contributions),
+        ] {
             found.require(
                 fees.iter().all(|(code, rule)| !code.trim().is_empty() && !rule.charge.trim().is_empty()),
                 field,
@@ -185,7 +235,9 @@ impl OrderRules {
             );
         }
         let payment = &self.payment;
-        let may_count_as_paid = |name: &str, unpaid: UnpaidOrder| unpaid != UnpaidOrder::AsPaid || name == NO_CONFIRMATION;
+        let may_count_as_paid = |name: &str, unpaid: UnpaidOrder| {
+            unpaid != UnpaidOrder::AsPaid || name == NO_CONFIRMATION
+        };
         found.require(
             payment.workflows.iter().all(|(name, rule)| !name.trim().is_empty() && may_count_as_paid(name, rule.unpaid)),
             "payment.workflows",
@@ -196,10 +248,15 @@ impl OrderRules {
             "payment.other_workflows",
             "takes create or exception: an order that nobody has paid never counts as paid",
         );
-        found.require(!payment.send || !payment.method.trim().is_empty(), "payment.method", "takes Prima's code of the payment method");
-        for (field, template) in
-            [("payment.transaction_id", &payment.transaction_id), ("payment.authorisation_reference", &payment.authorisation_reference)]
-        {
+        found.require(
+            !payment.send || !payment.method.trim().is_empty(),
+            "payment.method",
+            "takes Prima's code of the payment method",
+        );
+        for (field, template) in [
+            ("payment.transaction_id", &payment.transaction_id),
+            ("payment.authorisation_reference", &payment.authorisation_reference),
+        ] {
             found.template(field, template, &["transaction_number", "order_id", "commercial_id"]);
         }
         found.length("payment.reference_length", payment.reference_length, 200);
@@ -209,10 +266,21 @@ impl OrderRules {
         let notes = &self.notes;
         found.length("notes.special_length", notes.special_length, 2000);
         found.length("notes.shipping_length", notes.shipping_length, 2000);
-        let written = notes.customer_message == Instruction::Nothing || !notes.customer_message_text.trim().is_empty();
-        found.require(written, "notes.customer_message_text", "takes what is to be written where the customer sent a message");
-        for (field, rules) in [("notes.order_fields", &notes.order_fields), ("notes.line_fields", &notes.line_fields)] {
-            found.require(rules.iter().all(|rule| !rule.code.trim().is_empty()), field, "has an entry without the field's code");
+        let written = notes.customer_message == Instruction::Nothing
+            || !notes.customer_message_text.trim().is_empty();
+        found.require(
+            written,
+            "notes.customer_message_text",
+            "takes what is to be written where the customer sent a message",
+        );
+        for (field, rules) in
+            [("notes.order_fields", &notes.order_fields), ("notes.line_fields", &notes.line_fields)]
+        {
+            found.require(
+                rules.iter().all(|rule| !rule.code.trim().is_empty()),
+                field,
+                "has an entry without the field's code",
+            );
         }
         found.length("hold_narrative_length", self.hold_narrative_length, 2000);
         for (index, hold) in self.holds.iter().enumerate() {
@@ -240,14 +308,22 @@ impl OrderRules {
                     "takes an amount and its currency's ISO code",
                 ),
                 HoldWhen::AdditionalField { code, .. } => {
-                    found.require(!code.is_empty(), format!("{field}.when.additional_field.code"), "takes the field's code");
+                    found.require(
+                        !code.is_empty(),
+                        format!("{field}.when.additional_field.code"),
+                        "takes the field's code",
+                    );
                 }
                 HoldWhen::PaymentWorkflow(list) => found.require(
                     !list.is_empty() && list.iter().all(|name| !name.trim().is_empty()),
                     format!("{field}.when.payment_workflow"),
                     "takes Mirakl's workflows, such as \"PAY_ON_DUE_DATE\"",
                 ),
-                HoldWhen::CustomerMessage | HoldWhen::Business | HoldWhen::PickUpPoint | HoldWhen::Always | HoldWhen::Unpaid => {}
+                HoldWhen::CustomerMessage
+                | HoldWhen::Business
+                | HoldWhen::PickUpPoint
+                | HoldWhen::Always
+                | HoldWhen::Unpaid => {}
             }
         }
     }

@@ -4,14 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use super::template::{LoneBrace, Piece, pieces};
 
-/// How an offer's SKU is read. Overrides for single SKUs stand apart ([`crate::prima::sku::SkuOverride`]) and come first.
+/// How an offer's SKU is read. Overrides for single SKUs stand apart
+/// ([`crate::prima::sku::SkuOverride`]) and come first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SkuRules {
-    /// The forms that a SKU may have. `{product}-{matrix1}-{matrix2}`: a part takes what stands up to the next separator and
-    /// holds no separator of any form. `{product*}` may hold separators; `{product:5}{matrix1:3}` are parts of fixed width;
-    /// `{ignore}` is read over. Parts: `product`, `matrix1` to `matrix4`, `ignore`. A SKU that fits several forms with
-    /// different results is ambiguous.
+    /// The forms that a SKU may have. `{product}-{matrix1}-{matrix2}`: a part takes what stands up
+    /// to the next separator and holds no separator of any form. `{product*}` may hold separators;
+    /// `{product:5}{matrix1:3}` are parts of fixed width; `{ignore}` is read over. Parts:
+    /// `product`, `matrix1` to `matrix4`, `ignore`. A SKU that fits several forms with different
+    /// results is ambiguous.
     pub patterns: Vec<String>,
     /// SKUs are turned into capitals before they are read, where Prima's codes are all capitals.
     pub capitals: bool,
@@ -47,7 +49,9 @@ pub(in crate::domain::order) enum PatternError {
     NoProduct,
     #[error("names a part twice")]
     PartTwice,
-    #[error("has two parts with neither a separator between them nor a width: write {{product:5}}{{matrix1}}")]
+    #[error(
+        "has two parts with neither a separator between them nor a width: write {{product:5}}{{matrix1}}"
+    )]
     NoSeparator,
     #[error("gives {{{0}}} a width that is not 1 to 40")]
     Width(String),
@@ -110,10 +114,16 @@ mod tests {
 
     #[test]
     fn an_override_names_a_product_and_up_to_four_codes() {
-        let with = |product: &str, codes: usize| SkuOverride { product: product.to_owned(), matrix_codes: vec!["A".to_owned(); codes] };
+        let with = |product: &str, codes: usize| SkuOverride {
+            product: product.to_owned(),
+            matrix_codes: vec!["A".to_owned(); codes],
+        };
         assert_eq!(with("W1042", 0).problem(), None);
         assert_eq!(with("W1042", 4).problem(), None);
-        assert_eq!(with("W1042", 5).problem(), Some("has more than four matrix codes; Prima takes four"));
+        assert_eq!(
+            with("W1042", 5).problem(),
+            Some("has more than four matrix codes; Prima takes four")
+        );
         assert_eq!(with(" ", 1).problem(), Some("names no product"));
     }
 
@@ -127,7 +137,8 @@ mod tests {
             ("{style}", "does not know {style}"),
             ("{product", "brace"),
         ] {
-            let problem = parse_pattern(pattern).err().map(|problem| problem.to_string()).unwrap_or_default();
+            let problem =
+                parse_pattern(pattern).err().map(|problem| problem.to_string()).unwrap_or_default();
             assert!(problem.contains(why), "{pattern}: {problem}");
         }
         assert!(parse_pattern("{product:5}{matrix1:3}{matrix2}").is_ok());

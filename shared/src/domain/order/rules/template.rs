@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A text with placeholders in braces, such as `MK-{order_id}`. Which names it may use, the setting says.
+/// A text with placeholders in braces, such as `MK-{order_id}`. Which names it may use, the setting
+/// says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Template(pub String);
@@ -20,8 +21,8 @@ impl Template {
         Self(text.into())
     }
 
-    /// The text with each placeholder replaced by its value. A name that is not among `values` stands for nothing; the check
-    /// of the rules refuses it before.
+    /// The text with each placeholder replaced by its value. A name that is not among `values`
+    /// stands for nothing; the check of the rules refuses it before.
     #[must_use]
     pub fn render(&self, values: &[(&str, &str)]) -> String {
         let Ok(pieces) = pieces(&self.0) else { return String::new() };
@@ -29,7 +30,9 @@ impl Template {
             .into_iter()
             .map(|piece| match piece {
                 Piece::Literal(text) => text,
-                Piece::Placeholder(name) => values.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| *value),
+                Piece::Placeholder(name) => {
+                    values.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| *value)
+                }
             })
             .collect()
     }
@@ -75,7 +78,9 @@ pub(in crate::domain::order) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Lon
             found.push(Piece::Literal(literal));
         }
         let placeholder = tail.strip_prefix('{').and_then(|inside| inside.split_once('}'));
-        let Some((name, after)) = placeholder.filter(|(name, _)| !name.is_empty() && !name.contains('{')) else {
+        let Some((name, after)) =
+            placeholder.filter(|(name, _)| !name.is_empty() && !name.contains('{'))
+        else {
             return Err(LoneBrace);
         };
         found.push(Piece::Placeholder(name));
@@ -91,15 +96,23 @@ pub(in crate::domain::order) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Lon
 mod tests {
     use super::*;
 
+    /// Placeholders are replaced, and foreign names or lone braces are refused.
     #[test]
-    fn placeholders_are_replaced_and_foreign_names_or_lone_braces_are_refused() {
+    fn templates_fill_known_placeholders_and_refuse_stray_braces() {
         let template = Template::new("MK-{order_id}/{channel_id}");
         assert_eq!(template.render(&[("order_id", "7-A"), ("channel_id", "uk")]), "MK-7-A/uk");
         assert_eq!(template.problem(&["order_id", "channel_id"]), None);
-        assert_eq!(template.problem(&["order_id"]).as_deref(), Some("does not know {channel_id}: it takes {order_id}"));
+        assert_eq!(
+            template.problem(&["order_id"]).as_deref(),
+            Some("does not know {channel_id}: it takes {order_id}")
+        );
         for broken in ["{order_id", "order_id}", "{}", "{a{b}"] {
             let problem = Template::new(broken).problem(&["order_id"]);
-            assert_eq!(problem.as_deref(), Some("has a brace that does not belong to a {placeholder}"), "{broken}");
+            assert_eq!(
+                problem.as_deref(),
+                Some("has a brace that does not belong to a {placeholder}"),
+                "{broken}"
+            );
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The stock's memory in memory: the reference model of the one on DynamoDB, and the fault simulation's. It counts bytes, and can crash
-//! at any write.
+//! The stock's memory in memory: the reference model of the one on DynamoDB, and the fault
+//! simulation's. It counts bytes, and can crash at any write.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -41,7 +41,8 @@ pub struct Traffic {
     pub read: u64,
     /// Written.
     pub written: u64,
-    /// Size of the parts that were deleted: nothing is sent, but DynamoDB charges a deletion as a write.
+    /// Size of the parts that were deleted: nothing is sent, but DynamoDB charges a deletion as a
+    /// write.
     pub deleted: u64,
 }
 
@@ -82,18 +83,37 @@ impl MemoryLedger {
 }
 
 impl LedgerStore for MemoryLedger {
-    async fn load_record<T: DeserializeOwned + Default>(&self, record: StockRecord<'_>) -> Result<(T, Version), StoreError> {
+    async fn load_record<T: DeserializeOwned + Default>(
+        &self,
+        record: StockRecord<'_>,
+    ) -> Result<(T, Version), StoreError> {
         let mut inner = self.inner.borrow_mut();
-        let Some((json, version)) = inner.records.get(&record.name()).cloned() else { return Ok(Default::default()) };
+        let Some((json, version)) = inner.records.get(&record.name()).cloned() else {
+            return Ok(Default::default());
+        };
         inner.traffic.read += json.len() as u64;
-        let unreadable = |problem: serde_json::Error| StoreError::Unreadable { record: record.name(), problem: problem.to_string() };
+        let unreadable = |problem: serde_json::Error| StoreError::Unreadable {
+            record: record.name(),
+            problem: problem.to_string(),
+        };
         Ok((serde_json::from_str(&json).map_err(unreadable)?, version))
     }
 
-    async fn save_record<T: Serialize>(&self, record: StockRecord<'_>, document: &T, version: &Version) -> Result<Version, StoreError> {
+    async fn save_record<T: Serialize>(
+        &self,
+        record: StockRecord<'_>,
+        document: &T,
+        version: &Version,
+    ) -> Result<Version, StoreError> {
         let name = record.name();
         let json = to_json(document, &name)?;
-        let stored = self.inner.borrow().records.get(&name).map(|(_, version)| version.clone()).unwrap_or_default();
+        let stored = self
+            .inner
+            .borrow()
+            .records
+            .get(&name)
+            .map(|(_, version)| version.clone())
+            .unwrap_or_default();
         if stored != *version {
             return Err(StoreError::Conflict(name));
         }

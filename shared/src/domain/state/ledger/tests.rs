@@ -12,7 +12,12 @@ use crate::domain::stock::offer::Shown;
 const CHANNEL: &str = "outfitter-uk";
 
 fn known(numbers: std::ops::Range<u32>, quantity: u32) -> Vec<Change> {
-    numbers.map(|number| Change { sku_hash: sku_hash(&number.to_string()), value: Shown::Known(quantity) }).collect()
+    numbers
+        .map(|number| Change {
+            sku_hash: sku_hash(&number.to_string()),
+            value: Shown::Known(quantity),
+        })
+        .collect()
 }
 
 /// A base of several parts, and two changes.
@@ -31,8 +36,12 @@ async fn the_ledger_in_memory_keeps_the_promises() {
     assert_eq!(contract::check(&MemoryLedger::default(), "memory").await, Ok(()));
 }
 
-/// Does something with the store that crashes at every one of its writes in turn, with and without effect, and looks at what is left.
-async fn crashes_everywhere(act: impl AsyncFn(&MemoryLedger, &mut StoredLedger) -> Result<(), StoreError>, may_become: &Ledger) -> u32 {
+/// Does something with the store that crashes at every one of its writes in turn, with and without
+/// effect, and looks at what is left.
+async fn crashes_everywhere(
+    act: impl AsyncFn(&MemoryLedger, &mut StoredLedger) -> Result<(), StoreError>,
+    may_become: &Ledger,
+) -> u32 {
     for writes in 0.. {
         for has_effect in [false, true] {
             let store = grown().await;
@@ -42,7 +51,10 @@ async fn crashes_everywhere(act: impl AsyncFn(&MemoryLedger, &mut StoredLedger) 
             let outcome = act(&store, &mut stored).await;
             store.crash(None);
             let mut found = store.load(CHANNEL).await.unwrap();
-            assert!(*found.ledger() == before || found.ledger() == may_become, "crash at write {writes}: all or nothing");
+            assert!(
+                *found.ledger() == before || found.ledger() == may_become,
+                "crash at write {writes}: all or nothing"
+            );
             if outcome.is_ok() {
                 assert!(found.ledger() == may_become);
                 assert!(writes > 0 && !has_effect);
@@ -53,33 +65,51 @@ async fn crashes_everywhere(act: impl AsyncFn(&MemoryLedger, &mut StoredLedger) 
             store.compact(&mut found).await.unwrap();
             assert!(store.load(CHANNEL).await.unwrap().ledger() == may_become);
             let kept = store.load_kept(CHANNEL).await.unwrap();
-            assert!(kept.parts.keys().eq(kept.head.0.parts().collect::<Vec<_>>().iter()), "crash at write {writes}: leftovers");
+            assert!(
+                kept.parts.keys().eq(kept.head.0.parts().collect::<Vec<_>>().iter()),
+                "crash at write {writes}: leftovers"
+            );
         }
     }
     0
 }
 
+/// A crash between any two writes loses nothing and leaves nothing behind for good.
 #[tokio::test]
-async fn a_crash_between_any_two_writes_loses_nothing_and_leaves_nothing_for_good() {
+async fn no_crash_between_writes_loses_or_leaks_anything() {
     let before = grown().await.load(CHANNEL).await.unwrap().ledger().clone();
-    let writes = crashes_everywhere(async |store, stored| store.compact(stored).await, &before).await;
+    let writes =
+        crashes_everywhere(async |store, stored| store.compact(stored).await, &before).await;
     assert!(writes > 6, "base parts, the head, the deletions: {writes} writes");
     let mut changed = before.clone();
     let changes = known(90_000..200_000, 7);
     changed.apply(&changed.effective(&changes));
-    let writes = crashes_everywhere(async |store, stored| store.append(stored, &changes).await, &changed).await;
+    let writes =
+        crashes_everywhere(async |store, stored| store.append(stored, &changes).await, &changed)
+            .await;
     assert!(writes > 2, "the change's parts and the head: {writes} writes");
 }
 
+/// Whoever holds a ledger that was wiped is refused, even when as much was written since.
 #[tokio::test]
-async fn who_holds_a_ledger_that_was_wiped_is_refused_even_when_as_much_was_written_since() {
+async fn a_holder_of_a_wiped_ledger_is_always_refused() {
     let store = grown().await;
-    let (mut writer, mut compactor) = (store.load(CHANNEL).await.unwrap(), store.load(CHANNEL).await.unwrap());
+    let (mut writer, mut compactor) =
+        (store.load(CHANNEL).await.unwrap(), store.load(CHANNEL).await.unwrap());
     store.wipe();
     assert!(store.load(CHANNEL).await.unwrap().ledger().entries().next().is_none());
     for round in 0..2 {
-        assert!(matches!(store.append(&mut writer, &known(0..1, 9)).await, Err(StoreError::Conflict(_))), "round {round}");
-        assert!(matches!(store.compact(&mut compactor).await, Err(StoreError::Conflict(_))), "round {round}");
+        assert!(
+            matches!(
+                store.append(&mut writer, &known(0..1, 9)).await,
+                Err(StoreError::Conflict(_))
+            ),
+            "round {round}"
+        );
+        assert!(
+            matches!(store.compact(&mut compactor).await, Err(StoreError::Conflict(_))),
+            "round {round}"
+        );
         let mut anew = store.load(CHANNEL).await.unwrap();
         for quantity in 10..13 {
             store.append(&mut anew, &known(0..1, quantity)).await.unwrap();
@@ -88,8 +118,9 @@ async fn who_holds_a_ledger_that_was_wiped_is_refused_even_when_as_much_was_writ
     }
 }
 
+/// A ledger is compacted when as much was read again as its base holds.
 #[test]
-fn a_ledger_is_compacted_when_as_much_was_read_again_as_its_base_holds() {
+fn compaction_is_due_once_re_reads_outweigh_the_base() {
     let set = |bytes| KeptSet { mark: String::new(), parts: 1, bytes };
     let due = |bytes: &[u64]| Head { sets: bytes.iter().copied().map(set).collect() }.is_due();
     assert!(!due(&[]) && !due(&[100]) && !due(&[100, 1000]), "nothing was read again yet");
@@ -109,11 +140,19 @@ struct Interrupted {
 }
 
 impl LedgerStore for Interrupted {
-    async fn load_record<T: DeserializeOwned + Default>(&self, record: StockRecord<'_>) -> Result<(T, Version), StoreError> {
+    async fn load_record<T: DeserializeOwned + Default>(
+        &self,
+        record: StockRecord<'_>,
+    ) -> Result<(T, Version), StoreError> {
         self.store.load_record(record).await
     }
 
-    async fn save_record<T: Serialize>(&self, record: StockRecord<'_>, document: &T, version: &Version) -> Result<Version, StoreError> {
+    async fn save_record<T: Serialize>(
+        &self,
+        record: StockRecord<'_>,
+        document: &T,
+        version: &Version,
+    ) -> Result<Version, StoreError> {
         self.store.save_record(record, document, version).await
     }
 

@@ -10,7 +10,15 @@ use crate::domain::stock::outstanding::Outstanding;
 use crate::domain::stock::sold_skus::Sold;
 
 fn claim(shown: u32, weight: u64) -> Claim {
-    Claim { shown, limit: u32::MAX, weight, is_sure: true, is_unseen: false, may_rise: true, sells: true }
+    Claim {
+        shown,
+        limit: u32::MAX,
+        weight,
+        is_sure: true,
+        is_unseen: false,
+        may_rise: true,
+        sells: true,
+    }
 }
 
 use Quota::{Share, Stays};
@@ -18,8 +26,15 @@ use Quota::{Share, Stays};
 #[test]
 fn what_nobody_shows_is_divided_by_what_each_sells() {
     assert_eq!(divide(10, 5, &[claim(0, 3), claim(0, 2)]), [Share(6), Share(4)]);
-    assert_eq!(divide(1, 5, &[claim(0, 3), claim(0, 4)]), [Share(0), Share(1)], "one at least where it sells most");
-    assert_eq!(divide(3, 5, &[claim(0, 1000), claim(0, 1), claim(0, 1)]), [Share(3), Share(0), Share(0)]);
+    assert_eq!(
+        divide(1, 5, &[claim(0, 3), claim(0, 4)]),
+        [Share(0), Share(1)],
+        "one at least where it sells most"
+    );
+    assert_eq!(
+        divide(3, 5, &[claim(0, 1000), claim(0, 1), claim(0, 1)]),
+        [Share(3), Share(0), Share(0)]
+    );
     let capped = Claim { limit: 1, ..claim(0, 9) };
     assert_eq!(divide(4, 5, &[capped, claim(0, 1)]), [Share(1), Share(3)]);
     assert_eq!(divide(0, 5, &[claim(0, 1), claim(0, 1)]), [Share(0), Share(0)]);
@@ -28,10 +43,12 @@ fn what_nobody_shows_is_divided_by_what_each_sells() {
 #[test]
 fn what_is_shown_stays_as_long_as_it_is_no_more_than_is_free() {
     assert_eq!(divide(5, 5, &[claim(3, 1), claim(2, 1)]), [Stays, Stays]);
-    // A shop has sold one: what no longer fits goes to nothing, since an absolute quantity may come after further sales.
+    // A shop has sold one: what no longer fits goes to nothing, since an absolute quantity may come
+    // after further sales.
     assert_eq!(divide(4, 5, &[claim(3, 1), claim(2, 1)]), [Stays, Share(0)]);
     assert_eq!(divide(2, 5, &[claim(3, 1), claim(2, 9)]), [Share(0), Stays]);
-    // What nobody shows fills the channel that has nothing, and otherwise waits until it is more than a channel shows.
+    // What nobody shows fills the channel that has nothing, and otherwise waits until it is more
+    // than a channel shows.
     assert_eq!(divide(5, 5, &[claim(3, 1), claim(0, 1)]), [Stays, Share(2)]);
     assert_eq!(divide(6, 5, &[claim(3, 1), claim(2, 1)]), [Stays, Stays]);
     assert_eq!(divide(8, 5, &[claim(3, 1), claim(2, 1)]), [Stays, Share(3)]);
@@ -49,7 +66,11 @@ fn nothing_is_handed_out_before_all_orders_are_known() {
     assert_eq!(divide(5, 5, &[unseen, claim(2, 1)]), [Share(0), Stays]);
     let unsure = Claim { is_sure: false, ..claim(2, 1) };
     assert_eq!(divide(4, 5, &[unsure, claim(2, 1)]), [Share(0), Stays]);
-    assert_eq!(divide(9, 5, &[unsure, claim(2, 1)]), [Share(5), Stays], "as many as are left if it sells the two first");
+    assert_eq!(
+        divide(9, 5, &[unsure, claim(2, 1)]),
+        [Share(5), Stays],
+        "as many as are left if it sells the two first"
+    );
 }
 
 #[test]
@@ -60,17 +81,33 @@ fn pieces_that_lie_on_one_channel_are_handed_on() {
     let last = Claim { sells: false, ..claim(1, 1) };
     assert_eq!(divide(1, 5, &[last, claim(0, 9)]), [Stays, Share(0)], "there is nothing to divide");
     let silent = Claim { may_rise: false, ..lies };
-    assert_eq!(divide(5, 5, &[silent, Claim { may_rise: false, ..claim(0, 9) }]), [Stays, Share(0)], "it could not be raised again");
+    assert_eq!(
+        divide(5, 5, &[silent, Claim { may_rise: false, ..claim(0, 9) }]),
+        [Stays, Share(0)],
+        "it could not be raised again"
+    );
 }
 
 #[test]
 fn pieces_that_would_all_come_back_are_not_taken_off() {
     let lies = Claim { sells: false, limit: 4, ..claim(4, 9) };
     let slow = Claim { sells: false, limit: 2, ..claim(0, 1) };
-    assert_eq!(divide(4, 5, &[slow, lies]), [Share(0), Stays], "it sells so much more that it would get all four again");
-    assert_eq!(divide(4, 5, &[slow, Claim { weight: 3, ..lies }]), [Share(0), Share(0)], "one would go to the other");
+    assert_eq!(
+        divide(4, 5, &[slow, lies]),
+        [Share(0), Stays],
+        "it sells so much more that it would get all four again"
+    );
+    assert_eq!(
+        divide(4, 5, &[slow, Claim { weight: 3, ..lies }]),
+        [Share(0), Share(0)],
+        "one would go to the other"
+    );
     let three = Claim { shown: 3, weight: 3, ..lies };
-    assert_eq!(divide(3, 5, &[slow, three]), [Share(0), Stays], "of equals the one that sells more goes first, as when they are divided");
+    assert_eq!(
+        divide(3, 5, &[slow, three]),
+        [Share(0), Stays],
+        "of equals the one that sells more goes first, as when they are divided"
+    );
     // The one with fewer pieces, if only those would be handed on.
     let few = Claim { shown: 2, limit: 2, weight: 1, ..lies };
     assert_eq!(divide(6, 5, &[slow, lies, few]), [Share(0), Stays, Share(0)]);
@@ -81,22 +118,44 @@ fn the_threshold_follows_the_sales_and_what_is_divided_stays_so() {
     let key = SkuKey(7);
     let division = |most: u32, shown: [u32; 2], limit: u32| {
         let sold = Sold { units: vec![0, 0], latest: vec![None, None], most };
-        let mut division = Division::new(SoldSkus { of: HashMap::from([(key, sold)]), now: Timestamp::UNIX_EPOCH }, 10, None);
+        let mut division = Division::new(
+            SoldSkus { of: HashMap::from([(key, sold)]), now: Timestamp::UNIX_EPOCH },
+            10,
+            None,
+        );
         for (channel, shown) in ["uk", "eu"].into_iter().zip(shown) {
-            division.add(channel, 1.0, vec![Part { shown, limit, offers: 1, may_rise: true, ..Part::default() }]);
+            division.add(
+                channel,
+                1.0,
+                vec![Part { shown, limit, offers: 1, may_rise: true, ..Part::default() }],
+            );
         }
         division
     };
     let quota = |most, shown, left| division(most, shown, left).quota("uk", 0, key, left);
-    assert_eq!((quota(0, [11, 11], 11), quota(0, [11, 11], 10)), (None, Some(Share(3))), "a burst has no history");
-    assert_eq!((quota(20, [60, 60], 61), quota(20, [60, 60], 60)), (None, Some(Share(15))), "twenty, and a half more, twice");
+    assert_eq!(
+        (quota(0, [11, 11], 11), quota(0, [11, 11], 10)),
+        (None, Some(Share(3))),
+        "a burst has no history"
+    );
+    assert_eq!(
+        (quota(20, [60, 60], 61), quota(20, [60, 60], 60)),
+        (None, Some(Share(15))),
+        "twenty, and a half more, twice"
+    );
     assert_eq!((quota(0, [6, 6], 12), quota(0, [6, 6], 13)), (Some(Stays), None));
     assert_eq!(division(0, [0, 0], 10).quota("uk", 0, key, 4), Some(Share(2)));
     assert_eq!(division(0, [0, 0], 10).quota("uk", 1, key, 4), None, "no other channel has it");
     let told = division(0, [3, 1], 5).told("eu", 0, key, 4).unwrap();
-    assert_eq!((told.threshold, told.burst, told.channels), (10, 5, vec![("uk".to_owned(), 3), ("eu".to_owned(), 1)]));
+    assert_eq!(
+        (told.threshold, told.burst, told.channels),
+        (10, 5, vec![("uk".to_owned(), 3), ("eu".to_owned(), 1)])
+    );
     let one = Division { one_of: Some(vec!["eu".into()]), ..division(0, [0, 0], 5) };
-    assert_eq!((one.quota("uk", 0, key, 5), one.quota("eu", 0, key, 5)), (Some(Share(0)), Some(Share(5))));
+    assert_eq!(
+        (one.quota("uk", 0, key, 5), one.quota("eu", 0, key, 5)),
+        (Some(Share(0)), Some(Share(5)))
+    );
 }
 
 #[test]
@@ -105,12 +164,17 @@ fn what_is_in_doubt_counts_as_the_most_that_it_may_be() {
     assert_eq!(exposure(Shown::InDoubt(5), under_way, true), (7, true));
     assert_eq!(exposure(Shown::InDoubt(5), Pending::default(), true), (5, false));
     assert_eq!(exposure(Shown::Unknown(5), Pending::default(), true), (5, false));
-    assert_eq!(exposure(Shown::Unknown(5), Pending::default(), false), (5, true), "it cannot be raised again");
+    assert_eq!(
+        exposure(Shown::Unknown(5), Pending::default(), false),
+        (5, true),
+        "it cannot be raised again"
+    );
     assert_eq!(exposure(Shown::Never, Pending::default(), true), (0, false));
     assert!(Outstanding(None).of(1).is_unseen);
 }
 
-/// Channels, what each truly shows, and the orders that were placed and are not known; imports have their effect late.
+/// Channels, what each truly shows, and the orders that were placed and are not known; imports have
+/// their effect late.
 #[derive(Clone, Debug)]
 enum Step {
     /// Somebody wants a piece.
@@ -134,7 +198,8 @@ proptest! {
         ], 0..120),
     ) {
         let count = weights.len();
-        // What is known: free pieces, each channel's entry, imports under way (from, to), and those after which not all orders are known.
+        // What is known: free pieces, each channel's entry, imports under way (from, to), and those
+        // after which not all orders are known.
         let (mut known, mut entry, mut import, mut unseen) = (free, vec![0_u32; count], vec![None::<(u32, u32)>; count], vec![false; count]);
         // What is so.
         let (mut shows, mut left, mut unlisted) = (vec![0_u32; count], free, Vec::new());
@@ -161,7 +226,8 @@ proptest! {
                         sells: weights[channel] % 2 == 0,
                         ..claim(entry[channel], weights[channel])
                     }).collect();
-                    // Nothing but orders lowers what is free: then no more is ever shown than that, and an offer is filled from nothing only.
+                    // Nothing but orders lowers what is free: then no more is ever shown than that,
+                    // and an offer is filled from nothing only.
                     for (channel, quota) in divide(known, 100, &claims).into_iter().enumerate() {
                         let Share(share) = quota else { continue };
                         if import[channel].is_none() && share != entry[channel] && (share == 0 || entry[channel] == 0) {

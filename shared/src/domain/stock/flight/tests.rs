@@ -7,7 +7,11 @@ use crate::mirakl::Order;
 use crate::mirakl::shipping::ParcelLine;
 
 fn at(minute: i64) -> Timestamp {
-    "2026-11-20T12:00:00Z".parse::<Timestamp>().unwrap().checked_add(jiff::SignedDuration::from_mins(minute)).unwrap()
+    "2026-11-20T12:00:00Z"
+        .parse::<Timestamp>()
+        .unwrap()
+        .checked_add(jiff::SignedDuration::from_mins(minute))
+        .unwrap()
 }
 
 fn row() -> OrderRow {
@@ -37,11 +41,18 @@ fn every_piece_of_an_open_order_is_in_flight_by_offer_sku() {
     assert_eq!(now.into_iter().collect::<Vec<_>>(), [("W1-NAV-10", 3), ("W1-NAV-12", 1)]);
     for &stage in Stage::ALL {
         row.stage = stage;
-        let is_over = matches!(stage, Stage::Cancelled | Stage::Refused | Stage::KeyedByHand | Stage::OperatorFulfilled);
+        let is_over = matches!(
+            stage,
+            Stage::Cancelled | Stage::Refused | Stage::KeyedByHand | Stage::OperatorFulfilled
+        );
         assert_eq!(units(&row, 5, FallsAt::Dispatch), if is_over { 0 } else { 4 }, "{stage:?}");
     }
     row.fail(ExceptionKind::UnknownSku, "", "", at(1));
-    assert_eq!(units(&row, 5, FallsAt::Creation), 4, "what stands as an exception was sold all the same");
+    assert_eq!(
+        units(&row, 5, FallsAt::Creation),
+        4,
+        "what stands as an exception was sold all the same"
+    );
     row.fail(ExceptionKind::ShippedByOperator, "", "", at(1));
     assert_eq!(units(&row, 5, FallsAt::Dispatch), 0, "it leaves another warehouse");
     for stage in [Stage::AwaitingPayment, Stage::OperatorFulfilled, Stage::Shipped] {
@@ -51,8 +62,9 @@ fn every_piece_of_an_open_order_is_in_flight_by_offer_sku() {
     }
 }
 
+/// Pieces that are refunded before they left come free and may be on offer again.
 #[test]
-fn pieces_that_are_refunded_before_they_left_come_free_and_may_be_on_offer_again() {
+fn early_refunded_pieces_leave_flight_and_may_be_offered() {
     let mut order: Order = serde_json::from_str(
         r#"{"order_id":"C1-A","order_state":"SHIPPING","order_lines":[
             {"order_line_id":"C1-A-1","offer_sku":"W1-NAV-10","quantity":2,"price":20.00,"refunds":[{"quantity":1,"amount":10.00}]},
@@ -60,18 +72,32 @@ fn pieces_that_are_refunded_before_they_left_come_free_and_may_be_on_offer_again
     )
     .unwrap();
     let flight = Flight::of(&OrderRow::first_seen("uk", &order, at(0)));
-    assert_eq!(flight.units(at(5), &settings(FallsAt::Dispatch)).into_iter().collect::<Vec<_>>(), [("W1-NAV-10", 1), ("W1-NAV-12", 1)]);
-    assert_eq!(flight.touched().into_iter().collect::<Vec<_>>(), [("W1-NAV-10", 1), ("W1-NAV-12", 0)]);
+    assert_eq!(
+        flight.units(at(5), &settings(FallsAt::Dispatch)).into_iter().collect::<Vec<_>>(),
+        [("W1-NAV-10", 1), ("W1-NAV-12", 1)]
+    );
+    assert_eq!(
+        flight.touched().into_iter().collect::<Vec<_>>(),
+        [("W1-NAV-10", 1), ("W1-NAV-12", 0)]
+    );
     order.fully_refunded = Some(true);
-    assert!(Flight::of(&OrderRow::first_seen("uk", &order, at(0))).units(at(5), &settings(FallsAt::Dispatch)).is_empty());
+    assert!(
+        Flight::of(&OrderRow::first_seen("uk", &order, at(0)))
+            .units(at(5), &settings(FallsAt::Dispatch))
+            .is_empty()
+    );
 }
 
+/// A figure knows only of what was there a margin before it was asked for.
 #[test]
-fn a_figure_knows_of_what_was_there_a_margin_before_it_was_asked_for() {
+fn a_figure_covers_only_events_a_margin_before_its_question() {
     let mut row = row();
     row.creation.created_at = Some(at(10));
     row.enter(Stage::Created, at(10), "");
-    assert_eq!([9, 10, 11, 12].map(|asked_at| units(&row, asked_at, FallsAt::Creation)), [4, 4, 4, 0]);
+    assert_eq!(
+        [9, 10, 11, 12].map(|asked_at| units(&row, asked_at, FallsAt::Creation)),
+        [4, 4, 4, 0]
+    );
     assert_eq!(units(&row, 60, FallsAt::Allocation), 4, "nobody has said that it is allocated");
     let mut dispatch = Dispatch::default();
     dispatch.note_word("On Hold", at(15));
@@ -79,9 +105,16 @@ fn a_figure_knows_of_what_was_there_a_margin_before_it_was_asked_for() {
     dispatch.note_word("Picking", at(30));
     dispatch.note_word("Picking", at(40));
     row.dispatch = Some(Box::new(dispatch));
-    assert_eq!([20, 21, 22, 41].map(|asked_at| units(&row, asked_at, FallsAt::Allocation)), [4, 4, 0, 0]);
+    assert_eq!(
+        [20, 21, 22, 41].map(|asked_at| units(&row, asked_at, FallsAt::Allocation)),
+        [4, 4, 0, 0]
+    );
     row.dispatch.as_mut().unwrap().note_word("On Hold", at(50));
-    assert_eq!(units(&row, 60, FallsAt::Allocation), 4, "its stock may have been taken from it again");
+    assert_eq!(
+        units(&row, 60, FallsAt::Allocation),
+        4,
+        "its stock may have been taken from it again"
+    );
     assert_eq!(units(&row, 60, FallsAt::Dispatch), 4);
 }
 
@@ -91,7 +124,8 @@ fn pieces_that_have_left_are_in_flight_no_more() {
     row.creation.created_at = Some(at(10));
     row.enter(Stage::PartDispatched, at(30), "");
     let line = ParcelLine { order_line_id: "C1-A-1".into(), quantity: 1 };
-    let parcel = Parcel { dispatch: "D1".into(), lines: vec![line], found_at: at(30), ..Parcel::default() };
+    let parcel =
+        Parcel { dispatch: "D1".into(), lines: vec![line], found_at: at(30), ..Parcel::default() };
     row.dispatch = Some(Box::new(Dispatch { parcels: vec![parcel], ..Dispatch::default() }));
     assert_eq!([30, 31, 32].map(|asked_at| units(&row, asked_at, FallsAt::Dispatch)), [4, 4, 3]);
     row.dispatch.as_mut().unwrap().ended_at = Some(at(40));
@@ -103,11 +137,15 @@ fn pieces_that_have_left_are_in_flight_no_more() {
 fn what_a_person_shipped_counts_for_a_day() {
     let mut row = row();
     row.enter(Stage::Shipped, at(0), "shipped in Mirakl by a person");
-    assert_eq!([60, 1441, 1442].map(|asked_at| units(&row, asked_at, FallsAt::Dispatch)), [4, 4, 0]);
+    assert_eq!(
+        [60, 1441, 1442].map(|asked_at| units(&row, asked_at, FallsAt::Dispatch)),
+        [4, 4, 0]
+    );
 }
 
+/// What was sold differs once it is cancelled, and not when the order is created.
 #[test]
-fn what_was_sold_differs_once_it_is_cancelled_and_not_when_it_leaves() {
+fn the_sold_digest_changes_at_cancellation_not_at_creation() {
     let mut row = row();
     let before = Flight::of(&row);
     row.creation.created_at = Some(at(1));
@@ -121,8 +159,9 @@ fn what_was_sold_differs_once_it_is_cancelled_and_not_when_it_leaves() {
     assert_eq!(cancelled.ended_at, Some(at(2)));
 }
 
+/// A cancellation is noticed whatever stage the row is in, and its offers are still named.
 #[test]
-fn a_cancellation_is_noticed_whatever_stage_the_row_is_in_and_its_offers_are_still_named() {
+fn a_cancellation_shows_at_any_stage_and_names_its_offers() {
     let cancelled = |state: &str| -> Order {
         serde_json::from_str(&format!(
             r#"{{"order_id":"C1-A","order_state":"{state}","order_lines":[
@@ -135,7 +174,8 @@ fn a_cancellation_is_noticed_whatever_stage_the_row_is_in_and_its_offers_are_sti
     partly.note_listing(&cancelled("SHIPPING"));
     let flight = Flight::of(&partly);
     assert_ne!(flight.sold_digest(), Flight::of(&row()).sold_digest());
-    let named: Vec<(&str, u32)> = flight.lines.iter().map(|line| (line.offer_sku.as_str(), line.units)).collect();
+    let named: Vec<(&str, u32)> =
+        flight.lines.iter().map(|line| (line.offer_sku.as_str(), line.units)).collect();
     assert_eq!(named, [("W1-NAV-12", 1), ("W1-NAV-10", 0)]);
     let mut created = row();
     created.creation.created_at = Some(at(1));
@@ -181,7 +221,10 @@ fn pieces_that_mirakl_takes_back_are_noticed_whatever_prima_has() {
     let flight = Flight::of(&row);
     assert_eq!(flight.lines, before.lines, "Prima has them still");
     assert_ne!(flight.sold_digest(), before.sold_digest());
-    assert_eq!(flight.touched().into_iter().collect::<Vec<_>>(), [("W1-NAV-10", 1), ("W1-NAV-12", 1)]);
+    assert_eq!(
+        flight.touched().into_iter().collect::<Vec<_>>(),
+        [("W1-NAV-10", 1), ("W1-NAV-12", 1)]
+    );
     row.note_listing(&order);
     assert_eq!(Flight::of(&row).sold_digest(), flight.sold_digest(), "they are noticed once");
 }

@@ -45,19 +45,28 @@ fn the_ledger_moves_only_for_lines_that_were_imported() {
     let mut ledger = under_way();
     // "C" was sold while the import was on its way.
     ledger.apply(&[Change { sku_hash: sku_hash("C"), value: Shown::Unknown(3) }]);
-    let settled = settle(&lines(), &[error(Some(2), Some("D")), error(Some(3), Some("\"B\"")), error(Some(4), Some("\"B\""))], &ledger);
+    let settled = settle(
+        &lines(),
+        &[error(Some(2), Some("D")), error(Some(3), Some("\"B\"")), error(Some(4), Some("\"B\""))],
+        &ledger,
+    );
     assert_eq!((settled.imported, settled.refused.len(), settled.unidentified), (3, 2, 0));
     ledger.apply(&ledger.effective(&settled.changes));
-    assert_eq!(shown(&ledger), [Shown::Known(5), Shown::Known(2), Shown::Unknown(0), Shown::Never, Shown::Known(4)]);
+    assert_eq!(
+        shown(&ledger),
+        [Shown::Known(5), Shown::Known(2), Shown::Unknown(0), Shown::Never, Shown::Known(4)]
+    );
 }
 
+/// What was put back meanwhile may stand on top of what was imported.
 #[test]
-fn what_was_put_back_meanwhile_may_stand_on_top_of_what_was_imported() {
+fn restocked_pieces_may_add_to_an_imported_quantity() {
     let mut ledger = under_way();
     // Two pieces of each were put back on offer.
-    ledger.apply(
-        &["A;1", "C"].map(|sku| Change { sku_hash: sku_hash(sku), value: Shown::Unknown(ledger.shown(sku_hash(sku)).highest() + 2) }),
-    );
+    ledger.apply(&["A;1", "C"].map(|sku| Change {
+        sku_hash: sku_hash(sku),
+        value: Shown::Unknown(ledger.shown(sku_hash(sku)).highest() + 2),
+    }));
     let settled = settle(&lines(), &[error(None, Some("C"))], &ledger);
     ledger.apply(&ledger.effective(&settled.changes));
     assert_eq!([shown(&ledger)[0], shown(&ledger)[2]], [Shown::Unknown(11), Shown::Unknown(5)]);
@@ -70,22 +79,35 @@ fn a_stray_import_that_ends_meanwhile_leaves_nothing_known() {
     ledger.apply(&ledger.effective(&published_again(&stray, &ledger)));
     let settled = settle(&lines(), &[error(None, Some("A;1"))], &ledger);
     ledger.apply(&ledger.effective(&settled.changes));
-    assert_eq!(shown(&ledger)[..2], [Shown::Unknown(13), Shown::Unknown(7)], "refused, and imported: the stray may have come after");
+    assert_eq!(
+        shown(&ledger)[..2],
+        [Shown::Unknown(13), Shown::Unknown(7)],
+        "refused, and imported: the stray may have come after"
+    );
 }
 
 #[test]
 fn a_refusal_that_names_no_line_leaves_all_in_doubt() {
     let mut ledger = under_way();
-    let settled =
-        settle(&lines(), &[error(None, None), error(Some(3), None), error(None, Some("NONE")), error(None, Some("A;1"))], &ledger);
+    let settled = settle(
+        &lines(),
+        &[
+            error(None, None),
+            error(Some(3), None),
+            error(None, Some("NONE")),
+            error(None, Some("A;1")),
+        ],
+        &ledger,
+    );
     assert_eq!((settled.imported, settled.refused.len(), settled.unidentified), (0, 1, 3));
     ledger.apply(&ledger.effective(&settled.changes));
     assert_eq!(shown(&ledger)[0], Shown::Known(9));
     assert_eq!(shown(&ledger)[1..], [7, 3, u32::MAX, 6].map(Shown::InDoubt));
 }
 
+/// A refusal in other capitals is of the one line that it can mean.
 #[test]
-fn a_refusal_in_other_capitals_is_of_the_one_line_that_it_can_mean() {
+fn a_refusal_matches_other_capitals_if_only_one_line_fits() {
     let lines = [
         line("St112-Nav-12", 4, Shown::Known(9)),
         line("ST113-NAV-12", 7, Shown::Known(9)),
@@ -99,24 +121,41 @@ fn a_refusal_in_other_capitals_is_of_the_one_line_that_it_can_mean() {
     assert_eq!(settled.refused[0].0.offer_sku, "St112-Nav-12");
     // Two may be meant.
     let settled = settle(&lines, &[error(None, Some("sT114"))], &ledger);
-    assert_eq!((settled.imported, settled.unidentified, settled.unidentified_reason.as_str()), (0, 1, "no (sT114)"));
-    assert_eq!(settle(&lines, &[error(None, Some("st114"))], &ledger).refused[0].0.offer_sku, "st114", "the very one");
+    assert_eq!(
+        (settled.imported, settled.unidentified, settled.unidentified_reason.as_str()),
+        (0, 1, "no (sT114)")
+    );
+    assert_eq!(
+        settle(&lines, &[error(None, Some("st114"))], &ledger).refused[0].0.offer_sku,
+        "st114",
+        "the very one"
+    );
 }
 
+/// What an import from nothing has brought is less what was sold meanwhile.
 #[test]
-fn what_an_import_from_nothing_has_brought_is_less_what_was_sold_meanwhile() {
+fn an_import_from_nothing_is_reduced_by_sales_meanwhile() {
     let mut ledger = Ledger::default();
     let lines = [line("A", 5, Shown::Known(0)), line("B", 5, Shown::Known(1))];
-    ledger.apply(&ledger.effective(&["A", "B"].map(|sku| Change { sku_hash: sku_hash(sku), value: Shown::InDoubt(3) })));
+    ledger.apply(&ledger.effective(
+        &["A", "B"].map(|sku| Change { sku_hash: sku_hash(sku), value: Shown::InDoubt(3) }),
+    ));
     ledger.apply(&ledger.effective(&settle(&lines, &[], &ledger).changes));
-    assert_eq!(["A", "B"].map(|sku| ledger.shown(sku_hash(sku))), [Shown::Known(3), Shown::Known(5)]);
+    assert_eq!(
+        ["A", "B"].map(|sku| ledger.shown(sku_hash(sku))),
+        [Shown::Known(3), Shown::Known(5)]
+    );
 }
 
+/// What certainly had no effect is taken back, and what came late is published again.
 #[test]
-fn what_certainly_had_no_effect_is_taken_back_and_what_came_late_is_published_again() {
+fn an_import_without_effect_is_undone_and_a_late_one_redone() {
     let mut ledger = under_way();
     ledger.apply(&ledger.effective(&taken_back(&lines(), &ledger)));
     assert_eq!(shown(&ledger), lines().iter().map(|line| line.before).collect::<Vec<_>>());
     ledger.apply(&ledger.effective(&published_again(&lines(), &ledger)));
-    assert_eq!(shown(&ledger), [Shown::Unknown(9), Shown::Unknown(7), Shown::Unknown(3), Shown::Never, Shown::Unknown(6)]);
+    assert_eq!(
+        shown(&ledger),
+        [Shown::Unknown(9), Shown::Unknown(7), Shown::Unknown(3), Shown::Never, Shown::Unknown(6)]
+    );
 }

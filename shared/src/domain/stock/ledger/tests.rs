@@ -20,7 +20,10 @@ fn hash() -> impl Strategy<Value = u64> {
 }
 
 fn changes(most: usize) -> impl Strategy<Value = Vec<Change>> {
-    prop::collection::vec((hash(), value()).prop_map(|(sku_hash, value)| Change { sku_hash, value }), 0..most)
+    prop::collection::vec(
+        (hash(), value()).prop_map(|(sku_hash, value)| Change { sku_hash, value }),
+        0..most,
+    )
 }
 
 fn read(parts: &[Vec<u8>]) -> Result<Vec<Change>, &'static str> {
@@ -79,11 +82,19 @@ proptest! {
 fn the_hash_and_the_form_are_those_of_what_is_kept_already() {
     // As another implementation of XXH3 has it.
     assert_eq!(sku_hash("COAT-RED-12"), 0xbc9d_6bd9_b1c4_a76a);
-    let set = [(5, Shown::Known(3)), (6, Shown::Unknown(200)), (70_000, Shown::InDoubt(0)), (u64::MAX, Shown::Never)];
+    let set = [
+        (5, Shown::Known(3)),
+        (6, Shown::Unknown(200)),
+        (70_000, Shown::InDoubt(0)),
+        (u64::MAX, Shown::Never),
+    ];
     let part = encode(set.map(|(sku_hash, value)| Change { sku_hash, value })).remove(0);
     assert_eq!(
         part[..part.len() - CHECK],
-        [1, 5, 12, 1, 0xa1, 6, 0xea, 0xa2, 4, 2, 0x8f, 0xdd, 0xfb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 3]
+        [
+            1, 5, 12, 1, 0xa1, 6, 0xea, 0xa2, 4, 2, 0x8f, 0xdd, 0xfb, 0xff, 0xff, 0xff, 0xff, 0xff,
+            0xff, 1, 3
+        ]
     );
 }
 
@@ -99,8 +110,9 @@ fn a_number_beyond_64_bits_is_refused() {
     }
 }
 
+/// Two SKUs with one hash are found, and a SKU that comes twice is no collision.
 #[test]
-fn two_skus_with_one_hash_are_found_and_a_sku_that_comes_twice_is_none() {
+fn hash_collisions_are_found_and_repeated_skus_are_none() {
     let of_length = |sku: &str| sku.len() as u64;
     assert_eq!(collisions_of(["A", "BB", "C", "BB"], of_length), [("A", "C")]);
     assert_eq!(collisions(["A", "BB", "C", "BB"]), []);
@@ -109,8 +121,12 @@ fn two_skus_with_one_hash_are_found_and_a_sku_that_comes_twice_is_none() {
 #[test]
 fn a_million_entries_fit_into_parts_that_items_can_hold() {
     let mut ledger = Ledger::default();
-    let set: Vec<Change> =
-        (0..1_000_000).map(|number| Change { sku_hash: sku_hash(&number.to_string()), value: Shown::Known(number % 50) }).collect();
+    let set: Vec<Change> = (0..1_000_000)
+        .map(|number| Change {
+            sku_hash: sku_hash(&number.to_string()),
+            value: Shown::Known(number % 50),
+        })
+        .collect();
     ledger.apply(&ledger.effective(&set));
     let parts = encode(ledger.entries());
     assert!(parts.iter().all(|part| part.len() <= LARGEST_PART));

@@ -9,7 +9,14 @@ fn at(minute: i64) -> Timestamp {
 }
 
 fn import(mark: &str) -> ImportUnderWay {
-    ImportUnderWay { mark: mark.into(), import_id: None, kind: ImportKind::Stock, begun_at: at(0), lines: 2, ask_at: at(1) }
+    ImportUnderWay {
+        mark: mark.into(),
+        import_id: None,
+        kind: ImportKind::Stock,
+        begun_at: at(0),
+        lines: 2,
+        ask_at: at(1),
+    }
 }
 
 #[test]
@@ -34,17 +41,39 @@ fn a_record_is_flat_and_older_ones_are_read() {
     }"#;
     let memory: PushMemory = serde_json::from_str(old).unwrap();
     assert_eq!(memory.imports.under_way.as_ref().unwrap().import_id.as_deref(), Some("77"));
-    assert_eq!((memory.imports.stray.len(), memory.imports.ended.len(), memory.imports.refused.len()), (1, 1, 1));
+    assert_eq!(
+        (memory.imports.stray.len(), memory.imports.ended.len(), memory.imports.refused.len()),
+        (1, 1, 1)
+    );
     assert_eq!((memory.imports.totals.pushes, memory.imports.unnamed.as_ref().unwrap().0), (9, 4));
-    assert_eq!((memory.run.throttled, memory.run.offers.offers, memory.run.more), (2, 200_000, true));
+    assert_eq!(
+        (memory.run.throttled, memory.run.offers.offers, memory.run.more),
+        (2, 200_000, true)
+    );
     assert_eq!(memory.run.sales.velocity("2026-11-20T12:00:00Z".parse().unwrap()).units_short, 3.0);
-    assert!(memory.joint.pending && memory.joint.republish && memory.joint.refused_rights.of("uk", "STO02").is_some());
-    let moments = [memory.run.pushed_at, memory.run.looked_at, memory.run.seen_until, memory.joint.decided_at];
-    assert!(moments.iter().all(Option::is_some) && memory.imports.imported_at.is_some() && memory.zeroes_allowed_until.is_some());
+    assert!(
+        memory.joint.pending
+            && memory.joint.republish
+            && memory.joint.refused_rights.of("uk", "STO02").is_some()
+    );
+    let moments = [
+        memory.run.pushed_at,
+        memory.run.looked_at,
+        memory.run.seen_until,
+        memory.joint.decided_at,
+    ];
+    assert!(
+        moments.iter().all(Option::is_some)
+            && memory.imports.imported_at.is_some()
+            && memory.zeroes_allowed_until.is_some()
+    );
     let written = serde_json::to_value(&memory).unwrap();
     let fields: serde_json::Value = serde_json::from_str(old).unwrap();
     for field in fields.as_object().unwrap().keys() {
-        assert!(written.get(field).is_some(), "{field} is written under its name, so that the version before can be put back");
+        assert!(
+            written.get(field).is_some(),
+            "{field} is written under its name, so that the version before can be put back"
+        );
     }
     assert_eq!(serde_json::from_value::<PushMemory>(written).unwrap(), memory);
     assert_eq!(serde_json::from_str::<PushMemory>("{}").unwrap(), PushMemory::default());
@@ -60,20 +89,49 @@ fn where_two_writers_meet_each_part_is_its_owners() {
     let mine = PushMemory {
         run: RunMemory { pushed_at: Some(at(5)), throttled: 3, ..RunMemory::default() },
         imports: ImportMemory { under_way: Some(import("mine")), ..ImportMemory::default() },
-        joint: JointMemory { decided_at: Some(at(4)), pending: true, republish: true, refused_rights: refused("STO01") },
+        joint: JointMemory {
+            decided_at: Some(at(4)),
+            pending: true,
+            republish: true,
+            refused_rights: refused("STO01"),
+        },
         zeroes_allowed_until: None,
     };
     let theirs = PushMemory {
         run: RunMemory { pushed_at: Some(at(1)), more: true, ..RunMemory::default() },
-        imports: ImportMemory { failed: Some(FailedImport { at: at(3), reason: "no".into() }), ..ImportMemory::default() },
-        joint: JointMemory { decided_at: Some(at(2)), pending: false, republish: true, refused_rights: refused("STO02") },
+        imports: ImportMemory {
+            failed: Some(FailedImport { at: at(3), reason: "no".into() }),
+            ..ImportMemory::default()
+        },
+        joint: JointMemory {
+            decided_at: Some(at(2)),
+            pending: false,
+            republish: true,
+            refused_rights: refused("STO02"),
+        },
         zeroes_allowed_until: Some(at(9)),
     };
     let merged = mine.clone().merged(theirs.clone(), ImportOwner::Others, false);
-    assert_eq!((&merged.run, &merged.imports, merged.zeroes_allowed_until), (&mine.run, &theirs.imports, Some(at(9))));
-    assert_eq!((merged.joint.decided_at, merged.joint.pending, merged.joint.republish), (Some(at(4)), true, true));
+    assert_eq!(
+        (&merged.run, &merged.imports, merged.zeroes_allowed_until),
+        (&mine.run, &theirs.imports, Some(at(9)))
+    );
+    assert_eq!(
+        (merged.joint.decided_at, merged.joint.pending, merged.joint.republish),
+        (Some(at(4)), true, true)
+    );
     let rights = &merged.joint.refused_rights;
-    assert!(rights.of("uk", "STO01").is_some() && rights.of("uk", "STO02").is_some(), "each function's own");
-    assert!(!mine.clone().merged(theirs.clone(), ImportOwner::Others, true).joint.republish, "this run has done it");
-    assert_eq!(mine.clone().merged(theirs, ImportOwner::ThisRun, false).imports, mine.imports, "this run's import is its own to note");
+    assert!(
+        rights.of("uk", "STO01").is_some() && rights.of("uk", "STO02").is_some(),
+        "each function's own"
+    );
+    assert!(
+        !mine.clone().merged(theirs.clone(), ImportOwner::Others, true).joint.republish,
+        "this run has done it"
+    );
+    assert_eq!(
+        mine.clone().merged(theirs, ImportOwner::ThisRun, false).imports,
+        mine.imports,
+        "this run's import is its own to note"
+    );
 }

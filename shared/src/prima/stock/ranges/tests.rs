@@ -21,12 +21,14 @@ fn boundaries(plan: &RangePlan) -> Vec<String> {
 fn it_begins_with_everything_or_with_what_is_configured() {
     assert_eq!(RangePlan::default().ranges(), [ProductRange::default()]);
     let range = |from: &str, to: &str| ProductRange { from: from.into(), to: to.into() };
-    let plan = RangePlan::parted_at(["M".to_owned(), String::new(), " T ".to_owned(), "T".to_owned()]);
+    let plan =
+        RangePlan::parted_at(["M".to_owned(), String::new(), " T ".to_owned(), "T".to_owned()]);
     assert_eq!(plan.ranges(), [range("", "M"), range("M", "T"), range("T", "")]);
 }
 
+/// A range that takes too much is split at products of its own answer.
 #[test]
-fn a_range_that_takes_too_much_is_split_at_products_of_its_answer() {
+fn a_too_costly_range_is_split_at_products_it_returned() {
     let mut plan = RangePlan::default();
     let everything = ProductRange::default();
     let all: Vec<String> = (0..2000).map(|number| format!("P{number:04}")).collect();
@@ -37,12 +39,24 @@ fn a_range_that_takes_too_much_is_split_at_products_of_its_answer() {
     plan.learn(&everything, at(0), took(2000), &all, &LIMITS);
     assert_eq!(plan.ranges().len(), 3, "a range of another plan is let be");
     let slow = Took { milliseconds: 30_000, ..took(100) };
-    plan.learn(&plan.ranges()[2].clone(), at(0), slow, &["P1333", "P1500", "P1999"].map(str::to_owned), &LIMITS);
+    plan.learn(
+        &plan.ranges()[2].clone(),
+        at(0),
+        slow,
+        &["P1333", "P1500", "P1999"].map(str::to_owned),
+        &LIMITS,
+    );
     assert_eq!(boundaries(&plan), ["P0666", "P1333", "P1500", "P1999"]);
     plan.learn(&plan.ranges()[4].clone(), at(0), slow, &["P1999".to_owned()], &LIMITS);
     assert_eq!(plan.ranges().len(), 5, "one product cannot be split");
     let hardly_anything = Took { milliseconds: 30_000, ..took(9) };
-    plan.learn(&plan.ranges()[3].clone(), at(0), hardly_anything, &["P1500", "P1600", "P1700"].map(str::to_owned), &LIMITS);
+    plan.learn(
+        &plan.ranges()[3].clone(),
+        at(0),
+        hardly_anything,
+        &["P1500", "P1600", "P1700"].map(str::to_owned),
+        &LIMITS,
+    );
     assert_eq!(plan.ranges().len(), 5, "what is slow for nine SKUs is not slow for their number");
 }
 
@@ -51,13 +65,25 @@ fn a_range_that_was_cut_is_split_by_what_came_of_it() {
     let range = |from: &str, to: &str| ProductRange { from: from.into(), to: to.into() };
     let came: Vec<String> = (0..1400).map(|number| format!("P{number:04}")).collect();
     let mut plan = RangePlan::default();
-    assert_eq!(plan.cut(&ProductRange::default(), took(900), &came, &LIMITS), [], "it did not fail for its size");
+    assert_eq!(
+        plan.cut(&ProductRange::default(), took(900), &came, &LIMITS),
+        [],
+        "it did not fail for its size"
+    );
     let parts = plan.cut(&ProductRange::default(), took(1400), &came, &LIMITS);
     assert_eq!(parts, [range("", "P0700"), range("P0700", "P1399"), range("P1399", "")]);
     assert_eq!(plan.ranges(), parts);
     let parts = plan.cut(&parts[2], took(2000), &["P1399".to_owned()], &LIMITS);
-    assert_eq!(parts, [range("P1399", "U"), range("U", "")], "it did not get past its own beginning: somewhere behind it");
-    assert_eq!(plan.cut(&ProductRange::default(), took(2000), &came, &LIMITS), [], "a range of another plan is let be");
+    assert_eq!(
+        parts,
+        [range("P1399", "U"), range("U", "")],
+        "it did not get past its own beginning: somewhere behind it"
+    );
+    assert_eq!(
+        plan.cut(&ProductRange::default(), took(2000), &came, &LIMITS),
+        [],
+        "a range of another plan is let be"
+    );
     assert_eq!(plan.ranges().len(), 4);
 }
 
@@ -77,7 +103,11 @@ fn a_range_of_which_nothing_came_is_halved() {
         }
     }
     let ranges = plan.ranges();
-    assert_eq!(ranges.len(), 64, "a Prima that is silent altogether is not asked in ever smaller parts");
+    assert_eq!(
+        ranges.len(),
+        64,
+        "a Prima that is silent altogether is not asked in ever smaller parts"
+    );
     assert!(boundaries(&plan).is_sorted());
 }
 
@@ -119,7 +149,11 @@ fn what_one_run_does_not_come_to_the_next_one_begins_with() {
     plan.learn(&all[2], at(6), took(2000), &["C", "C5", "D"].map(str::to_owned), &LIMITS);
     assert_eq!(plan.whole_since(), Some(at(3)));
     assert_eq!(boundaries(&plan), ["B", "C", "C5", "D"]);
-    assert_eq!(plan.ranges_by_age()[..2], [all[1].clone(), all[3].clone()], "parts are as old as the whole");
+    assert_eq!(
+        plan.ranges_by_age()[..2],
+        [all[1].clone(), all[3].clone()],
+        "parts are as old as the whole"
+    );
     plan.cut(&all[1], took(2000), &["B7".to_owned()], &LIMITS);
     assert_eq!(plan.whole_since(), Some(at(3)), "a range that failed is as old as before");
 }

@@ -4,13 +4,22 @@ use crate::mirakl::OrderState;
 #[test]
 fn a_waiting_order_that_we_accepted_is_acknowledged() {
     let accepted = Circumstances { accepted: true, ..at(true) };
-    let (row, next) = on_listing(None, &order("WAITING_ACCEPTANCE", 2), &channel(), accepted).unwrap();
-    assert_eq!((row.stage, row.listing.acknowledged_at, next), (Stage::Acknowledged, Some(now()), Next::Nothing));
-    assert_eq!(outcome(None, &order("WAITING_ACCEPTANCE", 2), at(true)), (Stage::Seen, Next::Nothing));
+    let (row, next) =
+        on_listing(None, &order("WAITING_ACCEPTANCE", 2), &channel(), accepted).unwrap();
+    assert_eq!(
+        (row.stage, row.listing.acknowledged_at, next),
+        (Stage::Acknowledged, Some(now()), Next::Nothing)
+    );
+    assert_eq!(
+        outcome(None, &order("WAITING_ACCEPTANCE", 2), at(true)),
+        (Stage::Seen, Next::Nothing)
+    );
 }
 
+/// An order older than the take-over is left to those who keyed it, unless it was accepted from
+/// here.
 #[test]
-fn an_order_older_than_the_take_over_is_left_to_those_who_keyed_it_unless_we_accepted_it() {
+fn an_old_order_is_left_to_its_keyers_unless_accepted_here() {
     let mut old = order("SHIPPING", 2);
     old.created_date = Some("2026-11-01T00:00:00Z".parse().unwrap());
     assert_eq!(outcome(None, &old, at(true)), (Stage::KeyedByHand, Next::Nothing));
@@ -18,30 +27,49 @@ fn an_order_older_than_the_take_over_is_left_to_those_who_keyed_it_unless_we_acc
     assert_eq!(outcome(Some(&ours), &old, at(true)), (Stage::Queued, Next::Create));
     let mut waiting = old.clone();
     waiting.order_state = OrderState::WaitingAcceptance;
-    assert_eq!(outcome(None, &waiting, Circumstances { accepted: true, ..at(true) }).0, Stage::Acknowledged);
+    assert_eq!(
+        outcome(None, &waiting, Circumstances { accepted: true, ..at(true) }).0,
+        Stage::Acknowledged
+    );
 }
 
 #[test]
 fn a_missed_window_is_told_of() {
     let mut refused = order("REFUSED", 2);
     refused.order_state_reason_code = Some("ACCEPTANCE_TIMEOUT".into());
-    assert_eq!(outcome(Some(&row_in(Stage::Seen)), &refused, at(true)), (Stage::Refused, Next::WindowMissed));
+    assert_eq!(
+        outcome(Some(&row_in(Stage::Seen)), &refused, at(true)),
+        (Stage::Refused, Next::WindowMissed)
+    );
 }
 
+/// A waiting order that ends with its window and without a reason has missed it.
 #[test]
-fn a_waiting_order_that_ends_with_its_window_and_without_a_reason_missed_it() {
-    for (state, minutes, next) in
-        [("REFUSED", 1440, Next::WindowMissed), ("CANCELED", 1440, Next::WindowMissed), ("REFUSED", 1439, Next::Nothing)]
-    {
+fn a_waiting_order_ended_by_its_window_counts_as_missed() {
+    for (state, minutes, next) in [
+        ("REFUSED", 1440, Next::WindowMissed),
+        ("CANCELED", 1440, Next::WindowMissed),
+        ("REFUSED", 1439, Next::Nothing),
+    ] {
         let mut ended = order(state, 2);
-        ended.last_updated_date = Some(after(ended.created_date.unwrap(), Duration::from_secs(60 * minutes)));
-        assert_eq!(outcome(Some(&row_in(Stage::Seen)), &ended, at(true)), (Stage::Refused, next), "{state} after {minutes} minutes");
-        assert_eq!(outcome(Some(&row_in(Stage::Acknowledged)), &ended, at(true)).1, Next::Nothing, "accepted in time");
+        ended.last_updated_date =
+            Some(after(ended.created_date.unwrap(), Duration::from_secs(60 * minutes)));
+        assert_eq!(
+            outcome(Some(&row_in(Stage::Seen)), &ended, at(true)),
+            (Stage::Refused, next),
+            "{state} after {minutes} minutes"
+        );
+        assert_eq!(
+            outcome(Some(&row_in(Stage::Acknowledged)), &ended, at(true)).1,
+            Next::Nothing,
+            "accepted in time"
+        );
     }
 }
 
+/// An order of before the take-over that can be read at last is left to those who keyed it.
 #[test]
-fn an_order_of_before_the_take_over_that_can_be_read_at_last_is_left_to_those_who_keyed_it() {
+fn an_old_order_readable_only_now_is_left_to_its_keyers() {
     let mut row = row_in(Stage::Seen);
     row.fail(ExceptionKind::Unreadable, "", "", now());
     assert_eq!(outcome(Some(&row), &order("SHIPPING", 2), at(true)), (Stage::Queued, Next::Create));
@@ -50,8 +78,10 @@ fn an_order_of_before_the_take_over_that_can_be_read_at_last_is_left_to_those_wh
     assert_eq!(outcome(Some(&row), &old, at(true)), (Stage::KeyedByHand, Next::Nothing));
 }
 
+/// A window that was missed before anybody listed the order is told of, unless it was before the
+/// take-over.
 #[test]
-fn a_window_that_was_missed_before_anybody_listed_the_order_is_told_of_unless_it_was_before_the_take_over() {
+fn a_window_missed_unseen_is_told_only_after_the_take_over() {
     let mut refused = order("REFUSED", 2);
     assert_eq!(on_listing(None, &refused, &channel(), at(true)), None, "a person refused it");
     refused.order_state_reason_code = Some("ACCEPTANCE_TIMEOUT".into());

@@ -11,7 +11,9 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::domain::channel::Channel;
-use crate::domain::order::row::{Attempt, ExceptionKind, ExpectedMessage, Lease, MESSAGE_IS_LOST, OrderRow, Stage};
+use crate::domain::order::row::{
+    Attempt, ExceptionKind, ExpectedMessage, Lease, MESSAGE_IS_LOST, OrderRow, Stage,
+};
 use crate::kit::clock::{after, before};
 use crate::mirakl::Order;
 
@@ -58,22 +60,31 @@ fn overdue(row: &mut OrderRow, by: Duration) {
     row.message = Some(ExpectedMessage { due: before(now(), by), copies: 0 });
 }
 
-/// What a listing makes of a row, in a few words; `None` where it changes nothing but what was listed.
+/// What a listing makes of a row, in a few words; `None` where it changes nothing but what was
+/// listed.
 fn told(row: &OrderRow, order: &Order) -> Option<String> {
     let (after, next) = on_listing(Some(row), order, &channel(), at(true))?;
-    let unmoved = after.stage == row.stage && after.since == row.since && after.listing.cancel_requested == row.listing.cancel_requested;
+    let unmoved = after.stage == row.stage
+        && after.since == row.since
+        && after.listing.cancel_requested == row.listing.cancel_requested;
     if unmoved && next == Next::Nothing {
         return None;
     }
-    let kind = after.exception.as_ref().map(|exception| format!(" ({})", exception.kind.name())).unwrap_or_default();
-    let marked = if after.listing.cancel_requested.is_some() { ", cancellation marked" } else { "" };
+    let kind = after
+        .exception
+        .as_ref()
+        .map(|exception| format!(" ({})", exception.kind.name()))
+        .unwrap_or_default();
+    let marked =
+        if after.listing.cancel_requested.is_some() { ", cancellation marked" } else { "" };
     let next = if next == Next::Nothing { String::new() } else { format!(", then {next:?}") };
     Some(format!("{}{kind}{marked}{next}", after.stage.name()))
 }
 
-/// The whole of an order's life at a glance: each stage of a row, each state that Mirakl may list next, and what follows. In
-/// brackets for which rows: plain ones, those listed in a newer version, stuck ones, those whose order carries our number,
-/// those that were sent to Prima, those that were refunded as a whole.
+/// The whole of an order's life at a glance: each stage of a row, each state that Mirakl may list
+/// next, and what follows. In brackets for which rows: plain ones, those listed in a newer version,
+/// stuck ones, those whose order carries our number, those that were sent to Prima, those that were
+/// refunded as a whole.
 #[test]
 fn each_stage_meets_each_state() {
     let states = [
@@ -103,14 +114,21 @@ fn each_stage_meets_each_state() {
                     "newer" => listed.last_updated_date = Some(now()),
                     "stuck" => {
                         overdue(&mut row, MESSAGE_IS_LOST + Duration::from_secs(1));
-                        row.creation.lease =
-                            Some(Lease { owner: "a".into(), until: before(now(), LEASE_IS_DEAD + Duration::from_secs(1)) });
+                        row.creation.lease = Some(Lease {
+                            owner: "a".into(),
+                            until: before(now(), LEASE_IS_DEAD + Duration::from_secs(1)),
+                        });
                     }
                     "ours" => {
-                        listed.references = serde_json::from_str(r#"{"order_reference_for_seller":"UK-C1-A"}"#).unwrap();
+                        listed.references =
+                            serde_json::from_str(r#"{"order_reference_for_seller":"UK-C1-A"}"#)
+                                .unwrap();
                     }
                     "refunded" => listed.fully_refunded = Some(true),
-                    "sent" => row.creation.attempt = Some(Attempt { at: now(), count: 1, ..Attempt::default() }),
+                    "sent" => {
+                        row.creation.attempt =
+                            Some(Attempt { at: now(), count: 1, ..Attempt::default() })
+                    }
                     _ => {}
                 }
                 let Some(result) = told(&row, &listed) else { continue };

@@ -4,14 +4,21 @@ use super::*;
 use crate::domain::order::ExceptionKind;
 use crate::domain::order::rules::Template;
 
-const SEED: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/seed/order-rules.json"));
+const SEED: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/seed/order-rules.json"));
 
 #[test]
 fn the_seed_is_sound_and_maps_an_order() {
     let seed: OrderRules = serde_json::from_str(SEED).unwrap();
     let order = mapped(&uk(), &seed).unwrap();
-    assert_eq!((order.charges[0].code.as_str(), order.header.source_media.as_str()), ("DEL", "MIRAKL"));
-    assert_eq!(serde_json::from_str::<OrderRules>(&serde_json::to_string(&seed).unwrap()).unwrap(), seed);
+    assert_eq!(
+        (order.charges[0].code.as_str(), order.header.source_media.as_str()),
+        ("DEL", "MIRAKL")
+    );
+    assert_eq!(
+        serde_json::from_str::<OrderRules>(&serde_json::to_string(&seed).unwrap()).unwrap(),
+        seed
+    );
 }
 
 #[test]
@@ -20,7 +27,11 @@ fn the_price_has_no_default_and_a_misspelt_setting_is_refused() {
     let least: OrderRules = serde_json::from_str(r#"{"price":"unit"}"#).unwrap();
     assert_eq!(least, OrderRules::new(PriceMeaning::Unit));
     assert_eq!(least.problems(), []);
-    for wrong in [r#"{"price":"line","holdz":[]}"#, r#"{"price":"line","address":{"line_lenght":9}}"#, r#"{"price":"gross"}"#] {
+    for wrong in [
+        r#"{"price":"line","holdz":[]}"#,
+        r#"{"price":"line","address":{"line_lenght":9}}"#,
+        r#"{"price":"gross"}"#,
+    ] {
         assert!(serde_json::from_str::<OrderRules>(wrong).is_err(), "{wrong}");
     }
 }
@@ -41,13 +52,22 @@ fn each_wrong_setting_is_named() {
             r#"{"price":"line","address":{"parts":["street_1","street_1","company","company_2","street_2","additional_info","city"]}}"#,
             "address.parts",
         ),
-        (r#"{"price":"line","address":{"parts":["company","company_2","street_1","street_2","city"]}}"#, "address.parts"),
+        (
+            r#"{"price":"line","address":{"parts":["company","company_2","street_1","street_2","city"]}}"#,
+            "address.parts",
+        ),
         (r#"{"price":"line","address":{"city_line":7}}"#, "address.city_line"),
         (r#"{"price":"line","address":{"abbreviations":{"Street":""}}}"#, "address.abbreviations"),
         (r#"{"price":"line","address":{"country":{"form":"table"}}}"#, "address.country.codes"),
-        (r#"{"price":"line","address":{"country":{"labels":{"Home":"UK"}}}}"#, "address.country.labels"),
+        (
+            r#"{"price":"line","address":{"country":{"labels":{"Home":"UK"}}}}"#,
+            "address.country.labels",
+        ),
         (r#"{"price":"line","contact":{"email":{"fixed":"nobody"}}}"#, "contact.email"),
-        (r#"{"price":"line","contact":{"pick_up_point_text":"Shop"}}"#, "contact.pick_up_point_text"),
+        (
+            r#"{"price":"line","contact":{"pick_up_point_text":"Shop"}}"#,
+            "contact.pick_up_point_text",
+        ),
         (r#"{"price":"line","amounts":{"decimals":9}}"#, "amounts.decimals"),
         (r#"{"price":"line","amounts":{"currencies":{"gbp":"GBP"}}}"#, "amounts.currencies"),
         (
@@ -56,13 +76,22 @@ fn each_wrong_setting_is_named() {
         ),
         (r#"{"price":"line","amounts":{"fees":{"ECO":{"charge":" "}}}}"#, "amounts.fees"),
         (r#"{"price":"line","amounts":{"fees":{" ":{"charge":"ECO"}}}}"#, "amounts.fees"),
-        (r#"{"price":"line","amounts":{"eco_contributions":{"FR-TLC":{"charge":""}}}}"#, "amounts.eco_contributions"),
-        (r#"{"price":"line","holds":[{"when":{"payment_workflow":[]},"narrative":"x"}]}"#, "holds[0].when.payment_workflow"),
+        (
+            r#"{"price":"line","amounts":{"eco_contributions":{"FR-TLC":{"charge":""}}}}"#,
+            "amounts.eco_contributions",
+        ),
+        (
+            r#"{"price":"line","holds":[{"when":{"payment_workflow":[]},"narrative":"x"}]}"#,
+            "holds[0].when.payment_workflow",
+        ),
         (r#"{"price":"line","payment":{"method":""}}"#, "payment.method"),
         (r#"{"price":"line","payment":{"transaction_id":"{tx}"}}"#, "payment.transaction_id"),
         (r#"{"price":"line","notes":{"line_fields":[{"code":""}]}}"#, "notes.line_fields"),
         (r#"{"price":"line","holds":[{"when":"always","narrative":""}]}"#, "holds[0].narrative"),
-        (r#"{"price":"line","holds":[{"when":{"country_in":["UK"]},"narrative":"x"}]}"#, "holds[0].when.country_in"),
+        (
+            r#"{"price":"line","holds":[{"when":{"country_in":["UK"]},"narrative":"x"}]}"#,
+            "holds[0].when.country_in",
+        ),
     ];
     for (document, field) in cases {
         let rules: OrderRules = serde_json::from_str(document).unwrap();
@@ -139,7 +168,10 @@ fn what_a_setting_takes_is_not_called_wrong() {
             "payment.workflows",
             json!({"PAY_ON_DUE_DATE": {"unpaid": "exception"}, "NO_CUSTOMER_PAYMENT_CONFIRMATION": {"unpaid": "as_paid"}}),
         ),
-        ("holds", json!([{"when": "unpaid", "narrative": "x"}, {"when": {"payment_workflow": ["PAY_ON_DUE_DATE"]}, "narrative": "x"}])),
+        (
+            "holds",
+            json!([{"when": "unpaid", "narrative": "x"}, {"when": {"payment_workflow": ["PAY_ON_DUE_DATE"]}, "narrative": "x"}]),
+        ),
         ("payment", json!({"send": false, "method": ""})),
         ("payment.authorisation_reference", json!("{commercial_id}{transaction_number}{order_id}")),
         ("notes", json!({"customer_message": "nothing", "customer_message_text": ""})),
@@ -148,8 +180,14 @@ fn what_a_setting_takes_is_not_called_wrong() {
         ("holds", json!([{"when": "always", "narrative": "x".repeat(100)}])),
         ("holds", json!([{"when": {"country_in": ["NOR"]}, "narrative": "x"}])),
         ("holds", json!([{"when": {"sku_prefix": ["W"]}, "narrative": "x"}])),
-        ("holds", json!([{"when": {"total_above": {"amount": "0", "currency": "GBP"}}, "narrative": "x"}])),
-        ("holds", json!([{"when": {"additional_field": {"code": "vip", "equals": ""}}, "narrative": "x"}])),
+        (
+            "holds",
+            json!([{"when": {"total_above": {"amount": "0", "currency": "GBP"}}, "narrative": "x"}]),
+        ),
+        (
+            "holds",
+            json!([{"when": {"additional_field": {"code": "vip", "equals": ""}}, "narrative": "x"}]),
+        ),
     ];
     for (setting, value) in sound {
         assert!(wrong_with(setting, value.clone()).is_empty(), "{setting} {value}");
@@ -180,11 +218,31 @@ fn each_part_of_a_setting_that_is_wrong_is_seen() {
         ("notes.customer_message_text", json!(" "), "notes.customer_message_text"),
         ("notes.order_fields", json!([{"code": " "}]), "notes.order_fields"),
         ("holds", json!([{"when": "always", "narrative": "x".repeat(101)}]), "holds[0].narrative"),
-        ("holds", json!([{"when": {"country_in": []}, "narrative": "x"}]), "holds[0].when.country_in"),
-        ("holds", json!([{"when": {"sku_prefix": []}, "narrative": "x"}]), "holds[0].when.sku_prefix"),
-        ("holds", json!([{"when": {"sku_prefix": [""]}, "narrative": "x"}]), "holds[0].when.sku_prefix"),
-        ("holds", json!([{"when": {"total_above": {"amount": "-1", "currency": "GBP"}}, "narrative": "x"}]), "holds[0].when.total_above"),
-        ("holds", json!([{"when": {"total_above": {"amount": "1", "currency": "£"}}, "narrative": "x"}]), "holds[0].when.total_above"),
+        (
+            "holds",
+            json!([{"when": {"country_in": []}, "narrative": "x"}]),
+            "holds[0].when.country_in",
+        ),
+        (
+            "holds",
+            json!([{"when": {"sku_prefix": []}, "narrative": "x"}]),
+            "holds[0].when.sku_prefix",
+        ),
+        (
+            "holds",
+            json!([{"when": {"sku_prefix": [""]}, "narrative": "x"}]),
+            "holds[0].when.sku_prefix",
+        ),
+        (
+            "holds",
+            json!([{"when": {"total_above": {"amount": "-1", "currency": "GBP"}}, "narrative": "x"}]),
+            "holds[0].when.total_above",
+        ),
+        (
+            "holds",
+            json!([{"when": {"total_above": {"amount": "1", "currency": "£"}}, "narrative": "x"}]),
+            "holds[0].when.total_above",
+        ),
         (
             "holds",
             json!([{"when": {"additional_field": {"code": "", "equals": "x"}}, "narrative": "x"}]),
@@ -213,11 +271,16 @@ fn the_order_number_is_whole_or_a_problem() {
     assert!(order_number("A_1", None, &rules).unwrap_err().reason.contains("commercial_id"));
 }
 
+/// The third-party id and the attribution follow their templates.
 #[test]
-fn the_third_party_id_and_the_attribution_follow_their_templates() {
+fn third_party_id_and_attribution_come_from_templates() {
     let order = with(|_, _| {}).unwrap();
     assert_eq!(
-        (order.third_party_id.as_str(), order.order_channel.as_str(), order.customer_reference.as_str()),
+        (
+            order.third_party_id.as_str(),
+            order.order_channel.as_str(),
+            order.customer_reference.as_str()
+        ),
         ("MK-10042-A", "outfitter-uk", "MK-10042-A")
     );
     assert_eq!((order.customer.as_str(), order.header.source_media.as_str()), ("", ""));
@@ -231,17 +294,29 @@ fn the_third_party_id_and_the_attribution_follow_their_templates() {
         rules.attribution.customer_reference = Template::new("{commercial_id}");
     })
     .unwrap();
-    assert_eq!((order.third_party_id.as_str(), order.order_channel.as_str()), ("MK-10042-A/MK-10042", "Outfitter UK"));
-    assert_eq!((order.header.source_media.as_str(), order.header.order_category.as_str()), ("UK", "CAT"));
     assert_eq!(
-        (order.customer_reference.as_str(), order.customer.as_str(), order.customer_definition.as_str()),
+        (order.third_party_id.as_str(), order.order_channel.as_str()),
+        ("MK-10042-A/MK-10042", "Outfitter UK")
+    );
+    assert_eq!(
+        (order.header.source_media.as_str(), order.header.order_category.as_str()),
+        ("UK", "CAT")
+    );
+    assert_eq!(
+        (
+            order.customer_reference.as_str(),
+            order.customer.as_str(),
+            order.customer_definition.as_str()
+        ),
         ("MK-10042", "MKTPLACE", "WEB")
     );
     assert_eq!(
         reason(|_, rules| rules.attribution.length = 5),
         "OrderChannel has 12 characters, at most 5\nCustomerRef has 10 characters, at most 5"
     );
-    assert!(reason(|_, rules| rules.third_party_id_length = 5).contains("TPGUID has 10 characters"));
+    assert!(
+        reason(|_, rules| rules.third_party_id_length = 5).contains("TPGUID has 10 characters")
+    );
 }
 
 #[test]
@@ -260,15 +335,28 @@ fn all_problems_come_at_once_and_a_sku_decides_the_kind() {
 #[test]
 fn a_reason_has_at_most_ten_lines() {
     let failure = with(|order, _| {
-        order.order_lines =
-            (0..40).map(|n| OrderLine { order_line_id: n.to_string(), offer_sku: None, ..uk().order_lines[0].clone() }).collect();
+        order.order_lines = (0..40)
+            .map(|n| OrderLine {
+                order_line_id: n.to_string(),
+                offer_sku: None,
+                ..uk().order_lines[0].clone()
+            })
+            .collect();
     })
     .unwrap_err();
     assert_eq!(failure.reason.lines().count(), 10);
-    assert!(failure.reason.ends_with("and 32 more") && failure.remedy.lines().count() == 2, "{failure:?}");
+    assert!(
+        failure.reason.ends_with("and 32 more") && failure.remedy.lines().count() == 2,
+        "{failure:?}"
+    );
     let nine = with(|order, _| {
-        order.order_lines =
-            (0..8).map(|n| OrderLine { order_line_id: n.to_string(), offer_sku: None, ..uk().order_lines[0].clone() }).collect();
+        order.order_lines = (0..8)
+            .map(|n| OrderLine {
+                order_line_id: n.to_string(),
+                offer_sku: None,
+                ..uk().order_lines[0].clone()
+            })
+            .collect();
     })
     .unwrap_err();
     assert_eq!(nine.reason.lines().count(), 9, "all of them: {}", nine.reason);

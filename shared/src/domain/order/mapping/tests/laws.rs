@@ -1,4 +1,5 @@
-//! Laws that hold for any order: money and quantities are conserved, nothing is cut, references are unique.
+//! Laws that hold for any order: money and quantities are conserved, nothing is cut, references are
+//! unique.
 
 use std::collections::HashSet;
 
@@ -56,38 +57,65 @@ type Within = (bool, bool);
 
 fn any_order() -> impl Strategy<Value = Order> {
     let within = any::<Within>();
-    let workflow = [None, Some("PAY_ON_ACCEPTANCE"), Some("PAY_ON_DUE_DATE"), Some("PAY_ON_SHIPMENT"), Some("PAY_BY_MOON")];
-    (proptest::collection::vec(any_line(), 1..7), any::<bool>(), within, prop::sample::select(workflow.to_vec()), any::<bool>()).prop_map(
-        |(lines, excluded, within, workflow, debited)| {
+    let workflow = [
+        None,
+        Some("PAY_ON_ACCEPTANCE"),
+        Some("PAY_ON_DUE_DATE"),
+        Some("PAY_ON_SHIPMENT"),
+        Some("PAY_BY_MOON"),
+    ];
+    (
+        proptest::collection::vec(any_line(), 1..7),
+        any::<bool>(),
+        within,
+        prop::sample::select(workflow.to_vec()),
+        any::<bool>(),
+    )
+        .prop_map(|(lines, excluded, within, workflow, debited)| {
             let mut order = uk();
             order.order_lines = lines;
             for (number, line) in order.order_lines.iter_mut().enumerate() {
                 line.order_line_id = format!("L-{number}");
             }
-            order.order_tax_mode = Some(if excluded { "TAX_EXCLUDED" } else { "TAX_INCLUDED" }.into());
+            order.order_tax_mode =
+                Some(if excluded { "TAX_EXCLUDED" } else { "TAX_INCLUDED" }.into());
             let live: Vec<_> = order.live_lines().cloned().collect();
             let goods: Decimal = live.iter().map(|line| line.price.0).sum();
-            let shipping: Decimal = live.iter().filter_map(|line| line.shipping_price).map(|amount| amount.0).sum();
-            let fees: Decimal = live.iter().flat_map(|line| &line.fees).filter_map(|fee| fee.amount).map(|amount| amount.0).sum();
-            let eco: Decimal =
-                live.iter().flat_map(|line| &line.eco_contributions).filter_map(|eco| eco.total_amount).map(|amount| amount.0).sum();
-            let besides = if within.0 { fees } else { Decimal::ZERO } + if within.1 { eco } else { Decimal::ZERO };
-            (order.price, order.shipping_price, order.total_price) =
-                (Some(goods.into()), Some(shipping.into()), Some((goods + shipping + besides).into()));
+            let shipping: Decimal =
+                live.iter().filter_map(|line| line.shipping_price).map(|amount| amount.0).sum();
+            let fees: Decimal = live
+                .iter()
+                .flat_map(|line| &line.fees)
+                .filter_map(|fee| fee.amount)
+                .map(|amount| amount.0)
+                .sum();
+            let eco: Decimal = live
+                .iter()
+                .flat_map(|line| &line.eco_contributions)
+                .filter_map(|eco| eco.total_amount)
+                .map(|amount| amount.0)
+                .sum();
+            let besides = if within.0 { fees } else { Decimal::ZERO }
+                + if within.1 { eco } else { Decimal::ZERO };
+            (order.price, order.shipping_price, order.total_price) = (
+                Some(goods.into()),
+                Some(shipping.into()),
+                Some((goods + shipping + besides).into()),
+            );
             order.payment_workflow = workflow.map(str::to_owned);
             if !debited {
                 order.customer_debited_date = None;
             }
             order
-        },
-    )
+        })
 }
 
 fn any_rules() -> impl Strategy<Value = OrderRules> {
     any::<(bool, bool, bool, bool)>().prop_map(|(unit, add_taxes, gross, rounding)| {
         let mut rules = rules();
         let charge = |code: &str| FeeRule { charge: code.into() };
-        rules.amounts.fees = [(FEES[0].to_owned(), charge("HAND")), (FEES[1].to_owned(), charge("COLD"))].into();
+        rules.amounts.fees =
+            [(FEES[0].to_owned(), charge("HAND")), (FEES[1].to_owned(), charge("COLD"))].into();
         rules.amounts.eco_contributions = [("FR-TLC".to_owned(), charge("ECO"))].into();
         if unit {
             rules.price = PriceMeaning::Unit;
@@ -99,7 +127,8 @@ fn any_rules() -> impl Strategy<Value = OrderRules> {
             rules.amounts.promotions = PromotionRule::Gross { code: String::new() };
         }
         if rounding {
-            rules.amounts.inexact_unit_price = InexactUnitPrice::RoundingCharge { code: "RND".into() };
+            rules.amounts.inexact_unit_price =
+                InexactUnitPrice::RoundingCharge { code: "RND".into() };
         }
         rules
     })
@@ -111,7 +140,11 @@ fn worth_in_prima(order: &PrimaOrder, price: PriceMeaning) -> Decimal {
         .lines
         .iter()
         .map(|line| {
-            let pieces = if price == PriceMeaning::Unit { Decimal::from(line.quantity) } else { Decimal::ONE };
+            let pieces = if price == PriceMeaning::Unit {
+                Decimal::from(line.quantity)
+            } else {
+                Decimal::ONE
+            };
             line.price * pieces - line.promotion_value.unwrap_or_default()
         })
         .sum();
@@ -219,8 +252,9 @@ proptest! {
         }
     }
 
+    /// A rules document of any text is read or refused without a panic.
     #[test]
-    fn a_rules_document_of_any_text_is_read_or_refused_without_a_panic(text in "\\PC{0,80}") {
+    fn no_rules_document_makes_the_reader_panic(text in "\\PC{0,80}") {
         let mut rules = rules();
         rules.sku.patterns = vec![text.clone()];
         rules.order_number = crate::domain::order::rules::Template::new(text);

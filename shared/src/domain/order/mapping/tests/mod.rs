@@ -19,7 +19,8 @@ use crate::mirakl::order::{Address, Customer, OrderLine};
 use crate::prima::PrimaOrder;
 use crate::prima::code_page::{CharacterRules, CodePage};
 
-const CHANNEL: MappingChannel<'static> = MappingChannel { id: "outfitter-uk", name: "Outfitter UK" };
+const CHANNEL: MappingChannel<'static> =
+    MappingChannel { id: "outfitter-uk", name: "Outfitter UK" };
 
 /// A UK order of two lines, tax included: 25.00 and 10.00, delivery 3.95.
 fn uk() -> Order {
@@ -51,14 +52,18 @@ fn any_character() -> CharacterRules {
 fn rules() -> OrderRules {
     let mut rules = OrderRules::new(PriceMeaning::Line);
     for (code, charge) in [("STD", "DEL"), ("EXP", "DELEXP")] {
-        rules.delivery.types.insert(code.into(), ShippingType { charge: charge.into(), ..ShippingType::default() });
+        rules
+            .delivery
+            .types
+            .insert(code.into(), ShippingType { charge: charge.into(), ..ShippingType::default() });
     }
     rules
 }
 
 fn mapped(order: &Order, rules: &OrderRules) -> Result<PrimaOrder, MappingFailure> {
     assert_eq!(rules.problems(), [], "a test's rules are sound");
-    map_order(order, &CHANNEL, rules, &HashMap::new(), &any_character()).map(|mapped| mapped.document)
+    map_order(order, &CHANNEL, rules, &HashMap::new(), &any_character())
+        .map(|mapped| mapped.document)
 }
 
 /// The order that the rules, changed by `change`, make of the order, changed too.

@@ -3,7 +3,9 @@
 use rust_decimal::Decimal;
 
 use super::*;
-use crate::domain::order::rules::{ExcludedTax, FeeRule, InexactUnitPrice, PriceMeaning, PromotionRule, Template, ZeroCharge};
+use crate::domain::order::rules::{
+    ExcludedTax, FeeRule, InexactUnitPrice, PriceMeaning, PromotionRule, Template, ZeroCharge,
+};
 use crate::kit::amount::Amount;
 use crate::mirakl::OrderState;
 use crate::mirakl::order::{EcoContribution, Fee, Promotion, Tax};
@@ -27,8 +29,12 @@ fn charge(code: &str, value: &str) -> (String, String) {
 /// 20 % on top: 5.00 and 2.00 of goods, 0.40 and 0.39 of shipping.
 fn excluded(order: &mut Order) {
     order.order_tax_mode = Some("TAX_EXCLUDED".into());
-    let taxes = |text: &str| vec![Tax { code: Some("VAT".into()), amount: amount(text).unwrap(), ..Tax::default() }];
-    for (line, (goods, shipping)) in order.order_lines.iter_mut().zip([("5.00", "0.40"), ("2.00", "0.39")]) {
+    let taxes = |text: &str| {
+        vec![Tax { code: Some("VAT".into()), amount: amount(text).unwrap(), ..Tax::default() }]
+    };
+    for (line, (goods, shipping)) in
+        order.order_lines.iter_mut().zip([("5.00", "0.40"), ("2.00", "0.39")])
+    {
         (line.taxes, line.shipping_taxes) = (taxes(goods), taxes(shipping));
     }
 }
@@ -36,7 +42,10 @@ fn excluded(order: &mut Order) {
 #[test]
 fn prices_are_of_the_line_or_of_one_piece() {
     assert_eq!(prices(&with(|_, _| {}).unwrap()), ["25.00", "10.00"]);
-    assert_eq!(prices(&with(|_, rules| rules.price = PriceMeaning::Unit).unwrap()), ["12.50", "10.00"]);
+    assert_eq!(
+        prices(&with(|_, rules| rules.price = PriceMeaning::Unit).unwrap()),
+        ["12.50", "10.00"]
+    );
 }
 
 /// Three pieces for 25.00.
@@ -45,10 +54,14 @@ fn indivisible(order: &mut Order, rules: &mut OrderRules) {
     rules.price = PriceMeaning::Unit;
 }
 
+/// A price that does not divide among its pieces is a problem or a rounding charge.
 #[test]
-fn a_price_that_does_not_divide_is_a_problem_or_a_rounding_charge() {
+fn an_uneven_price_is_a_problem_or_a_rounding_charge() {
     let told = reason(indivisible);
-    assert_eq!(told, "the price of line MK-10042-A-1 is 25 for 3 pieces: no price of one piece with 2 decimals gives that exactly");
+    assert_eq!(
+        told,
+        "the price of line MK-10042-A-1 is 25 for 3 pieces: no price of one piece with 2 decimals gives that exactly"
+    );
     let rounded = with(|order, rules| {
         indivisible(order, rules);
         rules.amounts.inexact_unit_price = InexactUnitPrice::RoundingCharge { code: "RND".into() };
@@ -63,14 +76,21 @@ fn tax_included_is_passed_through() {
     let order = with(|_, _| {}).unwrap();
     assert!(order.vat_inclusive);
     assert!(with(|order, _| order.order_tax_mode = None).unwrap().vat_inclusive);
-    assert!(reason(|order, _| order.order_tax_mode = Some("TAX_MAYBE".into())).contains("order_tax_mode"));
+    assert!(
+        reason(|order, _| order.order_tax_mode = Some("TAX_MAYBE".into()))
+            .contains("order_tax_mode")
+    );
 }
 
+/// An order without tax in its prices is sent net by default, and the payment is what was paid.
 #[test]
-fn tax_excluded_is_sent_net_by_default_and_the_payment_is_what_was_paid() {
+fn tax_excluded_orders_go_net_with_the_full_payment() {
     let order = with(|order, _| excluded(order)).unwrap();
     assert!(!order.vat_inclusive);
-    assert_eq!((prices(&order), charges(&order)), (vec!["25.00".into(), "10.00".into()], vec![charge("DEL", "3.95")]));
+    assert_eq!(
+        (prices(&order), charges(&order)),
+        (vec!["25.00".into(), "10.00".into()], vec![charge("DEL", "3.95")])
+    );
     assert_eq!(order.payments[0].amount.to_string(), "46.74");
 }
 
@@ -82,15 +102,24 @@ fn tax_excluded_may_be_sent_with_the_taxes_added() {
     })
     .unwrap();
     assert!(order.vat_inclusive);
-    assert_eq!((prices(&order), charges(&order)), (vec!["30.00".into(), "12.00".into()], vec![charge("DEL", "4.74")]));
+    assert_eq!(
+        (prices(&order), charges(&order)),
+        (vec!["30.00".into(), "12.00".into()], vec![charge("DEL", "4.74")])
+    );
     assert_eq!(order.payments[0].amount.to_string(), "46.74");
 }
 
 #[test]
 fn a_promotion_is_in_the_price_or_shown_beside_the_gross_price() {
-    let promoted = |order: &mut Order| line(order).promotions = vec![Promotion { id: Some("SUMMER".into()), deduced_amount: amount("5") }];
+    let promoted = |order: &mut Order| {
+        line(order).promotions =
+            vec![Promotion { id: Some("SUMMER".into()), deduced_amount: amount("5") }]
+    };
     let net = with(|order, _| promoted(order)).unwrap();
-    assert_eq!((net.lines[0].price.to_string(), net.lines[0].promotion_value), ("25.00".into(), None));
+    assert_eq!(
+        (net.lines[0].price.to_string(), net.lines[0].promotion_value),
+        ("25.00".into(), None)
+    );
     let gross = |code: &'static str| {
         with(move |order, rules| {
             promoted(order);
@@ -110,14 +139,19 @@ fn a_promotion_is_in_the_price_or_shown_beside_the_gross_price() {
 #[test]
 fn currencies_are_allowed_and_translated() {
     assert_eq!(with(|_, _| {}).unwrap().header.currency, "GBP");
-    let listed = |rules: &mut OrderRules| rules.amounts.currencies = [("GBP".to_owned(), "STG".to_owned())].into();
+    let listed = |rules: &mut OrderRules| {
+        rules.amounts.currencies = [("GBP".to_owned(), "STG".to_owned())].into()
+    };
     assert_eq!(with(|_, rules| listed(rules)).unwrap().header.currency, "STG");
     let told = reason(|order, rules| {
         listed(rules);
         order.currency_iso_code = Some("SEK".into());
     });
     assert_eq!(told, "the order is in SEK, which is not among the allowed currencies");
-    assert_eq!(reason(|order, _| order.currency_iso_code = None), "Mirakl names no currency for the order");
+    assert_eq!(
+        reason(|order, _| order.currency_iso_code = None),
+        "Mirakl names no currency for the order"
+    );
     let assumed = with(|order, rules| {
         order.currency_iso_code = None;
         rules.amounts.missing_currency = "EUR".into();
@@ -128,9 +162,15 @@ fn currencies_are_allowed_and_translated() {
 #[test]
 fn delivery_is_a_charge_by_shipping_type() {
     assert_eq!(charges(&with(|_, _| {}).unwrap()), [charge("DEL", "3.95")]);
-    assert_eq!(charges(&with(|order, _| order.shipping_type_code = Some("EXP".into())).unwrap()), [charge("DELEXP", "3.95")]);
+    assert_eq!(
+        charges(&with(|order, _| order.shipping_type_code = Some("EXP".into())).unwrap()),
+        [charge("DELEXP", "3.95")]
+    );
     let unlisted = |order: &mut Order| order.shipping_type_code = Some("DRONE".into());
-    assert_eq!(reason(|order, _| unlisted(order)), "shipping type DRONE has no charge code for its delivery charge");
+    assert_eq!(
+        reason(|order, _| unlisted(order)),
+        "shipping type DRONE has no charge code for its delivery charge"
+    );
     let other = with(|order, rules| {
         unlisted(order);
         rules.delivery.other_types = rules.delivery.types.get("STD").cloned();
@@ -154,16 +194,29 @@ fn free_delivery_is_left_out_or_sent() {
 
 #[test]
 fn shipping_known_only_for_the_order_is_charged_all_the_same() {
-    let order = with(|order, _| order.order_lines.iter_mut().for_each(|line| line.shipping_price = None)).unwrap();
+    let order =
+        with(|order, _| order.order_lines.iter_mut().for_each(|line| line.shipping_price = None))
+            .unwrap();
     assert_eq!(charges(&order), [charge("DEL", "3.95")]);
 }
 
+/// The payment line names the marketplace's transaction or is left out.
 #[test]
-fn the_payment_line_names_the_marketplaces_transaction_or_is_left_out() {
+fn the_payment_line_may_be_omitted_or_names_the_transaction() {
     let order = with(|_, _| {}).unwrap();
     let payment = &order.payments[0];
-    assert_eq!((payment.method.as_str(), payment.provider.as_str(), payment.transaction_id.as_str()), ("CSH", "NONE", "TX-771"));
-    assert_eq!((payment.amount.to_string().as_str(), payment.authorisation_reference.as_str(), order.header.paid), ("38.95", "", true));
+    assert_eq!(
+        (payment.method.as_str(), payment.provider.as_str(), payment.transaction_id.as_str()),
+        ("CSH", "NONE", "TX-771")
+    );
+    assert_eq!(
+        (
+            payment.amount.to_string().as_str(),
+            payment.authorisation_reference.as_str(),
+            order.header.paid
+        ),
+        ("38.95", "", true)
+    );
     let other = with(|_, rules| {
         rules.payment.method = "MKT".into();
         rules.payment.sub_method = "OUT".into();
@@ -173,32 +226,55 @@ fn the_payment_line_names_the_marketplaces_transaction_or_is_left_out() {
     })
     .unwrap();
     let payment = &other.payments[0];
-    assert_eq!((payment.method.as_str(), payment.sub_method.as_str(), payment.provider.as_str()), ("MKT", "OUT", "MIRAKL"));
-    assert_eq!((payment.authorisation_reference.as_str(), other.header.paid), ("MK-10042-A", false));
+    assert_eq!(
+        (payment.method.as_str(), payment.sub_method.as_str(), payment.provider.as_str()),
+        ("MKT", "OUT", "MIRAKL")
+    );
+    assert_eq!(
+        (payment.authorisation_reference.as_str(), other.header.paid),
+        ("MK-10042-A", false)
+    );
     assert_eq!(with(|_, rules| rules.payment.send = false).unwrap().payments, []);
-    assert!(reason(|_, rules| rules.payment.reference_length = 3).contains("transaction number has 6 characters"));
+    assert!(
+        reason(|_, rules| rules.payment.reference_length = 3)
+            .contains("transaction number has 6 characters")
+    );
 }
 
 #[test]
 fn sums_that_differ_from_mirakls_are_a_problem_that_shows_both() {
-    assert_eq!(reason(|order, _| order.total_price = amount("40.00")), "lines and charges come to 38.95, Mirakl charged 40");
-    assert!(with(|order, _| order.total_price = None).is_ok(), "price and shipping price are a total too");
-    assert!(reason(|order, _| (order.total_price, order.price) = (None, None)).contains("no total"));
+    assert_eq!(
+        reason(|order, _| order.total_price = amount("40.00")),
+        "lines and charges come to 38.95, Mirakl charged 40"
+    );
+    assert!(
+        with(|order, _| order.total_price = None).is_ok(),
+        "price and shipping price are a total too"
+    );
+    assert!(
+        reason(|order, _| (order.total_price, order.price) = (None, None)).contains("no total")
+    );
 }
 
-/// Fees of 0.65 and 1.00 on the first line and 0.35 on the second; 0.20 of eco contribution on each.
+/// Fees of 0.65 and 1.00 on the first line and 0.35 on the second; 0.20 of eco contribution on
+/// each.
 fn with_fees(order: &mut Order) {
     let fee = |code: &str, text: &str| Fee { code: Some(code.into()), amount: amount(text) };
-    order.order_lines[0].fees = vec![fee("HANDLING", "0.65"), fee("COLD", "1.00"), fee("GIFT", "0.00")];
+    order.order_lines[0].fees =
+        vec![fee("HANDLING", "0.65"), fee("COLD", "1.00"), fee("GIFT", "0.00")];
     order.order_lines[1].fees = vec![fee("HANDLING", "0.35")];
     for line in &mut order.order_lines {
-        line.eco_contributions = vec![EcoContribution { epr_category_code: Some("FR-TLC".into()), total_amount: amount("0.20") }];
+        line.eco_contributions = vec![EcoContribution {
+            epr_category_code: Some("FR-TLC".into()),
+            total_amount: amount("0.20"),
+        }];
     }
 }
 
 fn agrees(rules: &mut OrderRules) {
     let charge = |code: &str| FeeRule { charge: code.into() };
-    rules.amounts.fees = [("HANDLING".to_owned(), charge("HAND")), ("COLD".to_owned(), charge("CHILL"))].into();
+    rules.amounts.fees =
+        [("HANDLING".to_owned(), charge("HAND")), ("COLD".to_owned(), charge("CHILL"))].into();
     rules.amounts.eco_contributions = [("FR-TLC".to_owned(), charge("ECO"))].into();
 }
 
@@ -210,8 +286,14 @@ fn a_fee_within_the_total_is_a_charge_of_its_own() {
         order.total_price = amount("40.95");
     })
     .unwrap();
-    assert_eq!(charges(&order), [charge("DEL", "3.95"), charge("CHILL", "1.00"), charge("HAND", "1.00")]);
-    assert_eq!((prices(&order), order.payments[0].amount.to_string()), (vec!["25.00".into(), "10.00".into()], "40.95".into()));
+    assert_eq!(
+        charges(&order),
+        [charge("DEL", "3.95"), charge("CHILL", "1.00"), charge("HAND", "1.00")]
+    );
+    assert_eq!(
+        (prices(&order), order.payments[0].amount.to_string()),
+        (vec!["25.00".into(), "10.00".into()], "40.95".into())
+    );
     let one_charge = with(|order, rules| {
         with_fees(order);
         agrees(rules);
@@ -221,8 +303,9 @@ fn a_fee_within_the_total_is_a_charge_of_its_own() {
     assert_eq!(charges(&one_charge.unwrap()), [charge("DEL", "3.95"), charge("HAND", "2.00")]);
 }
 
+/// An eco-contribution is a charge where the total has it beside the prices.
 #[test]
-fn an_eco_contribution_is_a_charge_where_the_total_has_it_beside_the_prices() {
+fn an_eco_contribution_in_the_total_is_a_charge() {
     let total = |text: &'static str| {
         with(move |order, rules| {
             with_fees(order);
@@ -232,11 +315,23 @@ fn an_eco_contribution_is_a_charge_where_the_total_has_it_beside_the_prices() {
     };
     assert_eq!(
         charges(&total("41.35").unwrap()),
-        [charge("DEL", "3.95"), charge("CHILL", "1.00"), charge("ECO", "0.40"), charge("HAND", "1.00")]
+        [
+            charge("DEL", "3.95"),
+            charge("CHILL", "1.00"),
+            charge("ECO", "0.40"),
+            charge("HAND", "1.00")
+        ]
     );
     assert_eq!(charges(&total("39.35").unwrap()), [charge("DEL", "3.95"), charge("ECO", "0.40")]);
-    assert_eq!(charges(&total("38.95").unwrap()), [charge("DEL", "3.95")], "all of it is in the prices, and the fees are not the total's");
-    assert_eq!(total("40.96").unwrap_err().reason, "lines and charges come to 38.95, Mirakl charged 40.96");
+    assert_eq!(
+        charges(&total("38.95").unwrap()),
+        [charge("DEL", "3.95")],
+        "all of it is in the prices, and the fees are not the total's"
+    );
+    assert_eq!(
+        total("40.96").unwrap_err().reason,
+        "lines and charges come to 38.95, Mirakl charged 40.96"
+    );
 }
 
 #[test]
@@ -308,17 +403,26 @@ fn amounts_are_never_rounded() {
     let told = reason(|order, _| {
         (line(order).price, order.total_price) = (amount("25.005").unwrap(), amount("38.955"));
     });
-    assert!(told.contains("the price of line MK-10042-A-1 is 25.005, which has more than 2 decimals"), "{told}");
+    assert!(
+        told.contains("the price of line MK-10042-A-1 is 25.005, which has more than 2 decimals"),
+        "{told}"
+    );
     let four = with(|order, rules| {
         (line(order).price, order.total_price) = (amount("25.005").unwrap(), amount("38.955"));
         rules.amounts.decimals = 4;
     });
     assert_eq!(prices(&four.unwrap())[0], "25.0050");
-    assert!(reason(|order, _| line(order).price = Amount(Decimal::MAX)).contains("beyond all sense"));
+    assert!(
+        reason(|order, _| line(order).price = Amount(Decimal::MAX)).contains("beyond all sense")
+    );
     let total = |text: &'static str| reason(move |order, _| order.total_price = amount(text));
     assert!(total("1000000000000").contains("beyond all sense"));
     assert!(!total("999999999999.99").contains("beyond all sense"), "it only does not add up");
-    assert!(reason(|order, _| (line(order).price, order.total_price) = (amount("-1").unwrap(), amount("12.95"))).contains("negative"));
+    assert!(
+        reason(|order, _| (line(order).price, order.total_price) =
+            (amount("-1").unwrap(), amount("12.95")))
+        .contains("negative")
+    );
 }
 
 #[test]
@@ -330,20 +434,31 @@ fn only_live_lines_are_sent_with_what_is_left_of_them() {
             order.total_price = amount("27");
         })
         .unwrap();
-        assert_eq!((order.lines.len(), order.lines[0].quantity, order.payments[0].amount.to_string()), (1, 2, "27.00".into()));
+        assert_eq!(
+            (order.lines.len(), order.lines[0].quantity, order.payments[0].amount.to_string()),
+            (1, 2, "27.00".into())
+        );
     }
-    let failure = with(|order, _| order.order_lines.iter_mut().for_each(|line| line.quantity = 0)).unwrap_err();
+    let failure = with(|order, _| order.order_lines.iter_mut().for_each(|line| line.quantity = 0))
+        .unwrap_err();
     assert!(failure.reason.contains("no line of the order is left"));
 }
 
 #[test]
 fn a_line_reference_is_mirakls_line_id_whole_and_once() {
     let order = with(|_, _| {}).unwrap();
-    assert_eq!(order.lines.iter().map(|line| line.reference.as_str()).collect::<Vec<_>>(), ["MK-10042-A-1", "MK-10042-A-2"]);
-    assert!(
-        reason(|_, rules| rules.lines.reference_length = 11).contains("the reference of line MK-10042-A-1 has 12 characters, at most 11")
+    assert_eq!(
+        order.lines.iter().map(|line| line.reference.as_str()).collect::<Vec<_>>(),
+        ["MK-10042-A-1", "MK-10042-A-2"]
     );
-    assert!(reason(|order, _| line(order).order_line_id = "MK-10042-A-2".into()).contains("two lines have the reference"));
+    assert!(
+        reason(|_, rules| rules.lines.reference_length = 11)
+            .contains("the reference of line MK-10042-A-1 has 12 characters, at most 11")
+    );
+    assert!(
+        reason(|order, _| line(order).order_line_id = "MK-10042-A-2".into())
+            .contains("two lines have the reference")
+    );
 }
 
 #[test]
@@ -356,5 +471,8 @@ fn a_line_that_costs_nothing_is_an_order_line_like_any_other() {
         order.total_price = None;
     })
     .unwrap();
-    assert_eq!(mapped.lines.iter().map(|line| line.price).collect::<Vec<_>>(), [Decimal::new(2500, 2), Decimal::ZERO]);
+    assert_eq!(
+        mapped.lines.iter().map(|line| line.price).collect::<Vec<_>>(),
+        [Decimal::new(2500, 2), Decimal::ZERO]
+    );
 }

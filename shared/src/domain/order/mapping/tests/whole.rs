@@ -15,7 +15,11 @@ fn french(order: &mut Order) {
     order.order_tax_mode = Some("TAX_EXCLUDED".into());
     order.order_lines.truncate(1);
     order.total_price = Some(rust_decimal::Decimal::new(2700, 2).into());
-    line(order).taxes = vec![Tax { code: Some("TVA".into()), amount: rust_decimal::Decimal::new(500, 2).into(), ..Tax::default() }];
+    line(order).taxes = vec![Tax {
+        code: Some("TVA".into()),
+        amount: rust_decimal::Decimal::new(500, 2).into(),
+        ..Tax::default()
+    }];
     let address = shipping(order);
     *address = Address {
         civility: Some("Mme".into()),
@@ -41,8 +45,11 @@ fn a_business_order_with_unit_prices() {
     let order = with(|order, rules| {
         rules.price = PriceMeaning::Unit;
         let name = Some("Acme Ltd".to_owned());
-        customer(order).organization =
-            Some(Organization { name, tax_identification_number: Some("GB123".into()), ..Organization::default() });
+        customer(order).organization = Some(Organization {
+            name,
+            tax_identification_number: Some("GB123".into()),
+            ..Organization::default()
+        });
         customer(order).billing_address = None;
     });
     insta::assert_debug_snapshot!(order.unwrap());
