@@ -85,7 +85,7 @@ fn orders_pass_their_stages_and_cancel_only_before_leaving() {
     installation.cancel_order("C", "unknown", NOW).unwrap_err();
 }
 
-/// An installation without CancelOrder says so, but a person still cancels.
+/// An installation without `CancelOrder` says so, but a person still cancels.
 #[test]
 fn without_cancel_order_only_a_person_can_cancel() {
     let mut installation =
