@@ -33,8 +33,8 @@ pub(crate) const BUGS: &[Bug] = &[
         edits: &[
             Edit {
                 file: TICK,
-                find: "        if reading_is_due(",
-                replace: "        self.note_sales(&mut runs, now).await?;\n        if reading_is_due(",
+                find: "        let is_read_whole = reading_is_due(",
+                replace: "        self.note_sales(&mut runs, now).await?;\n        let is_read_whole = reading_is_due(",
             },
             Edit {
                 file: TICK,

@@ -159,7 +159,7 @@ async fn leases(store: &Contended, caller: PrimaCaller, patience: Duration) -> S
 async fn of_two_writers_one_has_the_slot_and_the_other_sees_that() {
     let store = Contended { memory: MemoryStore::default(), conflicts: 1.into(), is_down: false };
     assert_eq!(leases(&store, DISPATCHES, Duration::ZERO).await, Slot::Refused { since: at(0) }, "stock was quicker");
-    let store = Contended { conflicts: 1.into(), ..store };
+    let store = Contended { memory: MemoryStore::default(), conflicts: 1.into(), is_down: false };
     assert_eq!(leases(&store, ORDERS, Duration::ZERO).await, Slot::Leased, "the second try");
     give_slots_back(&store, ORDERS, "ours").await;
     let left: Vec<PrimaCaller> = store.memory.load_slots().await.unwrap().leases.iter().map(|lease| lease.caller).collect();
