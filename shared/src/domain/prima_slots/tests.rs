@@ -211,7 +211,7 @@ async fn of_two_writers_one_has_the_slot_and_the_other_sees_that() {
         Slot::Refused { since: at(0) },
         "stock was quicker"
     );
-    let store = Contended { conflicts: 1.into(), ..store };
+    let store = Contended { memory: MemoryStore::default(), conflicts: 1.into(), is_down: false };
     assert_eq!(leases(&store, ORDERS, Duration::ZERO).await, Slot::Leased, "the second try");
     give_slots_back(&store, ORDERS, "ours").await;
     let left: Vec<PrimaCaller> =
