@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
 use futures_util::stream::{self, StreamExt};
 
 use crate::domain::queue::{OrderMessage, OrderQueue};
@@ -108,7 +109,10 @@ where
     let counted = Mutex::new(metrics);
     let (work, counting) = (&work, &counted);
     let response = answer(event, concurrent, |id, body| async move {
-        let disposition = work(id, body).await;
+        // Its type is put away here: what a message is worked off by is nested too deep for the
+        // compiler to look through from the handler.
+        let worked_off: LocalBoxFuture<'_, Disposition<D>> = Box::pin(work(id, body));
+        let disposition = worked_off.await;
         count(&mut counting.lock().unwrap_or_else(PoisonError::into_inner), disposition);
         matches!(disposition, Disposition::Done(_))
     })
