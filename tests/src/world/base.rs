@@ -2,7 +2,7 @@
 //! and waits on AWS, and the record of it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::hash::Hash;
 use std::time::Duration;
@@ -95,6 +95,8 @@ pub struct Base {
     pub alive: RefCell<HashSet<String>>,
     /// Everything that reached the bus.
     pub events: RefCell<Vec<(Timestamp, Event)>>,
+    /// Reasons of those of which the connector heard no answer: they may be told again.
+    pub unanswered_events: RefCell<BTreeSet<String>>,
     /// Times that intake was closed in the store.
     pub closures: Cell<u32>,
     /// What may not be, and was.
@@ -131,6 +133,7 @@ impl Base {
             imports_moved: Notify::new(),
             alive: RefCell::default(),
             events: RefCell::default(),
+            unanswered_events: RefCell::default(),
             closures: Cell::new(0),
             violations: RefCell::default(),
             trace: RefCell::new(setting.traced.then(Vec::new)),

@@ -428,6 +428,9 @@ impl<S: Scene> EventBus for Port<S> {
             if !call.fails() {
                 world.events.borrow_mut().push((now, event.clone()));
             }
+            if call.fate == Fate::AnswerLost {
+                world.unanswered_events.borrow_mut().insert(event.reason.clone());
+            }
             // Nobody knows that it was taken: it may be said again.
             if event.kind == EventKind::PrimaIntakeClosed && call.fate == Fate::AnswerLost {
                 world.closures.set(world.closures.get() + 1);

@@ -82,10 +82,16 @@ pub(crate) fn items(text: &str) -> Vec<Item> {
         let body: Vec<&str> = if start.ends_with('}') || start.ends_with(';') {
             vec![line]
         } else {
+            // A declaration without a body may take several lines.
+            let (mut over, mut opened) = (false, false);
+            let ends = |line: &str| {
+                opened |= line.ends_with('{');
+                std::mem::replace(&mut over, line == end || (!opened && line.ends_with(';')))
+            };
             lines[number..]
                 .iter()
                 .copied()
-                .scan(false, |over, line| (!std::mem::replace(over, line == end)).then_some(line))
+                .scan(ends, |ends, line| (!ends(line)).then_some(line))
                 .collect()
         };
         found.push(Item { name, text: compact(&body.join("\n")) });
