@@ -1,7 +1,7 @@
 //! A caller without a slot of Prima's calls: it waits, loses nothing and tries nothing in vain.
 
 use shared::domain::dispatch::rules::DispatchRules;
-use shared::domain::order::row::Stage;
+use shared::domain::order::row::{OrderRow, Stage};
 use shared::domain::prima_calls::{PrimaCaller, PrimaCalls};
 use shared::domain::prima_slots::Slot;
 use system_tests::dispatches::course::play as play_dispatches;
@@ -29,11 +29,15 @@ fn an_order_without_a_slot_is_created_once_there_is_one() {
         // More often than a message may be received before it goes to the dead-letter queue.
         for _ in 0..8 {
             course.deliver().await;
-            assert_eq!(
-                (course.row("A-1").await, course.queued()),
-                (before.clone(), 1),
-                "its row is not touched, its message is there"
-            );
+            let row = course.row("A-1").await;
+            // Nothing but when its message comes next.
+            assert_eq!(row.message.as_ref().unwrap().copies, 0);
+            let kept = |row: &OrderRow| {
+                let (stage, history) = (row.stage, row.history.clone());
+                (stage, history, row.listing.clone(), row.creation.clone(), row.exception.clone())
+            };
+            assert_eq!(kept(&row), kept(&before), "the order goes on as it stood");
+            assert_eq!(course.queued(), 1, "its message is there");
             course.pass(seconds(30)).await;
         }
         assert!(course.calls(Kind::Ask, "").is_empty(), "Prima was not called");
@@ -41,6 +45,25 @@ fn an_order_without_a_slot_is_created_once_there_is_one() {
         assert_eq!(course.stage("A-1").await, Stage::Created);
         assert_eq!(course.in_prima("A-1"), [Progress::Open]);
         assert_eq!(course.told("A-1"), (0, 0), "no person was asked");
+    });
+}
+
+/// Copies of a message that come while there is no slot end: each would send another copy else.
+#[test]
+fn copies_do_not_multiply_without_a_slot() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.poll().await;
+        let orders = PrimaCalls::default().orders;
+        course.killed_runs_hold(PrimaCaller::CreatePrimaOrders, orders, minutes(10)).await;
+        for _ in 0..9 {
+            (0..3).for_each(|_| course.doubles("A-1"));
+            course.live(1).await;
+            assert!(course.queued() <= 1, "{} messages of one order", course.queued());
+        }
+        course.live(4).await;
+        assert_eq!(course.in_prima("A-1"), [Progress::Open]);
+        assert_eq!(course.queued(), 0);
     });
 }
 

@@ -35,6 +35,10 @@ impl<T: PortTypes> Ports<T> {
             Ok(_) => return Disposition::Done(Done::NothingToCancel),
             Err(_) => return Disposition::Return(Returned::StoreUnavailable),
         };
+        if run.has_no_slot() {
+            let disposition = self.without_slot(&mut row, message).await;
+            return disposition.unwrap_or(Disposition::Done(Done::MovedByAnotherRun));
+        }
         let asked_at = self.clock.now();
         // Sent once, and nobody knows what came of it: a question tells nothing before.
         if is_in_doubt(&row)

@@ -108,6 +108,12 @@ impl<T: PortTypes> Ports<T> {
                 let _unsaved = self.store.save_order(&mut row).await;
                 return Claim::Settled(self.again(work.message, wait).await);
             }
+            if work.run.has_no_slot() {
+                match self.without_slot(&mut row, work.message).await {
+                    Some(disposition) => return Claim::Settled(disposition),
+                    None => continue,
+                }
+            }
             row.enter(Stage::Creating, now, "");
             row.creation.lease = Some(Lease {
                 owner: format!("{}/{}", work.run.id, work.message_id),

@@ -28,7 +28,7 @@ use shared::domain::documents::UnusableDocument;
 use shared::domain::events::EventBus;
 use shared::domain::exceptions::announce;
 use shared::domain::intake::Call;
-use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow};
+use shared::domain::order::row::{ExceptionKind, ExpectedMessage, OrderKey, OrderRow};
 use shared::domain::order::rules::OrderRules;
 use shared::domain::prima_calls::{PrimaCaller, PrimaCalls};
 use shared::domain::prima_slots::{self, PUT_OFF, Slot, SlotRequest, SlotStore};
@@ -153,6 +153,13 @@ pub struct Run {
     pub slot: Slot,
 }
 
+impl Run {
+    /// Prima may not be called: all slots are given out.
+    fn has_no_slot(&self) -> bool {
+        matches!(self.slot, Slot::Refused { .. })
+    }
+}
+
 impl<T: PortTypes> Ports<T> {
     /// Leases the slot of an invocation. One without puts its messages off; one that cannot know
     /// goes on, since the queue's concurrency bounds it too.
@@ -165,7 +172,7 @@ impl<T: PortTypes> Ports<T> {
 
     /// Gives it back.
     pub async fn give_slot_back(&self, run: &Run) {
-        if !matches!(run.slot, Slot::Refused { .. }) {
+        if !run.has_no_slot() {
             prima_slots::give_slots_back(&self.store, PrimaCaller::CreatePrimaOrders, &run.id)
                 .await;
         }
@@ -183,10 +190,6 @@ impl<T: PortTypes> Ports<T> {
 
     /// Works off one message that could be read.
     pub async fn work(&self, message_id: &str, message: OrderMessage, run: &Run) -> Disposition {
-        if matches!(run.slot, Slot::Refused { .. }) {
-            // Nothing of the order is touched, and a new message costs no receive.
-            return self.again(&message, PUT_OFF).await;
-        }
         let key = OrderKey::new(&message.channel, &message.order_id);
         let disposition = match &message.task {
             OrderTask::Create { order } => {
@@ -215,6 +218,27 @@ impl<T: PortTypes> Ports<T> {
                 Disposition::Done(Done::Exception)
             }
             Err(problem) => unsaved(&row, &problem),
+        }
+    }
+
+    /// What becomes of a message whose run has no slot: it comes again, without a receive, and the
+    /// row says when. A copy that comes before that moment ends here, so that copies do not
+    /// multiply. None where the row moved meanwhile: it is looked at once more.
+    async fn without_slot(
+        &self,
+        row: &mut OrderRow,
+        message: &OrderMessage,
+    ) -> Option<Disposition> {
+        let now = self.clock.now();
+        if row.message.as_ref().is_some_and(|expected| expected.due > now) {
+            return Some(Disposition::Done(Done::InOtherHands));
+        }
+        row.message.get_or_insert(ExpectedMessage { due: now, copies: 0 });
+        row.expect_message(after(now, PUT_OFF));
+        match self.store.save_order(row).await {
+            Ok(()) => Some(self.again(message, PUT_OFF).await),
+            Err(StoreError::Conflict(_)) => None,
+            Err(problem) => Some(unsaved(row, &problem)),
         }
     }
 

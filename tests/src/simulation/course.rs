@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::world::queue::Body;
 use acknowledge_orders::ChannelReport;
 use create_prima_orders::{Disposition, Rules};
 use jiff::Timestamp;
@@ -286,6 +287,12 @@ impl Course {
             let rules = Rc::clone(&self.rules.borrow());
             create(Rc::clone(&self.world), rules, deliveries).await;
         }
+    }
+
+    /// SQS delivers the message that has an order created once more than it was sent.
+    pub fn doubles(&self, id: &str) {
+        let body = Body::Order(Rc::new(self.to_create(id)));
+        self.world.queue.borrow_mut().send(body, self.now(), 0);
     }
 
     /// The creator works one message off, and has so much time for it.
