@@ -2,12 +2,11 @@
 
 use jiff::Timestamp;
 use shared::aws::metrics::{Count, Seconds};
-use shared::domain::prima_slots::Slot;
 
 use crate::Report;
 
 shared::metrics! {
-    CollectDispatches
+    CollectDispatches with PrimaSlots
 
     /// Of a run.
     struct RunMetrics per Function {
@@ -27,20 +26,6 @@ shared::metrics! {
     struct AgeMetrics per Function {
         untold: Seconds = "OldestDispatchUntoldSeconds",
         unannounced: Seconds = "OldestExceptionUnannouncedSeconds",
-    }
-
-    /// Of a request for slots of Prima's calls.
-    struct SlotMetrics per Function {
-        /// Zero where the run has its slots.
-        waited: Option<Seconds> = "PrimaSlotWaitSeconds",
-        unknown: Count = "PrimaSlotsUnknown",
-    }
-}
-
-pub(crate) fn of_slot(slot: Slot, now: Timestamp) -> SlotMetrics {
-    SlotMetrics {
-        waited: slot.waited(now).map(Into::into),
-        unknown: (slot == Slot::Unknown).into(),
     }
 }
 

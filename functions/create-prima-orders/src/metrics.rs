@@ -1,13 +1,11 @@
 //! What `create-prima-orders` measures.
 
-use jiff::Timestamp;
-use shared::aws::metrics::{Count, Seconds};
-use shared::domain::prima_slots::Slot;
+use shared::aws::metrics::Count;
 
 use crate::{Disposition, Done};
 
 shared::metrics! {
-    CreatePrimaOrders
+    CreatePrimaOrders with PrimaSlots
 
     /// Of a batch of messages: each counts once.
     #[derive(Default)]
@@ -18,20 +16,6 @@ shared::metrics! {
         delayed: Option<Count> = "MessagesDelayed",
         without_effect: Option<Count> = "MessagesWithoutEffect",
         returned: Option<Count> = "MessagesReturned",
-    }
-
-    /// Of a request for slots of Prima's calls.
-    struct SlotMetrics per Function {
-        /// Zero where the run has its slots.
-        waited: Option<Seconds> = "PrimaSlotWaitSeconds",
-        unknown: Count = "PrimaSlotsUnknown",
-    }
-}
-
-pub(crate) fn of_slot(slot: Slot, now: Timestamp) -> SlotMetrics {
-    SlotMetrics {
-        waited: slot.waited(now).map(Into::into),
-        unknown: (slot == Slot::Unknown).into(),
     }
 }
 

@@ -2,13 +2,12 @@
 
 use jiff::Timestamp;
 use shared::aws::metrics::{Count, Milliseconds, Seconds};
-use shared::domain::prima_slots::Slot;
 use shared::domain::stock::cadence::Reason;
 
 use crate::{ChannelReport, Report};
 
 shared::metrics! {
-    PushStock
+    PushStock with PrimaSlots
 
     /// Of a run.
     struct RunMetrics per Function {
@@ -53,20 +52,6 @@ shared::metrics! {
         pushed_lowering: Option<Count> = "PushesLowering",
         pushed_promotion: Option<Count> = "PushesPromotion",
         pushed_by_sales: Option<Count> = "PushesBySales",
-    }
-
-    /// Of a request for slots of Prima's calls.
-    struct SlotMetrics per Function {
-        /// Zero where the run has its slots.
-        waited: Option<Seconds> = "PrimaSlotWaitSeconds",
-        unknown: Count = "PrimaSlotsUnknown",
-    }
-}
-
-pub(crate) fn of_slot(slot: Slot, now: Timestamp) -> SlotMetrics {
-    SlotMetrics {
-        waited: slot.waited(now).map(Into::into),
-        unknown: (slot == Slot::Unknown).into(),
     }
 }
 

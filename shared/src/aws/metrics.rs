@@ -38,8 +38,35 @@ const VALUES: usize = 100;
 /// Channel` is printed by `print(channel, now)`, under the dimension `channel` and under `function`
 /// beside it, so that one alarm can watch all channels. A field is a [`Count`], [`Seconds`] or
 /// [`Milliseconds`], or an `Option` or a `Vec` of one.
+///
+/// A function that calls Prima says `with PrimaSlots` behind its name, and has `SlotMetrics` and
+/// `of_slot` besides.
 #[macro_export]
 macro_rules! metrics {
+    ($function:ident with PrimaSlots $($groups:tt)+) => {
+        $crate::metrics! {
+            $function
+            $($groups)+
+
+            /// Of a request for slots of Prima's calls.
+            struct SlotMetrics per Function {
+                /// Zero where the run has its slots.
+                waited: Option<$crate::aws::metrics::Seconds> = "PrimaSlotWaitSeconds",
+                unknown: $crate::aws::metrics::Count = "PrimaSlotsUnknown",
+            }
+        }
+
+        /// What came of a request for slots.
+        pub(crate) fn of_slot(
+            slot: $crate::domain::prima_slots::Slot,
+            now: ::jiff::Timestamp,
+        ) -> SlotMetrics {
+            SlotMetrics {
+                waited: slot.waited(now).map(Into::into),
+                unknown: (slot == $crate::domain::prima_slots::Slot::Unknown).into(),
+            }
+        }
+    };
     (
         $function:ident
         $(
