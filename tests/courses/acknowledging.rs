@@ -416,6 +416,20 @@ fn a_lost_part_does_not_keep_an_order_from_its_number() {
     });
 }
 
+/// An order for which OR04 fails keeps nobody back who is sold while it is the only one.
+#[test]
+fn the_only_bad_reference_holds_no_later_one_back() {
+    play(nothing_yet(), async |course| {
+        course.world.shop(CHANNEL, |shop| shop.refuse_calls_that_name("A-1"));
+        course.sells("A-1");
+        course.live(45).await;
+        assert_eq!(course.row("A-1").await.creation.referenced_at, None);
+        course.sells("B-1");
+        course.live(15).await;
+        assert!(course.row("B-1").await.creation.referenced_at.is_some());
+    });
+}
+
 /// An order whose dispatch is an exception before its number was written gets it too.
 #[test]
 fn a_dispatch_exception_does_not_prevent_the_number() {

@@ -20,7 +20,7 @@ fn an_order_without_a_slot_is_created_once_there_is_one() {
             .killed_runs_hold(
                 PrimaCaller::CreatePrimaOrders,
                 PrimaCalls::default().orders,
-                seconds(330),
+                minutes(10),
             )
             .await;
         course.poll().await;
@@ -38,7 +38,7 @@ fn an_order_without_a_slot_is_created_once_there_is_one() {
             };
             assert_eq!(kept(&row), kept(&before), "the order goes on as it stood");
             assert_eq!(course.queued(), 1, "its message is there");
-            course.pass(seconds(30)).await;
+            course.pass(minutes(1)).await;
         }
         assert!(course.calls(Kind::Ask, "").is_empty(), "Prima was not called");
         course.live(5).await;

@@ -75,6 +75,7 @@ impl<T: PortTypes> Ports<T> {
         let mut pending: Vec<OrderRow> = rows.into_values().filter(owes_reference).collect();
         pending.sort_by(|one, other| (one.since, &one.key).cmp(&(other.since, &other.key)));
         let failures = poll.refused.of(&channel.id, WRITE).map_or(0, |one| one.refusals);
+        let owed = owed(&pending);
         let is_alone = choose(&mut pending, failures, now);
         let references: Vec<_> = pending
             .iter()
@@ -99,9 +100,7 @@ impl<T: PortTypes> Ports<T> {
                 if listed && !problem.is_key_refused() {
                     self.after_failure(
                         &mut pending,
-                        is_alone,
-                        failures,
-                        &problem,
+                        Failure { is_alone, failures, owed, problem: &problem },
                         poll,
                         channel,
                         report,
@@ -130,18 +129,16 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    /// A whole call failed. `failures`: those before it, in a row.
-    #[expect(clippy::too_many_arguments, reason = "all of it is the call's")]
+    /// A whole call failed.
     async fn after_failure(
         &self,
         pending: &mut Vec<OrderRow>,
-        is_alone: bool,
-        failures: u32,
-        problem: &MiraklError,
+        failure: Failure<'_>,
         poll: &mut PollState,
         channel: &Channel,
         report: &mut ChannelReport,
     ) {
+        let Failure { is_alone, failures, owed, problem } = failure;
         let now = self.clock.now();
         if is_alone && failures == 0 {
             // The latest call for others succeeded: it is this reference's own matter.
@@ -150,9 +147,8 @@ impl<T: PortTypes> Ports<T> {
             }
             return;
         }
-        poll.refused.fails(&channel.id, problem, owed(pending), now);
-        if !is_alone
-            && failures >= FAILURES_TO_ONE
+        poll.refused.fails(&channel.id, problem, owed, now);
+        if (is_alone || failures >= FAILURES_TO_ONE)
             && let Some(mut row) = pending.pop()
         {
             // Perhaps this one alone: the others go first.
@@ -202,18 +198,31 @@ impl<T: PortTypes> Ports<T> {
     }
 }
 
+/// A call that failed as a whole.
+struct Failure<'p> {
+    /// It was made for a reference that is written by itself.
+    is_alone: bool,
+    /// Those before it, in a row.
+    failures: u32,
+    /// What waits for the operation, for a person.
+    owed: String,
+    problem: &'p MiraklError,
+}
+
 /// Takes those that are written now, and says whether it is one that is written by itself.
 /// `failures`: calls in a row that failed as a whole.
 fn choose(pending: &mut Vec<OrderRow>, failures: u32, now: Timestamp) -> bool {
     let (alone, others): (Vec<_>, Vec<_>) =
         std::mem::take(pending).into_iter().partition(|row| row.creation.reference_fails_others);
-    if let Some(row) = alone.into_iter().find(|row| row.since <= before(now, ALONE_EVERY)) {
+    // While calls fail, the others show whether the operation works.
+    let is_its_turn = failures == 0 || others.is_empty();
+    let tried = before(now, ALONE_EVERY);
+    if let Some(row) = alone.into_iter().find(|row| is_its_turn && row.since <= tried) {
         *pending = vec![row];
         return true;
     }
     *pending = others;
-    let size = REFERENCES_PER_CALL / 5_usize.saturating_pow(failures).max(1);
-    pending.truncate(size.max(1));
+    pending.truncate((REFERENCES_PER_CALL / 5_usize.saturating_pow(failures)).max(1));
     false
 }
 

@@ -37,14 +37,12 @@ use shared::domain::order::row::{
     Stage,
 };
 use shared::domain::prima_calls::{PrimaCaller, PrimaCalls};
-use shared::domain::prima_slots::{
-    PATIENCE, Slot, SlotRequest, SlotStore, give_slots_back, lease_slots,
-};
+use shared::domain::prima_slots::{Slot, SlotStore, give_slots_back, lease_for_schedule};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask, ShownExceptions};
 use shared::domain::rights::RefusedRight;
 use shared::domain::state::{CollectionStore, IntakeStore, NumberStore, OrderStore, StoreError};
 use shared::domain::unknown_values::tell_once;
-use shared::kit::clock::{CLOCK_SKEW, Clock, after, before};
+use shared::kit::clock::{Clock, after, before};
 use shared::kit::odd_form::OddForm;
 use shared::prima::connection::PrimaManners;
 use shared::prima::{Outcome, PrimaDispatches, PrimaError, PrimaOrderStatus, PrimaProgress};
@@ -52,6 +50,8 @@ use shared::prima::{Outcome, PrimaDispatches, PrimaError, PrimaOrderStatus, Prim
 pub use files::{Inbox, InboxError, Unread, Verdict};
 pub use report::{Oddity, Report};
 
+/// The function, as Prima's calls are given out.
+const CALLER: PrimaCaller = PrimaCaller::CollectDispatches;
 /// Keys read of orders whose reference is owed, which stand in the index by another moment.
 /// References go out a hundred a minute.
 const PENDING: usize = 1000;
@@ -66,9 +66,6 @@ const UNCLEAR_ANSWERS: u32 = 3;
 const UNANSWERED_QUESTIONS: u32 = 6;
 /// Before a question that Prima did not answer is asked again.
 const UNANSWERED: Duration = Duration::from_secs(300);
-
-/// Of the slots: one run works at a time, so the next one takes over what a killed one held.
-const OWNER: &str = PrimaCaller::CollectDispatches.function();
 
 /// The types of the ports: the real ones, or the fault simulation's.
 pub trait PortTypes {
@@ -177,27 +174,29 @@ impl<T: PortTypes> Ports<T> {
             }
         }
         if !due.is_empty() {
-            let slot = self.lease_slots(run).await;
+            // Without slots nothing is asked, and what is due stays due.
+            let slot = lease_for_schedule(
+                &self.store,
+                &self.clock,
+                &self.calls,
+                CALLER,
+                run.hard_deadline,
+            )
+            .await;
             let looks = stream::iter(due).map(|one| self.look_at(one, slot, run));
             let reports: Vec<Report> =
                 looks.buffer_unordered(self.calls.dispatches).collect().await;
             for one in reports {
                 report.add(one);
             }
-            give_slots_back(&self.store, PrimaCaller::CollectDispatches, OWNER).await;
+            if !matches!(slot, Slot::Refused { .. }) {
+                give_slots_back(&self.store, CALLER, CALLER.function()).await;
+            }
             report.slot = Some(slot);
         }
         self.tell_of_refused_rights().await;
         self.tidy().await;
         Ok(report)
-    }
-
-    /// Leases this run's slots of Prima's calls; without them nothing is asked, and what is due
-    /// stays due.
-    async fn lease_slots(&self, run: &Run) -> Slot {
-        let until = after(run.hard_deadline, CLOCK_SKEW);
-        let request = SlotRequest { caller: PrimaCaller::CollectDispatches, owner: OWNER, until };
-        lease_slots(&self.store, &self.clock, &self.calls, request, PATIENCE).await
     }
 
     /// Rights whose refusal `update-dispatches` noted and could not tell of: its next refusal may

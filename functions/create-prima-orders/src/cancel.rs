@@ -5,6 +5,7 @@ use std::time::Duration;
 use shared::domain::intake::{Admission, Call, ORDER_STATUS, admit};
 use shared::domain::order::remedy::{self, SettledAs};
 use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
+use shared::domain::prima_slots::PUT_OFF;
 use shared::domain::queue::OrderMessage;
 use shared::domain::state::{OrderStore, StoreError};
 use shared::kit::clock::{Clock, after};
@@ -36,8 +37,11 @@ impl<T: PortTypes> Ports<T> {
             Err(_) => return Disposition::Return(Returned::StoreUnavailable),
         };
         if run.has_no_slot() {
-            let disposition = self.without_slot(&mut row, message).await;
-            return disposition.unwrap_or(Disposition::Done(Done::MovedByAnotherRun));
+            return match self.without_slot(&mut row, message, run).await {
+                Some(disposition) => disposition,
+                // It may be no more than a note of the poller's.
+                None => self.again(message, PUT_OFF).await,
+            };
         }
         let asked_at = self.clock.now();
         // Sent once, and nobody knows what came of it: a question tells nothing before.

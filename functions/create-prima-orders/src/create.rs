@@ -109,7 +109,7 @@ impl<T: PortTypes> Ports<T> {
                 return Claim::Settled(self.again(work.message, wait).await);
             }
             if work.run.has_no_slot() {
-                match self.without_slot(&mut row, work.message).await {
+                match self.without_slot(&mut row, work.message, work.run).await {
                     Some(disposition) => return Claim::Settled(disposition),
                     None => continue,
                 }

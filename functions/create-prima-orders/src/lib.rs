@@ -128,6 +128,8 @@ pub enum Done {
     WaitsForThePoller,
     /// The message is older than its row.
     OlderThanItsRow,
+    /// The message that counts comes later.
+    OlderCopy,
     /// No row knows the order.
     UnknownOrder,
     /// Another message has the lease.
@@ -221,27 +223,6 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    /// What becomes of a message whose run has no slot: it comes again, without a receive, and the
-    /// row says when. A copy that comes before that moment ends here, so that copies do not
-    /// multiply. None where the row moved meanwhile: it is looked at once more.
-    async fn without_slot(
-        &self,
-        row: &mut OrderRow,
-        message: &OrderMessage,
-    ) -> Option<Disposition> {
-        let now = self.clock.now();
-        if row.message.as_ref().is_some_and(|expected| expected.due > now) {
-            return Some(Disposition::Done(Done::InOtherHands));
-        }
-        row.message.get_or_insert(ExpectedMessage { due: now, copies: 0 });
-        row.expect_message(after(now, PUT_OFF));
-        match self.store.save_order(row).await {
-            Ok(()) => Some(self.again(message, PUT_OFF).await),
-            Err(StoreError::Conflict(_)) => None,
-            Err(problem) => Some(unsaved(row, &problem)),
-        }
-    }
-
     async fn again(&self, message: &OrderMessage, delay: Duration) -> Disposition {
         match batch::again(&self.queue, message, delay).await {
             Ok(()) => Disposition::Done(Done::AgainLater),
@@ -265,6 +246,32 @@ impl<T: PortTypes> Ports<T> {
 
     fn has_time_for(&self, calls: u32, run: &Run) -> bool {
         would_end_in_time(calls, &self.manners, self.clock.now(), run.hard_deadline)
+    }
+}
+
+impl<T: PortTypes> Ports<T> {
+    /// What becomes of a message whose run has no slot: it comes again, without a receive, and the
+    /// row says when. A copy that comes before that moment ends here, so that copies do not
+    /// multiply. None where the row moved meanwhile.
+    async fn without_slot(
+        &self,
+        row: &mut OrderRow,
+        message: &OrderMessage,
+        run: &Run,
+    ) -> Option<Disposition> {
+        let now = self.clock.now();
+        // Whoever noted the moment may have had a clock that was ahead of ours.
+        let early = after(now, run.clock_skew);
+        if row.message.as_ref().is_some_and(|expected| expected.due > early) {
+            return Some(Disposition::Done(Done::OlderCopy));
+        }
+        row.message.get_or_insert(ExpectedMessage { due: now, copies: 0 });
+        row.expect_message(after(now, PUT_OFF));
+        match self.store.save_order(row).await {
+            Ok(()) => Some(self.again(message, PUT_OFF).await),
+            Err(StoreError::Conflict(_)) => None,
+            Err(problem) => Some(unsaved(row, &problem)),
+        }
     }
 }
 

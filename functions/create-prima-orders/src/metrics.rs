@@ -33,6 +33,7 @@ impl BatchMetrics {
                 | Done::WaitsForPrima
                 | Done::WaitsForThePoller
                 | Done::OlderThanItsRow
+                | Done::OlderCopy
                 | Done::UnknownOrder
                 | Done::InOtherHands
                 | Done::AlreadySettled

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use shared::domain::channel::{Channel, Mode};
 use shared::domain::prima_calls::PrimaCaller;
-use shared::domain::prima_slots::{PATIENCE, Slot, SlotRequest, give_slots_back, lease_slots};
+use shared::domain::prima_slots::{Slot, give_slots_back, lease_for_schedule};
 use shared::domain::state::StoreError;
 use shared::domain::state::ledger::{LedgerStore, StockRecord};
 use shared::domain::stock::book::StockBook;
@@ -14,7 +14,7 @@ use shared::domain::stock::figures::Figures;
 use shared::domain::stock::files::{FIGURES, StockFiles};
 use shared::domain::stock::memory::StockMemory;
 use shared::domain::stock::snapshot::{OtherChannel, other_channels};
-use shared::kit::clock::{CLOCK_SKEW, Clock, after};
+use shared::kit::clock::{Clock, after};
 use shared::prima::stock::StockBasis;
 
 use crate::channel_run::{ChannelRun, ListState, LoadedChannels};
@@ -23,13 +23,13 @@ use crate::evaluation::without_offer;
 use crate::lease::Leased;
 use crate::{PortTypes, Ports, PushError, Report, Run, Tick, conditions};
 
+/// The function, as Prima's calls are given out.
+const CALLER: PrimaCaller = PrimaCaller::PushStock;
 /// Prima is not asked for everything again within this.
 const BETWEEN_READINGS: Duration = Duration::from_secs(50);
 /// A sale on a channel without a stock flow has no mark: for so long it may not have lowered the
 /// other channels yet.
 const NOTICED_WITHIN: Duration = Duration::from_secs(600);
-/// Of the slots: the run that has the lease works alone, so it takes over what a killed one held.
-const SLOT_OWNER: &str = PrimaCaller::PushStock.function();
 
 impl<T: PortTypes> Ports<T> {
     /// One minute of all channels.
@@ -94,7 +94,14 @@ impl<T: PortTypes> Ports<T> {
             runs.iter().any(|channel| channel.pace_is_due(channel.memory.run.pushed_at, now));
         let is_read_whole = reading_is_due(memory, &runs, is_due_by_pace, now);
         if is_read_whole || !memory.sold.is_empty() {
-            let slot = self.lease_slots(tick.run).await;
+            let slot = lease_for_schedule(
+                &self.store,
+                &self.clock,
+                &self.calls,
+                CALLER,
+                tick.run.hard_deadline,
+            )
+            .await;
             // Without slots the figures stay as they were, and sales go on lowering offers.
             if slot == Slot::Leased {
                 if is_read_whole {
@@ -102,7 +109,9 @@ impl<T: PortTypes> Ports<T> {
                 }
                 report.named = self.read_sold(memory, basis, &mut figures, now).await;
             }
-            give_slots_back(&self.store, PrimaCaller::PushStock, SLOT_OWNER).await;
+            if !matches!(slot, Slot::Refused { .. }) {
+                give_slots_back(&self.store, CALLER, CALLER.function()).await;
+            }
             report.slot = Some(slot);
         }
         // Orders are read last, strongly consistent and after Prima's answers are complete: what is
@@ -131,13 +140,6 @@ impl<T: PortTypes> Ports<T> {
         )
         .await;
         Ok(report)
-    }
-
-    /// Leases this run's slots of Prima's calls.
-    async fn lease_slots(&self, run: &Run) -> Slot {
-        let until = after(run.hard_deadline, CLOCK_SKEW);
-        let request = SlotRequest { caller: PrimaCaller::PushStock, owner: SLOT_OWNER, until };
-        lease_slots(&self.store, &self.clock, &self.calls, request, PATIENCE).await
     }
 
     /// Which of Prima's figures is free to sell. None where nobody has agreed on it: a person is

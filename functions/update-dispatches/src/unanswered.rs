@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::domain::dispatch::plan::Failure;
-use shared::domain::dispatch::unanswered::Unanswered;
+use shared::domain::dispatch::unanswered::{Unanswered, is_unreadable};
 use shared::domain::order::remedy;
 use shared::domain::order::row::{ExceptionKind, OrderRow};
 use shared::domain::queue::OrderMessage;
@@ -37,7 +37,7 @@ impl<T: PortTypes> Ports<T> {
             return self.fail(row, failure).await;
         }
         if unanswered.is_to_be_noted()
-            && (unanswered.own > 0
+            && ((unanswered.own > 0 && !is_unreadable(problem))
                 || client.answers_otherwise(&row.key.order_id, problem.operation).await)
             && (client.noted_since(problem.operation).is_some()
                 || client.note_no_answer(problem).await)
@@ -77,10 +77,11 @@ fn failure(row: &OrderRow, unanswered: &Unanswered, problem: &MiraklError) -> Fa
     } else {
         format!(" (dispatched by {})", parcels.join(", "))
     };
+    let others = if is_unreadable(problem) { "" } else { ", and answers others" };
     Failure {
         kind: ExceptionKind::DispatchUnanswered,
         reason: format!(
-            "Mirakl gives no usable answer to {} for this order{parcels}, {} times since {:.0}, and answers others; the latest: {problem}{effect}",
+            "Mirakl gives no usable answer to {} for this order{parcels}, {} times since {:.0}{others}; the latest: {problem}{effect}",
             unanswered.operation, unanswered.count, unanswered.since
         ),
         remedy: format!(

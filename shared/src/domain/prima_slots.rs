@@ -20,12 +20,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::prima_calls::{PrimaCaller, PrimaCalls};
 use crate::domain::state::StoreError;
-use crate::kit::clock::{Clock, after};
+use crate::kit::clock::{CLOCK_SKEW, Clock, after};
 
 /// How long a scheduled run waits for its slots.
-pub const PATIENCE: Duration = Duration::from_secs(15);
-/// How long a message is put off whose run has no slot.
-pub const PUT_OFF: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a message is put off whose run has no slot: longer than clocks differ, so that a copy is
+/// known for one.
+pub const PUT_OFF: Duration = Duration::from_secs(60);
 /// Between two requests of a run that waits.
 const ASKED_EVERY: Duration = Duration::from_secs(3);
 /// A caller that has not asked again for so long has no turn any more. The scheduled ones ask every
@@ -232,6 +233,20 @@ pub async fn lease_slots(
     }
 }
 
+/// Leases the slots of a scheduled function's run, of which there is one at a time: the next takes
+/// over what a killed one has.
+pub async fn lease_for_schedule(
+    store: &impl SlotStore,
+    clock: &impl Clock,
+    calls: &PrimaCalls,
+    caller: PrimaCaller,
+    hard_deadline: Timestamp,
+) -> Slot {
+    let until = after(hard_deadline, CLOCK_SKEW);
+    let request = SlotRequest { caller, owner: caller.function(), until };
+    lease_slots(store, clock, calls, request, PATIENCE).await
+}
+
 async fn try_to_lease(
     store: &impl SlotStore,
     calls: &PrimaCalls,
@@ -241,8 +256,11 @@ async fn try_to_lease(
     for _ in 0..TRIES {
         let saved = match store.load_slots().await {
             Ok(mut slots) => {
+                let before = slots.clone();
                 let taken = slots.take(request, calls, now);
-                store.save_slots(&mut slots).await.map(|()| taken)
+                let saved =
+                    if slots == before { Ok(()) } else { store.save_slots(&mut slots).await };
+                saved.map(|()| taken)
             }
             Err(problem) => Err(problem),
         };

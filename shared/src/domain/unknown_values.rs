@@ -19,7 +19,7 @@ pub async fn tell_once(
 ) {
     for _try in 0..TRIES {
         let Ok(mut state) = store.load_collection().await else { return };
-        let before = state.clone();
+        let known = (state.reported_words.clone(), state.reported_forms.clone());
         let news = note(&mut state);
         if news.is_empty() {
             return;
@@ -27,13 +27,28 @@ pub async fn tell_once(
         match store.save_collection(&mut state).await {
             Ok(()) if tell(events, &news).await => return,
             Ok(()) => {
-                (state.reported_words, state.reported_forms) =
-                    (before.reported_words, before.reported_forms);
-                let _moved = store.save_collection(&mut state).await;
-                return;
+                state.reported_words.retain(|word| !known.0.contains(word));
+                state.reported_forms.retain(|form| !known.1.contains(form));
+                let untold = (state.reported_words, state.reported_forms);
+                return forget(store, &untold.0, &untold.1).await;
             }
             Err(StoreError::Conflict(_)) => {}
             Err(_) => return,
         }
     }
+}
+
+/// Takes values out of the record that nobody could be told of, whatever else moved in it.
+async fn forget(store: &impl CollectionStore, words: &[String], forms: &[String]) {
+    for _try in 0..TRIES {
+        let Ok(mut state) = store.load_collection().await else { break };
+        state.reported_words.retain(|word| !words.contains(word));
+        state.reported_forms.retain(|form| !forms.contains(form));
+        match store.save_collection(&mut state).await {
+            Ok(()) => return,
+            Err(StoreError::Conflict(_)) => {}
+            Err(_) => break,
+        }
+    }
+    tracing::error!(?words, ?forms, "not understood, and people could not be told of it");
 }

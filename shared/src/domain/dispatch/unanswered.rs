@@ -68,8 +68,7 @@ impl Unanswered {
         let others_are_answered =
             self.noted_at.is_some_and(|noted_at| channel_note.is_none_or(|since| since > noted_at));
         // Mirakl answered: the same question gets the same answer.
-        let is_unreadable = matches!(problem.status, Some(200..=299));
-        if others_are_answered || is_unreadable {
+        if others_are_answered || (is_unreadable(problem) && channel_note.is_none()) {
             self.own = self.own.saturating_add(1);
             self.noted_at = None;
         }
@@ -86,6 +85,12 @@ impl Unanswered {
     pub fn is_for_a_person(&self, now: Timestamp) -> bool {
         self.count >= NOTED && self.own >= OWN && now >= after(self.since, LASTS)
     }
+}
+
+/// Mirakl answered, in a form that cannot be read.
+#[must_use]
+pub fn is_unreadable(problem: &MiraklError) -> bool {
+    matches!(problem.status, Some(200..=299))
 }
 
 #[cfg(test)]
