@@ -9,6 +9,7 @@ pub mod dispatch_documents;
 pub mod documents;
 pub mod event_bus;
 pub mod functions;
+mod https;
 pub mod metrics;
 pub mod prima_client;
 pub mod queues;
