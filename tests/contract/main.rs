@@ -20,8 +20,8 @@ use shared::domain::prima_slots::{
     Slot, SlotRequest, SlotStore as _, give_slots_back, lease_slots,
 };
 use shared::domain::state::contract;
+use shared::domain::state::in_memory::MemoryStore;
 use shared::domain::state::ledger::{self, LedgerStore as _};
-use shared::domain::state::memory::MemoryStore;
 use shared::domain::state::{BreakerStore as _, NumberStore as _, StoreError};
 use shared::kit::clock::{Clock as _, SystemClock, after};
 

@@ -68,7 +68,7 @@ async fn orders_are_accepted_although_the_tables_fail_at_start() {
     environment
         .push(("EVENT_BUS_NAME", world.deployment().output("EventBusName").unwrap().to_owned()));
     environment.extend(
-        ["ORDERS_TABLE", "CHANNELS_TABLE", "MAPS_TABLE", "STOCK_TABLE"]
+        ["ORDERS_TABLE", "CHANNELS_TABLE", "RULES_TABLE", "STOCK_TABLE"]
             .map(|name| (name, "is-not-there".to_owned())),
     );
     let settings = Settings::from_lookup(|wanted| {

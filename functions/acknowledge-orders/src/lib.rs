@@ -12,9 +12,9 @@
 //! recorded, they are written again, which is harmless.
 
 mod ages;
+mod daily_look;
 pub mod handler;
 mod listing;
-mod look;
 pub mod metrics;
 mod record;
 mod references;

@@ -41,12 +41,12 @@ impl Function {
     /// # Errors
     /// Names the variable that is missing or malformed.
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, Error> {
-        let maps_table = settings.text(settings::MAPS_TABLE)?;
+        let rules_table = settings.text(settings::RULES_TABLE)?;
         let aws = AwsClients::from_settings(
             settings,
             settings::ORDERS_QUEUE_URL,
             settings::DEAD_LETTER_QUEUE_URL,
-            maps_table,
+            rules_table,
         )?;
         Ok(Self { aws, prima: Installed::new(PrimaCaller::CreatePrimaOrders) })
     }

@@ -35,10 +35,10 @@ impl Function {
     /// # Errors
     /// Names the variable that is missing or malformed.
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, Error> {
-        let maps_table = settings.text(settings::MAPS_TABLE)?;
+        let rules_table = settings.text(settings::RULES_TABLE)?;
         let (queue, dead_letters) =
             (settings::DISPATCHES_QUEUE_URL, settings::DISPATCHES_DEAD_LETTER_QUEUE_URL);
-        let aws = AwsClients::from_settings(settings, queue, dead_letters, maps_table)?;
+        let aws = AwsClients::from_settings(settings, queue, dead_letters, rules_table)?;
         let keys = SecretsManagerKeys::new(
             aws_sdk_secretsmanager::Client::new(&aws.config),
             settings.text(settings::SECRET_PREFIX)?,

@@ -12,9 +12,9 @@ use shared::domain::rights::{RefusedRights, Trouble};
 use shared::domain::state::{BreakerStore, CollectionStore, PollState, PollStore, PrimaBreakers};
 use shared::mirakl::rights::right_of;
 
+use crate::connector::Connector;
 use crate::documents::mode;
 use crate::orders::index_states;
-use crate::place::Connector;
 use crate::table::{age, table};
 
 /// `status`

@@ -26,10 +26,10 @@ use shared::kit::clock::after;
 use shared::prima::sku::PrimaSku;
 use shared::prima::stock::StockBasis;
 
+use crate::all_channels::AllChannels;
 use crate::arguments::StockCommand;
+use crate::connector::Connector;
 use crate::documents::mode;
-use crate::everything::Everything;
-use crate::place::Connector;
 use crate::table::{age, moment, moment_or_dash, table};
 
 /// Offers shown by `stock buffer`.
@@ -94,18 +94,14 @@ struct Kept {
 
 async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<String> {
     let channel = connector.channel(channel).await?;
-    let everything = Everything::read(connector).await?;
+    let all = AllChannels::read(connector).await?;
     let ledger = connector.ledger()?;
     let stored = ledger.load(&channel.id).await?;
     let (memory, _) = ledger.load_record::<PushMemory>(StockRecord::Push(&channel.id)).await?;
-    let Some((_, pages, _, offers)) =
-        everything.channels.iter().find(|(one, ..)| one.id == channel.id)
+    let Some((_, pages, _, offers)) = all.channels.iter().find(|(one, ..)| one.id == channel.id)
     else {
-        let wrong = everything
-            .wrong
-            .iter()
-            .find(|(id, _)| *id == channel.id)
-            .map(|(_, problem)| problem.as_str());
+        let wrong =
+            all.wrong.iter().find(|(id, _)| *id == channel.id).map(|(_, problem)| problem.as_str());
         return Err(anyhow!(
             "nothing is published on {}: {}",
             channel.id,
@@ -114,7 +110,7 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
     };
     let (store, files) = (connector.store()?, connector.stock_files()?);
     let mut kept = Vec::new();
-    for (one, ..) in everything.published_to() {
+    for (one, ..) in all.published_to() {
         let stored = ledger.load(&one.id).await?;
         let (memory, _) = ledger.load_record::<PushMemory>(StockRecord::Push(&one.id)).await?;
         let seen_until = seen_until(&store, one).await?;
@@ -129,14 +125,9 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
         kept.push(Kept { stored, memory, outstanding, seen_until });
     }
     let snapshots: Vec<ChannelSnapshot<'_>> =
-        everything.published_to().zip(&kept).map(|(one, kept)| snapshot(one, kept)).collect();
-    let availability = availability(
-        &everything.figures,
-        &everything.settings,
-        &snapshots,
-        &everything.others,
-        connector.now,
-    );
+        all.published_to().zip(&kept).map(|(one, kept)| snapshot(one, kept)).collect();
+    let availability =
+        availability(&all.figures, &all.settings, &snapshots, &all.others, connector.now);
     let sales_channel = SalesChannel {
         id: &channel.id,
         rules: &pages.rules,
@@ -178,8 +169,7 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
         }
     }
     others.extend(
-        everything
-            .wrong
+        all.wrong
             .iter()
             .map(|(id, problem)| format!("the documents of {id} cannot be used: {problem}")),
     );
@@ -189,8 +179,8 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
         prima_sku,
         is_listed: offers.as_ref().map(|offers| offers.skus().any(|one| one == sku)),
         memory: &memory,
-        settings: &everything.settings,
-        orders: everything.orders_with(view.key),
+        settings: &all.settings,
+        orders: all.orders_with(view.key),
         others_too_high: others,
         division: availability.divided(&channel.id, view.key),
         now: connector.now,
@@ -634,9 +624,8 @@ fn told(exceptions: &[(String, StockException)], now: Timestamp) -> String {
 
 async fn buffer(connector: &Connector, channel: &str, only: Option<&str>) -> Result<String> {
     let channel = connector.channel(channel).await?;
-    let everything = Everything::read(connector).await?;
-    let Some((_, pages, _, _)) = everything.channels.iter().find(|(one, ..)| one.id == channel.id)
-    else {
+    let all = AllChannels::read(connector).await?;
+    let Some((_, pages, _, _)) = all.channels.iter().find(|(one, ..)| one.id == channel.id) else {
         return Err(anyhow!(
             "the documents of {} cannot be used, or were taken away just now",
             channel.id
@@ -658,7 +647,7 @@ async fn buffer(connector: &Connector, channel: &str, only: Option<&str>) -> Res
     let wanted = only.map(|sku| pages.skus.read(sku).map(|sku| sku.key())).transpose();
     let wanted =
         wanted.map_err(|problem| anyhow!("the SKU names no Prima SKU ({})", problem.name()))?;
-    for (_, pages, flights, _) in &everything.channels {
+    for (_, pages, flights, _) in &all.channels {
         for flight in flights {
             for line in flight.lines.iter().filter(|line| line.units > 0) {
                 let Ok(sku) = pages.skus.read(&line.offer_sku) else { continue };

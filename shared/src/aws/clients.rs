@@ -28,7 +28,7 @@ pub struct AwsClients {
 
 impl AwsClients {
     /// Makes them for a function that works with orders. `queue_url` and `dead_letter_queue_url`
-    /// are the variables that name the function's queues; `maps_table` is empty for a function that
+    /// are the variables that name the function's queues; `rules_table` is empty for a function that
     /// reads no more than the definitions of channels.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl AwsClients {
         settings: &Settings<'_>,
         queue_url: &str,
         dead_letter_queue_url: &str,
-        maps_table: String,
+        rules_table: String,
     ) -> Result<Self, SettingError> {
         let (orders_table, retention) =
             (settings.text(settings::ORDERS_TABLE)?, settings.row_retention()?);
@@ -45,7 +45,7 @@ impl AwsClients {
             settings,
             queue_url,
             dead_letter_queue_url,
-            maps_table,
+            rules_table,
             orders_table,
             retention,
         )
@@ -60,13 +60,13 @@ impl AwsClients {
         settings: &Settings<'_>,
         queue_url: &str,
         dead_letter_queue_url: &str,
-        maps_table: String,
+        rules_table: String,
     ) -> Result<Self, SettingError> {
         Self::with_orders(
             settings,
             queue_url,
             dead_letter_queue_url,
-            maps_table,
+            rules_table,
             String::new(),
             Duration::ZERO,
         )
@@ -76,7 +76,7 @@ impl AwsClients {
         settings: &Settings<'_>,
         queue_url: &str,
         dead_letter_queue_url: &str,
-        maps_table: String,
+        rules_table: String,
         orders_table: String,
         retention: Duration,
     ) -> Result<Self, SettingError> {
@@ -84,7 +84,7 @@ impl AwsClients {
         let database = aws_sdk_dynamodb::Client::new(&config);
         let channels_table = settings.text(settings::CHANNELS_TABLE)?;
         Ok(Self {
-            documents: Documents::new(database.clone(), channels_table.clone(), maps_table),
+            documents: Documents::new(database.clone(), channels_table.clone(), rules_table),
             store: DynamoDbStore::new(
                 database,
                 orders_table,

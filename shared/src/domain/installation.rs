@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::dispatch::rhythm::DispatchSettings;
+use crate::domain::dispatch::schedule::DispatchSettings;
 use crate::domain::prima_calls::{PrimaCaller, PrimaCalls};
 use crate::domain::stock::settings::StockSettings;
 use crate::kit::clock::Clock;

@@ -10,7 +10,7 @@ use collect_dispatches::Report;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use rust_decimal::Decimal;
-use shared::domain::dispatch::rhythm::DispatchSettings;
+use shared::domain::dispatch::schedule::DispatchSettings;
 use shared::domain::events::EventKind;
 use shared::domain::order::life::{Circumstances, on_listing};
 use shared::domain::order::row::{DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, OrderKey, Stage};

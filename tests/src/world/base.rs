@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::domain::events::Event;
-use shared::domain::state::memory::MemoryStore;
+use shared::domain::state::in_memory::MemoryStore;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 

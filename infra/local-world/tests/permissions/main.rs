@@ -107,25 +107,25 @@ const USES: &[Use] = &[
     ),
     Use("documents.channels", DOCUMENTS, &[("dynamodb:Query", "ChannelsTable")]),
     Use("documents.channel", DOCUMENTS, &[("dynamodb:Query", "ChannelsTable")]),
-    // Of documents of the maps table: see
-    // `a_document_that_a_function_reads_stands_in_the_maps_table`.
-    Use("documents.read", DOCUMENTS, &[("dynamodb:GetItem", "MapsTable")]),
-    Use("documents.sku_overrides", DOCUMENTS, &[("dynamodb:GetItem", "MapsTable")]),
+    // Of documents of the rules table: see
+    // `a_document_that_a_function_reads_stands_in_the_rules_table`.
+    Use("documents.read", DOCUMENTS, &[("dynamodb:GetItem", "RulesTable")]),
+    Use("documents.sku_overrides", DOCUMENTS, &[("dynamodb:GetItem", "RulesTable")]),
     Use("prima.now", INSTALLED, &[("dynamodb:GetItem", "ChannelsTable")]),
     Use("dispatch book.channels", DISPATCH_BOOK, &[("dynamodb:Query", "ChannelsTable")]),
-    Use("dispatch book.pages", DISPATCH_BOOK, &[("dynamodb:GetItem", "MapsTable")]),
-    Use("dispatch book.keep_platform", DISPATCH_BOOK, &[("dynamodb:PutItem", "MapsTable")]),
+    Use("dispatch book.pages", DISPATCH_BOOK, &[("dynamodb:GetItem", "RulesTable")]),
+    Use("dispatch book.keep_platform", DISPATCH_BOOK, &[("dynamodb:PutItem", "RulesTable")]),
     Use("stock book.channels", STOCK_BOOK, &[("dynamodb:Query", "ChannelsTable")]),
     Use("stock book.unusable", STOCK_BOOK, &[("dynamodb:Query", "ChannelsTable")]),
     Use(
         "stock book.pages",
         STOCK_BOOK,
-        &[("dynamodb:GetItem", "MapsTable"), ("dynamodb:Query", "MapsTable")],
+        &[("dynamodb:GetItem", "RulesTable"), ("dynamodb:Query", "RulesTable")],
     ),
     Use(
         "stock book.skus",
         STOCK_BOOK,
-        &[("dynamodb:GetItem", "MapsTable"), ("dynamodb:Query", "MapsTable")],
+        &[("dynamodb:GetItem", "RulesTable"), ("dynamodb:Query", "RulesTable")],
     ),
     Use("queue.send", QUEUES, &[("sqs:SendMessage", "QUEUE")]),
     Use("queue.ask_later", QUEUES, &[("sqs:SendMessage", "QUEUE")]),
@@ -621,7 +621,7 @@ fn aws_is_called_in_the_adapters_and_ports_by_their_names() {
 }
 
 #[test]
-fn a_document_that_a_function_reads_stands_in_the_maps_table() {
+fn a_document_that_a_function_reads_stands_in_the_rules_table() {
     for function in Function::ALL {
         let text = text_of(function.name());
         for elsewhere in ["DocumentKey::Installation", "DocumentKey::Channel("] {

@@ -3,7 +3,7 @@ use std::cell::RefCell;
 
 use super::*;
 use crate::domain::events::EventError;
-use crate::domain::state::memory::MemoryStore;
+use crate::domain::state::in_memory::MemoryStore;
 
 #[derive(Default)]
 struct Bus(RefCell<Vec<Event>>);

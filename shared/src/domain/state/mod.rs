@@ -2,8 +2,8 @@
 //! crash, a repeat or a second writer can do no harm; nothing here is the only copy of a fact.
 
 pub mod contract;
+pub mod in_memory;
 pub mod ledger;
-pub mod memory;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher as _, Hasher as _};

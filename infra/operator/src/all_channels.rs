@@ -16,10 +16,10 @@ use shared::domain::stock::settings::StockSettings;
 use shared::domain::stock::snapshot::{OtherChannel, other_channels};
 use shared::prima::stock::SkuKey;
 
-use crate::place::Connector;
+use crate::connector::Connector;
 
-/// Everything that what is offered rests on.
-pub(crate) struct Everything {
+/// What the offers of all channels rest on.
+pub(crate) struct AllChannels {
     pub(crate) settings: StockSettings,
     pub(crate) channels: Vec<(Channel, StockPages, Vec<Flight>, Option<OffersList>)>,
     pub(crate) figures: Figures,
@@ -30,7 +30,7 @@ pub(crate) struct Everything {
     pub(crate) others: Vec<OtherChannel>,
 }
 
-impl Everything {
+impl AllChannels {
     pub(crate) async fn read(connector: &Connector) -> Result<Self> {
         let documents = connector.documents()?;
         let installation: Installation = documents
