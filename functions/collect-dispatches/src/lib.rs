@@ -29,22 +29,22 @@ use shared::domain::dispatch::rules::DispatchRules;
 use shared::domain::documents::UnusableDocument;
 use shared::domain::events::{Event, EventBus, EventKind, Severity};
 use shared::domain::exceptions::announce;
-use shared::domain::intake::{Admission, Call, ORDER_STATUS, admit};
 use shared::domain::notify::tell;
 use shared::domain::order::remedy;
 use shared::domain::order::row::{
     DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, ExceptionKind, OrderKey, OrderRow, REFERENCE_PENDING,
     Stage,
 };
+use shared::domain::prima_breaker::{Admission, Call, ORDER_STATUS, admit};
 use shared::domain::prima_calls::{PrimaCaller, PrimaCalls};
 use shared::domain::prima_slots::{Slot, SlotStore, give_slots_back, lease_for_schedule};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask, ShownExceptions};
 use shared::domain::rights::RefusedRight;
-use shared::domain::state::{CollectionStore, IntakeStore, NumberStore, OrderStore, StoreError};
+use shared::domain::state::{BreakerStore, CollectionStore, NumberStore, OrderStore, StoreError};
 use shared::domain::unknown_values::tell_once;
 use shared::kit::clock::{Clock, after, before};
 use shared::kit::odd_form::OddForm;
-use shared::prima::connection::PrimaManners;
+use shared::prima::connection::PrimaBehaviour;
 use shared::prima::{Outcome, PrimaDispatches, PrimaError, PrimaOrderStatus, PrimaProgress};
 
 pub use files::{Inbox, InboxError, Unread, Verdict};
@@ -72,7 +72,7 @@ pub trait PortTypes {
     /// See [`Ports::prima`].
     type Prima: PrimaDispatches;
     /// See [`Ports::store`].
-    type Store: OrderStore + NumberStore + CollectionStore + IntakeStore + SlotStore;
+    type Store: OrderStore + NumberStore + CollectionStore + BreakerStore + SlotStore;
     /// See [`Ports::queue`].
     type Queue: OrderQueue + ShownExceptions;
     /// See [`Ports::events`].
@@ -90,7 +90,7 @@ pub trait PortTypes {
 pub struct Ports<T: PortTypes> {
     /// Prima.
     pub prima: T::Prima,
-    /// Rows, Prima's intake.
+    /// Rows, Prima's breakers.
     pub store: T::Store,
     /// The `dispatches` queue and its dead-letter queue.
     pub queue: T::Queue,
@@ -105,7 +105,7 @@ pub struct Ports<T: PortTypes> {
     /// How Prima is asked.
     pub settings: DispatchSettings,
     /// How patient to be with Prima.
-    pub manners: PrimaManners,
+    pub behaviour: PrimaBehaviour,
     /// How many calls Prima takes at once.
     pub calls: PrimaCalls,
 }
@@ -329,13 +329,14 @@ impl<T: PortTypes> Ports<T> {
             return report;
         }
         let Some(number) = row.creation.order_number.clone() else { return report };
-        let needed = self.manners.answer_timeout() + Duration::from_secs(5);
+        let needed = self.behaviour.answer_timeout() + Duration::from_secs(5);
         let has_time = after(self.clock.now(), needed) <= run.hard_deadline;
         let key = row.key.clone();
         let call = Call::about(ORDER_STATUS, &key);
         let may_ask = has_time && slot == Slot::Leased;
         if !may_ask
-            || admit(&self.store, &self.manners, call, self.clock.now()).await == Admission::Closed
+            || admit(&self.store, &self.behaviour, call, self.clock.now()).await
+                == Admission::Refused
         {
             report.postponed += 1;
             self.warn_of_waiting(row, channel, &rules, &mut report).await;
@@ -727,10 +728,10 @@ impl<T: PortTypes> Ports<T> {
 
     /// True where Prima does not answer such questions now, whatever the order.
     async fn note_answer<A>(&self, call: Call<'_>, answer: &Result<A, PrimaError>) -> bool {
-        shared::domain::intake::note(
+        shared::domain::prima_breaker::note(
             &self.store,
             &self.events,
-            &self.manners,
+            &self.behaviour,
             call,
             answer,
             self.clock.now(),

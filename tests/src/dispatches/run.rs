@@ -17,7 +17,7 @@ use shared::domain::order::row::{DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, Order
 use shared::domain::prima_calls::PrimaCalls;
 use shared::domain::state::OrderStore as _;
 use shared::kit::clock::{after, before};
-use shared::prima::connection::PrimaManners;
+use shared::prima::connection::PrimaBehaviour;
 use simulators::mirakl::LineSettlement;
 use simulators::prima::Booking;
 use tokio::task::JoinHandle;
@@ -490,7 +490,8 @@ async fn poll(world: Rc<World>) {
                 let index = world.index(&key.channel);
                 let Some(listed) = world.listed(index, &key.order_id) else { continue };
                 let Ok(Some(row)) = world.store.load_order(&key).await else { continue };
-                let at = Circumstances { accepted: false, intake_open: true, now: world.now() };
+                let at =
+                    Circumstances { accepted: false, prima_takes_orders: true, now: world.now() };
                 if let Some((mut row, next)) = on_listing(Some(&row), &listed, channel, at) {
                     world.tell(|| format!("poll: {key} is {} ({next:?})", row.stage.name()));
                     let _ = world.store.save_order(&mut row).await;
@@ -551,7 +552,7 @@ pub(super) async fn collect(world: Rc<World>) -> Option<Report> {
             quiet_interval_minutes: world.interval_minutes.get(),
             ..DispatchSettings::default()
         },
-        manners: PrimaManners { answer_timeout_seconds: 20, ..PrimaManners::default() },
+        behaviour: PrimaBehaviour { answer_timeout_seconds: 20, ..PrimaBehaviour::default() },
         calls: PrimaCalls::default(),
     };
     let run = collect_dispatches::Run { hard_deadline: after(world.now(), COLLECTOR_TIMEOUT) };
