@@ -126,8 +126,14 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
     }
     let snapshots: Vec<ChannelSnapshot<'_>> =
         all.published_to().zip(&kept).map(|(one, kept)| snapshot(one, kept)).collect();
-    let availability =
-        availability(&all.figures, &all.settings, &snapshots, &all.others, connector.now);
+    let availability = availability(
+        &all.figures,
+        &all.settings,
+        &snapshots,
+        &all.others,
+        all.is_one_missing,
+        connector.now,
+    );
     let sales_channel = SalesChannel {
         id: &channel.id,
         rules: &pages.rules,
@@ -164,7 +170,7 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
                 others.push(format!("{} ({sku}) may show too much", other.channel.id));
             }
         }
-        if other.offers.is_none() && other.ledger.entries().any(|entry| entry.value.highest() > 0) {
+        if other.may_show_anything() {
             others.push(format!("the list of offers of {} is not at hand", other.channel.id));
         }
     }
@@ -279,7 +285,8 @@ fn last_pieces(facts: &Facts<'_>) -> (String, String) {
     } else {
         format!("by {}: {}", settings.last_pieces_by, settings.last_pieces_why)
     };
-    let Some(Divided { quota, threshold, burst, channels }) = &facts.division else {
+    let Some(Divided { quota, threshold, burst, channels, is_one_missing }) = &facts.division
+    else {
         let why = "more are free than the channels can sell before they are corrected, or no other channel offers it";
         let why =
             if settings.last_pieces == LastPieces::Copy { "each channel shows all" } else { why };
@@ -291,9 +298,12 @@ fn last_pieces(facts: &Facts<'_>) -> (String, String) {
     };
     let shown: Vec<String> =
         channels.iter().map(|(channel, shown)| format!("{shown} on {channel}")).collect();
-    let why = format!(
+    let mut why = format!(
         "at or under {threshold} free pieces, of which {burst} may be sold before a correction has its effect"
     );
+    if *is_one_missing {
+        why.push_str(", and none is handed out while a live channel cannot be looked at");
+    }
     (
         value,
         format!("stock.last_pieces: {rule} {why}; {by}. May still be sold: {}", shown.join(", ")),
@@ -732,7 +742,7 @@ mod tests {
             Ledger::default(),
             SkuReader::new(&SkuRules::default(), Default::default()),
         );
-        let availability = availability(&figures, &settings, &[], &[], at(9));
+        let availability = availability(&figures, &settings, &[], &[], false, at(9));
         let sales_channel = SalesChannel {
             id: "uk",
             rules: &rules,

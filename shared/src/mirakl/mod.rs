@@ -7,6 +7,7 @@ mod caller;
 pub mod client;
 pub mod error;
 pub mod error_report;
+pub mod finance;
 pub mod keys;
 mod lenient;
 pub mod offer_export;

@@ -2,8 +2,11 @@
 
 use std::str::FromStr;
 
+use jiff::civil::Date;
 use rust_decimal::Decimal;
 
+use super::book_documents;
+use super::books::NewJournal;
 use super::model::OrderStatusAnswer;
 use super::order::{Attributes, NewOrder, NewOrderCharge, NewOrderLine, NewOrderPayment, Refusal};
 use super::settings::{ElementCase, Encoding, Sku};
@@ -30,6 +33,14 @@ pub(super) enum Request {
     },
     /// `MultiAvailableToSell`.
     AvailableSkus(Vec<Sku>),
+    NewJournal(Result<NewJournal, Refusal>),
+    JournalStatus {
+        third_party_id: String,
+    },
+    /// The nominal, and the first and last day.
+    NominalTransactions(Result<(String, [Date; 2]), Refusal>),
+    /// The first and last day.
+    CreditNotes(Result<[Date; 2], Refusal>),
     /// Any other request type, or no readable document.
     Refused(Refusal),
 }
@@ -58,6 +69,10 @@ impl ReadRequest {
             Request::CancelOrder { .. } => "CancelOrder",
             Request::AvailableRange { .. } => "ProductAvailableToSell",
             Request::AvailableSkus(_) => "MultiAvailableToSell",
+            Request::NewJournal(_) => "NewJournal",
+            Request::JournalStatus { .. } => "JournalStatus",
+            Request::NominalTransactions(_) => "NominalTransactions",
+            Request::CreditNotes(_) => "CreditNotes",
             Request::Refused(_) => "Unknown",
         }
     }
@@ -71,7 +86,13 @@ impl ReadRequest {
             Request::NewOrders(Ok(orders)) => {
                 orders.iter().map(|order| order.order_number.clone()).collect()
             }
+            // A journal is told apart by its reference, as an order is by its number.
+            Request::NewJournal(Ok(journal)) => vec![journal.reference.clone()],
+            Request::JournalStatus { third_party_id } => vec![third_party_id.clone()],
             Request::NewOrders(Err(_))
+            | Request::NewJournal(Err(_))
+            | Request::NominalTransactions(_)
+            | Request::CreditNotes(_)
             | Request::AvailableRange { .. }
             | Request::AvailableSkus(_)
             | Request::Refused(_) => Vec::new(),
@@ -121,6 +142,10 @@ pub(super) fn read(document: &str) -> ReadRequest {
         | "NewOrder"
         | "ProductAvailableToSell"
         | "MultiAvailableToSell"
+        | "NewJournal"
+        | "JournalStatus"
+        | "NominalTransactions"
+        | "CreditNotes"
             if !further.is_empty() =>
         {
             Request::Refused(Refusal::new("The request has more than one Data"))
@@ -138,10 +163,20 @@ pub(super) fn read(document: &str) -> ReadRequest {
         "MultiAvailableToSell" => {
             Request::AvailableSkus(first.children.iter().map(read_sku).collect())
         }
+        "NewJournal" => Request::NewJournal(book_documents::read_journal(first)),
+        "JournalStatus" => Request::JournalStatus { third_party_id: value("TPGUID") },
+        "NominalTransactions" => {
+            Request::NominalTransactions(read_days(first).map(|days| (value("NominalCode"), days)))
+        }
+        "CreditNotes" => Request::CreditNotes(read_days(first)),
         "" => Request::Refused(Refusal::new("RequestType is missing")),
         other => Request::Refused(Refusal::new(format!("Unknown request type: {other}"))),
     };
     ReadRequest { request_type, request }
+}
+
+fn read_days(data: &Element) -> Result<[Date; 2], Refusal> {
+    Ok([book_documents::date(data, "DateFrom")?, book_documents::date(data, "DateTo")?])
 }
 
 fn read_sku(sku: &Element) -> Sku {
@@ -218,7 +253,7 @@ fn whole(text: &str) -> Option<u32> {
 }
 
 /// An amount in plain digits with at most one point.
-fn money(element: &Element, name: &str, place: &str) -> Result<Decimal, Refusal> {
+pub(super) fn money(element: &Element, name: &str, place: &str) -> Result<Decimal, Refusal> {
     let refusal = || Refusal::new(format!("{place}: {name} is not valid"));
     let text = element.attribute(name).unwrap_or_default();
     let digits = text.strip_prefix('-').unwrap_or(text);
@@ -343,7 +378,12 @@ fn write_figures(
     close(content, name, format);
 }
 
-fn open(content: &mut String, name: &str, attributes: &[(&str, &str)], format: &ResponseFormat) {
+pub(super) fn open(
+    content: &mut String,
+    name: &str,
+    attributes: &[(&str, &str)],
+    format: &ResponseFormat,
+) {
     content.push('<');
     content.push_str(&format.element(name));
     for (name, value) in attributes {
@@ -352,11 +392,11 @@ fn open(content: &mut String, name: &str, attributes: &[(&str, &str)], format: &
     content.push('>');
 }
 
-fn close(content: &mut String, name: &str, format: &ResponseFormat) {
+pub(super) fn close(content: &mut String, name: &str, format: &ResponseFormat) {
     content.push_str(&format!("</{}>", format.element(name)));
 }
 
-fn carried_out(request_type: &str, content: &str, format: &ResponseFormat) -> String {
+pub(super) fn carried_out(request_type: &str, content: &str, format: &ResponseFormat) -> String {
     document(
         &format!(
             "RequestType=\"{}\" RequestStatus=\"OK\" RequestError=\"\"",

@@ -20,7 +20,7 @@ use super::order::Refusal;
 use super::settings::{ElementCase, Settings};
 pub use super::simulator::{Config, Simulator};
 use super::soap::{self, Fault};
-use super::{control, text, wsdl};
+use super::{book_control, book_documents, control, text, wsdl};
 use crate::misbehaviour;
 use crate::recording::{Exchange, Recorder};
 
@@ -59,7 +59,7 @@ impl Simulator {
 
     /// The service and the control API under `/simulator/`.
     pub fn router(self: Arc<Self>) -> Router {
-        control::routes().fallback(adapter).with_state(self)
+        control::routes().merge(book_control::routes()).fallback(adapter).with_state(self)
     }
 
     async fn call(&self, headers: &HeaderMap, body: Body) -> Response {
@@ -190,8 +190,10 @@ impl Simulator {
         if let (Some(response), Some(outcome)) = (without_effect, kind) {
             return Ended { outcome, text: None, response };
         }
-        if matches!(request.request, Request::NewOrders(Ok(_)) | Request::CancelOrder { .. })
-            && let Some(delay) = self.late_effect()
+        if matches!(
+            request.request,
+            Request::NewOrders(Ok(_)) | Request::CancelOrder { .. } | Request::NewJournal(Ok(_))
+        ) && let Some(delay) = self.late_effect()
         {
             self.submit(request.request, Timestamp::now() + delay);
             return Ended { outcome: "late_effect", text: None, response: misbehaviour::broken() };
@@ -290,6 +292,21 @@ impl Simulator {
             Request::AvailableSkus(skus) => {
                 Ok(documents::availability(&self.installation().available_of(&skus, now), format))
             }
+            Request::NewJournal(journal) => {
+                done(journal.and_then(|journal| self.installation().new_journal(journal, now)))
+            }
+            Request::JournalStatus { third_party_id } => self
+                .installation()
+                .journal_status(&third_party_id, now)
+                .map(|posted| book_documents::journal(&posted, format)),
+            Request::NominalTransactions(asked) => asked.and_then(|(nominal, days)| {
+                let found = self.installation().nominal_transactions(&nominal, days, now)?;
+                Ok(book_documents::transactions(&nominal, &found, format))
+            }),
+            Request::CreditNotes(days) => days.and_then(|days| {
+                let found = self.installation().credit_notes(days, now)?;
+                Ok(book_documents::credit_notes(&found, format))
+            }),
             // It is answered in parts.
             Request::AvailableRange { .. } => Ok(documents::accepted(&request_type, format)),
             Request::Refused(refusal) => Err(refusal),
@@ -309,6 +326,7 @@ impl Simulator {
             Request::CancelOrder { number, narrative } => {
                 installation.submit_cancellation(&number, &narrative, apply_at)
             }
+            Request::NewJournal(Ok(journal)) => installation.submit_journal(journal, apply_at),
             _ => {}
         }
     }
