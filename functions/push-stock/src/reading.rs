@@ -88,7 +88,8 @@ impl<T: PortTypes> Ports<T> {
                 "Prima's stock was read"
             );
             catalogue.log_unusable();
-            self.keep(figures).await;
+            // What could not be kept is read again by the next run.
+            memory.unfinished |= !self.keep(figures).await;
         }
         let mut failed = catalogue.failed;
         if failed.is_empty() {
@@ -194,8 +195,9 @@ impl<T: PortTypes> Ports<T> {
             Ok(reading) => {
                 let taken = figures.take_named(&reading);
                 report.answered = taken.figures + taken.unusable;
-                memory.sold.clear();
-                self.keep(figures).await;
+                if self.keep(figures).await {
+                    memory.sold.clear();
+                }
             }
             Err(problem) => {
                 tracing::warn!(%problem, "what was sold could not be asked for by name; the whole reading has it");
@@ -205,10 +207,13 @@ impl<T: PortTypes> Ports<T> {
         Some(report)
     }
 
-    async fn keep(&self, figures: &Figures) {
-        if let Err(problem) = self.files.write(FIGURES, figures.encode()).await {
-            tracing::warn!(%problem, "Prima's figures could not be kept: the next run has those of before");
+    /// Keeps the figures for the next run. False where that was not possible.
+    async fn keep(&self, figures: &Figures) -> bool {
+        let kept = self.files.write(FIGURES, figures.encode()).await;
+        if let Err(problem) = &kept {
+            tracing::warn!(%problem, "Prima's figures could not be kept: the next run has those of before, and asks again");
         }
+        kept.is_ok()
     }
 
     async fn read_range(

@@ -135,6 +135,7 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
         &everything.settings,
         &snapshots,
         &everything.others,
+        everything.is_one_missing,
         connector.now,
     );
     let sales_channel = SalesChannel {
@@ -173,7 +174,7 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
                 others.push(format!("{} ({sku}) may show too much", other.channel.id));
             }
         }
-        if other.offers.is_none() && other.ledger.entries().any(|entry| entry.value.highest() > 0) {
+        if other.may_show_anything() {
             others.push(format!("the list of offers of {} is not at hand", other.channel.id));
         }
     }
@@ -289,7 +290,8 @@ fn last_pieces(facts: &Facts<'_>) -> (String, String) {
     } else {
         format!("by {}: {}", settings.last_pieces_by, settings.last_pieces_why)
     };
-    let Some(Divided { quota, threshold, burst, channels }) = &facts.division else {
+    let Some(Divided { quota, threshold, burst, channels, is_one_missing }) = &facts.division
+    else {
         let why = "more are free than the channels can sell before they are corrected, or no other channel offers it";
         let why =
             if settings.last_pieces == LastPieces::Copy { "each channel shows all" } else { why };
@@ -301,9 +303,12 @@ fn last_pieces(facts: &Facts<'_>) -> (String, String) {
     };
     let shown: Vec<String> =
         channels.iter().map(|(channel, shown)| format!("{shown} on {channel}")).collect();
-    let why = format!(
+    let mut why = format!(
         "at or under {threshold} free pieces, of which {burst} may be sold before a correction has its effect"
     );
+    if *is_one_missing {
+        why.push_str(", and none is handed out while a live channel cannot be looked at");
+    }
     (
         value,
         format!("stock.last_pieces: {rule} {why}; {by}. May still be sold: {}", shown.join(", ")),
@@ -743,7 +748,7 @@ mod tests {
             Ledger::default(),
             SkuReader::new(&SkuRules::default(), Default::default()),
         );
-        let availability = availability(&figures, &settings, &[], &[], at(9));
+        let availability = availability(&figures, &settings, &[], &[], false, at(9));
         let sales_channel = SalesChannel {
             id: "uk",
             rules: &rules,

@@ -7,6 +7,7 @@ mod caller;
 pub mod client;
 pub mod error;
 pub mod error_report;
+pub mod finance;
 mod forgiving;
 pub mod keys;
 pub mod offer_export;
