@@ -3,6 +3,8 @@
 //! capability of [`PrimaBehaviour`](crate::prima::connection::PrimaBehaviour) that is off by default,
 //! or can be left empty.
 
+pub mod finance;
+
 use crate::kit::field_error::FieldError;
 use crate::prima::connection::WireEncoding;
 

@@ -101,7 +101,7 @@ impl<C: Clock + Clone> PrimaClient<C> {
     }
 
     /// Sends a request document and returns the root of a response that is OK.
-    async fn call(
+    pub(super) async fn call(
         &self,
         effect: Effect,
         document: &'static str,

@@ -220,14 +220,19 @@ impl PrimaConnection {
     /// "unknown order".
     #[must_use]
     pub fn says_unknown_order(&self, request_error: &str, order_number: &str) -> bool {
-        let said = comparable(request_error);
-        self.unknown_order_texts.iter().any(|pattern| {
-            let pattern = comparable(&pattern.replace("{order_number}", order_number));
-            match pattern.strip_suffix('*') {
-                Some(start) => said.starts_with(start.trim_end()),
-                None => said == pattern,
-            }
-        })
+        self.unknown_order_texts
+            .iter()
+            .any(|pattern| says(request_error, &pattern.replace("{order_number}", order_number)))
+    }
+}
+
+/// Whether a refusal is worded as a pattern: small letters and single blanks count, and a `*` at
+/// the end stands for anything.
+pub(super) fn says(text: &str, pattern: &str) -> bool {
+    let (said, pattern) = (comparable(text), comparable(pattern));
+    match pattern.strip_suffix('*') {
+        Some(start) => said.starts_with(start.trim_end()),
+        None => said == pattern,
     }
 }
 
