@@ -64,6 +64,8 @@ const UNCLEAR_ANSWERS: u32 = 3;
 /// Questions in a row that Prima did not answer for one order, and answered for others, before a
 /// person is asked.
 const UNANSWERED_QUESTIONS: u32 = 6;
+/// A near deadline of which the bus did not take the warning is said again after this.
+const WARNED_AGAIN: Duration = Duration::from_secs(300);
 /// Before a question that Prima did not answer is asked again.
 const UNANSWERED: Duration = Duration::from_secs(300);
 
@@ -539,13 +541,15 @@ impl<T: PortTypes> Ports<T> {
         report.warned += usize::from(self.store.save_order(&mut row).await.is_ok());
     }
 
-    /// Says a warning; where the bus does not take it, the next run says it.
+    /// Says a warning; where the bus does not take it, it is said when the row is looked at next,
+    /// which is soon.
     async fn publish_warning(&self, row: &mut OrderRow, warning: Option<&Event>) {
         if let Some(event) = warning
             && !tell(&self.events, std::slice::from_ref(event)).await
             && let Some(dispatch) = row.dispatch.as_mut()
         {
             dispatch.warned_at = None;
+            dispatch.due_at = dispatch.due_at.min(after(self.clock.now(), WARNED_AGAIN));
         }
     }
 

@@ -106,9 +106,10 @@ impl Port {
         done
     }
 
-    /// Notes a right that is missing.
+    /// Notes a right that is missing. A call whose answer was lost, or that failed by chance, says
+    /// nothing of rights: nobody can be told of it.
     fn hear(&self, problem: Option<&MiraklError>, operations: &[&'static str]) {
-        let Some(problem) = problem else { return };
+        let Some(problem) = problem.filter(|problem| problem.is_key_refused()) else { return };
         let operation = operations.iter().find(|operation| **operation == problem.operation);
         if let Some(operation) =
             operation.filter(|operation| self.world().is_refused(self.channel, operation))
