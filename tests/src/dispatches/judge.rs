@@ -170,8 +170,7 @@ pub(super) fn close(world: &World) {
         {
             wrong.push(format!("told again: {}", event.reason));
         }
-        if event.kind == EventKind::PrimaIntakeClosed && event.reason.contains("response document")
-        {
+        if event.kind == EventKind::PrimaUnavailable && event.reason.contains("response document") {
             wrong.push(format!("an answer counts as silence: {}", event.reason));
         }
     }

@@ -67,7 +67,8 @@ impl Models for World {
         self.note_answer(operation, channel);
     }
 
-    /// Notes a right that is missing.
+    /// Notes a right that is missing. A call whose answer was lost, or that failed by chance, says
+    /// nothing of rights: nobody can be told of it.
     fn hears(
         invocation: &Invocation,
         channel: usize,
@@ -75,8 +76,10 @@ impl Models for World {
         operations: &[&'static str],
     ) {
         let world = &invocation.world;
-        let operation = operations.iter().find(|operation| **operation == problem.operation);
-        if let Some(operation) = operation.filter(|one| world.is_refused(channel, one)) {
+        let named = operations.iter().find(|operation| **operation == problem.operation);
+        let refused =
+            named.filter(|one| problem.is_key_refused() && world.is_refused(channel, one));
+        if let Some(operation) = refused {
             let heard = Heard { channel, operation, at: world.now() };
             invocation.notes.borrow_mut().push(heard);
         }

@@ -10,14 +10,14 @@ use collect_dispatches::Report;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use rust_decimal::Decimal;
-use shared::domain::dispatch::rhythm::DispatchSettings;
+use shared::domain::dispatch::schedule::DispatchSettings;
 use shared::domain::events::EventKind;
 use shared::domain::order::life::{Circumstances, on_listing};
 use shared::domain::order::row::{DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, OrderKey, Stage};
 use shared::domain::prima_calls::PrimaCalls;
 use shared::domain::state::OrderStore as _;
 use shared::kit::clock::{after, before};
-use shared::prima::connection::PrimaManners;
+use shared::prima::connection::PrimaBehaviour;
 use simulators::mirakl::LineSettlement;
 use simulators::prima::Booking;
 use tokio::task::JoinHandle;
@@ -491,7 +491,8 @@ async fn poll(world: Rc<World>) {
                 let index = world.index(&key.channel);
                 let Some(listed) = world.listed(index, &key.order_id) else { continue };
                 let Ok(Some(row)) = world.store.load_order(&key).await else { continue };
-                let at = Circumstances { accepted: false, intake_open: true, now: world.now() };
+                let at =
+                    Circumstances { accepted: false, prima_takes_orders: true, now: world.now() };
                 if let Some((mut row, next)) = on_listing(Some(&row), &listed, channel, at) {
                     world.tell(|| format!("poll: {key} is {} ({next:?})", row.stage.name()));
                     let _ = world.store.save_order(&mut row).await;
@@ -552,7 +553,7 @@ pub(super) async fn collect(world: Rc<World>) -> Option<Report> {
             quiet_interval_minutes: world.interval_minutes.get(),
             ..DispatchSettings::default()
         },
-        manners: PrimaManners { answer_timeout_seconds: 20, ..PrimaManners::default() },
+        behaviour: PrimaBehaviour { answer_timeout_seconds: 20, ..PrimaBehaviour::default() },
         calls: PrimaCalls::default(),
     };
     let run = collect_dispatches::Run { hard_deadline: after(world.now(), COLLECTOR_TIMEOUT) };

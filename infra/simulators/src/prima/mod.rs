@@ -4,6 +4,9 @@
 //! million orders in process; [`http`] puts the Progress `OpenEdge` Web Services Adapter in front
 //! of it, oddities included.
 
+mod book_control;
+mod book_documents;
+pub mod books;
 mod calls;
 mod control;
 mod documents;

@@ -1,8 +1,8 @@
 use super::*;
 
-/// A firm order is queued once, and it waits as a row while intake is closed.
+/// A firm order is queued once, and it waits as a row while a breaker is open.
 #[test]
-fn a_firm_order_is_queued_once_or_waits_for_an_open_intake() {
+fn a_firm_order_is_queued_once_or_waits_for_prima() {
     assert_eq!(outcome(None, &order("SHIPPING", 2), at(true)), (Stage::Queued, Next::Create));
     assert_eq!(outcome(None, &order("SHIPPING", 2), at(false)), (Stage::Firm, Next::Nothing));
     assert_eq!(
