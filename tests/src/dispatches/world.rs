@@ -15,9 +15,7 @@ use shared::kit::odd_form::OddForm;
 use shared::mirakl::MiraklError;
 use shared::mirakl::shipping_requirements::Platform;
 use simulators::fashion::catalogue;
-use simulators::mirakl::{
-    Marketplace, OrderWish, Settings, ShopProfile, Tax, generate_order,
-};
+use simulators::mirakl::{Marketplace, OrderWish, Settings, ShopProfile, Tax, generate_order};
 use simulators::prima::{Installation, NewOrder, NewOrderLine, OrderRules};
 
 use super::run::INTERVAL_MINUTES;

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use jiff::Timestamp;
 use shared::kit::odd_form::OddForm;
 use shared::mirakl::{MiraklError, Order};
-use shared::prima::documents::DocumentProblem;
 use shared::prima::PrimaError;
+use shared::prima::documents::DocumentProblem;
 use simulators::mirakl::{Marketplace, Refusal, order_json};
 use simulators::prima::{Installation, OrderStatusAnswer, order_status_document};
 

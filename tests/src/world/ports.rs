@@ -11,7 +11,8 @@ use shared::domain::events::{Event, EventBus, EventError, EventKind};
 use shared::domain::order::row::{OrderKey, OrderRow};
 use shared::domain::prima_slots::{PrimaSlots, SlotStore};
 use shared::domain::queue::{
-    ExceptionMessage, OrderMessage, OrderQueue, OrderTask, QueueError, ShownException, ShownExceptions,
+    ExceptionMessage, OrderMessage, OrderQueue, OrderTask, QueueError, ShownException,
+    ShownExceptions,
 };
 use shared::domain::state::{
     BreakerStore, CollectionState, CollectionStore, NumberStore, OrderStore, PollState, PollStore,

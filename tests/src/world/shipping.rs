@@ -169,7 +169,8 @@ impl<S: Models> MiraklShipping for Port<S> {
         let (index, id) = (self.channel, order_id.to_owned());
         self.mirakl_change("OR24", order_id, move |world| {
             world.tells("OR24", &id);
-            let done = world.shop(index, |shop, now| shop.ship_by_seller(S::shop_id(index), &id, now));
+            let done =
+                world.shop(index, |shop, now| shop.ship_by_seller(S::shop_id(index), &id, now));
             done.unwrap_or(Ok(())).map_err(|refusal| refused("OR24", &refusal))
         })
         .await
