@@ -12,7 +12,7 @@ use system_tests::dispatches::{Outcome, run};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Seeds that once found something.
-const REGRESSIONS: [u64; 4] = [52, 203, 398, 443];
+const REGRESSIONS: [u64; 7] = [52, 203, 398, 443, 503, 765, 789];
 /// Threads that share the seeds.
 const THREADS: usize = 2;
 

@@ -12,9 +12,9 @@ use crate::places::Server;
 
 /// Documents are versioned, listed and kept.
 pub(crate) async fn check(server: &Server) {
-    let (channels, maps) = (server.table("ChannelsTable").await, server.table("MapsTable").await);
+    let (channels, rules) = (server.table("ChannelsTable").await, server.table("RulesTable").await);
     let documents =
-        || Documents::new(aws_sdk_dynamodb::Client::new(&server.config), &channels, &maps);
+        || Documents::new(aws_sdk_dynamodb::Client::new(&server.config), &channels, &rules);
     let now: Timestamp = "2026-11-20T09:00:00Z".parse().unwrap();
     assert_eq!(documents().channels().await.unwrap().channels, []);
     let definition = |id: &str, window: u32| -> Channel {

@@ -20,9 +20,9 @@ use shared::domain::prima_slots::{
     Slot, SlotRequest, SlotStore as _, give_slots_back, lease_slots,
 };
 use shared::domain::state::contract;
+use shared::domain::state::in_memory::MemoryStore;
 use shared::domain::state::ledger::{self, LedgerStore as _};
-use shared::domain::state::memory::MemoryStore;
-use shared::domain::state::{IntakeStore as _, NumberStore as _, StoreError};
+use shared::domain::state::{BreakerStore as _, NumberStore as _, StoreError};
 use shared::kit::clock::{Clock as _, SystemClock, after};
 
 use crate::places::{DEVIATIONS, Modelled, Server};
@@ -124,7 +124,7 @@ async fn store(server: &Server) {
     assert_eq!(store.holder_of("no such number").await, Ok(None));
 
     let nowhere = DynamoDbStore::new(client, "none", "none", "none", Duration::ZERO);
-    let refused = nowhere.load_intake().await;
+    let refused = nowhere.load_breakers().await;
     let Err(StoreError::Unavailable(problem)) = refused else {
         panic!("a table that is absent is unavailable, not {refused:?}")
     };

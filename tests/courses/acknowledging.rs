@@ -500,7 +500,7 @@ fn the_queue_holds_whole_orders_and_the_oldest_is_the_probe() {
             course.sells(id);
             course.pass(seconds(number as u64 + 1)).await;
         }
-        course.closes("OrderStatus", seconds(0)).await;
+        course.opens_breaker("OrderStatus", seconds(0)).await;
         course.poll().await;
         course.poll().await;
         assert_eq!(course.queued(), 1);

@@ -7,8 +7,8 @@ use create_prima_orders::{Disposition, Done, Returned};
 use shared::domain::events::EventKind;
 use shared::domain::order::row::{ExceptionKind, Stage};
 use shared::domain::queue::{OrderMessage, OrderTask};
-use shared::domain::state::IntakeStore as _;
-use shared::prima::connection::PrimaManners;
+use shared::domain::state::BreakerStore as _;
+use shared::prima::connection::PrimaBehaviour;
 use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;
 use system_tests::simulation::office::Progress;
@@ -17,7 +17,7 @@ use system_tests::world::fate::{Fate, Kind};
 
 fn cannot_cancel() -> Plan {
     let mut plan = nothing_yet();
-    plan.manners = PrimaManners { cancel_order: false, ..PrimaManners::default() };
+    plan.behaviour = PrimaBehaviour { cancel_order: false, ..PrimaBehaviour::default() };
     plan
 }
 
@@ -188,9 +188,9 @@ fn a_cancellation_with_a_lost_answer_is_found_not_repeated() {
     });
 }
 
-/// A Prima that does not answer is asked again, and that counts towards its intake.
+/// A Prima that does not answer is asked again, and that counts for its breaker.
 #[test]
-fn silence_on_a_cancellation_is_retried_and_counts_for_intake() {
+fn silence_on_a_cancellation_is_retried_and_counts() {
     play(nothing_yet(), async |course| {
         is_to_be_cancelled(course, "A-1").await;
         course.breaks(Kind::Ask, "");
@@ -200,7 +200,7 @@ fn silence_on_a_cancellation_is_retried_and_counts_for_intake() {
             course
                 .world
                 .store
-                .load_intake()
+                .load_breakers()
                 .await
                 .unwrap()
                 .operations
@@ -266,7 +266,7 @@ fn a_cancelled_order_prima_is_silent_about_goes_to_a_person() {
             (ExceptionKind::CancelledAfterCreation, 5)
         );
         assert!(reason.contains("no answer to the question for it"), "{reason}");
-        assert_eq!(course.events(EventKind::PrimaIntakeClosed), []);
+        assert_eq!(course.events(EventKind::PrimaUnavailable), []);
     });
 }
 
@@ -383,11 +383,11 @@ fn one_without_a_number_has_nothing_to_cancel_in_prima() {
 }
 
 #[test]
-fn while_intake_is_closed_the_message_waits_for_the_next_probe() {
+fn while_a_breaker_is_open_the_message_waits_for_the_probe() {
     play(nothing_yet(), async |course| {
         is_to_be_cancelled(course, "A-1").await;
         let asked = course.calls(Kind::Ask, "").len();
-        course.closes("OrderStatus", seconds(90)).await;
+        course.opens_breaker("OrderStatus", seconds(90)).await;
         course.pass(seconds(65)).await;
         assert_eq!(
             (course.calls(Kind::Ask, "").len(), course.queued(), course.stage("A-1").await),
@@ -396,7 +396,7 @@ fn while_intake_is_closed_the_message_waits_for_the_next_probe() {
         course.pass(seconds(60)).await;
         assert_eq!((course.stage("A-1").await, course.queued()), (Stage::Cancelled, 0));
         assert!(
-            course.world.store.load_intake().await.unwrap().operations.is_empty(),
+            course.world.store.load_breakers().await.unwrap().operations.is_empty(),
             "Prima answered"
         );
     });

@@ -9,7 +9,7 @@ use create_prima_orders::{Disposition, Done, Returned};
 use shared::domain::events::EventKind;
 use shared::domain::order::row::{ExceptionKind, OrderKey, Stage};
 use shared::domain::queue::{OrderMessage, OrderTask};
-use shared::domain::state::{IntakeStore as _, NumberStore as _};
+use shared::domain::state::{BreakerStore as _, NumberStore as _};
 use shared::mirakl::OrderState;
 use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;
@@ -399,8 +399,8 @@ fn five_prima_errors_ever_further_apart_go_to_a_person() {
             reason.contains("order A-1") && reason.contains("The database is being saved"),
             "{reason}"
         );
-        // Prima answered each time: its intake stays open.
-        assert!(course.world.store.load_intake().await.unwrap().operations.is_empty());
+        // Prima answered each time: its breakers stay closed.
+        assert!(course.world.store.load_breakers().await.unwrap().operations.is_empty());
     });
 }
 
@@ -441,9 +441,9 @@ fn unclear_answers_are_forgotten_with_a_clear_one() {
     });
 }
 
-/// Three failures close the intake, and what is queued goes back to its row without a question.
+/// Three failures open the breaker, and what is queued goes back to its row without a question.
 #[test]
-fn three_failures_close_intake_and_queued_orders_go_back() {
+fn three_failures_open_the_breaker_and_queued_orders_go_back() {
     let at = |minute: u64| Moment(minute * 60_000);
     let mut plan = nothing_yet();
     plan.prima_down = Windows(vec![(at(0), at(60))]);
@@ -472,12 +472,12 @@ fn three_failures_close_intake_and_queued_orders_go_back() {
 }
 
 #[test]
-fn an_order_in_doubt_keeps_its_message_while_intake_is_closed() {
+fn an_order_in_doubt_keeps_its_message_while_a_breaker_is_open() {
     play(nothing_yet(), async |course| {
         is_queued(course, "A-1").await;
         course.strikes(Kind::NewOrder, "", Fate::AnswerLost);
         course.deliver().await;
-        course.closes("OrderStatus", minutes(30)).await;
+        course.opens_breaker("OrderStatus", minutes(30)).await;
         course.pass(minutes(20)).await;
         assert_eq!(
             (course.stage("A-1").await, course.queued(), course.calls(Kind::Ask, "").len()),
@@ -817,8 +817,8 @@ fn settling_an_order_prima_is_creating_is_told() {
 
 /// Operations of Prima's that are closed.
 async fn closed(course: &Course) -> Vec<String> {
-    let intake = course.world.store.load_intake().await.unwrap();
-    intake.operations.keys().filter(|name| intake.has_closed(name)).cloned().collect()
+    let breakers = course.world.store.load_breakers().await.unwrap();
+    breakers.operations.keys().filter(|name| breakers.is_open(name)).cloned().collect()
 }
 
 /// An order that Prima never takes is sent three times and is one exception, while others flow.
@@ -852,7 +852,7 @@ fn a_never_taken_order_is_one_exception_after_three_tries() {
             exception.remedy
         );
         assert_eq!(
-            (closed(course).await, course.events(EventKind::PrimaIntakeClosed)),
+            (closed(course).await, course.events(EventKind::PrimaUnavailable)),
             (Vec::new(), Vec::new())
         );
         // A person has it tried again, and it fails again: a new count.
@@ -898,7 +898,7 @@ fn a_prima_taking_no_orders_is_told_once_and_recovery_flows() {
         }
         course.live(10).await;
         assert_eq!(closed(course).await, ["NewOrder"], "questions are answered all the time");
-        let events = course.events(EventKind::PrimaIntakeClosed);
+        let events = course.events(EventKind::PrimaUnavailable);
         assert_eq!(events.len(), 1);
         assert!(
             events[0].reason.contains("does not answer NewOrder")
@@ -917,7 +917,7 @@ fn a_prima_taking_no_orders_is_told_once_and_recovery_flows() {
         );
         let sent = course.calls(Kind::NewOrder, "").len();
         assert!((15..=35).contains(&sent), "{sent} NewOrder in six hours");
-        assert_eq!(course.events(EventKind::PrimaIntakeClosed).len(), 1);
+        assert_eq!(course.events(EventKind::PrimaUnavailable).len(), 1);
         assert!(course.queued() <= 7, "{} messages of seven orders", course.queued());
         let told: u32 = (1..=6).map(|number| course.told(&format!("A-{number}")).0).sum();
         assert_eq!(told + course.told("B-1").0, 0, "it is no order's own matter");
@@ -931,7 +931,7 @@ fn a_prima_taking_no_orders_is_told_once_and_recovery_flows() {
             );
         }
         assert_eq!(
-            (closed(course).await, course.events(EventKind::PrimaIntakeOpened).len()),
+            (closed(course).await, course.events(EventKind::PrimaAvailableAgain).len()),
             (Vec::new(), 1)
         );
     });
@@ -939,7 +939,7 @@ fn a_prima_taking_no_orders_is_told_once_and_recovery_flows() {
 
 /// An order whose question is never answered is an exception and closes nothing.
 #[test]
-fn an_unanswerable_order_is_excepted_with_intake_left_open() {
+fn an_unanswerable_order_is_excepted_and_opens_no_breaker() {
     play(nothing_yet(), async |course| {
         is_queued(course, "A-1").await;
         course.breaks(Kind::Ask, "A-1");
@@ -961,7 +961,7 @@ fn an_unanswerable_order_is_excepted_with_intake_left_open() {
             (5, 0)
         );
         assert_eq!(
-            (closed(course).await, course.events(EventKind::PrimaIntakeClosed)),
+            (closed(course).await, course.events(EventKind::PrimaUnavailable)),
             (Vec::new(), Vec::new())
         );
     });

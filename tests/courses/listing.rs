@@ -6,7 +6,7 @@ use std::time::Duration;
 use shared::domain::channel::Mode;
 use shared::domain::events::EventKind;
 use shared::domain::order::row::{Lease, OrderKey, Stage};
-use shared::domain::state::{IntakeStore as _, OrderStore as _, PollStore as _};
+use shared::domain::state::{BreakerStore as _, OrderStore as _, PollStore as _};
 use shared::kit::clock::after;
 use shared::mirakl::OrderState;
 use system_tests::simulation::course::{CHANNEL, minutes, nothing_yet, play, seconds};
@@ -283,15 +283,15 @@ fn look_ups_of_waiting_orders_happen_only_when_one_may_try() {
     let at = |minute: u64| Moment(minute * 60_000);
     let mut plan = nothing_yet();
     plan.prima_down = Windows(vec![(at(0), at(60))]);
-    plan.manners.probe_interval_seconds = 600;
+    plan.behaviour.probe_interval_seconds = 600;
     play(plan, async |course| {
         for number in 1..=3 {
             course.sells(&format!("A-{number}"));
         }
         course.live(12).await;
-        let intake = course.world.store.load_intake().await.unwrap();
-        assert!(intake.is_closed());
-        // Sold while intake is closed: accepted at once, and kept as a row without any question to
+        let breakers = course.world.store.load_breakers().await.unwrap();
+        assert!(breakers.stops_creation());
+        // Sold while a breaker is open: accepted at once, and kept as a row without any question to
         // Prima.
         let asked = course.calls(Kind::Ask, "").len();
         let by_id = || course.calls(Kind::List, "harbour-uk 0 states").len();
@@ -435,7 +435,7 @@ fn waiting_orders_resume_with_prima_even_under_call_limits() {
     {
         let mut plan = nothing_yet();
         plan.prima_down = Windows(vec![(at(20), at(50))]);
-        plan.manners.probe_interval_seconds = 60;
+        plan.behaviour.probe_interval_seconds = 60;
         play(plan, async |course| {
             course.limits(calls, seconds(55), other_every);
             for number in 0..150 {
@@ -623,7 +623,7 @@ fn unknown_states_of_firm_orders_block_no_other_order() {
     let at = |minute: u64| Moment(minute * 60_000);
     let mut plan = nothing_yet();
     plan.prima_down = Windows(vec![(at(0), at(20))]);
-    plan.manners.probe_interval_seconds = 60;
+    plan.behaviour.probe_interval_seconds = 60;
     play(plan, async |course| {
         let ids: Vec<String> = (0..130).map(|number| format!("A-{number:03}")).collect();
         for id in &ids {
@@ -716,7 +716,7 @@ fn lost_messages_are_re_sent_but_deliberately_late_ones_wait() {
     // In doubt, and asked for again when Prima can no longer be at it: that message is waited for,
     // however late it comes.
     let mut plan = nothing_yet();
-    plan.manners.longest_execution_seconds = 840;
+    plan.behaviour.longest_execution_seconds = 840;
     play(plan, async |course| {
         course.sells("A-1");
         course.strikes(Kind::NewOrder, "A-1", Fate::Fails);

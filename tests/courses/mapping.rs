@@ -16,7 +16,7 @@ use shared::domain::order::rules::{FeeRule, OrderRules, UnpaidOrder, WorkflowRul
 use shared::kit::clock::after;
 use shared::mirakl::OrderState;
 use shared::prima::code_page::{CharacterRules, OutsideCodePage};
-use shared::prima::connection::PrimaManners;
+use shared::prima::connection::PrimaBehaviour;
 use simulators::fashion;
 use simulators::mirakl::{
     Marketplace, OrderWish, Settings, ShopProfile, generate_order, order_json,
@@ -225,7 +225,7 @@ fn a_name_that_prima_cannot_keep_is_told_without_the_name() {
             reason,
             "surname of the shipping address has a character that Prima's code page, iso-8859-1, does not have"
         );
-        assert!(remedy.contains("manners.characters"), "{remedy}");
+        assert!(remedy.contains("behaviour.characters"), "{remedy}");
     });
 }
 
@@ -235,8 +235,8 @@ fn the_row_records_a_name_written_in_agreed_letters() {
     let characters =
         CharacterRules { outside: OutsideCodePage::Transliterate, ..CharacterRules::default() };
     let plan = nothing_yet();
-    let manners = PrimaManners { characters, ..plan.manners.clone() };
-    play(Plan { manners, ..plan }, async |course| {
+    let behaviour = PrimaBehaviour { characters, ..plan.behaviour.clone() };
+    play(Plan { behaviour, ..plan }, async |course| {
         sells(course, "FC09-A", Oddity::OutsideCodePage);
         course.live(3).await;
         assert_eq!(course.prima_order("FC09-A").delivery.surname, "Zzyxinska-Lak");
@@ -289,7 +289,7 @@ fn the_seeds_rules_map_every_generated_order() {
             let listed: shared::mirakl::Order =
                 serde_json::from_str(&order_json(order, &settings)).unwrap();
             let channel = MappingChannel { id: "channel", name: "Channel" };
-            let characters = &installation.manners.characters;
+            let characters = &installation.behaviour.characters;
             let mapped = match map_order(&listed, &channel, &rules, &HashMap::new(), characters) {
                 Ok(mapped) => mapped,
                 Err(failure) => {

@@ -7,7 +7,7 @@ use shared::domain::dispatch::{Dispatch, Parcel};
 use shared::domain::events::EventKind;
 use shared::domain::order::row::{ExceptionKind, Stage};
 use shared::mirakl::OrderState;
-use shared::prima::connection::PrimaManners;
+use shared::prima::connection::PrimaBehaviour;
 use system_tests::simulation::course::{Course, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;
 use system_tests::simulation::office::Progress;
@@ -16,7 +16,7 @@ use system_tests::world::fate::Kind;
 
 fn cannot_cancel() -> Plan {
     Plan {
-        manners: PrimaManners { cancel_order: false, ..PrimaManners::default() },
+        behaviour: PrimaBehaviour { cancel_order: false, ..PrimaBehaviour::default() },
         ..nothing_yet()
     }
 }

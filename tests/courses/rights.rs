@@ -516,7 +516,7 @@ fn an_odd_demand_field_is_told_once_and_ignored() {
 #[test]
 fn the_oldest_waiting_orders_age_grows_through_its_retries() {
     let mut plan = nothing_yet();
-    plan.manners.cancel_order = true;
+    plan.behaviour.cancel_order = true;
     // No connection comes: an order that has no answer while others may have one becomes an
     // exception.
     plan.prima_down = Windows(vec![(Moment(0), Moment(93 * 60_000))]);

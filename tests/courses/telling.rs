@@ -286,7 +286,7 @@ fn the_poller_tells_exceptions_of_a_creator_that_died() {
 }
 
 #[test]
-fn a_closed_intake_is_told_once_and_its_opening_too() {
+fn an_open_breaker_is_told_once_and_its_closing_too() {
     let at = |minute: u64| Moment(minute * 60_000);
     let mut plan = nothing_yet();
     plan.prima_down = Windows(vec![(at(0), at(30))]);
@@ -295,13 +295,13 @@ fn a_closed_intake_is_told_once_and_its_opening_too() {
             course.sells(&format!("A-{number}"));
         }
         course.live(29).await;
-        let closed = course.events(EventKind::PrimaIntakeClosed);
+        let closed = course.events(EventKind::PrimaUnavailable);
         assert_eq!(closed.len(), 1, "{closed:?}");
         assert_eq!((closed[0].severity, closed[0].needs_person), (Severity::Critical, true));
-        assert_eq!(course.events(EventKind::PrimaIntakeOpened), []);
+        assert_eq!(course.events(EventKind::PrimaAvailableAgain), []);
         course.live(8).await;
-        assert_eq!(course.events(EventKind::PrimaIntakeClosed).len(), 1);
-        assert_eq!(course.events(EventKind::PrimaIntakeOpened).len(), 1);
+        assert_eq!(course.events(EventKind::PrimaUnavailable).len(), 1);
+        assert_eq!(course.events(EventKind::PrimaAvailableAgain).len(), 1);
         for number in 1..=4 {
             assert_eq!(course.stage(&format!("A-{number}")).await, Stage::Created);
         }
@@ -363,9 +363,9 @@ fn a_slow_channel_is_not_told_of_between_two_listings() {
     });
 }
 
-/// A closed intake that the bus did not take is told with the next failure.
+/// An open breaker that the bus did not take is told with the next failure.
 #[test]
-fn an_untold_closed_intake_is_told_at_the_next_failure() {
+fn an_untold_open_breaker_is_told_at_the_next_failure() {
     let at = |minute: u64| Moment(minute * 60_000);
     let mut plan = nothing_yet();
     plan.prima_down = Windows(vec![(at(0), at(40))]);
@@ -373,12 +373,12 @@ fn an_untold_closed_intake_is_told_at_the_next_failure() {
         course.sells("A-1");
         course.breaks(Kind::Publish, "");
         course.live(10).await;
-        assert_eq!(course.events(EventKind::PrimaIntakeClosed), []);
+        assert_eq!(course.events(EventKind::PrimaUnavailable), []);
         course.is_mended();
         course.live(10).await;
-        assert_eq!(course.events(EventKind::PrimaIntakeClosed).len(), 1);
+        assert_eq!(course.events(EventKind::PrimaUnavailable).len(), 1);
         course.live(30).await;
-        assert_eq!(course.events(EventKind::PrimaIntakeClosed).len(), 1);
+        assert_eq!(course.events(EventKind::PrimaUnavailable).len(), 1);
         assert_eq!(course.stage("A-1").await, Stage::Created);
     });
 }

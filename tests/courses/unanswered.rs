@@ -183,3 +183,20 @@ fn wrong_documents_are_told_of_once_and_dispatches_go_on_once_they_are_mended() 
         );
     });
 }
+
+/// The key lacks the right to look at orders, too: then another question shows that Mirakl answers,
+/// and the order is an exception all the same.
+#[test]
+fn a_missing_right_to_look_hides_no_unanswered_order() {
+    play(40, plain(), async |course| {
+        let (place, order_id) = first_of(course, 1);
+        course.refuses("OR11", 403);
+        course.spoils("ST01", &order_id, Some(503));
+        course.asks_every(2);
+        leaves_one_by_one(course, place, 80).await;
+        let failed = row(course, &order_id).exception.unwrap();
+        assert_eq!(failed.kind, ExceptionKind::DispatchUnanswered, "{failed:?}");
+        assert!(failed.reason.contains("ST01"), "{}", failed.reason);
+        assert_eq!(course.events(EventKind::DispatchException, &order_id).len(), 1);
+    });
+}

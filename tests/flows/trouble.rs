@@ -18,7 +18,7 @@ async fn orders_are_acknowledged_while_prima_is_down() {
     }
     poll_until(
         &world,
-        "all acknowledged, paid, and intake closed",
+        "all acknowledged, paid, and a breaker open",
         Duration::from_secs(90),
         async || {
             let orders = mirakl_orders(&world).await;
@@ -39,7 +39,7 @@ async fn orders_are_acknowledged_while_prima_is_down() {
         .iter()
         .map(|alert| alert["detail-type"].clone())
         .collect();
-    assert_eq!(kinds, ["PrimaIntakeClosed"]);
+    assert_eq!(kinds, ["PrimaUnavailable"]);
     assert_eq!(
         world.deployment().exceptions().await.unwrap().len(),
         0,
@@ -68,7 +68,7 @@ async fn orders_are_accepted_although_the_tables_fail_at_start() {
     environment
         .push(("EVENT_BUS_NAME", world.deployment().output("EventBusName").unwrap().to_owned()));
     environment.extend(
-        ["ORDERS_TABLE", "CHANNELS_TABLE", "MAPS_TABLE", "STOCK_TABLE"]
+        ["ORDERS_TABLE", "CHANNELS_TABLE", "RULES_TABLE", "STOCK_TABLE"]
             .map(|name| (name, "is-not-there".to_owned())),
     );
     let settings = Settings::from_lookup(|wanted| {
@@ -149,7 +149,7 @@ async fn parallel_pollers_and_redeliveries_create_no_duplicates() {
 #[tokio::test]
 async fn a_poison_message_is_kept_and_harms_no_neighbour() {
     let mut options = options("poison");
-    options.installation = json!({"manners": {"answer_timeout_seconds": 1}});
+    options.installation = json!({"behaviour": {"answer_timeout_seconds": 1}});
     for name in ["CreateTimeoutSeconds", "OrdersVisibilitySeconds"] {
         options.parameters.insert(name.to_owned(), "15".to_owned());
     }

@@ -198,7 +198,7 @@ async fn a_late_cancellation_reaches_prima_and_a_lines_is_excepted() {
 #[tokio::test]
 async fn a_prima_without_cancelling_gets_nothing_but_an_exception() {
     let mut options = options("cannot-cancel");
-    options.installation = json!({"manners": {"cancel_order": false}});
+    options.installation = json!({"behaviour": {"cancel_order": false}});
     let world = world(options).await;
     world.bring_orders(&uk(&world), 2, false).await.unwrap();
     world.settle(Duration::from_secs(60)).await.unwrap();

@@ -16,7 +16,7 @@ pub(crate) const BUGS: &[Bug] = &[
         edits: &[Edit {
             file: LIB,
             find: "        let accepted = self.accept_waiting(&client, channel, &listing, &mut poll.state, &mut report).await;\n",
-            replace: "        let known = self.store.load_intake().await.is_ok();
+            replace: "        let known = self.store.load_breakers().await.is_ok();
         let accepted = if known { self.accept_waiting(&client, channel, &listing, &mut poll.state, &mut report).await } else { Vec::new() };\n",
         }],
     },

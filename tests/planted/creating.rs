@@ -133,11 +133,11 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         name: "breaker-burns-retries",
-        why: "While Prima's intake is closed messages are returned to the queue, and end in the dead-letter queue.",
+        why: "While a breaker of Prima's is open messages are returned to the queue, and end in the dead-letter queue.",
         simulation: Simulation::Orders,
         edits: &[Edit {
             file: CREATE,
-            find: "            return self.back_to_its_row(row, self.manners.probe_interval(), &work).await;\n",
+            find: "            return self.back_to_its_row(row, self.behaviour.probe_interval(), &work).await;\n",
             replace: "            return Disposition::Return(Returned::QueueUnavailable);\n",
         }],
     },

@@ -3,7 +3,7 @@
 use crate::bugs::{Bug, Edit, Simulation};
 
 const SETTLEMENT: &str = "shared/src/domain/dispatch/settlement.rs";
-const FOUND: &str = "shared/src/domain/dispatch/found.rs";
+const FOUND: &str = "shared/src/domain/dispatch/prima_answer.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
     Bug {

@@ -5,7 +5,7 @@ use crate::bugs::{Bug, Edit, Simulation};
 
 const ON_LISTING: &str = "shared/src/domain/order/life/on_listing.rs";
 const MAPPING: &str = "shared/src/domain/order/mapping/mod.rs";
-const INTAKE: &str = "shared/src/domain/intake.rs";
+const BREAKER: &str = "shared/src/domain/prima_breaker.rs";
 const EXCEPTIONS: &str = "shared/src/domain/exceptions.rs";
 const NOTIFY: &str = "shared/src/domain/notify.rs";
 const BATCH: &str = "shared/src/aws/batch.rs";
@@ -72,31 +72,31 @@ pub(crate) const BUGS: &[Bug] = &[
         }],
     },
     Bug {
-        name: "intake-never-opens",
-        why: "Prima's intake stays closed once it was closed: no probe is ever due.",
+        name: "breaker-never-closes",
+        why: "A breaker of Prima's stays open once it has opened: no probe is ever due.",
         simulation: Simulation::Orders,
         edits: &[Edit {
-            file: INTAKE,
-            find: "        self.closed_since.is_none() || self.next_probe.is_none_or(is_due)\n",
-            replace: "        self.closed_since.is_none() || self.next_probe.is_none_or(|next| is_due(next) && now < Timestamp::MIN)\n",
+            file: BREAKER,
+            find: "        self.open_since.is_none() || self.next_probe.is_none_or(is_due)\n",
+            replace: "        self.open_since.is_none() || self.next_probe.is_none_or(|next| is_due(next) && now < Timestamp::MIN)\n",
         }],
     },
     Bug {
         name: "breaker-reset-by-order-status",
-        why: "An answer to a question counts as an answer to NewOrder: a NewOrder that is dead closes nothing, and each order is a person's.",
+        why: "An answer to a question counts as an answer to NewOrder: a NewOrder that is dead opens no breaker, and each order is a person's.",
         simulation: Simulation::Orders,
         edits: &[Edit {
-            file: INTAKE,
-            find: "        let Some(before) = intake.operations.remove(operation) else { return };\n",
-            replace: "        let before = std::mem::take(&mut intake.operations).remove(operation).unwrap_or_default();\n",
+            file: BREAKER,
+            find: "        let Some(before) = breakers.operations.remove(operation) else { return };\n",
+            replace: "        let before = std::mem::take(&mut breakers.operations).remove(operation).unwrap_or_default();\n",
         }],
     },
     Bug {
-        name: "one-order-closes-intake",
-        why: "What Prima does again and again with one order counts each time: it closes intake for all.",
+        name: "one-order-opens-breaker",
+        why: "What Prima does again and again with one order counts each time: it opens the breaker for all.",
         simulation: Simulation::Orders,
         edits: &[Edit {
-            file: INTAKE,
+            file: BREAKER,
             find: "    if operation.about.contains(&order) {\n",
             replace: "    if operation.about.contains(&order) && operation.about.is_empty() {\n",
         }],

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use lambda_runtime::Error;
 use shared::aws::channel_copy::ChannelCopy;
-use shared::aws::clients::Wired;
+use shared::aws::clients::AwsClients;
 use shared::aws::documents::{ChannelList, Documents};
 use shared::aws::event_bus::EventBridgeBus;
 use shared::aws::metrics::Count;
@@ -34,7 +34,7 @@ impl Function {
     /// Names the variable that is missing or malformed.
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, Error> {
         // Order rules are none of this function's business: it has no table for them.
-        let aws = Wired::from_settings(
+        let aws = AwsClients::from_settings(
             settings,
             settings::ORDERS_QUEUE_URL,
             settings::DEAD_LETTER_QUEUE_URL,

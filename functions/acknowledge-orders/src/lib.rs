@@ -12,9 +12,9 @@
 //! recorded, they are written again, which is harmless.
 
 mod ages;
+mod daily_look;
 pub mod handler;
 mod listing;
-mod look;
 pub mod metrics;
 mod record;
 mod references;
@@ -33,7 +33,7 @@ use shared::domain::notify::{Rule, Told, tell, tell_due};
 use shared::domain::order::row::Lease;
 use shared::domain::queue::OrderQueue;
 use shared::domain::state::{
-    IntakeStore, ListingKind, OrderStore, PollState, PollStore, StoreError, UnfinishedListing,
+    BreakerStore, ListingKind, OrderStore, PollState, PollStore, StoreError, UnfinishedListing,
 };
 use shared::kit::clock::{Clock, after, before};
 use shared::mirakl::rights::shows_right;
@@ -67,7 +67,7 @@ pub trait PortTypes {
     /// See [`Ports::directory`].
     type Directory: MiraklDirectory<Client: MiraklOrders>;
     /// See [`Ports::store`].
-    type Store: OrderStore + PollStore + IntakeStore;
+    type Store: OrderStore + PollStore + BreakerStore;
     /// See [`Ports::queue`].
     type Queue: OrderQueue;
     /// See [`Ports::events`].
@@ -81,7 +81,7 @@ pub trait PortTypes {
 pub struct Ports<T: PortTypes> {
     /// Hands out each channel's Mirakl client.
     pub directory: T::Directory,
-    /// Rows, poll state, Prima's intake.
+    /// Rows, poll state, Prima's breakers.
     pub store: T::Store,
     /// The `orders` queue and its dead-letter queue.
     pub queue: T::Queue,
@@ -139,9 +139,9 @@ impl<T: PortTypes> Ports<T> {
             return report;
         }
         let started = self.clock.now();
-        let mut poll = match self.take_turn(channel, run, started).await {
-            Turn::Ours(poll) => *poll,
-            Turn::Skip(why) => {
+        let mut poll = match self.take_lease(channel, run, started).await {
+            LeaseAttempt::Taken(poll) => *poll,
+            LeaseAttempt::Skipped(why) => {
                 report.skipped = Some(why);
                 if why == Skipped::NotDue && channel.orders == Mode::Live {
                     report.ages = self.ages(channel).await;
@@ -157,7 +157,7 @@ impl<T: PortTypes> Ports<T> {
             Err(problem) => {
                 self.note_failure(channel, &mut poll.state, &mut report, &problem, started);
                 poll.state.full_wanted = true;
-                self.end_turn(channel, poll, &report).await;
+                self.release_lease(channel, poll, &report).await;
                 return report;
             }
         };
@@ -219,11 +219,11 @@ impl<T: PortTypes> Ports<T> {
             && (listing.met_the_limit() || kinds.is_empty())
             && channel.listing_interval_minutes > 1
         {
-            // The turn is given up, or was the look-up's: a slow channel gets its next one with the
-            // next minute, since new orders wait.
+            // Nothing was listed: a slow channel is listed with the next minute, since new orders
+            // wait.
             poll.state.listed_at = poll.listed_before;
         }
-        self.end_turn(channel, poll, &report).await;
+        self.release_lease(channel, poll, &report).await;
         report
     }
 
@@ -396,9 +396,9 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    /// Takes the channel's turn. The lease only saves calls: without a working store the poll goes
-    /// on, by state alone.
-    async fn take_turn(&self, channel: &Channel, run: &Run, now: Timestamp) -> Turn {
+    /// Takes the channel's lease, where a listing is due. The lease only saves calls: without a
+    /// working store the poll goes on without it.
+    async fn take_lease(&self, channel: &Channel, run: &Run, now: Timestamp) -> LeaseAttempt {
         let loaded =
             tokio::time::timeout(PATIENCE_WITH_MEMORY, self.store.load_poll(&channel.id)).await;
         let Ok(Ok(mut state)) = loaded else {
@@ -406,9 +406,9 @@ impl<T: PortTypes> Ports<T> {
             // Without memory the wall clock alone keeps to a marketplace's slower rhythm.
             let interval = i64::from(channel.listing_interval_minutes);
             return if (now.as_second() / 60) % interval == 0 {
-                Turn::Ours(Box::new(Turned::blind()))
+                LeaseAttempt::Taken(Box::new(LeasedPoll::blind()))
             } else {
-                Turn::Skip(Skipped::NotDue)
+                LeaseAttempt::Skipped(Skipped::NotDue)
             };
         };
         let interval = Duration::from_secs(60 * u64::from(channel.listing_interval_minutes));
@@ -417,10 +417,10 @@ impl<T: PortTypes> Ports<T> {
             .listed_at
             .is_none_or(|at| now >= before(after(at, interval), Duration::from_secs(15)));
         if !due && channel.listing_interval_minutes > 1 {
-            return Turn::Skip(Skipped::NotDue);
+            return LeaseAttempt::Skipped(Skipped::NotDue);
         }
         if state.lease.as_ref().is_some_and(|lease| lease.owner != run.id && lease.until > now) {
-            return Turn::Skip(Skipped::OtherRun);
+            return LeaseAttempt::Skipped(Skipped::OtherRun);
         }
         self.tell_of_unlisted(channel, &mut state, now).await;
         state.lease = Some(Lease { owner: run.id.clone(), until: run.hard_deadline });
@@ -431,17 +431,21 @@ impl<T: PortTypes> Ports<T> {
         )
         .await
         {
-            Ok(Ok(())) => Turn::Ours(Box::new(Turned { state, remembered: true, listed_before })),
-            Ok(Err(StoreError::Conflict(_))) => Turn::Skip(Skipped::OtherRun),
-            Ok(Err(_)) | Err(_) => {
-                Turn::Ours(Box::new(Turned { remembered: false, state, listed_before }))
+            Ok(Ok(())) => {
+                LeaseAttempt::Taken(Box::new(LeasedPoll { state, remembered: true, listed_before }))
             }
+            Ok(Err(StoreError::Conflict(_))) => LeaseAttempt::Skipped(Skipped::OtherRun),
+            Ok(Err(_)) | Err(_) => LeaseAttempt::Taken(Box::new(LeasedPoll {
+                remembered: false,
+                state,
+                listed_before,
+            })),
         }
     }
 
     /// A channel whose polls have failed for a while, however they fail, is told of once until one
     /// succeeds: those of the minute, or those of everything that is open. Asked at the beginning
-    /// of a turn, since some do not come to an end.
+    /// of a run, since some do not come to an end.
     async fn tell_of_unlisted(&self, channel: &Channel, poll: &mut PollState, now: Timestamp) {
         let since = *poll.completed_at.get_or_insert(now);
         let full_since = *poll.full_completed_at.get_or_insert(now);
@@ -493,7 +497,7 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    async fn end_turn(&self, channel: &Channel, mut poll: Turned, report: &ChannelReport) {
+    async fn release_lease(&self, channel: &Channel, mut poll: LeasedPoll, report: &ChannelReport) {
         if !poll.remembered {
             return;
         }
@@ -529,13 +533,14 @@ impl<T: PortTypes> Ports<T> {
     }
 }
 
-enum Turn {
-    Ours(Box<Turned>),
-    Skip(Skipped),
+/// What came of asking for a channel's lease.
+enum LeaseAttempt {
+    Taken(Box<LeasedPoll>),
+    Skipped(Skipped),
 }
 
-/// A channel's turn.
-struct Turned {
+/// What a run knows of a channel whose lease it holds.
+struct LeasedPoll {
     state: PollState,
     /// The store holds our lease: what the run learns can be saved.
     remembered: bool,
@@ -543,7 +548,7 @@ struct Turned {
     listed_before: Option<Timestamp>,
 }
 
-impl Turned {
+impl LeasedPoll {
     fn blind() -> Self {
         Self { state: PollState::default(), remembered: false, listed_before: None }
     }

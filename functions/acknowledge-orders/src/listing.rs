@@ -3,7 +3,7 @@
 //!
 //! A listing that does not fit into one run goes on in the next one where it stopped: every page
 //! that was read is progress. A limit of Mirakl's (429) is waited for only where pages can still be
-//! read afterwards; else the run gives its turn up.
+//! read afterwards; else the run lists nothing.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;

@@ -21,12 +21,12 @@ shared::metrics! {
         unannounced: Seconds = "OldestExceptionUnannouncedSeconds",
     }
 
-    /// Of a channel that had no turn.
+    /// Of a channel that was not polled.
     struct SkippedMetrics per Channel {
         skipped: Count = "PollsSkipped",
     }
 
-    /// Of a channel's turn.
+    /// Of a channel's poll.
     struct PollMetrics per Channel {
         completed: Count = "PollsCompleted",
         seen: Count = "OrdersSeen",

@@ -14,7 +14,7 @@ use shared::domain::order::life::{
 use shared::domain::order::remedy::{self, SettledAs};
 use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
-use shared::domain::state::{IntakeStore, OrderStore, PrimaIntake, StoreError};
+use shared::domain::state::{BreakerStore, OrderStore, PrimaBreakers, StoreError};
 use shared::kit::clock::{Clock, before};
 use shared::mirakl::{Order, OrderState, UnreadableOrder};
 
@@ -78,8 +78,8 @@ impl<T: PortTypes> Ports<T> {
         if channel.orders == Mode::Observe {
             return self.observe(channel, orders, &rows).await;
         }
-        let intake = self.store.load_intake().await.unwrap_or_default();
-        let plans = self.plan(channel, orders, accepted, &rows, &intake);
+        let breakers = self.store.load_breakers().await.unwrap_or_default();
+        let plans = self.plan(channel, orders, accepted, &rows, &breakers);
         let saved: Vec<Saved> = stream::iter(plans)
             .map(|(row, order, next, at)| async move {
                 if self.clock.now() > stop_at {
@@ -94,29 +94,35 @@ impl<T: PortTypes> Ports<T> {
         self.follow_up(channel, saved, report).await
     }
 
-    /// What is to be saved, oldest order first. While intake is closed one order at most is queued,
-    /// as a probe.
+    /// What is to be saved, oldest order first. While a breaker is open one order at most is
+    /// queued, as a probe.
     fn plan<'o>(
         &self,
         channel: &Channel,
         orders: &'o [Order],
         accepted: &[String],
         rows: &HashMap<OrderKey, OrderRow>,
-        intake: &PrimaIntake,
+        breakers: &PrimaBreakers,
     ) -> Vec<(OrderRow, &'o Order, Next, Circumstances)> {
         let now = self.clock.now();
-        let mut may_queue =
-            if intake.is_closed() { usize::from(intake.probe_due(now)) } else { usize::MAX };
+        let mut may_queue = if breakers.stops_creation() {
+            usize::from(breakers.probe_due(now))
+        } else {
+            usize::MAX
+        };
         let mut plans = Vec::new();
         for order in orders {
             let key = OrderKey::new(&channel.id, &order.order_id);
-            let intake_open = may_queue > 0 && intake.admits_order(&key, now);
-            let at =
-                Circumstances { accepted: accepted.contains(&order.order_id), intake_open, now };
+            let prima_takes_orders = may_queue > 0 && breakers.admits_order(&key, now);
+            let at = Circumstances {
+                accepted: accepted.contains(&order.order_id),
+                prima_takes_orders,
+                now,
+            };
             let known = rows.get(&key);
             if let Some((row, next)) = on_listing(known, order, channel, at) {
                 if next == Next::Create {
-                    // What is sent again because it is stuck goes out even while intake is closed:
+                    // What is sent again because it is stuck goes out even while a breaker is open:
                     // its row stays where it is.
                     may_queue = may_queue.saturating_sub(1);
                 }
@@ -347,7 +353,7 @@ impl<T: PortTypes> Ports<T> {
             Err(_) => return false,
         };
         let before = row.clone();
-        let at = Circumstances { accepted: false, intake_open: true, now: self.clock.now() };
+        let at = Circumstances { accepted: false, prima_takes_orders: true, now: self.clock.now() };
         let mut next = on_cancellation(&mut row, None, false, at);
         // Nobody drives it on any more, and no message can be written that would have it created.
         // To cancel it, its number is enough.

@@ -10,7 +10,7 @@ use shared::mirakl::{MiraklError, Order};
 use crate::Ages;
 use crate::listing::Listing;
 
-/// Why a channel had no turn.
+/// Why a channel was not polled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skipped {
     /// Its orders are off.

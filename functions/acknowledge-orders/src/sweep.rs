@@ -14,7 +14,7 @@ use shared::domain::notify::{Rule, deliver};
 use shared::domain::order::life::LEASE_IS_DEAD;
 use shared::domain::order::row::{EXCEPTION_UNANNOUNCED, OpenState, OrderRow, Stage};
 use shared::domain::queue::{OrderMessage, OrderTask};
-use shared::domain::state::{IntakeStore, ListingKind, OrderStore, PollState};
+use shared::domain::state::{BreakerStore, ListingKind, OrderStore, PollState};
 use shared::kit::clock::{Clock, before};
 
 use crate::listing::{Listing, list_by_id};
@@ -29,7 +29,7 @@ const ABSENT_PER_CALL: usize = 25;
 const KEYS: usize = 2000;
 /// Rows read of one stage.
 const ROWS: usize = 200;
-/// Firm orders looked up while Prima's intake is closed and a probe is due.
+/// Firm orders looked up while a breaker of Prima's is open and a probe is due.
 const PROBES: usize = 5;
 /// What is left of a run when no order is looked up by its id any more.
 const TIME_TO_LOOK_UP: Duration = Duration::from_secs(15);
@@ -130,19 +130,19 @@ impl<T: PortTypes> Ports<T> {
         let now = self.clock.now();
         let mut waiting = Vec::new();
         // Where the store does not answer, nothing is known to wait.
-        if let Ok(intake) = self.store.load_intake().await
-            && intake.admits(now)
+        if let Ok(breakers) = self.store.load_breakers().await
+            && breakers.admits(now)
         {
             let firm = self
                 .store
                 .orders_in(&channel.id, Stage::Firm.name(), KEYS)
                 .await
                 .unwrap_or_default();
-            // While Prima's intake is closed, a few are enough: one of them is the probe.
-            let most = if intake.is_closed() { PROBES } else { KEYS };
+            // While a breaker of Prima's is open, a few are enough: one of them is the probe.
+            let most = if breakers.stops_creation() { PROBES } else { KEYS };
             waiting.extend(
                 firm.into_iter()
-                    .filter(|key| intake.admits_order(key, now))
+                    .filter(|key| breakers.admits_order(key, now))
                     .map(|key| key.order_id)
                     .take(most),
             );

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
 use lambda_runtime::Error;
-use shared::aws::clients::WiredImports;
+use shared::aws::clients::ImportClients;
 use shared::aws::secrets::SecretsManagerKeys;
 use shared::aws::settings::{self, Settings};
 use shared::aws::stock_files::S3StockFiles;
@@ -22,7 +22,7 @@ use crate::{PortTypes, Ports, Run};
 /// The function, wired to AWS and Mirakl.
 #[derive(Debug)]
 pub struct Function {
-    aws: WiredImports,
+    aws: ImportClients,
     files: S3StockFiles,
     directory: HttpDirectory<SecretsManagerKeys, SystemClock>,
 }
@@ -33,7 +33,7 @@ impl Function {
     /// # Errors
     /// Names the variable that is missing or malformed.
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, Error> {
-        let aws = WiredImports::from_settings(settings)?;
+        let aws = ImportClients::from_settings(settings)?;
         let keys = SecretsManagerKeys::new(
             aws_sdk_secretsmanager::Client::new(&aws.config),
             settings.text(settings::SECRET_PREFIX)?,

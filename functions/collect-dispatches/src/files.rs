@@ -3,8 +3,8 @@
 
 use shared::domain::channel::{Channel, Mode};
 use shared::domain::dispatch::file;
-use shared::domain::dispatch::found::{Found, on_file};
 use shared::domain::dispatch::message::MESSAGE_IS_LOST;
+use shared::domain::dispatch::prima_answer::{Found, on_file};
 use shared::domain::events::{Event, EventKind, Severity};
 use shared::domain::notify::tell;
 use shared::domain::state::{NumberStore, OrderStore, StoreError};

@@ -12,11 +12,11 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::TaggingDirective;
 use jiff::Timestamp;
 use lambda_runtime::Error;
-use shared::aws::clients::Wired;
+use shared::aws::clients::AwsClients;
 use shared::aws::config::code_of;
 use shared::aws::prima_client::Installed;
 use shared::aws::settings::{self, Settings};
-use shared::domain::dispatch::rhythm::Source;
+use shared::domain::dispatch::schedule::Source;
 use shared::domain::prima_calls::PrimaCaller;
 use shared::kit::clock::{Clock, SystemClock};
 
@@ -33,7 +33,7 @@ const LARGEST_FILE: i64 = 16 * 1024 * 1024;
 /// The function, wired to AWS and Prima.
 #[derive(Debug)]
 pub struct Function {
-    aws: Wired,
+    aws: AwsClients,
     bucket: Bucket,
     prima: Installed,
 }
@@ -44,10 +44,10 @@ impl Function {
     /// # Errors
     /// Names the variable that is missing or malformed.
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, Error> {
-        let maps_table = settings.text(settings::MAPS_TABLE)?;
+        let rules_table = settings.text(settings::RULES_TABLE)?;
         let (queue, dead_letters) =
             (settings::DISPATCHES_QUEUE_URL, settings::DISPATCHES_DEAD_LETTER_QUEUE_URL);
-        let aws = Wired::from_settings(settings, queue, dead_letters, maps_table)?;
+        let aws = AwsClients::from_settings(settings, queue, dead_letters, rules_table)?;
         // A bucket's name in the path: the only form that every S3, a local one too, understands.
         let s3 = aws_sdk_s3::config::Builder::from(&aws.config).force_path_style(true).build();
         let bucket = Bucket {
@@ -73,7 +73,7 @@ impl Function {
             book: &self.aws.documents,
             inbox: (installation.dispatch.source == Source::File).then_some(&self.bucket),
             settings: installation.dispatch,
-            manners: installation.manners,
+            behaviour: installation.behaviour,
             calls: installation.calls,
         };
         let report = ports.collect(&Run { hard_deadline }).await?;

@@ -23,28 +23,28 @@ use jiff::Timestamp;
 use shared::domain::channel::{Channel, Mode};
 use shared::domain::dispatch::MENDED_IN_PRIMA;
 use shared::domain::dispatch::book::Book;
-use shared::domain::dispatch::found::{Found, on_progress};
-use shared::domain::dispatch::rhythm::DispatchSettings;
+use shared::domain::dispatch::prima_answer::{Found, on_progress};
 use shared::domain::dispatch::rules::DispatchRules;
+use shared::domain::dispatch::schedule::DispatchSettings;
 use shared::domain::documents::UnusableDocument;
 use shared::domain::events::{Event, EventBus, EventKind, Severity};
 use shared::domain::exceptions::announce;
-use shared::domain::intake::{Admission, Call, ORDER_STATUS, admit};
 use shared::domain::notify::tell;
 use shared::domain::order::remedy;
 use shared::domain::order::row::{
     DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, ExceptionKind, OrderKey, OrderRow, REFERENCE_PENDING,
     Stage,
 };
+use shared::domain::prima_breaker::{Admission, Call, ORDER_STATUS, admit};
 use shared::domain::prima_calls::{PrimaCaller, PrimaCalls};
 use shared::domain::prima_slots::{Slot, SlotStore, give_slots_back, lease_for_schedule};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask, ShownExceptions};
 use shared::domain::rights::RefusedRight;
-use shared::domain::state::{CollectionStore, IntakeStore, NumberStore, OrderStore, StoreError};
+use shared::domain::state::{BreakerStore, CollectionStore, NumberStore, OrderStore, StoreError};
 use shared::domain::unknown_values::tell_once;
 use shared::kit::clock::{Clock, after, before};
 use shared::kit::odd_form::OddForm;
-use shared::prima::connection::PrimaManners;
+use shared::prima::connection::PrimaBehaviour;
 use shared::prima::{Outcome, PrimaDispatches, PrimaError, PrimaOrderStatus, PrimaProgress};
 
 pub use files::{Inbox, InboxError, Unread, Verdict};
@@ -64,6 +64,8 @@ const UNCLEAR_ANSWERS: u32 = 3;
 /// Questions in a row that Prima did not answer for one order, and answered for others, before a
 /// person is asked.
 const UNANSWERED_QUESTIONS: u32 = 6;
+/// A near deadline of which the bus did not take the warning is said again after this.
+const WARNED_AGAIN: Duration = Duration::from_secs(300);
 /// Before a question that Prima did not answer is asked again.
 const UNANSWERED: Duration = Duration::from_secs(300);
 
@@ -72,7 +74,7 @@ pub trait PortTypes {
     /// See [`Ports::prima`].
     type Prima: PrimaDispatches;
     /// See [`Ports::store`].
-    type Store: OrderStore + NumberStore + CollectionStore + IntakeStore + SlotStore;
+    type Store: OrderStore + NumberStore + CollectionStore + BreakerStore + SlotStore;
     /// See [`Ports::queue`].
     type Queue: OrderQueue + ShownExceptions;
     /// See [`Ports::events`].
@@ -90,7 +92,7 @@ pub trait PortTypes {
 pub struct Ports<T: PortTypes> {
     /// Prima.
     pub prima: T::Prima,
-    /// Rows, Prima's intake.
+    /// Rows, Prima's breakers.
     pub store: T::Store,
     /// The `dispatches` queue and its dead-letter queue.
     pub queue: T::Queue,
@@ -105,7 +107,7 @@ pub struct Ports<T: PortTypes> {
     /// How Prima is asked.
     pub settings: DispatchSettings,
     /// How patient to be with Prima.
-    pub manners: PrimaManners,
+    pub behaviour: PrimaBehaviour,
     /// How many calls Prima takes at once.
     pub calls: PrimaCalls,
 }
@@ -329,13 +331,14 @@ impl<T: PortTypes> Ports<T> {
             return report;
         }
         let Some(number) = row.creation.order_number.clone() else { return report };
-        let needed = self.manners.answer_timeout() + Duration::from_secs(5);
+        let needed = self.behaviour.answer_timeout() + Duration::from_secs(5);
         let has_time = after(self.clock.now(), needed) <= run.hard_deadline;
         let key = row.key.clone();
         let call = Call::about(ORDER_STATUS, &key);
         let may_ask = has_time && slot == Slot::Leased;
         if !may_ask
-            || admit(&self.store, &self.manners, call, self.clock.now()).await == Admission::Closed
+            || admit(&self.store, &self.behaviour, call, self.clock.now()).await
+                == Admission::Refused
         {
             report.postponed += 1;
             self.warn_of_waiting(row, channel, &rules, &mut report).await;
@@ -538,13 +541,15 @@ impl<T: PortTypes> Ports<T> {
         report.warned += usize::from(self.store.save_order(&mut row).await.is_ok());
     }
 
-    /// Says a warning; where the bus does not take it, the next run says it.
+    /// Says a warning; where the bus does not take it, it is said when the row is looked at next,
+    /// which is soon.
     async fn publish_warning(&self, row: &mut OrderRow, warning: Option<&Event>) {
         if let Some(event) = warning
             && !tell(&self.events, std::slice::from_ref(event)).await
             && let Some(dispatch) = row.dispatch.as_mut()
         {
             dispatch.warned_at = None;
+            dispatch.due_at = dispatch.due_at.min(after(self.clock.now(), WARNED_AGAIN));
         }
     }
 
@@ -727,10 +732,10 @@ impl<T: PortTypes> Ports<T> {
 
     /// True where Prima does not answer such questions now, whatever the order.
     async fn note_answer<A>(&self, call: Call<'_>, answer: &Result<A, PrimaError>) -> bool {
-        shared::domain::intake::note(
+        shared::domain::prima_breaker::note(
             &self.store,
             &self.events,
-            &self.manners,
+            &self.behaviour,
             call,
             answer,
             self.clock.now(),

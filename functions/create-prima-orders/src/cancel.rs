@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use shared::domain::intake::{Admission, Call, ORDER_STATUS, admit};
 use shared::domain::order::remedy::{self, SettledAs};
 use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
+use shared::domain::prima_breaker::{Admission, Call, ORDER_STATUS, admit};
 use shared::domain::prima_slots::PUT_OFF;
 use shared::domain::queue::OrderMessage;
 use shared::domain::state::{OrderStore, StoreError};
@@ -51,8 +51,8 @@ impl<T: PortTypes> Ports<T> {
             return self.put_off(row, message, wait).await;
         }
         let question = Call::about(ORDER_STATUS, key);
-        if admit(&self.store, &self.manners, question, asked_at).await == Admission::Closed {
-            return self.put_off(row, message, self.manners.probe_interval()).await;
+        if admit(&self.store, &self.behaviour, question, asked_at).await == Admission::Refused {
+            return self.put_off(row, message, self.behaviour.probe_interval()).await;
         }
         let Some(number) = row.creation.order_number.clone() else {
             return self.cancelled(row, "cancelled; it had no Prima order").await;
@@ -63,7 +63,7 @@ impl<T: PortTypes> Ports<T> {
             row.creation.created_at = row.creation.created_at.or(Some(asked_at));
         }
         match answer {
-            Ok(Some(PrimaOrderStatus::Open(_))) if self.manners.cancel_order => self.cancel_in_prima(row, number, message).await,
+            Ok(Some(PrimaOrderStatus::Open(_))) if self.behaviour.cancel_order => self.cancel_in_prima(row, number, message).await,
             Ok(Some(PrimaOrderStatus::Open(_))) => {
                 self.by_hand(row, &number, "this Prima cannot be told to cancel an order (the installation's cancel_order is off)").await
             }
@@ -73,7 +73,7 @@ impl<T: PortTypes> Ports<T> {
                     attempt.asked_at = Some(asked_at);
                 }
                 if is_in_doubt(&row) {
-                    return self.once_more(row, message, self.manners.second_question()).await;
+                    return self.once_more(row, message, self.behaviour.second_question()).await;
                 }
                 self.cancelled(row, "cancelled in Mirakl; Prima never got it").await
             }
@@ -134,7 +134,7 @@ impl<T: PortTypes> Ports<T> {
                 let wait = if unanswered.count < MOST_SENDINGS {
                     AGAIN
                 } else {
-                    self.manners.longest_execution()
+                    self.behaviour.longest_execution()
                 };
                 row.creation.unclear_answers = 0;
                 self.once_more(row, message, wait).await

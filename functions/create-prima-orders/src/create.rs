@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::domain::documents::UnusableDocument;
-use shared::domain::intake::{Admission, Call, NEW_ORDER, ORDER_STATUS, admit};
 use shared::domain::order::mapping::{MappedOrder, MappingChannel, map_order, order_number};
 use shared::domain::order::remaining::{is_refunded, remaining};
 use shared::domain::order::remedy::{self, SettledAs};
 use shared::domain::order::row::{
     Attempt, ExceptionKind, Lease, OrderKey, OrderRow, Stage, Unanswered,
 };
+use shared::domain::prima_breaker::{Admission, Call, NEW_ORDER, ORDER_STATUS, admit};
 use shared::domain::queue::{OrderMessage, OrderTask};
 use shared::domain::state::{NumberStore, OrderStore, Reservation, StoreError};
 use shared::kit::clock::{Clock, after};
@@ -61,9 +61,10 @@ impl<T: PortTypes> Ports<T> {
             Claim::Settled(disposition) => return disposition,
         };
         let question = Call::about(ORDER_STATUS, key);
-        if admit(&self.store, &self.manners, question, self.clock.now()).await == Admission::Closed
+        if admit(&self.store, &self.behaviour, question, self.clock.now()).await
+            == Admission::Refused
         {
-            return self.back_to_its_row(row, self.manners.probe_interval(), &work).await;
+            return self.back_to_its_row(row, self.behaviour.probe_interval(), &work).await;
         }
         self.create_claimed(row, &work).await
     }
@@ -139,9 +140,9 @@ impl<T: PortTypes> Ports<T> {
     ) -> Option<Duration> {
         let attempt = row.creation.attempt.as_ref()?;
         let from_attempt =
-            after(attempt.at, self.manners.longest_execution() + SENT_WITHIN + clock_skew);
+            after(attempt.at, self.behaviour.longest_execution() + SENT_WITHIN + clock_skew);
         let from_question =
-            attempt.asked_at.map(|asked| after(asked, self.manners.second_question()));
+            attempt.asked_at.map(|asked| after(asked, self.behaviour.second_question()));
         let not_before = from_question.map_or(from_attempt, |question| question.max(from_attempt));
         (now < not_before).then(|| not_before.duration_since(now).unsigned_abs())
     }
@@ -280,7 +281,7 @@ impl<T: PortTypes> Ports<T> {
             attempt.absences += 1;
             attempt.asked_at = Some(asked_at);
             if !attempt.is_known_absent() {
-                return self.later(row, work, self.manners.second_question()).await;
+                return self.later(row, work, self.behaviour.second_question()).await;
             }
         }
         if row.listing.cancel_requested.is_some() {
@@ -313,7 +314,7 @@ impl<T: PortTypes> Ports<T> {
             &channel,
             &rules.order_rules,
             &rules.sku_overrides,
-            &self.manners.characters,
+            &self.behaviour.characters,
         );
         let MappedOrder { document, traces } = match mapped {
             Ok(mapped) => mapped,
@@ -330,9 +331,9 @@ impl<T: PortTypes> Ports<T> {
         if !self.has_time_for(2, work.run) {
             return self.later(row, work, Duration::ZERO).await;
         }
-        if admit(&self.store, &self.manners, Call::about(NEW_ORDER, &row.key), self.clock.now())
+        if admit(&self.store, &self.behaviour, Call::about(NEW_ORDER, &row.key), self.clock.now())
             .await
-            == Admission::Closed
+            == Admission::Refused
         {
             return self.back_to_its_row(row, UNTIL_PRIMA_TAKES, work).await;
         }
@@ -488,7 +489,7 @@ impl<T: PortTypes> Ports<T> {
                 tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, %problem, "the outcome of NewOrder is unknown: the order is in doubt");
                 let mut row = row;
                 note_unanswered(&mut row, &problem, silent_to_all);
-                let wait = self.manners.longest_execution();
+                let wait = self.behaviour.longest_execution();
                 self.later(row, work, wait).await
             }
         }
@@ -517,7 +518,7 @@ impl<T: PortTypes> Ports<T> {
             }
             Err(_) => {
                 note_unanswered(&mut row, problem, false);
-                let wait = self.manners.longest_execution();
+                let wait = self.behaviour.longest_execution();
                 self.later(row, work, wait).await
             }
         }
@@ -573,8 +574,8 @@ impl<T: PortTypes> Ports<T> {
         Disposition::Done(Done::CreatedUnrecorded)
     }
 
-    /// Prima's intake is closed: the order waits as a row, and the poller queues it again. One in
-    /// doubt keeps its message.
+    /// A breaker of Prima's is open: the order waits as a row, and the poller queues it again. One
+    /// in doubt keeps its message.
     async fn back_to_its_row(
         &self,
         mut row: OrderRow,

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
 use lambda_runtime::Error;
-use shared::aws::clients::Wired;
+use shared::aws::clients::AwsClients;
 use shared::aws::prima_client::Installed;
 use shared::aws::settings::{self, Settings};
 use shared::domain::documents::DocumentKey;
@@ -29,7 +29,7 @@ const CONCURRENT_MESSAGES: usize = 2;
 /// The function, wired to AWS.
 #[derive(Debug)]
 pub struct Function {
-    aws: Wired,
+    aws: AwsClients,
     /// The client of the installation document that it was made from: a changed document makes a
     /// new one.
     prima: Installed,
@@ -41,12 +41,12 @@ impl Function {
     /// # Errors
     /// Names the variable that is missing or malformed.
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, Error> {
-        let maps_table = settings.text(settings::MAPS_TABLE)?;
-        let aws = Wired::from_settings(
+        let rules_table = settings.text(settings::RULES_TABLE)?;
+        let aws = AwsClients::from_settings(
             settings,
             settings::ORDERS_QUEUE_URL,
             settings::DEAD_LETTER_QUEUE_URL,
-            maps_table,
+            rules_table,
         )?;
         Ok(Self { aws, prima: Installed::new(PrimaCaller::CreatePrimaOrders) })
     }
@@ -71,7 +71,7 @@ impl Function {
             events: &self.aws.events,
             clock: SystemClock,
             rulebook: self,
-            manners: installation.manners,
+            behaviour: installation.behaviour,
             calls: installation.calls,
         };
         let mut run = Run {

@@ -27,15 +27,15 @@ pub use shared::aws::batch::Returned;
 use shared::domain::documents::UnusableDocument;
 use shared::domain::events::EventBus;
 use shared::domain::exceptions::announce;
-use shared::domain::intake::Call;
 use shared::domain::order::row::{ExceptionKind, ExpectedMessage, OrderKey, OrderRow};
 use shared::domain::order::rules::OrderRules;
+use shared::domain::prima_breaker::Call;
 use shared::domain::prima_calls::{PrimaCaller, PrimaCalls};
 use shared::domain::prima_slots::{self, PUT_OFF, Slot, SlotRequest, SlotStore};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
-use shared::domain::state::{IntakeStore, NumberStore, OrderStore, StoreError};
+use shared::domain::state::{BreakerStore, NumberStore, OrderStore, StoreError};
 use shared::kit::clock::{Clock, after};
-use shared::prima::connection::PrimaManners;
+use shared::prima::connection::PrimaBehaviour;
 use shared::prima::sku::SkuOverride;
 use shared::prima::{PrimaError, PrimaOrders};
 
@@ -69,7 +69,7 @@ pub trait PortTypes {
     /// See [`Ports::prima`].
     type Prima: PrimaOrders;
     /// See [`Ports::store`].
-    type Store: OrderStore + NumberStore + IntakeStore + SlotStore;
+    type Store: OrderStore + NumberStore + BreakerStore + SlotStore;
     /// See [`Ports::queue`].
     type Queue: OrderQueue;
     /// See [`Ports::events`].
@@ -85,7 +85,7 @@ pub trait PortTypes {
 pub struct Ports<T: PortTypes> {
     /// Prima.
     pub prima: T::Prima,
-    /// Rows and Prima's intake.
+    /// Rows and Prima's breakers.
     pub store: T::Store,
     /// The `orders` queue and its dead-letter queue.
     pub queue: T::Queue,
@@ -96,7 +96,7 @@ pub struct Ports<T: PortTypes> {
     /// Each channel's rules.
     pub rulebook: T::Rulebook,
     /// How patient to be with Prima, and what it can do.
-    pub manners: PrimaManners,
+    pub behaviour: PrimaBehaviour,
     /// How many calls Prima takes at once.
     pub calls: PrimaCalls,
 }
@@ -233,10 +233,10 @@ impl<T: PortTypes> Ports<T> {
     /// Notes whether Prima answered at all: the breaker listens to the transport, not to what was
     /// said. True where Prima does not answer such calls now, whatever the order.
     async fn note_answer<A>(&self, call: Call<'_>, answer: &Result<A, PrimaError>) -> bool {
-        shared::domain::intake::note(
+        shared::domain::prima_breaker::note(
             &self.store,
             &self.events,
-            &self.manners,
+            &self.behaviour,
             call,
             answer,
             self.clock.now(),
@@ -245,7 +245,7 @@ impl<T: PortTypes> Ports<T> {
     }
 
     fn has_time_for(&self, calls: u32, run: &Run) -> bool {
-        would_end_in_time(calls, &self.manners, self.clock.now(), run.hard_deadline)
+        would_end_in_time(calls, &self.behaviour, self.clock.now(), run.hard_deadline)
     }
 }
 
@@ -279,11 +279,11 @@ impl<T: PortTypes> Ports<T> {
 /// of them end before `deadline`.
 fn would_end_in_time(
     calls: u32,
-    manners: &PrimaManners,
+    behaviour: &PrimaBehaviour,
     now: Timestamp,
     deadline: Timestamp,
 ) -> bool {
-    after(now, manners.answer_timeout() * calls + Duration::from_secs(10)) <= deadline
+    after(now, behaviour.answer_timeout() * calls + Duration::from_secs(10)) <= deadline
 }
 
 /// A row that could not be saved is left to the next delivery, or to the poller's sweep.
@@ -304,11 +304,11 @@ mod tests {
     /// Nothing is begun with Prima whose answer could come after the function's end.
     #[test]
     fn no_prima_call_starts_that_could_outlive_the_function() {
-        let manners = PrimaManners { answer_timeout_seconds: 60, ..PrimaManners::default() };
+        let behaviour = PrimaBehaviour { answer_timeout_seconds: 60, ..PrimaBehaviour::default() };
         let ends_in_time = |calls, seconds| {
             would_end_in_time(
                 calls,
-                &manners,
+                &behaviour,
                 Timestamp::UNIX_EPOCH,
                 after(Timestamp::UNIX_EPOCH, Duration::from_secs(seconds)),
             )

@@ -117,11 +117,6 @@ impl ChannelRun {
         self.stored.ledger()
     }
 
-    /// Something may be on offer, as far as the ledger knows.
-    pub(crate) fn shows_something(&self) -> bool {
-        self.ledger().entries().any(|entry| entry.value.highest() > 0)
-    }
-
     pub(crate) fn snapshot(&self) -> ChannelSnapshot<'_> {
         ChannelSnapshot {
             channel: &self.channel,

@@ -155,12 +155,8 @@ impl<T: PortTypes> Ports<T> {
         all_are_usable: bool,
         tick: Tick<'_>,
     ) {
-        // A channel whose list of offers is not at hand may show too much of anything that it is
-        // known to show.
-        let may_show_anything = |channel: &ChannelRun| {
-            channel.is_live() && channel.offers.is_none() && channel.shows_something()
-        };
-        let may_raise = all_are_usable && !runs.iter().any(may_show_anything);
+        let may_raise =
+            all_are_usable && !runs.iter().any(|run| run.snapshot().may_show_anything());
         for place in 0..runs.len() {
             let lines = lines_that_may_go(runs, place, may_raise);
             self.publish_if_due(&mut runs[place], lines, tick).await;

@@ -16,18 +16,21 @@ use crate::channel_run::ChannelRun;
 use crate::{PortTypes, Ports};
 
 impl<T: PortTypes> Ports<T> {
-    /// Evaluates the offers of all channels.
+    /// Evaluates the offers of all channels. `is_one_missing`: a channel that is live, or may be, is
+    /// not among them.
     pub(crate) fn evaluate_offers(
         &self,
         runs: &mut [ChannelRun],
         others: &[OtherChannel],
         figures: &Figures,
+        is_one_missing: bool,
         now: Timestamp,
     ) {
         let sold_elsewhere: Vec<_> =
             runs.iter().map(|channel| sold_elsewhere(channel, runs, others)).collect();
         let snapshots: Vec<ChannelSnapshot<'_>> = runs.iter().map(ChannelRun::snapshot).collect();
-        let availability = availability(figures, &self.settings, &snapshots, others, now);
+        let availability =
+            availability(figures, &self.settings, &snapshots, others, is_one_missing, now);
         for (channel, sold_elsewhere) in runs.iter_mut().zip(&sold_elsewhere) {
             self.evaluate_channel(channel, &availability, sold_elsewhere, now);
         }

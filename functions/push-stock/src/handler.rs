@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 use lambda_runtime::Error;
-use shared::aws::clients::Wired;
+use shared::aws::clients::AwsClients;
 use shared::aws::documents::Documents;
 use shared::aws::event_bus::EventBridgeBus;
 use shared::aws::prima_client::Installed;
@@ -26,7 +26,7 @@ use crate::{PortTypes, Ports, Report, Run, metrics};
 /// The function, wired to AWS, Mirakl and Prima.
 #[derive(Debug)]
 pub struct Function {
-    aws: Wired,
+    aws: AwsClients,
     ledger: DynamoDbLedger,
     files: S3StockFiles,
     directory: HttpDirectory<SecretsManagerKeys, SystemClock>,
@@ -39,10 +39,10 @@ impl Function {
     /// # Errors
     /// Names the variable that is missing or malformed.
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, Error> {
-        let maps_table = settings.text(settings::MAPS_TABLE)?;
+        let rules_table = settings.text(settings::RULES_TABLE)?;
         let (queue, dead_letters) =
             (settings::STOCK_IMPORTS_QUEUE_URL, settings::STOCK_IMPORTS_DEAD_LETTER_QUEUE_URL);
-        let aws = Wired::without_orders(settings, queue, dead_letters, maps_table)?;
+        let aws = AwsClients::without_orders(settings, queue, dead_letters, rules_table)?;
         let keys = SecretsManagerKeys::new(
             aws_sdk_secretsmanager::Client::new(&aws.config),
             settings.text(settings::SECRET_PREFIX)?,
@@ -75,7 +75,7 @@ impl Function {
             clock: SystemClock,
             book: &self.aws.documents,
             settings: installation.stock,
-            manners: installation.manners,
+            behaviour: installation.behaviour,
             calls: installation.calls,
         };
         let began = SystemClock.now();

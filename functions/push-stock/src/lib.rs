@@ -40,14 +40,14 @@ use shared::domain::prima_calls::PrimaCalls;
 use shared::domain::prima_slots::SlotStore;
 use shared::domain::queue::{ImportQueue, OrderQueue, ShownExceptions};
 use shared::domain::state::ledger::{LedgerStore, StoredLedger};
-use shared::domain::state::{FlightStore, IntakeStore, PollStore, StoreError};
+use shared::domain::state::{BreakerStore, FlightStore, PollStore, StoreError};
 use shared::domain::stock::book::StockBook;
 use shared::domain::stock::files::StockFiles;
 use shared::domain::stock::ledger::Change;
 use shared::domain::stock::settings::StockSettings;
 use shared::kit::clock::Clock;
 use shared::mirakl::stock::MiraklStock;
-use shared::prima::connection::PrimaManners;
+use shared::prima::connection::PrimaBehaviour;
 use shared::prima::stock::PrimaStock;
 
 pub use decision::Decision;
@@ -61,7 +61,7 @@ pub trait PortTypes {
     /// See [`Ports::prima`].
     type Prima: PrimaStock;
     /// See [`Ports::store`].
-    type Store: FlightStore + PollStore + IntakeStore + SlotStore;
+    type Store: FlightStore + PollStore + BreakerStore + SlotStore;
     /// See [`Ports::ledger`].
     type Ledger: LedgerStore;
     /// See [`Ports::files`].
@@ -83,7 +83,7 @@ pub struct Ports<T: PortTypes> {
     pub directory: T::Directory,
     /// Prima.
     pub prima: T::Prima,
-    /// What orders have in flight; Prima's intake.
+    /// What orders have in flight; Prima's breakers.
     pub store: T::Store,
     /// Ledgers and what is remembered.
     pub ledger: T::Ledger,
@@ -100,7 +100,7 @@ pub struct Ports<T: PortTypes> {
     /// The installation's settings.
     pub settings: StockSettings,
     /// How patient to be with Prima.
-    pub manners: PrimaManners,
+    pub behaviour: PrimaBehaviour,
     /// How many calls Prima takes at once.
     pub calls: PrimaCalls,
 }

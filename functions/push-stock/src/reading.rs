@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
-use shared::domain::intake::{self, Admission, Call, STOCK_BY_NAME, STOCK_BY_RANGE, admit};
+use shared::domain::prima_breaker::{self, Admission, Call, STOCK_BY_NAME, STOCK_BY_RANGE, admit};
 use shared::domain::stock::figures::Figures;
 use shared::domain::stock::files::{FIGURES, StockFiles};
 use shared::domain::stock::memory::StockMemory;
@@ -60,10 +60,11 @@ impl<T: PortTypes> Ports<T> {
         tick: Tick<'_>,
     ) -> ReadingReport {
         let mut report = ReadingReport::default();
-        if admit(&self.store, &self.manners, Call::of(STOCK_BY_RANGE), tick.now).await
-            == Admission::Closed
+        if admit(&self.store, &self.behaviour, Call::of(STOCK_BY_RANGE), tick.now).await
+            == Admission::Refused
         {
-            memory.failed_ranges = vec!["Prima's intake is closed: it did not answer".to_owned()];
+            memory.failed_ranges =
+                vec!["Prima is not asked now: it did not answer before".to_owned()];
             report.failed = 1;
             return report;
         }
@@ -87,7 +88,8 @@ impl<T: PortTypes> Ports<T> {
                 "Prima's stock was read"
             );
             catalogue.log_unusable();
-            self.keep(figures).await;
+            // What could not be kept is read again by the next run.
+            memory.unfinished |= !self.keep(figures).await;
         }
         let mut failed = catalogue.failed;
         if failed.is_empty() {
@@ -144,12 +146,12 @@ impl<T: PortTypes> Ports<T> {
     async fn note_whether_prima_answered(&self, catalogue: &Catalogue) {
         let now = self.clock.now();
         if !catalogue.read.is_empty() {
-            intake::answered(&self.store, &self.events, STOCK_BY_RANGE, now).await;
+            prima_breaker::answered(&self.store, &self.events, STOCK_BY_RANGE, now).await;
         } else if let Some(problem) = &catalogue.unreachable {
-            intake::failed(
+            prima_breaker::failed(
                 &self.store,
                 &self.events,
-                &self.manners,
+                &self.behaviour,
                 Call::of(STOCK_BY_RANGE),
                 problem,
                 now,
@@ -176,18 +178,26 @@ impl<T: PortTypes> Ports<T> {
         }
         let mut report = NamedReport { asked: memory.sold.len(), ..NamedReport::default() };
         let call = Call::of(STOCK_BY_NAME);
-        if admit(&self.store, &self.manners, call, now).await == Admission::Closed {
+        if admit(&self.store, &self.behaviour, call, now).await == Admission::Refused {
             return Some(NamedReport { failed: true, ..report });
         }
         let answer = self.prima.named(&memory.sold, basis).await;
-        intake::note(&self.store, &self.events, &self.manners, call, &answer, self.clock.now())
-            .await;
+        prima_breaker::note(
+            &self.store,
+            &self.events,
+            &self.behaviour,
+            call,
+            &answer,
+            self.clock.now(),
+        )
+        .await;
         match answer {
             Ok(reading) => {
                 let taken = figures.take_named(&reading);
                 report.answered = taken.figures + taken.unusable;
-                memory.sold.clear();
-                self.keep(figures).await;
+                if self.keep(figures).await {
+                    memory.sold.clear();
+                }
             }
             Err(problem) => {
                 tracing::warn!(%problem, "what was sold could not be asked for by name; the whole reading has it");
@@ -197,10 +207,13 @@ impl<T: PortTypes> Ports<T> {
         Some(report)
     }
 
-    async fn keep(&self, figures: &Figures) {
-        if let Err(problem) = self.files.write(FIGURES, figures.encode()).await {
-            tracing::warn!(%problem, "Prima's figures could not be kept: the next run has those of before");
+    /// Keeps the figures for the next run. False where that was not possible.
+    async fn keep(&self, figures: &Figures) -> bool {
+        let kept = self.files.write(FIGURES, figures.encode()).await;
+        if let Err(problem) = &kept {
+            tracing::warn!(%problem, "Prima's figures could not be kept: the next run has those of before, and asks again");
         }
+        kept.is_ok()
     }
 
     async fn read_range(

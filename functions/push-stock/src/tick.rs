@@ -126,7 +126,10 @@ impl<T: PortTypes> Ports<T> {
             || leased.is_after_trouble
             || something_is_new(&report, &runs, &others, now);
         if is_evaluated {
-            self.evaluate_offers(&mut runs, &others, &figures, now);
+            // Of what cannot be used nobody knows whether it is live.
+            let is_one_missing = !unusable.is_empty()
+                || excluded.iter().any(|channel| channel.channel.stock == Mode::Live);
+            self.evaluate_offers(&mut runs, &others, &figures, is_one_missing, now);
             self.publish_due(&mut runs, excluded.is_empty() && unusable.is_empty(), tick).await;
             report.figures_age =
                 figures.ages().map(|(_, oldest)| now.duration_since(oldest).as_secs());

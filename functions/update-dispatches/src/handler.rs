@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
 use lambda_runtime::Error;
-use shared::aws::clients::Wired;
+use shared::aws::clients::AwsClients;
 use shared::aws::secrets::SecretsManagerKeys;
 use shared::aws::settings::{self, Settings};
 use shared::kit::clock::{CLOCK_SKEW, Clock, SystemClock};
@@ -25,7 +25,7 @@ const CONCURRENT_MESSAGES: usize = 4;
 /// The function, wired to AWS and Mirakl.
 #[derive(Debug)]
 pub struct Function {
-    aws: Wired,
+    aws: AwsClients,
     directory: HttpDirectory<SecretsManagerKeys, SystemClock>,
 }
 
@@ -35,10 +35,10 @@ impl Function {
     /// # Errors
     /// Names the variable that is missing or malformed.
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, Error> {
-        let maps_table = settings.text(settings::MAPS_TABLE)?;
+        let rules_table = settings.text(settings::RULES_TABLE)?;
         let (queue, dead_letters) =
             (settings::DISPATCHES_QUEUE_URL, settings::DISPATCHES_DEAD_LETTER_QUEUE_URL);
-        let aws = Wired::from_settings(settings, queue, dead_letters, maps_table)?;
+        let aws = AwsClients::from_settings(settings, queue, dead_letters, rules_table)?;
         let keys = SecretsManagerKeys::new(
             aws_sdk_secretsmanager::Client::new(&aws.config),
             settings.text(settings::SECRET_PREFIX)?,

@@ -296,11 +296,15 @@ impl<T: PortTypes> MiraklShipping for Permitted<'_, T> {
 
 impl<T: PortTypes> Permitted<'_, T> {
     /// Whether Mirakl answers a harmless question about the order that is not the operation itself.
-    /// A right that is missing for it is noted as with any other call.
+    /// A right that is missing for it is noted as with any other call, and another question is
+    /// asked then: a refusal says nothing of the operation.
     pub(crate) async fn answers_otherwise(&self, order_id: &str, operation: &str) -> bool {
-        match operation {
-            "OR11" => shows_right(&self.shipments(order_id).await),
-            _ => shows_right(&self.order(order_id).await),
+        if operation != "OR11" {
+            let answer = self.order(order_id).await;
+            if operation == "ST11" || !answer.as_ref().is_err_and(MiraklError::is_key_refused) {
+                return shows_right(&answer);
+            }
         }
+        shows_right(&self.shipments(order_id).await)
     }
 }

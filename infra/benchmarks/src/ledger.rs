@@ -4,7 +4,7 @@
 use anyhow::Result;
 use local_world::Build;
 use shared::domain::state::ledger::LedgerStore as _;
-use shared::domain::state::ledger::memory::MemoryLedger;
+use shared::domain::state::ledger::in_memory::MemoryLedger;
 use shared::domain::stock::ledger::{Change, encode, sku_hash};
 use shared::domain::stock::offer::Shown;
 

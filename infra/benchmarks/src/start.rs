@@ -178,7 +178,7 @@ fn environment(runtime: &str) -> Vec<(&'static str, String)> {
         text("PATH", "/usr/local/bin:/usr/bin:/bin"),
         text("CHANNELS_TABLE", "channels"),
         text("ORDERS_TABLE", "orders"),
-        text("MAPS_TABLE", "maps"),
+        text("RULES_TABLE", "rules"),
         text("ORDERS_QUEUE_URL", "http://127.0.0.1:9/orders"),
         text("DEAD_LETTER_QUEUE_URL", "http://127.0.0.1:9/dead"),
         text("DISPATCHES_QUEUE_URL", "http://127.0.0.1:9/dispatches"),

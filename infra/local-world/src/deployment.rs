@@ -435,7 +435,7 @@ impl Deployment {
         for (variable, output) in [
             ("ORDERS_TABLE", "OrdersTableName"),
             ("CHANNELS_TABLE", "ChannelsTableName"),
-            ("MAPS_TABLE", "MapsTableName"),
+            ("RULES_TABLE", "RulesTableName"),
             ("ORDERS_QUEUE_URL", "OrdersQueueUrl"),
             ("DEAD_LETTER_QUEUE_URL", "OrdersDeadLetterQueueUrl"),
             ("DISPATCHES_QUEUE_URL", "DispatchesQueueUrl"),

@@ -111,14 +111,14 @@ mod tests {
     #[test]
     fn changes_reach_into_a_document_and_leave_the_rest() {
         let mut document =
-            json!({"prima": {"endpoint": "a", "parts": {"request": "r"}}, "manners": {}});
+            json!({"prima": {"endpoint": "a", "parts": {"request": "r"}}, "behaviour": {}});
         merge(
             &mut document,
-            &json!({"prima": {"endpoint": "b"}, "manners": {"cancel_order": true}}),
+            &json!({"prima": {"endpoint": "b"}, "behaviour": {"cancel_order": true}}),
         );
         assert_eq!(
             document,
-            json!({"prima": {"endpoint": "b", "parts": {"request": "r"}}, "manners": {"cancel_order": true}})
+            json!({"prima": {"endpoint": "b", "parts": {"request": "r"}}, "behaviour": {"cancel_order": true}})
         );
     }
 }

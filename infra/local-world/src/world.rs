@@ -54,7 +54,7 @@ impl World {
         let mut installation = json!({
             "prima": {"endpoint": format!("{}/wsalive/wsalive", prima.url())},
             // What takes minutes on a site takes seconds here.
-            "manners": {
+            "behaviour": {
                 "answer_timeout_seconds": 2, "longest_execution_seconds": 3, "second_question_seconds": 1,
                 "probe_interval_seconds": 2,
             },

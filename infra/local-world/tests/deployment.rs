@@ -66,7 +66,7 @@ async fn the_smoke_command_tries_all_cleans_up_and_names_faults() {
     ] {
         assert!(words(&told).contains(part), "{part}: {told}");
     }
-    for table in ["OrdersTableName", "ChannelsTableName", "MapsTableName", "StockTableName"] {
+    for table in ["OrdersTableName", "ChannelsTableName", "RulesTableName", "StockTableName"] {
         let scan = json!({"TableName": stack.output(table).unwrap()});
         assert_eq!(
             stack.aws().call("dynamodb", "scan", scan).await.unwrap()["Count"],
@@ -91,9 +91,9 @@ async fn the_smoke_command_tries_all_cleans_up_and_names_faults() {
         json!({"QueueUrl": stack.output("UndeliveredDeadLetterQueueUrl").unwrap()}),
     )
     .await;
-    call("dynamodb", "update_table", json!({"TableName": stack.output("MapsTableName").unwrap(), "DeletionProtectionEnabled": false}))
+    call("dynamodb", "update_table", json!({"TableName": stack.output("RulesTableName").unwrap(), "DeletionProtectionEnabled": false}))
         .await;
-    call("dynamodb", "delete_table", json!({"TableName": stack.output("MapsTableName").unwrap()}))
+    call("dynamodb", "delete_table", json!({"TableName": stack.output("RulesTableName").unwrap()}))
         .await;
     let url = stack.output("OrdersQueueUrl").unwrap();
     call(
@@ -105,7 +105,7 @@ async fn the_smoke_command_tries_all_cleans_up_and_names_faults() {
     let told = format!("{:#}", smoke(&[]).await.unwrap_err());
     let failed = format!("3 of {parts} failed");
     for part in [
-        "maps table failed",
+        "rules table failed",
         "ResourceNotFoundException",
         "undelivered queue failed",
         "orders queue failed",

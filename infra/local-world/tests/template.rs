@@ -154,13 +154,13 @@ async fn no_policy_holds_a_wildcard_action() {
     }
 }
 
-/// Acknowledging can reach neither the maps nor another secret, and creating can reach no secret at
+/// Acknowledging can reach neither the rules nor another secret, and creating can reach no secret at
 /// all.
 #[tokio::test]
 async fn acknowledging_reads_only_its_secret_and_creating_none() {
     let template = template().await;
     let acknowledge = role_of(&template, "AcknowledgeOrdersFunction");
-    assert!(!acknowledge.to_string().contains("MapsTable"));
+    assert!(!acknowledge.to_string().contains("RulesTable"));
     let vpc = &template["Resources"]["AcknowledgeOrdersFunction"]["Properties"]["VpcConfig"];
     assert!(vpc.is_null(), "nothing that acknowledges has a route to Prima");
     let mut secrets = Vec::new();

@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(name = "prima-mirakl", version, propagate_version = true)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) addresses: Addresses,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -21,16 +21,16 @@ pub(crate) struct Arguments {
 /// Where the connector is.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Where the connector is")]
-pub(crate) struct Place {
+pub(crate) struct Addresses {
     /// The orders table: output `OrdersTableName`.
     #[arg(long, global = true, env = "ORDERS_TABLE", value_name = "NAME")]
     pub(crate) orders_table: Option<String>,
     /// The channels table: output `ChannelsTableName`.
     #[arg(long, global = true, env = "CHANNELS_TABLE", value_name = "NAME")]
     pub(crate) channels_table: Option<String>,
-    /// The maps table: output `MapsTableName`.
-    #[arg(long, global = true, env = "MAPS_TABLE", value_name = "NAME")]
-    pub(crate) maps_table: Option<String>,
+    /// The rules table: output `RulesTableName`.
+    #[arg(long, global = true, env = "RULES_TABLE", value_name = "NAME")]
+    pub(crate) rules_table: Option<String>,
     /// The orders queue: output `OrdersQueueUrl`.
     #[arg(long, global = true, env = "ORDERS_QUEUE_URL", value_name = "URL")]
     pub(crate) orders_queue_url: Option<String>,

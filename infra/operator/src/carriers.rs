@@ -14,9 +14,9 @@ use shared::mirakl::shipping_requirements::Platform;
 
 use crate::answers::{Found, Refused};
 use crate::arguments::CarriersCommand;
+use crate::connector::Connector;
 use crate::documents;
 use crate::orders::index_states;
-use crate::place::Connector;
 use crate::table::table;
 
 /// Orders whose descriptions are looked at, of each kind.

@@ -19,8 +19,8 @@ use shared::mirakl::shipping_requirements::Platform;
 use shared::prima::wsdl;
 
 use crate::answers::Found;
+use crate::connector::Connector;
 use crate::documents::mode;
-use crate::place::Connector;
 use crate::table::table;
 
 /// As long as what a marketplace demands is not read again: some of it may be read once a day.

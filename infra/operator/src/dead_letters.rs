@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use shared::aws::config::code_of;
 
-use crate::place::Connector;
+use crate::connector::Connector;
 use crate::table::{moment_or_dash, table};
 
 /// Messages looked at in one command.

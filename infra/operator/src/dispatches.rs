@@ -23,8 +23,8 @@ use shared::mirakl::shipping::MiraklShipping;
 use shared::mirakl::shipping::ParcelLine;
 
 use crate::arguments::{DispatchesCommand, SettleHow};
+use crate::connector::Connector;
 use crate::orders::{change, index_states};
-use crate::place::Connector;
 use crate::table::{age, table};
 
 /// Orders listed of one channel and stage.

@@ -26,8 +26,8 @@ use crate::arguments::{
     ChannelsCommand, DispatchRulesCommand, InstallationCommand, RulesCommand, SkusCommand,
     StockRulesCommand,
 };
+use crate::connector::Connector;
 use crate::keys;
-use crate::place::Connector;
 use crate::table::{moment_or_dash, table};
 
 /// `installation`

@@ -9,9 +9,9 @@ use shared::domain::state::OrderStore;
 
 use crate::answers::Refused;
 use crate::arguments::{ExceptionsCommand, Settlement};
+use crate::connector::Connector;
 use crate::dead_letters::DeadLetters;
 use crate::orders::{change, index_states, want_full_listing};
-use crate::place::Connector;
 use crate::settling;
 use crate::table::{age, table};
 

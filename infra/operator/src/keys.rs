@@ -12,7 +12,7 @@ use shared::mirakl::keys::{ApiKeys, KeyError};
 
 use crate::answers::Refused;
 
-use crate::place::Connector;
+use crate::connector::Connector;
 
 /// The longest key that is believed to be one.
 const LONGEST: u64 = 1000;

@@ -4,18 +4,18 @@
 //! It ends with 0, with 1 where something failed, with 2 where what was given is not fit for use
 //! (nothing was stored then), and with 3 where a check found something that needs a person.
 
+mod all_channels;
 mod answers;
 mod arguments;
 mod carriers;
 mod check;
+mod connector;
 mod dead_letters;
 mod dispatches;
 mod documents;
-mod everything;
 mod exceptions;
 mod keys;
 mod orders;
-mod place;
 mod settling;
 mod smoke;
 mod status;
@@ -29,7 +29,7 @@ use clap::Parser;
 use jiff::Timestamp;
 
 use crate::arguments::{Arguments, Command, DeadLettersCommand};
-use crate::place::Connector;
+use crate::connector::Connector;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -38,7 +38,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<String> {
-    let connector = Connector::reach(arguments.place, Timestamp::now()).await?;
+    let connector = Connector::reach(arguments.addresses, Timestamp::now()).await?;
     match arguments.command {
         Command::Installation(command) => documents::installation(&connector, command).await,
         Command::Channels(command) => documents::channels(&connector, command).await,

@@ -10,7 +10,7 @@ use shared::domain::order::row::{
 use shared::domain::state::{NumberStore, OrderStore, PollStore, StoreError};
 
 use crate::arguments::OrdersCommand;
-use crate::place::Connector;
+use crate::connector::Connector;
 use crate::table::{age, moment, moment_or_dash, table};
 
 /// `orders`

@@ -10,7 +10,7 @@ use shared::mirakl::{Order, OrderState};
 use shared::prima::{PrimaOrderStatus, PrimaOrders};
 
 use crate::arguments::Settlement;
-use crate::place::Connector;
+use crate::connector::Connector;
 
 /// An answer of a system; or why there is none.
 type Answer<T> = Result<Option<T>>;

@@ -19,7 +19,7 @@ use shared::aws::store::DynamoDbStore;
 use shared::domain::state::{PollState, PollStore as _};
 use shared::kit::clock::after;
 
-use crate::place::Connector;
+use crate::connector::Connector;
 use crate::table::{age, table};
 
 /// What the command writes begins with this: no order, number or document does.
@@ -102,7 +102,7 @@ pub(crate) async fn run(connector: &Connector, stack_name: &str, alert: bool) ->
     for (what, output, sorted) in [
         ("orders table", "OrdersTableName", false),
         ("channels table", "ChannelsTableName", true),
-        ("maps table", "MapsTableName", true),
+        ("rules table", "RulesTableName", true),
         ("stock table", "StockTableName", true),
     ] {
         add(what, try_table(connector, stack.output(output), sorted, &mark).await);
@@ -387,7 +387,7 @@ async fn listings(connector: &Connector, stack: &Stack) -> Result<String, Troubl
     let client = aws_sdk_dynamodb::Client::new(&connector.config);
     let unread =
         |problem: String| trouble(problem, "you need dynamodb:Query and GetItem in the tables");
-    let documents = Documents::new(client.clone(), channels, stack.output("MapsTableName")?);
+    let documents = Documents::new(client.clone(), channels, stack.output("RulesTableName")?);
     let list = documents.channels().await.map_err(|problem| unread(problem.to_string()))?;
     let store = DynamoDbStore::new(client, orders, channels, stock, LEFTOVER);
     let mut late = Vec::new();

@@ -9,12 +9,12 @@ use shared::domain::channel::Channel;
 use shared::domain::order::row::Stage;
 use shared::domain::prima_slots::{PrimaSlots, SlotStore as _};
 use shared::domain::rights::{RefusedRights, Trouble};
-use shared::domain::state::{CollectionStore, IntakeStore, PollState, PollStore, PrimaIntake};
+use shared::domain::state::{BreakerStore, CollectionStore, PollState, PollStore, PrimaBreakers};
 use shared::mirakl::rights::right_of;
 
+use crate::connector::Connector;
 use crate::documents::mode;
 use crate::orders::index_states;
-use crate::place::Connector;
 use crate::table::{age, table};
 
 /// `status`
@@ -55,12 +55,12 @@ pub(crate) async fn show(connector: &Connector) -> Result<String> {
         let depths = depths(connector, name, &url).await?;
         queues.add_row(std::iter::once(name.to_owned()).chain(depths));
     }
-    let intake = store.load_intake().await?;
+    let breakers = store.load_breakers().await?;
     let slots = store.load_slots().await?;
     let orders = if orders.is_empty() { "No orders yet.".to_owned() } else { orders.to_string() };
     Ok(format!(
         "{channels}\n{orders}\n{queues}\n{}\n{}",
-        intake_line(&intake, connector.now),
+        breaker_line(&breakers, connector.now),
         slots_line(&slots, connector.now)
     ))
 }
@@ -121,11 +121,11 @@ fn channel_row(
     ]
 }
 
-fn intake_line(intake: &PrimaIntake, now: Timestamp) -> String {
-    let lines: Vec<String> = intake
+fn breaker_line(breakers: &PrimaBreakers, now: Timestamp) -> String {
+    let lines: Vec<String> = breakers
         .operations
         .iter()
-        .map(|(name, operation)| match operation.closed_since {
+        .map(|(name, operation)| match operation.open_since {
             None => format!("{name}: no answer lately ({} failures that count); Prima is asked all the same.", operation.failures),
             Some(since) => {
                 let probe = operation.next_probe.map_or_else(|| "now".to_owned(), |at| age(at, now));
@@ -133,7 +133,7 @@ fn intake_line(intake: &PrimaIntake, now: Timestamp) -> String {
             }
         })
         .collect();
-    match (intake.is_closed(), lines.is_empty()) {
+    match (breakers.stops_creation(), lines.is_empty()) {
         (_, true) => "Prima takes orders.".to_owned(),
         (false, false) => format!("Prima takes orders.\n{}", lines.join("\n")),
         (true, false) => {
@@ -188,27 +188,27 @@ mod tests {
     use shared::mirakl::MiraklError;
 
     use super::*;
-    use shared::domain::state::OperationIntake;
+    use shared::domain::state::OperationBreaker;
 
     #[test]
-    fn intake_and_poll_read_as_sentences() {
+    fn breakers_and_poll_read_as_sentences() {
         let now: Timestamp = "2026-11-20T09:00:00Z".parse().unwrap();
-        assert_eq!(intake_line(&PrimaIntake::default(), now), "Prima takes orders.");
+        assert_eq!(breaker_line(&PrimaBreakers::default(), now), "Prima takes orders.");
         assert_eq!(slots_line(&PrimaSlots::default(), now), "Calls of Prima: nobody calls it");
         let earlier = "2026-11-20T08:50:00Z".parse().ok();
-        let mut closed = PrimaIntake::default();
-        let failed = OperationIntake {
+        let mut open = PrimaBreakers::default();
+        let failed = OperationBreaker {
             failures: 4,
-            closed_since: earlier,
+            open_since: earlier,
             next_probe: "2026-11-20T09:00:30Z".parse().ok(),
-            ..OperationIntake::default()
+            ..OperationBreaker::default()
         };
-        closed.operations.insert("NewOrder".to_owned(), failed);
-        closed.operations.insert(
+        open.operations.insert("NewOrder".to_owned(), failed);
+        open.operations.insert(
             "OrderStatus".to_owned(),
-            OperationIntake { failures: 1, ..OperationIntake::default() },
+            OperationBreaker { failures: 1, ..OperationBreaker::default() },
         );
-        let line = intake_line(&closed, now);
+        let line = breaker_line(&open, now);
         assert!(
             line.starts_with("Prima takes no orders now")
                 && line.contains("OrderStatus: no answer lately (1"),

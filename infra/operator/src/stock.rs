@@ -26,10 +26,10 @@ use shared::kit::clock::after;
 use shared::prima::sku::PrimaSku;
 use shared::prima::stock::StockBasis;
 
+use crate::all_channels::AllChannels;
 use crate::arguments::StockCommand;
+use crate::connector::Connector;
 use crate::documents::mode;
-use crate::everything::Everything;
-use crate::place::Connector;
 use crate::table::{age, moment, moment_or_dash, table};
 
 /// Offers shown by `stock buffer`.
@@ -94,18 +94,14 @@ struct Kept {
 
 async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<String> {
     let channel = connector.channel(channel).await?;
-    let everything = Everything::read(connector).await?;
+    let all = AllChannels::read(connector).await?;
     let ledger = connector.ledger()?;
     let stored = ledger.load(&channel.id).await?;
     let (memory, _) = ledger.load_record::<PushMemory>(StockRecord::Push(&channel.id)).await?;
-    let Some((_, pages, _, offers)) =
-        everything.channels.iter().find(|(one, ..)| one.id == channel.id)
+    let Some((_, pages, _, offers)) = all.channels.iter().find(|(one, ..)| one.id == channel.id)
     else {
-        let wrong = everything
-            .wrong
-            .iter()
-            .find(|(id, _)| *id == channel.id)
-            .map(|(_, problem)| problem.as_str());
+        let wrong =
+            all.wrong.iter().find(|(id, _)| *id == channel.id).map(|(_, problem)| problem.as_str());
         return Err(anyhow!(
             "nothing is published on {}: {}",
             channel.id,
@@ -114,7 +110,7 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
     };
     let (store, files) = (connector.store()?, connector.stock_files()?);
     let mut kept = Vec::new();
-    for (one, ..) in everything.published_to() {
+    for (one, ..) in all.published_to() {
         let stored = ledger.load(&one.id).await?;
         let (memory, _) = ledger.load_record::<PushMemory>(StockRecord::Push(&one.id)).await?;
         let seen_until = seen_until(&store, one).await?;
@@ -129,12 +125,13 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
         kept.push(Kept { stored, memory, outstanding, seen_until });
     }
     let snapshots: Vec<ChannelSnapshot<'_>> =
-        everything.published_to().zip(&kept).map(|(one, kept)| snapshot(one, kept)).collect();
+        all.published_to().zip(&kept).map(|(one, kept)| snapshot(one, kept)).collect();
     let availability = availability(
-        &everything.figures,
-        &everything.settings,
+        &all.figures,
+        &all.settings,
         &snapshots,
-        &everything.others,
+        &all.others,
+        all.is_one_missing,
         connector.now,
     );
     let sales_channel = SalesChannel {
@@ -173,13 +170,12 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
                 others.push(format!("{} ({sku}) may show too much", other.channel.id));
             }
         }
-        if other.offers.is_none() && other.ledger.entries().any(|entry| entry.value.highest() > 0) {
+        if other.may_show_anything() {
             others.push(format!("the list of offers of {} is not at hand", other.channel.id));
         }
     }
     others.extend(
-        everything
-            .wrong
+        all.wrong
             .iter()
             .map(|(id, problem)| format!("the documents of {id} cannot be used: {problem}")),
     );
@@ -189,8 +185,8 @@ async fn explain(connector: &Connector, channel: &str, sku: &str) -> Result<Stri
         prima_sku,
         is_listed: offers.as_ref().map(|offers| offers.skus().any(|one| one == sku)),
         memory: &memory,
-        settings: &everything.settings,
-        orders: everything.orders_with(view.key),
+        settings: &all.settings,
+        orders: all.orders_with(view.key),
         others_too_high: others,
         division: availability.divided(&channel.id, view.key),
         now: connector.now,
@@ -289,7 +285,8 @@ fn last_pieces(facts: &Facts<'_>) -> (String, String) {
     } else {
         format!("by {}: {}", settings.last_pieces_by, settings.last_pieces_why)
     };
-    let Some(Divided { quota, threshold, burst, channels }) = &facts.division else {
+    let Some(Divided { quota, threshold, burst, channels, is_one_missing }) = &facts.division
+    else {
         let why = "more are free than the channels can sell before they are corrected, or no other channel offers it";
         let why =
             if settings.last_pieces == LastPieces::Copy { "each channel shows all" } else { why };
@@ -301,9 +298,12 @@ fn last_pieces(facts: &Facts<'_>) -> (String, String) {
     };
     let shown: Vec<String> =
         channels.iter().map(|(channel, shown)| format!("{shown} on {channel}")).collect();
-    let why = format!(
+    let mut why = format!(
         "at or under {threshold} free pieces, of which {burst} may be sold before a correction has its effect"
     );
+    if *is_one_missing {
+        why.push_str(", and none is handed out while a live channel cannot be looked at");
+    }
     (
         value,
         format!("stock.last_pieces: {rule} {why}; {by}. May still be sold: {}", shown.join(", ")),
@@ -634,9 +634,8 @@ fn told(exceptions: &[(String, StockException)], now: Timestamp) -> String {
 
 async fn buffer(connector: &Connector, channel: &str, only: Option<&str>) -> Result<String> {
     let channel = connector.channel(channel).await?;
-    let everything = Everything::read(connector).await?;
-    let Some((_, pages, _, _)) = everything.channels.iter().find(|(one, ..)| one.id == channel.id)
-    else {
+    let all = AllChannels::read(connector).await?;
+    let Some((_, pages, _, _)) = all.channels.iter().find(|(one, ..)| one.id == channel.id) else {
         return Err(anyhow!(
             "the documents of {} cannot be used, or were taken away just now",
             channel.id
@@ -658,7 +657,7 @@ async fn buffer(connector: &Connector, channel: &str, only: Option<&str>) -> Res
     let wanted = only.map(|sku| pages.skus.read(sku).map(|sku| sku.key())).transpose();
     let wanted =
         wanted.map_err(|problem| anyhow!("the SKU names no Prima SKU ({})", problem.name()))?;
-    for (_, pages, flights, _) in &everything.channels {
+    for (_, pages, flights, _) in &all.channels {
         for flight in flights {
             for line in flight.lines.iter().filter(|line| line.units > 0) {
                 let Ok(sku) = pages.skus.read(&line.offer_sku) else { continue };
@@ -743,7 +742,7 @@ mod tests {
             Ledger::default(),
             SkuReader::new(&SkuRules::default(), Default::default()),
         );
-        let availability = availability(&figures, &settings, &[], &[], at(9));
+        let availability = availability(&figures, &settings, &[], &[], false, at(9));
         let sales_channel = SalesChannel {
             id: "uk",
             rules: &rules,

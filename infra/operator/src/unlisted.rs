@@ -13,8 +13,8 @@ use shared::kit::clock::after;
 use shared::prima::sku::PrimaSku;
 use shared::prima::stock::SkuKey;
 
-use crate::everything::Everything;
-use crate::place::Connector;
+use crate::all_channels::AllChannels;
+use crate::connector::Connector;
 use crate::table::table;
 
 /// SKUs that are shown; a file has all of them.
@@ -28,12 +28,12 @@ type Unlisted = (PrimaSku, Option<u32>);
 /// Asks Prima for everything, in the ranges that the stock flow has learnt, and leaves out what is
 /// on a channel's list of offers.
 pub(crate) async fn run(connector: &Connector, csv: Option<&Path>) -> Result<String> {
-    let everything = Everything::read(connector).await?;
-    if let Some((id, problem)) = everything.wrong.first() {
+    let all = AllChannels::read(connector).await?;
+    if let Some((id, problem)) = all.wrong.first() {
         return Err(anyhow!("what {id} offers cannot be told: {problem}"));
     }
     let (mut offered, mut without_list) = (HashSet::new(), Vec::new());
-    for (channel, pages, _, offers) in &everything.channels {
+    for (channel, pages, _, offers) in &all.channels {
         match offers {
             Some(offers) => offered.extend(
                 offers.skus().filter_map(|sku| pages.skus.read(sku).ok()).map(|sku| sku.key()),

@@ -1,4 +1,4 @@
-//! What every function works with on AWS, wired from its environment.
+//! The clients of AWS that functions have in common, made from their environment.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::aws::store::DynamoDbStore;
 
 /// The clients that functions have in common. Making them calls nothing.
 #[derive(Debug)]
-pub struct Wired {
+pub struct AwsClients {
     /// For clients that one function alone needs.
     pub config: SdkConfig,
     /// The documents.
@@ -26,9 +26,9 @@ pub struct Wired {
     pub events: EventBridgeBus,
 }
 
-impl Wired {
-    /// Wires them for a function that works with orders. `queue_url` and `dead_letter_queue_url`
-    /// are the variables that name the function's queues; `maps_table` is empty for a function that
+impl AwsClients {
+    /// Makes them for a function that works with orders. `queue_url` and `dead_letter_queue_url`
+    /// are the variables that name the function's queues; `rules_table` is empty for a function that
     /// reads no more than the definitions of channels.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl Wired {
         settings: &Settings<'_>,
         queue_url: &str,
         dead_letter_queue_url: &str,
-        maps_table: String,
+        rules_table: String,
     ) -> Result<Self, SettingError> {
         let (orders_table, retention) =
             (settings.text(settings::ORDERS_TABLE)?, settings.row_retention()?);
@@ -45,28 +45,28 @@ impl Wired {
             settings,
             queue_url,
             dead_letter_queue_url,
-            maps_table,
+            rules_table,
             orders_table,
             retention,
         )
     }
 
-    /// Wires them for a function that reads what orders have in flight and whether Prima takes
+    /// Makes them for a function that reads what orders have in flight and whether Prima takes
     /// orders, and never an order itself: its store has no table of orders.
     ///
     /// # Errors
-    /// As [`Wired::from_settings`].
+    /// As [`AwsClients::from_settings`].
     pub fn without_orders(
         settings: &Settings<'_>,
         queue_url: &str,
         dead_letter_queue_url: &str,
-        maps_table: String,
+        rules_table: String,
     ) -> Result<Self, SettingError> {
         Self::with_orders(
             settings,
             queue_url,
             dead_letter_queue_url,
-            maps_table,
+            rules_table,
             String::new(),
             Duration::ZERO,
         )
@@ -76,7 +76,7 @@ impl Wired {
         settings: &Settings<'_>,
         queue_url: &str,
         dead_letter_queue_url: &str,
-        maps_table: String,
+        rules_table: String,
         orders_table: String,
         retention: Duration,
     ) -> Result<Self, SettingError> {
@@ -84,7 +84,7 @@ impl Wired {
         let database = aws_sdk_dynamodb::Client::new(&config);
         let channels_table = settings.text(settings::CHANNELS_TABLE)?;
         Ok(Self {
-            documents: Documents::new(database.clone(), channels_table.clone(), maps_table),
+            documents: Documents::new(database.clone(), channels_table.clone(), rules_table),
             store: DynamoDbStore::new(
                 database,
                 orders_table,
@@ -117,10 +117,10 @@ impl Wired {
     }
 }
 
-/// What a function works with that follows stock imports up: it touches no order, no map, no
+/// The clients of the function that follows stock imports up: it touches no order, no map, no
 /// dead-letter queue and no bus.
 #[derive(Debug)]
-pub struct WiredImports {
+pub struct ImportClients {
     /// For clients that one function alone needs.
     pub config: SdkConfig,
     /// The definitions of channels.
@@ -131,8 +131,8 @@ pub struct WiredImports {
     pub queue: SqsQueue,
 }
 
-impl WiredImports {
-    /// Wires it.
+impl ImportClients {
+    /// Makes them.
     ///
     /// # Errors
     /// Names the variable that is missing.

@@ -6,12 +6,12 @@
 //! | --- | --- | --- | --- |
 //! | channels | `channels` | `<channel>` | a channel's definition |
 //! | channels | `installation` | `definition` | the installation document |
-//! | maps | `<channel>` | `order-rules` | how its orders become Prima's |
-//! | maps | `<channel>` | `sku#<SKU>` | an override for one SKU |
-//! | maps | `<channel>` | `dispatch-rules` | how its dispatches are told |
-//! | maps | `<channel>` | `carriers` | its carrier map |
-//! | maps | `<channel>` | `stock-rules` | what is held back of its stock, and how often it is pushed |
-//! | maps | `<channel>` | `platform` | what the marketplace demands of a shipment, as last read |
+//! | rules | `<channel>` | `order-rules` | how its orders become Prima's |
+//! | rules | `<channel>` | `sku#<SKU>` | an override for one SKU |
+//! | rules | `<channel>` | `dispatch-rules` | how its dispatches are told |
+//! | rules | `<channel>` | `carriers` | its carrier map |
+//! | rules | `<channel>` | `stock-rules` | what is held back of its stock, and how often it is pushed |
+//! | rules | `<channel>` | `platform` | what the marketplace demands of a shipment, as last read |
 //! | either | `history#<pk>#<sk>` | `<version, ten digits>` | each version, with author and time |
 
 use std::collections::HashMap;
@@ -79,7 +79,7 @@ pub struct ChannelList {
 pub struct Documents {
     client: Client,
     channels_table: String,
-    maps_table: String,
+    rules_table: String,
     single: Cache<DocumentKey, Option<StoredDocument>>,
     listing: Cache<(), ChannelList>,
 }
@@ -89,13 +89,13 @@ impl Documents {
     pub fn new(
         client: Client,
         channels_table: impl Into<String>,
-        maps_table: impl Into<String>,
+        rules_table: impl Into<String>,
     ) -> Self {
-        let (channels_table, maps_table) = (channels_table.into(), maps_table.into());
+        let (channels_table, rules_table) = (channels_table.into(), rules_table.into());
         Self {
             client,
             channels_table,
-            maps_table,
+            rules_table,
             single: Cache::default(),
             listing: Cache::default(),
         }
@@ -173,7 +173,7 @@ impl Documents {
         &self,
         channel: &str,
     ) -> Result<HashMap<String, T>, StoreError> {
-        let items = self.query_from(&self.maps_table, channel, Some("sku#")).await?;
+        let items = self.query_from(&self.rules_table, channel, Some("sku#")).await?;
         let mut overrides = HashMap::new();
         for item in items {
             let sku = text_of(&item, "sk")
@@ -359,7 +359,7 @@ impl Documents {
             | DocumentKey::CarrierMap(_)
             | DocumentKey::Platform(_)
             | DocumentKey::StockRules(_)
-            | DocumentKey::SkuOverride { .. } => &self.maps_table,
+            | DocumentKey::SkuOverride { .. } => &self.rules_table,
         }
     }
 }

@@ -8,7 +8,7 @@ pub const ORDERS_TABLE: &str = "ORDERS_TABLE";
 /// The table of channel definitions, poll states and the installation document.
 pub const CHANNELS_TABLE: &str = "CHANNELS_TABLE";
 /// The table of order rules and SKU overrides.
-pub const MAPS_TABLE: &str = "MAPS_TABLE";
+pub const RULES_TABLE: &str = "RULES_TABLE";
 /// The table of the stock ledgers and the small records beside them.
 pub const STOCK_TABLE: &str = "STOCK_TABLE";
 /// The `orders` queue.
@@ -123,7 +123,7 @@ mod tests {
         Settings::from_lookup(|name| match name {
             ORDERS_TABLE => Some(" orders ".to_owned()),
             ROW_RETENTION_DAYS => Some("a year".to_owned()),
-            MAPS_TABLE => Some(" ".to_owned()),
+            RULES_TABLE => Some(" ".to_owned()),
             _ => None,
         })
     }
@@ -132,8 +132,8 @@ mod tests {
     #[test]
     fn a_bad_setting_is_named_without_its_value() {
         assert_eq!(settings().text(ORDERS_TABLE), Ok("orders".to_owned()));
-        let absent = settings().text(MAPS_TABLE).unwrap_err().to_string();
-        assert_eq!(absent, "the environment variable MAPS_TABLE is not set");
+        let absent = settings().text(RULES_TABLE).unwrap_err().to_string();
+        assert_eq!(absent, "the environment variable RULES_TABLE is not set");
         let malformed = settings()
             .parsed(ROW_RETENTION_DAYS, 400_u32, "a whole number of days")
             .unwrap_err()

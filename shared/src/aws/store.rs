@@ -6,7 +6,7 @@
 //! | orders | `number#<number>` | | whose an order number is |
 //! | stock | `flights#<channel>` | `<order id>` | what the order has in flight |
 //! | channels | `<channel>` | `poll` | a channel's poll state |
-//! | channels | `installation` | `prima-intake` | whether Prima takes orders |
+//! | channels | `installation` | `prima-breakers` | whether Prima takes orders |
 //! | channels | `installation` | `collection` | what the collector of dispatches remembers |
 //!
 //! A record is one JSON `document` beside what keys, conditions and the index need. Every write is
@@ -35,8 +35,8 @@ use crate::aws::config::code_of;
 use crate::domain::order::row::{OrderKey, OrderRow, Stage};
 use crate::domain::prima_slots::{PrimaSlots, SlotStore};
 use crate::domain::state::{
-    CollectionState, CollectionStore, FlightStore, IntakeStore, NumberStore, OrderStore, PollState,
-    PollStore, PrimaIntake, Reservation, StoreError, to_json, write_mark,
+    BreakerStore, CollectionState, CollectionStore, FlightStore, NumberStore, OrderStore,
+    PollState, PollStore, PrimaBreakers, Reservation, StoreError, to_json, write_mark,
 };
 use crate::domain::stock::flight::Flight;
 use crate::kit::clock::after;
@@ -496,24 +496,24 @@ impl CollectionStore for DynamoDbStore {
     }
 }
 
-impl IntakeStore for DynamoDbStore {
-    async fn load_intake(&self) -> Result<PrimaIntake, StoreError> {
-        let (mut intake, version) =
-            self.load_document::<PrimaIntake>("installation", "prima-intake").await?;
-        intake.version = version;
-        Ok(intake)
+impl BreakerStore for DynamoDbStore {
+    async fn load_breakers(&self) -> Result<PrimaBreakers, StoreError> {
+        let (mut breakers, version) =
+            self.load_document::<PrimaBreakers>("installation", "prima-breakers").await?;
+        breakers.version = version;
+        Ok(breakers)
     }
 
-    async fn save_intake(&self, intake: &mut PrimaIntake) -> Result<(), StoreError> {
+    async fn save_breakers(&self, breakers: &mut PrimaBreakers) -> Result<(), StoreError> {
         self.save_document(
             "installation",
-            "prima-intake",
-            intake,
-            intake.version,
-            "Prima's intake",
+            "prima-breakers",
+            breakers,
+            breakers.version,
+            "Prima's breakers",
         )
         .await?;
-        intake.version += 1;
+        breakers.version += 1;
         Ok(())
     }
 }

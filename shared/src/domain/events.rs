@@ -47,10 +47,10 @@ pub enum EventKind {
     KeyRefused,
     /// A channel's orders have not been listed for a while, for whatever reason.
     ChannelNotListed,
-    /// Prima does not answer: firm orders wait.
-    PrimaIntakeClosed,
-    /// Prima answers again: orders flow.
-    PrimaIntakeOpened,
+    /// Prima does not answer an operation, and its breaker is open: firm orders wait.
+    PrimaUnavailable,
+    /// Prima answers that operation again: orders flow.
+    PrimaAvailableAgain,
     /// A state, type or code that this version does not know.
     UnknownValue,
     /// A dispatch cannot be told to Mirakl, or not as it is.

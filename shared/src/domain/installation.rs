@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::dispatch::rhythm::DispatchSettings;
+use crate::domain::dispatch::schedule::DispatchSettings;
 use crate::domain::prima_calls::{PrimaCaller, PrimaCalls};
 use crate::domain::stock::settings::StockSettings;
 use crate::kit::clock::Clock;
 use crate::kit::field_error::FieldError;
 use crate::prima::PrimaClient;
-use crate::prima::connection::{PrimaConnection, PrimaManners};
+use crate::prima::connection::{PrimaBehaviour, PrimaConnection};
 
 /// The installation's document. Unknown fields are refused: a misspelt setting must not be ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub struct Installation {
     pub prima: PrimaConnection,
     /// How patient the connector is with Prima, and what the site's Prima can do.
     #[serde(default)]
-    pub manners: PrimaManners,
+    pub behaviour: PrimaBehaviour,
     /// How many calls Prima takes at once, and who may make them.
     #[serde(default)]
     pub calls: PrimaCalls,
@@ -35,7 +35,7 @@ impl Installation {
     #[must_use]
     pub fn problems(&self) -> Vec<FieldError> {
         let mut problems = self.prima.problems();
-        problems.extend(self.manners.problems());
+        problems.extend(self.behaviour.problems());
         problems.extend(self.calls.problems());
         problems.extend(self.dispatch.problems());
         problems.extend(self.stock.problems());
@@ -59,7 +59,7 @@ impl Installation {
         let calls = self.calls.in_one_run(caller);
         PrimaClient::new(
             self.prima.clone(),
-            self.manners.clone(),
+            self.behaviour.clone(),
             self.stock.patience(),
             calls,
             clock,
@@ -97,7 +97,7 @@ mod tests {
             ("wsomhandler", WireEncoding::Latin1, PrimaCalls::default())
         );
         assert_eq!(prima.new_order_request, NewOrderRequest::MultiNewOrder);
-        assert_eq!(installation.manners, PrimaManners::default());
+        assert_eq!(installation.behaviour, PrimaBehaviour::default());
         let text = serde_json::to_string(&installation).unwrap();
         assert_eq!(serde_json::from_str::<Installation>(&text).unwrap(), installation);
     }
@@ -175,7 +175,9 @@ mod tests {
             serde_json::from_str::<Installation>(&text.replace("soap_action", "soapaction"))
                 .is_err()
         );
-        assert!(serde_json::from_str::<Installation>(&text.replace("manners", "maners")).is_err());
+        assert!(
+            serde_json::from_str::<Installation>(&text.replace("behaviour", "maners")).is_err()
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use reqwest::{Client, ClientBuilder, Response, redirect};
 /// Names connector and version to the other side.
 pub const USER_AGENT: &str = concat!("prima-mirakl-connector/", env!("CARGO_PKG_VERSION"));
 
-/// A client with this crate's manners: no redirects, no repeats of its own, connections that Lambda
+/// A client with what all clients of this crate share: no redirects, no repeats of its own, connections that Lambda
 /// froze are not trusted. A request sets its own total time-out.
 pub fn builder() -> ClientBuilder {
     Client::builder()

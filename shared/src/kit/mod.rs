@@ -3,6 +3,7 @@
 pub mod amount;
 pub mod clock;
 pub mod csv;
+pub mod digest;
 pub mod field_error;
 pub mod http;
 pub mod odd_form;

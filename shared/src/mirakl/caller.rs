@@ -212,14 +212,14 @@ impl<K: ApiKeys, C: Clock> Caller<K, C> {
 
     /// As [`Self::read`], without the fields that cannot be read and are not needed: each with its
     /// operation. Paths are written as `carriers[].code`.
-    pub(super) async fn read_forgiving<T: DeserializeOwned>(
+    pub(super) async fn read_leniently<T: DeserializeOwned>(
         &self,
         call: &Call,
         is_needed: fn(&str) -> bool,
     ) -> Result<(T, Vec<OddForm>), MiraklError> {
         let body = self.send(call).await?;
         let text = String::from_utf8_lossy(&body);
-        let (read, odd) = super::forgiving::read(&text, is_needed)
+        let (read, odd) = super::lenient::read(&text, is_needed)
             .map_err(|problem| unreadable(call.operation, &problem))?;
         let named =
             |form: OddForm| OddForm { field: format!("{} {}", call.operation, form.field), ..form };

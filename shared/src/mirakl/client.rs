@@ -194,7 +194,7 @@ impl<K: ApiKeys, C: Clock> MiraklClient<K, C> {
     /// The key is refused, or the answer cannot be read.
     pub async fn account(&self) -> Result<Account, MiraklError> {
         let (account, unread_fields) =
-            self.caller.read_forgiving(&Call::get("A01", &["api", "account"]), |_| false).await?;
+            self.caller.read_leniently(&Call::get("A01", &["api", "account"]), |_| false).await?;
         Ok(Account { unread_fields, ..account })
     }
 
@@ -208,7 +208,7 @@ impl<K: ApiKeys, C: Clock> MiraklClient<K, C> {
             matches!(field, "features" | "features.shipment" | "features.shipment.multi_shipment")
         };
         let call = Call::get("PC01", &["api", "platform", "configuration"]);
-        let (configuration, unread_fields) = self.caller.read_forgiving(&call, needed).await?;
+        let (configuration, unread_fields) = self.caller.read_leniently(&call, needed).await?;
         Ok(PlatformConfiguration { unread_fields, ..configuration })
     }
 }

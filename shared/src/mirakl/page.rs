@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::forgiving;
+use super::lenient;
 use super::order::Order;
 use super::{Acceptable, MiraklError, OrderPage, OrderState, UnreadableOrder};
 
@@ -72,7 +72,7 @@ pub(super) fn read(body: &[u8]) -> Result<OrderPage, MiraklError> {
             });
             continue;
         }
-        match forgiving::read::<Order>(raw.get(), is_needed) {
+        match lenient::read::<Order>(raw.get(), is_needed) {
             Ok((mut order, odd)) => {
                 order.unread_fields = odd.iter().take(MOST_TOLD).map(ToString::to_string).collect();
                 order.payment_type = order.payment_type.or_else(|| older_payment_type(raw.get()));

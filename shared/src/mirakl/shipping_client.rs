@@ -160,11 +160,11 @@ impl<K: ApiKeys, C: Clock> MiraklShipping for MiraklClient<K, C> {
         // becomes an exception.
         let carriers = Call::get("SH21", &["api", "shipping", "carriers"]);
         let (carriers, odd): (Carriers, _) =
-            self.caller.read_forgiving(&carriers, |field| field == "carriers").await?;
+            self.caller.read_leniently(&carriers, |field| field == "carriers").await?;
         unread_fields.extend(odd);
         let types = Call::get("SH12", &["api", "shipping", "types"]);
         let (types, odd): (ShippingTypes, _) =
-            self.caller.read_forgiving(&types, |field| field == "shipping_types").await?;
+            self.caller.read_leniently(&types, |field| field == "shipping_types").await?;
         unread_fields.extend(odd);
         Ok(Platform {
             read_at: self.caller.now(),

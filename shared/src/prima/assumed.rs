@@ -1,7 +1,9 @@
 //! **Assumed**: everything that no public integration with Prima shows. The names are ours, in the
 //! vendor's style, and are to be confirmed against the site's own schema. Each stands behind a
-//! capability of [`PrimaManners`](crate::prima::connection::PrimaManners) that is off by default,
+//! capability of [`PrimaBehaviour`](crate::prima::connection::PrimaBehaviour) that is off by default,
 //! or can be left empty.
+
+pub mod finance;
 
 use crate::kit::field_error::FieldError;
 use crate::prima::connection::WireEncoding;

@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::kit::clock::Clock;
 use crate::kit::field_error::FieldError;
 use crate::prima::connection::{
-    Patience, PrimaConnection, PrimaManners, is_plain_http_to_public_address,
+    Patience, PrimaBehaviour, PrimaConnection, is_plain_http_to_public_address,
 };
 
 use super::address::PrivateOnly;
@@ -43,7 +43,7 @@ pub struct PrimaClient<C> {
 struct Shared {
     http: Client,
     connection: PrimaConnection,
-    manners: PrimaManners,
+    behaviour: PrimaBehaviour,
     patience: Patience,
     calls: Semaphore,
 }
@@ -56,24 +56,24 @@ impl<C: Clock + Clone> PrimaClient<C> {
     /// The settings have problems, or no HTTP client can be made.
     pub fn new(
         connection: PrimaConnection,
-        manners: PrimaManners,
+        behaviour: PrimaBehaviour,
         patience: Patience,
         calls: usize,
         clock: C,
     ) -> Result<Self, Vec<FieldError>> {
         let mut problems = connection.problems();
-        problems.extend(manners.problems());
+        problems.extend(behaviour.problems());
         if !problems.is_empty() {
             return Err(problems);
         }
         let http = http_client(
             &connection.endpoint,
             connection.allow_plain_http_to_public,
-            connect_timeout(&connection, &manners),
+            connect_timeout(&connection, &behaviour),
         )
         .map_err(|problem| vec![FieldError::new("prima.endpoint", causes(problem))])?;
         let calls = Semaphore::new(calls);
-        let shared = Shared { http, connection, manners, patience, calls };
+        let shared = Shared { http, connection, behaviour, patience, calls };
         Ok(Self { shared: Arc::new(shared), clock, deadline: Timestamp::MAX })
     }
 
@@ -95,13 +95,13 @@ impl<C: Clock + Clone> PrimaClient<C> {
             &self.shared.http,
             &connection.endpoint,
             &connection.wsdl_target,
-            self.shared.manners.answer_timeout(),
+            self.shared.behaviour.answer_timeout(),
         )
         .await
     }
 
     /// Sends a request document and returns the root of a response that is OK.
-    async fn call(
+    pub(super) async fn call(
         &self,
         effect: Effect,
         document: &'static str,
@@ -202,7 +202,7 @@ impl<C: Clock + Clone> PrimaClient<C> {
 
     /// How long the answer may take, if there is time enough to ask.
     fn timeout(&self, effect: Effect) -> Option<Duration> {
-        let (full, left) = (self.shared.manners.answer_timeout(), self.time_left());
+        let (full, left) = (self.shared.behaviour.answer_timeout(), self.time_left());
         let least = match effect {
             Effect::None => LEAST_TIME.min(full),
             Effect::Lasting => full,
@@ -279,10 +279,10 @@ impl<C: Clock + Clone> PrimaOrders for PrimaClient<C> {
 
     async fn cancel_order(&self, order_number: &str, narrative: &str) -> Result<(), PrimaError> {
         const DOCUMENT: &str = "CancelOrder";
-        if !self.shared.manners.cancel_order {
+        if !self.shared.behaviour.cancel_order {
             return Err(PrimaError::not_sent(
                 DOCUMENT,
-                "this site has no CancelOrder (manners.cancel_order)",
+                "this site has no CancelOrder (behaviour.cancel_order)",
             ));
         }
         let request =
@@ -340,8 +340,9 @@ async fn fetch_with(
 
 /// At most half of the time for the answer, so that a connection that never comes is told from an
 /// answer that never comes.
-fn connect_timeout(connection: &PrimaConnection, manners: &PrimaManners) -> Duration {
-    Duration::from_secs(connection.connect_timeout_seconds.into()).min(manners.answer_timeout() / 2)
+fn connect_timeout(connection: &PrimaConnection, behaviour: &PrimaBehaviour) -> Duration {
+    Duration::from_secs(connection.connect_timeout_seconds.into())
+        .min(behaviour.answer_timeout() / 2)
 }
 
 /// No redirects, proxies, repeats or pooled connections: each of them could send a `NewOrder`

@@ -118,7 +118,7 @@ impl CharacterRules {
         let mut problems = Vec::new();
         let mut require = |holds: bool, problem: &str| {
             if !holds {
-                problems.push(FieldError::new("manners.characters.transliterations", problem));
+                problems.push(FieldError::new("behaviour.characters.transliterations", problem));
             }
         };
         require(

@@ -27,7 +27,7 @@ pub enum MessageFormat {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WireEncoding {
     /// `ISO-8859-1`; any other character goes out as a numeric reference. Whether Prima can keep it
-    /// is another question: [`PrimaManners::characters`].
+    /// is another question: [`PrimaBehaviour::characters`].
     #[default]
     #[serde(rename = "iso-8859-1")]
     Latin1,
@@ -220,14 +220,19 @@ impl PrimaConnection {
     /// "unknown order".
     #[must_use]
     pub fn says_unknown_order(&self, request_error: &str, order_number: &str) -> bool {
-        let said = comparable(request_error);
-        self.unknown_order_texts.iter().any(|pattern| {
-            let pattern = comparable(&pattern.replace("{order_number}", order_number));
-            match pattern.strip_suffix('*') {
-                Some(start) => said.starts_with(start.trim_end()),
-                None => said == pattern,
-            }
-        })
+        self.unknown_order_texts
+            .iter()
+            .any(|pattern| says(request_error, &pattern.replace("{order_number}", order_number)))
+    }
+}
+
+/// Whether a refusal is worded as a pattern: small letters and single blanks count, and a `*` at
+/// the end stands for anything.
+pub(super) fn says(text: &str, pattern: &str) -> bool {
+    let (said, pattern) = (comparable(text), comparable(pattern));
+    match pattern.strip_suffix('*') {
+        Some(start) => said.starts_with(start.trim_end()),
+        None => said == pattern,
     }
 }
 
@@ -273,7 +278,7 @@ pub(crate) fn is_plain_http_to_public_address(url: &Url) -> bool {
 /// installation document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct PrimaManners {
+pub struct PrimaBehaviour {
     /// Seconds after which an answer to any request is no longer waited for.
     pub answer_timeout_seconds: u32,
     /// Seconds after which a request that was sent can no longer have an effect in Prima: its
@@ -282,9 +287,10 @@ pub struct PrimaManners {
     /// Seconds between the two questions that must both find nothing before a lost `NewOrder` is
     /// sent again.
     pub second_question_seconds: u32,
-    /// Failures of the transport in a row after which intake closes: firm orders wait as rows.
-    pub failures_until_closed: u32,
-    /// Seconds between probes while intake is closed.
+    /// Failures of the transport in a row after which an operation's breaker opens: its calls stop,
+    /// and firm orders wait as rows.
+    pub failures_until_open: u32,
+    /// Seconds between probes while a breaker is open.
     pub probe_interval_seconds: u32,
     /// `CancelOrder` is there (assumed: no site has confirmed it yet).
     pub cancel_order: bool,
@@ -292,13 +298,13 @@ pub struct PrimaManners {
     pub characters: CharacterRules,
 }
 
-impl Default for PrimaManners {
+impl Default for PrimaBehaviour {
     fn default() -> Self {
         Self {
             answer_timeout_seconds: 60,
             longest_execution_seconds: 300,
             second_question_seconds: 30,
-            failures_until_closed: 3,
+            failures_until_open: 3,
             probe_interval_seconds: 60,
             cancel_order: false,
             characters: CharacterRules::default(),
@@ -306,14 +312,14 @@ impl Default for PrimaManners {
     }
 }
 
-impl PrimaManners {
+impl PrimaBehaviour {
     /// Everything that is wrong, one entry a field.
     #[must_use]
     pub fn problems(&self) -> Vec<FieldError> {
         let mut problems = Vec::new();
         let mut require = |holds: bool, field: &str, problem: &str| {
             if !holds {
-                problems.push(FieldError::new(format!("manners.{field}"), problem));
+                problems.push(FieldError::new(format!("behaviour.{field}"), problem));
             }
         };
         require(
@@ -332,8 +338,8 @@ impl PrimaManners {
             "takes 1 to 900",
         );
         require(
-            (1..=100).contains(&self.failures_until_closed),
-            "failures_until_closed",
+            (1..=100).contains(&self.failures_until_open),
+            "failures_until_open",
             "takes 1 to 100",
         );
         require(

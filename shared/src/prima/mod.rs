@@ -7,6 +7,8 @@ pub mod code_page;
 pub mod connection;
 pub mod documents;
 pub mod error;
+pub mod finance;
+pub mod finance_client;
 pub mod operations;
 pub mod order;
 mod redact;

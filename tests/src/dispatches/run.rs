@@ -10,14 +10,14 @@ use collect_dispatches::Report;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use rust_decimal::Decimal;
-use shared::domain::dispatch::rhythm::DispatchSettings;
+use shared::domain::dispatch::schedule::DispatchSettings;
 use shared::domain::events::EventKind;
 use shared::domain::order::life::{Circumstances, on_listing};
 use shared::domain::order::row::{DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, OrderKey, Stage};
 use shared::domain::prima_calls::PrimaCalls;
 use shared::domain::state::OrderStore as _;
 use shared::kit::clock::{after, before};
-use shared::prima::connection::PrimaManners;
+use shared::prima::connection::PrimaBehaviour;
 use simulators::mirakl::LineSettlement;
 use simulators::prima::Booking;
 use tokio::task::JoinHandle;
@@ -29,6 +29,7 @@ use super::world::{SHOPS, World, mended_map};
 use crate::world::consume::{self, Source};
 use crate::world::dice::Dice;
 use crate::world::fate::Kind;
+use crate::world::models::Models as _;
 use crate::world::queue::{Body, Delivery};
 use crate::world::scene::Scene as _;
 
@@ -167,7 +168,7 @@ async fn live(seed: u64, traced: bool, calm: bool) -> Outcome {
             continue;
         }
         let open = judge::open_ends(&world);
-        let idle = world.queue.borrow().is_idle();
+        let idle = world.dispatches.borrow().is_idle();
         if open.is_empty() && idle && world.now() > after(quiet_at, Duration::from_secs(7800)) {
             break;
         }
@@ -490,7 +491,8 @@ async fn poll(world: Rc<World>) {
                 let index = world.index(&key.channel);
                 let Some(listed) = world.listed(index, &key.order_id) else { continue };
                 let Ok(Some(row)) = world.store.load_order(&key).await else { continue };
-                let at = Circumstances { accepted: false, intake_open: true, now: world.now() };
+                let at =
+                    Circumstances { accepted: false, prima_takes_orders: true, now: world.now() };
                 if let Some((mut row, next)) = on_listing(Some(&row), &listed, channel, at) {
                     world.tell(|| format!("poll: {key} is {} ({next:?})", row.stage.name()));
                     let _ = world.store.save_order(&mut row).await;
@@ -551,7 +553,7 @@ pub(super) async fn collect(world: Rc<World>) -> Option<Report> {
             quiet_interval_minutes: world.interval_minutes.get(),
             ..DispatchSettings::default()
         },
-        manners: PrimaManners { answer_timeout_seconds: 20, ..PrimaManners::default() },
+        behaviour: PrimaBehaviour { answer_timeout_seconds: 20, ..PrimaBehaviour::default() },
         calls: PrimaCalls::default(),
     };
     let run = collect_dispatches::Run { hard_deadline: after(world.now(), COLLECTOR_TIMEOUT) };
@@ -561,7 +563,7 @@ pub(super) async fn collect(world: Rc<World>) -> Option<Report> {
 async fn consume(world: Rc<World>) {
     let twice = world.profile.delivered_twice;
     let source = Source {
-        queue: |world: &World| (&world.queue, &world.queue_moved),
+        queue: |world: &World| (&world.dispatches, &world.dispatches_moved),
         most: 10,
         at_once: 2,
         visibility: VISIBILITY,
@@ -603,7 +605,7 @@ pub(super) async fn update(world: Rc<World>, deliveries: Vec<Delivery>) {
     world.heard(&port.invocation.notes.borrow());
     for (id, done) in worked {
         if done {
-            world.queue.borrow_mut().delete(id);
+            world.dispatches.borrow_mut().delete(id);
         }
     }
 }

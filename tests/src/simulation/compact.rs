@@ -140,7 +140,7 @@ fn arrivals(dice: &Dice) -> Vec<Draft<'_>> {
         order(0, "LOSTLATE", 100),
         order(1, "LOSTGONE", 105).once_firm(60, Cancel),
         order(1, "OUTSIDE", 110).truly(|truth| truth.shipped_by_person = true).once_firm(8, Ship),
-        // While Prima is down: the first three failures close its intake.
+        // While Prima is down: the first three failures open its breaker.
         order(0, "DOWN1", 6 * MINUTE),
         order(1, "DOWN2", 6 * MINUTE + 5),
         order(0, "DOWN3", 6 * MINUTE + 10),

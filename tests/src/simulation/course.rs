@@ -19,12 +19,12 @@ use shared::domain::prima_calls::PrimaCaller;
 use shared::domain::prima_slots::{SlotLease, SlotStore};
 use shared::domain::queue::{OrderMessage, OrderTask};
 use shared::domain::state::{
-    IntakeStore as _, ListingKind, OperationIntake, OrderStore as _, PollState, PollStore as _,
+    BreakerStore as _, ListingKind, OperationBreaker, OrderStore as _, PollState, PollStore as _,
 };
 use shared::kit::clock::{after, before};
 use shared::mirakl::OrderState;
 use shared::prima::PrimaOrder;
-use shared::prima::connection::PrimaManners;
+use shared::prima::connection::PrimaBehaviour;
 
 use super::goods::{Goods, order_to_divide};
 use super::marketplace;
@@ -54,7 +54,7 @@ pub fn nothing_yet() -> Plan {
         arrivals: Vec::new(),
         truths: HashMap::new(),
         hand_keyed: Vec::new(),
-        manners: PrimaManners { cancel_order: true, ..PrimaManners::default() },
+        behaviour: PrimaBehaviour { cancel_order: true, ..PrimaBehaviour::default() },
         profile: Profile::default(),
         store_down: Windows::default(),
         queue_down: Windows::default(),
@@ -404,16 +404,16 @@ impl Course {
     ///
     /// # Panics
     /// If that cannot be recorded.
-    pub async fn closes(&self, operation: &str, probe_after: Duration) {
+    pub async fn opens_breaker(&self, operation: &str, probe_after: Duration) {
         let next_probe = Some(after(self.now(), probe_after));
-        let closed = OperationIntake {
-            closed_since: Some(self.now()),
+        let closed = OperationBreaker {
+            open_since: Some(self.now()),
             next_probe,
-            ..OperationIntake::default()
+            ..OperationBreaker::default()
         };
-        let mut intake = self.world.store.load_intake().await.unwrap_or_default();
-        intake.operations.insert(operation.to_owned(), closed);
-        if let Err(problem) = self.world.store.save_intake(&mut intake).await {
+        let mut breakers = self.world.store.load_breakers().await.unwrap_or_default();
+        breakers.operations.insert(operation.to_owned(), closed);
+        if let Err(problem) = self.world.store.save_breakers(&mut breakers).await {
             panic!("{problem}");
         }
     }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use shared::domain::events::{Event, EventKind};
-use shared::domain::intake::NEW_ORDER;
 use shared::domain::order::row::{
     EXCEPTION_UNANNOUNCED, ExceptionKind, OrderKey, REFERENCE_PENDING, Stage,
 };
-use shared::domain::state::IntakeStore as _;
+use shared::domain::prima_breaker::NEW_ORDER;
+use shared::domain::state::BreakerStore as _;
 use shared::kit::clock::after;
 use shared::mirakl::OrderState;
 
@@ -271,7 +271,7 @@ impl Case<'_> {
                 let silent = self.unanswered(Kind::CancelOrder) >= SENDINGS
                     || self.unanswered(Kind::Ask) >= QUESTIONS;
                 let could_not =
-                    !plan.manners.cancel_order || plan.profile.prima_unclear > 0.0 || silent;
+                    !plan.behaviour.cancel_order || plan.profile.prima_unclear > 0.0 || silent;
                 ended && !self.copies.is_empty() && could_not
             }
             ExceptionKind::LineCancelledAfterCreation => {
@@ -397,11 +397,11 @@ fn paid_in_prima(world: &World, wrong: &mut Vec<String>) {
     }
 }
 
-/// What may not be left when all is settled: a closed intake, or a message that cannot be read and
+/// What may not be left when all is settled: an open breaker, or a message that cannot be read and
 /// is nowhere.
 async fn left_behind(world: &World, wrong: &mut Vec<String>) {
-    if world.store.load_intake().await.is_ok_and(|intake| intake.is_closed()) {
-        wrong.push("Prima answers, and its intake is still closed".to_owned());
+    if world.store.load_breakers().await.is_ok_and(|breakers| breakers.stops_creation()) {
+        wrong.push("Prima answers, and its breaker is still open".to_owned());
     }
     let queue = world.queue.borrow();
     if queue.needless > 0 {
@@ -434,7 +434,7 @@ fn acknowledged(world: &World, fresh: &[(usize, String)], wrong: &mut Vec<String
     // Sixteen minutes lie between two probes of a NewOrder that is long closed, and the first may
     // be of an order that Prima always fails for.
     let says_new_order = |(_, event): &(Timestamp, Event)| {
-        event.kind == EventKind::PrimaIntakeClosed && event.reason.contains(NEW_ORDER)
+        event.kind == EventKind::PrimaUnavailable && event.reason.contains(NEW_ORDER)
     };
     let new_order_was_closed = world.events.borrow().iter().any(says_new_order);
     for (channel, id) in fresh {
@@ -471,11 +471,11 @@ fn told_once(world: &World, wrong: &mut Vec<String>) {
     }
     let events = world.events.borrow();
     let closed =
-        events.iter().filter(|(_, event)| event.kind == EventKind::PrimaIntakeClosed).count();
-    if closed > usize::try_from(world.closures.get()).unwrap_or(usize::MAX) {
+        events.iter().filter(|(_, event)| event.kind == EventKind::PrimaUnavailable).count();
+    if closed > usize::try_from(world.openings.get()).unwrap_or(usize::MAX) {
         wrong.push(format!(
-            "{closed} alarms of a closed intake, which closed {} times",
-            world.closures.get()
+            "{closed} alarms of an open breaker, which opened {} times",
+            world.openings.get()
         ));
     }
 }

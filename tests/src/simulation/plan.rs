@@ -9,7 +9,7 @@ use shared::domain::order::row::OrderKey;
 use shared::kit::clock::{after, before};
 use shared::mirakl::OrderState;
 use shared::prima::code_page::{CharacterRules, OutsideCodePage};
-use shared::prima::connection::PrimaManners;
+use shared::prima::connection::PrimaBehaviour;
 
 use super::goods::{Goods, Oddity, order};
 use super::marketplace::{Happening, Marketplace, Sale};
@@ -194,8 +194,8 @@ pub struct Plan {
     pub truths: HashMap<OrderKey, Truth>,
     /// Numbers that people keyed into Prima before.
     pub hand_keyed: Vec<String>,
-    /// Prima's manners.
-    pub manners: PrimaManners,
+    /// Prima's behaviour.
+    pub behaviour: PrimaBehaviour,
     /// How often what goes wrong.
     pub profile: Profile,
     /// Outages.
@@ -352,10 +352,10 @@ impl<'d> Draw<'d> {
             arrivals: Vec::new(),
             truths: HashMap::new(),
             hand_keyed: Vec::new(),
-            manners: PrimaManners {
+            behaviour: PrimaBehaviour {
                 cancel_order: dice.chance(0.7),
                 characters: characters(seed),
-                ..PrimaManners::default()
+                ..PrimaBehaviour::default()
             },
             profile: drawn_profile(dice),
             store_down: Windows::drawn(dice, 1, until, 12),
@@ -553,7 +553,7 @@ impl<'d> Draw<'d> {
         if let Some(oddity) = oddity {
             oddity.befall(&mut order);
             truth.unmappable = oddity.is_unmappable(
-                self.plan.manners.characters.outside == OutsideCodePage::Transliterate,
+                self.plan.behaviour.characters.outside == OutsideCodePage::Transliterate,
             );
             if oddity == Oddity::PaidOnShipment {
                 once_firm.push((
@@ -578,7 +578,7 @@ impl<'d> Draw<'d> {
     fn faults_of_prima(&mut self) {
         let dice = Dice::new(self.plan.seed ^ 0x00fa_0175);
         if dice.chance(0.3) {
-            // Three that nothing is wrong with but this would close the intake of a quiet world for
+            // Three that nothing is wrong with but this would open a breaker in a quiet world for
             // good.
             for kind in [Kind::NewOrder, Kind::NewOrder, Kind::Ask] {
                 let order = &self.plan.arrivals[dice.index(self.plan.arrivals.len())].sale.order;

@@ -12,10 +12,10 @@ use create_prima_orders::{Rulebook, Rules};
 use jiff::Timestamp;
 use shared::domain::documents::UnusableDocument;
 use shared::domain::events::{Event, EventKind};
-use shared::domain::intake::NEW_ORDER;
 use shared::domain::order::row::{OrderKey, OrderRow};
+use shared::domain::prima_breaker::NEW_ORDER;
 use shared::domain::queue::ExceptionMessage;
-use shared::domain::state::{IntakeStore as _, PollState};
+use shared::domain::state::{BreakerStore as _, PollState};
 use shared::kit::clock::{Clock as _, after, before};
 use shared::mirakl::{
     MiraklError, MiraklOrders, OrderPage, OrderQuery, OrderState, ReferenceAnswer, SellerReference,
@@ -409,7 +409,7 @@ impl PrimaOrders for Port {
             Fate::Goes | Fate::Fails | Fate::CrashBefore => false,
         };
         if late {
-            let longest = world.plan.manners.longest_execution_seconds;
+            let longest = world.plan.behaviour.longest_execution_seconds;
             let wait = if world.scripted {
                 u64::from(longest) - 1
             } else {
@@ -445,7 +445,7 @@ impl PrimaOrders for Port {
 
     async fn cancel_order(&self, order_number: &str, _narrative: &str) -> Result<(), PrimaError> {
         let world = self.world();
-        if !world.plan.manners.cancel_order {
+        if !world.plan.behaviour.cancel_order {
             world.violate(format!(
                 "CancelOrder of {order_number} was sent to a Prima that has no such document"
             ));
@@ -514,15 +514,15 @@ impl Port {
     /// `NewOrder` may not be sent for ever, and people are told where Prima takes no order at all.
     async fn judge_repetition(&self, number: &str) {
         let world = self.world();
-        let Ok(intake) = world.store.load_intake().await else { return };
-        let is_open = !intake.has_closed(NEW_ORDER) && world.wiped_at.get().is_none();
+        let Ok(breakers) = world.store.load_breakers().await else { return };
+        let takes_orders = !breakers.is_open(NEW_ORDER) && world.wiped_at.get().is_none();
         let sent = {
             let mut sent = world.sent_in_vain.borrow_mut();
             let entry = sent.entry(number.to_owned()).or_default();
-            entry.0 = is_open;
+            entry.0 = takes_orders;
             entry.1
         };
-        if !is_open {
+        if !takes_orders {
             return;
         }
         let not_taken = world.not_taken.borrow().len();
@@ -531,8 +531,8 @@ impl Port {
                 "Prima did not take {not_taken} orders in a row, and {number} is sent as if it did"
             ));
         }
-        // Those that were under way when the breaker closed are excused.
-        let most = SENDINGS + 4 * world.closures.get();
+        // Those that were under way when the breaker opened are excused.
+        let most = SENDINGS + 4 * world.openings.get();
         if sent >= most {
             world.violate(format!(
                 "NewOrder of {number} is sent once more, after {sent} times in vain"
@@ -549,7 +549,7 @@ impl Port {
     ) -> PrimaError {
         self.world().note_unanswered(kind, number);
         if self.world().scripted || call.dice.chance(0.5) {
-            tokio::time::sleep(self.world().plan.manners.answer_timeout()).await;
+            tokio::time::sleep(self.world().plan.behaviour.answer_timeout()).await;
         }
         PrimaError::unknown(document, "no answer")
     }

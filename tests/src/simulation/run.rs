@@ -420,7 +420,7 @@ pub(super) fn creator(
         events: port.clone(),
         clock: port.clone(),
         rulebook: Book { port, rules },
-        manners: world.plan.manners.clone(),
+        behaviour: world.plan.behaviour.clone(),
         calls: PrimaCalls::default(),
     };
     let hard_deadline = after(world.now(), timeout);

@@ -113,7 +113,7 @@ impl World {
         let channels = plan.channels.clone();
         let limits = std::mem::take(&mut plan.limits);
         let mut office = Office::default();
-        office.cancels = plan.manners.cancel_order;
+        office.cancels = plan.behaviour.cancel_order;
         let setting = Setting {
             seed: plan.seed ^ 0x005e_ed0f_face,
             calm: plan.calm,

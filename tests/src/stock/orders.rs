@@ -266,7 +266,7 @@ impl Life {
     async fn list(&self) {
         let Some(listed) = self.world.listed(self.channel, &self.order_id) else { return };
         let known = self.world.store.load_order(&self.key()).await.ok().flatten();
-        let at = Circumstances { accepted: false, intake_open: true, now: self.world.now() };
+        let at = Circumstances { accepted: false, prima_takes_orders: true, now: self.world.now() };
         if let Some((row, _)) =
             on_listing(known.as_ref(), &listed, &self.world.channels[self.channel], at)
         {

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use shared::domain::intake::{STOCK_BY_NAME, STOCK_BY_RANGE};
+use shared::domain::prima_breaker::{STOCK_BY_NAME, STOCK_BY_RANGE};
 use shared::domain::state::ledger::{Head, LedgerStore as _, StockRecord};
-use shared::domain::state::{IntakeStore as _, OperationIntake};
+use shared::domain::state::{BreakerStore as _, OperationBreaker};
 use shared::domain::stock::exceptions::StockExceptionKind;
 use shared::domain::stock::memory::{PushMemory, StockLease};
 use shared::domain::stock::rules::{Promotion, StockRule};
@@ -102,23 +102,23 @@ async fn silence(world: &World, dice: &Dice) {
     world.tell(|| "Prima falls silent".to_owned());
     world.silent.set(true);
     let closes = dice.chance(0.5);
-    if closes && let Ok(mut intake) = world.store.load_intake().await {
-        let closed = OperationIntake {
-            closed_since: Some(world.now()),
+    if closes && let Ok(mut breakers) = world.store.load_breakers().await {
+        let closed = OperationBreaker {
+            open_since: Some(world.now()),
             next_probe: Some(after(world.now(), Duration::from_secs(60))),
-            ..OperationIntake::default()
+            ..OperationBreaker::default()
         };
-        intake.operations.extend(
+        breakers.operations.extend(
             [STOCK_BY_RANGE, STOCK_BY_NAME].map(|operation| (operation.to_owned(), closed.clone())),
         );
-        let _ = world.store.save_intake(&mut intake).await;
+        let _ = world.store.save_breakers(&mut breakers).await;
     }
     let longest = if dice.chance(0.2) { 18_000 } else { 3000 };
     world.wait(dice, 60, longest).await;
     world.silent.set(false);
-    if closes && let Ok(mut intake) = world.store.load_intake().await {
-        intake.operations.clear();
-        let _ = world.store.save_intake(&mut intake).await;
+    if closes && let Ok(mut breakers) = world.store.load_breakers().await {
+        breakers.operations.clear();
+        let _ = world.store.save_breakers(&mut breakers).await;
     }
 }
 

@@ -9,7 +9,7 @@ use push_stock::{ChannelReport, Decision, PortTypes};
 use shared::domain::prima_calls::PrimaCalls;
 use shared::domain::stock::settings::{BasisAgreement, StockSettings};
 use shared::kit::clock::after;
-use shared::prima::connection::PrimaManners;
+use shared::prima::connection::PrimaBehaviour;
 use simulators::mirakl::ImportStatus;
 
 use super::ports::{Invocation, Notes, Port};
@@ -277,7 +277,7 @@ async fn tick(world: Shared) {
             basis: port.invocation.notes.agreed.then(agreement),
             ..world.plan.settings.clone()
         },
-        manners: PrimaManners { answer_timeout_seconds: 20, ..PrimaManners::default() },
+        behaviour: PrimaBehaviour { answer_timeout_seconds: 20, ..PrimaBehaviour::default() },
         calls: PrimaCalls { stock: world.plan.ranges_at_once, ..PrimaCalls::default() },
     };
     let run = push_stock::Run { id, hard_deadline: after(world.now(), PUSH_TIMEOUT) };

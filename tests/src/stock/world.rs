@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use shared::domain::channel::{Channel, Mode};
 use shared::domain::state::ledger::LedgerStore as _;
-use shared::domain::state::ledger::memory::MemoryLedger;
+use shared::domain::state::ledger::in_memory::MemoryLedger;
 use shared::domain::stock::files::MemoryStockFiles;
 use shared::domain::stock::ledger::sku_hash;
 use shared::domain::stock::offer::Shown;

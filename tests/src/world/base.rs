@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::domain::events::Event;
-use shared::domain::state::memory::MemoryStore;
+use shared::domain::state::in_memory::MemoryStore;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -81,12 +81,16 @@ pub struct Base {
     pub calls: RefCell<Vec<Described>>,
     /// Invocations of each function so far.
     invocations: RefCell<BTreeMap<&'static str, u64>>,
-    /// Rows, poll states, intake, reserved numbers.
+    /// Rows, poll states, Prima's breakers, reserved numbers.
     pub store: MemoryStore,
-    /// The queue of order messages.
+    /// The queue of order messages, and the dead-letter queue of all exceptions.
     pub queue: RefCell<Queue>,
     /// The queue has something new.
     pub queue_moved: Notify,
+    /// The queue of messages about dispatches.
+    pub dispatches: RefCell<Queue>,
+    /// That queue has something new.
+    pub dispatches_moved: Notify,
     /// The queue of messages about imports of stock.
     pub imports: RefCell<Queue>,
     /// That queue has something new.
@@ -97,8 +101,8 @@ pub struct Base {
     pub events: RefCell<Vec<(Timestamp, Event)>>,
     /// Reasons of those of which the connector heard no answer: they may be told again.
     pub unanswered_events: RefCell<BTreeSet<String>>,
-    /// Times that intake was closed in the store.
-    pub closures: Cell<u32>,
+    /// Times that a breaker of Prima's opened in the store.
+    pub openings: Cell<u32>,
     /// What may not be, and was.
     pub violations: RefCell<Vec<String>>,
     /// The trace, where one is wanted.
@@ -129,12 +133,14 @@ impl Base {
             store: MemoryStore::default(),
             queue: RefCell::default(),
             queue_moved: Notify::new(),
+            dispatches: RefCell::default(),
+            dispatches_moved: Notify::new(),
             imports: RefCell::default(),
             imports_moved: Notify::new(),
             alive: RefCell::default(),
             events: RefCell::default(),
             unanswered_events: RefCell::default(),
-            closures: Cell::new(0),
+            openings: Cell::new(0),
             violations: RefCell::default(),
             trace: RefCell::new(setting.traced.then(Vec::new)),
         }

@@ -9,7 +9,7 @@ use super::dice::Dice;
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
-    /// Reading rows, poll state, ledgers or Prima's intake.
+    /// Reading rows, poll state, ledgers or Prima's breakers.
     Load,
     /// Saving one of them.
     Save,

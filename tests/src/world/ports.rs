@@ -11,11 +11,12 @@ use shared::domain::events::{Event, EventBus, EventError, EventKind};
 use shared::domain::order::row::{OrderKey, OrderRow};
 use shared::domain::prima_slots::{PrimaSlots, SlotStore};
 use shared::domain::queue::{
-    ExceptionMessage, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions,
+    ExceptionMessage, OrderMessage, OrderQueue, OrderTask, QueueError, ShownException,
+    ShownExceptions,
 };
 use shared::domain::state::{
-    CollectionState, CollectionStore, IntakeStore, NumberStore, OrderStore, PollState, PollStore,
-    PrimaIntake, Reservation, StoreError,
+    BreakerStore, CollectionState, CollectionStore, NumberStore, OrderStore, PollState, PollStore,
+    PrimaBreakers, Reservation, StoreError,
 };
 use shared::kit::clock::{Clock, after, before};
 use shared::mirakl::MiraklError;
@@ -253,32 +254,32 @@ impl<S: Scene> CollectionStore for Port<S> {
     }
 }
 
-impl<S: Scene> IntakeStore for Port<S> {
-    async fn load_intake(&self) -> Result<PrimaIntake, StoreError> {
+impl<S: Scene> BreakerStore for Port<S> {
+    async fn load_breakers(&self) -> Result<PrimaBreakers, StoreError> {
         self.load("intake").await?;
-        self.world().store.load_intake().await
+        self.world().store.load_breakers().await
     }
 
-    async fn save_intake(&self, intake: &mut PrimaIntake) -> Result<(), StoreError> {
+    async fn save_breakers(&self, breakers: &mut PrimaBreakers) -> Result<(), StoreError> {
         let world = self.world();
-        let operations = format!("{:?}", intake.operations);
-        let save = async |intake: &mut PrimaIntake| {
-            let before = world.store.load_intake().await?;
-            world.store.save_intake(intake).await?;
-            if intake
+        let operations = format!("{:?}", breakers.operations);
+        let save = async |breakers: &mut PrimaBreakers| {
+            let before = world.store.load_breakers().await?;
+            world.store.save_breakers(breakers).await?;
+            if breakers
                 .operations
                 .keys()
-                .any(|name| intake.has_closed(name) && !before.has_closed(name))
+                .any(|name| breakers.is_open(name) && !before.is_open(name))
             {
-                world.closures.set(world.closures.get() + 1);
+                world.openings.set(world.openings.get() + 1);
             }
             Ok(())
         };
         self.save(
             "intake",
-            || format!("intake {operations}"),
-            intake,
-            |intake| &mut intake.version,
+            || format!("breakers {operations}"),
+            breakers,
+            |breakers| &mut breakers.version,
             save,
         )
         .await
@@ -327,13 +328,17 @@ impl<S: Scene> OrderQueue for Port<S> {
         let fits = |message: &OrderMessage| !world.scripted || !message.is_too_large();
         let visible_at = after(world.now(), delay);
         for message in messages[..cut].iter().filter(|message| fits(message)) {
-            world.queue.borrow_mut().send(
+            let (queue, moved) = match message.task {
+                OrderTask::Dispatch => (&world.dispatches, &world.dispatches_moved),
+                _ => (&world.queue, &world.queue_moved),
+            };
+            queue.borrow_mut().send(
                 Body::Order(Rc::new(message.clone())),
                 visible_at,
                 call.dice.between(0, 1 << 20),
             );
+            moved.notify_one();
         }
-        world.queue_moved.notify_one();
         self.end(&call).await;
         let mut failed: Vec<usize> = match call.fate {
             Fate::Fails => (cut..messages.len()).collect(),
@@ -432,8 +437,8 @@ impl<S: Scene> EventBus for Port<S> {
                 world.unanswered_events.borrow_mut().insert(event.reason.clone());
             }
             // Nobody knows that it was taken: it may be said again.
-            if event.kind == EventKind::PrimaIntakeClosed && call.fate == Fate::AnswerLost {
-                world.closures.set(world.closures.get() + 1);
+            if event.kind == EventKind::PrimaUnavailable && call.fate == Fate::AnswerLost {
+                world.openings.set(world.openings.get() + 1);
             }
         }
         self.end(&call).await;

@@ -71,7 +71,7 @@ fn publish(directory: &Path) -> Result<()> {
     let rules: StockRules = serde_json::from_slice(&std::fs::read(directory.join("rules.json"))?)?;
     let (settings, readers) =
         (StockSettings::default(), SkuReader::new(&SkuRules::default(), HashMap::new()));
-    let availability = availability(&figures, &settings, &[], &[], now);
+    let availability = availability(&figures, &settings, &[], &[], false, now);
     let channel = SalesChannel {
         id: "uk",
         rules: &rules,

@@ -91,8 +91,8 @@ const USES: &[Use] = &[
     Use("store.save_poll", STORE, &[("dynamodb:PutItem", POLL_STATES)]),
     Use("store.load_collection", STORE, &[("dynamodb:GetItem", "ChannelsTable")]),
     Use("store.save_collection", STORE, &[("dynamodb:PutItem", INSTALLATION)]),
-    Use("store.load_intake", STORE, &[("dynamodb:GetItem", "ChannelsTable")]),
-    Use("store.save_intake", STORE, &[("dynamodb:PutItem", INSTALLATION)]),
+    Use("store.load_breakers", STORE, &[("dynamodb:GetItem", "ChannelsTable")]),
+    Use("store.save_breakers", STORE, &[("dynamodb:PutItem", INSTALLATION)]),
     Use("store.load_slots", STORE, &[("dynamodb:GetItem", "ChannelsTable")]),
     Use("store.save_slots", STORE, &[("dynamodb:PutItem", INSTALLATION)]),
     Use("store.flights", STORE, &[("dynamodb:Query", "StockTable")]),
@@ -107,25 +107,25 @@ const USES: &[Use] = &[
     ),
     Use("documents.channels", DOCUMENTS, &[("dynamodb:Query", "ChannelsTable")]),
     Use("documents.channel", DOCUMENTS, &[("dynamodb:Query", "ChannelsTable")]),
-    // Of documents of the maps table: see
-    // `a_document_that_a_function_reads_stands_in_the_maps_table`.
-    Use("documents.read", DOCUMENTS, &[("dynamodb:GetItem", "MapsTable")]),
-    Use("documents.sku_overrides", DOCUMENTS, &[("dynamodb:GetItem", "MapsTable")]),
+    // Of documents of the rules table: see
+    // `a_document_that_a_function_reads_stands_in_the_rules_table`.
+    Use("documents.read", DOCUMENTS, &[("dynamodb:GetItem", "RulesTable")]),
+    Use("documents.sku_overrides", DOCUMENTS, &[("dynamodb:GetItem", "RulesTable")]),
     Use("prima.now", INSTALLED, &[("dynamodb:GetItem", "ChannelsTable")]),
     Use("dispatch book.channels", DISPATCH_BOOK, &[("dynamodb:Query", "ChannelsTable")]),
-    Use("dispatch book.pages", DISPATCH_BOOK, &[("dynamodb:GetItem", "MapsTable")]),
-    Use("dispatch book.keep_platform", DISPATCH_BOOK, &[("dynamodb:PutItem", "MapsTable")]),
+    Use("dispatch book.pages", DISPATCH_BOOK, &[("dynamodb:GetItem", "RulesTable")]),
+    Use("dispatch book.keep_platform", DISPATCH_BOOK, &[("dynamodb:PutItem", "RulesTable")]),
     Use("stock book.channels", STOCK_BOOK, &[("dynamodb:Query", "ChannelsTable")]),
     Use("stock book.unusable", STOCK_BOOK, &[("dynamodb:Query", "ChannelsTable")]),
     Use(
         "stock book.pages",
         STOCK_BOOK,
-        &[("dynamodb:GetItem", "MapsTable"), ("dynamodb:Query", "MapsTable")],
+        &[("dynamodb:GetItem", "RulesTable"), ("dynamodb:Query", "RulesTable")],
     ),
     Use(
         "stock book.skus",
         STOCK_BOOK,
-        &[("dynamodb:GetItem", "MapsTable"), ("dynamodb:Query", "MapsTable")],
+        &[("dynamodb:GetItem", "RulesTable"), ("dynamodb:Query", "RulesTable")],
     ),
     Use("queue.send", QUEUES, &[("sqs:SendMessage", "QUEUE")]),
     Use("queue.ask_later", QUEUES, &[("sqs:SendMessage", "QUEUE")]),
@@ -189,7 +189,7 @@ const NOTIFY: &str = "shared/src/domain/notify.rs";
 const HELPERS: [(&str, &str); 7] = [
     ("shared::domain::unknown_values", "shared/src/domain/unknown_values.rs"),
     ("shared::domain::notify", NOTIFY),
-    ("shared::domain::intake", "shared/src/domain/intake.rs"),
+    ("shared::domain::prima_breaker", "shared/src/domain/prima_breaker.rs"),
     ("shared::domain::prima_slots", "shared/src/domain/prima_slots.rs"),
     ("shared::domain::exceptions", "shared/src/domain/exceptions.rs"),
     ("shared::domain::stock::exceptions", "shared/src/domain/stock/exceptions.rs"),
@@ -621,7 +621,7 @@ fn aws_is_called_in_the_adapters_and_ports_by_their_names() {
 }
 
 #[test]
-fn a_document_that_a_function_reads_stands_in_the_maps_table() {
+fn a_document_that_a_function_reads_stands_in_the_rules_table() {
     for function in Function::ALL {
         let text = text_of(function.name());
         for elsewhere in ["DocumentKey::Installation", "DocumentKey::Channel("] {

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 
 use super::answer::{Answer, Asked};
 pub use super::simulator::{Config, Shop, Simulator};
-use super::{control, operations};
+use super::{control, finance_control, operations};
 use crate::misbehaviour::{self, Fault};
 use crate::recording::Exchange;
 
@@ -38,7 +38,7 @@ pub async fn serve(
 impl Simulator {
     /// The seller API, and the control API under `/simulator/`.
     pub fn router(self: Arc<Self>) -> Router {
-        control::routes().fallback(api).with_state(self)
+        control::routes().merge(finance_control::routes()).fallback(api).with_state(self)
     }
 }
 
@@ -96,9 +96,10 @@ async fn api(State(simulator): State<Arc<Simulator>>, request: Request) -> Respo
         .unwrap_or_else(PoisonError::into_inner)
         .entry(format!("{name} {outcome}"))
         .or_default() += 1;
-    // OF54 is at whatever address OF53 names: Mirakl's document has no path for it to be held
-    // against.
-    if let Some(recorder) = simulator.recorder.as_ref().filter(|_| name != "OF54") {
+    // OF54 and TL05 are at whatever address OF53 and TL04 name: Mirakl's document has no path for
+    // them to be held against.
+    if let Some(recorder) = simulator.recorder.as_ref().filter(|_| !matches!(name, "OF54" | "TL05"))
+    {
         let header = |(name, value): (&HeaderName, &HeaderValue)| {
             (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         };

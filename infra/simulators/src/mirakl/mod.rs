@@ -6,6 +6,8 @@
 mod answer;
 mod control;
 mod exports;
+mod finance;
+mod finance_control;
 mod generate;
 pub mod http;
 mod limits;

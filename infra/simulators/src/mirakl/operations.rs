@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Asked, links};
 use super::model::{Decision, Filter, ImportKind, Refusal, ShopProfile, State};
 use super::simulator::{Shop, Simulator};
-use super::{offers, shipping, wire};
+use super::{finance, offers, shipping, wire};
 
 /// The operation behind a method and a path: Mirakl's name, and the order, import or export in the
 /// path.
@@ -46,6 +46,17 @@ pub(super) fn operation(method: &str, path: &str) -> Option<(&'static str, Optio
         ("GET", ["api", "offers", "export", "async", "file", id]) => {
             Some(("OF54", Some((*id).to_owned())))
         }
+        ("GET", ["api", "sellerpayment", "transactions_logs"]) => Some(("TL02", None)),
+        ("POST", ["api", "sellerpayment", "transactions_logs", "async"]) => Some(("TL03", None)),
+        ("GET", ["api", "sellerpayment", "transactions_logs", "async", "status", id]) => {
+            Some(("TL04", Some((*id).to_owned())))
+        }
+        ("GET", ["api", "sellerpayment", "transactions_logs", "export", "async", "file", id]) => {
+            Some(("TL05", Some((*id).to_owned())))
+        }
+        ("GET", ["api", "seller-billing-cycles"]) => Some(("SBC11", None)),
+        ("GET", ["api", "invoices"]) => Some(("IV01", None)),
+        ("GET", ["api", "invoices", id]) => Some(("IV02", Some((*id).to_owned()))),
         ("PUT", ["api", "orders", order_id, what]) => {
             let name = match *what {
                 "accept" => "OR21",
@@ -112,6 +123,13 @@ pub(super) fn answer(
         "OF52" => offers::export(simulator, shop, asked, now),
         "OF53" => offers::export_status(simulator, shop, id, asked, now),
         "OF54" => offers::export_file(simulator, shop, id, asked, now),
+        "TL02" => finance::transactions(simulator, shop, asked, now),
+        "TL03" => finance::export(simulator, shop, asked, now),
+        "TL04" => finance::export_status(simulator, shop, id, asked, now),
+        "TL05" => finance::export_file(simulator, shop, id, asked, now),
+        "SBC11" => finance::cycles(simulator, shop, asked, now),
+        "IV01" => finance::documents(simulator, shop, asked, now),
+        "IV02" => finance::document_file(simulator, shop, id),
         _ => Ok(Answer::not_found()),
     };
     answer.unwrap_or_else(|refused| refused)

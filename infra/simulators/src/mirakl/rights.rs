@@ -28,15 +28,22 @@ impl Rights {
         let roles = self.roles.as_ref()?;
         let wanted = roles_of(operation);
         let has = |role: &str| roles.iter().any(|own| own == role);
-        (!wanted.is_empty() && !has(SHOP_ADMIN) && !wanted.iter().any(|role| has(role)))
-            .then_some(403)
+        let is_open = wanted.is_empty()
+            || wanted.iter().any(|role| has(role))
+            || (has(SHOP_ADMIN) && !is_closed_to_administrators(operation));
+        (!is_open).then_some(403)
     }
+}
+
+/// Mirakl's document names no administrator for the transaction log, but the accountants alone.
+fn is_closed_to_administrators(operation: &str) -> bool {
+    matches!(operation, "TL02" | "TL03" | "TL04")
 }
 
 /// The roles any of which opens an operation beside `ROLE_SHOP_ADMIN`; empty where it wants none.
 fn roles_of(operation: &str) -> &'static [&'static str] {
     match operation {
-        "V01" | "OF52" | "OF53" | "OF54" => &[],
+        "V01" | "OF52" | "OF53" | "OF54" | "TL05" => &[],
         "A01" => &["ROLE_PARTNER_SHOP_READ"],
         "OR11" | "ST11" => &["ROLE_PARTNER_ORDER_READ"],
         "OR21" => &["ROLE_PARTNER_ORDER_ACCEPT"],
@@ -50,6 +57,13 @@ fn roles_of(operation: &str) -> &'static [&'static str] {
         "OF01" => &["ROLE_PARTNER_OFFER_WRITE"],
         "OF02" | "OF03" => &["ROLE_PARTNER_OFFER_WRITE", "ROLE_PARTNER_OFFER_TRACKING_READ"],
         "OF21" => &["ROLE_PARTNER_OFFER_READ"],
+        "TL02" | "TL03" | "TL04" => &["ROLE_SHOP_ACCOUNTANCY", "ROLE_PARTNER_TRANSACTION_LOG_READ"],
+        "SBC11" => {
+            &["ROLE_PARTNER_SELLER_BILLING_CYCLE_READ", "ROLE_PARTNER_ACCOUNTING_DOCUMENT_READ"]
+        }
+        "IV01" | "IV02" => {
+            &["ROLE_PARTNER_ACCOUNTING_DOCUMENT_READ", "ROLE_PARTNER_OWN_ACCOUNTING_DOCUMENT_READ"]
+        }
         _ => &[SHOP_ADMIN],
     }
 }
@@ -68,6 +82,8 @@ mod tests {
             .filter(|name| rights.refusal(name).is_some())
             .collect();
         assert_eq!(refused, ["OR23", "PC01"]);
+        let rights = Rights { roles: Some(vec![SHOP_ADMIN.to_owned()]), ..Rights::default() };
+        assert_eq!((rights.refusal("IV01"), rights.refusal("TL02")), (None, Some(403)));
         let rights = Rights { refused: [("OR24".to_owned(), 401)].into(), ..Rights::default() };
         assert_eq!((rights.refusal("OR24"), rights.refusal("OR23")), (Some(401), None));
     }

@@ -8,12 +8,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::exports::Exports;
 use super::generate::{OrderWish, generate_order};
 use super::limits::Limits;
-use super::model::{Marketplace, NewOffer, Settings, ShopProfile};
+use super::model::ledger::Billing;
+use super::model::{Marketplace, NewOffer, Order, Settings, ShopProfile};
 use super::rights::Rights;
 use crate::fashion::{self, CatalogueSku};
 use crate::misbehaviour::{Misbehaviour, Plan};
@@ -46,6 +48,8 @@ pub struct Config {
     /// Pieces that every shop offers of each of them at the start; none: there are no offers, and
     /// all is sold without end.
     pub offered: Option<u32>,
+    /// How shops are billed, by id; a shop that is not here has no transaction log.
+    pub billing: BTreeMap<i64, Billing>,
     /// Where traffic is recorded.
     pub record: Option<PathBuf>,
 }
@@ -93,8 +97,11 @@ impl Simulator {
             catalogue: fashion::catalogue(config.seed, config.catalogue_size.max(1)),
             recorder: config.record.as_deref().map(Recorder::to_file).transpose()?,
         };
+        let now = Timestamp::now();
+        for (shop_id, billing) in config.billing {
+            simulator.marketplace().bill(shop_id, billing, now);
+        }
         if let Some(pieces) = config.offered {
-            let now = Timestamp::now();
             for shop in &simulator.shops {
                 simulator.offer_catalogue(shop.profile.shop_id, [pieces, pieces], config.seed, now);
             }
@@ -149,8 +156,9 @@ impl Simulator {
         let bring = |_| {
             generator.number += 1;
             let number = generator.number;
-            let order =
+            let mut order =
                 generate_order(&mut generator.rng, now, shop, number, &self.catalogue, wish);
+            without_unbilled_tax(&mut order, &marketplace);
             let order_id = order.order_id.clone();
             marketplace.place(order, now).then_some(order_id)
         };
@@ -171,6 +179,18 @@ impl Simulator {
             line.offer_sku = sku.to_owned();
         }
         let order_id = order.order_id.clone();
-        self.marketplace().place(order, now).then_some(order_id)
+        let mut marketplace = self.marketplace();
+        without_unbilled_tax(&mut order, &marketplace);
+        marketplace.place(order, now).then_some(order_id)
+    }
+}
+
+/// Where the operator's fees carry no tax, neither do the commissions of an order.
+fn without_unbilled_tax(order: &mut Order, marketplace: &Marketplace) {
+    let ledger = marketplace.finance().ledger(order.shop_id);
+    if ledger.is_some_and(|ledger| !ledger.billing().vat_on_fees) {
+        for line in &mut order.lines {
+            line.commission_tax = Decimal::ZERO;
+        }
     }
 }

@@ -2,8 +2,11 @@
 
 use std::str::FromStr;
 
+use jiff::civil::Date;
 use rust_decimal::Decimal;
 
+use super::book_documents;
+use super::books::NewJournal;
 use super::model::OrderStatusAnswer;
 use super::order::{Attributes, NewOrder, NewOrderCharge, NewOrderLine, NewOrderPayment, Refusal};
 use super::settings::{ElementCase, Encoding, Sku};
@@ -30,6 +33,14 @@ pub(super) enum Request {
     },
     /// `MultiAvailableToSell`.
     AvailableSkus(Vec<Sku>),
+    NewJournal(Result<NewJournal, Refusal>),
+    JournalStatus {
+        third_party_id: String,
+    },
+    /// The nominal, and the first and last day.
+    NominalTransactions(Result<(String, [Date; 2]), Refusal>),
+    /// The first and last day.
+    CreditNotes(Result<[Date; 2], Refusal>),
     /// Any other request type, or no readable document.
     Refused(Refusal),
 }
@@ -58,6 +69,10 @@ impl ReadRequest {
             Request::CancelOrder { .. } => "CancelOrder",
             Request::AvailableRange { .. } => "ProductAvailableToSell",
             Request::AvailableSkus(_) => "MultiAvailableToSell",
+            Request::NewJournal(_) => "NewJournal",
+            Request::JournalStatus { .. } => "JournalStatus",
+            Request::NominalTransactions(_) => "NominalTransactions",
+            Request::CreditNotes(_) => "CreditNotes",
             Request::Refused(_) => "Unknown",
         }
     }
@@ -71,7 +86,13 @@ impl ReadRequest {
             Request::NewOrders(Ok(orders)) => {
                 orders.iter().map(|order| order.order_number.clone()).collect()
             }
+            // A journal is told apart by its reference, as an order is by its number.
+            Request::NewJournal(Ok(journal)) => vec![journal.reference.clone()],
+            Request::JournalStatus { third_party_id } => vec![third_party_id.clone()],
             Request::NewOrders(Err(_))
+            | Request::NewJournal(Err(_))
+            | Request::NominalTransactions(_)
+            | Request::CreditNotes(_)
             | Request::AvailableRange { .. }
             | Request::AvailableSkus(_)
             | Request::Refused(_) => Vec::new(),
@@ -121,6 +142,10 @@ pub(super) fn read(document: &str) -> ReadRequest {
         | "NewOrder"
         | "ProductAvailableToSell"
         | "MultiAvailableToSell"
+        | "NewJournal"
+        | "JournalStatus"
+        | "NominalTransactions"
+        | "CreditNotes"
             if !further.is_empty() =>
         {
             Request::Refused(Refusal::new("The request has more than one Data"))
@@ -138,10 +163,20 @@ pub(super) fn read(document: &str) -> ReadRequest {
         "MultiAvailableToSell" => {
             Request::AvailableSkus(first.children.iter().map(read_sku).collect())
         }
+        "NewJournal" => Request::NewJournal(book_documents::read_journal(first)),
+        "JournalStatus" => Request::JournalStatus { third_party_id: value("TPGUID") },
+        "NominalTransactions" => {
+            Request::NominalTransactions(read_days(first).map(|days| (value("NominalCode"), days)))
+        }
+        "CreditNotes" => Request::CreditNotes(read_days(first)),
         "" => Request::Refused(Refusal::new("RequestType is missing")),
         other => Request::Refused(Refusal::new(format!("Unknown request type: {other}"))),
     };
     ReadRequest { request_type, request }
+}
+
+fn read_days(data: &Element) -> Result<[Date; 2], Refusal> {
+    Ok([book_documents::date(data, "DateFrom")?, book_documents::date(data, "DateTo")?])
 }
 
 fn read_sku(sku: &Element) -> Sku {
@@ -218,7 +253,7 @@ fn whole(text: &str) -> Option<u32> {
 }
 
 /// An amount in plain digits with at most one point.
-fn money(element: &Element, name: &str, place: &str) -> Result<Decimal, Refusal> {
+pub(super) fn money(element: &Element, name: &str, place: &str) -> Result<Decimal, Refusal> {
     let refusal = || Refusal::new(format!("{place}: {name} is not valid"));
     let text = element.attribute(name).unwrap_or_default();
     let digits = text.strip_prefix('-').unwrap_or(text);
@@ -232,14 +267,14 @@ fn money(element: &Element, name: &str, place: &str) -> Result<Decimal, Refusal>
 
 /// How the next response document is written.
 #[derive(Clone, Debug)]
-pub(super) struct Manner {
+pub(super) struct ResponseFormat {
     pub(super) root: String,
     pub(super) case: ElementCase,
     pub(super) encoding: Encoding,
 }
 
-impl Manner {
-    /// An element's name in the manner's case.
+impl ResponseFormat {
+    /// An element's name in the format's case.
     fn element(&self, name: &str) -> String {
         match self.case {
             ElementCase::Documented | ElementCase::Mixed => name.to_owned(),
@@ -250,14 +285,18 @@ impl Manner {
 }
 
 /// The answer to a request that was carried out and says nothing more.
-pub(super) fn accepted(request_type: &str, manner: &Manner) -> String {
-    carried_out(request_type, "", manner)
+pub(super) fn accepted(request_type: &str, format: &ResponseFormat) -> String {
+    carried_out(request_type, "", format)
 }
 
 /// The answer to `OrderStatus`: the status, and the parcels that have left (assumed).
-pub(super) fn progress(number: &str, answer: &OrderStatusAnswer, manner: &Manner) -> String {
+pub(super) fn progress(
+    number: &str,
+    answer: &OrderStatusAnswer,
+    format: &ResponseFormat,
+) -> String {
     let mut content = String::new();
-    open(&mut content, "Data", &[("OrderNumber", number), ("OrderStatus", &answer.status)], manner);
+    open(&mut content, "Data", &[("OrderNumber", number), ("OrderStatus", &answer.status)], format);
     for parcel in &answer.parcels {
         let date = parcel.at.strftime("%d/%m/%Y").to_string();
         let attributes = [
@@ -268,43 +307,43 @@ pub(super) fn progress(number: &str, answer: &OrderStatusAnswer, manner: &Manner
             ("ConsignmentNumber", &parcel.consignment),
             ("TrackingURL", ""),
         ];
-        open(&mut content, "OrderDespatchData", &attributes, manner);
+        open(&mut content, "OrderDespatchData", &attributes, format);
         for (line, pieces) in &parcel.lines {
             open(
                 &mut content,
                 "DespatchLineData",
                 &[("OrderLine", &line.to_string()), ("Quantity", &pieces.to_string())],
-                manner,
+                format,
             );
-            close(&mut content, "DespatchLineData", manner);
+            close(&mut content, "DespatchLineData", format);
         }
-        close(&mut content, "OrderDespatchData", manner);
+        close(&mut content, "OrderDespatchData", format);
     }
-    close(&mut content, "Data", manner);
-    carried_out("OrderStatus", &content, manner)
+    close(&mut content, "Data", format);
+    carried_out("OrderStatus", &content, format)
 }
 
 /// The answer to `MultiAvailableToSell`.
-pub(super) fn availability(figures: &[SkuFigures], manner: &Manner) -> String {
+pub(super) fn availability(figures: &[SkuFigures], format: &ResponseFormat) -> String {
     let mut content = String::new();
     for figure in figures {
-        write_figures(&mut content, "SKU", figure, true, manner);
+        write_figures(&mut content, "SKU", figure, true, format);
     }
-    carried_out("MultiAvailableToSell", &content, manner)
+    carried_out("MultiAvailableToSell", &content, format)
 }
 
 /// A part of the answer to `ProductAvailableToSell`, of some SKUs.
-pub(super) fn availability_part(figures: &[SkuFigures], manner: &Manner) -> String {
+pub(super) fn availability_part(figures: &[SkuFigures], format: &ResponseFormat) -> String {
     let mut content = String::new();
     for figure in figures {
-        write_figures(&mut content, "sku", figure, false, manner);
+        write_figures(&mut content, "sku", figure, false, format);
     }
-    referenced(&content, manner.encoding)
+    referenced(&content, format.encoding)
 }
 
 /// The answer to `ProductAvailableToSell` with a mark in the place of its SKUs.
-pub(super) fn availability_frame(mark: &str, manner: &Manner) -> String {
-    carried_out("ProductAvailableToSell", mark, manner)
+pub(super) fn availability_frame(mark: &str, format: &ResponseFormat) -> String {
+    carried_out("ProductAvailableToSell", mark, format)
 }
 
 fn write_figures(
@@ -312,7 +351,7 @@ fn write_figures(
     name: &str,
     figures: &SkuFigures,
     dated: bool,
-    manner: &Manner,
+    format: &ResponseFormat,
 ) {
     let SkuFigures { sku, available, allocated, free, due } = figures;
     let quantities = [
@@ -335,49 +374,54 @@ fn write_figures(
     attributes.extend(
         quantities.iter().chain([&date]).flatten().map(|(name, value)| (*name, value.as_str())),
     );
-    open(content, name, &attributes, manner);
-    close(content, name, manner);
+    open(content, name, &attributes, format);
+    close(content, name, format);
 }
 
-fn open(content: &mut String, name: &str, attributes: &[(&str, &str)], manner: &Manner) {
+pub(super) fn open(
+    content: &mut String,
+    name: &str,
+    attributes: &[(&str, &str)],
+    format: &ResponseFormat,
+) {
     content.push('<');
-    content.push_str(&manner.element(name));
+    content.push_str(&format.element(name));
     for (name, value) in attributes {
         content.push_str(&format!(" {name}=\"{}\"", escaped(value)));
     }
     content.push('>');
 }
 
-fn close(content: &mut String, name: &str, manner: &Manner) {
-    content.push_str(&format!("</{}>", manner.element(name)));
+pub(super) fn close(content: &mut String, name: &str, format: &ResponseFormat) {
+    content.push_str(&format!("</{}>", format.element(name)));
 }
 
-fn carried_out(request_type: &str, content: &str, manner: &Manner) -> String {
+pub(super) fn carried_out(request_type: &str, content: &str, format: &ResponseFormat) -> String {
     document(
         &format!(
             "RequestType=\"{}\" RequestStatus=\"OK\" RequestError=\"\"",
             escaped(request_type)
         ),
         content,
-        manner,
+        format,
     )
 }
 
 /// The answer to a request that was refused.
-pub(super) fn refused(request_type: &str, refusal: &Refusal, manner: &Manner) -> String {
+pub(super) fn refused(request_type: &str, refusal: &Refusal, format: &ResponseFormat) -> String {
     let attributes = format!(
         "RequestType=\"{}\" RequestStatus=\"ERROR\" RequestError=\"{}\"",
         escaped(request_type),
         escaped(&refusal.text)
     );
-    document(&attributes, "", manner)
+    document(&attributes, "", format)
 }
 
-fn document(attributes: &str, content: &str, manner: &Manner) -> String {
-    let root = &manner.root;
+fn document(attributes: &str, content: &str, format: &ResponseFormat) -> String {
+    let root = &format.root;
     let document = format!(
         "<?xml version=\"1.0\" encoding=\"{}\"?>\n<{root} {attributes}>{content}</{root}>\n",
-        manner.encoding.name()
+        format.encoding.name()
     );
-    referenced(&document, manner.encoding)
+    referenced(&document, format.encoding)
 }

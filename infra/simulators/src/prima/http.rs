@@ -15,12 +15,12 @@ use jiff::Timestamp;
 use tokio::net::TcpListener;
 
 use super::calls::Call;
-use super::documents::{self, Manner, ReadRequest, Request};
+use super::documents::{self, ReadRequest, Request, ResponseFormat};
 use super::order::Refusal;
 use super::settings::{ElementCase, Settings};
 pub use super::simulator::{Config, Simulator};
 use super::soap::{self, Fault};
-use super::{control, text, wsdl};
+use super::{book_control, book_documents, control, text, wsdl};
 use crate::misbehaviour;
 use crate::recording::{Exchange, Recorder};
 
@@ -59,7 +59,7 @@ impl Simulator {
 
     /// The service and the control API under `/simulator/`.
     pub fn router(self: Arc<Self>) -> Router {
-        control::routes().fallback(adapter).with_state(self)
+        control::routes().merge(book_control::routes()).fallback(adapter).with_state(self)
     }
 
     async fn call(&self, headers: &HeaderMap, body: Body) -> Response {
@@ -190,8 +190,10 @@ impl Simulator {
         if let (Some(response), Some(outcome)) = (without_effect, kind) {
             return Ended { outcome, text: None, response };
         }
-        if matches!(request.request, Request::NewOrders(Ok(_)) | Request::CancelOrder { .. })
-            && let Some(delay) = self.late_effect()
+        if matches!(
+            request.request,
+            Request::NewOrders(Ok(_)) | Request::CancelOrder { .. } | Request::NewJournal(Ok(_))
+        ) && let Some(delay) = self.late_effect()
         {
             self.submit(request.request, Timestamp::now() + delay);
             return Ended { outcome: "late_effect", text: None, response: misbehaviour::broken() };
@@ -201,7 +203,7 @@ impl Simulator {
                 self.tell_range(envelope, (from, to), trouble.as_ref(), sequence, settings).await;
             return Ended { outcome: kind.unwrap_or("OK"), text: None, response };
         }
-        let (document, refusal) = self.perform(request, &manner(settings, sequence));
+        let (document, refusal) = self.perform(request, &response_format(settings, sequence));
         tokio::time::sleep(Duration::from_millis(settings.answer_after_effect_ms)).await;
         let answer = Bytes::from(text::encode(
             &soap::answer(envelope, &document, settings),
@@ -247,14 +249,14 @@ impl Simulator {
             Some(Trouble::Delay { ms }) => tokio::time::sleep(Duration::from_millis(*ms)).await,
             _ => {}
         }
-        let (manner, encoding) = (manner(settings, sequence), settings.encoding);
-        let whole = soap::answer(envelope, &documents::availability_frame(MARK, &manner), settings);
+        let (format, encoding) = (response_format(settings, sequence), settings.encoding);
+        let whole = soap::answer(envelope, &documents::availability_frame(MARK, &format), settings);
         let (head, tail) = whole.split_once(MARK).unwrap_or((&whole, ""));
         let (head, tail) = (text::encode(head, encoding), text::encode(tail, encoding));
         let parts = figures.len().div_ceil(SKUS);
         let skus = (0..parts).map(move |part| {
             let figures = figures.iter().skip(part * SKUS).take(SKUS).cloned().collect::<Vec<_>>();
-            text::encode(&text::escaped(&documents::availability_part(&figures, &manner)), encoding)
+            text::encode(&text::escaped(&documents::availability_part(&figures, &format)), encoding)
         });
         let parts = std::iter::once(head).chain(skus).chain([tail]).map(Bytes::from);
         let content_type = content_type(settings);
@@ -270,17 +272,17 @@ impl Simulator {
     }
 
     /// The effect of a request and the document that answers it.
-    fn perform(&self, request: ReadRequest, manner: &Manner) -> (String, Option<Refusal>) {
+    fn perform(&self, request: ReadRequest, format: &ResponseFormat) -> (String, Option<Refusal>) {
         let now = Timestamp::now();
         let ReadRequest { request_type, request } = request;
         let done = |result: Result<(), Refusal>| {
-            result.map(|()| documents::accepted(&request_type, manner))
+            result.map(|()| documents::accepted(&request_type, format))
         };
         let result = match request {
             Request::OrderStatus { number } => self
                 .installation()
                 .order_status(&number, now)
-                .map(|answer| documents::progress(&number, &answer, manner)),
+                .map(|answer| documents::progress(&number, &answer, format)),
             Request::NewOrders(orders) => {
                 done(orders.and_then(|orders| self.installation().new_orders(orders, now)))
             }
@@ -288,15 +290,30 @@ impl Simulator {
                 done(self.installation().cancel_order(&number, &narrative, now))
             }
             Request::AvailableSkus(skus) => {
-                Ok(documents::availability(&self.installation().available_of(&skus, now), manner))
+                Ok(documents::availability(&self.installation().available_of(&skus, now), format))
             }
+            Request::NewJournal(journal) => {
+                done(journal.and_then(|journal| self.installation().new_journal(journal, now)))
+            }
+            Request::JournalStatus { third_party_id } => self
+                .installation()
+                .journal_status(&third_party_id, now)
+                .map(|posted| book_documents::journal(&posted, format)),
+            Request::NominalTransactions(asked) => asked.and_then(|(nominal, days)| {
+                let found = self.installation().nominal_transactions(&nominal, days, now)?;
+                Ok(book_documents::transactions(&nominal, &found, format))
+            }),
+            Request::CreditNotes(days) => days.and_then(|days| {
+                let found = self.installation().credit_notes(days, now)?;
+                Ok(book_documents::credit_notes(&found, format))
+            }),
             // It is answered in parts.
-            Request::AvailableRange { .. } => Ok(documents::accepted(&request_type, manner)),
+            Request::AvailableRange { .. } => Ok(documents::accepted(&request_type, format)),
             Request::Refused(refusal) => Err(refusal),
         };
         match result {
             Ok(document) => (document, None),
-            Err(refusal) => (documents::refused(&request_type, &refusal, manner), Some(refusal)),
+            Err(refusal) => (documents::refused(&request_type, &refusal, format), Some(refusal)),
         }
     }
 
@@ -309,6 +326,7 @@ impl Simulator {
             Request::CancelOrder { number, narrative } => {
                 installation.submit_cancellation(&number, &narrative, apply_at)
             }
+            Request::NewJournal(Ok(journal)) => installation.submit_journal(journal, apply_at),
             _ => {}
         }
     }
@@ -432,7 +450,7 @@ fn faulted(fault: &Fault, status: StatusCode, sequence: u64, settings: &Settings
     Ended { outcome: "Fault", text: Some(fault.message.clone()), response }
 }
 
-fn manner(settings: &Settings, sequence: u64) -> Manner {
+fn response_format(settings: &Settings, sequence: u64) -> ResponseFormat {
     let turn = usize::try_from(sequence).unwrap_or(0);
     let roots = &settings.response_roots;
     let root =
@@ -443,7 +461,7 @@ fn manner(settings: &Settings, sequence: u64) -> Manner {
         }
         fixed => fixed,
     };
-    Manner { root, case, encoding: settings.encoding }
+    ResponseFormat { root, case, encoding: settings.encoding }
 }
 
 fn content_type(settings: &Settings) -> String {

@@ -6,8 +6,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Serialize;
 
+use super::books::{
+    BankReceipt, BookRules, Books, CreditNote, NewCreditNote, NewJournal, PostedJournal,
+    Transaction,
+};
 use super::order::{NewOrder, Refusal, Stage, StoredOrder};
 use super::parcel::Parcel;
 use super::settings::{KnownSkus, OrderRules, RepeatedNumber, StockRules};
@@ -46,6 +51,7 @@ pub struct Totals {
 enum Effect {
     New(Box<NewOrder>),
     Cancel { number: String, narrative: String },
+    Journal(Box<NewJournal>),
 }
 
 /// One Prima installation and its orders.
@@ -56,6 +62,8 @@ pub struct Installation {
     next_id: u64,
     pub(super) orders: BTreeMap<u64, StoredOrder>,
     pub(super) shelves: Shelves,
+    /// None: nothing is invoiced, so that a simulation of orders alone pays nothing for it.
+    books: Option<Books>,
     by_number: HashMap<String, Vec<u64>>,
     by_third_party_id: HashMap<String, Vec<u64>>,
     /// By the time they land and, within it, the order they were submitted in.
@@ -77,6 +85,7 @@ impl Installation {
     pub fn with_stock(rules: OrderRules, stock: StockRules) -> Self {
         Self {
             shelves: Shelves::new(stock),
+            books: None,
             skus: KnownSkus::new(&rules.catalogue),
             rules,
             next_id: 1,
@@ -161,6 +170,100 @@ impl Installation {
         self.cancel_by_request(number, narrative, now)
     }
 
+    /// Keeps books by these rules from now on.
+    pub fn set_book_rules(&mut self, rules: BookRules) {
+        self.books_mut().rules = rules;
+    }
+
+    /// The books; empty where the installation keeps none.
+    pub fn books(&mut self) -> &Books {
+        self.books_mut()
+    }
+
+    fn books_mut(&mut self) -> &mut Books {
+        self.books.get_or_insert_with(|| Books::new(BookRules::default()))
+    }
+
+    /// `NewJournal`.
+    ///
+    /// # Errors
+    /// See [`Books::post`].
+    pub fn new_journal(&mut self, journal: NewJournal, now: Timestamp) -> Result<(), Refusal> {
+        self.land(now);
+        self.books_mut().post(journal, now).map(drop)
+    }
+
+    /// `NewJournal` whose effect, or refusal, comes at `apply_at`.
+    pub fn submit_journal(&mut self, journal: NewJournal, apply_at: Timestamp) {
+        self.submit_effect(Effect::Journal(Box::new(journal)), apply_at);
+    }
+
+    /// `JournalStatus`.
+    ///
+    /// # Errors
+    /// See [`Books::journal_status`].
+    pub fn journal_status(&mut self, id: &str, now: Timestamp) -> Result<PostedJournal, Refusal> {
+        self.land(now);
+        self.books().journal_status(id).cloned()
+    }
+
+    /// `NominalTransactions`.
+    ///
+    /// # Errors
+    /// See [`Books::nominal_transactions`].
+    pub fn nominal_transactions(
+        &mut self,
+        nominal: &str,
+        days: [Date; 2],
+        now: Timestamp,
+    ) -> Result<Vec<Transaction>, Refusal> {
+        self.land(now);
+        let found = self.books().nominal_transactions(nominal, days)?;
+        Ok(found.into_iter().cloned().collect())
+    }
+
+    /// `CreditNotes`.
+    ///
+    /// # Errors
+    /// See [`Books::credit_notes_of`].
+    pub fn credit_notes(
+        &mut self,
+        days: [Date; 2],
+        now: Timestamp,
+    ) -> Result<Vec<CreditNote>, Refusal> {
+        self.land(now);
+        Ok(self.books().credit_notes_of(days)?.into_iter().cloned().collect())
+    }
+
+    /// Makes a credit note, as a person does for goods that came back.
+    ///
+    /// # Errors
+    /// Prima does not know the order.
+    pub fn credit(
+        &mut self,
+        number: &str,
+        note: &NewCreditNote,
+        now: Timestamp,
+    ) -> Result<CreditNote, Refusal> {
+        self.land(now);
+        let order = self.first(number)?.clone();
+        Ok(self.books_mut().credit(&order, note, now).clone())
+    }
+
+    /// Money came in at the bank.
+    pub fn receive(&mut self, receipt: &BankReceipt, now: Timestamp) {
+        self.books_mut().receive(receipt, now);
+    }
+
+    /// Invoices what has left of an order, where books are kept.
+    pub(super) fn invoice(&mut self, id: u64, now: Timestamp) {
+        if let (Some(books), Some(order)) = (&mut self.books, self.orders.get(&id))
+            && matches!(order.stage, Stage::PartDispatched | Stage::Dispatched)
+        {
+            books.invoice(order, now);
+        }
+    }
+
     /// Moves an order on, as a person or the warehouse does.
     ///
     /// # Errors
@@ -196,6 +299,7 @@ impl Installation {
         }
         order.stage = stage;
         order.changed_at = now;
+        self.invoice(id, now);
         Ok(())
     }
 
@@ -296,6 +400,7 @@ impl Installation {
                 Effect::Cancel { number, narrative } => {
                     self.cancel_by_request(&number, &narrative, at)
                 }
+                Effect::Journal(journal) => self.books_mut().post(*journal, at).map(drop),
             };
         }
     }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::books::BookRules;
+
 /// The settings of the simulated installation and of the adapter in front of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -46,6 +48,8 @@ pub struct Settings {
     pub orders: OrderRules,
     /// What is told of stock.
     pub stock: StockRules,
+    /// How the nominal ledger is kept.
+    pub books: BookRules,
 }
 
 impl Default for Settings {
@@ -73,6 +77,7 @@ impl Default for Settings {
             largest_request: 4 << 20,
             orders: OrderRules::default(),
             stock: StockRules::default(),
+            books: BookRules::default(),
         }
     }
 }

@@ -38,10 +38,7 @@ impl Simulator {
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self {
-            installation: Mutex::new(Installation::with_stock(
-                config.settings.orders.clone(),
-                config.settings.stock.clone(),
-            )),
+            installation: Mutex::new(installation_of(&config.settings)),
             settings: RwLock::new(Arc::new(config.settings)),
             misbehaviour: Misbehaviour::new(config.misbehaviour),
             calls: Calls::default(),
@@ -73,6 +70,7 @@ impl Simulator {
         let mut installation = self.installation();
         installation.set_rules(settings.orders.clone());
         installation.set_stock_rules(settings.stock.clone());
+        installation.set_book_rules(settings.books.clone());
         drop(installation);
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
@@ -85,9 +83,7 @@ impl Simulator {
 
     /// Forgets every order and call.
     pub(super) fn reset(&self) {
-        let settings = self.settings();
-        *self.installation() =
-            Installation::with_stock(settings.orders.clone(), settings.stock.clone());
+        *self.installation() = installation_of(&self.settings());
         self.calls.forget();
     }
 
@@ -101,4 +97,12 @@ impl Simulator {
         }
         Some(SignedDuration::from_millis(delay))
     }
+}
+
+/// An empty installation that keeps books.
+fn installation_of(settings: &Settings) -> Installation {
+    let mut installation =
+        Installation::with_stock(settings.orders.clone(), settings.stock.clone());
+    installation.set_book_rules(settings.books.clone());
+    installation
 }

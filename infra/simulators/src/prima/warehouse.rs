@@ -128,6 +128,7 @@ impl Installation {
                 self.shelves.release(order, &rest);
             }
         }
+        self.invoice(id, now);
         self.count_parcel();
         Ok(parcel)
     }

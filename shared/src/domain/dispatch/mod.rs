@@ -1,19 +1,19 @@
 //! Dispatch: from a parcel that left Prima's warehouse to a shipped order in Mirakl. Pure rules, no
 //! clock, no store.
 //!
-//! What is known of an order's dispatch stands in its row ([`Dispatch`]). [`found`] says what an
-//! answer of Prima's makes of it, [`plan`] what has to be told to Mirakl next, [`carriers`] under
-//! which code, [`settlement`] what is cancelled or refunded of what will not leave, [`rhythm`] when
-//! Prima is asked again.
+//! What is known of an order's dispatch stands in its row ([`Dispatch`]). [`prima_answer`] says what
+//! an answer of Prima's makes of it, [`plan`] what has to be told to Mirakl next, [`carriers`] under
+//! which code, [`settlement`] what is cancelled or refunded of what will not leave, [`schedule`]
+//! when Prima is asked again.
 
 pub mod book;
 pub mod carriers;
 pub mod file;
-pub mod found;
 pub mod message;
 pub mod plan;
-pub mod rhythm;
+pub mod prima_answer;
 pub mod rules;
+pub mod schedule;
 pub mod settlement;
 pub mod unanswered;
 

@@ -1,6 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 use super::*;
-use crate::domain::state::memory::MemoryStore;
+use crate::domain::state::in_memory::MemoryStore;
 
 const ORDERS: PrimaCaller = PrimaCaller::CreatePrimaOrders;
 const DISPATCHES: PrimaCaller = PrimaCaller::CollectDispatches;

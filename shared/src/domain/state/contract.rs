@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    FlightStore, IntakeStore, NumberStore, OrderStore, PollStore, Reservation, StoreError,
+    BreakerStore, FlightStore, NumberStore, OrderStore, PollStore, Reservation, StoreError,
 };
 use crate::domain::dispatch::Dispatch;
 use crate::domain::order::row::{
@@ -35,7 +35,7 @@ macro_rules! holds {
 /// # Errors
 /// The first promise that the store does not keep.
 pub async fn check(
-    store: &(impl OrderStore + NumberStore + PollStore + IntakeStore),
+    store: &(impl OrderStore + NumberStore + PollStore + BreakerStore),
     run: &str,
 ) -> Result<(), String> {
     versions_and_conflicts(store, &format!("{run}-versions")).await?;
@@ -44,7 +44,7 @@ pub async fn check(
     numbers(store, &format!("{run}-numbers")).await?;
     batches(store, &format!("{run}-batches")).await?;
     poll_states(store, &format!("{run}-polls")).await?;
-    intake(store).await
+    breakers(store).await
 }
 
 /// What must hold of flights beside rows, as [`check`].
@@ -265,29 +265,29 @@ async fn poll_states(store: &impl PollStore, channel: &str) -> Result<(), String
     Ok(())
 }
 
-/// There is one intake in a store: it is left as it was found.
-async fn intake(store: &impl IntakeStore) -> Result<(), String> {
-    let before = store.load_intake().await.map_err(said)?;
+/// There is one record of breakers in a store: it is left as it was found.
+async fn breakers(store: &impl BreakerStore) -> Result<(), String> {
+    let before = store.load_breakers().await.map_err(said)?;
     let (mut ours, mut theirs) = (before.clone(), before.clone());
-    let closed = super::OperationIntake {
+    let closed = super::OperationBreaker {
         failures: 3,
-        closed_since: Some(moment(1)),
-        ..super::OperationIntake::default()
+        open_since: Some(moment(1)),
+        ..super::OperationBreaker::default()
     };
     ours.operations.insert("NewOrder".to_owned(), closed);
-    store.save_intake(&mut ours).await.map_err(said)?;
-    let refused = store.save_intake(&mut theirs).await;
+    store.save_breakers(&mut ours).await.map_err(said)?;
+    let refused = store.save_breakers(&mut theirs).await;
     holds!(
         matches!(refused, Err(StoreError::Conflict(_))),
-        "an outdated intake is a conflict, not {refused:?}"
+        "an outdated record of breakers is a conflict, not {refused:?}"
     );
-    let found = store.load_intake().await.map_err(said)?;
+    let found = store.load_breakers().await.map_err(said)?;
     holds!(
         found == ours && found.version == before.version + 1,
-        "the intake is read as it was saved: {found:?}"
+        "the breakers are read as they were saved: {found:?}"
     );
-    let mut restored = super::PrimaIntake { version: found.version, ..before };
-    store.save_intake(&mut restored).await.map_err(said)
+    let mut restored = super::PrimaBreakers { version: found.version, ..before };
+    store.save_breakers(&mut restored).await.map_err(said)
 }
 
 /// Held against every implementation of [`SlotStore`]; it leaves no lease behind.

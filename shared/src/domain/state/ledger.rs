@@ -18,7 +18,7 @@
 //! | `installation` / `lease` | who is at work now |
 
 pub mod contract;
-pub mod memory;
+pub mod in_memory;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -2,8 +2,8 @@
 //! crash, a repeat or a second writer can do no harm; nothing here is the only copy of a fact.
 
 pub mod contract;
+pub mod in_memory;
 pub mod ledger;
-pub mod memory;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -180,19 +180,19 @@ pub struct Look {
 
 /// Whether Prima answers: a breaker for each of its operations, for the whole installation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PrimaIntake {
+pub struct PrimaBreakers {
     /// As it was read; 0 when new.
     #[serde(skip)]
     pub version: u64,
     /// The operations whose latest call failed, by the name of their document: `NewOrder`. Absent
     /// ones answer.
     #[serde(default)]
-    pub operations: BTreeMap<String, OperationIntake>,
+    pub operations: BTreeMap<String, OperationBreaker>,
 }
 
 /// What is known of an operation of Prima's since its latest answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OperationIntake {
+pub struct OperationBreaker {
     /// Failures that count: what Prima does again and again with one order says nothing of the
     /// others.
     #[serde(default)]
@@ -200,16 +200,16 @@ pub struct OperationIntake {
     /// The orders that it failed for, where that may have been the order's own matter.
     #[serde(default)]
     pub about: BTreeSet<String>,
-    /// Since when it is closed; `None` while it is open.
+    /// Since when its breaker is open; `None` while it is closed.
     #[serde(default)]
-    pub closed_since: Option<Timestamp>,
-    /// When the next call may be made as a probe.
+    pub open_since: Option<Timestamp>,
+    /// While it is open: when the next call may be made, as a probe.
     #[serde(default)]
     pub next_probe: Option<Timestamp>,
-    /// Probes since it was closed.
+    /// Probes since it opened.
     #[serde(default)]
     pub probes: u32,
-    /// What people know of it since it is closed.
+    /// What people know of it since it opened.
     #[serde(default)]
     pub told: Told,
 }
@@ -301,12 +301,12 @@ pub trait CollectionStore {
 }
 
 /// Whether Prima answers.
-pub trait IntakeStore {
-    /// Prima's intake; open where nothing is recorded.
-    async fn load_intake(&self) -> Result<PrimaIntake, StoreError>;
+pub trait BreakerStore {
+    /// Prima's breakers; all closed where nothing is recorded.
+    async fn load_breakers(&self) -> Result<PrimaBreakers, StoreError>;
 
     /// Saves it as [`OrderStore::save_order`] does.
-    async fn save_intake(&self, intake: &mut PrimaIntake) -> Result<(), StoreError>;
+    async fn save_breakers(&self, breakers: &mut PrimaBreakers) -> Result<(), StoreError>;
 }
 
 /// What orders have in flight, beside their rows.
@@ -395,13 +395,13 @@ impl<T: CollectionStore> CollectionStore for &T {
     }
 }
 
-impl<T: IntakeStore> IntakeStore for &T {
-    async fn load_intake(&self) -> Result<PrimaIntake, StoreError> {
-        (**self).load_intake().await
+impl<T: BreakerStore> BreakerStore for &T {
+    async fn load_breakers(&self) -> Result<PrimaBreakers, StoreError> {
+        (**self).load_breakers().await
     }
 
-    async fn save_intake(&self, intake: &mut PrimaIntake) -> Result<(), StoreError> {
-        (**self).save_intake(intake).await
+    async fn save_breakers(&self, breakers: &mut PrimaBreakers) -> Result<(), StoreError> {
+        (**self).save_breakers(breakers).await
     }
 }
 

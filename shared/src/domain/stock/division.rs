@@ -10,6 +10,9 @@
 //! - What a channel is to show is counted on top of what it may still sell before the import has
 //!   its effect. So an offer goes to zero first, and is filled again once every order that was
 //!   placed before is known.
+//!
+//! Where a live channel takes no part because its list of offers or its documents are not at hand,
+//! nobody knows which pieces are its own. Until it is back no piece is handed out ([`hold`]).
 
 use std::time::Duration;
 
@@ -134,6 +137,25 @@ pub fn divide(free: u32, burst: u32, claims: &[Claim]) -> Vec<Quota> {
     quotas
 }
 
+/// What the channels are to show of `free` pieces while another one takes no part, of which nobody
+/// knows what it shows: nothing is handed out. What is shown, or may be, stays as long as it fits;
+/// what no longer fits goes to zero. Any other quantity could put back what was sold meanwhile, or
+/// bring what an import in doubt has not.
+#[must_use]
+pub fn hold(free: u32, claims: &[Claim]) -> Vec<Quota> {
+    let mut order: Vec<usize> = (0..claims.len()).collect();
+    order.sort_by_key(|index| (!claims[*index].is_sure, std::cmp::Reverse(claims[*index].weight)));
+    let (mut room, mut quotas) = (free, vec![Quota::Share(0); claims.len()]);
+    for index in order {
+        let claim = &claims[index];
+        if claim.shown > 0 && claim.shown <= claim.limit.min(room) {
+            room -= claim.shown;
+            quotas[index] = Quota::Stays;
+        }
+    }
+    quotas
+}
+
 /// Piece by piece to the channel whose sales have the least so far.
 fn shares(budget: u32, claims: &[Claim], among: &[usize]) -> Vec<(usize, u32)> {
     let mut shares: Vec<(usize, u32)> = among.iter().map(|index| (*index, 0)).collect();
@@ -186,6 +208,8 @@ pub struct Division {
     floor: u32,
     /// The channels that take all of them, the preferred one first; none where they are divided.
     one_of: Option<Vec<String>>,
+    /// A live channel takes no part, and may show any of them.
+    is_one_missing: bool,
 }
 
 /// Why an offer shows what it shows of the last pieces.
@@ -199,6 +223,8 @@ pub struct Divided {
     pub burst: u32,
     /// All channels that offer it, with what may still be sold there.
     pub channels: Vec<(String, u32)>,
+    /// A live channel takes no part, so nothing is handed out.
+    pub is_one_missing: bool,
 }
 
 impl Division {
@@ -206,7 +232,13 @@ impl Division {
     /// these channels takes them all.
     #[must_use]
     pub fn new(sold: SoldSkus, floor: u32, one_of: Option<Vec<String>>) -> Self {
-        Self { columns: Vec::new(), sold, floor, one_of }
+        Self { columns: Vec::new(), sold, floor, one_of, is_one_missing: false }
+    }
+
+    /// A division beside a live channel that takes no part, and may show any of the pieces.
+    #[must_use]
+    pub fn beside_a_missing(self, is_one_missing: bool) -> Self {
+        Self { is_one_missing, ..self }
     }
 
     /// Adds a channel's column.
@@ -265,7 +297,13 @@ impl Division {
     ) -> Option<Quota> {
         let (claims, held) = self.divided(place, key, left)?;
         let number = self.columns.iter().position(|column| column.channel == channel)?;
-        divide(left.saturating_sub(held), self.threshold(key).0, &claims).get(number).copied()
+        let free = left.saturating_sub(held);
+        let quotas = if self.is_one_missing {
+            hold(free, &claims)
+        } else {
+            divide(free, self.threshold(key).0, &claims)
+        };
+        quotas.get(number).copied()
     }
 
     /// The claims where the pieces are divided, and what every channel holds back.
@@ -275,7 +313,8 @@ impl Division {
             return None;
         }
         let mut claims = self.claims(place, key);
-        if claims.iter().filter(|claim| claim.limit > 0 || claim.shown > 0).count() < 2 {
+        let known = claims.iter().filter(|claim| claim.limit > 0 || claim.shown > 0).count();
+        if known + usize::from(self.is_one_missing) < 2 {
             return None;
         }
         // What is divided stays so until clearly more is free.
@@ -327,7 +366,13 @@ impl Division {
         let channels = self.columns.iter().map(|column| {
             (column.channel.clone(), column.parts.get(place).map_or(0, |part| part.shown))
         });
-        Some(Divided { quota, threshold, burst, channels: channels.collect() })
+        Some(Divided {
+            quota,
+            threshold,
+            burst,
+            channels: channels.collect(),
+            is_one_missing: self.is_one_missing,
+        })
     }
 }
 

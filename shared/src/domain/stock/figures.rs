@@ -39,7 +39,8 @@ const NEVER_USABLE: u8 = 255;
 pub struct Source {
     /// When its request was started.
     pub asked_at: Timestamp,
-    /// What it read: every product of a range; none where it asked for single SKUs by name.
+    /// What it read: every product of a range. Of SKUs that were asked for by name: the range that
+    /// they were read in before, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<ProductRange>,
 }
@@ -187,7 +188,8 @@ impl Figures {
     }
 
     /// Takes over a reading of single SKUs that were asked for by name. One that it lacks stays as
-    /// it was.
+    /// it was. One that it has still belongs to the range that it was read in before: the next
+    /// reading of that range may lack it.
     pub fn take_named(&mut self, reading: &RangeReading) -> Taken {
         self.merge(&[(None, reading)], false)
     }
@@ -233,6 +235,7 @@ impl Figures {
             return taken;
         }
         let mut moved: HashMap<usize, u32> = HashMap::new();
+        let mut named: HashMap<(usize, usize), u32> = HashMap::new();
         // Nearly every SKU was there before, and keeps its place.
         let mut added = Vec::new();
         let mut fresh = new.into_iter().peekable();
@@ -243,7 +246,19 @@ impl Figures {
             let (mut free, mut state) = (old.free, old.state());
             if let Some(entry) = fresh.next_if(|entry| entry.key == old.key) {
                 if entry.state() != NEVER_USABLE || state == NEVER_USABLE {
-                    *old = entry;
+                    let (before, source) = (&self.sources[old.source()], &sources[entry.source()]);
+                    let named_in_range = source.range.is_none() && before.range.is_some();
+                    let source = if named_in_range {
+                        let both =
+                            Source { asked_at: source.asked_at, range: before.range.clone() };
+                        *named.entry((old.source(), entry.source())).or_insert_with(|| {
+                            sources.push(both);
+                            u32::try_from(sources.len() - 1).unwrap_or(u32::MAX)
+                        })
+                    } else {
+                        u32::try_from(entry.source()).unwrap_or(u32::MAX)
+                    };
+                    *old = Entry::new(entry.key, entry.free, source, entry.state());
                     continue;
                 }
                 // The figure is that of before, and so is its moment: what was sold since is not in

@@ -24,8 +24,8 @@ pub struct StockMemory {
     /// Since when everything it has is known: that range's request which was read the longest ago.
     #[serde(default)]
     pub whole_at: Option<Timestamp>,
-    /// The latest reading had no time for all ranges: the next goes on with those, without waiting
-    /// for the pace.
+    /// The latest reading had no time for all ranges, or could not be kept: the next run reads on
+    /// without waiting for the pace.
     #[serde(default)]
     pub unfinished: bool,
     /// Prima SKUs of which something was sold or cancelled since they were asked for: the next run

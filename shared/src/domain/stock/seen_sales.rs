@@ -97,7 +97,7 @@ mod tests {
     use super::*;
     use crate::domain::order::row::OrderKey;
     use crate::domain::state::ledger::LedgerStore as _;
-    use crate::domain::state::ledger::memory::MemoryLedger;
+    use crate::domain::state::ledger::in_memory::MemoryLedger;
     use crate::domain::stock::flight::FlightLine;
 
     fn flight(order_id: &str, units: u32) -> Flight {

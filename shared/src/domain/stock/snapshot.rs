@@ -65,8 +65,19 @@ impl<'a> ChannelSnapshot<'a> {
     }
 
     /// The last pieces are divided among the channels that are live and whose offers are known.
+    /// Beside a live one whose offers are not known nothing is handed out
+    /// ([`Self::may_show_anything`]).
     fn shares_last_pieces(&self) -> bool {
         self.channel.stock == Mode::Live && self.offers.is_some()
+    }
+
+    /// A live channel whose list of offers is not at hand may show too much of anything, where it
+    /// is known to show something.
+    #[must_use]
+    pub fn may_show_anything(&self) -> bool {
+        self.channel.stock == Mode::Live
+            && self.offers.is_none()
+            && self.ledger.entries().any(|entry| entry.value.highest() > 0)
     }
 
     fn orders(&self) -> Orders<'a> {
@@ -157,13 +168,15 @@ pub async fn seen_until(
 }
 
 /// What is available to sell: what is in flight, who offers the last units, and how the last pieces
-/// are divided.
+/// are divided. `is_one_missing`: a channel that is live, or may be, is not among the `channels`,
+/// because its documents cannot be used.
 #[must_use]
 pub fn availability<'a>(
     figures: &'a Figures,
     settings: &'a StockSettings,
     channels: &[ChannelSnapshot<'_>],
     others: &[OtherChannel],
+    is_one_missing: bool,
     now: Timestamp,
 ) -> Availability<'a> {
     Availability {
@@ -174,7 +187,7 @@ pub fn availability<'a>(
         division: Division::default(),
         now,
     }
-    .divided_among(channels, others)
+    .divided_among(channels, others, is_one_missing)
 }
 
 fn in_flight(
@@ -210,12 +223,21 @@ fn last_units(settings: &StockSettings, channels: &[ChannelSnapshot<'_>]) -> Las
 }
 
 impl Availability<'_> {
-    /// With the last pieces divided, where several channels share them.
-    fn divided_among(mut self, channels: &[ChannelSnapshot<'_>], others: &[OtherChannel]) -> Self {
+    /// With the last pieces divided, where several channels share them. One that should share them
+    /// and cannot be asked what it shows is missing: the others must not divide its pieces.
+    fn divided_among(
+        mut self,
+        channels: &[ChannelSnapshot<'_>],
+        others: &[OtherChannel],
+        is_one_missing: bool,
+    ) -> Self {
         let settings = self.settings;
         let (sharing, rest): (Vec<&ChannelSnapshot<'_>>, Vec<_>) =
             channels.iter().partition(|channel| channel.shares_last_pieces());
-        if settings.last_pieces == LastPieces::Copy || sharing.len() < 2 {
+        let is_one_missing =
+            is_one_missing || rest.iter().any(|channel| channel.may_show_anything());
+        let are_several = sharing.len() + usize::from(is_one_missing) > 1;
+        if settings.last_pieces == LastPieces::Copy || !are_several {
             return self;
         }
         let other_orders: Vec<Orders<'_>> = rest
@@ -227,12 +249,13 @@ impl Availability<'_> {
         let sold = SoldSkus::count(
             &own_orders,
             &other_orders,
-            corrected_within(&sharing, self.now),
+            corrected_within(channels, self.now),
             self.now,
         );
         let one_of = (settings.last_pieces == LastPieces::OneChannel)
             .then(|| settings.last_units_on.clone());
-        self.division = Division::new(sold, settings.last_pieces_floor, one_of);
+        self.division = Division::new(sold, settings.last_pieces_floor, one_of)
+            .beside_a_missing(is_one_missing);
         for channel in sharing {
             let Some(offers) = channel.offers else { continue };
             let velocity = channel.memory.run.sales.velocity(self.now);
@@ -243,12 +266,12 @@ impl Availability<'_> {
     }
 }
 
-/// The time from a sale until every channel is corrected, as measured: the order is listed, a run
-/// sees it, the import before ends, its own import ends. Where one of these takes longer now, the
-/// time so far counts.
-fn corrected_within(channels: &[&ChannelSnapshot<'_>], now: Timestamp) -> Duration {
+/// The time from a sale until every live channel is corrected, as measured: the order is listed, a
+/// run sees it, the import before ends, its own import ends. Where one of these takes longer now,
+/// the time so far counts.
+fn corrected_within(channels: &[ChannelSnapshot<'_>], now: Timestamp) -> Duration {
     let since = |then: Timestamp| Duration::try_from(now.duration_since(then)).unwrap_or_default();
-    let of = |channel: &&ChannelSnapshot<'_>| {
+    let of = |channel: &ChannelSnapshot<'_>| {
         let listed = MINUTE * channel.channel.listing_interval_minutes;
         let listed = channel.seen_until.map_or(listed, |until| since(until).max(listed));
         let imports = &channel.memory.imports;
@@ -257,5 +280,6 @@ fn corrected_within(channels: &[&ChannelSnapshot<'_>], now: Timestamp) -> Durati
             imports.under_way.as_ref().map_or(Duration::ZERO, |import| since(import.begun_at));
         listed + MINUTE + MINUTE + took.max(under_way)
     };
-    channels.iter().map(of).max().unwrap_or_default()
+    let live = channels.iter().filter(|channel| channel.channel.stock == Mode::Live);
+    live.map(of).max().unwrap_or_default()
 }

@@ -17,7 +17,7 @@ use crate::mirakl::stock::{ImportProgress, OffersExport, StockImport};
 use crate::mirakl::stock_client::{ExportStatus, Offers};
 
 #[derive(Deserialize)]
-struct Document<'d> {
+pub(crate) struct Document<'d> {
     #[serde(borrow)]
     paths: BTreeMap<String, BTreeMap<String, &'d RawValue>>,
 }
@@ -48,7 +48,7 @@ struct Example<'d> {
 
 /// The document of `MIRAKL_OPENAPI`, or the one that may lie beside the repository.
 #[expect(clippy::disallowed_methods, reason = "a test's own switch, no setting of the connector")]
-fn document() -> Option<String> {
+pub(crate) fn document() -> Option<String> {
     let beside = || {
         PathBuf::from(concat!(
             env!("CARGO_MANIFEST_DIR"),
@@ -70,7 +70,7 @@ fn document() -> Option<String> {
 }
 
 /// The examples of what `GET path` answers, digit for digit.
-fn examples<'d>(document: &Document<'d>, path: &str) -> Vec<(String, &'d str)> {
+pub(crate) fn examples<'d>(document: &Document<'d>, path: &str) -> Vec<(String, &'d str)> {
     let operation: Operation<'d> = serde_json::from_str(document.paths[path]["get"].get()).unwrap();
     let contents =
         operation.responses.into_values().flat_map(|response| response.content.into_values());

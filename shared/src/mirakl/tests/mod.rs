@@ -1,8 +1,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod client;
-mod conformance;
+pub(super) mod conformance;
 mod sending;
-mod server;
+pub(super) mod server;
 mod stock;
 mod wire;

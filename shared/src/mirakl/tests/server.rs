@@ -14,12 +14,12 @@ use crate::mirakl::client::Shop;
 use crate::mirakl::client::{HttpDirectory, MiraklClient};
 use crate::mirakl::keys::{ApiKeys, KeyError};
 
-pub(super) const START: &str = "2026-11-20T10:00:00Z";
-pub(super) const OLD_KEY: &str = "old-key-never-to-be-shown";
-pub(super) const NEW_KEY: &str = "new-key-never-to-be-shown";
+pub(crate) const START: &str = "2026-11-20T10:00:00Z";
+pub(crate) const OLD_KEY: &str = "old-key-never-to-be-shown";
+pub(crate) const NEW_KEY: &str = "new-key-never-to-be-shown";
 
 /// How one connection is answered.
-pub(super) enum Reply {
+pub(crate) enum Reply {
     /// These bytes, then the connection closes.
     Bytes(Vec<u8>),
     /// A success whose body has this many bytes.
@@ -33,17 +33,17 @@ pub(super) enum Reply {
 }
 
 /// A whole answer.
-pub(super) fn answer(status: &str, headers: &str, body: &str) -> Reply {
+pub(crate) fn answer(status: &str, headers: &str, body: &str) -> Reply {
     let length = body.len();
     Reply::Bytes(format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n{body}").into_bytes())
 }
 
-pub(super) fn ok(body: &str) -> Reply {
+pub(crate) fn ok(body: &str) -> Reply {
     answer("200 OK", "Content-Type: application/json\r\n", body)
 }
 
 /// A success that stops in the middle of its body.
-pub(super) fn cut() -> Reply {
+pub(crate) fn cut() -> Reply {
     Reply::Bytes(
         b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\nConnection: close\r\n\r\n{\"orders\":["
             .to_vec(),
@@ -51,21 +51,21 @@ pub(super) fn cut() -> Reply {
 }
 
 /// What was asked so far, and a shop that asks it.
-pub(super) struct Marketplace {
-    pub(super) base_url: String,
-    pub(super) clock: StandingClock,
-    pub(super) keys: TestKeys,
+pub(crate) struct Marketplace {
+    pub(crate) base_url: String,
+    pub(crate) clock: StandingClock,
+    pub(crate) keys: TestKeys,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Marketplace {
     /// The shop that asks it.
-    pub(super) fn shop(&self) -> Shop<'_> {
+    pub(crate) fn shop(&self) -> Shop<'_> {
         Shop { channel_id: "outfitter-uk", base_url: &self.base_url, shop_id: Some(2001) }
     }
 
     /// Answers connection after connection as `script` says; more are not taken.
-    pub(super) fn with(script: Vec<Reply>) -> Self {
+    pub(crate) fn with(script: Vec<Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());
         let requests: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -95,14 +95,14 @@ impl Marketplace {
     }
 
     /// A client that may take `budget` on the standing clock.
-    pub(super) fn client(&self, budget: Duration) -> MiraklClient<TestKeys, StandingClock> {
+    pub(crate) fn client(&self, budget: Duration) -> MiraklClient<TestKeys, StandingClock> {
         let directory =
             HttpDirectory::new(self.keys.clone(), self.clock.clone()).with_jitter_seed(1);
         directory.client_of(self.shop(), after(self.clock.now(), budget)).unwrap()
     }
 
     /// The requests that arrived, head and body.
-    pub(super) fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 }
@@ -136,10 +136,10 @@ fn read_request(stream: &mut TcpStream) -> Option<String> {
 
 /// Moves by waits alone, and keeps them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct StandingClock(Arc<Mutex<Vec<Duration>>>);
+pub(crate) struct StandingClock(Arc<Mutex<Vec<Duration>>>);
 
 impl StandingClock {
-    pub(super) fn waits(&self) -> Vec<Duration> {
+    pub(crate) fn waits(&self) -> Vec<Duration> {
         self.0.lock().unwrap().clone()
     }
 }
@@ -156,10 +156,10 @@ impl Clock for StandingClock {
 
 /// Hands out the old key, until it is asked past its cache.
 #[derive(Clone, Debug, Default)]
-pub(super) struct TestKeys {
-    pub(super) refreshed: Arc<Mutex<u32>>,
+pub(crate) struct TestKeys {
+    pub(crate) refreshed: Arc<Mutex<u32>>,
     /// What is stored now: `None` is the old key still.
-    pub(super) stored: Option<Result<SecretString, KeyError>>,
+    pub(crate) stored: Option<Result<SecretString, KeyError>>,
 }
 
 impl ApiKeys for TestKeys {

@@ -114,8 +114,8 @@ async fn read_request(stream: &mut TcpStream) -> Vec<u8> {
     }
 }
 
-fn manners() -> PrimaManners {
-    PrimaManners { answer_timeout_seconds: 1, cancel_order: true, ..PrimaManners::default() }
+fn behaviour() -> PrimaBehaviour {
+    PrimaBehaviour { answer_timeout_seconds: 1, cancel_order: true, ..PrimaBehaviour::default() }
 }
 
 fn patience() -> Patience {
@@ -123,7 +123,7 @@ fn patience() -> Patience {
 }
 
 fn client(endpoint: &str) -> PrimaClient<SystemClock> {
-    PrimaClient::new(connection(endpoint), manners(), patience(), 2, SystemClock).unwrap()
+    PrimaClient::new(connection(endpoint), behaviour(), patience(), 2, SystemClock).unwrap()
 }
 
 /// A SOAP answer around a response document, in ISO-8859-1.
@@ -307,7 +307,7 @@ async fn plain_http_goes_to_private_names_and_to_no_public_address() {
     let refused = fetch_wsdl("http://8.8.8.8/wsa", "urn:omlink", false).await.unwrap_err();
     assert_eq!(refused.outcome, Outcome::NotSent);
     assert!(
-        PrimaClient::new(connection("http://8.8.8.8/wsa"), manners(), patience(), 2, SystemClock)
+        PrimaClient::new(connection("http://8.8.8.8/wsa"), behaviour(), patience(), 2, SystemClock)
             .is_err()
     );
 }
@@ -329,7 +329,7 @@ async fn calls_at_once_are_limited() {
 async fn cancel_order_needs_the_capability() {
     let server = serve(responding(r#"<R RequestStatus="OK"/>"#)).await;
     assert_eq!(client(&server.endpoint).cancel_order("A-1", "Buyer's wish").await, Ok(()));
-    let without = PrimaManners { cancel_order: false, ..manners() };
+    let without = PrimaBehaviour { cancel_order: false, ..behaviour() };
     let client =
         PrimaClient::new(connection(&server.endpoint), without, patience(), 2, SystemClock)
             .unwrap();
@@ -365,7 +365,7 @@ async fn the_wsdl_is_fetched_from_beside_the_endpoint() {
 async fn range(answer: Answer, patience: Patience) -> Result<RangeReading, RangeFailure> {
     let client = PrimaClient::new(
         connection(&serve(answer).await.endpoint),
-        manners(),
+        behaviour(),
         patience,
         2,
         SystemClock,

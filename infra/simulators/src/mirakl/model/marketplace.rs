@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 
 use jiff::Timestamp;
 
+use super::ledger::{Billing, Finance};
 use super::order::{Order, State};
 use super::pace::Pace;
 use super::settings::{Settings, seconds};
@@ -24,6 +25,7 @@ pub struct Marketplace {
     /// Entries are never taken out early: one whose time is not the order's own `due` is void.
     timers: BinaryHeap<Reverse<(Timestamp, Number)>>,
     pub(super) shelves: Shelves,
+    pub(super) finance: Finance,
 }
 
 /// What is known of one shop's orders without looking at them.
@@ -51,6 +53,22 @@ impl Marketplace {
     /// Runs it otherwise from now on. Times that run already are not changed.
     pub fn set_settings(&mut self, settings: Settings) {
         self.settings = settings;
+    }
+
+    /// Bills a shop so from now on; before that, it has no transaction log.
+    pub fn bill(&mut self, shop_id: i64, billing: Billing, now: Timestamp) {
+        self.finance.bill(shop_id, billing, now);
+    }
+
+    /// What it owes its shops.
+    #[must_use]
+    pub fn finance(&self) -> &Finance {
+        &self.finance
+    }
+
+    /// What it owes its shops, for meddling.
+    pub fn finance_mut(&mut self) -> &mut Finance {
+        &mut self.finance
     }
 
     /// All orders, in the order of their arrival.
@@ -86,12 +104,13 @@ impl Marketplace {
         self.orders.get(self.by_id.get(order_id)?)
     }
 
-    /// When the next order moves on by itself, or the next import ends: a clock may jump there.
+    /// When the next order moves on by itself, the next import ends or the next billing is due: a
+    /// clock may jump there.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
         let order = self.timers.peek().map(|Reverse((at, _))| *at);
         let import = self.shelves.due.first().map(|(at, _)| *at);
-        order.into_iter().chain(import).min()
+        order.into_iter().chain(import).chain(self.finance.next_due()).min()
     }
 
     /// A customer's order arrives at `now` and lowers its offers. False, and nothing happens, if an
@@ -134,6 +153,10 @@ impl Marketplace {
                 self.shelves.due.first().copied().filter(|(due, _)| *due == at)
             {
                 self.end_import(import);
+                continue;
+            }
+            if self.finance.next_due() == Some(at) {
+                self.finance.run_next();
                 continue;
             }
             let Some(Reverse((_, number))) = self.timers.pop() else { break };
@@ -190,6 +213,7 @@ impl Marketplace {
         let result = change(order);
         order.last_updated = order.last_updated.max(at);
         shop.add(number, order);
+        self.finance.follow(order, at);
         if let Some(new) = order.due.filter(|_| order.due != due) {
             self.timers.push(Reverse((new, number)));
         }

@@ -8,6 +8,7 @@
 mod acceptance;
 mod cancelation;
 mod import;
+pub mod ledger;
 mod listing;
 mod marketplace;
 mod offers;

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod finance;
+mod ledger;
 mod model;
 mod offers;
 mod refunds;

@@ -71,6 +71,31 @@ async fn trade_in_offers(running: &Running) {
     assert!(running.get(&file).await.status.is_success());
 }
 
+/// Every operation on what the marketplace paid and deducted, with a payout and without one.
+async fn read_the_books(running: &Running) {
+    let mut settings = running.get("/simulator/settings").await.json;
+    settings["automatic_acceptance"] = json!(true);
+    running.call(Method::PUT, "/simulator/settings", Some(settings)).await;
+    super::finance::prepare(running, json!({"subscription": "39.00"})).await;
+    let log = "/api/sellerpayment/transactions_logs";
+    let page = running.get(&format!("{log}?limit=5&sort=lastUpdated,ASC")).await.json;
+    let next = page["next_page_token"].as_str().unwrap();
+    assert!(running.get(&format!("{log}?page_token={next}")).await.status.is_success());
+    let cycle = running.get("/api/seller-billing-cycles?limit=1000").await.json["data"][0].clone();
+    let id = cycle["id"].as_str().unwrap();
+    let pay = format!("/simulator/shops/{SHOP}/cycles/{id}/pay");
+    assert!(running.call(Method::POST, &pay, None).await.status.is_success());
+    running.get(&format!("{log}?limit=2000&seller_billing_cycle_id={id}")).await;
+    running.get("/api/seller-billing-cycles?pay_out_state=PAID").await;
+    let documents = running.get("/api/invoices?type=ALL&max=100").await.json;
+    let number = &documents["invoices"][0]["invoice_id"];
+    assert!(running.get(&format!("/api/invoices/{number}")).await.status.is_success());
+    let wish = json!({"format": "NDJSON"});
+    let export = running.call(Method::POST, &format!("{log}/async"), Some(wish)).await.json;
+    let id = export["tracking_id"].as_str().unwrap();
+    assert!(running.get(&format!("{log}/async/status/{id}")).await.status.is_success());
+}
+
 #[tokio::test]
 async fn every_operation_is_recorded_without_a_key() {
     let path = recording();
@@ -120,6 +145,7 @@ async fn every_operation_is_recorded_without_a_key() {
     }
     running.try_call(Method::GET, "/api/orders?max=100", Some("key-fr"), None).await.unwrap();
     trade_in_offers(&running).await;
+    read_the_books(&running).await;
     running.misbehave("OR21", json!({"kind": "lost_answer"})).await;
     let body = json!({"order_lines": [{"accepted": true, "id": format!("{}-1", ids[99])}]});
     assert!(

@@ -1,6 +1,7 @@
 //! What the seller API writes.
 
 mod customer;
+pub(super) mod finance;
 mod line;
 pub(super) mod offer;
 pub(super) mod order;

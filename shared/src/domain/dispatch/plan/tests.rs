@@ -5,9 +5,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::dispatch::carriers::CarrierEntry;
-use crate::domain::dispatch::found::{Found, on_file, on_progress};
-use crate::domain::dispatch::rhythm::Source;
+use crate::domain::dispatch::prima_answer::{Found, on_file, on_progress};
 use crate::domain::dispatch::rules::ShortLines;
+use crate::domain::dispatch::schedule::Source;
 use crate::domain::dispatch::{SettledLine, Settlement};
 use crate::kit::clock::after;
 use crate::mirakl::Order;

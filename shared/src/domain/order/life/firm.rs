@@ -26,7 +26,7 @@ pub(super) fn firm(row: &mut OrderRow, order: &Order, newer: bool, at: Circumsta
     }
     match row.stage {
         Stage::Seen | Stage::Acknowledged | Stage::AwaitingPayment | Stage::Firm => {
-            if at.intake_open {
+            if at.prima_takes_orders {
                 row.enter(Stage::Queued, at.now, "paid and complete");
                 Next::Create
             } else {

@@ -21,7 +21,7 @@ pub struct Circumstances {
     /// We accepted the order in this very run.
     pub accepted: bool,
     /// Prima takes orders; else firm ones wait as rows.
-    pub intake_open: bool,
+    pub prima_takes_orders: bool,
     /// The present moment.
     pub now: Timestamp,
 }

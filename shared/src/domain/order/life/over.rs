@@ -77,7 +77,7 @@ fn shipped(row: &mut OrderRow, order: &Order, newer: bool, at: Circumstances) ->
             }
         }
         // Shipped there by a person, as it may be; whether Prima holds it is still to be seen.
-        Stage::Firm if row.creation.said_to_be_in_prima && at.intake_open => {
+        Stage::Firm if row.creation.said_to_be_in_prima && at.prima_takes_orders => {
             row.enter(Stage::Queued, at.now, "to be looked for in Prima");
             return Next::Create;
         }

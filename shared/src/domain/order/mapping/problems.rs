@@ -66,7 +66,7 @@ impl Problems {
     pub(super) fn outside_code_page(&mut self, what: &str) {
         self.add(
             format!("{what} has a character that Prima's code page, {}, does not have", self.characters.code_page.name()),
-            "Key the order into Prima by hand; or agree on a transliteration, or state the code page that Prima really has, in the installation document (manners.characters), and retry.",
+            "Key the order into Prima by hand; or agree on a transliteration, or state the code page that Prima really has, in the installation document (behaviour.characters), and retry.",
         );
     }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::memory::{Crash, MemoryLedger};
+use super::in_memory::{Crash, MemoryLedger};
 use super::*;
 use crate::domain::stock::ledger::sku_hash;
 use crate::domain::stock::offer::Shown;

@@ -74,6 +74,17 @@ fn nothing_is_handed_out_before_all_orders_are_known() {
 }
 
 #[test]
+fn nothing_is_handed_out_beside_a_channel_that_is_missing() {
+    let unsure = |shown| Claim { is_sure: false, ..claim(shown, 9) };
+    assert_eq!(hold(8, &[claim(5, 1), claim(0, 9)]), [Stays, Share(0)]);
+    assert_eq!(hold(4, &[claim(5, 1), claim(3, 1)]), [Share(0), Stays], "it does not fit");
+    assert_eq!(hold(8, &[unsure(6)]), [Stays], "it waits");
+    assert_eq!(hold(5, &[unsure(6)]), [Share(0)]);
+    assert_eq!(hold(8, &[unsure(6), claim(4, 1)]), [Share(0), Stays], "what is sure comes first");
+    assert_eq!(hold(8, &[Claim { limit: 2, ..claim(4, 1) }]), [Share(0)]);
+}
+
+#[test]
 fn pieces_that_lie_on_one_channel_are_handed_on() {
     let lies = Claim { sells: false, ..claim(5, 1) };
     assert_eq!(divide(5, 5, &[lies, claim(0, 9)]), [Share(0), Share(0)]);
@@ -183,6 +194,8 @@ enum Step {
     List,
     /// A run decides, and sends what differs.
     Run,
+    /// The same, and nothing is known of one channel.
+    RunWithout(usize),
     /// An import has its effect, and the connector hears of it.
     Ends(usize),
 }
@@ -194,7 +207,7 @@ proptest! {
         free in 0..9_u32,
         weights in prop::collection::vec(1..20_u64, 2..4),
         steps in prop::collection::vec(prop_oneof![
-            6 => (0..3_usize).prop_map(Step::Buy), 3 => Just(Step::List), 4 => Just(Step::Run), 4 => (0..3_usize).prop_map(Step::Ends),
+            6 => (0..3_usize).prop_map(Step::Buy), 3 => Just(Step::List), 4 => Just(Step::Run), 1 => (0..3_usize).prop_map(Step::RunWithout), 4 => (0..3_usize).prop_map(Step::Ends),
         ], 0..120),
     ) {
         let count = weights.len();
@@ -220,7 +233,7 @@ proptest! {
                     // What has ended before is known with all its orders; under way it may sell on.
                     unseen.fill(false);
                 }
-                Step::Run => {
+                Step::Run | Step::RunWithout(_) => {
                     let claims: Vec<Claim> = (0..count).map(|channel| Claim {
                         is_unseen: unseen[channel] || import[channel].is_some_and(|(from, _)| from > 0),
                         sells: weights[channel] % 2 == 0,
@@ -228,7 +241,14 @@ proptest! {
                     }).collect();
                     // Nothing but orders lowers what is free: then no more is ever shown than that,
                     // and an offer is filled from nothing only.
-                    for (channel, quota) in divide(known, 100, &claims).into_iter().enumerate() {
+                    let quotas: Vec<(usize, Quota)> = if let Step::RunWithout(missing) = step {
+                        let rest: Vec<usize> = (0..count).filter(|channel| *channel != missing).collect();
+                        let claims: Vec<Claim> = rest.iter().map(|channel| claims[*channel]).collect();
+                        rest.into_iter().zip(hold(known, &claims)).collect()
+                    } else {
+                        divide(known, 100, &claims).into_iter().enumerate().collect()
+                    };
+                    for (channel, quota) in quotas {
                         let Share(share) = quota else { continue };
                         if import[channel].is_none() && share != entry[channel] && (share == 0 || entry[channel] == 0) {
                             import[channel] = Some((entry[channel], share));

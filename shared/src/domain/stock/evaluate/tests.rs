@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::*;
+use crate::domain::channel::Channel;
 use crate::domain::order::mapping::SkuReader;
 use crate::domain::order::row::OrderRow;
 use crate::domain::order::rules::SkuRules;
@@ -12,9 +13,11 @@ use crate::domain::stock::figures::Figures;
 use crate::domain::stock::flight::Flight;
 use crate::domain::stock::in_flight::{InFlight, Unprotected, sold_since};
 use crate::domain::stock::ledger::{Change, sku_hash};
+use crate::domain::stock::memory::PushMemory;
 use crate::domain::stock::outstanding::Outstanding;
 use crate::domain::stock::rules::StockRules;
 use crate::domain::stock::settings::StockSettings;
+use crate::domain::stock::snapshot::{self, ChannelSnapshot};
 use crate::domain::stock::sold_skus::SoldSkus;
 use crate::mirakl::Order;
 use crate::prima::sku::SkuOverride;
@@ -372,5 +375,78 @@ fn what_others_have_sold_beyond_the_buffer_may_be_sold_twice() {
         evaluation.may_sell_twice,
         3 + 1,
         "five less two held back; of the other no more than is shown"
+    );
+}
+
+/// While the list of one live channel is not at hand, another one is given none of the last pieces,
+/// and an offer of it that may show more than is free goes to zero: any other quantity could raise
+/// it.
+#[test]
+fn beside_a_missing_list_no_last_piece_is_handed_out() {
+    let figures = figures(&[
+        ("A-N-1", 7),
+        ("B-N-1", 7),
+        ("C-N-1", 7),
+        ("D-N-1", 7),
+        ("E-N-1", 7),
+        ("F-N-1", 70),
+    ]);
+    let settings = StockSettings::default();
+    let channel = |id: &str| -> Channel {
+        serde_json::from_str(&format!(
+            r#"{{"id":"{id}","base_url":"https://{id}.mirakl.net","stock":"live","take_over_from":"2026-11-01T00:00:00Z","acceptance_window_minutes":60}}"#
+        ))
+        .unwrap()
+    };
+    let (uk, eu) = (channel("uk"), channel("eu"));
+    let names = ["A-N-1", "B-N-1", "C-N-1", "D-N-1", "E-N-1", "F-N-1"];
+    let listed = offers(&names);
+    let shown_on_uk = ledger(&[
+        ("A-N-1", Shown::InDoubt(9)),
+        ("B-N-1", Shown::Unknown(9)),
+        ("C-N-1", Shown::InDoubt(6)),
+        ("D-N-1", Shown::Known(4)),
+        ("E-N-1", Shown::Known(0)),
+        ("F-N-1", Shown::InDoubt(90)),
+    ]);
+    let (shows, shows_nothing) = (ledger(&[("A-N-1", Shown::Known(3))]), ledger(&[]));
+    let (rules, skus) = (StockRules::default(), skus());
+    let (memory, outstanding) = (PushMemory::default(), Outstanding(Some(HashMap::new())));
+    let snapshot = |channel, offers, ledger| ChannelSnapshot {
+        channel,
+        rules: &rules,
+        skus: &skus,
+        flights: &[],
+        offers,
+        ledger,
+        memory: &memory,
+        outstanding: &outstanding,
+        seen_until: None,
+    };
+    let lowered = |eu_shows, is_one_missing| {
+        let channels = [snapshot(&uk, Some(&listed), &shown_on_uk), snapshot(&eu, None, eu_shows)];
+        let availability =
+            snapshot::availability(&figures, &settings, &channels, &[], is_one_missing, at(5));
+        let channel = channels[0].sales_channel();
+        let evaluation = evaluate(&availability, &channel, &listed, &HashMap::new(), |_, _| false);
+        let mut lines: Vec<(String, u32)> = evaluation
+            .lines
+            .into_iter()
+            .filter(|line| !line.raises)
+            .map(|line| (line.offer_sku, line.quantity))
+            .collect();
+        lines.sort_unstable();
+        lines
+    };
+    let named = |of: &[(&str, u32)]| {
+        of.iter().map(|(sku, quantity)| ((*sku).to_owned(), *quantity)).collect::<Vec<_>>()
+    };
+    let held = named(&[("A-N-1", 0), ("B-N-1", 0), ("F-N-1", 70)]);
+    assert_eq!(lowered(&shows, false), held, "what may be right waits for the list");
+    assert_eq!(lowered(&shows_nothing, true), held, "documents that are wrong hide as much");
+    assert_eq!(
+        lowered(&shows_nothing, false),
+        named(&[("A-N-1", 7), ("B-N-1", 7), ("F-N-1", 70)]),
+        "a channel that shows nothing has no part"
     );
 }

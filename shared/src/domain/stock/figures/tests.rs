@@ -142,3 +142,21 @@ fn a_named_reading_counts_at_once_and_only_for_its_skus() {
     );
     assert_eq!(figures.ages().unwrap().0, at(4));
 }
+
+/// A SKU that was asked for by name still belongs to its range: a reading of that range that lacks
+/// it counts, though another range has failed.
+#[test]
+fn a_sku_read_by_name_is_absent_where_its_range_lacks_it() {
+    let mut figures = Figures::default();
+    let halves = |minute, first: &[(&str, u32)]| {
+        [(range("", "M"), reading(minute, first, &[])), (range("M", ""), reading(minute, &[], &[]))]
+    };
+    figures.take(&halves(0, &[("A", 5), ("B", 3)]), true);
+    figures.take_named(&reading(1, &[("A", 4)], &[]));
+    let halves = halves(2, &[("B", 3)]);
+    figures.take(&halves[1..], false);
+    assert_eq!(figures.known(key("A")), Known::Figure { free: 4, asked_at: at(1) });
+    figures.take(&halves[..1], false);
+    assert_eq!(figures.known(key("A")), Known::Absent { free: 4, readings: 1 });
+    assert_eq!(Figures::decode(&figures.encode()).unwrap(), figures);
+}

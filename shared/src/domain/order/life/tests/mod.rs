@@ -36,8 +36,8 @@ fn order(state: &str, quantity: u32) -> Order {
     serde_json::from_str(&text).unwrap()
 }
 
-fn at(intake_open: bool) -> Circumstances {
-    Circumstances { accepted: false, intake_open, now: now() }
+fn at(prima_takes_orders: bool) -> Circumstances {
+    Circumstances { accepted: false, prima_takes_orders, now: now() }
 }
 
 fn row_in(stage: Stage) -> OrderRow {

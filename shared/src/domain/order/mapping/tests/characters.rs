@@ -44,7 +44,7 @@ fn an_unwritable_name_is_an_exception_naming_only_its_field() {
     }
     assert_eq!(failure.reason.lines().count(), fields.len());
     assert!(
-        failure.remedy.contains("manners.characters") && failure.remedy.lines().count() == 1,
+        failure.remedy.contains("behaviour.characters") && failure.remedy.lines().count() == 1,
         "{}",
         failure.remedy
     );

@@ -1,12 +1,13 @@
-//! Prima's intake: a breaker for each of Prima's operations, which keeps firm orders as rows while
-//! Prima does not answer.
+//! A circuit breaker for each of Prima's operations: while it is open the operation is not called,
+//! and firm orders wait as rows.
 //!
-//! An operation is closed by failures without an answer between, and opened by the first answer:
-//! each by its own, so that a question that is answered does not hide a `NewOrder` that never is.
+//! Failures without an answer between them open an operation's breaker, and the first answer closes
+//! it. Each operation has its own, so that a question that is answered does not hide a `NewOrder`
+//! that never is.
 //! What may be one order's own matter (a fault, an answer that never came) counts once for each
-//! order: an order that Prima always fails for closes nothing, and becomes an exception where it is
-//! worked off. While an operation is closed one order at a time may try, as a probe. Nothing rests
-//! on it but calls saved and alarms spared: with the record lost, orders flow.
+//! order: an order that Prima always fails for opens no breaker, and becomes an exception where it
+//! is worked off. While a breaker is open one order at a time may try, as a probe. A breaker only
+//! saves calls and alarms: where its record is lost, orders flow.
 
 use std::time::Duration;
 
@@ -15,9 +16,9 @@ use jiff::Timestamp;
 use crate::domain::events::{Event, EventBus, EventKind, Severity};
 use crate::domain::notify::{self, Rule};
 use crate::domain::order::row::OrderKey;
-use crate::domain::state::{IntakeStore, OperationIntake, PrimaIntake, StoreError};
+use crate::domain::state::{BreakerStore, OperationBreaker, PrimaBreakers, StoreError};
 use crate::kit::clock::after;
-use crate::prima::connection::PrimaManners;
+use crate::prima::connection::PrimaBehaviour;
 use crate::prima::{Outcome, PrimaError};
 
 /// The question for an order.
@@ -45,26 +46,26 @@ const RAREST: u32 = 16;
 pub enum Admission {
     /// It may.
     Admitted,
-    /// Intake is closed: back to the row.
-    Closed,
+    /// The operation's breaker is open: back to the row.
+    Refused,
 }
 
-impl OperationIntake {
+impl OperationBreaker {
     fn admits(&self, order: Option<&OrderKey>, now: Timestamp) -> bool {
         let yields = order.is_some_and(|order| self.about.contains(&order.to_string()));
         let is_due = |next| now >= if yields { after(next, YIELDS) } else { next };
-        self.closed_since.is_none() || self.next_probe.is_none_or(is_due)
+        self.open_since.is_none() || self.next_probe.is_none_or(is_due)
     }
 }
 
-impl PrimaIntake {
-    /// An operation that the creation of orders needs is closed.
+impl PrimaBreakers {
+    /// The breaker of an operation that the creation of orders needs is open.
     #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.of_creation().any(|operation| operation.closed_since.is_some())
+    pub fn stops_creation(&self) -> bool {
+        self.of_creation().any(|operation| operation.open_since.is_some())
     }
 
-    /// Orders may be queued: intake is open, or it is time for a probe.
+    /// Orders may be queued: no breaker stops their creation, or it is time for a probe.
     #[must_use]
     pub fn admits(&self, now: Timestamp) -> bool {
         self.of_creation().all(|operation| operation.admits(None, now))
@@ -76,19 +77,19 @@ impl PrimaIntake {
         self.of_creation().all(|operation| operation.admits(Some(order), now))
     }
 
-    /// Closed, and the next probe may go.
+    /// A breaker stops the creation of orders, and the next probe may go.
     #[must_use]
     pub fn probe_due(&self, now: Timestamp) -> bool {
-        self.is_closed() && self.admits(now)
+        self.stops_creation() && self.admits(now)
     }
 
-    /// An operation is closed.
+    /// The operation's breaker is open.
     #[must_use]
-    pub fn has_closed(&self, operation: &str) -> bool {
-        self.operations.get(operation).is_some_and(|operation| operation.closed_since.is_some())
+    pub fn is_open(&self, operation: &str) -> bool {
+        self.operations.get(operation).is_some_and(|operation| operation.open_since.is_some())
     }
 
-    fn of_creation(&self) -> impl Iterator<Item = &OperationIntake> {
+    fn of_creation(&self) -> impl Iterator<Item = &OperationBreaker> {
         OF_CREATION.into_iter().filter_map(|operation| self.operations.get(operation))
     }
 }
@@ -116,49 +117,49 @@ impl<'c> Call<'c> {
     }
 }
 
-/// Admits a call, or claims the probe for it while its operation is closed. A store that does not
-/// answer admits.
+/// Admits a call, or claims the probe for it while its operation's breaker is open. A store that
+/// does not answer admits.
 pub async fn admit(
-    store: &impl IntakeStore,
-    manners: &PrimaManners,
+    store: &impl BreakerStore,
+    behaviour: &PrimaBehaviour,
     call: Call<'_>,
     now: Timestamp,
 ) -> Admission {
-    let Ok(mut intake) = store.load_intake().await else { return Admission::Admitted };
-    let Some(operation) = intake
+    let Ok(mut breakers) = store.load_breakers().await else { return Admission::Admitted };
+    let Some(operation) = breakers
         .operations
         .get_mut(call.operation)
-        .filter(|operation| operation.closed_since.is_some())
+        .filter(|operation| operation.open_since.is_some())
     else {
         return Admission::Admitted;
     };
     if !operation.admits(call.order, now) {
-        return Admission::Closed;
+        return Admission::Refused;
     }
     operation.probes = operation.probes.saturating_add(1);
     operation.next_probe =
-        Some(after(now, until_next_probe(call.operation, operation.probes, manners)));
-    if store.save_intake(&mut intake).await.is_ok() {
+        Some(after(now, until_next_probe(call.operation, operation.probes, behaviour)));
+    if store.save_breakers(&mut breakers).await.is_ok() {
         Admission::Admitted
     } else {
-        Admission::Closed
+        Admission::Refused
     }
 }
 
 /// Records whether Prima answered at all: the breaker listens to the transport, not to what was
-/// said. True where the operation is closed now: that the call failed is not the order's own matter
+/// said. True where the breaker is open now: that the call failed is not the order's own matter
 /// then.
 pub async fn note<T>(
-    store: &impl IntakeStore,
+    store: &impl BreakerStore,
     events: &impl EventBus,
-    manners: &PrimaManners,
+    behaviour: &PrimaBehaviour,
     call: Call<'_>,
     answer: &Result<T, PrimaError>,
     now: Timestamp,
 ) -> bool {
     match answer {
         Err(problem) if problem.outcome != Outcome::Refused && !problem.answered => {
-            failed(store, events, manners, call, problem, now).await
+            failed(store, events, behaviour, call, problem, now).await
         }
         _ => {
             answered(store, events, call.operation, now).await;
@@ -169,20 +170,20 @@ pub async fn note<T>(
 
 /// Records that Prima answered a call of this operation, whatever it said.
 pub async fn answered(
-    store: &impl IntakeStore,
+    store: &impl BreakerStore,
     events: &impl EventBus,
     operation: &str,
     now: Timestamp,
 ) {
     for _ in 0..3 {
-        let Ok(mut intake) = store.load_intake().await else { return };
-        let Some(before) = intake.operations.remove(operation) else { return };
-        match store.save_intake(&mut intake).await {
+        let Ok(mut breakers) = store.load_breakers().await else { return };
+        let Some(before) = breakers.operations.remove(operation) else { return };
+        match store.save_breakers(&mut breakers).await {
             Ok(()) => {
-                if let (Some(since), Some(_)) = (before.closed_since, remedy(operation)) {
+                if let (Some(since), Some(_)) = (before.open_since, remedy(operation)) {
                     tell(
                         events,
-                        EventKind::PrimaIntakeOpened,
+                        EventKind::PrimaAvailableAgain,
                         false,
                         Severity::Info,
                         format!(
@@ -201,41 +202,41 @@ pub async fn answered(
     }
 }
 
-/// Records that Prima could not be reached or did not answer. The one that closes the operation
-/// says so, once. True where it is closed.
+/// Records that Prima could not be reached or did not answer. The one that opens the breaker
+/// says so, once. True where it is open.
 pub async fn failed(
-    store: &impl IntakeStore,
+    store: &impl BreakerStore,
     events: &impl EventBus,
-    manners: &PrimaManners,
+    behaviour: &PrimaBehaviour,
     call: Call<'_>,
     problem: &PrimaError,
     now: Timestamp,
 ) -> bool {
     for _ in 0..3 {
-        let Ok(mut intake) = store.load_intake().await else { return false };
-        let operation = intake.operations.entry(call.operation.to_owned()).or_default();
+        let Ok(mut breakers) = store.load_breakers().await else { return false };
+        let operation = breakers.operations.entry(call.operation.to_owned()).or_default();
         if counts(operation, call, problem) {
             operation.failures = operation.failures.saturating_add(1);
-        } else if operation.closed_since.is_none() {
+        } else if operation.open_since.is_none() {
             return false;
         }
         let failures = operation.failures;
-        let closes = operation.closed_since.is_none() && failures >= manners.failures_until_closed;
-        if closes {
-            operation.closed_since = Some(now);
+        let opens = operation.open_since.is_none() && failures >= behaviour.failures_until_open;
+        if opens {
+            operation.open_since = Some(now);
         }
-        let is_closed = operation.closed_since.is_some();
-        if is_closed {
+        let is_open = operation.open_since.is_some();
+        if is_open {
             operation.next_probe =
-                Some(after(now, until_next_probe(call.operation, operation.probes, manners)));
+                Some(after(now, until_next_probe(call.operation, operation.probes, behaviour)));
         }
         let told = operation.told;
-        let due = told.due(Rule::EVENT, now).filter(|_| is_closed);
+        let due = told.due(Rule::EVENT, now).filter(|_| is_open);
         if let Some(due) = due {
             // Recorded first: several calls may fail at once.
             operation.told.note(due.into(), now);
         }
-        if store.save_intake(&mut intake).await.is_err() {
+        if store.save_breakers(&mut breakers).await.is_err() {
             continue;
         }
         if due.is_some()
@@ -245,25 +246,25 @@ pub async fn failed(
                 "Prima does not answer {}: {failures} failures without an answer, the latest: {problem}",
                 call.operation
             );
-            if !tell(events, EventKind::PrimaIntakeClosed, true, Severity::Critical, reason, remedy)
+            if !tell(events, EventKind::PrimaUnavailable, true, Severity::Critical, reason, remedy)
                 .await
             {
                 // Often it is one network that Prima and the bus are cut off by: the next failure
                 // says it.
-                if let Some(operation) = intake.operations.get_mut(call.operation) {
+                if let Some(operation) = breakers.operations.get_mut(call.operation) {
                     operation.told = told;
                 }
-                let _moved = store.save_intake(&mut intake).await;
+                let _moved = store.save_breakers(&mut breakers).await;
             }
         }
-        return is_closed;
+        return is_open;
     }
     false
 }
 
 /// Where nothing was sent, it cannot have been the order. Else each order counts once until there
 /// is an answer.
-fn counts(operation: &mut OperationIntake, call: Call<'_>, problem: &PrimaError) -> bool {
+fn counts(operation: &mut OperationBreaker, call: Call<'_>, problem: &PrimaError) -> bool {
     let Some(order) = call.order.filter(|_| problem.outcome != Outcome::NotSent) else {
         return true;
     };
@@ -277,14 +278,15 @@ fn counts(operation: &mut OperationIntake, call: Call<'_>, problem: &PrimaError)
     true
 }
 
-fn until_next_probe(operation: &str, probes: u32, manners: &PrimaManners) -> Duration {
+fn until_next_probe(operation: &str, probes: u32, behaviour: &PrimaBehaviour) -> Duration {
     // A question costs nothing. Each creation that is tried in vain leaves an order in doubt.
     let intervals =
         if operation == NEW_ORDER { 2_u32.saturating_pow(probes).min(RAREST) } else { 1 };
-    manners.probe_interval() * intervals
+    behaviour.probe_interval() * intervals
 }
 
-/// What a person does about an operation that is closed; none where something else tells of it.
+/// What a person does about an operation whose breaker is open; none where something else tells of
+/// it.
 fn remedy(operation: &str) -> Option<&'static str> {
     match operation {
         ORDER_STATUS => Some(

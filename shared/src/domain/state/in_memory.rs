@@ -6,8 +6,8 @@ use std::collections::{BTreeSet, HashMap};
 use jiff::Timestamp;
 
 use super::{
-    CollectionState, CollectionStore, FlightStore, IntakeStore, NumberStore, OrderStore, PollState,
-    PollStore, PrimaIntake, Reservation, StoreError,
+    BreakerStore, CollectionState, CollectionStore, FlightStore, NumberStore, OrderStore,
+    PollState, PollStore, PrimaBreakers, Reservation, StoreError,
 };
 use crate::domain::order::row::{OrderKey, OrderRow};
 use crate::domain::prima_slots::{PrimaSlots, SlotStore};
@@ -25,7 +25,7 @@ struct Inner {
     index: BTreeSet<(String, &'static str, Timestamp, OrderKey)>,
     numbers: HashMap<String, OrderKey>,
     polls: HashMap<String, PollState>,
-    intake: PrimaIntake,
+    breakers: PrimaBreakers,
     collection: CollectionState,
     slots: PrimaSlots,
 }
@@ -155,18 +155,18 @@ impl CollectionStore for MemoryStore {
     }
 }
 
-impl IntakeStore for MemoryStore {
-    async fn load_intake(&self) -> Result<PrimaIntake, StoreError> {
-        Ok(self.inner.borrow().intake.clone())
+impl BreakerStore for MemoryStore {
+    async fn load_breakers(&self) -> Result<PrimaBreakers, StoreError> {
+        Ok(self.inner.borrow().breakers.clone())
     }
 
-    async fn save_intake(&self, intake: &mut PrimaIntake) -> Result<(), StoreError> {
+    async fn save_breakers(&self, breakers: &mut PrimaBreakers) -> Result<(), StoreError> {
         let mut inner = self.inner.borrow_mut();
-        if inner.intake.version != intake.version {
-            return Err(StoreError::Conflict("Prima's intake".to_owned()));
+        if inner.breakers.version != breakers.version {
+            return Err(StoreError::Conflict("Prima's breakers".to_owned()));
         }
-        intake.version += 1;
-        inner.intake = intake.clone();
+        breakers.version += 1;
+        inner.breakers = breakers.clone();
         Ok(())
     }
 }

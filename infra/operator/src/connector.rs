@@ -19,7 +19,7 @@ use shared::mirakl::MiraklError;
 use shared::mirakl::client::{HttpDirectory, MiraklClient};
 
 use crate::answers::Refused;
-use crate::arguments::Place;
+use crate::arguments::Addresses;
 
 /// The author where nobody is named.
 const NOBODY: &str = "an operator";
@@ -32,7 +32,7 @@ pub(crate) struct Connector {
     pub(crate) now: Timestamp,
     /// Who gives the command.
     pub(crate) author: String,
-    place: Place,
+    addresses: Addresses,
     retention: Duration,
 }
 
@@ -49,15 +49,15 @@ impl Connector {
     }
 
     /// Reads credentials and region; reaches nothing yet.
-    pub(crate) async fn reach(place: Place, now: Timestamp) -> Result<Self> {
+    pub(crate) async fn reach(addresses: Addresses, now: Timestamp) -> Result<Self> {
         let settings = Settings::of_process();
-        let config = operator_config(place.endpoint_url.clone(), &settings).await;
+        let config = operator_config(addresses.endpoint_url.clone(), &settings).await;
         if config.region().is_none() {
             return Err(anyhow!(
                 "no AWS region is set: set AWS_REGION, or choose a profile with AWS_PROFILE"
             ));
         }
-        let author = place
+        let author = addresses
             .author
             .clone()
             .or_else(|| settings.optional("USER"))
@@ -67,7 +67,7 @@ impl Connector {
             config,
             now,
             author: author.unwrap_or_else(|| NOBODY.to_owned()),
-            place,
+            addresses,
             retention,
         })
     }
@@ -75,10 +75,14 @@ impl Connector {
     /// The orders' rows.
     pub(crate) fn store(&self) -> Result<DynamoDbStore> {
         let orders =
-            named(self.place.orders_table.as_ref(), "orders-table", settings::ORDERS_TABLE)?;
-        let channels =
-            named(self.place.channels_table.as_ref(), "channels-table", settings::CHANNELS_TABLE)?;
-        let stock = named(self.place.stock_table.as_ref(), "stock-table", settings::STOCK_TABLE)?;
+            named(self.addresses.orders_table.as_ref(), "orders-table", settings::ORDERS_TABLE)?;
+        let channels = named(
+            self.addresses.channels_table.as_ref(),
+            "channels-table",
+            settings::CHANNELS_TABLE,
+        )?;
+        let stock =
+            named(self.addresses.stock_table.as_ref(), "stock-table", settings::STOCK_TABLE)?;
         Ok(DynamoDbStore::new(
             aws_sdk_dynamodb::Client::new(&self.config),
             orders,
@@ -90,7 +94,8 @@ impl Connector {
 
     /// The stock's memory.
     pub(crate) fn ledger(&self) -> Result<DynamoDbLedger> {
-        let stock = named(self.place.stock_table.as_ref(), "stock-table", settings::STOCK_TABLE)?;
+        let stock =
+            named(self.addresses.stock_table.as_ref(), "stock-table", settings::STOCK_TABLE)?;
         Ok(DynamoDbLedger::new(aws_sdk_dynamodb::Client::new(&self.config), stock))
     }
 
@@ -99,7 +104,7 @@ impl Connector {
         Ok(S3StockFiles::new(
             &self.config,
             named(
-                self.place.stock_files_bucket.as_ref(),
+                self.addresses.stock_files_bucket.as_ref(),
                 "stock-files-bucket",
                 settings::STOCK_FILES_BUCKET,
             )?,
@@ -108,19 +113,27 @@ impl Connector {
 
     /// The documents.
     pub(crate) fn documents(&self) -> Result<Documents> {
-        let channels =
-            named(self.place.channels_table.as_ref(), "channels-table", settings::CHANNELS_TABLE)?;
-        let maps = named(self.place.maps_table.as_ref(), "maps-table", settings::MAPS_TABLE)?;
-        Ok(Documents::new(aws_sdk_dynamodb::Client::new(&self.config), channels, maps))
+        let channels = named(
+            self.addresses.channels_table.as_ref(),
+            "channels-table",
+            settings::CHANNELS_TABLE,
+        )?;
+        let rules =
+            named(self.addresses.rules_table.as_ref(), "rules-table", settings::RULES_TABLE)?;
+        Ok(Documents::new(aws_sdk_dynamodb::Client::new(&self.config), channels, rules))
     }
 
     pub(crate) fn orders_queue_url(&self) -> Result<String> {
-        named(self.place.orders_queue_url.as_ref(), "orders-queue-url", settings::ORDERS_QUEUE_URL)
+        named(
+            self.addresses.orders_queue_url.as_ref(),
+            "orders-queue-url",
+            settings::ORDERS_QUEUE_URL,
+        )
     }
 
     pub(crate) fn dead_letter_queue_url(&self) -> Result<String> {
         named(
-            self.place.dead_letter_queue_url.as_ref(),
+            self.addresses.dead_letter_queue_url.as_ref(),
             "dead-letter-queue-url",
             settings::DEAD_LETTER_QUEUE_URL,
         )
@@ -128,7 +141,7 @@ impl Connector {
 
     pub(crate) fn dispatches_queue_url(&self) -> Result<String> {
         named(
-            self.place.dispatches_queue_url.as_ref(),
+            self.addresses.dispatches_queue_url.as_ref(),
             "dispatches-queue-url",
             settings::DISPATCHES_QUEUE_URL,
         )
@@ -136,7 +149,7 @@ impl Connector {
 
     pub(crate) fn dispatches_dead_letter_queue_url(&self) -> Result<String> {
         named(
-            self.place.dispatches_dead_letter_queue_url.as_ref(),
+            self.addresses.dispatches_dead_letter_queue_url.as_ref(),
             "dispatches-dead-letter-queue-url",
             settings::DISPATCHES_DEAD_LETTER_QUEUE_URL,
         )
@@ -154,7 +167,7 @@ impl Connector {
 
     pub(crate) fn stock_imports_queue_url(&self) -> Result<String> {
         named(
-            self.place.stock_imports_queue_url.as_ref(),
+            self.addresses.stock_imports_queue_url.as_ref(),
             "stock-imports-queue-url",
             settings::STOCK_IMPORTS_QUEUE_URL,
         )
@@ -162,14 +175,14 @@ impl Connector {
 
     pub(crate) fn stock_imports_dead_letter_queue_url(&self) -> Result<String> {
         named(
-            self.place.stock_imports_dead_letter_queue_url.as_ref(),
+            self.addresses.stock_imports_dead_letter_queue_url.as_ref(),
             "stock-imports-dead-letter-queue-url",
             settings::STOCK_IMPORTS_DEAD_LETTER_QUEUE_URL,
         )
     }
 
     pub(crate) fn secret_prefix(&self) -> Result<String> {
-        named(self.place.secret_prefix.as_ref(), "secret-prefix", settings::SECRET_PREFIX)
+        named(self.addresses.secret_prefix.as_ref(), "secret-prefix", settings::SECRET_PREFIX)
     }
 
     /// The marketplaces' API keys.

@@ -16,21 +16,23 @@ use shared::domain::stock::settings::StockSettings;
 use shared::domain::stock::snapshot::{OtherChannel, other_channels};
 use shared::prima::stock::SkuKey;
 
-use crate::place::Connector;
+use crate::connector::Connector;
 
-/// Everything that what is offered rests on.
-pub(crate) struct Everything {
+/// What the offers of all channels rest on.
+pub(crate) struct AllChannels {
     pub(crate) settings: StockSettings,
     pub(crate) channels: Vec<(Channel, StockPages, Vec<Flight>, Option<OffersList>)>,
     pub(crate) figures: Figures,
     /// Channels whose documents cannot be used, with what is wrong: nothing is raised anywhere
     /// meanwhile.
     pub(crate) wrong: Vec<(String, String)>,
+    /// One of these is live, or may be.
+    pub(crate) is_one_missing: bool,
     /// The channels that are not published to.
     pub(crate) others: Vec<OtherChannel>,
 }
 
-impl Everything {
+impl AllChannels {
     pub(crate) async fn read(connector: &Connector) -> Result<Self> {
         let documents = connector.documents()?;
         let installation: Installation = documents
@@ -42,10 +44,12 @@ impl Everything {
         let (list, unusable) =
             (StockBook::channels(&book).await?, StockBook::unusable(&book).await?);
         let (mut channels, mut wrong) = (Vec::new(), unusable.clone());
+        let mut is_one_missing = !unusable.is_empty();
         for channel in list.clone() {
             let pages = match StockBook::pages(&book, &channel.id).await {
                 Ok(pages) => pages,
                 Err(UnusableDocument::Wrong(problem)) => {
+                    is_one_missing |= channel.stock == Mode::Live;
                     if channel.stock != Mode::Off {
                         wrong.push((channel.id, problem));
                     }
@@ -71,7 +75,7 @@ impl Everything {
             })
         };
         let others = other_channels(&store, &book, &list, &unusable, is_published_to).await?;
-        Ok(Self { settings: installation.stock, channels, figures, wrong, others })
+        Ok(Self { settings: installation.stock, channels, figures, wrong, is_one_missing, others })
     }
 
     /// The channels that take part, as `push-stock` has them.

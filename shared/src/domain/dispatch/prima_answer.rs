@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::rhythm::Source;
+use super::schedule::Source;
 use super::{Dispatch, Parcel};
 use crate::domain::order::remedy;
 use crate::domain::order::row::{ExceptionKind, OrderRow, Stage};

@@ -144,7 +144,8 @@ impl<T: PortTypes> Ports<T> {
         let keys: Vec<_> =
             orders.iter().map(|order| OrderKey::new(&channel.id, &order.order_id)).collect();
         let Ok(rows) = self.store.load_orders(&keys).await else { return false };
-        let at = Circumstances { accepted: false, intake_open: false, now: self.clock.now() };
+        let at =
+            Circumstances { accepted: false, prima_takes_orders: false, now: self.clock.now() };
         let mut saved = Vec::new();
         for order in orders {
             let known = rows.get(&OrderKey::new(&channel.id, &order.order_id));

@@ -3,7 +3,7 @@ use std::cell::RefCell;
 
 use super::*;
 use crate::domain::events::EventError;
-use crate::domain::state::memory::MemoryStore;
+use crate::domain::state::in_memory::MemoryStore;
 
 #[derive(Default)]
 struct Bus(RefCell<Vec<Event>>);
@@ -25,8 +25,12 @@ fn at(seconds: u64) -> Timestamp {
     after("2026-11-10T12:00:00Z".parse().unwrap(), Duration::from_secs(seconds))
 }
 
-fn manners() -> PrimaManners {
-    PrimaManners { failures_until_closed: 3, probe_interval_seconds: 60, ..PrimaManners::default() }
+fn behaviour() -> PrimaBehaviour {
+    PrimaBehaviour {
+        failures_until_open: 3,
+        probe_interval_seconds: 60,
+        ..PrimaBehaviour::default()
+    }
 }
 
 fn order(number: u64) -> OrderKey {
@@ -50,7 +54,7 @@ impl World {
         note(
             &self.store,
             &self.bus,
-            &manners(),
+            &behaviour(),
             Call::about(operation, &order(number)),
             &problem,
             at(second),
@@ -63,19 +67,19 @@ impl World {
     }
 
     async fn admits(&self, operation: &'static str, number: u64, second: u64) -> bool {
-        admit(&self.store, &manners(), Call::about(operation, &order(number)), at(second)).await
+        admit(&self.store, &behaviour(), Call::about(operation, &order(number)), at(second)).await
             == Admission::Admitted
     }
 
-    async fn intake(&self) -> PrimaIntake {
-        self.store.load_intake().await.unwrap()
+    async fn breakers(&self) -> PrimaBreakers {
+        self.store.load_breakers().await.unwrap()
     }
 }
 
-/// Intake closes after failures without an answer, says so once, probes, and opens with the first
-/// answer.
+/// A breaker opens after failures without an answer, says so once, probes, and closes with the
+/// first answer.
 #[tokio::test]
-async fn intake_closes_on_silence_then_probes_and_reopens() {
+async fn a_breaker_opens_on_silence_then_probes_and_closes() {
     let world = World::new();
     world.fails(ORDER_STATUS, 1, 0).await;
     world.fails(ORDER_STATUS, 2, 1).await;
@@ -89,18 +93,18 @@ async fn intake_closes_on_silence_then_probes_and_reopens() {
     }
     assert!(world.fails(ORDER_STATUS, 5, 5).await);
     assert!(world.fails(ORDER_STATUS, 6, 6).await);
-    let intake = world.intake().await;
-    assert!(intake.is_closed() && !intake.admits(at(7)) && !intake.probe_due(at(7)));
+    let breakers = world.breakers().await;
+    assert!(breakers.stops_creation() && !breakers.admits(at(7)) && !breakers.probe_due(at(7)));
     assert!(!world.admits(ORDER_STATUS, 7, 7).await);
-    assert!(intake.admits(at(66)) && intake.probe_due(at(66)));
+    assert!(breakers.admits(at(66)) && breakers.probe_due(at(66)));
     assert!(world.admits(ORDER_STATUS, 7, 66).await, "one probe");
     assert!(!world.admits(ORDER_STATUS, 8, 66).await, "and no second at once");
     world.answers(ORDER_STATUS, 90).await;
     world.answers(ORDER_STATUS, 91).await;
     assert!(world.admits(ORDER_STATUS, 8, 91).await);
-    let open = world.intake().await;
+    let open = world.breakers().await;
     assert!(open.operations.is_empty() && open.admits(at(91)) && !open.probe_due(at(91)));
-    assert_eq!(world.bus.kinds(), [EventKind::PrimaIntakeClosed, EventKind::PrimaIntakeOpened]);
+    assert_eq!(world.bus.kinds(), [EventKind::PrimaUnavailable, EventKind::PrimaAvailableAgain]);
 }
 
 #[tokio::test]
@@ -110,49 +114,51 @@ async fn each_operation_is_judged_by_itself_and_named() {
         world.answers(ORDER_STATUS, number).await;
         world.fails(NEW_ORDER, number, number).await;
     }
-    let intake = world.intake().await;
-    assert!(intake.has_closed(NEW_ORDER) && !intake.has_closed(ORDER_STATUS) && intake.is_closed());
+    let breakers = world.breakers().await;
+    assert!(
+        breakers.is_open(NEW_ORDER) && !breakers.is_open(ORDER_STATUS) && breakers.stops_creation()
+    );
     assert!(
         world.admits(ORDER_STATUS, 4, 5).await && !world.admits(NEW_ORDER, 4, 5).await,
         "questions go on"
     );
     world.answers(ORDER_STATUS, 6).await;
     assert!(
-        world.intake().await.has_closed(NEW_ORDER),
+        world.breakers().await.is_open(NEW_ORDER),
         "an answer to a question opens nothing else"
     );
     let events = world.bus.0.borrow();
-    let [closed] = &events[..] else { panic!("{events:?}") };
+    let [opened] = &events[..] else { panic!("{events:?}") };
     assert!(
-        closed.reason.contains("does not answer NewOrder")
-            && closed.reason.contains("mismatched parameters (3230)"),
+        opened.reason.contains("does not answer NewOrder")
+            && opened.reason.contains("mismatched parameters (3230)"),
         "{}",
-        closed.reason
+        opened.reason
     );
-    assert!(closed.remedy.contains("request's id"), "{}", closed.remedy);
+    assert!(opened.remedy.contains("request's id"), "{}", opened.remedy);
 }
 
 #[tokio::test]
-async fn an_order_that_prima_always_fails_for_closes_nothing() {
+async fn an_order_that_prima_always_fails_for_opens_no_breaker() {
     let world = World::new();
     for second in 0..50 {
         assert!(!world.fails(NEW_ORDER, 1, second).await);
     }
-    assert!(!world.intake().await.is_closed());
+    assert!(!world.breakers().await.stops_creation());
     // A call that never went out is nobody's own matter.
     for second in 0..2 {
         let problem = PrimaError::not_sent(NEW_ORDER, "no connection");
         failed(
             &world.store,
             &world.bus,
-            &manners(),
+            &behaviour(),
             Call::about(NEW_ORDER, &order(1)),
             &problem,
             at(second),
         )
         .await;
     }
-    assert!(world.intake().await.is_closed());
+    assert!(world.breakers().await.stops_creation());
 }
 
 /// An order that failed leaves the probe to others, and probes of new orders come ever later.
@@ -162,9 +168,9 @@ async fn failed_orders_yield_the_probe_and_probes_grow_rarer() {
     for number in 1..=3 {
         world.fails(NEW_ORDER, number, 0).await;
     }
-    let intake = world.intake().await;
-    assert!(intake.admits_order(&order(4), at(60)) && !intake.admits_order(&order(3), at(60)));
-    assert!(!world.admits(NEW_ORDER, 3, 149).await && intake.admits_order(&order(3), at(150)));
+    let breakers = world.breakers().await;
+    assert!(breakers.admits_order(&order(4), at(60)) && !breakers.admits_order(&order(3), at(60)));
+    assert!(!world.admits(NEW_ORDER, 3, 149).await && breakers.admits_order(&order(3), at(150)));
     let (mut now, mut waits) = (60, Vec::new());
     for number in 4..12 {
         assert!(world.admits(NEW_ORDER, number, now).await);
@@ -176,11 +182,11 @@ async fn failed_orders_yield_the_probe_and_probes_grow_rarer() {
         now = next;
     }
     assert_eq!(waits, [120, 240, 480, 960, 960, 960, 960, 960]);
-    assert_eq!(world.bus.kinds(), [EventKind::PrimaIntakeClosed]);
+    assert_eq!(world.bus.kinds(), [EventKind::PrimaUnavailable]);
 }
 
 fn world_admits(world: &World, second: u64) -> bool {
-    futures_util::FutureExt::now_or_never(world.store.load_intake())
+    futures_util::FutureExt::now_or_never(world.store.load_breakers())
         .unwrap()
         .unwrap()
         .admits(at(second))
@@ -195,14 +201,14 @@ async fn a_refusal_is_an_answer_and_silence_is_none() {
             note(
                 &world.store,
                 &world.bus,
-                &manners(),
+                &behaviour(),
                 Call::about(ORDER_STATUS, &order(1)),
                 &answer,
                 at(second),
             )
             .await;
             world
-                .intake()
+                .breakers()
                 .await
                 .operations
                 .get(ORDER_STATUS)
@@ -232,18 +238,18 @@ async fn stock_has_a_breaker_of_its_own_and_its_own_exception_tells() {
         failed(
             &world.store,
             &world.bus,
-            &manners(),
+            &behaviour(),
             Call::of(STOCK_BY_RANGE),
             &problem,
             at(second),
         )
         .await;
     }
-    let intake = world.intake().await;
-    assert!(intake.has_closed(STOCK_BY_RANGE) && !intake.is_closed(), "orders go on");
+    let breakers = world.breakers().await;
+    assert!(breakers.is_open(STOCK_BY_RANGE) && !breakers.stops_creation(), "orders go on");
     assert_eq!(
-        admit(&world.store, &manners(), Call::of(STOCK_BY_RANGE), at(3)).await,
-        Admission::Closed
+        admit(&world.store, &behaviour(), Call::of(STOCK_BY_RANGE), at(3)).await,
+        Admission::Refused
     );
     world.answers(STOCK_BY_RANGE, 4).await;
     assert_eq!(world.bus.kinds(), []);
@@ -251,11 +257,11 @@ async fn stock_has_a_breaker_of_its_own_and_its_own_exception_tells() {
 
 #[test]
 fn what_was_stored_by_an_earlier_version_is_read() {
-    let stored = r#"{"failures":4,"closed_since":"2026-11-10T12:00:00Z","next_probe":"2026-11-10T12:01:00Z","untold":true}"#;
-    assert_eq!(serde_json::from_str::<PrimaIntake>(stored).unwrap(), PrimaIntake::default());
+    let stored = r#"{"failures":4,"open_since":"2026-11-10T12:00:00Z","next_probe":"2026-11-10T12:01:00Z","untold":true}"#;
+    assert_eq!(serde_json::from_str::<PrimaBreakers>(stored).unwrap(), PrimaBreakers::default());
     let shorter = r#"{"operations":{"NewOrder":{"failures":1}}}"#;
     assert_eq!(
-        serde_json::from_str::<PrimaIntake>(shorter).unwrap().operations["NewOrder"].failures,
+        serde_json::from_str::<PrimaBreakers>(shorter).unwrap().operations["NewOrder"].failures,
         1
     );
 }
