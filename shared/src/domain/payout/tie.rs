@@ -97,7 +97,7 @@ pub enum Difference {
     Invoices(Amount),
     /// What the PAYMENT lines paid, less the transfer.
     Payments(Amount),
-    /// Nothing is transferred, the lines come to this negative sum, and nothing proves that they
+    /// Nothing is transferred, the lines come to this sum, and nothing proves that they
     /// are all of them.
     CarriedOutUnproved(Amount),
 }
@@ -132,7 +132,7 @@ impl Tie {
         let total = Amount(lines.0 + evidence.carried_in.0);
         let transfer = stated.max(Amount::ZERO);
         let mut differences = Vec::new();
-        let carried_out = if stated == Amount::ZERO && total < Amount::ZERO {
+        let carried_out = if stated == Amount::ZERO && total <= Amount::ZERO {
             if !evidence.is_proved_whole {
                 differences.push(Difference::CarriedOutUnproved(total));
             }

@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod books;
+mod properties;
 mod worked_example;
 
 use jiff::civil::{Date, date};
