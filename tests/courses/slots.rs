@@ -5,7 +5,7 @@ use shared::domain::order::row::{OrderRow, Stage};
 use shared::domain::prima_calls::{PrimaCaller, PrimaCalls};
 use shared::domain::prima_slots::Slot;
 use system_tests::dispatches::course::play as play_dispatches;
-use system_tests::simulation::course::{minutes, nothing_yet, play, seconds};
+use system_tests::simulation::course::{CHANNEL, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::office::Progress;
 use system_tests::world::fate::Kind;
 
@@ -99,5 +99,28 @@ fn parcels_are_asked_for_once_there_is_a_slot() {
         assert!(course.rows().iter().all(|row| row.exception.is_none()));
         course.live(20).await;
         assert_eq!((course.shipped(), course.latest.borrow().postponed), (4, 0));
+    });
+}
+
+/// An order that has waited half an hour for a slot has its message under way: listed unreadably,
+/// it is no exception yet.
+#[test]
+fn an_order_that_waits_for_a_slot_is_not_left_alone() {
+    play(nothing_yet(), async |course| {
+        course.sells("A-1");
+        course.poll().await;
+        course.pass(seconds(30)).await;
+        let orders = PrimaCalls::default().orders;
+        course.killed_runs_hold(PrimaCaller::CreatePrimaOrders, orders, minutes(60)).await;
+        course.poll().await;
+        assert_eq!(course.stage("A-1").await, Stage::Queued);
+        for _ in 0..30 {
+            course.deliver().await;
+            course.pass(minutes(1)).await;
+        }
+        course.world.shop(CHANNEL, |shop| shop.make_unreadable("A-1", course.now()));
+        course.poll().await;
+        assert_eq!(course.stage("A-1").await, Stage::Queued);
+        assert_eq!(course.told("A-1"), (0, 0), "no person was asked");
     });
 }

@@ -166,7 +166,7 @@ impl Course {
 
     /// What is in the queue is lost.
     pub fn loses_all_messages(&self) {
-        self.world.queue.borrow_mut().lose_all();
+        self.world.dispatches.borrow_mut().lose_all();
     }
 
     /// As it is deployed: the collector runs now and every minute, messages are worked off
@@ -194,13 +194,13 @@ impl Course {
             }
         };
         while self.works.get() {
-            let Some(next) = self.world.queue.borrow().next_visible().filter(|at| *at <= end)
+            let Some(next) = self.world.dispatches.borrow().next_visible().filter(|at| *at <= end)
             else {
                 break;
             };
             sleep_until(next).await;
             let deliveries =
-                self.world.queue.borrow_mut().receive(self.now(), 10, VISIBILITY, |_| None);
+                self.world.dispatches.borrow_mut().receive(self.now(), 10, VISIBILITY, |_| None);
             if !deliveries.is_empty() {
                 update(Rc::clone(&self.world), deliveries).await;
             }
@@ -218,14 +218,14 @@ impl Course {
     /// Messages sent so far.
     #[must_use]
     pub fn sent(&self) -> u64 {
-        self.world.queue.borrow().sent
+        self.world.dispatches.borrow().sent
     }
 
     /// Messages in the queue, and the most of one order that ever were in it at once.
     #[must_use]
     pub fn queued(&self) -> (usize, usize) {
         {
-            let queue = self.world.queue.borrow();
+            let queue = self.world.dispatches.borrow();
             (queue.len(), queue.most_of_one)
         }
     }

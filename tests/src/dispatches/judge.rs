@@ -156,7 +156,7 @@ pub(super) fn close(world: &World) {
         }
     }
     wrong.extend(unsaid_refusals(world));
-    let most = world.queue.borrow().most_of_one;
+    let most = world.dispatches.borrow().most_of_one;
     if most > MOST_OF_ONE {
         wrong.push(format!("{most} messages of one order were in the queue at once"));
     }

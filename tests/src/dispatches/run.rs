@@ -29,6 +29,7 @@ use super::world::{SHOPS, World, mended_map};
 use crate::world::consume::{self, Source};
 use crate::world::dice::Dice;
 use crate::world::fate::Kind;
+use crate::world::models::Models as _;
 use crate::world::queue::{Body, Delivery};
 use crate::world::scene::Scene as _;
 
@@ -167,7 +168,7 @@ async fn live(seed: u64, traced: bool, calm: bool) -> Outcome {
             continue;
         }
         let open = judge::open_ends(&world);
-        let idle = world.queue.borrow().is_idle();
+        let idle = world.dispatches.borrow().is_idle();
         if open.is_empty() && idle && world.now() > after(quiet_at, Duration::from_secs(7800)) {
             break;
         }
@@ -562,7 +563,7 @@ pub(super) async fn collect(world: Rc<World>) -> Option<Report> {
 async fn consume(world: Rc<World>) {
     let twice = world.profile.delivered_twice;
     let source = Source {
-        queue: |world: &World| (&world.queue, &world.queue_moved),
+        queue: |world: &World| (&world.dispatches, &world.dispatches_moved),
         most: 10,
         at_once: 2,
         visibility: VISIBILITY,
@@ -604,7 +605,7 @@ pub(super) async fn update(world: Rc<World>, deliveries: Vec<Delivery>) {
     world.heard(&port.invocation.notes.borrow());
     for (id, done) in worked {
         if done {
-            world.queue.borrow_mut().delete(id);
+            world.dispatches.borrow_mut().delete(id);
         }
     }
 }

@@ -15,15 +15,14 @@ use shared::kit::odd_form::OddForm;
 use shared::mirakl::MiraklError;
 use shared::mirakl::shipping_requirements::Platform;
 use simulators::fashion::catalogue;
-use simulators::mirakl::{
-    Marketplace, OrderWish, Settings, ShopProfile, Tax, generate_order, order_json,
-};
+use simulators::mirakl::{Marketplace, OrderWish, Settings, ShopProfile, Tax, generate_order};
 use simulators::prima::{Installation, NewOrder, NewOrderLine, OrderRules};
 
 use super::run::INTERVAL_MINUTES;
 use crate::world::base::{Base, Setting, beginning};
 use crate::world::dice::Dice;
 use crate::world::fate::{Odds, Profile};
+use crate::world::models::Models as _;
 
 /// The channels: whole orders, and orders in parts.
 pub(super) const CHANNELS: [&str; 2] = ["harbour-uk", "modehaus-eu"];
@@ -266,28 +265,6 @@ impl World {
         }
     }
 
-    /// The marketplace of a channel, everything that is due having happened.
-    pub(super) fn shop<T>(
-        &self,
-        index: usize,
-        work: impl FnOnce(&mut Marketplace, Timestamp) -> T,
-    ) -> Option<T> {
-        let now = self.now();
-        let mut shops = self.shops.borrow_mut();
-        let shop = shops.get_mut(index)?;
-        shop.advance(now);
-        Some(work(shop, now))
-    }
-
-    /// Mirakl's order, as OR11 lists it.
-    pub(super) fn listed(&self, index: usize, order_id: &str) -> Option<shared::mirakl::Order> {
-        self.shop(index, |shop, _| {
-            let order = shop.order(order_id)?;
-            serde_json::from_str(&order_json(order, shop.settings())).ok()
-        })
-        .flatten()
-    }
-
     /// Whether nobody can say from Prima's answers what has left of an order.
     pub(super) fn is_unclear(&self, order_id: &str) -> bool {
         let numbers = self.numbers.borrow();
@@ -355,7 +332,7 @@ impl World {
     }
 
     /// A call got no answer by chance.
-    pub(super) fn got_no_answer(&self, about: &str) {
+    pub(super) fn note_no_answer(&self, about: &str) {
         let order_id = about.split(' ').next().unwrap_or_default();
         *self.lost.borrow_mut().entry(order_id.to_owned()).or_default() += 1;
     }
@@ -367,7 +344,7 @@ impl World {
     }
 
     /// A call got its answer.
-    pub(super) fn answered(&self, operation: &'static str, channel: usize) {
+    pub(super) fn note_answer(&self, operation: &'static str, channel: usize) {
         for (order_id, met) in
             self.met_spoilt.borrow_mut().iter_mut().filter(|(_, met)| met.operation == operation)
         {

@@ -83,10 +83,14 @@ pub struct Base {
     invocations: RefCell<BTreeMap<&'static str, u64>>,
     /// Rows, poll states, Prima's breakers, reserved numbers.
     pub store: MemoryStore,
-    /// The queue of order messages.
+    /// The queue of order messages, and the dead-letter queue of all exceptions.
     pub queue: RefCell<Queue>,
     /// The queue has something new.
     pub queue_moved: Notify,
+    /// The queue of messages about dispatches.
+    pub dispatches: RefCell<Queue>,
+    /// That queue has something new.
+    pub dispatches_moved: Notify,
     /// The queue of messages about imports of stock.
     pub imports: RefCell<Queue>,
     /// That queue has something new.
@@ -129,6 +133,8 @@ impl Base {
             store: MemoryStore::default(),
             queue: RefCell::default(),
             queue_moved: Notify::new(),
+            dispatches: RefCell::default(),
+            dispatches_moved: Notify::new(),
             imports: RefCell::default(),
             imports_moved: Notify::new(),
             alive: RefCell::default(),

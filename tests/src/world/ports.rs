@@ -11,7 +11,8 @@ use shared::domain::events::{Event, EventBus, EventError, EventKind};
 use shared::domain::order::row::{OrderKey, OrderRow};
 use shared::domain::prima_slots::{PrimaSlots, SlotStore};
 use shared::domain::queue::{
-    ExceptionMessage, OrderMessage, OrderQueue, QueueError, ShownException, ShownExceptions,
+    ExceptionMessage, OrderMessage, OrderQueue, OrderTask, QueueError, ShownException,
+    ShownExceptions,
 };
 use shared::domain::state::{
     BreakerStore, CollectionState, CollectionStore, NumberStore, OrderStore, PollState, PollStore,
@@ -327,13 +328,17 @@ impl<S: Scene> OrderQueue for Port<S> {
         let fits = |message: &OrderMessage| !world.scripted || !message.is_too_large();
         let visible_at = after(world.now(), delay);
         for message in messages[..cut].iter().filter(|message| fits(message)) {
-            world.queue.borrow_mut().send(
+            let (queue, moved) = match message.task {
+                OrderTask::Dispatch => (&world.dispatches, &world.dispatches_moved),
+                _ => (&world.queue, &world.queue_moved),
+            };
+            queue.borrow_mut().send(
                 Body::Order(Rc::new(message.clone())),
                 visible_at,
                 call.dice.between(0, 1 << 20),
             );
+            moved.notify_one();
         }
-        world.queue_moved.notify_one();
         self.end(&call).await;
         let mut failed: Vec<usize> = match call.fate {
             Fate::Fails => (cut..messages.len()).collect(),

@@ -42,3 +42,14 @@ pub use settings::{
 };
 pub use shelves::{Odd, SkuFigures, Stock, StockRow};
 pub use warehouse::{Booking, Round, RoundDone};
+
+/// The answer to `OrderStatus` as Prima writes it: for whoever runs the model without HTTP.
+#[must_use]
+pub fn order_status_document(number: &str, answer: &OrderStatusAnswer) -> String {
+    let format = documents::ResponseFormat {
+        root: "Response".to_owned(),
+        case: settings::ElementCase::Documented,
+        encoding: settings::Encoding::Utf8,
+    };
+    documents::progress(number, answer, &format)
+}

@@ -8,9 +8,6 @@ use super::next::{Circumstances, Next};
 use crate::domain::order::row::{OrderRow, Stage};
 use crate::kit::clock::before;
 
-/// A dispatch's message that should have been worked off by then is taken for lost and sent again.
-/// Longer than any delay we ask for.
-pub const QUEUED_IS_STUCK: Duration = Duration::from_secs(20 * 60);
 /// A lease that ended this long ago has no living holder, whatever the clocks.
 pub const LEASE_IS_DEAD: Duration = Duration::from_secs(60);
 
@@ -49,7 +46,8 @@ pub(super) fn sent_again(row: &mut OrderRow, newer: bool, now: Timestamp) {
 #[must_use]
 pub fn is_left_alone(row: &OrderRow, now: Timestamp) -> bool {
     match row.stage {
-        Stage::Queued | Stage::InDoubt => row.since < before(now, QUEUED_IS_STUCK),
+        // Not by the time in its stage: an order that waits for a slot has its message under way.
+        Stage::Queued | Stage::InDoubt => row.message_is_lost(now),
         Stage::Creating => row
             .creation
             .lease

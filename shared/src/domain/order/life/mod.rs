@@ -11,7 +11,7 @@ mod operator;
 mod over;
 
 pub use cancellation::on_cancellation;
-pub use driven_on::{LEASE_IS_DEAD, QUEUED_IS_STUCK, is_left_alone};
+pub use driven_on::{LEASE_IS_DEAD, is_left_alone};
 pub use next::{Circumstances, Next};
 pub use on_listing::{on_listing, on_look};
 

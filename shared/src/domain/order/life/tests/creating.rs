@@ -122,5 +122,18 @@ fn old_listings_change_nothing_and_time_limits_are_exclusive() {
         Stage::Queued,
         "from that moment on they are ours"
     );
-    assert_eq!(QUEUED_IS_STUCK, Duration::from_secs(1200));
+}
+
+/// Whoever waits long for a slot has a message under way, and is not left alone.
+#[test]
+fn an_order_whose_message_is_still_to_come_is_not_left_alone() {
+    for stage in [Stage::Queued, Stage::InDoubt] {
+        let mut row = row_in(stage);
+        let later = after(row.since, Duration::from_secs(3600));
+        assert!(is_left_alone(&row, later), "{stage:?}");
+        row.expect_message(before(later, Duration::from_secs(60)));
+        assert!(!is_left_alone(&row, later), "{stage:?}");
+        row.miss_message(later);
+        assert!(is_left_alone(&row, later), "{stage:?}");
+    }
 }
