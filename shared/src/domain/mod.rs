@@ -9,6 +9,7 @@ pub mod exceptions;
 pub mod installation;
 pub mod notify;
 pub mod order;
+pub mod payout;
 pub mod prima_breaker;
 pub mod prima_calls;
 pub mod prima_slots;

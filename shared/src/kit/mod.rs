@@ -3,6 +3,7 @@
 pub mod amount;
 pub mod clock;
 pub mod csv;
+pub mod currency;
 pub mod digest;
 pub mod field_error;
 pub mod http;

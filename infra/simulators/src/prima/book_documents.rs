@@ -3,8 +3,8 @@
 use jiff::civil::Date;
 
 use super::books::{CreditNote, JournalLine, NewJournal, PostedJournal, Transaction};
-use super::documents::{ResponseFormat, carried_out, close, money, open};
 use super::order::Refusal;
+use super::response::{ResponseFormat, carried_out, close, money, open};
 use super::xml::Element;
 
 /// How Prima writes dates.

@@ -10,7 +10,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
 
 use super::order::{Refusal, Stage, StoredOrder};
-use super::settings::RepeatedNumber;
+use super::repeated::RepeatedNumber;
 
 /// The largest number of characters of a `TPGUID`.
 const LONGEST_THIRD_PARTY_ID: usize = 40;

@@ -15,8 +15,9 @@ use jiff::Timestamp;
 use tokio::net::TcpListener;
 
 use super::calls::Call;
-use super::documents::{self, ReadRequest, Request, ResponseFormat};
+use super::documents::{self, ReadRequest, Request};
 use super::order::Refusal;
+use super::response::{self, ResponseFormat};
 use super::settings::{ElementCase, Settings};
 pub use super::simulator::{Config, Simulator};
 use super::soap::{self, Fault};
@@ -276,7 +277,7 @@ impl Simulator {
         let now = Timestamp::now();
         let ReadRequest { request_type, request } = request;
         let done = |result: Result<(), Refusal>| {
-            result.map(|()| documents::accepted(&request_type, format))
+            result.map(|()| response::accepted(&request_type, format))
         };
         let result = match request {
             Request::OrderStatus { number } => self
@@ -308,12 +309,12 @@ impl Simulator {
                 Ok(book_documents::credit_notes(&found, format))
             }),
             // It is answered in parts.
-            Request::AvailableRange { .. } => Ok(documents::accepted(&request_type, format)),
+            Request::AvailableRange { .. } => Ok(response::accepted(&request_type, format)),
             Request::Refused(refusal) => Err(refusal),
         };
         match result {
             Ok(document) => (document, None),
-            Err(refusal) => (documents::refused(&request_type, &refusal, format), Some(refusal)),
+            Err(refusal) => (response::refused(&request_type, &refusal, format), Some(refusal)),
         }
     }
 

@@ -15,6 +15,8 @@ pub mod model;
 pub mod order;
 mod parcel;
 mod queue;
+mod repeated;
+mod response;
 pub mod settings;
 mod shelves;
 mod simulator;
@@ -46,7 +48,7 @@ pub use warehouse::{Booking, Round, RoundDone};
 /// The answer to `OrderStatus` as Prima writes it: for whoever runs the model without HTTP.
 #[must_use]
 pub fn order_status_document(number: &str, answer: &OrderStatusAnswer) -> String {
-    let format = documents::ResponseFormat {
+    let format = response::ResponseFormat {
         root: "Response".to_owned(),
         case: settings::ElementCase::Documented,
         encoding: settings::Encoding::Utf8,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::books::BookRules;
+pub use super::repeated::RepeatedNumber;
 
 /// The settings of the simulated installation and of the adapter in front of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -280,17 +281,6 @@ pub enum Lowered {
     AtAllocation,
     /// When its goods leave: nothing is ever set aside.
     AtDispatch,
-}
-
-/// What becomes of an `OrderNumber` or `TPGUID` that Prima has already. Which of the two a real
-/// installation does is not known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RepeatedNumber {
-    /// A second order.
-    Twice,
-    /// `RequestStatus="ERROR"`.
-    Refused,
 }
 
 /// The SKUs that an installation sells.

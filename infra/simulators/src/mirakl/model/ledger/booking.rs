@@ -1,34 +1,17 @@
 //! What an order's life means in money.
 
-use std::collections::{BTreeSet, HashMap};
-
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use super::super::order::{Order, OrderLine, State, Tax};
 use super::billing::PayableWhen;
 use super::entry::{Draft, EntryOrder, PaymentState};
+use super::followed::Followed;
 use super::kind::TransactionType as T;
 use super::log::Ledger;
 
 /// The payment workflow in which the seller collects the money.
 const SELLER_COLLECTS: &str = "NO_CUSTOMER_PAYMENT_CONFIRMATION";
-
-/// What of an order is booked.
-#[derive(Debug, Default)]
-pub(super) struct Followed {
-    /// Its sale.
-    sold: bool,
-    /// The money is owed.
-    payable: bool,
-    /// The refunds and cancelations that are booked, or that came before the sale was.
-    given_back: BTreeSet<String>,
-    /// What is left of the commission and its tax, by line: a line that is refunded and then
-    /// cancelled gives its commission back once.
-    commissions: HashMap<String, (Decimal, Decimal)>,
-    /// The payment service.
-    psp: String,
-}
 
 /// What is given back of a line, or sold.
 struct Money<'a> {

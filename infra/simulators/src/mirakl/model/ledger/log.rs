@@ -7,9 +7,9 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use serde::Deserialize;
 
 use super::billing::Billing;
-use super::booking::Followed;
 use super::cycle::{Cycle, Document, DocumentKind};
 use super::entry::{Draft, Entry, PaymentState, Spoilt};
+use super::followed::Followed;
 use super::kind::TransactionType;
 
 /// Percent of value added tax on the operator's fees.

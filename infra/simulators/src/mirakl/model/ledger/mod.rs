@@ -8,6 +8,7 @@ mod booking;
 mod closing;
 mod cycle;
 mod entry;
+mod followed;
 mod kind;
 mod log;
 mod spoiling;

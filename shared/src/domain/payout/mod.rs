@@ -1,0 +1,25 @@
+//! Payouts: every settlement ties to the penny and is in Prima's books once. Pure rules.
+//!
+//! | module | what |
+//! | --- | --- |
+//! | [`key`] | what a journal is made for, once; references and ids |
+//! | [`ledger`] | the transaction log by its lines' ids, and which cycle each is in |
+//! | [`tie`] | whether a cycle's lines come to exactly what is transferred |
+//! | [`balance`], [`proofs`] | proofs beside it: running balance, operator's share, totals, documents |
+//! | [`explain`] | where the difference of an untied cycle may come from |
+//! | [`chart`], [`calendar`] | where and when things are booked: documents that an accountant signs |
+//! | [`draft`], [`journal`] | what is booked, and the place of every line |
+
+pub mod balance;
+pub mod calendar;
+pub mod chart;
+pub mod draft;
+pub mod explain;
+pub mod journal;
+pub mod key;
+pub mod ledger;
+pub mod proofs;
+#[cfg(test)]
+mod tests;
+pub mod tie;
+pub mod totals;
