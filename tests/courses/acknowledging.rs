@@ -5,6 +5,7 @@ use shared::domain::events::EventKind;
 use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::domain::queue::OrderTask;
 use shared::domain::state::OrderStore as _;
+use shared::kit::clock::before;
 use shared::mirakl::OrderState;
 use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;
@@ -454,6 +455,35 @@ fn a_dispatch_exception_does_not_prevent_the_number() {
         let writes = references(course).len();
         course.live(11).await;
         assert_eq!(references(course).len(), writes, "written once it is written");
+    });
+}
+
+/// However many exceptions there are, each has its turn to be asked whether it owes its number.
+#[test]
+fn an_exception_behind_a_hundred_others_gets_its_number() {
+    play(nothing_yet(), async |course| {
+        course.sells("Z-1");
+        course.breaks(Kind::Reference, "");
+        course.live(3).await;
+        assert_eq!(course.in_prima("Z-1").len(), 1);
+        let now = course.now();
+        let fails = |row: &mut OrderRow| {
+            row.fail(ExceptionKind::UnmappedCarrier, "no entry", "map it", now);
+            row.exception.as_mut().unwrap().told = shared::domain::notify::Told::at(now);
+        };
+        course.changes("Z-1", fails).await;
+        // Older ones, whose numbers Mirakl holds.
+        for number in 0..150 {
+            let mut other = course.row("Z-1").await;
+            other.key = OrderKey::new(CHANNEL, format!("E-{number:03}"));
+            (other.version, other.since) = (0, before(now, minutes(60)));
+            other.creation.order_number = Some(other.key.order_id.clone());
+            other.creation.referenced_at = Some(now);
+            course.world.store.save_order(&mut other).await.unwrap();
+        }
+        course.is_mended();
+        course.live(6).await;
+        assert_eq!(course.sale("Z-1").reference(), Some("Z-1"));
     });
 }
 

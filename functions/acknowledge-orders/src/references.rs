@@ -10,8 +10,8 @@ use shared::domain::channel::MiraklDirectory;
 use shared::domain::events::{Event, EventKind, Severity};
 use shared::domain::notify::tell;
 use shared::domain::order::row::{
-    DISPATCH_EXCEPTION, ExceptionKind, OrderRow, REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING,
-    Stage,
+    DISPATCH_EXCEPTION, ExceptionKind, OrderKey, OrderRow, REFERENCE_PENDING,
+    SHIPPED_REFERENCE_PENDING, Stage,
 };
 use shared::domain::state::{OrderStore, PollState};
 use shared::kit::clock::{Clock, after, before};
@@ -24,6 +24,8 @@ use crate::{PortTypes, Ports, rights};
 const WRITE: &str = "OR04";
 /// Mirakl's limit for one OR04.
 const REFERENCES_PER_CALL: usize = 100;
+/// Keys of exceptions that are read of each state; of these, a hundred rows a minute.
+const EXCEPTIONS: usize = 2000;
 /// Calls in a row that fail as a whole before one is made for a single order: 100, 20, 4, 1.
 const FAILURES_TO_ONE: u32 = 3;
 /// A reference for which a whole call failed is tried by itself so often.
@@ -54,19 +56,15 @@ impl<T: PortTypes> Ports<T> {
         // What was shipped meanwhile owes its number all the same. A part may have been cancelled,
         // or the dispatch become an exception, before the number was written: it is still owed.
         let mut keys = Vec::new();
-        for state in [
-            REFERENCE_PENDING,
-            SHIPPED_REFERENCE_PENDING,
-            Stage::Exception.name(),
-            DISPATCH_EXCEPTION,
-        ] {
-            keys.extend(
-                self.store
-                    .orders_in(&channel.id, state, REFERENCES_PER_CALL)
-                    .await
-                    .unwrap_or_default(),
-            );
+        for state in [REFERENCE_PENDING, SHIPPED_REFERENCE_PENDING] {
+            keys.extend(self.keys_in(channel, state, REFERENCES_PER_CALL).await);
         }
+        // Few exceptions owe theirs, and the index does not say which.
+        let mut exceptions = Vec::new();
+        for state in [Stage::Exception.name(), DISPATCH_EXCEPTION] {
+            exceptions.extend(self.keys_in(channel, state, EXCEPTIONS).await);
+        }
+        keys.extend(take_turns(&mut poll.references_sought_to, exceptions, REFERENCES_PER_CALL));
         if keys.is_empty() {
             return;
         }
@@ -127,6 +125,10 @@ impl<T: PortTypes> Ports<T> {
                 Some(reason) => self.note_refusal(row, reason, report).await,
             }
         }
+    }
+
+    async fn keys_in(&self, channel: &Channel, state: &str, limit: usize) -> Vec<OrderKey> {
+        self.store.orders_in(&channel.id, state, limit).await.unwrap_or_default()
     }
 
     /// A whole call failed.
@@ -209,6 +211,22 @@ struct Failure<'p> {
     problem: &'p MiraklError,
 }
 
+/// Those whose turn it is: at most `most`, from the first after `sought_to` on, and from the
+/// beginning again after the last. In the order of their ids, which stays as it is whatever comes
+/// or goes, so that everyone's turn comes.
+fn take_turns(
+    sought_to: &mut Option<String>,
+    mut keys: Vec<OrderKey>,
+    most: usize,
+) -> Vec<OrderKey> {
+    keys.sort();
+    let first = keys.partition_point(|key| Some(&key.order_id) <= sought_to.as_ref());
+    keys.rotate_left(first);
+    keys.truncate(most);
+    *sought_to = keys.last().map(|key| key.order_id.clone());
+    keys
+}
+
 /// Takes those that are written now, and says whether it is one that is written by itself.
 /// `failures`: calls in a row that failed as a whole.
 fn choose(pending: &mut Vec<OrderRow>, failures: u32, now: Timestamp) -> bool {
@@ -246,4 +264,24 @@ fn owes_reference(row: &OrderRow) -> bool {
     let needs_a_person = row.exception.as_ref().is_some_and(|exception| is_meant(exception.kind))
         && row.creation.created_at.is_some();
     row.owes_reference() || (needs_a_person && row.creation.referenced_at.is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_go_on_after_the_last_and_begin_anew() {
+        let keys = |ids: &[&str]| ids.iter().map(|id| OrderKey::new("uk", *id)).collect::<Vec<_>>();
+        let mut sought_to = None;
+        let mut turn = |ids: &[&str]| take_turns(&mut sought_to, keys(ids), 2);
+        assert_eq!(turn(&["d", "a", "c", "b", "e"]), keys(&["a", "b"]));
+        // One that is gone takes nobody's turn with it; one that is new has its turn.
+        assert_eq!(turn(&["a", "ba", "c", "d", "e"]), keys(&["ba", "c"]));
+        assert_eq!(turn(&["a", "d", "e"]), keys(&["d", "e"]));
+        assert_eq!(turn(&["a", "d", "e"]), keys(&["a", "d"]));
+        assert_eq!(turn(&["a", "d", "e"]), keys(&["e", "a"]), "none twice");
+        assert_eq!(turn(&["c"]), keys(&["c"]));
+        assert_eq!(turn(&[]), []);
+    }
 }

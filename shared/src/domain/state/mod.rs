@@ -138,6 +138,10 @@ pub struct PollState {
     /// When references were last written (OR04: once a minute).
     #[serde(default)]
     pub references_at: Option<Timestamp>,
+    /// The exception up to which references that exceptions owe were looked for; the next run goes
+    /// on after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub references_sought_to: Option<String>,
     /// Operations of listing, accepting and writing references that Mirakl refuses the channel's
     /// key, or that keep failing.
     #[serde(default)]
