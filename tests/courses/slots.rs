@@ -4,8 +4,10 @@ use shared::domain::dispatch::rules::DispatchRules;
 use shared::domain::order::row::{OrderRow, Stage};
 use shared::domain::prima_calls::{PrimaCaller, PrimaCalls};
 use shared::domain::prima_slots::Slot;
+use shared::kit::clock::after;
 use system_tests::dispatches::course::play as play_dispatches;
-use system_tests::simulation::course::{CHANNEL, minutes, nothing_yet, play, seconds};
+use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, play, seconds};
+use system_tests::simulation::marketplace::Happening;
 use system_tests::simulation::office::Progress;
 use system_tests::world::fate::Kind;
 
@@ -122,5 +124,59 @@ fn an_order_that_waits_for_a_slot_is_not_left_alone() {
         course.poll().await;
         assert_eq!(course.stage("A-1").await, Stage::Queued);
         assert_eq!(course.told("A-1"), (0, 0), "no person was asked");
+    });
+}
+
+/// The order is in Prima and cancelled in Mirakl; its message waits, and there is no slot.
+async fn is_to_be_cancelled_without_a_slot(course: &Course, id: &str) {
+    course.sells(id);
+    course.live(3).await;
+    assert_eq!(course.in_prima(id), [Progress::Open]);
+    course.happens(id, Happening::Cancel);
+    course.poll().await;
+    assert_eq!((course.stage(id).await, course.queued()), (Stage::Cancelling, 1));
+    let orders = PrimaCalls::default().orders;
+    course.killed_runs_hold(PrimaCaller::CreatePrimaOrders, orders, minutes(10)).await;
+}
+
+/// The row of a cancellation moves while its message is put off for want of a slot: the message
+/// comes again all the same.
+#[test]
+fn a_cancellation_without_a_slot_keeps_its_message() {
+    play(nothing_yet(), async |course| {
+        is_to_be_cancelled_without_a_slot(course, "A-1").await;
+        course.lasts(Kind::Load, seconds(3));
+        course.lasts(Kind::Save, seconds(3));
+        let moves = async {
+            for _ in 0..20 {
+                tokio::time::sleep(seconds(1)).await;
+                course.changes("A-1", |_| {}).await;
+            }
+        };
+        tokio::join!(course.deliver(), moves);
+        assert_eq!((course.stage("A-1").await, course.queued()), (Stage::Cancelling, 1));
+        course.lasts(Kind::Load, seconds(0));
+        course.lasts(Kind::Save, seconds(0));
+        course.live(13).await;
+        assert_eq!(course.stage("A-1").await, Stage::Cancelled);
+        assert_eq!(course.in_prima("A-1"), [Progress::Cancelled]);
+    });
+}
+
+/// Whoever put a message off had a clock ahead of its reader's: the only message there is is not
+/// taken for a copy that comes too early.
+#[test]
+fn differing_clocks_do_not_end_the_only_message() {
+    play(nothing_yet(), async |course| {
+        is_to_be_cancelled_without_a_slot(course, "A-1").await;
+        course.deliver().await;
+        course
+            .changes("A-1", |row| {
+                let expected = row.message.as_mut().unwrap();
+                expected.due = after(expected.due, seconds(20));
+            })
+            .await;
+        course.pass(seconds(61)).await;
+        assert_eq!((course.stage("A-1").await, course.queued()), (Stage::Cancelling, 1));
     });
 }
