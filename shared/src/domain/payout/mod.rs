@@ -9,6 +9,7 @@
 //! | [`explain`] | where the difference of an untied cycle may come from |
 //! | [`chart`], [`calendar`] | where and when things are booked: documents that an accountant signs |
 //! | [`draft`], [`journal`] | what is booked, and the place of every line |
+//! | [`posting`] | a journal's way into Prima, once |
 
 pub mod balance;
 pub mod calendar;
@@ -18,6 +19,7 @@ pub mod explain;
 pub mod journal;
 pub mod key;
 pub mod ledger;
+pub mod posting;
 pub mod proofs;
 #[cfg(test)]
 mod tests;

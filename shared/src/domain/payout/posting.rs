@@ -1,0 +1,422 @@
+//! A journal's way into Prima, once: approved, queued, sent, and asked for where its answer was
+//! lost. Pure: whoever drives it saves each row before the step that follows.
+//!
+//! | what Prima has | after a lost answer |
+//! | --- | --- |
+//! | `JournalStatus` | asked twice, after the longest execution; absent both times: sent again |
+//! | no `JournalStatus`, but it refuses a `TPGUID` that it has | sent again after the longest execution: a refusal in those words is "posted" |
+//! | neither | a person looks, and says which it was |
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::key::JournalName;
+
+/// How often a journal is sent at most. Each time but the first, it was found absent.
+pub const MOST_ATTEMPTS: u32 = 3;
+/// How long the answer "absent" counts of a journal that was never sent.
+const ABSENT_COUNTS: Duration = Duration::from_secs(300);
+
+/// A journal, and how far it has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalRow {
+    /// Which journal of its cycle.
+    pub name: JournalName,
+    /// `TPGUID`: the same for every attempt.
+    pub guid: String,
+    /// `JournalRef`.
+    pub reference: String,
+    /// The hash of what is to be sent: an approval is of this and nothing else.
+    pub hash: String,
+    /// How far it has come.
+    pub stage: Stage,
+    /// Since when.
+    pub since: Timestamp,
+    /// Who approved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Act>,
+    /// How often it was sent, or may have been.
+    #[serde(default)]
+    pub attempts: u32,
+    /// When it was last sent, or may have been.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempted_at: Option<Timestamp>,
+    /// When Prima last said that it does not have it, since the last attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent_at: Option<Timestamp>,
+    /// What Prima said, or what went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// How far a journal has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Stage {
+    /// A person has yet to approve it.
+    AwaitingApproval,
+    /// It may go out.
+    Approved,
+    /// A message for it is in the queue.
+    Queued,
+    /// An attempt is noted: nobody knows yet what became of it.
+    Posting,
+    /// An attempt's answer was lost.
+    InDoubt,
+    /// Prima has it.
+    Posted {
+        /// Prima's own number, where it told one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        number: Option<String>,
+        /// How that is known.
+        known: Known,
+    },
+    /// Prima refused it: nothing was posted.
+    Rejected,
+    /// Nobody but a person can say whether Prima has it.
+    NeedsPerson,
+    /// A person holds it back.
+    Held(Act),
+}
+
+/// How it is known that Prima has a journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "kebab-case")]
+pub enum Known {
+    /// It took it.
+    Answer,
+    /// It was asked.
+    Question,
+    /// It refused it as one that it has.
+    Duplicate,
+    /// A person looked.
+    Person(Act),
+}
+
+/// Who did what, when and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Act {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub note: String,
+}
+
+/// How the site's Prima tells whether it has a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answers {
+    /// `JournalStatus` is there.
+    pub tells_status: bool,
+    /// A `TPGUID` that it has is refused, in words that are known.
+    pub refuses_duplicates: bool,
+}
+
+/// How long to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waits {
+    /// Until a request that was sent can no longer have an effect.
+    pub longest_execution: Duration,
+    /// Between the two questions that must both find nothing.
+    pub second_question: Duration,
+}
+
+/// What is to be done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing: it is done, or a person has to act.
+    Nothing,
+    /// A message into the queue.
+    Enqueue,
+    /// Ask Prima whether it has it.
+    Ask,
+    /// Note an attempt, then send it.
+    Send,
+    /// Nothing before then.
+    WaitUntil(Timestamp),
+    /// Tell a person that nobody else can say whether Prima has it.
+    AskPerson,
+}
+
+/// Why a person's act is not possible.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotPossible {
+    /// It is not in a stage for that.
+    #[error("journal {reference} is {stage}")]
+    Stage {
+        /// The journal.
+        reference: String,
+        /// Its stage, in words.
+        stage: &'static str,
+    },
+    /// What was looked at is not what would be sent now.
+    #[error("journal {reference} has changed since: look at it again")]
+    Changed {
+        /// The journal.
+        reference: String,
+    },
+}
+
+/// What a person found out about a journal in doubt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Finding {
+    /// Prima has it.
+    Posted,
+    /// Prima does not have it: it is sent again.
+    NotPosted,
+}
+
+impl Stage {
+    /// The stage in words.
+    #[must_use]
+    pub fn words(&self) -> &'static str {
+        match self {
+            Self::AwaitingApproval => "waiting for approval",
+            Self::Approved => "approved",
+            Self::Queued => "in the queue",
+            Self::Posting => "being posted",
+            Self::InDoubt => "in doubt: its answer was lost",
+            Self::Posted { .. } => "posted",
+            Self::Rejected => "rejected by Prima",
+            Self::NeedsPerson => "in doubt: a person has to look into Prima",
+            Self::Held(_) => "held back",
+        }
+    }
+}
+
+impl JournalRow {
+    /// A journal that was just made. Without `needs_approval` it goes out by itself.
+    #[must_use]
+    pub fn new(
+        name: JournalName,
+        guid: String,
+        reference: String,
+        hash: String,
+        needs_approval: bool,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            name,
+            guid,
+            reference,
+            hash,
+            stage: if needs_approval { Stage::AwaitingApproval } else { Stage::Approved },
+            since: now,
+            approval: None,
+            attempts: 0,
+            attempted_at: None,
+            absent_at: None,
+            problem: None,
+        }
+    }
+
+    /// Prima may have it: what is sent must not change any more.
+    #[must_use]
+    pub fn may_be_in_prima(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::Posted { .. } | Stage::Posting | Stage::InDoubt | Stage::NeedsPerson
+        )
+    }
+
+    fn enter(mut self, stage: Stage, now: Timestamp) -> Self {
+        (self.stage, self.since) = (stage, now);
+        self
+    }
+
+    fn not_now(&self) -> NotPossible {
+        NotPossible::Stage { reference: self.reference.clone(), stage: self.stage.words() }
+    }
+
+    /// A person approves what they looked at, by its hash.
+    ///
+    /// # Errors
+    /// It does not wait for approval, or has changed since.
+    pub fn approve(mut self, hash: &str, act: Act) -> Result<Self, NotPossible> {
+        if !matches!(self.stage, Stage::AwaitingApproval | Stage::Rejected) {
+            return Err(self.not_now());
+        }
+        if hash != self.hash {
+            return Err(NotPossible::Changed { reference: self.reference });
+        }
+        let now = act.at;
+        self.approval = Some(act);
+        Ok(self.enter(Stage::Approved, now))
+    }
+
+    /// A person holds it back.
+    ///
+    /// # Errors
+    /// Prima has it, or may have it.
+    pub fn hold(self, act: Act) -> Result<Self, NotPossible> {
+        if self.may_be_in_prima() {
+            return Err(self.not_now());
+        }
+        let now = act.at;
+        Ok(self.enter(Stage::Held(act), now))
+    }
+
+    /// A person lets it go on: it waits for approval.
+    ///
+    /// # Errors
+    /// It is not held back.
+    pub fn release(mut self, now: Timestamp) -> Result<Self, NotPossible> {
+        if !matches!(self.stage, Stage::Held(_)) {
+            return Err(self.not_now());
+        }
+        self.approval = None;
+        Ok(self.enter(Stage::AwaitingApproval, now))
+    }
+
+    /// The cycle's lines, or its chart, come to another journal now. Answers whether an approval
+    /// was voided by it; none where Prima may have the journal as it was, so that the difference is
+    /// a supplementary one.
+    pub fn change(&mut self, hash: String, needs_approval: bool, now: Timestamp) -> Option<bool> {
+        if self.may_be_in_prima() {
+            return None;
+        }
+        if hash == self.hash {
+            return Some(false);
+        }
+        let was_approved = self.approval.take().is_some();
+        self.hash = hash;
+        if !matches!(self.stage, Stage::Held(_)) {
+            self.stage = if needs_approval { Stage::AwaitingApproval } else { Stage::Approved };
+            self.since = now;
+        }
+        Some(was_approved)
+    }
+
+    /// What is to be done next.
+    #[must_use]
+    pub fn next(&self, answers: Answers, waits: Waits, now: Timestamp) -> Next {
+        match self.stage {
+            Stage::Approved => Next::Enqueue,
+            Stage::Queued if self.attempts == 0 => {
+                let is_known = self.absent_at.is_some_and(|at| now < at + ABSENT_COUNTS);
+                if answers.tells_status && !is_known { Next::Ask } else { Next::Send }
+            }
+            // A person said that it is not in Prima, or it was never sent.
+            Stage::Queued => Next::Send,
+            Stage::Posting | Stage::InDoubt => self.next_in_doubt(answers, waits, now),
+            Stage::AwaitingApproval
+            | Stage::Posted { .. }
+            | Stage::Rejected
+            | Stage::NeedsPerson
+            | Stage::Held(_) => Next::Nothing,
+        }
+    }
+
+    fn next_in_doubt(&self, answers: Answers, waits: Waits, now: Timestamp) -> Next {
+        let over = self.attempted_at.unwrap_or(self.since) + waits.longest_execution;
+        if !answers.tells_status && !answers.refuses_duplicates {
+            return Next::AskPerson;
+        }
+        if now < over {
+            return Next::WaitUntil(over);
+        }
+        if answers.tells_status {
+            // `absent_at` is the first of two questions: the second decides in `absent`.
+            return match self.absent_at.map(|at| at + waits.second_question) {
+                Some(second) if now < second => Next::WaitUntil(second),
+                _ => Next::Ask,
+            };
+        }
+        if self.attempts < MOST_ATTEMPTS { Next::Send } else { Next::AskPerson }
+    }
+
+    /// Its message is in the queue.
+    #[must_use]
+    pub fn queued(self, now: Timestamp) -> Self {
+        self.enter(Stage::Queued, now)
+    }
+
+    /// An attempt begins: to be saved before it is sent.
+    #[must_use]
+    pub fn attempted(mut self, now: Timestamp) -> Self {
+        self.attempts += 1;
+        (self.attempted_at, self.absent_at) = (Some(now), None);
+        self.enter(Stage::Posting, now)
+    }
+
+    /// Prima has it.
+    #[must_use]
+    pub fn posted(mut self, number: Option<String>, known: Known, now: Timestamp) -> Self {
+        self.problem = None;
+        self.enter(Stage::Posted { number, known }, now)
+    }
+
+    /// Prima was asked, and does not have it. Of a journal in doubt the second such answer counts:
+    /// it is sent again, or a person is told where it was sent often enough.
+    #[must_use]
+    pub fn absent(mut self, waits: Waits, now: Timestamp) -> Self {
+        if !matches!(self.stage, Stage::Posting | Stage::InDoubt) {
+            self.absent_at = Some(now);
+            return self;
+        }
+        let is_second = self.absent_at.is_some_and(|at| now >= at + waits.second_question);
+        if !is_second {
+            self.absent_at = self.absent_at.or(Some(now));
+            return self;
+        }
+        if self.attempts >= MOST_ATTEMPTS {
+            return self.enter(Stage::NeedsPerson, now);
+        }
+        self.enter(Stage::Queued, now)
+    }
+
+    /// Prima read it and refused it: nothing was posted.
+    #[must_use]
+    pub fn refused(mut self, text: String, now: Timestamp) -> Self {
+        self.problem = Some(text);
+        self.approval = None;
+        self.enter(Stage::Rejected, now)
+    }
+
+    /// It was not sent: the attempt is taken back.
+    #[must_use]
+    pub fn not_sent(mut self, text: String, now: Timestamp) -> Self {
+        self.problem = Some(text);
+        self.attempts = self.attempts.saturating_sub(1);
+        self.enter(Stage::Queued, now)
+    }
+
+    /// It was sent, and no usable answer came.
+    #[must_use]
+    pub fn lost(mut self, text: String, now: Timestamp) -> Self {
+        self.problem = Some(text);
+        self.enter(Stage::InDoubt, now)
+    }
+
+    /// Nobody but a person can say.
+    #[must_use]
+    pub fn needs_person(self, now: Timestamp) -> Self {
+        self.enter(Stage::NeedsPerson, now)
+    }
+
+    /// A person says what they found in Prima.
+    ///
+    /// # Errors
+    /// It is not in doubt.
+    pub fn settle(mut self, finding: Finding, act: Act) -> Result<Self, NotPossible> {
+        if !matches!(self.stage, Stage::NeedsPerson | Stage::InDoubt) {
+            return Err(self.not_now());
+        }
+        let now = act.at;
+        match finding {
+            Finding::Posted => Ok(self.posted(None, Known::Person(act), now)),
+            Finding::NotPosted => {
+                (self.attempts, self.attempted_at) = (0, None);
+                self.approval = Some(act);
+                Ok(self.enter(Stage::Approved, now))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
