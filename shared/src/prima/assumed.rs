@@ -114,9 +114,12 @@ fn read_parcel_line(line: &Element, dispatch: &str) -> Result<PrimaParcelLine, S
     Ok(PrimaParcelLine { order_line: number("OrderLine")?, quantity: number("Quantity")? })
 }
 
+/// How Prima writes a date: `dd/mm/yyyy`.
+const DATE: &str = "%d/%m/%Y";
+
 /// `dd/mm/yyyy`. A year of two digits is none.
 pub(crate) fn read_date(text: &str) -> Option<Date> {
-    Date::strptime("%d/%m/%Y", text).ok().filter(|date| (2000..3000).contains(&date.year()))
+    Date::strptime(DATE, text).ok().filter(|date| (2000..3000).contains(&date.year()))
 }
 
 #[cfg(test)]

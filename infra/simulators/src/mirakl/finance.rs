@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Asked, links};
-use super::exports::Export;
+use super::exports::{Export, chunks, ready};
 use super::model::ledger::{Cycle, Document, DocumentKind, Entry, Ledger};
 use super::model::{Marketplace, ShopProfile};
 use super::simulator::Simulator;
@@ -30,6 +30,36 @@ struct Seek {
     limit: usize,
     sort: Sort,
     after: Option<(Timestamp, usize)>,
+}
+
+impl Seek {
+    /// The page of what was found, and the token of the next one. Each entry is found with its
+    /// place in the order: its time, and among those of one time its place in the log.
+    fn page<T>(
+        &self,
+        found: impl Iterator<Item = ((Timestamp, usize), T)>,
+        query: &[(String, String)],
+    ) -> (Vec<T>, Option<String>) {
+        let is_after = |at: &(Timestamp, usize)| match self.after {
+            None => true,
+            Some(last) if self.sort.ascending => *at > last,
+            Some(last) => *at < last,
+        };
+        let mut rest: Vec<((Timestamp, usize), T)> = found.filter(|(at, _)| is_after(at)).collect();
+        rest.sort_by_key(|(at, _)| *at);
+        if !self.sort.ascending {
+            rest.reverse();
+        }
+        let more = rest.len() > self.limit;
+        rest.truncate(self.limit);
+        let next = rest.last().filter(|_| more).map(|(last, _)| {
+            let mut query = query.to_vec();
+            query.retain(|(name, _)| name != "sort");
+            query.push(("sort".to_owned(), self.sort.text()));
+            token(&query, *last)
+        });
+        (rest.into_iter().map(|(_, entry)| entry).collect(), next)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,10 +179,7 @@ fn limit(
     now: Timestamp,
 ) -> Result<(), Answer> {
     let interval = simulator.marketplace().settings().call_interval_seconds;
-    simulator
-        .limits
-        .begin(what, shop.shop_id, burst, interval * intervals, now)
-        .map_err(|wait| Answer::too_many(Some(wait)))
+    simulator.limits.begin(what, shop.shop_id, burst, interval * intervals, now)
 }
 
 fn ledger<'m>(marketplace: &'m Marketplace, shop: &ShopProfile) -> Result<&'m Ledger, Answer> {
@@ -212,32 +239,16 @@ pub(super) fn transactions(
             found.push((at, entry));
         }
     }
-    found.sort_by_key(|(at, entry)| (*at, entry.place));
-    if !seek.sort.ascending {
-        found.reverse();
-    }
-    let is_after = |(at, entry): &(Timestamp, &Entry)| match seek.after {
-        None => true,
-        Some(last) if seek.sort.ascending => (*at, entry.place) > last,
-        Some(last) => (*at, entry.place) < last,
-    };
-    let mut rest = found.into_iter().filter(is_after).peekable();
-    let page: Vec<(Timestamp, &Entry)> = rest.by_ref().take(seek.limit).collect();
+    let (page, next) =
+        seek.page(found.into_iter().map(|(at, entry)| ((at, entry.place), entry)), query.0);
     let lines: Vec<Value> = page
         .iter()
-        .flat_map(|(_, entry)| {
+        .flat_map(|entry| {
             let order = entry.order.as_ref().and_then(|about| marketplace.order(&about.order_id));
             wire::finance::lines(ledger, shop, entry, order)
         })
         .collect();
-    let mut body = json!({"data": lines});
-    if let (Some(_), Some((at, last))) = (rest.peek(), page.last()) {
-        let mut query = query.0.to_vec();
-        query.retain(|(name, _)| name != "sort");
-        query.push(("sort".to_owned(), seek.sort.text()));
-        body["next_page_token"] = json!(token(&query, (*at, last.place)));
-    }
-    Ok(Answer::ok(&body))
+    Ok(listing(lines, next))
 }
 
 /// SBC11.
@@ -264,24 +275,19 @@ pub(super) fn cycles(
             && from.is_none_or(|from| cycle.closed >= from)
             && to.is_none_or(|to| cycle.closed <= to)
     };
-    let mut found: Vec<&Cycle> = ledger.cycles().iter().filter(is_wanted).collect();
-    if !seek.sort.ascending {
-        found.reverse();
+    let found = ledger.cycles().iter().filter(is_wanted);
+    let (page, next) = seek.page(found.map(|cycle| ((cycle.closed, cycle.place), cycle)), query.0);
+    let cycles = page.iter().map(|cycle| wire::finance::cycle(ledger, shop, cycle)).collect();
+    Ok(listing(cycles, next))
+}
+
+/// A page of a listing by seek.
+fn listing(data: Vec<Value>, next_page_token: Option<String>) -> Answer {
+    let mut body = json!({"data": data});
+    if let Some(token) = next_page_token {
+        body["next_page_token"] = json!(token);
     }
-    let is_after = |cycle: &&Cycle| match seek.after {
-        None => true,
-        Some(last) if seek.sort.ascending => (cycle.closed, cycle.place) > last,
-        Some(last) => (cycle.closed, cycle.place) < last,
-    };
-    let mut rest = found.into_iter().filter(is_after).peekable();
-    let page: Vec<&Cycle> = rest.by_ref().take(seek.limit).collect();
-    let cycles: Vec<Value> =
-        page.iter().map(|cycle| wire::finance::cycle(ledger, shop, cycle)).collect();
-    let mut body = json!({"data": cycles});
-    if let (Some(_), Some(last)) = (rest.peek(), page.last()) {
-        body["next_page_token"] = json!(token(query.0, (last.closed, last.place)));
-    }
-    Ok(Answer::ok(&body))
+    Answer::ok(&body)
 }
 
 /// IV01.
@@ -402,11 +408,7 @@ pub(super) fn export(
             lines.extend(wire::finance::lines(ledger, shop, entry, order));
         }
     }
-    let chunk = wish.items_per_chunk.unwrap_or(100_000).max(1);
-    // An export of nothing has one file with nothing in it.
-    let chunks: Vec<&[Value]> =
-        if lines.is_empty() { vec![&[]] } else { lines.chunks(chunk).collect() };
-    let files = chunks
+    let files = chunks(&lines, wish.items_per_chunk)
         .into_iter()
         .map(|lines| {
             if by_line {
@@ -416,13 +418,13 @@ pub(super) fn export(
             }
         })
         .collect();
-    let ready = now + std::time::Duration::from_secs(marketplace.settings().export_seconds);
-    let content_type = if by_line { "application/x-ndjson" } else { "application/json" };
-    let mut exports = simulator.exports.all();
-    let tracking_id = format!("{:08x}-7103-4000-8000-{:012x}", exports.len() + 1, shop.shop_id);
-    exports
-        .insert(tracking_id.clone(), Export { shop_id: shop.shop_id, ready, content_type, files });
-    Ok(Answer::ok(&json!({"tracking_id": tracking_id})))
+    let export = Export {
+        shop_id: shop.shop_id,
+        ready: ready(now, marketplace.settings().export_seconds),
+        content_type: if by_line { "application/x-ndjson" } else { "application/json" },
+        files,
+    };
+    Ok(simulator.exports.begin("7103", export))
 }
 
 /// TL04.
@@ -435,26 +437,13 @@ pub(super) fn export_status(
 ) -> Result<Answer, Answer> {
     let interval = simulator.marketplace().settings().call_interval_seconds;
     // Every ten seconds.
-    simulator
-        .limits
-        .begin(&format!("TL04 {id}"), shop.shop_id, 1, interval / 6, now)
-        .map_err(|wait| Answer::too_many(Some(wait)))?;
-    let exports = simulator.exports.all();
-    let export = exports
-        .get(id)
-        .filter(|export| export.shop_id == shop.shop_id)
-        .ok_or_else(Answer::not_found)?;
-    if now < export.ready {
-        return Ok(Answer::ok(&json!({"status": "PENDING", "last_updated": wire::moment(now)})));
-    }
+    simulator.limits.begin(&format!("TL04 {id}"), shop.shop_id, 1, interval / 6, now)?;
     let base = asked
         .address()
         .replace("/transactions_logs/async/status/", "/transactions_logs/export/async/file/");
-    let urls: Vec<String> =
-        (0..export.files.len()).map(|index| format!("{base}?file={index}.json")).collect();
-    Ok(Answer::ok(
-        &json!({"status": "COMPLETED", "last_updated": wire::moment(export.ready), "urls": urls}),
-    ))
+    simulator
+        .exports
+        .status(shop.shop_id, id, now, |number, _| format!("{base}?file={number}.json"))
 }
 
 /// TL05: a file of an export that is complete. It asks for the key, as the rest does (assumed).
@@ -465,12 +454,5 @@ pub(super) fn export_file(
     asked: &Asked<'_>,
     now: Timestamp,
 ) -> Result<Answer, Answer> {
-    let exports = simulator.exports.all();
-    let export = exports
-        .get(id)
-        .filter(|export| export.shop_id == shop.shop_id && export.ready <= now)
-        .ok_or_else(Answer::not_found)?;
-    let index = asked.value("file").and_then(|name| name.split('.').next()?.parse::<usize>().ok());
-    let file = index.and_then(|index| export.files.get(index)).ok_or_else(Answer::not_found)?;
-    Ok(Answer::text(export.content_type, file.clone()))
+    simulator.exports.file(shop.shop_id, id, asked.value("file"), now)
 }

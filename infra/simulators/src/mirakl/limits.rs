@@ -5,12 +5,14 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::answer::Answer;
+
 /// The calls begun lately, by operation (or whatever else has a limit of its own) and shop.
 #[derive(Debug, Default)]
 pub(super) struct Limits(Mutex<HashMap<(String, i64), VecDeque<Timestamp>>>);
 
 impl Limits {
-    /// Lets a call begin, or says how many seconds to wait: at most `burst` calls begin in
+    /// Lets a call begin, or answers how many seconds to wait: at most `burst` calls begin in
     /// `interval_seconds` (0: no limit).
     pub(super) fn begin(
         &self,
@@ -19,7 +21,7 @@ impl Limits {
         burst: usize,
         interval_seconds: u64,
         now: Timestamp,
-    ) -> Result<(), u64> {
+    ) -> Result<(), Answer> {
         if interval_seconds == 0 {
             return Ok(());
         }
@@ -37,6 +39,7 @@ impl Limits {
             return Ok(());
         };
         let wait = (interval - now.duration_since(*oldest)).as_millis().max(0);
-        Err(u64::try_from(wait).unwrap_or_default().div_ceil(1000).max(1))
+        let seconds = u64::try_from(wait).unwrap_or_default().div_ceil(1000).max(1);
+        Err(Answer::too_many(Some(seconds)))
     }
 }

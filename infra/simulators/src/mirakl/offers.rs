@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::answer::{Answer, Asked, links};
-use super::exports::Export;
+use super::exports::{Export, chunks, ready};
 use super::model::{Import, ImportKind, ImportLine, ImportStatus, Offer, ShopProfile};
 use super::simulator::Simulator;
 use super::wire;
@@ -27,10 +27,7 @@ fn limit(
     interval_seconds: u64,
     now: Timestamp,
 ) -> Result<(), Answer> {
-    simulator
-        .limits
-        .begin(what, shop.shop_id, 1, interval_seconds, now)
-        .map_err(|wait| Answer::too_many(Some(wait)))
+    simulator.limits.begin(what, shop.shop_id, 1, interval_seconds, now)
 }
 
 fn interval(simulator: &Simulator) -> u64 {
@@ -239,24 +236,17 @@ pub(super) fn export(
         None => !offer.deleted && (inactive_too || offer.is_for_sale()),
     };
     let offers: Vec<&Offer> = marketplace.offers(shop.shop_id).filter(wanted).collect();
-    // An export of nothing has one file with nothing in it.
-    let chunks: Vec<&[&Offer]> = if offers.is_empty() {
-        vec![&[]]
-    } else {
-        offers.chunks(wish.items_per_chunk.unwrap_or(100_000).max(1)).collect()
-    };
-    let files = chunks
+    let files = chunks(&offers, wish.items_per_chunk)
         .into_iter()
         .map(|chunk| format.file(chunk, wish.include_fields.as_deref(), &shop.currency))
         .collect();
-    let ready = now + std::time::Duration::from_secs(marketplace.settings().export_seconds);
-    let mut exports = simulator.exports.all();
-    let tracking_id = format!("{:08x}-0f52-4000-8000-{:012x}", exports.len() + 1, shop.shop_id);
-    exports.insert(
-        tracking_id.clone(),
-        Export { shop_id: shop.shop_id, ready, content_type: format.content_type(), files },
-    );
-    Ok(Answer::ok(&json!({"tracking_id": tracking_id})))
+    let export = Export {
+        shop_id: shop.shop_id,
+        ready: ready(now, marketplace.settings().export_seconds),
+        content_type: format.content_type(),
+        files,
+    };
+    Ok(simulator.exports.begin("0f52", export))
 }
 
 /// OF53.
@@ -268,22 +258,11 @@ pub(super) fn export_status(
     now: Timestamp,
 ) -> Result<Answer, Answer> {
     limit(simulator, &format!("OF53 {id}"), shop, interval(simulator) / EXPORT_STATUS_CALLS, now)?;
-    let exports = simulator.exports.all();
-    let export = exports
-        .get(id)
-        .filter(|export| export.shop_id == shop.shop_id)
-        .ok_or_else(Answer::not_found)?;
-    if now < export.ready {
-        return Ok(Answer::ok(&json!({"status": "PENDING", "last_updated": wire::moment(now)})));
-    }
     let base = asked.address().replace("/status/", "/file/");
-    let ending = if export.content_type == CSV { "csv" } else { "json" };
-    let urls: Vec<String> = (0..export.files.len())
-        .map(|index| format!("{base}?file=offers%2F{index}.{ending}"))
-        .collect();
-    Ok(Answer::ok(
-        &json!({"status": "COMPLETED", "last_updated": wire::moment(export.ready), "urls": urls}),
-    ))
+    simulator.exports.status(shop.shop_id, id, now, |number, content_type| {
+        let ending = if content_type == CSV { "csv" } else { "json" };
+        format!("{base}?file=offers%2F{number}.{ending}")
+    })
 }
 
 /// OF54: a file of an export that is complete. It asks for the key, as the rest does (assumed).
@@ -294,14 +273,6 @@ pub(super) fn export_file(
     asked: &Asked<'_>,
     now: Timestamp,
 ) -> Result<Answer, Answer> {
-    let exports = simulator.exports.all();
-    let export = exports
-        .get(id)
-        .filter(|export| export.shop_id == shop.shop_id && export.ready <= now)
-        .ok_or_else(Answer::not_found)?;
-    let index = asked
-        .value("file")
-        .and_then(|name| name.strip_prefix("offers/")?.split('.').next()?.parse::<usize>().ok());
-    let file = index.and_then(|index| export.files.get(index)).ok_or_else(Answer::not_found)?;
-    Ok(Answer::text(export.content_type, file.clone()))
+    let name = asked.value("file").and_then(|name| name.strip_prefix("offers/"));
+    simulator.exports.file(shop.shop_id, id, name, now)
 }

@@ -206,10 +206,7 @@ fn list(
     let settings = marketplace.settings();
     if offset == 0 {
         let limits = (settings.listings_per_interval, settings.call_interval_seconds);
-        simulator
-            .limits
-            .begin("OR11", shop.shop_id, limits.0, limits.1, now)
-            .map_err(|wait| Answer::too_many(Some(wait)))?;
+        simulator.limits.begin("OR11", shop.shop_id, limits.0, limits.1, now)?;
     }
     if let (Some(states), Some(_)) = (&mut filter.states, &settings.unknown_state) {
         // These orders are in a state that has another code, which no caller asks for.
@@ -291,10 +288,7 @@ fn write_references(
     }
     let mut marketplace = simulator.marketplace();
     let interval = marketplace.settings().call_interval_seconds;
-    simulator
-        .limits
-        .begin("OR04", shop.shop_id, 1, interval, now)
-        .map_err(|wait| Answer::too_many(Some(wait)))?;
+    simulator.limits.begin("OR04", shop.shop_id, 1, interval, now)?;
     let updated = orders.into_iter().map(|update| {
         let reference = update.references.and_then(|references| references.order_reference_for_seller).unwrap_or_default();
         match marketplace.write_reference(shop.shop_id, &update.order_id, &reference, now) {

@@ -14,7 +14,7 @@ use crate::prima::finance::{
 use crate::prima::soap::one_line;
 use crate::prima::xml::{DocumentWriter, Element};
 
-use super::read_date;
+use super::{DATE, read_date};
 
 /// `NewJournal`.
 pub const NEW_JOURNAL: &str = "NewJournal";
@@ -126,9 +126,8 @@ fn filled<'a>(attributes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     attributes.iter().copied().filter(|(_, value)| !value.is_empty()).collect()
 }
 
-/// `dd/mm/yyyy`, as Prima writes dates.
 fn written(date: Date) -> String {
-    date.strftime("%d/%m/%Y").to_string()
+    date.strftime(DATE).to_string()
 }
 
 /// Reads the answer to `JournalStatus`: the journal that was asked for.
