@@ -76,18 +76,28 @@ pub fn prove<'l>(
         steps.iter().filter(|step| Some(step.created) == created).collect()
     };
     let (first, last) = (edge(steps.first()), edge(steps.last()));
-    let opening = opening.or_else(|| {
-        let is_start = |step: &&&Step<'_>| !first.iter().any(|other| other.after == step.before);
-        first.iter().find(is_start).or(first.first()).map(|step| step.before)
-    });
-    let opening = opening.unwrap_or_default();
-
     // How often each balance was reached, less how often a line began with it.
-    let mut open: BTreeMap<Amount, i64> = BTreeMap::from([(opening, 1)]);
+    let mut open: BTreeMap<Amount, i64> = BTreeMap::new();
     for step in &steps {
         *open.entry(step.after).or_default() += 1;
         *open.entry(step.before).or_default() -= 1;
     }
+    let opening = opening.or_else(|| {
+        let is_start = |step: &&&Step<'_>| !first.iter().any(|other| other.after == step.before);
+        // More lines begin here than end: the lines of the first moment may come back to where they
+        // began, and then each of them continues another.
+        let is_owed = |step: &&&Step<'_>| open.get(&step.before).is_some_and(|&count| count < 0);
+        first
+            .iter()
+            .filter(is_start)
+            .find(is_owed)
+            .or_else(|| first.iter().find(is_owed))
+            .or_else(|| first.iter().find(is_start))
+            .or(first.first())
+            .map(|step| step.before)
+    });
+    let opening = opening.unwrap_or_default();
+    *open.entry(opening).or_default() += 1;
     let is_open = |step: &&&Step<'_>| open.get(&step.after).is_some_and(|&count| count > 0);
     let is_end = |step: &&&Step<'_>| !last.iter().any(|other| other.before == step.after);
     let end = last

@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+mod balances;
 mod books;
 mod properties;
 mod worked_example;
