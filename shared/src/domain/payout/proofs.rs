@@ -171,7 +171,7 @@ pub fn summary_vouches(cycle: &BillingCycle, lines: &[&TransactionLine], rule: T
 pub fn documents(documents: &[&AccountingDocument], lines: &[&TransactionLine]) -> Vec<OffTotal> {
     let bare = |number: &str| number.trim_start_matches('0').to_owned();
     let mut by_number: BTreeMap<String, Amount> = BTreeMap::new();
-    for line in lines.iter().filter(|line| line.kind.side() == Some(Side::Operator)) {
+    for line in lines.iter().filter(|line| line.kind.is_invoiced()) {
         if let Some(number) = &line.document {
             by_number.entry(bare(number)).or_default().0 -= line.net().0;
         }

@@ -197,6 +197,14 @@ impl TransactionType {
         *self == Self::Payment
     }
 
+    /// What the operator charges or credits by a document: its fees and what a person wrote, not the
+    /// taxes that it remits and the shipping that it pays (assumed: Mirakl's examples of IV01 have
+    /// totals that match nothing).
+    #[must_use]
+    pub fn is_invoiced(&self) -> bool {
+        self.side() == Some(Side::Operator) && !self.code().starts_with("OPERATOR_")
+    }
+
     /// Money kept back, or given after that.
     #[must_use]
     pub fn is_reserve(&self) -> bool {
