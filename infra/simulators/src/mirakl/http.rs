@@ -31,11 +31,23 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let simulator = Arc::new(Simulator::new(config)?);
-    axum::serve(listener, simulator.router()).with_graceful_shutdown(shutdown).await
+    Arc::new(Simulator::new(config)?).serve(listener, shutdown).await
 }
 
 impl Simulator {
+    /// Serves until `shutdown` completes; the caller keeps its own handle to look at the
+    /// marketplace meanwhile.
+    ///
+    /// # Errors
+    /// The listener fails.
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
+        axum::serve(listener, self.router()).with_graceful_shutdown(shutdown).await
+    }
+
     /// The seller API, and the control API under `/simulator/`.
     pub fn router(self: Arc<Self>) -> Router {
         control::routes().merge(finance_control::routes()).fallback(api).with_state(self)
