@@ -12,6 +12,7 @@ mod queue;
 
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use local_world::AwsServer;
 use shared::aws::stock_ledger::DynamoDbLedger;
 use shared::aws::store::DynamoDbStore;
@@ -118,7 +119,7 @@ async fn store(server: &Server) {
     );
     assert_eq!(contract::check(&store, "run").await, Ok(()), "the store on {}", server.place());
     assert_eq!(contract::check_slots(&store).await, Ok(()), "the slots on {}", server.place());
-    many_runs_lease_at_once(&store).await;
+    many_runs_lease(&store, server.writes_in_one_step()).await;
     assert_eq!(store.count_in("run-index", "seen").await, Ok(1));
     assert_eq!(store.holder_of("run-numbers/0001").await.unwrap().unwrap().channel, "run-numbers");
     assert_eq!(store.holder_of("no such number").await, Ok(None));
@@ -131,8 +132,9 @@ async fn store(server: &Server) {
     assert_eq!(problem, "reading installation: ResourceNotFoundException");
 }
 
-/// Ten runs want a slot in the same moment, of which two are free for their caller.
-async fn many_runs_lease_at_once(store: &DynamoDbStore) {
+/// Ten runs want a slot, of which two are free for their caller: in the same moment, or one after
+/// the other.
+async fn many_runs_lease(store: &DynamoDbStore, at_once: bool) {
     let calls = PrimaCalls::default();
     let now = SystemClock.now();
     let runs: Vec<String> = (0..10).map(|run| format!("run {run}")).collect();
@@ -142,7 +144,11 @@ async fn many_runs_lease_at_once(store: &DynamoDbStore) {
         until: after(now, Duration::from_secs(330)),
     };
     let lease = |run| lease_slots(store, &SystemClock, &calls, request(run), Duration::ZERO);
-    let slots = futures_util::future::join_all(runs.iter().map(|run| lease(run))).await;
+    let slots = if at_once {
+        futures_util::future::join_all(runs.iter().map(|run| lease(run))).await
+    } else {
+        futures_util::stream::iter(&runs).then(|run| lease(run)).collect().await
+    };
     let leased = slots.iter().filter(|slot| **slot == Slot::Leased).count();
     let held = store.load_slots().await.unwrap();
     assert_eq!((leased, held.in_use()), (calls.orders, calls.orders), "{slots:?} {held:?}");

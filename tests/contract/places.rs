@@ -83,6 +83,14 @@ impl Server {
         self.kind.name()
     }
 
+    /// A condition is checked and the item written in one step, as DynamoDB does ("Best practices
+    /// for handling concurrent updates in DynamoDB": individual writes are atomic, regardless of
+    /// concurrency). moto does it in two steps of a server with threads, without a lock: of several
+    /// writers at once more than one may be told that it wrote.
+    pub(crate) fn writes_in_one_step(&self) -> bool {
+        self.kind != AwsServer::Moto
+    }
+
     fn name(&self, what: &str) -> String {
         format!("{what}-{}", self.made.fetch_add(1, Ordering::Relaxed))
     }
