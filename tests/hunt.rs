@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use system_tests::{dispatches, simulation, stock};
+use system_tests::{dispatches, payouts, simulation, stock};
 
 /// Looks for a broken promise in a fault simulation and ends at the first.
 #[derive(Debug, Parser)]
@@ -22,6 +22,7 @@ enum Simulation {
     Orders,
     Stock,
     Dispatches,
+    Payouts,
 }
 
 fn main() -> Result<ExitCode, serde_json::Error> {
@@ -30,6 +31,7 @@ fn main() -> Result<ExitCode, serde_json::Error> {
         Simulation::Orders => simulation::hunt::hunt(options.seeds),
         Simulation::Stock => stock::hunt::hunt(options.seeds),
         Simulation::Dispatches => dispatches::hunt::hunt(options.seeds),
+        Simulation::Payouts => payouts::hunt::hunt(options.seeds),
     };
     println!("{}", serde_json::to_string(&hunt)?);
     Ok(if hunt.shown_by.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })

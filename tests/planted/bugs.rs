@@ -28,6 +28,8 @@ pub(crate) enum Simulation {
     Stock,
     /// Of dispatches.
     Dispatches,
+    /// Of posting journals.
+    Payouts,
 }
 
 impl Simulation {
@@ -37,6 +39,7 @@ impl Simulation {
             Self::Orders => "orders",
             Self::Stock => "stock",
             Self::Dispatches => "dispatches",
+            Self::Payouts => "payouts",
         }
     }
 }

@@ -1,5 +1,5 @@
 //! `cargo planted`: plants one bug after the other into a copy of the workspace, and holds the
-//! fault simulation of orders, of stock or of dispatches to finding each. `cargo planted NAME...`
+//! fault simulation of orders, of stock, of dispatches or of posting to finding each. `cargo planted NAME...`
 //! plants some, `--list` names them all.
 
 mod acknowledging;
@@ -69,7 +69,12 @@ fn main() -> anyhow::Result<ExitCode> {
     let tree = Tree::copied(workspace())?;
     if !options.skip_sound {
         println!("the unmodified tree ...");
-        for simulation in [Simulation::Orders, Simulation::Stock, Simulation::Dispatches] {
+        for simulation in [
+            Simulation::Orders,
+            Simulation::Stock,
+            Simulation::Dispatches,
+            Simulation::Payouts,
+        ] {
             if chosen.iter().all(|bug| bug.simulation != simulation) {
                 continue;
             }

@@ -30,6 +30,11 @@ pub const STOCK_BY_RANGE: &str = "ProductAvailableToSell";
 /// The question for products by name. As above.
 pub const STOCK_BY_NAME: &str = "MultiAvailableToSell";
 
+/// The question for a journal.
+pub const JOURNAL_STATUS: &str = "JournalStatus";
+/// The posting of a journal.
+pub const NEW_JOURNAL: &str = "NewJournal";
+
 /// What an order needs to be created.
 const OF_CREATION: [&str; 2] = [ORDER_STATUS, NEW_ORDER];
 /// An order that failed already leaves a probe to others for so long, which is longer than the
@@ -190,7 +195,7 @@ pub async fn answered(
                             "Prima answers {operation} again, after {} minutes",
                             (now.as_second() - since.as_second()) / 60
                         ),
-                        "Nothing: the orders that waited flow by themselves.",
+                        "Nothing: what waited flows by itself.",
                     )
                     .await;
                 }
@@ -279,9 +284,10 @@ fn counts(operation: &mut OperationBreaker, call: Call<'_>, problem: &PrimaError
 }
 
 fn until_next_probe(operation: &str, probes: u32, behaviour: &PrimaBehaviour) -> Duration {
-    // A question costs nothing. Each creation that is tried in vain leaves an order in doubt.
+    // A question costs nothing. Each creation that is tried in vain leaves an order, or a journal,
+    // in doubt.
     let intervals =
-        if operation == NEW_ORDER { 2_u32.saturating_pow(probes).min(RAREST) } else { 1 };
+        if matches!(operation, NEW_ORDER | NEW_JOURNAL) { 2_u32.saturating_pow(probes).min(RAREST) } else { 1 };
     behaviour.probe_interval() * intervals
 }
 
@@ -294,6 +300,12 @@ fn remedy(operation: &str) -> Option<&'static str> {
         ),
         NEW_ORDER => Some(
             "Give this text to Prima's operator: with the request's id the call is found in the log of the web service. Orders go on being acknowledged; they wait, one is tried now and then, and they flow by themselves once Prima takes them.",
+        ),
+        JOURNAL_STATUS => Some(
+            "Check that Prima's web service and the way to it are up. Journals wait, and flow by themselves once Prima answers.",
+        ),
+        NEW_JOURNAL => Some(
+            "Give this text to Prima's operator: with the request's id the call is found in the log of the web service. Journals wait, one is tried now and then, and they flow by themselves once Prima takes them.",
         ),
         _ => None,
     }

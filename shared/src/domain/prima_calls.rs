@@ -17,11 +17,14 @@ pub enum PrimaCaller {
     CollectDispatches,
     /// Reads stock.
     PushStock,
+    /// Asks for journals and posts them.
+    PostJournals,
 }
 
 impl PrimaCaller {
     /// Every caller.
-    pub const ALL: [Self; 3] = [Self::CreatePrimaOrders, Self::CollectDispatches, Self::PushStock];
+    pub const ALL: [Self; 4] =
+        [Self::CreatePrimaOrders, Self::CollectDispatches, Self::PushStock, Self::PostJournals];
 
     /// The function's name.
     #[must_use]
@@ -30,6 +33,7 @@ impl PrimaCaller {
             Self::CreatePrimaOrders => "create-prima-orders",
             Self::CollectDispatches => "collect-dispatches",
             Self::PushStock => "push-stock",
+            Self::PostJournals => "post-journals",
         }
     }
 }
@@ -49,11 +53,14 @@ pub struct PrimaCalls {
     pub dispatches: usize,
     /// Of `push-stock`: ranges of the catalogue that a run reads at once.
     pub stock: usize,
+    /// Of `post-journals`, over its copies: each makes one call at a time. 1 keeps journals one
+    /// after the other.
+    pub journals: usize,
 }
 
 impl Default for PrimaCalls {
     fn default() -> Self {
-        Self { at_once: 4, orders: 2, dispatches: 1, stock: 1 }
+        Self { at_once: 4, orders: 2, dispatches: 1, stock: 1, journals: 1 }
     }
 }
 
@@ -65,15 +72,16 @@ impl PrimaCalls {
             PrimaCaller::CreatePrimaOrders => self.orders,
             PrimaCaller::CollectDispatches => self.dispatches,
             PrimaCaller::PushStock => self.stock,
+            PrimaCaller::PostJournals => self.journals,
         }
     }
 
-    /// Calls at once that one run of a caller makes. Of `create-prima-orders` several copies run,
-    /// of the others one.
+    /// Calls at once that one run of a caller makes. Of the functions that work off a queue several
+    /// copies may run, of the others one.
     #[must_use]
     pub const fn in_one_run(&self, caller: PrimaCaller) -> usize {
         match caller {
-            PrimaCaller::CreatePrimaOrders => 1,
+            PrimaCaller::CreatePrimaOrders | PrimaCaller::PostJournals => 1,
             PrimaCaller::CollectDispatches | PrimaCaller::PushStock => self.of(caller),
         }
     }
@@ -92,6 +100,7 @@ impl PrimaCalls {
             ("calls.orders", self.orders, self.at_once),
             ("calls.dispatches", self.dispatches, of_others),
             ("calls.stock", self.stock, of_others),
+            ("calls.journals", self.journals, of_others),
         ]
         .into_iter()
         .filter(|(_, calls, most)| !(1..=*most).contains(calls))
@@ -110,13 +119,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_serves_every_caller_at_once() {
+    fn the_default_serves_every_caller_at_once_but_journals() {
         let calls = PrimaCalls::default();
         assert_eq!(calls.problems(), []);
-        assert_eq!(
-            PrimaCaller::ALL.map(|caller| calls.of(caller)).iter().sum::<usize>(),
-            calls.at_once
-        );
+        // Journals are few and can wait: they take turns with the others.
+        let others = PrimaCaller::ALL.into_iter().filter(|one| *one != PrimaCaller::PostJournals);
+        assert_eq!(others.map(|caller| calls.of(caller)).sum::<usize>(), calls.at_once);
     }
 
     #[test]
@@ -129,10 +137,10 @@ mod tests {
             fields(PrimaCalls { at_once: 2, ..PrimaCalls::default() }),
             Vec::<String>::new()
         );
-        let wrong = PrimaCalls { at_once: 4, orders: 5, dispatches: 4, stock: 0 };
+        let wrong = PrimaCalls { at_once: 4, orders: 5, dispatches: 4, stock: 0, journals: 4 };
         assert_eq!(
             fields(wrong),
-            ["calls.orders", "calls.dispatches", "calls.stock"],
+            ["calls.orders", "calls.dispatches", "calls.stock", "calls.journals"],
             "one slot is kept for orders"
         );
     }

@@ -51,6 +51,10 @@ pub enum Kind {
     CancelOrder,
     /// A question for Prima's stock.
     Figures(&'static str),
+    /// `JournalStatus`.
+    AskJournal,
+    /// `NewJournal`.
+    NewJournal,
 }
 
 /// Where a call goes.
@@ -86,7 +90,12 @@ impl Kind {
             Self::List | Self::Accept | Self::Reference | Self::Question(_) | Self::Change(_) => {
                 System::Mirakl
             }
-            Self::Ask | Self::NewOrder | Self::CancelOrder | Self::Figures(_) => System::Prima,
+            Self::Ask
+            | Self::NewOrder
+            | Self::CancelOrder
+            | Self::Figures(_)
+            | Self::AskJournal
+            | Self::NewJournal => System::Prima,
         }
     }
 
@@ -105,6 +114,7 @@ impl Kind {
                 | Self::Question(_)
                 | Self::Ask
                 | Self::Figures(_)
+                | Self::AskJournal
         )
     }
 
@@ -121,6 +131,8 @@ impl Kind {
             Self::Ask => "OrderStatus",
             Self::NewOrder => "NewOrder",
             Self::CancelOrder => "CancelOrder",
+            Self::AskJournal => "JournalStatus",
+            Self::NewJournal => "NewJournal",
             _ => "",
         }
     }
@@ -277,7 +289,7 @@ impl Profile {
         match kind {
             // It is read once an invocation, and kept.
             Kind::Key => Odds { fails: odds.fails / 4.0, ..Odds::default() },
-            Kind::NewOrder | Kind::Change(_) => odds,
+            Kind::NewOrder | Kind::NewJournal | Kind::Change(_) => odds,
             _ if kind.has_effect() => Odds { late: 0.0, ..odds },
             _ => Odds { fails: odds.fails, ..Odds::default() },
         }

@@ -63,7 +63,7 @@ impl<S: Scene> Port<S> {
 
     /// Something with a version is saved: whoever does not know that it was has the version from
     /// before.
-    async fn save<T>(
+    pub(crate) async fn save<T>(
         &self,
         what: &str,
         about: impl FnOnce() -> String,

@@ -277,6 +277,11 @@ impl Books {
         }
     }
 
+    /// How they are kept: somebody changes that.
+    pub fn rules_mut(&mut self) -> &mut BookRules {
+        &mut self.rules
+    }
+
     /// Everything that was posted.
     #[must_use]
     pub fn transactions(&self) -> &[Transaction] {

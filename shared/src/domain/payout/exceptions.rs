@@ -54,6 +54,10 @@ pub enum PayoutExceptionKind {
     JournalRejected,
     /// Nobody but a person can say whether Prima has a journal.
     JournalInDoubt,
+    /// A journal's content is missing, or is not what was approved: nothing was sent.
+    JournalUnusable,
+    /// A journal's file waits until a person has imported it.
+    JournalToImport,
     /// What was paid is not what was to be transferred.
     PaidAmountDiffers,
     /// The operator pays to another bank account than before.

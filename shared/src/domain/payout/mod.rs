@@ -10,6 +10,8 @@
 //! | [`chart`], [`calendar`] | where and when things are booked: documents that an accountant signs |
 //! | [`draft`], [`journal`] | what is booked, and the place of every line |
 //! | [`posting`] | a journal's way into Prima, once |
+//! | [`journal_files`], [`journal_csv`] | a journal's content, and the CSV of it that a person imports |
+//! | [`journal_exceptions`] | what of a cycle's journals needs a person |
 //! | [`rules`], [`settings`] | what a person decides: of a channel, of the installation |
 //! | [`exceptions`] | what needs a person, in money |
 //! | [`row`], [`store`] | what is remembered of a cycle and of a shop, and where |
@@ -22,6 +24,9 @@ pub mod exceptions;
 pub mod explain;
 pub mod in_memory;
 pub mod journal;
+pub mod journal_csv;
+pub mod journal_exceptions;
+pub mod journal_files;
 pub mod key;
 pub mod ledger;
 pub mod posting;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calendar::Calendar;
 use super::journal::Limits;
+use super::journal_csv::Layout;
 use super::key::SHORTEST_REFERENCE;
 use crate::kit::field_error::FieldError;
 use crate::prima::finance::FinanceCapabilities;
@@ -18,6 +19,8 @@ pub struct FinanceSettings {
     pub calendar: Calendar,
     /// What a journal of it takes.
     pub limits: Limits,
+    /// What the CSV of a journal looks like (`infra/seed/journal-layouts`).
+    pub journal_file: Layout,
 }
 
 impl FinanceSettings {
@@ -30,6 +33,12 @@ impl FinanceSettings {
             .into_iter()
             .map(|one| FieldError::new(format!("finance.{}", one.field), one.problem))
             .collect();
+        problems.extend(
+            self.journal_file
+                .problems()
+                .into_iter()
+                .map(|one| FieldError::new(format!("finance.journal_file.{}", one.field), one.problem)),
+        );
         let mut require = |holds: bool, field: &str, problem: &str| {
             if !holds {
                 problems.push(FieldError::new(format!("finance.limits.{field}"), problem));

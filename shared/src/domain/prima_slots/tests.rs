@@ -6,7 +6,7 @@ const ORDERS: PrimaCaller = PrimaCaller::CreatePrimaOrders;
 const DISPATCHES: PrimaCaller = PrimaCaller::CollectDispatches;
 const STOCK: PrimaCaller = PrimaCaller::PushStock;
 /// Three callers, two of which have to take turns.
-const SCARCE: PrimaCalls = PrimaCalls { at_once: 2, orders: 2, dispatches: 1, stock: 1 };
+const SCARCE: PrimaCalls = PrimaCalls { at_once: 2, orders: 2, dispatches: 1, stock: 1, journals: 1 };
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + second).unwrap()
@@ -115,11 +115,12 @@ fn whatever_the_callers_do_the_bounds_hold_and_orders_get_a_slot() {
             orders: of_one(at_once),
             dispatches: of_one(at_once - 1),
             stock: of_one(at_once - 1),
+            journals: of_one(at_once - 1),
         };
         assert_eq!(calls.problems(), []);
         let mut slots = PrimaSlots::default();
         for second in 0..300 {
-            let caller = PrimaCaller::ALL[random() % 3];
+            let caller = PrimaCaller::ALL[random() % 4];
             let owner = if caller == ORDERS {
                 ["a", "b", "c", "d"][random() % 4]
             } else {

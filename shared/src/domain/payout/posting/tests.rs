@@ -86,6 +86,7 @@ fn live(answers: Answers, fates: &[Fate]) -> (JournalRow, usize) {
             Next::Ask if prima.has(now) => row.posted(None, Known::Question, now),
             Next::Ask => row.absent(WAITS, now),
             Next::AskPerson => row.needs_person(now),
+            Next::Write => panic!("no file is asked for"),
             Next::Send => {
                 let row = row.attempted(now);
                 let at = now;
@@ -146,7 +147,9 @@ fn without_any_answer_a_person_decides() {
     let answers = Answers { tells_status: false, refuses_duplicates: false };
     let sent = row(false).queued(now()).attempted(now());
     let lost = sent.lost("no answer".into(), now());
-    assert_eq!(lost.next(answers, WAITS, now()), Next::AskPerson);
+    let over = now() + WAITS.longest_execution;
+    assert_eq!(lost.next(answers, WAITS, now()), Next::WaitUntil(over));
+    assert_eq!(lost.next(answers, WAITS, over), Next::AskPerson);
     let waiting = lost.needs_person(now());
     assert_eq!(waiting.next(answers, WAITS, now() + Duration::from_secs(90_000)), Next::Nothing);
     let again = waiting.settle(Finding::NotPosted, act(now())).unwrap();
@@ -203,7 +206,7 @@ fn a_journal_that_prima_may_have_stays_as_it_is() {
 #[test]
 fn a_rejected_journal_needs_a_new_approval() {
     let sent = row(false).queued(now()).attempted(now());
-    let rejected = sent.refused("Period 2026-10 is closed".into(), now());
+    let rejected = sent.refused("Period 2026-10 is closed".into(), EVERYTHING, now());
     assert_eq!(rejected.next(EVERYTHING, WAITS, now()), Next::Nothing);
     assert_eq!(rejected.problem.as_deref(), Some("Period 2026-10 is closed"));
     let again = rejected.approve("hash", act(now())).unwrap();
@@ -216,4 +219,66 @@ fn a_held_journal_waits_for_approval_once_it_is_released() {
     assert_eq!(held.next(EVERYTHING, WAITS, now()), Next::Nothing);
     assert!(held.clone().approve("hash", act(now())).is_err());
     assert_eq!(held.release(now()).unwrap().stage, Stage::AwaitingApproval);
+}
+
+/// A refusal says nothing of an earlier attempt whose answer was lost.
+#[test]
+fn a_refusal_after_a_lost_answer_needs_a_person_where_prima_tells_nothing() {
+    let refuses = Answers { tells_status: false, refuses_duplicates: true };
+    let text = || "Period 2026-10 is closed".to_owned();
+    let twice = row(false).queued(now()).attempted(now()).lost("no answer".into(), now());
+    let twice = twice.attempted(now());
+    assert_eq!(twice.clone().refused(text(), refuses, now()).stage, Stage::NeedsPerson);
+    assert_eq!(twice.refused(text(), EVERYTHING, now()).stage, Stage::Rejected);
+    let once = row(false).queued(now()).attempted(now()).refused(text(), refuses, now());
+    assert_eq!((&once.stage, once.attempts), (&Stage::Rejected, 0));
+}
+
+/// A question that is never answered in words that are known ends with a person.
+#[test]
+fn answers_that_nobody_understands_have_an_end() {
+    let mut row = row(false).queued(now());
+    for _ in 1..MOST_UNCLEAR {
+        row = row.unclear("Ledger locked".into(), now());
+        assert_eq!(row.stage, Stage::Queued);
+    }
+    assert_eq!(row.unclear("Ledger locked".into(), now()).stage, Stage::NeedsPerson);
+}
+
+/// A journal that goes to a file ends there, until a person has imported it.
+#[test]
+fn a_file_is_written_once_and_closed_by_a_person() {
+    let queued = row(false).queued(now());
+    let next = |row: &JournalRow| row.next_by(JournalWay::File, EVERYTHING, WAITS, now());
+    assert_eq!(next(&queued), Next::Write);
+    let writing = queued.writing(now());
+    assert_eq!(next(&writing), Next::Write, "whoever died while it was written begins again");
+    let mut written = writing.written(now());
+    assert_eq!(next(&written), Next::Nothing);
+    assert_eq!(written.change("new".into(), true, now()), None, "it may be imported already");
+    assert!(row(false).imported(act(now())).is_err());
+    let again = written.clone().settle(Finding::NotPosted, act(now())).unwrap();
+    assert_eq!(again.stage, Stage::Approved);
+    let imported = written.imported(act(now())).unwrap();
+    assert!(matches!(imported.stage, Stage::Posted { known: Known::Person(_), .. }));
+}
+
+/// A row that lost its memory is in doubt, as if it had been sent just now.
+#[test]
+fn what_was_sent_before_its_row_was_lost_is_in_doubt() {
+    let forgotten = row(false).queued(now()).forgotten(now());
+    assert_eq!(forgotten.next(EVERYTHING, WAITS, now()), Next::WaitUntil(now() + WAITS.longest_execution));
+    let neither = Answers { tells_status: false, refuses_duplicates: false };
+    let over = now() + WAITS.longest_execution;
+    assert_eq!(forgotten.next(neither, WAITS, over), Next::AskPerson);
+}
+
+/// A journal goes on by its message; one whose message is lost is seen.
+#[test]
+fn a_lost_message_is_missed() {
+    let queued = row(false).queued(now());
+    assert!(!queued.has_missed_its_message(now() + MISSED_AFTER - Duration::from_secs(1)));
+    assert!(queued.has_missed_its_message(now() + MISSED_AFTER));
+    let posted = queued.posted(None, Known::Answer, now());
+    assert!(!posted.has_missed_its_message(now() + 2 * MISSED_AFTER));
 }

@@ -13,6 +13,8 @@ use super::chart::{Chart, ChartVersion};
 use super::draft::{Books, Draft};
 use super::journal::{Heading, Journal, Limits, journals};
 use super::key::{CycleKey, JournalName};
+use super::posting::JournalRow;
+use super::row::{CycleJournal, CycleRow};
 use super::totals::Totals;
 use crate::kit::amount::Amount;
 use crate::kit::currency::written;
@@ -104,6 +106,25 @@ pub(super) fn journals_of(
         limits,
     };
     journals(draft, &heading)
+}
+
+/// A small journal: a commission of 12.30 against the clearing account.
+pub(super) fn journal() -> Journal {
+    journal_of(&[line("1", "COMMISSION_FEE", "-12.30")], &version())
+}
+
+/// A cycle with one journal, of 12.30.
+pub(super) fn cycle_with(row: JournalRow) -> CycleRow {
+    let now = row.since;
+    let mut cycle = CycleRow::new(key(), "uk", cycle("0"), now);
+    cycle.journals.push(CycleJournal {
+        row,
+        total: amount("12.30"),
+        clearing: amount("-12.30"),
+        date: DAY,
+        transfer: amount("0"),
+    });
+    cycle
 }
 
 /// The one journal of these lines.
