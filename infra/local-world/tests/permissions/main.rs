@@ -51,7 +51,6 @@ const LEDGER: &[&str] = &[
     "shared/src/aws/stock_ledger.rs",
     "shared/src/aws/store.rs",
 ];
-const DOCUMENTS: &[&str] = &["shared/src/aws/documents.rs"];
 const CHANNEL_DOCUMENTS: &[&str] = &[
     "shared/src/domain/channel_documents.rs",
     "shared/src/aws/channel_documents.rs",
