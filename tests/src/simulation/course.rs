@@ -90,7 +90,7 @@ pub async fn hold_slots(
 pub struct Course {
     /// Its world.
     pub world: Rc<World>,
-    /// The channels' order rules: one without is answered with "there are none".
+    /// The channels' order rules: a channel without has none.
     pub rules: RefCell<Rc<HashMap<String, OrderRules>>>,
     dice: Dice,
 }
