@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use shared::domain::channel::Channel;
 use shared::domain::dispatch::book::{Book, Pages};
 use shared::domain::documents::UnusableDocument;
@@ -38,8 +39,14 @@ impl Scene for World {
 }
 
 impl Models for World {
-    fn shops(&self) -> &RefCell<Vec<Marketplace>> {
-        &self.shops
+    fn model<T>(&self, channel: usize, work: impl FnOnce(&mut Marketplace) -> T) -> Option<T> {
+        self.shops.borrow_mut().get_mut(channel).map(work)
+    }
+
+    fn advance(&self, now: Timestamp) {
+        for shop in self.shops.borrow_mut().iter_mut() {
+            shop.advance(now);
+        }
     }
 
     fn office(&self) -> &RefCell<Installation> {
