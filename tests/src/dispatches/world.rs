@@ -238,6 +238,7 @@ impl World {
         let channel = |id: &str, shop: i64| Channel {
             dispatches: Mode::Live,
             stock: Mode::Off,
+            payouts: Mode::Off,
             shop_id: Some(shop),
             ..crate::simulation::plan::channel(id, 1, beginning())
         };
