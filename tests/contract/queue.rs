@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::{LocalBoxFuture, join_all};
-use shared::domain::queue::{ExceptionMessage, OrderMessage, OrderQueue, OrderTask};
+use shared::domain::queue::{
+    ExceptionMessage, ExceptionQueue as _, OrderMessage, OrderQueue, OrderTask,
+};
 use tokio::time::{Instant, sleep};
 
 use crate::Verdict;

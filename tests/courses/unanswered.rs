@@ -41,10 +41,12 @@ async fn leaves_one_by_one(course: &Course, first: usize, minutes: u64) {
 #[test]
 fn one_order_that_mirakl_never_answers_is_one_exception() {
     // A whole order by OR23 and OR24; a parcel by ST01.
-    for (channel, operation) in [(0, "OR23"), (0, "OR24"), (1, "ST01")] {
+    for (channel, operation, status) in
+        [(0, "OR23", 500), (0, "OR24", 500), (1, "ST01", 500), (1, "ST01", 200)]
+    {
         play(40, plain(), async |course| {
             let (place, order_id) = first_of(course, channel);
-            course.spoils(operation, &order_id, Some(500));
+            course.spoils(operation, &order_id, Some(status));
             // Other orders show again and again that the operation works for them.
             course.asks_every(2);
             let began = course.now();
@@ -54,7 +56,9 @@ fn one_order_that_mirakl_never_answers_is_one_exception() {
             let after = failed.first_seen.duration_since(began).as_mins();
             assert!((10..=40).contains(&after), "{operation}: after {after} minutes");
             assert!(
-                failed.reason.contains(operation) && failed.reason.contains("HTTP 500"),
+                [operation, &format!("HTTP {status}"), "and answers others"]
+                    .iter()
+                    .all(|words| failed.reason.contains(words)),
                 "{}",
                 failed.reason
             );
@@ -133,6 +137,66 @@ fn a_general_operation_failure_is_told_once_not_per_order() {
                 (20, 20),
                 "{operation} works again"
             );
+        });
+    }
+}
+
+/// What cannot be read of any order's answers is told once and is no single order's matter: whether
+/// all leave at once, or one every two minutes.
+#[test]
+fn unreadable_answers_to_all_are_told_once_not_per_order() {
+    for (channel, operation, at_once) in [(1, "ST01", true), (1, "ST01", false), (0, "OR24", true)]
+    {
+        play(20, plain(), async |course| {
+            let orders = course.orders();
+            for (_, order_id) in &orders {
+                course.spoils(operation, order_id, Some(200));
+            }
+            if at_once {
+                course.everything_leaves(false);
+                course.live(90).await;
+            } else {
+                leaves_one_by_one(course, first_of(course, channel).0, 90).await;
+            }
+            let told = course.events(EventKind::OperationFails, operation);
+            assert_eq!(told.len(), 1, "of the one channel that uses it: {told:?}");
+            assert!(told[0].1.reason.contains("HTTP 200"), "{}", told[0].1.reason);
+            assert_eq!(course.in_stage(Stage::Exception), 0);
+            for (_, order_id) in &orders {
+                course.spoils(operation, order_id, None);
+            }
+            course.live(40).await;
+            assert_eq!((course.shipped(), course.in_stage(Stage::Shipped)), (20, 20));
+        });
+    }
+}
+
+/// The only order of a quiet channel: no other one shows whose matter it is.
+#[test]
+fn unreadable_answers_to_the_only_order_of_a_channel_are_one_exception() {
+    for (channel, operation) in [(0, "OR23"), (1, "ST01")] {
+        play(4, plain(), async |course| {
+            let (place, order_id) = first_of(course, channel);
+            course.spoils(operation, &order_id, Some(200));
+            course.leave(place..place + 1, false);
+            course.live(40).await;
+            let failed = row(course, &order_id).exception.unwrap();
+            assert_eq!(failed.kind, ExceptionKind::DispatchUnanswered, "{failed:?}");
+            assert!(
+                failed.reason.contains("HTTP 200") && !failed.reason.contains("answers others"),
+                "{}",
+                failed.reason
+            );
+            assert_eq!(course.events(EventKind::DispatchException, &order_id).len(), 1);
+            let told = course.events(EventKind::OperationFails, "");
+            assert!(told.is_empty(), "nobody is told twice: {told:?}");
+            // Hours later others leave, and their answers can be read.
+            course.live(120).await;
+            course.everything_leaves(false);
+            course.live(20).await;
+            assert_eq!((course.in_stage(Stage::Exception), course.shipped()), (1, 3));
+            let told = course.events(EventKind::OperationFails, "");
+            assert!(told.is_empty(), "{operation} works for the others: {told:?}");
         });
     }
 }

@@ -5,10 +5,9 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use shared::domain::channel::{Channel, Mode};
+use shared::domain::conditions::{announce, follow, tidy};
 use shared::domain::state::ledger::{LedgerStore, StockRecord};
-use shared::domain::stock::exceptions::{
-    Condition, StockException, StockExceptionKind, announce, follow, tidy,
-};
+use shared::domain::stock::exceptions::{Condition, StockException, StockExceptionKind};
 use shared::domain::stock::memory::{ImportOwner, PushMemory, StockMemory};
 
 use crate::channel_run::{ChannelRun, ExcludedChannel, age};

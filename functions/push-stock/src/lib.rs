@@ -38,7 +38,7 @@ use shared::domain::channel::MiraklDirectory;
 use shared::domain::events::EventBus;
 use shared::domain::prima_calls::PrimaCalls;
 use shared::domain::prima_slots::SlotStore;
-use shared::domain::queue::{ImportQueue, OrderQueue, ShownExceptions};
+use shared::domain::queue::{ExceptionQueue, ImportQueue, ShownExceptions};
 use shared::domain::state::ledger::{LedgerStore, StoredLedger};
 use shared::domain::state::{BreakerStore, FlightStore, PollStore, StoreError};
 use shared::domain::stock::book::StockBook;
@@ -67,7 +67,7 @@ pub trait PortTypes {
     /// See [`Ports::files`].
     type Files: StockFiles;
     /// See [`Ports::queue`].
-    type Queue: ImportQueue + OrderQueue + ShownExceptions;
+    type Queue: ImportQueue + ExceptionQueue + ShownExceptions;
     /// See [`Ports::events`].
     type Events: EventBus;
     /// See [`Ports::clock`].

@@ -211,7 +211,7 @@ impl<T: PortTypes> Ports<T> {
                 return self.put_off(row, message, problem.retry_after, None).await;
             }
         };
-        let client = Permitted::new(self, client, &channel.id).await;
+        let client = Permitted::new(self, client, key).await;
         if let Some(wait) = unanswered::gives_way(&row, &client) {
             return self.put_off(row, message, Some(wait), None).await;
         }

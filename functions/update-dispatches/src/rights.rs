@@ -5,10 +5,10 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use shared::domain::channel::MiraklDirectory;
-use shared::domain::dispatch::unanswered::Unanswered;
+use shared::domain::dispatch::unanswered::{ChannelNote, Unanswered};
 use shared::domain::notify::tell;
+use shared::domain::order::row::OrderKey;
 use shared::domain::rights::RefusedRights;
 use shared::domain::state::{CollectionStore, StoreError};
 use shared::kit::clock::{Clock, after};
@@ -34,6 +34,7 @@ const OF_PLATFORM: [&str; 3] = ["PC01", "SH21", "SH12"];
 pub(crate) struct Permitted<'p, T: PortTypes> {
     client: <T::Directory as MiraklDirectory>::Client,
     channel: &'p str,
+    order_id: &'p str,
     store: &'p T::Store,
     events: &'p T::Events,
     clock: &'p T::Clock,
@@ -45,7 +46,7 @@ impl<'p, T: PortTypes> Permitted<'p, T> {
     pub(crate) async fn new(
         ports: &'p Ports<T>,
         client: <T::Directory as MiraklDirectory>::Client,
-        channel: &'p str,
+        key: &'p OrderKey,
     ) -> Self {
         let refused = ports
             .store
@@ -55,7 +56,8 @@ impl<'p, T: PortTypes> Permitted<'p, T> {
             .unwrap_or_default();
         Self {
             client,
-            channel,
+            channel: &key.channel,
+            order_id: &key.order_id,
             store: &ports.store,
             events: &ports.events,
             clock: &ports.clock,
@@ -71,9 +73,12 @@ impl<'p, T: PortTypes> Permitted<'p, T> {
         })
     }
 
-    /// Since when the operation has been noted as of no use for the channel.
-    pub(crate) fn noted_since(&self, operation: &str) -> Option<Timestamp> {
-        self.refused.borrow().of(self.channel, operation).map(|one| one.since)
+    /// What is noted of an operation that is of no use to the channel.
+    pub(crate) fn note_of(&self, operation: &str) -> Option<ChannelNote> {
+        self.refused.borrow().of(self.channel, operation).map(|one| ChannelNote {
+            since: one.since,
+            of_this_order_alone: one.only_order.as_deref() == Some(self.order_id),
+        })
     }
 
     /// How long to wait until others could have tried an operation that is noted; and so much
@@ -88,7 +93,7 @@ impl<'p, T: PortTypes> Permitted<'p, T> {
     /// not be noted.
     pub(crate) async fn note_no_answer(&self, problem: &MiraklError) -> bool {
         self.refuse(problem).await;
-        self.noted_since(problem.operation).is_some()
+        self.note_of(problem.operation).is_some()
     }
 
     /// Makes a call that needs these operations, unless one of them is held back; and notes what
@@ -191,9 +196,11 @@ impl<'p, T: PortTypes> Permitted<'p, T> {
                     && Unanswered::is_one(problem)
                     && !OF_PLATFORM.contains(&problem.operation)
                 {
-                    refused.gives_no_answer(self.channel, problem, now);
+                    refused.gives_no_answer(self.channel, problem, self.order_id, now);
                 } else if is_news {
                     refused.fails(self.channel, problem, String::new(), now);
+                } else {
+                    return refused.is_met_by(self.channel, problem.operation, self.order_id);
                 }
                 is_news
             })

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use shared::domain::dispatch::plan::Failure;
-use shared::domain::dispatch::unanswered::{Unanswered, is_unreadable};
+use shared::domain::dispatch::unanswered::Unanswered;
 use shared::domain::order::remedy;
 use shared::domain::order::row::{ExceptionKind, OrderRow};
 use shared::domain::queue::OrderMessage;
 use shared::kit::clock::Clock;
 use shared::mirakl::MiraklError;
+use shared::mirakl::rights::is_unreadable;
 
 use crate::rights::Permitted;
 use crate::{Disposition, PortTypes, Ports};
@@ -31,16 +32,18 @@ impl<T: PortTypes> Ports<T> {
         let mut all = row.dispatch.as_ref().map(|one| one.unanswered.clone()).unwrap_or_default();
         let known = all.iter().position(|one| one.operation == problem.operation);
         let mut unanswered = known.map(|place| all.remove(place)).unwrap_or_default();
-        unanswered.count(problem, client.noted_since(problem.operation), now);
+        let note = client.note_of(problem.operation);
+        unanswered.count(problem, note, now);
         if unanswered.is_for_a_person(now) {
-            let failure = failure(&row, &unanswered, problem);
+            let is_alone = note.is_some_and(|note| note.of_this_order_alone);
+            let failure = failure(&row, &unanswered, problem, is_alone);
             return self.fail(row, failure).await;
         }
         if unanswered.is_to_be_noted()
-            && ((unanswered.own > 0 && !is_unreadable(problem))
+            && (unanswered.own > 0
+                || is_unreadable(problem)
                 || client.answers_otherwise(&row.key.order_id, problem.operation).await)
-            && (client.noted_since(problem.operation).is_some()
-                || client.note_no_answer(problem).await)
+            && (note.is_some() || client.note_no_answer(problem).await)
         {
             unanswered.noted_at = Some(self.clock.now());
         }
@@ -62,7 +65,12 @@ pub(crate) fn gives_way<T: PortTypes>(
         .max()
 }
 
-fn failure(row: &OrderRow, unanswered: &Unanswered, problem: &MiraklError) -> Failure {
+fn failure(
+    row: &OrderRow,
+    unanswered: &Unanswered,
+    problem: &MiraklError,
+    is_alone: bool,
+) -> Failure {
     let dispatch = row.dispatch.as_deref();
     let open = dispatch
         .is_some_and(|dispatch| dispatch.attempt.is_some() || dispatch.open_settlement().is_some());
@@ -77,7 +85,7 @@ fn failure(row: &OrderRow, unanswered: &Unanswered, problem: &MiraklError) -> Fa
     } else {
         format!(" (dispatched by {})", parcels.join(", "))
     };
-    let others = if is_unreadable(problem) { "" } else { ", and answers others" };
+    let others = if is_alone { "" } else { ", and answers others" };
     Failure {
         kind: ExceptionKind::DispatchUnanswered,
         reason: format!(

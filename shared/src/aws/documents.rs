@@ -359,6 +359,8 @@ impl Documents {
             | DocumentKey::CarrierMap(_)
             | DocumentKey::Platform(_)
             | DocumentKey::StockRules(_)
+            | DocumentKey::PayoutRules(_)
+            | DocumentKey::Chart(_)
             | DocumentKey::SkuOverride { .. } => &self.rules_table,
         }
     }

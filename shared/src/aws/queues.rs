@@ -9,8 +9,8 @@ use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 
 use crate::aws::config::code_of;
 use crate::domain::queue::{
-    ExceptionMessage, ImportMessage, ImportQueue, LARGEST_MESSAGE, OrderMessage, OrderQueue,
-    QueueError, ShownException, ShownExceptions,
+    ExceptionMessage, ExceptionQueue, ImportMessage, ImportQueue, LARGEST_MESSAGE, OrderMessage,
+    OrderQueue, QueueError, ShownException, ShownExceptions,
 };
 
 /// Entries in one `SendMessageBatch`: SQS's limit.
@@ -110,7 +110,9 @@ impl OrderQueue for SqsQueue {
             .collect();
         self.send_all(&self.queue_url, outgoing?, delay).await
     }
+}
 
+impl ExceptionQueue for SqsQueue {
     async fn send_exceptions(&self, exceptions: &[ExceptionMessage]) -> Result<(), QueueError> {
         let outgoing: Result<Vec<_>, _> = exceptions
             .iter()

@@ -53,6 +53,9 @@ pub struct Channel {
     /// The stock flow: `off`, `observe` or `live`.
     #[serde(default)]
     pub stock: Mode,
+    /// The payouts flow: `off`, `observe` (everything but posting) or `live`. Needs `shop_id`.
+    #[serde(default)]
+    pub payouts: Mode,
     /// Orders created before this moment that somebody else had accepted were keyed by hand: they
     /// are never created in Prima, unless an operator adopts them one by one.
     pub take_over_from: Timestamp,
@@ -123,6 +126,11 @@ impl Channel {
             "must be less than acceptance_window_minutes",
         );
         require((1..=32).contains(&self.concurrent_accepts), "concurrent_accepts", "takes 1 to 32");
+        require(
+            self.payouts == Mode::Off || self.shop_id.is_some(),
+            "shop_id",
+            "is needed for payouts: a cycle is named by its marketplace and its shop",
+        );
         let centers = &self.fulfillment_centers;
         let is_code = |code: &String| !code.is_empty() && code.trim() == code;
         let is_once = |code: &String| centers.iter().filter(|other| *other == code).count() == 1;

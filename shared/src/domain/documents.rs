@@ -25,6 +25,10 @@ pub enum DocumentKey {
     Platform(String),
     /// A channel's stock rules.
     StockRules(String),
+    /// A channel's payout rules.
+    PayoutRules(String),
+    /// A channel's chart of accounts.
+    Chart(String),
     /// A channel's override for one SKU.
     SkuOverride {
         /// The channel.
@@ -44,6 +48,8 @@ impl DocumentKey {
             Self::CarrierMap(channel) => (channel.clone(), "carriers".to_owned()),
             Self::Platform(channel) => (channel.clone(), "platform".to_owned()),
             Self::StockRules(channel) => (channel.clone(), "stock-rules".to_owned()),
+            Self::PayoutRules(channel) => (channel.clone(), "payout-rules".to_owned()),
+            Self::Chart(channel) => (channel.clone(), "chart".to_owned()),
             Self::SkuOverride { channel, sku } => (channel.clone(), format!("sku#{sku}")),
         }
     }
@@ -63,6 +69,10 @@ impl std::fmt::Display for DocumentKey {
                 write!(formatter, "what the marketplace of channel {channel} demands")
             }
             Self::StockRules(channel) => write!(formatter, "the stock rules of channel {channel}"),
+            Self::PayoutRules(channel) => {
+                write!(formatter, "the payout rules of channel {channel}")
+            }
+            Self::Chart(channel) => write!(formatter, "the chart of channel {channel}"),
             Self::SkuOverride { channel, sku } => {
                 write!(formatter, "the override of SKU {sku} on channel {channel}")
             }

@@ -63,6 +63,10 @@ pub enum EventKind {
     DispatchFileRefused,
     /// Something of stock needs a person.
     StockException,
+    /// Something of payouts needs a person: what does not tie, cannot be booked, or was not paid.
+    PayoutException,
+    /// A cycle ties, and its report is there: to be approved, or to be known.
+    PayoutReady,
     /// Mirakl keeps refusing Prima's number of an order as its reference.
     ReferenceRefused,
     /// Mirakl knows none of a channel's open orders.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::domain::events::{EventBus, EventKind};
 use crate::domain::notify::{Exception, Rule, Sent, deliver};
 use crate::domain::order::row::{ExceptionRecord, OrderKey, OrderRow};
-use crate::domain::queue::OrderQueue;
+use crate::domain::queue::ExceptionQueue;
 use crate::domain::state::{OrderStore, StoreError};
 
 /// Sends the message and the event of a row's exception, then records that they were sent.
@@ -17,7 +17,7 @@ use crate::domain::state::{OrderStore, StoreError};
 /// logged and left to that sweep.
 pub async fn announce(
     store: &impl OrderStore,
-    queue: &impl OrderQueue,
+    queue: &impl ExceptionQueue,
     events: &impl EventBus,
     row: &mut OrderRow,
     now: Timestamp,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::dispatch::schedule::DispatchSettings;
+use crate::domain::payout::settings::FinanceSettings;
 use crate::domain::prima_calls::{PrimaCaller, PrimaCalls};
 use crate::domain::stock::settings::StockSettings;
 use crate::kit::clock::Clock;
@@ -28,6 +29,9 @@ pub struct Installation {
     /// Which of Prima's figures is free to sell, and what guards it.
     #[serde(default)]
     pub stock: StockSettings,
+    /// Prima's nominal ledger: what it can do, its periods and its limits.
+    #[serde(default)]
+    pub finance: FinanceSettings,
 }
 
 impl Installation {
@@ -39,6 +43,7 @@ impl Installation {
         problems.extend(self.calls.problems());
         problems.extend(self.dispatch.problems());
         problems.extend(self.stock.problems());
+        problems.extend(self.finance.problems());
         problems
     }
 

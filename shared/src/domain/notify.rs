@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::events::{Event, EventBus, EventKind, Severity};
-use crate::domain::queue::{ExceptionMessage, OrderQueue};
+use crate::domain::queue::{ExceptionMessage, ExceptionQueue};
 use crate::kit::clock::after;
 
 /// A message leaves the dead-letter queue after 14 days, whatever it says: what lasts that long is
@@ -181,7 +181,7 @@ impl Exception<'_> {
 /// Sends what is due: the message first, and the event only once the message is there. Failures are
 /// logged.
 pub async fn deliver(
-    queue: &impl OrderQueue,
+    queue: &impl ExceptionQueue,
     events: &impl EventBus,
     due: Due,
     message: ExceptionMessage,
@@ -237,7 +237,7 @@ mod tests {
 
     use super::*;
     use crate::domain::events::EventError;
-    use crate::domain::queue::{OrderMessage, QueueError};
+    use crate::domain::queue::QueueError;
 
     const HOUR: Duration = Duration::from_secs(3600);
     const REMINDED: Rule = Rule::EXCEPTION.again_after(Duration::from_secs(24 * 3600));
@@ -258,15 +258,7 @@ mod tests {
         sent: RefCell<Vec<String>>,
     }
 
-    impl OrderQueue for World {
-        async fn send(
-            &self,
-            _messages: &[OrderMessage],
-            _delay: Duration,
-        ) -> Result<(), QueueError> {
-            Ok(())
-        }
-
+    impl ExceptionQueue for World {
         async fn send_exceptions(&self, exceptions: &[ExceptionMessage]) -> Result<(), QueueError> {
             if self.queue_is_down {
                 return Err(QueueError { failed: vec![0], message: "down".to_owned() });

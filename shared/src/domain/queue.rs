@@ -74,20 +74,25 @@ pub struct QueueError {
     pub failed: Vec<usize>,
 }
 
-/// The queues, as handlers write them.
-pub trait OrderQueue {
-    /// Sends messages to the `orders` queue, each visible after `delay` (at most 15 minutes).
-    async fn send(&self, messages: &[OrderMessage], delay: Duration) -> Result<(), QueueError>;
-
+/// Where a flow's exceptions are shown to a person.
+pub trait ExceptionQueue {
     /// Puts exceptions where a person looks: the dead-letter queue, with readable attributes.
     async fn send_exceptions(&self, exceptions: &[ExceptionMessage]) -> Result<(), QueueError>;
+}
+
+/// The queues, as handlers write them.
+pub trait OrderQueue: ExceptionQueue {
+    /// Sends messages to the `orders` queue, each visible after `delay` (at most 15 minutes).
+    async fn send(&self, messages: &[OrderMessage], delay: Duration) -> Result<(), QueueError>;
 }
 
 impl<T: OrderQueue> OrderQueue for &T {
     async fn send(&self, messages: &[OrderMessage], delay: Duration) -> Result<(), QueueError> {
         (**self).send(messages, delay).await
     }
+}
 
+impl<T: ExceptionQueue> ExceptionQueue for &T {
     async fn send_exceptions(&self, exceptions: &[ExceptionMessage]) -> Result<(), QueueError> {
         (**self).send_exceptions(exceptions).await
     }

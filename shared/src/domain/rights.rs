@@ -11,7 +11,7 @@ use crate::domain::events::{Event, EventKind, Severity};
 use crate::domain::notify::{Rule, Sent, Told};
 use crate::kit::clock::after;
 use crate::mirakl::MiraklError;
-use crate::mirakl::rights::{is_answered_with_right, purpose_of, refusal};
+use crate::mirakl::rights::{is_answered_with_right, is_unreadable, purpose_of, refusal};
 
 /// The wait after a first refusal; doubled with each.
 const FIRST_WAIT: Duration = Duration::from_secs(60);
@@ -71,6 +71,10 @@ pub struct RefusedRight {
     /// Of a failure: what waits for the operation.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub owed: String,
+    /// Of what began with an unreadable answer: the one order that has met it, while no other has.
+    /// A person is told of that order then, and not of the channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_order: Option<String>,
 }
 
 impl RefusedRight {
@@ -82,7 +86,8 @@ impl RefusedRight {
 
     /// A right is never given by itself; a failure may pass.
     fn is_for_a_person(&self) -> bool {
-        self.trouble == Trouble::Right || self.refusals >= FAILURES_TOLD
+        self.trouble == Trouble::Right
+            || (self.refusals >= FAILURES_TOLD && self.only_order.is_none())
     }
 
     /// Whoever noted it has not told people of it, and will not any more.
@@ -203,8 +208,29 @@ impl RefusedRights {
     }
 
     /// A call about one order got no usable answer, and Mirakl answers others.
-    pub fn gives_no_answer(&mut self, channel: &str, problem: &MiraklError, now: Timestamp) {
+    pub fn gives_no_answer(
+        &mut self,
+        channel: &str,
+        problem: &MiraklError,
+        order_id: &str,
+        now: Timestamp,
+    ) {
         self.note(channel, problem, Trouble::NoAnswer, String::new(), now);
+        self.is_met_by(channel, problem.operation, order_id);
+        if let Some(one) = self.of_mut(channel, problem.operation)
+            && (one.trouble, one.refusals) == (Trouble::NoAnswer, 1)
+            && is_unreadable(problem)
+        {
+            one.only_order = Some(order_id.to_owned());
+        }
+    }
+
+    /// An order has met what is noted already. True where that makes it a matter of several.
+    pub fn is_met_by(&mut self, channel: &str, operation: &str, order_id: &str) -> bool {
+        let met = self
+            .of_mut(channel, operation)
+            .and_then(|one| one.only_order.take_if(|only_order| only_order.as_str() != order_id));
+        met.is_some()
     }
 
     /// A call failed, and not for the key. `owed`: what waits for it.
@@ -248,6 +274,7 @@ impl RefusedRights {
             trouble,
             failed_at: (trouble != Trouble::Right).then_some(now),
             owed,
+            only_order: None,
         });
     }
 
@@ -391,6 +418,38 @@ mod tests {
         rights.fails("uk", &server(500), String::new(), at(moment));
         assert_eq!(rights.untold(at(moment)).len(), 0, "once");
         assert!(rights.works("uk", "OR04") && rights.is_empty());
+    }
+
+    /// An answer that cannot be read is the channel's matter once a second order has met it.
+    #[test]
+    fn unreadable_answers_to_one_order_alone_are_not_told_of_the_channel() {
+        let unreadable =
+            MiraklError { status: Some(200), ..MiraklError::unknown("ST01", "no JSON") };
+        let server = MiraklError { status: Some(500), ..unreadable.clone() };
+        let mut rights = RefusedRights::default();
+        for second in 0..9 {
+            rights.gives_no_answer("uk", &unreadable, "A", at(second));
+        }
+        rights.gives_no_answer("uk", &server, "A", at(9));
+        let is_alone = |rights: &RefusedRights| {
+            rights.of("uk", "ST01").unwrap().only_order.as_deref() == Some("A")
+        };
+        assert!(is_alone(&rights) && rights.untold(at(9)).is_empty());
+        assert!(!rights.of("uk", "ST01").unwrap().is_left_untold(at(3600)));
+        assert!(!rights.is_met_by("uk", "ST01", "A"));
+
+        let mut met = rights.clone();
+        assert!(met.is_met_by("uk", "ST01", "B") && !met.is_met_by("uk", "ST01", "B"));
+        rights.gives_no_answer("uk", &unreadable, "B", at(10));
+        for rights in [&mut met, &mut rights] {
+            assert!(!is_alone(rights) && rights.untold(at(10)).len() == 1);
+            rights.gives_no_answer("uk", &unreadable, "A", at(11));
+            assert!(!is_alone(rights), "it stays a matter of several");
+        }
+        // What no order of many is told of is the channel's from the beginning.
+        let mut rights = RefusedRights::default();
+        (0..5).for_each(|second| rights.gives_no_answer("uk", &server, "A", at(second)));
+        assert_eq!(rights.untold(at(5)).len(), 1);
     }
 
     #[test]

@@ -80,6 +80,12 @@ pub fn is_answered_with_right(problem: &MiraklError) -> bool {
         && !matches!(problem.status, Some(408 | 429))
 }
 
+/// Mirakl answered, in a form that cannot be read.
+#[must_use]
+pub fn is_unreadable(problem: &MiraklError) -> bool {
+    matches!(problem.status, Some(200..=299))
+}
+
 impl MiraklError {
     /// What Mirakl said, without the operation.
     #[must_use]

@@ -124,10 +124,10 @@ impl Models for World {
 
 /// Prima's answer in another form than its own.
 fn odd_document(answer: &OrderStatusAnswer, odd: Odd) -> String {
-    let status = if odd == Odd::Status {
-        String::new()
-    } else {
-        format!(r#" OrderStatus="{}""#, answer.status)
+    let status = match odd {
+        Odd::Status => String::new(),
+        Odd::Word(word) => format!(r#" OrderStatus="{word}""#),
+        _ => format!(r#" OrderStatus="{}""#, answer.status),
     };
     let line_name = if odd == Odd::Name { "DespatchedLine" } else { "DespatchLineData" };
     let mut text = format!(r#"<Response RequestStatus="OK"><Data{status}>"#);

@@ -279,6 +279,7 @@ pub fn channel(id: &str, interval: u32, take_over_from: Timestamp) -> Channel {
         shop_id: Some(SHOP),
         dispatches: shared::domain::channel::Mode::Off,
         stock: shared::domain::channel::Mode::Off,
+        payouts: shared::domain::channel::Mode::Off,
         orders: shared::domain::channel::Mode::Live,
         take_over_from,
         acceptance_window_minutes: WINDOW,

@@ -11,8 +11,8 @@ use shared::domain::events::{Event, EventBus, EventError, EventKind};
 use shared::domain::order::row::{OrderKey, OrderRow};
 use shared::domain::prima_slots::{PrimaSlots, SlotStore};
 use shared::domain::queue::{
-    ExceptionMessage, OrderMessage, OrderQueue, OrderTask, QueueError, ShownException,
-    ShownExceptions,
+    ExceptionMessage, ExceptionQueue, OrderMessage, OrderQueue, OrderTask, QueueError,
+    ShownException, ShownExceptions,
 };
 use shared::domain::state::{
     BreakerStore, CollectionState, CollectionStore, NumberStore, OrderStore, PollState, PollStore,
@@ -348,7 +348,9 @@ impl<S: Scene> OrderQueue for Port<S> {
         failed.extend((0..cut).filter(|&index| call.fate == Fate::Goes && !fits(&messages[index])));
         if failed.is_empty() { Ok(()) } else { Err(not_sent(failed)) }
     }
+}
 
+impl<S: Scene> ExceptionQueue for Port<S> {
     async fn send_exceptions(&self, exceptions: &[ExceptionMessage]) -> Result<(), QueueError> {
         let world = self.world();
         let thing = unordered(exceptions.iter().map(|one| (&one.channel, &one.order)));

@@ -192,7 +192,7 @@ const HELPERS: [(&str, &str); 7] = [
     ("shared::domain::prima_breaker", "shared/src/domain/prima_breaker.rs"),
     ("shared::domain::prima_slots", "shared/src/domain/prima_slots.rs"),
     ("shared::domain::exceptions", "shared/src/domain/exceptions.rs"),
-    ("shared::domain::stock::exceptions", "shared/src/domain/stock/exceptions.rs"),
+    ("shared::domain::conditions", "shared/src/domain/conditions.rs"),
     ("shared::aws::batch", "shared/src/aws/batch.rs"),
 ];
 /// Where the SDK's operations are called. Nowhere else.

@@ -7,6 +7,10 @@
 //! then try it one at a time, and whoever gets an answer takes the note away. An order whose own
 //! calls fail on, while the note is taken away each time, is at fault itself: after a few of these
 //! it is a person's.
+//!
+//! An answer that cannot be read is likely the same each time. Where no other order tries the
+//! operation, the order is a person's too, and nobody is told of the channel. Where others meet the
+//! same, it is the channel's matter, and not told for each order.
 
 use std::time::Duration;
 
@@ -36,12 +40,21 @@ pub struct Unanswered {
     /// When the first failed.
     pub since: Timestamp,
     /// Those that are the order's own matter: Mirakl answered other orders since the failure
-    /// before, or answered this one unreadably.
+    /// before, or for long no other order has met what began with an unreadable answer to this one.
     #[serde(default)]
     pub own: u32,
     /// When the operation was noted for the channel after a failure of this order.
     #[serde(default)]
     pub noted_at: Option<Timestamp>,
+}
+
+/// What is noted of the operation for the channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelNote {
+    /// Since when.
+    pub since: Timestamp,
+    /// It began with an unreadable answer to this order, and no other order has met it since.
+    pub of_this_order_alone: bool,
 }
 
 impl Unanswered {
@@ -52,12 +65,11 @@ impl Unanswered {
         problem.outcome == Outcome::Unknown && problem.status != Some(429)
     }
 
-    /// One more failure, at `now`. `channel_note`: since when the operation has been noted as
-    /// failing for the channel.
+    /// One more failure, at `now`. `channel_note`: what is noted of the operation by now.
     pub fn count(
         &mut self,
         problem: &MiraklError,
-        channel_note: Option<Timestamp>,
+        channel_note: Option<ChannelNote>,
         now: Timestamp,
     ) {
         if self.count == 0 {
@@ -65,12 +77,18 @@ impl Unanswered {
             self.since = now;
         }
         self.count = self.count.saturating_add(1);
-        let others_are_answered =
-            self.noted_at.is_some_and(|noted_at| channel_note.is_none_or(|since| since > noted_at));
-        // Mirakl answered: the same question gets the same answer.
-        if others_are_answered || (is_unreadable(problem) && channel_note.is_none()) {
+        let others_are_answered = self
+            .noted_at
+            .is_some_and(|noted_at| channel_note.is_none_or(|note| note.since > noted_at));
+        if others_are_answered {
             self.own = self.own.saturating_add(1);
             self.noted_at = None;
+        }
+        // The channel is quiet: nobody will show whether it is this order's matter.
+        let is_alone = channel_note
+            .is_some_and(|note| note.of_this_order_alone && now >= after(note.since, LASTS));
+        if is_alone {
+            self.own = OWN;
         }
     }
 
@@ -87,18 +105,16 @@ impl Unanswered {
     }
 }
 
-/// Mirakl answered, in a form that cannot be read.
-#[must_use]
-pub fn is_unreadable(problem: &MiraklError) -> bool {
-    matches!(problem.status, Some(200..=299))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn at(minute: u64) -> Timestamp {
         after(Timestamp::UNIX_EPOCH, Duration::from_secs(60 * minute))
+    }
+
+    fn note(minute: u64, of_this_order_alone: bool) -> Option<ChannelNote> {
+        Some(ChannelNote { since: at(minute), of_this_order_alone })
     }
 
     fn server(status: u16) -> MiraklError {
@@ -115,7 +131,7 @@ mod tests {
         assert!(row.is_to_be_noted());
         row.noted_at = Some(at(3));
         for minute in 4..100 {
-            row.count(&server(500), Some(at(3)), at(minute));
+            row.count(&server(500), note(3, false), at(minute));
         }
         assert_eq!((row.own, row.is_for_a_person(at(100))), (0, false));
     }
@@ -126,7 +142,7 @@ mod tests {
         let mut row = Unanswered::default();
         for minute in 0..12 {
             // The note of the failure before was taken away; once, another order made one since.
-            let channel_note = (minute == 5).then_some(at(5));
+            let channel_note = if minute == 5 { note(5, false) } else { None };
             row.count(&server(503), channel_note, at(minute));
             if row.is_to_be_noted() {
                 row.noted_at = Some(at(minute));
@@ -135,14 +151,33 @@ mod tests {
         }
     }
 
-    /// An unreadable answer needs no comparison with others.
+    /// What cannot be read is the order's matter once it alone has met it for long.
     #[test]
-    fn unreadable_answers_count_alone() {
+    fn unreadable_answers_that_no_other_order_meets_are_the_orders_matter() {
+        for (others_meet_it_from, person_at) in [(None, Some(13)), (Some(12), None)] {
+            let mut row = Unanswered::default();
+            let mut first = None;
+            for minute in [0, 1, 3, 5, 8, 11, 13, 15, 30] {
+                let alone = others_meet_it_from.is_none_or(|from| minute < from);
+                let channel_note = if minute > 3 { note(3, alone) } else { None };
+                row.count(&server(200), channel_note, at(minute));
+                if row.is_to_be_noted() {
+                    row.noted_at = Some(at(3));
+                }
+                first = first.or(row.is_for_a_person(at(minute)).then_some(minute));
+            }
+            assert_eq!(first, person_at, "{row:?}");
+        }
+    }
+
+    /// Many orders meet unreadable answers before one of them notes it for the channel.
+    #[test]
+    fn unreadable_answers_before_the_note_are_nobodys_matter_yet() {
         let mut row = Unanswered::default();
-        for minute in [0, 5, 10] {
+        for minute in 0..60 {
             row.count(&server(200), None, at(minute));
         }
-        assert!(row.is_for_a_person(at(10)) && !row.is_for_a_person(at(9)));
+        assert!(row.is_to_be_noted() && !row.is_for_a_person(at(60)), "{row:?}");
     }
 
     #[test]

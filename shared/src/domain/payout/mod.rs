@@ -10,17 +10,26 @@
 //! | [`chart`], [`calendar`] | where and when things are booked: documents that an accountant signs |
 //! | [`draft`], [`journal`] | what is booked, and the place of every line |
 //! | [`posting`] | a journal's way into Prima, once |
+//! | [`rules`], [`settings`] | what a person decides: of a channel, of the installation |
+//! | [`exceptions`] | what needs a person, in money |
+//! | [`row`], [`store`] | what is remembered of a cycle and of a shop, and where |
 
 pub mod balance;
 pub mod calendar;
 pub mod chart;
 pub mod draft;
+pub mod exceptions;
 pub mod explain;
+pub mod in_memory;
 pub mod journal;
 pub mod key;
 pub mod ledger;
 pub mod posting;
 pub mod proofs;
+pub mod row;
+pub mod rules;
+pub mod settings;
+pub mod store;
 #[cfg(test)]
 mod tests;
 pub mod tie;
