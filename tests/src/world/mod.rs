@@ -8,6 +8,7 @@ pub mod dice;
 pub(crate) mod documents;
 pub mod fate;
 pub mod models;
+pub mod orders;
 pub mod ports;
 pub mod privacy;
 pub mod queue;
