@@ -1,6 +1,5 @@
 //! A journal as Prima takes it.
 
-use rust_decimal::Decimal;
 use shared::domain::payout::journal::Journal;
 use shared::prima::finance::{JournalLine, NewJournal};
 
@@ -13,7 +12,7 @@ pub(crate) fn new_journal(journal: &Journal) -> NewJournal {
         debit: line.debit.0,
         credit: line.credit.0,
         tax_code: text(&line.account.tax_code),
-        tax_amount: line.tax_amount.map_or(Decimal::ZERO, |tax| tax.0),
+        tax_amount: line.tax_amount.unwrap_or_default().0,
         narrative: line.narrative.clone(),
         reference: line.reference.clone(),
     });

@@ -12,7 +12,6 @@
 //! settled as above. Two copies of a message: the second finds the note, or its row moved. A lost
 //! table: the row comes back from the marketplace; the evidence in the bucket tells that its journal
 //! was sent before, and it is in doubt again.
-#![expect(async_fn_in_trait, reason = "handlers run on one thread; no future here has to be Send")]
 
 mod content;
 mod file_way;
@@ -25,16 +24,15 @@ use jiff::Timestamp;
 use shared::aws::batch;
 pub use shared::aws::batch::Returned;
 use shared::domain::channel::Mode;
+use shared::domain::channel_documents::{ChannelDocuments, Freshness};
 use shared::domain::documents::UnusableDocument;
 use shared::domain::events::EventBus;
 use shared::domain::payout::key::CycleKey;
 use shared::domain::payout::posting::{Answers, JournalRow, Next, Stage, Waits};
 use shared::domain::payout::row::{CycleRow, ShopKey};
-use shared::domain::payout::rules::JournalWay;
+use shared::domain::payout::rules::{JournalWay, PayoutRules};
 use shared::domain::payout::settings::FinanceSettings;
-use shared::domain::payout::store::{
-    JournalMessage, JournalQueue, PayoutDirectory, PayoutFiles, PayoutStore,
-};
+use shared::domain::payout::store::{JournalMessage, JournalQueue, PayoutFiles, PayoutStore};
 use shared::domain::prima_calls::{PrimaCaller, PrimaCalls};
 use shared::domain::prima_slots::{self, PUT_OFF, Slot, SlotRequest, SlotStore};
 use shared::domain::queue::ExceptionQueue;
@@ -69,8 +67,8 @@ pub trait PortTypes {
     type Events: EventBus;
     /// See [`Ports::clock`].
     type Clock: Clock;
-    /// See [`Ports::directory`].
-    type Directory: PayoutDirectory;
+    /// See [`Ports::documents`].
+    type Documents: ChannelDocuments;
 }
 
 /// What the function works with.
@@ -91,7 +89,7 @@ pub struct Ports<T: PortTypes> {
     /// Time.
     pub clock: T::Clock,
     /// The channels and their payout rules.
-    pub directory: T::Directory,
+    pub documents: T::Documents,
     /// How patient to be with Prima.
     pub behaviour: PrimaBehaviour,
     /// How many calls Prima takes at once.
@@ -276,25 +274,26 @@ impl<T: PortTypes> Ports<T> {
 
     /// By which way the journals of a shop go now.
     async fn way(&self, key: &CycleKey, last_channel: &str) -> Result<Way, Returned> {
-        let Ok(channels) = self.directory.channels().await else {
+        let Ok(list) = self.documents.channels().await else {
             return Err(Returned::DocumentsUnavailable);
         };
         let shop = key.shop_key();
         // A renamed channel is still the same shop.
-        let channel = channels
-            .iter()
-            .find(|channel| ShopKey::of(channel).as_ref() == Some(&shop) && channel.payouts == Mode::Live)
-            .or_else(|| channels.iter().find(|channel| channel.id == last_channel));
-        let Some(channel) = channel else {
-            return Ok(Way::Nobody(format!("no channel reads shop {shop} any more")));
+        let of_shop = list.channels.iter().filter(|one| ShopKey::of(one).as_ref() == Some(&shop));
+        let Some(channel) = of_shop.max_by_key(|channel| channel.payouts == Mode::Live) else {
+            return Ok(if list.channel(last_channel).is_err() {
+                Way::Waits
+            } else {
+                Way::Nobody(format!("no channel is of shop {shop} any more"))
+            });
         };
         if channel.payouts != Mode::Live {
             return Ok(Way::Waits);
         }
-        match self.directory.payout_documents(&channel.id).await {
-            Ok(documents) => Ok(Way::Goes(documents.rules.journal)),
+        match self.documents.document::<PayoutRules>(&channel.id, Freshness::Cached).await {
+            Ok(Some(rules)) => Ok(Way::Goes(rules.journal)),
             // `reconcile-payouts` tells of them, and queues the journal again.
-            Err(UnusableDocument::Wrong(_)) => Ok(Way::Waits),
+            Ok(None) | Err(UnusableDocument::Wrong(_)) => Ok(Way::Waits),
             Err(UnusableDocument::Unavailable(_)) => Err(Returned::DocumentsUnavailable),
         }
     }

@@ -1,26 +1,29 @@
 //! The store of payouts, the bucket, the queue and Prima's ledger, as `post-journals` sees them.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
-use shared::domain::channel::Channel;
-use shared::domain::documents::UnusableDocument;
+use shared::domain::channel_documents::{
+    ChannelDocument, ChannelDocuments, ChannelList, Freshness,
+};
+use shared::domain::documents::{DocumentKey, UnusableDocument};
 use shared::domain::events::Event;
-use shared::domain::payout::chart::Chart;
 use shared::domain::payout::journal::Journal;
 use shared::domain::payout::key::CycleKey;
 use shared::domain::payout::posting::Stage;
 use shared::domain::payout::row::{CycleRow, ShopKey, ShopRow};
 use shared::domain::payout::rules::PayoutRules;
 use shared::domain::payout::store::{
-    JournalMessage, JournalQueue, PayoutDirectory, PayoutDocuments, PayoutFiles, PayoutStore,
-    journal_file,
+    JournalMessage, JournalQueue, PayoutFiles, PayoutStore, journal_file,
 };
 use shared::domain::queue::{ExceptionMessage, QueueError};
 use shared::domain::state::StoreError;
 use shared::kit::clock::after;
 use shared::prima::PrimaError;
+use shared::prima::sku::SkuOverride;
 use shared::prima::finance::{
     CreditNote, NewJournal, NominalTransaction, PostedJournal, Posting, PrimaFinance,
 };
@@ -29,6 +32,7 @@ use simulators::prima::books;
 use super::world::World;
 use crate::world::base::beginning;
 use crate::world::dice::Dice;
+use crate::world::documents::as_asked;
 use crate::world::fate::{Call, Fate, Kind, Pace};
 use crate::world::ports::{not_sent, unavailable};
 use crate::world::queue::Body;
@@ -161,23 +165,56 @@ impl JournalQueue for Port {
     }
 }
 
-impl PayoutDirectory for Port {
-    async fn channels(&self) -> Result<Vec<Channel>, UnusableDocument> {
+impl ChannelDocuments for Port {
+    async fn channels(&self) -> Result<ChannelList, UnusableDocument> {
         if !self.asks(Kind::Rules, "channels", || "channels".to_owned()).await {
             return Err(UnusableDocument::Unavailable("throttled".to_owned()));
         }
-        Ok(vec![self.world().channel.clone()])
+        Ok(ChannelList { channels: vec![self.world().channel.clone()], unusable: Vec::new() })
     }
 
-    async fn payout_documents(&self, channel: &str) -> Result<PayoutDocuments, UnusableDocument> {
+    async fn stored_document<D: ChannelDocument>(
+        &self,
+        channel: &str,
+        _freshness: Freshness,
+    ) -> Result<Option<D>, UnusableDocument> {
         if !self.asks(Kind::Rules, channel, || channel.to_owned()).await {
             return Err(UnusableDocument::Unavailable("throttled".to_owned()));
         }
-        let rules = format!(r#"{{"payouts_from":"{}"}}"#, beginning());
-        let rules: PayoutRules = serde_json::from_str(&rules)
-            .map_err(|problem| UnusableDocument::Wrong(problem.to_string()))?;
-        let rules = PayoutRules { journal: self.world().way.get(), ..rules };
-        Ok(PayoutDocuments { rules, chart: Chart { versions: Vec::new() } })
+        Ok(match D::key(channel) {
+            DocumentKey::PayoutRules(_) => {
+                let rules = format!(r#"{{"payouts_from":"{}"}}"#, beginning());
+                let rules: PayoutRules = serde_json::from_str(&rules)
+                    .map_err(|problem| UnusableDocument::Wrong(problem.to_string()))?;
+                as_asked(&PayoutRules { journal: self.world().way.get(), ..rules })
+            }
+            _ => None,
+        })
+    }
+
+    async fn sku_overrides(
+        &self,
+        _channel: &str,
+        _skus: &[&str],
+    ) -> Result<HashMap<String, SkuOverride>, UnusableDocument> {
+        Ok(HashMap::new())
+    }
+
+    async fn all_sku_overrides(
+        &self,
+        _channel: &str,
+    ) -> Result<HashMap<String, SkuOverride>, UnusableDocument> {
+        Ok(HashMap::new())
+    }
+
+    async fn keep_document<D: ChannelDocument>(
+        &self,
+        _channel: &str,
+        _document: &D,
+        _author: &str,
+        _at: Timestamp,
+    ) -> Result<(), UnusableDocument> {
+        Ok(())
     }
 }
 

@@ -170,7 +170,7 @@ impl post_journals::PortTypes for Simulated {
     type Queue = Port;
     type Events = Port;
     type Clock = Port;
-    type Directory = Port;
+    type Documents = Port;
 }
 
 async fn consume(world: Rc<World>) {
@@ -205,7 +205,7 @@ async fn post(world: Rc<World>, deliveries: Vec<Delivery>) {
         queue: port.clone(),
         events: port.clone(),
         clock: port.clone(),
-        directory: port.clone(),
+        documents: port.clone(),
         behaviour: world.behaviour.clone(),
         calls: PrimaCalls { at_once: 5, journals: world.at_once, ..PrimaCalls::default() },
         finance: FinanceSettings { capabilities, ..FinanceSettings::default() },
