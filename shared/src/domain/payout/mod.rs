@@ -17,6 +17,7 @@
 pub mod balance;
 pub mod calendar;
 pub mod chart;
+pub mod contract;
 pub mod draft;
 pub mod exceptions;
 pub mod explain;
