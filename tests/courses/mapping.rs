@@ -31,8 +31,7 @@ use system_tests::world::privacy::is_personal;
 /// An order that is odd comes in.
 fn sells(course: &Course, id: &str, oddity: Oddity) {
     course.sells_with(id, OrderState::WaitingAcceptance, |sale| {
-        oddity.befall(&mut sale.order);
-        sale.debit_unnamed = oddity == Oddity::NotDebited;
+        oddity.befall(sale);
     });
 }
 
@@ -131,7 +130,8 @@ fn an_order_awaiting_payment_is_told_then_created_when_paid() {
         let (reason, remedy) = is_refused(course, "A-1").await;
         assert!(reason.contains("is not paid") && reason.contains("PAY_ON_ACCEPTANCE"), "{reason}");
         assert!(remedy.contains("Ask the marketplace about the payment"), "{remedy}");
-        course.happens("A-1", Happening::Debit);
+        course.world.shop(CHANNEL, |shop| shop.shows("A-1", None));
+        course.happens("A-1", Happening::Touch);
         is_retried(course, "A-1").await;
         assert!(course.prima_order("A-1").header.paid);
     });

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use shared::domain::channel::Channel;
 use shared::domain::dispatch::book::{Book, Pages};
 use shared::domain::documents::UnusableDocument;
@@ -38,8 +39,14 @@ impl Scene for World {
 }
 
 impl Models for World {
-    fn shops(&self) -> &RefCell<Vec<Marketplace>> {
-        &self.shops
+    fn model<T>(&self, channel: usize, work: impl FnOnce(&mut Marketplace) -> T) -> Option<T> {
+        self.shops.borrow_mut().get_mut(channel).map(work)
+    }
+
+    fn advance(&self, now: Timestamp) {
+        for shop in self.shops.borrow_mut().iter_mut() {
+            shop.advance(now);
+        }
     }
 
     fn office(&self) -> &RefCell<Installation> {
@@ -117,10 +124,10 @@ impl Models for World {
 
 /// Prima's answer in another form than its own.
 fn odd_document(answer: &OrderStatusAnswer, odd: Odd) -> String {
-    let status = if odd == Odd::Status {
-        String::new()
-    } else {
-        format!(r#" OrderStatus="{}""#, answer.status)
+    let status = match odd {
+        Odd::Status => String::new(),
+        Odd::Word(word) => format!(r#" OrderStatus="{word}""#),
+        _ => format!(r#" OrderStatus="{}""#, answer.status),
     };
     let line_name = if odd == Odd::Name { "DespatchedLine" } else { "DespatchLineData" };
     let mut text = format!(r#"<Response RequestStatus="OK"><Data{status}>"#);

@@ -7,6 +7,7 @@ pub mod consume;
 pub mod dice;
 pub mod fate;
 pub mod models;
+pub mod orders;
 pub mod ports;
 pub mod privacy;
 pub mod queue;
