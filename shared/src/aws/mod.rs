@@ -12,7 +12,6 @@ pub mod event_bus;
 pub mod functions;
 mod https;
 pub mod metrics;
-pub mod payout_documents;
 pub mod payout_files;
 pub mod payout_store;
 pub mod prima_client;
