@@ -512,6 +512,47 @@ fn an_odd_demand_field_is_told_once_and_ignored() {
     });
 }
 
+/// An odd field of which the bus took no event is not noted as told: it is told once the bus works.
+#[test]
+fn an_odd_field_that_the_bus_refused_is_told_later() {
+    play_dispatches(20, plain(), async |course| {
+        course.demands_oddly(&[OddForm::of("SH21 carriers[].label", "7")]);
+        course.has_a_deaf_bus(true);
+        course.leave(0..5, false);
+        course.leave(10..15, false);
+        course.live(30).await;
+        assert_eq!(course.shipped(), 10, "nothing waits for it");
+        let told = || course.events(EventKind::UnknownValue, "SH21 carriers[].label of channel");
+        assert!(told().is_empty());
+        course.has_a_deaf_bus(false);
+        // The list is read once a day.
+        course.live(24 * 60).await;
+        course.leave(5..10, false);
+        course.leave(15..20, false);
+        course.live(30).await;
+        assert_eq!(told().len(), 2, "once for each channel: {:?}", told());
+    });
+}
+
+/// A word of Prima's of which the bus took no event is told with the next answer that has it.
+#[test]
+fn an_unknown_word_that_the_bus_refused_is_told_later() {
+    play_dispatches(20, plain(), async |course| {
+        course.asks_every(2);
+        course.prima_says(0, "Consolidating");
+        course.has_a_deaf_bus(true);
+        course.live(30).await;
+        let told = || course.events(EventKind::UnknownValue, "Consolidating").len();
+        assert_eq!(told(), 0);
+        course.has_a_deaf_bus(false);
+        course.live(5).await;
+        assert_eq!(told(), 1, "within minutes");
+        course.prima_says(1, "consolidating");
+        course.live(60).await;
+        assert_eq!(told(), 1, "and not again, whichever order it is said of");
+    });
+}
+
 /// The age of the oldest order that waits for Prima grows through all its retries.
 #[test]
 fn the_oldest_waiting_orders_age_grows_through_its_retries() {

@@ -18,8 +18,9 @@ use simulators::mirakl::State;
 use simulators::prima::Booking;
 
 use super::run::{VISIBILITY, collect, update};
-use super::world::{CHANNELS, World};
+use super::world::{CHANNELS, Odd, World};
 use crate::simulation::course::hold_slots;
+use crate::world::fate::Kind;
 
 /// A course under way.
 pub struct Course {
@@ -40,6 +41,8 @@ pub fn play(orders: u64, rules: [DispatchRules; 2], steps: impl AsyncFnOnce(&Cou
     let play: Pin<Box<dyn Future<Output = ()> + '_>> = Box::pin(async {
         let mut world = World::new(1, true, true);
         world.rules = rules.into();
+        // So that a course can say which calls fail.
+        world.base.scripted = true;
         let course = Course {
             world: Rc::new(world),
             latest: RefCell::default(),
@@ -152,6 +155,21 @@ impl Course {
     /// What the marketplaces demand has these fields in a form that is not understood.
     pub fn demands_oddly(&self, fields: &[OddForm]) {
         *self.world.odd_fields.borrow_mut() = fields.to_vec();
+    }
+
+    /// Prima says this word of how the order at a place is getting on.
+    pub fn prima_says(&self, place: usize, word: &'static str) {
+        let number = self.world.numbers.borrow().keys().nth(place).cloned().unwrap_or_default();
+        self.world.odd.borrow_mut().insert(number, Odd::Word(word));
+    }
+
+    /// The bus takes no events, or does again.
+    pub fn has_a_deaf_bus(&self, deaf: bool) {
+        let mut failing = self.world.failing.borrow_mut();
+        failing.retain(|(kind, _)| *kind != Kind::Publish);
+        if deaf {
+            failing.push((Kind::Publish, String::new()));
+        }
     }
 
     /// The channels' dispatch documents are wrong, or right again.

@@ -63,6 +63,8 @@ pub(super) enum Odd {
     Name,
     /// No status at all.
     Status,
+    /// This status. Not drawn: a course says it.
+    Word(&'static str),
 }
 
 impl Odd {
@@ -81,7 +83,7 @@ impl Odd {
 
     /// Nobody can say what has left.
     pub(super) fn is_unclear(self) -> bool {
-        !matches!(self, Self::Date(_))
+        !matches!(self, Self::Date(_) | Self::Word(_))
     }
 }
 
@@ -113,7 +115,7 @@ struct MetSpoilt {
 /// Everything of one run.
 #[derive(Debug)]
 pub(super) struct World {
-    base: Base,
+    pub(super) base: Base,
     pub(super) shops: RefCell<Vec<Marketplace>>,
     pub(super) office: RefCell<Installation>,
     /// Operations that a channel's key may not use now, and the status that says so.
