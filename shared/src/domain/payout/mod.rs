@@ -9,6 +9,8 @@
 //! | [`explain`] | where the difference of an untied cycle may come from |
 //! | [`chart`], [`calendar`] | where and when things are booked: documents that an accountant signs |
 //! | [`draft`], [`journal`] | what is booked, and the place of every line |
+//! | [`matching`] | an order's money: expected against settled |
+//! | [`report`] | a cycle as a page, and its lines as CSV |
 //! | [`posting`] | a journal's way into Prima, once |
 //! | [`journal_files`], [`journal_csv`] | a journal's content, and the CSV of it that a person imports |
 //! | [`journal_exceptions`] | what of a cycle's journals needs a person |
@@ -19,6 +21,7 @@
 pub mod balance;
 pub mod calendar;
 pub mod chart;
+pub mod contract;
 pub mod documents;
 pub mod draft;
 pub mod exceptions;
@@ -30,8 +33,10 @@ pub mod journal_exceptions;
 pub mod journal_files;
 pub mod key;
 pub mod ledger;
+pub mod matching;
 pub mod posting;
 pub mod proofs;
+pub mod report;
 pub mod row;
 pub mod rules;
 pub mod settings;
