@@ -11,6 +11,8 @@ use system_tests::payouts::{Outcome, run};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Seeds that once found something.
+const REGRESSIONS: [u64; 2] = [363, 656];
 /// Threads that share the seeds.
 const THREADS: usize = 2;
 
@@ -29,16 +31,15 @@ fn every_journal_is_posted_once_or_a_person_knows() {
         return;
     }
     let count = number("PAYOUT_SEEDS").unwrap_or(400);
-    let (started, next) = (Instant::now(), AtomicU64::new(1));
+    let seeds: Vec<u64> = REGRESSIONS.into_iter().chain(1..=count).collect();
+    let (started, next) = (Instant::now(), AtomicU64::new(0));
     let outcomes: Mutex<Vec<Outcome>> = Mutex::default();
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed > count {
-                        return;
-                    }
+                    let place = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap();
+                    let Some(&seed) = seeds.get(place) else { return };
                     let outcome = run(seed, false);
                     outcomes.lock().unwrap().push(outcome);
                 }

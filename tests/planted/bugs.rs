@@ -106,6 +106,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Bug> {
         .chain(crate::following::BUGS)
         .chain(crate::dispatching::BUGS)
         .chain(crate::telling::BUGS)
+        .chain(crate::posting::BUGS)
 }
 
 impl Bug {

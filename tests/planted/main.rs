@@ -7,6 +7,7 @@ mod bugs;
 mod creating;
 mod dispatching;
 mod following;
+mod posting;
 mod pushing;
 mod refunding;
 mod remembering;
@@ -69,12 +70,9 @@ fn main() -> anyhow::Result<ExitCode> {
     let tree = Tree::copied(workspace())?;
     if !options.skip_sound {
         println!("the unmodified tree ...");
-        for simulation in [
-            Simulation::Orders,
-            Simulation::Stock,
-            Simulation::Dispatches,
-            Simulation::Payouts,
-        ] {
+        for simulation in
+            [Simulation::Orders, Simulation::Stock, Simulation::Dispatches, Simulation::Payouts]
+        {
             if chosen.iter().all(|bug| bug.simulation != simulation) {
                 continue;
             }

@@ -1,9 +1,11 @@
 //! The way of a journal that a person imports: a CSV and its control file, written once.
 
+use shared::domain::payout::journal::Journal;
 use shared::domain::payout::journal_csv::{self, Written};
 use shared::domain::payout::journal_files::{content, control_file, import_file};
 use shared::domain::payout::posting::{JournalRow, Stage};
 use shared::domain::payout::row::CycleRow;
+use shared::domain::payout::rules::JournalWay;
 use shared::domain::payout::store::PayoutFiles;
 use shared::domain::state::StoreError;
 use shared::kit::clock::Clock as _;
@@ -32,6 +34,11 @@ impl<T: PortTypes> Ports<T> {
                 let unusable = row.clone().unusable(problem, self.clock.now());
                 return self.ends(cycle, &row, unusable, Done::Exception).await;
             }
+            Err(_) => return Step::End(Disposition::Return(Returned::StoreUnavailable)),
+        }
+        match self.recalled(&row, &csv.csv, JournalWay::File).await {
+            Ok(None) => {}
+            Ok(Some(recalled)) => return self.goes_on(cycle, &row, recalled).await,
             Err(_) => return Step::End(Disposition::Return(Returned::StoreUnavailable)),
         }
         let files = [
@@ -70,8 +77,7 @@ impl<T: PortTypes> Ports<T> {
         &self,
         cycle: &CycleRow,
         row: &JournalRow,
-    ) -> Result<Result<(shared::domain::payout::journal::Journal, Written), String>, StoreError>
-    {
+    ) -> Result<Result<(Journal, Written), String>, StoreError> {
         let journal = match content(&self.files, &cycle.key, row).await? {
             Ok(journal) => journal,
             Err(unusable) => return Ok(Err(unusable.to_string())),

@@ -15,6 +15,8 @@
 
 mod content;
 mod file_way;
+pub mod handler;
+pub mod metrics;
 mod sending;
 mod updating;
 

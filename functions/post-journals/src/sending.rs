@@ -1,9 +1,10 @@
 //! Asking Prima for a journal, and sending it.
 
 use shared::domain::payout::journal::Journal;
-use shared::domain::payout::journal_files::evidence_file;
+use shared::domain::payout::journal_files::{evidence_file, import_file};
 use shared::domain::payout::posting::{JournalRow, Known, Stage};
 use shared::domain::payout::row::CycleRow;
+use shared::domain::payout::rules::JournalWay;
 use shared::domain::payout::store::{PayoutFiles, PayoutStore};
 use shared::domain::prima_breaker::{self, Admission, Call, JOURNAL_STATUS, NEW_JOURNAL, admit};
 use shared::domain::prima_slots::{PUT_OFF, Slot};
@@ -17,12 +18,7 @@ use crate::{Disposition, Done, PortTypes, Ports, Returned, SENT_WITHIN, Step, TR
 
 impl<T: PortTypes> Ports<T> {
     /// Asks Prima whether it has the journal.
-    pub(crate) async fn ask(
-        &self,
-        cycle: Box<CycleRow>,
-        row: JournalRow,
-        work: &Work<'_>,
-    ) -> Step {
+    pub(crate) async fn ask(&self, cycle: Box<CycleRow>, row: JournalRow, work: &Work<'_>) -> Step {
         let cycle = match self.may_call(JOURNAL_STATUS, cycle, &row, work).await {
             Ok(cycle) => cycle,
             Err(disposition) => return Step::End(disposition),
@@ -46,9 +42,6 @@ impl<T: PortTypes> Ports<T> {
             }
             Ok(None) => {
                 let absent = row.clone().absent(work.waits, asked_at);
-                if absent.stage == Stage::NeedsPerson {
-                    return self.ends(cycle, &row, absent, Done::Exception).await;
-                }
                 self.goes_on(cycle, &row, absent).await
             }
             // Prima's matter, and not the journal's.
@@ -93,24 +86,10 @@ impl<T: PortTypes> Ports<T> {
             Ok(Err(problem)) => return self.cannot_send(cycle, row, problem).await,
             Err(_) => return unavailable(),
         }
-        let evidence = evidence_file(&row.reference);
-        if row.first_attempt_at.is_none() {
-            let now = self.clock.now();
-            match self.files.read(&evidence).await {
-                Ok(None) => {}
-                Ok(Some(sent)) if sent == written.csv => {
-                    let forgotten = row.clone().forgotten(now);
-                    return self.goes_on(cycle, &row, forgotten).await;
-                }
-                Ok(Some(_)) => {
-                    let text = format!(
-                        "it was sent before its row was lost, with other content ({evidence})"
-                    );
-                    let asks = row.clone().needs_person_because(text, now);
-                    return self.ends(cycle, &row, asks, Done::Exception).await;
-                }
-                Err(_) => return unavailable(),
-            }
+        match self.recalled(&row, &written.csv, JournalWay::Service).await {
+            Ok(None) => {}
+            Ok(Some(recalled)) => return self.goes_on(cycle, &row, recalled).await,
+            Err(_) => return unavailable(),
         }
         let cycle = match self.may_call(NEW_JOURNAL, cycle, &row, work).await {
             Ok(cycle) => cycle,
@@ -121,6 +100,7 @@ impl<T: PortTypes> Ports<T> {
             Ok(cycle) => Box::new(cycle),
             Err(disposition) => return Step::End(disposition),
         };
+        let evidence = evidence_file(&row.reference);
         let answer = self.send_noted(&journal, &attempted, evidence, written.csv).await;
         self.answered(cycle, attempted, answer, work).await
     }
@@ -189,6 +169,39 @@ impl<T: PortTypes> Ports<T> {
                 Step::End(self.later(Box::new(concluded), &moved, wait, work).await)
             }
         }
+    }
+
+    /// What the bucket knows of a journal whose row knows of no attempt: it may have been sent, or
+    /// imported, before the table was lost.
+    pub(crate) async fn recalled(
+        &self,
+        row: &JournalRow,
+        csv: &[u8],
+        way: JournalWay,
+    ) -> Result<Option<JournalRow>, StoreError> {
+        if row.first_attempt_at.is_some() {
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        let evidence = evidence_file(&row.reference);
+        if let Some(sent) = self.files.read(&evidence).await? {
+            return Ok(Some(if sent == csv {
+                row.clone().forgotten(now)
+            } else {
+                row.clone().needs_person_because(
+                    format!("it was sent before its row was lost, with other content ({evidence})"),
+                    now,
+                )
+            }));
+        }
+        let import = import_file(&row.reference);
+        if way == JournalWay::Service && self.files.read(&import).await?.is_some() {
+            let text = format!(
+                "a file of it was written before its row was lost, and somebody may have imported it ({import})"
+            );
+            return Ok(Some(row.clone().needs_person_because(text, now)));
+        }
+        Ok(None)
     }
 
     async fn cannot_send(&self, cycle: Box<CycleRow>, row: JournalRow, problem: String) -> Step {

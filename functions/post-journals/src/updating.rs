@@ -89,13 +89,16 @@ impl<T: PortTypes> Ports<T> {
         Err(Disposition::Return(Returned::ChangedByAnotherRun))
     }
 
-    /// Moves a journal on; the next step follows.
+    /// Moves a journal on; the next step follows, unless a person has to take it.
     pub(crate) async fn goes_on(
         &self,
         cycle: Box<CycleRow>,
         before: &JournalRow,
         moved: JournalRow,
     ) -> Step {
+        if moved.stage == Stage::NeedsPerson {
+            return self.ends(cycle, before, moved, Done::Exception).await;
+        }
         match self.update(*cycle, before, moved).await {
             Ok(cycle) => Step::Next(Box::new(cycle)),
             Err(disposition) => Step::End(disposition),

@@ -127,9 +127,9 @@ async fn the_copies_that_create_orders_are_as_many_as_their_calls() {
 
 /// The callers of Prima that the template has.
 fn deployed_callers() -> impl Iterator<Item = PrimaCaller> {
-    PrimaCaller::ALL.into_iter().filter(|caller| {
-        Function::ALL.iter().any(|function| function.name() == caller.function())
-    })
+    PrimaCaller::ALL
+        .into_iter()
+        .filter(|caller| Function::ALL.iter().any(|function| function.name() == caller.function()))
 }
 
 fn is_called(logical_id: &str, caller: PrimaCaller) -> bool {

@@ -286,8 +286,11 @@ fn counts(operation: &mut OperationBreaker, call: Call<'_>, problem: &PrimaError
 fn until_next_probe(operation: &str, probes: u32, behaviour: &PrimaBehaviour) -> Duration {
     // A question costs nothing. Each creation that is tried in vain leaves an order, or a journal,
     // in doubt.
-    let intervals =
-        if matches!(operation, NEW_ORDER | NEW_JOURNAL) { 2_u32.saturating_pow(probes).min(RAREST) } else { 1 };
+    let intervals = if matches!(operation, NEW_ORDER | NEW_JOURNAL) {
+        2_u32.saturating_pow(probes).min(RAREST)
+    } else {
+        1
+    };
     behaviour.probe_interval() * intervals
 }
 

@@ -43,7 +43,8 @@ async fn follow_up(world: &World, key: &JournalMessageKey) {
     }
     let dice = world.dice_again(("reconcile", &key.0, key.1));
     let Ok(stored) = world.payouts.load_cycle(&key.0).await else { return };
-    let mut cycle = stored.unwrap_or_else(|| CycleRow::new(key.0.clone(), &world.channel.id, listed(key), now));
+    let mut cycle =
+        stored.unwrap_or_else(|| CycleRow::new(key.0.clone(), &world.channel.id, listed(key), now));
     let wanted = changed(world, key, wanted, &cycle);
     let Ok(hash) = wanted.journal.hash() else { return };
     match cycle.journal_mut(&key.1) {
@@ -83,8 +84,7 @@ fn changed(world: &World, key: &JournalMessageKey, wanted: Wanted, cycle: &Cycle
         return wanted;
     }
     let mut wanted = Wanted { changes_at: None, ..wanted };
-    let may_change =
-        cycle.journal(&key.1).is_none_or(|journal| !journal.row.may_be_in_prima());
+    let may_change = cycle.journal(&key.1).is_none_or(|journal| !journal.row.may_be_in_prima());
     if may_change {
         let nominal = wanted.journal.lines[0].account.nominal.clone();
         wanted.journal = journal(&key.0, key.1, &nominal, 123_456);
@@ -157,8 +157,7 @@ pub(super) async fn tell(world: Rc<World>) {
             let is_due = |one: &shared::domain::payout::exceptions::PayoutException| {
                 OF_JOURNALS.contains(&one.kind) && after(one.first_seen, TOLD_BY_NOW) <= now
             };
-            let (mut due, others): (Vec<_>, Vec<_>) =
-                cycle.exceptions.drain(..).partition(is_due);
+            let (mut due, others): (Vec<_>, Vec<_>) = cycle.exceptions.drain(..).partition(is_due);
             announce(&port, &port, &cycle.channel, &mut due, now).await;
             cycle.exceptions = others.into_iter().chain(due).collect();
             let _ = world.payouts.save_cycle(&mut cycle).await;

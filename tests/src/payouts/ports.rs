@@ -23,10 +23,10 @@ use shared::domain::queue::{ExceptionMessage, QueueError};
 use shared::domain::state::StoreError;
 use shared::kit::clock::after;
 use shared::prima::PrimaError;
-use shared::prima::sku::SkuOverride;
 use shared::prima::finance::{
     CreditNote, NewJournal, NominalTransaction, PostedJournal, Posting, PrimaFinance,
 };
+use shared::prima::sku::SkuOverride;
 use simulators::prima::books;
 
 use super::world::World;

@@ -14,9 +14,9 @@ use shared::domain::payout::draft::Role;
 use shared::domain::payout::in_memory::MemoryPayouts;
 use shared::domain::payout::journal::{Journal, JournalLine};
 use shared::domain::payout::key::{CycleKey, JournalKind, JournalName, NO_PSP};
+use shared::domain::payout::posting::Stage;
 use shared::domain::payout::row::CycleRow;
 use shared::domain::payout::rules::JournalWay;
-use shared::domain::payout::posting::Stage;
 use shared::domain::payout::store::JournalMessage;
 use shared::kit::amount::Amount;
 use shared::prima::connection::PrimaBehaviour;
@@ -173,9 +173,9 @@ impl World {
                         .chance(0.25)
                         .then(|| shared::kit::clock::after(at, dice.seconds(0, 3 * 3600))),
                     needs_approval: dice.chance(0.7),
-                    spoilt: dice.chance(0.15).then(|| {
-                        if dice.chance(0.5) { Spoilt::Emptied } else { Spoilt::Changed }
-                    }),
+                    spoilt: dice
+                        .chance(0.15)
+                        .then(|| if dice.chance(0.5) { Spoilt::Emptied } else { Spoilt::Changed }),
                     journal: journal(&key, name, nominal, dice.between(1, 99_999)),
                 };
                 self.wanted.borrow_mut().insert((key.clone(), name), wanted);
@@ -209,7 +209,10 @@ impl World {
         for journal in &row.journals {
             let row = &journal.row;
             if matches!(row.stage, Stage::Posted { .. }) && self.copies(&row.guid) == 0 {
-                self.violate(format!("{} is called posted, and Prima does not have it", row.reference));
+                self.violate(format!(
+                    "{} is called posted, and Prima does not have it",
+                    row.reference
+                ));
             }
         }
     }

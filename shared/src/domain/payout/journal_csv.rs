@@ -280,7 +280,8 @@ pub fn write(journal: &Journal, layout: &Layout) -> Result<Written, LayoutProble
     let unusable = |problem: String| LayoutProblem::Unusable(problem);
     let date = strtime::format(&layout.date_form, journal.date)
         .map_err(|problem| unusable(problem.to_string()))?;
-    let separator = u8::try_from(layout.separator).map_err(|problem| unusable(problem.to_string()))?;
+    let separator =
+        u8::try_from(layout.separator).map_err(|problem| unusable(problem.to_string()))?;
     let mut writer = csv::WriterBuilder::new()
         .delimiter(separator)
         .terminator(csv::Terminator::CRLF)
@@ -318,7 +319,8 @@ fn cell(
         if layout.decimal_comma { digits.replace('.', ",") } else { digits }
     };
     let signed = |amount: Amount| number(if is_debit { amount } else { Amount(-amount.0) });
-    let unless_zero = |amount: Amount| if amount == Amount::ZERO { String::new() } else { number(amount) };
+    let unless_zero =
+        |amount: Amount| if amount == Amount::ZERO { String::new() } else { number(amount) };
     match column.holds {
         Holds::JournalRef => defused(&journal.reference),
         Holds::Line => line.line.to_string(),
@@ -368,9 +370,8 @@ fn encoded(text: Vec<u8>, encoding: FileEncoding) -> Vec<u8> {
 }
 
 fn control(journal: &Journal, csv: &[u8]) -> Control {
-    let sum = |of: fn(&JournalLine) -> Amount| {
-        Amount(journal.lines.iter().map(|line| of(line).0).sum())
-    };
+    let sum =
+        |of: fn(&JournalLine) -> Amount| Amount(journal.lines.iter().map(|line| of(line).0).sum());
     Control {
         journal_ref: journal.reference.clone(),
         file: import_file(&journal.reference).rsplit('/').next().unwrap_or_default().to_owned(),

@@ -15,11 +15,8 @@ pub const OF_JOURNALS: [Kind; 4] =
 
 /// Brings a cycle's exceptions in line with its journals: to be called wherever one has moved.
 pub fn follow_journals(cycle: &mut CycleRow, now: Timestamp) {
-    let conditions = cycle
-        .journals
-        .iter()
-        .filter_map(|journal| condition(&cycle.key, journal))
-        .collect();
+    let conditions =
+        cycle.journals.iter().filter_map(|journal| condition(&cycle.key, journal)).collect();
     follow(&mut cycle.exceptions, conditions, &OF_JOURNALS, now);
 }
 

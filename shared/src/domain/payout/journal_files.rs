@@ -118,7 +118,14 @@ mod tests {
 
     fn row(journal: &Journal, hash: &str) -> JournalRow {
         let (guid, reference) = (journal.guid.clone(), journal.reference.clone());
-        JournalRow::new(journal.name, guid, reference, hash.to_owned(), false, Timestamp::UNIX_EPOCH)
+        JournalRow::new(
+            journal.name,
+            guid,
+            reference,
+            hash.to_owned(),
+            false,
+            Timestamp::UNIX_EPOCH,
+        )
     }
 
     #[tokio::test]
@@ -134,13 +141,15 @@ mod tests {
     #[tokio::test]
     async fn anything_else_than_what_was_approved_is_refused() {
         let (files, first) = (MemoryPayouts::default(), journal());
-        let unusable = async |row: &JournalRow| {
-            content(&files, &first.key, row).await.unwrap().unwrap_err()
-        };
+        let unusable =
+            async |row: &JournalRow| content(&files, &first.key, row).await.unwrap().unwrap_err();
         let missing = row(&first, "0");
         assert_eq!(unusable(&missing).await, UnusableJournal::Missing("journals/0.json".into()));
         files.write("journals/0.json", b"{}".to_vec()).await.unwrap();
-        assert_eq!(unusable(&missing).await, UnusableJournal::AnotherHash("journals/0.json".into()));
+        assert_eq!(
+            unusable(&missing).await,
+            UnusableJournal::AnotherHash("journals/0.json".into())
+        );
 
         let mut other = first.clone();
         other.guid.push('0');

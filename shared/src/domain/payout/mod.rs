@@ -11,7 +11,7 @@
 //! | [`draft`], [`journal`] | what is booked, and the place of every line |
 //! | [`matching`] | an order's money: expected against settled |
 //! | [`report`] | a cycle as a page, and its lines as CSV |
-//! | [`posting`] | a journal's way into Prima, once |
+//! | [`posting`], [`stage`] | a journal's way into Prima, once |
 //! | [`journal_files`], [`journal_csv`] | a journal's content, and the CSV of it that a person imports |
 //! | [`journal_exceptions`] | what of a cycle's journals needs a person |
 //! | [`rules`], [`settings`] | what a person decides: of a channel, of the installation |
@@ -40,6 +40,7 @@ pub mod report;
 pub mod row;
 pub mod rules;
 pub mod settings;
+pub mod stage;
 pub mod store;
 #[cfg(test)]
 mod tests;

@@ -33,12 +33,9 @@ impl FinanceSettings {
             .into_iter()
             .map(|one| FieldError::new(format!("finance.{}", one.field), one.problem))
             .collect();
-        problems.extend(
-            self.journal_file
-                .problems()
-                .into_iter()
-                .map(|one| FieldError::new(format!("finance.journal_file.{}", one.field), one.problem)),
-        );
+        problems.extend(self.journal_file.problems().into_iter().map(|one| {
+            FieldError::new(format!("finance.journal_file.{}", one.field), one.problem)
+        }));
         let mut require = |holds: bool, field: &str, problem: &str| {
             if !holds {
                 problems.push(FieldError::new(format!("finance.limits.{field}"), problem));

@@ -6,7 +6,8 @@ const ORDERS: PrimaCaller = PrimaCaller::CreatePrimaOrders;
 const DISPATCHES: PrimaCaller = PrimaCaller::CollectDispatches;
 const STOCK: PrimaCaller = PrimaCaller::PushStock;
 /// Three callers, two of which have to take turns.
-const SCARCE: PrimaCalls = PrimaCalls { at_once: 2, orders: 2, dispatches: 1, stock: 1, journals: 1 };
+const SCARCE: PrimaCalls =
+    PrimaCalls { at_once: 2, orders: 2, dispatches: 1, stock: 1, journals: 1 };
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + second).unwrap()

@@ -267,7 +267,10 @@ fn a_file_is_written_once_and_closed_by_a_person() {
 #[test]
 fn what_was_sent_before_its_row_was_lost_is_in_doubt() {
     let forgotten = row(false).queued(now()).forgotten(now());
-    assert_eq!(forgotten.next(EVERYTHING, WAITS, now()), Next::WaitUntil(now() + WAITS.longest_execution));
+    assert_eq!(
+        forgotten.next(EVERYTHING, WAITS, now()),
+        Next::WaitUntil(now() + WAITS.longest_execution)
+    );
     let neither = Answers { tells_status: false, refuses_duplicates: false };
     let over = now() + WAITS.longest_execution;
     assert_eq!(forgotten.next(neither, WAITS, over), Next::AskPerson);
