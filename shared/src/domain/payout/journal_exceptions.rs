@@ -40,7 +40,7 @@ fn condition(key: &CycleKey, journal: &CycleJournal) -> Option<Condition<Kind>> 
             Kind::JournalInDoubt,
             format!("nobody can say whether Prima has {name}: {problem}"),
             format!(
-                "Look for {reference} in Prima. Then say what you found: prima-mirakl payouts settle {} --as posted, or --as not-posted: then it is sent again.",
+                "Look for {reference} in Prima. Then say what you found: prima-mirakl payouts settle {} --as posted --note TEXT, or --as not-posted: then it is sent again.",
                 key.cycle
             ),
         ),

@@ -68,7 +68,10 @@ fn tied(report: &Report<'_>, stated: &str, show: &dyn Fn(Amount) -> String) -> (
     let is_posted = |stage: &Stage| matches!(stage, Stage::Posted { .. });
     let open = row.journals.iter().find(|journal| !is_posted(&journal.row.stage));
     let needs_person = row.journals.iter().any(|journal| {
-        matches!(journal.row.stage, Stage::Rejected | Stage::NeedsPerson | Stage::Held(_))
+        matches!(
+            journal.row.stage,
+            Stage::Rejected | Stage::Unusable | Stage::NeedsPerson | Stage::Held(_)
+        )
     });
     let (verdict, sentence) = match open {
         None if row.journals.is_empty() => {

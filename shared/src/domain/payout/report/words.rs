@@ -72,6 +72,11 @@ pub(super) fn stage(stage: &Stage) -> String {
             format!("is booked in Prima{}{by}", number.unwrap_or_default())
         }
         Stage::Rejected => "was refused by Prima: nothing of it is booked".to_owned(),
+        Stage::Unusable => {
+            "was not sent: its content is missing, or is not what was approved".to_owned()
+        }
+        Stage::Writing => "is being written to a file".to_owned(),
+        Stage::Written => "is in a file that a person has to import".to_owned(),
         Stage::NeedsPerson => "may or may not be booked: a person has to look in Prima".to_owned(),
         Stage::Held(act) => format!("is held back by {}: {}", act.by, act.note),
     }
