@@ -387,6 +387,16 @@ pub struct OrderLine {
     /// `shipping_taxes`.
     #[serde(default, deserialize_with = "super::wire::null_as_default")]
     pub shipping_taxes: Vec<Tax>,
+    /// `commission_fee`: what the marketplace keeps of the line, without its tax.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commission_fee: Option<Amount>,
+    /// `commission_taxes`.
+    #[serde(
+        default,
+        deserialize_with = "super::wire::null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub commission_taxes: Vec<Tax>,
     /// `promotions`: what the marketplace took off, already in the price.
     #[serde(default, deserialize_with = "super::wire::promotions")]
     pub promotions: Vec<Promotion>,
