@@ -94,6 +94,20 @@ pub fn open_lines_file(shop: &ShopKey) -> String {
     format!("lines/{}/{}/open.json", shop.host, shop.shop)
 }
 
+/// The report of a cycle: one HTML page.
+#[must_use]
+pub fn report_file(key: &CycleKey) -> String {
+    let CycleKey { host, shop, cycle, currency, psp } = key;
+    format!("reports/{host}/{shop}/{cycle}/{currency}/{psp}.html")
+}
+
+/// The CSV of a cycle's lines, beside its report.
+#[must_use]
+pub fn report_lines_file(key: &CycleKey) -> String {
+    let CycleKey { host, shop, cycle, currency, psp } = key;
+    format!("reports/{host}/{shop}/{cycle}/{currency}/{psp}.csv")
+}
+
 /// The file of a journal, by the hash of what is sent.
 #[must_use]
 pub fn journal_file(hash: &str) -> String {
