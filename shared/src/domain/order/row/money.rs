@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::order::remaining::remaining;
 use crate::kit::amount::Amount;
-use crate::mirakl::{Order, Tax};
+use crate::mirakl::Order;
+use crate::mirakl::order::Tax;
 use crate::prima::order::PrimaOrder;
 
 /// The money of an order.
