@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `lines/<host>/<shop>/<cycle>/<currency>/<psp>.json` | the lines of a cycle |
 //! | `lines/<host>/<shop>/open.json` | the lines that are in no listed cycle |
+//! | `lines/<host>/<shop>/reading.json` | what an unfinished reading has had |
 //! | `journals/<hash>.json` | a journal, by the hash of what is sent: never overwritten with anything else |
 //! | `reports/…`, `documents/…` | reports, CSVs and the operator's documents of a cycle |
 
@@ -122,6 +123,12 @@ pub fn open_lines_file(shop: &ShopKey) -> String {
     format!("lines/{}/{}/open.json", shop.host, shop.shop)
 }
 
+/// The file of the ids that a reading by cycles has had, where it goes over several runs.
+#[must_use]
+pub fn reading_file(shop: &ShopKey) -> String {
+    format!("lines/{}/{}/reading.json", shop.host, shop.shop)
+}
+
 /// The file of a journal, by the hash of what is sent.
 #[must_use]
 pub fn journal_file(hash: &str) -> String {
@@ -175,5 +182,15 @@ impl<T: JournalQueue> JournalQueue for &T {
         delay: Duration,
     ) -> Result<(), QueueError> {
         (**self).send_journal(message, delay).await
+    }
+}
+
+impl<T: PayoutDirectory> PayoutDirectory for &T {
+    async fn channels(&self) -> Result<Vec<Channel>, UnusableDocument> {
+        (**self).channels().await
+    }
+
+    async fn payout_documents(&self, channel: &str) -> Result<PayoutDocuments, UnusableDocument> {
+        (**self).payout_documents(channel).await
     }
 }
