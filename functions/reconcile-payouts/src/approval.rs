@@ -23,18 +23,20 @@ impl<T: PortTypes> Ports<T> {
 
 fn ready(shop: &ShopRun<'_>, row: &CycleRow) -> Event {
     let key = &row.key;
-    let waiting: Vec<_> = row
-        .journals
-        .iter()
-        .filter(|one| one.row.stage == Stage::AwaitingApproval)
-        .collect();
+    let waiting: Vec<_> =
+        row.journals.iter().filter(|one| one.row.stage == Stage::AwaitingApproval).collect();
     let transfer = row.tie.as_ref().map_or(Amount::ZERO, |tie| tie.transfer);
     let journals: Vec<String> = row
         .journals
         .iter()
         .map(|one| {
             let problem = one.row.problem.as_ref().map(|text| format!(": {text}"));
-            format!("{} over {}{}", one.row.reference, written(one.total, &key.currency), problem.unwrap_or_default())
+            format!(
+                "{} over {}{}",
+                one.row.reference,
+                written(one.total, &key.currency),
+                problem.unwrap_or_default()
+            )
         })
         .collect();
     let remedy = if waiting.is_empty() {

@@ -7,9 +7,7 @@ use shared::domain::payout::journal::Journal;
 use shared::domain::payout::key::JournalKind;
 use shared::domain::payout::posting::{JournalRow, Stage};
 use shared::domain::payout::row::{CycleJournal, CycleRow, CycleStage};
-use shared::domain::payout::store::{
-    JournalMessage, PayoutFiles, PayoutStore, journal_file,
-};
+use shared::domain::payout::store::{JournalMessage, PayoutFiles, PayoutStore, journal_file};
 use shared::kit::clock::after;
 use shared::mirakl::finance::TransactionLine;
 
@@ -141,8 +139,7 @@ impl<T: PortTypes> Ports<T> {
         }
         let message = JournalMessage { cycle: row.key.clone(), name: journal.name };
         if known.is_none()
-            && let Err(holder) =
-                self.store.reserve_reference(&journal.reference, &message).await?
+            && let Err(holder) = self.store.reserve_reference(&journal.reference, &message).await?
         {
             return Ok(Some(findings::reference_taken(row, &journal.reference, &holder)));
         }
@@ -150,14 +147,7 @@ impl<T: PortTypes> Ports<T> {
         let Some(known) = row.journal_mut(&journal.name) else {
             let (guid, reference) = (journal.guid.clone(), journal.reference.clone());
             row.journals.push(CycleJournal {
-                row: JournalRow::new(
-                    journal.name,
-                    guid,
-                    reference,
-                    hash,
-                    needs_approval,
-                    shop.now,
-                ),
+                row: JournalRow::new(journal.name, guid, reference, hash, needs_approval, shop.now),
                 total: journal.debits(),
                 clearing: journal.clearing(),
                 date: journal.date,

@@ -37,7 +37,11 @@ impl Lasting {
 impl<T: PortTypes> Ports<T> {
     /// Follows what is so of the shop and of its cycles, tells people, and saves that they were
     /// told. What cannot be saved is told again.
-    pub(crate) async fn conclude_shop(&self, shop: &mut ShopRun<'_>, lasting: &mut Lasting) -> usize {
+    pub(crate) async fn conclude_shop(
+        &self,
+        shop: &mut ShopRun<'_>,
+        lasting: &mut Lasting,
+    ) -> usize {
         let (mut announced, now) = (0, shop.now);
         for index in 0..shop.cycles.len() {
             let Some(mut row) = shop.cycles.get(index).cloned() else { continue };
@@ -49,14 +53,9 @@ impl<T: PortTypes> Ports<T> {
                 .map(Condition::from)
                 .collect();
             follow(&mut row.exceptions, found, &OF_CYCLE, now);
-            announced += announce(
-                &self.queue,
-                &self.events,
-                &shop.channel.id,
-                &mut row.exceptions,
-                now,
-            )
-            .await;
+            announced +=
+                announce(&self.queue, &self.events, &shop.channel.id, &mut row.exceptions, now)
+                    .await;
             row.report_told |= self.tell_ready(shop, &row).await;
             lasting.add(&shop.channel.id, &row.exceptions);
             if row != before
@@ -78,14 +77,9 @@ impl<T: PortTypes> Ports<T> {
         }
         let found = shop.row.findings.iter().map(Condition::from).collect();
         follow(&mut shop.row.exceptions, found, &OF_SHOP, now);
-        announced += announce(
-            &self.queue,
-            &self.events,
-            &shop.channel.id,
-            &mut shop.row.exceptions,
-            now,
-        )
-        .await;
+        announced +=
+            announce(&self.queue, &self.events, &shop.channel.id, &mut shop.row.exceptions, now)
+                .await;
         lasting.add(&shop.channel.id, &shop.row.exceptions);
         measure(shop);
         announced
@@ -142,9 +136,8 @@ pub(crate) fn of_shop(shop: &ShopRun<'_>, lines: &Lines) -> Vec<Finding> {
             found.push(findings::ledger_gap(currency, gap));
         }
     }
-    let is_told = |paid: &&PaidTo| {
-        paid.changed_at.is_some_and(|at| after(at, ACCOUNT_TOLD) > shop.now)
-    };
+    let is_told =
+        |paid: &&PaidTo| paid.changed_at.is_some_and(|at| after(at, ACCOUNT_TOLD) > shop.now);
     for (of, paid) in &shop.row.bank_accounts {
         if is_told(&paid) {
             found.push(findings::bank_account_changed(of));
@@ -157,9 +150,8 @@ pub(crate) fn of_shop(shop: &ShopRun<'_>, lines: &Lines) -> Vec<Finding> {
 fn fees_without_cycle(shop: &ShopRun<'_>, lines: &Lines) -> Vec<Finding> {
     let days = shop.documents.rules.fees_without_cycle_days;
     let listed = shop.listed();
-    let is_old = |line: &TransactionLine| {
-        line.created.is_some_and(|at| after(at, DAY * days) <= shop.now)
-    };
+    let is_old =
+        |line: &TransactionLine| line.created.is_some_and(|at| after(at, DAY * days) <= shop.now);
     // The fees of an order whose money is not due yet wait with it.
     let is_due = |line: &TransactionLine| {
         !matches!(line.state, Some(PaymentState::Pending | PaymentState::NotApplicable))

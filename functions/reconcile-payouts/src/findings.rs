@@ -226,8 +226,7 @@ fn what_differs(difference: &Difference, currency: &str) -> String {
 }
 
 fn differences(tie: &Tie, currency: &str) -> String {
-    let all: Vec<String> =
-        tie.differences.iter().map(|one| what_differs(one, currency)).collect();
+    let all: Vec<String> = tie.differences.iter().map(|one| what_differs(one, currency)).collect();
     all.join("; ")
 }
 
@@ -247,7 +246,9 @@ fn explanation(answer: Option<&Answer>, currency: &str) -> String {
             format!("the running balance jumps by {amount} beside lines {lines}{of}")
         }
         Cause::OneLine => format!("line {lines}{of} is of that amount"),
-        Cause::WrongSide => format!("line {lines}{of} is of half the amount: it may be on the wrong side"),
+        Cause::WrongSide => {
+            format!("line {lines}{of} is of half the amount: it may be on the wrong side")
+        }
         Cause::CountedTwice => format!("lines {lines}{of} are the same but for their ids"),
         Cause::Type(kind) => format!("all lines of type {kind} come to it"),
         Cause::Document(number) => format!("all lines of document {number} come to it"),
@@ -440,7 +441,9 @@ pub(crate) fn held(row: &CycleRow, hold: &Hold, lines: &[&TransactionLine]) -> F
         Hold::VatTreatmentChanged(kind) => (
             Kind::VatTreatmentChanged,
             Some(kind),
-            format!("{named}: its lines of type {kind} contradict how the chart says that the operator's fees are taxed"),
+            format!(
+                "{named}: its lines of type {kind} contradict how the chart says that the operator's fees are taxed"
+            ),
             "Ask the accountant how the operator's fees are taxed now, and from which day on; put it into the chart's commission_vat. The cycle goes on by itself.",
         ),
         Hold::NoVatTreatment(day) => (
@@ -451,8 +454,7 @@ pub(crate) fn held(row: &CycleRow, hold: &Hold, lines: &[&TransactionLine]) -> F
         ),
     };
     let about_lines = about.map(|kind| of_type(kind.code())).unwrap_or_default();
-    let subject =
-        about.map_or_else(|| key.to_string(), |kind| format!("{key} {kind}"));
+    let subject = about.map_or_else(|| key.to_string(), |kind| format!("{key} {kind}"));
     Finding {
         amount: about.is_some().then(|| sum(about_lines.iter().copied())),
         lines: ids(about_lines.iter().copied()),
@@ -473,7 +475,12 @@ pub(crate) fn no_bank(row: &CycleRow) -> Finding {
     plain(
         Kind::ChartIncomplete,
         &row.key.to_string(),
-        format!("{}: the chart has no bank account for {} by {}", cycle(&row.key), row.key.currency, row.key.psp),
+        format!(
+            "{}: the chart has no bank account for {} by {}",
+            cycle(&row.key),
+            row.key.currency,
+            row.key.psp
+        ),
         "Add it, and make sure that the chart's clearing account is of this currency: prima-mirakl chart put CHANNEL.",
     )
 }
@@ -491,7 +498,12 @@ pub(crate) fn reference_taken(row: &CycleRow, reference: &str, by: &JournalMessa
     plain(
         Kind::ChartIncomplete,
         &row.key.to_string(),
-        format!("{}: its reference {reference} is already that of {}{}", cycle(&row.key), by.cycle, by.name),
+        format!(
+            "{}: its reference {reference} is already that of {}{}",
+            cycle(&row.key),
+            by.cycle,
+            by.name
+        ),
         "Let references be longer (finance.limits.reference_length of the installation document).",
     )
 }

@@ -76,7 +76,11 @@ pub(crate) fn make(source: &Source<'_>) -> Result<Made, Vec<Finding>> {
     let draft = if source.base.is_empty() { draft } else { draft.less(&booked(source.base)) };
     if !source.base.is_empty() && !draft.0.is_empty() && !transfer_changed(source) {
         found.push(findings::changed_after_posting(row, draft.total()));
-        return Ok(Made { chart_from: version.effective_from, journals: Vec::new(), findings: found });
+        return Ok(Made {
+            chart_from: version.effective_from,
+            journals: Vec::new(),
+            findings: found,
+        });
     }
     let journals = if draft.0.is_empty() {
         Vec::new()
@@ -113,9 +117,7 @@ fn sound(
 /// The version that the cycle keeps, or the one that holds on the day of its first journal.
 fn version<'s>(source: &Source<'s>, day: Date) -> Option<&'s ChartVersion> {
     match source.row.chart_from {
-        Some(kept) => {
-            source.chart.versions.iter().find(|version| version.effective_from == kept)
-        }
+        Some(kept) => source.chart.versions.iter().find(|version| version.effective_from == kept),
         None => source.chart.at(day),
     }
 }
@@ -149,8 +151,5 @@ fn unknown_types(source: &Source<'_>, version: &ChartVersion) -> Vec<Finding> {
             unknown.entry(line.kind.code()).or_default().push(line);
         }
     }
-    unknown
-        .iter()
-        .map(|(code, lines)| findings::unknown_type(source.row, code, lines))
-        .collect()
+    unknown.iter().map(|(code, lines)| findings::unknown_type(source.row, code, lines)).collect()
 }

@@ -59,20 +59,15 @@ impl Lines {
         self.loaded.contains_key(&Place::Cycle(key.clone()))
     }
 
-    async fn need(
-        &mut self,
-        files: &impl PayoutFiles,
-        place: Place,
-    ) -> Result<(), ReconcileError> {
+    async fn need(&mut self, files: &impl PayoutFiles, place: Place) -> Result<(), ReconcileError> {
         if self.loaded.contains_key(&place) {
             return Ok(());
         }
         let name = self.file(&place);
         let bytes = files.read(&name).await?;
         if let Some(bytes) = &bytes {
-            let found: Ledger = serde_json::from_slice(bytes).map_err(|problem| {
-                ReconcileError::File { name, problem: problem.to_string() }
-            })?;
+            let found: Ledger = serde_json::from_slice(bytes)
+                .map_err(|problem| ReconcileError::File { name, problem: problem.to_string() })?;
             self.ledger.absorb(found);
         }
         self.loaded.insert(place, bytes.map(|bytes| xxh3_64(&bytes)));
@@ -103,8 +98,9 @@ impl Lines {
         for (key, lines) in &by_cycle.cycles {
             places.extend(lines.iter().map(|line| (line.id.clone(), (*key).clone())));
         }
-        let place_of =
-            |line: &TransactionLine| places.get(&line.id).cloned().map_or(Place::Open, Place::Cycle);
+        let place_of = |line: &TransactionLine| {
+            places.get(&line.id).cloned().map_or(Place::Open, Place::Cycle)
+        };
         let unreadable_of = |line: &Unreadable| {
             let cycle = listed.iter().find(|one| line.cycle.as_ref() == Some(&one.key.cycle));
             let is_loaded = |key: &&CycleKey| self.has(key);

@@ -113,8 +113,7 @@ impl<T: PortTypes> Ports<T> {
         state: UnfinishedReading,
     ) -> Result<Reading, ReconcileError> {
         let name = reading_file(&shop.key);
-        let bytes =
-            if state.cycles.is_empty() { None } else { self.files.read(&name).await? };
+        let bytes = if state.cycles.is_empty() { None } else { self.files.read(&name).await? };
         let had = bytes.map(|bytes| serde_json::from_slice(&bytes)).transpose();
         match had {
             Ok(had) => Ok(Reading { state, is_begun: true, had: had.unwrap_or_default() }),
@@ -122,11 +121,7 @@ impl<T: PortTypes> Ports<T> {
         }
     }
 
-    async fn keep(
-        &self,
-        shop: &mut ShopRun<'_>,
-        reading: Reading,
-    ) -> Result<(), ReconcileError> {
+    async fn keep(&self, shop: &mut ShopRun<'_>, reading: Reading) -> Result<(), ReconcileError> {
         if !reading.is_begun {
             // Not even its first page was read.
             return Ok(());
@@ -276,11 +271,7 @@ fn may_read(pages_at: &mut Vec<Timestamp>, now: Timestamp) -> bool {
     })
 }
 
-fn after_failure(
-    shop: &mut ShopRun<'_>,
-    reading: &mut Reading,
-    problem: &MiraklError,
-) -> Ended {
+fn after_failure(shop: &mut ShopRun<'_>, reading: &mut Reading, problem: &MiraklError) -> Ended {
     tracing::warn!(channel = %shop.channel.id, %problem, "a page of the transaction log could not be read");
     let channel = &shop.channel.id;
     if problem.is_key_refused() {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use shared::domain::channel::{Channel, Mode};
-use shared::domain::payout::ledger::Listed;
 use shared::domain::payout::key::CycleKey;
+use shared::domain::payout::ledger::Listed;
 use shared::domain::payout::posting::Stage;
 use shared::domain::payout::row::{CycleRow, CycleStage, LinesRead, ShopKey, ShopRow};
 use shared::domain::payout::store::PayoutDocuments;
@@ -78,9 +78,8 @@ impl ShopRun<'_> {
 
     /// Puts the cycles into the order in which they closed.
     pub(crate) fn sort_cycles(&mut self) {
-        self.cycles.sort_by(|one, other| {
-            (closed_at(one), &one.key).cmp(&(closed_at(other), &other.key))
-        });
+        self.cycles
+            .sort_by(|one, other| (closed_at(one), &one.key).cmp(&(closed_at(other), &other.key)));
     }
 }
 
@@ -118,11 +117,7 @@ pub(crate) fn is_document_of(document: &AccountingDocument, row: &CycleRow) -> b
 
 /// A reading of these lines: those of the transfer that count, and nothing that changes with its
 /// payout.
-pub(crate) fn reading_of(
-    lines: &[&TransactionLine],
-    rule: TieRule,
-    at: Timestamp,
-) -> LinesRead {
+pub(crate) fn reading_of(lines: &[&TransactionLine], rule: TieRule, at: Timestamp) -> LinesRead {
     let mut facts: Vec<String> = lines
         .iter()
         .filter(|line| rule.counts(line))

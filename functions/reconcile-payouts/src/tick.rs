@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use shared::domain::channel::{Channel, MiraklDirectory, Mode};
+use shared::domain::documents::UnusableDocument;
 use shared::domain::order::row::Lease;
 use shared::domain::payout::exceptions::Finding;
 use shared::domain::payout::row::{ShopKey, ShopRow};
@@ -59,6 +60,7 @@ impl<T: PortTypes> Ports<T> {
         report: &mut Report,
     ) -> Result<Outcome, ReconcileError> {
         let now = self.clock.now();
+        let documents = self.usable_documents(channel, sharing).await?;
         let mut row = self.store.load_shop(key).await?;
         if row.lease.as_ref().is_some_and(|lease| lease.owner != run.id && lease.until > now) {
             return Ok(Outcome::Overlapped);
@@ -69,7 +71,7 @@ impl<T: PortTypes> Ports<T> {
             Err(StoreError::Conflict(_)) => return Ok(Outcome::Overlapped),
             Err(problem) => return Err(problem.into()),
         }
-        let documents = match self.usable_documents(channel, sharing).await {
+        let documents = match documents {
             Ok(documents) => documents,
             Err(finding) => {
                 let done =
@@ -142,31 +144,36 @@ impl<T: PortTypes> Ports<T> {
         Ok(shop)
     }
 
-    /// The channel's documents.
+    /// The channel's documents; or what a person has to correct first.
     ///
     /// # Errors
-    /// What a person has to correct first.
+    /// They cannot be read now.
     async fn usable_documents(
         &self,
         channel: &Channel,
         sharing: &[&Channel],
-    ) -> Result<PayoutDocuments, Finding> {
+    ) -> Result<Result<PayoutDocuments, Finding>, UnusableDocument> {
         let live: Vec<&str> = sharing
             .iter()
             .filter(|one| one.payouts == Mode::Live)
             .map(|one| one.id.as_str())
             .collect();
         if live.len() > 1 {
-            return Err(findings::documents_unusable(
+            return Ok(Err(findings::documents_unusable(
                 "two live channels",
                 format!(
                     "channels {} have live payouts on one shop: each cycle would be booked twice",
                     live.join(" and ")
                 ),
-            ));
+            )));
         }
-        let found = self.documents.payout_documents(&channel.id).await;
-        found.map_err(|problem| findings::documents_unusable("", problem.to_string()))
+        match self.documents.payout_documents(&channel.id).await {
+            Ok(documents) => Ok(Ok(documents)),
+            Err(UnusableDocument::Wrong(problem)) => {
+                Ok(Err(findings::documents_unusable("", problem)))
+            }
+            Err(problem) => Err(problem),
+        }
     }
 
     /// Nothing of the shop is read: a person is told why.
@@ -180,8 +187,7 @@ impl<T: PortTypes> Ports<T> {
     ) -> Result<ChannelReport, ReconcileError> {
         row.findings.retain(|one| one.kind != finding.kind);
         row.findings.push(finding);
-        report.announced +=
-            self.conclude_refused(channel, &mut row, now, lasting, key).await?;
+        report.announced += self.conclude_refused(channel, &mut row, now, lasting, key).await?;
         row.lease = None;
         self.store.save_shop(key, &mut row).await?;
         Ok(ChannelReport { channel: channel.id.clone(), ..ChannelReport::default() })

@@ -94,7 +94,8 @@ impl<T: PortTypes> Ports<T> {
             return Ok(None);
         }
         let today = shop.documents.rules.local(shop.now).date();
-        let is_due = shop.row.proved_on != Some(today);
+        // A gap may have been closed since.
+        let is_due = shop.row.proved_on != Some(today) || !shop.row.gaps.is_empty();
         if !is_due && all_tie(shop, lines, worked) {
             return Ok(None);
         }
@@ -133,10 +134,8 @@ impl<T: PortTypes> Ports<T> {
 /// What could not be read and belongs to the cycle; of what names no cycle nobody knows, so it
 /// counts while the cycle is still read.
 fn unreadable_of<'l>(lines: &'l Lines, row: &CycleRow) -> Vec<&'l Unreadable> {
-    let is_read = matches!(
-        row.stage,
-        CycleStage::Listed | CycleStage::Reading | CycleStage::Untied
-    );
+    let is_read =
+        matches!(row.stage, CycleStage::Listed | CycleStage::Reading | CycleStage::Untied);
     lines
         .ledger
         .all_unreadable()
@@ -185,8 +184,7 @@ fn all_tie(shop: &ShopRun<'_>, lines: &Lines, worked: &[CycleKey]) -> bool {
             unreadable: Vec::new(),
             carried_in: carried_in(&shop.cycles[..index], row),
         };
-        let vouched =
-            proofs::summary_vouches(&row.cycle, of.lines, shop.documents.rules.tie_rule);
+        let vouched = proofs::summary_vouches(&row.cycle, of.lines, shop.documents.rules.tie_rule);
         row.readings.is_empty() || tie_of(shop, row, &of, vouched).is_tied()
     })
 }
@@ -223,11 +221,14 @@ fn tie_out(shop: &ShopRun<'_>, row: &mut CycleRow, of: &Of<'_>, proof: &Proof) -
     if is_posted && is_read && !tie.is_tied() && !findings::is_of_payment(&tie) {
         let by = findings::difference_of(&tie).unwrap_or_default();
         found.push(findings::changed_after_posting(row, by));
-    } else if (stage == CycleStage::Untied || (is_posted && is_read)) && !tie.is_tied() {
+    } else if (stage == CycleStage::Untied || (is_posted && is_read))
+        && !tie.is_tied()
+        // What cannot be read is the reason, and is told.
+        && of.unreadable.is_empty()
+    {
         let answers = answers(shop, row, of, &tie, balance);
         found.push(findings::untied(row, &tie, &answers));
-    } else if stage == CycleStage::Reading && is_over && tie.is_tied() && of.unreadable.is_empty()
-    {
+    } else if stage == CycleStage::Reading && is_over && tie.is_tied() && of.unreadable.is_empty() {
         found.push(findings::incomplete(row, rules.complete_within_hours));
     }
     found

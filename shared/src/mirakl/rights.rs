@@ -51,7 +51,9 @@ pub fn purpose_of(operation: &str) -> &'static str {
         "STO01" | "OF01" => "quantities cannot be published",
         "STO02" | "STO03" | "OF02" | "OF03" => "imports of quantities cannot be followed up",
         "OF21" | "OF52" | "OF53" | "OF54" => "the list of offers cannot be read",
-        "TL02" | "TL03" | "TL04" | "TL05" => "the transaction log cannot be read, and so no payout be booked",
+        "TL02" | "TL03" | "TL04" | "TL05" => {
+            "the transaction log cannot be read, and so no payout be booked"
+        }
         "SBC11" => "billing cycles cannot be listed, and so no payout be booked",
         "IV01" | "IV02" => "the operator's documents cannot be listed",
         _ => "the operation cannot be used",
