@@ -3,9 +3,9 @@
 
 pub mod batch;
 pub mod channel_copy;
+pub mod channel_documents;
 pub mod clients;
 pub mod config;
-pub mod dispatch_documents;
 pub mod documents;
 pub mod event_bus;
 pub mod functions;
@@ -15,7 +15,6 @@ pub mod prima_client;
 pub mod queues;
 pub mod secrets;
 pub mod settings;
-pub mod stock_documents;
 pub mod stock_files;
 pub mod stock_ledger;
 pub mod store;

@@ -13,12 +13,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::chart::Chart;
 use super::key::{CycleKey, JournalName};
 use super::row::{CycleRow, ShopKey, ShopRow};
-use super::rules::PayoutRules;
-use crate::domain::channel::Channel;
-use crate::domain::documents::UnusableDocument;
 use crate::domain::queue::QueueError;
 use crate::domain::state::StoreError;
 
@@ -84,30 +80,6 @@ pub trait JournalQueue {
         message: &JournalMessage,
         delay: Duration,
     ) -> Result<(), QueueError>;
-}
-
-/// A channel's payout documents.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PayoutDocuments {
-    /// Its rules.
-    pub rules: PayoutRules,
-    /// Its chart.
-    pub chart: Chart,
-}
-
-/// The payout documents of all channels.
-pub trait PayoutDirectory {
-    /// All channels that can work.
-    ///
-    /// # Errors
-    /// They cannot be read.
-    async fn channels(&self) -> Result<Vec<Channel>, UnusableDocument>;
-
-    /// A channel's documents.
-    ///
-    /// # Errors
-    /// One is missing, is wrong, or cannot be read.
-    async fn payout_documents(&self, channel: &str) -> Result<PayoutDocuments, UnusableDocument>;
 }
 
 /// The file of a cycle's lines.
