@@ -29,9 +29,10 @@ mod verdict;
 
 use jiff::Timestamp;
 use shared::domain::channel::MiraklDirectory;
+use shared::domain::channel_documents::ChannelDocuments;
 use shared::domain::events::EventBus;
 use shared::domain::payout::settings::FinanceSettings;
-use shared::domain::payout::store::{JournalQueue, PayoutDirectory, PayoutFiles, PayoutStore};
+use shared::domain::payout::store::{JournalQueue, PayoutFiles, PayoutStore};
 use shared::domain::queue::{ExceptionQueue, ShownExceptions};
 use shared::kit::clock::Clock;
 use shared::mirakl::finance::MiraklFinance;
@@ -44,7 +45,7 @@ pub trait PortTypes {
     /// See [`Ports::directory`].
     type Directory: MiraklDirectory<Client: MiraklFinance>;
     /// See [`Ports::documents`].
-    type Documents: PayoutDirectory;
+    type Documents: ChannelDocuments;
     /// See [`Ports::store`].
     type Store: PayoutStore;
     /// See [`Ports::files`].

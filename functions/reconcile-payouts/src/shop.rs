@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use shared::domain::channel::{Channel, Mode};
+use shared::domain::payout::documents::PayoutDocuments;
 use shared::domain::payout::key::CycleKey;
 use shared::domain::payout::ledger::Listed;
 use shared::domain::payout::posting::Stage;
 use shared::domain::payout::row::{CycleRow, CycleStage, LinesRead, ShopKey, ShopRow};
-use shared::domain::payout::store::PayoutDocuments;
 use shared::domain::payout::tie::TieRule;
 use shared::kit::digest::sha256_hex;
 use shared::mirakl::finance::{AccountingDocument, PayOutState, TransactionLine};

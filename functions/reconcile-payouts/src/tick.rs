@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use shared::domain::channel::{Channel, MiraklDirectory, Mode};
+use shared::domain::channel_documents::ChannelDocuments;
 use shared::domain::documents::UnusableDocument;
 use shared::domain::order::row::Lease;
+use shared::domain::payout::documents::PayoutDocuments;
 use shared::domain::payout::exceptions::Finding;
 use shared::domain::payout::row::{ShopKey, ShopRow};
-use shared::domain::payout::store::{PayoutDirectory, PayoutDocuments, PayoutStore};
+use shared::domain::payout::store::PayoutStore;
 use shared::domain::state::StoreError;
 use shared::kit::clock::Clock;
 
@@ -31,7 +33,7 @@ impl<T: PortTypes> Ports<T> {
     /// # Errors
     /// The channels cannot be read.
     pub async fn tick(&self, run: &Run) -> Result<Report, ReconcileError> {
-        let channels = self.documents.channels().await?;
+        let channels = self.documents.channels().await?.channels;
         let (mut report, mut lasting) = (Report::default(), Lasting::default());
         for (key, sharing) in by_shop(&channels) {
             let Some(channel) = sharing.first() else { continue };
@@ -167,7 +169,7 @@ impl<T: PortTypes> Ports<T> {
                 ),
             )));
         }
-        match self.documents.payout_documents(&channel.id).await {
+        match PayoutDocuments::read(&self.documents, &channel.id).await {
             Ok(documents) => Ok(Ok(documents)),
             Err(UnusableDocument::Wrong(problem)) => {
                 Ok(Err(findings::documents_unusable("", problem)))

@@ -2,6 +2,7 @@
 //! clients, secrets, batches, metrics.
 
 pub mod batch;
+mod bucket;
 pub mod channel_copy;
 pub mod channel_documents;
 pub mod clients;
@@ -11,6 +12,8 @@ pub mod event_bus;
 pub mod functions;
 mod https;
 pub mod metrics;
+pub mod payout_files;
+pub mod payout_store;
 pub mod prima_client;
 pub mod queues;
 pub mod secrets;

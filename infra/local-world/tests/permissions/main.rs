@@ -61,7 +61,8 @@ const QUEUES: &[&str] = &["shared/src/aws/queues.rs"];
 const BUS: &[&str] = &["shared/src/aws/event_bus.rs"];
 const KEYS: &[&str] = &["shared/src/aws/secrets.rs"];
 const COPY_OF_CHANNELS: &[&str] = &["shared/src/aws/channel_copy.rs"];
-const STOCK_FILES: &[&str] = &["shared/src/aws/stock_files.rs"];
+const STOCK_FILES: &[&str] = &["shared/src/aws/stock_files.rs", "shared/src/aws/bucket.rs"];
+const PAYOUTS: &[&str] = &["shared/src/aws/payout_store.rs", "shared/src/aws/store.rs"];
 const DISPATCH_FILES: &[&str] = &["functions/collect-dispatches/src/handler.rs"];
 
 /// The key condition that binds a write to some partitions of a table.
@@ -146,6 +147,13 @@ const USES: &[Use] = &[
     Use("files.write(FIGURES", STOCK_FILES, &[("s3:PutObject", "StockFiles/figures")]),
     Use("files.write(&offers_of", STOCK_FILES, &[("s3:PutObject", "StockFiles/offers/*")]),
     Use("files.write(&import_of", STOCK_FILES, &[("s3:PutObject", "StockFiles/imports/*")]),
+    Use("store.load_shop", PAYOUTS, &[("dynamodb:GetItem", "PayoutsTable")]),
+    Use("store.save_shop", PAYOUTS, &[("dynamodb:PutItem", "PayoutsTable")]),
+    Use("store.cycles", PAYOUTS, &[("dynamodb:Query", "PayoutsTable")]),
+    Use("store.load_cycle", PAYOUTS, &[("dynamodb:GetItem", "PayoutsTable")]),
+    Use("store.save_cycle", PAYOUTS, &[("dynamodb:PutItem", "PayoutsTable")]),
+    Use("store.reserve_reference", PAYOUTS, &[("dynamodb:PutItem", "PayoutsTable")]),
+    Use("queue.send_journal", QUEUES, &[("sqs:SendMessage", "QUEUE")]),
     Use("inbox.waiting", DISPATCH_FILES, &[("s3:ListBucket", "DispatchFiles")]),
     Use(
         "inbox.read",
@@ -189,7 +197,7 @@ const HELPERS: [(&str, &str); 12] = [
     ("shared::aws::batch", "shared/src/aws/batch.rs"),
 ];
 /// Where the SDK's operations are called. Nowhere else.
-const ADAPTERS: [&str; 9] = [
+const ADAPTERS: [&str; 10] = [
     "shared/src/aws/store.rs",
     "shared/src/aws/stock_ledger.rs",
     "shared/src/aws/documents.rs",
@@ -197,7 +205,8 @@ const ADAPTERS: [&str; 9] = [
     "shared/src/aws/event_bus.rs",
     "shared/src/aws/secrets.rs",
     "shared/src/aws/channel_copy.rs",
-    "shared/src/aws/stock_files.rs",
+    "shared/src/aws/bucket.rs",
+    "shared/src/aws/payout_store.rs",
     "functions/collect-dispatches/src/handler.rs",
 ];
 

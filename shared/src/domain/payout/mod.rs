@@ -19,6 +19,7 @@
 pub mod balance;
 pub mod calendar;
 pub mod chart;
+pub mod contract;
 pub mod documents;
 pub mod draft;
 pub mod exceptions;

@@ -101,6 +101,20 @@ pub fn reading_file(shop: &ShopKey) -> String {
     format!("lines/{}/{}/reading.json", shop.host, shop.shop)
 }
 
+/// The report of a cycle: one HTML page.
+#[must_use]
+pub fn report_file(key: &CycleKey) -> String {
+    let CycleKey { host, shop, cycle, currency, psp } = key;
+    format!("reports/{host}/{shop}/{cycle}/{currency}/{psp}.html")
+}
+
+/// The CSV of a cycle's lines, beside its report.
+#[must_use]
+pub fn report_lines_file(key: &CycleKey) -> String {
+    let CycleKey { host, shop, cycle, currency, psp } = key;
+    format!("reports/{host}/{shop}/{cycle}/{currency}/{psp}.csv")
+}
+
 /// The file of a journal, by the hash of what is sent.
 #[must_use]
 pub fn journal_file(hash: &str) -> String {
@@ -154,15 +168,5 @@ impl<T: JournalQueue> JournalQueue for &T {
         delay: Duration,
     ) -> Result<(), QueueError> {
         (**self).send_journal(message, delay).await
-    }
-}
-
-impl<T: PayoutDirectory> PayoutDirectory for &T {
-    async fn channels(&self) -> Result<Vec<Channel>, UnusableDocument> {
-        (**self).channels().await
-    }
-
-    async fn payout_documents(&self, channel: &str) -> Result<PayoutDocuments, UnusableDocument> {
-        (**self).payout_documents(channel).await
     }
 }
