@@ -1,7 +1,8 @@
 //! The function `reconcile-payouts` beside the Mirakl simulator, over HTTP, on a clock of its own.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,16 +11,19 @@ use reconcile_payouts::{PortTypes, Ports, ReconcileError, Report, Run};
 use rust_decimal::Decimal;
 use secrecy::SecretString;
 use shared::domain::channel::{Channel, MiraklDirectory};
+use shared::domain::channel_documents::{
+    ChannelDocument, ChannelDocuments, ChannelList, Freshness,
+};
 use shared::domain::documents::UnusableDocument;
 use shared::domain::events::{Event, EventBus, EventError, EventKind};
+use shared::domain::payout::documents::PayoutDocuments;
 use shared::domain::payout::in_memory::MemoryPayouts;
 use shared::domain::payout::journal::Journal;
 use shared::domain::payout::key::CycleKey;
 use shared::domain::payout::row::{CycleRow, ShopKey, ShopRow};
 use shared::domain::payout::settings::FinanceSettings;
 use shared::domain::payout::store::{
-    JournalMessage, JournalQueue, PayoutDirectory, PayoutDocuments, PayoutFiles, PayoutStore,
-    journal_file,
+    JournalMessage, JournalQueue, PayoutFiles, PayoutStore, journal_file,
 };
 use shared::domain::queue::{
     ExceptionMessage, ExceptionQueue, QueueError, ShownException, ShownExceptions,
@@ -34,6 +38,7 @@ use shared::mirakl::finance::{
     TransactionQuery, TransactionsExport, Unreadable,
 };
 use shared::mirakl::keys::{ApiKeys, KeyError};
+use shared::prima::sku::SkuOverride;
 use simulators::mirakl::model::ledger::{Billing, ManualItem, Spoiling, TransactionType as Type};
 use simulators::mirakl::{Config, OrderWish, Simulator};
 use tokio::net::TcpListener;
@@ -205,7 +210,7 @@ impl World {
     pub(crate) async fn run(&self) -> Result<Report, ReconcileError> {
         let ports = Ports::<Of<'_>> {
             directory: Clients(self),
-            documents: self,
+            documents: Papers(self),
             store: self,
             files: self,
             queue: self,
@@ -304,7 +309,7 @@ pub(crate) struct Of<'w>(std::marker::PhantomData<&'w ()>);
 
 impl<'w> PortTypes for Of<'w> {
     type Directory = Clients<'w>;
-    type Documents = &'w World;
+    type Documents = Papers<'w>;
     type Store = &'w World;
     type Files = &'w World;
     type Queue = &'w World;
@@ -321,14 +326,50 @@ impl Clock for Ticking<'_> {
     }
 }
 
-impl PayoutDirectory for World {
-    async fn channels(&self) -> Result<Vec<Channel>, UnusableDocument> {
-        Ok(self.channels.borrow().clone())
+/// The channels and their documents.
+pub(crate) struct Papers<'w>(&'w World);
+
+impl ChannelDocuments for Papers<'_> {
+    async fn channels(&self) -> Result<ChannelList, UnusableDocument> {
+        Ok(ChannelList { channels: self.0.channels.borrow().clone(), unusable: Vec::new() })
     }
 
-    async fn payout_documents(&self, channel: &str) -> Result<PayoutDocuments, UnusableDocument> {
-        let found = self.documents.borrow().get(channel).cloned();
-        found.ok_or_else(|| UnusableDocument::Wrong(format!("channel {channel} has none")))
+    async fn stored_document<D: ChannelDocument>(
+        &self,
+        channel: &str,
+        _freshness: Freshness,
+    ) -> Result<Option<D>, UnusableDocument> {
+        let documents = self.0.documents.borrow();
+        let Some(PayoutDocuments { rules, chart }) = documents.get(channel) else {
+            return Ok(None);
+        };
+        let both: [&dyn Any; 2] = [rules, chart];
+        Ok(both.into_iter().find_map(|one| one.downcast_ref::<D>()).cloned())
+    }
+
+    async fn sku_overrides(
+        &self,
+        _channel: &str,
+        _skus: &[&str],
+    ) -> Result<HashMap<String, SkuOverride>, UnusableDocument> {
+        Ok(HashMap::new())
+    }
+
+    async fn all_sku_overrides(
+        &self,
+        _channel: &str,
+    ) -> Result<HashMap<String, SkuOverride>, UnusableDocument> {
+        Ok(HashMap::new())
+    }
+
+    async fn keep_document<D: ChannelDocument>(
+        &self,
+        _channel: &str,
+        _document: &D,
+        _author: &str,
+        _at: Timestamp,
+    ) -> Result<(), UnusableDocument> {
+        Ok(())
     }
 }
 

@@ -16,6 +16,7 @@ mod booking;
 mod conclude;
 mod error;
 mod findings;
+pub mod handler;
 mod journals;
 mod lines;
 mod listing;
