@@ -3,15 +3,11 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::fmt;
-use std::rc::Rc;
 use std::time::Duration;
 
 use acknowledge_orders::OVERLAP;
-use create_prima_orders::{Rulebook, Rules};
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
-use shared::domain::documents::UnusableDocument;
 use shared::domain::events::{Event, EventKind};
 use shared::domain::order::row::{OrderKey, OrderRow};
 use shared::domain::prima_breaker::NEW_ORDER;
@@ -477,32 +473,5 @@ fn judge_watermark(
         world.violate(format!(
             "the watermark of {channel} passed {order_id}, which still waits for acceptance"
         ));
-    }
-}
-
-/// The channels' rules, prepared once.
-#[derive(Clone)]
-pub struct Book {
-    /// Whose invocation reads it.
-    pub port: Port,
-    /// The rules of each channel.
-    pub rules: Rc<HashMap<String, Rules>>,
-}
-
-impl fmt::Debug for Book {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Book")
-    }
-}
-
-impl Rulebook for Book {
-    async fn rules(&self, channel: &str, _skus: &[&str]) -> Result<Rules, UnusableDocument> {
-        if !self.port.asks(Kind::Rules, channel, || channel.to_owned()).await {
-            return Err(UnusableDocument::Unavailable("throttled".to_owned()));
-        }
-        self.rules
-            .get(channel)
-            .cloned()
-            .ok_or_else(|| UnusableDocument::Wrong("there are none".to_owned()))
     }
 }

@@ -24,11 +24,12 @@ use simulators::prima::{Stage as PrimaStage, StoredOrder};
 use super::judge;
 use super::marketplace::{Happening, Marketplace};
 use super::plan::{Arrival, CHANNELS, Moment, Plan, Wipe};
-use super::ports::{Book, Invocation, Notes, Port};
+use super::ports::{Invocation, Notes, Port};
 use super::world::{World, channel_of, order_id_of};
 use crate::world::base::beginning;
 use crate::world::consume::{self, Source};
 use crate::world::fate::{Described, Kind, Script};
+use crate::world::orders::Book;
 use crate::world::privacy;
 use crate::world::queue::{Body, Delivery};
 use crate::world::scene::Scene as _;
@@ -404,7 +405,7 @@ impl create_prima_orders::PortTypes for Simulated {
     type Queue = Port;
     type Events = Port;
     type Clock = Port;
-    type Rulebook = Book;
+    type Rulebook = Book<World>;
 }
 
 /// One invocation of the creator that ends, whatever it does, after `timeout`.
