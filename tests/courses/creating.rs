@@ -344,7 +344,7 @@ fn unreadable_rules_are_retried_and_wrong_rules_are_told() {
         );
         let exception = course.row("A-1").await.exception.unwrap();
         assert!(
-            exception.reason.contains("there are none")
+            exception.reason.contains("has no order rules")
                 && exception.remedy.contains("rules put harbour-uk FILE"),
             "{exception:?}"
         );

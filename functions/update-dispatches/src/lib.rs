@@ -10,9 +10,11 @@
 //! effect and before it was recorded, the question finds it. A message may be lost, late or
 //! doubled: the row decides, and `collect-dispatches` queues it again.
 
+mod attempts;
 mod effects;
 pub mod handler;
 pub mod metrics;
+mod requirements;
 mod rights;
 mod unanswered;
 
@@ -23,34 +25,27 @@ use shared::aws::batch;
 pub use shared::aws::batch::Returned;
 use shared::domain::channel::MiraklDirectory;
 use shared::domain::channel::{Channel, Mode};
+use shared::domain::channel_documents::{ChannelDocuments, Freshness};
 use shared::domain::dispatch::MENDED_IN_PRIMA;
-use shared::domain::dispatch::book::{Book, Pages};
+use shared::domain::dispatch::documents::DispatchDocuments;
 use shared::domain::dispatch::plan::{Facts, Failure, Step, next_step};
 use shared::domain::dispatch::unanswered::Unanswered;
 use shared::domain::documents::UnusableDocument;
-use shared::domain::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::events::EventBus;
 use shared::domain::exceptions::announce;
 use shared::domain::order::remedy;
 use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
 use shared::domain::state::{CollectionStore, OrderStore, StoreError};
-use shared::domain::unknown_values::tell_once;
 use shared::kit::clock::{Clock, after, before};
-use shared::kit::odd_form::OddForm;
 use shared::mirakl::shipping::How;
 use shared::mirakl::shipping::MiraklShipping;
-use shared::mirakl::shipping_requirements::Platform;
 use shared::mirakl::{MiraklError, Outcome};
 
+use crate::requirements::{PLATFORM_DOUBTED, PLATFORM_KEPT};
 use effects::in_passing;
 use rights::Permitted;
 
-/// What a marketplace demands is read again after this long; Mirakl allows it once a day.
-const PLATFORM_KEPT: Duration = Duration::from_secs(23 * 3600);
-/// The map leads to a code that is not in the list, and the list is older than this: it is read
-/// again. Not for every parcel of a rush. What Mirakl itself refuses has the list read again at
-/// once.
-const PLATFORM_DOUBTED: Duration = Duration::from_secs(30);
 /// Steps of one order in one message.
 const STEPS: usize = 60;
 /// A message is not begun with less time left than this.
@@ -72,8 +67,8 @@ pub trait PortTypes {
     type Events: EventBus;
     /// See [`Ports::clock`].
     type Clock: Clock;
-    /// See [`Ports::book`].
-    type Book: Book;
+    /// See [`Ports::documents`].
+    type Documents: ChannelDocuments;
 }
 
 /// What the function works with.
@@ -90,7 +85,7 @@ pub struct Ports<T: PortTypes> {
     /// Time.
     pub clock: T::Clock,
     /// Each channel's documents.
-    pub book: T::Book,
+    pub documents: T::Documents,
 }
 
 /// What becomes of a message.
@@ -196,8 +191,8 @@ impl<T: PortTypes> Ports<T> {
         {
             return Disposition::Done(Done::OlderCopy);
         }
-        let channel = match self.book.channels().await {
-            Ok(channels) => channels.into_iter().find(|channel| channel.id == key.channel),
+        let channel = match self.documents.channels().await {
+            Ok(list) => list.channels.into_iter().find(|channel| channel.id == key.channel),
             Err(_) => return Disposition::Return(Returned::DocumentsUnavailable),
         };
         let Some(channel) = channel.filter(|channel| channel.dispatches != Mode::Off) else {
@@ -235,18 +230,18 @@ impl<T: PortTypes> Ports<T> {
         work: &Work<'_, impl MiraklShipping>,
         held: impl Fn(&[&'static str]) -> Option<MiraklError>,
     ) -> End {
-        let mut pages = self.book.pages(&row.key.channel, false).await;
-        if let Err(UnusableDocument::Wrong(_)) = pages {
+        let mut documents = self.read_documents(row, Freshness::Cached).await;
+        if let Err(UnusableDocument::Wrong(_)) = documents {
             // It may have been mended within the minute for which it is cached.
-            pages = self.book.pages(&row.key.channel, true).await;
+            documents = self.read_documents(row, Freshness::Now).await;
         }
-        let mut pages = match pages {
-            Ok(pages) => pages,
+        let mut documents = match documents {
+            Ok(documents) => documents,
             Err(problem) => return documents_end(row, &problem),
         };
         let mut read_anew = false;
         if let Err(end) =
-            self.need_platform(&mut pages, work, before(self.clock.now(), PLATFORM_KEPT)).await
+            self.need_platform(&mut documents, work, before(self.clock.now(), PLATFORM_KEPT)).await
         {
             return end;
         }
@@ -254,14 +249,14 @@ impl<T: PortTypes> Ports<T> {
             if after(self.clock.now(), LEAST_TIME) > work.run.hard_deadline {
                 return End::Again(Duration::ZERO);
             }
-            if let Err(end) = self.resolve_attempts(row, &pages, work).await {
+            if let Err(end) = self.resolve_attempts(row, &documents, work).await {
                 return end;
             }
-            let Some(platform) = &pages.platform else { return End::Again(AGAIN) };
+            let Some(platform) = &documents.platform else { return End::Again(AGAIN) };
             let facts = Facts {
-                rules: &pages.rules,
+                rules: &documents.rules,
                 platform,
-                carriers: &pages.carriers,
+                carriers: &documents.carriers,
                 now: self.clock.now(),
             };
             let step = next_step(row, &facts);
@@ -277,9 +272,9 @@ impl<T: PortTypes> Ports<T> {
                 Step::Wait(until) => Err(self
                     .rest(row, Stage::PartDispatched, Some(until.unwrap_or(Timestamp::MAX)))
                     .await),
-                Step::Ship(tracking) => self.ship(row, &tracking, &mut pages, work).await,
+                Step::Ship(tracking) => self.ship(row, &tracking, &mut documents, work).await,
                 Step::ShipParcel { parcel, shipment } => {
-                    self.ship_parcel(row, parcel, &shipment, &mut pages, work).await
+                    self.ship_parcel(row, parcel, &shipment, &mut documents, work).await
                 }
                 Step::Settle { how, reason_code, lines } => {
                     self.settle(row, how, &reason_code, &lines, work).await
@@ -287,9 +282,12 @@ impl<T: PortTypes> Ports<T> {
                 // The map may have been mended within the minute for which it is cached.
                 Step::Fail(_) if !read_anew => {
                     read_anew = true;
-                    match self.book.pages(&row.key.channel, true).await {
+                    match self.read_documents(row, Freshness::Now).await {
                         Ok(anew) => {
-                            pages = Pages { platform: anew.platform.or(pages.platform), ..anew };
+                            documents = DispatchDocuments {
+                                platform: anew.platform.or(documents.platform),
+                                ..anew
+                            };
                             Ok(())
                         }
                         Err(problem) => Err(documents_end(row, &problem)),
@@ -297,10 +295,14 @@ impl<T: PortTypes> Ports<T> {
                 }
                 Step::Fail(failure)
                     if failure.kind == ExceptionKind::CarrierNotListed
-                        && self.is_doubted(&pages) =>
+                        && self.is_doubted(&documents) =>
                 {
-                    self.need_platform(&mut pages, work, before(self.clock.now(), PLATFORM_DOUBTED))
-                        .await
+                    self.need_platform(
+                        &mut documents,
+                        work,
+                        before(self.clock.now(), PLATFORM_DOUBTED),
+                    )
+                    .await
                 }
                 Step::Fail(failure) => Err(End::Fail(failure)),
             };
@@ -309,75 +311,6 @@ impl<T: PortTypes> Ports<T> {
             }
         }
         End::Again(AGAIN)
-    }
-
-    fn is_doubted(&self, pages: &Pages) -> bool {
-        pages
-            .platform
-            .as_ref()
-            .is_none_or(|platform| platform.read_at < before(self.clock.now(), PLATFORM_DOUBTED))
-    }
-
-    /// What the marketplace demands, read at `since` or later.
-    async fn need_platform(
-        &self,
-        pages: &mut Pages,
-        work: &Work<'_, impl MiraklShipping>,
-        since: Timestamp,
-    ) -> Result<(), End> {
-        let now = self.clock.now();
-        if pages.platform.as_ref().is_some_and(|platform| platform.read_at >= since) {
-            return Ok(());
-        }
-        match work.client.platform().await {
-            Ok(platform) => {
-                self.tell_of_odd_fields(&work.channel.id, &platform.unread_fields).await;
-                let platform = Platform { read_at: now, ..platform };
-                if let Err(problem) = self.book.keep_platform(&work.channel.id, &platform).await {
-                    tracing::warn!(channel = %work.channel.id, %problem, "what the marketplace demands could not be kept; it is read again");
-                }
-                pages.platform = Some(platform);
-                Ok(())
-            }
-            // An old list is better than none.
-            Err(problem) if pages.platform.is_some() => {
-                tracing::warn!(channel = %work.channel.id, %problem, "what the marketplace demands could not be read again; going on with what is known");
-                if let Some(platform) = &mut pages.platform {
-                    platform.read_at = now;
-                }
-                Ok(())
-            }
-            Err(problem) => {
-                tracing::warn!(channel = %work.channel.id, %problem, "what the marketplace demands cannot be read");
-                Err(End::Failed(problem.retry_after))
-            }
-        }
-    }
-
-    /// Fields of what the marketplace demands that were done without: each form is told once for a
-    /// channel.
-    async fn tell_of_odd_fields(&self, channel: &str, odd: &[OddForm]) {
-        let of_channel = |form: &OddForm| OddForm {
-            field: format!("{} of channel {channel}", form.field),
-            form: form.form.clone(),
-        };
-        let odd: Vec<OddForm> = odd.iter().map(of_channel).collect();
-        let event = |form: &OddForm| {
-            Event {
-            kind: EventKind::UnknownValue,
-            channel: Some(channel.to_owned()),
-            order: None,
-            needs_person: true,
-            severity: Severity::Info,
-            reason: format!("what the marketplace demands of a dispatch has {form} (9: a digit, a: a letter), which is not understood"),
-            remedy: "It is done without: a carrier that cannot be read counts as not listed, and what is mapped to it becomes an exception; a way of shipping counts as one that demands nothing. Say the form to the connector's engineer. It is not told again."
-                .to_owned(),
-        }
-        };
-        tell_once(&self.store, &self.events, |state| {
-            odd.iter().filter(|form| form.note(&mut state.reported_forms)).map(event).collect()
-        })
-        .await;
     }
 
     /// Nothing is left to tell for now.

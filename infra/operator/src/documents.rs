@@ -275,7 +275,7 @@ fn sku_problems(overrides: &BTreeMap<String, SkuOverride>) -> Vec<FieldError> {
 /// such pair.
 fn shared_shops(stored: &[Channel], given: &[Channel]) -> Vec<String> {
     let is_live = |channel: &&Channel| {
-        [channel.orders, channel.dispatches, channel.stock].contains(&Mode::Live)
+        [channel.orders, channel.dispatches, channel.stock, channel.payouts].contains(&Mode::Live)
     };
     let kept = stored.iter().filter(|channel| given.iter().all(|new| new.id != channel.id));
     let live: Vec<&Channel> = kept.chain(given).filter(is_live).collect();
@@ -289,7 +289,7 @@ fn shared_shops(stored: &[Channel], given: &[Channel]) -> Vec<String> {
             match (one.shop_id, other.shop_id) {
                 (Some(shop), Some(same)) if shop != same => {}
                 (Some(shop), Some(_)) => problems.push(format!(
-                    "shop_id: {} and {} are both live for shop {shop} of {}: each order would be created twice. Set one of them to \"off\" or \"observe\"",
+                    "shop_id: {} and {} are both live for shop {shop} of {}: each order would be created twice, each payout booked twice. Set one of them to \"off\" or \"observe\"",
                     one.id, other.id, host(&one.base_url)
                 )),
                 _ => problems.push(format!(
@@ -314,7 +314,8 @@ fn live_differences(stored: &[Channel], given: &[Channel]) -> Result<Vec<String>
     for new in given {
         let live = |channel: &&Channel| {
             channel.id == new.id
-                && [channel.orders, channel.dispatches, channel.stock].contains(&Mode::Live)
+                && [channel.orders, channel.dispatches, channel.stock, channel.payouts]
+                    .contains(&Mode::Live)
         };
         let Some(old) = stored.iter().find(live) else { continue };
         let lines = changes(&serde_json::to_string(old)?, &serde_json::to_string(new)?);
@@ -330,7 +331,10 @@ fn live_differences(stored: &[Channel], given: &[Channel]) -> Result<Vec<String>
 }
 
 /// Reads a file; [`Refused`] where it is not of its type or has problems.
-fn read<T: DeserializeOwned>(file: &Path, problems: impl Fn(&T) -> Vec<FieldError>) -> Result<T> {
+pub(crate) fn read<T: DeserializeOwned>(
+    file: &Path,
+    problems: impl Fn(&T) -> Vec<FieldError>,
+) -> Result<T> {
     let name = file.display();
     let text = fs::read_to_string(file)
         .with_context(|| format!("{name} cannot be read: check the path"))?;
@@ -350,7 +354,7 @@ fn parse<T: DeserializeOwned>(
     }
 }
 
-async fn put<T: Serialize>(
+pub(crate) async fn put<T: Serialize>(
     connector: &Connector,
     documents: &Documents,
     key: &DocumentKey,
@@ -360,7 +364,7 @@ async fn put<T: Serialize>(
     Ok(format!("Stored {key}, version {version}."))
 }
 
-async fn show(
+pub(crate) async fn show(
     documents: &Documents,
     key: &DocumentKey,
     remedy: &str,
@@ -442,6 +446,7 @@ async fn list(documents: &Documents) -> Result<String> {
         "orders",
         "dispatches",
         "stock",
+        "payouts",
         "marketplace",
         "shop",
         "window",
@@ -454,6 +459,7 @@ async fn list(documents: &Documents) -> Result<String> {
             mode(channel.orders).to_owned(),
             mode(channel.dispatches).to_owned(),
             mode(channel.stock).to_owned(),
+            mode(channel.payouts).to_owned(),
             channel.base_url.clone(),
             channel.shop_id.map_or_else(|| "the key's".to_owned(), |shop| shop.to_string()),
             format!("{} min", channel.acceptance_window_minutes),
@@ -568,6 +574,10 @@ mod tests {
         assert!(second("a.mirakl.net", Some(2002), Mode::Live).is_empty());
         assert!(second("b.mirakl.net", Some(2001), Mode::Live).is_empty());
         assert!(second("a.mirakl.net", Some(2001), Mode::Observe).is_empty());
+        let mut payouts = channel("two", "a.mirakl.net", Some(2001), Mode::Off);
+        payouts.payouts = Mode::Live;
+        let problems = shared_shops(std::slice::from_ref(&uk), &[payouts]);
+        assert!(problems[0].contains("each payout booked twice"), "{problems:?}");
         assert!(
             shared_shops(std::slice::from_ref(&uk), std::slice::from_ref(&uk)).is_empty(),
             "it replaces itself"

@@ -30,8 +30,10 @@ use tracing::warn;
 use crate::aws::config::code_of;
 use crate::aws::store::{Item, text, text_of};
 use crate::domain::channel::Channel;
+use crate::domain::channel_documents::ChannelList;
 use crate::domain::documents::DocumentKey;
 use crate::domain::state::StoreError;
+use crate::kit::field_error::FieldError;
 
 /// How long a document is used before it is read again: how soon a change is noticed.
 const KEPT: Duration = Duration::from_secs(60);
@@ -63,15 +65,6 @@ impl StoredDocument {
             problem: problem.to_string(),
         })
     }
-}
-
-/// All channels: those that can work, and what is wrong with the others.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ChannelList {
-    /// By id.
-    pub channels: Vec<Channel>,
-    /// One entry for each definition that cannot be used: its id and why.
-    pub unusable: Vec<(String, String)>,
 }
 
 /// The documents, on DynamoDB.
@@ -113,21 +106,6 @@ impl Documents {
         let read = self.read_channels().await;
         let read = read.map(|list| keep_last_good(list, self.listing.last_good(&())));
         self.listing.settle((), read, "the channels")
-    }
-
-    /// A channel by its id, from [`Documents::channels`].
-    ///
-    /// # Errors
-    /// As there; and the definition cannot be used.
-    pub async fn channel(&self, id: &str) -> Result<Option<Channel>, StoreError> {
-        let list = self.channels().await?;
-        if let Some((_, problem)) = list.unusable.iter().find(|(unusable, _)| unusable == id)
-            && !list.channels.iter().any(|channel| channel.id == id)
-        {
-            let record = DocumentKey::Channel(id.to_owned()).to_string();
-            return Err(StoreError::Unreadable { record, problem: problem.clone() });
-        }
-        Ok(list.channels.into_iter().find(|channel| channel.id == id))
     }
 
     /// A document in its type; `None` where there is none.
@@ -311,7 +289,7 @@ impl Documents {
             let id = text_of(&item, "sk").unwrap_or_default().to_owned();
             match channel_of(&item, &id) {
                 Ok(channel) => list.channels.push(channel),
-                Err(problem) => list.unusable.push((id, problem)),
+                Err(problem) => list.unusable.push((id, problem.to_string())),
             }
         }
         Ok(list)
@@ -413,17 +391,28 @@ fn document_of(item: &Item, record: &str) -> Result<StoredDocument, StoreError> 
     })
 }
 
+/// Why a channel's definition cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum UnusableDefinition {
+    /// It does not have the shape of one.
+    #[error(transparent)]
+    Unreadable(#[from] StoreError),
+    /// Fields of it are wrong.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Wrong(Vec<FieldError>),
+}
+
 /// A definition that can be used, or why it cannot.
-fn channel_of(item: &Item, id: &str) -> Result<Channel, String> {
+fn channel_of(item: &Item, id: &str) -> Result<Channel, UnusableDefinition> {
     let key = DocumentKey::Channel(id.to_owned());
-    let channel: Channel = document_of(item, &key.to_string())
-        .and_then(|stored| stored.read(&key))
-        .map_err(|problem| problem.to_string())?;
-    let mut problems: Vec<String> = channel.problems().iter().map(ToString::to_string).collect();
+    let channel: Channel =
+        document_of(item, &key.to_string()).and_then(|stored| stored.read(&key))?;
+    let mut problems = channel.problems();
     if channel.id != id {
-        problems.push(format!("id: is {} in the definition that is stored as {id}", channel.id));
+        let problem = format!("is {} in the definition that is stored as {id}", channel.id);
+        problems.push(FieldError::new("id", problem));
     }
-    if problems.is_empty() { Ok(channel) } else { Err(problems.join("; ")) }
+    if problems.is_empty() { Ok(channel) } else { Err(UnusableDefinition::Wrong(problems)) }
 }
 
 /// Where a definition became unusable, the version that was used before goes on.

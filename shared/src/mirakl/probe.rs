@@ -108,6 +108,11 @@ fn harmless(operation: &str) -> Option<Result<Call, MiraklError>> {
             Some(Ok(Call::new("OF01", Method::POST, &["api", "offers", "imports"], Repeat::Never)))
         }
         "OF21" => Some(Ok(read("OF21", &["api", "offers"]).query("max", "1"))),
+        "TL02" => Some(Ok(
+            read("TL02", &["api", "sellerpayment", "transactions_logs"]).query("limit", "1")
+        )),
+        "SBC11" => Some(Ok(read("SBC11", &["api", "seller-billing-cycles"]).query("limit", "1"))),
+        "IV01" => Some(Ok(read("IV01", &["api", "invoices"]).query("max", "1"))),
         _ => None,
     }
 }

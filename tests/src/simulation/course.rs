@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use crate::world::queue::Body;
 use acknowledge_orders::ChannelReport;
-use create_prima_orders::{Disposition, Rules};
+use create_prima_orders::Disposition;
 use jiff::Timestamp;
 use shared::domain::channel::Mode;
 use shared::domain::events::{Event, EventKind};
 use shared::domain::order::row::{OrderKey, OrderRow, Stage, Unanswered};
+use shared::domain::order::rules::OrderRules;
 use shared::domain::prima_calls::PrimaCaller;
 use shared::domain::prima_slots::{SlotLease, SlotStore};
 use shared::domain::queue::{OrderMessage, OrderTask};
@@ -99,8 +100,8 @@ pub async fn hold_slots(
 pub struct Course {
     /// Its world.
     pub world: Rc<World>,
-    /// The channels' order rules: one without is answered with "there are none".
-    pub rules: RefCell<Rc<HashMap<String, Rules>>>,
+    /// The channels' order rules: a channel without has none.
+    pub rules: RefCell<Rc<HashMap<String, OrderRules>>>,
     dice: Dice,
 }
 

@@ -8,14 +8,20 @@ use std::time::Duration;
 use acknowledge_orders::OVERLAP;
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
+use shared::domain::channel_documents::{
+    ChannelDocument, ChannelDocuments, ChannelList, Freshness,
+};
+use shared::domain::documents::UnusableDocument;
 use shared::domain::events::{Event, EventKind};
 use shared::domain::order::row::{OrderKey, OrderRow};
+use shared::domain::order::rules::OrderRules;
 use shared::domain::prima_breaker::NEW_ORDER;
 use shared::domain::queue::ExceptionMessage;
 use shared::domain::state::{BreakerStore as _, PollState};
 use shared::kit::clock::before;
 use shared::mirakl::{MiraklError, OrderPage, OrderQuery, OrderState, SellerReference};
 use shared::prima::connection::PrimaBehaviour;
+use shared::prima::sku::SkuOverride;
 use shared::prima::{PrimaError, PrimaOrder};
 use simulators::mirakl::{Order, State};
 use simulators::prima::Installation;
@@ -24,6 +30,7 @@ use super::judge::SENDINGS;
 use super::plan::{CHANNELS, Moment, SHOP, Windows};
 use super::world::World;
 use crate::world::dice::Dice;
+use crate::world::documents::as_asked;
 use crate::world::fate::{Call, Fate, Kind, Pace, System};
 use crate::world::models::Models;
 use crate::world::orders::OrderScene;
@@ -473,5 +480,63 @@ fn judge_watermark(
         world.violate(format!(
             "the watermark of {channel} passed {order_id}, which still waits for acceptance"
         ));
+    }
+}
+
+/// The channels' documents: their definitions as the world has them, and their rules, prepared once.
+#[derive(Clone)]
+pub struct Documents {
+    /// Whose invocation reads them.
+    pub port: Port,
+    /// The rules of each channel.
+    pub rules: Rc<HashMap<String, OrderRules>>,
+}
+
+impl fmt::Debug for Documents {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Documents")
+    }
+}
+
+impl ChannelDocuments for Documents {
+    async fn channels(&self) -> Result<ChannelList, UnusableDocument> {
+        let channels = self.port.world().channels.borrow().to_vec();
+        Ok(ChannelList { channels, unusable: Vec::new() })
+    }
+
+    async fn stored_document<D: ChannelDocument>(
+        &self,
+        channel: &str,
+        _freshness: Freshness,
+    ) -> Result<Option<D>, UnusableDocument> {
+        if !self.port.asks(Kind::Rules, channel, || channel.to_owned()).await {
+            return Err(UnusableDocument::Unavailable("throttled".to_owned()));
+        }
+        Ok(self.rules.get(channel).and_then(|rules| as_asked(rules)))
+    }
+
+    async fn sku_overrides(
+        &self,
+        _channel: &str,
+        _skus: &[&str],
+    ) -> Result<HashMap<String, SkuOverride>, UnusableDocument> {
+        Ok(HashMap::new())
+    }
+
+    async fn all_sku_overrides(
+        &self,
+        _channel: &str,
+    ) -> Result<HashMap<String, SkuOverride>, UnusableDocument> {
+        Ok(HashMap::new())
+    }
+
+    async fn keep_document<D: ChannelDocument>(
+        &self,
+        _channel: &str,
+        _document: &D,
+        _author: &str,
+        _at: Timestamp,
+    ) -> Result<(), UnusableDocument> {
+        Ok(())
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use acknowledge_orders::ChannelReport;
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
-use create_prima_orders::{Disposition, Returned, Rules};
+use create_prima_orders::{Disposition, Returned};
 use jiff::Timestamp;
 use shared::domain::channel::Mode;
 use shared::domain::order::row::{OrderKey, OrderRow, Stage};
@@ -24,12 +24,11 @@ use simulators::prima::{Stage as PrimaStage, StoredOrder};
 use super::judge;
 use super::marketplace::{Happening, Marketplace};
 use super::plan::{Arrival, CHANNELS, Moment, Plan, Wipe};
-use super::ports::{Invocation, Notes, Port};
+use super::ports::{Documents, Invocation, Notes, Port};
 use super::world::{World, channel_of, order_id_of};
 use crate::world::base::beginning;
 use crate::world::consume::{self, Source};
 use crate::world::fate::{Described, Kind, Script};
-use crate::world::orders::Book;
 use crate::world::privacy;
 use crate::world::queue::{Body, Delivery};
 use crate::world::scene::Scene as _;
@@ -405,13 +404,13 @@ impl create_prima_orders::PortTypes for Simulated {
     type Queue = Port;
     type Events = Port;
     type Clock = Port;
-    type Rulebook = Book<World>;
+    type Documents = Documents;
 }
 
 /// One invocation of the creator that ends, whatever it does, after `timeout`.
 pub(super) fn creator(
     world: &Rc<World>,
-    rules: Rc<HashMap<String, Rules>>,
+    rules: Rc<HashMap<String, OrderRules>>,
     timeout: Duration,
 ) -> (Rc<Invocation>, Creator, create_prima_orders::Run) {
     let invocation =
@@ -423,7 +422,7 @@ pub(super) fn creator(
         queue: port.clone(),
         events: port.clone(),
         clock: port.clone(),
-        rulebook: Book { port, rules },
+        documents: Documents { port, rules },
         behaviour: world.plan.behaviour.clone(),
         calls: PrimaCalls::default(),
     };
@@ -440,7 +439,7 @@ pub(super) fn creator(
 /// One batch.
 pub(super) async fn create(
     world: Rc<World>,
-    rules: Rc<HashMap<String, Rules>>,
+    rules: Rc<HashMap<String, OrderRules>>,
     deliveries: Vec<Delivery>,
 ) {
     let (invocation, ports, mut run) = creator(&world, rules, CREATOR_TIMEOUT);
@@ -669,11 +668,11 @@ fn link(row: &mut OrderRow, now: Timestamp) {
 }
 
 thread_local! {
-    static RULES: OnceLock<Rc<HashMap<String, Rules>>> = const { OnceLock::new() };
+    static RULES: OnceLock<Rc<HashMap<String, OrderRules>>> = const { OnceLock::new() };
 }
 
 /// The rules of all channels.
-pub(super) fn rules() -> Rc<HashMap<String, Rules>> {
+pub(super) fn rules() -> Rc<HashMap<String, OrderRules>> {
     RULES.with(|rules| {
         Rc::clone(rules.get_or_init(|| {
             let mut order_rules = OrderRules::new(PriceMeaning::Unit);
@@ -686,14 +685,7 @@ pub(super) fn rules() -> Rc<HashMap<String, Rules>> {
             Rc::new(
                 CHANNELS
                     .iter()
-                    .map(|channel| {
-                        let rules = Rules {
-                            channel_name: (*channel).to_owned(),
-                            order_rules: order_rules.clone(),
-                            sku_overrides: HashMap::new(),
-                        };
-                        ((*channel).to_owned(), rules)
-                    })
+                    .map(|channel| ((*channel).to_owned(), order_rules.clone()))
                     .collect(),
             )
         }))

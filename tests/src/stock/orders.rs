@@ -353,9 +353,8 @@ impl Life {
         take_back: impl FnOnce(&mut Marketplace, jiff::Timestamp) -> bool,
     ) -> bool {
         let world = &self.world;
-        let done = world.noting_restocks(self.channel, &self.order_id, || {
-            world.shop(self.channel, take_back)
-        });
+        let done = world
+            .noting_restocks(self.channel, &self.order_id, || world.shop(self.channel, take_back));
         let done = done == Some(true);
         self.world.tell(|| format!("{what} {} is cancelled in Mirakl: {done}", self.order_id));
         done
@@ -536,7 +535,8 @@ impl World {
             let offered = self.shop(channel, |shop, _| {
                 let lines = shop.order(order_id).into_iter().flat_map(|order| &order.lines);
                 let skus: BTreeSet<&String> = lines.map(|line| &line.offer_sku).collect();
-                let of = |sku: &String| shop.offer(SHOPS[channel], sku).map_or(0, |one| one.quantity);
+                let of =
+                    |sku: &String| shop.offer(SHOPS[channel], sku).map_or(0, |one| one.quantity);
                 skus.into_iter().map(|sku| (sku.clone(), of(sku))).collect::<Vec<_>>()
             });
             offered.unwrap_or_default()
@@ -547,7 +547,13 @@ impl World {
             let units = after.saturating_sub(before);
             if units > 0 {
                 let (at, order_id) = (self.now(), order_id.to_owned());
-                self.restocks.borrow_mut().push(Restock { at, channel, order_id, offer_sku, units });
+                self.restocks.borrow_mut().push(Restock {
+                    at,
+                    channel,
+                    order_id,
+                    offer_sku,
+                    units,
+                });
             }
         }
         done

@@ -3,20 +3,19 @@
 //! happens. Stock is judged as ever; here is what runs besides, and what orders and parcels must
 //! come to.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
-use create_prima_orders::Rules;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use jiff::Timestamp;
-use shared::domain::channel::Channel;
-use shared::domain::dispatch::book::{Book as DispatchBook, Pages};
+use shared::domain::channel_documents::ChannelDocument;
 use shared::domain::dispatch::rules::{DispatchRules, ShortLines};
 use shared::domain::dispatch::schedule::DispatchSettings;
-use shared::domain::documents::UnusableDocument;
+use shared::domain::documents::DocumentKey;
 use shared::domain::order::row::{
     DISPATCH_UNANNOUNCED, EXCEPTION_UNANNOUNCED, ExceptionKind, OrderRow, REFERENCE_PENDING,
 };
@@ -37,9 +36,10 @@ use super::ports::{Invocation, Notes, Port};
 use super::world::{CHANNELS, Shared, World};
 use crate::dispatches::first_map;
 use crate::world::consume::{self, Source};
+use crate::world::documents::as_asked;
 use crate::world::fate::{Call, Kind};
 use crate::world::models::Models as _;
-use crate::world::orders::{Book, OrderScene};
+use crate::world::orders::OrderScene;
 use crate::world::queue::{Body, Delivery};
 
 /// The functions' timeouts (template: `Timeout`).
@@ -67,6 +67,7 @@ pub(super) struct Whole {
     /// Orders that people took something out of, on either side.
     meddled: RefCell<BTreeSet<String>>,
     behaviour: PrimaBehaviour,
+    order_rules: OrderRules,
     /// Numbers of what was done: for whoever asks whether enough happens.
     pub(super) parcels: Cell<u64>,
     pub(super) races: Cell<u64>,
@@ -78,7 +79,15 @@ impl Default for Whole {
             CharacterRules { outside: OutsideCodePage::Transliterate, ..CharacterRules::default() };
         let behaviour =
             PrimaBehaviour { cancel_order: true, characters, ..PrimaBehaviour::default() };
+        // The seed's rules fit whatever the simulators' marketplaces bring, but for an address without
+        // room. Nobody is there to release an order from its hold.
+        let seed = include_str!("../../../infra/seed/rules/outfitter-uk.json");
+        let rules = serde_json::from_str(seed);
+        let mut order_rules: OrderRules =
+            rules.unwrap_or_else(|_| OrderRules::new(PriceMeaning::Unit));
+        order_rules.holds.clear();
         Self {
+            order_rules,
             listings: RefCell::default(),
             platforms: RefCell::default(),
             meddled: RefCell::default(),
@@ -103,7 +112,8 @@ impl World {
             let channel = self.channel_index(&row.key.channel);
             let of_it = self.model(channel, |shop| {
                 let order = shop.order(&row.key.order_id);
-                order.is_some_and(|order| order.lines.iter().any(|line| line.offer_sku == offer_sku))
+                order
+                    .is_some_and(|order| order.lines.iter().any(|line| line.offer_sku == offer_sku))
             });
             row.exception.is_some() && of_it == Some(true)
         };
@@ -119,8 +129,8 @@ impl World {
         self.model(channel, |shop| {
             let order = shop.order(order_id)?;
             let mut units = Units::new();
-            let is_over = matches!(order.state, State::Canceled | State::Refused)
-                || order.fully_refunded();
+            let is_over =
+                matches!(order.state, State::Canceled | State::Refused) || order.fully_refunded();
             for line in &order.lines {
                 let left = line.quantity.saturating_sub(super::judge::taken_out(line));
                 *units.entry(line.offer_sku.clone()).or_default() += if is_over { 0 } else { left };
@@ -166,7 +176,9 @@ impl OrderScene for World {
     ) {
         let world = &invocation.world;
         for order in page.into_iter().flat_map(|page| &page.orders) {
-            let Some((updated, units)) = world.units_left(channel, &order.order_id) else { continue };
+            let Some((updated, units)) = world.units_left(channel, &order.order_id) else {
+                continue;
+            };
             if order.last_updated_date == Some(updated) {
                 let key = (channel, order.order_id.clone());
                 let mut listings = world.all().listings.borrow_mut();
@@ -186,37 +198,35 @@ impl OrderScene for World {
     }
 }
 
-impl DispatchBook for Port {
-    async fn channels(&self) -> Result<Vec<Channel>, UnusableDocument> {
-        Ok(self.world().channels.clone())
-    }
-
-    async fn pages(&self, channel: &str, _anew: bool) -> Result<Pages, UnusableDocument> {
-        if !self.asks(Kind::Rules, channel, || channel.to_owned()).await {
-            return Err(UnusableDocument::Unavailable("throttled".to_owned()));
-        }
-        let index = self.world().channel_index(channel);
+impl Whole {
+    /// A channel's documents but those of stock.
+    pub(super) fn document<D: ChannelDocument>(
+        &self,
+        index: usize,
+        key: &DocumentKey,
+    ) -> Option<D> {
         let short_lines = if index == 1 { ShortLines::Refund } else { ShortLines::Cancel };
-        Ok(Pages {
-            rules: DispatchRules {
+        match key {
+            DocumentKey::OrderRules(_) => as_asked(&self.order_rules),
+            DocumentKey::DispatchRules(_) => as_asked(&DispatchRules {
                 short_lines,
                 cancel_reason_code: Some("OOS".into()),
                 refund_reason_code: Some("OOS".into()),
                 ..DispatchRules::default()
-            },
-            carriers: first_map(),
-            platform: self.world().all().platforms.borrow().get(&index).cloned(),
-        })
+            }),
+            DocumentKey::CarrierMap(_) => as_asked(&first_map()),
+            DocumentKey::Platform(_) => {
+                self.platforms.borrow().get(&index).and_then(|platform| as_asked(platform))
+            }
+            _ => None,
+        }
     }
 
-    async fn keep_platform(
-        &self,
-        channel: &str,
-        platform: &Platform,
-    ) -> Result<(), UnusableDocument> {
-        let index = self.world().channel_index(channel);
-        self.world().all().platforms.borrow_mut().insert(index, platform.clone());
-        Ok(())
+    /// Keeps what a marketplace demands of who ships.
+    pub(super) fn keep(&self, index: usize, document: &dyn Any) {
+        if let Some(platform) = document.downcast_ref::<Platform>() {
+            self.platforms.borrow_mut().insert(index, platform.clone());
+        }
     }
 }
 
@@ -238,7 +248,7 @@ impl create_prima_orders::PortTypes for Simulated {
     type Queue = Port;
     type Events = Port;
     type Clock = Port;
-    type Rulebook = Book<World>;
+    type Documents = Port;
 }
 
 impl collect_dispatches::PortTypes for Simulated {
@@ -247,7 +257,7 @@ impl collect_dispatches::PortTypes for Simulated {
     type Queue = Port;
     type Events = Port;
     type Clock = Port;
-    type Book = Port;
+    type Documents = Port;
     type Inbox = Port;
 }
 
@@ -257,7 +267,7 @@ impl update_dispatches::PortTypes for Simulated {
     type Queue = Port;
     type Events = Port;
     type Clock = Port;
-    type Book = Port;
+    type Documents = Port;
 }
 
 /// Begins what runs besides the functions of stock.
@@ -271,10 +281,7 @@ pub(super) fn begin(world: &Shared) {
         visibility: 6 * CREATE_TIMEOUT,
         twice: twice / 3.0,
     };
-    let rules = Rc::new(CHANNELS.map(|id| (id.to_owned(), rules(id))).into_iter().collect());
-    tokio::task::spawn_local(consume::consume(Rc::clone(world), orders, move |world, deliveries| {
-        create(world, Rc::clone(&rules), deliveries)
-    }));
+    tokio::task::spawn_local(consume::consume(Rc::clone(world), orders, create));
     let dispatches = Source {
         queue: |world: &World| (&world.dispatches, &world.dispatches_moved),
         most: 10,
@@ -283,17 +290,6 @@ pub(super) fn begin(world: &Shared) {
         twice,
     };
     tokio::task::spawn_local(consume::consume(Rc::clone(world), dispatches, update));
-}
-
-/// The seed's rules: they fit whatever the simulators' marketplaces bring, but for an address
-/// without room.
-fn rules(channel: &str) -> Rules {
-    let seed = include_str!("../../../infra/seed/rules/outfitter-uk.json");
-    let rules = serde_json::from_str(seed);
-    let mut order_rules = rules.unwrap_or_else(|_| OrderRules::new(PriceMeaning::Unit));
-    // Nobody is there to release an order from its hold.
-    order_rules.holds.clear();
-    Rules { channel_name: channel.to_owned(), order_rules, sku_overrides: HashMap::new() }
 }
 
 async fn schedule(world: Shared) {
@@ -336,7 +332,7 @@ async fn poll(world: Shared) {
     port.invocation.supervise(POLL_TIMEOUT, ports.poll_all(&world.channels, &run)).await;
 }
 
-async fn create(world: Shared, rules: Rc<HashMap<String, Rules>>, deliveries: Vec<Delivery>) {
+async fn create(world: Shared, deliveries: Vec<Delivery>) {
     let port = port_of(&world, "create", world.profile.crash_consumer);
     let ports = create_prima_orders::Ports::<Simulated> {
         prima: port.clone(),
@@ -344,7 +340,7 @@ async fn create(world: Shared, rules: Rc<HashMap<String, Rules>>, deliveries: Ve
         queue: port.clone(),
         events: port.clone(),
         clock: port.clone(),
-        rulebook: Book { port: port.clone(), rules },
+        documents: port.clone(),
         behaviour: world.behaviour().clone(),
         calls: PrimaCalls::default(),
     };
@@ -379,7 +375,7 @@ async fn collect(world: Shared) {
         queue: port.clone(),
         events: port.clone(),
         clock: port.clone(),
-        book: port.clone(),
+        documents: port.clone(),
         inbox: None,
         settings: DispatchSettings::default(),
         behaviour: world.behaviour().clone(),
@@ -397,7 +393,7 @@ async fn update(world: Shared, deliveries: Vec<Delivery>) {
         queue: port.clone(),
         events: port.clone(),
         clock: port.clone(),
-        book: port.clone(),
+        documents: port.clone(),
     };
     let run = update_dispatches::Run {
         hard_deadline: after(world.now(), UPDATE_TIMEOUT),
@@ -437,9 +433,8 @@ impl Life {
             20..=25 => drop(self.refund_a_piece()),
             26..=28 => self.refund(),
             _ => {
-                let done = self.world.shop(self.channel, |shop, now| {
-                    shop.refund_all(&self.order_id, now)
-                });
+                let done =
+                    self.world.shop(self.channel, |shop, now| shop.refund_all(&self.order_id, now));
                 self.world.tell(|| format!("all of {} is refunded: {done:?}", self.order_id));
             }
         }
@@ -568,7 +563,8 @@ pub(super) async fn settle(world: &Shared) {
     loop {
         tokio::time::sleep(Duration::from_secs(300)).await;
         let open = open_ends(world);
-        if open.is_empty() && world.queue.borrow().is_idle() && world.dispatches.borrow().is_idle() {
+        if open.is_empty() && world.queue.borrow().is_idle() && world.dispatches.borrow().is_idle()
+        {
             break;
         }
         if world.now() > give_up {
@@ -621,7 +617,8 @@ fn open_end(
     row: Option<&OrderRow>,
 ) -> Option<String> {
     let is_untold = |row: &OrderRow| {
-        [EXCEPTION_UNANNOUNCED, DISPATCH_UNANNOUNCED, REFERENCE_PENDING].contains(&row.index_state())
+        [EXCEPTION_UNANNOUNCED, DISPATCH_UNANNOUNCED, REFERENCE_PENDING]
+            .contains(&row.index_state())
     };
     if row.is_some_and(is_untold) {
         return Some("is still to be told".to_owned());

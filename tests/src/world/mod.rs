@@ -5,6 +5,7 @@
 pub mod base;
 pub mod consume;
 pub mod dice;
+pub(crate) mod documents;
 pub mod fate;
 pub mod models;
 pub mod orders;

@@ -1,13 +1,8 @@
 //! Orders: what the functions read and write in the simulators' marketplaces, and in their Prima.
 
-use std::collections::HashMap;
-use std::fmt;
-use std::rc::Rc;
 use std::time::Duration;
 
-use create_prima_orders::{Rulebook, Rules};
 use jiff::Timestamp;
-use shared::domain::documents::UnusableDocument;
 use shared::kit::clock::{Clock as _, after};
 use shared::mirakl::{
     MiraklError, MiraklOrders, OrderPage, OrderQuery, ReferenceAnswer, SellerReference,
@@ -20,7 +15,7 @@ use simulators::prima::read_new_orders;
 
 use super::fate::{Call, Fate, Kind};
 use super::models::{Models, failed, refused, unclear};
-use super::scene::{Invocation, Port, Scene};
+use super::scene::{Invocation, Port};
 
 /// A scene in which orders are accepted and created, and what it may say of each call.
 pub trait OrderScene: Models {
@@ -377,31 +372,5 @@ impl<S: OrderScene> PrimaOrders for Port<S> {
             return Err(self.prima_failed(&call, kind, order_number).await);
         }
         answer.map_err(|refusal| PrimaError::refused("CancelOrder", refusal.text))
-    }
-}
-
-/// The channels' rules, prepared once.
-pub struct Book<S: Scene> {
-    /// Whose invocation reads it.
-    pub port: Port<S>,
-    /// The rules of each channel.
-    pub rules: Rc<HashMap<String, Rules>>,
-}
-
-impl<S: Scene> fmt::Debug for Book<S> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Book")
-    }
-}
-
-impl<S: Scene> Rulebook for Book<S> {
-    async fn rules(&self, channel: &str, _skus: &[&str]) -> Result<Rules, UnusableDocument> {
-        if !self.port.asks(Kind::Rules, channel, || channel.to_owned()).await {
-            return Err(UnusableDocument::Unavailable("throttled".to_owned()));
-        }
-        self.rules
-            .get(channel)
-            .cloned()
-            .ok_or_else(|| UnusableDocument::Wrong("there are none".to_owned()))
     }
 }

@@ -14,6 +14,7 @@ mod limits;
 pub mod model;
 mod offers;
 mod operations;
+pub mod past;
 pub mod rights;
 mod shipping;
 mod simulator;
