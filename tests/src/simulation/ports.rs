@@ -3,6 +3,8 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
 use acknowledge_orders::OVERLAP;
