@@ -15,8 +15,6 @@
 
 mod content;
 mod file_way;
-pub mod handler;
-pub mod metrics;
 mod sending;
 mod updating;
 

@@ -11,9 +11,9 @@ use jiff::civil::{Date, date};
 use rust_decimal::Decimal;
 
 use super::calendar::BookedOn;
-use super::chart::{Chart, ChartVersion};
-use super::draft::{Books, Draft};
-use super::journal::{Heading, Journal, Limits, journals};
+use super::chart::{Account, Chart, ChartVersion};
+use super::draft::{Books, Draft, Role};
+use super::journal::{Heading, Journal, JournalLine, Limits, journals};
 use super::key::{CycleKey, JournalName};
 use super::posting::JournalRow;
 use super::row::{CycleJournal, CycleRow};
@@ -112,7 +112,36 @@ pub(super) fn journals_of(
 
 /// A small journal: a commission of 12.30 against the clearing account.
 pub(super) fn journal() -> Journal {
-    journal_of(&[line("1", "COMMISSION_FEE", "-12.30")], &version())
+    let (key, name) = (key(), JournalName::default());
+    let line = |line, nominal: &str, [debit, credit]: [&str; 2], kind: Option<&str>| JournalLine {
+        line,
+        account: Account {
+            nominal: nominal.to_owned(),
+            cost_centre: None,
+            tax_code: Some("T9".to_owned()),
+        },
+        debit: amount(debit),
+        credit: amount(credit),
+        tax_amount: None,
+        narrative: "net deductions BC-2031".to_owned(),
+        reference: "BC-2031".to_owned(),
+        kind: kind.map(TransactionType::from_code),
+        role: if kind.is_some() { Role::Type } else { Role::Clearing },
+    };
+    Journal {
+        name,
+        reference: key.reference(&name, 20),
+        guid: key.guid(&name),
+        date: DAY,
+        period: "2026-11".to_owned(),
+        currency: "GBP".to_owned(),
+        narrative: "marketplace deductions BC-2031".to_owned(),
+        lines: vec![
+            line(1, "5600", ["12.30", "0"], Some("COMMISSION_FEE")),
+            line(2, "1260", ["0", "12.30"], None),
+        ],
+        key,
+    }
 }
 
 /// A cycle with one journal, of 12.30.
