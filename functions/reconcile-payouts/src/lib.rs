@@ -22,6 +22,7 @@ mod lines;
 mod listing;
 mod log;
 mod outbox;
+mod pages;
 mod report;
 mod shop;
 mod tick;
