@@ -115,6 +115,7 @@ const USES: &[Use] = &[
     Use("documents.sku_overrides", CHANNEL_DOCUMENTS, &[("dynamodb:GetItem", "RulesTable")]),
     Use("documents.all_sku_overrides", CHANNEL_DOCUMENTS, &[("dynamodb:Query", "RulesTable")]),
     Use("documents.keep_document", CHANNEL_DOCUMENTS, &[("dynamodb:PutItem", "RulesTable")]),
+    Use("documents.installation", INSTALLED, &[("dynamodb:GetItem", "ChannelsTable")]),
     Use("prima.now", INSTALLED, &[("dynamodb:GetItem", "ChannelsTable")]),
     Use("queue.send", QUEUES, &[("sqs:SendMessage", "QUEUE")]),
     Use("queue.ask_later", QUEUES, &[("sqs:SendMessage", "QUEUE")]),
