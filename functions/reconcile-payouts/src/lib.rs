@@ -21,6 +21,7 @@ mod journals;
 mod lines;
 mod listing;
 mod log;
+pub mod metrics;
 mod outbox;
 mod report;
 mod shop;
