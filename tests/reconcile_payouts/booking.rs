@@ -7,6 +7,7 @@ use shared::domain::channel::{Channel, Mode};
 use shared::domain::payout::journal::Journal;
 use shared::domain::payout::posting::{Act, Known, Stage};
 use shared::domain::payout::row::{CycleRow, CycleStage};
+use shared::domain::payout::store::{PayoutFiles, report_file, report_lines_file};
 use shared::kit::amount::Amount;
 use shared::kit::currency::written;
 use simulators::mirakl::model::ledger::{Billing, Spoiling, TransactionType as Type};
@@ -81,6 +82,26 @@ async fn the_worked_example_comes_out_line_by_line() {
     totals 142.64 142.64
     ");
     assert_eq!(journal.clearing(), Amount(Decimal::new(-11_150, 2)));
+}
+
+#[tokio::test]
+async fn a_cycle_has_its_report_and_the_csv_of_its_lines_and_both_follow_its_journal() {
+    let world = World::lived(Billing::default(), 1).await;
+    world.read_twice().await;
+    let row = world.cycles().await[0].clone();
+    let text = async |name: String| {
+        String::from_utf8(world.payouts.read(&name).await.unwrap().unwrap()).unwrap()
+    };
+    let csv = text(report_lines_file(&row.key)).await;
+    let lines = csv.lines().count() as u64;
+    assert_eq!(lines, row.readings[0].lines + 2, "the headings and the PAYMENT");
+    assert!(csv.contains(&row.journals[0].row.reference));
+    let before = text(report_file(&row.key)).await;
+    assert!(before.contains(&row.key.cycle));
+    world.wait(1);
+    world.change(&row.key, |row| post(row, &world)).await;
+    world.run_on(1, 14).await;
+    assert_ne!(text(report_file(&row.key)).await, before, "it is posted");
 }
 
 fn approve(row: &mut CycleRow, world: &World) {

@@ -200,8 +200,8 @@ impl World {
         let mut marketplace = self.simulator.marketplace();
         let ledger = marketplace.finance_mut().ledger_mut(SHOP).unwrap();
         let entries = ledger.entries().iter();
-        let of_kind = entries.filter(|entry| entry.kind == kind && entry.cycle == Some(0));
-        let (id, net) = of_kind.last().map(|entry| (entry.id.clone(), entry.net())).unwrap();
+        let mut of_kind = entries.filter(|entry| entry.kind == kind && entry.cycle == Some(0));
+        let (id, net) = of_kind.next_back().map(|entry| (entry.id.clone(), entry.net())).unwrap();
         assert!(ledger.spoil(&id, spoiling, self.now.get()));
         (id, net)
     }

@@ -56,6 +56,9 @@ const PENDING: usize = 1000;
 const TRIES_TO_NOTE: usize = 3;
 /// Due orders of one stage looked at in one run, at least.
 const LISTED: usize = 1000;
+/// How long a run waits for one answer at most, whatever the installation allows: several fit into
+/// a run, and what an answer says is recorded before it ends.
+const LONGEST_ANSWER: Duration = Duration::from_secs(20);
 /// Answers in a row that cannot be understood before a person is asked.
 const UNCLEAR_ANSWERS: u32 = 3;
 /// Questions in a row that Prima did not answer for one order, and answered for others, before a
@@ -333,7 +336,8 @@ impl<T: PortTypes> Ports<T> {
             return report;
         }
         let Some(number) = row.creation.order_number.clone() else { return report };
-        let needed = self.behaviour.answer_timeout() + Duration::from_secs(5);
+        let patience = self.behaviour.answer_timeout().min(LONGEST_ANSWER);
+        let needed = patience + Duration::from_secs(5);
         let has_time = after(self.clock.now(), needed) <= run.hard_deadline;
         let key = row.key.clone();
         let call = Call::about(ORDER_STATUS, &key);
@@ -347,7 +351,9 @@ impl<T: PortTypes> Ports<T> {
             return report;
         }
         report.asked += 1;
-        let answer = self.prima.order_progress(&number).await;
+        let answer = tokio::time::timeout(patience, self.prima.order_progress(&number)).await;
+        let answer =
+            answer.unwrap_or_else(|_| Err(PrimaError::unknown(ORDER_STATUS, "no answer in time")));
         let silent_to_all = self.note_answer(call, &answer).await;
         match answer {
             Ok(Some(progress)) => {

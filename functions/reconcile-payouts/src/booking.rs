@@ -111,7 +111,8 @@ impl<T: PortTypes> Ports<T> {
         Ok(base)
     }
 
-    async fn journal(&self, hash: &str) -> Result<Journal, ReconcileError> {
+    /// A journal, by its hash.
+    pub(crate) async fn journal(&self, hash: &str) -> Result<Journal, ReconcileError> {
         let name = journal_file(hash);
         let unreadable = |problem: String| ReconcileError::File { name: name.clone(), problem };
         let bytes = self.files.read(&name).await?;

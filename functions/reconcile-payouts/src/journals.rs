@@ -63,7 +63,8 @@ pub(crate) fn without_document<'l>(lines: &[&'l TransactionLine]) -> Vec<&'l Tra
 pub(crate) fn make(source: &Source<'_>) -> Result<Made, Vec<Finding>> {
     let Source { row, lines, rules, finance, .. } = source;
     let day = day_of(row, rules);
-    let version = version(source, day).ok_or_else(|| vec![findings::no_chart(row, day)])?;
+    let version =
+        version_of(source.chart, row, day).ok_or_else(|| vec![findings::no_chart(row, day)])?;
     if version.bank(&row.key.currency, &row.key.psp).is_none() {
         return Err(vec![findings::no_bank(row)]);
     }
@@ -114,11 +115,16 @@ fn sound(
     }
 }
 
-/// The version that the cycle keeps, or the one that holds on the day of its first journal.
-fn version<'s>(source: &Source<'s>, day: Date) -> Option<&'s ChartVersion> {
-    match source.row.chart_from {
-        Some(kept) => source.chart.versions.iter().find(|version| version.effective_from == kept),
-        None => source.chart.at(day),
+/// The version of the chart that the cycle keeps, or the one that holds on the day of its first
+/// journal.
+pub(crate) fn version_of<'c>(
+    chart: &'c Chart,
+    row: &CycleRow,
+    day: Date,
+) -> Option<&'c ChartVersion> {
+    match row.chart_from {
+        Some(kept) => chart.versions.iter().find(|version| version.effective_from == kept),
+        None => chart.at(day),
     }
 }
 

@@ -23,6 +23,7 @@ mod listing;
 mod log;
 pub mod metrics;
 mod outbox;
+mod pages;
 mod report;
 mod shop;
 mod tick;

@@ -23,6 +23,8 @@ pub(crate) struct ShopRun<'c> {
     pub(crate) key: ShopKey,
     pub(crate) documents: PayoutDocuments,
     pub(crate) row: ShopRow,
+    /// When the log was last read whole, before this run.
+    pub(crate) read_before: Option<Timestamp>,
     /// In the order in which they closed.
     pub(crate) cycles: Vec<CycleRow>,
     /// Cycles that changed since they were saved.

@@ -17,6 +17,7 @@ use shared::kit::clock::Clock;
 use crate::conclude::{Lasting, of_shop};
 use crate::findings;
 use crate::lines::Lines;
+use crate::pages::has_news;
 use crate::shop::{ShopRun, is_final};
 use crate::{ChannelReport, PortTypes, Ports, ReconcileError, Report, Run};
 
@@ -107,7 +108,7 @@ impl<T: PortTypes> Ports<T> {
         let open: Vec<_> = shop
             .cycles
             .iter()
-            .filter(|row| !is_final(row, from))
+            .filter(|row| !is_final(row, from) || has_news(row, shop.read_before))
             .map(|row| row.key.clone())
             .collect();
         let mut lines = Lines::load(&self.files, &shop.key, &open).await?;
@@ -136,6 +137,7 @@ impl<T: PortTypes> Ports<T> {
             channel,
             key: key.clone(),
             documents,
+            read_before: row.read_at,
             row,
             cycles: self.store.cycles(key).await?,
             unsaved: BTreeSet::new(),

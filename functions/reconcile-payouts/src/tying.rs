@@ -18,6 +18,7 @@ use shared::mirakl::finance::{AccountingDocument, PayOutState, TransactionLine, 
 
 use crate::findings::{self, OF_CYCLE};
 use crate::lines::Lines;
+use crate::pages::has_news;
 use crate::shop::{ShopRun, closed_at, reading_of};
 use crate::verdict::{Lined, hours_are_over, stage_of};
 use crate::{PortTypes, Ports, ReconcileError};
@@ -63,7 +64,8 @@ impl<T: PortTypes> Ports<T> {
             found.extend(self.book(shop, &mut row, of.lines, &found).await?);
             row.findings.retain(|finding| !OF_CYCLE.contains(&finding.kind));
             row.findings.extend(found);
-            if row != before || shop.unsaved.contains(&row.key) {
+            let has_changed = row != before || shop.unsaved.contains(&row.key);
+            if has_changed {
                 match self.store.save_cycle(&mut row).await {
                     Ok(()) => {
                         shop.unsaved.remove(&row.key);
@@ -72,6 +74,9 @@ impl<T: PortTypes> Ports<T> {
                     Err(StoreError::Conflict(_)) => continue,
                     Err(problem) => return Err(problem.into()),
                 }
+            }
+            if has_changed || has_news(&row, shop.read_before) {
+                self.write_report(shop, &row, of.lines).await?;
             }
             if let Some(place) = shop.cycles.get_mut(index) {
                 *place = row;
