@@ -27,6 +27,7 @@ mod pages;
 mod report;
 mod shop;
 mod tick;
+mod transfers;
 mod tying;
 mod verdict;
 
