@@ -123,10 +123,11 @@ fn needed(
     }
     if is_on(channel.stock) {
         needed.push(("OF21", "stock"));
-        needed.push(match stock.import {
-            ImportKind::Stock => ("STO01", "stock"),
-            ImportKind::Offers => ("OF01", "stock"),
-        });
+        match stock.import {
+            // The same right opens what follows the import up.
+            ImportKind::Stock => needed.push(("STO01", "stock")),
+            ImportKind::Offers => needed.extend([("OF01", "stock"), ("OF02", "stock")]),
+        }
     }
     let mut seen = HashSet::new();
     needed.retain(|(operation, _)| seen.insert(*operation));
@@ -334,6 +335,12 @@ mod tests {
                 "STO01"
             ]
         );
+        let by_offers = StockRules { import: ImportKind::Offers, ..StockRules::default() };
+        let of_stock: Vec<&str> = needed(&channel, &refund, &by_offers, Some(&in_parts))
+            .into_iter()
+            .filter_map(|(operation, flow)| (flow == "stock").then_some(operation))
+            .collect();
+        assert_eq!(of_stock, ["OF21", "OF01", "OF02"]);
         assert!(needs(&channel, Some(&Platform::default())).contains(&"OR24"));
         assert!(
             ["OR24", "ST01"].iter().all(|operation| needs(&channel, None).contains(operation)),

@@ -271,12 +271,15 @@ fn sku_problems(overrides: &BTreeMap<String, SkuOverride>) -> Vec<FieldError> {
     overrides.iter().filter_map(problem).collect()
 }
 
+/// One of its flows is live.
+fn works(channel: &Channel) -> bool {
+    [channel.orders, channel.dispatches, channel.stock, channel.payouts].contains(&Mode::Live)
+}
+
 /// Two live channels of one shop would both accept its orders and create them: one line for each
 /// such pair.
 fn shared_shops(stored: &[Channel], given: &[Channel]) -> Vec<String> {
-    let is_live = |channel: &&Channel| {
-        [channel.orders, channel.dispatches, channel.stock].contains(&Mode::Live)
-    };
+    let is_live = |channel: &&Channel| works(channel);
     let kept = stored.iter().filter(|channel| given.iter().all(|new| new.id != channel.id));
     let live: Vec<&Channel> = kept.chain(given).filter(is_live).collect();
     let mut problems = Vec::new();
@@ -289,7 +292,7 @@ fn shared_shops(stored: &[Channel], given: &[Channel]) -> Vec<String> {
             match (one.shop_id, other.shop_id) {
                 (Some(shop), Some(same)) if shop != same => {}
                 (Some(shop), Some(_)) => problems.push(format!(
-                    "shop_id: {} and {} are both live for shop {shop} of {}: each order would be created twice. Set one of them to \"off\" or \"observe\"",
+                    "shop_id: {} and {} are both live for shop {shop} of {}: each order would be created twice, and each payout posted twice. Set one of them to \"off\" or \"observe\"",
                     one.id, other.id, host(&one.base_url)
                 )),
                 _ => problems.push(format!(
@@ -312,11 +315,8 @@ fn host(base_url: &str) -> String {
 fn live_differences(stored: &[Channel], given: &[Channel]) -> Result<Vec<String>> {
     let mut differences = Vec::new();
     for new in given {
-        let live = |channel: &&Channel| {
-            channel.id == new.id
-                && [channel.orders, channel.dispatches, channel.stock].contains(&Mode::Live)
-        };
-        let Some(old) = stored.iter().find(live) else { continue };
+        let live = stored.iter().find(|channel| channel.id == new.id && works(channel));
+        let Some(old) = live else { continue };
         let lines = changes(&serde_json::to_string(old)?, &serde_json::to_string(new)?);
         if !lines.is_empty() {
             differences.push(format!(
@@ -568,6 +568,15 @@ mod tests {
         assert!(second("a.mirakl.net", Some(2002), Mode::Live).is_empty());
         assert!(second("b.mirakl.net", Some(2001), Mode::Live).is_empty());
         assert!(second("a.mirakl.net", Some(2001), Mode::Observe).is_empty());
+        let payouts = Channel {
+            payouts: Mode::Live,
+            ..channel("two", "a.mirakl.net", Some(2001), Mode::Off)
+        };
+        assert_eq!(
+            shared_shops(std::slice::from_ref(&uk), &[payouts]).len(),
+            1,
+            "each payout would be posted twice"
+        );
         assert!(
             shared_shops(std::slice::from_ref(&uk), std::slice::from_ref(&uk)).is_empty(),
             "it replaces itself"
