@@ -5,6 +5,7 @@ use std::path::Path;
 
 use shared::domain::events::EventKind;
 use shared::domain::order::row::ExceptionKind;
+use shared::domain::payout::exceptions::PayoutExceptionKind;
 use shared::domain::stock::exceptions::StockExceptionKind;
 
 fn read(path: &str) -> String {
@@ -19,6 +20,8 @@ fn every_exception_event_and_alarm_has_its_line_in_the_handbook() {
         ExceptionKind::ALL.iter().copied().map(ExceptionKind::name).collect();
     let of_stock: Vec<&str> =
         StockExceptionKind::ALL.iter().copied().map(StockExceptionKind::name).collect();
+    let of_payouts: Vec<&str> =
+        PayoutExceptionKind::ALL.iter().copied().map(PayoutExceptionKind::name).collect();
     let events: Vec<&str> = EventKind::ALL.iter().copied().map(EventKind::detail_type).collect();
     let alarms: Vec<&str> = template
         .lines()
@@ -29,6 +32,7 @@ fn every_exception_event_and_alarm_has_its_line_in_the_handbook() {
     let missing: Vec<&str> = exceptions
         .into_iter()
         .chain(of_stock)
+        .chain(of_payouts)
         .chain(events)
         .chain(alarms)
         .filter(|name| !handbook.contains(&format!("`{name}`")))

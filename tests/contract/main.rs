@@ -14,8 +14,14 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use local_world::AwsServer;
+use shared::aws::payout_files::S3PayoutFiles;
+use shared::aws::payout_store::DynamoDbPayouts;
 use shared::aws::stock_ledger::DynamoDbLedger;
 use shared::aws::store::DynamoDbStore;
+use shared::domain::payout;
+use shared::domain::payout::in_memory::MemoryPayouts;
+use shared::domain::payout::row::ShopKey;
+use shared::domain::payout::store::{PayoutFiles as _, PayoutStore as _};
 use shared::domain::prima_calls::{PrimaCaller, PrimaCalls};
 use shared::domain::prima_slots::{
     Slot, SlotRequest, SlotStore as _, give_slots_back, lease_slots,
@@ -65,6 +71,13 @@ async fn memory_keeps_the_contract_of_the_store() {
     assert_eq!(contract::check(&MemoryStore::default(), "memory").await, Ok(()));
 }
 
+#[tokio::test]
+async fn memory_keeps_the_contract_of_payouts() {
+    let memory = MemoryPayouts::default();
+    assert_eq!(payout::contract::check(&memory, "memory").await, Ok(()));
+    assert_eq!(payout::contract::check_files(&memory, "memory").await, Ok(()));
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_models_of_the_fault_simulation_keep_the_contracts() {
     let place = Modelled::PLACE;
@@ -96,6 +109,7 @@ async fn keeps_the_contracts(kind: AwsServer) {
     let server = Server::start(kind).await;
     store(&server).await;
     stock(&server).await;
+    payouts(&server).await;
     documents::check(&server).await;
     documents::check_keys(&server).await;
     judge(kind.name(), "queue", queue::check(async || server.queues().await).await);
@@ -173,4 +187,23 @@ async fn stock(server: &Server) {
         panic!("a table that is absent is unavailable, not {refused:?}")
     };
     assert_eq!(problem, "reading ledger#run: ResourceNotFoundException");
+}
+
+async fn payouts(server: &Server) {
+    let client = aws_sdk_dynamodb::Client::new(&server.config);
+    let store = DynamoDbPayouts::new(client.clone(), server.table("PayoutsTable").await);
+    let checked = payout::contract::check(&store, "run").await;
+    assert_eq!(checked, Ok(()), "the rows of payouts on {}", server.place());
+    let files = S3PayoutFiles::new(&server.config, server.bucket().await);
+    let checked = payout::contract::check_files(&files, "run").await;
+    assert_eq!(checked, Ok(()), "the files of payouts on {}", server.place());
+
+    let shop = ShopKey { host: "run".to_owned(), shop: "1".to_owned() };
+    let refused = DynamoDbPayouts::new(client, "none").load_shop(&shop).await;
+    let Err(StoreError::Unavailable(problem)) = refused else {
+        panic!("a table that is absent is unavailable, not {refused:?}")
+    };
+    assert_eq!(problem, "reading shop#run#1: ResourceNotFoundException");
+    let refused = S3PayoutFiles::new(&server.config, "none").read("a").await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
 }

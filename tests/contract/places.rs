@@ -115,6 +115,15 @@ impl Server {
         name
     }
 
+    /// A new bucket; answers its name.
+    pub(crate) async fn bucket(&self) -> String {
+        let name = self.name("files");
+        let place = json!({"LocationConstraint": REGION});
+        let request = json!({"Bucket": name, "CreateBucketConfiguration": place});
+        self.call("s3", "create_bucket", request).await;
+        name
+    }
+
     async fn queue(&self, name: String, attributes: Value) -> (String, String) {
         let made = self
             .call("sqs", "create_queue", json!({"QueueName": name, "Attributes": attributes}))

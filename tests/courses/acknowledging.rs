@@ -7,9 +7,10 @@ use shared::domain::queue::OrderTask;
 use shared::domain::state::OrderStore as _;
 use shared::kit::clock::before;
 use shared::mirakl::OrderState;
+use system_tests::simulation::course::Progress;
 use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;
-use system_tests::simulation::office::Progress;
+use system_tests::simulation::plan::SHOP;
 use system_tests::world::fate::{Fate, Kind};
 
 /// The ids of each OR04, in the order of the calls.
@@ -90,11 +91,7 @@ fn an_observed_channel_only_remembers_what_prima_has() {
         course.sells_with("FIRM-1", OrderState::Shipping, |_| {});
         course.sells_with("REF-2", OrderState::Shipping, |_| {});
         course.world.shop(CHANNEL, |shop| {
-            let named = |id: &str| shared::mirakl::SellerReference {
-                order_id: id.to_owned(),
-                reference: format!("PRIMA-{id}"),
-            };
-            shop.write_references(&[named("REF-2")], course.now())
+            shop.model.write_reference(SHOP, "REF-2", "PRIMA-REF-2", course.now())
         });
         course.set_mode(Mode::Observe);
         let report = course.poll().await;
@@ -119,11 +116,7 @@ fn an_observed_channel_only_remembers_what_prima_has() {
         course.poll().await;
         assert_eq!(course.row("REF-2").await.version, version);
         course.world.shop(CHANNEL, |shop| {
-            let named = shared::mirakl::SellerReference {
-                order_id: "FIRM-1".to_owned(),
-                reference: "PRIMA-3".to_owned(),
-            };
-            shop.write_references(&[named], course.now())
+            shop.model.write_reference(SHOP, "FIRM-1", "PRIMA-3", course.now())
         });
         course.breaks(Kind::Save, "row");
         assert!(!course.poll().await.completed);
@@ -153,7 +146,7 @@ fn an_unreadable_order_is_accepted_then_excepted_once_paid() {
         assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Exception, (1, 1)));
         let exception = course.row("A-1").await.exception.unwrap();
         assert!(
-            exception.reason.contains("the amount of a line is no number"),
+            exception.reason.contains("lists the order in a way that cannot be read"),
             "{}",
             exception.reason
         );
@@ -587,10 +580,7 @@ fn a_hand_keyed_old_order_is_not_created_once_readable() {
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::Shipping, |sale| {
             sale.unreadable = true;
-            sale.order.created_date = sale
-                .order
-                .created_date
-                .map(|created| shared::kit::clock::before(created, minutes(600)));
+            sale.order.created = shared::kit::clock::before(sale.order.created, minutes(600));
         });
         course.live(3).await;
         let exception = course.row("A-1").await.exception.unwrap();
@@ -615,12 +605,11 @@ fn a_hand_keyed_old_order_is_not_created_once_readable() {
 fn an_order_beyond_the_queues_size_is_excepted_not_retried() {
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::Shipping, |sale| {
-            let line = sale.order.order_lines[0].clone();
+            let line = sale.order.lines[0].clone();
             for number in 10..1000 {
                 let order_line_id = format!("A-1-{number}");
-                sale.order
-                    .order_lines
-                    .push(shared::mirakl::order::OrderLine { order_line_id, ..line.clone() });
+                let line = simulators::mirakl::OrderLine { order_line_id, ..line.clone() };
+                sale.order.lines.push(line);
             }
         });
         course.live(10).await;

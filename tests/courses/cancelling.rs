@@ -9,9 +9,9 @@ use shared::domain::order::row::{ExceptionKind, Stage};
 use shared::domain::queue::{OrderMessage, OrderTask};
 use shared::domain::state::BreakerStore as _;
 use shared::prima::connection::PrimaBehaviour;
+use system_tests::simulation::course::Progress;
 use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;
-use system_tests::simulation::office::Progress;
 use system_tests::simulation::plan::Plan;
 use system_tests::world::fate::{Fate, Kind};
 
@@ -75,11 +75,7 @@ fn a_prima_unable_to_cancel_means_a_person_and_no_call() {
 fn an_order_prima_itself_cancelled_takes_no_call() {
     play(cannot_cancel(), async |course| {
         is_to_be_cancelled(course, "A-1").await;
-        {
-            let mut office = course.world.office.borrow_mut();
-            office.cancels = true;
-            office.cancel_order("A-1", course.now()).unwrap();
-        }
+        course.prima_drops("A-1");
         course.pass(minutes(2)).await;
         assert_eq!(
             (
@@ -97,7 +93,7 @@ fn goods_that_have_left_are_a_critical_exception_of_their_own() {
     for plan in [nothing_yet(), cannot_cancel()] {
         play(plan, async |course| {
             is_to_be_cancelled(course, "A-1").await;
-            course.world.office.borrow_mut().dispatch(0);
+            course.leaves("A-1");
             course.pass(minutes(2)).await;
             let (kind, reason) = exception(course, "A-1").await;
             assert_eq!(kind, ExceptionKind::CancelledAfterDispatch);
@@ -114,7 +110,7 @@ fn goods_leaving_just_before_a_cancellation_are_told() {
         is_to_be_cancelled(course, "A-1").await;
         let leaving = async {
             tokio::time::sleep(Duration::from_millis(500)).await;
-            course.world.office.borrow_mut().dispatch(0);
+            course.leaves("A-1");
         };
         futures_util::join!(course.deliver(), leaving);
         assert_eq!(exception(course, "A-1").await.0, ExceptionKind::CancelledAfterDispatch);
@@ -127,7 +123,7 @@ fn goods_leaving_just_before_a_cancellation_are_told() {
 fn a_refused_cancellation_of_an_open_order_quotes_prima() {
     play(nothing_yet(), async |course| {
         is_to_be_cancelled(course, "A-1").await;
-        course.world.office.borrow_mut().cancels = false;
+        course.world.prima_cancels(false);
         course.pass(minutes(2)).await;
         let (kind, reason) = exception(course, "A-1").await;
         assert_eq!(kind, ExceptionKind::CancelledAfterCreation);
@@ -145,7 +141,7 @@ fn a_refusal_of_an_order_that_is_cancelled_by_then_needs_nobody() {
         is_to_be_cancelled(course, "A-1").await;
         let quicker = async {
             tokio::time::sleep(Duration::from_millis(500)).await;
-            course.world.office.borrow_mut().cancel_order("A-1", course.now()).unwrap();
+            course.prima_drops("A-1");
         };
         futures_util::join!(course.deliver(), quicker);
         assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Cancelled, (0, 0)));
@@ -157,7 +153,7 @@ fn a_refusal_of_an_order_that_is_cancelled_by_then_needs_nobody() {
 fn an_unclear_refusal_is_asked_about_after_a_minute() {
     play(nothing_yet(), async |course| {
         is_to_be_cancelled(course, "A-1").await;
-        course.world.office.borrow_mut().cancels = false;
+        course.world.prima_cancels(false);
         let lost = async {
             tokio::time::sleep(Duration::from_millis(500)).await;
             course.strikes(Kind::Ask, "", Fate::Fails);

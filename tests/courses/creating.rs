@@ -11,9 +11,9 @@ use shared::domain::order::row::{ExceptionKind, OrderKey, Stage};
 use shared::domain::queue::{OrderMessage, OrderTask};
 use shared::domain::state::{BreakerStore as _, NumberStore as _};
 use shared::mirakl::OrderState;
+use system_tests::simulation::course::Progress;
 use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;
-use system_tests::simulation::office::Progress;
 use system_tests::simulation::plan::{Moment, Windows};
 use system_tests::world::fate::{Fate, Kind};
 
@@ -209,7 +209,7 @@ fn a_change_during_the_question_is_sent_soon_in_its_new_form() {
             .live_lines()
             .map(|line| (line.order_line_id.clone(), line.quantity))
             .collect();
-        assert_eq!(course.world.office.borrow().orders()[0].lines, listed);
+        assert_eq!(course.lines_in_prima("A-1"), listed);
     });
 }
 
@@ -344,7 +344,7 @@ fn unreadable_rules_are_retried_and_wrong_rules_are_told() {
         );
         let exception = course.row("A-1").await.exception.unwrap();
         assert!(
-            exception.reason.contains("there are none")
+            exception.reason.contains("has no order rules")
                 && exception.remedy.contains("rules put harbour-uk FILE"),
             "{exception:?}"
         );
@@ -650,7 +650,7 @@ fn a_foreign_order_under_the_same_number_is_not_adopted() {
     let mut plan = nothing_yet();
     plan.hand_keyed = vec!["A-1".to_owned()];
     play(plan, async |course| {
-        course.world.office.borrow_mut().key_by_hand("A-1", course.now());
+        course.world.key_by_hand("A-1");
         course.sells("A-1");
         course.live(3).await;
         assert_eq!(
@@ -671,7 +671,7 @@ fn a_foreign_order_under_the_same_number_is_not_adopted() {
 fn a_refusal_by_prima_is_quoted_unless_the_order_exists() {
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| {
-            sale.order.order_lines[0].offer_sku = Some("NOSUCH-NAV-12".to_owned());
+            sale.order.lines[0].offer_sku = "NOSUCH-NAV-12".to_owned();
         });
         course.live(3).await;
         let row = course.row("A-1").await;
@@ -689,7 +689,7 @@ fn a_refusal_by_prima_is_quoted_unless_the_order_exists() {
     // again later.
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| {
-            sale.order.order_lines[0].offer_sku = Some("NOSUCH-NAV-12".to_owned());
+            sale.order.lines[0].offer_sku = "NOSUCH-NAV-12".to_owned();
         });
         course.poll().await;
         course.poll().await;

@@ -8,9 +8,9 @@ use shared::domain::events::EventKind;
 use shared::domain::order::row::{Lease, OrderKey, Stage};
 use shared::domain::state::{BreakerStore as _, OrderStore as _, PollStore as _};
 use shared::kit::clock::after;
-use shared::mirakl::OrderState;
+use shared::mirakl::{Order, OrderState};
 use system_tests::simulation::course::{CHANNEL, minutes, nothing_yet, play, seconds};
-use system_tests::simulation::marketplace::Happening;
+use system_tests::simulation::marketplace::{Happening, Shows};
 use system_tests::simulation::plan::{Moment, Windows};
 use system_tests::world::base::beginning;
 use system_tests::world::fate::{Fate, Kind};
@@ -197,7 +197,7 @@ fn a_poll_waits_three_seconds_at_most_for_its_memory() {
         course.lasts(Kind::Load, seconds(10));
         course.poll().await;
         let accepted = course.sale("A-1").accepted_by_connector.unwrap();
-        let waited = accepted.duration_since(course.sale("A-1").waiting_since.unwrap());
+        let waited = accepted.duration_since(course.sale("A-1").waiting_since);
         assert!(waited.as_secs() < 5, "accepted after {waited:#}");
     });
 }
@@ -478,7 +478,7 @@ fn a_long_rate_limit_ends_the_run_and_a_short_one_does_not() {
         course.sells("A-1");
         course.live(1).await;
         course.sells("A-2");
-        course.world.begin_listing(0).unwrap();
+        course.world.wait_for_limit(0).unwrap();
         let began = course.now();
         // 55 seconds to wait: the run could only begin.
         let report = course.poll().await;
@@ -542,6 +542,10 @@ fn pages_shorter_than_asked_hide_no_order() {
 }
 
 /// A state that is not known is told once, and such orders starve nobody.
+fn being_checked(order: &mut Order) {
+    order.order_state = OrderState::Other("WAITING_SELLER_CHECK".to_owned());
+}
+
 #[test]
 fn an_unknown_state_is_told_once_and_starves_no_order() {
     play(nothing_yet(), async |course| {
@@ -554,14 +558,12 @@ fn an_unknown_state_is_told_once_and_starves_no_order() {
         course.live(3).await;
         for id in &ids {
             course.world.shop(CHANNEL, |shop| {
-                shop.change(id, |sale| {
-                    sale.order.order_state = OrderState::Other("WAITING_SELLER_CHECK".to_owned())
-                });
+                shop.shows(id, Some(being_checked));
             });
         }
         // Cancelled while no window showed it.
         course.world.shop(CHANNEL, |shop| {
-            shop.change("Z-1", |sale| sale.order.order_state = OrderState::Canceled)
+            shop.shows("Z-1", Some(|order| order.order_state = OrderState::Canceled))
         });
         course.live(10).await;
         assert_eq!(course.stage("Z-1").await, Stage::Cancelled);
@@ -574,17 +576,20 @@ fn an_unknown_state_is_told_once_and_starves_no_order() {
         );
         // One value more, on a line this time; and what a line is may hold no customer's data.
         course.world.shop(CHANNEL, |shop| {
-            shop.change(&ids[1], |sale| {
-                sale.order.order_lines[0].order_line_state =
-                    Some(OrderState::Other("RIPENING".to_owned()))
-            });
+            let ripening: Shows = |order| {
+                being_checked(order);
+                order.order_lines[0].order_line_state =
+                    Some(OrderState::Other("RIPENING".to_owned()));
+            };
+            shop.shows(&ids[1], Some(ripening));
         });
         course.live(20).await;
         assert_eq!(course.events(EventKind::UnknownValue).len(), 2);
         // They are asked for as long as they are open, and go on once their state is known.
         for id in &ids {
             course.world.shop(CHANNEL, |shop| {
-                shop.change(id, |sale| sale.order.order_state = OrderState::Shipped)
+                shop.shows(id, None);
+                shop.model.ship(id, course.now())
             });
         }
         course.live(12).await;
@@ -597,10 +602,12 @@ fn an_unknown_state_is_told_once_and_starves_no_order() {
 #[test]
 fn a_field_that_is_done_without_is_told_once() {
     play(nothing_yet(), async |course| {
-        let odd = || vec![r#"shipping_deadline in form "99.99.9999""#.to_owned()];
         for id in ["A-1", "A-2"] {
             course.sells_with(id, OrderState::WaitingAcceptance, |sale| {
-                sale.order.unread_fields = odd()
+                sale.shows = Some(|order| {
+                    order.unread_fields =
+                        vec![r#"shipping_deadline in form "99.99.9999""#.to_owned()];
+                });
             });
         }
         course.live(10).await;
@@ -634,10 +641,7 @@ fn unknown_states_of_firm_orders_block_no_other_order() {
         for id in &ids[..120] {
             if course.stage(id).await == Stage::Firm {
                 course.world.shop(CHANNEL, |shop| {
-                    shop.change(id, |sale| {
-                        sale.order.order_state =
-                            OrderState::Other("WAITING_SELLER_CHECK".to_owned())
-                    });
+                    shop.shows(id, Some(being_checked));
                 });
             }
         }
@@ -648,9 +652,7 @@ fn unknown_states_of_firm_orders_block_no_other_order() {
         assert_eq!(course.stage(&ids[50]).await, Stage::Firm);
         assert_eq!(course.events(EventKind::UnknownValue).len(), 1);
         for id in &ids[..120] {
-            course.world.shop(CHANNEL, |shop| {
-                shop.change(id, |sale| sale.order.order_state = OrderState::Shipping)
-            });
+            course.world.shop(CHANNEL, |shop| shop.shows(id, None));
         }
         course.live(8).await;
         for id in &ids {
@@ -692,9 +694,9 @@ fn a_vanished_date_of_change_does_not_prevent_creation() {
         course.live(2).await;
         assert!(course.row("A-1").await.listing.updated.is_some());
         course.pass(minutes(2)).await;
-        course
-            .world
-            .shop(CHANNEL, |shop| shop.change("A-1", |sale| sale.order.last_updated_date = None));
+        course.world.shop(CHANNEL, |shop| {
+            shop.shows("A-1", Some(|order| order.last_updated_date = None));
+        });
         course.live(10).await;
         assert_eq!(course.stage("A-1").await, Stage::Created);
     });

@@ -4,7 +4,6 @@ use shared::domain::events::EventKind;
 use shared::domain::order::row::{ExceptionKind, OrderKey, Stage};
 use shared::domain::state::OrderStore as _;
 use shared::mirakl::OrderState;
-use shared::mirakl::order::{Fulfillment, FulfillmentCenter};
 use system_tests::simulation::course::{CHANNEL, Course, nothing_yet, play};
 use system_tests::simulation::marketplace::{Happening, Sale};
 use system_tests::world::fate::Kind;
@@ -13,9 +12,8 @@ async fn has_row(course: &Course, id: &str) -> bool {
     course.world.store.load_order(&OrderKey::new(CHANNEL, id)).await.unwrap().is_some()
 }
 
-fn from_centre(code: &str) -> impl FnOnce(&mut Sale) {
-    let center = Some(FulfillmentCenter { code: Some(code.to_owned()) });
-    |sale| sale.order.fulfillment = Some(Fulfillment { center })
+fn from_centre(code: &'static str) -> impl FnOnce(&mut Sale) {
+    move |sale| sale.order.fulfillment_center_code = code
 }
 
 /// An order that was shipped by hand while nobody listed is told by the daily look once.
@@ -55,9 +53,7 @@ fn an_order_of_before_the_take_over_is_no_news() {
         course.live(2).await;
         let long_ago =
             course.poll_state().await.listed_at.unwrap() - jiff::SignedDuration::from_hours(30);
-        course.sells_with("A-1", OrderState::Shipping, |sale| {
-            sale.order.created_date = Some(long_ago)
-        });
+        course.sells_with("A-1", OrderState::Shipping, |sale| sale.order.created = long_ago);
         course.happens("A-1", Happening::Ship);
         course.look_is_due().await;
         course.live(8).await;
@@ -182,7 +178,7 @@ fn a_failed_or_waiting_look_delays_nothing_and_resumes() {
 fn marketplace_shipped_orders_need_nobody_until_they_close() {
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| {
-            sale.order.can_shop_ship = Some(false)
+            sale.shows = Some(|order| order.can_shop_ship = Some(false))
         });
         for id in ["A-2", "A-3"] {
             course.sells_with(id, OrderState::WaitingAcceptance, from_centre("MKP-DC1"));
@@ -226,13 +222,11 @@ fn marketplace_shipped_orders_need_nobody_until_they_close() {
 fn an_order_that_the_shop_ships_after_all_is_created() {
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| {
-            sale.order.can_shop_ship = Some(false)
+            sale.shows = Some(|order| order.can_shop_ship = Some(false))
         });
         course.live(3).await;
         assert_eq!(course.stage("A-1").await, Stage::OperatorFulfilled);
-        course
-            .world
-            .shop(CHANNEL, |shop| shop.corrects("A-1", |order| order.can_shop_ship = Some(true)));
+        course.world.shop(CHANNEL, |shop| shop.shows("A-1", None));
         course.happens("A-1", Happening::Touch);
         course.live(3).await;
         assert_eq!(

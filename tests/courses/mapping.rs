@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use create_prima_orders::Rules;
 use rand::SeedableRng as _;
 use rust_decimal::Decimal;
 use shared::domain::installation::Installation;
@@ -31,16 +30,15 @@ use system_tests::world::privacy::is_personal;
 /// An order that is odd comes in.
 fn sells(course: &Course, id: &str, oddity: Oddity) {
     course.sells_with(id, OrderState::WaitingAcceptance, |sale| {
-        oddity.befall(&mut sale.order);
-        sale.debit_unnamed = oddity == Oddity::NotDebited;
+        oddity.befall(sale);
     });
 }
 
 /// The channel's rules are changed.
-fn rules_put(course: &Course, change: impl FnOnce(&mut Rules)) {
-    let mut rules: HashMap<String, Rules> = (**course.rules.borrow()).clone();
+fn rules_put(course: &Course, change: impl FnOnce(&mut OrderRules)) {
+    let mut rules: HashMap<String, OrderRules> = (**course.rules.borrow()).clone();
     change(rules.get_mut(CHANNEL).unwrap());
-    assert_eq!(rules[CHANNEL].order_rules.problems(), []);
+    assert_eq!(rules[CHANNEL].problems(), []);
     course.rules.replace(Rc::new(rules));
 }
 
@@ -107,7 +105,7 @@ fn terms_follow_the_rule_of_the_workflow() {
     play(nothing_yet(), async |course| {
         rules_put(course, |rules| {
             let rule = WorkflowRule { unpaid: UnpaidOrder::Create, terms: "30DAYS".to_owned() };
-            rules.order_rules.payment.workflows.insert("PAY_ON_DUE_DATE".to_owned(), rule);
+            rules.payment.workflows.insert("PAY_ON_DUE_DATE".to_owned(), rule);
         });
         sells(course, "A-1", Oddity::PaidOnDueDate);
         course.sells("A-2");
@@ -131,7 +129,8 @@ fn an_order_awaiting_payment_is_told_then_created_when_paid() {
         let (reason, remedy) = is_refused(course, "A-1").await;
         assert!(reason.contains("is not paid") && reason.contains("PAY_ON_ACCEPTANCE"), "{reason}");
         assert!(remedy.contains("Ask the marketplace about the payment"), "{remedy}");
-        course.happens("A-1", Happening::Debit);
+        course.world.shop(CHANNEL, |shop| shop.shows("A-1", None));
+        course.happens("A-1", Happening::Touch);
         is_retried(course, "A-1").await;
         assert!(course.prima_order("A-1").header.paid);
     });
@@ -148,7 +147,7 @@ fn a_workflow_that_nobody_knows_is_told_by_its_name() {
             "{reason} {remedy}"
         );
         rules_put(course, |rules| {
-            rules.order_rules.payment.other_workflows =
+            rules.payment.other_workflows =
                 Some(WorkflowRule { unpaid: UnpaidOrder::Create, terms: String::new() });
         });
         is_retried(course, "A-1").await;
@@ -175,11 +174,7 @@ fn a_fee_in_the_total_is_charged_or_is_a_named_exception() {
             "{reason} {remedy}"
         );
         rules_put(course, |rules| {
-            rules
-                .order_rules
-                .amounts
-                .fees
-                .insert("NOBODYS".to_owned(), FeeRule { charge: "MISC".to_owned() });
+            rules.amounts.fees.insert("NOBODYS".to_owned(), FeeRule { charge: "MISC".to_owned() });
         });
         is_retried(course, "A-2").await;
         assert_eq!(course.prima_order("A-2").charges[0].code, "MISC");
@@ -208,7 +203,7 @@ fn a_non_iso_country_code_follows_a_rule_or_is_told() {
             "{reason}"
         );
         rules_put(course, |rules| {
-            rules.order_rules.address.country.aliases.insert("QQ".to_owned(), "IRL".to_owned());
+            rules.address.country.aliases.insert("QQ".to_owned(), "IRL".to_owned());
         });
         is_retried(course, "A-2").await;
         assert_eq!(course.prima_order("A-2").delivery.country, "IE");

@@ -8,9 +8,9 @@ use shared::domain::events::EventKind;
 use shared::domain::order::row::{ExceptionKind, Stage};
 use shared::mirakl::OrderState;
 use shared::prima::connection::PrimaBehaviour;
-use system_tests::simulation::course::{Course, minutes, nothing_yet, play, seconds};
-use system_tests::simulation::marketplace::Happening;
-use system_tests::simulation::office::Progress;
+use system_tests::simulation::course::Progress;
+use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, play, seconds};
+use system_tests::simulation::marketplace::{Happening, left_of};
 use system_tests::simulation::plan::Plan;
 use system_tests::world::fate::Kind;
 
@@ -23,9 +23,7 @@ fn cannot_cancel() -> Plan {
 
 /// Pieces of each line that Prima was told.
 fn pieces_in_prima(course: &Course, id: &str) -> Vec<u32> {
-    let office = course.world.office.borrow();
-    let order = office.orders().iter().find(|order| order.order_id == id);
-    order.map(|order| order.lines.iter().map(|(_, pieces)| *pieces).collect()).unwrap_or_default()
+    course.lines_in_prima(id).into_iter().map(|(_, pieces)| pieces).collect()
 }
 
 /// The order is in Prima, and Mirakl has its number.
@@ -47,14 +45,12 @@ fn pieces_that_are_refunded_before_creation_are_not_created() {
             course.sale("A-1").order.live_lines().map(|line| line.quantity).collect();
         course.happens("A-1", Happening::RefundPiece);
         course.live(3).await;
-        let sale = course.sale("A-1");
-        let left: Vec<_> = sale
-            .order
-            .order_lines
-            .iter()
-            .map(|line| sale.left_of(line))
-            .filter(|pieces| *pieces > 0)
-            .collect();
+        let left = course.world.shop(CHANNEL, |shop| {
+            let order = shop.model.order("A-1").unwrap();
+            let left = order.lines.iter().map(|line| left_of(order, line));
+            left.filter(|pieces| *pieces > 0).collect::<Vec<_>>()
+        });
+        let left = left.unwrap();
         assert_eq!(pieces_in_prima(course, "A-1"), left);
         assert_eq!(left.iter().sum::<u32>() + 1, ordered.iter().sum::<u32>());
         assert_eq!((course.stage("A-1").await, course.told("A-1")), (Stage::Created, (0, 0)));
@@ -143,7 +139,7 @@ fn a_refunded_order_beyond_cancelling_is_told_at_once() {
         play(plan, async |course| {
             is_created(course, "A-1").await;
             if leaves {
-                course.world.office.borrow_mut().dispatch(0);
+                course.leaves("A-1");
             }
             course.happens("A-1", Happening::RefundAll);
             course.live(2).await;

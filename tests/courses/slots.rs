@@ -6,9 +6,9 @@ use shared::domain::prima_calls::{PrimaCaller, PrimaCalls};
 use shared::domain::prima_slots::Slot;
 use shared::kit::clock::after;
 use system_tests::dispatches::course::play as play_dispatches;
+use system_tests::simulation::course::Progress;
 use system_tests::simulation::course::{CHANNEL, Course, minutes, nothing_yet, play, seconds};
 use system_tests::simulation::marketplace::Happening;
-use system_tests::simulation::office::Progress;
 use system_tests::world::fate::Kind;
 
 #[test]

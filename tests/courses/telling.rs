@@ -95,8 +95,7 @@ fn unpublished_events_go_out_next_minute_and_none_twice() {
 fn an_order_that_comes_with_its_window_over_is_both_at_once() {
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| {
-            sale.order.created_date =
-                sale.order.created_date.map(|created| before(created, minutes(301)));
+            sale.order.created = before(sale.order.created, minutes(301));
             // Mirakl has not come to it yet.
             sale.deadline = after(sale.deadline, minutes(30));
         });
@@ -268,7 +267,7 @@ fn what_is_found_while_the_bus_is_down_is_told_once_it_is_up() {
 fn the_poller_tells_exceptions_of_a_creator_that_died() {
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| {
-            sale.order.order_lines[0].offer_sku = Some("nobodyknowsthis".to_owned());
+            sale.order.lines[0].offer_sku = "nobodyknowsthis".to_owned();
         });
         course.live(1).await;
         course.poll().await;
@@ -418,7 +417,7 @@ fn an_exception_not_renewed_in_the_queue_shows_a_minute_later() {
 fn a_row_moving_during_telling_still_tells_one_exception() {
     play(nothing_yet(), async |course| {
         course.sells_with("A-1", OrderState::WaitingAcceptance, |sale| {
-            sale.order.order_lines[0].offer_sku = Some("nobodyknowsthis".to_owned());
+            sale.order.lines[0].offer_sku = "nobodyknowsthis".to_owned();
         });
         course.poll().await;
         course.poll().await;

@@ -50,7 +50,7 @@ pub(crate) const BUGS: &[Bug] = &[
             find: "        let asked_at = self.clock.now();\n        let answer",
             replace: "        let asked_at = self.clock.now();
         if row.creation.attempt.is_none() {
-            return self.absent(row, asked_at, rules, work).await;
+            return self.absent(row, asked_at, documents, work).await;
         }\n        let answer",
         }],
     },
@@ -64,7 +64,7 @@ pub(crate) const BUGS: &[Bug] = &[
             replace: "        let asked_at = self.clock.now();
         if let Some(attempt) = &mut row.creation.attempt {
             attempt.absences = 2;
-            return self.absent(row, asked_at, rules, work).await;
+            return self.absent(row, asked_at, documents, work).await;
         }\n        let answer",
         }],
     },
@@ -84,9 +84,9 @@ pub(crate) const BUGS: &[Bug] = &[
         simulation: Simulation::Orders,
         edits: &[Edit {
             file: CREATE,
-            find: "            Ok(None) => self.absent(row, asked_at, rules, work).await,\n            // Prima's matter",
-            replace: "            Ok(None) => self.absent(row, asked_at, rules, work).await,
-            Err(problem) if problem.outcome == Outcome::Refused && row.creation.unclear_answers == 0 => self.absent(row, asked_at, rules, work).await,
+            find: "            Ok(None) => self.absent(row, asked_at, documents, work).await,\n            // Prima's matter",
+            replace: "            Ok(None) => self.absent(row, asked_at, documents, work).await,
+            Err(problem) if problem.outcome == Outcome::Refused && row.creation.unclear_answers == 0 => self.absent(row, asked_at, documents, work).await,
             // Prima's matter",
         }],
     },

@@ -6,13 +6,14 @@ use jiff::Timestamp;
 use lambda_runtime::Error;
 use shared::aws::channel_copy::ChannelCopy;
 use shared::aws::clients::AwsClients;
-use shared::aws::documents::{ChannelList, Documents};
+use shared::aws::documents::Documents;
 use shared::aws::event_bus::EventBridgeBus;
 use shared::aws::metrics::Count;
 use shared::aws::queues::SqsQueue;
 use shared::aws::secrets::SecretsManagerKeys;
 use shared::aws::settings::{self, Settings};
 use shared::aws::store::DynamoDbStore;
+use shared::domain::channel_documents::ChannelList;
 use shared::kit::clock::{Clock, SystemClock};
 use shared::mirakl::client::HttpDirectory;
 

@@ -61,7 +61,7 @@ impl Function {
             files: &self.files,
             queue: &self.aws.queue,
             clock: SystemClock,
-            book: &self.aws.documents,
+            documents: &self.aws.documents,
         };
         let (ports, run) = (&ports, &run);
         let work = |message_id: String, body: String| async move {
@@ -90,5 +90,5 @@ impl<'f> PortTypes for Aws<'f> {
     type Files = &'f S3StockFiles;
     type Queue = &'f SqsQueue;
     type Clock = SystemClock;
-    type Book = &'f Documents;
+    type Documents = &'f Documents;
 }

@@ -21,10 +21,10 @@ use shared::aws::batch;
 pub use shared::aws::batch::Returned;
 use shared::domain::channel::Channel;
 use shared::domain::channel::MiraklDirectory;
+use shared::domain::channel_documents::ChannelDocuments;
 use shared::domain::queue::{ImportMessage, ImportQueue};
 use shared::domain::state::StoreError;
 use shared::domain::state::ledger::{LedgerStore, StockRecord};
-use shared::domain::stock::book::StockBook;
 use shared::domain::stock::files::{StockFiles, import_of};
 use shared::domain::stock::import_memory::{FailedImport, ImportUnderWay, RefusedQuantity};
 use shared::domain::stock::imports::{ImportLine, Settled, decode_lines, published_again, settle};
@@ -57,8 +57,8 @@ pub trait PortTypes {
     type Queue: ImportQueue;
     /// See [`Ports::clock`].
     type Clock: Clock;
-    /// See [`Ports::book`].
-    type Book: StockBook;
+    /// See [`Ports::documents`].
+    type Documents: ChannelDocuments;
 }
 
 /// What the function works with.
@@ -75,7 +75,7 @@ pub struct Ports<T: PortTypes> {
     /// Time.
     pub clock: T::Clock,
     /// The channels.
-    pub book: T::Book,
+    pub documents: T::Documents,
 }
 
 /// What becomes of a message.
@@ -165,8 +165,8 @@ impl<T: PortTypes> Ports<T> {
         if import.ask_at > after(self.clock.now(), CLOCK_SKEW) {
             return Disposition::Done(Done::OlderCopy);
         }
-        let channel = match self.book.channels().await {
-            Ok(channels) => channels.into_iter().find(|channel| channel.id == message.channel),
+        let channel = match self.documents.channels().await {
+            Ok(list) => list.channels.into_iter().find(|channel| channel.id == message.channel),
             Err(_) => return Disposition::Return(Returned::DocumentsUnavailable),
         };
         let Some(channel) = channel else { return Disposition::Done(Done::NoSuchChannel) };

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use shared::domain::channel::{Channel, Mode};
-use shared::domain::dispatch::book::Pages;
+use shared::domain::dispatch::documents::DispatchDocuments;
 use shared::domain::dispatch::message::MessageUnderWay;
 use shared::domain::dispatch::plan::{Facts, Step, next_step};
 use shared::domain::events::EventKind;
@@ -30,7 +30,7 @@ impl<T: PortTypes> Ports<T> {
         &self,
         exceptions: Vec<OrderRow>,
         channel: &Channel,
-        pages: &Pages,
+        documents: &DispatchDocuments,
         report: &mut Report,
     ) -> Vec<OrderRow> {
         if channel.dispatches != Mode::Live {
@@ -49,8 +49,8 @@ impl<T: PortTypes> Ports<T> {
         }
         let mut left = Vec::new();
         for row in exceptions {
-            if !self.resume(&row, channel, pages, report).await {
-                left.extend(self.remind(row, pages, report).await);
+            if !self.resume(&row, channel, documents, report).await {
+                left.extend(self.remind(row, documents, report).await);
             }
         }
         left
@@ -74,7 +74,7 @@ impl<T: PortTypes> Ports<T> {
         &self,
         row: &OrderRow,
         channel: &Channel,
-        pages: &Pages,
+        documents: &DispatchDocuments,
         report: &mut Report,
     ) -> bool {
         let Some(kind) = row
@@ -85,15 +85,16 @@ impl<T: PortTypes> Ports<T> {
         else {
             return false;
         };
-        if !pages.rules.resume_when_mapped {
+        if !documents.rules.resume_when_mapped {
             return false;
         }
         let now = self.clock.now();
         let note = if kind == ExceptionKind::DocumentsUnusable {
             "the channel's documents can be used now"
         } else {
-            let Some(platform) = &pages.platform else { return false };
-            let facts = Facts { rules: &pages.rules, platform, carriers: &pages.carriers, now };
+            let Some(platform) = &documents.platform else { return false };
+            let facts =
+                Facts { rules: &documents.rules, platform, carriers: &documents.carriers, now };
             if matches!(next_step(row, &facts), Step::Fail(failure) if failure.kind.waits_for_documents())
             {
                 return false;
@@ -117,12 +118,12 @@ impl<T: PortTypes> Ports<T> {
     async fn remind(
         &self,
         mut row: OrderRow,
-        pages: &Pages,
+        documents: &DispatchDocuments,
         report: &mut Report,
     ) -> Option<OrderRow> {
         let now = self.clock.now();
         let exception = row.exception.as_mut()?;
-        let rule = Rule::EXCEPTION.again_after(pages.rules.remind_every());
+        let rule = Rule::EXCEPTION.again_after(documents.rules.remind_every());
         let Some(due) = exception.told.due(rule, now).filter(|due| due.is_again) else {
             return Some(row);
         };

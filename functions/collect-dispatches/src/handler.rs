@@ -70,7 +70,7 @@ impl Function {
             queue: &self.aws.queue,
             events: &self.aws.events,
             clock: SystemClock,
-            book: &self.aws.documents,
+            documents: &self.aws.documents,
             inbox: (installation.dispatch.source == Source::File).then_some(&self.bucket),
             settings: installation.dispatch,
             behaviour: installation.behaviour,
@@ -102,7 +102,7 @@ impl<'f> PortTypes for Aws<'f> {
     type Queue = &'f SqsQueue;
     type Events = &'f EventBridgeBus;
     type Clock = SystemClock;
-    type Book = &'f Documents;
+    type Documents = &'f Documents;
     type Inbox = &'f Bucket;
 }
 

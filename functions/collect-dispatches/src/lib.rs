@@ -21,8 +21,9 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use shared::domain::channel::{Channel, Mode};
+use shared::domain::channel_documents::{ChannelDocuments, Freshness};
 use shared::domain::dispatch::MENDED_IN_PRIMA;
-use shared::domain::dispatch::book::Book;
+use shared::domain::dispatch::documents::DispatchDocuments;
 use shared::domain::dispatch::prima_answer::{Found, on_progress};
 use shared::domain::dispatch::rules::DispatchRules;
 use shared::domain::dispatch::schedule::DispatchSettings;
@@ -81,8 +82,8 @@ pub trait PortTypes {
     type Events: EventBus;
     /// See [`Ports::clock`].
     type Clock: Clock;
-    /// See [`Ports::book`].
-    type Book: Book;
+    /// See [`Ports::documents`].
+    type Documents: ChannelDocuments;
     /// See [`Ports::inbox`].
     type Inbox: Inbox;
 }
@@ -101,7 +102,7 @@ pub struct Ports<T: PortTypes> {
     /// Time.
     pub clock: T::Clock,
     /// Each channel's documents.
-    pub book: T::Book,
+    pub documents: T::Documents,
     /// Dispatch files; `None` where parcels come with `OrderStatus`.
     pub inbox: Option<T::Inbox>,
     /// How Prima is asked.
@@ -132,18 +133,25 @@ impl<T: PortTypes> Ports<T> {
     /// # Errors
     /// The channels cannot be read.
     pub async fn collect(&self, run: &Run) -> Result<Report, UnusableDocument> {
-        let channels = self.book.channels().await?;
+        let channels = self.documents.channels().await?.channels;
         let mut report = Report::default();
         self.take_in_files(&channels, &mut report).await;
         let now = self.clock.now();
         let mut due = Vec::new();
         for channel in channels.iter().filter(|channel| channel.dispatches != Mode::Off) {
             let mut exceptions = self.exceptions_in(channel, DISPATCH_EXCEPTION).await;
-            let rules = match self.book.pages(&channel.id, false).await {
-                Ok(pages) => {
-                    exceptions =
-                        self.look_after_exceptions(exceptions, channel, &pages, &mut report).await;
-                    pages.rules
+            let rules = match DispatchDocuments::read(
+                &self.documents,
+                &channel.id,
+                Freshness::Cached,
+            )
+            .await
+            {
+                Ok(documents) => {
+                    exceptions = self
+                        .look_after_exceptions(exceptions, channel, &documents, &mut report)
+                        .await;
+                    documents.rules
                 }
                 Err(problem) => {
                     // Wrong documents stop no collecting; what they are needed for becomes an

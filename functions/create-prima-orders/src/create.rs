@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::domain::documents::UnusableDocument;
+use shared::domain::order::documents::OrderDocuments;
 use shared::domain::order::mapping::{MappedOrder, MappingChannel, map_order, order_number};
 use shared::domain::order::remaining::{is_refunded, remaining};
 use shared::domain::order::remedy::{self, SettledAs};
@@ -18,8 +19,7 @@ use shared::mirakl::{Order, OrderState};
 use shared::prima::{Outcome, PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
 
 use crate::{
-    Disposition, Done, MOST_SENDINGS, PortTypes, Ports, Returned, Rulebook, Rules, Run,
-    UNCLEAR_ANSWERS, unsaved,
+    Disposition, Done, MOST_SENDINGS, PortTypes, Ports, Returned, Run, UNCLEAR_ANSWERS, unsaved,
 };
 
 /// `NewOrder` goes out this soon after the row said so, or not at all: what makes "longer than
@@ -151,8 +151,9 @@ impl<T: PortTypes> Ports<T> {
         let remaining = remaining(work.order, None);
         let skus: Vec<&str> =
             remaining.live_lines().filter_map(|line| line.offer_sku.as_deref()).collect();
-        let rules = match self.rulebook.rules(&row.key.channel, &skus).await {
-            Ok(rules) => rules,
+        let documents = OrderDocuments::read(&self.documents, &row.key.channel, &skus).await;
+        let documents = match documents {
+            Ok(documents) => documents,
             Err(UnusableDocument::Unavailable(_)) => {
                 return self.later(row, work, Duration::from_secs(30)).await;
             }
@@ -172,7 +173,7 @@ impl<T: PortTypes> Ports<T> {
             None => match order_number(
                 &work.order.order_id,
                 work.order.commercial_id.as_deref(),
-                &rules.order_rules,
+                &documents.rules,
             ) {
                 Ok(number) => number,
                 Err(failure) => {
@@ -196,7 +197,7 @@ impl<T: PortTypes> Ports<T> {
             }
             Err(_) => return self.later(row, work, Duration::from_secs(30)).await,
         }
-        self.ask_then_send(row, number, &rules, work).await
+        self.ask_then_send(row, number, &documents, work).await
     }
 
     /// Asks Prima first, whatever we believe.
@@ -204,7 +205,7 @@ impl<T: PortTypes> Ports<T> {
         &self,
         mut row: OrderRow,
         number: String,
-        rules: &Rules,
+        documents: &OrderDocuments,
         work: &Work<'_>,
     ) -> Disposition {
         let asked_at = self.clock.now();
@@ -232,7 +233,7 @@ impl<T: PortTypes> Ports<T> {
                 );
                 self.fail(row, ExceptionKind::FoundInPrima, reason, remedy).await
             }
-            Ok(None) => self.absent(row, asked_at, rules, work).await,
+            Ok(None) => self.absent(row, asked_at, documents, work).await,
             // Prima's matter, and not the order's.
             Err(problem) if silent_to_all || problem.outcome == Outcome::NotSent => {
                 self.later(row, work, Duration::from_secs(30)).await
@@ -270,7 +271,7 @@ impl<T: PortTypes> Ports<T> {
         &self,
         mut row: OrderRow,
         asked_at: Timestamp,
-        rules: &Rules,
+        documents: &OrderDocuments,
         work: &Work<'_>,
     ) -> Disposition {
         row.creation.unclear_answers = 0;
@@ -308,12 +309,12 @@ impl<T: PortTypes> Ports<T> {
         {
             return self.never_taken(row, &attempt).await;
         }
-        let channel = MappingChannel { id: &row.key.channel, name: &rules.channel_name };
+        let channel = MappingChannel { id: &row.key.channel, name: &documents.channel_name };
         let mapped = map_order(
             work.order,
             &channel,
-            &rules.order_rules,
-            &rules.sku_overrides,
+            &documents.rules,
+            &documents.sku_overrides,
             &self.behaviour.characters,
         );
         let MappedOrder { document, traces } = match mapped {

@@ -11,17 +11,15 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
 use lambda_runtime::Error;
 use shared::aws::clients::AwsClients;
+use shared::aws::documents::Documents;
 use shared::aws::prima_client::Installed;
 use shared::aws::settings::{self, Settings};
-use shared::domain::documents::DocumentKey;
-use shared::domain::documents::UnusableDocument;
-use shared::domain::order::rules::OrderRules;
 use shared::domain::prima_calls::PrimaCaller;
 use shared::domain::prima_slots::Slot;
 use shared::kit::clock::{CLOCK_SKEW, Clock, SystemClock};
 
 use crate::metrics::{BatchMetrics, of_slot};
-use crate::{PortTypes, Ports, Rulebook, Rules, Run};
+use crate::{PortTypes, Ports, Run};
 
 /// Messages worked off at once in one process. Of their calls to Prima one is made at a time.
 const CONCURRENT_MESSAGES: usize = 2;
@@ -70,7 +68,7 @@ impl Function {
             queue: &self.aws.queue,
             events: &self.aws.events,
             clock: SystemClock,
-            rulebook: self,
+            documents: &self.aws.documents,
             behaviour: installation.behaviour,
             calls: installation.calls,
         };
@@ -111,20 +109,5 @@ impl<'f> PortTypes for Aws<'f> {
     type Queue = &'f SqsQueue;
     type Events = &'f EventBridgeBus;
     type Clock = SystemClock;
-    type Rulebook = &'f Function;
-}
-
-impl Rulebook for &Function {
-    async fn rules(&self, channel_id: &str, skus: &[&str]) -> Result<Rules, UnusableDocument> {
-        let documents = &self.aws.documents;
-        let key = DocumentKey::OrderRules(channel_id.to_owned());
-        let missing =
-            || UnusableDocument::Wrong(format!("channel {channel_id} has no order rules"));
-        let order_rules: OrderRules = documents.read(&key).await?.ok_or_else(missing)?;
-        UnusableDocument::unless_sound(&key, &order_rules.problems())?;
-        let channel_name =
-            documents.channel(channel_id).await?.map(|channel| channel.name).unwrap_or_default();
-        let sku_overrides = documents.sku_overrides(channel_id, skus.iter().copied()).await?;
-        Ok(Rules { channel_name, order_rules, sku_overrides })
-    }
+    type Documents = &'f Documents;
 }

@@ -11,24 +11,21 @@
 //! asks twice, and only then sends again. After `NewOrder` was answered and before that was
 //! recorded, the question finds the order. The lease is what keeps two deliveries of one message
 //! from sending at once: for `NewOrder` correctness does rest on it.
-#![expect(async_fn_in_trait, reason = "handlers run on one thread; no future here has to be Send")]
 
 mod cancel;
 mod create;
 pub mod handler;
 pub mod metrics;
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::aws::batch;
 pub use shared::aws::batch::Returned;
-use shared::domain::documents::UnusableDocument;
+use shared::domain::channel_documents::ChannelDocuments;
 use shared::domain::events::EventBus;
 use shared::domain::exceptions::announce;
 use shared::domain::order::row::{ExceptionKind, ExpectedMessage, OrderKey, OrderRow};
-use shared::domain::order::rules::OrderRules;
 use shared::domain::prima_breaker::Call;
 use shared::domain::prima_calls::{PrimaCaller, PrimaCalls};
 use shared::domain::prima_slots::{self, PUT_OFF, Slot, SlotRequest, SlotStore};
@@ -36,33 +33,12 @@ use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
 use shared::domain::state::{BreakerStore, NumberStore, OrderStore, StoreError};
 use shared::kit::clock::{Clock, after};
 use shared::prima::connection::PrimaBehaviour;
-use shared::prima::sku::SkuOverride;
 use shared::prima::{PrimaError, PrimaOrders};
 
 /// Answers in a row that cannot be understood, or never come, before a person is asked.
 const UNCLEAR_ANSWERS: u32 = 5;
 /// Sendings of one call about one order whose outcome was unknown, before a person is asked.
 const MOST_SENDINGS: u32 = 3;
-
-/// How a channel's orders become Prima orders.
-#[derive(Clone, Debug)]
-pub struct Rules {
-    /// The channel's name, for people.
-    pub channel_name: String,
-    /// Its rules.
-    pub order_rules: OrderRules,
-    /// Its exceptions from the SKU template, by the offer's SKU.
-    pub sku_overrides: HashMap<String, SkuOverride>,
-}
-
-/// Where a channel's rules are read.
-pub trait Rulebook {
-    /// The rules of a channel, with the overrides of these SKUs.
-    ///
-    /// # Errors
-    /// What is wrong with them, for a person; or that they cannot be read now.
-    async fn rules(&self, channel: &str, skus: &[&str]) -> Result<Rules, UnusableDocument>;
-}
 
 /// The types of the ports: the real ones, or the fault simulation's.
 pub trait PortTypes {
@@ -76,8 +52,8 @@ pub trait PortTypes {
     type Events: EventBus;
     /// See [`Ports::clock`].
     type Clock: Clock;
-    /// See [`Ports::rulebook`].
-    type Rulebook: Rulebook;
+    /// See [`Ports::documents`].
+    type Documents: ChannelDocuments;
 }
 
 /// What the function works with.
@@ -93,8 +69,8 @@ pub struct Ports<T: PortTypes> {
     pub events: T::Events,
     /// Time.
     pub clock: T::Clock,
-    /// Each channel's rules.
-    pub rulebook: T::Rulebook,
+    /// Each channel's documents.
+    pub documents: T::Documents,
     /// How patient to be with Prima, and what it can do.
     pub behaviour: PrimaBehaviour,
     /// How many calls Prima takes at once.

@@ -9,7 +9,7 @@ use shared::domain::channel::{Channel, Mode};
 use shared::domain::documents::UnusableDocument;
 use shared::domain::state::StoreError;
 use shared::domain::state::ledger::{LedgerStore, StockRecord, StoredLedger, Version};
-use shared::domain::stock::book::{StockBook, StockPages};
+use shared::domain::stock::documents::StockDocuments;
 use shared::domain::stock::evaluate::Evaluation;
 use shared::domain::stock::files::{StockFiles, offers_of};
 use shared::domain::stock::flight::Flight;
@@ -31,7 +31,7 @@ const TRIES: usize = 5;
 pub(crate) struct ChannelRun {
     pub(crate) channel: Channel,
     /// Its stock rules, and how its offers' SKUs are read.
-    pub(crate) documents: StockPages,
+    pub(crate) documents: StockDocuments,
     /// What is remembered of its pushes, and the version that it was read at or last saved as.
     pub(crate) memory: PushMemory,
     version: Version,
@@ -148,7 +148,7 @@ impl<T: PortTypes> Ports<T> {
     ) -> Result<LoadedChannels, PushError> {
         let mut loaded = LoadedChannels { usable: Vec::new(), excluded: Vec::new() };
         for channel in channels.iter().filter(|channel| channel.stock != Mode::Off) {
-            match self.book.pages(&channel.id).await {
+            match StockDocuments::read(&self.documents, &channel.id).await {
                 Ok(documents) => loaded.usable.push(self.load_channel(channel, documents).await?),
                 Err(UnusableDocument::Wrong(problem)) => {
                     tracing::error!(channel = %channel.id, problem, "nothing is published here, and nothing is raised anywhere");
@@ -163,7 +163,7 @@ impl<T: PortTypes> Ports<T> {
     async fn load_channel(
         &self,
         channel: &Channel,
-        documents: StockPages,
+        documents: StockDocuments,
     ) -> Result<ChannelRun, StoreError> {
         let (memory, version) = self.ledger.load_record(StockRecord::Push(&channel.id)).await?;
         let stored = self.ledger.load(&channel.id).await?;

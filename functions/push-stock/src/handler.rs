@@ -73,7 +73,7 @@ impl Function {
             queue: &self.aws.queue,
             events: &self.aws.events,
             clock: SystemClock,
-            book: &self.aws.documents,
+            documents: &self.aws.documents,
             settings: installation.stock,
             behaviour: installation.behaviour,
             calls: installation.calls,
@@ -98,5 +98,5 @@ impl<'f> PortTypes for Aws<'f> {
     type Queue = &'f SqsQueue;
     type Events = &'f EventBridgeBus;
     type Clock = SystemClock;
-    type Book = &'f Documents;
+    type Documents = &'f Documents;
 }

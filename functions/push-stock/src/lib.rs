@@ -35,13 +35,13 @@ mod tick;
 
 use jiff::Timestamp;
 use shared::domain::channel::MiraklDirectory;
+use shared::domain::channel_documents::ChannelDocuments;
 use shared::domain::events::EventBus;
 use shared::domain::prima_calls::PrimaCalls;
 use shared::domain::prima_slots::SlotStore;
 use shared::domain::queue::{ExceptionQueue, ImportQueue, ShownExceptions};
 use shared::domain::state::ledger::{LedgerStore, StoredLedger};
 use shared::domain::state::{BreakerStore, FlightStore, PollStore, StoreError};
-use shared::domain::stock::book::StockBook;
 use shared::domain::stock::files::StockFiles;
 use shared::domain::stock::ledger::Change;
 use shared::domain::stock::settings::StockSettings;
@@ -72,8 +72,8 @@ pub trait PortTypes {
     type Events: EventBus;
     /// See [`Ports::clock`].
     type Clock: Clock;
-    /// See [`Ports::book`].
-    type Book: StockBook;
+    /// See [`Ports::documents`].
+    type Documents: ChannelDocuments;
 }
 
 /// What the function works with.
@@ -96,7 +96,7 @@ pub struct Ports<T: PortTypes> {
     /// Time.
     pub clock: T::Clock,
     /// Each channel's documents.
-    pub book: T::Book,
+    pub documents: T::Documents,
     /// The installation's settings.
     pub settings: StockSettings,
     /// How patient to be with Prima.

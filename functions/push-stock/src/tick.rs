@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::domain::channel::{Channel, Mode};
+use shared::domain::channel::Mode;
+use shared::domain::channel_documents::{ChannelDocuments as _, ChannelList};
 use shared::domain::prima_calls::PrimaCaller;
 use shared::domain::prima_slots::{Slot, give_slots_back, lease_for_schedule};
 use shared::domain::state::StoreError;
 use shared::domain::state::ledger::{LedgerStore, StockRecord};
-use shared::domain::stock::book::StockBook;
 use shared::domain::stock::exceptions::StockExceptionKind;
 use shared::domain::stock::figures::Figures;
 use shared::domain::stock::files::{FIGURES, StockFiles};
@@ -38,8 +38,8 @@ impl<T: PortTypes> Ports<T> {
     /// The run could not read what it cannot do without: it published nothing.
     pub async fn tick(&self, run: &Run) -> Result<Report, PushError> {
         let tick = Tick { run, now: self.clock.now() };
-        let channels = self.book.channels().await?;
-        if channels.iter().all(|channel| channel.stock == Mode::Off) {
+        let list = self.documents.channels().await?;
+        if list.channels.iter().all(|channel| channel.stock == Mode::Off) {
             return Ok(Report { idle: true, ..Report::default() });
         }
         let Some(leased) = self.take_lease(tick).await? else {
@@ -47,7 +47,7 @@ impl<T: PortTypes> Ports<T> {
         };
         let done = tokio::select! {
             biased;
-            done = self.push_and_remember(&channels, leased, tick) => done,
+            done = self.push_and_remember(&list, leased, tick) => done,
             never = self.renew_lease(run) => match never {},
         };
         self.give_lease_back(run, done.is_err()).await;
@@ -57,12 +57,12 @@ impl<T: PortTypes> Ports<T> {
     /// Pushes all channels, and saves what is remembered of the installation.
     async fn push_and_remember(
         &self,
-        channels: &[Channel],
+        list: &ChannelList,
         leased: Leased,
         tick: Tick<'_>,
     ) -> Result<Report, PushError> {
         let (mut memory, version) = self.ledger.load_record(StockRecord::Installation).await?;
-        let done = self.push_channels(channels, &mut memory, leased, tick).await;
+        let done = self.push_channels(list, &mut memory, leased, tick).await;
         if let Err(problem) =
             self.ledger.save_record(StockRecord::Installation, &memory, &version).await
         {
@@ -74,12 +74,15 @@ impl<T: PortTypes> Ports<T> {
     /// Asks Prima, reads the orders, and publishes what differs.
     async fn push_channels(
         &self,
-        channels: &[Channel],
+        list: &ChannelList,
         memory: &mut StockMemory,
         leased: Leased,
         tick: Tick<'_>,
     ) -> Result<Report, PushError> {
         let now = tick.now;
+        let channels = list.channels.as_slice();
+        // They sell all the same.
+        let unusable: Vec<_> = list.not_working().cloned().collect();
         let mut report = Report::default();
         let Some(basis) = self.agreed_basis(memory, now).await else {
             return Ok(Report { unagreed: true, ..report });
@@ -118,10 +121,9 @@ impl<T: PortTypes> Ports<T> {
         // sold meanwhile counts.
         self.note_sales(&mut runs, now).await?;
         self.ask_for_sold_next_time(memory, &runs);
-        let unusable = self.book.unusable().await?;
         let is_loaded = |id: &str| runs.iter().any(|channel| channel.id() == id);
         let others =
-            other_channels(&self.store, &self.book, channels, &unusable, is_loaded).await?;
+            other_channels(&self.store, &self.documents, channels, &unusable, is_loaded).await?;
         let is_evaluated = is_due_by_pace
             || leased.is_after_trouble
             || something_is_new(&report, &runs, &others, now);

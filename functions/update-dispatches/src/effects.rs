@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use shared::domain::dispatch::book::Pages;
+use shared::domain::dispatch::documents::DispatchDocuments;
 use shared::domain::dispatch::plan::{Facts, Failure, Step, next_step};
 use shared::domain::dispatch::settlement::{
     Due, ShortLine, amounts, effect, given_back, settled_lines,
@@ -32,15 +32,15 @@ impl<T: PortTypes> Ports<T> {
         &self,
         row: &mut OrderRow,
         tracking: &Tracking,
-        pages: &mut Pages,
+        documents: &mut DispatchDocuments,
         work: &Work<'_, impl MiraklShipping>,
     ) -> Result<(), End> {
         let order_id = row.key.order_id.clone();
         if let Err(problem) = work.client.set_tracking(&order_id, tracking).await {
-            return self.after_refusal(row, problem, pages, work).await;
+            return self.after_refusal(row, problem, documents, work).await;
         }
         if let Err(problem) = work.client.ship_order(&order_id).await {
-            return self.after_refusal(row, problem, pages, work).await;
+            return self.after_refusal(row, problem, documents, work).await;
         }
         let (code, number) = (
             tracking
@@ -60,7 +60,7 @@ impl<T: PortTypes> Ports<T> {
         row: &mut OrderRow,
         parcel: usize,
         shipment: &NewShipment,
-        pages: &mut Pages,
+        documents: &mut DispatchDocuments,
         work: &Work<'_, impl MiraklShipping>,
     ) -> Result<(), End> {
         let now = self.clock.now();
@@ -84,7 +84,7 @@ impl<T: PortTypes> Ports<T> {
                 self.after_refusal(
                     row,
                     MiraklError::refused("ST01", 201, None, message),
-                    pages,
+                    documents,
                     work,
                 )
                 .await
@@ -94,7 +94,7 @@ impl<T: PortTypes> Ports<T> {
             }
             Err(problem) => {
                 self.forget_attempt(row, &attempt).await?;
-                self.after_refusal(row, problem, pages, work).await
+                self.after_refusal(row, problem, documents, work).await
             }
         }
     }
@@ -201,7 +201,7 @@ impl<T: PortTypes> Ports<T> {
     pub(crate) async fn resolve_attempts(
         &self,
         row: &mut OrderRow,
-        pages: &Pages,
+        documents: &DispatchDocuments,
         work: &Work<'_, impl MiraklShipping>,
     ) -> Result<(), End> {
         let dispatch = row.dispatch.clone().unwrap_or_default();
@@ -213,7 +213,7 @@ impl<T: PortTypes> Ports<T> {
                 .await
                 .map_err(|problem| in_passing(row, &problem))?;
             match self
-                .attempted(row, pages)
+                .attempted(row, documents)
                 .and_then(|wanted| shipments.into_iter().find(|shipment| shipment.is(&wanted)))
             {
                 Some(found) => self.confirm_attempt(row, attempt, &found.id).await?,
@@ -240,18 +240,18 @@ impl<T: PortTypes> Ports<T> {
 
     /// The shipment that the noted attempt would have made: what identifies it does not depend on
     /// carrier or lines.
-    fn attempted(&self, row: &OrderRow, pages: &Pages) -> Option<NewShipment> {
+    fn attempted(&self, row: &OrderRow, documents: &DispatchDocuments) -> Option<NewShipment> {
         let attempt = row.dispatch.as_ref()?.attempt.as_ref()?;
         let mut only = row.clone();
         let dispatch = only.dispatch.as_mut()?;
         dispatch.parcels.retain(|parcel| {
             parcel.identity() == (attempt.dispatch.as_str(), attempt.consignment.as_str())
         });
-        let platform = pages.platform.as_ref()?;
+        let platform = documents.platform.as_ref()?;
         let facts = Facts {
-            rules: &pages.rules,
+            rules: &documents.rules,
             platform,
-            carriers: &pages.carriers,
+            carriers: &documents.carriers,
             now: self.clock.now(),
         };
         match next_step(&only, &facts) {
@@ -261,7 +261,7 @@ impl<T: PortTypes> Ports<T> {
                 order_id: row.key.order_id.clone(),
                 lines: Vec::new(),
                 tracking: Tracking {
-                    tracking_number: pages
+                    tracking_number: documents
                         .rules
                         .tracking_number(&attempt.consignment)
                         .map(str::to_owned),
@@ -286,7 +286,7 @@ impl<T: PortTypes> Ports<T> {
         &self,
         row: &mut OrderRow,
         problem: MiraklError,
-        pages: &mut Pages,
+        documents: &mut DispatchDocuments,
         work: &Work<'_, impl MiraklShipping>,
     ) -> Result<(), End> {
         if !is_refusal(&problem) {
@@ -317,8 +317,8 @@ impl<T: PortTypes> Ports<T> {
             return Err(End::Done(Done::NoLongerToBeShipped));
         }
         // The carrier may have been taken off the list since it was read.
-        let before = pages.platform.clone();
-        if self.need_platform(pages, work, work.began).await.is_ok() {
+        let before = documents.platform.clone();
+        if self.need_platform(documents, work, work.began).await.is_ok() {
             let carriers = |platform: &Option<shared::mirakl::shipping_requirements::Platform>| {
                 platform.as_ref().map(|platform| {
                     (
@@ -328,7 +328,7 @@ impl<T: PortTypes> Ports<T> {
                     )
                 })
             };
-            if carriers(&before) != carriers(&pages.platform) {
+            if carriers(&before) != carriers(&documents.platform) {
                 return Ok(());
             }
         }

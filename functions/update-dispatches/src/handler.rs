@@ -62,7 +62,7 @@ impl Function {
             queue: &self.aws.queue,
             events: &self.aws.events,
             clock: SystemClock,
-            book: &self.aws.documents,
+            documents: &self.aws.documents,
         };
         let run = Run { hard_deadline, clock_skew: CLOCK_SKEW };
         let (ports, run) = (&ports, &run);
@@ -92,5 +92,5 @@ impl<'f> PortTypes for Aws<'f> {
     type Queue = &'f SqsQueue;
     type Events = &'f EventBridgeBus;
     type Clock = SystemClock;
-    type Book = &'f Documents;
+    type Documents = &'f Documents;
 }

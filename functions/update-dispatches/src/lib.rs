@@ -23,8 +23,9 @@ use shared::aws::batch;
 pub use shared::aws::batch::Returned;
 use shared::domain::channel::MiraklDirectory;
 use shared::domain::channel::{Channel, Mode};
+use shared::domain::channel_documents::{ChannelDocuments, Freshness};
 use shared::domain::dispatch::MENDED_IN_PRIMA;
-use shared::domain::dispatch::book::{Book, Pages};
+use shared::domain::dispatch::documents::DispatchDocuments;
 use shared::domain::dispatch::plan::{Facts, Failure, Step, next_step};
 use shared::domain::dispatch::unanswered::Unanswered;
 use shared::domain::documents::UnusableDocument;
@@ -59,6 +60,8 @@ const LEAST_TIME: Duration = Duration::from_secs(10);
 const TRIES: usize = 4;
 /// Before what failed in passing is tried again.
 const AGAIN: Duration = Duration::from_secs(60);
+/// Who keeps what marketplaces demand.
+const AUTHOR: &str = "update-dispatches";
 
 /// The types of the ports: the real ones, or the fault simulation's.
 pub trait PortTypes {
@@ -72,8 +75,8 @@ pub trait PortTypes {
     type Events: EventBus;
     /// See [`Ports::clock`].
     type Clock: Clock;
-    /// See [`Ports::book`].
-    type Book: Book;
+    /// See [`Ports::documents`].
+    type Documents: ChannelDocuments;
 }
 
 /// What the function works with.
@@ -90,7 +93,7 @@ pub struct Ports<T: PortTypes> {
     /// Time.
     pub clock: T::Clock,
     /// Each channel's documents.
-    pub book: T::Book,
+    pub documents: T::Documents,
 }
 
 /// What becomes of a message.
@@ -196,8 +199,8 @@ impl<T: PortTypes> Ports<T> {
         {
             return Disposition::Done(Done::OlderCopy);
         }
-        let channel = match self.book.channels().await {
-            Ok(channels) => channels.into_iter().find(|channel| channel.id == key.channel),
+        let channel = match self.documents.channels().await {
+            Ok(list) => list.channels.into_iter().find(|channel| channel.id == key.channel),
             Err(_) => return Disposition::Return(Returned::DocumentsUnavailable),
         };
         let Some(channel) = channel.filter(|channel| channel.dispatches != Mode::Off) else {
@@ -235,18 +238,18 @@ impl<T: PortTypes> Ports<T> {
         work: &Work<'_, impl MiraklShipping>,
         held: impl Fn(&[&'static str]) -> Option<MiraklError>,
     ) -> End {
-        let mut pages = self.book.pages(&row.key.channel, false).await;
-        if let Err(UnusableDocument::Wrong(_)) = pages {
+        let mut documents = self.read_documents(row, Freshness::Cached).await;
+        if let Err(UnusableDocument::Wrong(_)) = documents {
             // It may have been mended within the minute for which it is cached.
-            pages = self.book.pages(&row.key.channel, true).await;
+            documents = self.read_documents(row, Freshness::Now).await;
         }
-        let mut pages = match pages {
-            Ok(pages) => pages,
+        let mut documents = match documents {
+            Ok(documents) => documents,
             Err(problem) => return documents_end(row, &problem),
         };
         let mut read_anew = false;
         if let Err(end) =
-            self.need_platform(&mut pages, work, before(self.clock.now(), PLATFORM_KEPT)).await
+            self.need_platform(&mut documents, work, before(self.clock.now(), PLATFORM_KEPT)).await
         {
             return end;
         }
@@ -254,14 +257,14 @@ impl<T: PortTypes> Ports<T> {
             if after(self.clock.now(), LEAST_TIME) > work.run.hard_deadline {
                 return End::Again(Duration::ZERO);
             }
-            if let Err(end) = self.resolve_attempts(row, &pages, work).await {
+            if let Err(end) = self.resolve_attempts(row, &documents, work).await {
                 return end;
             }
-            let Some(platform) = &pages.platform else { return End::Again(AGAIN) };
+            let Some(platform) = &documents.platform else { return End::Again(AGAIN) };
             let facts = Facts {
-                rules: &pages.rules,
+                rules: &documents.rules,
                 platform,
-                carriers: &pages.carriers,
+                carriers: &documents.carriers,
                 now: self.clock.now(),
             };
             let step = next_step(row, &facts);
@@ -277,9 +280,9 @@ impl<T: PortTypes> Ports<T> {
                 Step::Wait(until) => Err(self
                     .rest(row, Stage::PartDispatched, Some(until.unwrap_or(Timestamp::MAX)))
                     .await),
-                Step::Ship(tracking) => self.ship(row, &tracking, &mut pages, work).await,
+                Step::Ship(tracking) => self.ship(row, &tracking, &mut documents, work).await,
                 Step::ShipParcel { parcel, shipment } => {
-                    self.ship_parcel(row, parcel, &shipment, &mut pages, work).await
+                    self.ship_parcel(row, parcel, &shipment, &mut documents, work).await
                 }
                 Step::Settle { how, reason_code, lines } => {
                     self.settle(row, how, &reason_code, &lines, work).await
@@ -287,9 +290,12 @@ impl<T: PortTypes> Ports<T> {
                 // The map may have been mended within the minute for which it is cached.
                 Step::Fail(_) if !read_anew => {
                     read_anew = true;
-                    match self.book.pages(&row.key.channel, true).await {
+                    match self.read_documents(row, Freshness::Now).await {
                         Ok(anew) => {
-                            pages = Pages { platform: anew.platform.or(pages.platform), ..anew };
+                            documents = DispatchDocuments {
+                                platform: anew.platform.or(documents.platform),
+                                ..anew
+                            };
                             Ok(())
                         }
                         Err(problem) => Err(documents_end(row, &problem)),
@@ -297,10 +303,14 @@ impl<T: PortTypes> Ports<T> {
                 }
                 Step::Fail(failure)
                     if failure.kind == ExceptionKind::CarrierNotListed
-                        && self.is_doubted(&pages) =>
+                        && self.is_doubted(&documents) =>
                 {
-                    self.need_platform(&mut pages, work, before(self.clock.now(), PLATFORM_DOUBTED))
-                        .await
+                    self.need_platform(
+                        &mut documents,
+                        work,
+                        before(self.clock.now(), PLATFORM_DOUBTED),
+                    )
+                    .await
                 }
                 Step::Fail(failure) => Err(End::Fail(failure)),
             };
@@ -311,8 +321,16 @@ impl<T: PortTypes> Ports<T> {
         End::Again(AGAIN)
     }
 
-    fn is_doubted(&self, pages: &Pages) -> bool {
-        pages
+    async fn read_documents(
+        &self,
+        row: &OrderRow,
+        freshness: Freshness,
+    ) -> Result<DispatchDocuments, UnusableDocument> {
+        DispatchDocuments::read(&self.documents, &row.key.channel, freshness).await
+    }
+
+    fn is_doubted(&self, documents: &DispatchDocuments) -> bool {
+        documents
             .platform
             .as_ref()
             .is_none_or(|platform| platform.read_at < before(self.clock.now(), PLATFORM_DOUBTED))
@@ -321,28 +339,30 @@ impl<T: PortTypes> Ports<T> {
     /// What the marketplace demands, read at `since` or later.
     async fn need_platform(
         &self,
-        pages: &mut Pages,
+        documents: &mut DispatchDocuments,
         work: &Work<'_, impl MiraklShipping>,
         since: Timestamp,
     ) -> Result<(), End> {
         let now = self.clock.now();
-        if pages.platform.as_ref().is_some_and(|platform| platform.read_at >= since) {
+        if documents.platform.as_ref().is_some_and(|platform| platform.read_at >= since) {
             return Ok(());
         }
         match work.client.platform().await {
             Ok(platform) => {
                 self.tell_of_odd_fields(&work.channel.id, &platform.unread_fields).await;
                 let platform = Platform { read_at: now, ..platform };
-                if let Err(problem) = self.book.keep_platform(&work.channel.id, &platform).await {
+                if let Err(problem) =
+                    self.documents.keep_document(&work.channel.id, &platform, AUTHOR, now).await
+                {
                     tracing::warn!(channel = %work.channel.id, %problem, "what the marketplace demands could not be kept; it is read again");
                 }
-                pages.platform = Some(platform);
+                documents.platform = Some(platform);
                 Ok(())
             }
             // An old list is better than none.
-            Err(problem) if pages.platform.is_some() => {
+            Err(problem) if documents.platform.is_some() => {
                 tracing::warn!(channel = %work.channel.id, %problem, "what the marketplace demands could not be read again; going on with what is known");
-                if let Some(platform) = &mut pages.platform {
+                if let Some(platform) = &mut documents.platform {
                     platform.read_at = now;
                 }
                 Ok(())

@@ -444,6 +444,10 @@ impl Deployment {
             ("STOCK_IMPORTS_QUEUE_URL", "StockImportsQueueUrl"),
             ("STOCK_IMPORTS_DEAD_LETTER_QUEUE_URL", "StockImportsDeadLetterQueueUrl"),
             ("STOCK_FILES_BUCKET", "StockFilesBucketName"),
+            ("PAYOUTS_TABLE", "PayoutsTableName"),
+            ("PAYOUT_FILES_BUCKET", "PayoutFilesBucketName"),
+            ("JOURNALS_QUEUE_URL", "JournalsQueueUrl"),
+            ("JOURNALS_DEAD_LETTER_QUEUE_URL", "JournalsDeadLetterQueueUrl"),
             ("SECRET_PREFIX", "SecretPrefix"),
         ] {
             variables.push((variable, self.output(output)?.to_owned()));

@@ -71,6 +71,10 @@ pub(crate) async fn plant(
         deployment.operator(&["rules", "put", id, &rules.to_string_lossy()], "").await?;
         let rules = seed.join(format!("dispatch-rules/{id}.json"));
         deployment.operator(&["dispatch-rules", "put", id, &rules.to_string_lossy()], "").await?;
+        let rules = seed.join(format!("payout-rules/{id}.json"));
+        deployment.operator(&["payout-rules", "put", id, &rules.to_string_lossy()], "").await?;
+        let chart = seed.join(format!("charts/{id}.json"));
+        deployment.operator(&["chart", "put", id, &chart.to_string_lossy()], "").await?;
         deployment.operator(&["channels", "key", id], &channel.api_key).await?;
         // After the key: the map is checked against the marketplace's own list.
         let map = seed.join(format!("carriers/{id}.csv"));

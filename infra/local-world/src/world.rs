@@ -264,6 +264,7 @@ fn parameters(options: &WorldOptions) -> BTreeMap<String, String> {
         ("OrdersVisibilitySeconds", "30"),
         ("DispatchesVisibilitySeconds", "30"),
         ("StockImportsVisibilitySeconds", "30"),
+        ("JournalsVisibilitySeconds", "30"),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value.to_owned()))

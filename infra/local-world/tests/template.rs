@@ -260,7 +260,7 @@ async fn functions_keep_logs_for_a_set_time_and_never_self_retry() {
 async fn every_table_survives_accidents() {
     let template = template().await;
     let tables = resources(&template, "AWS::DynamoDB::Table");
-    assert_eq!(tables.len(), 4);
+    assert_eq!(tables.len(), 5);
     for (name, table) in tables {
         assert_eq!(table["BillingMode"], "PAY_PER_REQUEST", "{name}");
         assert_eq!(table["SSESpecification"]["SSEEnabled"], true, "{name}");
@@ -272,6 +272,19 @@ async fn every_table_survives_accidents() {
         assert!(!table["DeletionProtectionEnabled"].is_null(), "{name}");
     }
     assert_eq!(template["Parameters"]["DeletionProtection"]["Default"], "true");
+}
+
+/// Books are kept as long as the law asks, whatever is written over them.
+#[tokio::test]
+async fn the_files_of_payouts_keep_every_version() {
+    let template = template().await;
+    let resource = &template["Resources"]["PayoutFiles"];
+    assert_eq!(resource["DeletionPolicy"], "Retain");
+    let bucket = &resource["Properties"];
+    assert_eq!(bucket["VersioningConfiguration"]["Status"], "Enabled");
+    let rule = &bucket["LifecycleConfiguration"]["Rules"][0];
+    let days = [&rule["ExpirationInDays"], &rule["NoncurrentVersionExpiration"]["NoncurrentDays"]];
+    assert!(days.iter().all(|days| number(&template, days) == Some(2192)), "{rule}");
 }
 
 #[tokio::test]

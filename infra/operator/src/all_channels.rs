@@ -3,10 +3,11 @@
 
 use anyhow::{Result, anyhow};
 use shared::domain::channel::{Channel, Mode};
+use shared::domain::channel_documents::ChannelDocuments;
 use shared::domain::documents::{DocumentKey, UnusableDocument};
 use shared::domain::installation::Installation;
 use shared::domain::state::FlightStore;
-use shared::domain::stock::book::{StockBook, StockPages};
+use shared::domain::stock::documents::StockDocuments;
 use shared::domain::stock::figures::Figures;
 use shared::domain::stock::files::{FIGURES, StockFiles, offers_of};
 use shared::domain::stock::flight::Flight;
@@ -21,7 +22,7 @@ use crate::connector::Connector;
 /// What the offers of all channels rest on.
 pub(crate) struct AllChannels {
     pub(crate) settings: StockSettings,
-    pub(crate) channels: Vec<(Channel, StockPages, Vec<Flight>, Option<OffersList>)>,
+    pub(crate) channels: Vec<(Channel, StockDocuments, Vec<Flight>, Option<OffersList>)>,
     pub(crate) figures: Figures,
     /// Channels whose documents cannot be used, with what is wrong: nothing is raised anywhere
     /// meanwhile.
@@ -40,13 +41,14 @@ impl AllChannels {
             .await?
             .ok_or_else(|| anyhow!("there is no installation document"))?;
         let (store, files) = (connector.store()?, connector.stock_files()?);
-        let book = &documents;
-        let (list, unusable) =
-            (StockBook::channels(&book).await?, StockBook::unusable(&book).await?);
+        let documents = &documents;
+        let list = ChannelDocuments::channels(&documents).await?;
+        let unusable: Vec<_> = list.not_working().cloned().collect();
+        let list = list.channels;
         let (mut channels, mut wrong) = (Vec::new(), unusable.clone());
         let mut is_one_missing = !unusable.is_empty();
         for channel in list.clone() {
-            let pages = match StockBook::pages(&book, &channel.id).await {
+            let pages = match StockDocuments::read(&documents, &channel.id).await {
                 Ok(pages) => pages,
                 Err(UnusableDocument::Wrong(problem)) => {
                     is_one_missing |= channel.stock == Mode::Live;
@@ -74,14 +76,14 @@ impl AllChannels {
                 channel.id == id && channel.stock != Mode::Off
             })
         };
-        let others = other_channels(&store, &book, &list, &unusable, is_published_to).await?;
+        let others = other_channels(&store, &documents, &list, &unusable, is_published_to).await?;
         Ok(Self { settings: installation.stock, channels, figures, wrong, is_one_missing, others })
     }
 
     /// The channels that take part, as `push-stock` has them.
     pub(crate) fn published_to(
         &self,
-    ) -> impl Iterator<Item = &(Channel, StockPages, Vec<Flight>, Option<OffersList>)> {
+    ) -> impl Iterator<Item = &(Channel, StockDocuments, Vec<Flight>, Option<OffersList>)> {
         self.channels.iter().filter(|(channel, ..)| channel.stock != Mode::Off)
     }
 

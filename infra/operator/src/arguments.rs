@@ -55,6 +55,18 @@ pub(crate) struct Addresses {
     /// The bucket of stock files: output `StockFilesBucketName`.
     #[arg(long, global = true, env = "STOCK_FILES_BUCKET", value_name = "NAME")]
     pub(crate) stock_files_bucket: Option<String>,
+    /// The table of payouts: output `PayoutsTableName`.
+    #[arg(long, global = true, env = "PAYOUTS_TABLE", value_name = "NAME")]
+    pub(crate) payouts_table: Option<String>,
+    /// The bucket of payouts' files: output `PayoutFilesBucketName`.
+    #[arg(long, global = true, env = "PAYOUT_FILES_BUCKET", value_name = "NAME")]
+    pub(crate) payout_files_bucket: Option<String>,
+    /// The queue of journals: output `JournalsQueueUrl`.
+    #[arg(long, global = true, env = "JOURNALS_QUEUE_URL", value_name = "URL")]
+    pub(crate) journals_queue_url: Option<String>,
+    /// Its dead-letter queue: output `JournalsDeadLetterQueueUrl`.
+    #[arg(long, global = true, env = "JOURNALS_DEAD_LETTER_QUEUE_URL", value_name = "URL")]
+    pub(crate) journals_dead_letter_queue_url: Option<String>,
     /// What stands before a channel's id in its secret's name: output `SecretPrefix`.
     #[arg(long, global = true, env = "SECRET_PREFIX", value_name = "PREFIX")]
     pub(crate) secret_prefix: Option<String>,
@@ -97,6 +109,15 @@ pub(crate) enum Command {
     /// What is offered and why, imports, and what of stock needs a person.
     #[command(subcommand)]
     Stock(StockCommand),
+    /// A channel's payout rules: from when it is booked, how journals are dated, approved and sent.
+    #[command(subcommand)]
+    PayoutRules(PayoutRulesCommand),
+    /// A channel's chart: where each type of transaction is booked. The accountant's document.
+    #[command(subcommand)]
+    Chart(ChartCommand),
+    /// Billing cycles and their journals: what ties, what is to be approved, what is in Prima.
+    #[command(subcommand)]
+    Payouts(PayoutsCommand),
     /// "Where is order X?"
     #[command(subcommand)]
     Orders(OrdersCommand),
@@ -285,6 +306,180 @@ pub(crate) enum StockCommand {
         #[arg(long)]
         sku: Option<String>,
     },
+}
+
+/// `payout-rules`
+#[derive(Debug, Subcommand)]
+pub(crate) enum PayoutRulesCommand {
+    /// Validates and stores a channel's payout rules.
+    Put {
+        /// The channel's id.
+        channel: String,
+        /// The rules, JSON.
+        file: PathBuf,
+    },
+    /// Shows them.
+    Show {
+        /// The channel's id.
+        channel: String,
+    },
+    /// Shows who changed them when, and every version.
+    History {
+        /// The channel's id.
+        channel: String,
+    },
+}
+
+/// `chart`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ChartCommand {
+    /// Validates and stores a channel's chart: every type has its place, and every currency that
+    /// the shop is paid in its bank account.
+    Put {
+        /// The channel's id.
+        channel: String,
+        /// The chart, JSON.
+        file: PathBuf,
+    },
+    /// Holds the stored chart against the types and the currencies that there are now.
+    Check {
+        /// The channel's id.
+        channel: String,
+    },
+    /// Shows it.
+    Show {
+        /// The channel's id.
+        channel: String,
+    },
+    /// Shows who changed it when, and every version.
+    History {
+        /// The channel's id.
+        channel: String,
+    },
+    /// Shows where each type is booked, by the version that holds today.
+    Types {
+        /// The channel's id.
+        channel: String,
+    },
+}
+
+/// Which cycle.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CycleName {
+    /// The cycle's id, its whole key as `payouts show` has it, or the reference of a journal of it.
+    pub(crate) cycle: String,
+    /// Only of this channel's shop.
+    #[arg(long)]
+    pub(crate) channel: Option<String>,
+    /// Only in this currency.
+    #[arg(long)]
+    pub(crate) currency: Option<String>,
+    /// As JSON, for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What a person does with journals of a cycle.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct JournalAct {
+    #[command(flatten)]
+    pub(crate) cycle: CycleName,
+    /// The journal of this reference alone; else every one of the cycle that it is possible of.
+    #[arg(long, value_name = "REFERENCE")]
+    pub(crate) journal: Option<String>,
+    /// Does it without asking.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// `payouts`
+#[derive(Debug, Subcommand)]
+pub(crate) enum PayoutsCommand {
+    /// Lists the billing cycles, newest first: transfer, stage, journals, what needs a person.
+    List {
+        /// Only of this channel's shop.
+        #[arg(long)]
+        channel: Option<String>,
+        /// All of them; else those that need something, and the latest of each currency.
+        #[arg(long)]
+        all: bool,
+        /// As JSON, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows a cycle: how it ties, its documents and journals, what was found and who did what.
+    Show(CycleName),
+    /// Says where the difference of a cycle that does not tie may come from.
+    Explain(CycleName),
+    /// Shows the journals of a cycle line by line, as they are sent.
+    Preview(CycleName),
+    /// Writes the report of a cycle to a file: one page that explains itself.
+    Report {
+        #[command(flatten)]
+        cycle: CycleName,
+        /// The file; else the cycle's id with its ending, here.
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+        /// The CSV of all lines instead of the page.
+        #[arg(long)]
+        csv: bool,
+    },
+    /// Approves journals: what was looked at, and nothing else. Also sends one again that Prima
+    /// refused.
+    Approve {
+        #[command(flatten)]
+        act: JournalAct,
+        /// Why, where it is worth telling. Nothing of a customer: this is kept.
+        #[arg(long, default_value = "")]
+        note: String,
+        /// Only if its hash begins so, as `payouts preview` shows it.
+        #[arg(long)]
+        hash: Option<String>,
+    },
+    /// Holds journals back.
+    Hold {
+        #[command(flatten)]
+        act: JournalAct,
+        /// Why. Nothing of a customer: this is kept.
+        #[arg(long)]
+        note: String,
+    },
+    /// Lets journals go on that were held back: they wait for approval.
+    Release {
+        #[command(flatten)]
+        act: JournalAct,
+        /// Why. Nothing of a customer: this is kept.
+        #[arg(long)]
+        note: String,
+    },
+    /// Says of journals in doubt whether they are in Prima, after a look into it.
+    Settle {
+        #[command(flatten)]
+        act: JournalAct,
+        /// What you found.
+        #[arg(long = "as", value_enum)]
+        outcome: JournalFound,
+        /// How you know. Nothing of a customer: this is kept.
+        #[arg(long)]
+        note: String,
+    },
+    /// Says that the files of journals were imported into Prima.
+    Imported {
+        #[command(flatten)]
+        act: JournalAct,
+        /// What is worth telling of it. Nothing of a customer: this is kept.
+        #[arg(long, default_value = "")]
+        note: String,
+    },
+}
+
+/// What a person found in Prima.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum JournalFound {
+    /// The journal is there.
+    Posted,
+    /// It is not there: it is sent again.
+    NotPosted,
 }
 
 /// `dispatch-rules`
@@ -681,6 +876,20 @@ mod tests {
             "dispatches settle outfitter-uk W-1-A --how refund --line W-1-A-1=2 --reason-code OOS --send",
             "exceptions settle outfitter-uk W-1-A --as shipped --note done --force",
             "exceptions reopen outfitter-uk W-1-A --note mistaken",
+            "payout-rules put outfitter-uk rules.json",
+            "chart put outfitter-uk chart.json",
+            "chart check outfitter-uk",
+            "chart types outfitter-uk",
+            "payouts list --channel outfitter-uk --all --json",
+            "payouts show BC-1 --currency GBP",
+            "payouts explain BC-1 --json",
+            "payouts preview BC-1",
+            "payouts report BC-1 --to report.html",
+            "payouts approve BC-1 --yes --hash 1a2b",
+            "payouts hold BC-1 --note later --journal MK1/A1",
+            "payouts release BC-1 --note now --yes",
+            "payouts settle BC-1 --as not-posted --note looked --yes",
+            "payouts imported BC-1 --yes",
             "status --orders-table orders",
             "check outfitter-uk",
             "smoke --stack prima-mirakl --alert",

@@ -10,6 +10,8 @@ use shared::domain::channel::{Channel, Mode};
 use shared::domain::dispatch::rules::{DispatchRules, ShortLines};
 use shared::domain::documents::DocumentKey;
 use shared::domain::installation::Installation;
+use shared::domain::payout::row::ShopKey;
+use shared::domain::payout::store::PayoutStore as _;
 use shared::domain::prima_calls::PrimaCaller;
 use shared::domain::stock::rules::{ImportKind, StockRules};
 use shared::kit::clock::{SystemClock, before};
@@ -129,6 +131,9 @@ fn needed(
             ImportKind::Offers => needed.extend([("OF01", "stock"), ("OF02", "stock")]),
         }
     }
+    if is_on(channel.payouts) {
+        needed.extend([("TL02", "payouts"), ("SBC11", "payouts"), ("IV01", "payouts")]);
+    }
     let mut seen = HashSet::new();
     needed.retain(|(operation, _)| seen.insert(*operation));
     needed
@@ -149,17 +154,26 @@ async fn rights(
     // These may be read once a day: what was read lately is not asked again.
     let is_fresh =
         platform.as_ref().is_some_and(|platform| platform.read_at >= before(connector.now, DAY));
+    let is_listed = match (channel.payouts, ShopKey::of(channel)) {
+        (Mode::Off, _) | (_, None) => false,
+        (_, Some(shop)) => {
+            let listed = connector.payouts()?.load_shop(&shop).await?.listed_on;
+            let yesterday = before(connector.now, DAY).to_zoned(jiff::tz::TimeZone::UTC).date();
+            listed.is_some_and(|day| day >= yesterday)
+        }
+    };
     // Said already: the definition has to be mended first.
     let Ok(client) = connector.mirakl(connector.mirakl_keys()?, channel) else {
         return Ok(Vec::new());
     };
     let mut findings = Vec::new();
     for (operation, flow) in needed(channel, &dispatch, &stock, platform.as_ref()) {
-        let probed = if is_fresh && matches!(operation, "PC01" | "SH21" | "SH12") {
-            Probed::There
-        } else {
-            client.probe(operation).await
+        let was_read = match operation {
+            "PC01" | "SH21" | "SH12" => is_fresh,
+            "SBC11" | "IV01" => is_listed,
+            _ => false,
         };
+        let probed = if was_read { Probed::There } else { client.probe(operation).await };
         let [result, remedy] = match probed {
             Probed::There => ["there".to_owned(), String::new()],
             Probed::Missing(told) => {
@@ -341,6 +355,8 @@ mod tests {
             .filter_map(|(operation, flow)| (flow == "stock").then_some(operation))
             .collect();
         assert_eq!(of_stock, ["OF21", "OF01", "OF02"]);
+        channel.payouts = Mode::Observe;
+        assert!(needs(&channel, Some(&in_parts)).ends_with(&["TL02", "SBC11", "IV01"]));
         assert!(needs(&channel, Some(&Platform::default())).contains(&"OR24"));
         assert!(
             ["OR24", "ST01"].iter().all(|operation| needs(&channel, None).contains(operation)),

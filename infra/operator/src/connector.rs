@@ -7,6 +7,8 @@ use aws_config::SdkConfig;
 use jiff::Timestamp;
 use shared::aws::config::operator_config;
 use shared::aws::documents::Documents;
+use shared::aws::payout_files::S3PayoutFiles;
+use shared::aws::payout_store::DynamoDbPayouts;
 use shared::aws::queues::SqsQueue;
 use shared::aws::secrets::SecretsManagerKeys;
 use shared::aws::settings::{self, Settings};
@@ -178,6 +180,41 @@ impl Connector {
             self.addresses.stock_imports_dead_letter_queue_url.as_ref(),
             "stock-imports-dead-letter-queue-url",
             settings::STOCK_IMPORTS_DEAD_LETTER_QUEUE_URL,
+        )
+    }
+
+    /// The rows of payouts.
+    pub(crate) fn payouts(&self) -> Result<DynamoDbPayouts> {
+        let table =
+            named(self.addresses.payouts_table.as_ref(), "payouts-table", settings::PAYOUTS_TABLE)?;
+        Ok(DynamoDbPayouts::new(aws_sdk_dynamodb::Client::new(&self.config), table))
+    }
+
+    /// The large files of payouts.
+    pub(crate) fn payout_files(&self) -> Result<S3PayoutFiles> {
+        Ok(S3PayoutFiles::new(
+            &self.config,
+            named(
+                self.addresses.payout_files_bucket.as_ref(),
+                "payout-files-bucket",
+                settings::PAYOUT_FILES_BUCKET,
+            )?,
+        ))
+    }
+
+    pub(crate) fn journals_queue_url(&self) -> Result<String> {
+        named(
+            self.addresses.journals_queue_url.as_ref(),
+            "journals-queue-url",
+            settings::JOURNALS_QUEUE_URL,
+        )
+    }
+
+    pub(crate) fn journals_dead_letter_queue_url(&self) -> Result<String> {
+        named(
+            self.addresses.journals_dead_letter_queue_url.as_ref(),
+            "journals-dead-letter-queue-url",
+            settings::JOURNALS_DEAD_LETTER_QUEUE_URL,
         )
     }
 

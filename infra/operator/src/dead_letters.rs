@@ -71,6 +71,14 @@ impl DeadLetters {
         })
     }
 
+    /// Payouts'.
+    fn of_payouts(connector: &Connector) -> Result<Self> {
+        Ok(Self {
+            client: Client::new(&connector.config),
+            url: connector.journals_dead_letter_queue_url()?,
+        })
+    }
+
     /// Deletes the messages of an order that were there at a moment: one that came since tells of
     /// something new. Answers how many there were.
     pub(crate) async fn remove(
@@ -152,6 +160,7 @@ impl DeadLetters {
 pub(crate) async fn list(connector: &Connector) -> Result<String> {
     let mut letters = DeadLetters::of(connector)?.peek().await?;
     letters.extend(DeadLetters::of_dispatches(connector)?.peek().await?);
+    letters.extend(DeadLetters::of_payouts(connector)?.peek().await?);
     letters.sort_by_key(|letter| letter.since);
     Ok(render(&letters, connector.now))
 }

@@ -271,15 +271,12 @@ fn sku_problems(overrides: &BTreeMap<String, SkuOverride>) -> Vec<FieldError> {
     overrides.iter().filter_map(problem).collect()
 }
 
-/// One of its flows is live.
-fn works(channel: &Channel) -> bool {
-    [channel.orders, channel.dispatches, channel.stock, channel.payouts].contains(&Mode::Live)
-}
-
 /// Two live channels of one shop would both accept its orders and create them: one line for each
 /// such pair.
 fn shared_shops(stored: &[Channel], given: &[Channel]) -> Vec<String> {
-    let is_live = |channel: &&Channel| works(channel);
+    let is_live = |channel: &&Channel| {
+        [channel.orders, channel.dispatches, channel.stock, channel.payouts].contains(&Mode::Live)
+    };
     let kept = stored.iter().filter(|channel| given.iter().all(|new| new.id != channel.id));
     let live: Vec<&Channel> = kept.chain(given).filter(is_live).collect();
     let mut problems = Vec::new();
@@ -292,7 +289,7 @@ fn shared_shops(stored: &[Channel], given: &[Channel]) -> Vec<String> {
             match (one.shop_id, other.shop_id) {
                 (Some(shop), Some(same)) if shop != same => {}
                 (Some(shop), Some(_)) => problems.push(format!(
-                    "shop_id: {} and {} are both live for shop {shop} of {}: each order would be created twice, and each payout posted twice. Set one of them to \"off\" or \"observe\"",
+                    "shop_id: {} and {} are both live for shop {shop} of {}: each order would be created twice, each payout booked twice. Set one of them to \"off\" or \"observe\"",
                     one.id, other.id, host(&one.base_url)
                 )),
                 _ => problems.push(format!(
@@ -315,8 +312,12 @@ fn host(base_url: &str) -> String {
 fn live_differences(stored: &[Channel], given: &[Channel]) -> Result<Vec<String>> {
     let mut differences = Vec::new();
     for new in given {
-        let live = stored.iter().find(|channel| channel.id == new.id && works(channel));
-        let Some(old) = live else { continue };
+        let live = |channel: &&Channel| {
+            channel.id == new.id
+                && [channel.orders, channel.dispatches, channel.stock, channel.payouts]
+                    .contains(&Mode::Live)
+        };
+        let Some(old) = stored.iter().find(live) else { continue };
         let lines = changes(&serde_json::to_string(old)?, &serde_json::to_string(new)?);
         if !lines.is_empty() {
             differences.push(format!(
@@ -330,7 +331,10 @@ fn live_differences(stored: &[Channel], given: &[Channel]) -> Result<Vec<String>
 }
 
 /// Reads a file; [`Refused`] where it is not of its type or has problems.
-fn read<T: DeserializeOwned>(file: &Path, problems: impl Fn(&T) -> Vec<FieldError>) -> Result<T> {
+pub(crate) fn read<T: DeserializeOwned>(
+    file: &Path,
+    problems: impl Fn(&T) -> Vec<FieldError>,
+) -> Result<T> {
     let name = file.display();
     let text = fs::read_to_string(file)
         .with_context(|| format!("{name} cannot be read: check the path"))?;
@@ -350,7 +354,7 @@ fn parse<T: DeserializeOwned>(
     }
 }
 
-async fn put<T: Serialize>(
+pub(crate) async fn put<T: Serialize>(
     connector: &Connector,
     documents: &Documents,
     key: &DocumentKey,
@@ -360,7 +364,7 @@ async fn put<T: Serialize>(
     Ok(format!("Stored {key}, version {version}."))
 }
 
-async fn show(
+pub(crate) async fn show(
     documents: &Documents,
     key: &DocumentKey,
     remedy: &str,
@@ -442,6 +446,7 @@ async fn list(documents: &Documents) -> Result<String> {
         "orders",
         "dispatches",
         "stock",
+        "payouts",
         "marketplace",
         "shop",
         "window",
@@ -454,6 +459,7 @@ async fn list(documents: &Documents) -> Result<String> {
             mode(channel.orders).to_owned(),
             mode(channel.dispatches).to_owned(),
             mode(channel.stock).to_owned(),
+            mode(channel.payouts).to_owned(),
             channel.base_url.clone(),
             channel.shop_id.map_or_else(|| "the key's".to_owned(), |shop| shop.to_string()),
             format!("{} min", channel.acceptance_window_minutes),
@@ -568,15 +574,10 @@ mod tests {
         assert!(second("a.mirakl.net", Some(2002), Mode::Live).is_empty());
         assert!(second("b.mirakl.net", Some(2001), Mode::Live).is_empty());
         assert!(second("a.mirakl.net", Some(2001), Mode::Observe).is_empty());
-        let payouts = Channel {
-            payouts: Mode::Live,
-            ..channel("two", "a.mirakl.net", Some(2001), Mode::Off)
-        };
-        assert_eq!(
-            shared_shops(std::slice::from_ref(&uk), &[payouts]).len(),
-            1,
-            "each payout would be posted twice"
-        );
+        let mut payouts = channel("two", "a.mirakl.net", Some(2001), Mode::Off);
+        payouts.payouts = Mode::Live;
+        let problems = shared_shops(std::slice::from_ref(&uk), &[payouts]);
+        assert!(problems[0].contains("each payout booked twice"), "{problems:?}");
         assert!(
             shared_shops(std::slice::from_ref(&uk), std::slice::from_ref(&uk)).is_empty(),
             "it replaces itself"

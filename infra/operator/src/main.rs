@@ -16,6 +16,10 @@ mod documents;
 mod exceptions;
 mod keys;
 mod orders;
+mod payout_acts;
+mod payout_cycles;
+mod payout_documents;
+mod payouts;
 mod settling;
 mod smoke;
 mod status;
@@ -49,6 +53,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<String> {
         Command::Dispatches(command) => dispatches::run(&connector, command).await,
         Command::StockRules(command) => documents::stock_rules(&connector, command).await,
         Command::Stock(command) => stock::run(&connector, command).await,
+        Command::PayoutRules(command) => payout_documents::rules(&connector, command).await,
+        Command::Chart(command) => payout_documents::chart(&connector, command).await,
+        Command::Payouts(command) => payouts::run(&connector, command).await,
         Command::Orders(command) => orders::run(&connector, command).await,
         Command::Exceptions(command) => exceptions::run(&connector, command).await,
         Command::DeadLetters(DeadLettersCommand::List) => dead_letters::list(&connector).await,

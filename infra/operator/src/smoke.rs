@@ -104,6 +104,7 @@ pub(crate) async fn run(connector: &Connector, stack_name: &str, alert: bool) ->
         ("channels table", "ChannelsTableName", true),
         ("rules table", "RulesTableName", true),
         ("stock table", "StockTableName", true),
+        ("payouts table", "PayoutsTableName", true),
     ] {
         add(what, try_table(connector, stack.output(output), sorted, &mark).await);
     }
@@ -117,6 +118,7 @@ pub(crate) async fn run(connector: &Connector, stack_name: &str, alert: bool) ->
     for (what, output) in [
         ("dead-letter queue of dispatches", "DispatchesDeadLetterQueueUrl"),
         ("dead-letter queue of stock", "StockImportsDeadLetterQueueUrl"),
+        ("dead-letter queue of payouts", "JournalsDeadLetterQueueUrl"),
     ] {
         add(
             what,

@@ -15,6 +15,7 @@ use shared::mirakl::rights::right_of;
 use crate::connector::Connector;
 use crate::documents::mode;
 use crate::orders::index_states;
+use crate::payouts;
 use crate::table::{age, table};
 
 /// `status`
@@ -51,15 +52,18 @@ pub(crate) async fn show(connector: &Connector) -> Result<String> {
         ("dead letters of dispatches", connector.dispatches_dead_letter_queue_url()?),
         ("stock imports", connector.stock_imports_queue_url()?),
         ("dead letters of stock", connector.stock_imports_dead_letter_queue_url()?),
+        ("journals", connector.journals_queue_url()?),
+        ("dead letters of payouts", connector.journals_dead_letter_queue_url()?),
     ] {
         let depths = depths(connector, name, &url).await?;
         queues.add_row(std::iter::once(name.to_owned()).chain(depths));
     }
+    let payouts = payouts::at_a_glance(connector, &list.channels).await?;
     let breakers = store.load_breakers().await?;
     let slots = store.load_slots().await?;
     let orders = if orders.is_empty() { "No orders yet.".to_owned() } else { orders.to_string() };
     Ok(format!(
-        "{channels}\n{orders}\n{queues}\n{}\n{}",
+        "{channels}\n{orders}\n{payouts}\n{queues}\n{}\n{}",
         breaker_line(&breakers, connector.now),
         slots_line(&slots, connector.now)
     ))

@@ -10,9 +10,9 @@ use shared::domain::order::mapping::SkuProblem;
 use shared::domain::state::StoreError;
 use shared::domain::state::ledger::{LedgerStore, StockRecord, StoredLedger};
 use shared::domain::stock::availability::{OfferView, SalesChannel};
-use shared::domain::stock::book::StockPages;
 use shared::domain::stock::cadence::most_within;
 use shared::domain::stock::division::{Divided, Quota};
+use shared::domain::stock::documents::StockDocuments;
 use shared::domain::stock::exceptions::StockException;
 use shared::domain::stock::flight::Flight;
 use shared::domain::stock::memory::{PushMemory, StockMemory};
@@ -311,7 +311,12 @@ fn last_pieces(facts: &Facts<'_>) -> (String, String) {
 }
 
 fn snapshot<'a>(
-    (channel, pages, flights, offers): &'a (Channel, StockPages, Vec<Flight>, Option<OffersList>),
+    (channel, pages, flights, offers): &'a (
+        Channel,
+        StockDocuments,
+        Vec<Flight>,
+        Option<OffersList>,
+    ),
     kept: &'a Kept,
 ) -> ChannelSnapshot<'a> {
     ChannelSnapshot {

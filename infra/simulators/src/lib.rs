@@ -6,5 +6,6 @@ pub mod fashion;
 pub mod mirakl;
 pub mod misbehaviour;
 pub mod oversold;
+pub mod past;
 pub mod prima;
 pub mod recording;

@@ -6,6 +6,8 @@ use aws_config::SdkConfig;
 
 use crate::aws::documents::Documents;
 use crate::aws::event_bus::EventBridgeBus;
+use crate::aws::payout_files::S3PayoutFiles;
+use crate::aws::payout_store::DynamoDbPayouts;
 use crate::aws::queues::SqsQueue;
 use crate::aws::settings::{self, SettingError, Settings};
 use crate::aws::stock_ledger::DynamoDbLedger;
@@ -148,6 +150,66 @@ impl ImportClients {
             ),
             ledger: DynamoDbLedger::new(database, settings.text(settings::STOCK_TABLE)?),
             queue: SqsQueue::new(aws_sdk_sqs::Client::new(&config), queue_url, String::new()),
+            config,
+        })
+    }
+}
+
+/// The clients of the functions of payouts. Making them calls nothing.
+#[derive(Debug)]
+pub struct PayoutClients {
+    /// For clients that one function alone needs.
+    pub config: SdkConfig,
+    /// The documents.
+    pub documents: Documents,
+    /// The rows of shops and cycles.
+    pub payouts: DynamoDbPayouts,
+    /// Lines, journals and reports.
+    pub files: S3PayoutFiles,
+    /// The queue of journals and its dead-letter queue.
+    pub queue: SqsQueue,
+    /// The event bus.
+    pub events: EventBridgeBus,
+    /// Prima's slots and breakers, of the function that calls Prima: it has no table of orders.
+    pub store: DynamoDbStore,
+}
+
+impl PayoutClients {
+    /// Makes them.
+    ///
+    /// # Errors
+    /// Names the variable that is missing.
+    pub fn from_settings(settings: &Settings<'_>) -> Result<Self, SettingError> {
+        let config = crate::aws::config::function_config(settings)?;
+        let database = aws_sdk_dynamodb::Client::new(&config);
+        let channels_table = settings.text(settings::CHANNELS_TABLE)?;
+        Ok(Self {
+            documents: Documents::new(
+                database.clone(),
+                channels_table.clone(),
+                settings.text(settings::RULES_TABLE)?,
+            ),
+            payouts: DynamoDbPayouts::new(
+                database.clone(),
+                settings.text(settings::PAYOUTS_TABLE)?,
+            ),
+            store: DynamoDbStore::new(
+                database,
+                String::new(),
+                channels_table,
+                String::new(),
+                Duration::ZERO,
+            ),
+            files: S3PayoutFiles::new(&config, settings.text(settings::PAYOUT_FILES_BUCKET)?),
+            queue: SqsQueue::new(
+                aws_sdk_sqs::Client::new(&config),
+                settings.text(settings::JOURNALS_QUEUE_URL)?,
+                settings.text(settings::JOURNALS_DEAD_LETTER_QUEUE_URL)?,
+            ),
+            events: EventBridgeBus::new(
+                aws_sdk_eventbridge::Client::new(&config),
+                settings.text(settings::EVENT_BUS_NAME)?,
+            ),
             config,
         })
     }

@@ -30,6 +30,7 @@ use tracing::warn;
 use crate::aws::config::code_of;
 use crate::aws::store::{Item, text, text_of};
 use crate::domain::channel::Channel;
+use crate::domain::channel_documents::ChannelList;
 use crate::domain::documents::DocumentKey;
 use crate::domain::state::StoreError;
 
@@ -63,15 +64,6 @@ impl StoredDocument {
             problem: problem.to_string(),
         })
     }
-}
-
-/// All channels: those that can work, and what is wrong with the others.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ChannelList {
-    /// By id.
-    pub channels: Vec<Channel>,
-    /// One entry for each definition that cannot be used: its id and why.
-    pub unusable: Vec<(String, String)>,
 }
 
 /// The documents, on DynamoDB.
@@ -113,21 +105,6 @@ impl Documents {
         let read = self.read_channels().await;
         let read = read.map(|list| keep_last_good(list, self.listing.last_good(&())));
         self.listing.settle((), read, "the channels")
-    }
-
-    /// A channel by its id, from [`Documents::channels`].
-    ///
-    /// # Errors
-    /// As there; and the definition cannot be used.
-    pub async fn channel(&self, id: &str) -> Result<Option<Channel>, StoreError> {
-        let list = self.channels().await?;
-        if let Some((_, problem)) = list.unusable.iter().find(|(unusable, _)| unusable == id)
-            && !list.channels.iter().any(|channel| channel.id == id)
-        {
-            let record = DocumentKey::Channel(id.to_owned()).to_string();
-            return Err(StoreError::Unreadable { record, problem: problem.clone() });
-        }
-        Ok(list.channels.into_iter().find(|channel| channel.id == id))
     }
 
     /// A document in its type; `None` where there is none.

@@ -8,6 +8,7 @@ use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 
 use crate::aws::config::code_of;
+use crate::domain::payout::store::{JournalMessage, JournalQueue};
 use crate::domain::queue::{
     ExceptionMessage, ExceptionQueue, ImportMessage, ImportQueue, LARGEST_MESSAGE, OrderMessage,
     OrderQueue, QueueError, ShownException, ShownExceptions,
@@ -132,6 +133,23 @@ impl ImportQueue for SqsQueue {
     async fn ask_later(&self, message: &ImportMessage, delay: Duration) -> Result<(), QueueError> {
         let body = body_of(message).map_err(|problem| unwritable(&message.mark, &problem, 1))?;
         let order = format!("import {} of {}", message.mark, message.channel);
+        self.send_all(
+            &self.queue_url,
+            vec![Outgoing { index: 0, order, body, attributes: Vec::new() }],
+            delay,
+        )
+        .await
+    }
+}
+
+impl JournalQueue for SqsQueue {
+    async fn send_journal(
+        &self,
+        message: &JournalMessage,
+        delay: Duration,
+    ) -> Result<(), QueueError> {
+        let order = format!("journal {} of cycle {}", message.name, message.cycle);
+        let body = body_of(message).map_err(|problem| unwritable(&order, &problem, 1))?;
         self.send_all(
             &self.queue_url,
             vec![Outgoing { index: 0, order, body, attributes: Vec::new() }],

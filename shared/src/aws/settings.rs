@@ -25,6 +25,14 @@ pub const STOCK_IMPORTS_QUEUE_URL: &str = "STOCK_IMPORTS_QUEUE_URL";
 pub const STOCK_IMPORTS_DEAD_LETTER_QUEUE_URL: &str = "STOCK_IMPORTS_DEAD_LETTER_QUEUE_URL";
 /// The bucket of lists of offers, Prima's figures and imports.
 pub const STOCK_FILES_BUCKET: &str = "STOCK_FILES_BUCKET";
+/// The table of shops' readings, billing cycles and the references of journals.
+pub const PAYOUTS_TABLE: &str = "PAYOUTS_TABLE";
+/// The bucket of lines, journals, reports and the operator's documents.
+pub const PAYOUT_FILES_BUCKET: &str = "PAYOUT_FILES_BUCKET";
+/// The queue of journals.
+pub const JOURNALS_QUEUE_URL: &str = "JOURNALS_QUEUE_URL";
+/// Its dead-letter queue, where payout exceptions are shown.
+pub const JOURNALS_DEAD_LETTER_QUEUE_URL: &str = "JOURNALS_DEAD_LETTER_QUEUE_URL";
 /// The bucket in which dispatch files are dropped.
 pub const DISPATCH_FILES_BUCKET: &str = "DISPATCH_FILES_BUCKET";
 /// The bus of business events.

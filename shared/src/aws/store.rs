@@ -238,28 +238,11 @@ impl DynamoDbStore {
     async fn put(
         &self,
         table: &str,
-        mut item: Item,
+        item: Item,
         version: u64,
         what: impl Fn() -> String,
     ) -> Result<(), StoreError> {
-        let mark = write_mark();
-        item.insert("version".to_owned(), AttributeValue::N((version + 1).to_string()));
-        item.insert("write".to_owned(), text(&mark));
-        let request = self.client.put_item().table_name(table).set_item(Some(item));
-        let conditional = if version == 0 {
-            request.condition_expression("attribute_not_exists(pk)")
-        } else {
-            request
-                .condition_expression("#version = :version")
-                .expression_attribute_names("#version", "version")
-                .expression_attribute_values(":version", AttributeValue::N(version.to_string()))
-        };
-        match put_unless_refused(conditional, &what()).await? {
-            None => Ok(()),
-            // Our own write, whose answer was lost: the client repeated it.
-            Some(stored) if text_of(&stored, "write") == Some(&mark) => Ok(()),
-            Some(_) => Err(StoreError::Conflict(what())),
-        }
+        put_versioned(&self.client, table, item, version, what).await
     }
 
     /// Puts a row where the stored version still is `version`, and its flight: both or neither.
@@ -597,6 +580,34 @@ fn flight_item(flight: &Flight) -> Result<Item, StoreError> {
             .map(|at| ("expires_at".to_owned(), AttributeValue::N(at.as_second().to_string()))),
     );
     Ok(item)
+}
+
+/// Puts a versioned record where the stored version is still `version` (0: where there is none).
+pub(super) async fn put_versioned(
+    client: &Client,
+    table: &str,
+    mut item: Item,
+    version: u64,
+    what: impl Fn() -> String,
+) -> Result<(), StoreError> {
+    let mark = write_mark();
+    item.insert("version".to_owned(), AttributeValue::N((version + 1).to_string()));
+    item.insert("write".to_owned(), text(&mark));
+    let request = client.put_item().table_name(table).set_item(Some(item));
+    let conditional = if version == 0 {
+        request.condition_expression("attribute_not_exists(pk)")
+    } else {
+        request
+            .condition_expression("#version = :version")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":version", AttributeValue::N(version.to_string()))
+    };
+    match put_unless_refused(conditional, &what()).await? {
+        None => Ok(()),
+        // Our own write, whose answer was lost: the client repeated it.
+        Some(stored) if text_of(&stored, "write") == Some(&mark) => Ok(()),
+        Some(_) => Err(StoreError::Conflict(what())),
+    }
 }
 
 /// Puts an item; `Some` of what is stored where the condition does not hold.

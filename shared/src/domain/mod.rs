@@ -2,6 +2,7 @@
 //! HTTP: what the rules need of the outside stands behind small traits.
 
 pub mod channel;
+pub mod channel_documents;
 pub mod conditions;
 pub mod dispatch;
 pub mod documents;

@@ -1,6 +1,8 @@
 //! CSV with a heading line, as people's spreadsheets write it: a byte order mark or none, comma or
 //! semicolon, either line ending.
 
+use std::borrow::Cow;
+
 use csv::StringRecord;
 
 /// What is wrong with a line: its number in the text, from 1, and why.
@@ -37,6 +39,17 @@ pub enum CellError {
     /// It takes a whole number above 0.
     #[error("{0} is no whole number above 0")]
     NoPieces(&'static str),
+}
+
+/// A cell of text, such that no spreadsheet takes it for a formula: what begins like one gets an
+/// apostrophe before it. Numbers of ours are not texts.
+#[must_use]
+pub fn defused(text: &str) -> Cow<'_, str> {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// A text, read: its columns by name, and its lines.

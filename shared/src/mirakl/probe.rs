@@ -110,6 +110,11 @@ fn harmless(operation: &str) -> Option<Result<Call, MiraklError>> {
         // The same right as OF03; no import has this id.
         "OF02" | "OF03" => Some(Ok(read("OF02", &["api", "offers", "imports", "0"]))),
         "OF21" => Some(Ok(read("OF21", &["api", "offers"]).query("max", "1"))),
+        "TL02" => Some(Ok(
+            read("TL02", &["api", "sellerpayment", "transactions_logs"]).query("limit", "1")
+        )),
+        "SBC11" => Some(Ok(read("SBC11", &["api", "seller-billing-cycles"]).query("limit", "1"))),
+        "IV01" => Some(Ok(read("IV01", &["api", "invoices"]).query("max", "1"))),
         _ => None,
     }
 }

@@ -1,21 +1,26 @@
 //! What the simulation of dispatches adds to the world: how its marketplaces and Prima misbehave.
 
+use std::any::Any;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use shared::domain::channel::Channel;
-use shared::domain::dispatch::book::{Book, Pages};
-use shared::domain::documents::UnusableDocument;
+use jiff::Timestamp;
+use shared::domain::channel_documents::{
+    ChannelDocument, ChannelDocuments, ChannelList, Freshness,
+};
+use shared::domain::documents::{DocumentKey, UnusableDocument};
 use shared::kit::odd_form::OddForm;
 use shared::mirakl::MiraklError;
-use shared::mirakl::shipping_requirements::Platform;
+use shared::prima::sku::SkuOverride;
 use simulators::mirakl::Marketplace;
 use simulators::prima::{Installation, OrderStatusAnswer, order_status_document};
 
 use super::run::care_at_once;
 use super::world::{CHANNELS, Heard, Odd, SHOPS, World};
 use crate::world::dice::Dice;
+use crate::world::documents::as_asked;
 use crate::world::fate::{Kind, Pace};
 use crate::world::models::Models;
 use crate::world::scene::{self, Scene};
@@ -38,8 +43,14 @@ impl Scene for World {
 }
 
 impl Models for World {
-    fn shops(&self) -> &RefCell<Vec<Marketplace>> {
-        &self.shops
+    fn model<T>(&self, channel: usize, work: impl FnOnce(&mut Marketplace) -> T) -> Option<T> {
+        self.shops.borrow_mut().get_mut(channel).map(work)
+    }
+
+    fn advance(&self, now: Timestamp) {
+        for shop in self.shops.borrow_mut().iter_mut() {
+            shop.advance(now);
+        }
     }
 
     fn office(&self) -> &RefCell<Installation> {
@@ -146,37 +157,68 @@ fn odd_document(answer: &OrderStatusAnswer, odd: Odd) -> String {
     text + "</Data></Response>"
 }
 
-impl Book for Port {
-    async fn channels(&self) -> Result<Vec<Channel>, UnusableDocument> {
-        Ok(self.world().channels.clone())
+impl ChannelDocuments for Port {
+    async fn channels(&self) -> Result<ChannelList, UnusableDocument> {
+        Ok(ChannelList { channels: self.world().channels.clone(), unusable: Vec::new() })
     }
 
-    async fn pages(&self, channel: &str, _anew: bool) -> Result<Pages, UnusableDocument> {
-        if !self.asks(Kind::Rules, channel, || channel.to_owned()).await {
-            return Err(UnusableDocument::Unavailable("throttled".to_owned()));
-        }
+    /// The documents of a channel are read together: the first decides whether they can be.
+    async fn stored_document<D: ChannelDocument>(
+        &self,
+        channel: &str,
+        _freshness: Freshness,
+    ) -> Result<Option<D>, UnusableDocument> {
         let world = self.world();
-        if let Some(problem) = world.wrong_documents.borrow().clone() {
-            return Err(UnusableDocument::Wrong(problem));
-        }
         let index = world.index(channel);
-        let (maps, platforms) = (world.maps.borrow(), world.platforms.borrow());
-        Ok(Pages {
-            rules: world.rules[index].clone(),
-            carriers: maps.get(index).cloned().unwrap_or_default(),
-            platform: platforms.get(index).cloned().flatten(),
+        Ok(match D::key(channel) {
+            DocumentKey::DispatchRules(_) => {
+                if !self.asks(Kind::Rules, channel, || channel.to_owned()).await {
+                    return Err(UnusableDocument::Unavailable("throttled".to_owned()));
+                }
+                if let Some(problem) = world.wrong_documents.borrow().clone() {
+                    return Err(UnusableDocument::Wrong(problem));
+                }
+                as_asked(&world.rules[index])
+            }
+            DocumentKey::CarrierMap(_) => {
+                world.maps.borrow().get(index).and_then(|map| as_asked(map))
+            }
+            DocumentKey::Platform(_) => world
+                .platforms
+                .borrow()
+                .get(index)
+                .and_then(Option::as_ref)
+                .and_then(|platform| as_asked(platform)),
+            _ => None,
         })
     }
 
-    async fn keep_platform(
+    async fn sku_overrides(
+        &self,
+        _channel: &str,
+        _skus: &[&str],
+    ) -> Result<HashMap<String, SkuOverride>, UnusableDocument> {
+        Ok(HashMap::new())
+    }
+
+    async fn all_sku_overrides(
+        &self,
+        _channel: &str,
+    ) -> Result<HashMap<String, SkuOverride>, UnusableDocument> {
+        Ok(HashMap::new())
+    }
+
+    async fn keep_document<D: ChannelDocument>(
         &self,
         channel: &str,
-        platform: &Platform,
+        document: &D,
+        _author: &str,
+        _at: Timestamp,
     ) -> Result<(), UnusableDocument> {
         let world = self.world();
         let index = world.index(channel);
         if let Some(kept) = world.platforms.borrow_mut().get_mut(index) {
-            *kept = Some(platform.clone());
+            *kept = (document as &dyn Any).downcast_ref().cloned();
         }
         Ok(())
     }

@@ -524,7 +524,7 @@ impl collect_dispatches::PortTypes for Simulated {
     type Queue = Port;
     type Events = Port;
     type Clock = Port;
-    type Book = Port;
+    type Documents = Port;
     type Inbox = Port;
 }
 
@@ -534,7 +534,7 @@ impl update_dispatches::PortTypes for Simulated {
     type Queue = Port;
     type Events = Port;
     type Clock = Port;
-    type Book = Port;
+    type Documents = Port;
 }
 
 pub(super) async fn collect(world: Rc<World>) -> Option<Report> {
@@ -546,7 +546,7 @@ pub(super) async fn collect(world: Rc<World>) -> Option<Report> {
         queue: port.clone(),
         events: port.clone(),
         clock: port.clone(),
-        book: port.clone(),
+        documents: port.clone(),
         inbox: None,
         settings: DispatchSettings {
             interval_minutes: world.interval_minutes.get(),
@@ -585,7 +585,7 @@ pub(super) async fn update(world: Rc<World>, deliveries: Vec<Delivery>) {
         queue: port.clone(),
         events: port.clone(),
         clock: port.clone(),
-        book: port.clone(),
+        documents: port.clone(),
     };
     let run = update_dispatches::Run {
         hard_deadline: after(world.now(), UPDATER_TIMEOUT),

@@ -26,6 +26,7 @@ struct Draft<'d> {
     at: u64,
     state: OrderState,
     goods: Goods,
+    staging: Option<u64>,
     debit: Option<u64>,
     once_firm: Vec<(u64, Happening)>,
     happenings: Vec<(u64, Happening)>,
@@ -45,6 +46,7 @@ impl<'d> Draft<'d> {
             at,
             state: OrderState::WaitingAcceptance,
             goods: Goods::Ordinary,
+            staging: None,
             debit: Some(0),
             once_firm: Vec::new(),
             happenings: Vec::new(),
@@ -55,6 +57,11 @@ impl<'d> Draft<'d> {
     fn state(mut self, state: OrderState) -> Self {
         self.state = state;
         self
+    }
+
+    fn staged(mut self, seconds: u64) -> Self {
+        self.staging = Some(seconds);
+        self.state(OrderState::Staging)
     }
 
     fn debited_after(mut self, seconds: u64) -> Self {
@@ -87,24 +94,26 @@ impl<'d> Draft<'d> {
     /// The order itself.
     fn sale(&self, created: jiff::Timestamp) -> Sale {
         let mut order = order_to_divide(&self.id, &self.state, created, self.goods, self.dice);
-        if self.truth.operator_ships {
-            order.can_shop_ship = Some(false);
-        }
+        order.times.staging = self.staging.map(seconds);
         let once_firm =
             self.once_firm.iter().map(|(wait, happening)| (seconds(*wait), *happening)).collect();
-        Sale::new(
+        let mut sale = Sale::new(
             order,
             after(created, seconds(u64::from(WINDOW) * MINUTE)),
             self.debit.map(seconds),
             once_firm,
             self.truth.unreadable,
-        )
+        );
+        if self.truth.operator_ships {
+            sale.shows = Some(|order| order.can_shop_ship = Some(false));
+        }
+        sale
     }
 }
 
 fn arrivals(dice: &Dice) -> Vec<Draft<'_>> {
     use Happening::{
-        AcceptByPerson, Cancel, CancelPiece, Close, RefundAll, RefundPiece, Ship, Touch, Unstage,
+        AcceptByPerson, Cancel, CancelPiece, Close, RefundAll, RefundPiece, Ship, Touch,
     };
     let order = |channel, name, at| Draft::new(dice, channel, name, at);
     let shared = |channel, at| {
@@ -119,7 +128,7 @@ fn arrivals(dice: &Dice) -> Vec<Draft<'_>> {
         order(1, "AUTODEBIT", 18).state(OrderState::WaitingDebitPayment).debited_after(70),
         order(0, "NOSKU", 20).goods(Goods::UnknownSku),
         order(1, "REFUSED", 25).goods(Goods::UnknownToPrima),
-        order(0, "STAGED", 30).state(OrderState::Staging).then(45, Unstage),
+        order(0, "STAGED", 30).staged(45),
         order(1, "ACCEPTED", 35).then(20, AcceptByPerson),
         order(0, "OR21LOST", 40),
         order(1, "INUSE", 45).truly(|truth| truth.number_in_use = true),
@@ -129,7 +138,7 @@ fn arrivals(dice: &Dice) -> Vec<Draft<'_>> {
         shared(1, 60),
         order(0, "GONEBEFORE", 65).debited_after(400).then(100, Cancel),
         order(1, "PARTBEFORE", 70).debited_after(130).then(80, CancelPiece),
-        order(0, "REFUSEDBYALL", 72).state(OrderState::Staging).then(90, Unstage).then(91, Cancel),
+        order(0, "REFUSEDBYALL", 72).staged(90).then(91, Cancel),
         order(1, "TOUCHED", 75).once_firm(10, Touch),
         order(0, "GONEAFTER", 80).once_firm(200, Cancel),
         order(1, "PARTAFTER", 90).once_firm(200, CancelPiece),

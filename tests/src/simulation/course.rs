@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use crate::world::queue::Body;
 use acknowledge_orders::ChannelReport;
-use create_prima_orders::{Disposition, Rules};
+use create_prima_orders::Disposition;
 use jiff::Timestamp;
 use shared::domain::channel::Mode;
 use shared::domain::events::{Event, EventKind};
 use shared::domain::order::row::{OrderKey, OrderRow, Stage, Unanswered};
+use shared::domain::order::rules::OrderRules;
 use shared::domain::prima_calls::PrimaCaller;
 use shared::domain::prima_slots::{SlotLease, SlotStore};
 use shared::domain::queue::{OrderMessage, OrderTask};
@@ -25,18 +26,28 @@ use shared::kit::clock::{after, before};
 use shared::mirakl::OrderState;
 use shared::prima::PrimaOrder;
 use shared::prima::connection::PrimaBehaviour;
+use simulators::prima::{Stage as PrimaStage, StoredOrder};
 
 use super::goods::{Goods, order_to_divide};
-use super::marketplace;
-use super::marketplace::{Happening, Marketplace, Sale};
-use super::office::Progress;
+use super::marketplace::{Happening, Marketplace, Sale, Seen};
 use super::plan::{CHANNELS, Limit, Moment, Plan, WINDOW, Windows, channel};
 use super::run::{VISIBILITY, create, creator, poll, rules, set_mode, wipe_table};
-use super::world::World;
+use super::world::{World, order_id_of};
 use crate::world::base::beginning;
 use crate::world::dice::Dice;
 use crate::world::fate::{Fate, Kind, Mishap, Profile};
 use crate::world::privacy;
+
+/// How far an order has come in Prima.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing has left.
+    Open,
+    /// Its goods have left.
+    Dispatched,
+    /// Cancelled.
+    Cancelled,
+}
 
 /// The one channel of a course.
 pub const CHANNEL: &str = CHANNELS[0];
@@ -89,8 +100,8 @@ pub async fn hold_slots(
 pub struct Course {
     /// Its world.
     pub world: Rc<World>,
-    /// The channels' order rules: one without is answered with "there are none".
-    pub rules: RefCell<Rc<HashMap<String, Rules>>>,
+    /// The channels' order rules: a channel without has none.
+    pub rules: RefCell<Rc<HashMap<String, OrderRules>>>,
     dice: Dice,
 }
 
@@ -195,9 +206,9 @@ impl Course {
     /// # Panics
     /// If there is none.
     #[must_use]
-    pub fn sale(&self, id: &str) -> marketplace::Sale {
+    pub fn sale(&self, id: &str) -> Seen {
         self.world
-            .shop(CHANNEL, |shop| shop.sale(id).cloned())
+            .shop(CHANNEL, |shop| shop.seen(id))
             .flatten()
             .unwrap_or_else(|| panic!("no order {id}"))
     }
@@ -467,12 +478,42 @@ impl Course {
     pub fn in_prima(&self, id: &str) -> Vec<Progress> {
         let mut office = self.world.office.borrow_mut();
         office.land(self.world.now());
-        office
-            .orders()
-            .iter()
-            .filter(|order| order.order_id == id)
-            .map(|order| order.progress)
-            .collect()
+        let orders = office.orders_by_number(id).into_iter();
+        let progress = |order: &StoredOrder| match order.stage {
+            PrimaStage::Cancelled => Progress::Cancelled,
+            PrimaStage::Dispatched => Progress::Dispatched,
+            _ => Progress::Open,
+        };
+        orders.filter(|order| order_id_of(order) == id).map(progress).collect()
+    }
+
+    /// Pieces of each line of an order in Prima.
+    #[must_use]
+    pub fn lines_in_prima(&self, id: &str) -> Vec<(String, u32)> {
+        let office = self.world.office.borrow();
+        let orders = office.orders_by_number(id);
+        let lines = orders.iter().flat_map(|order| &order.order.lines);
+        lines.map(|line| (line.reference.clone(), line.quantity)).collect()
+    }
+
+    /// The goods of an order leave.
+    ///
+    /// # Panics
+    /// If Prima does not have it, or it is not open.
+    pub fn leaves(&self, id: &str) {
+        let now = self.now();
+        let left = self.world.office.borrow_mut().move_to(id, PrimaStage::Dispatched, now);
+        left.unwrap_or_else(|refusal| panic!("{refusal}"));
+    }
+
+    /// People cancel an order in Prima.
+    ///
+    /// # Panics
+    /// If Prima does not have it, or it is not open.
+    pub fn prima_drops(&self, id: &str) {
+        let now = self.now();
+        let dropped = self.world.office.borrow_mut().move_to(id, PrimaStage::Cancelled, now);
+        dropped.unwrap_or_else(|refusal| panic!("{refusal}"));
     }
 
     /// The order as Prima got it.
@@ -481,12 +522,9 @@ impl Course {
     /// If it is not there exactly once.
     #[must_use]
     pub fn prima_order(&self, id: &str) -> PrimaOrder {
-        let office = self.world.office.borrow();
-        let mut found = office.orders().iter().filter(|order| order.order_id == id);
-        match (found.next(), found.next()) {
-            (Some(order), None) => order.document.clone(),
-            _ => panic!("{id} is not in Prima exactly once"),
-        }
+        assert_eq!(self.in_prima(id).len(), 1, "{id} is not in Prima exactly once");
+        let sent = self.world.sent.borrow();
+        sent.get(id).cloned().unwrap_or_else(|| panic!("{id} was not sent"))
     }
 
     /// When calls of a kind began, since the beginning; where their description begins so.

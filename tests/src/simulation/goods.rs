@@ -2,12 +2,18 @@
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use shared::kit::amount::Amount;
-use shared::mirakl::order::{Address, Customer, Fee, OrderLine};
-use shared::mirakl::{Order, OrderState};
+use shared::mirakl::OrderState;
+use simulators::mirakl::State;
+use simulators::mirakl::model::{
+    Address, Customer, Fee, Order, OrderLine, OwnTimes, PAY_ON_ACCEPTANCE, SHOPS_OWN_CENTER,
+};
 
-use super::office::UNKNOWN_PRODUCT;
+use super::marketplace::Sale;
+use super::plan::SHOP;
 use crate::world::dice::Dice;
+
+/// A product that Prima does not know.
+pub const UNKNOWN_PRODUCT: &str = "NOSUCH";
 
 /// What is ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +26,6 @@ pub enum Goods {
     UnknownToPrima,
 }
 
-/// The workflow of an ordinary order: it is debited, and then it may be shipped.
-pub const PAY_ON_ACCEPTANCE: &str = "PAY_ON_ACCEPTANCE";
 /// A fee that the channels' rules carry.
 pub const FEE: &str = "HANDLING";
 
@@ -90,54 +94,48 @@ impl Oddity {
     }
 
     /// Makes an order so.
-    pub fn befall(self, order: &mut Order) {
+    pub fn befall(self, sale: &mut Sale) {
+        let order = &mut sale.order;
         match self {
-            Self::PaidOnDueDate => order.payment_workflow = Some("PAY_ON_DUE_DATE".to_owned()),
-            Self::PaidOnShipment => order.payment_workflow = Some("PAY_ON_SHIPMENT".to_owned()),
+            Self::PaidOnDueDate => order.payment_workflow = "PAY_ON_DUE_DATE",
+            Self::PaidOnShipment => order.payment_workflow = "PAY_ON_SHIPMENT",
             Self::PaymentNeverConfirmed => {
-                order.payment_workflow = Some("NO_CUSTOMER_PAYMENT_CONFIRMATION".to_owned())
+                order.payment_workflow = "NO_CUSTOMER_PAYMENT_CONFIRMATION"
             }
-            Self::UnknownWorkflow => order.payment_workflow = Some("PAY_BY_MOON".to_owned()),
+            Self::UnknownWorkflow => order.payment_workflow = "PAY_BY_MOON",
             // The marketplace leaves its debit out.
-            Self::NotDebited => {}
+            Self::NotDebited => {
+                sale.shows = Some(|order| {
+                    order.customer_debited_date = None;
+                    order.order_lines.iter_mut().for_each(|line| line.debited_date = None);
+                });
+            }
             Self::Fee => add_fee(order, FEE),
             Self::FeeWithoutRule => add_fee(order, "NOBODYS"),
             Self::CountryAlias => set_country(order, "UK"),
             Self::UnknownCountry => set_country(order, "QQ"),
             Self::OutsideCodePage => {
-                let address =
-                    order.customer.as_mut().and_then(|customer| customer.shipping_address.as_mut());
-                if let Some(address) = address {
-                    address.lastname = Some("Zzyxińska-Łąk".to_owned());
-                }
+                order.customer.shipping_address.lastname = "Zzyxińska-Łąk".to_owned();
             }
         }
     }
 }
 
 /// Each line costs a fee on top, and the order's total contains it.
-fn add_fee(order: &mut Order, code: &str) {
-    let amount = Amount(Decimal::new(65, 2));
-    for line in &mut order.order_lines {
-        line.fees.push(Fee { code: Some(code.to_owned()), amount: Some(amount) });
-        for total in [&mut line.total_price, &mut order.total_price].into_iter().flatten() {
-            total.0 += amount.0;
-        }
+fn add_fee(order: &mut Order, code: &'static str) {
+    for line in &mut order.lines {
+        line.fees.push(Fee { code, amount: Decimal::new(65, 2) });
     }
 }
 
-fn set_country(order: &mut Order, code: &str) {
-    let Some(customer) = &mut order.customer else { return };
-    for address in
-        [&mut customer.shipping_address, &mut customer.billing_address].into_iter().flatten()
-    {
-        address.country_iso_code = Some(code.to_owned());
-    }
+fn set_country(order: &mut Order, code: &'static str) {
+    order.customer.shipping_address.country_iso_code = code;
+    order.customer.billing_address.country_iso_code = code;
 }
 
 /// An order of one to three lines.
 #[must_use]
-pub fn order(id: &str, state: OrderState, created: Timestamp, goods: Goods, dice: &Dice) -> Order {
+pub fn order(id: &str, state: &OrderState, created: Timestamp, goods: Goods, dice: &Dice) -> Order {
     let lines: Vec<OrderLine> = (1..=dice.between(1, 3))
         .map(|number| {
             let sku = match (goods, number) {
@@ -148,43 +146,46 @@ pub fn order(id: &str, state: OrderState, created: Timestamp, goods: Goods, dice
             line(id, number, sku, u32::try_from(dice.between(1, 3)).unwrap_or(1))
         })
         .collect();
-    let total = Amount(lines.iter().map(|line| line.price.0).sum());
     Order {
         order_id: id.to_owned(),
-        commercial_id: Some(id.rsplit_once('-').map_or(id, |(basket, _)| basket).to_owned()),
-        order_state: state,
-        order_state_reason_code: None,
-        created_date: Some(created),
-        last_updated_date: Some(created),
+        commercial_id: id.rsplit_once('-').map_or(id, |(basket, _)| basket).to_owned(),
+        shop_id: SHOP,
+        state: State::of_code(&state.to_string()).unwrap_or(State::WaitingAcceptance),
+        cause: None,
+        created,
+        last_updated: created,
         acceptance_decision_date: None,
-        shipping_deadline: None,
-        currency_iso_code: Some("GBP".to_owned()),
-        order_tax_mode: Some("TAX_INCLUDED".to_owned()),
-        price: Some(total),
-        shipping_price: Some(Amount::ZERO),
-        total_price: Some(total),
-        total_commission: None,
-        shipping_type_code: Some("STD".to_owned()),
-        shipping_type_label: None,
-        shipping_zone_code: None,
-        shipping_pudo_id: None,
-        transaction_number: Some(format!("T-{id}")),
-        payment_type: None,
-        payment_workflow: Some(PAY_ON_ACCEPTANCE.to_owned()),
         customer_debited_date: None,
-        has_customer_message: Some(false),
-        can_shop_ship: None,
-        fully_refunded: None,
-        fulfillment: None,
+        shipped_date: None,
+        currency: "GBP".to_owned(),
+        tax_included: true,
+        payment_workflow: PAY_ON_ACCEPTANCE,
+        payment_type: "CARD",
+        automatic_acceptance: None,
+        payment_fails: false,
+        times: OwnTimes::default(),
         channel: None,
-        references: None,
-        customer: Some(customer()),
-        customer_notification_email: Some("relay-zzyx@marketplace.example".to_owned()),
-        order_additional_fields: Vec::new(),
-        order_lines: lines,
-        order_taxes: Vec::new(),
-        order_refunds: Vec::new(),
-        unread_fields: Vec::new(),
+        fulfillment_center_code: SHOPS_OWN_CENTER,
+        shipping_type: ("STD", "Standard delivery"),
+        shipping_zone: ("UK", "United Kingdom mainland"),
+        shipping_pudo_id: None,
+        shipping_deadline: created + jiff::SignedDuration::from_hours(72),
+        leadtime_to_ship: 2,
+        customer: customer(),
+        has_customer_message: false,
+        additional_fields: Vec::new(),
+        reference_for_customer: None,
+        reference_for_seller: None,
+        lines,
+        accepted_at: None,
+        accept_calls: 0,
+        reference_writes: 0,
+        tracking: None,
+        shipments: Vec::new(),
+        tracking_writes: 0,
+        tracked_after_shipping: 0,
+        shipped_without_tracking: false,
+        due: None,
     }
 }
 
@@ -198,58 +199,53 @@ pub fn order_to_divide(
     dice: &Dice,
 ) -> Order {
     loop {
-        let order = order(id, state.clone(), created, goods, dice);
-        if order.order_lines.iter().map(|line| line.quantity).sum::<u32>() >= 3 {
+        let order = order(id, state, created, goods, dice);
+        if order.lines.iter().map(|line| line.quantity).sum::<u32>() >= 3 {
             return order;
         }
     }
 }
 
-fn line(id: &str, number: u64, sku: String, quantity: u32) -> OrderLine {
-    let unit = Decimal::new(1995, 2);
-    let price = Amount(unit * Decimal::from(quantity));
+fn line(id: &str, number: u64, offer_sku: String, quantity: u32) -> OrderLine {
     OrderLine {
         order_line_id: format!("{id}-{number}"),
-        order_line_state: None,
-        offer_sku: Some(sku),
-        product_title: None,
+        offer_id: 4_000_000,
+        offer_sku,
+        product_title: "Fashion piece".to_owned(),
+        state: State::Staging,
         quantity,
-        price,
-        price_unit: Some(Amount(unit)),
-        shipping_price: Some(Amount::ZERO),
-        total_price: Some(price),
+        price_unit: Decimal::new(1995, 2),
+        shipping_price: Decimal::ZERO,
         taxes: Vec::new(),
         shipping_taxes: Vec::new(),
-        promotions: Vec::new(),
         fees: Vec::new(),
-        eco_contributions: Vec::new(),
-        debited_date: None,
-        shipped_date: None,
+        commission_fee: Decimal::ZERO,
+        commission_tax: Decimal::ZERO,
+        promotion: None,
         cancelations: Vec::new(),
         refunds: Vec::new(),
-        order_line_additional_fields: Vec::new(),
+        shipped: 0,
     }
 }
 
 fn customer() -> Customer {
     let address = Address {
-        firstname: Some("Wilmazzyx".to_owned()),
-        lastname: Some("Zzyxington".to_owned()),
-        street_1: Some("4 Zzyx Lane".to_owned()),
-        zip_code: Some("ZZYX 1AA".to_owned()),
-        city: Some("Zzyxham".to_owned()),
-        country: Some("United Kingdom".to_owned()),
-        country_iso_code: Some("GBR".to_owned()),
+        firstname: "Wilmazzyx".to_owned(),
+        lastname: "Zzyxington".to_owned(),
+        street_1: "4 Zzyx Lane".to_owned(),
+        zip_code: "ZZYX 1AA".to_owned(),
+        city: "Zzyxham".to_owned(),
+        country: "United Kingdom",
+        country_iso_code: "GBR",
         phone: Some("+44 7700900123".to_owned()),
         ..Address::default()
     };
     Customer {
-        civility: None,
-        customer_id: Some("zzyx-771".to_owned()),
-        firstname: Some("Wilmazzyx".to_owned()),
-        lastname: Some("Zzyxington".to_owned()),
-        organization: None,
-        billing_address: Some(address.clone()),
-        shipping_address: Some(address),
+        customer_id: "zzyx-771".to_owned(),
+        firstname: "Wilmazzyx".to_owned(),
+        lastname: "Zzyxington".to_owned(),
+        billing_address: address.clone(),
+        shipping_address: address,
+        ..Customer::default()
     }
 }

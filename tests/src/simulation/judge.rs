@@ -13,12 +13,13 @@ use shared::domain::prima_breaker::NEW_ORDER;
 use shared::domain::state::BreakerStore as _;
 use shared::kit::clock::after;
 use shared::mirakl::OrderState;
+use simulators::mirakl::{Cause, Order, State};
+use simulators::prima::{Installation, Stage as PrimaStage, StoredOrder};
 
 use super::goods::{Goods, order};
-use super::marketplace::Sale;
-use super::office::{Entered, Progress};
+use super::marketplace::{Sale, firm_at, is_refunded, left_of, lost_pieces};
 use super::plan::{CHANNELS, Truth, WINDOW, Wipe};
-use super::world::{RowNote, World};
+use super::world::{RowNote, World, channel_of, order_id_of};
 use crate::world::fate::Kind;
 use crate::world::privacy::{heard, is_personal};
 use crate::world::queue::Body;
@@ -26,8 +27,8 @@ use crate::world::queue::Body;
 /// An order without any peculiarity.
 #[must_use]
 pub fn ordinary_sale(world: &World, id: &str, created: Timestamp) -> Sale {
-    let order =
-        order(id, OrderState::WaitingAcceptance, created, Goods::Ordinary, &world.dice_of(id));
+    let waiting = OrderState::WaitingAcceptance;
+    let order = order(id, &waiting, created, Goods::Ordinary, &world.dice_of(id));
     Sale::new(
         order,
         after(created, Duration::from_secs(u64::from(WINDOW) * 60)),
@@ -42,21 +43,26 @@ pub(super) const SENDINGS: u32 = 3;
 /// The same of questions.
 const QUESTIONS: u32 = 5;
 
-type Copies<'o> = HashMap<(&'o str, &'o str), Vec<&'o Entered>>;
+type Copies<'o> = HashMap<(&'o str, &'o str), Vec<&'o StoredOrder>>;
 
-fn copies(orders: &[Entered]) -> Copies<'_> {
+fn copies(office: &Installation) -> Copies<'_> {
     let mut copies: Copies<'_> = HashMap::new();
-    for order in orders.iter().filter(|order| !order.channel.is_empty()) {
-        copies.entry((order.channel.as_str(), order.order_id.as_str())).or_default().push(order);
+    for order in office.orders().filter(|order| !channel_of(order).is_empty()) {
+        copies.entry((channel_of(order), order_id_of(order))).or_default().push(order);
     }
     copies
+}
+
+/// The lines of an order in Prima: Mirakl's ids and pieces.
+fn lines_of(copy: &StoredOrder) -> Vec<(String, u32)> {
+    copy.order.lines.iter().map(|line| (line.reference.clone(), line.quantity)).collect()
 }
 
 /// Whether these orders are in Prima.
 #[must_use]
 pub fn are_in_prima(world: &World, orders: &[(usize, String)]) -> bool {
     let office = world.office.borrow();
-    let copies = copies(office.orders());
+    let copies = copies(&office);
     orders.iter().all(|(channel, id)| copies.contains_key(&(CHANNELS[*channel], id.as_str())))
 }
 
@@ -67,23 +73,22 @@ pub fn open_ends(world: &World) -> Vec<String> {
     let mut ends = Vec::new();
     let mut office = world.office.borrow_mut();
     office.land(now);
-    if office.is_busy() {
+    if office.pending() > 0 {
         ends.push("Prima is still at work".to_owned());
         return ends;
     }
-    let copies = copies(office.orders());
+    let copies = copies(&office);
     let mut shops = world.shops.borrow_mut();
     let notes = world.notes.borrow();
     for (channel, shop) in CHANNELS.iter().zip(shops.iter_mut()) {
         shop.advance(now);
-        for sale in shop.sales() {
-            let key = OrderKey::new(*channel, &sale.order.order_id);
-            let copies = copies
-                .get(&(*channel, sale.order.order_id.as_str()))
-                .map_or(&[][..], Vec::as_slice);
+        for order in shop.model.orders() {
+            let key = OrderKey::new(*channel, &order.order_id);
+            let copies =
+                copies.get(&(*channel, order.order_id.as_str())).map_or(&[][..], Vec::as_slice);
             let case = Case {
                 world,
-                sale,
+                order,
                 copies,
                 note: notes.get(&key),
                 truth: world.plan.truth(&key),
@@ -93,7 +98,7 @@ pub fn open_ends(world: &World) -> Vec<String> {
                 ends.push(format!(
                     "{} ({} in Mirakl, {} in Prima, row {}): {end}",
                     case.key,
-                    sale.order.order_state,
+                    order.state.code(),
                     copies.len(),
                     case.note.map_or("absent", |note| note.index_state)
                 ));
@@ -105,8 +110,8 @@ pub fn open_ends(world: &World) -> Vec<String> {
 
 struct Case<'c> {
     world: &'c World,
-    sale: &'c Sale,
-    copies: &'c [&'c Entered],
+    order: &'c Order,
+    copies: &'c [&'c StoredOrder],
     note: Option<&'c RowNote>,
     truth: Truth,
     key: OrderKey,
@@ -127,7 +132,7 @@ impl Case<'_> {
     fn forgotten(&self) -> bool {
         self.wiped()
             && matches!(self.world.plan.wipe, Some(Wipe::Unnoticed(_)))
-            && self.sale.reference().is_none()
+            && self.order.reference_for_seller.is_none()
     }
 
     fn open_end(&self) -> Option<String> {
@@ -137,13 +142,13 @@ impl Case<'_> {
             return Some("is still to be told".to_owned());
         }
         // What was refunded before it left may not leave any more, whatever Mirakl's state of it.
-        if self.sale.is_refunded() && !self.truth.keyed_by_hand {
+        if is_refunded(self.order) && !self.truth.keyed_by_hand {
             return self.ended();
         }
-        match &self.sale.order.order_state {
-            OrderState::WaitingAcceptance => Some("is not accepted".to_owned()),
-            OrderState::Staging => None,
-            OrderState::WaitingDebit | OrderState::WaitingDebitPayment => {
+        match self.order.state {
+            State::WaitingAcceptance => Some("is not accepted".to_owned()),
+            State::Staging => None,
+            State::WaitingDebit | State::WaitingDebitPayment => {
                 let known = matches!(
                     self.stage(),
                     Some(Stage::AwaitingPayment | Stage::KeyedByHand | Stage::Exception)
@@ -153,13 +158,13 @@ impl Case<'_> {
                     self.note.is_some_and(|note| note.adopted && note.stage == Stage::Firm);
                 (!known && !adopted).then(|| "its wait for payment is not recorded".to_owned())
             }
-            OrderState::Canceled | OrderState::Refused => self.ended(),
+            State::Canceled | State::Refused => self.ended(),
             _ => self.firm(),
         }
     }
 
     fn ended(&self) -> Option<String> {
-        let stands = self.copies.iter().any(|copy| copy.progress != Progress::Cancelled);
+        let stands = self.copies.iter().any(|copy| copy.stage != PrimaStage::Cancelled);
         match self.stage() {
             None if !stands || self.wiped() => None,
             Some(Stage::Exception) => self.exception(),
@@ -188,16 +193,14 @@ impl Case<'_> {
                 _ => Some("is firm, and neither in Prima nor an exception".to_owned()),
             };
         };
-        if copy.progress == Progress::Cancelled {
+        if copy.stage == PrimaStage::Cancelled {
             return Some("is firm, and cancelled in Prima".to_owned());
         }
         let exception = match self.stage() {
             Some(Stage::Exception) => Some(self.exception()),
             Some(Stage::Created | Stage::Shipped) => None,
             // Shipped before anybody looked again after the table was wiped.
-            None if self.wiped() && self.sale.order.order_state != OrderState::Shipping => {
-                Some(None)
-            }
+            None if self.wiped() && self.order.state != State::Shipping => Some(None),
             _ => return Some("is in Prima, and its row does not say so".to_owned()),
         };
         let listed = self.listed();
@@ -221,8 +224,8 @@ impl Case<'_> {
             }
             // What was cancelled before the table was wiped stands in the dead-letter queue alone;
             // no listing says what Prima was told.
-            None if listed != copy.lines && !self.wiped() => {
-                Some(format!("Prima has {:?}, Mirakl {listed:?}", copy.lines))
+            None if listed != lines_of(copy) && !self.wiped() => {
+                Some(format!("Prima has {:?}, Mirakl {listed:?}", lines_of(copy)))
             }
             None => self.reference(copy),
         }
@@ -234,13 +237,13 @@ impl Case<'_> {
 
     /// The lines that are still to be delivered, as the marketplace has them.
     fn listed(&self) -> Vec<(String, u32)> {
-        let lines = self.sale.order.order_lines.iter();
-        let left = lines.map(|line| (line.order_line_id.clone(), self.sale.left_of(line)));
+        let lines = self.order.lines.iter();
+        let left = lines.map(|line| (line.order_line_id.clone(), left_of(self.order, line)));
         left.filter(|(_, pieces)| *pieces > 0).collect()
     }
 
-    fn reference(&self, copy: &Entered) -> Option<String> {
-        (self.sale.reference() != Some(copy.number.as_str()))
+    fn reference(&self, copy: &StoredOrder) -> Option<String> {
+        (self.order.reference_for_seller.as_ref() != Some(&copy.order.order_number))
             .then(|| "Mirakl does not hold its number".to_owned())
     }
 
@@ -252,7 +255,8 @@ impl Case<'_> {
             return Some(format!("is an exception that nobody was told of ({told:?})"));
         }
         let kind = self.note.and_then(|note| note.exception).map(|(_, kind)| kind)?;
-        let ended = self.sale.ended_at.is_some();
+        let ended =
+            matches!(self.order.state, State::Canceled | State::Refused) || is_refunded(self.order);
         let justified = match kind {
             ExceptionKind::UnknownSku => self.truth.unknown_sku,
             ExceptionKind::RejectedByPrima => self.truth.refused_by_prima,
@@ -262,7 +266,7 @@ impl Case<'_> {
                     || (self.wiped() && (!self.copies.is_empty() || self.truth.shares_number))
             }
             ExceptionKind::CancelledAfterDispatch => {
-                ended && self.copies.iter().any(|copy| copy.progress == Progress::Dispatched)
+                ended && self.copies.iter().any(|copy| copy.stage == PrimaStage::Dispatched)
             }
             // Where Prima can cancel an open order, and says what is to be understood, it is told
             // to.
@@ -275,8 +279,8 @@ impl Case<'_> {
                 ended && !self.copies.is_empty() && could_not
             }
             ExceptionKind::LineCancelledAfterCreation => {
-                self.sale.lost_pieces
-                    && self.copies.first().is_some_and(|copy| copy.lines != self.listed())
+                lost_pieces(self.order)
+                    && self.copies.first().is_some_and(|copy| lines_of(copy) != self.listed())
             }
             ExceptionKind::ShippedOutsidePrima => self.truth.shipped_by_person || self.forgotten(),
             ExceptionKind::Unreadable => self.truth.unreadable,
@@ -323,30 +327,26 @@ pub async fn close(world: &World, quiet_at: Timestamp, fresh: &[(usize, String)]
 
 fn never_twice(world: &World, wrong: &mut Vec<String>) {
     let office = world.office.borrow();
-    let copies = copies(office.orders());
+    let copies = copies(&office);
     let mut owners: HashMap<&str, (&str, &str)> = HashMap::new();
     for (owner, copies) in &copies {
         if copies.len() > 1 {
             wrong.push(format!("{}#{} is in Prima {} times", owner.0, owner.1, copies.len()));
         }
         for copy in copies {
-            if copy.number != copy.order_id {
-                wrong.push(format!(
-                    "{}#{} is in Prima under the number {}",
-                    owner.0, owner.1, copy.number
-                ));
+            let number = copy.order.order_number.as_str();
+            if number != owner.1 {
+                wrong
+                    .push(format!("{}#{} is in Prima under the number {number}", owner.0, owner.1));
             }
-            let by_hand = office
-                .orders()
-                .iter()
-                .any(|order| order.channel.is_empty() && order.number == copy.number);
-            if *owners.entry(copy.number.as_str()).or_insert(*owner) != *owner || by_hand {
-                wrong.push(format!("Prima's number {} is used for two orders", copy.number));
+            let by_hand =
+                office.orders_by_number(number).iter().any(|order| channel_of(order).is_empty());
+            if *owners.entry(number).or_insert(*owner) != *owner || by_hand {
+                wrong.push(format!("Prima's number {number} is used for two orders"));
             }
-            let firm_at = world
-                .shop(owner.0, |shop| shop.sale(owner.1).and_then(|sale| sale.firm_at))
-                .flatten();
-            if firm_at.is_none_or(|firm_at| copy.at < firm_at) {
+            let firm_at =
+                world.shop(owner.0, |shop| shop.model.order(owner.1).and_then(firm_at)).flatten();
+            if firm_at.is_none_or(|firm_at| copy.entered_at < firm_at) {
                 wrong.push(format!("{}#{} was created before it was paid", owner.0, owner.1));
             }
         }
@@ -366,32 +366,28 @@ fn never_twice(world: &World, wrong: &mut Vec<String>) {
 /// Prima holds only payments that the marketplace took, to the penny, and texts that it can keep.
 fn paid_in_prima(world: &World, wrong: &mut Vec<String>) {
     let office = world.office.borrow();
-    for copy in office.orders().iter().filter(|order| !order.channel.is_empty()) {
-        let name = format!("{}#{}", copy.channel, copy.order_id);
+    for copy in office.orders().filter(|order| !channel_of(order).is_empty()) {
+        let name = format!("{}#{}", channel_of(copy), order_id_of(copy));
         let debited = world
-            .shop(&copy.channel, |shop| {
-                shop.sale(&copy.order_id).and_then(|sale| sale.order.customer_debited_date)
+            .shop(channel_of(copy), |shop| {
+                shop.seen(order_id_of(copy))?.order.customer_debited_date
             })
             .flatten();
-        let document = &copy.document;
+        let entered = &copy.order;
         let worth: Decimal =
-            document.lines.iter().map(|line| line.price * Decimal::from(line.quantity)).sum();
-        let worth = worth + document.charges.iter().map(|charge| charge.value).sum::<Decimal>();
-        let paid: Decimal = document.payments.iter().map(|payment| payment.amount).sum();
-        let says_paid = document.header.paid || !document.payments.is_empty();
-        if says_paid && debited.is_none_or(|debited| debited > copy.at) {
+            entered.lines.iter().map(|line| line.price * Decimal::from(line.quantity)).sum();
+        let worth = worth + entered.charges.iter().map(|charge| charge.value).sum::<Decimal>();
+        let paid: Decimal = entered.payments.iter().map(|payment| payment.amount).sum();
+        let is_paid = entered.header.get("OrderPaid").is_some_and(|paid| paid == "Yes");
+        let says_paid = is_paid || !entered.payments.is_empty();
+        if says_paid && debited.is_none_or(|debited| debited > copy.entered_at) {
             wrong.push(format!("{name} is paid in Prima, and nobody has paid it"));
         }
         if says_paid && paid != worth {
             wrong.push(format!("{name} is worth {worth} in Prima, and {paid} is paid"));
         }
-        let texts = [&document.delivery, &document.invoice]
-            .map(|party| [party.forename.as_str(), &party.surname, &party.country]);
-        if texts
-            .as_flattened()
-            .iter()
-            .any(|text| text.chars().any(|character| u32::from(character) > 0xFF))
-        {
+        let mut texts = entered.attributes.values().chain(entered.invoice.values());
+        if texts.any(|text| text.contains('?')) {
             wrong.push(format!("{name} has a text that Prima keeps with question marks"));
         }
     }
@@ -421,11 +417,11 @@ async fn left_behind(world: &World, wrong: &mut Vec<String>) {
 fn acknowledged(world: &World, fresh: &[(usize, String)], wrong: &mut Vec<String>) {
     let shops = world.shops.borrow();
     for (channel, shop) in CHANNELS.iter().zip(shops.iter()) {
-        for sale in shop.sales() {
-            if sale.order.order_state_reason_code.as_deref() == Some("ACCEPTANCE_TIMEOUT") {
+        for order in shop.model.orders() {
+            if order.cause == Some(Cause::AcceptanceTimeout) {
                 wrong.push(format!(
                     "{channel}#{} was not acknowledged before its deadline",
-                    sale.order.order_id
+                    order.order_id
                 ));
             }
         }
@@ -438,23 +434,23 @@ fn acknowledged(world: &World, fresh: &[(usize, String)], wrong: &mut Vec<String
     };
     let new_order_was_closed = world.events.borrow().iter().any(says_new_order);
     for (channel, id) in fresh {
-        let Some(sale) = shops.get(*channel).and_then(|shop| shop.sale(id)) else { continue };
+        let Some(shop) = shops.get(*channel) else { continue };
+        let Some(order) = shop.model.order(id) else { continue };
         let is_limited = world.limits.borrow().get(*channel).is_some_and(Option::is_some);
         // Where a listing is let begin once a minute, listings of three kinds take turns.
         let interval = u64::from(world.plan.channels[*channel].listing_interval_minutes)
             + if is_limited { 3 } else { 0 };
-        let created = sale.order.created_date.unwrap_or(Timestamp::MIN);
         let late = |at: Option<Timestamp>, minutes: u64| {
-            at.is_none_or(|at| at > after(created, Duration::from_secs(60 * minutes)))
+            at.is_none_or(|at| at > after(order.created, Duration::from_secs(60 * minutes)))
         };
-        if late(sale.accepted_by_connector, interval + 1) {
+        let accepted = shop.accepted_by_connector(order);
+        if late(accepted, interval + 1) {
             wrong.push(format!(
-                "{id} arrived in a quiet world and was acknowledged at {:?}, too late",
-                sale.accepted_by_connector
+                "{id} arrived in a quiet world and was acknowledged at {accepted:?}, too late"
             ));
         }
         let entered =
-            office.orders().iter().find(|order| &order.order_id == id).map(|order| order.at);
+            office.orders().find(|order| order_id_of(order) == id).map(|order| order.entered_at);
         if late(entered, 2 * interval + if new_order_was_closed { 35 } else { 15 }) {
             wrong.push(format!(
                 "{id} arrived in a quiet world and was created at {entered:?}, too late"

@@ -1,27 +1,21 @@
-//! A marketplace as a state machine: what Mirakl does with orders, typed, with the time handed in.
+//! The simulators' marketplace, and what people do in it at which time.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use shared::kit::amount::Amount;
 use shared::kit::clock::after;
-use shared::mirakl::order::{Cancelation, OrderLine, References, Refund};
-use shared::mirakl::{
-    Acceptable, MiraklError, Order, OrderPage, OrderQuery, OrderState, ReferenceAnswer,
-    SellerReference, UnreadableOrder,
-};
+use shared::mirakl::{self, OrderPage, OrderQuery, UnreadableOrder};
+use simulators::mirakl::model::{Order, OrderLine, OwnTimes, PAY_ON_ACCEPTANCE};
+use simulators::mirakl::{Decision, OperatorRefund, Settings, State, order_json};
 
-use super::goods::PAY_ON_ACCEPTANCE;
+use super::plan::SHOP;
+use crate::world::orders::filter;
 
 /// Something that happens to an order by itself, or by somebody other than the connector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Happening {
-    /// The marketplace releases it to the seller.
-    Unstage,
-    /// The acceptance window ends.
-    Deadline,
     /// The customer has been debited.
     Debit,
     /// The whole order is cancelled.
@@ -49,10 +43,13 @@ pub enum Happening {
     EnterRefunded,
 }
 
-/// One order of the marketplace, with all that is true of it.
+/// What OR11 says of an order that is not so.
+pub type Shows = fn(&mut mirakl::Order);
+
+/// An order that is to arrive, and what is peculiar to it.
 #[derive(Clone, Debug)]
 pub struct Sale {
-    /// The order, as it is now, customer included.
+    /// The order, in the state in which it is first listed.
     pub order: Order,
     /// When the seller's time to accept ends.
     pub deadline: Timestamp,
@@ -62,22 +59,8 @@ pub struct Sale {
     pub once_firm: Vec<(Duration, Happening)>,
     /// It is listed in a shape that cannot be read.
     pub unreadable: bool,
-    /// Since when it waits for acceptance, or waited.
-    pub waiting_since: Option<Timestamp>,
-    /// When the connector's OR21 had its effect.
-    pub accepted_by_connector: Option<Timestamp>,
-    /// When it was past acceptance, by whomever.
-    pub accepted_at: Option<Timestamp>,
-    /// When it became SHIPPING.
-    pub firm_at: Option<Timestamp>,
-    /// When it was cancelled or refused.
-    pub ended_at: Option<Timestamp>,
-    /// A part of it was cancelled or refunded after it was firm.
-    pub lost_pieces: bool,
-    /// For judgement: pieces of each line that were refunded before it left.
-    pub refunded: BTreeMap<String, u32>,
-    /// The marketplace names no debit, although the order's workflow asks for one.
-    pub debit_unnamed: bool,
+    /// What OR11 says of it that is not so.
+    pub shows: Option<Shows>,
 }
 
 impl Sale {
@@ -90,39 +73,65 @@ impl Sale {
         once_firm: Vec<(Duration, Happening)>,
         unreadable: bool,
     ) -> Self {
-        Self {
-            order,
-            deadline,
-            debit_after,
-            once_firm,
-            unreadable,
-            waiting_since: None,
-            accepted_by_connector: None,
-            accepted_at: None,
-            firm_at: None,
-            ended_at: None,
-            lost_pieces: false,
-            refunded: BTreeMap::new(),
-            debit_unnamed: false,
-        }
+        Self { order, deadline, debit_after, once_firm, unreadable, shows: None }
     }
+}
 
-    /// For judgement: pieces of a line that are still to be delivered.
-    #[must_use]
-    pub fn left_of(&self, line: &OrderLine) -> u32 {
-        let is_over =
-            matches!(line.order_line_state, Some(OrderState::Canceled | OrderState::Refused));
-        let refunded = self.refunded.get(&line.order_line_id).copied().unwrap_or_default();
-        if is_over { 0 } else { line.quantity.saturating_sub(refunded) }
+/// When an order became firm: paid for, where that comes before its dispatch.
+#[must_use]
+pub fn firm_at(order: &Order) -> Option<Timestamp> {
+    if order.payment_workflow == PAY_ON_ACCEPTANCE {
+        order.customer_debited_date
+    } else {
+        order.accepted_at
     }
+}
 
-    /// For judgement: everything was refunded before it left.
-    #[must_use]
-    pub fn is_refunded(&self) -> bool {
-        !self.refunded.is_empty()
-            && self.order.order_lines.iter().all(|line| self.left_of(line) == 0)
-    }
+/// Pieces of a line that are to be delivered, or have been.
+#[must_use]
+pub fn left_of(order: &Order, line: &OrderLine) -> u32 {
+    let before_it_left = || {
+        let refunds = line.refunds.iter();
+        refunds.filter(|one| order.shipped_date.is_none_or(|shipped| one.created < shipped))
+    };
+    let given_back: Decimal = before_it_left().map(|refund| refund.amount).sum();
+    let is_over = matches!(line.state, State::Canceled | State::Refused)
+        || (before_it_left().next().is_some() && given_back >= line.price());
+    let excluded = before_it_left().filter(|refund| refund.excluded_from_shipment);
+    let excluded: u32 = excluded.map(|refund| refund.quantity).sum();
+    if is_over { 0 } else { line.quantity.saturating_sub(excluded) }
+}
 
+/// Everything was refunded before it left.
+#[must_use]
+pub fn is_refunded(order: &Order) -> bool {
+    order.lines.iter().any(|line| !line.refunds.is_empty())
+        && !matches!(order.state, State::Canceled | State::Refused)
+        && order.lines.iter().all(|line| left_of(order, line) == 0)
+}
+
+/// A part of it was cancelled or refunded after it was firm.
+#[must_use]
+pub fn lost_pieces(order: &Order) -> bool {
+    let firm_at = firm_at(order);
+    order.lines.iter().any(|line| {
+        let cancelled = line.cancelations.iter().any(|one| Some(one.created) >= firm_at);
+        firm_at.is_some() && (cancelled || left_of(order, line) < line.quantity)
+    })
+}
+
+/// An order as the marketplace has it, for a course.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// As OR11 lists it, where it can be read.
+    pub order: mirakl::Order,
+    /// Since when it waits for acceptance, or waited.
+    pub waiting_since: Timestamp,
+    /// When the connector's OR21 had its effect.
+    pub accepted_by_connector: Option<Timestamp>,
+}
+
+impl Seen {
     /// Prima's number, as the marketplace holds it.
     #[must_use]
     pub fn reference(&self) -> Option<&str> {
@@ -130,86 +139,98 @@ impl Sale {
     }
 }
 
-/// One marketplace with one shop.
+/// What is peculiar to an order that has arrived.
+#[derive(Debug, Default)]
+struct Peculiar {
+    unreadable: bool,
+    shows: Option<Shows>,
+    accepted_by_person: bool,
+    forgotten: bool,
+    unreferenceable: bool,
+}
+
+/// An order as it was read last, and what it was read from.
+#[derive(Debug)]
+struct Read {
+    from: Order,
+    read: Result<mirakl::Order, UnreadableOrder>,
+}
+
+/// One marketplace with one shop, and its people.
 #[derive(Debug)]
 pub struct Marketplace {
-    sales: Vec<Sale>,
-    by_id: HashMap<String, usize>,
-    agenda: BTreeMap<(Timestamp, u64), (usize, Happening)>,
+    /// The simulator's own.
+    pub model: simulators::mirakl::Marketplace,
+    agenda: BTreeMap<(Timestamp, u64), (String, Happening)>,
     happenings: u64,
-    /// `last_updated_date` has whole seconds.
-    pub whole_seconds: bool,
-    /// Writing a reference moves `last_updated_date`.
-    pub references_touch: bool,
+    /// What happens to orders that are not firm yet, once they are.
+    once_firm: Vec<(String, Vec<(Duration, Happening)>)>,
+    peculiar: HashMap<String, Peculiar>,
+    /// Each order is read anew only where it has changed.
+    read: HashMap<String, Read>,
     /// Listings name their total.
-    pub counts: bool,
+    counts: bool,
     /// A page has so many orders at most, whatever is asked.
     pub longest_page: usize,
-    /// Orders whose references are refused.
-    unreferenceable: HashSet<String>,
     refused_with_all: HashSet<String>,
-    /// Orders that it does not know any more.
-    forgotten: HashSet<String>,
 }
 
 impl Marketplace {
     /// One without orders.
     #[must_use]
     pub fn new(whole_seconds: bool, references_touch: bool, counts: bool) -> Self {
+        let settings = Settings {
+            debit_seconds: 0,
+            payment_seconds: Some(0),
+            update_delta_seconds: 0,
+            sales_lower_offers: false,
+            whole_seconds,
+            references_update: references_touch,
+            ..Settings::default()
+        };
         Self {
-            sales: Vec::new(),
-            by_id: HashMap::new(),
+            model: simulators::mirakl::Marketplace::new(settings),
             agenda: BTreeMap::new(),
             happenings: 0,
-            whole_seconds,
-            references_touch,
+            once_firm: Vec::new(),
+            peculiar: HashMap::new(),
+            read: HashMap::new(),
             counts,
             longest_page: 100,
-            unreferenceable: HashSet::new(),
             refused_with_all: HashSet::new(),
-            forgotten: HashSet::new(),
         }
+    }
+
+    fn peculiar_to(&mut self, order_id: &str) -> &mut Peculiar {
+        self.read.remove(order_id);
+        self.peculiar.entry(order_id.to_owned()).or_default()
     }
 
     /// Lists an order in a shape that cannot be read from now on.
     pub fn make_unreadable(&mut self, order_id: &str, now: Timestamp) {
-        self.list_as(order_id, true, now);
+        self.peculiar_to(order_id).unreadable = true;
+        self.model.touch(order_id, now);
     }
 
     /// Lists an order in its usual shape from now on.
     pub fn make_readable(&mut self, order_id: &str, now: Timestamp) {
-        self.list_as(order_id, false, now);
+        self.peculiar_to(order_id).unreadable = false;
+        self.model.touch(order_id, now);
     }
 
-    fn list_as(&mut self, order_id: &str, unreadable: bool, now: Timestamp) {
-        if let Some(&index) = self.by_id.get(order_id) {
-            self.sales[index].unreadable = unreadable;
-            self.touch(index, now);
-        }
-    }
-
-    /// Changes an order in a way of its own, without a trace in its date.
-    pub fn change(&mut self, order_id: &str, change: impl FnOnce(&mut Sale)) {
-        if let Some(&index) = self.by_id.get(order_id) {
-            change(&mut self.sales[index]);
-        }
-    }
-
-    /// Changes what it says of an order.
-    pub fn corrects(&mut self, order_id: &str, change: impl FnOnce(&mut Order)) {
-        if let Some(&index) = self.by_id.get(order_id) {
-            change(&mut self.sales[index].order);
-        }
+    /// Says something else of an order from now on, or what is so.
+    pub fn shows(&mut self, order_id: &str, shows: Option<Shows>) {
+        self.peculiar_to(order_id).shows = shows;
     }
 
     /// Knows nothing of an order from now on.
     pub fn forget(&mut self, order_id: &str) {
-        self.forgotten.insert(order_id.to_owned());
+        self.peculiar_to(order_id).forgotten = true;
     }
 
     /// It knows all orders again.
     pub fn remember(&mut self) {
-        self.forgotten.clear();
+        self.peculiar.values_mut().for_each(|one| one.forgotten = false);
     }
 
     /// Refuses a whole OR04 that names this order from now on.
@@ -217,342 +238,232 @@ impl Marketplace {
         self.refused_with_all.insert(order_id.to_owned());
     }
 
-    /// Whether a whole OR04 is refused.
+    /// Whether a whole OR04 that names this order is refused.
     #[must_use]
-    pub fn refuses_all_of(&self, references: &[SellerReference]) -> bool {
-        references.iter().any(|reference| self.refused_with_all.contains(&reference.order_id))
+    pub fn refuses_all_with(&self, order_id: &str) -> bool {
+        self.refused_with_all.contains(order_id)
     }
 
     /// Refuses every reference of an order from now on.
     pub fn refuse_references_of(&mut self, order_id: &str) {
-        self.unreferenceable.insert(order_id.to_owned());
+        self.peculiar_to(order_id).unreferenceable = true;
     }
 
-    /// All orders, oldest first.
+    /// Whether an order's references are refused.
     #[must_use]
-    pub fn sales(&self) -> &[Sale] {
-        &self.sales
+    pub fn refuses_reference_of(&self, order_id: &str) -> bool {
+        self.peculiar.get(order_id).is_some_and(|one| one.unreferenceable)
     }
 
-    /// One order.
+    /// Whether an order cannot be read.
     #[must_use]
-    pub fn sale(&self, order_id: &str) -> Option<&Sale> {
-        self.by_id.get(order_id).map(|&index| &self.sales[index])
+    pub fn is_unreadable(&self, order_id: &str) -> bool {
+        self.peculiar.get(order_id).is_some_and(|one| one.unreadable)
+    }
+
+    /// When the connector's OR21 had its effect on an order.
+    #[must_use]
+    pub fn accepted_by_connector(&self, order: &Order) -> Option<Timestamp> {
+        let by_person =
+            self.peculiar.get(&order.order_id).is_some_and(|one| one.accepted_by_person);
+        let by_connector = order.accept_calls > 0 && !by_person && order.accepted_at.is_some();
+        order.acceptance_decision_date.filter(|_| by_connector)
+    }
+
+    /// Since when an order waits for its acceptance, or waited.
+    #[must_use]
+    pub fn waiting_since(order: &Order) -> Timestamp {
+        after(order.created, order.times.staging.unwrap_or_default())
+    }
+
+    /// An order, for a course.
+    #[must_use]
+    pub fn seen(&self, order_id: &str) -> Option<Seen> {
+        let order = self.model.order(order_id)?;
+        let mut listed: mirakl::Order =
+            serde_json::from_str(&order_json(order, self.model.settings())).ok()?;
+        if let Some(show) = self.peculiar.get(order_id).and_then(|one| one.shows) {
+            show(&mut listed);
+        }
+        Some(Seen {
+            order: listed,
+            waiting_since: Self::waiting_since(order),
+            accepted_by_connector: self.accepted_by_connector(order),
+        })
     }
 
     /// Takes a new order in.
     pub fn place(&mut self, sale: Sale) {
-        let index = self.sales.len();
-        let created = sale.order.created_date.unwrap_or(Timestamp::MIN);
-        self.by_id.insert(sale.order.order_id.clone(), index);
-        let (state, deadline) = (sale.order.order_state.clone(), sale.deadline);
-        self.sales.push(sale);
-        self.touch(index, created);
-        match state {
-            OrderState::WaitingAcceptance => {
-                self.sales[index].waiting_since = Some(created);
-                self.plan(index, deadline, Happening::Deadline);
-            }
-            OrderState::WaitingDebit | OrderState::WaitingDebitPayment => {
-                self.accepted(index, created)
-            }
-            OrderState::Shipping => self.firm(index, created),
-            _ => {}
+        let Sale { mut order, deadline, debit_after, once_firm, unreadable, shows } = sale;
+        let (id, created) = (order.order_id.clone(), order.created);
+        let staging = order.times.staging.filter(|_| order.state == State::Staging);
+        let window = deadline.duration_since(created).unsigned_abs();
+        // What is firm as it arrives has been paid.
+        let payment = debit_after.filter(|_| order.state != State::Shipping);
+        order.automatic_acceptance =
+            Some(!matches!(order.state, State::Staging | State::WaitingAcceptance));
+        order.times = OwnTimes {
+            staging,
+            acceptance: Some(window.saturating_sub(staging.unwrap_or_default())),
+            payment,
+            is_never_paid: debit_after.is_none() && order.state != State::Shipping,
+        };
+        *self.peculiar_to(&id) = Peculiar { unreadable, shows, ..Peculiar::default() };
+        self.model.place(order, created);
+        if !once_firm.is_empty() {
+            self.once_firm.push((id, once_firm));
         }
+        self.advance(created);
+        self.follow();
     }
 
     /// Plans a happening for an order, at a time.
     pub fn plan_for(&mut self, order_id: &str, at: Timestamp, happening: Happening) {
-        if let Some(&index) = self.by_id.get(order_id) {
-            self.plan(index, at, happening);
-        }
-    }
-
-    fn plan(&mut self, index: usize, at: Timestamp, happening: Happening) {
         self.happenings += 1;
-        self.agenda.insert((at, self.happenings), (index, happening));
+        self.agenda.insert((at, self.happenings), (order_id.to_owned(), happening));
     }
 
     /// Lets everything happen that is due.
     pub fn advance(&mut self, now: Timestamp) {
-        while let Some(entry) = self.agenda.first_entry() {
-            if entry.key().0 > now {
-                return;
-            }
-            let at = entry.key().0;
-            let (index, happening) = entry.remove();
-            self.happen(index, happening, at);
-        }
-    }
-
-    fn happen(&mut self, index: usize, happening: Happening, at: Timestamp) {
-        let state = self.sales[index].order.order_state.clone();
-        let before_dispatch = matches!(
-            state,
-            OrderState::Staging
-                | OrderState::WaitingAcceptance
-                | OrderState::WaitingDebit
-                | OrderState::WaitingDebitPayment
-                | OrderState::Shipping
-        );
-        match happening {
-            Happening::Unstage if state == OrderState::Staging => {
-                self.enter(index, OrderState::WaitingAcceptance, at);
-                self.sales[index].waiting_since = Some(at);
-                let deadline = self.sales[index].deadline;
-                self.plan(index, deadline, Happening::Deadline);
-            }
-            Happening::Deadline if state == OrderState::WaitingAcceptance => {
-                self.sales[index].order.order_state_reason_code =
-                    Some("ACCEPTANCE_TIMEOUT".to_owned());
-                self.end(index, OrderState::Refused, at);
-            }
-            Happening::Debit
-                if matches!(state, OrderState::WaitingDebit | OrderState::WaitingDebitPayment) =>
-            {
-                self.firm(index, at)
-            }
-            // Paid while the seller is at work.
-            Happening::Debit if state == OrderState::Shipping => {
-                self.sales[index].order.customer_debited_date = Some(at);
-                self.touch(index, at);
-            }
-            Happening::Cancel if before_dispatch => self.end(index, OrderState::Canceled, at),
-            Happening::CancelPiece
-                if matches!(
-                    state,
-                    OrderState::WaitingDebit
-                        | OrderState::WaitingDebitPayment
-                        | OrderState::Shipping
-                ) =>
-            {
-                self.cancel_piece(index, at);
-            }
-            Happening::AcceptByPerson if state == OrderState::WaitingAcceptance => {
-                self.accepted(index, at)
-            }
-            Happening::RefuseByPerson if state == OrderState::WaitingAcceptance => {
-                self.end(index, OrderState::Refused, at)
-            }
-            Happening::Ship
-                if state == OrderState::Shipping && !self.sales[index].is_refunded() =>
-            {
-                for line in &mut self.sales[index].order.order_lines {
-                    line.shipped_date = Some(at);
+        loop {
+            let planned = self.agenda.first_key_value().map(|((at, _), _)| *at);
+            let due = self.model.next_due();
+            match (due, planned) {
+                (Some(due), _) if due <= now && planned.is_none_or(|planned| due <= planned) => {
+                    if self.model.advance(due) > 0 {
+                        self.follow();
+                    }
                 }
-                self.enter(index, OrderState::Shipped, at);
+                (_, Some(planned)) if planned <= now => {
+                    if let Some((_, (order_id, happening))) = self.agenda.pop_first() {
+                        self.happen(&order_id, happening, planned);
+                    }
+                }
+                _ => return,
             }
-            Happening::RefundPiece if is_paid(&state) => self.refund_piece(index, at),
-            Happening::RefundAll if is_paid(&state) => self.refund_all(index, at),
-            Happening::Goodwill if is_paid(&state) => self.give_back_a_little(index, at),
-            Happening::Close
-                if is_paid(&state)
-                    && (state != OrderState::Shipping || self.sales[index].is_refunded()) =>
-            {
-                self.enter(index, OrderState::Closed, at);
-            }
-            Happening::EnterRefunded if is_paid(&state) && self.sales[index].is_refunded() => {
-                self.enter(index, OrderState::Refunded, at);
-            }
-            Happening::Touch => self.touch(index, at),
-            _ => {}
         }
     }
 
-    fn cancel_piece(&mut self, index: usize, at: Timestamp) {
-        let sale = &mut self.sales[index];
-        let Some(line) = sale.order.order_lines.iter_mut().find(|line| line.is_live()) else {
-            return;
+    /// Plans what happens to orders that have become firm.
+    pub fn follow(&mut self) {
+        let firm = |(id, _): &(String, _)| {
+            self.model.order(id).filter(|order| order.state == State::Shipping).and_then(firm_at)
         };
-        let unit = line.price_unit.unwrap_or_default();
-        line.quantity -= 1;
-        line.cancelations.push(Cancelation {
-            quantity: Some(1),
-            amount: Some(unit),
-            ..Cancelation::default()
+        let firm: Vec<_> = self.once_firm.iter().map(firm).collect();
+        let mut places = firm.iter();
+        let mut now_firm = Vec::new();
+        self.once_firm.retain_mut(|(id, happenings)| {
+            let Some(Some(at)) = places.next() else { return true };
+            now_firm.push((std::mem::take(id), *at, std::mem::take(happenings)));
+            false
         });
-        line.price.0 -= unit.0;
-        for total in [&mut line.total_price, &mut sale.order.price, &mut sale.order.total_price]
-            .into_iter()
-            .flatten()
-        {
-            total.0 -= unit.0;
-        }
-        if line.quantity == 0 {
-            line.order_line_state = Some(OrderState::Canceled);
-            // Its fees go with its last piece.
-            let fees: rust_decimal::Decimal =
-                line.fees.drain(..).filter_map(|fee| fee.amount).map(|amount| amount.0).sum();
-            for total in [&mut line.total_price, &mut sale.order.total_price].into_iter().flatten()
-            {
-                total.0 -= fees;
-            }
-        }
-        sale.lost_pieces |= sale.firm_at.is_some();
-        if sale.order.live_lines().next().is_none() {
-            self.end(index, OrderState::Canceled, at);
-        } else {
-            self.touch(index, at);
-        }
-    }
-
-    fn refund_piece(&mut self, index: usize, at: Timestamp) {
-        let sale = &self.sales[index];
-        let Some(line) = sale.order.order_lines.iter().position(|line| sale.left_of(line) > 0)
-        else {
-            return;
-        };
-        let unit = sale.order.order_lines[line].price_unit.unwrap_or_default();
-        self.refund(index, line, 1, Some(1), unit, at);
-    }
-
-    fn refund_all(&mut self, index: usize, at: Timestamp) {
-        for line in 0..self.sales[index].order.order_lines.len() {
-            let pieces = self.sales[index].left_of(&self.sales[index].order.order_lines[line]);
-            if pieces > 0 {
-                let of = &self.sales[index].order.order_lines[line];
-                let refunded: Decimal = of
-                    .refunds
-                    .iter()
-                    .filter_map(|refund| refund.amount)
-                    .map(|amount| amount.0)
-                    .sum();
-                let rest = Amount(of.price.0 - refunded);
-                self.refund(index, line, pieces, None, rest, at);
+        for (id, at, happenings) in now_firm {
+            for (wait, happening) in happenings {
+                self.plan_for(&id, after(at, wait), happening);
             }
         }
     }
 
-    fn give_back_a_little(&mut self, index: usize, at: Timestamp) {
-        let sale = &self.sales[index];
-        let Some(line) = sale
-            .order
-            .order_lines
-            .iter()
-            .position(|line| sale.left_of(line) > 0 && line.refunds.is_empty())
-        else {
-            return;
-        };
-        self.refund(index, line, 0, Some(0), Amount(Decimal::ONE), at);
+    fn happen(&mut self, id: &str, happening: Happening, at: Timestamp) {
+        let Some(order) = self.model.order(id) else { return };
+        let state = order.state;
+        let line = order.lines.iter().find(|line| left_of(order, line) > 0).cloned();
+        match happening {
+            Happening::Debit => drop(self.model.debit(id, at)),
+            Happening::Cancel => drop(self.model.cancel(id, at)),
+            Happening::CancelPiece => {
+                let is_accepted = matches!(
+                    state,
+                    State::WaitingDebit | State::WaitingDebitPayment | State::Shipping
+                );
+                if let Some(line) = line.filter(|_| is_accepted) {
+                    self.model.cancel_line(id, &line.order_line_id, 1, at);
+                }
+            }
+            Happening::AcceptByPerson => self.decide(id, true, at),
+            Happening::RefuseByPerson => self.decide(id, false, at),
+            Happening::Ship => drop(self.model.ship(id, at)),
+            Happening::Touch => drop(self.model.touch(id, at)),
+            Happening::RefundPiece => {
+                if let Some(line) = line {
+                    self.refund(id, &line, 1, line.price_unit, at);
+                }
+            }
+            Happening::RefundAll => drop(self.model.refund_all(id, at)),
+            Happening::Goodwill => {
+                if let Some(line) = line.filter(|line| line.refunds.is_empty()) {
+                    self.refund(id, &line, 0, Decimal::ONE, at);
+                }
+            }
+            Happening::Close => drop(self.model.close(id, at)),
+            Happening::EnterRefunded => drop(self.model.enter_refunded(id, at)),
+        }
     }
 
-    /// `pieces` are gone in truth; `named` is what the refund says.
     fn refund(
         &mut self,
-        index: usize,
-        line: usize,
-        pieces: u32,
-        named: Option<u32>,
-        amount: Amount,
+        id: &str,
+        line: &OrderLine,
+        quantity: u32,
+        amount: Decimal,
         at: Timestamp,
     ) {
-        let sale = &mut self.sales[index];
-        let order_line = &mut sale.order.order_lines[line];
-        order_line.refunds.push(Refund {
-            id: Some(format!("{}-R{}", order_line.order_line_id, order_line.refunds.len() + 1)),
-            quantity: named,
-            amount: Some(amount),
-            shipping_amount: Some(Amount::ZERO),
-            taxes: Vec::new(),
-            shipping_taxes: Vec::new(),
-            order_refund_id: None,
-            reason_code: Some("CUSTOMER_CANCELLED".to_owned()),
-            created_date: Some(at),
-        });
-        if pieces > 0 && order_line.shipped_date.is_none() {
-            *sale.refunded.entry(order_line.order_line_id.clone()).or_default() += pieces;
-            sale.lost_pieces = true;
-        }
-        let paid_back = |line: &OrderLine| {
-            line.refunds
-                .iter()
-                .filter_map(|refund| refund.amount)
-                .map(|amount| amount.0)
-                .sum::<Decimal>()
+        let refund = OperatorRefund {
+            order_line_id: line.order_line_id.clone(),
+            quantity,
+            amount,
+            shipping_amount: Decimal::ZERO,
         };
-        if sale.order.live_lines().all(|line| paid_back(line) >= line.price.0) {
-            sale.order.fully_refunded = Some(true);
-        }
-        if sale.is_refunded() {
-            sale.ended_at.get_or_insert(at);
-        }
-        self.touch(index, at);
+        self.model.refund(id, &[refund], at);
     }
 
-    fn end(&mut self, index: usize, state: OrderState, at: Timestamp) {
-        self.sales[index].ended_at = Some(at);
-        self.enter(index, state, at);
-    }
-
-    fn accepted(&mut self, index: usize, at: Timestamp) {
-        let order = &mut self.sales[index].order;
-        if order.order_state == OrderState::WaitingAcceptance {
-            order.acceptance_decision_date = Some(at);
+    /// A person decides in the back office.
+    fn decide(&mut self, id: &str, accepted: bool, at: Timestamp) {
+        let Some(order) = self.model.order(id) else { return };
+        let ids: Vec<_> = order.lines.iter().map(|line| line.order_line_id.clone()).collect();
+        let decisions: Vec<_> =
+            ids.iter().map(|order_line_id| Decision { order_line_id, accepted }).collect();
+        if self.model.accept(SHOP, id, &decisions, at).is_ok() {
+            self.peculiar_to(id).accepted_by_person = true;
+            self.follow();
         }
-        self.sales[index].accepted_at.get_or_insert(at);
-        match self.sales[index].debit_after {
-            Some(Duration::ZERO) => self.firm(index, at),
-            Some(wait) => {
-                self.enter(index, OrderState::WaitingDebitPayment, at);
-                self.plan(index, after(at, wait), Happening::Debit);
-            }
-            None => self.enter(index, OrderState::WaitingDebit, at),
-        }
-    }
-
-    fn firm(&mut self, index: usize, at: Timestamp) {
-        let sale = &mut self.sales[index];
-        sale.accepted_at.get_or_insert(at);
-        sale.firm_at = Some(at);
-        if sale.order.payment_workflow.as_deref() == Some(PAY_ON_ACCEPTANCE) && !sale.debit_unnamed
-        {
-            sale.order.customer_debited_date = Some(at);
-        }
-        let later = std::mem::take(&mut sale.once_firm);
-        self.enter(index, OrderState::Shipping, at);
-        for (wait, happening) in later {
-            self.plan(index, after(at, wait), happening);
-        }
-    }
-
-    fn enter(&mut self, index: usize, state: OrderState, at: Timestamp) {
-        let order = &mut self.sales[index].order;
-        if matches!(state, OrderState::Canceled | OrderState::Refused) {
-            for line in &mut order.order_lines {
-                line.order_line_state = Some(state.clone());
-            }
-        }
-        order.order_state = state;
-        self.touch(index, at);
-    }
-
-    fn touch(&mut self, index: usize, at: Timestamp) {
-        let at = if self.whole_seconds {
-            Timestamp::from_second(at.as_second()).unwrap_or(at)
-        } else {
-            at
-        };
-        self.sales[index].order.last_updated_date = Some(at);
     }
 
     /// OR11.
     #[must_use]
-    pub fn list(&self, query: &OrderQuery, offset: usize) -> OrderPage {
-        let matches = |sale: &&Sale| {
-            (query.states.is_empty() || query.states.contains(&sale.order.order_state))
-                && (query.order_ids.is_empty() || query.order_ids.contains(&sale.order.order_id))
-                && query.updated_from.is_none_or(|from| sale.order.last_updated_date >= Some(from))
-                && !self.forgotten.contains(&sale.order.order_id)
-        };
+    pub fn list(&mut self, query: &OrderQuery, offset: usize) -> OrderPage {
+        let Self { model, peculiar, read, .. } = self;
         let mut page = OrderPage::default();
         let mut total = 0;
-        for sale in self.sales.iter().filter(matches) {
+        for order in model.list_orders(SHOP, &filter(query), 0, usize::MAX).orders {
+            let peculiar = peculiar.get(&order.order_id);
+            if peculiar.is_some_and(|one| one.forgotten) {
+                continue;
+            }
+            let known = read.get(&order.order_id).is_some_and(|known| known.from == *order);
+            if !known {
+                let from = order.clone();
+                let is_unreadable = peculiar.is_some_and(|one| one.unreadable);
+                let read_now = as_listed(
+                    order,
+                    model.settings(),
+                    is_unreadable,
+                    peculiar.and_then(|one| one.shows),
+                );
+                read.insert(order.order_id.clone(), Read { from, read: read_now });
+            }
+            let Some(Read { read, .. }) = read.get(&order.order_id) else { continue };
+            let is_asked_for = |order: &mirakl::Order| {
+                query.states.is_empty() || query.states.contains(&order.order_state)
+            };
+            if !read.as_ref().map_or(true, is_asked_for) {
+                continue;
+            }
             if total >= offset && page.length < self.longest_page {
                 page.length += 1;
-                if sale.unreadable {
-                    page.unreadable.push(unreadable(sale))
-                } else {
-                    page.orders.push(shown(sale))
+                match read {
+                    Ok(order) => page.orders.push(order.clone()),
+                    Err(unreadable) => page.unreadable.push(unreadable.clone()),
                 }
             }
             total += 1;
@@ -560,96 +471,32 @@ impl Marketplace {
         page.total_count = self.counts.then(|| u64::try_from(total).unwrap_or(u64::MAX));
         page
     }
-
-    /// OR21.
-    ///
-    /// # Errors
-    /// The order is unknown, not waiting, or the lines are not all of its lines.
-    pub fn accept(
-        &mut self,
-        order_id: &str,
-        line_ids: &[String],
-        now: Timestamp,
-    ) -> Result<(), MiraklError> {
-        let Some(&index) = self.by_id.get(order_id) else {
-            return Err(MiraklError::refused("OR21", 404, None, "order not found"));
-        };
-        let sale = &mut self.sales[index];
-        if sale.order.order_state != OrderState::WaitingAcceptance {
-            return Err(MiraklError::refused(
-                "OR21",
-                400,
-                Some("ORDER_INVALID_STATE"),
-                "the order is not waiting for acceptance",
-            ));
-        }
-        if sale.order.order_lines.len() != line_ids.len()
-            || !sale.order.order_lines.iter().all(|line| line_ids.contains(&line.order_line_id))
-        {
-            return Err(MiraklError::refused(
-                "OR21",
-                400,
-                None,
-                "all lines are to be decided in one call",
-            ));
-        }
-        sale.accepted_by_connector = Some(now);
-        self.accepted(index, now);
-        Ok(())
-    }
-
-    /// OR04.
-    pub fn write_references(
-        &mut self,
-        references: &[SellerReference],
-        now: Timestamp,
-    ) -> Vec<ReferenceAnswer> {
-        let mut answers = Vec::with_capacity(references.len());
-        for reference in references {
-            let refused = match self.by_id.get(&reference.order_id) {
-                Some(_) if self.unreferenceable.contains(&reference.order_id) => {
-                    Some("400: the reference cannot be changed".to_owned())
-                }
-                Some(&index) => {
-                    self.sales[index].order.references = Some(References {
-                        order_reference_for_customer: None,
-                        order_reference_for_seller: Some(reference.reference.clone()),
-                    });
-                    if self.references_touch {
-                        self.touch(index, now);
-                    }
-                    None
-                }
-                None => Some("404: unknown order".to_owned()),
-            };
-            answers.push(ReferenceAnswer { order_id: reference.order_id.clone(), refused });
-        }
-        answers
-    }
 }
 
-/// The customer was debited: what is given back from now on is a refund.
-fn is_paid(state: &OrderState) -> bool {
-    matches!(state, OrderState::Shipping | OrderState::Shipped | OrderState::Received)
-}
-
-/// As listed: the customer's address comes with SHIPPING.
-fn shown(sale: &Sale) -> Order {
-    let with_customer =
-        matches!(sale.order.order_state, OrderState::Shipping | OrderState::Shipped);
-    if with_customer {
-        return sale.order.clone();
+/// An order as the connector reads it in a listing.
+fn as_listed(
+    order: &Order,
+    settings: &Settings,
+    is_unreadable: bool,
+    shows: Option<Shows>,
+) -> Result<mirakl::Order, UnreadableOrder> {
+    let mut json = order_json(order, settings);
+    if is_unreadable && let Ok(mut value) = serde_json::from_str::<serde_json::Value>(&json) {
+        value["order_lines"][0]["price"] = "no number".into();
+        json = value.to_string();
     }
-    Order { customer: None, customer_notification_email: None, ..sale.order.clone() }
-}
-
-fn unreadable(sale: &Sale) -> UnreadableOrder {
-    UnreadableOrder {
-        order_id: Some(sale.order.order_id.clone()),
-        acceptable: Some(Acceptable {
-            state: sale.order.order_state.clone(),
-            order_line_ids: sale.order.line_ids(),
-        }),
-        problem: "the amount of a line is no number".to_owned(),
+    let page = OrderPage::read(format!(r#"{{"orders":[{json}]}}"#).as_bytes()).unwrap_or_default();
+    let unreadable = |problem: &str| UnreadableOrder {
+        order_id: Some(order.order_id.clone()),
+        acceptable: None,
+        problem: problem.to_owned(),
+    };
+    let Some(mut listed) = page.orders.into_iter().next() else {
+        let read = page.unreadable.into_iter().next();
+        return Err(read.unwrap_or_else(|| unreadable("it was read as nothing")));
+    };
+    if let Some(show) = shows {
+        show(&mut listed);
     }
+    Ok(listed)
 }

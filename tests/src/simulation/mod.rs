@@ -12,7 +12,6 @@ pub mod goods;
 pub mod hunt;
 pub mod judge;
 pub mod marketplace;
-pub mod office;
 pub mod plan;
 pub mod ports;
 pub mod run;

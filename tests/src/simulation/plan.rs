@@ -276,7 +276,7 @@ pub fn channel(id: &str, interval: u32, take_over_from: Timestamp) -> Channel {
         id: id.to_owned(),
         name: id.to_owned(),
         base_url: format!("https://{id}.mirakl.net"),
-        shop_id: Some(2001),
+        shop_id: Some(SHOP),
         dispatches: shared::domain::channel::Mode::Off,
         stock: shared::domain::channel::Mode::Off,
         payouts: shared::domain::channel::Mode::Off,
@@ -290,6 +290,8 @@ pub fn channel(id: &str, interval: u32, take_over_from: Timestamp) -> Channel {
     }
 }
 
+/// The shop on each marketplace.
+pub const SHOP: i64 = 2001;
 /// The channels' ids.
 pub const CHANNELS: [&str; 2] = ["harbour-uk", "modehaus-eu"];
 /// The acceptance window, in minutes: long against every outage drawn below.
@@ -426,7 +428,7 @@ impl<'d> Draw<'d> {
             let id = format!("MKP0{:09}-A", 700_000_000 + number);
             let at = Moment(dice.between(0, 120_000));
             let created = after(beginning(), Duration::from_millis(at.0));
-            let order = order(&id, OrderState::Shipping, created, Goods::Ordinary, dice);
+            let order = order(&id, &OrderState::Shipping, created, Goods::Ordinary, dice);
             let sale = Sale::new(
                 order,
                 after(created, Duration::from_secs(u64::from(WINDOW) * 60)),
@@ -480,9 +482,7 @@ impl<'d> Draw<'d> {
         let mut once_firm = Vec::new();
         let mut debit_after =
             Some(if dice.chance(0.6) { Duration::ZERO } else { dice.seconds(5, 1500) });
-        if state == OrderState::Staging {
-            happenings.push((dice.seconds(10, 900), Happening::Unstage));
-        }
+        let staging = (state == OrderState::Staging).then(|| dice.seconds(10, 900));
         match dice.between(0, 99) {
             0..=7 => happenings.push((dice.seconds(0, 1800), Happening::Cancel)),
             8..=15 => once_firm.push((dice.seconds(0, 90), Happening::Cancel)),
@@ -539,10 +539,8 @@ impl<'d> Draw<'d> {
         } else {
             Goods::Ordinary
         };
-        let mut order = order(&id, state, created, goods, dice);
-        if truth.operator_ships {
-            order.can_shop_ship = Some(false);
-        }
+        let mut order = order(&id, &state, created, goods, dice);
+        order.times.staging = staging;
         if truth.number_in_use {
             self.plan.hand_keyed.push(id);
         }
@@ -552,7 +550,6 @@ impl<'d> Draw<'d> {
             && !truth.shipped_by_person;
         let oddity = Oddity::of(&order.order_id).filter(|_| is_plain && !truth.unreadable);
         if let Some(oddity) = oddity {
-            oddity.befall(&mut order);
             truth.unmappable = oddity.is_unmappable(
                 self.plan.behaviour.characters.outside == OutsideCodePage::Transliterate,
             );
@@ -570,7 +567,12 @@ impl<'d> Draw<'d> {
             once_firm,
             truth.unreadable,
         );
-        sale.debit_unnamed = oddity == Some(Oddity::NotDebited);
+        if truth.operator_ships {
+            sale.shows = Some(|order| order.can_shop_ship = Some(false));
+        }
+        if let Some(oddity) = oddity {
+            oddity.befall(&mut sale);
+        }
         self.plan.truths.insert(key, truth);
         self.plan.arrivals.push(Arrival { at, channel, sale, happenings });
     }
@@ -604,7 +606,7 @@ impl<'d> Draw<'d> {
             let at = Moment(at + self.dice.between(0, 20_000));
             let created = after(beginning(), Duration::from_millis(at.0));
             let order =
-                order(&id, OrderState::WaitingAcceptance, created, Goods::Ordinary, self.dice);
+                order(&id, &OrderState::WaitingAcceptance, created, Goods::Ordinary, self.dice);
             let sale = Sale::new(
                 order,
                 after(created, Duration::from_secs(u64::from(WINDOW) * 60)),
@@ -633,7 +635,7 @@ impl<'d> Draw<'d> {
                 1 if old => (OrderState::WaitingDebitPayment, true),
                 _ => (OrderState::Shipping, old),
             };
-            let mut order = order(&id, state.clone(), created, Goods::Ordinary, dice);
+            let mut order = order(&id, &state, created, Goods::Ordinary, dice);
             if state != OrderState::WaitingAcceptance && !self.auto {
                 order.acceptance_decision_date = Some(after(created, Duration::from_secs(60)));
             }

@@ -8,26 +8,34 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use acknowledge_orders::OVERLAP;
-use create_prima_orders::{Rulebook, Rules};
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
+use shared::domain::channel_documents::{
+    ChannelDocument, ChannelDocuments, ChannelList, Freshness,
+};
 use shared::domain::documents::UnusableDocument;
 use shared::domain::events::{Event, EventKind};
 use shared::domain::order::row::{OrderKey, OrderRow};
+use shared::domain::order::rules::OrderRules;
 use shared::domain::prima_breaker::NEW_ORDER;
 use shared::domain::queue::ExceptionMessage;
 use shared::domain::state::{BreakerStore as _, PollState};
-use shared::kit::clock::{Clock as _, after, before};
-use shared::mirakl::{
-    MiraklError, MiraklOrders, OrderPage, OrderQuery, OrderState, ReferenceAnswer, SellerReference,
-};
-use shared::prima::{PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
+use shared::kit::clock::before;
+use shared::mirakl::{MiraklError, OrderPage, OrderQuery, OrderState, SellerReference};
+use shared::prima::connection::PrimaBehaviour;
+use shared::prima::sku::SkuOverride;
+use shared::prima::{PrimaError, PrimaOrder};
+use simulators::mirakl::{Order, State};
+use simulators::prima::Installation;
 
 use super::judge::SENDINGS;
-use super::marketplace::{Marketplace, Sale};
-use super::plan::{CHANNELS, Moment};
+use super::plan::{CHANNELS, Moment, SHOP, Windows};
 use super::world::World;
 use crate::world::dice::Dice;
+use crate::world::documents::as_asked;
 use crate::world::fate::{Call, Fate, Kind, Pace, System};
+use crate::world::models::Models;
+use crate::world::orders::OrderScene;
 use crate::world::scene::{self, Scene};
 
 /// Orders that Prima does not take, one after the other, before people must know: more than close
@@ -198,323 +206,207 @@ impl World {
     }
 }
 
-/// Calls of one channel's Mirakl.
-impl Port {
-    fn channel_id(&self) -> &str {
-        self.world().plan.channels.get(self.channel).map_or("", |channel| channel.id.as_str())
-    }
-
-    async fn call_mirakl(
+impl Models for World {
+    fn model<T>(
         &self,
-        kind: Kind,
-        thing: impl std::hash::Hash,
-        about: impl FnOnce() -> String,
-    ) -> Result<Call, MiraklError> {
-        let (world, operation) = (self.world(), kind.operation());
-        let call = self.begin(kind, thing, about).await;
-        // The client keeps to its deadline, by its own clock.
-        if self.now() > self.deadline {
-            return Err(MiraklError::not_sent(operation, "no time left"));
-        }
-        let moment = Moment::from(world.passed());
-        if world.plan.key_refused.get(self.channel).is_some_and(|windows| windows.holds(moment))
-            && !world.quiet.get()
-        {
-            return Err(MiraklError::refused(operation, 401, None, "unauthorised"));
-        }
-        if let Some(status) = world.refused.borrow().get(operation) {
-            return Err(MiraklError::refused(operation, *status, None, "Forbidden"));
-        }
-        match call.fate {
-            Fate::Fails if world.scripted => Err(MiraklError {
-                status: Some(503),
-                ..MiraklError::unknown(operation, "service unavailable")
-            }),
-            Fate::Fails => Err(match call.dice.index(4) {
-                0 => MiraklError::refused(operation, 429, None, "too many requests"),
-                1 => MiraklError::not_sent(operation, "connection refused"),
-                2 => MiraklError::unknown(operation, "timed out"),
-                _ => MiraklError {
-                    status: Some(503),
-                    ..MiraklError::unknown(operation, "service unavailable")
-                },
-            }),
-            _ => Ok(call),
-        }
+        channel: usize,
+        work: impl FnOnce(&mut simulators::mirakl::Marketplace) -> T,
+    ) -> Option<T> {
+        self.shops.borrow_mut().get_mut(channel).map(|shop| work(&mut shop.model))
     }
 
-    /// The marketplace's limit is waited for as the real client does.
-    async fn limited(&self, query: &OrderQuery) -> Result<(), MiraklError> {
-        let world = self.world();
-        loop {
-            let Err(wait) = world.begin_listing(self.channel) else { return Ok(()) };
-            world.tell(|| {
-                format!("       {} too many listings: again in {wait:?}", self.invocation.caller)
-            });
-            let ends_at = after(self.now(), wait);
-            if ends_at > self.deadline
-                || query.limit_waited_until.is_some_and(|until| ends_at > until)
-            {
-                let problem = MiraklError::refused("OR11", 429, None, "too many requests");
-                return Err(MiraklError { retry_after: Some(wait), ..problem });
-            }
-            tokio::time::sleep(wait).await;
-        }
+    fn advance(&self, now: Timestamp) {
+        self.shops.borrow_mut().iter_mut().for_each(|shop| shop.advance(now));
     }
 
-    async fn answer<T>(
+    fn office(&self) -> &RefCell<Installation> {
+        &self.office
+    }
+
+    fn shop_id(_channel: usize) -> i64 {
+        SHOP
+    }
+
+    fn instead(
         &self,
-        call: &Call,
-        operation: &'static str,
-        answer: Result<T, MiraklError>,
-    ) -> Result<T, MiraklError> {
-        self.end(call).await;
-        if call.fate == Fate::AnswerLost {
-            Err(MiraklError::unknown(operation, "the connection broke"))
-        } else {
-            answer
+        channel: usize,
+        operations: &[&'static str],
+        _about: &str,
+    ) -> Option<MiraklError> {
+        let moment = Moment::from(self.passed());
+        let is_refused = |windows: &Windows| windows.holds(moment) && !self.quiet.get();
+        let operation = operations.first().copied().unwrap_or_default();
+        if self.plan.key_refused.get(channel).is_some_and(is_refused) {
+            return Some(MiraklError::refused(operation, 401, None, "unauthorised"));
         }
+        let refused = self.refused.borrow();
+        let status = refused.get(operation)?;
+        Some(MiraklError::refused(operation, *status, None, "Forbidden"))
     }
 }
 
-impl MiraklOrders for Port {
-    async fn list_orders(
+/// The minute's listing: neither what is looked up by ids nor the daily look.
+fn is_minutely(query: &OrderQuery) -> bool {
+    query.order_ids.is_empty() && !query.states.contains(&OrderState::Shipped)
+}
+
+impl OrderScene for World {
+    fn channel_id(&self, channel: usize) -> &str {
+        self.plan.channels.get(channel).map_or("", |channel| channel.id.as_str())
+    }
+
+    fn behaviour(&self) -> &PrimaBehaviour {
+        &self.plan.behaviour
+    }
+
+    fn begin_listing(
         &self,
+        channel: usize,
         query: &OrderQuery,
         offset: usize,
-    ) -> Result<OrderPage, MiraklError> {
-        let world = self.world();
-        // Neither what is looked up by ids nor the daily look is the minute's listing.
-        let is_minutely =
-            query.order_ids.is_empty() && !query.states.contains(&OrderState::Shipped);
-        let call = self
-            .call_mirakl(Kind::List, (self.channel, is_minutely, offset), || {
-                format!(
-                    "{} {} states, {} ids, from {:?}, offset {offset}",
-                    self.channel_id(),
-                    query.states.len(),
-                    query.order_ids.len(),
-                    query.updated_from
-                )
-            })
-            .await;
-        let call = match call {
-            Ok(call) => self.limited(query).await.map(|()| call),
-            Err(problem) => Err(problem),
-        };
-        if let Err(problem) = &call
-            && is_minutely
+    ) -> Result<(), Duration> {
+        self.wait_for_limit(channel)?;
+        if offset == 0
+            && is_minutely(query)
+            && let Some(listings) = self.listings.borrow_mut().get_mut(channel)
         {
-            self.note_page(query, Err(problem));
+            listings.push(self.now());
         }
-        let call = call?;
-        if offset == 0 && is_minutely {
-            let now = world.now();
-            if let Some(listings) = world.listings.borrow_mut().get_mut(self.channel) {
-                listings.push(now);
-            }
-        }
-        let page =
-            world.shop(self.channel_id(), |shop| shop.list(query, offset)).unwrap_or_default();
-        let answer = self.answer(&call, "OR11", Ok(page)).await;
-        if is_minutely {
-            self.note_page(query, answer.as_ref());
-        }
-        answer
+        Ok(())
     }
 
-    async fn accept_order(
-        &self,
-        order_id: &str,
-        order_line_ids: &[String],
-    ) -> Result<(), MiraklError> {
-        if let Some(polled) = self.invocation.notes.polled.borrow_mut().get_mut(self.channel) {
+    fn list(&self, channel: usize, query: &OrderQuery, offset: usize) -> OrderPage {
+        self.advance(self.now());
+        let mut shops = self.shops.borrow_mut();
+        shops.get_mut(channel).map(|shop| shop.list(query, offset)).unwrap_or_default()
+    }
+
+    /// All pages come before the first acceptance: accepting while paging by offset skips orders.
+    fn was_listed(
+        invocation: &Invocation,
+        channel: usize,
+        query: &OrderQuery,
+        page: Result<&OrderPage, &MiraklError>,
+    ) {
+        let mut polled = invocation.notes.polled.borrow_mut();
+        let Some(polled) = polled.get_mut(channel).filter(|_| is_minutely(query)) else { return };
+        let Ok(page) = page else {
+            polled.window_incomplete |= query.updated_from.is_some();
+            polled.full_incomplete |= query.updated_from.is_none() && query.states.len() > 1;
+            return;
+        };
+        if !polled.tried.is_empty() {
+            invocation.world.violate(format!(
+                "{} was paged on after orders of that listing had been accepted",
+                invocation.world.channel_id(channel)
+            ));
+        }
+        let shown = page.orders.iter().map(|order| {
+            (Some(&order.order_id), order.order_state == OrderState::WaitingAcceptance)
+        });
+        let unreadable = page.unreadable.iter().map(|order| {
+            let acceptable = order.acceptable.as_ref();
+            let waits =
+                acceptable.is_some_and(|order| order.state == OrderState::WaitingAcceptance);
+            (order.order_id.as_ref(), waits)
+        });
+        for (order_id, waits) in shown.chain(unreadable) {
+            polled.waiting.extend(order_id.map(|order_id| (order_id.clone(), waits)));
+        }
+    }
+
+    fn accepts(invocation: &Invocation, channel: usize, order_id: &str) {
+        if let Some(polled) = invocation.notes.polled.borrow_mut().get_mut(channel) {
             polled.tried.insert(order_id.to_owned());
         }
-        let call = self
-            .call_mirakl(Kind::Accept, order_id, || format!("{} {order_id}", self.channel_id()))
-            .await?;
-        let now = self.world().now();
-        let answer = self
-            .world()
-            .shop(self.channel_id(), |shop| shop.accept(order_id, order_line_ids, now))
-            .unwrap_or(Ok(()));
-        self.answer(&call, "OR21", answer).await
     }
 
-    async fn write_references(
+    fn accepted(&self, channel: usize, _order_id: &str) {
+        if let Some(shop) = self.shops.borrow_mut().get_mut(channel) {
+            shop.follow();
+        }
+    }
+
+    fn refuses_references(
         &self,
+        channel: usize,
         references: &[SellerReference],
-    ) -> Result<Vec<ReferenceAnswer>, MiraklError> {
-        let call = self
-            .call_mirakl(Kind::Reference, self.channel, || {
-                let ids: Vec<_> =
-                    references.iter().map(|reference| reference.order_id.as_str()).collect();
-                format!("{} {}", self.channel_id(), ids.join(" "))
-            })
-            .await?;
-        let now = self.world().now();
-        let write = |shop: &mut Marketplace| {
-            if shop.refuses_all_of(references) {
-                return Err(MiraklError::refused("OR04", 400, None, "a reference is not valid"));
-            }
-            Ok(shop.write_references(references, now))
-        };
-        let answers = self.world().shop(self.channel_id(), write).unwrap_or(Ok(Vec::new()));
-        self.answer(&call, "OR04", answers).await
-    }
-}
-
-impl PrimaOrders for Port {
-    async fn order_status(
-        &self,
-        order_number: &str,
-    ) -> Result<Option<PrimaOrderStatus>, PrimaError> {
-        let world = self.world();
-        let call = self.begin(Kind::Ask, order_number, || order_number.to_owned()).await;
-        self.end(&call).await;
-        if world.always_fails(Kind::Ask, order_number) {
-            return Err(self.fault(Kind::Ask, "OrderStatus", order_number));
-        }
-        if call.fate != Fate::Goes {
-            return Err(self.no_answer(&call, Kind::Ask, "OrderStatus", order_number).await);
-        }
-        if world.prima_unclear.get() || world.mishap(&call.dice, world.profile.prima_unclear) {
-            return Err(PrimaError::refused("OrderStatus", "The database is being saved"));
-        }
-        let status = world.office.borrow_mut().status(order_number, world.now());
-        world.tell(|| format!("       {} Prima says {status:?}", self.invocation.caller));
-        Ok(status)
+    ) -> Option<MiraklError> {
+        let shops = self.shops.borrow();
+        let shop = shops.get(channel)?;
+        let is_refused = references.iter().any(|one| shop.refuses_all_with(&one.order_id));
+        is_refused.then(|| MiraklError::refused("OR04", 400, None, "a reference is not valid"))
     }
 
-    async fn new_order(&self, order: &PrimaOrder) -> Result<(), PrimaError> {
-        let world = self.world();
-        self.judge_sending(order);
-        self.judge_repetition(&order.order_number).await;
-        let call =
-            self.begin(Kind::NewOrder, &order.order_number, || order.order_number.clone()).await;
-        if world.always_fails(Kind::NewOrder, &order.order_number) {
-            self.end(&call).await;
-            world.not_taken.borrow_mut().insert(order.order_number.clone());
-            return Err(self.fault(Kind::NewOrder, "NewOrder", &order.order_number));
-        }
-        // What is lost, or outlives its caller, may have its effect much later: up to Prima's
-        // longest execution.
-        let late = match call.fate {
-            Fate::AnswerLost | Fate::CrashAfter if world.scripted => {
-                world.script.is_none_or(|script| script.late)
-            }
-            Fate::AnswerLost | Fate::CrashAfter => call.dice.chance(0.6),
-            Fate::Late => true,
-            Fate::Goes | Fate::Fails | Fate::CrashBefore => false,
-        };
-        if late {
-            let longest = world.plan.behaviour.longest_execution_seconds;
-            let wait = if world.scripted {
-                u64::from(longest) - 1
-            } else {
-                call.dice.between(0, u64::from(longest) - 1)
-            };
-            world.office.borrow_mut().submit(order, after(world.now(), Duration::from_secs(wait)));
-            world.tell(|| {
-                format!(
-                    "       {} NewOrder {} has its effect in {wait} s",
-                    self.invocation.caller, order.order_number
-                )
-            });
-            self.end(&call).await;
-            return Err(self
-                .lost_answer(&call, Kind::NewOrder, "NewOrder", &order.order_number)
-                .await);
-        }
-        if call.fails() {
-            return Err(self
-                .no_answer(&call, Kind::NewOrder, "NewOrder", &order.order_number)
-                .await);
-        }
-        let answer = world.office.borrow_mut().new_order(order, world.now());
-        self.end(&call).await;
-        if call.fate == Fate::AnswerLost {
-            return Err(self
-                .lost_answer(&call, Kind::NewOrder, "NewOrder", &order.order_number)
-                .await);
-        }
-        world.not_taken.borrow_mut().clear();
-        answer.map_err(|words| PrimaError::refused("NewOrder", words))
+    fn refuses_reference(&self, channel: usize, order_id: &str) -> Option<String> {
+        let shops = self.shops.borrow();
+        let is_refused = shops.get(channel)?.refuses_reference_of(order_id);
+        is_refused.then(|| "the reference cannot be changed".to_owned())
     }
 
-    async fn cancel_order(&self, order_number: &str, _narrative: &str) -> Result<(), PrimaError> {
-        let world = self.world();
-        if !world.plan.behaviour.cancel_order {
-            world.violate(format!(
+    fn about_to_send(invocation: &Invocation, order: &PrimaOrder) {
+        let world = &invocation.world;
+        world.judge_sending(order);
+        world.judge_repetition(&order.order_number);
+        world.sent.borrow_mut().insert(order.order_number.clone(), order.clone());
+    }
+
+    fn about_to_cancel(&self, order_number: &str) {
+        if !self.plan.behaviour.cancel_order {
+            self.violate(format!(
                 "CancelOrder of {order_number} was sent to a Prima that has no such document"
             ));
         }
-        let call = self.begin(Kind::CancelOrder, order_number, || order_number.to_owned()).await;
-        if call.fails() {
-            return Err(self
-                .no_answer(&call, Kind::CancelOrder, "CancelOrder", order_number)
-                .await);
+    }
+
+    /// What the web service answers where the procedure behind it ends in an error, or the database
+    /// is busy.
+    fn prima_instead(
+        invocation: &Invocation,
+        call: &Call,
+        kind: Kind,
+        order_number: &str,
+    ) -> Option<PrimaError> {
+        let world = &invocation.world;
+        let document = kind.operation();
+        if world.always_fails(kind, order_number) {
+            if kind == Kind::NewOrder {
+                world.not_taken.borrow_mut().insert(order_number.to_owned());
+            }
+            world.note_fault();
+            world.note_unanswered(kind, order_number);
+            world.tell(|| {
+                format!(
+                    "       {} Prima answers {document} {order_number} with a fault",
+                    invocation.caller
+                )
+            });
+            let problem =
+                PrimaError::unknown(document, "Procedure x/y.p has mismatched parameters (3230)");
+            let request_id = Some(format!("simulated-{order_number}"));
+            return Some(PrimaError { request_id, ..problem });
         }
-        if call.fate == Fate::AnswerLost && !world.scripted && call.dice.chance(0.4) {
-            let wait = call.dice.seconds(0, 240);
-            world.office.borrow_mut().submit_cancellation(order_number, after(world.now(), wait));
-            return Err(self
-                .lost_answer(&call, Kind::CancelOrder, "CancelOrder", order_number)
-                .await);
+        let is_unclear = kind == Kind::Ask
+            && (world.prima_unclear.get() || world.mishap(&call.dice, world.profile.prima_unclear));
+        is_unclear.then(|| PrimaError::refused(document, "The database is being saved"))
+    }
+
+    fn was_answered(&self, _order_number: &str) {
+        self.not_taken.borrow_mut().clear();
+    }
+
+    fn had_no_answer(&self, kind: Kind, order_number: &str, was_sent: bool) {
+        if was_sent || kind == Kind::CancelOrder {
+            self.note_unanswered(kind, order_number);
         }
-        let answer = world.office.borrow_mut().cancel_order(order_number, world.now());
-        self.end(&call).await;
-        if call.fate == Fate::AnswerLost {
-            return Err(self
-                .lost_answer(&call, Kind::CancelOrder, "CancelOrder", order_number)
-                .await);
-        }
-        answer.map_err(|words| PrimaError::refused("CancelOrder", words))
     }
 }
 
-impl Port {
-    /// Nothing came of it: either nothing was sent, or nobody knows.
-    async fn no_answer(
-        &self,
-        call: &Call,
-        kind: Kind,
-        document: &'static str,
-        number: &str,
-    ) -> PrimaError {
-        let world = self.world();
-        // A Prima that is down takes no connection.
-        let is_down = world.scripted && world.plan.prima_down.holds(Moment::from(world.passed()));
-        if is_down || !world.scripted && call.dice.chance(0.5) {
-            if kind == Kind::CancelOrder {
-                world.note_unanswered(kind, number);
-            }
-            return PrimaError::not_sent(document, "connection refused");
-        }
-        self.lost_answer(call, kind, document, number).await
-    }
-
-    /// What the web service answers where the procedure behind it ends in an error.
-    fn fault(&self, kind: Kind, document: &'static str, number: &str) -> PrimaError {
-        let world = self.world();
-        world.faults.set(world.faults.get() + 1);
-        world.note_unanswered(kind, number);
-        world.tell(|| {
-            format!(
-                "       {} Prima answers {document} {number} with a fault",
-                self.invocation.caller
-            )
-        });
-        let problem =
-            PrimaError::unknown(document, "Procedure x/y.p has mismatched parameters (3230)");
-        PrimaError { request_id: Some(format!("simulated-{number}")), ..problem }
-    }
-
+impl World {
     /// `NewOrder` may not be sent for ever, and people are told where Prima takes no order at all.
-    async fn judge_repetition(&self, number: &str) {
-        let world = self.world();
-        let Ok(breakers) = world.store.load_breakers().await else { return };
+    fn judge_repetition(&self, number: &str) {
+        let world = self;
+        let Some(Ok(breakers)) = world.store.load_breakers().now_or_never() else { return };
         let takes_orders = !breakers.is_open(NEW_ORDER) && world.wiped_at.get().is_none();
         let sent = {
             let mut sent = world.sent_in_vain.borrow_mut();
@@ -540,56 +432,9 @@ impl Port {
         }
     }
 
-    async fn lost_answer(
-        &self,
-        call: &Call,
-        kind: Kind,
-        document: &'static str,
-        number: &str,
-    ) -> PrimaError {
-        self.world().note_unanswered(kind, number);
-        if self.world().scripted || call.dice.chance(0.5) {
-            tokio::time::sleep(self.world().plan.behaviour.answer_timeout()).await;
-        }
-        PrimaError::unknown(document, "no answer")
-    }
-
-    /// What a page of the minute's listing showed. All pages come before the first acceptance:
-    /// accepting while paging by offset skips orders.
-    fn note_page(&self, query: &OrderQuery, page: Result<&OrderPage, &MiraklError>) {
-        let mut polled = self.invocation.notes.polled.borrow_mut();
-        let Some(polled) = polled.get_mut(self.channel) else { return };
-        let Ok(page) = page else {
-            polled.window_incomplete |= query.updated_from.is_some();
-            polled.full_incomplete |= query.updated_from.is_none() && query.states.len() > 1;
-            return;
-        };
-        if !polled.tried.is_empty() {
-            self.world().violate(format!(
-                "{} was paged on after orders of that listing had been accepted",
-                self.channel_id()
-            ));
-        }
-        let shown = page.orders.iter().map(|order| {
-            (Some(&order.order_id), order.order_state == OrderState::WaitingAcceptance)
-        });
-        let unreadable = page.unreadable.iter().map(|order| {
-            (
-                order.order_id.as_ref(),
-                order
-                    .acceptable
-                    .as_ref()
-                    .is_some_and(|order| order.state == OrderState::WaitingAcceptance),
-            )
-        });
-        for (order_id, waits) in shown.chain(unreadable) {
-            polled.waiting.extend(order_id.map(|order_id| (order_id.clone(), waits)));
-        }
-    }
-
     /// Right before `NewOrder`: the row must allow it.
     fn judge_sending(&self, order: &PrimaOrder) {
-        let world = self.world();
+        let world = self;
         let key = OrderKey::new(&order.order_channel, &order.customer_reference);
         let notes = world.notes.borrow();
         let problem = match notes.get(&key) {
@@ -628,11 +473,10 @@ fn judge_watermark(
     }
     let next = watermark.map(|mark| before(mark, OVERLAP));
     let passed = world.shop(channel, |shop| {
-        let behind = |sale: &&Sale| {
-            sale.order.order_state == OrderState::WaitingAcceptance
-                && sale.order.last_updated_date < next
+        let behind = |order: &&Order| {
+            order.state == State::WaitingAcceptance && Some(order.last_updated) < next
         };
-        shop.sales().iter().find(behind).map(|sale| sale.order.order_id.clone())
+        shop.model.orders().find(behind).map(|order| order.order_id.clone())
     });
     if let Some(order_id) = passed.flatten() {
         world.violate(format!(
@@ -641,29 +485,60 @@ fn judge_watermark(
     }
 }
 
-/// The channels' rules, prepared once.
+/// The channels' documents: their definitions as the world has them, and their rules, prepared once.
 #[derive(Clone)]
-pub struct Book {
-    /// Whose invocation reads it.
+pub struct Documents {
+    /// Whose invocation reads them.
     pub port: Port,
     /// The rules of each channel.
-    pub rules: Rc<HashMap<String, Rules>>,
+    pub rules: Rc<HashMap<String, OrderRules>>,
 }
 
-impl fmt::Debug for Book {
+impl fmt::Debug for Documents {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Book")
+        formatter.write_str("Documents")
     }
 }
 
-impl Rulebook for Book {
-    async fn rules(&self, channel: &str, _skus: &[&str]) -> Result<Rules, UnusableDocument> {
+impl ChannelDocuments for Documents {
+    async fn channels(&self) -> Result<ChannelList, UnusableDocument> {
+        let channels = self.port.world().channels.borrow().to_vec();
+        Ok(ChannelList { channels, unusable: Vec::new() })
+    }
+
+    async fn stored_document<D: ChannelDocument>(
+        &self,
+        channel: &str,
+        _freshness: Freshness,
+    ) -> Result<Option<D>, UnusableDocument> {
         if !self.port.asks(Kind::Rules, channel, || channel.to_owned()).await {
             return Err(UnusableDocument::Unavailable("throttled".to_owned()));
         }
-        self.rules
-            .get(channel)
-            .cloned()
-            .ok_or_else(|| UnusableDocument::Wrong("there are none".to_owned()))
+        Ok(self.rules.get(channel).and_then(|rules| as_asked(rules)))
+    }
+
+    async fn sku_overrides(
+        &self,
+        _channel: &str,
+        _skus: &[&str],
+    ) -> Result<HashMap<String, SkuOverride>, UnusableDocument> {
+        Ok(HashMap::new())
+    }
+
+    async fn all_sku_overrides(
+        &self,
+        _channel: &str,
+    ) -> Result<HashMap<String, SkuOverride>, UnusableDocument> {
+        Ok(HashMap::new())
+    }
+
+    async fn keep_document<D: ChannelDocument>(
+        &self,
+        _channel: &str,
+        _document: &D,
+        _author: &str,
+        _at: Timestamp,
+    ) -> Result<(), UnusableDocument> {
+        Ok(())
     }
 }

@@ -9,22 +9,23 @@ use std::time::Duration;
 
 use acknowledge_orders::ChannelReport;
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
-use create_prima_orders::{Disposition, Returned, Rules};
+use create_prima_orders::{Disposition, Returned};
 use jiff::Timestamp;
 use shared::domain::channel::Mode;
-use shared::domain::order::row::{OrderRow, Stage};
+use shared::domain::order::row::{OrderKey, OrderRow, Stage};
 use shared::domain::order::rules::{FeeRule, OrderRules, PriceMeaning};
 use shared::domain::prima_calls::PrimaCalls;
 use shared::domain::prima_slots::Slot;
 use shared::domain::state::OrderStore as _;
-use shared::kit::clock::after;
+use shared::kit::clock::{after, before};
+use simulators::mirakl::State;
+use simulators::prima::{Stage as PrimaStage, StoredOrder};
 
 use super::judge;
-use super::marketplace::Happening;
-use super::office::Progress;
+use super::marketplace::{Happening, Marketplace};
 use super::plan::{Arrival, CHANNELS, Moment, Plan, Wipe};
-use super::ports::{Book, Invocation, Notes, Port};
-use super::world::World;
+use super::ports::{Documents, Invocation, Notes, Port};
+use super::world::{World, channel_of, order_id_of};
 use crate::world::base::beginning;
 use crate::world::consume::{self, Source};
 use crate::world::fate::{Described, Kind, Script};
@@ -96,15 +97,16 @@ impl Achieved {
     fn of(world: &World) -> Self {
         let shops = world.shops.borrow();
         let office = world.office.borrow();
-        let entered = || office.orders().iter().filter(|order| !order.channel.is_empty());
+        let entered = || office.orders().filter(|order| !channel_of(order).is_empty());
         Self {
             accepted: shops
                 .iter()
-                .flat_map(|shop| shop.sales())
-                .filter(|sale| sale.accepted_by_connector.is_some())
+                .flat_map(|shop| {
+                    shop.model.orders().filter_map(|order| shop.accepted_by_connector(order))
+                })
                 .count(),
             entered: entered().count(),
-            cancelled: entered().filter(|order| order.progress == Progress::Cancelled).count(),
+            cancelled: entered().filter(|order| order.stage == PrimaStage::Cancelled).count(),
         }
     }
 }
@@ -142,7 +144,7 @@ async fn live(mut plan: Plan, script: Option<Script>, traced: bool) -> Outcome {
     let hand_keyed = std::mem::take(&mut plan.hand_keyed);
     let world = Rc::new(World::new(plan, script, traced));
     for number in &hand_keyed {
-        world.office.borrow_mut().key_by_hand(number, beginning());
+        world.key_by_hand(number);
     }
     tokio::task::spawn_local(arrive(Rc::clone(&world), arrivals));
     tokio::task::spawn_local(schedule(Rc::clone(&world)));
@@ -195,13 +197,12 @@ async fn live(mut plan: Plan, script: Option<Script>, traced: bool) -> Outcome {
         tally: world.tally.take(),
         seconds_to_acknowledge: seconds_to_acknowledge(&world),
         faults: world.faults.get(),
-        orders: shops.iter().map(|shop| shop.sales().len()).sum(),
+        orders: shops.iter().map(|shop| shop.model.len()).sum(),
         created: world
             .office
             .borrow()
             .orders()
-            .iter()
-            .filter(|order| order.progress != Progress::Cancelled)
+            .filter(|order| order.stage != PrimaStage::Cancelled)
             .count(),
         achieved: Achieved::of(&world),
         lasted: world.passed(),
@@ -216,9 +217,11 @@ fn seconds_to_acknowledge(world: &World) -> Vec<f64> {
         .iter()
         .zip(shops.iter())
         .filter(|(channel, _)| channel.listing_interval_minutes == 1);
-    let accepted = by_minute
-        .flat_map(|(_, shop)| shop.sales())
-        .filter_map(|sale| sale.waiting_since.zip(sale.accepted_by_connector));
+    let accepted = by_minute.flat_map(|(_, shop)| {
+        shop.model.orders().filter_map(|order| {
+            Some((Marketplace::waiting_since(order), shop.accepted_by_connector(order)?))
+        })
+    });
     accepted
         .filter(|(since, _)| *since >= beginning())
         .map(|(since, at)| at.duration_since(since).as_secs_f64())
@@ -268,7 +271,7 @@ async fn arrive(world: Rc<World>, arrivals: Vec<Arrival>) {
         let now = world.now();
         let id = arrival.sale.order.order_id.clone();
         world.tell(|| {
-            format!("arrives {} {id} {}", CHANNELS[arrival.channel], arrival.sale.order.order_state)
+            format!("arrives {} {id} {:?}", CHANNELS[arrival.channel], arrival.sale.order.state)
         });
         let mut shops = world.shops.borrow_mut();
         let Some(shop) = shops.get_mut(arrival.channel) else { continue };
@@ -401,13 +404,13 @@ impl create_prima_orders::PortTypes for Simulated {
     type Queue = Port;
     type Events = Port;
     type Clock = Port;
-    type Rulebook = Book;
+    type Documents = Documents;
 }
 
 /// One invocation of the creator that ends, whatever it does, after `timeout`.
 pub(super) fn creator(
     world: &Rc<World>,
-    rules: Rc<HashMap<String, Rules>>,
+    rules: Rc<HashMap<String, OrderRules>>,
     timeout: Duration,
 ) -> (Rc<Invocation>, Creator, create_prima_orders::Run) {
     let invocation =
@@ -419,7 +422,7 @@ pub(super) fn creator(
         queue: port.clone(),
         events: port.clone(),
         clock: port.clone(),
-        rulebook: Book { port, rules },
+        documents: Documents { port, rules },
         behaviour: world.plan.behaviour.clone(),
         calls: PrimaCalls::default(),
     };
@@ -436,7 +439,7 @@ pub(super) fn creator(
 /// One batch.
 pub(super) async fn create(
     world: Rc<World>,
-    rules: Rc<HashMap<String, Rules>>,
+    rules: Rc<HashMap<String, OrderRules>>,
     deliveries: Vec<Delivery>,
 ) {
     let (invocation, ports, run) = creator(&world, rules, CREATOR_TIMEOUT);
@@ -518,18 +521,18 @@ async fn warehouse(world: Rc<World>) {
         {
             let mut office = world.office.borrow_mut();
             office.land(now);
-            for index in 0..office.orders().len() {
-                let order = &office.orders()[index];
-                let old = order.at < shared::kit::clock::before(now, Duration::from_secs(300));
-                if !old
-                    || order.channel.is_empty()
-                    || order.progress != Progress::Open
-                    || !dice.chance(0.12)
-                {
-                    continue;
-                }
-                leaving.push((order.channel.clone(), order.order_id.clone()));
-                office.dispatch(index);
+            let old = before(now, Duration::from_secs(300));
+            let may_leave = |order: &&StoredOrder| {
+                order.entered_at < old
+                    && !channel_of(order).is_empty()
+                    && order.stage == PrimaStage::Entered
+                    && dice.chance(0.12)
+            };
+            for order in office.orders().filter(may_leave) {
+                leaving.push((channel_of(order).to_owned(), order_id_of(order).to_owned()));
+            }
+            for (_, order_id) in &leaving {
+                let _left = office.move_to(order_id, PrimaStage::Dispatched, now);
             }
         }
         for (channel, order_id) in leaving {
@@ -563,7 +566,7 @@ async fn operator(world: Rc<World>) {
             wipe_table(&world);
             set_mode(&world, Mode::Observe, Some(world.now()));
             tokio::time::sleep(Duration::from_millis(live.0 - at.0)).await;
-            while world.office.borrow().is_busy() || !was_rebuilt(&world) {
+            while world.office.borrow().pending() > 0 || !was_rebuilt(&world) {
                 tokio::time::sleep(Duration::from_secs(60)).await;
             }
             set_mode(&world, Mode::Live, None);
@@ -582,14 +585,11 @@ fn was_rebuilt(world: &World) -> bool {
     CHANNELS.iter().all(|channel| {
         world
             .shop(channel, |shop| {
-                shop.sales().iter().all(|sale| {
-                    sale.reference().is_none()
-                        || sale.unreadable
-                        || sale.order.order_state != shared::mirakl::OrderState::Shipping
-                        || notes.contains_key(&shared::domain::order::OrderKey::new(
-                            *channel,
-                            &sale.order.order_id,
-                        ))
+                shop.model.orders().all(|order| {
+                    order.reference_for_seller.is_none()
+                        || shop.is_unreadable(&order.order_id)
+                        || order.state != State::Shipping
+                        || notes.contains_key(&OrderKey::new(*channel, &order.order_id))
                 })
             })
             .unwrap_or(true)
@@ -600,7 +600,7 @@ fn nothing_is_under_way(world: &World) -> bool {
     let mut office = world.office.borrow_mut();
     office.land(world.now());
     let notes = world.notes.borrow();
-    !office.is_busy()
+    office.pending() == 0
         && world.queue.borrow().at_work == 0
         && !notes.values().any(|note| matches!(note.stage, Stage::Creating | Stage::InDoubt))
 }
@@ -647,12 +647,10 @@ async fn adopt_what_is_ours(world: &World) {
     waiting.sort();
     for key in waiting {
         let Ok(Some(mut row)) = world.store.load_order(&key).await else { continue };
-        let in_prima = world
-            .office
-            .borrow()
-            .orders()
-            .iter()
-            .any(|order| order.channel == key.channel && order.order_id == key.order_id);
+        let in_prima =
+            world.office.borrow().orders().any(|order| {
+                channel_of(order) == key.channel && order_id_of(order) == key.order_id
+            });
         let now = world.now();
         if in_prima {
             link(&mut row, now);
@@ -674,11 +672,11 @@ fn link(row: &mut OrderRow, now: Timestamp) {
 }
 
 thread_local! {
-    static RULES: OnceLock<Rc<HashMap<String, Rules>>> = const { OnceLock::new() };
+    static RULES: OnceLock<Rc<HashMap<String, OrderRules>>> = const { OnceLock::new() };
 }
 
 /// The rules of all channels.
-pub(super) fn rules() -> Rc<HashMap<String, Rules>> {
+pub(super) fn rules() -> Rc<HashMap<String, OrderRules>> {
     RULES.with(|rules| {
         Rc::clone(rules.get_or_init(|| {
             let mut order_rules = OrderRules::new(PriceMeaning::Unit);
@@ -691,14 +689,7 @@ pub(super) fn rules() -> Rc<HashMap<String, Rules>> {
             Rc::new(
                 CHANNELS
                     .iter()
-                    .map(|channel| {
-                        let rules = Rules {
-                            channel_name: (*channel).to_owned(),
-                            order_rules: order_rules.clone(),
-                            sku_overrides: HashMap::new(),
-                        };
-                        ((*channel).to_owned(), rules)
-                    })
+                    .map(|channel| ((*channel).to_owned(), order_rules.clone()))
                     .collect(),
             )
         }))

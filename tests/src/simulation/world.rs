@@ -10,8 +10,11 @@ use jiff::Timestamp;
 use shared::domain::channel::Channel;
 use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 
+use shared::prima::PrimaOrder;
+use simulators::prima::{Catalogue, Installation, NewOrder, NewOrderLine, OrderRules, StoredOrder};
+
+use super::goods::UNKNOWN_PRODUCT;
 use super::marketplace::Marketplace;
-use super::office::Office;
 use super::plan::{Limit, Moment, Plan};
 use crate::world::base::{Base, Setting};
 use crate::world::fate::{Kind, Script};
@@ -54,6 +57,25 @@ pub struct Told {
     pub excused: bool,
 }
 
+/// How Prima takes orders; `cancel_order`: it cancels them too.
+fn order_rules(cancel_order: bool) -> OrderRules {
+    OrderRules {
+        cancel_order,
+        catalogue: Catalogue::AllBut(vec![UNKNOWN_PRODUCT.to_owned()]),
+        ..OrderRules::default()
+    }
+}
+
+/// The channel that an order in Prima came from; empty where a person keyed it.
+pub(super) fn channel_of(order: &StoredOrder) -> &str {
+    order.order.attributes.get("OrderChannel").map_or("", String::as_str)
+}
+
+/// Mirakl's id of an order in Prima; empty where a person keyed it.
+pub(super) fn order_id_of(order: &StoredOrder) -> &str {
+    order.order.attributes.get("CustomerRef").map_or("", String::as_str)
+}
+
 /// The whole world of one run.
 #[derive(Debug)]
 pub struct World {
@@ -87,7 +109,9 @@ pub struct World {
     /// When each channel was listed: first pages only.
     pub listings: RefCell<Vec<Vec<Timestamp>>>,
     /// Prima.
-    pub office: RefCell<Office>,
+    pub office: RefCell<Installation>,
+    /// Each order as it was sent to Prima last, by its number.
+    pub sent: RefCell<HashMap<String, PrimaOrder>>,
     /// The channels' documents, as loaded now.
     pub channels: RefCell<Rc<Vec<Channel>>>,
     /// The message that is none.
@@ -112,8 +136,7 @@ impl World {
         let mishaps = std::mem::take(&mut plan.mishaps);
         let channels = plan.channels.clone();
         let limits = std::mem::take(&mut plan.limits);
-        let mut office = Office::default();
-        office.cancels = plan.behaviour.cancel_order;
+        let office = Installation::new(order_rules(plan.behaviour.cancel_order));
         let setting = Setting {
             seed: plan.seed ^ 0x005e_ed0f_face,
             calm: plan.calm,
@@ -139,6 +162,7 @@ impl World {
             listings: RefCell::new(vec![Vec::new(); shops.len()]),
             shops: RefCell::new(shops),
             office: RefCell::new(office),
+            sent: RefCell::default(),
             channels: RefCell::new(Rc::new(channels)),
             poison: RefCell::default(),
             wiped_at: Cell::new(None),
@@ -156,11 +180,31 @@ impl World {
         Some(work(shop))
     }
 
+    /// A person keys an order in Prima.
+    pub fn key_by_hand(&self, number: &str) {
+        let line = NewOrderLine {
+            number: 1,
+            product: "HAND".to_owned(),
+            quantity: 1,
+            ..NewOrderLine::default()
+        };
+        let order =
+            NewOrder { order_number: number.to_owned(), lines: vec![line], ..NewOrder::default() };
+        if let Err(refusal) = self.office.borrow_mut().new_order(order, self.now()) {
+            self.violate(format!("{number} cannot be keyed by hand: {refusal}"));
+        }
+    }
+
+    /// From now on Prima has `CancelOrder`, or has it no more.
+    pub fn prima_cancels(&self, cancel_order: bool) {
+        self.office.borrow_mut().set_rules(order_rules(cancel_order));
+    }
+
     /// Lets a listing begin, or says how long to wait.
     ///
     /// # Errors
     /// How long.
-    pub fn begin_listing(&self, channel: usize) -> Result<(), Duration> {
+    pub fn wait_for_limit(&self, channel: usize) -> Result<(), Duration> {
         let (now, quiet) = (self.now(), self.quiet.get());
         let mut limits = self.limits.borrow_mut();
         limits
@@ -202,7 +246,10 @@ impl World {
         let to_the_millisecond = || {
             let shop = self.plan.channel_index(&row.key.channel);
             shop.is_some_and(|shop| {
-                self.shops.borrow().get(shop).is_some_and(|shop| !shop.whole_seconds)
+                self.shops
+                    .borrow()
+                    .get(shop)
+                    .is_some_and(|shop| !shop.model.settings().whole_seconds)
             })
         };
         if row.creation.attempt.is_some()

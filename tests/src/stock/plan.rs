@@ -1,7 +1,5 @@
 //! What kind of world a seed has.
 
-use shared::domain::order::mapping::SkuReader;
-use shared::domain::order::rules::SkuRules;
 use shared::domain::stock::rules::{ImportKind, StockRule, StockRules};
 use shared::domain::stock::settings::{FallsAt, LastPieces, StockSettings};
 use shared::prima::stock::StockBasis;
@@ -216,10 +214,5 @@ impl Plan {
             later == channel
                 && self.items.get(number).is_some_and(|one| one.offer_sku == item.offer_sku)
         })
-    }
-
-    /// Reads offers' SKUs as the channels do.
-    pub(super) fn reader() -> SkuReader {
-        SkuReader::new(&SkuRules::default(), std::collections::HashMap::new())
     }
 }

@@ -10,14 +10,14 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use shared::domain::channel::Channel;
-use shared::domain::documents::UnusableDocument;
-use shared::domain::order::mapping::SkuReader;
+use shared::domain::channel_documents::{
+    ChannelDocument, ChannelDocuments, ChannelList, Freshness,
+};
+use shared::domain::documents::{DocumentKey, UnusableDocument};
 use shared::domain::order::row::OrderRow;
 use shared::domain::queue::{ImportMessage, ImportQueue, QueueError};
 use shared::domain::state::ledger::{Kept, LedgerStore, StockRecord, Version};
 use shared::domain::state::{FlightStore, PollState, StoreError};
-use shared::domain::stock::book::{StockBook, StockPages};
 use shared::domain::stock::files::{self as stock_files, FIGURES, StockFiles};
 use shared::domain::stock::flight::Flight;
 use shared::domain::stock::offers_list::OffersList;
@@ -37,10 +37,10 @@ use shared::prima::stock::{
 use simulators::mirakl::{ImportFate, ImportKind, ImportLine, ImportStatus};
 use simulators::prima::{Sku, SkuFigures};
 
-use super::plan::Plan;
 use super::sending;
 use super::world::{Answered, Basis, CHANNELS, Entries, Export, LIVE, SHOPS, Sent, World};
 use crate::world::dice::Dice;
+use crate::world::documents::as_asked;
 use crate::world::fate::{Fate, Kind, Pace};
 use crate::world::ports::{not_sent, unavailable};
 use crate::world::queue::Body;
@@ -791,39 +791,63 @@ impl ImportQueue for Port {
     }
 }
 
-impl StockBook for Port {
-    async fn unusable(&self) -> Result<Vec<(String, String)>, UnusableDocument> {
-        Ok(Vec::new())
+impl ChannelDocuments for Port {
+    async fn channels(&self) -> Result<ChannelList, UnusableDocument> {
+        self.load("channels").await?;
+        Ok(ChannelList { channels: self.world().channels.clone(), unusable: Vec::new() })
     }
 
-    async fn channels(&self) -> Result<Vec<Channel>, UnusableDocument> {
-        self.load("channels")
-            .await
-            .map_err(|problem| UnusableDocument::Unavailable(problem.to_string()))?;
-        Ok(self.world().channels.clone())
-    }
-
-    async fn pages(&self, channel: &str) -> Result<StockPages, UnusableDocument> {
-        self.load("pages")
-            .await
-            .map_err(|problem| UnusableDocument::Unavailable(problem.to_string()))?;
+    async fn stored_document<D: ChannelDocument>(
+        &self,
+        channel: &str,
+        _freshness: Freshness,
+    ) -> Result<Option<D>, UnusableDocument> {
         let world = self.world();
         let index = world.index(channel);
-        if world.wrong_documents.get() == Some(index) {
-            self.invocation.notes.wrong_documents.set(true);
-            return Err(UnusableDocument::Wrong(
-                FieldError::new("floor_minutes", "takes 1 to 1440").to_string(),
-            ));
+        match D::key(channel) {
+            DocumentKey::StockRules(_) => {
+                self.load("pages").await?;
+                if world.wrong_documents.get() == Some(index) {
+                    self.invocation.notes.wrong_documents.set(true);
+                    return Err(UnusableDocument::Wrong(
+                        FieldError::new("floor_minutes", "takes 1 to 1440").to_string(),
+                    ));
+                }
+                let rules = world.rules.borrow()[index].clone();
+                self.invocation.notes.basis.borrow_mut().rules.insert(index, rules.clone());
+                Ok(as_asked(&rules))
+            }
+            // Every channel reads its SKUs by the defaults.
+            DocumentKey::OrderRules(_) => {
+                self.load("SKUs").await?;
+                Ok(None)
+            }
+            _ => Ok(None),
         }
-        let rules = world.rules.borrow()[index].clone();
-        self.invocation.notes.basis.borrow_mut().rules.insert(index, rules.clone());
-        Ok(StockPages { rules, skus: Plan::reader() })
     }
 
-    async fn skus(&self, _channel: &str) -> Result<SkuReader, UnusableDocument> {
-        self.load("SKUs")
-            .await
-            .map_err(|problem| UnusableDocument::Unavailable(problem.to_string()))?;
-        Ok(Plan::reader())
+    async fn sku_overrides(
+        &self,
+        _channel: &str,
+        _skus: &[&str],
+    ) -> Result<HashMap<String, SkuOverride>, UnusableDocument> {
+        Ok(HashMap::new())
+    }
+
+    async fn all_sku_overrides(
+        &self,
+        _channel: &str,
+    ) -> Result<HashMap<String, SkuOverride>, UnusableDocument> {
+        Ok(HashMap::new())
+    }
+
+    async fn keep_document<D: ChannelDocument>(
+        &self,
+        _channel: &str,
+        _document: &D,
+        _author: &str,
+        _at: Timestamp,
+    ) -> Result<(), UnusableDocument> {
+        Ok(())
     }
 }

@@ -243,7 +243,7 @@ impl PortTypes for Simulated {
     type Queue = Port;
     type Events = Port;
     type Clock = Port;
-    type Book = Port;
+    type Documents = Port;
 }
 
 impl check_stock_imports::PortTypes for Simulated {
@@ -252,7 +252,7 @@ impl check_stock_imports::PortTypes for Simulated {
     type Files = Port;
     type Queue = Port;
     type Clock = Port;
-    type Book = Port;
+    type Documents = Port;
 }
 
 async fn tick(world: Shared) {
@@ -272,7 +272,7 @@ async fn tick(world: Shared) {
         queue: port.clone(),
         events: port.clone(),
         clock: port.clone(),
-        book: port.clone(),
+        documents: port.clone(),
         settings: StockSettings {
             basis: port.invocation.notes.agreed.then(agreement),
             ..world.plan.settings.clone()
@@ -369,7 +369,7 @@ async fn check_one(world: &Shared, id: u64, body: &str) {
         files: port.clone(),
         queue: port.clone(),
         clock: port.clone(),
-        book: port.clone(),
+        documents: port.clone(),
     };
     let run = check_stock_imports::Run { hard_deadline: after(world.now(), CHECK_TIMEOUT) };
     let done =

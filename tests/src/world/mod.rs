@@ -5,8 +5,10 @@
 pub mod base;
 pub mod consume;
 pub mod dice;
+pub(crate) mod documents;
 pub mod fate;
 pub mod models;
+pub mod orders;
 pub mod ports;
 pub mod privacy;
 pub mod queue;

@@ -17,21 +17,17 @@ use super::scene::{Invocation, Scene};
 
 /// A scene on the simulators' own models.
 pub trait Models: Scene {
-    /// The marketplaces, in the channels' order.
-    fn shops(&self) -> &RefCell<Vec<Marketplace>>;
+    /// The marketplace of a channel, as it was left.
+    fn model<T>(&self, channel: usize, work: impl FnOnce(&mut Marketplace) -> T) -> Option<T>;
+
+    /// Lets happen in the marketplaces what is due.
+    fn advance(&self, now: Timestamp);
 
     /// Prima.
     fn office(&self) -> &RefCell<Installation>;
 
     /// The shop of a channel.
     fn shop_id(channel: usize) -> i64;
-
-    /// Lets happen in the marketplaces what is due.
-    fn advance(&self, now: Timestamp) {
-        for shop in self.shops().borrow_mut().iter_mut() {
-            shop.advance(now);
-        }
-    }
 
     /// The marketplace of a channel, everything that is due having happened.
     fn shop<T>(
@@ -41,7 +37,7 @@ pub trait Models: Scene {
     ) -> Option<T> {
         let now = self.now();
         self.advance(now);
-        Some(work(self.shops().borrow_mut().get_mut(channel)?, now))
+        self.model(channel, |shop| work(shop, now))
     }
 
     /// Mirakl's order, as OR11 lists it.

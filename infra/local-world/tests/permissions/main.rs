@@ -51,16 +51,18 @@ const LEDGER: &[&str] = &[
     "shared/src/aws/stock_ledger.rs",
     "shared/src/aws/store.rs",
 ];
-const DOCUMENTS: &[&str] = &["shared/src/aws/documents.rs"];
-const DISPATCH_BOOK: &[&str] =
-    &["shared/src/aws/dispatch_documents.rs", "shared/src/aws/documents.rs"];
-const STOCK_BOOK: &[&str] = &["shared/src/aws/stock_documents.rs", "shared/src/aws/documents.rs"];
+const CHANNEL_DOCUMENTS: &[&str] = &[
+    "shared/src/domain/channel_documents.rs",
+    "shared/src/aws/channel_documents.rs",
+    "shared/src/aws/documents.rs",
+];
 const INSTALLED: &[&str] = &["shared/src/aws/prima_client.rs", "shared/src/aws/documents.rs"];
 const QUEUES: &[&str] = &["shared/src/aws/queues.rs"];
 const BUS: &[&str] = &["shared/src/aws/event_bus.rs"];
 const KEYS: &[&str] = &["shared/src/aws/secrets.rs"];
 const COPY_OF_CHANNELS: &[&str] = &["shared/src/aws/channel_copy.rs"];
-const STOCK_FILES: &[&str] = &["shared/src/aws/stock_files.rs"];
+const STOCK_FILES: &[&str] = &["shared/src/aws/stock_files.rs", "shared/src/aws/bucket.rs"];
+const PAYOUTS: &[&str] = &["shared/src/aws/payout_store.rs", "shared/src/aws/store.rs"];
 const DISPATCH_FILES: &[&str] = &["functions/collect-dispatches/src/handler.rs"];
 
 /// The key condition that binds a write to some partitions of a table.
@@ -105,28 +107,15 @@ const USES: &[Use] = &[
         LEDGER,
         &[("dynamodb:PutItem", "StockTable"), ("dynamodb:DeleteItem", "StockTable")],
     ),
-    Use("documents.channels", DOCUMENTS, &[("dynamodb:Query", "ChannelsTable")]),
-    Use("documents.channel", DOCUMENTS, &[("dynamodb:Query", "ChannelsTable")]),
-    // Of documents of the rules table: see
+    Use("documents.channels", CHANNEL_DOCUMENTS, &[("dynamodb:Query", "ChannelsTable")]),
+    // Channels' documents stand in the rules table: see
     // `a_document_that_a_function_reads_stands_in_the_rules_table`.
-    Use("documents.read", DOCUMENTS, &[("dynamodb:GetItem", "RulesTable")]),
-    Use("documents.sku_overrides", DOCUMENTS, &[("dynamodb:GetItem", "RulesTable")]),
+    Use("documents.document", CHANNEL_DOCUMENTS, &[("dynamodb:GetItem", "RulesTable")]),
+    Use("documents.stored_document", CHANNEL_DOCUMENTS, &[("dynamodb:GetItem", "RulesTable")]),
+    Use("documents.sku_overrides", CHANNEL_DOCUMENTS, &[("dynamodb:GetItem", "RulesTable")]),
+    Use("documents.all_sku_overrides", CHANNEL_DOCUMENTS, &[("dynamodb:Query", "RulesTable")]),
+    Use("documents.keep_document", CHANNEL_DOCUMENTS, &[("dynamodb:PutItem", "RulesTable")]),
     Use("prima.now", INSTALLED, &[("dynamodb:GetItem", "ChannelsTable")]),
-    Use("dispatch book.channels", DISPATCH_BOOK, &[("dynamodb:Query", "ChannelsTable")]),
-    Use("dispatch book.pages", DISPATCH_BOOK, &[("dynamodb:GetItem", "RulesTable")]),
-    Use("dispatch book.keep_platform", DISPATCH_BOOK, &[("dynamodb:PutItem", "RulesTable")]),
-    Use("stock book.channels", STOCK_BOOK, &[("dynamodb:Query", "ChannelsTable")]),
-    Use("stock book.unusable", STOCK_BOOK, &[("dynamodb:Query", "ChannelsTable")]),
-    Use(
-        "stock book.pages",
-        STOCK_BOOK,
-        &[("dynamodb:GetItem", "RulesTable"), ("dynamodb:Query", "RulesTable")],
-    ),
-    Use(
-        "stock book.skus",
-        STOCK_BOOK,
-        &[("dynamodb:GetItem", "RulesTable"), ("dynamodb:Query", "RulesTable")],
-    ),
     Use("queue.send", QUEUES, &[("sqs:SendMessage", "QUEUE")]),
     Use("queue.ask_later", QUEUES, &[("sqs:SendMessage", "QUEUE")]),
     Use("queue.send_exceptions", QUEUES, &[("sqs:SendMessage", "DEAD_LETTERS")]),
@@ -158,6 +147,13 @@ const USES: &[Use] = &[
     Use("files.write(FIGURES", STOCK_FILES, &[("s3:PutObject", "StockFiles/figures")]),
     Use("files.write(&offers_of", STOCK_FILES, &[("s3:PutObject", "StockFiles/offers/*")]),
     Use("files.write(&import_of", STOCK_FILES, &[("s3:PutObject", "StockFiles/imports/*")]),
+    Use("store.load_shop", PAYOUTS, &[("dynamodb:GetItem", "PayoutsTable")]),
+    Use("store.save_shop", PAYOUTS, &[("dynamodb:PutItem", "PayoutsTable")]),
+    Use("store.cycles", PAYOUTS, &[("dynamodb:Query", "PayoutsTable")]),
+    Use("store.load_cycle", PAYOUTS, &[("dynamodb:GetItem", "PayoutsTable")]),
+    Use("store.save_cycle", PAYOUTS, &[("dynamodb:PutItem", "PayoutsTable")]),
+    Use("store.reserve_reference", PAYOUTS, &[("dynamodb:PutItem", "PayoutsTable")]),
+    Use("queue.send_journal", QUEUES, &[("sqs:SendMessage", "QUEUE")]),
     Use("inbox.waiting", DISPATCH_FILES, &[("s3:ListBucket", "DispatchFiles")]),
     Use(
         "inbox.read",
@@ -179,14 +175,19 @@ const USES: &[Use] = &[
 const IN_ADAPTER: [(&str, &str); 1] = [("directory.client", "api_key")];
 /// Names that methods of other things have too: of these, what is called on a port's own name
 /// counts alone.
-const COMMON: [&str; 16] = [
-    "send", "read", "write", "load", "append", "client", "shown", "publish", "channels", "channel",
-    "now", "pages", "compact", "waiting", "skus", "unusable",
+const COMMON: [&str; 12] = [
+    "send", "read", "write", "load", "append", "client", "shown", "publish", "channels", "now",
+    "compact", "waiting",
 ];
 /// Where people are told: the helpers call it.
 const NOTIFY: &str = "shared/src/domain/notify.rs";
 /// Code of `shared` that calls ports for a function: its module, its file.
-const HELPERS: [(&str, &str); 7] = [
+const HELPERS: [(&str, &str); 12] = [
+    ("shared::domain::channel_documents", "shared/src/domain/channel_documents.rs"),
+    ("shared::domain::order::documents", "shared/src/domain/order/documents.rs"),
+    ("shared::domain::dispatch::documents", "shared/src/domain/dispatch/documents.rs"),
+    ("shared::domain::stock::documents", "shared/src/domain/stock/documents.rs"),
+    ("shared::domain::stock::snapshot", "shared/src/domain/stock/snapshot.rs"),
     ("shared::domain::unknown_values", "shared/src/domain/unknown_values.rs"),
     ("shared::domain::notify", NOTIFY),
     ("shared::domain::prima_breaker", "shared/src/domain/prima_breaker.rs"),
@@ -196,7 +197,7 @@ const HELPERS: [(&str, &str); 7] = [
     ("shared::aws::batch", "shared/src/aws/batch.rs"),
 ];
 /// Where the SDK's operations are called. Nowhere else.
-const ADAPTERS: [&str; 9] = [
+const ADAPTERS: [&str; 10] = [
     "shared/src/aws/store.rs",
     "shared/src/aws/stock_ledger.rs",
     "shared/src/aws/documents.rs",
@@ -204,7 +205,8 @@ const ADAPTERS: [&str; 9] = [
     "shared/src/aws/event_bus.rs",
     "shared/src/aws/secrets.rs",
     "shared/src/aws/channel_copy.rs",
-    "shared/src/aws/stock_files.rs",
+    "shared/src/aws/bucket.rs",
+    "shared/src/aws/payout_store.rs",
     "functions/collect-dispatches/src/handler.rs",
 ];
 
@@ -362,9 +364,8 @@ fn of_lambda(template: &Value, id: &str, function: &Value) -> (Permissions, Perm
     (always, in_vpc)
 }
 
-/// The calls that a text makes, of those in [`USES`]. `books`: which of the books is this
-/// function's (`"stock "`).
-fn uses_in(text: &str, books: &str) -> BTreeSet<&'static str> {
+/// The calls that a text makes, of those in [`USES`].
+fn uses_in(text: &str) -> BTreeSet<&'static str> {
     let called = |call: &str| {
         text.match_indices(call).any(|(at, _)| {
             let (before, after) = (&text[..at], &text[at + call.len()..]);
@@ -372,14 +373,7 @@ fn uses_in(text: &str, books: &str) -> BTreeSet<&'static str> {
             whole && (call.contains('(') || after.starts_with('(') || after.starts_with("::<"))
         })
     };
-    let of_a_book =
-        |call: &'static str| call.strip_prefix(books).filter(|call| call.starts_with("book."));
-    let known = USES.iter().map(|one| one.0);
-    known
-        .filter(|call| {
-            if call.contains("book.") { of_a_book(call).is_some_and(called) } else { called(call) }
-        })
-        .collect()
+    USES.iter().map(|one| one.0).filter(|call| called(call)).collect()
 }
 
 /// All of a package's sources.
@@ -408,8 +402,7 @@ fn used(
     let text = text_of(function.name());
     let (queue, dead_letters) =
         queues(template, properties).unwrap_or(("no queue", "no dead-letter queue"));
-    let books = if text.contains("shared::domain::stock::book::") { "stock " } else { "dispatch " };
-    let mut uses = uses_in(&text, books);
+    let mut uses = uses_in(&text);
     for (module, path) in HELPERS {
         let mut helpers: Vec<Item> = items(&file(path));
         let of_module: BTreeSet<String> =
@@ -422,7 +415,7 @@ fn used(
             .filter(|helper| of_module.contains(&helper.name))
             .filter(|helper| text.contains(module) && calls(&text, &helper.name, &[]))
         {
-            uses.extend(uses_in(&closure(&helper.name, &helpers), books));
+            uses.extend(uses_in(&closure(&helper.name, &helpers)));
         }
     }
     let needs = USES.iter().filter(|one| uses.contains(one.0)).flat_map(|one| one.2);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Names under which adapters call themselves and each other.
-const OWN: [&str; 4] = ["self.", "store.", "documents.", "Self::"];
+const OWN: [&str; 5] = ["self.", "self.0.", "store.", "documents.", "Self::"];
 
 /// A function's name, and its text as [`compact`] makes it.
 #[derive(Clone, Debug)]

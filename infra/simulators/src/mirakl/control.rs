@@ -13,15 +13,18 @@ use serde_json::{Value, json};
 
 use super::generate::OrderWish;
 use super::model::{Cause, ImportFate, Marketplace, NewOffer, OperatorRefund, Order, Settings};
+use super::past::Past;
 use super::rights::Rights;
 use super::simulator::Simulator;
 use crate::misbehaviour::Plan;
+use crate::past::PastOrder;
 
 pub(super) fn routes() -> Router<Arc<Simulator>> {
     Router::new()
         .route("/simulator/state", get(state))
         .route("/simulator/calls", get(calls))
         .route("/simulator/orders", post(bring))
+        .route("/simulator/past", post(live_through))
         .route("/simulator/sales", post(sell))
         .route("/simulator/stock", get(stock))
         .route("/simulator/shops/{shop_id}/offers", put(set_offers))
@@ -98,6 +101,15 @@ async fn bring(
         .bring(shop_id, count, seed, wish, Timestamp::now())
         .ok_or(StatusCode::NOT_FOUND)?;
     Ok(Json(json!({"order_ids": order_ids})))
+}
+
+/// Answers the orders as the shop's own system has to know them.
+async fn live_through(
+    State(simulator): State<Arc<Simulator>>,
+    Json(past): Json<Past>,
+) -> Result<Json<Vec<PastOrder>>, (StatusCode, String)> {
+    let lived = simulator.live_through(&past);
+    lived.map(Json).map_err(|problem| (StatusCode::NOT_FOUND, problem))
 }
 
 #[derive(Deserialize)]

@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use super::model::{
-    AdditionalField, Address, Customer, Fee, FieldValue, Order, OrderLine, Organization,
+    AdditionalField, Address, Customer, Fee, FieldValue, Order, OrderLine, Organization, OwnTimes,
     PAY_ON_ACCEPTANCE, Promotion, SHOPS_OWN_CENTER, ShopProfile, State, Tax,
 };
 use crate::fashion::{CatalogueSku, Person, person};
@@ -104,6 +104,7 @@ pub fn generate_order(
         payment_type: ["CARD", "PAYPAL", "KLARNA"].choose(rng).unwrap_or(&"CARD"),
         automatic_acceptance: shop.automatic_acceptance,
         payment_fails: share(rng, wish.payment_fails_share),
+        times: OwnTimes::default(),
         channel,
         fulfillment_center_code: if wish.operator_fulfils { "OPERATOR" } else { SHOPS_OWN_CENTER },
         shipping_type: if pick_up {

@@ -14,6 +14,7 @@ mod limits;
 pub mod model;
 mod offers;
 mod operations;
+pub mod past;
 pub mod rights;
 mod shipping;
 mod simulator;
@@ -24,7 +25,7 @@ mod wire;
 pub use generate::{OrderWish, generate_order};
 pub use http::{Config, Shop, Simulator, serve};
 pub use model::{
-    Carrier, Marketplace, Order, OrderLine, Settings, Shipment, ShopProfile, State, Tracking,
+    Carrier, Marketplace, Order, OrderLine, Page, Settings, Shipment, ShopProfile, State, Tracking,
 };
 pub use model::{
     Cause, Decision, Filter, LineSettlement, NewShipment, OperatorRefund, Refund, Refusal, Tax,
@@ -32,6 +33,14 @@ pub use model::{
 pub use model::{
     Import, ImportFate, ImportKind, ImportLine, ImportStatus, LineError, NewOffer, Offer,
 };
+
+/// A page of a listing as OR11 answers it, in JSON: for whoever runs the model without HTTP.
+#[must_use]
+pub fn page_json(page: &Page<'_>, settings: &Settings) -> String {
+    let orders = page.orders.iter().map(|order| wire::order::order(order, settings)).collect();
+    let total_count = (!settings.old_shapes).then_some(page.total);
+    serde_json::to_string(&wire::order::Listing { orders, total_count }).unwrap_or_default()
+}
 
 /// An order as OR11 lists it, in JSON: for whoever runs the model without HTTP.
 #[must_use]

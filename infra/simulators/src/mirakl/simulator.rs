@@ -65,15 +65,15 @@ pub struct Simulator {
     pub(super) exports: Exports,
     pub(super) rights: Mutex<Rights>,
     generator: Mutex<Generator>,
-    catalogue: Vec<CatalogueSku>,
+    pub(super) catalogue: Vec<CatalogueSku>,
     pub(super) recorder: Option<Recorder>,
 }
 
 /// Where the next order comes from.
 #[derive(Debug)]
-struct Generator {
-    rng: ChaCha8Rng,
-    number: u64,
+pub(super) struct Generator {
+    pub(super) rng: ChaCha8Rng,
+    pub(super) number: u64,
 }
 
 impl Simulator {
@@ -136,6 +136,10 @@ impl Simulator {
         self.rights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn generator(&self) -> MutexGuard<'_, Generator> {
+        self.generator.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Lets orders arrive in a shop; answers the ids of those that its offers covered. A `seed`
     /// starts the dice anew, so that the same call makes the same orders, but for their numbers.
     /// None, if there is no such shop.
@@ -148,7 +152,7 @@ impl Simulator {
         now: Timestamp,
     ) -> Option<Vec<String>> {
         let shop = &self.shops.iter().find(|shop| shop.profile.shop_id == shop_id)?.profile;
-        let mut generator = self.generator.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut generator = self.generator();
         let mut marketplace = self.marketplace();
         if let Some(seed) = seed {
             generator.rng = ChaCha8Rng::seed_from_u64(seed);
@@ -169,7 +173,7 @@ impl Simulator {
     /// its offer has not so many pieces.
     pub fn sell(&self, shop_id: i64, sku: &str, quantity: u32, now: Timestamp) -> Option<String> {
         let shop = &self.shops.iter().find(|shop| shop.profile.shop_id == shop_id)?.profile;
-        let mut generator = self.generator.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut generator = self.generator();
         generator.number += 1;
         let number = generator.number;
         let wish = OrderWish { lines: Some(1), quantity: Some(quantity), ..OrderWish::default() };
@@ -186,7 +190,7 @@ impl Simulator {
 }
 
 /// Where the operator's fees carry no tax, neither do the commissions of an order.
-fn without_unbilled_tax(order: &mut Order, marketplace: &Marketplace) {
+pub(super) fn without_unbilled_tax(order: &mut Order, marketplace: &Marketplace) {
     let ledger = marketplace.finance().ledger(order.shop_id);
     if ledger.is_some_and(|ledger| !ledger.billing().vat_on_fees) {
         for line in &mut order.lines {

@@ -14,11 +14,13 @@ use serde_json::{Value, json};
 use super::books::{BankReceipt, CreditNote, NewCreditNote};
 use super::order::Refusal;
 use super::simulator::Simulator;
+use crate::past::PastOrder;
 
 pub(super) fn routes() -> Router<Arc<Simulator>> {
     Router::new()
         .route("/simulator/books", get(books))
         .route("/simulator/books/receipts", post(receive))
+        .route("/simulator/past", post(take_in_past))
         .route("/simulator/orders/{number}/credit", post(credit))
 }
 
@@ -36,6 +38,16 @@ async fn books(State(simulator): State<Arc<Simulator>>) -> Json<Value> {
         "transactions": books.transactions(), "journals": books.journals(), "credit_notes": books.credit_notes(),
         "refused": books.refused(), "balances": balances,
     }))
+}
+
+/// Orders of the past, as the simulated Mirakl answers them.
+async fn take_in_past(
+    State(simulator): State<Arc<Simulator>>,
+    Json(past): Json<Vec<PastOrder>>,
+) -> StatusCode {
+    let mut installation = simulator.installation();
+    past.iter().for_each(|order| installation.take_in_past(order));
+    StatusCode::NO_CONTENT
 }
 
 async fn receive(

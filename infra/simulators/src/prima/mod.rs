@@ -45,6 +45,18 @@ pub use settings::{
 pub use shelves::{Odd, SkuFigures, Stock, StockRow};
 pub use warehouse::{Booking, Round, RoundDone};
 
+/// `NewOrder` or `MultiNewOrder` as Prima reads it: for whoever runs the model without HTTP.
+///
+/// # Errors
+/// It is no such document, or an order in it cannot be read.
+pub fn read_new_orders(document: &str) -> Result<Vec<NewOrder>, Refusal> {
+    match documents::read(document).request {
+        documents::Request::NewOrders(orders) => orders,
+        documents::Request::Refused(refusal) => Err(refusal),
+        _ => Err(Refusal { text: "This is no NewOrder".to_owned() }),
+    }
+}
+
 /// The answer to `OrderStatus` as Prima writes it: for whoever runs the model without HTTP.
 #[must_use]
 pub fn order_status_document(number: &str, answer: &OrderStatusAnswer) -> String {

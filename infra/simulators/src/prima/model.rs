@@ -7,17 +7,21 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use rust_decimal::Decimal;
 use serde::Serialize;
 
 use super::books::{
     BankReceipt, BookRules, Books, CreditNote, NewCreditNote, NewJournal, PostedJournal,
     Transaction,
 };
-use super::order::{NewOrder, Refusal, Stage, StoredOrder};
+use super::order::{
+    NewOrder, NewOrderCharge, NewOrderLine, NewOrderPayment, Refusal, Stage, StoredOrder,
+};
 use super::parcel::Parcel;
 use super::settings::{KnownSkus, OrderRules, RepeatedNumber, StockRules};
 use super::shelves::Shelves;
 use super::validation::{check_order, check_order_number};
+use crate::past::PastOrder;
 
 /// What `OrderStatus` answers of an order that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -468,6 +472,67 @@ impl Installation {
         self.totals.oversold += self.shelves.come_in(&mut stored);
         self.orders.insert(id, stored);
         Ok(())
+    }
+
+    /// Takes in an order of the past, whole and gone, or cancelled before it left: its stock moved
+    /// long ago, its invoice and its credit notes have their own days.
+    pub fn take_in_past(&mut self, past: &PastOrder) {
+        let lines = (1..).zip(&past.lines).map(|(number, line)| NewOrderLine {
+            number,
+            product: line.sku.clone(),
+            quantity: line.quantity,
+            price: if self.prices_are_of_pieces() {
+                line.price / Decimal::from(line.quantity.max(1))
+            } else {
+                line.price
+            },
+            ..NewOrderLine::default()
+        });
+        let total = past.charges + past.lines.iter().map(|line| line.price).sum::<Decimal>();
+        let order = NewOrder {
+            order_number: past.number.clone(),
+            header: [("Currency".to_owned(), past.currency.clone())].into(),
+            lines: lines.collect(),
+            charges: vec![NewOrderCharge {
+                code: "CARRIAGE".to_owned(),
+                value: past.charges,
+                ..NewOrderCharge::default()
+            }],
+            payments: vec![NewOrderPayment {
+                method: past.pay_method.clone(),
+                amount: total,
+                ..NewOrderPayment::default()
+            }],
+            ..NewOrder::default()
+        };
+        let id = self.next_id;
+        self.next_id += 1;
+        self.totals.orders += 1;
+        self.by_number.entry(past.number.clone()).or_default().push(id);
+        let stage = if past.left_at.is_some() { Stage::Dispatched } else { Stage::Cancelled };
+        let stored = StoredOrder {
+            id,
+            order,
+            stage,
+            hold: None,
+            cancelled_because: None,
+            entered_at: past.entered_at,
+            changed_at: past.left_at.unwrap_or(past.entered_at),
+            parcels: Vec::new(),
+            set_aside: false,
+        };
+        self.orders.insert(id, stored.clone());
+        if let Some(left_at) = past.left_at {
+            self.invoice(id, left_at);
+        }
+        for credit in &past.credits {
+            let note = NewCreditNote { gross: credit.gross, lines: Vec::new() };
+            self.books_mut().credit(&stored, &note, credit.at);
+        }
+    }
+
+    fn prices_are_of_pieces(&mut self) -> bool {
+        self.books_mut().rules.price_of_piece
     }
 
     fn cancel_by_request(

@@ -289,6 +289,8 @@ pub enum Lowered {
 pub enum Catalogue {
     /// Every product and matrix exists.
     Any,
+    /// Every matrix of every product exists but those of these products.
+    AllBut(Vec<String>),
     /// These exist and no other.
     Listed(Vec<Sku>),
     /// The SKUs of [`crate::fashion::catalogue`] exist, with colour and size as the first two
@@ -314,8 +316,9 @@ pub struct Sku {
 /// A catalogue prepared for looking up.
 #[derive(Debug)]
 pub(super) struct KnownSkus {
-    /// The matrices of each product; none if every SKU exists.
+    /// The matrices of each product; none if every SKU exists but those of the absent products.
     matrices: Option<HashMap<String, HashSet<[String; 4]>>>,
+    absent: Vec<String>,
 }
 
 /// What is wrong with a SKU.
@@ -327,7 +330,10 @@ pub(super) enum UnknownSku {
 impl KnownSkus {
     pub(super) fn new(catalogue: &Catalogue) -> Self {
         let skus: Vec<Sku> = match catalogue {
-            Catalogue::Any => return Self { matrices: None },
+            Catalogue::Any => return Self { matrices: None, absent: Vec::new() },
+            Catalogue::AllBut(absent) => {
+                return Self { matrices: None, absent: absent.clone() };
+            }
             Catalogue::Listed(skus) => skus.clone(),
             Catalogue::Generated { seed, size } => crate::fashion::catalogue(*seed, *size)
                 .into_iter()
@@ -341,11 +347,14 @@ impl KnownSkus {
         for sku in skus {
             matrices.entry(sku.product).or_default().insert(sku.matrix);
         }
-        Self { matrices: Some(matrices) }
+        Self { matrices: Some(matrices), absent: Vec::new() }
     }
 
     pub(super) fn check(&self, product: &str, matrix: &[String; 4]) -> Result<(), UnknownSku> {
-        let Some(matrices) = &self.matrices else { return Ok(()) };
+        let Some(matrices) = &self.matrices else {
+            let is_absent = self.absent.iter().any(|absent| absent == product);
+            return if is_absent { Err(UnknownSku::Product) } else { Ok(()) };
+        };
         let product = matrices.get(product).ok_or(UnknownSku::Product)?;
         if product.contains(matrix) { Ok(()) } else { Err(UnknownSku::Matrix) }
     }

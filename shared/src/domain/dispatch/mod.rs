@@ -6,8 +6,8 @@
 //! which code, [`settlement`] what is cancelled or refunded of what will not leave, [`schedule`]
 //! when Prima is asked again.
 
-pub mod book;
 pub mod carriers;
+pub mod documents;
 pub mod file;
 pub mod message;
 pub mod plan;

@@ -1,5 +1,6 @@
 //! An order's life with us.
 
+pub mod documents;
 pub mod life;
 pub mod mapping;
 pub mod remaining;

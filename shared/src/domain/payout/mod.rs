@@ -9,6 +9,8 @@
 //! | [`explain`] | where the difference of an untied cycle may come from |
 //! | [`chart`], [`calendar`] | where and when things are booked: documents that an accountant signs |
 //! | [`draft`], [`journal`] | what is booked, and the place of every line |
+//! | [`matching`] | an order's money: expected against settled |
+//! | [`report`] | a cycle as a page, and its lines as CSV |
 //! | [`posting`] | a journal's way into Prima, once |
 //! | [`rules`], [`settings`] | what a person decides: of a channel, of the installation |
 //! | [`exceptions`] | what needs a person, in money |
@@ -17,6 +19,8 @@
 pub mod balance;
 pub mod calendar;
 pub mod chart;
+pub mod contract;
+pub mod documents;
 pub mod draft;
 pub mod exceptions;
 pub mod explain;
@@ -24,8 +28,10 @@ pub mod in_memory;
 pub mod journal;
 pub mod key;
 pub mod ledger;
+pub mod matching;
 pub mod posting;
 pub mod proofs;
+pub mod report;
 pub mod row;
 pub mod rules;
 pub mod settings;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::exceptions::{Finding, PayoutException};
 use super::key::{CycleKey, JournalName};
-use super::posting::JournalRow;
+use super::posting::{Act, JournalRow};
 use super::tie::Tie;
 use crate::domain::channel::Channel;
 use crate::domain::order::row::Lease;
@@ -177,6 +177,21 @@ pub struct CycleRow {
     /// People were told that its report is there.
     #[serde(default)]
     pub report_told: bool,
+    /// What people did with its journals, the earliest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acts: Vec<JournalAct>,
+}
+
+/// What a person did with a journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalAct {
+    /// The journal's reference.
+    pub journal: String,
+    /// What, in a word: `approved`, `held`.
+    pub what: String,
+    /// Who, when and why.
+    #[serde(flatten)]
+    pub act: Act,
 }
 
 /// A journal of a cycle: how far it has come, and what it comes to. Its lines are a file
@@ -216,6 +231,7 @@ impl CycleRow {
             findings: Vec::new(),
             exceptions: Vec::new(),
             report_told: false,
+            acts: Vec::new(),
         }
     }
 

@@ -12,12 +12,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::chart::Chart;
 use super::key::{CycleKey, JournalName};
 use super::row::{CycleRow, ShopKey, ShopRow};
-use super::rules::PayoutRules;
-use crate::domain::channel::Channel;
-use crate::domain::documents::UnusableDocument;
 use crate::domain::queue::QueueError;
 use crate::domain::state::StoreError;
 
@@ -85,30 +81,6 @@ pub trait JournalQueue {
     ) -> Result<(), QueueError>;
 }
 
-/// A channel's payout documents.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PayoutDocuments {
-    /// Its rules.
-    pub rules: PayoutRules,
-    /// Its chart.
-    pub chart: Chart,
-}
-
-/// The payout documents of all channels.
-pub trait PayoutDirectory {
-    /// All channels that can work.
-    ///
-    /// # Errors
-    /// They cannot be read.
-    async fn channels(&self) -> Result<Vec<Channel>, UnusableDocument>;
-
-    /// A channel's documents.
-    ///
-    /// # Errors
-    /// One is missing, is wrong, or cannot be read.
-    async fn payout_documents(&self, channel: &str) -> Result<PayoutDocuments, UnusableDocument>;
-}
-
 /// The file of a cycle's lines.
 #[must_use]
 pub fn lines_file(key: &CycleKey) -> String {
@@ -120,6 +92,20 @@ pub fn lines_file(key: &CycleKey) -> String {
 #[must_use]
 pub fn open_lines_file(shop: &ShopKey) -> String {
     format!("lines/{}/{}/open.json", shop.host, shop.shop)
+}
+
+/// The report of a cycle: one HTML page.
+#[must_use]
+pub fn report_file(key: &CycleKey) -> String {
+    let CycleKey { host, shop, cycle, currency, psp } = key;
+    format!("reports/{host}/{shop}/{cycle}/{currency}/{psp}.html")
+}
+
+/// The CSV of a cycle's lines, beside its report.
+#[must_use]
+pub fn report_lines_file(key: &CycleKey) -> String {
+    let CycleKey { host, shop, cycle, currency, psp } = key;
+    format!("reports/{host}/{shop}/{cycle}/{currency}/{psp}.csv")
 }
 
 /// The file of a journal, by the hash of what is sent.

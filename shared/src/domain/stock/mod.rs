@@ -13,9 +13,9 @@
 //! What is remembered of it: [`memory`], [`import_memory`].
 
 pub mod availability;
-pub mod book;
 pub mod cadence;
 pub mod division;
+pub mod documents;
 pub mod evaluate;
 pub mod exceptions;
 pub mod figures;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::availability::{Availability, LastUnits, SalesChannel};
-use super::book::StockBook;
 use super::division::Division;
+use super::documents::read_skus;
 use super::figures::Figures;
 use super::flight::Flight;
 use super::in_flight::InFlight;
@@ -19,6 +19,7 @@ use super::rules::StockRules;
 use super::settings::{LastPieces, StockSettings};
 use super::sold_skus::SoldSkus;
 use crate::domain::channel::{Channel, Mode};
+use crate::domain::channel_documents::ChannelDocuments;
 use crate::domain::documents::UnusableDocument;
 use crate::domain::order::mapping::SkuReader;
 use crate::domain::state::{FlightStore, PollStore, StoreError};
@@ -126,7 +127,7 @@ pub enum SalesUnknown {
 /// It cannot be told what one has sold: a quantity that leaves that out would be too high.
 pub async fn other_channels(
     store: &impl FlightStore,
-    book: &impl StockBook,
+    documents: &impl ChannelDocuments,
     channels: &[Channel],
     unusable: &[(String, String)],
     is_published_to: impl Fn(&str) -> bool,
@@ -139,7 +140,7 @@ pub async fn other_channels(
         if flights.is_empty() {
             continue;
         }
-        match book.skus(id).await {
+        match read_skus(documents, id).await {
             Ok(skus) => others.push(OtherChannel { skus, flights }),
             // Its orders lower no offer then. While its documents are wrong, nothing is raised on
             // any channel; while they only cannot be read, nothing is published at all.

@@ -84,7 +84,9 @@ impl Marketplace {
                 format!("size must be between 1 and {REFERENCE_LENGTH}"),
             ));
         }
-        self.change(number, now, |order| {
+        let last_updated = self.orders.get(&number).map_or(now, |order| order.last_updated);
+        let at = if self.settings.references_update { now } else { last_updated };
+        self.change(number, at, |order| {
             order.reference_for_seller = Some(reference.to_owned());
             order.reference_writes += 1;
         });

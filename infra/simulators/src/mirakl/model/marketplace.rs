@@ -124,10 +124,11 @@ impl Marketplace {
             return false;
         }
         order.created = now;
-        order.last_updated = now;
+        order.last_updated = self.shown_of(now);
         order.enter(State::Staging);
-        order.due = Some(now + seconds(self.settings.staging_seconds));
-        if self.settings.staging_seconds == 0 {
+        let staging = order.times.staging.unwrap_or(seconds(self.settings.staging_seconds));
+        order.due = Some(now + staging);
+        if staging.is_zero() {
             Pace::of(&self.settings).move_on(&mut order, now);
         }
         let number = self.next;
@@ -198,6 +199,15 @@ impl Marketplace {
         ended
     }
 
+    /// A moment as `last_updated_date` has it.
+    fn shown_of(&self, at: Timestamp) -> Timestamp {
+        if self.settings.whole_seconds {
+            Timestamp::from_second(at.as_second()).unwrap_or(at)
+        } else {
+            at
+        }
+    }
+
     /// Changes an order and keeps the indexes true; the order counts as updated at `at`.
     pub(super) fn change<R>(
         &mut self,
@@ -205,13 +215,14 @@ impl Marketplace {
         at: Timestamp,
         change: impl FnOnce(&mut Order) -> R,
     ) -> Option<R> {
+        let shown_at = self.shown_of(at);
         let order = self.orders.get_mut(&number)?;
         let shop = self.shops.entry(order.shop_id).or_default();
         shop.remove(number, order);
         let due = order.due;
         let before = self.settings.cancellations_restock.then(|| standing(order));
         let result = change(order);
-        order.last_updated = order.last_updated.max(at);
+        order.last_updated = order.last_updated.max(shown_at);
         shop.add(number, order);
         self.finance.follow(order, at);
         if let Some(new) = order.due.filter(|_| order.due != due) {

@@ -29,7 +29,7 @@ pub use marketplace::Marketplace;
 pub use operator::OperatorRefund;
 pub use order::{
     AdditionalField, Address, Cancelation, Cause, Customer, Fee, FieldValue, Order, OrderLine,
-    Organization, PAY_ON_ACCEPTANCE, Promotion, Refund, SHOPS_OWN_CENTER, State, Tax,
+    Organization, OwnTimes, PAY_ON_ACCEPTANCE, Promotion, Refund, SHOPS_OWN_CENTER, State, Tax,
 };
 pub use refusal::Refusal;
 pub use settings::{Settings, ShopProfile};

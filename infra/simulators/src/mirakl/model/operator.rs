@@ -156,6 +156,57 @@ impl Marketplace {
         self.if_open(order_id, now, |order, pace| pace.shipped(order, now))
     }
 
+    /// The customer pays an order that is accepted: before it may be shipped, or while the seller is
+    /// at work. False where it is not accepted, was paid before, or has ended.
+    pub fn debit(&mut self, order_id: &str, now: Timestamp) -> bool {
+        let is_owed = |order: &Order| order.accepted_at.is_some() && order.state.is_open();
+        if !self.order(order_id).is_some_and(is_owed) {
+            return false;
+        }
+        self.if_open(order_id, now, |order, _| {
+            order.customer_debited_date.get_or_insert(now);
+            if order.state != State::Shipping {
+                order.due = None;
+                order.enter(State::Shipping);
+            }
+        })
+    }
+
+    /// The operator closes an order that was shipped, or of which everything is refunded. False
+    /// where it is neither.
+    pub fn close(&mut self, order_id: &str, now: Timestamp) -> bool {
+        self.end_as(State::Closed, order_id, now)
+    }
+
+    /// An old platform says of an order itself that it is refunded. False where not all of it is.
+    pub fn enter_refunded(&mut self, order_id: &str, now: Timestamp) -> bool {
+        self.order(order_id).is_some_and(Order::fully_refunded)
+            && self.end_as(State::Refunded, order_id, now)
+    }
+
+    fn end_as(&mut self, state: State, order_id: &str, now: Timestamp) -> bool {
+        let may_end = |order: &Order| match order.state {
+            State::Shipping => order.fully_refunded(),
+            state => state.is_paid() && state != State::Closed,
+        };
+        let Some(number) = self.by_id.get(order_id).copied() else { return false };
+        if !self.orders.get(&number).is_some_and(may_end) {
+            return false;
+        }
+        let end = |order: &mut Order| {
+            order.due = None;
+            order.enter(state);
+        };
+        self.change(number, now, end).is_some()
+    }
+
+    /// Something changes that matters to nobody but `last_updated_date`. False where there is no
+    /// such order.
+    pub fn touch(&mut self, order_id: &str, now: Timestamp) -> bool {
+        let number = self.by_id.get(order_id).copied();
+        number.and_then(|number| self.change(number, now, |_| ())).is_some()
+    }
+
     /// The payment of an order will fail once it is asked for. False where it was paid, or ended,
     /// already.
     pub fn refuse_payment(&mut self, order_id: &str, now: Timestamp) -> bool {

@@ -1,5 +1,7 @@
 //! An order of the marketplace with all that OR11 says of it (Mirakl seller API, OR11).
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -344,6 +346,19 @@ pub struct AdditionalField {
     pub value: FieldValue,
 }
 
+/// How long an order takes for what others take as long for as the marketplace's settings say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwnTimes {
+    /// In STAGING.
+    pub staging: Option<Duration>,
+    /// Until its acceptance is too late.
+    pub acceptance: Option<Duration>,
+    /// From its acceptance to its payment.
+    pub payment: Option<Duration>,
+    /// Nobody ever pays it.
+    pub is_never_paid: bool,
+}
+
 /// An order of one shop. What the world outside may not change by itself is changed by
 /// [`Marketplace`](super::Marketplace) alone, which hands out shared references.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -371,6 +386,7 @@ pub struct Order {
     pub automatic_acceptance: Option<bool>,
     /// The payment fails once it is asked for.
     pub payment_fails: bool,
+    pub times: OwnTimes,
     pub channel: Option<(&'static str, &'static str)>,
     pub fulfillment_center_code: &'static str,
     pub shipping_type: (&'static str, &'static str),

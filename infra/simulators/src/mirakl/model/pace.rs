@@ -38,7 +38,7 @@ impl Pace {
             }
             State::Staging => {
                 order.enter(State::WaitingAcceptance);
-                order.due = Some(at + self.acceptance_window);
+                order.due = Some(at + order.times.acceptance.unwrap_or(self.acceptance_window));
             }
             State::WaitingAcceptance => {
                 order.cause = Some(Cause::AcceptanceTimeout);
@@ -46,7 +46,7 @@ impl Pace {
             }
             State::WaitingDebit => {
                 order.enter(State::WaitingDebitPayment);
-                order.due = Some(at + self.payment);
+                order.due = Some(at + order.times.payment.unwrap_or(self.payment));
             }
             State::WaitingDebitPayment if order.payment_fails => {
                 cancel_all(order, Cause::PaymentRefused, at)
@@ -79,14 +79,14 @@ impl Pace {
             return;
         }
         order.enter(State::WaitingDebit);
-        order.due = Some(at + self.debit);
+        order.due = (!order.times.is_never_paid).then_some(at + self.debit);
     }
 
     /// The order was shipped.
     pub(super) fn shipped(self, order: &mut Order, at: Timestamp) {
         order.shipped_date = Some(at);
         if order.payment_workflow == "PAY_ON_SHIPMENT" {
-            order.customer_debited_date = Some(at);
+            order.customer_debited_date.get_or_insert(at);
         }
         order.enter(State::Shipped);
         order.due = self.received.map(|wait| at + wait);

@@ -69,6 +69,10 @@ pub struct Settings {
     /// Taxes are computed on the order: it lists `order_taxes`, and OR30 takes none where prices
     /// are without them.
     pub order_level_tax: bool,
+    /// `last_updated_date` has whole seconds.
+    pub whole_seconds: bool,
+    /// Writing a reference (OR04) counts as a change of the order.
+    pub references_update: bool,
     /// What the seller's refunds may draw on, in hundredths; absent: whatever they take.
     pub payable_balance: Option<i64>,
 }
@@ -100,6 +104,8 @@ impl Default for Settings {
             export_seconds: 2,
             taxes_proportional: true,
             order_level_tax: false,
+            whole_seconds: false,
+            references_update: true,
             payable_balance: None,
         }
     }

@@ -6,6 +6,7 @@ mod finance;
 mod ledger;
 mod model;
 mod offers;
+mod past;
 mod refunds;
 mod seller_api;
 mod traffic;

@@ -3,6 +3,7 @@
 mod balances;
 mod books;
 mod properties;
+mod report;
 mod worked_example;
 
 use jiff::civil::{Date, date};
