@@ -90,9 +90,8 @@ impl<S: Scene> Port<S> {
 }
 
 impl<S: Scene> SlotStore for Port<S> {
-    // A scripted run is spoilt at one call after the other: its calls are those of its story.
     async fn load_slots(&self) -> Result<PrimaSlots, StoreError> {
-        if !self.world().scripted {
+        if self.world().spoils_slots() {
             self.load("slots").await?;
         }
         self.world().store.load_slots().await
@@ -100,7 +99,7 @@ impl<S: Scene> SlotStore for Port<S> {
 
     async fn save_slots(&self, slots: &mut PrimaSlots) -> Result<(), StoreError> {
         let store = &self.world().store;
-        if self.world().scripted {
+        if !self.world().spoils_slots() {
             return store.save_slots(slots).await;
         }
         let leases = slots.leases.len();
