@@ -1,5 +1,5 @@
 //! Which module may know which, read from the sources: `shared` is five modules in one direction,
-//! only `aws` names an AWS crate, and no two files of a crate need each other.
+//! only `aws` names an AWS crate, no two files of a crate need each other, and no file is long.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,8 +17,17 @@ const MAY_NAME: [(&str, &[&str]); 5] = [
     ("aws", &["kit", "mirakl", "prima", "domain"]),
 ];
 /// The crates outside of `shared` and `functions/` whose files are held to the same.
-const INFRA: [&str; 5] =
-    ["infra/simulators", "infra/local-world", "infra/operator", "infra/benchmarks", "infra/xtask"];
+const INFRA: [&str; 7] = [
+    "infra/simulators",
+    "infra/local-world",
+    "infra/operator",
+    "infra/benchmarks",
+    "infra/benchmarks/million",
+    "infra/fuzz",
+    "infra/xtask",
+];
+/// Lines that a file of the product has at most.
+const LONGEST_FILE: usize = 500;
 /// What the crates of AWS are called.
 const AWS_CRATES: [&str; 4] =
     ["aws_config", "aws_credential_types", "aws_lambda_events", "aws_sdk_"];
@@ -99,36 +108,61 @@ fn taken_apart(tree: &str) -> Vec<String> {
     paths
 }
 
+/// The paths that stand in the code without a `use`: `crate::a::b`, `super::c`, and `child::d` of a
+/// module below. Those in attributes, such as serde's, are among them.
+fn inline_paths(source: &Source, modules: &BTreeSet<Vec<String>>) -> Vec<String> {
+    let is_of_path = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+    let words = source.code.split(|c| !is_of_path(c)).filter(|word| !word.is_empty());
+    let mut paths = Vec::new();
+    let mut before = "";
+    for word in words {
+        let path = word.trim_end_matches("::");
+        let first = path.split("::").next().unwrap_or_default();
+        let below = [source.module.as_slice(), &[first.to_owned()]].concat();
+        // Declarations are read elsewhere, and `pub(in crate::a)` uses nothing.
+        if !matches!(before, "use" | "in")
+            && path.contains("::")
+            && (matches!(first, "crate" | "super") || modules.contains(&below))
+        {
+            paths.push(path.to_owned());
+        }
+        before = word;
+    }
+    paths
+}
+
 /// The files of the same crate whose items a file uses.
 fn needs(source: &Source, modules: &BTreeSet<Vec<String>>) -> BTreeSet<Vec<String>> {
-    let mut needs = BTreeSet::new();
     // A program under `src/bin` is a crate of its own.
     let root = if source.module.first().is_some_and(|first| first == "bin") {
         source.module.len().min(2)
     } else {
         0
     };
-    for declaration in source.code.split("use ").skip(1).filter_map(|rest| rest.split(';').next()) {
-        for path in taken_apart(&declaration.split_whitespace().collect::<Vec<_>>().join(" ")) {
-            let parts: Vec<String> = path.split("::").map(str::to_owned).collect();
-            let ups = parts.iter().take_while(|part| *part == "super").count();
-            let mut target: Vec<String> = match parts.first().map(String::as_str) {
-                Some("crate") => [&source.module[..root], &parts[1..]].concat(),
-                Some("super") => {
-                    let base = source.module.len().saturating_sub(ups);
-                    [&source.module[..base], &parts[ups..]].concat()
-                }
-                Some("self") => [&source.module[..], &parts[1..]].concat(),
-                _ => [&source.module[..], &parts[..]].concat(),
-            };
-            while !target.is_empty() && !modules.contains(&target) {
-                target.pop();
+    let declarations = source.code.split("use ").skip(1).filter_map(|rest| rest.split(';').next());
+    let used = declarations.flat_map(|declaration| {
+        taken_apart(&declaration.split_whitespace().collect::<Vec<_>>().join(" "))
+    });
+    let mut needs = BTreeSet::new();
+    for path in used.chain(inline_paths(source, modules)) {
+        let parts: Vec<String> = path.split("::").map(str::to_owned).collect();
+        let ups = parts.iter().take_while(|part| *part == "super").count();
+        let mut target: Vec<String> = match parts.first().map(String::as_str) {
+            Some("crate") => [&source.module[..root], &parts[1..]].concat(),
+            Some("super") => {
+                let base = source.module.len().saturating_sub(ups);
+                [&source.module[..base], &parts[ups..]].concat()
             }
-            // A path that leads to no file of the crate is another crate's, or an item of this very
-            // file.
-            if !target.is_empty() && target != source.module {
-                needs.insert(target);
-            }
+            Some("self") => [&source.module[..], &parts[1..]].concat(),
+            _ => [&source.module[..], &parts[..]].concat(),
+        };
+        while !target.is_empty() && !modules.contains(&target) {
+            target.pop();
+        }
+        // A path that leads to no file of the crate is another crate's, or an item of this very
+        // file.
+        if !target.is_empty() && target != source.module {
+            needs.insert(target);
         }
     }
     needs
@@ -209,6 +243,39 @@ fn no_two_files_need_each_other() {
         "these files need each other, in one circle or several:\n{}",
         circles.into_iter().collect::<Vec<_>>().join("\n")
     );
+}
+
+#[test]
+fn no_file_of_the_product_is_long() {
+    let functions = Function::ALL.iter().map(|function| format!("functions/{}", function.name()));
+    let mut long = Vec::new();
+    for source in std::iter::once("shared".to_owned()).chain(functions).flat_map(|of| sources(&of))
+    {
+        let lines = fs::read_to_string(&source.path).unwrap().lines().count();
+        if lines > LONGEST_FILE {
+            long.push(format!("{}: {lines} lines", source.path.display()));
+        }
+    }
+    assert!(
+        long.is_empty(),
+        "over {LONGEST_FILE} lines: give each thing that such a file is about a file of its own\n{}",
+        long.join("\n")
+    );
+}
+
+#[test]
+fn paths_without_a_use_are_found() {
+    let module = |path: &str| path.split("::").map(str::to_owned).collect::<Vec<_>>();
+    let source = Source {
+        path: PathBuf::new(),
+        module: module("a"),
+        code: "pub(in crate::x) fn f() { crate::y::g(); below::h(); other::i() }\n\
+               #[serde(with = \"super::z::date\")]"
+            .to_owned(),
+    };
+    let modules = BTreeSet::from(["a", "a::below", "x", "y", "z"].map(module));
+    assert_eq!(inline_paths(&source, &modules), ["crate::y::g", "below::h", "super::z::date"]);
+    assert_eq!(needs(&source, &modules), BTreeSet::from(["a::below", "y", "z"].map(module)));
 }
 
 #[test]

@@ -7,6 +7,8 @@ const LISTING: &str = "functions/acknowledge-orders/src/listing.rs";
 const RECORD: &str = "functions/acknowledge-orders/src/record.rs";
 const REFERENCES: &str = "functions/acknowledge-orders/src/references.rs";
 const SWEEP: &str = "functions/acknowledge-orders/src/sweep.rs";
+const ACCEPT: &str = "functions/acknowledge-orders/src/accept.rs";
+const LEASE: &str = "functions/acknowledge-orders/src/lease.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
     Bug {
@@ -47,7 +49,7 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "accepting-while-observing",
         why: "A channel that is only observed has its orders accepted.",
         simulation: Simulation::Orders,
-        edits: &[Edit { file: LIB, find: "        if channel.orders == Mode::Observe {\n            for order in &waiting {", replace: "        if channel.orders == Mode::Off {\n            for order in &waiting {" }],
+        edits: &[Edit { file: ACCEPT, find: "        if channel.orders == Mode::Observe {\n            for order in &waiting {", replace: "        if channel.orders == Mode::Off {\n            for order in &waiting {" }],
     },
     Bug {
         name: "watermark-passes-waiting-order",
@@ -64,7 +66,7 @@ pub(crate) const BUGS: &[Bug] = &[
         why: "The watermark moves although a page of the listing did not come.",
         simulation: Simulation::Orders,
         edits: &[Edit {
-            file: LIB,
+            file: LEASE,
             find: "            if window.is_complete() {\n",
             replace: "            if window.pages > 0 || window.is_complete() {\n",
         }],
@@ -95,7 +97,7 @@ pub(crate) const BUGS: &[Bug] = &[
                 replace: "        waiting.retain(|order_id| listed.contains(order_id.as_str()));\n        waiting.clear();\n        waiting\n",
             },
             Edit {
-                file: LIB,
+                file: LEASE,
                 find: "        self.state.full_rest = listing.rest_of(full, accepted);\n",
                 replace: "        self.state.full_rest = listing.rest_of(full, accepted).filter(|rest| rest.offset == 0);\n",
             },
@@ -105,7 +107,7 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "first-kind-of-listing-always-first",
         why: "Where Mirakl's limit leaves one call a run, the same kind of listing gets it each time.",
         simulation: Simulation::Orders,
-        edits: &[Edit { file: LIB, find: "        self.state.turns_owed = owed;\n", replace: "        self.state.turns_owed = owed.split_off(owed.len());\n" }],
+        edits: &[Edit { file: LEASE, find: "        self.state.turns_owed = owed;\n", replace: "        self.state.turns_owed = owed.split_off(owed.len());\n" }],
     },
     Bug {
         name: "references-written-though-refused",

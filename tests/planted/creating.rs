@@ -7,6 +7,8 @@ const PAYMENT: &str = "shared/src/domain/order/mapping/payment.rs";
 const MONEY: &str = "shared/src/domain/order/mapping/money.rs";
 const CODE_PAGE: &str = "shared/src/prima/code_page.rs";
 const CREATE: &str = "functions/create-prima-orders/src/create.rs";
+const SENDING: &str = "functions/create-prima-orders/src/sending.rs";
+const FOR_A_PERSON: &str = "functions/create-prima-orders/src/for_a_person.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
     Bug {
@@ -73,7 +75,7 @@ pub(crate) const BUGS: &[Bug] = &[
         why: "A NewOrder whose answer was lost counts as not sent.",
         simulation: Simulation::Orders,
         edits: &[Edit {
-            file: CREATE,
+            file: SENDING,
             find: "            Err(problem) if problem.outcome == Outcome::NotSent => {\n                let mut row = row;",
             replace: "            Err(problem) if problem.outcome != Outcome::Refused => {\n                let mut row = row;",
         }],
@@ -146,7 +148,7 @@ pub(crate) const BUGS: &[Bug] = &[
         why: "An order that Prima never takes is sent again and again.",
         simulation: Simulation::Orders,
         edits: &[Edit {
-            file: CREATE,
+            file: FOR_A_PERSON,
             find: "    unanswered.count >= MOST_SENDINGS || unanswered.count + unanswered.probes >= MOST_PROBES\n",
             replace: "    unanswered.count >= 1000 * MOST_SENDINGS || unanswered.probes >= 1000 * MOST_PROBES\n",
         }],

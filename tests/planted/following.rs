@@ -6,6 +6,7 @@ const DECISION: &str = "functions/push-stock/src/decision.rs";
 const PUBLISH: &str = "functions/push-stock/src/publish.rs";
 const CHECK: &str = "functions/check-stock-imports/src/lib.rs";
 const IMPORTS: &str = "shared/src/domain/stock/imports.rs";
+const ENDED: &str = "functions/check-stock-imports/src/ended.rs";
 
 pub(crate) const BUGS: &[Bug] = &[
     Bug {
@@ -68,7 +69,7 @@ pub(crate) const BUGS: &[Bug] = &[
         why: "A late copy of an import's message claims the lines of the import after it.",
         simulation: Simulation::Stock,
         edits: &[Edit {
-            file: CHECK,
+            file: ENDED,
             find: "|memory| memory.imports.waits_for(&message.mark),",
             replace: "|memory| memory.imports.under_way.is_some(),",
         }],
@@ -88,7 +89,7 @@ pub(crate) const BUGS: &[Bug] = &[
         why: "What an import has overwritten that ended long after it was given up stays so.",
         simulation: Simulation::Stock,
         edits: &[Edit {
-            file: CHECK,
+            file: ENDED,
             find: "|ledger| published_again(&lines, ledger), Vec::as_slice)",
             replace: "|ledger| published_again(&lines[lines.len()..], ledger), Vec::as_slice)",
         }],

@@ -11,9 +11,11 @@
 //! before the message, the row is found stuck. After references were written and before that was
 //! recorded, they are written again, which is harmless.
 
+mod accept;
 mod ages;
 mod daily_look;
 pub mod handler;
+mod lease;
 mod listing;
 pub mod metrics;
 mod record;
@@ -29,16 +31,13 @@ use jiff::Timestamp;
 use shared::domain::channel::MiraklDirectory;
 use shared::domain::channel::{Channel, Mode};
 use shared::domain::events::{Event, EventBus, EventKind, Severity};
-use shared::domain::notify::{Rule, Told, tell, tell_due};
-use shared::domain::order::row::Lease;
+use shared::domain::notify::{Rule, tell, tell_due};
 use shared::domain::queue::OrderQueue;
-use shared::domain::state::{
-    BreakerStore, ListingKind, OrderStore, PollState, PollStore, StoreError, UnfinishedListing,
-};
+use shared::domain::state::{BreakerStore, OrderStore, PollState, PollStore};
 use shared::kit::clock::{Clock, after, before};
-use shared::mirakl::rights::shows_right;
 use shared::mirakl::{MiraklError, MiraklOrders};
 
+use crate::lease::{LeaseAttempt, PATIENCE_WITH_MEMORY, WINDOWS_BETWEEN_FULL};
 pub use ages::Ages;
 use listing::{Listing, Patience};
 pub use report::{ChannelReport, Skipped};
@@ -49,14 +48,6 @@ const TIME_TO_ACCEPT: Duration = Duration::from_secs(25);
 /// A channel that was not listed and recorded for so long beyond its interval is told of: the
 /// minute's listing, and that of everything that is open, beyond its own.
 const UNLISTED_IS_TOLD: Duration = Duration::from_secs(10 * 60);
-/// How far back refusals are looked for that happened before the channel was first listed.
-const FIRST_LOOK_BACK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// How long the poller waits for what it remembers before it goes on without.
-const PATIENCE_WITH_MEMORY: Duration = Duration::from_secs(3);
-/// Mirakl's operation by which an order is accepted.
-const ACCEPT: &str = "OR21";
-/// Listings by window between two by state alone.
-const WINDOWS_BETWEEN_FULL: u32 = 4;
 /// Values that are told of in a channel's life, at the most.
 const UNKNOWN_VALUES: usize = 100;
 /// How far a window reaches back beyond the watermark.
@@ -227,135 +218,6 @@ impl<T: PortTypes> Ports<T> {
         report
     }
 
-    /// Accepts every waiting order, oldest first, a few at a time. While the right to accept is
-    /// known to be missing, one order a run tries it, and the others follow at once where it is
-    /// there: a window does not wait for a back-off.
-    async fn accept_waiting(
-        &self,
-        client: &<T::Directory as MiraklDirectory>::Client,
-        channel: &Channel,
-        listing: &Listing,
-        poll: &mut PollState,
-        report: &mut ChannelReport,
-    ) -> Vec<String> {
-        let mut waiting = listing.waiting();
-        report.waiting = waiting.len();
-        if channel.orders == Mode::Observe {
-            for order in &waiting {
-                tracing::info!(channel = %channel.id, order = %order.order_id, lines = order.line_ids.len(), "observing: would accept");
-            }
-            return Vec::new();
-        }
-        let refused = poll.refused.of(&channel.id, ACCEPT).map(|right| right.refusals);
-        if let (Some(refusals), false) = (refused, waiting.is_empty()) {
-            // Another one each time: what is refused may be one order alone.
-            let next = usize::try_from(refusals).unwrap_or(0) % waiting.len();
-            waiting.rotate_left(next);
-        }
-        let (first, others) = waiting.split_at(usize::from(refused.is_some()).min(waiting.len()));
-        let mut accepted = Vec::new();
-        let (mut worked, mut refusal) = (false, None);
-        for part in [first, others] {
-            if refusal.is_some() {
-                break;
-            }
-            let answers: Vec<_> = stream::iter(part)
-                .map(|order| async move {
-                    (
-                        order,
-                        client.accept_order(&order.order_id, &order.line_ids).await,
-                        self.clock.now(),
-                    )
-                })
-                .buffer_unordered(channel.concurrent_accepts)
-                .collect()
-                .await;
-            for (order, answer, at) in answers {
-                worked |= shows_right(&answer);
-                match answer {
-                    Ok(()) => {
-                        report.accepted_after(order.created, at);
-                        accepted.push(order.order_id.clone());
-                    }
-                    // Accepted before, by us with a lost answer or by a person, or too late: the
-                    // next listing tells.
-                    Err(problem) if problem.is_invalid_state() => {
-                        report.count("accept_already_decided")
-                    }
-                    Err(problem) => {
-                        tracing::warn!(channel = %channel.id, order = %order.order_id, %problem, "an order could not be accepted; the next listing shows it again");
-                        report.note_failure(&problem);
-                        if problem.is_key_refused() {
-                            refusal = Some(problem);
-                        }
-                    }
-                }
-            }
-        }
-        rights::note(
-            &mut poll.refused,
-            channel,
-            ACCEPT,
-            worked,
-            refusal.as_ref(),
-            self.clock.now(),
-        );
-        accepted
-    }
-
-    /// An order that still waits although its window is nearly over is said so: once as a warning,
-    /// once as critical.
-    async fn warn_of_windows(
-        &self,
-        channel: &Channel,
-        listing: &Listing,
-        accepted: &[String],
-        poll: &mut PollState,
-        report: &mut ChannelReport,
-    ) {
-        let now = self.clock.now();
-        let mut events = Vec::new();
-        let mut still_waiting = Vec::new();
-        for order in listing.waiting().iter().filter(|order| !accepted.contains(&order.order_id)) {
-            let Some(created) = order.created else { continue };
-            let left = after(created, channel.acceptance_window()).duration_since(now);
-            report.note_unacknowledged(now.duration_since(created).unsigned_abs());
-            for (mark, severity, threshold) in [
-                ("", Severity::Warning, channel.warn_when_left()),
-                ("!", Severity::Critical, channel.warn_when_left() / 2),
-            ] {
-                let marked = format!("{}{mark}", order.order_id);
-                if left.is_positive() && left.unsigned_abs() > threshold {
-                    continue;
-                }
-                if !poll.warned_orders.contains(&marked) {
-                    events.push(Event {
-                        kind: EventKind::AcceptanceWindowNearlyOver,
-                        channel: Some(channel.id.clone()),
-                        order: Some(order.order_id.clone()),
-                        needs_person: true,
-                        severity,
-                        reason: format!("the order is not accepted and its window ends in {} minutes", left.as_secs() / 60),
-                        remedy:
-                            "Accept it by hand in Mirakl's back office now, then look at the connector's latest failures for this channel."
-                                .to_owned(),
-                    });
-                }
-                still_waiting.push(marked);
-            }
-        }
-        if !events.is_empty() && !tell(&self.events, &events).await {
-            return;
-        }
-        if listing.shows_all_news() || listing.completes(ListingKind::Waiting) {
-            poll.warned_orders = still_waiting;
-        } else {
-            poll.warned_orders.extend(still_waiting);
-            poll.warned_orders.sort_unstable();
-            poll.warned_orders.dedup();
-        }
-    }
-
     fn note_failure(
         &self,
         channel: &Channel,
@@ -393,53 +255,6 @@ impl<T: PortTypes> Ports<T> {
             if tell(&self.events, &[event]).await {
                 poll.unknown_values.push(value.clone());
             }
-        }
-    }
-
-    /// Takes the channel's lease, where a listing is due. The lease only saves calls: without a
-    /// working store the poll goes on without it.
-    async fn take_lease(&self, channel: &Channel, run: &Run, now: Timestamp) -> LeaseAttempt {
-        let loaded =
-            tokio::time::timeout(PATIENCE_WITH_MEMORY, self.store.load_poll(&channel.id)).await;
-        let Ok(Ok(mut state)) = loaded else {
-            tracing::warn!(channel = %channel.id, "the poll state cannot be read; polling without it");
-            // Without memory the wall clock alone keeps to a marketplace's slower rhythm.
-            let interval = i64::from(channel.listing_interval_minutes);
-            return if (now.as_second() / 60) % interval == 0 {
-                LeaseAttempt::Taken(Box::new(LeasedPoll::blind()))
-            } else {
-                LeaseAttempt::Skipped(Skipped::NotDue)
-            };
-        };
-        let interval = Duration::from_secs(60 * u64::from(channel.listing_interval_minutes));
-        // Schedules start a little early or late: a quarter of a minute is no overrun.
-        let due = state
-            .listed_at
-            .is_none_or(|at| now >= before(after(at, interval), Duration::from_secs(15)));
-        if !due && channel.listing_interval_minutes > 1 {
-            return LeaseAttempt::Skipped(Skipped::NotDue);
-        }
-        if state.lease.as_ref().is_some_and(|lease| lease.owner != run.id && lease.until > now) {
-            return LeaseAttempt::Skipped(Skipped::OtherRun);
-        }
-        self.tell_of_unlisted(channel, &mut state, now).await;
-        state.lease = Some(Lease { owner: run.id.clone(), until: run.hard_deadline });
-        let listed_before = state.listed_at.replace(now);
-        match tokio::time::timeout(
-            PATIENCE_WITH_MEMORY,
-            self.store.save_poll(&channel.id, &mut state),
-        )
-        .await
-        {
-            Ok(Ok(())) => {
-                LeaseAttempt::Taken(Box::new(LeasedPoll { state, remembered: true, listed_before }))
-            }
-            Ok(Err(StoreError::Conflict(_))) => LeaseAttempt::Skipped(Skipped::OtherRun),
-            Ok(Err(_)) | Err(_) => LeaseAttempt::Taken(Box::new(LeasedPoll {
-                remembered: false,
-                state,
-                listed_before,
-            })),
         }
     }
 
@@ -495,169 +310,5 @@ impl<T: PortTypes> Ports<T> {
         if tokio::time::timeout(PATIENCE_WITH_MEMORY, telling).await.is_err() {
             tracing::error!(channel = %channel.id, %since, %full_since, "a channel has not been listed, and the bus takes too long to be told");
         }
-    }
-
-    async fn release_lease(&self, channel: &Channel, mut poll: LeasedPoll, report: &ChannelReport) {
-        if !poll.remembered {
-            return;
-        }
-        let ours = poll.state.lease.take();
-        if report.completed {
-            let now = self.clock.now();
-            poll.state.completed_at = Some(now);
-            poll.state.seen_until = poll.state.listed_at;
-            if std::mem::take(&mut poll.state.unlisted).is_told() {
-                // What was told of is over: a listing of everything that is open has its time from
-                // here on.
-                poll.state.full_completed_at = Some(now);
-            }
-        }
-        for _try in 0..3 {
-            let problem = match self.store.save_poll(&channel.id, &mut poll.state).await {
-                Ok(()) => return,
-                Err(problem) => problem,
-            };
-            // An operator's command asked for a full listing beside us. What we did not save would
-            // be listed again, and our lease would hold the next run up until it ends.
-            if let StoreError::Conflict(_) = problem
-                && let Ok(current) = self.store.load_poll(&channel.id).await
-                && current.lease == ours
-            {
-                poll.state.version = current.version;
-                poll.state.full_wanted |= current.full_wanted;
-                continue;
-            }
-            tracing::warn!(channel = %channel.id, %problem, "the poll state could not be saved; the next listing repeats a little");
-            return;
-        }
-    }
-}
-
-/// What came of asking for a channel's lease.
-enum LeaseAttempt {
-    Taken(Box<LeasedPoll>),
-    Skipped(Skipped),
-}
-
-/// What a run knows of a channel whose lease it holds.
-struct LeasedPoll {
-    state: PollState,
-    /// The store holds our lease: what the run learns can be saved.
-    remembered: bool,
-    /// When the run before this one began its listing.
-    listed_before: Option<Timestamp>,
-}
-
-impl LeasedPoll {
-    fn blind() -> Self {
-        Self { state: PollState::default(), remembered: false, listed_before: None }
-    }
-
-    fn full_is_due(&self) -> bool {
-        // One that orders slipped through, or that could not be begun, is not begun again at once:
-        // a window is short, and shows what is new.
-        !self.state.full_unfinished
-            && (self.state.full_wanted || self.state.windows_since_full >= WINDOWS_BETWEEN_FULL)
-    }
-
-    /// What this run lists, in this order. A listing that goes on where it stopped comes to the
-    /// newest orders last: those are listed by themselves then. Where Mirakl's limit leaves no call
-    /// for one of them, that one comes first the next time.
-    fn kinds(&self) -> Vec<ListingKind> {
-        let state = &self.state;
-        if self.remembered && state.turns_owed.first() == Some(&ListingKind::ById) {
-            return Vec::new();
-        }
-        let has_mark = self.remembered && state.watermark.is_some();
-        let goes_on = self.remembered && state.full_rest.is_some();
-        let full = !has_mark || goes_on || self.full_is_due();
-        let window = has_mark && (goes_on || !full);
-        let shows_news = (window && state.window_rest.is_none()) || (full && !goes_on);
-        let mut kinds = Vec::new();
-        kinds.extend((!shows_news).then_some(ListingKind::Waiting));
-        kinds.extend(window.then_some(ListingKind::Window));
-        kinds.extend(full.then_some(ListingKind::Full));
-        // Stable: what is owed no turn keeps its place behind what is.
-        kinds.sort_by_key(|kind| {
-            state.turns_owed.iter().position(|owed| owed == kind).unwrap_or(usize::MAX)
-        });
-        kinds
-    }
-
-    /// Where a listing begins, or goes on.
-    fn place_of(&self, kind: ListingKind) -> UnfinishedListing {
-        let rest = match kind {
-            _ if !self.remembered => None,
-            ListingKind::Full => self.state.full_rest.clone(),
-            ListingKind::Window => self.state.window_rest.clone(),
-            ListingKind::Waiting | ListingKind::ById => None,
-        };
-        let updated_from = self
-            .state
-            .watermark
-            .filter(|_| kind == ListingKind::Window)
-            .map(|mark| before(mark, OVERLAP));
-        rest.unwrap_or_else(|| UnfinishedListing { updated_from, ..UnfinishedListing::default() })
-    }
-
-    /// Moves the watermark, counts the listings, and notes where the next run goes on. What was not
-    /// recorded is listed once more.
-    fn advance(
-        &mut self,
-        listing: &Listing,
-        accepted: &[String],
-        recorded: bool,
-        channel: &Channel,
-        now: Timestamp,
-    ) {
-        self.state.windows_since_full += 1;
-        if !recorded {
-            return;
-        }
-        if let Some(window) = listing.part(ListingKind::Window) {
-            self.state.window_rest = listing.rest_of(window, accepted);
-            if window.is_complete() {
-                self.state.watermark =
-                    listing.watermark(window, accepted).max(self.state.watermark);
-            }
-        }
-        let Some(full) = listing.part(ListingKind::Full) else {
-            self.state.full_unfinished = false;
-            return;
-        };
-        self.state.full_rest = listing.rest_of(full, accepted);
-        self.state.full_unfinished = !full.is_complete() && self.state.full_rest.is_none();
-        if full.is_complete() {
-            self.state.windows_since_full = 0;
-            self.state.full_wanted = false;
-            self.state.full_completed_at = Some(now);
-            self.state.full_unlisted = Told::default();
-            // A listing by state shows nothing that ended, so it sets a first mark but moves none.
-            // What was refused since the take-over, before anybody listed, is shown by the first
-            // window.
-            if self.state.watermark.is_none() {
-                let mark = listing.watermark(full, accepted);
-                let look_back = channel.take_over_from.max(before(now, FIRST_LOOK_BACK));
-                self.state.watermark = match mark {
-                    Some(mark) => Some(mark.min(look_back)),
-                    None if listing.pages > 0
-                        && full.shown().is_empty()
-                        && look_back < before(now, OVERLAP) =>
-                    {
-                        Some(look_back)
-                    }
-                    None => None,
-                };
-            }
-        }
-    }
-
-    /// Notes what had no turn because Mirakl's limit or the run's time was used up before.
-    fn note_turns(&mut self, kinds: &[ListingKind], listing: &Listing, by_id_is_owed: bool) {
-        let has_none =
-            |kind: &&ListingKind| listing.part(**kind).is_none_or(|part| part.pages == 0);
-        let mut owed: Vec<ListingKind> = kinds.iter().filter(has_none).copied().collect();
-        owed.extend(by_id_is_owed.then_some(ListingKind::ById));
-        self.state.turns_owed = owed;
     }
 }

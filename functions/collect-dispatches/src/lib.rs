@@ -10,11 +10,14 @@
 //! is due. After an exception's row and before its message, it is found unannounced.
 #![expect(async_fn_in_trait, reason = "handlers run on one thread; no future here has to be Send")]
 
+mod answer;
+mod deadline;
 mod exceptions;
 mod files;
 pub mod handler;
 pub mod metrics;
 mod report;
+mod unknown;
 
 use std::time::Duration;
 
@@ -22,31 +25,24 @@ use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use shared::domain::channel::{Channel, Mode};
 use shared::domain::channel_documents::{ChannelDocuments, Freshness};
-use shared::domain::dispatch::MENDED_IN_PRIMA;
 use shared::domain::dispatch::documents::DispatchDocuments;
-use shared::domain::dispatch::prima_answer::{Found, on_progress};
 use shared::domain::dispatch::rules::DispatchRules;
 use shared::domain::dispatch::schedule::DispatchSettings;
 use shared::domain::documents::UnusableDocument;
-use shared::domain::events::{Event, EventBus, EventKind, Severity};
-use shared::domain::exceptions::announce;
+use shared::domain::events::EventBus;
 use shared::domain::notify::tell;
-use shared::domain::order::remedy;
 use shared::domain::order::row::{
-    DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, ExceptionKind, OrderKey, OrderRow, REFERENCE_PENDING,
-    Stage,
+    DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, ExceptionKind, OrderRow, REFERENCE_PENDING, Stage,
 };
 use shared::domain::prima_breaker::{Admission, Call, ORDER_STATUS, admit};
 use shared::domain::prima_calls::{PrimaCaller, PrimaCalls};
 use shared::domain::prima_slots::{Slot, SlotStore, give_slots_back, lease_for_schedule};
-use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask, ShownExceptions};
+use shared::domain::queue::{OrderQueue, ShownExceptions};
 use shared::domain::rights::RefusedRight;
 use shared::domain::state::{BreakerStore, CollectionStore, NumberStore, OrderStore, StoreError};
-use shared::domain::unknown_values::tell_once;
-use shared::kit::clock::{Clock, after, before};
-use shared::kit::odd_form::OddForm;
+use shared::kit::clock::{Clock, after};
 use shared::prima::connection::PrimaBehaviour;
-use shared::prima::{Outcome, PrimaDispatches, PrimaError, PrimaOrderStatus, PrimaProgress};
+use shared::prima::{Outcome, PrimaDispatches, PrimaError};
 
 pub use files::{Inbox, InboxError, Unread, Verdict};
 pub use report::{Oddity, Report};
@@ -60,13 +56,14 @@ const PENDING: usize = 1000;
 const TRIES_TO_NOTE: usize = 3;
 /// Due orders of one stage looked at in one run, at least.
 const LISTED: usize = 1000;
+/// How long a run waits for one answer at most, whatever the installation allows: several fit into
+/// a run, and what an answer says is recorded before it ends.
+const LONGEST_ANSWER: Duration = Duration::from_secs(20);
 /// Answers in a row that cannot be understood before a person is asked.
 const UNCLEAR_ANSWERS: u32 = 3;
 /// Questions in a row that Prima did not answer for one order, and answered for others, before a
 /// person is asked.
 const UNANSWERED_QUESTIONS: u32 = 6;
-/// A near deadline of which the bus did not take the warning is said again after this.
-const WARNED_AGAIN: Duration = Duration::from_secs(300);
 /// Before a question that Prima did not answer is asked again.
 const UNANSWERED: Duration = Duration::from_secs(300);
 
@@ -339,7 +336,8 @@ impl<T: PortTypes> Ports<T> {
             return report;
         }
         let Some(number) = row.creation.order_number.clone() else { return report };
-        let needed = self.behaviour.answer_timeout() + Duration::from_secs(5);
+        let patience = self.behaviour.answer_timeout().min(LONGEST_ANSWER);
+        let needed = patience + Duration::from_secs(5);
         let has_time = after(self.clock.now(), needed) <= run.hard_deadline;
         let key = row.key.clone();
         let call = Call::about(ORDER_STATUS, &key);
@@ -353,7 +351,9 @@ impl<T: PortTypes> Ports<T> {
             return report;
         }
         report.asked += 1;
-        let answer = self.prima.order_progress(&number).await;
+        let answer = tokio::time::timeout(patience, self.prima.order_progress(&number)).await;
+        let answer =
+            answer.unwrap_or_else(|_| Err(PrimaError::unknown(ORDER_STATUS, "no answer in time")));
         let silent_to_all = self.note_answer(call, &answer).await;
         match answer {
             Ok(Some(progress)) => {
@@ -388,356 +388,6 @@ impl<T: PortTypes> Ports<T> {
         report
     }
 
-    /// Records what Prima said; a row that changed meanwhile is read again, and the same said of
-    /// it.
-    async fn take_over(
-        &self,
-        row: OrderRow,
-        progress: &PrimaProgress,
-        channel: &Channel,
-        rules: &DispatchRules,
-        report: &mut Report,
-    ) {
-        self.report_unknown_word(&progress.status, &row, report).await;
-        self.report_odd_forms(&progress.odd, Some(&row.key), report).await;
-        let key = row.key.clone();
-        let mut before = row;
-        for _try in 0..4 {
-            let now = self.clock.now();
-            if !looked_after(&before) {
-                return;
-            }
-            let mut row = before.clone();
-            let mut found = on_progress(&mut row, progress, self.settings.source, now);
-            if before.stage == Stage::Exception && !has_news(&before, &row) {
-                // Nothing was mended in Prima: the exception stands as it was.
-                let asked_at = row.dispatch.take();
-                row = before.clone();
-                row.dispatch = asked_at;
-                found = Found::Nothing;
-            }
-            let warning = self.warn_of_deadline(&mut row, rules, now);
-            // One message a step: where it is under way, it tells of this answer as well.
-            let sends =
-                found == Found::Tell && row.dispatch.get_or_insert_default().begin_message(now);
-            self.set_due(&mut row, rules, now);
-            if channel.dispatches == Mode::Observe {
-                if found != Found::Nothing {
-                    tracing::info!(channel = %channel.id, order = %key.order_id, ?found, "observing: would record and queue");
-                }
-                self.postpone_observed(before, row.dispatch.map(|dispatch| dispatch.due_at), now)
-                    .await;
-                return;
-            }
-            self.publish_warning(&mut row, warning.as_ref()).await;
-            match self.store.save_order(&mut row).await {
-                Ok(()) => {
-                    report.warned += usize::from(warning.is_some());
-                    self.follow_up(row, found, sends, channel, report).await;
-                    return;
-                }
-                Err(StoreError::Conflict(_)) => match self.store.load_order(&key).await {
-                    Ok(Some(current)) => before = current,
-                    Ok(None) | Err(_) => return,
-                },
-                Err(problem) => {
-                    tracing::warn!(channel = %channel.id, order = %key.order_id, %problem, "what Prima said could not be recorded; it is asked again");
-                    report.count(Oddity::StoreUnavailable);
-                    return;
-                }
-            }
-        }
-    }
-
-    async fn follow_up(
-        &self,
-        mut row: OrderRow,
-        found: Found,
-        sends: bool,
-        channel: &Channel,
-        report: &mut Report,
-    ) {
-        match found {
-            Found::Nothing => {}
-            Found::Tell if !sends => {}
-            Found::Tell => {
-                report.found +=
-                    row.dispatch.as_ref().map_or(0, |dispatch| dispatch.unconfirmed().count());
-                self.send(&row, channel, report).await;
-            }
-            Found::Exception => {
-                report.exceptions += 1;
-                let now = self.clock.now();
-                announce(&self.store, &self.queue, &self.events, &mut row, now).await;
-            }
-        }
-    }
-
-    /// An answer that cannot be understood, or none: a few in a row are a person's, `most` of them.
-    async fn unclear(
-        &self,
-        mut row: OrderRow,
-        words: &str,
-        most: u32,
-        channel: &Channel,
-        rules: &DispatchRules,
-        report: &mut Report,
-    ) {
-        let now = self.clock.now();
-        report.count(Oddity::PrimaUnclear);
-        let dispatch = row.dispatch.get_or_insert_default();
-        dispatch.unclear_answers += 1;
-        dispatch.due_at = after(now, UNANSWERED);
-        let is_for_a_person = dispatch.unclear_answers >= most && row.stage != Stage::Exception;
-        if is_for_a_person {
-            dispatch.unclear_answers = 0;
-            let remedy = format!(
-                "Look at the order in Prima. If goods have left, ship it by hand in Mirakl's back office; the connector notices. Else retry: {}",
-                remedy::retry(&row.key)
-            );
-            row.fail(ExceptionKind::DispatchUnclear, words, remedy, now);
-        }
-        if channel.dispatches == Mode::Observe {
-            return;
-        }
-        let warning = self.warn_of_deadline(&mut row, rules, now);
-        self.publish_warning(&mut row, warning.as_ref()).await;
-        let saved = self.store.save_order(&mut row).await.is_ok();
-        report.warned += usize::from(saved && warning.is_some());
-        if saved && is_for_a_person {
-            report.exceptions += 1;
-            announce(&self.store, &self.queue, &self.events, &mut row, now).await;
-        }
-    }
-
-    async fn postpone(
-        &self,
-        mut row: OrderRow,
-        wait: Duration,
-        channel: &Channel,
-        rules: &DispatchRules,
-        report: &mut Report,
-    ) {
-        if channel.dispatches == Mode::Observe {
-            return;
-        }
-        let now = self.clock.now();
-        row.dispatch.get_or_insert_default().due_at = after(now, wait);
-        let warning = self.warn_of_deadline(&mut row, rules, now);
-        self.publish_warning(&mut row, warning.as_ref()).await;
-        // Where another run was quicker, its word stands.
-        let saved = self.store.save_order(&mut row).await.is_ok();
-        report.warned += usize::from(saved && warning.is_some());
-    }
-
-    /// The deadline of an order that is not asked about now is near: that is said all the same.
-    async fn warn_of_waiting(
-        &self,
-        mut row: OrderRow,
-        channel: &Channel,
-        rules: &DispatchRules,
-        report: &mut Report,
-    ) {
-        if channel.dispatches != Mode::Live || !is_to_be_shipped(&row) {
-            return;
-        }
-        let warning = self.warn_of_deadline(&mut row, rules, self.clock.now());
-        if warning.is_none() {
-            return;
-        }
-        self.publish_warning(&mut row, warning.as_ref()).await;
-        report.warned += usize::from(self.store.save_order(&mut row).await.is_ok());
-    }
-
-    /// Says a warning; where the bus does not take it, it is said when the row is looked at next,
-    /// which is soon.
-    async fn publish_warning(&self, row: &mut OrderRow, warning: Option<&Event>) {
-        if let Some(event) = warning
-            && !tell(&self.events, std::slice::from_ref(event)).await
-            && let Some(dispatch) = row.dispatch.as_mut()
-        {
-            dispatch.warned_at = None;
-            dispatch.due_at = dispatch.due_at.min(after(self.clock.now(), WARNED_AGAIN));
-        }
-    }
-
-    /// While observing, a row says nothing but when it is looked at again.
-    async fn postpone_observed(
-        &self,
-        mut row: OrderRow,
-        due_at: Option<Timestamp>,
-        now: Timestamp,
-    ) {
-        row.dispatch.get_or_insert_default().due_at = due_at.unwrap_or(now);
-        let _ = self.store.save_order(&mut row).await;
-    }
-
-    /// What waits for Mirakl has a message under way; one that is overdue by minutes was lost, or
-    /// its holder died, and is sent again.
-    async fn look_after_message(
-        &self,
-        mut row: OrderRow,
-        channel: &Channel,
-        rules: &DispatchRules,
-        report: &mut Report,
-    ) {
-        if channel.dispatches != Mode::Live {
-            return;
-        }
-        let now = self.clock.now();
-        let sends = row.dispatch.get_or_insert_default().begin_message(now);
-        let warning = self.warn_of_deadline(&mut row, rules, now);
-        self.set_due(&mut row, rules, now);
-        self.publish_warning(&mut row, warning.as_ref()).await;
-        if self.store.save_order(&mut row).await.is_err() {
-            return;
-        }
-        report.warned += usize::from(warning.is_some());
-        if sends {
-            report.count(Oddity::QueuedAgain);
-            self.send(&row, channel, report).await;
-        }
-    }
-
-    async fn send(&self, row: &OrderRow, channel: &Channel, report: &mut Report) {
-        let message = OrderMessage {
-            channel: channel.id.clone(),
-            order_id: row.key.order_id.clone(),
-            task: OrderTask::Dispatch,
-        };
-        match self.queue.send(&[message], Duration::ZERO).await {
-            Ok(()) => report.queued += 1,
-            Err(problem) => {
-                tracing::warn!(channel = %channel.id, order = %row.key.order_id, %problem, "a dispatch could not be queued; it is when it is due again");
-                report.count(Oddity::QueueUnavailable);
-            }
-        }
-    }
-
-    /// When the row is looked at next.
-    fn set_due(&self, row: &mut OrderRow, rules: &DispatchRules, now: Timestamp) {
-        let created_at = row.creation.created_at.unwrap_or(row.since);
-        let (warn_at, stage) = (warn_at(row, rules), row.stage);
-        let Some(dispatch) = row.dispatch.as_mut() else { return };
-        let next_question = self.settings.next_question(
-            now,
-            created_at,
-            warn_at.filter(|_| dispatch.warned_at.is_none()),
-        );
-        dispatch.due_at = match stage {
-            // Prima has no more to say of it; if it is still not told by then, its message was
-            // lost.
-            Stage::Dispatched if dispatch.ended_at.is_some() => {
-                match warn_at.filter(|at| *at > now && dispatch.warned_at.is_none()) {
-                    Some(warn_at) => dispatch.message_lost_at(now).min(warn_at),
-                    None => dispatch.message_lost_at(now),
-                }
-            }
-            Stage::Exception => after(now, MENDED_IN_PRIMA),
-            Stage::PartDispatched => next_question
-                .min(dispatch.rest_until.filter(|until| *until > now).unwrap_or(next_question)),
-            _ => next_question,
-        };
-    }
-
-    /// The deadline is near and not everything is confirmed: said once.
-    fn warn_of_deadline(
-        &self,
-        row: &mut OrderRow,
-        rules: &DispatchRules,
-        now: Timestamp,
-    ) -> Option<Event> {
-        let (deadline, warn_at) = (row.listing.shipping_deadline?, warn_at(row, rules)?);
-        if now < warn_at {
-            return None;
-        }
-        let dispatch = row.dispatch.get_or_insert_default();
-        if dispatch.warned_at.is_some() {
-            return None;
-        }
-        dispatch.warned_at = Some(now);
-        let left = deadline.duration_since(now);
-        let time = if left.is_positive() {
-            format!("in {} minutes", left.as_secs() / 60)
-        } else {
-            format!("{} minutes ago", -left.as_secs() / 60)
-        };
-        let number = row.creation.order_number.as_deref().unwrap_or_default();
-        Some(Event {
-            kind: EventKind::ShipByDeadlineNear,
-            channel: Some(row.key.channel.clone()),
-            order: Some(row.key.order_id.clone()),
-            needs_person: true,
-            severity: if left.is_positive() { Severity::Warning } else { Severity::Critical },
-            reason: format!("the ship-by deadline is {time}, Prima says {:?} of order {number}, and Mirakl is not told that it is shipped", dispatch.prima_status),
-            remedy: "Have it sent, or agree with the customer: prima-mirakl dispatches list shows all such orders; prima-mirakl dispatches settle cancels or refunds what cannot be sent."
-                .to_owned(),
-        })
-    }
-
-    async fn report_unknown_word(
-        &self,
-        status: &PrimaOrderStatus,
-        row: &OrderRow,
-        report: &mut Report,
-    ) {
-        let PrimaOrderStatus::Open(word) = status else { return };
-        if self.settings.knows_word(word) {
-            return;
-        }
-        report.count(Oddity::UnknownStatusWord);
-        let event = || {
-            Event {
-            kind: EventKind::UnknownValue,
-            channel: Some(row.key.channel.clone()),
-            order: Some(row.key.order_id.clone()),
-            needs_person: true,
-            severity: Severity::Info,
-            reason: format!("Prima's order status {word:?} is not known; orders in it are taken for open"),
-            remedy: "If it means that the order is still open, add it to dispatch.open_words in the installation document. If it means that goods have left or that the order is cancelled, say so to the connector's engineer: such orders are not told to Mirakl."
-                .to_owned(),
-        }
-        };
-        tell_once(&self.store, &self.events, |state| {
-            if state.reported_words.iter().any(|known| known.eq_ignore_ascii_case(word)) {
-                return Vec::new();
-            }
-            state.reported_words.push(word.clone());
-            vec![event()]
-        })
-        .await;
-    }
-
-    /// Fields that were done without: each form is told once, whatever the order. `key`: an order
-    /// that shows it.
-    pub(crate) async fn report_odd_forms(
-        &self,
-        odd: &[OddForm],
-        key: Option<&OrderKey>,
-        report: &mut Report,
-    ) {
-        if odd.is_empty() {
-            return;
-        }
-        report.count(Oddity::FieldsInOddForm);
-        let event = |form: &OddForm| {
-            Event {
-            kind: EventKind::UnknownValue,
-            channel: key.map(|key| key.channel.clone()),
-            order: key.map(|key| key.order_id.clone()),
-            needs_person: true,
-            severity: Severity::Info,
-            reason: format!("a dispatch has the field {form} (9: a digit, a: a letter), which is not understood"),
-            remedy: "The dispatch is told to Mirakl without it: nothing is lost. Say the form to the connector's engineer. It is not told again."
-                .to_owned(),
-        }
-        };
-        tell_once(&self.store, &self.events, |state| {
-            odd.iter().filter(|form| form.note(&mut state.reported_forms)).map(event).collect()
-        })
-        .await;
-    }
-
     /// True where Prima does not answer such questions now, whatever the order.
     async fn note_answer<A>(&self, call: Call<'_>, answer: &Result<A, PrimaError>) -> bool {
         shared::domain::prima_breaker::note(
@@ -758,12 +408,6 @@ fn age(since: Option<Timestamp>, now: Timestamp) -> Duration {
     })
 }
 
-/// In Prima, not shipped in Mirakl, and not settled: its deadline runs.
-fn is_to_be_shipped(row: &OrderRow) -> bool {
-    row.stage.is_in_prima()
-        || row.exception.as_ref().is_some_and(|exception| exception.kind.is_of_dispatch())
-}
-
 /// Whether the collector has anything to do with a row.
 fn looked_after(row: &OrderRow) -> bool {
     match &row.exception {
@@ -782,19 +426,4 @@ fn looked_after(row: &OrderRow) -> bool {
 
 fn is_due(row: &OrderRow, now: Timestamp) -> bool {
     looked_after(row) && row.dispatch.as_ref().is_none_or(|dispatch| dispatch.due_at <= now)
-}
-
-/// Prima says something else than before of what is waited for.
-fn has_news(before: &OrderRow, after: &OrderRow) -> bool {
-    let told = |row: &OrderRow| {
-        row.dispatch
-            .as_ref()
-            .map(|dispatch| (dispatch.parcels.clone(), dispatch.ended_at.is_some()))
-    };
-    told(before) != told(after)
-}
-
-/// When it has to be said that the deadline is near.
-fn warn_at(row: &OrderRow, rules: &DispatchRules) -> Option<Timestamp> {
-    row.listing.shipping_deadline.map(|deadline| before(deadline, rules.warn_before()))
 }

@@ -12,22 +12,18 @@ use shared::domain::order::row::{
     Attempt, ExceptionKind, Lease, OrderKey, OrderRow, Stage, Unanswered,
 };
 use shared::domain::prima_breaker::{Admission, Call, NEW_ORDER, ORDER_STATUS, admit};
-use shared::domain::queue::{OrderMessage, OrderTask};
-use shared::domain::state::{NumberStore, OrderStore, Reservation, StoreError};
-use shared::kit::clock::{Clock, after};
+use shared::domain::queue::OrderMessage;
+use shared::domain::state::{NumberStore as _, OrderStore as _, Reservation, StoreError};
+use shared::kit::clock::{Clock as _, after};
 use shared::mirakl::{Order, OrderState};
-use shared::prima::{Outcome, PrimaError, PrimaOrder, PrimaOrderStatus, PrimaOrders};
+use shared::prima::{Outcome, PrimaOrders as _};
 
-use crate::{
-    Disposition, Done, MOST_SENDINGS, PortTypes, Ports, Returned, Run, UNCLEAR_ANSWERS, unsaved,
-};
+use crate::for_a_person::{NOBODY_KNOWS, is_sent_often_enough};
+use crate::{Disposition, Done, PortTypes, Ports, Returned, Run, UNCLEAR_ANSWERS, unsaved};
 
 /// `NewOrder` goes out this soon after the row said so, or not at all: what makes "longer than
 /// Prima's longest execution" countable from the row.
-const SENT_WITHIN: Duration = Duration::from_secs(10);
-
-/// Sendings of one order, those included that were probes while Prima answered nobody.
-const MOST_PROBES: u32 = 10;
+pub(crate) const SENT_WITHIN: Duration = Duration::from_secs(10);
 
 /// Until an order in doubt looks again whether Prima takes orders: each look is a question.
 const UNTIL_PRIMA_TAKES: Duration = Duration::from_secs(300);
@@ -36,11 +32,11 @@ const UNTIL_PRIMA_TAKES: Duration = Duration::from_secs(300);
 const SHIPPED_ELSEWHERE: &str = "the order is shipped in Mirakl, but was never created in Prima";
 
 /// Everything about the order at hand.
-struct Work<'w> {
-    message_id: &'w str,
-    message: &'w OrderMessage,
-    order: &'w Order,
-    run: &'w Run,
+pub(crate) struct Work<'w> {
+    pub(crate) message_id: &'w str,
+    pub(crate) message: &'w OrderMessage,
+    pub(crate) order: &'w Order,
+    pub(crate) run: &'w Run,
 }
 
 impl<T: PortTypes> Ports<T> {
@@ -363,302 +359,13 @@ impl<T: PortTypes> Ports<T> {
             Err(problem) => unsaved(&row, &problem),
         }
     }
-
-    /// Sent a few times, and each time found absent by two questions, while Prima took others: a
-    /// person decides whether it is sent again.
-    async fn never_taken(&self, row: OrderRow, attempt: &Attempt) -> Disposition {
-        let number = row.creation.order_number.as_deref().unwrap_or_default();
-        let latest = if attempt.unanswered.problem.is_empty() {
-            "no answer"
-        } else {
-            &attempt.unanswered.problem
-        };
-        let reason = format!(
-            "Prima was sent the order {} times as {number}, never said that it took it, and does not have it; the latest answer: {latest}",
-            attempt.unanswered.count + attempt.unanswered.probes
-        );
-        let remedy = format!(
-            "Give this text to Prima's operator: with the request's id the call is found in the log of the web service. Once it is mended: {}. Or key it into Prima by hand, and then: {}",
-            remedy::retry(&row.key),
-            remedy::settle(&row.key, SettledAs::KeyedByHand)
-        );
-        self.fail(row, ExceptionKind::PrimaFault, reason, remedy).await
-    }
-
-    /// A person settled the order while it was being sent: an order that nobody knows of must not
-    /// stand in Prima.
-    async fn settled_meanwhile(
-        &self,
-        mut current: OrderRow,
-        ours: &OrderRow,
-        what: &str,
-    ) -> Disposition {
-        for _try in 0..5 {
-            let (settled, as_before) =
-                (current.stage.name(), SettledAs::that_led_to(current.stage));
-            let number = ours.creation.order_number.as_deref().unwrap_or_default();
-            let row = current.with_creation_of(ours);
-            let reason = format!(
-                "the order was settled as {settled} while the connector was creating it in Prima as {number}: {what}"
-            );
-            let remedy = format!(
-                "Look for {number} in Prima. If it is there, and is to be delivered: {}, and cancel what was keyed by hand for the same order. If it is there and not wanted, cancel it there, and settle the exception as before: {}",
-                remedy::settle(&row.key, SettledAs::Created),
-                remedy::settle(&row.key, as_before)
-            );
-            let key = row.key.clone();
-            let disposition = self.fail(row, ExceptionKind::SettledMeanwhile, reason, remedy).await;
-            if disposition == Disposition::Done(Done::Exception) {
-                return disposition;
-            }
-            match self.store.load_order(&key).await {
-                Ok(Some(moved)) if moved.stage.is_over() => current = moved,
-                _ => return disposition,
-            }
-        }
-        Disposition::Return(Returned::ChangedByAnotherRun)
-    }
-
-    /// A person said that Prima holds it, and it does not: the exception is theirs again.
-    async fn not_in_prima(&self, mut row: OrderRow) -> Disposition {
-        row.creation.said_to_be_in_prima = false;
-        let number = row.creation.order_number.clone().unwrap_or_default();
-        let reason =
-            format!("a person settled the order as created, and Prima does not know {number}");
-        let remedy = format!(
-            "Look for it in Prima. Under another number: {}. Not there: {}",
-            remedy::settle(&row.key, SettledAs::KeyedByHand),
-            remedy::retry(&row.key)
-        );
-        let kind = row
-            .settled
-            .take()
-            .map_or(ExceptionKind::PrimaUnclear, |settled| settled.exception.kind);
-        self.fail(row, kind, reason, remedy).await
-    }
-
-    /// The row moved under us before anything was sent: give the lease back and let the message
-    /// come again.
-    async fn changed_before_sending(&self, ours: OrderRow, work: &Work<'_>) -> Disposition {
-        match self.store.load_order(&ours.key).await {
-            Ok(Some(mut current))
-                if current.creation.lease == ours.creation.lease
-                    && current.stage == Stage::Creating =>
-            {
-                current = current.with_creation_of(&ours);
-                if current.listing.cancel_requested.is_some() && never_sent(&current, work.order) {
-                    current.enter(
-                        Stage::Cancelled,
-                        self.clock.now(),
-                        "cancelled in Mirakl before it was sent to Prima",
-                    );
-                    return self.settle(current, Done::Cancelled).await;
-                }
-                self.later(current, work, Duration::ZERO).await
-            }
-            Ok(_) => Disposition::Done(Done::MovedByAnotherRun),
-            Err(_) => Disposition::Return(Returned::StoreUnavailable),
-        }
-    }
-
-    async fn send(
-        &self,
-        row: OrderRow,
-        before_attempt: OrderRow,
-        document: PrimaOrder,
-        work: &Work<'_>,
-    ) -> Disposition {
-        let noted_at = row.creation.attempt.as_ref().map_or(Timestamp::MIN, |attempt| attempt.at);
-        let (answer, silent_to_all) = if self.clock.now() > after(noted_at, SENT_WITHIN) {
-            (Err(PrimaError::not_sent(NEW_ORDER, "recording the attempt took too long")), false)
-        } else {
-            let answer = self.prima.new_order(&document).await;
-            let silent_to_all = self.note_answer(Call::about(NEW_ORDER, &row.key), &answer).await;
-            (answer, silent_to_all)
-        };
-        match answer {
-            Ok(()) => self.created(row, PrimaOrderStatus::Open("new".to_owned()), work).await,
-            Err(problem) if problem.outcome == Outcome::Refused => {
-                self.refused(row, &document.order_number, &problem, work).await
-            }
-            Err(problem) if problem.outcome == Outcome::NotSent => {
-                let mut row = row;
-                row.creation.attempt = before_attempt.creation.attempt;
-                self.later(row, work, Duration::from_secs(30)).await
-            }
-            Err(problem) => {
-                tracing::warn!(channel = %row.key.channel, order = %row.key.order_id, %problem, "the outcome of NewOrder is unknown: the order is in doubt");
-                let mut row = row;
-                note_unanswered(&mut row, &problem, silent_to_all);
-                let wait = self.behaviour.longest_execution();
-                self.later(row, work, wait).await
-            }
-        }
-    }
-
-    /// Prima refused the order; or says so although an earlier sending of ours is there.
-    async fn refused(
-        &self,
-        mut row: OrderRow,
-        number: &str,
-        problem: &PrimaError,
-        work: &Work<'_>,
-    ) -> Disposition {
-        let answer = self.prima.order_status(number).await;
-        self.note_answer(Call::about(ORDER_STATUS, &row.key), &answer).await;
-        match answer {
-            Ok(Some(status)) => self.created(row, status, work).await,
-            Ok(None) => {
-                row.creation.attempt = None;
-                let reason = format!("Prima refused the order: {}", problem.message);
-                let remedy = format!(
-                    "Mend what Prima names, in Prima or in the channel's order rules, then: {}",
-                    remedy::retry(&row.key)
-                );
-                self.fail(row, ExceptionKind::RejectedByPrima, reason, remedy).await
-            }
-            Err(_) => {
-                note_unanswered(&mut row, problem, false);
-                let wait = self.behaviour.longest_execution();
-                self.later(row, work, wait).await
-            }
-        }
-    }
-
-    /// The order is in Prima.
-    async fn created(
-        &self,
-        ours: OrderRow,
-        status: PrimaOrderStatus,
-        work: &Work<'_>,
-    ) -> Disposition {
-        let mut row = ours.clone();
-        for _try in 0..5 {
-            let now = self.clock.now();
-            row.creation.created_at = Some(now);
-            row.creation.said_to_be_in_prima = false;
-            row.creation.unclear_answers = 0;
-            let cancelled_meanwhile = row.listing.cancel_requested.is_some();
-            if cancelled_meanwhile {
-                row.enter(Stage::Cancelling, now, "in Prima, and cancelled in Mirakl meanwhile");
-            } else {
-                row.enter(Stage::Created, now, in_prima(&status));
-            }
-            match self.store.save_order(&mut row).await {
-                Ok(()) if cancelled_meanwhile => {
-                    let message = OrderMessage { task: OrderTask::Cancel, ..work.message.clone() };
-                    return self.again(&message, Duration::ZERO).await;
-                }
-                Ok(()) => return Disposition::Done(Done::Created),
-                Err(StoreError::Conflict(_)) => match self.store.load_order(&ours.key).await {
-                    // The poller noted something, a cancellation perhaps; the lease is still ours,
-                    // and so is the move.
-                    Ok(Some(current))
-                        if current.stage == Stage::Creating
-                            && current.creation.lease == ours.creation.lease =>
-                    {
-                        row = current.with_creation_of(&row);
-                    }
-                    Ok(Some(current))
-                        if current.stage.is_over() && current.creation.created_at.is_none() =>
-                    {
-                        let what = "it is in Prima now, perhaps besides what was keyed by hand";
-                        return self.settled_meanwhile(current, &row, what).await;
-                    }
-                    Ok(_) => return Disposition::Done(Done::MovedByAnotherRun),
-                    Err(problem) => return unsaved(&row, &problem),
-                },
-                Err(problem) => return unsaved(&row, &problem),
-            }
-        }
-        // The lease ends by itself; the question then finds the order.
-        Disposition::Done(Done::CreatedUnrecorded)
-    }
-
-    /// A breaker of Prima's is open: the order waits as a row, and the poller queues it again. One
-    /// in doubt keeps its message.
-    async fn back_to_its_row(
-        &self,
-        mut row: OrderRow,
-        wait: Duration,
-        work: &Work<'_>,
-    ) -> Disposition {
-        if row.creation.attempt.is_some() {
-            return self.later(row, work, wait).await;
-        }
-        row.enter(Stage::Firm, self.clock.now(), "Prima does not answer; waits");
-        self.settle(row, Done::WaitsForPrima).await
-    }
-
-    /// Gives the lease back, and lets the message come again after `wait`; or the next listing,
-    /// where the message is out of date by now: it would be turned away.
-    async fn later(&self, mut row: OrderRow, work: &Work<'_>, wait: Duration) -> Disposition {
-        let is_out_of_date = |row: &OrderRow| row.is_newer_than(work.order);
-        let gives_back = |row: &mut OrderRow| {
-            let (now, in_doubt) = (self.clock.now(), row.creation.attempt.is_some());
-            if is_out_of_date(row) {
-                row.enter(
-                    if in_doubt { Stage::InDoubt } else { Stage::Firm },
-                    now,
-                    "changed in Mirakl meanwhile",
-                );
-                // No message of it is under way: the poller's next run drives it on.
-                row.miss_message(now);
-            } else {
-                row.enter(
-                    if in_doubt { Stage::InDoubt } else { Stage::Queued },
-                    now,
-                    format!("again in {} s", wait.as_secs()),
-                );
-                row.expect_message(after(now, wait));
-            }
-        };
-        let goes_on = async |row: &OrderRow| {
-            if is_out_of_date(row) {
-                Disposition::Done(Done::WaitsForThePoller)
-            } else {
-                self.again(work.message, wait).await
-            }
-        };
-        gives_back(&mut row);
-        match self.store.save_order(&mut row).await {
-            Ok(()) => goes_on(&row).await,
-            Err(StoreError::Conflict(_)) => match self.store.load_order(&row.key).await {
-                // Noted by the poller meanwhile: once more on top of that.
-                Ok(Some(current)) if current.stage == Stage::Creating => {
-                    let mut merged = current.with_creation_of(&row);
-                    gives_back(&mut merged);
-                    match self.store.save_order(&mut merged).await {
-                        Ok(()) => goes_on(&merged).await,
-                        Err(problem) => unsaved(&merged, &problem),
-                    }
-                }
-                Ok(Some(current)) if current.stage.is_over() && is_in_doubt(&row) => {
-                    self.settled_meanwhile(current, &row, NOBODY_KNOWS).await
-                }
-                Ok(_) => Disposition::Done(Done::MovedByAnotherRun),
-                Err(problem) => unsaved(&row, &problem),
-            },
-            Err(problem) => unsaved(&row, &problem),
-        }
-    }
-
-    async fn settle(&self, mut row: OrderRow, outcome: Done) -> Disposition {
-        match self.store.save_order(&mut row).await {
-            Ok(()) => Disposition::Done(outcome),
-            Err(problem) => unsaved(&row, &problem),
-        }
-    }
 }
 
 /// Neither the row nor Mirakl knows of a Prima order. A row alone may have been rebuilt after a
 /// loss: where Mirakl holds a number of Prima's, Prima is asked.
-fn never_sent(row: &OrderRow, order: &Order) -> bool {
+pub(crate) fn never_sent(row: &OrderRow, order: &Order) -> bool {
     row.creation.attempt.is_none() && order.seller_reference().is_none()
 }
-
-/// Of an order that was settled meanwhile.
-const NOBODY_KNOWS: &str = "it was sent, and nobody knows whether it arrived";
 
 /// It was sent, and neither an answer nor two questions have told what came of it.
 pub(crate) fn is_in_doubt(row: &OrderRow) -> bool {
@@ -666,31 +373,7 @@ pub(crate) fn is_in_doubt(row: &OrderRow) -> bool {
         && row.creation.attempt.as_ref().is_some_and(|attempt| !attempt.is_known_absent())
 }
 
-fn is_sent_often_enough(unanswered: &Unanswered) -> bool {
-    unanswered.count >= MOST_SENDINGS || unanswered.count + unanswered.probes >= MOST_PROBES
-}
-
-/// The latest sending had no answer. That counts against the order only where Prima answers others.
-fn note_unanswered(row: &mut OrderRow, problem: &PrimaError, silent_to_all: bool) {
-    if let Some(attempt) = &mut row.creation.attempt {
-        attempt.unanswered.problem = problem.to_string();
-        if silent_to_all {
-            attempt.unanswered.count = attempt.unanswered.count.saturating_sub(1);
-            attempt.unanswered.probes += 1;
-        }
-    }
-}
-
 enum Claim {
     Ours(Box<OrderRow>),
     Settled(Disposition),
-}
-
-fn in_prima(status: &PrimaOrderStatus) -> String {
-    match status {
-        PrimaOrderStatus::Open(word) => format!("in Prima ({word})"),
-        PrimaOrderStatus::PartDispatched => "in Prima (part dispatched)".to_owned(),
-        PrimaOrderStatus::Dispatched => "in Prima (dispatched)".to_owned(),
-        PrimaOrderStatus::Cancelled => "in Prima (cancelled there)".to_owned(),
-    }
 }

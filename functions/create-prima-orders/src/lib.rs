@@ -14,8 +14,11 @@
 
 mod cancel;
 mod create;
+mod for_a_person;
+mod giving_back;
 pub mod handler;
 pub mod metrics;
+mod sending;
 
 use std::time::Duration;
 

@@ -10,9 +10,11 @@
 //! effect and before it was recorded, the question finds it. A message may be lost, late or
 //! doubled: the row decides, and `collect-dispatches` queues it again.
 
+mod attempts;
 mod effects;
 pub mod handler;
 pub mod metrics;
+mod requirements;
 mod rights;
 mod unanswered;
 
@@ -29,29 +31,21 @@ use shared::domain::dispatch::documents::DispatchDocuments;
 use shared::domain::dispatch::plan::{Facts, Failure, Step, next_step};
 use shared::domain::dispatch::unanswered::Unanswered;
 use shared::domain::documents::UnusableDocument;
-use shared::domain::events::{Event, EventBus, EventKind, Severity};
+use shared::domain::events::EventBus;
 use shared::domain::exceptions::announce;
 use shared::domain::order::remedy;
 use shared::domain::order::row::{ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::domain::queue::{OrderMessage, OrderQueue, OrderTask};
 use shared::domain::state::{CollectionStore, OrderStore, StoreError};
-use shared::domain::unknown_values::tell_once;
 use shared::kit::clock::{Clock, after, before};
-use shared::kit::odd_form::OddForm;
 use shared::mirakl::shipping::How;
 use shared::mirakl::shipping::MiraklShipping;
-use shared::mirakl::shipping_requirements::Platform;
 use shared::mirakl::{MiraklError, Outcome};
 
+use crate::requirements::{PLATFORM_DOUBTED, PLATFORM_KEPT};
 use effects::in_passing;
 use rights::Permitted;
 
-/// What a marketplace demands is read again after this long; Mirakl allows it once a day.
-const PLATFORM_KEPT: Duration = Duration::from_secs(23 * 3600);
-/// The map leads to a code that is not in the list, and the list is older than this: it is read
-/// again. Not for every parcel of a rush. What Mirakl itself refuses has the list read again at
-/// once.
-const PLATFORM_DOUBTED: Duration = Duration::from_secs(30);
 /// Steps of one order in one message.
 const STEPS: usize = 60;
 /// A message is not begun with less time left than this.
@@ -60,8 +54,6 @@ const LEAST_TIME: Duration = Duration::from_secs(10);
 const TRIES: usize = 4;
 /// Before what failed in passing is tried again.
 const AGAIN: Duration = Duration::from_secs(60);
-/// Who keeps what marketplaces demand.
-const AUTHOR: &str = "update-dispatches";
 
 /// The types of the ports: the real ones, or the fault simulation's.
 pub trait PortTypes {
@@ -319,85 +311,6 @@ impl<T: PortTypes> Ports<T> {
             }
         }
         End::Again(AGAIN)
-    }
-
-    async fn read_documents(
-        &self,
-        row: &OrderRow,
-        freshness: Freshness,
-    ) -> Result<DispatchDocuments, UnusableDocument> {
-        DispatchDocuments::read(&self.documents, &row.key.channel, freshness).await
-    }
-
-    fn is_doubted(&self, documents: &DispatchDocuments) -> bool {
-        documents
-            .platform
-            .as_ref()
-            .is_none_or(|platform| platform.read_at < before(self.clock.now(), PLATFORM_DOUBTED))
-    }
-
-    /// What the marketplace demands, read at `since` or later.
-    async fn need_platform(
-        &self,
-        documents: &mut DispatchDocuments,
-        work: &Work<'_, impl MiraklShipping>,
-        since: Timestamp,
-    ) -> Result<(), End> {
-        let now = self.clock.now();
-        if documents.platform.as_ref().is_some_and(|platform| platform.read_at >= since) {
-            return Ok(());
-        }
-        match work.client.platform().await {
-            Ok(platform) => {
-                self.tell_of_odd_fields(&work.channel.id, &platform.unread_fields).await;
-                let platform = Platform { read_at: now, ..platform };
-                if let Err(problem) =
-                    self.documents.keep_document(&work.channel.id, &platform, AUTHOR, now).await
-                {
-                    tracing::warn!(channel = %work.channel.id, %problem, "what the marketplace demands could not be kept; it is read again");
-                }
-                documents.platform = Some(platform);
-                Ok(())
-            }
-            // An old list is better than none.
-            Err(problem) if documents.platform.is_some() => {
-                tracing::warn!(channel = %work.channel.id, %problem, "what the marketplace demands could not be read again; going on with what is known");
-                if let Some(platform) = &mut documents.platform {
-                    platform.read_at = now;
-                }
-                Ok(())
-            }
-            Err(problem) => {
-                tracing::warn!(channel = %work.channel.id, %problem, "what the marketplace demands cannot be read");
-                Err(End::Failed(problem.retry_after))
-            }
-        }
-    }
-
-    /// Fields of what the marketplace demands that were done without: each form is told once for a
-    /// channel.
-    async fn tell_of_odd_fields(&self, channel: &str, odd: &[OddForm]) {
-        let of_channel = |form: &OddForm| OddForm {
-            field: format!("{} of channel {channel}", form.field),
-            form: form.form.clone(),
-        };
-        let odd: Vec<OddForm> = odd.iter().map(of_channel).collect();
-        let event = |form: &OddForm| {
-            Event {
-            kind: EventKind::UnknownValue,
-            channel: Some(channel.to_owned()),
-            order: None,
-            needs_person: true,
-            severity: Severity::Info,
-            reason: format!("what the marketplace demands of a dispatch has {form} (9: a digit, a: a letter), which is not understood"),
-            remedy: "It is done without: a carrier that cannot be read counts as not listed, and what is mapped to it becomes an exception; a way of shipping counts as one that demands nothing. Say the form to the connector's engineer. It is not told again."
-                .to_owned(),
-        }
-        };
-        tell_once(&self.store, &self.events, |state| {
-            odd.iter().filter(|form| form.note(&mut state.reported_forms)).map(event).collect()
-        })
-        .await;
     }
 
     /// Nothing is left to tell for now.

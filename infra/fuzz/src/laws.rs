@@ -221,7 +221,7 @@ pub fn mirakl_offers(data: &[u8]) {
     };
     let (entries, outcome) = in_pieces_of(data.len().max(1));
     if let Err(problem) = &outcome {
-        brief(problem);
+        brief(&problem.to_string());
     }
     for unreadable in entries.iter().filter_map(|entry| entry.as_ref().err()) {
         brief(&unreadable.problem);

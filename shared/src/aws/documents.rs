@@ -33,6 +33,7 @@ use crate::domain::channel::Channel;
 use crate::domain::channel_documents::ChannelList;
 use crate::domain::documents::DocumentKey;
 use crate::domain::state::StoreError;
+use crate::kit::field_error::FieldError;
 
 /// How long a document is used before it is read again: how soon a change is noticed.
 const KEPT: Duration = Duration::from_secs(60);
@@ -288,7 +289,7 @@ impl Documents {
             let id = text_of(&item, "sk").unwrap_or_default().to_owned();
             match channel_of(&item, &id) {
                 Ok(channel) => list.channels.push(channel),
-                Err(problem) => list.unusable.push((id, problem)),
+                Err(problem) => list.unusable.push((id, problem.to_string())),
             }
         }
         Ok(list)
@@ -390,17 +391,28 @@ fn document_of(item: &Item, record: &str) -> Result<StoredDocument, StoreError> 
     })
 }
 
+/// Why a channel's definition cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum UnusableDefinition {
+    /// It does not have the shape of one.
+    #[error(transparent)]
+    Unreadable(#[from] StoreError),
+    /// Fields of it are wrong.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Wrong(Vec<FieldError>),
+}
+
 /// A definition that can be used, or why it cannot.
-fn channel_of(item: &Item, id: &str) -> Result<Channel, String> {
+fn channel_of(item: &Item, id: &str) -> Result<Channel, UnusableDefinition> {
     let key = DocumentKey::Channel(id.to_owned());
-    let channel: Channel = document_of(item, &key.to_string())
-        .and_then(|stored| stored.read(&key))
-        .map_err(|problem| problem.to_string())?;
-    let mut problems: Vec<String> = channel.problems().iter().map(ToString::to_string).collect();
+    let channel: Channel =
+        document_of(item, &key.to_string()).and_then(|stored| stored.read(&key))?;
+    let mut problems = channel.problems();
     if channel.id != id {
-        problems.push(format!("id: is {} in the definition that is stored as {id}", channel.id));
+        let problem = format!("is {} in the definition that is stored as {id}", channel.id);
+        problems.push(FieldError::new("id", problem));
     }
-    if problems.is_empty() { Ok(channel) } else { Err(problems.join("; ")) }
+    if problems.is_empty() { Ok(channel) } else { Err(UnusableDefinition::Wrong(problems)) }
 }
 
 /// Where a definition became unusable, the version that was used before goes on.

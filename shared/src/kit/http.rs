@@ -25,11 +25,13 @@ pub fn builder() -> ClientBuilder {
 }
 
 /// Why a body was not read to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unread {
-    /// It has more bytes than are wanted, once unpacked.
-    TooLarge,
+    /// It has more bytes than so many, once unpacked.
+    #[error("the answer is larger than {0} bytes")]
+    TooLarge(usize),
     /// The connection failed, or the time was over, before its end.
+    #[error("the answer was cut: {0}")]
     Cut(String),
 }
 
@@ -52,7 +54,7 @@ pub async fn read_beginning(mut response: Response, limit: usize) -> (Vec<u8>, O
                 let room = limit - body.len();
                 body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
                 if chunk.len() > room {
-                    return (body, Some(Unread::TooLarge));
+                    return (body, Some(Unread::TooLarge(limit)));
                 }
             }
             Err(problem) => return (body, Some(Unread::Cut(causes(&problem)))),
@@ -67,6 +69,8 @@ pub fn causes(problem: &reqwest::Error) -> String {
     use std::error::Error as _;
     let mut text = if problem.is_timeout() {
         "no answer in time".to_owned()
+    } else if problem.is_builder() {
+        "no request can be made".to_owned()
     } else {
         "the connection failed".to_owned()
     };

@@ -77,18 +77,20 @@ impl<K: ApiKeys, C: Clock> Caller<K, C> {
     ///
     /// # Errors
     /// The last try's; the answer ends before its end; or what `take` says.
-    pub(super) async fn download(
+    pub(super) async fn download<E: std::error::Error>(
         &self,
         call: &Call,
         url: &Url,
-        mut take: impl FnMut(&[u8]) -> Result<(), String>,
+        mut take: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), MiraklError> {
         let mut response =
             self.tries(call, |key| self.open(call, url, key, self.time_left())).await?;
         loop {
             match tokio::time::timeout(self.time_left().min(TRY_TIMEOUT), response.chunk()).await {
                 Ok(Ok(Some(piece))) => {
-                    take(&piece).map_err(|problem| MiraklError::unknown(call.operation, problem))?
+                    take(&piece).map_err(|problem| {
+                        MiraklError::unknown(call.operation, problem.to_string())
+                    })?;
                 }
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Err(problem)) => {
@@ -275,14 +277,12 @@ impl<K: ApiKeys, C: Clock> Caller<K, C> {
             Try::Again(problem) => return Try::Again(problem),
             Try::Failed(problem) => return Try::Failed(problem),
         };
-        let limit = call.largest_answer;
-        match read_limited(response, limit).await {
+        match read_limited(response, call.largest_answer).await {
             Ok(body) => Try::Answered(body),
             Err(Unread::Cut(problem)) => Try::Again(MiraklError::unknown(call.operation, problem)),
-            Err(Unread::TooLarge) => Try::Failed(MiraklError::unknown(
-                call.operation,
-                format!("the answer is larger than {limit} bytes"),
-            )),
+            Err(problem @ Unread::TooLarge(_)) => {
+                Try::Failed(MiraklError::unknown(call.operation, problem.to_string()))
+            }
         }
     }
 

@@ -12,6 +12,7 @@ pub mod keys;
 mod lenient;
 pub mod offer_export;
 pub mod order;
+mod order_line;
 mod order_state;
 mod page;
 pub mod paging;

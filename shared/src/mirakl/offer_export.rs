@@ -13,6 +13,17 @@ const LONGEST_ROW: usize = 16 * 1024;
 /// The most columns: all of Mirakl's, where it does not keep to what was asked for.
 const MOST_COLUMNS: usize = 1024;
 
+/// Why a file cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HeadingError {
+    /// Its first line is none.
+    #[error("the export's first line is no heading")]
+    None,
+    /// It lacks a field that is needed.
+    #[error("the export's first line lacks {0}")]
+    Lacks(&'static str),
+}
+
 /// Reads one file, piece by piece.
 pub struct OfferReader {
     state: State,
@@ -115,18 +126,14 @@ impl OfferReader {
         &mut self,
         piece: &[u8],
         each: &mut impl FnMut(Result<ListedOffer, UnreadableOffer>),
-    ) -> Result<(), String> {
+    ) -> Result<(), HeadingError> {
         let State::Heading(beginning) = &mut self.state else {
             self.rows(piece, false, each);
             return Ok(());
         };
         beginning.extend_from_slice(piece);
         let Some(end) = beginning.iter().position(|&byte| byte == b'\n') else {
-            return if beginning.len() > LONGEST_ROW {
-                Err("the export's first line is no heading".to_owned())
-            } else {
-                Ok(())
-            };
+            return if beginning.len() > LONGEST_ROW { Err(HeadingError::None) } else { Ok(()) };
         };
         let rows = beginning.split_off(end + 1);
         self.state = rows_below(beginning)?;
@@ -141,7 +148,7 @@ impl OfferReader {
     pub fn end(
         mut self,
         each: &mut impl FnMut(Result<ListedOffer, UnreadableOffer>),
-    ) -> Result<(), String> {
+    ) -> Result<(), HeadingError> {
         match &self.state {
             // No offers at all.
             State::Heading(beginning) if beginning.trim_ascii().is_empty() => Ok(()),
@@ -188,7 +195,7 @@ impl OfferReader {
 }
 
 /// Reads the heading.
-fn rows_below(line: &[u8]) -> Result<State, String> {
+fn rows_below(line: &[u8]) -> Result<State, HeadingError> {
     let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
     let separator = separator(line);
     let mut reader =
@@ -202,7 +209,7 @@ fn rows_below(line: &[u8]) -> Result<State, String> {
         .collect();
     let places = FIELDS.map(|field| names.iter().position(|name| name == field));
     if let Some((field, _)) = FIELDS.iter().zip(places).take(2).find(|(_, place)| place.is_none()) {
-        return Err(format!("the export's first line lacks {field}"));
+        return Err(HeadingError::Lacks(field));
     }
     let mut reader = Box::new(ReaderBuilder::new().delimiter(separator).build());
     // It looks for a byte order mark where it begins, which is not where the file does.
@@ -271,7 +278,7 @@ mod tests {
     type Entries = Vec<Result<ListedOffer, UnreadableOffer>>;
 
     /// Reads a file in pieces of `length` bytes.
-    fn read(file: &[u8], length: usize) -> (Entries, Result<(), String>) {
+    fn read(file: &[u8], length: usize) -> (Entries, Result<(), HeadingError>) {
         let mut entries = Vec::new();
         let mut reader = OfferReader::default();
         let mut each = |entry| entries.push(entry);

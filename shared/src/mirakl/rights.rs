@@ -1,10 +1,13 @@
 //! Which right of a key each operation needs (Mirakl seller API, `security` of each operation).
-//! `ROLE_SHOP_ADMIN` opens them all.
+//! `ROLE_SHOP_ADMIN` opens them all but the transaction log, which is the accountants' alone.
 
 use super::error::MiraklError;
 
-/// The right that opens everything.
+/// The right that opens everything but the transaction log.
 pub const SHOP_ADMIN: &str = "ROLE_SHOP_ADMIN";
+
+/// The right that opens the transaction log.
+const ACCOUNTANCY: &str = "ROLE_SHOP_ACCOUNTANCY";
 
 /// The narrow right that an operation needs, for a person; `ROLE_SHOP_ADMIN` where there is no
 /// narrower one.
@@ -25,6 +28,9 @@ pub fn right_of(operation: &str) -> &'static str {
         "OF21" | "OF52" | "OF53" | "OF54" => "ROLE_PARTNER_OFFER_READ",
         "A01" => "ROLE_PARTNER_SHOP_READ",
         "RE01" => "ROLE_PARTNER_ORDER_SETTINGS_READ",
+        "TL02" | "TL03" | "TL04" | "TL05" => ACCOUNTANCY,
+        "SBC11" => "ROLE_PARTNER_SELLER_BILLING_CYCLE_READ",
+        "IV01" | "IV02" => "ROLE_PARTNER_ACCOUNTING_DOCUMENT_READ",
         _ => SHOP_ADMIN,
     }
 }
@@ -45,6 +51,11 @@ pub fn purpose_of(operation: &str) -> &'static str {
         "STO01" | "OF01" => "quantities cannot be published",
         "STO02" | "STO03" | "OF02" | "OF03" => "imports of quantities cannot be followed up",
         "OF21" | "OF52" | "OF53" | "OF54" => "the list of offers cannot be read",
+        "TL02" | "TL03" | "TL04" | "TL05" => {
+            "the transaction log cannot be read, and so no payout be booked"
+        }
+        "SBC11" => "billing cycles cannot be listed, and so no payout be booked",
+        "IV01" | "IV02" => "the operator's documents cannot be listed",
         _ => "the operation cannot be used",
     }
 }
@@ -55,6 +66,9 @@ pub fn refusal(operation: &str, told: &str) -> String {
     let right = right_of(operation);
     let needs = if right == SHOP_ADMIN {
         SHOP_ADMIN.to_owned()
+    } else if right == ACCOUNTANCY {
+        // Mirakl's document names no administrator for the transaction log.
+        format!("{right} or ROLE_PARTNER_TRANSACTION_LOG_READ; {SHOP_ADMIN} does not open it")
     } else {
         format!("{right} or {SHOP_ADMIN}")
     };
@@ -104,6 +118,13 @@ impl MiraklError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn administrators_do_not_open_the_transaction_log() {
+        let told = refusal("TL02", "HTTP 403");
+        assert!(told.ends_with("TL02 needs the right ROLE_SHOP_ACCOUNTANCY or ROLE_PARTNER_TRANSACTION_LOG_READ; ROLE_SHOP_ADMIN does not open it"), "{told}");
+        assert!(refusal("SBC11", "HTTP 403").ends_with(" or ROLE_SHOP_ADMIN"));
+    }
 
     #[test]
     fn only_an_answer_to_what_was_asked_shows_the_right() {

@@ -228,7 +228,7 @@ impl<K: ApiKeys, C: Clock> MiraklStock for MiraklClient<K, C> {
         let call = Call { with_key, ..Call::get("OF54", &[]) };
         let mut reader = OfferReader::default();
         self.caller.download(&call, &url, |piece| reader.take(piece, &mut each)).await?;
-        reader.end(&mut each).map_err(|problem| MiraklError::unknown("OF54", problem))
+        reader.end(&mut each).map_err(|problem| MiraklError::unknown("OF54", problem.to_string()))
     }
 
     async fn list_offers(&self, offset: usize) -> Result<OfferPage, MiraklError> {

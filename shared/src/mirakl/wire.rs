@@ -8,8 +8,6 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::order::{Promotion, SalesChannel};
-
 /// ISO 8601, with and without milliseconds, with `Z` or an offset of hours alone.
 pub(super) mod date {
     use jiff::Timestamp;
@@ -37,8 +35,16 @@ pub(super) mod date {
     }
 }
 
+/// A text that is no moment.
+#[derive(Debug, thiserror::Error)]
+#[error("'{text}' is not an ISO 8601 date-time: {problem}")]
+struct NoMoment {
+    text: String,
+    problem: jiff::Error,
+}
+
 /// Reads a moment. One without a zone is UTC, as every date of Mirakl's is; a day is its midnight.
-fn parse_date(text: &str) -> Result<Timestamp, String> {
+fn parse_date(text: &str) -> Result<Timestamp, NoMoment> {
     let text = text.trim();
     let has_zone = text.get(10..).is_some_and(|time| time.contains(['Z', 'z', '+', '-']));
     let moment = if has_zone {
@@ -48,7 +54,7 @@ fn parse_date(text: &str) -> Result<Timestamp, String> {
             .and_then(|moment| moment.to_zoned(TimeZone::UTC))
             .map(|moment| moment.timestamp())
     };
-    moment.map_err(|problem| format!("'{text}' is not an ISO 8601 date-time: {problem}"))
+    moment.map_err(|problem| NoMoment { text: text.to_owned(), problem })
 }
 
 /// An id: a text, or a bare number, which is taken as its digits.
@@ -89,21 +95,6 @@ pub(super) fn optional_whole<'de, D: Deserializer<'de>>(
     u32::try_from(number.trunc()).map(Some).map_err(D::Error::custom)
 }
 
-/// The sales channel: null, or an object whose fields may be null.
-pub(super) fn sales_channel<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<SalesChannel>, D::Error> {
-    #[derive(Deserialize)]
-    struct OnWire {
-        #[serde(default, deserialize_with = "text")]
-        code: Option<String>,
-        #[serde(default, deserialize_with = "text")]
-        label: Option<String>,
-    }
-    let channel = Option::<OnWire>::deserialize(deserializer)?;
-    Ok(channel.and_then(|OnWire { code, label }| Some(SalesChannel { code: code?, label })))
-}
-
 /// A list that may be null.
 pub(crate) fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
@@ -131,16 +122,4 @@ pub(super) fn text_or_texts<'de, D: Deserializer<'de>>(
             }
         })
         .collect()
-}
-
-/// Promotions of a line: an array, null, or an empty object.
-pub(super) fn promotions<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<Promotion>, D::Error> {
-    let raw = <&RawValue>::deserialize(deserializer)?.get();
-    if raw.starts_with('[') {
-        serde_json::from_str(raw).map_err(D::Error::custom)
-    } else {
-        Ok(Vec::new())
-    }
 }

@@ -54,6 +54,17 @@ pub struct ReadParcels {
     pub odd: Vec<OddForm>,
 }
 
+/// Why what has left in a parcel is not known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum UnclearParcel {
+    #[error("the response document has a parcel without a DespatchNumber")]
+    NoNumber,
+    #[error("dispatch {dispatch} says what is in it in a form that is not known")]
+    UnknownContents { dispatch: String },
+    #[error("dispatch {dispatch} has a line whose {name} is no whole number")]
+    NoWholeNumber { dispatch: String, name: &'static str },
+}
+
 /// Assumed: `OrderStatus` answers one `OrderDespatchData` per parcel once goods have left, within
 /// `Data` or beside it, with a `DespatchLineData` per line.
 #[must_use]
@@ -63,7 +74,7 @@ pub fn read_parcels(root: &Element) -> ReadParcels {
     for element in root.children_called(PARCEL).chain(within) {
         match read_parcel(element, &mut read.odd) {
             Ok(parcel) => read.parcels.push(parcel),
-            Err(unclear) => drop(read.unclear.get_or_insert(unclear)),
+            Err(unclear) => drop(read.unclear.get_or_insert(unclear.to_string())),
         }
     }
     read
@@ -72,17 +83,17 @@ pub fn read_parcels(root: &Element) -> ReadParcels {
 const PARCEL: &str = "OrderDespatchData";
 const PARCEL_LINE: &str = "DespatchLineData";
 
-fn read_parcel(element: &Element, odd: &mut Vec<OddForm>) -> Result<PrimaParcel, String> {
+fn read_parcel(element: &Element, odd: &mut Vec<OddForm>) -> Result<PrimaParcel, UnclearParcel> {
     let given = |name: &str| one_line(element.attribute(name).unwrap_or_default());
     // ABL's unknown value is no value.
     let text = |name: &str| Some(given(name)).filter(|text| text != "?").unwrap_or_default();
     let dispatch = text("DespatchNumber");
     if dispatch.is_empty() {
-        return Err("the response document has a parcel without a DespatchNumber".to_owned());
+        return Err(UnclearParcel::NoNumber);
     }
     let lines: Vec<&Element> = element.children_called(PARCEL_LINE).collect();
     if lines.len() < element.children.len() {
-        return Err(format!("dispatch {dispatch} says what is in it in a form that is not known"));
+        return Err(UnclearParcel::UnknownContents { dispatch });
     }
     let lines: Result<Vec<_>, _> =
         lines.into_iter().map(|line| read_parcel_line(line, &dispatch)).collect();
@@ -102,14 +113,12 @@ fn read_parcel(element: &Element, odd: &mut Vec<OddForm>) -> Result<PrimaParcel,
 }
 
 /// A quantity of 0 says that the line is not in the parcel.
-fn read_parcel_line(line: &Element, dispatch: &str) -> Result<PrimaParcelLine, String> {
-    let number = |name: &str| {
+fn read_parcel_line(line: &Element, dispatch: &str) -> Result<PrimaParcelLine, UnclearParcel> {
+    let number = |name: &'static str| {
         let text = line.attribute(name).unwrap_or_default().trim();
         let whole = Decimal::from_str_exact(text).ok().filter(|number| number.fract().is_zero());
         let whole = whole.and_then(|number| u32::try_from(number.trunc()).ok());
-        whole.ok_or_else(|| {
-            format!("dispatch {dispatch} has a line whose {name} is no whole number")
-        })
+        whole.ok_or_else(|| UnclearParcel::NoWholeNumber { dispatch: dispatch.to_owned(), name })
     };
     Ok(PrimaParcelLine { order_line: number("OrderLine")?, quantity: number("Quantity")? })
 }

@@ -1,7 +1,6 @@
 //! The client of Prima's web service: one request at a time goes out, is never repeated, and ends
 //! in an answer or in an error that says whether it may have had its effect.
 
-use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::kit::clock::Clock;
 use crate::kit::field_error::FieldError;
+use crate::kit::http::{causes, read_limited};
 use crate::prima::connection::{
     Patience, PrimaBehaviour, PrimaConnection, is_plain_http_to_public_address,
 };
@@ -71,7 +71,7 @@ impl<C: Clock + Clone> PrimaClient<C> {
             connection.allow_plain_http_to_public,
             connect_timeout(&connection, &behaviour),
         )
-        .map_err(|problem| vec![FieldError::new("prima.endpoint", causes(problem))])?;
+        .map_err(|problem| vec![FieldError::new("prima.endpoint", causes(&problem))])?;
         let calls = Semaphore::new(calls);
         let shared = Shared { http, connection, behaviour, patience, calls };
         Ok(Self { shared: Arc::new(shared), clock, deadline: Timestamp::MAX })
@@ -111,9 +111,9 @@ impl<C: Clock + Clone> PrimaClient<C> {
         let (response, _turn) = self.send(effect, document, request, None).await?;
         let status = response.status();
         let content_type = content_type_of(&response);
-        let answer = read_limited(response)
+        let answer = read_limited(response, LARGEST_ANSWER)
             .await
-            .map_err(|problem| PrimaError::unknown(document, problem))?;
+            .map_err(|problem| PrimaError::unknown(document, problem.to_string()))?;
         let answered = soap::read_answer(connection, &answer, content_type.as_deref());
         let text = match answered {
             Ok(text) if status.is_success() => text,
@@ -306,7 +306,7 @@ pub async fn fetch_wsdl(
         return Err(PrimaError::not_sent("WSDL", "plain HTTP to a public address is refused"));
     }
     let http = http_client(endpoint, allow_plain_http_to_public, Duration::from_secs(5))
-        .map_err(|problem| PrimaError::not_sent("WSDL", causes(problem)))?;
+        .map_err(|problem| PrimaError::not_sent("WSDL", causes(&problem)))?;
     fetch_with(&http, endpoint, target, Duration::from_secs(30)).await
 }
 
@@ -332,8 +332,9 @@ async fn fetch_with(
     if !status.is_success() {
         return Err(PrimaError::unknown(DOCUMENT, format!("answered with HTTP status {status}")));
     }
-    let bytes =
-        read_limited(response).await.map_err(|problem| PrimaError::unknown(DOCUMENT, problem))?;
+    let bytes = read_limited(response, LARGEST_ANSWER)
+        .await
+        .map_err(|problem| PrimaError::unknown(DOCUMENT, problem.to_string()))?;
     xml::decode(&bytes, content_type.as_deref())
         .map_err(|problem| PrimaError::unknown(DOCUMENT, problem.to_string()))
 }
@@ -377,42 +378,14 @@ pub(super) fn content_type_of(response: &Response) -> Option<String> {
         .map(ToOwned::to_owned)
 }
 
-async fn read_limited(mut response: Response) -> Result<Vec<u8>, String> {
-    let mut answer = Vec::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|problem| format!("the answer was cut: {}", causes(problem)))?
-    {
-        if answer.len() + chunk.len() > LARGEST_ANSWER {
-            return Err(format!("the answer is larger than {LARGEST_ANSWER} bytes"));
-        }
-        answer.extend_from_slice(&chunk);
-    }
-    Ok(answer)
-}
-
 fn transport_error(document: &'static str, problem: reqwest::Error) -> PrimaError {
     if problem.is_connect() || problem.is_builder() {
-        PrimaError::not_sent(document, format!("no connection: {}", causes(problem)))
+        PrimaError::not_sent(document, causes(&problem))
     } else if problem.is_timeout() {
         PrimaError::unknown(document, "no answer in time")
     } else {
-        PrimaError::unknown(document, format!("no answer: {}", causes(problem)))
+        PrimaError::unknown(document, causes(&problem))
     }
-}
-
-/// An error with its causes, on one line, without the address.
-fn causes(problem: reqwest::Error) -> String {
-    let problem = problem.without_url();
-    let mut text = problem.to_string();
-    let mut cause = problem.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    soap::one_line(&text)
 }
 
 pub(super) fn of_soap(

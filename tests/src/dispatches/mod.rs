@@ -11,3 +11,4 @@ pub mod run;
 mod world;
 
 pub use run::{Outcome, run, run_calm};
+pub(crate) use world::first_map;

@@ -162,7 +162,7 @@ fn entry(carrier: &str, code: &str) -> CarrierEntry {
 }
 
 /// What the map holds from the beginning.
-pub(super) fn first_map() -> CarrierMap {
+pub(crate) fn first_map() -> CarrierMap {
     CarrierMap {
         entries: vec![
             entry("DPD NEXT DAY", "DPD_UK"),

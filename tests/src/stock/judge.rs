@@ -302,7 +302,7 @@ fn sold_since(world: &World, channel: usize, offer_sku: &str, since: Timestamp) 
 fn sold(world: &World, channel: usize, order_id: &str, offer_sku: &str) -> u32 {
     let shops = world.shops.borrow();
     let Some(order) = shops[channel].order(order_id) else { return 0 };
-    if matches!(order.state, State::Canceled | State::Refused) {
+    if matches!(order.state, State::Canceled | State::Refused) || order.fully_refunded() {
         return 0;
     }
     order
@@ -422,14 +422,14 @@ pub(super) fn expected(world: &World, channel: usize, offer_sku: &str) -> i64 {
 pub(super) fn wrong_offers(world: &World) -> Vec<String> {
     world.advance(world.now());
     let mut wrong = Vec::new();
+    let items = world.plan.items.iter().filter(|item| !world.is_held_by_exception(&item.offer_sku));
+    let items: Vec<_> = items.collect();
     if world.plan.settings.last_pieces != LastPieces::Copy {
-        wrong.extend(
-            world.plan.items.iter().filter_map(|item| wrongly_divided(world, &item.offer_sku)),
-        );
+        wrong.extend(items.iter().filter_map(|item| wrongly_divided(world, &item.offer_sku)));
         return wrong;
     }
     for channel in 0..LIVE {
-        for item in &world.plan.items {
+        for item in &items {
             let shows = world.shops.borrow()[channel]
                 .offer(SHOPS[channel], &item.offer_sku)
                 .map_or(0, |offer| i64::from(offer.quantity));
@@ -522,7 +522,8 @@ pub(super) fn exceptions(world: &World) -> Vec<String> {
         }
     }
     let queue = world.queue.borrow();
-    for shown in queue.exceptions.values() {
+    // Those of orders are judged with the orders.
+    for shown in queue.exceptions.values().filter(|shown| shown.order.is_empty()) {
         match lasting.get_mut(&(shown.channel.clone(), shown.kind.as_str())) {
             Some(since) => since.push(&shown.first_seen),
             None => wrong.push(format!(

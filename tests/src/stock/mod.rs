@@ -13,6 +13,7 @@ mod plan;
 mod ports;
 pub mod run;
 mod sending;
+pub mod whole;
 mod world;
 
-pub use run::{Outcome, judged, run};
+pub use run::{Outcome, judged, run, run_whole};

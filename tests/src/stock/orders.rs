@@ -22,6 +22,7 @@ use simulators::prima::{Booking, NewOrder, NewOrderLine, Sku, Stage as PrimaStag
 use super::judge;
 use super::world::{CHANNELS, LIVE, Restock, SHOPS, Shared, World};
 use crate::world::dice::Dice;
+use crate::world::models::Models as _;
 
 /// Customers, on every marketplace.
 pub(super) async fn customers(world: Shared) {
@@ -54,8 +55,8 @@ fn buy(world: &Shared, number: u64) {
         shop_id: SHOPS[channel],
         currency: "GBP".to_owned(),
         tax_included: true,
-        automatic_acceptance: Some(true),
-        multi_shipment: false,
+        automatic_acceptance: world.whole.is_none().then_some(true),
+        multi_shipment: world.whole.is_some() && channel == 1,
     };
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(number);
     let wish = OrderWish { lines: Some(lines), quantity: Some(units), ..OrderWish::default() };
@@ -90,15 +91,15 @@ fn buy(world: &Shared, number: u64) {
     let world = Shared::clone(world);
     tokio::task::spawn_local(async move {
         let dice = world.dice_of(("order", number));
-        Life {
-            world: Shared::clone(&world),
-            dice,
-            channel,
-            order_id,
-            number: format!("P{number:06}"),
+        // The connector gives Prima's order Mirakl's id.
+        let is_whole = world.whole.is_some();
+        let number = if is_whole { order_id.clone() } else { format!("P{number:06}") };
+        let life = Life { world: Shared::clone(&world), dice, channel, order_id, number };
+        if is_whole {
+            life.live_among_functions().await;
+        } else {
+            life.live().await;
         }
-        .live()
-        .await;
         world.at_work.set(world.at_work.get() - 1);
     });
 }
@@ -116,12 +117,12 @@ fn sought(world: &World, dice: &Dice) -> Sku {
 }
 
 /// One order's life.
-struct Life {
-    world: Shared,
-    dice: Dice,
-    channel: usize,
-    order_id: String,
-    number: String,
+pub(super) struct Life {
+    pub(super) world: Shared,
+    pub(super) dice: Dice,
+    pub(super) channel: usize,
+    pub(super) order_id: String,
+    pub(super) number: String,
 }
 
 impl Life {
@@ -218,7 +219,7 @@ impl Life {
         .await;
     }
 
-    fn cancel_in_prima(&self) {
+    pub(super) fn cancel_in_prima(&self) {
         let done = self.world.office.borrow_mut().cancel_order(
             &self.number,
             "cancelled",
@@ -245,7 +246,7 @@ impl Life {
     }
 
     /// A while; a short one once the world is quiet.
-    async fn wait(&self, (low, high): (u64, u64)) {
+    pub(super) async fn wait(&self, (low, high): (u64, u64)) {
         let whole = self.dice.seconds(low, high);
         let until = tokio::time::Instant::now() + whole;
         while tokio::time::Instant::now() < until {
@@ -306,17 +307,13 @@ impl Life {
         let units = listed
             .or_else(|| told.known.last().map(|(_, units)| units.clone()))
             .unwrap_or_default();
-        told.known.push((self.world.now(), units));
-        if matches!(row.stage, Stage::Cancelled | Stage::Refused)
-            || row.dispatch.as_ref().is_some_and(|dispatch| dispatch.ended_at.is_some())
-        {
-            told.over_at.get_or_insert(self.world.now());
-        }
+        let now = self.world.now();
+        told.note(&row, now, now, units);
     }
 
     /// What Mirakl still has of each of its lines: id, offer, pieces, less those that were refunded
     /// before they left.
-    fn standing(&self) -> Vec<(String, String, u32)> {
+    pub(super) fn standing(&self) -> Vec<(String, String, u32)> {
         let taken_out = self.taken_out();
         let lines = self.world.shop(self.channel, |shop, _| {
             let lines =
@@ -355,45 +352,20 @@ impl Life {
         what: &str,
         take_back: impl FnOnce(&mut Marketplace, jiff::Timestamp) -> bool,
     ) -> bool {
-        let done = self.world.shop(self.channel, |shop, now| {
-            let skus: BTreeSet<String> = shop
-                .order(&self.order_id)
-                .iter()
-                .flat_map(|order| &order.lines)
-                .map(|line| line.offer_sku.clone())
-                .collect();
-            let offered = |shop: &Marketplace, sku: &String| {
-                shop.offer(SHOPS[self.channel], sku).map_or(0, |offer| offer.quantity)
-            };
-            let before: Vec<u32> = skus.iter().map(|sku| offered(shop, sku)).collect();
-            let done = take_back(shop, now);
-            // What was refunded before it left is put back too.
-            for (offer_sku, before) in skus.into_iter().zip(before) {
-                let units = offered(shop, &offer_sku).saturating_sub(before);
-                if units > 0 {
-                    let restock = Restock {
-                        at: now,
-                        channel: self.channel,
-                        order_id: self.order_id.clone(),
-                        offer_sku,
-                        units,
-                    };
-                    self.world.restocks.borrow_mut().push(restock);
-                }
-            }
-            done
-        });
+        let world = &self.world;
+        let done = world
+            .noting_restocks(self.channel, &self.order_id, || world.shop(self.channel, take_back));
         let done = done == Some(true);
         self.world.tell(|| format!("{what} {} is cancelled in Mirakl: {done}", self.order_id));
         done
     }
 
-    fn cancel(&self) {
+    pub(super) fn cancel(&self) {
         self.take_back("all of", |shop, now| shop.cancel(&self.order_id, now));
     }
 
     /// A customer wants a piece less, of an order that has another.
-    fn cancel_a_piece(&self) -> bool {
+    pub(super) fn cancel_a_piece(&self) -> bool {
         let standing = self.standing();
         if standing.iter().map(|(_, _, pieces)| pieces).sum::<u32>() < 2 {
             return false;
@@ -405,7 +377,7 @@ impl Life {
     }
 
     /// Customer care takes a piece out, by giving its price back.
-    fn refund_a_piece(&self) -> bool {
+    pub(super) fn refund_a_piece(&self) -> bool {
         let standing = self.standing();
         if standing.iter().map(|(_, _, pieces)| pieces).sum::<u32>() < 2 {
             return false;
@@ -436,7 +408,7 @@ impl Life {
 
     /// Customer care gives money back: Mirakl lists that, and whether it changes what is on offer
     /// nobody knows.
-    fn refund(&self) {
+    pub(super) fn refund(&self) {
         let Some((order_line_id, _, _)) =
             self.standing().into_iter().find(|(_, _, pieces)| *pieces > 0)
         else {
@@ -548,6 +520,43 @@ impl Life {
                 .map(|(_, quantity, order_line_id)| ParcelLine { order_line_id, quantity })
                 .collect(),
         ))
+    }
+}
+
+impl World {
+    /// Notes what the marketplace puts back on offer while something is done with an order.
+    pub(super) fn noting_restocks<T>(
+        &self,
+        channel: usize,
+        order_id: &str,
+        work: impl FnOnce() -> T,
+    ) -> T {
+        let offered = || {
+            let offered = self.shop(channel, |shop, _| {
+                let lines = shop.order(order_id).into_iter().flat_map(|order| &order.lines);
+                let skus: BTreeSet<&String> = lines.map(|line| &line.offer_sku).collect();
+                let of =
+                    |sku: &String| shop.offer(SHOPS[channel], sku).map_or(0, |one| one.quantity);
+                skus.into_iter().map(|sku| (sku.clone(), of(sku))).collect::<Vec<_>>()
+            });
+            offered.unwrap_or_default()
+        };
+        let before = offered();
+        let done = work();
+        for ((offer_sku, before), (_, after)) in before.into_iter().zip(offered()) {
+            let units = after.saturating_sub(before);
+            if units > 0 {
+                let (at, order_id) = (self.now(), order_id.to_owned());
+                self.restocks.borrow_mut().push(Restock {
+                    at,
+                    channel,
+                    order_id,
+                    offer_sku,
+                    units,
+                });
+            }
+        }
+        done
     }
 }
 

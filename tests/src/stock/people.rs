@@ -15,6 +15,7 @@ use simulators::prima::{Odd, Sku, Stock, StockRow};
 
 use super::world::{CHANNELS, LIVE, SHOPS, Shared, World};
 use crate::world::dice::Dice;
+use crate::world::models::Models as _;
 
 /// Shops of Prima's own, and the lorry.
 pub(super) async fn shops(world: Shared) {

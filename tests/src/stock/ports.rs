@@ -34,14 +34,15 @@ use shared::prima::stock::StockBasis;
 use shared::prima::stock::{
     Figure, PrimaStock, ProductRange, RangeFailure, RangeReading, SkuKey, Unusable, WhyNot,
 };
-use simulators::mirakl::{ImportFate, ImportKind, ImportLine, ImportStatus};
-use simulators::prima::{Sku, SkuFigures};
+use simulators::mirakl::{ImportFate, ImportKind, ImportLine, ImportStatus, Marketplace};
+use simulators::prima::{Installation, Sku, SkuFigures};
 
 use super::sending;
 use super::world::{Answered, Basis, CHANNELS, Entries, Export, LIVE, SHOPS, Sent, World};
 use crate::world::dice::Dice;
 use crate::world::documents::as_asked;
 use crate::world::fate::{Fate, Kind, Pace};
+use crate::world::models::Models;
 use crate::world::ports::{not_sent, unavailable};
 use crate::world::queue::Body;
 use crate::world::scene::{self, Scene};
@@ -91,11 +92,60 @@ impl Scene for World {
     }
 
     fn saved(invocation: &Invocation, row: &OrderRow) {
-        invocation.world.violate(format!("a push writes the row of {}", row.key));
+        let world = &invocation.world;
+        let is_of_stock = ["push", "check"].iter().any(|name| invocation.is_of(name));
+        match &world.whole {
+            Some(whole) if !is_of_stock => world.note_row(whole, row),
+            _ => world.violate(format!("a push writes the row of {}", row.key)),
+        }
     }
 
     fn poll_state(&self, channel: &str, stored: PollState) -> PollState {
+        if self.whole.is_some() {
+            return stored;
+        }
         PollState { seen_until: Some(self.seen_until(self.index(channel))), ..stored }
+    }
+}
+
+impl Models for World {
+    fn model<T>(&self, channel: usize, work: impl FnOnce(&mut Marketplace) -> T) -> Option<T> {
+        self.shops.borrow_mut().get_mut(channel).map(work)
+    }
+
+    fn advance(&self, now: Timestamp) {
+        World::advance(self, now);
+    }
+
+    fn office(&self) -> &RefCell<Installation> {
+        &self.office
+    }
+
+    fn shop_id(channel: usize) -> i64 {
+        SHOPS[channel]
+    }
+
+    /// What Mirakl says to a key that may not use an operation.
+    fn instead(
+        &self,
+        channel: usize,
+        operations: &[&'static str],
+        _about: &str,
+    ) -> Option<MiraklError> {
+        let right = self.right_refused.get();
+        let is_refused = |one: &&&str| right.is_none_or(|right| right == **one);
+        let of_channel = self.key_refused.get() == Some(channel);
+        let operation = operations.iter().find(|one| of_channel && is_refused(one))?;
+        self.refused_calls.set(self.refused_calls.get() + 1);
+        Some(MiraklError::refused(operation, 401, None, "Unauthorized"))
+    }
+
+    fn settles<T>(&self, channel: usize, order_id: &str, work: impl FnOnce() -> T) -> T {
+        self.noting_restocks(channel, order_id, work)
+    }
+
+    fn prima_is_silent(&self) -> bool {
+        self.silent.get()
     }
 }
 
@@ -121,14 +171,7 @@ pub(super) struct Seen {
 
 impl Port {
     fn key_is_refused(&self, operation: &'static str) -> Result<(), MiraklError> {
-        let right = self.world().right_refused.get();
-        if self.world().key_refused.get() == Some(self.channel)
-            && right.is_none_or(|right| right == operation)
-        {
-            self.world().refused_calls.set(self.world().refused_calls.get() + 1);
-            return Err(MiraklError::refused(operation, 401, None, "Unauthorized"));
-        }
-        Ok(())
+        self.world().instead(self.channel, &[operation], "").map_or(Ok(()), Err)
     }
 
     /// A question to Mirakl.
@@ -820,9 +863,14 @@ impl ChannelDocuments for Port {
             // Every channel reads its SKUs by the defaults.
             DocumentKey::OrderRules(_) => {
                 self.load("SKUs").await?;
-                Ok(None)
+                Ok(world.whole.as_ref().and_then(|whole| whole.document(index, &D::key(channel))))
             }
-            _ => Ok(None),
+            key => {
+                if !self.asks(Kind::Rules, channel, || channel.to_owned()).await {
+                    return Err(UnusableDocument::Unavailable("throttled".to_owned()));
+                }
+                Ok(world.whole.as_ref().and_then(|whole| whole.document(index, &key)))
+            }
         }
     }
 
@@ -843,11 +891,14 @@ impl ChannelDocuments for Port {
 
     async fn keep_document<D: ChannelDocument>(
         &self,
-        _channel: &str,
-        _document: &D,
+        channel: &str,
+        document: &D,
         _author: &str,
         _at: Timestamp,
     ) -> Result<(), UnusableDocument> {
+        if let Some(whole) = &self.world().whole {
+            whole.keep(self.world().index(channel), document);
+        }
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use simulators::mirakl::ImportStatus;
 
 use super::ports::{Invocation, Notes, Port};
 use super::world::{LIVE, Shared, World};
-use super::{judge, orders, people, sending};
+use super::{judge, orders, people, sending, whole};
 use crate::world::consume::{self, Source};
 use crate::world::queue::{Body, Delivery};
 use crate::world::scene::Scene as _;
@@ -48,6 +48,11 @@ pub struct Outcome {
     pub imports: usize,
     /// Offers and entries of ledgers that were looked at.
     pub judged: u64,
+    /// Where all functions run: parcels that left, and those of them whose order Mirakl had cancelled
+    /// by then.
+    pub parcels: u64,
+    /// The latter.
+    pub races: u64,
     /// In a calm world: what has to be held back of everything so that nothing is sold that is not
     /// there.
     pub advised_buffer: Option<u32>,
@@ -57,7 +62,13 @@ pub struct Outcome {
 /// wanted.
 #[must_use]
 pub fn run(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
-    begin(seed, buffer, traced)
+    begin(seed, move || World::new(seed, buffer, traced))
+}
+
+/// Runs a seed with all functions of the connector to its end, and judges.
+#[must_use]
+pub fn run_whole(seed: u64, traced: bool) -> Outcome {
+    begin(seed, move || World::with_all_functions(seed, traced))
 }
 
 /// Runs a seed to its end, and judges; a calm one once more with the buffer that it advises, with
@@ -78,7 +89,7 @@ pub fn judged(seed: u64) -> Outcome {
     outcome
 }
 
-fn begin(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
+fn begin(seed: u64, world: impl FnOnce() -> World) -> Outcome {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let Ok(runtime) = runtime else {
@@ -94,14 +105,16 @@ fn begin(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
             beyond: 0,
             imports: 0,
             judged: 0,
+            parcels: 0,
+            races: 0,
             advised_buffer: None,
         };
     };
-    tokio::task::LocalSet::new().block_on(&runtime, live(seed, buffer, traced))
+    tokio::task::LocalSet::new().block_on(&runtime, live(seed, world))
 }
 
-async fn live(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
-    let world = Rc::new(World::new(seed, buffer, traced));
+async fn live(seed: u64, world: impl FnOnce() -> World) -> Outcome {
+    let world = Rc::new(world());
     world.tell(|| format!("calm {}, {:?}, {:?}", world.calm, world.profile, world.plan));
     tokio::task::spawn_local(schedule(Rc::clone(&world)));
     tokio::task::spawn_local(consume(Rc::clone(&world)));
@@ -112,6 +125,9 @@ async fn live(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
     tokio::task::spawn_local(people::person(Rc::clone(&world)));
     tokio::task::spawn_local(people::merchandisers(Rc::clone(&world)));
     tokio::task::spawn_local(people::engineers(Rc::clone(&world)));
+    if world.whole.is_some() {
+        whole::begin(&world);
+    }
     if world.plan.agreed_after > 0 {
         tokio::time::sleep(Duration::from_secs(world.plan.agreed_after)).await;
         if !world.queue.borrow().exceptions.values().any(|shown| shown.kind == "basis-missing")
@@ -135,6 +151,8 @@ async fn live(seed: u64, buffer: Option<u32>, traced: bool) -> Outcome {
         beyond: world.beyond.get(),
         imports: world.shops.borrow().iter().map(|shop| shop.imports().count()).sum(),
         judged: world.judged.get(),
+        parcels: world.whole.as_ref().map_or(0, |whole| whole.parcels.get()),
+        races: world.whole.as_ref().map_or(0, |whole| whole.races.get()),
         advised_buffer: world.calm.then(|| judge::advised_buffer(&world)),
     }
 }
@@ -161,6 +179,9 @@ async fn settle(world: &Shared) {
                 .violate(format!("the plan is unsound: {} orders do not end", world.at_work.get()));
             return;
         }
+    }
+    if world.whole.is_some() {
+        whole::settle(world).await;
     }
     world.tell(|| "nothing is left over".to_owned());
     // A refused quantity is tried again after an hour; what nobody tells of is found with the next

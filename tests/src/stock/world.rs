@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::domain::channel::{Channel, Mode};
+use shared::domain::order::row::{OrderRow, Stage as RowStage};
 use shared::domain::state::ledger::LedgerStore as _;
 use shared::domain::state::ledger::in_memory::MemoryLedger;
 use shared::domain::stock::files::MemoryStockFiles;
@@ -14,10 +15,12 @@ use shared::domain::stock::ledger::sku_hash;
 use shared::domain::stock::offer::Shown;
 use shared::domain::stock::rules::{self as stock_rules, OfferLimits};
 use shared::kit::clock::{after, before};
-use simulators::mirakl::{ImportFate, Marketplace, NewOffer, Settings, order_json};
+use simulators::mirakl::{ImportFate, Marketplace, NewOffer, Settings};
 use simulators::prima::{Installation, OrderRules, Stage, Stock, StockRow, StockRules};
 
 use super::plan::{self, Item, Plan};
+use super::whole::Whole;
+use crate::simulation::plan::WINDOW;
 use crate::world::base::{Base, Setting, beginning};
 use crate::world::dice::Dice;
 
@@ -138,14 +141,33 @@ pub(super) struct Fall {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Told {
     pub(super) known: Vec<(Timestamp, BTreeMap<String, u32>)>,
+    /// When each row was written, and of which moment the order is that it was written by.
+    pub(super) written: Vec<(Timestamp, Timestamp)>,
     /// Since when the row says that nothing of it is to leave any more.
     pub(super) over_at: Option<Timestamp>,
 }
 
 impl Told {
-    /// The row was written between these.
+    /// A row that was written until then knew the order as it was at a moment, or later.
     pub(super) fn was_told(&self, after: Timestamp, until: Timestamp) -> bool {
-        self.known.iter().any(|(at, _)| *at >= after && *at <= until)
+        self.written.iter().any(|(at, of)| *of >= after && *at <= until)
+    }
+
+    /// A row was written, by the order as it was at a moment.
+    pub(super) fn note(
+        &mut self,
+        row: &OrderRow,
+        at: Timestamp,
+        of: Timestamp,
+        units: BTreeMap<String, u32>,
+    ) {
+        self.known.push((at, units));
+        self.written.push((at, of));
+        if matches!(row.stage, RowStage::Cancelled | RowStage::Refused)
+            || row.dispatch.as_ref().is_some_and(|dispatch| dispatch.ended_at.is_some())
+        {
+            self.over_at.get_or_insert(at);
+        }
     }
 }
 
@@ -171,6 +193,8 @@ impl Applied {
 pub(super) struct World {
     base: Base,
     pub(super) plan: Plan,
+    /// What is noted where all functions of the connector run, not only those of stock.
+    pub(super) whole: Option<Whole>,
     pub(super) ledger: MemoryLedger,
     pub(super) files: MemoryStockFiles,
     pub(super) shops: RefCell<Vec<Marketplace>>,
@@ -234,15 +258,26 @@ impl std::ops::Deref for World {
 }
 
 impl World {
-    /// A world at its beginning.
+    /// A world at its beginning, in which the functions of stock run, and the flow of orders is
+    /// told.
     pub(super) fn new(seed: u64, buffer: Option<u32>, traced: bool) -> Self {
+        Self::begin(seed, buffer, traced, None)
+    }
+
+    /// A world at its beginning, in which all functions run.
+    pub(super) fn with_all_functions(seed: u64, traced: bool) -> Self {
+        Self::begin(seed, None, traced, Some(Whole::default()))
+    }
+
+    fn begin(seed: u64, buffer: Option<u32>, traced: bool, whole: Option<Whole>) -> Self {
         let dice = Dice::new(seed);
         let (calm, profile) = plan::drawn_profile(&dice);
         let plan = Plan::with_buffer(&dice, calm, buffer);
         let settings = Settings {
-            debit_seconds: 0,
+            acceptance_window_seconds: 60 * u64::from(WINDOW),
+            debit_seconds: if whole.is_some() { dice.of("debit").between(0, 90) } else { 0 },
             payment_seconds: Some(0),
-            automatic_acceptance: true,
+            automatic_acceptance: whole.is_none(),
             cancellations_restock: plan.restocks,
             import_wait_seconds: plan.import_seconds.0,
             import_run_seconds: plan.import_seconds.1,
@@ -279,6 +314,7 @@ impl World {
                 Mode::Off
             },
             shop_id: Some(SHOPS[index]),
+            dispatches: if whole.is_some() { Mode::Live } else { Mode::Off },
             ..crate::simulation::plan::channel(CHANNELS[index], 1, beginning())
         };
         Self {
@@ -311,24 +347,13 @@ impl World {
             beyond: Cell::new(0),
             judged: Cell::new(0),
             plan,
+            whole,
             base: Base::new(Setting { seed, calm, profile, traced, ..Setting::default() }),
         }
     }
 
     pub(super) fn item(&self, offer_sku: &str) -> Option<&Item> {
         self.plan.items.iter().find(|item| item.offer_sku == offer_sku)
-    }
-
-    /// The marketplace of a channel, everything that is due having happened.
-    pub(super) fn shop<T>(
-        &self,
-        index: usize,
-        work: impl FnOnce(&mut Marketplace, Timestamp) -> T,
-    ) -> Option<T> {
-        let now = self.now();
-        self.advance(now);
-        let mut shops = self.shops.borrow_mut();
-        Some(work(shops.get_mut(index)?, now))
     }
 
     /// Lets happen what is due, and notices which imports have changed offers.
@@ -400,15 +425,6 @@ impl World {
         placed.min().unwrap_or(self.now()).min(self.now())
     }
 
-    /// Mirakl's order, as OR11 lists it.
-    pub(super) fn listed(&self, index: usize, order_id: &str) -> Option<shared::mirakl::Order> {
-        self.shop(index, |shop, _| {
-            let order = shop.order(order_id)?;
-            serde_json::from_str(&order_json(order, shop.settings())).ok()
-        })
-        .flatten()
-    }
-
     /// Pieces of a SKU that are promised to nobody: below zero where too many are.
     pub(super) fn truly_free(&self, offer_sku: &str) -> i64 {
         let Some(item) = self.item(offer_sku) else { return 0 };
@@ -424,6 +440,7 @@ impl World {
             .iter()
             .zip(SHOPS)
             .flat_map(|(shop, shop_id)| shop.open_orders(shop_id))
+            .filter(|order| !order.fully_refunded())
             .flat_map(|order| &order.lines);
         let waiting = open.filter(|line| {
             line.offer_sku == offer_sku && !in_prima.contains(line.order_line_id.as_str())

@@ -80,6 +80,16 @@ pub trait Models: Scene {
     /// Nobody knows what came of our refund of a line.
     fn refund_in_doubt(_world: &Rc<Self>, _order_id: String, _order_line_id: String) {}
 
+    /// Whatever the connector settles of an order, so that a scene sees what changes by it.
+    fn settles<T>(&self, _channel: usize, _order_id: &str, work: impl FnOnce() -> T) -> T {
+        work()
+    }
+
+    /// Prima answers nothing at all.
+    fn prima_is_silent(&self) -> bool {
+        false
+    }
+
     /// A question for an order had no answer.
     fn question_in_doubt(&self, _order_number: &str) {}
 

@@ -99,6 +99,12 @@ impl<S: Scene> Invocation<S> {
         Rc::new(Self { world: Rc::clone(world), caller, aws_failed: false.into(), notes })
     }
 
+    /// It is one of a function, by the name that it was begun with.
+    #[must_use]
+    pub fn is_of(&self, function: &str) -> bool {
+        self.caller.name.split(' ').next() == Some(function)
+    }
+
     /// A call begins: it waits as long as calls take, and may be the caller's last.
     pub(crate) async fn begin(
         &self,

@@ -259,13 +259,14 @@ impl<S: Models> MiraklShipping for Port<S> {
                     excluded_from_shipment: request.how == How::Refund,
                 })
                 .collect();
-            let done = world.shop(index, |shop, now| match request.how {
+            let settle = |shop: &mut marketplace::Marketplace, now| match request.how {
                 How::Cancel => shop.cancel_by_seller(S::shop_id(index), &lines, now),
                 How::Refund => {
                     let made = shop.refund_by_seller(S::shop_id(index), &lines, now);
                     made.map(|made| made.into_iter().map(|refund| refund.id).collect())
                 }
-            });
+            };
+            let done = world.settles(index, &request.order_id, || world.shop(index, settle));
             let ids = done
                 .unwrap_or(Ok(Vec::new()))
                 .map_err(|refusal| refused(request.how.operation(), &refusal))?;
@@ -297,7 +298,7 @@ impl<S: Models> PrimaDispatches for Port<S> {
         let now = self.world().now();
         let answer = self.world().office().borrow_mut().order_status(order_number, now);
         self.end(&call).await;
-        if call.fate != Fate::Goes {
+        if call.fate != Fate::Goes || self.world().prima_is_silent() {
             self.world().question_in_doubt(order_number);
             return Err(PrimaError::unknown("OrderStatus", "no answer in time"));
         }

@@ -26,7 +26,7 @@ use shared::domain::stock::snapshot::availability;
 use shared::mirakl::stock_file::{FileLimits, Layout, write_stock};
 use shared::prima::connection::PrimaConnection;
 use shared::prima::stock::StockBasis;
-use shared::prima::stock::{ProductRange, read_answer};
+use shared::prima::stock::{Cut, ProductRange, read_answer};
 
 /// Bytes of a chunk, as an answer comes from the network.
 const CHUNK: usize = 64 * 1024;
@@ -147,7 +147,7 @@ fn parse(file: &Path) -> Result<()> {
 struct Chunks(File);
 
 impl Iterator for Chunks {
-    type Item = Result<Vec<u8>, String>;
+    type Item = Result<Vec<u8>, Cut>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut chunk = vec![0; CHUNK];
@@ -157,7 +157,7 @@ impl Iterator for Chunks {
                 chunk.truncate(length);
                 Some(Ok(chunk))
             }
-            Err(problem) => Some(Err(problem.to_string())),
+            Err(_) => Some(Err(Cut::Connection)),
         }
     }
 }

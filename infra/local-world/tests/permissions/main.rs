@@ -45,7 +45,12 @@ const OPERATIONS: [(&str, &[&str]); 17] = [
     ("delete_object", &["s3:DeleteObject"]),
 ];
 
-const STORE: &[&str] = &["shared/src/aws/store.rs"];
+const STORE: &[&str] = &[
+    "shared/src/aws/store.rs",
+    "shared/src/aws/store/orders.rs",
+    "shared/src/aws/store/flights.rs",
+    "shared/src/aws/store/states.rs",
+];
 const LEDGER: &[&str] = &[
     "shared/src/domain/state/ledger.rs",
     "shared/src/aws/stock_ledger.rs",
@@ -197,8 +202,11 @@ const HELPERS: [(&str, &str); 12] = [
     ("shared::aws::batch", "shared/src/aws/batch.rs"),
 ];
 /// Where the SDK's operations are called. Nowhere else.
-const ADAPTERS: [&str; 10] = [
+const ADAPTERS: [&str; 13] = [
     "shared/src/aws/store.rs",
+    "shared/src/aws/store/orders.rs",
+    "shared/src/aws/store/flights.rs",
+    "shared/src/aws/store/states.rs",
     "shared/src/aws/stock_ledger.rs",
     "shared/src/aws/documents.rs",
     "shared/src/aws/queues.rs",

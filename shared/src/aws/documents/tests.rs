@@ -17,9 +17,9 @@ fn definition(id: &str, window: u32) -> Item {
 #[test]
 fn the_last_good_definition_stays_when_a_new_one_is_unusable() {
     let good = channel_of(&definition("a", 60), "a").unwrap();
-    let problem = channel_of(&definition("a", 1), "a").unwrap_err();
+    let problem = channel_of(&definition("a", 1), "a").unwrap_err().to_string();
     assert!(problem.starts_with("acceptance_window_minutes: "), "{problem}");
-    assert!(channel_of(&definition("a", 60), "b").unwrap_err().contains("stored as b"));
+    assert!(channel_of(&definition("a", 60), "b").unwrap_err().to_string().contains("stored as b"));
     let before = ChannelList { channels: vec![good.clone()], unusable: Vec::new() };
     let now = ChannelList { channels: Vec::new(), unusable: vec![("a".to_owned(), problem)] };
     assert_eq!(keep_last_good(now.clone(), Some(before)).channels, [good]);

@@ -71,11 +71,70 @@ impl Ledger {
     }
 
     /// Forgets what could not be read, before all of it is read again.
-    pub fn forget_unreadable(&mut self) {
-        self.nameless.clear();
+    pub fn forget_unreadable(&mut self, is_meant: impl Fn(&Unreadable) -> bool) {
+        self.nameless.retain(|unreadable| !is_meant(unreadable));
         self.entries.retain(|_, entry| {
-            entry.unreadable = None;
-            entry.line.is_some()
+            entry.unreadable.take_if(|unreadable| is_meant(unreadable));
+            entry.line.is_some() || entry.unreadable.is_some()
+        });
+    }
+
+    /// All that could not be read.
+    pub fn all_unreadable(&self) -> impl Iterator<Item = &Unreadable> {
+        let named = self.entries.values().filter_map(|entry| entry.unreadable.as_ref());
+        named.chain(&self.nameless)
+    }
+
+    /// Takes all that another ledger holds: of a line that both have, the newest version counts.
+    pub fn absorb(&mut self, other: Self) {
+        self.nameless.extend(other.nameless);
+        for (id, theirs) in other.entries {
+            let entry = self.entries.entry(id).or_default();
+            entry.earlier.extend(theirs.earlier);
+            if let Some(line) = theirs.line {
+                entry.take(line);
+            }
+            if let Some(unreadable) = theirs.unreadable {
+                entry.take_unreadable(unreadable);
+            }
+            if let Some(line) = &entry.line {
+                entry.earlier.remove(&Facts::from(line));
+            }
+        }
+    }
+
+    /// Parts it: each line goes, with all that is known of it, where `place_of` says, and what could
+    /// not be read where `unreadable_of` says.
+    #[must_use]
+    pub fn parted<P: Ord>(
+        self,
+        place_of: impl Fn(&TransactionLine) -> P,
+        unreadable_of: impl Fn(&Unreadable) -> P,
+    ) -> BTreeMap<P, Self> {
+        let mut parts: BTreeMap<P, Self> = BTreeMap::new();
+        for (id, entry) in self.entries {
+            let place = match (&entry.line, &entry.unreadable) {
+                (Some(line), _) => place_of(line),
+                (None, Some(unreadable)) => unreadable_of(unreadable),
+                (None, None) => continue,
+            };
+            parts.entry(place).or_default().entries.insert(id, entry);
+        }
+        for unreadable in self.nameless {
+            let place = unreadable_of(&unreadable);
+            parts.entry(place).or_default().nameless.insert(unreadable);
+        }
+        parts
+    }
+
+    /// Keeps only the lines that `is_kept` says so of, and what could not be read of others.
+    pub fn retain(&mut self, is_kept: impl Fn(&TransactionLine) -> bool) {
+        self.entries.retain(|_, entry| match &entry.line {
+            Some(line) if !is_kept(line) => {
+                (entry.line, entry.earlier) = (None, BTreeSet::new());
+                entry.unreadable.is_some()
+            }
+            _ => true,
         });
     }
 
@@ -91,10 +150,7 @@ impl Ledger {
 
     /// What could not be read and may belong to the cycle: it holds the cycle.
     pub fn unreadable<'l>(&'l self, cycle: &'l str) -> impl Iterator<Item = &'l Unreadable> {
-        let named = self.entries.values().filter_map(|entry| entry.unreadable.as_ref());
-        named
-            .chain(&self.nameless)
-            .filter(move |line| line.cycle.as_deref().is_none_or(|of| of == cycle))
+        self.all_unreadable().filter(move |line| line.cycle.as_deref().is_none_or(|of| of == cycle))
     }
 
     /// Puts each line into the cycle that it is in.

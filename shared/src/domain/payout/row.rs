@@ -1,6 +1,7 @@
 //! What is remembered of a shop and of each of its billing cycles. The large parts (lines,
 //! journals, reports) are files ([`super::store::PayoutFiles`]).
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -61,6 +62,21 @@ pub struct ShopRow {
     /// The day, in the channel's zone, for which cycles and documents were last listed completely.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed_on: Option<Date>,
+    /// The day for which cycles alone were last listed completely.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cycles_listed_on: Option<Date>,
+    /// Nothing is listed before, after a listing that failed: Mirakl lets it be begun once a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list_after: Option<Timestamp>,
+    /// What the latest listings showed that needs a person.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listing_findings: Vec<Finding>,
+    /// The day for which the running balance was last proved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proved_on: Option<Date>,
+    /// Currencies whose running balance has a gap, and since when.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gaps: BTreeMap<String, LedgerGap>,
     /// `last_updated` up to which the whole transaction log was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watermark: Option<Timestamp>,
@@ -70,21 +86,45 @@ pub struct ShopRow {
     /// A reading of the transaction log that did not fit into one run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<UnfinishedReading>,
+    /// It is not read before: Mirakl said how long to wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_after: Option<Timestamp>,
     /// When pages of the transaction log were lately asked for: Mirakl's limits hold over runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pages_at: Vec<Timestamp>,
     /// Operations that Mirakl refuses the channel's key, or that keep failing.
     #[serde(default)]
     pub refused: RefusedRights,
-    /// The bank account that was last paid to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bank_account: Option<BankAccount>,
+    /// The bank account that was last paid to, by currency and payment service provider.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bank_accounts: BTreeMap<String, PaidTo>,
     /// What is so of the shop as a whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
     /// What people were told of it, or are to be.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exceptions: Vec<PayoutException>,
+}
+
+/// The bank account that an operator pays to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaidTo {
+    /// A hash of it.
+    pub account: BankAccount,
+    /// When another one was seen last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<Timestamp>,
+}
+
+/// A gap in the running balance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerGap {
+    /// When it was first found.
+    pub since: Timestamp,
+    /// What is missing, over all gaps of the currency.
+    pub missing: Amount,
+    /// The lines beside them, the first few.
+    pub lines: Vec<String>,
 }
 
 /// A reading of the transaction log that goes on in the next run.
@@ -103,6 +143,12 @@ pub struct UnfinishedReading {
     /// The tokens that it has had: one that comes again would make it endless.
     #[serde(default)]
     pub seen: SeenTokens,
+    /// The newest `last_updated` that it has had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<Timestamp>,
+    /// Runs in which its next page could not be read.
+    #[serde(default)]
+    pub failures: u32,
 }
 
 /// How far a cycle has come. After `tied`, its journals say the rest.

@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `lines/<host>/<shop>/<cycle>/<currency>/<psp>.json` | the lines of a cycle |
 //! | `lines/<host>/<shop>/open.json` | the lines that are in no listed cycle |
+//! | `lines/<host>/<shop>/reading.json` | what an unfinished reading has had |
 //! | `journals/<hash>.json` | a journal, by the hash of what is sent: never overwritten with anything else |
 //! | `reports/…`, `documents/…` | reports, CSVs and the operator's documents of a cycle |
 
@@ -92,6 +93,12 @@ pub fn lines_file(key: &CycleKey) -> String {
 #[must_use]
 pub fn open_lines_file(shop: &ShopKey) -> String {
     format!("lines/{}/{}/open.json", shop.host, shop.shop)
+}
+
+/// The file of the ids that a reading by cycles has had, where it goes over several runs.
+#[must_use]
+pub fn reading_file(shop: &ShopKey) -> String {
+    format!("lines/{}/{}/reading.json", shop.host, shop.shop)
 }
 
 /// The report of a cycle: one HTML page.

@@ -200,7 +200,7 @@ impl<K: ApiKeys, C: Clock> MiraklFinance for MiraklClient<K, C> {
         let call = Call { with_key, ..Call::get("TL05", &[]) };
         let mut reader = LineReader::default();
         self.caller.download(&call, &url, |piece| reader.take(piece, &mut each)).await?;
-        reader.end(&mut each).map_err(|problem| MiraklError::unknown("TL05", problem))
+        reader.end(&mut each).map_err(|problem| MiraklError::unknown("TL05", problem.to_string()))
     }
 
     async fn billing_cycles(

@@ -7,6 +7,20 @@ use super::transaction::TransactionLine;
 /// The longest line that is read, in bytes: Mirakl's own have about 1,500.
 const LONGEST_LINE: usize = 64 * 1024;
 
+/// Why a file counts as not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LineFileError {
+    /// It is none of lines.
+    #[error("the file is not NDJSON of transactions")]
+    NoTransactions,
+    /// It ends within this line, counted from 1.
+    #[error("the file breaks off in line {0}")]
+    BreaksOff(u64),
+    /// It has no line.
+    #[error("the file is empty")]
+    Empty,
+}
+
 /// Reads one file, piece by piece.
 #[derive(Debug, Default)]
 pub struct LineReader {
@@ -27,7 +41,7 @@ impl LineReader {
         &mut self,
         mut piece: &[u8],
         each: &mut impl FnMut(Result<TransactionLine, Unreadable>),
-    ) -> Result<(), String> {
+    ) -> Result<(), LineFileError> {
         while let Some(end) = piece.iter().position(|&byte| byte == b'\n') {
             let (line, rest) = piece.split_at(end);
             piece = &rest[1..];
@@ -50,17 +64,17 @@ impl LineReader {
     pub fn end(
         mut self,
         each: &mut impl FnMut(Result<TransactionLine, Unreadable>),
-    ) -> Result<(), String> {
+    ) -> Result<(), LineFileError> {
         let begun = std::mem::take(&mut self.begun);
         if !begun.trim_ascii().is_empty() {
             let is_whole = serde_json::from_slice::<serde::de::IgnoredAny>(&begun).is_ok();
             if !is_whole || self.is_too_long {
-                return Err(format!("the file breaks off in line {}", self.rows + 1));
+                return Err(LineFileError::BreaksOff(self.rows + 1));
             }
             self.line(&begun, each)?;
         }
         if self.read == 0 {
-            return Err("the file is empty".to_owned());
+            return Err(LineFileError::Empty);
         }
         Ok(())
     }
@@ -77,7 +91,7 @@ impl LineReader {
         &mut self,
         line: &[u8],
         each: &mut impl FnMut(Result<TransactionLine, Unreadable>),
-    ) -> Result<(), String> {
+    ) -> Result<(), LineFileError> {
         self.rows += 1;
         let bytes =
             if self.rows == 1 { line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line) } else { line };
@@ -96,7 +110,7 @@ impl LineReader {
         };
         let read = TransactionLine::read(self.rows, text);
         if self.read == 1 && read.is_err() && !text.contains("\"id\"") {
-            return Err("the file is not NDJSON of transactions".to_owned());
+            return Err(LineFileError::NoTransactions);
         }
         each(read);
         Ok(())

@@ -25,7 +25,7 @@ pub use bank_account::BankAccount;
 pub use billing_cycle::BillingCycle;
 pub use document::{AccountingDocument, DocumentType};
 pub use entry::Unreadable;
-pub use line_file::LineReader;
+pub use line_file::{LineFileError, LineReader};
 pub use pages::{Page, SeenTokens};
 pub use pay_out::{PayOut, PayOutState};
 pub use transaction::TransactionLine;

@@ -136,7 +136,7 @@ fn nothing_of_a_customer_is_kept() {
 }
 
 /// Reads a file in pieces of `length` bytes.
-fn read_file(file: &[u8], length: usize) -> (Vec<String>, Result<(), String>) {
+fn read_file(file: &[u8], length: usize) -> (Vec<String>, Result<(), LineFileError>) {
     let mut told = Vec::new();
     let mut each = |line: Result<TransactionLine, Unreadable>| {
         told.push(match line {
@@ -175,13 +175,13 @@ fn a_file_reads_the_same_in_pieces_of_any_length() {
 #[test]
 fn an_empty_or_cut_file_counts_as_not_read() {
     for empty in ["", "\n\n", " "] {
-        assert_eq!(read_file(empty.as_bytes(), 10).1, Err("the file is empty".into()));
+        assert_eq!(read_file(empty.as_bytes(), 10).1, Err(LineFileError::Empty));
     }
     let file = format!("{}\n{}", raw(r#""id":"L-1""#), raw(r#""id":"L-2""#));
     let cut = &file.as_bytes()[..file.len() - 1];
     for length in [1, 50, 10_000] {
         let (told, outcome) = read_file(cut, length);
-        assert_eq!((told.len(), outcome), (1, Err("the file breaks off in line 2".into())));
+        assert_eq!((told.len(), outcome), (1, Err(LineFileError::BreaksOff(2))));
     }
     for other in ["{\"data\":[]}", "<html>\n</html>\n", "[]\n"] {
         assert!(read_file(other.as_bytes(), 10_000).1.is_err(), "{other}");

@@ -2,6 +2,8 @@
 //! `MultiAvailableToSell` for a named few.
 
 mod basis;
+mod cut;
+mod figure;
 mod plain;
 pub mod ranges;
 mod reading;
@@ -16,8 +18,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 pub use basis::StockBasis;
+pub use cut::Cut;
+pub use figure::{Figure, RangeReading, SkuKey, Unusable, WhyNot};
 use reading::{Failed, Problem};
-pub use reading::{Figure, RangeReading, SkuKey, Unusable, WhyNot};
 use result_text::Broken;
 
 use super::client::{Effect, PrimaClient, content_type_of, of_document, of_soap};
@@ -201,10 +204,9 @@ impl<C: Clock + Clone> PrimaClient<C> {
 /// the request was started.
 ///
 /// # Errors
-/// Prima's refusal; or the answer is not complete, or not one. An error among the chunks says in
-/// words how the answer was cut.
+/// Prima's refusal; or the answer is not complete, or not one.
 pub fn read_answer<B: AsRef<[u8]>>(
-    chunks: impl Iterator<Item = Result<B, String>>,
+    chunks: impl Iterator<Item = Result<B, Cut>>,
     connection: &PrimaConnection,
     content_type: Option<&str>,
     basis: StockBasis,
@@ -218,17 +220,17 @@ fn failure_of(name: &'static str, failed: Failed, status: StatusCode) -> RangeFa
     let Failed { problem, products, skus, length } = failed;
     let error = match problem {
         Problem::Document(problem) => of_document(name, problem),
-        Problem::Broken(Broken::Cut(problem)) => PrimaError::unknown(name, problem),
+        Problem::Broken(Broken::Cut(cut)) => PrimaError::unknown(name, cut.to_string()),
         Problem::Broken(Broken::Soap(problem)) => of_soap(name, problem, status),
     };
     RangeFailure { error, products, skus, length }
 }
 
 /// What of an answer waits to be read.
-struct Chunks(mpsc::Receiver<Result<Bytes, String>>);
+struct Chunks(mpsc::Receiver<Result<Bytes, Cut>>);
 
 impl Iterator for Chunks {
-    type Item = Result<Bytes, String>;
+    type Item = Result<Bytes, Cut>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.0.blocking_recv()
@@ -239,7 +241,7 @@ impl Iterator for Chunks {
 /// reader has given up.
 async fn forward(
     mut response: Response,
-    to: &mpsc::Sender<Result<Bytes, String>>,
+    to: &mpsc::Sender<Result<Bytes, Cut>>,
     patience: Patience,
     time_left: Duration,
 ) {
@@ -250,39 +252,19 @@ async fn forward(
             until,
             tokio::time::timeout(patience.silence, response.chunk()),
         );
-        let chunk = match wait.await {
-            Ok(Ok(Ok(Some(chunk)))) => chunk,
+        let (chunk, cut) = match wait.await {
+            Ok(Ok(Ok(Some(chunk)))) => {
+                length += chunk.len() as u64;
+                let is_too_large = length > patience.largest_answer;
+                (chunk, is_too_large.then_some(Cut::TooLarge(patience.largest_answer)))
+            }
             Ok(Ok(Ok(None))) => return,
-            Ok(Ok(Err(_))) => {
-                return drop(
-                    to.send(Err("the answer was cut: the connection failed".to_owned())).await,
-                );
-            }
-            Ok(Err(_)) => {
-                return drop(
-                    to.send(Err(format!(
-                        "the answer was cut: nothing came for {} s",
-                        patience.silence.as_secs()
-                    )))
-                    .await,
-                );
-            }
-            Err(_) => {
-                return drop(
-                    to.send(Err("the answer was cut by the invocation's deadline".to_owned()))
-                        .await,
-                );
-            }
+            Ok(Ok(Err(_))) => (Bytes::new(), Some(Cut::Connection)),
+            Ok(Err(_)) => (Bytes::new(), Some(Cut::Silence(patience.silence))),
+            Err(_) => (Bytes::new(), Some(Cut::Deadline)),
         };
-        length += chunk.len() as u64;
-        if length > patience.largest_answer {
-            return drop(
-                to.send(Err(format!(
-                    "the answer is larger than {} bytes: ask for smaller ranges",
-                    patience.largest_answer
-                )))
-                .await,
-            );
+        if let Some(cut) = cut {
+            return drop(to.send(Err(cut)).await);
         }
         if to.send(Ok(chunk)).await.is_err() {
             return;

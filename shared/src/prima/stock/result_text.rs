@@ -12,6 +12,7 @@ use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::Event;
 
+use super::cut::Cut;
 use super::plain::Plain;
 use crate::prima::connection::PrimaConnection;
 use crate::prima::soap;
@@ -29,8 +30,8 @@ const CDATA: &str = "<![CDATA[";
 /// Why a reading came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Broken {
-    /// The connection failed, or was silent for too long.
-    Cut(String),
+    /// Its end did not come.
+    Cut(Cut),
     /// A SOAP fault, or no answer of the expected kind.
     Soap(soap::SoapProblem),
 }
@@ -79,7 +80,7 @@ pub(super) struct ResultText<'a, S> {
 
 impl<'a, S, B> ResultText<'a, S>
 where
-    S: Iterator<Item = Result<B, String>>,
+    S: Iterator<Item = Result<B, Cut>>,
     B: AsRef<[u8]>,
 {
     pub(super) fn new(
@@ -135,7 +136,7 @@ where
             }
             match self.chunks.next() {
                 Some(Ok(chunk)) => self.decode(chunk.as_ref(), false)?,
-                Some(Err(problem)) => return Err(Broken::Cut(problem)),
+                Some(Err(cut)) => return Err(Broken::Cut(cut)),
                 None => {
                     self.decode(&[], true)?;
                     self.has_ended = true;
@@ -344,7 +345,7 @@ where
 
 impl<S, B> Read for ResultText<'_, S>
 where
-    S: Iterator<Item = Result<B, String>>,
+    S: Iterator<Item = Result<B, Cut>>,
     B: AsRef<[u8]>,
 {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -358,7 +359,7 @@ where
 
 impl<S, B> BufRead for ResultText<'_, S>
 where
-    S: Iterator<Item = Result<B, String>>,
+    S: Iterator<Item = Result<B, Cut>>,
     B: AsRef<[u8]>,
 {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {

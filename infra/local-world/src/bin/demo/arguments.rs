@@ -62,6 +62,14 @@ impl Arguments {
         })
     }
 
+    /// How many orders have arrived by now: evenly, all of them by the end of the span.
+    pub(crate) fn orders_due(&self, elapsed: Duration, span: Duration) -> u32 {
+        let milliseconds = u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1);
+        let passed = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).min(milliseconds);
+        u32::try_from(u64::from(self.orders()).saturating_mul(passed) / milliseconds)
+            .unwrap_or(self.orders())
+    }
+
     /// The time over which orders arrive.
     pub(crate) fn span(&self) -> Duration {
         let usual = if self.scenario == Scenario::StockPeak {

@@ -121,7 +121,7 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
     loop {
         looks.tick().await;
         let elapsed = begun.elapsed();
-        let due = due(arguments.orders(), elapsed, span);
+        let due = arguments.orders_due(elapsed, span);
         for number in arrived..due {
             let channel = &world.channels()[number as usize % world.channels().len()];
             // One order in forty, the fifth first, is of something that Prima does not sell.
@@ -145,13 +145,6 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
             return Ok(());
         }
     }
-}
-
-/// How many orders have arrived by now: evenly, all of them by the end of the span.
-fn due(orders: u32, elapsed: Duration, span: Duration) -> u32 {
-    let milliseconds = u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1);
-    let passed = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).min(milliseconds);
-    u32::try_from(u64::from(orders).saturating_mul(passed) / milliseconds).unwrap_or(orders)
 }
 
 /// Prima's outage in a run with heavy faults.

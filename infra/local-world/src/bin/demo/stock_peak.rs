@@ -443,7 +443,7 @@ async fn live_through(world: &World, arguments: &Arguments, view: &mut View) -> 
                 "Prima is back"
             });
         }
-        let due = crate::due(arguments.orders(), now, span);
+        let due = arguments.orders_due(now, span);
         for _ in came..due {
             // The first of the wanted SKUs are wanted most.
             let place = rng.random_range(0..WANTED).min(rng.random_range(0..WANTED));

@@ -2,10 +2,11 @@
 
 use jiff::tz::TimeZone;
 
+use super::payment::NO_CONFIRMATION;
 use super::sku::parse_pattern;
 use super::{
-    AddressPart, CountryForm, EmailChoice, HoldWhen, InexactUnitPrice, Instruction,
-    NO_CONFIRMATION, OrderRules, Template, UnpaidOrder,
+    AddressPart, CountryForm, EmailChoice, HoldWhen, InexactUnitPrice, Instruction, OrderRules,
+    Template, UnpaidOrder,
 };
 use crate::domain::order::mapping::country;
 use crate::kit::field_error::FieldError;

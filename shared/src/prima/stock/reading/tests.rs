@@ -296,8 +296,8 @@ proptest! {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place in a short text")]
         let cut = (end as f64 * share) as usize;
         prop_assert!(read_all(&bytes[..cut], StockBasis::AvailableIsFree).is_err());
-        let broken = read([Ok(&bytes[..cut]), Err("reset".to_owned())].into_iter(), &connection("http://127.0.0.1:1"), None, StockBasis::Free, at());
-        prop_assert_eq!(broken.unwrap_err().problem, Problem::Broken(Broken::Cut("reset".into())));
+        let broken = read([Ok(&bytes[..cut]), Err(Cut::Connection)].into_iter(), &connection("http://127.0.0.1:1"), None, StockBasis::Free, at());
+        prop_assert_eq!(broken.unwrap_err().problem, Problem::Broken(Broken::Cut(Cut::Connection)));
     }
 
     #[test]
@@ -345,7 +345,7 @@ fn what_came_before_a_cut_is_told() {
         .concat();
     let bytes = wire(&format!("<R RequestStatus=\"OK\">{skus}</R>"), WireEncoding::Latin1);
     let cut = bytes.windows(9).position(|window| window == b"&quot;C&q").unwrap();
-    let chunks = [Ok(&bytes[..cut]), Err("reset".to_owned())];
+    let chunks = [Ok(&bytes[..cut]), Err(Cut::Connection)];
     let failed = read(
         chunks.into_iter(),
         &connection("http://127.0.0.1:1"),
