@@ -23,6 +23,7 @@ mod listing;
 mod log;
 mod outbox;
 mod pages;
+mod papers;
 mod report;
 mod shop;
 mod tick;
