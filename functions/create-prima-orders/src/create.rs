@@ -9,7 +9,7 @@ use shared::domain::order::mapping::{MappedOrder, MappingChannel, map_order, ord
 use shared::domain::order::remaining::{is_refunded, remaining};
 use shared::domain::order::remedy::{self, SettledAs};
 use shared::domain::order::row::{
-    Attempt, ExceptionKind, Lease, OrderKey, OrderRow, Stage, Unanswered,
+    Attempt, ExceptionKind, Lease, MoneyFacts, OrderKey, OrderRow, Stage, Unanswered,
 };
 use shared::domain::prima_breaker::{Admission, Call, NEW_ORDER, ORDER_STATUS, admit};
 use shared::domain::queue::OrderMessage;
@@ -345,6 +345,8 @@ impl<T: PortTypes> Ports<T> {
         attempt.unanswered.count += 1;
         let unanswered = Unanswered { problem: String::new(), ..attempt.unanswered };
         row.note_sent_lines(work.order);
+        let facts = MoneyFacts::of(work.order, &document, self.clock.now());
+        row.creation.money = Some(Box::new(facts));
         row.creation.attempt = Some(Attempt {
             at: self.clock.now(),
             count: attempt.count,

@@ -55,6 +55,10 @@ pub struct OrderLine {
     pub taxes: Vec<Tax>,
     /// `shipping_taxes`.
     pub shipping_taxes: Vec<Tax>,
+    /// `commission_fee`: what the marketplace keeps of the line, without its tax.
+    pub commission_fee: Option<Amount>,
+    /// `commission_taxes`.
+    pub commission_taxes: Vec<Tax>,
     /// `promotions`: what the marketplace took off, already in the price.
     #[serde_with(skip_apply)]
     #[serde(default, deserialize_with = "promotions")]

@@ -66,6 +66,24 @@ pub enum PayoutExceptionKind {
     FeesWithoutCycle,
     /// A cycle changed after its journal was posted, and its transfer did not.
     CycleChangedAfterPosting,
+    /// The log names an order of which no Prima order is known.
+    UnmatchedOrder,
+    /// An order left, and the log has no sale of it.
+    NotSettled,
+    /// A sale was settled with another amount than was expected when it was sent to Prima.
+    SettledDiffers,
+    /// A commission is not the one that was told with the order, or outside of the agreed rates.
+    CommissionDiffers,
+    /// A sale was refunded, and its commission was not given back.
+    CommissionNotRefunded,
+    /// More was refunded than was sold.
+    RefundExceedsSale,
+    /// Prima invoiced a tax that the marketplace remits itself.
+    RemittedTaxInvoiced,
+    /// A refund has no credit note in Prima.
+    RefundWithoutCreditNote,
+    /// A credit note in Prima has no refund.
+    CreditNoteWithoutRefund,
 }
 
 impl PayoutExceptionKind {

@@ -6,6 +6,7 @@ use jiff::{Timestamp, Zoned};
 use serde::{Deserialize, Serialize};
 
 use super::calendar::ClosedPeriod;
+use super::matching::MatchRules;
 use super::tie::TieRule;
 use crate::kit::field_error::FieldError;
 
@@ -51,6 +52,9 @@ pub struct PayoutRules {
     /// Days after which fees that are in no cycle are told.
     #[serde(default = "six_weeks")]
     pub fees_without_cycle_days: u32,
+    /// What is told of an order's money.
+    #[serde(default)]
+    pub matching: MatchRules,
 }
 
 /// Which day a journal has.
@@ -135,6 +139,10 @@ impl PayoutRules {
         ] {
             require(days <= 120, field, "takes 0 to 120");
         }
+        let matching = self.matching.problems().into_iter();
+        problems.extend(
+            matching.map(|one| FieldError::new(format!("matching.{}", one.field), one.problem)),
+        );
         problems
     }
 

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::money::MoneyFacts;
 use super::unset::{is_false, is_zero};
 
 /// The right to create one order, for a time.
@@ -80,6 +81,9 @@ pub struct Creation {
     /// Mirakl's line ids in the order of Prima's line numbers, since the order was sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prima_lines: Vec<String>,
+    /// Its money, since the order was sent: what settlements are compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub money: Option<Box<MoneyFacts>>,
     /// When Mirakl took Prima's number as its reference.
     #[serde(default)]
     pub referenced_at: Option<Timestamp>,

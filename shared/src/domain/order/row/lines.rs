@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::order::remaining::remaining;
 use crate::mirakl::Order;
 
-/// A line as the row remembers it: no prices, nothing of the customer.
+/// A line as the row remembers it: no prices (these are [`super::MoneyFacts`]), nothing of the customer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowLine {
     /// Mirakl's `order_line_id`.

@@ -6,7 +6,9 @@ use super::*;
 use crate::domain::dispatch::Dispatch;
 use crate::domain::events::Severity;
 use crate::domain::notify::Told;
+use crate::kit::amount::Amount;
 use crate::mirakl::Order;
+use crate::prima::order::{PrimaOrder, PrimaOrderLine, PrimaPayment};
 
 fn row() -> OrderRow {
     let text = r#"{"order_id":"C1-A","order_state":"SHIPPING","currency_iso_code":"GBP","total_price":23.95,"total_commission":3.60,
@@ -237,4 +239,65 @@ fn a_conflict_keeps_what_each_owner_knows() {
         read.lines,
         "once sent, the lines are those that were sent"
     );
+}
+
+/// An order's money, as it was sent: what a settlement is compared with long after.
+#[test]
+fn the_money_of_an_order_is_kept_as_it_was_sent_and_takes_little_room() {
+    let line = |id: &str, more: &str| {
+        format!(
+            r#"{{"order_line_id":"{id}","offer_sku":"SKU-{id}","quantity":2,"price":20.00,"shipping_price":4.99,
+            "taxes":[{{"code":"VAT","amount":3.33}}],"shipping_taxes":[{{"code":"VAT","amount":0.83}}],
+            "commission_fee":3.75,"commission_taxes":[{{"code":"TAX","rate":20,"amount":0.75}}]{more}}}"#
+        )
+    };
+    let order = |lines: &[String]| -> Order {
+        let lines = lines.join(",");
+        serde_json::from_str(&format!(
+            r#"{{"order_id":"C1-A","order_state":"SHIPPING","currency_iso_code":"GBP","order_tax_mode":"TAX_INCLUDED",
+            "customer":{{"lastname":"Zzyx"}},"order_lines":[{lines}]}}"#
+        ))
+        .unwrap()
+    };
+    let prima_line = |product: &str| PrimaOrderLine {
+        product: product.to_owned(),
+        matrix_codes: ["RED".to_owned(), "M".to_owned(), String::new(), String::new()],
+        quantity: 2,
+        ..PrimaOrderLine::default()
+    };
+    // The first line is refunded before it is sent: Prima gets the second alone.
+    let refunded = r#","refunds":[{"id":"R1","quantity":2,"amount":20.00,"shipping_amount":4.99}]"#;
+    let order_of_two = order(&[line("1", refunded), line("2", "")]);
+    let document = PrimaOrder {
+        lines: vec![prima_line("STYLE")],
+        payments: vec![PrimaPayment {
+            amount: "24.99".parse().unwrap(),
+            ..PrimaPayment::default()
+        }],
+        ..PrimaOrder::default()
+    };
+    let facts = MoneyFacts::of(&order_of_two, &document, Timestamp::UNIX_EPOCH);
+    let amount = |text: &str| Amount(text.parse().unwrap());
+    assert_eq!((facts.invoiced, facts.is_without_tax()), (Some(amount("24.99")), false));
+    let [first, second] = &*facts.lines else { panic!("{facts:?}") };
+    assert_eq!((first.product.as_str(), first.pieces, first.price), ("", 0, amount("20.00")));
+    assert_eq!((second.product.as_str(), second.pieces), ("STYLE-RED-M", 2));
+    assert_eq!(
+        (second.offer_sku.as_str(), second.shipping, second.taxes),
+        ("SKU-2", amount("4.99"), amount("4.16"))
+    );
+    assert_eq!(
+        (second.commission_fee, second.commission_taxes),
+        (Some(amount("3.75")), amount("0.75"))
+    );
+    // It reads back, holds nothing of the customer, and a large order's row is far from DynamoDB's
+    // 400 KB.
+    let text = serde_json::to_string(&facts).unwrap();
+    assert_eq!(serde_json::from_str::<MoneyFacts>(&text).unwrap(), facts);
+    assert!(!text.contains("Zzyx"));
+    let lines: Vec<String> = (0..500).map(|number| line(&format!("C1-A-{number}"), "")).collect();
+    let document = PrimaOrder { lines: vec![prima_line("STYLE"); 500], ..PrimaOrder::default() };
+    let facts = MoneyFacts::of(&order(&lines), &document, Timestamp::UNIX_EPOCH);
+    let size = serde_json::to_vec(&facts).unwrap().len();
+    assert!(size < 120_000, "{size}");
 }

@@ -1,7 +1,9 @@
 //! One order's money, and how its Prima order was found.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::order::row::{LineMoney, MoneyFacts};
 use crate::domain::payout::exceptions::Finding;
 use crate::kit::amount::Amount;
 use crate::mirakl::finance::TransactionType as Type;
@@ -60,6 +62,12 @@ impl OrderMoney {
         self.other.0 += other.other.0;
     }
 
+    /// What the customer paid: goods, shipping and taxes.
+    #[must_use]
+    pub fn gross(&self) -> Amount {
+        Amount(self.goods.0 + self.shipping.0 + self.tax.0)
+    }
+
     /// What the sale comes to: goods, shipping and taxes, less what the operator remits of them.
     #[must_use]
     pub fn sales(&self) -> Amount {
@@ -76,6 +84,53 @@ impl OrderMoney {
     #[must_use]
     pub fn total(&self) -> Amount {
         Amount(self.sales().0 + self.refunds.0 + self.costs().0)
+    }
+}
+
+/// What our side knows of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownOrder<'k> {
+    /// Prima's order number.
+    pub number: &'k str,
+    /// How it was found.
+    pub found: Found,
+    /// Its money, as it was when it was sent.
+    pub facts: Option<&'k MoneyFacts>,
+    /// Mirakl's `created_date`.
+    pub created: Option<Timestamp>,
+    /// When all of it had left.
+    pub despatched: Option<Timestamp>,
+    /// What Prima's credit notes come to; none where they were not read, or refunds are booked by
+    /// our journal.
+    pub credited: Option<Amount>,
+}
+
+impl OrderMoney {
+    /// What is expected of a line.
+    #[must_use]
+    pub fn expected_of(line: &LineMoney, is_without_tax: bool) -> Self {
+        let commission = line.commission_fee.unwrap_or_default().0 + line.commission_taxes.0;
+        Self {
+            goods: line.price,
+            shipping: line.shipping,
+            tax: if is_without_tax { line.taxes } else { Amount::ZERO },
+            commission: Amount(-commission),
+            ..Self::default()
+        }
+    }
+
+    /// What is expected of an order.
+    #[must_use]
+    pub fn expected(facts: &MoneyFacts) -> Self {
+        let is_without_tax = facts.is_without_tax();
+        let mut sum = Self::default();
+        if is_without_tax {
+            sum.tax = facts.order_taxes;
+        }
+        for line in &facts.lines {
+            sum.add_all(&Self::expected_of(line, is_without_tax));
+        }
+        sum
     }
 }
 
@@ -109,15 +164,4 @@ pub struct OrderMatch {
     /// What is off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
-}
-
-/// What a SKU brought after the marketplace's costs. It is no margin: what the goods cost is not in
-/// it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Contribution {
-    /// The offer's SKU; none for what belongs to no order line of ours: it is not allocated.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sku: Option<String>,
-    /// Its money.
-    pub money: OrderMoney,
 }

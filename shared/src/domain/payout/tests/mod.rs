@@ -2,6 +2,7 @@
 
 mod balances;
 mod books;
+mod matching;
 mod properties;
 mod report;
 mod worked_example;
