@@ -125,10 +125,11 @@ fn needed(
     }
     if is_on(channel.stock) {
         needed.push(("OF21", "stock"));
-        needed.push(match stock.import {
-            ImportKind::Stock => ("STO01", "stock"),
-            ImportKind::Offers => ("OF01", "stock"),
-        });
+        match stock.import {
+            // The same right opens what follows the import up.
+            ImportKind::Stock => needed.push(("STO01", "stock")),
+            ImportKind::Offers => needed.extend([("OF01", "stock"), ("OF02", "stock")]),
+        }
     }
     if is_on(channel.payouts) {
         needed.extend([("TL02", "payouts"), ("SBC11", "payouts"), ("IV01", "payouts")]);
@@ -348,6 +349,12 @@ mod tests {
                 "STO01"
             ]
         );
+        let by_offers = StockRules { import: ImportKind::Offers, ..StockRules::default() };
+        let of_stock: Vec<&str> = needed(&channel, &refund, &by_offers, Some(&in_parts))
+            .into_iter()
+            .filter_map(|(operation, flow)| (flow == "stock").then_some(operation))
+            .collect();
+        assert_eq!(of_stock, ["OF21", "OF01", "OF02"]);
         channel.payouts = Mode::Observe;
         assert!(needs(&channel, Some(&in_parts)).ends_with(&["TL02", "SBC11", "IV01"]));
         assert!(needs(&channel, Some(&Platform::default())).contains(&"OR24"));

@@ -33,6 +33,11 @@ pub(super) type Port = scene::Port<World>;
 impl Scene for World {
     type Notes = RefCell<Vec<Heard>>;
 
+    // A scripted run is spoilt at one call after the other: its calls are those of its story.
+    fn spoils_slots(&self) -> bool {
+        !self.scripted
+    }
+
     fn index(&self, channel: &str) -> usize {
         CHANNELS.iter().position(|id| *id == channel).unwrap_or_default()
     }
