@@ -21,11 +21,13 @@ mod journals;
 mod lines;
 mod listing;
 mod log;
+pub mod metrics;
 mod outbox;
 mod pages;
 mod report;
 mod shop;
 mod tick;
+mod transfers;
 mod tying;
 mod verdict;
 
