@@ -10,6 +10,7 @@
 //! | [`chart`], [`calendar`] | where and when things are booked: documents that an accountant signs |
 //! | [`draft`], [`journal`] | what is booked, and the place of every line |
 //! | [`matching`] | an order's money: expected against settled |
+//! | [`statement`] | month end: the clearing account by item, the accrual, the year |
 //! | [`report`] | a cycle as a page, and its lines as CSV |
 //! | [`posting`] | a journal's way into Prima, once |
 //! | [`rules`], [`settings`] | what a person decides: of a channel, of the installation |
@@ -35,6 +36,7 @@ pub mod report;
 pub mod row;
 pub mod rules;
 pub mod settings;
+pub mod statement;
 pub mod store;
 #[cfg(test)]
 mod tests;
