@@ -24,6 +24,7 @@ mod log;
 pub mod metrics;
 mod outbox;
 mod pages;
+mod papers;
 mod report;
 mod shop;
 mod tick;
