@@ -64,6 +64,12 @@ fn an_order_takes_one_question_and_one_new_order() {
             (true, true, 0)
         );
         assert_eq!(row.history.last().unwrap().note, "in Prima (new)");
+        // What the order is worth stays with it, for when it is settled.
+        let money = row.creation.money.unwrap();
+        assert_eq!((money.currency.as_str(), money.lines.len()), ("GBP", row.lines.len()));
+        let (line, sent) = (&money.lines[0], &row.lines[0]);
+        assert_eq!((&line.line, line.pieces), (&sent.order_line_id, sent.quantity));
+        assert!(!line.product.is_empty() && line.price.to_string() == "19.95", "{line:?}");
     });
 }
 

@@ -22,9 +22,9 @@ impl ApiKeys for OneKey {
 }
 
 /// Every operation that a flow may need, and whether it is one of shops that ship in parts.
-const OPERATIONS: [&str; 14] = [
+const OPERATIONS: [&str; 16] = [
     "OR11", "OR21", "OR04", "OR23", "OR24", "ST01", "ST11", "OR28", "OR30", "PC01", "SH21", "SH12",
-    "STO01", "OF21",
+    "STO01", "OF21", "OF01", "OF02",
 ];
 
 #[tokio::test]

@@ -78,10 +78,19 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "no-deadline-for-what-has-left",
         why: "The nearing deadline of a dispatch that cannot be told to Mirakl is not said.",
         simulation: Simulation::Dispatches,
-        edits: &[Edit {
-            file: ANSWER,
-            find: "begin_message(now);\n        let warning = self.warn_of_deadline(&mut row, rules, now);\n",
-            replace: "begin_message(now);\n        let warning = None;\n",
-        }],
+        // Each of the two places tells what the other would: a row that is looked at for its message,
+        // and all the others that wait for theirs.
+        edits: &[
+            Edit {
+                file: ANSWER,
+                find: "begin_message(now);\n        let warning = self.warn_of_deadline(&mut row, rules, now);\n",
+                replace: "begin_message(now);\n        let warning = None;\n",
+            },
+            Edit {
+                file: COLLECT,
+                find: "for row in dispatched.into_iter().filter(|row| !is_due(row, now)) {",
+                replace: "for row in dispatched.into_iter().filter(|row| !is_due(row, now)).take(0) {",
+            },
+        ],
     },
 ];

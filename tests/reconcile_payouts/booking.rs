@@ -7,7 +7,7 @@ use shared::domain::channel::{Channel, Mode};
 use shared::domain::payout::journal::Journal;
 use shared::domain::payout::posting::{Act, Known, Stage};
 use shared::domain::payout::row::{CycleRow, CycleStage};
-use shared::domain::payout::store::{PayoutFiles, report_file, report_lines_file};
+use shared::domain::payout::store::{PayoutFiles, document_file, report_file, report_lines_file};
 use shared::kit::amount::Amount;
 use shared::kit::currency::written;
 use simulators::mirakl::model::ledger::{Billing, Spoiling, TransactionType as Type};
@@ -96,6 +96,9 @@ async fn a_cycle_has_its_report_and_the_csv_of_its_lines_and_both_follow_its_jou
     let lines = csv.lines().count() as u64;
     assert_eq!(lines, row.readings[0].lines + 2, "the headings and the PAYMENT");
     assert!(csv.contains(&row.journals[0].row.reference));
+    let (document, files) = (&row.documents[0], row.document_files.len());
+    let file = document_file(&row.key, document.invoice_id.unwrap());
+    assert!(files == 1 && !world.payouts.read(&file).await.unwrap().unwrap().is_empty());
     let before = text(report_file(&row.key)).await;
     assert!(before.contains(&row.key.cycle));
     world.wait(1);
@@ -131,6 +134,33 @@ async fn what_is_approved_is_queued_once_and_again_where_its_message_may_be_lost
     assert_eq!(world.queued.borrow().len(), 2);
     let queued = world.queued.borrow().clone();
     assert_eq!(queued[0], queued[1]);
+}
+
+#[tokio::test]
+async fn what_is_approved_and_no_longer_ties_is_not_queued() {
+    let world = World::lived(Billing::default(), 1).await;
+    world.read_twice().await;
+    let key = world.cycles().await[0].key.clone();
+    world.change(&key, |row| approve(row, &world)).await;
+    world.spoil(Type::CommissionFee, &Spoiling::Change { by: Decimal::new(1, 2) });
+    world.run_on(30, 61).await;
+    assert_eq!(world.told(), ["cycle-untied"]);
+    assert!(world.queued.borrow().is_empty());
+    // The same lines make the same journal, and its approval still holds.
+    world.spoil(Type::CommissionFee, &Spoiling::Mend);
+    world.run_on(3, 61).await;
+    assert_eq!((world.told(), !world.queued.borrow().is_empty()), (vec![], true));
+}
+
+#[tokio::test]
+async fn what_is_queued_and_no_longer_ties_is_called_back() {
+    let world = World::lived(Billing::default(), 1).await;
+    world.rules(|documents| documents.rules.approval = false);
+    world.read_twice().await;
+    assert_eq!(world.cycles().await[0].journals[0].row.stage, Stage::Queued);
+    world.spoil(Type::CommissionFee, &Spoiling::Change { by: Decimal::new(1, 2) });
+    world.run_on(1, 15).await;
+    assert_eq!(world.cycles().await[0].journals[0].row.stage, Stage::Approved);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use shared::domain::channel::Channel;
 use shared::domain::channel::MiraklDirectory;
 use shared::domain::events::EventKind;
-use shared::domain::exceptions::{announce, view};
+use shared::domain::exceptions::announce;
 use shared::domain::notify::{Rule, deliver};
 use shared::domain::order::life::LEASE_IS_DEAD;
 use shared::domain::order::row::{EXCEPTION_UNANNOUNCED, OpenState, OrderRow, Stage};
@@ -237,7 +237,7 @@ impl<T: PortTypes> Ports<T> {
             return;
         };
         exception.told.note(due.into(), now);
-        let told_of = view(&row.key, exception);
+        let told_of = exception.view(&row.key.channel, &row.key.order_id);
         let (message, event) =
             (told_of.message(), told_of.event(EventKind::OrderException, due.is_again, now));
         // To the end of the line of the oldest, and recorded first: shown twice is worse than shown

@@ -8,7 +8,7 @@ use shared::domain::dispatch::documents::DispatchDocuments;
 use shared::domain::dispatch::message::MessageUnderWay;
 use shared::domain::dispatch::plan::{Facts, Step, next_step};
 use shared::domain::events::EventKind;
-use shared::domain::exceptions::{announce, view};
+use shared::domain::exceptions::announce;
 use shared::domain::notify::{Rule, deliver};
 use shared::domain::order::row::{DISPATCH_UNANNOUNCED, ExceptionKind, OrderKey, OrderRow, Stage};
 use shared::domain::queue::ShownExceptions;
@@ -92,9 +92,9 @@ impl<T: PortTypes> Ports<T> {
         let note = if kind == ExceptionKind::DocumentsUnusable {
             "the channel's documents can be used now"
         } else {
-            let Some(platform) = &documents.platform else { return false };
+            let Some(requirements) = &documents.requirements else { return false };
             let facts =
-                Facts { rules: &documents.rules, platform, carriers: &documents.carriers, now };
+                Facts { rules: &documents.rules, requirements, carriers: &documents.carriers, now };
             if matches!(next_step(row, &facts), Step::Fail(failure) if failure.kind.waits_for_documents())
             {
                 return false;
@@ -128,7 +128,7 @@ impl<T: PortTypes> Ports<T> {
             return Some(row);
         };
         exception.told.note(due.into(), now);
-        let told_of = view(&row.key, exception);
+        let told_of = exception.view(&row.key.channel, &row.key.order_id);
         let (message, event) =
             (told_of.message(), told_of.event(EventKind::DispatchReminder, due.is_again, now));
         // Recorded first: said twice is worse than said an interval later.

@@ -66,7 +66,7 @@ pub(crate) fn hold(findings: &[Finding]) -> bool {
 }
 
 /// A finding about no money and no lines.
-fn plain(kind: Kind, subject: &str, reason: String, remedy: &str) -> Finding {
+pub(crate) fn plain(kind: Kind, subject: &str, reason: String, remedy: &str) -> Finding {
     let (subject, remedy) = (subject.to_owned(), remedy.to_owned());
     Finding { kind, subject, amount: None, lines: Vec::new(), reason, remedy }
 }
@@ -79,7 +79,7 @@ fn sum<'l>(lines: impl IntoIterator<Item = &'l TransactionLine>) -> Amount {
     Amount(lines.into_iter().map(|line| line.net().0).sum())
 }
 
-fn cycle(key: &CycleKey) -> String {
+pub(crate) fn cycle(key: &CycleKey) -> String {
     format!("cycle {} ({})", key.cycle, key.currency)
 }
 
@@ -327,43 +327,6 @@ pub(crate) fn shop_model(row: &CycleRow, lines: &[&TransactionLine]) -> Finding 
                 purchase.len()
             ),
             "Book this cycle by hand, and talk to the connector's engineers before the next one.",
-        )
-    }
-}
-
-pub(crate) fn payout_failed(row: &CycleRow) -> Finding {
-    let said = row.cycle.pay_out.failure_reason.as_deref().unwrap_or("no reason is given");
-    let amount = row.cycle.transferred_to_seller;
-    Finding {
-        amount: Some(amount),
-        ..plain(
-            Kind::PayoutFailed,
-            &row.key.to_string(),
-            format!(
-                "the transfer of {} {} of {} failed: {said}",
-                written(amount, &row.key.currency),
-                row.key.currency,
-                cycle(&row.key)
-            ),
-            "Mend what the reason names in Mirakl's back office, or ask the marketplace. The fees are booked all the same; the clearing account stays open until the money comes.",
-        )
-    }
-}
-
-pub(crate) fn payout_late(row: &CycleRow, days: u32) -> Finding {
-    let amount = row.cycle.transferred_to_seller;
-    Finding {
-        amount: Some(amount),
-        ..plain(
-            Kind::PayoutLate,
-            &row.key.to_string(),
-            format!(
-                "the transfer of {} {} of {} is not paid {days} days after the cycle closed",
-                written(amount, &row.key.currency),
-                row.key.currency,
-                cycle(&row.key)
-            ),
-            "Ask the marketplace when it pays.",
         )
     }
 }

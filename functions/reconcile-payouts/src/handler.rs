@@ -14,12 +14,10 @@ use shared::aws::prima_client::NotInstalled;
 use shared::aws::queues::SqsQueue;
 use shared::aws::secrets::SecretsManagerKeys;
 use shared::aws::settings::{self, Settings};
-use shared::domain::documents::DocumentKey;
-use shared::domain::installation::Installation;
-use shared::kit::clock::SystemClock;
+use shared::kit::clock::{Clock, SystemClock};
 use shared::mirakl::client::HttpDirectory;
 
-use crate::{PortTypes, Ports, Report, Run};
+use crate::{PortTypes, Ports, Report, Run, metrics};
 
 /// The function, wired to AWS and Mirakl.
 #[derive(Debug)]
@@ -48,8 +46,7 @@ impl Function {
     /// There is no usable installation document, or the channels cannot be read.
     pub async fn run(&self, request_id: &str, deadline: SystemTime) -> Result<Report, Error> {
         let hard_deadline = Timestamp::try_from(deadline)?;
-        let read = self.aws.documents.read(&DocumentKey::Installation).await?;
-        let Installation { finance, .. } = read.ok_or(NotInstalled::Missing)?;
+        let finance = self.aws.documents.installation().await?.finance;
         let problems = finance.problems();
         if !problems.is_empty() {
             return Err(NotInstalled::Unusable(problems).into());
@@ -64,7 +61,12 @@ impl Function {
             clock: SystemClock,
             finance,
         };
-        Ok(ports.tick(&Run { id: request_id.to_owned(), hard_deadline }).await?)
+        let began = SystemClock.now();
+        // The flow's future is large: it stands on the heap.
+        let run = Run { id: request_id.to_owned(), hard_deadline };
+        let report = Box::pin(ports.tick(&run)).await?;
+        metrics::print(&report, began, SystemClock.now());
+        Ok(report)
     }
 }
 

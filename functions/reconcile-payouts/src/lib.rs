@@ -21,11 +21,14 @@ mod journals;
 mod lines;
 mod listing;
 mod log;
+pub mod metrics;
 mod outbox;
 mod pages;
+mod papers;
 mod report;
 mod shop;
 mod tick;
+mod transfers;
 mod tying;
 mod verdict;
 

@@ -8,6 +8,7 @@ use shared::domain::payout::exceptions::Finding;
 use shared::domain::payout::key::CycleKey;
 use shared::domain::payout::row::{CycleRow, PaidTo};
 use shared::domain::payout::store::PayoutStore;
+use shared::domain::state::StoreError;
 use shared::kit::clock::after;
 use shared::mirakl::MiraklError;
 use shared::mirakl::finance::{
@@ -21,6 +22,8 @@ use crate::{PortTypes, Ports, ReconcileError, findings};
 const AFTER_FAILURE: Duration = Duration::from_secs(3600);
 /// The longest that a listing that failed waits: Mirakl's limit is of a day.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+/// Tries of a write that another function has been quicker with.
+const TRIES: usize = 5;
 /// Pages of IV01 that one listing may have: more would be a listing without end.
 const MOST_PAGES: usize = 1000;
 
@@ -75,10 +78,33 @@ impl<T: PortTypes> Ports<T> {
                 self.take_documents(shop, documents).await?;
                 shop.row.listed_on = Some(today);
                 shop.row.list_after = None;
+                shop.is_listed_now = true;
             }
             Err(problem) => note_failure(shop, &problem),
         }
         Ok(())
+    }
+
+    /// Changes a cycle and saves it, also where its journals move meanwhile: a listing is not to be
+    /// had again on the same day.
+    pub(crate) async fn change_cycle(
+        &self,
+        row: &mut CycleRow,
+        change: impl Fn(&mut CycleRow),
+    ) -> Result<(), StoreError> {
+        let mut tries = 0;
+        loop {
+            change(row);
+            tries += 1;
+            match self.store.save_cycle(row).await {
+                Err(StoreError::Conflict(_)) if tries < TRIES => {
+                    if let Some(current) = self.store.load_cycle(&row.key).await? {
+                        *row = current;
+                    }
+                }
+                done => return done,
+            }
+        }
     }
 
     async fn take_cycles(
@@ -94,9 +120,11 @@ impl<T: PortTypes> Ports<T> {
             match shop.cycles.iter_mut().find(|row| row.key == key) {
                 Some(row) if row.cycle == cycle && row.channel == shop.channel.id => {}
                 Some(row) => {
-                    row.cycle = cycle;
-                    row.channel.clone_from(&shop.channel.id);
-                    self.store.save_cycle(row).await?;
+                    let change = |row: &mut CycleRow| {
+                        row.cycle = cycle.clone();
+                        row.channel.clone_from(&shop.channel.id);
+                    };
+                    self.change_cycle(row, change).await?;
                 }
                 None => {
                     let mut row = CycleRow::new(key, &shop.channel.id, cycle, shop.now);
@@ -121,8 +149,7 @@ impl<T: PortTypes> Ports<T> {
             let own: Vec<AccountingDocument> =
                 documents.iter().filter(|one| is_document_of(one, row)).cloned().collect();
             if row.documents != own {
-                row.documents = own;
-                self.store.save_cycle(row).await?;
+                self.change_cycle(row, |row| row.documents.clone_from(&own)).await?;
             }
         }
         note_accounts(shop, &documents);

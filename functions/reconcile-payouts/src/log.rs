@@ -27,8 +27,7 @@ const RESERVED: Duration = Duration::from_secs(60);
 const LIMIT_WAITED: Duration = Duration::from_secs(20);
 /// Cycles of one reading.
 const MOST_CYCLES: usize = 100;
-/// Between two readings of a cycle that is not tied, and of one that waits for its payout.
-const BETWEEN_READINGS: Duration = Duration::from_secs(3600);
+/// Between two readings of a cycle that waits for its payout.
 const BETWEEN_READINGS_OF_TIED: Duration = Duration::from_secs(24 * 3600);
 /// Runs in which a page cannot be read, after which a reading begins anew.
 const MOST_FAILURES: u32 = 3;
@@ -227,7 +226,9 @@ fn is_due(shop: &ShopRun<'_>, row: &CycleRow, as_now: Option<&LinesRead>) -> boo
         return false;
     }
     let between = match row.stage {
-        CycleStage::Listed | CycleStage::Reading | CycleStage::Untied => BETWEEN_READINGS,
+        CycleStage::Listed | CycleStage::Reading | CycleStage::Untied => {
+            shop.documents.rules.confirm_after()
+        }
         CycleStage::Tied | CycleStage::NothingToPost | CycleStage::BookedByHand => {
             BETWEEN_READINGS_OF_TIED
         }

@@ -17,6 +17,8 @@ async fn main() -> Result<(), Error> {
             overlapped: report.overlapped,
             failed: report.failed,
             told: report.announced,
+            tied: report.channels.iter().map(|channel| channel.tied).sum(),
+            untied: report.channels.iter().map(|channel| channel.untied).sum(),
             queued: report.channels.iter().map(|channel| channel.queued).sum(),
         })
     }))
@@ -29,5 +31,7 @@ struct Summary {
     overlapped: usize,
     failed: usize,
     told: usize,
+    tied: usize,
+    untied: usize,
     queued: usize,
 }

@@ -23,6 +23,8 @@ pub(crate) struct ShopRun<'c> {
     pub(crate) key: ShopKey,
     pub(crate) documents: PayoutDocuments,
     pub(crate) row: ShopRow,
+    /// This run has listed cycles and documents.
+    pub(crate) is_listed_now: bool,
     /// When the log was last read whole, before this run.
     pub(crate) read_before: Option<Timestamp>,
     /// In the order in which they closed.

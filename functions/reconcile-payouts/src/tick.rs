@@ -102,6 +102,9 @@ impl<T: PortTypes> Ports<T> {
         let client = self.directory.client(shop.channel, run.hard_deadline).await;
         if let Ok(client) = &client {
             self.list(shop, client).await?;
+            if shop.is_listed_now {
+                self.fetch_documents(shop, client).await?;
+            }
             self.store.save_shop(&shop.key, &mut shop.row).await?;
         }
         let from = shop.ledger_from();
@@ -137,6 +140,7 @@ impl<T: PortTypes> Ports<T> {
             channel,
             key: key.clone(),
             documents,
+            is_listed_now: false,
             read_before: row.read_at,
             row,
             cycles: self.store.cycles(key).await?,

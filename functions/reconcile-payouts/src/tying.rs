@@ -20,6 +20,7 @@ use crate::findings::{self, OF_CYCLE};
 use crate::lines::Lines;
 use crate::pages::has_news;
 use crate::shop::{ShopRun, closed_at, reading_of};
+use crate::transfers;
 use crate::verdict::{Lined, hours_are_over, stage_of};
 use crate::{PortTypes, Ports, ReconcileError};
 
@@ -252,9 +253,9 @@ fn of_payout(shop: &ShopRun<'_>, row: &CycleRow) -> Vec<Finding> {
     let is_late = after(closed_at(row), DAY * days) <= shop.now;
     let pays = row.cycle.transferred_to_seller > Amount::ZERO;
     match row.cycle.pay_out.state {
-        PayOutState::Failed => vec![findings::payout_failed(row)],
+        PayOutState::Failed => vec![transfers::payout_failed(row)],
         PayOutState::ToPay | PayOutState::NotTold if pays && is_late && !is_long_ago(shop, row) => {
-            vec![findings::payout_late(row, days)]
+            vec![transfers::payout_late(row, days)]
         }
         _ => Vec::new(),
     }

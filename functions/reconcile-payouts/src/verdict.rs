@@ -10,9 +10,6 @@ use shared::kit::clock::after;
 
 use crate::shop::closed_at;
 
-/// Two readings that end the reading of a cycle are so far apart at least.
-const APART: Duration = Duration::from_secs(3600);
-
 /// What is so of a cycle's lines.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lined<'l> {
@@ -35,7 +32,7 @@ pub(crate) fn stage_of(
     }
     let Some(last) = row.readings.last() else { return CycleStage::Listed };
     let ties = lined.tie.is_tied() && !lined.has_unreadable;
-    if ties && is_read_twice(row) && last.hash == lined.now.hash {
+    if ties && is_read_twice(row, rules.confirm_after()) && last.hash == lined.now.hash {
         let has_nothing = row.stage == CycleStage::NothingToPost;
         return if has_nothing { CycleStage::NothingToPost } else { CycleStage::Tied };
     }
@@ -46,10 +43,10 @@ pub(crate) fn stage_of(
     CycleStage::Reading
 }
 
-/// Two readings, an hour apart, had the same lines.
-fn is_read_twice(row: &CycleRow) -> bool {
+/// Two readings, so far apart, had the same lines.
+fn is_read_twice(row: &CycleRow, apart: Duration) -> bool {
     match row.readings.as_slice() {
-        [first, .., last] => after(first.at, APART) <= last.at,
+        [first, .., last] => after(first.at, apart) <= last.at,
         _ => false,
     }
 }

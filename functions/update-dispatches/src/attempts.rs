@@ -63,10 +63,10 @@ impl<T: PortTypes> Ports<T> {
         dispatch.parcels.retain(|parcel| {
             parcel.identity() == (attempt.dispatch.as_str(), attempt.consignment.as_str())
         });
-        let platform = documents.platform.as_ref()?;
+        let requirements = documents.requirements.as_ref()?;
         let facts = Facts {
             rules: &documents.rules,
-            platform,
+            requirements,
             carriers: &documents.carriers,
             now: self.clock.now(),
         };

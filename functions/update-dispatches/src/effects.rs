@@ -15,6 +15,7 @@ use shared::kit::clock::Clock as _;
 use shared::mirakl::shipping::{
     How, MiraklShipping, NewShipment, SettlementRequest, ShipmentAnswer, Tracking,
 };
+use shared::mirakl::shipping_requirements::ShippingRequirements;
 use shared::mirakl::{MiraklError, OrderState, Outcome};
 
 use crate::{AGAIN, Done, End, PortTypes, Ports, Work, is_refusal};
@@ -229,18 +230,18 @@ impl<T: PortTypes> Ports<T> {
             return Err(End::Done(Done::NoLongerToBeShipped));
         }
         // The carrier may have been taken off the list since it was read.
-        let before = documents.platform.clone();
-        if self.need_platform(documents, work, work.began).await.is_ok() {
-            let carriers = |platform: &Option<shared::mirakl::shipping_requirements::Platform>| {
-                platform.as_ref().map(|platform| {
+        let before = documents.requirements.clone();
+        if self.need_requirements(documents, work, work.began).await.is_ok() {
+            let carriers = |requirements: &Option<ShippingRequirements>| {
+                requirements.as_ref().map(|requirements| {
                     (
-                        platform.carriers.clone(),
-                        platform.multi_shipment,
-                        platform.registered_carriers_only,
+                        requirements.carriers.clone(),
+                        requirements.multi_shipment,
+                        requirements.registered_carriers_only,
                     )
                 })
             };
-            if carriers(&before) != carriers(&documents.platform) {
+            if carriers(&before) != carriers(&documents.requirements) {
                 return Ok(());
             }
         }

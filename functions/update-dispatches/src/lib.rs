@@ -42,7 +42,7 @@ use shared::mirakl::shipping::How;
 use shared::mirakl::shipping::MiraklShipping;
 use shared::mirakl::{MiraklError, Outcome};
 
-use crate::requirements::{PLATFORM_DOUBTED, PLATFORM_KEPT};
+use crate::requirements::{REQUIREMENTS_DOUBTED, REQUIREMENTS_KEPT};
 use effects::in_passing;
 use rights::Permitted;
 
@@ -240,8 +240,9 @@ impl<T: PortTypes> Ports<T> {
             Err(problem) => return documents_end(row, &problem),
         };
         let mut read_anew = false;
-        if let Err(end) =
-            self.need_platform(&mut documents, work, before(self.clock.now(), PLATFORM_KEPT)).await
+        if let Err(end) = self
+            .need_requirements(&mut documents, work, before(self.clock.now(), REQUIREMENTS_KEPT))
+            .await
         {
             return end;
         }
@@ -252,10 +253,10 @@ impl<T: PortTypes> Ports<T> {
             if let Err(end) = self.resolve_attempts(row, &documents, work).await {
                 return end;
             }
-            let Some(platform) = &documents.platform else { return End::Again(AGAIN) };
+            let Some(requirements) = &documents.requirements else { return End::Again(AGAIN) };
             let facts = Facts {
                 rules: &documents.rules,
-                platform,
+                requirements,
                 carriers: &documents.carriers,
                 now: self.clock.now(),
             };
@@ -285,7 +286,7 @@ impl<T: PortTypes> Ports<T> {
                     match self.read_documents(row, Freshness::Now).await {
                         Ok(anew) => {
                             documents = DispatchDocuments {
-                                platform: anew.platform.or(documents.platform),
+                                requirements: anew.requirements.or(documents.requirements),
                                 ..anew
                             };
                             Ok(())
@@ -297,10 +298,10 @@ impl<T: PortTypes> Ports<T> {
                     if failure.kind == ExceptionKind::CarrierNotListed
                         && self.is_doubted(&documents) =>
                 {
-                    self.need_platform(
+                    self.need_requirements(
                         &mut documents,
                         work,
-                        before(self.clock.now(), PLATFORM_DOUBTED),
+                        before(self.clock.now(), REQUIREMENTS_DOUBTED),
                     )
                     .await
                 }

@@ -12,16 +12,16 @@ use shared::domain::unknown_values::tell_once;
 use shared::kit::clock::{Clock as _, before};
 use shared::kit::odd_form::OddForm;
 use shared::mirakl::shipping::MiraklShipping;
-use shared::mirakl::shipping_requirements::Platform;
+use shared::mirakl::shipping_requirements::ShippingRequirements;
 
 use crate::{End, PortTypes, Ports, Work};
 
 /// What a marketplace demands is read again after this long; Mirakl allows it once a day.
-pub(crate) const PLATFORM_KEPT: Duration = Duration::from_secs(23 * 3600);
+pub(crate) const REQUIREMENTS_KEPT: Duration = Duration::from_secs(23 * 3600);
 /// The map leads to a code that is not in the list, and the list is older than this: it is read
 /// again. Not for every parcel of a rush. What Mirakl itself refuses has the list read again at
 /// once.
-pub(crate) const PLATFORM_DOUBTED: Duration = Duration::from_secs(30);
+pub(crate) const REQUIREMENTS_DOUBTED: Duration = Duration::from_secs(30);
 /// Who keeps what marketplaces demand.
 const AUTHOR: &str = "update-dispatches";
 
@@ -35,40 +35,40 @@ impl<T: PortTypes> Ports<T> {
     }
 
     pub(crate) fn is_doubted(&self, documents: &DispatchDocuments) -> bool {
-        documents
-            .platform
-            .as_ref()
-            .is_none_or(|platform| platform.read_at < before(self.clock.now(), PLATFORM_DOUBTED))
+        documents.requirements.as_ref().is_none_or(|requirements| {
+            requirements.read_at < before(self.clock.now(), REQUIREMENTS_DOUBTED)
+        })
     }
 
     /// What the marketplace demands, read at `since` or later.
-    pub(crate) async fn need_platform(
+    pub(crate) async fn need_requirements(
         &self,
         documents: &mut DispatchDocuments,
         work: &Work<'_, impl MiraklShipping>,
         since: Timestamp,
     ) -> Result<(), End> {
         let now = self.clock.now();
-        if documents.platform.as_ref().is_some_and(|platform| platform.read_at >= since) {
+        if documents.requirements.as_ref().is_some_and(|requirements| requirements.read_at >= since)
+        {
             return Ok(());
         }
-        match work.client.platform().await {
-            Ok(platform) => {
-                self.tell_of_odd_fields(&work.channel.id, &platform.unread_fields).await;
-                let platform = Platform { read_at: now, ..platform };
+        match work.client.shipping_requirements().await {
+            Ok(requirements) => {
+                self.tell_of_odd_fields(&work.channel.id, &requirements.unread_fields).await;
+                let requirements = ShippingRequirements { read_at: now, ..requirements };
                 if let Err(problem) =
-                    self.documents.keep_document(&work.channel.id, &platform, AUTHOR, now).await
+                    self.documents.keep_document(&work.channel.id, &requirements, AUTHOR, now).await
                 {
                     tracing::warn!(channel = %work.channel.id, %problem, "what the marketplace demands could not be kept; it is read again");
                 }
-                documents.platform = Some(platform);
+                documents.requirements = Some(requirements);
                 Ok(())
             }
             // An old list is better than none.
-            Err(problem) if documents.platform.is_some() => {
+            Err(problem) if documents.requirements.is_some() => {
                 tracing::warn!(channel = %work.channel.id, %problem, "what the marketplace demands could not be read again; going on with what is known");
-                if let Some(platform) = &mut documents.platform {
-                    platform.read_at = now;
+                if let Some(requirements) = &mut documents.requirements {
+                    requirements.read_at = now;
                 }
                 Ok(())
             }

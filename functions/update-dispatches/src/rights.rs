@@ -18,7 +18,7 @@ use shared::mirakl::shipping::Tracking;
 use shared::mirakl::shipping::{
     MiraklShipping, SettledEntry, SettlementRequest, Shipment, ShipmentAnswer,
 };
-use shared::mirakl::shipping_requirements::Platform;
+use shared::mirakl::shipping_requirements::ShippingRequirements;
 use shared::mirakl::{MiraklError, Order};
 
 use crate::{PortTypes, Ports};
@@ -28,7 +28,7 @@ const TRIES: usize = 5;
 /// Tries that end without an answer of the table.
 const FAILURES: usize = 3;
 /// The operations by which it is read what the marketplace demands.
-const OF_PLATFORM: [&str; 3] = ["PC01", "SH21", "SH12"];
+const OF_REQUIREMENTS: [&str; 3] = ["PC01", "SH21", "SH12"];
 
 /// The client of one channel, for one message.
 pub(crate) struct Permitted<'p, T: PortTypes> {
@@ -119,7 +119,7 @@ impl<'p, T: PortTypes> Permitted<'p, T> {
             // Such an answer is no matter of one order's: it is the same for all of them.
             Err(problem)
                 if problem.is_key_refused()
-                    || (OF_PLATFORM.contains(&problem.operation)
+                    || (OF_REQUIREMENTS.contains(&problem.operation)
                         && is_answered_with_right(&problem)) =>
             {
                 self.refuse(&problem).await;
@@ -194,7 +194,7 @@ impl<'p, T: PortTypes> Permitted<'p, T> {
                     refused.refuse(self.channel, problem, now);
                 } else if is_news
                     && Unanswered::is_one(problem)
-                    && !OF_PLATFORM.contains(&problem.operation)
+                    && !OF_REQUIREMENTS.contains(&problem.operation)
                 {
                     refused.gives_no_answer(self.channel, problem, self.order_id, now);
                 } else if is_news {
@@ -269,8 +269,8 @@ fn held_back(operation: &'static str, wait: Duration) -> MiraklError {
 }
 
 impl<T: PortTypes> MiraklShipping for Permitted<'_, T> {
-    async fn platform(&self) -> Result<Platform, MiraklError> {
-        self.call(&OF_PLATFORM, self.client.platform()).await
+    async fn shipping_requirements(&self) -> Result<ShippingRequirements, MiraklError> {
+        self.call(&OF_REQUIREMENTS, self.client.shipping_requirements()).await
     }
 
     async fn order(&self, order_id: &str) -> Result<Option<Order>, MiraklError> {

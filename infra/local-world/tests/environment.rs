@@ -53,6 +53,9 @@ fn read(function: Function) -> BTreeSet<String> {
         Function::CheckStockImports => read_by(|settings| {
             check_stock_imports::handler::Function::from_settings(settings).is_ok()
         }),
+        Function::ReconcilePayouts => read_by(|settings| {
+            reconcile_payouts::handler::Function::from_settings(settings).is_ok()
+        }),
     }
 }
 

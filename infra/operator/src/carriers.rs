@@ -10,7 +10,7 @@ use shared::domain::documents::DocumentKey;
 use shared::domain::order::row::Stage;
 use shared::domain::state::OrderStore;
 use shared::mirakl::shipping::MiraklShipping;
-use shared::mirakl::shipping_requirements::Platform;
+use shared::mirakl::shipping_requirements::ShippingRequirements;
 
 use crate::answers::{Found, Refused};
 use crate::arguments::CarriersCommand;
@@ -122,26 +122,32 @@ fn render(map: &CarrierMap, channel: &str) -> String {
 }
 
 /// What the marketplace demands: asked now; where that fails, as last read.
-async fn platform(connector: &Connector, channel: &str) -> Result<(Platform, Option<String>)> {
+async fn requirements(
+    connector: &Connector,
+    channel: &str,
+) -> Result<(ShippingRequirements, Option<String>)> {
     let definition = connector.channel(channel).await?;
     let asked = match connector.mirakl(connector.mirakl_keys()?, &definition) {
-        Ok(client) => client.platform().await,
+        Ok(client) => client.shipping_requirements().await,
         Err(problem) => Err(problem),
     };
     match asked {
-        Ok(platform) => {
-            let odd: Vec<String> = platform.unread_fields.iter().map(ToString::to_string).collect();
+        Ok(requirements) => {
+            let odd: Vec<String> =
+                requirements.unread_fields.iter().map(ToString::to_string).collect();
             let note = (!odd.is_empty()).then(|| {
                 format!(
                     "Not understood, and done without (9: a digit, a: a letter): {}.",
                     odd.join("; ")
                 )
             });
-            Ok((platform, note))
+            Ok((requirements, note))
         }
         Err(problem) => {
-            let kept: Option<Platform> =
-                connector.documents()?.read(&DocumentKey::Platform(channel.to_owned())).await?;
+            let kept: Option<ShippingRequirements> = connector
+                .documents()?
+                .read(&DocumentKey::ShippingRequirements(channel.to_owned()))
+                .await?;
             let kept = kept.ok_or_else(|| anyhow!("the marketplace's carriers cannot be read ({problem}), and were never read before"))?;
             let note = format!(
                 "The marketplace does not answer ({problem}): checked against its list of {:.0}.",
@@ -160,11 +166,11 @@ async fn unlisted(
     map: &CarrierMap,
     force: bool,
 ) -> Result<String> {
-    let platform = match platform(connector, channel).await {
-        Ok((platform, _)) => platform,
+    let requirements = match requirements(connector, channel).await {
+        Ok((requirements, _)) => requirements,
         Err(problem) => return Ok(format!("\nThe codes were not checked: {problem}.")),
     };
-    let unlisted = unlisted_codes(map, &platform);
+    let unlisted = unlisted_codes(map, &requirements);
     if unlisted.is_empty() {
         return Ok(String::new());
     }
@@ -178,15 +184,15 @@ async fn unlisted(
 }
 
 /// One line for each code that the marketplace does not list, with what may have been meant.
-fn unlisted_codes(map: &CarrierMap, platform: &Platform) -> Vec<String> {
+fn unlisted_codes(map: &CarrierMap, requirements: &ShippingRequirements) -> Vec<String> {
     let codes: BTreeSet<&str> = map
         .entries
         .iter()
         .filter_map(|entry| entry.code.as_deref())
-        .filter(|code| platform.carrier(code).is_none())
+        .filter(|code| requirements.carrier(code).is_none())
         .collect();
     let meant = |code: &str| {
-        let proposed: Vec<String> = proposals(code, "", platform)
+        let proposed: Vec<String> = proposals(code, "", requirements)
             .into_iter()
             .map(|one| format!("{} ({})", one.code, one.label))
             .collect();
@@ -205,15 +211,15 @@ fn unlisted_codes(map: &CarrierMap, platform: &Platform) -> Vec<String> {
 /// `carriers check`
 async fn check(connector: &Connector, channel: &str) -> Result<String> {
     let map = read(connector, channel).await?;
-    let (platform, note) = platform(connector, channel).await?;
+    let (requirements, note) = requirements(connector, channel).await?;
     let mut findings = table(&["Prima's carrier", "service", "finding", "proposals"]);
     for (carrier, service) in descriptions(connector, channel).await? {
         let finding = match map.resolve(&carrier, &service) {
-            Ok(Target::Registered { code }) if platform.carrier(&code).is_some() => continue,
+            Ok(Target::Registered { code }) if requirements.carrier(&code).is_some() => continue,
             Ok(Target::Registered { code }) => {
                 format!("leads to {code}, which the marketplace does not list")
             }
-            Ok(Target::Unregistered { name, .. }) if platform.registered_carriers_only => {
+            Ok(Target::Unregistered { name, .. }) if requirements.registered_carriers_only => {
                 format!("leads to {name} by name; the marketplace takes listed carriers alone")
             }
             Ok(Target::Unregistered { .. }) => continue,
@@ -222,15 +228,16 @@ async fn check(connector: &Connector, channel: &str) -> Result<String> {
             }
             Err(NoTarget::Unmapped) => "seen on dispatches, and in no entry".to_owned(),
         };
-        let proposed: Vec<String> = proposals(&carrier, &service, &platform)
+        let proposed: Vec<String> = proposals(&carrier, &service, &requirements)
             .iter()
             .map(|one| format!("{} ({})", one.code, one.label))
             .collect();
         findings.add_row([carrier, service, finding, proposed.join(", ")]);
     }
     for entry in &map.entries {
-        if let Some(code) = entry.code.as_ref().filter(|code| platform.carrier(code).is_none()) {
-            let proposed: Vec<String> = proposals(&entry.carrier, "", &platform)
+        if let Some(code) = entry.code.as_ref().filter(|code| requirements.carrier(code).is_none())
+        {
+            let proposed: Vec<String> = proposals(&entry.carrier, "", &requirements)
                 .iter()
                 .map(|one| format!("{} ({})", one.code, one.label))
                 .collect();
@@ -244,7 +251,7 @@ async fn check(connector: &Connector, channel: &str) -> Result<String> {
         }
     }
     let mut listed = table(&["carrier code", "label", "standard code", "needs a number"]);
-    for carrier in &platform.carriers {
+    for carrier in &requirements.carriers {
         let needs = if carrier.needs_tracking_number() { "yes" } else { "no" };
         listed.add_row([
             carrier.code.as_str(),
@@ -261,7 +268,7 @@ async fn check(connector: &Connector, channel: &str) -> Result<String> {
             "{findings}\nMap one: prima-mirakl carriers set {channel} CARRIER [--service SERVICE] --code CODE"
         )
     };
-    let names = if platform.registered_carriers_only {
+    let names = if requirements.registered_carriers_only {
         "Only these are taken."
     } else {
         "Others are taken by name."

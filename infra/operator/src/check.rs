@@ -17,7 +17,7 @@ use shared::domain::stock::rules::{ImportKind, StockRules};
 use shared::kit::clock::{SystemClock, before};
 use shared::mirakl::probe::Probed;
 use shared::mirakl::rights::refusal;
-use shared::mirakl::shipping_requirements::Platform;
+use shared::mirakl::shipping_requirements::ShippingRequirements;
 use shared::prima::wsdl;
 
 use crate::answers::Found;
@@ -96,7 +96,7 @@ fn needed(
     channel: &Channel,
     dispatch: &DispatchRules,
     stock: &StockRules,
-    platform: Option<&Platform>,
+    requirements: Option<&ShippingRequirements>,
 ) -> Vec<Needed> {
     let is_on = |mode| mode != Mode::Off;
     let mut needed = Vec::new();
@@ -104,7 +104,7 @@ fn needed(
         needed.extend([("OR11", "orders"), ("OR21", "orders"), ("OR04", "orders")]);
     }
     if is_on(channel.dispatches) {
-        let in_parts = platform.map(|platform| platform.multi_shipment);
+        let in_parts = requirements.map(|requirements| requirements.multi_shipment);
         needed.extend([
             ("OR11", "dispatches"),
             ("PC01", "dispatches"),
@@ -125,10 +125,11 @@ fn needed(
     }
     if is_on(channel.stock) {
         needed.push(("OF21", "stock"));
-        needed.push(match stock.import {
-            ImportKind::Stock => ("STO01", "stock"),
-            ImportKind::Offers => ("OF01", "stock"),
-        });
+        match stock.import {
+            // The same right opens what follows the import up.
+            ImportKind::Stock => needed.push(("STO01", "stock")),
+            ImportKind::Offers => needed.extend([("OF01", "stock"), ("OF02", "stock")]),
+        }
     }
     if is_on(channel.payouts) {
         needed.extend([("TL02", "payouts"), ("SBC11", "payouts"), ("IV01", "payouts")]);
@@ -148,11 +149,12 @@ async fn rights(
         documents.read(&DocumentKey::DispatchRules(channel.id.clone())).await?.unwrap_or_default();
     let stock: StockRules =
         documents.read(&DocumentKey::StockRules(channel.id.clone())).await?.unwrap_or_default();
-    let platform: Option<Platform> =
-        documents.read(&DocumentKey::Platform(channel.id.clone())).await?;
+    let requirements: Option<ShippingRequirements> =
+        documents.read(&DocumentKey::ShippingRequirements(channel.id.clone())).await?;
     // These may be read once a day: what was read lately is not asked again.
-    let is_fresh =
-        platform.as_ref().is_some_and(|platform| platform.read_at >= before(connector.now, DAY));
+    let is_fresh = requirements
+        .as_ref()
+        .is_some_and(|requirements| requirements.read_at >= before(connector.now, DAY));
     let is_listed = match (channel.payouts, ShopKey::of(channel)) {
         (Mode::Off, _) | (_, None) => false,
         (_, Some(shop)) => {
@@ -166,7 +168,7 @@ async fn rights(
         return Ok(Vec::new());
     };
     let mut findings = Vec::new();
-    for (operation, flow) in needed(channel, &dispatch, &stock, platform.as_ref()) {
+    for (operation, flow) in needed(channel, &dispatch, &stock, requirements.as_ref()) {
         let was_read = match operation {
             "PC01" | "SH21" | "SH12" => is_fresh,
             "SBC11" | "IV01" => is_listed,
@@ -330,8 +332,8 @@ mod tests {
         )
         .unwrap();
         let refund = DispatchRules { short_lines: ShortLines::Refund, ..DispatchRules::default() };
-        let needs = |channel: &Channel, platform: Option<&Platform>| -> Vec<&str> {
-            needed(channel, &refund, &StockRules::default(), platform)
+        let needs = |channel: &Channel, requirements: Option<&ShippingRequirements>| -> Vec<&str> {
+            needed(channel, &refund, &StockRules::default(), requirements)
                 .into_iter()
                 .map(|(operation, _)| operation)
                 .collect()
@@ -340,7 +342,8 @@ mod tests {
         channel.orders = Mode::Live;
         assert_eq!(needs(&channel, None), ["OR11", "OR21", "OR04"]);
         (channel.dispatches, channel.stock) = (Mode::Observe, Mode::Live);
-        let in_parts = Platform { multi_shipment: true, ..Platform::default() };
+        let in_parts =
+            ShippingRequirements { multi_shipment: true, ..ShippingRequirements::default() };
         assert_eq!(
             needs(&channel, Some(&in_parts)),
             [
@@ -348,9 +351,15 @@ mod tests {
                 "STO01"
             ]
         );
+        let by_offers = StockRules { import: ImportKind::Offers, ..StockRules::default() };
+        let of_stock: Vec<&str> = needed(&channel, &refund, &by_offers, Some(&in_parts))
+            .into_iter()
+            .filter_map(|(operation, flow)| (flow == "stock").then_some(operation))
+            .collect();
+        assert_eq!(of_stock, ["OF21", "OF01", "OF02"]);
         channel.payouts = Mode::Observe;
         assert!(needs(&channel, Some(&in_parts)).ends_with(&["TL02", "SBC11", "IV01"]));
-        assert!(needs(&channel, Some(&Platform::default())).contains(&"OR24"));
+        assert!(needs(&channel, Some(&ShippingRequirements::default())).contains(&"OR24"));
         assert!(
             ["OR24", "ST01"].iter().all(|operation| needs(&channel, None).contains(operation)),
             "not known: both"

@@ -11,7 +11,7 @@
 //! | rules | `<channel>` | `dispatch-rules` | how its dispatches are told |
 //! | rules | `<channel>` | `carriers` | its carrier map |
 //! | rules | `<channel>` | `stock-rules` | what is held back of its stock, and how often it is pushed |
-//! | rules | `<channel>` | `platform` | what the marketplace demands of a shipment, as last read |
+//! | rules | `<channel>` | `shipping-requirements` | what the marketplace demands of a shipment, as last read |
 //! | either | `history#<pk>#<sk>` | `<version, ten digits>` | each version, with author and time |
 
 use std::collections::HashMap;
@@ -335,7 +335,7 @@ impl Documents {
             DocumentKey::OrderRules(_)
             | DocumentKey::DispatchRules(_)
             | DocumentKey::CarrierMap(_)
-            | DocumentKey::Platform(_)
+            | DocumentKey::ShippingRequirements(_)
             | DocumentKey::StockRules(_)
             | DocumentKey::PayoutRules(_)
             | DocumentKey::Chart(_)

@@ -57,6 +57,8 @@ functions! {
     PushStock = "push-stock",
     /// From the queue of stock imports: follows each import until it has ended.
     CheckStockImports = "check-stock-imports",
+    /// Every 15 minutes: reads settlements, proves that each ties, and makes its journal.
+    ReconcilePayouts = "reconcile-payouts",
 }
 
 impl Function {

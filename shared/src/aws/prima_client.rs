@@ -31,6 +31,17 @@ fn one_after_the_other(problems: &[FieldError]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
+impl Documents {
+    /// The installation document as it stands now.
+    ///
+    /// # Errors
+    /// There is none, it cannot be read, or it does not have its shape.
+    pub async fn installation(&self) -> Result<Installation, NotInstalled> {
+        let read = self.read(&DocumentKey::Installation).await?;
+        read.ok_or(NotInstalled::Missing)
+    }
+}
+
 /// A process's client.
 #[derive(Debug)]
 pub struct Installed {
@@ -53,8 +64,7 @@ impl Installed {
         &self,
         documents: &Documents,
     ) -> Result<(Installation, PrimaClient<SystemClock>), NotInstalled> {
-        let read = documents.read(&DocumentKey::Installation).await?;
-        let installation: Installation = read.ok_or(NotInstalled::Missing)?;
+        let installation = documents.installation().await?;
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((made_from, client)) = made.as_ref()
             && *made_from == installation

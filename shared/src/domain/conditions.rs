@@ -1,23 +1,12 @@
 //! What needs a person for as long as it lasts: a condition of a channel or of the installation,
 //! which each run finds anew. Exactly one exception for each, with its reason and remedy.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use crate::domain::events::{EventBus, EventKind, Severity};
-use crate::domain::notify::{Exception, Rule, Told, deliver};
+use crate::domain::events::EventBus;
+use crate::domain::exception::{ExceptionRecord, KindOfException};
+use crate::domain::notify::{Rule, deliver};
 use crate::domain::queue::{ExceptionQueue, ShownExceptions};
-
-/// The kinds of a flow's conditions, each with an owner in the operating handbook.
-pub trait ConditionKind: Copy + PartialEq + Into<&'static str> {
-    /// The event that tells of them.
-    const EVENT: EventKind;
-
-    /// How urgent it is.
-    fn severity(self) -> Severity;
-}
 
 /// Something that is so now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,34 +22,15 @@ pub struct Condition<K> {
     pub remedy: String,
 }
 
-/// A condition that a person was told of, or is to be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastingException<K> {
-    /// What kind.
-    pub kind: K,
-    /// Which of its kind.
-    #[serde(default)]
-    pub subject: String,
-    /// Why, as it stands now.
-    pub reason: String,
-    /// What the person who reads it is to do.
-    pub remedy: String,
-    /// Since when.
-    pub first_seen: Timestamp,
-    /// What people know of it.
-    #[serde(default)]
-    pub told: Told,
-}
-
 /// Brings exceptions in line with what is so now: of the kinds in `looked_at` what is no longer so
 /// is over.
-pub fn follow<K: ConditionKind>(
-    exceptions: &mut Vec<LastingException<K>>,
+pub fn follow<K: KindOfException>(
+    exceptions: &mut Vec<ExceptionRecord<K>>,
     conditions: Vec<Condition<K>>,
     looked_at: &[K],
     now: Timestamp,
 ) {
-    let is = |exception: &LastingException<K>, condition: &Condition<K>| {
+    let is = |exception: &ExceptionRecord<K>, condition: &Condition<K>| {
         exception.kind == condition.kind && exception.subject == condition.subject
     };
     exceptions.retain(|exception| {
@@ -70,50 +40,30 @@ pub fn follow<K: ConditionKind>(
     for condition in conditions {
         match exceptions.iter_mut().find(|exception| is(exception, &condition)) {
             Some(known) => (known.reason, known.remedy) = (condition.reason, condition.remedy),
-            None => exceptions.push(LastingException {
-                kind: condition.kind,
-                subject: condition.subject,
-                reason: condition.reason,
-                remedy: condition.remedy,
-                first_seen: now,
-                told: Told::default(),
-            }),
+            None => {
+                let Condition { kind, subject, reason, remedy } = condition;
+                let new = ExceptionRecord::new(kind, reason, remedy, now);
+                exceptions.push(ExceptionRecord { subject, ..new });
+            }
         }
     }
 }
 
-/// Whoever sees the message again, before it expires, is told again too.
-const RULE: Rule = Rule::EXCEPTION.again_after(Duration::from_secs(13 * 24 * 3600));
-
 /// Tells a person of what was not told yet, and again of what lasts. `channel` is empty for the
 /// installation.
-pub async fn announce<K: ConditionKind>(
+pub async fn announce<K: KindOfException>(
     queue: &impl ExceptionQueue,
     events: &impl EventBus,
     channel: &str,
-    exceptions: &mut [LastingException<K>],
+    exceptions: &mut [ExceptionRecord<K>],
     now: Timestamp,
 ) -> usize {
     let mut announced = 0;
     for exception in exceptions {
-        let Some(due) = exception.told.due(RULE, now) else { continue };
-        let told_of = Exception {
-            channel,
-            order: "",
-            kind: exception.kind.into(),
-            severity: exception.kind.severity(),
-            reason: &exception.reason,
-            remedy: &exception.remedy,
-            first_seen: exception.first_seen,
-        };
-        let sent = deliver(
-            queue,
-            events,
-            due,
-            told_of.message(),
-            told_of.event(K::EVENT, due.is_again, now),
-        )
-        .await;
+        let Some(due) = exception.told.due(Rule::LASTING, now) else { continue };
+        let told_of = exception.view(channel, "");
+        let event = told_of.event(exception.kind.event(), due.is_again, now);
+        let sent = deliver(queue, events, due, told_of.message(), event).await;
         exception.told.note(sent, now);
         announced += usize::from(sent == due.into());
     }
@@ -141,6 +91,7 @@ pub async fn tidy(queue: &impl ShownExceptions, lasts: impl Fn(&str, &str, &str)
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
     use super::*;
+    use crate::domain::notify::Told;
     use crate::domain::stock::exceptions::StockExceptionKind;
 
     fn condition(

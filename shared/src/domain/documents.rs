@@ -22,7 +22,7 @@ pub enum DocumentKey {
     /// A channel's carrier map.
     CarrierMap(String),
     /// What a channel's marketplace demands of a shipment.
-    Platform(String),
+    ShippingRequirements(String),
     /// A channel's stock rules.
     StockRules(String),
     /// A channel's payout rules.
@@ -46,7 +46,9 @@ impl DocumentKey {
             Self::OrderRules(channel) => (channel.clone(), "order-rules".to_owned()),
             Self::DispatchRules(channel) => (channel.clone(), "dispatch-rules".to_owned()),
             Self::CarrierMap(channel) => (channel.clone(), "carriers".to_owned()),
-            Self::Platform(channel) => (channel.clone(), "platform".to_owned()),
+            Self::ShippingRequirements(channel) => {
+                (channel.clone(), "shipping-requirements".to_owned())
+            }
             Self::StockRules(channel) => (channel.clone(), "stock-rules".to_owned()),
             Self::PayoutRules(channel) => (channel.clone(), "payout-rules".to_owned()),
             Self::Chart(channel) => (channel.clone(), "chart".to_owned()),
@@ -65,7 +67,7 @@ impl std::fmt::Display for DocumentKey {
                 write!(formatter, "the dispatch rules of channel {channel}")
             }
             Self::CarrierMap(channel) => write!(formatter, "the carrier map of channel {channel}"),
-            Self::Platform(channel) => {
+            Self::ShippingRequirements(channel) => {
                 write!(formatter, "what the marketplace of channel {channel} demands")
             }
             Self::StockRules(channel) => write!(formatter, "the stock rules of channel {channel}"),

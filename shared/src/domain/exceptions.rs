@@ -4,9 +4,10 @@
 
 use jiff::Timestamp;
 
-use crate::domain::events::{EventBus, EventKind};
-use crate::domain::notify::{Exception, Rule, Sent, deliver};
-use crate::domain::order::row::{ExceptionRecord, OrderKey, OrderRow};
+use crate::domain::events::EventBus;
+use crate::domain::exception::KindOfException as _;
+use crate::domain::notify::{Rule, Sent, deliver};
+use crate::domain::order::row::OrderRow;
 use crate::domain::queue::ExceptionQueue;
 use crate::domain::state::{OrderStore, StoreError};
 
@@ -27,14 +28,9 @@ pub async fn announce(
         return;
     };
     let Some(due) = exception.told.due(Rule::EXCEPTION, now) else { return };
-    let kind = if exception.kind.is_of_dispatch() {
-        EventKind::DispatchException
-    } else {
-        EventKind::OrderException
-    };
-    let told_of = view(&row.key, &exception);
-    let sent =
-        deliver(queue, events, due, told_of.message(), told_of.event(kind, false, now)).await;
+    let told_of = exception.view(&row.key.channel, &row.key.order_id);
+    let event = told_of.event(exception.kind.event(), false, now);
+    let sent = deliver(queue, events, due, told_of.message(), event).await;
     if sent == Sent::default() {
         return;
     }
@@ -59,19 +55,5 @@ pub async fn announce(
         Err(problem) => {
             tracing::warn!(order = %row.key.order_id, channel = %row.key.channel, %problem, "people were told of an exception, but that could not be recorded")
         }
-    }
-}
-
-/// What people are told of it.
-#[must_use]
-pub fn view<'e>(key: &'e OrderKey, exception: &'e ExceptionRecord) -> Exception<'e> {
-    Exception {
-        channel: &key.channel,
-        order: &key.order_id,
-        kind: exception.kind.name(),
-        severity: exception.kind.severity(),
-        reason: &exception.reason,
-        remedy: &exception.remedy,
-        first_seen: exception.first_seen,
     }
 }

@@ -7,6 +7,7 @@ pub mod conditions;
 pub mod dispatch;
 pub mod documents;
 pub mod events;
+pub mod exception;
 pub mod exceptions;
 pub mod installation;
 pub mod notify;

@@ -40,6 +40,9 @@ impl Rule {
     pub const EVENT: Self = Self { is_shown: false, again_after: None };
     /// A message and an event, once; the message again before it expires.
     pub const EXCEPTION: Self = Self { is_shown: true, again_after: None };
+    /// As [`Self::EXCEPTION`], with the event again whenever the message is: what lasts so long is
+    /// new to whoever is on duty now.
+    pub const LASTING: Self = Self::EXCEPTION.again_after(SHOWN_FOR);
 
     /// As this one, with the event again after so long.
     #[must_use]

@@ -98,12 +98,8 @@ impl Jitter {
     /// Between half of `wait` and all of it.
     #[must_use]
     pub fn spread(&self, wait: Duration) -> Duration {
-        // A Weyl sequence, mixed: good enough to part two waits, which is all it is for.
-        let mut mixed = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
-        mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
-        mixed ^= mixed >> 32;
-        let thousandths = u32::try_from(mixed % 1000).unwrap_or_default();
-        wait / 2 + wait * thousandths / 2000
+        let share = fastrand::Rng::with_seed(self.0.fetch_add(1, Ordering::Relaxed)).f64();
+        wait / 2 + (wait / 2).mul_f64(share)
     }
 }
 

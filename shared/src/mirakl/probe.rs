@@ -107,6 +107,8 @@ fn harmless(operation: &str) -> Option<Result<Call, MiraklError>> {
         "OF01" => {
             Some(Ok(Call::new("OF01", Method::POST, &["api", "offers", "imports"], Repeat::Never)))
         }
+        // The same right as OF03; no import has this id.
+        "OF02" | "OF03" => Some(Ok(read("OF02", &["api", "offers", "imports", "0"]))),
         "OF21" => Some(Ok(read("OF21", &["api", "offers"]).query("max", "1"))),
         "TL02" => Some(Ok(
             read("TL02", &["api", "sellerpayment", "transactions_logs"]).query("limit", "1")

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::order::Tax;
-use super::shipping_requirements::{Platform, RegisteredCarrier, ShippingType};
+use super::shipping_requirements::{RegisteredCarrier, ShippingRequirements, ShippingType};
 use super::wire::{null_as_default, optional_whole, text};
 use super::{MiraklError, Order};
 use crate::kit::amount::Amount;
@@ -15,7 +15,7 @@ use crate::kit::amount::Amount;
 /// given.
 pub trait MiraklShipping {
     /// PC01, SH12 and SH21 together: once a day, and when a code is refused.
-    async fn platform(&self) -> Result<Platform, MiraklError>;
+    async fn shipping_requirements(&self) -> Result<ShippingRequirements, MiraklError>;
 
     /// OR11 for one order: what its lines and amounts are now. `None` where Mirakl does not list
     /// it.

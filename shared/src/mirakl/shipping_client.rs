@@ -20,7 +20,7 @@ use crate::kit::clock::Clock;
 use crate::mirakl::shipping::How;
 use crate::mirakl::shipping::NewShipment;
 use crate::mirakl::shipping::Tracking;
-use crate::mirakl::shipping_requirements::Platform;
+use crate::mirakl::shipping_requirements::ShippingRequirements;
 
 /// Shipments of one order that are read at most.
 const MOST_SHIPMENTS: usize = 2000;
@@ -153,7 +153,7 @@ fn settlement_body(request: &SettlementRequest) -> Result<SettlementBody<'_>, se
 }
 
 impl<K: ApiKeys, C: Clock> MiraklShipping for MiraklClient<K, C> {
-    async fn platform(&self) -> Result<Platform, MiraklError> {
+    async fn shipping_requirements(&self) -> Result<ShippingRequirements, MiraklError> {
         let PlatformConfiguration { features, mut unread_fields, .. } =
             self.platform_configuration().await?;
         // A carrier that cannot be read is as one that is not listed: whatever is mapped to it
@@ -166,7 +166,7 @@ impl<K: ApiKeys, C: Clock> MiraklShipping for MiraklClient<K, C> {
         let (types, odd): (ShippingTypes, _) =
             self.caller.read_leniently(&types, |field| field == "shipping_types").await?;
         unread_fields.extend(odd);
-        Ok(Platform {
+        Ok(ShippingRequirements {
             read_at: self.caller.now(),
             multi_shipment: features.shipment.multi_shipment.unwrap_or(false),
             registered_carriers_only: features.disable_seller_alternative_carrier.unwrap_or(false),

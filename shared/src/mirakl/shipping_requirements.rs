@@ -45,7 +45,7 @@ pub struct ShippingType {
 
 /// What a marketplace demands, as it was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Platform {
+pub struct ShippingRequirements {
     /// When it was read.
     pub read_at: Timestamp,
     /// It ships in parts (ST01) instead of whole orders (OR23 and OR24): PC01
@@ -62,7 +62,7 @@ pub struct Platform {
     pub unread_fields: Vec<OddForm>,
 }
 
-impl Platform {
+impl ShippingRequirements {
     /// The carrier of a code, in exactly this spelling.
     #[must_use]
     pub fn carrier(&self, code: &str) -> Option<&RegisteredCarrier> {

@@ -33,6 +33,11 @@ pub(super) type Port = scene::Port<World>;
 impl Scene for World {
     type Notes = RefCell<Vec<Heard>>;
 
+    // A scripted run is spoilt at one call after the other: its calls are those of its story.
+    fn spoils_slots(&self) -> bool {
+        !self.scripted
+    }
+
     fn index(&self, channel: &str) -> usize {
         CHANNELS.iter().position(|id| *id == channel).unwrap_or_default()
     }
@@ -183,12 +188,12 @@ impl ChannelDocuments for Port {
             DocumentKey::CarrierMap(_) => {
                 world.maps.borrow().get(index).and_then(|map| as_asked(map))
             }
-            DocumentKey::Platform(_) => world
-                .platforms
+            DocumentKey::ShippingRequirements(_) => world
+                .requirements
                 .borrow()
                 .get(index)
                 .and_then(Option::as_ref)
-                .and_then(|platform| as_asked(platform)),
+                .and_then(|requirements| as_asked(requirements)),
             _ => None,
         })
     }
@@ -217,7 +222,7 @@ impl ChannelDocuments for Port {
     ) -> Result<(), UnusableDocument> {
         let world = self.world();
         let index = world.index(channel);
-        if let Some(kept) = world.platforms.borrow_mut().get_mut(index) {
+        if let Some(kept) = world.requirements.borrow_mut().get_mut(index) {
             *kept = (document as &dyn Any).downcast_ref().cloned();
         }
         Ok(())

@@ -13,7 +13,7 @@ use shared::domain::state::{NumberStore as _, OrderStore as _};
 use shared::kit::clock::after;
 use shared::kit::odd_form::OddForm;
 use shared::mirakl::MiraklError;
-use shared::mirakl::shipping_requirements::Platform;
+use shared::mirakl::shipping_requirements::ShippingRequirements;
 use simulators::fashion::catalogue;
 use simulators::mirakl::{Marketplace, OrderWish, Settings, ShopProfile, Tax, generate_order};
 use simulators::prima::{Installation, NewOrder, NewOrderLine, OrderRules};
@@ -138,7 +138,7 @@ pub(super) struct World {
     pub(super) wrong_documents: RefCell<Option<String>>,
     pub(super) maps: RefCell<Vec<CarrierMap>>,
     pub(super) rules: Vec<DispatchRules>,
-    pub(super) platforms: RefCell<Vec<Option<Platform>>>,
+    pub(super) requirements: RefCell<Vec<Option<ShippingRequirements>>>,
     pub(super) channels: Vec<Channel>,
     /// Orders by Prima's number.
     pub(super) numbers: RefCell<BTreeMap<String, OrderKey>>,
@@ -256,7 +256,7 @@ impl World {
             wrong_documents: RefCell::default(),
             maps: RefCell::new(vec![first_map(), first_map()]),
             rules,
-            platforms: RefCell::new(vec![None, None]),
+            requirements: RefCell::new(vec![None, None]),
             channels: CHANNELS.iter().zip(SHOPS).map(|(id, shop)| channel(id, shop)).collect(),
             numbers: RefCell::default(),
             meddled: RefCell::default(),

@@ -78,6 +78,11 @@ pub struct Polled {
 impl Scene for World {
     type Notes = Notes;
 
+    // A scripted run is spoilt at one call after the other: its calls are those of its story.
+    fn spoils_slots(&self) -> bool {
+        !self.scripted
+    }
+
     fn index(&self, channel: &str) -> usize {
         self.plan.channel_index(channel).unwrap_or_default()
     }

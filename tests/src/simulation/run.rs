@@ -442,8 +442,7 @@ pub(super) async fn create(
     rules: Rc<HashMap<String, OrderRules>>,
     deliveries: Vec<Delivery>,
 ) {
-    let (invocation, ports, mut run) = creator(&world, rules, CREATOR_TIMEOUT);
-    run.slot = ports.lease_slot(&run).await;
+    let (invocation, ports, run) = creator(&world, rules, CREATOR_TIMEOUT);
     let ids: Vec<u64> = deliveries.iter().map(|delivery| delivery.id).collect();
     let batch = batch(&ids);
     let bodies: HashMap<String, Body> =
@@ -451,7 +450,10 @@ pub(super) async fn create(
     let (ports, run, bodies) = (&ports, &run, &bodies);
     let done = RefCell::new(Vec::new());
     let (noted, whole, invoked) = (&done, &world, &invocation);
-    let work = shared::aws::batch::answer(batch, 2, |id, _body| async move {
+    let work = async {
+        let slot = ports.lease_slot(run).await;
+        let run = &create_prima_orders::Run { slot, ..run.clone() };
+        let answer = shared::aws::batch::answer(batch, 2, |id, _body| async move {
         let disposition = match bodies.get(&id) {
             Some(Body::Order(message)) => {
                 let disposition = ports.work(&id, (**message).clone(), run).await;
@@ -468,9 +470,11 @@ pub(super) async fn create(
             noted.borrow_mut().push(id);
         }
         is_done
-    });
-    if let Some(answer) = invocation.supervise(CREATOR_TIMEOUT, work).await {
+    }).await;
         ports.give_slot_back(run).await;
+        answer
+    };
+    if let Some(answer) = invocation.supervise(CREATOR_TIMEOUT, work).await {
         let again: Vec<String> = answer
             .map(|answer| answer.batch_item_failures)
             .unwrap_or_default()

@@ -23,7 +23,7 @@ use shared::domain::order::rules::{OrderRules, PriceMeaning};
 use shared::domain::prima_calls::PrimaCalls;
 use shared::domain::prima_slots::Slot;
 use shared::kit::clock::after;
-use shared::mirakl::shipping_requirements::Platform;
+use shared::mirakl::shipping_requirements::ShippingRequirements;
 use shared::mirakl::{MiraklError, OrderPage, OrderQuery};
 use shared::prima::PrimaError;
 use shared::prima::code_page::{CharacterRules, OutsideCodePage};
@@ -63,7 +63,7 @@ pub(super) struct Whole {
     /// What listings have said of an order: the pieces left, by the order's last update.
     listings: RefCell<HashMap<(usize, String), BTreeMap<Timestamp, Units>>>,
     /// What the marketplaces demand of who ships, as it was kept.
-    platforms: RefCell<BTreeMap<usize, Platform>>,
+    requirements: RefCell<BTreeMap<usize, ShippingRequirements>>,
     /// Orders that people took something out of, on either side.
     meddled: RefCell<BTreeSet<String>>,
     behaviour: PrimaBehaviour,
@@ -89,7 +89,7 @@ impl Default for Whole {
         Self {
             order_rules,
             listings: RefCell::default(),
-            platforms: RefCell::default(),
+            requirements: RefCell::default(),
             meddled: RefCell::default(),
             behaviour,
             parcels: Cell::new(0),
@@ -215,17 +215,19 @@ impl Whole {
                 ..DispatchRules::default()
             }),
             DocumentKey::CarrierMap(_) => as_asked(&first_map()),
-            DocumentKey::Platform(_) => {
-                self.platforms.borrow().get(&index).and_then(|platform| as_asked(platform))
-            }
+            DocumentKey::ShippingRequirements(_) => self
+                .requirements
+                .borrow()
+                .get(&index)
+                .and_then(|requirements| as_asked(requirements)),
             _ => None,
         }
     }
 
     /// Keeps what a marketplace demands of who ships.
     pub(super) fn keep(&self, index: usize, document: &dyn Any) {
-        if let Some(platform) = document.downcast_ref::<Platform>() {
-            self.platforms.borrow_mut().insert(index, platform.clone());
+        if let Some(requirements) = document.downcast_ref::<ShippingRequirements>() {
+            self.requirements.borrow_mut().insert(index, requirements.clone());
         }
     }
 }

@@ -90,13 +90,22 @@ impl<S: Scene> Port<S> {
 }
 
 impl<S: Scene> SlotStore for Port<S> {
-    // Without faults: what becomes of these calls is tested by itself.
     async fn load_slots(&self) -> Result<PrimaSlots, StoreError> {
+        if self.world().spoils_slots() {
+            self.load("slots").await?;
+        }
         self.world().store.load_slots().await
     }
 
     async fn save_slots(&self, slots: &mut PrimaSlots) -> Result<(), StoreError> {
-        self.world().store.save_slots(slots).await
+        let store = &self.world().store;
+        if !self.world().spoils_slots() {
+            return store.save_slots(slots).await;
+        }
+        let leases = slots.leases.len();
+        let about = || format!("slots, {leases} leases");
+        let save = async |slots: &mut PrimaSlots| store.save_slots(slots).await;
+        self.save("slots", about, slots, |slots| &mut slots.version, save).await
     }
 }
 

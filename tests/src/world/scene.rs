@@ -66,6 +66,11 @@ pub trait Scene: Deref<Target = Base> + fmt::Debug + Sized + 'static {
     ) {
     }
 
+    /// Reading and writing the record of Prima's slots may go wrong.
+    fn spoils_slots(&self) -> bool {
+        false
+    }
+
     /// An exception goes to the dead-letter queue.
     fn shows(_invocation: &Invocation<Self>, _exception: &ExceptionMessage, _fate: Fate) {}
 

@@ -10,7 +10,9 @@ use shared::mirakl::shipping::Tracking;
 use shared::mirakl::shipping::{
     MiraklShipping, SettledEntry, SettlementRequest, Shipment, ShipmentAnswer, ShipmentTracking,
 };
-use shared::mirakl::shipping_requirements::{Platform, RegisteredCarrier, ShippingType};
+use shared::mirakl::shipping_requirements::{
+    RegisteredCarrier, ShippingRequirements, ShippingType,
+};
 use shared::mirakl::{MiraklError, Order, Outcome};
 use shared::prima::assumed::{ReadParcels, read_parcels};
 use shared::prima::documents::{read_order_status, read_response};
@@ -118,7 +120,7 @@ fn told(tracking: &Tracking) -> marketplace::Tracking {
 }
 
 impl<S: Models> MiraklShipping for Port<S> {
-    async fn platform(&self) -> Result<Platform, MiraklError> {
+    async fn shipping_requirements(&self) -> Result<ShippingRequirements, MiraklError> {
         let index = self.channel;
         self.mirakl_question("PC01", "", move |world| {
             world
@@ -135,7 +137,7 @@ impl<S: Models> MiraklShipping for Port<S> {
                         label: code.clone(),
                         mandatory_tracking: true,
                     };
-                    Platform {
+                    ShippingRequirements {
                         read_at: now,
                         multi_shipment: index == 1,
                         registered_carriers_only: settings.registered_carriers_only,

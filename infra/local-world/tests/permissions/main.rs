@@ -68,6 +68,7 @@ const KEYS: &[&str] = &["shared/src/aws/secrets.rs"];
 const COPY_OF_CHANNELS: &[&str] = &["shared/src/aws/channel_copy.rs"];
 const STOCK_FILES: &[&str] = &["shared/src/aws/stock_files.rs", "shared/src/aws/bucket.rs"];
 const PAYOUTS: &[&str] = &["shared/src/aws/payout_store.rs", "shared/src/aws/store.rs"];
+const PAYOUT_FILES: &[&str] = &["shared/src/aws/payout_files.rs", "shared/src/aws/bucket.rs"];
 const DISPATCH_FILES: &[&str] = &["functions/collect-dispatches/src/handler.rs"];
 
 /// The key condition that binds a write to some partitions of a table.
@@ -120,6 +121,7 @@ const USES: &[Use] = &[
     Use("documents.sku_overrides", CHANNEL_DOCUMENTS, &[("dynamodb:GetItem", "RulesTable")]),
     Use("documents.all_sku_overrides", CHANNEL_DOCUMENTS, &[("dynamodb:Query", "RulesTable")]),
     Use("documents.keep_document", CHANNEL_DOCUMENTS, &[("dynamodb:PutItem", "RulesTable")]),
+    Use("documents.installation", INSTALLED, &[("dynamodb:GetItem", "ChannelsTable")]),
     Use("prima.now", INSTALLED, &[("dynamodb:GetItem", "ChannelsTable")]),
     Use("queue.send", QUEUES, &[("sqs:SendMessage", "QUEUE")]),
     Use("queue.ask_later", QUEUES, &[("sqs:SendMessage", "QUEUE")]),
@@ -158,6 +160,9 @@ const USES: &[Use] = &[
     Use("store.load_cycle", PAYOUTS, &[("dynamodb:GetItem", "PayoutsTable")]),
     Use("store.save_cycle", PAYOUTS, &[("dynamodb:PutItem", "PayoutsTable")]),
     Use("store.reserve_reference", PAYOUTS, &[("dynamodb:PutItem", "PayoutsTable")]),
+    Use("payouts.load_cycle", PAYOUTS, &[("dynamodb:GetItem", "PayoutsTable")]),
+    Use("payouts.save_cycle", PAYOUTS, &[("dynamodb:PutItem", "PayoutsTable")]),
+    Use("payouts.reserve_reference", PAYOUTS, &[("dynamodb:PutItem", "PayoutsTable")]),
     Use("queue.send_journal", QUEUES, &[("sqs:SendMessage", "QUEUE")]),
     Use("inbox.waiting", DISPATCH_FILES, &[("s3:ListBucket", "DispatchFiles")]),
     Use(
@@ -176,6 +181,10 @@ const USES: &[Use] = &[
         ],
     ),
 ];
+/// What a function reads and writes of the files of payouts, whose names stand in variables: where
+/// they begin. Its text is held against this for whether it does either at all.
+const OF_PAYOUT_FILES: [(Function, &[&str], &[&str]); 1] =
+    [(Function::ReconcilePayouts, &["lines", "journals"], &["lines", "journals", "reports"])];
 /// What a port's method is called in its adapter, where that has another name.
 const IN_ADAPTER: [(&str, &str); 1] = [("directory.client", "api_key")];
 /// Names that methods of other things have too: of these, what is called on a port's own name
@@ -187,12 +196,13 @@ const COMMON: [&str; 12] = [
 /// Where people are told: the helpers call it.
 const NOTIFY: &str = "shared/src/domain/notify.rs";
 /// Code of `shared` that calls ports for a function: its module, its file.
-const HELPERS: [(&str, &str); 12] = [
+const HELPERS: [(&str, &str); 13] = [
     ("shared::domain::channel_documents", "shared/src/domain/channel_documents.rs"),
     ("shared::domain::order::documents", "shared/src/domain/order/documents.rs"),
     ("shared::domain::dispatch::documents", "shared/src/domain/dispatch/documents.rs"),
     ("shared::domain::stock::documents", "shared/src/domain/stock/documents.rs"),
     ("shared::domain::stock::snapshot", "shared/src/domain/stock/snapshot.rs"),
+    ("shared::domain::payout::documents", "shared/src/domain/payout/documents.rs"),
     ("shared::domain::unknown_values", "shared/src/domain/unknown_values.rs"),
     ("shared::domain::notify", NOTIFY),
     ("shared::domain::prima_breaker", "shared/src/domain/prima_breaker.rs"),
@@ -432,8 +442,24 @@ fn used(
         "DEAD_LETTERS" => permission(action, dead_letters),
         resource => permission(action, resource),
     });
-    let permissions = permissions.collect();
+    let mut permissions: Permissions = permissions.collect();
+    permissions.extend(of_payout_files(function, &text));
     (uses, permissions)
+}
+
+fn of_payout_files(function: Function, text: &str) -> Permissions {
+    let Some((_, read, written)) = OF_PAYOUT_FILES.iter().find(|(of, ..)| *of == function) else {
+        assert!(!text.contains("PayoutFiles"), "{function:?} is to be in OF_PAYOUT_FILES");
+        return Permissions::new();
+    };
+    assert!(text.contains("files.read(") && text.contains("files.write("), "{function:?}");
+    let below = |action: &str, folders: &[&str]| -> Permissions {
+        folders.iter().map(|one| permission(action, &format!("PayoutFiles/{one}/*"))).collect()
+    };
+    let mut permissions = below("s3:GetObject", read);
+    permissions.extend(below("s3:PutObject", written));
+    permissions.insert(permission("s3:ListBucket", "PayoutFiles"));
+    permissions
 }
 
 #[tokio::test]
@@ -536,7 +562,7 @@ async fn every_role_is_our_own_and_names_its_resources() {
 async fn a_schedule_may_start_its_function_and_store_failures() {
     let template = local_world::template::transformed().await.unwrap();
     let schedules = resources(&template, "AWS::Scheduler::Schedule");
-    assert_eq!(schedules.len(), 3);
+    assert_eq!(schedules.len(), 4);
     for (id, schedule) in schedules {
         let target = &schedule["Target"];
         let role = target["RoleArn"]["Fn::GetAtt"][0].as_str().unwrap();
@@ -573,6 +599,19 @@ fn what_a_call_needs_is_what_its_adapter_does() {
             operations.iter().flat_map(|operation| actions_of(operation)).copied().collect();
         let stated: BTreeSet<&str> = needs.iter().map(|(action, _)| *action).collect();
         assert_eq!(stated, actions, "{call} calls {operations:?}");
+    }
+}
+
+#[test]
+fn the_files_of_payouts_are_read_and_written_and_nothing_else() {
+    let items: Vec<Item> = PAYOUT_FILES.iter().flat_map(|path| items(&file(path))).collect();
+    for (method, actions) in
+        [("read", &["s3:GetObject", "s3:ListBucket"][..]), ("write", &["s3:PutObject"][..])]
+    {
+        let operations = operations(&closure(method, &items));
+        let found: BTreeSet<&str> =
+            operations.iter().flat_map(|operation| actions_of(operation)).copied().collect();
+        assert_eq!(found, actions.iter().copied().collect(), "{method}");
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kit::csv::{CellError, HeadingCsv, Line};
 use crate::kit::field_error::FieldError;
-use crate::mirakl::shipping_requirements::{Platform, RegisteredCarrier};
+use crate::mirakl::shipping_requirements::{RegisteredCarrier, ShippingRequirements};
 
 /// The columns of a carrier map as CSV.
 const HEADINGS: [&str; 6] = ["carrier", "service", "priority", "code", "name", "url"];
@@ -340,11 +340,11 @@ fn matches(pattern: &str, text: &str) -> bool {
 pub fn proposals<'p>(
     carrier: &str,
     service: &str,
-    platform: &'p Platform,
+    requirements: &'p ShippingRequirements,
 ) -> Vec<&'p RegisteredCarrier> {
     let described: Vec<String> = words(carrier).into_iter().chain(words(service)).collect();
     let joined = words(carrier).concat();
-    let mut likely: Vec<(usize, &RegisteredCarrier)> = platform
+    let mut likely: Vec<(usize, &RegisteredCarrier)> = requirements
         .carriers
         .iter()
         .filter_map(|candidate| {

@@ -6,7 +6,7 @@ use super::rules::DispatchRules;
 use crate::domain::channel_documents::{ChannelDocument, ChannelDocuments, Freshness};
 use crate::domain::documents::{DocumentKey, UnusableDocument};
 use crate::kit::field_error::FieldError;
-use crate::mirakl::shipping_requirements::Platform;
+use crate::mirakl::shipping_requirements::ShippingRequirements;
 
 /// A channel's dispatch documents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct DispatchDocuments {
     /// Its carrier map; empty where there is none.
     pub carriers: CarrierMap,
     /// What its marketplace demands, as last read; `None` where it was never read.
-    pub platform: Option<Platform>,
+    pub requirements: Option<ShippingRequirements>,
 }
 
 impl DispatchDocuments {
@@ -32,7 +32,7 @@ impl DispatchDocuments {
         Ok(Self {
             rules: documents.document(channel, freshness).await?.unwrap_or_default(),
             carriers: documents.document(channel, freshness).await?.unwrap_or_default(),
-            platform: documents.document(channel, freshness).await?,
+            requirements: documents.document(channel, freshness).await?,
         })
     }
 }
@@ -57,9 +57,9 @@ impl ChannelDocument for CarrierMap {
     }
 }
 
-impl ChannelDocument for Platform {
+impl ChannelDocument for ShippingRequirements {
     fn key(channel: &str) -> DocumentKey {
-        DocumentKey::Platform(channel.to_owned())
+        DocumentKey::ShippingRequirements(channel.to_owned())
     }
 
     /// The marketplace's own answer has none.

@@ -10,7 +10,7 @@ use crate::domain::order::remedy;
 use crate::domain::order::row::{ExceptionKind, OrderRow, Stage};
 use crate::kit::clock::before;
 use crate::mirakl::shipping::{How, NewShipment, ParcelLine, Tracking};
-use crate::mirakl::shipping_requirements::Platform;
+use crate::mirakl::shipping_requirements::ShippingRequirements;
 
 /// Characters of Mirakl's `invoice_reference`, which carries Prima's dispatch number (ST01).
 const REFERENCE_LENGTH: usize = 255;
@@ -62,7 +62,7 @@ pub struct Facts<'f> {
     /// The channel's rules.
     pub rules: &'f DispatchRules,
     /// What the marketplace demands.
-    pub platform: &'f Platform,
+    pub requirements: &'f ShippingRequirements,
     /// The channel's carrier map.
     pub carriers: &'f CarrierMap,
     /// The present moment.
@@ -84,7 +84,7 @@ pub fn next_step(row: &OrderRow, facts: &Facts<'_>) -> Step {
             lines: lines.collect(),
         };
     }
-    if facts.platform.multi_shipment {
+    if facts.requirements.multi_shipment {
         by_parcel(row, dispatch, facts)
     } else {
         as_a_whole(row, dispatch, facts)
@@ -297,7 +297,7 @@ fn tracking(row: &OrderRow, parcel: &Parcel, facts: &Facts<'_>) -> Result<Tracki
     };
     let tracking = match facts.carriers.resolve(&parcel.carrier, &parcel.service) {
         Ok(Target::Registered { code }) => {
-            let Some(carrier) = facts.platform.carrier(&code) else {
+            let Some(carrier) = facts.requirements.carrier(&code) else {
                 return Err(Failure {
                     kind: ExceptionKind::CarrierNotListed,
                     reason: format!(
@@ -312,7 +312,7 @@ fn tracking(row: &OrderRow, parcel: &Parcel, facts: &Facts<'_>) -> Result<Tracki
             }
             Tracking { carrier_code: Some(code), tracking_number: number, ..Tracking::default() }
         }
-        Ok(Target::Unregistered { name, .. }) if facts.platform.registered_carriers_only => {
+        Ok(Target::Unregistered { name, .. }) if facts.requirements.registered_carriers_only => {
             return Err(Failure {
                 kind: ExceptionKind::CarrierNotListed,
                 reason: format!(
@@ -345,7 +345,7 @@ fn tracking(row: &OrderRow, parcel: &Parcel, facts: &Facts<'_>) -> Result<Tracki
         }
     };
     if tracking.tracking_number.is_none()
-        && facts.platform.demands_tracking(row.listing.shipping_type.as_deref())
+        && facts.requirements.demands_tracking(row.listing.shipping_type.as_deref())
     {
         let kind = row.listing.shipping_type.as_deref().unwrap_or_default();
         return Err(missing_number(format!(

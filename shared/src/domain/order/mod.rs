@@ -8,4 +8,4 @@ pub mod remedy;
 pub mod row;
 pub mod rules;
 
-pub use row::{ExceptionKind, ExceptionRecord, OrderKey, OrderRow, Stage};
+pub use row::{ExceptionKind, OrderException, OrderKey, OrderRow, Stage};

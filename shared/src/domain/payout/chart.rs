@@ -171,7 +171,8 @@ pub enum Book {
     Vat,
     /// To the chart's reserve account.
     Reserve,
-    /// By Prima's invoices and credit notes: never by us.
+    /// By Prima's invoices and credit notes: never by us. So are fees that Prima invoices as
+    /// charges, and taxes that the operator remits where Prima invoices without them.
     Prima,
     /// By the bank's reconciliation.
     Cash,
@@ -338,7 +339,7 @@ fn unfit(kind: &Type, booking: &Booking) -> Option<String> {
         _ if has_any => "nominal, cost_centre and tax_code go with book = nominal alone",
         Book::Vat if kind.tax_of().is_none() => "is no VAT of a fee",
         Book::Reserve if !kind.is_reserve() => "is no reserve",
-        Book::Prima if !(kind.is_sale() || kind.is_refund()) => "is neither a sale nor a refund",
+        Book::Prima if !kind.is_of_an_invoice() => "is no part of an invoice or a credit note",
         Book::Cash if !kind.is_payment() => "is no transfer",
         Book::Prima | Book::Suspense if kind.is_payment() => "is the transfer: take cash",
         Book::ByDocument if *kind != Type::ManualCredit => "by-document is for MANUAL_CREDIT alone",

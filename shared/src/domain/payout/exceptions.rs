@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::conditions::{Condition, ConditionKind, LastingException};
+use crate::domain::conditions::Condition;
 use crate::domain::events::{EventKind, Severity};
+use crate::domain::exception::{ExceptionRecord, KindOfException};
 use crate::kit::amount::Amount;
 
 /// The kinds, each with a line in the operating handbook. Their owner is finance.
@@ -101,8 +102,10 @@ impl PayoutExceptionKind {
     }
 }
 
-impl ConditionKind for PayoutExceptionKind {
-    const EVENT: EventKind = EventKind::PayoutException;
+impl KindOfException for PayoutExceptionKind {
+    fn event(self) -> EventKind {
+        EventKind::PayoutException
+    }
 
     fn severity(self) -> Severity {
         match self {
@@ -146,4 +149,4 @@ impl From<&Finding> for Condition<PayoutExceptionKind> {
 }
 
 /// What of payouts a person was told of, or is to be.
-pub type PayoutException = LastingException<PayoutExceptionKind>;
+pub type PayoutException = ExceptionRecord<PayoutExceptionKind>;

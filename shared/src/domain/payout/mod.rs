@@ -10,6 +10,7 @@
 //! | [`chart`], [`calendar`] | where and when things are booked: documents that an accountant signs |
 //! | [`draft`], [`journal`] | what is booked, and the place of every line |
 //! | [`matching`] | an order's money: expected against settled |
+//! | [`statement`] | month end: the clearing account by item, the accrual, the year |
 //! | [`report`] | a cycle as a page, and its lines as CSV |
 //! | [`posting`], [`stage`] | a journal's way into Prima, once |
 //! | [`journal_files`], [`journal_csv`] | a journal's content, and the CSV of it that a person imports |
@@ -41,6 +42,7 @@ pub mod row;
 pub mod rules;
 pub mod settings;
 pub mod stage;
+pub mod statement;
 pub mod store;
 #[cfg(test)]
 mod tests;

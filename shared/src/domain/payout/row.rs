@@ -1,7 +1,7 @@
 //! What is remembered of a shop and of each of its billing cycles. The large parts (lines,
 //! journals, reports) are files ([`super::store::PayoutFiles`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -196,6 +196,9 @@ pub struct CycleRow {
     /// The documents that name it, as last listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub documents: Vec<AccountingDocument>,
+    /// Those of them whose files were fetched and kept, by `invoice_id`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub document_files: BTreeSet<i64>,
     /// How far it has come.
     pub stage: CycleStage,
     /// Since when.
@@ -267,6 +270,7 @@ impl CycleRow {
             channel: channel.to_owned(),
             cycle,
             documents: Vec::new(),
+            document_files: BTreeSet::new(),
             stage: CycleStage::Listed,
             since: now,
             first_seen: now,

@@ -1,5 +1,7 @@
 //! The payout rules of a channel: a document that finance writes.
 
+use std::time::Duration;
+
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
@@ -28,6 +30,10 @@ pub struct PayoutRules {
     /// Which lines a transfer pays.
     #[serde(default)]
     pub tie_rule: TieRule,
+    /// Minutes after which a cycle's lines are read once more: where they are the same and tie, they
+    /// are all there.
+    #[serde(default = "an_hour")]
+    pub confirm_after_minutes: u32,
     /// Hours after which a cycle that does not tie, or whose lines still change, is an exception.
     #[serde(default = "a_day")]
     pub complete_within_hours: u32,
@@ -91,6 +97,10 @@ const fn yes() -> bool {
     true
 }
 
+const fn an_hour() -> u32 {
+    60
+}
+
 const fn a_day() -> u32 {
     24
 }
@@ -127,6 +137,7 @@ impl PayoutRules {
             "complete_within_hours",
             "takes 1 to 168",
         );
+        require(self.confirm_after_minutes <= 24 * 60, "confirm_after_minutes", "takes 0 to 1440");
         require(
             self.ledger_from.is_none_or(|from| from <= self.payouts_from),
             "ledger_from",
@@ -144,6 +155,12 @@ impl PayoutRules {
             matching.map(|one| FieldError::new(format!("matching.{}", one.field), one.problem)),
         );
         problems
+    }
+
+    /// The least time between two readings of a cycle's lines that end its reading.
+    #[must_use]
+    pub fn confirm_after(&self) -> Duration {
+        Duration::from_secs(60 * u64::from(self.confirm_after_minutes))
     }
 
     /// A moment in the channel's own zone; UTC where the zone is not known.
@@ -171,13 +188,19 @@ mod tests {
     fn each_wrong_field_is_named_and_a_misspelt_one_is_refused() {
         let rules: PayoutRules = serde_json::from_str(
             r#"{"payouts_from":"2026-11-01T00:00:00Z","ledger_from":"2026-11-02T00:00:00Z","time_zone":"Mars/Base",
-                "complete_within_hours":0,"payout_late_after_days":121}"#,
+                "complete_within_hours":0,"confirm_after_minutes":1441,"payout_late_after_days":121}"#,
         )
         .unwrap();
         let fields: Vec<_> = rules.problems().into_iter().map(|one| one.field).collect();
         assert_eq!(
             fields,
-            ["time_zone", "complete_within_hours", "ledger_from", "payout_late_after_days"]
+            [
+                "time_zone",
+                "complete_within_hours",
+                "confirm_after_minutes",
+                "ledger_from",
+                "payout_late_after_days"
+            ]
         );
         let misspelt = r#"{"payouts_from":"2026-11-01T00:00:00Z","aproval":false}"#;
         assert!(serde_json::from_str::<PayoutRules>(misspelt).is_err());

@@ -115,6 +115,13 @@ pub fn report_lines_file(key: &CycleKey) -> String {
     format!("reports/{host}/{shop}/{cycle}/{currency}/{psp}.csv")
 }
 
+/// The file of a document of the operator's, as it came.
+#[must_use]
+pub fn document_file(key: &CycleKey, invoice_id: i64) -> String {
+    let CycleKey { host, shop, cycle, currency, psp } = key;
+    format!("documents/{host}/{shop}/{cycle}/{currency}/{psp}/{invoice_id}")
+}
+
 /// The file of a journal, by the hash of what is sent.
 #[must_use]
 pub fn journal_file(hash: &str) -> String {

@@ -3,8 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::conditions::{self, ConditionKind, LastingException};
+use crate::domain::conditions;
 use crate::domain::events::{EventKind, Severity};
+use crate::domain::exception::{ExceptionRecord, KindOfException};
 
 /// The kinds, each with an owner in the operating handbook.
 #[derive(
@@ -65,8 +66,10 @@ impl StockExceptionKind {
     }
 }
 
-impl ConditionKind for StockExceptionKind {
-    const EVENT: EventKind = EventKind::StockException;
+impl KindOfException for StockExceptionKind {
+    fn event(self) -> EventKind {
+        EventKind::StockException
+    }
 
     fn severity(self) -> Severity {
         match self {
@@ -80,4 +83,4 @@ impl ConditionKind for StockExceptionKind {
 pub type Condition = conditions::Condition<StockExceptionKind>;
 
 /// What of stock a person was told of, or is to be.
-pub type StockException = LastingException<StockExceptionKind>;
+pub type StockException = ExceptionRecord<StockExceptionKind>;

@@ -240,6 +240,25 @@ impl TransactionType {
                 | Self::RefundOrderShippingAmountTax
         )
     }
+
+    /// Part of what an order's invoice or credit note comes to: goods, shipping, fees that the
+    /// customer pays, and their taxes, less those that the operator remits.
+    #[must_use]
+    pub fn is_of_an_invoice(&self) -> bool {
+        self.is_sale()
+            || self.is_refund()
+            || matches!(
+                self,
+                Self::OrderFeeAmount
+                    | Self::RefundOrderFeeAmount
+                    | Self::OperatorRemittedOrderAmountTax
+                    | Self::OperatorRemittedOrderShippingAmountTax
+                    | Self::OperatorRemittedOrderFeeAmount
+                    | Self::OperatorRemittedRefundOrderAmountTax
+                    | Self::OperatorRemittedRefundOrderShippingAmountTax
+                    | Self::OperatorRemittedRefundOrderFeeAmount
+            )
+    }
 }
 
 impl fmt::Display for TransactionType {

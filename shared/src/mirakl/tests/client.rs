@@ -277,20 +277,21 @@ async fn odd_fields_of_a_marketplaces_demands_are_skipped_and_named() {
         (None, Some("OPEN"), 1)
     );
     assert_eq!(account.unread_fields[0].to_string(), r#"A01 shop_id in form "text aaaa""#);
-    let platform = client.platform().await.unwrap();
-    assert!(platform.multi_shipment);
+    let requirements = client.shipping_requirements().await.unwrap();
+    assert!(requirements.multi_shipment);
     assert_eq!(
-        platform.carriers.iter().map(|carrier| carrier.code.as_str()).collect::<Vec<_>>(),
+        requirements.carriers.iter().map(|carrier| carrier.code.as_str()).collect::<Vec<_>>(),
         ["DPD_UK"]
     );
-    let odd: Vec<&str> = platform.unread_fields.iter().map(|form| form.field.as_str()).collect();
+    let odd: Vec<&str> =
+        requirements.unread_fields.iter().map(|form| form.field.as_str()).collect();
     assert_eq!(odd[0], "PC01 timezone");
     for field in ["SH21 carriers[].label", "SH12 shipping_types[].mandatory_tracking"] {
         assert!(odd.contains(&field), "{odd:?}");
     }
     // Whether it ships in parts has to be known. Mirakl answered: the next answer is likely the
     // same.
-    let problem = client.platform().await.unwrap_err();
+    let problem = client.shipping_requirements().await.unwrap_err();
     assert!(
         problem.operation == "PC01"
             && problem.outcome == Outcome::Unknown

@@ -252,21 +252,23 @@ async fn forward(
             until,
             tokio::time::timeout(patience.silence, response.chunk()),
         );
-        let (chunk, cut) = match wait.await {
-            Ok(Ok(Ok(Some(chunk)))) => {
-                length += chunk.len() as u64;
-                let is_too_large = length > patience.largest_answer;
-                (chunk, is_too_large.then_some(Cut::TooLarge(patience.largest_answer)))
-            }
+        let chunk = match wait.await {
+            Ok(Ok(Ok(Some(chunk)))) => Ok(chunk),
             Ok(Ok(Ok(None))) => return,
-            Ok(Ok(Err(_))) => (Bytes::new(), Some(Cut::Connection)),
-            Ok(Err(_)) => (Bytes::new(), Some(Cut::Silence(patience.silence))),
-            Err(_) => (Bytes::new(), Some(Cut::Deadline)),
+            Ok(Ok(Err(_))) => Err(Cut::Connection),
+            Ok(Err(_)) => Err(Cut::Silence(patience.silence)),
+            Err(_) => Err(Cut::Deadline),
         };
-        if let Some(cut) = cut {
-            return drop(to.send(Err(cut)).await);
-        }
-        if to.send(Ok(chunk)).await.is_err() {
+        let chunk = chunk.and_then(|chunk| {
+            length += chunk.len() as u64;
+            if length > patience.largest_answer {
+                Err(Cut::TooLarge(patience.largest_answer))
+            } else {
+                Ok(chunk)
+            }
+        });
+        let is_cut = chunk.is_err();
+        if to.send(chunk).await.is_err() || is_cut {
             return;
         }
     }

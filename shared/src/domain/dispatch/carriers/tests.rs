@@ -84,16 +84,16 @@ fn what_is_close_is_proposed_and_never_used() {
         standard_code: standard.map(Into::into),
         tracking_url: None,
     };
-    let platform = Platform {
+    let requirements = ShippingRequirements {
         carriers: vec![
             carrier("C1", "Royal Mail", Some("ROYALMAIL")),
             carrier("C2", "DPD UK", Some("DPD")),
             carrier("C3", "Evri", None),
         ],
-        ..Platform::default()
+        ..ShippingRequirements::default()
     };
     let codes = |text: &str| {
-        proposals(text, "", &platform)
+        proposals(text, "", &requirements)
             .into_iter()
             .map(|carrier| carrier.code.as_str())
             .collect::<Vec<_>>()

@@ -33,14 +33,14 @@ fn row() -> OrderRow {
     row
 }
 
-fn platform(multi_shipment: bool) -> Platform {
+fn requirements(multi_shipment: bool) -> ShippingRequirements {
     let carrier = |code: &str, url: Option<&str>| RegisteredCarrier {
         code: code.into(),
         label: code.into(),
         standard_code: None,
         tracking_url: url.map(Into::into),
     };
-    Platform {
+    ShippingRequirements {
         read_at: now(),
         multi_shipment,
         registered_carriers_only: false,
@@ -98,7 +98,10 @@ fn tell(row: &mut OrderRow, status: PrimaOrderStatus, parcels: &[PrimaParcel]) -
 }
 
 fn step(row: &OrderRow, multi: bool, rules: &DispatchRules) -> Step {
-    next_step(row, &Facts { rules, platform: &platform(multi), carriers: &carriers(), now: now() })
+    next_step(
+        row,
+        &Facts { rules, requirements: &requirements(multi), carriers: &carriers(), now: now() },
+    )
 }
 
 fn kind_of(step: &Step) -> Option<ExceptionKind> {
@@ -217,7 +220,7 @@ fn a_partial_dispatch_waits_as_long_as_the_rule_says() {
             cancel_reason_code: Some("OOS".into()),
             ..rules.clone()
         },
-        platform: &platform(false),
+        requirements: &requirements(false),
         carriers: &carriers(),
         now: after(now(), Duration::from_secs(2 * 86_400)),
     };
@@ -344,10 +347,10 @@ fn a_carrier_by_name_goes_with_its_page_where_that_is_allowed() {
         (tracking.carrier_name.as_deref(), tracking.url.as_deref()),
         (Some("City Bikes"), Some("https://bikes.example/?n=42"))
     );
-    let strict = Platform { registered_carriers_only: true, ..platform(false) };
+    let strict = ShippingRequirements { registered_carriers_only: true, ..requirements(false) };
     let facts = Facts {
         rules: &DispatchRules::default(),
-        platform: &strict,
+        requirements: &strict,
         carriers: &carriers(),
         now: now(),
     };

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::stage::Stage;
-use crate::domain::events::Severity;
-use crate::domain::notify::Told;
+use crate::domain::events::{EventKind, Severity};
+use crate::domain::exception::{ExceptionRecord, KindOfException};
 
 /// The kinds of exception, each with an owner in the operating handbook.
 #[derive(
@@ -129,10 +129,14 @@ impl ExceptionKind {
                 | Self::NotInMirakl
         )
     }
+}
 
-    /// How urgent it is.
-    #[must_use]
-    pub fn severity(self) -> Severity {
+impl KindOfException for ExceptionKind {
+    fn event(self) -> EventKind {
+        if self.is_of_dispatch() { EventKind::DispatchException } else { EventKind::OrderException }
+    }
+
+    fn severity(self) -> Severity {
         match self {
             // Goods may go out unpaid, or twice.
             Self::CancelledAfterDispatch | Self::SettledMeanwhile => Severity::Critical,
@@ -142,20 +146,7 @@ impl ExceptionKind {
 }
 
 /// Why an order needs a person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExceptionRecord {
-    /// What kind.
-    pub kind: ExceptionKind,
-    /// Why, without any of the customer's data.
-    pub reason: String,
-    /// What the person who reads it is to do.
-    pub remedy: String,
-    /// When it arose.
-    pub first_seen: Timestamp,
-    /// What people know of it; until they do the next poll tells them.
-    #[serde(default)]
-    pub told: Told,
-}
+pub type OrderException = ExceptionRecord<ExceptionKind>;
 
 /// How a person ended an exception, kept so that it can be taken back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,5 +156,5 @@ pub struct Settled {
     /// The stage that the order went to.
     pub into: Stage,
     /// The exception as it was.
-    pub exception: ExceptionRecord,
+    pub exception: OrderException,
 }

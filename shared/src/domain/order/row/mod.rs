@@ -14,7 +14,7 @@ mod stage;
 mod unset;
 
 pub use creation::{Attempt, Creation, Lease, Unanswered};
-pub use exception::{ExceptionKind, ExceptionRecord, Settled};
+pub use exception::{ExceptionKind, OrderException, Settled};
 pub use index::{
     DISPATCH_EXCEPTION, DISPATCH_UNANNOUNCED, EXCEPTION_UNANNOUNCED, OpenState, REFERENCE_PENDING,
     SHIPPED_REFERENCE_PENDING,

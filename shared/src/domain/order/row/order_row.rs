@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::creation::Creation;
-use super::exception::{ExceptionKind, ExceptionRecord, Settled};
+use super::exception::{ExceptionKind, OrderException, Settled};
 use super::key::OrderKey;
 use super::lines::{RowLine, lines_of};
 use super::listing::Listing;
@@ -53,7 +53,7 @@ pub struct OrderRow {
     pub dispatch: Option<Box<Dispatch>>,
     /// Why it needs a person.
     #[serde(default)]
-    pub exception: Option<ExceptionRecord>,
+    pub exception: Option<OrderException>,
     /// How a person ended its latest exception.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<Box<Settled>>,
@@ -229,7 +229,7 @@ impl OrderRow {
         };
         self.creation.said_to_be_in_prima = false;
         self.enter(Stage::Exception, now, note);
-        self.exception = Some(ExceptionRecord { told: Told::default(), ..settled.exception });
+        self.exception = Some(OrderException { told: Told::default(), ..settled.exception });
         true
     }
 
@@ -243,13 +243,7 @@ impl OrderRow {
     ) {
         let reason = reason.into();
         self.enter(Stage::Exception, now, format!("{}: {reason}", kind.name()));
-        self.exception = Some(ExceptionRecord {
-            kind,
-            reason,
-            remedy: remedy.into(),
-            first_seen: now,
-            told: Told::default(),
-        });
+        self.exception = Some(OrderException::new(kind, reason, remedy, now));
     }
 }
 

@@ -5,6 +5,7 @@ use super::order_row::HISTORY;
 use super::*;
 use crate::domain::dispatch::Dispatch;
 use crate::domain::events::Severity;
+use crate::domain::exception::KindOfException as _;
 use crate::domain::notify::Told;
 use crate::kit::amount::Amount;
 use crate::mirakl::Order;

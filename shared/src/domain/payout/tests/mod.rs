@@ -2,9 +2,11 @@
 
 mod balances;
 mod books;
+mod explaining;
 mod matching;
 mod properties;
 mod report;
+mod statement;
 mod worked_example;
 
 use jiff::civil::{Date, date};
