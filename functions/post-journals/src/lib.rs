@@ -15,6 +15,7 @@
 
 mod content;
 mod file_way;
+pub mod handler;
 mod sending;
 mod updating;
 
