@@ -17,10 +17,11 @@ use shared::aws::settings::Settings;
 use shared::aws::store::DynamoDbStore;
 use shared::domain::prima_calls::PrimaCaller;
 use shared::domain::prima_slots::Slot;
-use shared::kit::clock::{CLOCK_SKEW, SystemClock};
+use shared::kit::clock::{CLOCK_SKEW, Clock, SystemClock};
 use shared::prima::finance_client::PrimaFinanceClient;
 
-use crate::{Disposition, PortTypes, Ports, Run};
+use crate::metrics::{BatchMetrics, of_slot};
+use crate::{PortTypes, Ports, Run};
 
 /// The function, wired to AWS.
 #[derive(Debug)]
@@ -78,11 +79,21 @@ impl Function {
         run.slot = ports.lease_slot(&run).await;
         let (ports, run) = (&ports, &run);
         let work = |message_id: String, body: String| async move {
-            matches!(ports.handle(&message_id, &body, run).await, Disposition::Done(_))
+            ports.handle(&message_id, &body, run).await
         };
-        let answered = shared::aws::batch::answer(batch, 1, work).await;
+        let answered = shared::aws::batch::answer_counting(
+            batch,
+            1,
+            BatchMetrics::default(),
+            BatchMetrics::count,
+            work,
+        )
+        .await;
         ports.give_slot_back(run).await;
-        Ok(answered?)
+        let (response, metrics) = answered?;
+        of_slot(run.slot, SystemClock.now()).print(SystemClock.now());
+        metrics.print(SystemClock.now());
+        Ok(response)
     }
 }
 

@@ -16,6 +16,7 @@
 mod content;
 mod file_way;
 pub mod handler;
+pub mod metrics;
 mod sending;
 mod updating;
 

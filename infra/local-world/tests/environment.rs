@@ -56,6 +56,9 @@ fn read(function: Function) -> BTreeSet<String> {
         Function::ReconcilePayouts => read_by(|settings| {
             reconcile_payouts::handler::Function::from_settings(settings).is_ok()
         }),
+        Function::PostJournals => {
+            read_by(|settings| post_journals::handler::Function::from_settings(settings).is_ok())
+        }
     }
 }
 

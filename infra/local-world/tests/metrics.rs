@@ -28,6 +28,7 @@ fn emitted() -> Vec<Emitted> {
         Function::PushStock => push_stock::metrics::EMITTED,
         Function::CheckStockImports => check_stock_imports::metrics::EMITTED,
         Function::ReconcilePayouts => reconcile_payouts::metrics::EMITTED,
+        Function::PostJournals => post_journals::metrics::EMITTED,
     };
     Function::ALL.iter().flat_map(|function| of(*function)).copied().collect()
 }

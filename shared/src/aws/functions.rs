@@ -59,6 +59,8 @@ functions! {
     CheckStockImports = "check-stock-imports",
     /// Every 15 minutes: reads settlements, proves that each ties, and makes its journal.
     ReconcilePayouts = "reconcile-payouts",
+    /// From the queue of journals: posts each into Prima once.
+    PostJournals = "post-journals",
 }
 
 impl Function {

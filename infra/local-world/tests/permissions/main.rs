@@ -183,8 +183,10 @@ const USES: &[Use] = &[
 ];
 /// What a function reads and writes of the files of payouts, whose names stand in variables: where
 /// they begin. Its text is held against this for whether it does either at all.
-const OF_PAYOUT_FILES: [(Function, &[&str], &[&str]); 1] =
-    [(Function::ReconcilePayouts, &["lines", "journals"], &["lines", "journals", "reports"])];
+const OF_PAYOUT_FILES: [(Function, &[&str], &[&str]); 2] = [
+    (Function::ReconcilePayouts, &["lines", "journals"], &["lines", "journals", "reports"]),
+    (Function::PostJournals, &["journals", "import", "evidence"], &["import", "evidence"]),
+];
 /// What a port's method is called in its adapter, where that has another name.
 const IN_ADAPTER: [(&str, &str); 1] = [("directory.client", "api_key")];
 /// Names that methods of other things have too: of these, what is called on a port's own name
