@@ -157,6 +157,14 @@ impl Deployment {
         self.invoke(Function::PushStock, &self.scheduled(Function::PushStock)).await
     }
 
+    /// Runs `reconcile-payouts` as the schedule does, and waits for its end.
+    ///
+    /// # Errors
+    /// The function failed: its own error.
+    pub async fn reconcile(&self) -> Result<Value> {
+        self.invoke(Function::ReconcilePayouts, &self.scheduled(Function::ReconcilePayouts)).await
+    }
+
     fn scheduled(&self, function: Function) -> Value {
         json!({
             "version": "0", "id": format!("tick-{}", Timestamp::now()), "detail-type": "Scheduled Event",

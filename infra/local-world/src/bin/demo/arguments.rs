@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = Scenario::Orders)]
     pub(crate) scenario: Scenario,
     /// How many orders arrive, over both channels, or customers come to a stock peak; 60, 2,000 for
-    /// a dispatch day and 1,500 for a stock peak where it is left out.
+    /// a dispatch day, 1,500 for a stock peak and 5,000 for a month end where it is left out.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) orders: Option<u32>,
     /// Seed of orders and faults: the same seed brings the same orders.
@@ -50,6 +50,8 @@ pub(crate) enum Scenario {
     /// A sales peak on two channels that sell the same SKUs, with Prima down in the middle, beside
     /// what a naive rule would oversell.
     StockPeak,
+    /// Billing cycles of a month that has gone, from Mirakl's transaction log to Prima's books.
+    MonthEnd,
 }
 
 impl Arguments {
@@ -59,6 +61,7 @@ impl Arguments {
             Scenario::Orders => 60,
             Scenario::DispatchDay => 2000,
             Scenario::StockPeak => 1500,
+            Scenario::MonthEnd => 5000,
         })
     }
 

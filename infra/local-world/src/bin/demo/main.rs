@@ -3,6 +3,7 @@
 mod arguments;
 mod dispatch_day;
 mod faults;
+mod month_end;
 mod report;
 mod stock_peak;
 mod view;
@@ -51,6 +52,7 @@ async fn live(arguments: &Arguments) -> Result<bool> {
         Scenario::Orders => run(arguments).await,
         Scenario::DispatchDay => dispatch_day::run(arguments).await,
         Scenario::StockPeak => stock_peak::run(arguments).await,
+        Scenario::MonthEnd => month_end::run(arguments).await,
     }
 }
 
