@@ -105,6 +105,10 @@ impl<T: PortTypes> Ports<T> {
         short: &[ShortLine],
         work: &Work<'_, impl MiraklShipping>,
     ) -> Result<(), End> {
+        // Another run has noted one since this run looked: it may be sending.
+        if row.dispatch.as_ref().is_some_and(|dispatch| dispatch.open_settlement().is_some()) {
+            return Err(End::Again(AGAIN));
+        }
         let order = match work.client.order(&row.key.order_id).await {
             Ok(Some(order)) => order,
             Ok(None) => return Err(End::Again(AGAIN)),

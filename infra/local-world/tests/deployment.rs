@@ -55,7 +55,7 @@ async fn the_smoke_command_tries_all_cleans_up_and_names_faults() {
         stack.operator(&arguments, "").await
     };
     let told = smoke(&["--alert"]).await.unwrap();
-    let parts = 12 + Function::ALL.len();
+    let parts = 14 + Function::ALL.len();
     let all = format!("All {parts} are ok");
     for part in [
         all.as_str(),
@@ -66,7 +66,13 @@ async fn the_smoke_command_tries_all_cleans_up_and_names_faults() {
     ] {
         assert!(words(&told).contains(part), "{part}: {told}");
     }
-    for table in ["OrdersTableName", "ChannelsTableName", "RulesTableName", "StockTableName"] {
+    for table in [
+        "OrdersTableName",
+        "ChannelsTableName",
+        "RulesTableName",
+        "StockTableName",
+        "PayoutsTableName",
+    ] {
         let scan = json!({"TableName": stack.output(table).unwrap()});
         assert_eq!(
             stack.aws().call("dynamodb", "scan", scan).await.unwrap()["Count"],
